@@ -1,0 +1,88 @@
+"""Every error a person may see, each class with the exit code it ends the program with.
+
+A message says what happened, where, and what to do; it is one or two sentences, never a traceback.
+"""
+
+from enum import IntEnum
+from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command; part of the public interface."""
+
+    DONE = 0
+    TRAINING_FAILED = 1
+    USAGE = 2
+    STORE_OR_DATA = 3
+    BUSY = 75
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class AlexnetTuiError(Exception):
+    """Something the user can understand and act on."""
+
+    exit_code = ExitCode.TRAINING_FAILED
+
+
+class ConfigError(AlexnetTuiError):
+    """A hyperparameter is out of range, or two of them contradict each other."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{field}: {reason}")
+
+
+class UsageError(AlexnetTuiError):
+    """A command was asked for something it cannot mean."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DeviceError(AlexnetTuiError):
+    """The device asked for is not on this machine."""
+
+    exit_code = ExitCode.USAGE
+
+
+class StoreError(AlexnetTuiError):
+    """A runs folder, or a run in it, cannot be read or written."""
+
+    exit_code = ExitCode.STORE_OR_DATA
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"{path}: {reason}")
+
+
+class RunNotFoundError(StoreError):
+    """No run has the id, or more than one begins with it."""
+
+
+class RunBusyError(AlexnetTuiError):
+    """Another process holds the run's lock."""
+
+    exit_code = ExitCode.BUSY
+
+
+class DatasetError(AlexnetTuiError):
+    """A data set is missing, corrupt, or not what it says it is."""
+
+    exit_code = ExitCode.STORE_OR_DATA
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        super().__init__(f"data set {name}: {reason}")
+
+
+class LaunchError(AlexnetTuiError):
+    """The training process could not be started or stopped."""
+
+
+class CheckpointError(AlexnetTuiError):
+    """No checkpoint of the run can be trusted."""
+
+    exit_code = ExitCode.STORE_OR_DATA

@@ -1,0 +1,285 @@
+"""Events: what a trainer says, one JSON object per line, in a public and versioned format.
+
+Non-finite numbers travel as the strings ``"nan"``, ``"inf"`` and ``"-inf"``, because JSON has no word for
+them. ``kind`` stands second in every line, so that a reader may skip kinds it does not need without decoding.
+"""
+
+import math
+import os
+import time
+from typing import Any
+
+import msgspec
+
+FORMAT_VERSION = 1
+MAX_LINE_BYTES = 1 << 20
+
+Number = float | str
+"""A number as it travels; `float()` of it gives the number back."""
+
+
+class Event(msgspec.Struct, kw_only=True, tag_field="kind", omit_defaults=False):
+    """What every line carries.
+
+    Attributes:
+        v: Version of the format.
+        seq: Position of the event in its run, from 0, over all attempts.
+        attempt: 1 for the first start of the run, one more for each resume.
+        t: Monotonic seconds since this attempt started.
+        wall: Seconds since 1970, for display only.
+    """
+
+    v: int = FORMAT_VERSION
+    seq: int = 0
+    attempt: int = 1
+    t: float = 0.0
+    wall: float = 0.0
+
+
+class Started(Event, tag="started"):
+    """A trainer has loaded its data and built its network; what only it knows of the machine.
+
+    `device_class` is what claims may not mix (``cpu``, or a GPU's name). `total_steps` counts updates of the
+    whole run. `versions` maps library to version; `fingerprint` says what exact numbers depend on.
+    """
+
+    device: str
+    device_class: str
+    precision: str
+    threads: int
+    versions: dict[str, str]
+    fingerprint: str
+    data: str
+    data_sha256: str
+    num_classes: int
+    class_names: list[str]
+    num_train_images: int
+    num_test_images: int
+    num_val_images: int = 0
+    num_train_eval_images: int = 0
+    num_parameters: int = 0
+    steps_per_epoch: int = 0
+    total_steps: int = 0
+    epochs: int = 0
+    commit: str = ""
+    pid: int = 0
+
+
+class Resumed(Event, tag="resumed"):
+    """A later attempt goes on from a checkpoint; points after `step` belong to the older attempt."""
+
+    epoch: int
+    step: int
+    checkpoint: str
+    bit_exact: bool
+    reason: str = ""
+
+
+class Step(Event, tag="step"):
+    """The mean running loss and accuracy of the updates since the last such event."""
+
+    epoch: int
+    step: int
+    train_loss: Number
+    train_accuracy: Number
+    learning_rate: float
+    images_per_second: float
+
+
+class Epoch(Event, tag="epoch"):
+    """The end of an epoch; accuracies are fractions in [0, 1], losses nats per image.
+
+    `train_loss` and `train_accuracy` are running means in training mode, as Keras reports them;
+    `train_eval_accuracy` is in evaluation mode without augmentation. `train_seconds` counts training alone,
+    summed over all epochs and attempts so far; `elapsed_seconds` adds evaluation and checkpoints.
+    """
+
+    epoch: int
+    step: int
+    train_loss: Number
+    train_accuracy: Number
+    train_eval_loss: Number
+    train_eval_accuracy: Number
+    test_loss: Number
+    test_accuracy: Number
+    learning_rate: float
+    train_seconds: float
+    elapsed_seconds: float
+    images_per_second: float
+    val_loss: Number | None = None
+    val_accuracy: Number | None = None
+
+
+class Checkpoint(Event, tag="checkpoint"):
+    """A checkpoint was written and can be trusted."""
+
+    epoch: int
+    step: int
+    name: str
+    size_bytes: int
+    seconds: float
+
+
+class System(Event, tag="system"):
+    """What the machine was doing; a value that cannot be read is None."""
+
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    gpu_percent: float | None = None
+    gpu_memory_bytes: int | None = None
+    gpu_name: str | None = None
+
+
+class Warned(Event, tag="warning"):
+    """Something a person should know that does not stop training."""
+
+    code: str
+    message: str
+
+
+class Finished(Event, tag="finished"):
+    """Training reached its last epoch."""
+
+    epoch: int
+    step: int
+    train_seconds: float
+    elapsed_seconds: float
+
+
+class Stopped(Event, tag="stopped"):
+    """Training left on request, after a checkpoint it can resume from."""
+
+    epoch: int
+    step: int
+    reason: str
+
+
+class Failed(Event, tag="failed"):
+    """Training cannot go on: `reason` is diverged, oom, disk_full, data or error; `message` a sentence."""
+
+    reason: str
+    message: str
+    epoch: int = 0
+    step: int = 0
+
+
+class Unknown(Event, tag="unknown"):
+    """A kind from a newer program: kept, and ignored."""
+
+    raw: dict[str, Any]
+
+
+KnownEvent = (
+    Started | Resumed | Step | Epoch | Checkpoint | System | Warned | Finished | Stopped | Failed | Unknown
+)
+FINAL_EVENTS = (Finished, Stopped, Failed)
+_DECODER: msgspec.json.Decoder[KnownEvent] = msgspec.json.Decoder(KnownEvent)
+_ENCODER = msgspec.json.Encoder()
+
+
+def number(value: float) -> Number:
+    """A float as it may travel in an event."""
+    return value if math.isfinite(value) else str(value)
+
+
+def encode(event: Event) -> bytes:
+    """One line of JSON with its newline; ``v`` and ``kind`` come first.
+
+    Raises:
+        ValueError: A field holds a bare NaN or infinity; `number` turns it into a string.
+    """
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    if any(isinstance(value, float) and not math.isfinite(value) for value in fields.values()):
+        raise ValueError(f"a non-finite number in {fields}")
+    ordered = {"v": fields.pop("v"), "kind": fields.pop("kind"), **fields}
+    return _ENCODER.encode(ordered) + b"\n"
+
+
+def decode(line: bytes) -> KnownEvent:
+    """The event in one line, with or without its newline.
+
+    Raises:
+        ValueError: The line is no JSON object with a kind, is too long, or lacks fields its kind needs.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"a line of {len(line)} bytes")
+    try:
+        return _DECODER.decode(line)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        return _decode_unknown(line, error)
+
+
+def _decode_unknown(line: bytes, error: Exception) -> Unknown:
+    """An event of a kind or a version this program does not know."""
+    try:
+        raw = msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise ValueError(f"not an event: {error}") from error
+    kind, version = raw.get("kind"), raw.get("v")
+    known = isinstance(kind, str) and kind in _KINDS
+    newer = isinstance(version, int) and version > FORMAT_VERSION
+    if not isinstance(kind, str) or (known and not newer):
+        raise ValueError(f"not an event: {error}") from error
+    sequence = raw.get("seq")
+    return Unknown(
+        v=version if isinstance(version, int) else 0,
+        seq=sequence if isinstance(sequence, int) else 0,
+        raw=raw,
+    )
+
+
+_KINDS = frozenset(
+    str(event.__struct_config__.tag)
+    for event in (Started, Resumed, Step, Epoch, Checkpoint, System, Warned, Finished, Stopped, Failed)
+)
+
+
+class EventWriter:
+    """Stamps events and appends each with a single `write`, so that a crash leaves whole lines.
+
+    Args:
+        descriptor: An open file descriptor, in append mode where it is a file.
+        attempt: Which start of the run this is, from 1.
+        next_seq: Position of the first event.
+        clock: Monotonic seconds; tests freeze it.
+        wall_clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        attempt: int = 1,
+        next_seq: int = 0,
+        clock: Any = time.monotonic,
+        wall_clock: Any = time.time,
+    ) -> None:
+        self._descriptor = descriptor
+        self._attempt = attempt
+        self._next_seq = next_seq
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._start_seconds: float = clock()
+
+    def write(self, event: Event) -> None:
+        """Stamp and append one event.
+
+        Raises:
+            OSError: The disk is full or the reader of a pipe has gone.
+        """
+        event.seq, event.attempt = self._next_seq, self._attempt
+        event.t = round(self._clock() - self._start_seconds, 6)
+        event.wall = round(self._wall_clock(), 3)
+        line = memoryview(encode(event))
+        while line:
+            line = line[os.write(self._descriptor, line) :]
+        self._next_seq += 1
+        if isinstance(event, (Epoch, *FINAL_EVENTS)):
+            self._sync()
+
+    def _sync(self) -> None:
+        """Make what was written survive a power cut, where the descriptor is a file."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError:  # A pipe or a terminal cannot be synced.
+            return

@@ -1,0 +1,140 @@
+"""Files that must survive crashes and hostile neighbours: atomic writes, locks, reads that follow no link."""
+
+import fcntl
+import os
+import platform
+import stat
+import time
+from pathlib import Path
+
+import msgspec
+
+from alexnet_tui.errors import RunBusyError, StoreError
+from alexnet_tui.text import printable
+
+LOCK_FILE = "lock"
+_MAX_JSON_BYTES = 1 << 20
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds a run's lock: enough to know the process again."""
+
+    pid: int
+    host: str
+    start_seconds: float
+
+
+def take_lock(directory: Path, patience_seconds: float = 0.5) -> int:
+    """Take a run's lock and return the descriptor that holds it; closing every copy releases it.
+
+    Viewers hold the lock for microseconds when they look, hence the patience.
+
+    Raises:
+        RunBusyError: Another trainer holds it.
+        StoreError: The lock file cannot be written.
+    """
+    path = directory / LOCK_FILE
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(path, f"the run cannot be locked ({reason_of(error)}).") from error
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if time.monotonic() < deadline:
+                time.sleep(0.01)
+                continue
+            os.close(descriptor)
+            owner = printable((read_small(path) or b"an unknown process").decode(errors="replace"), 200)
+            raise RunBusyError(f"run {directory.name} is already being trained by {owner}.") from error
+        return descriptor
+
+
+def write_owner(descriptor: int, pid: int, start_seconds: float) -> None:
+    """Write into the lock file who holds it; `start_seconds` is the process' start since 1970."""
+    content = msgspec.json.encode(Owner(pid=pid, host=platform.node(), start_seconds=start_seconds))
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, content, 0)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Replace a file so that a crash leaves the old content or the new, never a part.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename in a folder survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_small(path: Path) -> bytes | None:
+    """Content of a small regular file, or None where there is none; never follows a link.
+
+    Raises:
+        StoreError: The file is larger than a record can be, or cannot be read.
+    """
+    descriptor = open_regular(path)
+    if descriptor is None:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        content = file.read(_MAX_JSON_BYTES + 1)
+    if len(content) > _MAX_JSON_BYTES:
+        raise StoreError(path, "the file is too large to be what it should be.")
+    return content
+
+
+def reason_of(error: OSError) -> str:
+    """What the operating system says, in lower case: ``no space left on device``."""
+    return (error.strerror or str(error)).lower()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock on a file; False where there is no file."""
+    descriptor = open_regular(path)
+    if descriptor is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def open_regular(path: Path) -> int | None:
+    """A read descriptor of a regular file; None where there is no such file.
+
+    Raises:
+        StoreError: The path is a link, a pipe or a device, or may not be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(path, f"the file cannot be read ({reason_of(error)}).") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StoreError(path, "this is not a regular file; it is not read.")
+    return descriptor

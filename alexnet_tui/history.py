@@ -1,0 +1,307 @@
+"""`RunHistory`: a fold over a run's events; every view is a function of histories.
+
+Pure: no disk, no clock. A run that is live and a run that stopped talking are the same thing here.
+"""
+
+import math
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from alexnet_tui import events as ev
+from alexnet_tui.store import RunRecord, Store
+
+T25_ERROR = 0.25
+LAST_EPOCHS = 5
+
+
+class State(StrEnum):
+    """What a run is doing, derived from its last event and its lock."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+EPOCH_COLUMNS = (
+    "epoch",
+    "step",
+    "train_loss",
+    "train_accuracy",
+    "train_eval_loss",
+    "train_eval_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "learning_rate",
+    "train_seconds",
+    "elapsed_seconds",
+    "images_per_second",
+)
+STEP_COLUMNS = ("epoch", "step", "train_loss", "train_accuracy", "learning_rate", "images_per_second")
+
+
+class Series:
+    """Columns of equal length that only grow at the end, or lose their end when a run resumes.
+
+    A missing value is NaN. Columns are `array('d')`: numpy reads them without copying.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = {name: array("d") for name in columns}
+        self._appends = [(name, column.append) for name, column in self.columns.items()]
+
+    def __getitem__(self, name: str) -> "array[float]":
+        return self.columns[name]
+
+    def __len__(self) -> int:
+        return len(self.columns["step"])
+
+    def append(self, event: ev.Event) -> None:
+        """Add one row; numbers that travel as text become floats again."""
+        for name, append in self._appends:
+            value = getattr(event, name)
+            append(math.nan if value is None else float(value))
+
+    def drop_after(self, step: int) -> None:
+        """Forget the rows of later steps than `step`."""
+        keep = bisect_left(self.columns["step"], step + 0.5)
+        for column in self.columns.values():
+            del column[keep:]
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """When training error first fell to 25% (linear between the ends of two epochs).
+
+    `epochs` and `train_seconds` are None while it has not happened.
+    """
+
+    epochs: float | None
+    train_seconds: float | None
+
+
+@dataclass(slots=True)
+class RunHistory:
+    """All that is known of one run; `fold` adds events to it.
+
+    Attributes:
+        record: The run's record, as created.
+        started: The first ``started`` event of the newest attempt.
+        epochs: One row an epoch, `EPOCH_COLUMNS`.
+        steps: One row a step event, `STEP_COLUMNS`.
+        final: The event that ended the newest attempt, or None.
+        checkpoints: Names of the checkpoints written and still valid for this line of training.
+        warnings: Messages of ``warning`` events.
+        system: The last reading of the machine.
+        last_wall: Wall clock of the last event, seconds since 1970; 0 before the first.
+        num_events: Events folded so far.
+        attempts: How often the run was started.
+        bit_exact: False once a resume could not promise identical numbers.
+        newer_version: Some event is of a newer format than this program knows.
+        missing_events: Gaps seen in the numbering of events.
+    """
+
+    record: RunRecord
+    started: ev.Started | None = None
+    epochs: Series = field(default_factory=lambda: Series(EPOCH_COLUMNS))
+    steps: Series = field(default_factory=lambda: Series(STEP_COLUMNS))
+    final: ev.Finished | ev.Stopped | ev.Failed | None = None
+    checkpoints: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    system: ev.System | None = None
+    last_wall: float = 0.0
+    num_events: int = 0
+    attempts: int = 0
+    bit_exact: bool = True
+    newer_version: bool = False
+    missing_events: int = 0
+    _next_seq: int = 0
+
+    def fold(self, events: Iterable[ev.KnownEvent]) -> "RunHistory":
+        """Add events in the order they were written; returns itself."""
+        for event in events:
+            if type(event) is ev.Step:  # 99% of a long run.
+                self.steps.append(event)
+            else:
+                self._fold_rare(event)
+            self._count(event)
+        return self
+
+    def _count(self, event: ev.KnownEvent) -> None:
+        self.num_events += 1
+        self.last_wall = event.wall or self.last_wall
+        if event.seq > self._next_seq and self._next_seq:
+            self.missing_events += event.seq - self._next_seq
+        self._next_seq = event.seq + 1
+
+    def _fold_rare(self, event: ev.KnownEvent) -> None:
+        self.newer_version = self.newer_version or event.v > ev.FORMAT_VERSION
+        match event:
+            case ev.Started():
+                self.started, self.final = event, None
+                self.attempts += 1
+            case ev.Resumed():
+                self.epochs.drop_after(event.step)
+                self.steps.drop_after(event.step)
+                self.bit_exact = self.bit_exact and event.bit_exact
+                self.final = None
+            case ev.Epoch():
+                self.epochs.append(event)
+            case ev.Checkpoint():
+                self.checkpoints.append(event.name)
+            case ev.System():
+                self.system = event
+            case ev.Warned():
+                self.warnings.append(event.message)
+            case ev.Finished() | ev.Stopped() | ev.Failed():
+                self.final = event
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.record.id
+
+    @property
+    def num_epochs_done(self) -> int:
+        """Whole epochs finished."""
+        return int(self.epochs["epoch"][-1]) if len(self.epochs) else 0
+
+    @property
+    def step(self) -> int:
+        """The last update anything was said about."""
+        return int(
+            max((series["step"][-1] for series in (self.epochs, self.steps) if len(series)), default=0)
+        )
+
+    @property
+    def progress(self) -> float:
+        """Share of the updates done, in [0, 1]."""
+        if isinstance(self.final, ev.Finished):
+            return 1.0
+        total = self.started.total_steps if self.started else 0
+        return min(1.0, self.step / total) if total else 0.0
+
+    @property
+    def best_test_accuracy(self) -> float | None:
+        """Highest test accuracy after any epoch: what the report did, selected on test."""
+        return self._best("test_accuracy")
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Epoch of the highest test accuracy."""
+        values = self.epochs["test_accuracy"]
+        best = self.best_test_accuracy
+        return None if best is None else int(self.epochs["epoch"][values.index(best)])
+
+    @property
+    def last_test_accuracy(self) -> float | None:
+        """Test accuracy after the last epoch."""
+        values = self.epochs["test_accuracy"]
+        return values[-1] if len(values) else None
+
+    @property
+    def final_test_accuracy(self) -> float | None:
+        """Mean test accuracy of the last five epochs; selects nothing on the test set."""
+        return _tail_mean(self.epochs["test_accuracy"])
+
+    @property
+    def best_train_accuracy(self) -> float | None:
+        """Highest running training accuracy, as Keras prints it and the report tabulates it."""
+        return self._best("train_accuracy")
+
+    @property
+    def gap(self) -> float | None:
+        """Training accuracy in evaluation mode minus test accuracy, mean of the last five epochs."""
+        pairs = zip(self.epochs["train_eval_accuracy"], self.epochs["test_accuracy"], strict=True)
+        return _tail_mean([train - test for train, test in pairs])
+
+    @property
+    def train_seconds(self) -> float | None:
+        """Seconds of training alone, over all attempts."""
+        return self.epochs["train_seconds"][-1] if len(self.epochs) else None
+
+    @property
+    def elapsed_seconds(self) -> float | None:
+        """Seconds of training, evaluation and checkpoints, over all attempts."""
+        if isinstance(self.final, ev.Finished):
+            return self.final.elapsed_seconds
+        return self.epochs["elapsed_seconds"][-1] if len(self.epochs) else None
+
+    @property
+    def images_per_second(self) -> float | None:
+        """The latest throughput."""
+        for series in (self.steps, self.epochs):
+            if len(series):
+                return series["images_per_second"][-1]
+        return None
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """Estimated seconds until the last epoch, from the epochs so far or the latest throughput."""
+        if self.started is None or self.final is not None:
+            return None
+        left = self.started.total_steps - self.step
+        if len(self.epochs):
+            return left * self.epochs["elapsed_seconds"][-1] / self.epochs["step"][-1]
+        rate = self.images_per_second
+        return left * self.record.config.batch_size / rate if rate else None
+
+    def crossing(self, column: str = "train_eval_accuracy") -> Crossing:
+        """T25: when training error, 1 - `column`, first fell to 25%.
+
+        The definition uses ``train_eval_accuracy``; ``train_accuracy`` gives the report's Keras-style value.
+        """
+        epochs, seconds = self.epochs["epoch"], self.epochs["train_seconds"]
+        before: tuple[float, float, float] | None = None
+        for epoch, second, accuracy in zip(epochs, seconds, self.epochs[column], strict=True):
+            error = 1 - accuracy
+            if error <= T25_ERROR:
+                if before is None or not before[2] > error:
+                    return Crossing(epoch, second)
+                share = (before[2] - T25_ERROR) / (before[2] - error)
+                return Crossing(
+                    before[0] + share * (epoch - before[0]), before[1] + share * (second - before[1])
+                )
+            before = (epoch, second, error) if math.isfinite(error) else None
+        return Crossing(None, None)
+
+    def state(self, *, is_locked: bool) -> State:
+        """What the run is doing; `is_locked` says whether a trainer holds its lock now."""
+        match self.final:
+            case ev.Finished():
+                return State.FINISHED
+            case _ if is_locked:
+                return State.RUNNING
+            case ev.Stopped():
+                return State.STOPPED
+            case ev.Failed():
+                return State.FAILED
+        return State.LOST if self.num_events else State.QUEUED
+
+    def _best(self, column: str) -> float | None:
+        return max((value for value in self.epochs[column] if math.isfinite(value)), default=None)
+
+
+def _tail_mean(values: Sequence[float]) -> float | None:
+    tail = list(values[-LAST_EPOCHS:])
+    return math.fsum(tail) / len(tail) if tail else None
+
+
+def load(store: Store, run_id: str, *, skip_steps: bool = False) -> tuple[RunHistory, State]:
+    """A run's whole history and its state now.
+
+    Raises:
+        StoreError: The run cannot be read.
+    """
+    reader = store.reader(run_id, skip_steps=skip_steps)
+    history = RunHistory(store.record(run_id))
+    while events := reader.read_new():
+        history.fold(events)
+    return history, history.state(is_locked=store.is_locked(run_id))

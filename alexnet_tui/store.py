@@ -1,0 +1,411 @@
+"""A runs folder on disk: one directory a run, one writer a file.
+
+Status is never stored. The last event decides; where there is none, the operating system's lock on the file
+``lock`` tells a running trainer from a lost one. A run directory from someone else is hostile input: symbolic
+links and anything that is not a regular file are never followed.
+"""
+
+import errno
+import json
+import os
+import platform
+import re
+import shutil
+import stat
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from alexnet_tui import __version__
+from alexnet_tui.config import RunConfig
+from alexnet_tui.errors import ConfigError, RunBusyError, RunNotFoundError, StoreError
+from alexnet_tui.events import MAX_LINE_BYTES, KnownEvent, decode
+from alexnet_tui.files import LOCK_FILE, Owner, is_locked, open_regular, read_small, reason_of, write_atomic
+from alexnet_tui.text import printable
+
+RECORD_VERSION = 1
+REFERENCE = "reference"
+RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+EVENTS_FILE, LOG_FILE = "events.jsonl", "trainer.log"
+_SAFE_ENVIRONMENT = (
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "SLURM_JOB_ID",
+    "WORLD_SIZE",
+)
+_SECRET = re.compile(r"(?i)(token|secret|password|passwd|api[-_]?key|credential)")
+_USERINFO = re.compile(r"//[^/@\s]+@")
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """``run.json``: written once, when the run is made.
+
+    Attributes:
+        v: Version of the format; a newer one is shown read-only.
+        id: Name of the directory.
+        created: Seconds since 1970.
+        label: The user's own name for the run, or empty.
+        config: The complete configuration.
+        package_version: Version of this program.
+        commit: Its commit, where it runs from a checkout.
+        argv: The command that made the run, secrets redacted.
+        host: Where it was made.
+        environment: The few variables that change results; nothing else is kept.
+        study: Name of the study the run belongs to, or empty.
+    """
+
+    v: int = RECORD_VERSION
+    id: str
+    created: float
+    label: str = ""
+    config: RunConfig
+    package_version: str = __version__
+    commit: str = ""
+    argv: list[str] = []
+    host: str = ""
+    environment: dict[str, str] = {}
+    study: str = ""
+
+
+class Notes(msgspec.Struct, frozen=True, kw_only=True):
+    """``notes.json``: what people say about a run; `label` overrides the record's."""
+
+    label: str = ""
+    tags: list[str] = []
+    note: str = ""
+    pinned: bool = False
+
+
+class EventReader:
+    """Follows one ``events.jsonl``: each call returns the complete new lines, decoded.
+
+    An unterminated tail is "not yet". A terminated line that is no event is skipped and counted. A file that
+    became shorter is read again from its start, and `was_reset` says so.
+
+    Args:
+        path: The file; it need not exist yet.
+        skip_steps: Leave ``step`` events undecoded, for views that need only epochs.
+    """
+
+    def __init__(self, path: Path, *, skip_steps: bool = False) -> None:
+        self.path = path
+        self.bad_lines = 0
+        self.was_reset = False
+        self._offset = 0
+        self._skip_steps = skip_steps
+
+    def read_new(self, limit_bytes: int = 1 << 26) -> list[KnownEvent]:
+        """Events of the lines completed since the last call, oldest first; at most `limit_bytes` of them.
+
+        Raises:
+            StoreError: The file is not a regular file, or cannot be read.
+        """
+        self.was_reset = False
+        descriptor = open_regular(self.path)
+        if descriptor is None:
+            return []
+        with os.fdopen(descriptor, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < self._offset:
+                self._offset, self.bad_lines, self.was_reset = 0, 0, True
+            if size == self._offset:
+                return []
+            file.seek(self._offset)
+            chunk = file.read(limit_bytes)
+        end = chunk.rfind(b"\n") + 1
+        if not end and len(chunk) > MAX_LINE_BYTES:  # A monstrous line: count it once, go on behind it.
+            self._offset += len(chunk)
+            self.bad_lines += 1
+            return []
+        self._offset += end
+        return list(self._decode(chunk[:end]))
+
+    @property
+    def offset(self) -> int:
+        """Bytes read so far."""
+        return self._offset
+
+    def _decode(self, chunk: bytes) -> Iterator[KnownEvent]:
+        for line in chunk.split(b"\n"):
+            if not line or (self._skip_steps and line.startswith(_STEP_PREFIX)):
+                continue
+            try:
+                yield decode(line)
+            except ValueError:
+                self.bad_lines += 1
+
+
+_STEP_PREFIX = b'{"v":1,"kind":"step"'
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a runs folder holds.
+
+    Attributes:
+        runs: Records of its runs, newest first, reference runs last.
+        problems: A sentence for each entry that looks like a run and cannot be read.
+    """
+
+    runs: list[RunRecord]
+    problems: list[str] = field(default_factory=list)
+
+
+class Store:
+    """The runs under one folder.
+
+    Args:
+        root: The folder; made when the first run is created.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(
+        self, config: RunConfig, *, label: str = "", argv: Iterable[str] = (), study: str = ""
+    ) -> RunRecord:
+        """Make a run directory with its record; the run is then queued.
+
+        Raises:
+            StoreError: The runs folder cannot be written.
+        """
+        created = time.time()
+        stem = f"{config.variant}-s{config.seed}-{time.strftime('%m%d-%H%M%S', time.gmtime(created))}"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            run_id = _make_directory(self.root, stem)
+            record = RunRecord(
+                id=run_id,
+                created=created,
+                label=label,
+                config=config,
+                commit=package_commit(),
+                argv=redact(argv),
+                host=platform.node(),
+                environment={name: os.environ[name] for name in _SAFE_ENVIRONMENT if name in os.environ},
+                study=study,
+            )
+            write_atomic(self.root / run_id / "run.json", _pretty(record))
+        except OSError as error:
+            raise StoreError(
+                self.root,
+                f"a run cannot be created here ({reason_of(error)}). Choose another folder with --runs-dir.",
+            ) from error
+        return record
+
+    def path(self, run_id: str) -> Path:
+        """The directory of a run, one of its own or a reference run.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        if RUN_ID.fullmatch(run_id):
+            for parent in (self.root, self.root / REFERENCE):
+                directory = parent / run_id
+                if _is_directory(directory) and (directory / "run.json").exists():
+                    return directory
+        raise RunNotFoundError(
+            self.root, f"there is no run {printable(run_id, 80)!r}; `alexnet-tui runs` lists them."
+        )
+
+    def resolve(self, text: str) -> str:
+        """The id of the one run whose id is `text`, or begins with it; ``last`` is the newest.
+
+        Raises:
+            RunNotFoundError: No run, or several, fit.
+        """
+        names = self.ids()
+        if text in names:
+            return text
+        if text == "last" and names:
+            return max(names, key=lambda name: self.record(name).created)
+        fits = [name for name in names if text and name.startswith(text)]
+        if len(fits) == 1:
+            return fits[0]
+        shown = printable(text, 80)
+        if fits:
+            raise RunNotFoundError(
+                self.root, f"{len(fits)} runs begin with {shown!r}: {', '.join(fits[:5])}."
+            )
+        raise RunNotFoundError(self.root, f"there is no run {shown!r}; `alexnet-tui runs` lists them.")
+
+    def ids(self) -> list[str]:
+        """Ids of all runs, reference runs last; unreadable ones included."""
+        own = _run_directories(self.root)
+        return own + [name for name in _run_directories(self.root / REFERENCE) if name not in set(own)]
+
+    def is_reference(self, run_id: str) -> bool:
+        """Whether a run came with the program rather than from this user."""
+        return self.path(run_id).parent.name == REFERENCE
+
+    def record(self, run_id: str) -> RunRecord:
+        """The record of a run.
+
+        Raises:
+            StoreError: ``run.json`` is missing, damaged, or not what this program can read.
+        """
+        path = self.path(run_id) / "run.json"
+        content = read_small(path)
+        if content is None:
+            raise StoreError(path, "the run's record is missing.")
+        try:
+            return msgspec.json.decode(content, type=RunRecord)
+        except (msgspec.MsgspecError, ConfigError, RecursionError, UnicodeDecodeError) as error:
+            raise StoreError(
+                path, f"the run's record cannot be read: {printable(str(error), 200)}"
+            ) from error
+
+    def list(self) -> Listing:
+        """All runs with a readable record, newest first, and a sentence for each other."""
+        listing = Listing([])
+        for run_id in self.ids():
+            try:
+                listing.runs.append(self.record(run_id))
+            except StoreError as error:
+                listing.problems.append(str(error))
+        listing.runs.sort(key=lambda record: (not self.is_reference(record.id), record.created), reverse=True)
+        return listing
+
+    def reader(self, run_id: str, *, skip_steps: bool = False) -> EventReader:
+        """A reader at the start of a run's events."""
+        return EventReader(self.path(run_id) / EVENTS_FILE, skip_steps=skip_steps)
+
+    def notes(self, run_id: str) -> Notes:
+        """What people said about a run; damaged notes count as none."""
+        content = read_small(self.path(run_id) / "notes.json")
+        try:
+            return msgspec.json.decode(content, type=Notes) if content else Notes()
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return Notes()
+
+    def save_notes(self, run_id: str, notes: Notes) -> None:
+        """Replace the notes of a run.
+
+        Raises:
+            StoreError: The run's directory cannot be written.
+        """
+        path = self.path(run_id) / "notes.json"
+        try:
+            write_atomic(path, _pretty(notes))
+        except OSError as error:
+            raise StoreError(path, f"the notes cannot be saved ({reason_of(error)}).") from error
+
+    def is_locked(self, run_id: str) -> bool:
+        """Whether some process holds the run's lock now."""
+        return is_locked(self.path(run_id) / LOCK_FILE)
+
+    def owner(self, run_id: str) -> Owner | None:
+        """Who last took the run's lock, or None."""
+        content = read_small(self.path(run_id) / LOCK_FILE)
+        try:
+            return msgspec.json.decode(content, type=Owner) if content else None
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return None
+
+    def log_tail(self, run_id: str, limit_bytes: int = 32_768) -> str:
+        """The end of the trainer's log, made safe to print."""
+        descriptor = open_regular(self.path(run_id) / LOG_FILE)
+        if descriptor is None:
+            return ""
+        with os.fdopen(descriptor, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - limit_bytes))
+            text = file.read(limit_bytes).decode("utf-8", errors="replace")
+        return printable(text, limit=2 * limit_bytes, keep_newlines=True)
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run and everything in it.
+
+        Raises:
+            RunBusyError: A trainer is at work on it.
+            StoreError: It is a reference run, or cannot be removed.
+        """
+        directory = self.path(run_id)
+        if self.is_locked(run_id):
+            raise RunBusyError(f"run {run_id} is being trained; stop it first: alexnet-tui stop {run_id}")
+        if directory.parent.name == REFERENCE:
+            raise StoreError(directory, "this is a reference run; it is not deleted.")
+        try:
+            shutil.rmtree(directory)
+        except OSError as error:
+            raise StoreError(directory, f"the run cannot be deleted ({reason_of(error)}).") from error
+
+
+def redact(argv: Iterable[str]) -> list[str]:
+    """A command line without values that look like secrets and without credentials in addresses."""
+    kept: list[str] = []
+    hide_next = False
+    for argument in argv:
+        name, equals, _ = argument.partition("=")
+        secret = bool(_SECRET.search(name))
+        if hide_next:
+            kept.append("***")
+        elif secret and equals:
+            kept.append(f"{name}=***")
+        else:
+            kept.append(_USERINFO.sub("//***@", argument))
+        hide_next = secret and not equals and argument.startswith("-") and not hide_next
+    return kept
+
+
+def package_commit() -> str:
+    """The commit this program runs from, with ``+`` if files differ from it; empty outside a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _pretty(value: msgspec.Struct) -> bytes:
+    return (
+        json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    )
+
+
+def _make_directory(root: Path, stem: str) -> str:
+    for attempt in range(1000):
+        run_id = stem if attempt == 0 else f"{stem}-{attempt + 1}"
+        try:
+            (root / run_id).mkdir()
+        except FileExistsError:
+            continue
+        return run_id
+    raise OSError(errno.EEXIST, f"a thousand runs are called {stem}")
+
+
+def _is_directory(path: Path) -> bool:
+    """Whether `path` is a directory itself, not a link to one."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _run_directories(root: Path) -> list[str]:
+    try:
+        with os.scandir(root) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            ]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(root, f"the runs folder cannot be read ({reason_of(error)}).") from error
+    return sorted(name for name in names if os.path.lexists(root / name / "run.json"))
+
+
+def default_root() -> Path:
+    """The runs folder of this session: ``ALEXNET_TUI_RUNS``, else ``./runs``."""
+    return Path(os.environ.get("ALEXNET_TUI_RUNS", "runs"))

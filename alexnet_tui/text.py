@@ -1,0 +1,129 @@
+"""Numbers for people, and foreign text made safe to print.
+
+Everything that comes from a file, a child process or another person passes `printable` before it reaches a
+terminal: terminals obey control sequences, and some of them (OSC 52, title changes, bidirectional overrides)
+do harm.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Sequence
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_ASCII_BLOCKS = "_.-=+*#@"
+MISSING = "–"
+
+
+def printable(text: str, limit: int = 2000, keep_newlines: bool = False) -> str:
+    r"""Replace what a terminal would obey by a visible escape, and cut what is too long.
+
+    Control characters, bidirectional overrides, zero-width characters and lone surrogates become ``\x1b``-like escapes.
+    Newlines and tabs become spaces unless `keep_newlines`.
+    """
+    cut = text[: limit + 1]
+    if not keep_newlines:
+        cut = cut.replace("\n", " ").replace("\t", " ")
+    safe = _UNSAFE.sub(_escape, cut)
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def format_percent(fraction: float | None, digits: int = 2) -> str:
+    """A fraction in [0, 1] as percent: ``59.33%``."""
+    if fraction is None or not math.isfinite(fraction):
+        return MISSING
+    return f"{100 * fraction:.{digits}f}%"
+
+
+def format_points(fraction: float | None) -> str:
+    """A difference of fractions in percentage points, signed: ``+0.40``."""
+    if fraction is None or not math.isfinite(fraction):
+        return MISSING
+    return f"{100 * fraction:+.2f}"
+
+
+def format_loss(loss: float | None) -> str:
+    """A loss in nats with four significant digits: ``1.234``, ``inf`` and ``nan`` as such."""
+    if loss is None:
+        return MISSING
+    return f"{loss:.4g}" if loss else "0"
+
+
+def format_duration(seconds: float | None) -> str:
+    """Seconds as ``0.8s``, ``42s``, ``3m 05s``, ``2h 07m`` or ``3d 04h``."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
+
+
+def format_clock(seconds: float | None) -> str:
+    """Seconds as the report writes them: ``03:22:33``."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    whole = round(seconds)
+    return f"{whole // 3600:02d}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+
+
+def format_count(count: float | None) -> str:
+    """A count with thousands separators: ``60,965,224``."""
+    return MISSING if count is None or not math.isfinite(count) else f"{count:,.0f}"
+
+
+def format_bytes(size_bytes: float | None) -> str:
+    """Bytes in binary units: ``1.5 GiB``."""
+    if size_bytes is None:
+        return MISSING
+    size = float(size_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+def format_rate(images_per_second: float | None) -> str:
+    """Throughput: ``3,120/s``."""
+    return MISSING if images_per_second is None else f"{images_per_second:,.0f}/s"
+
+
+def sparkline(values: Sequence[float], width: int, ascii_only: bool = False) -> str:
+    """At most `width` characters that show the shape of a series; a gap or NaN stays a blank."""
+    if not values or width < 1:
+        return ""
+    picked = _thin(values, width)
+    finite = [value for value in picked if math.isfinite(value)]
+    if not finite:
+        return " " * len(picked)
+    low, high = min(finite), max(finite)
+    blocks = _ASCII_BLOCKS if ascii_only else _BLOCKS
+    scale = (len(blocks) - 1) / (high - low) if high > low else 0.0
+    middle = 0 if scale else len(blocks) // 2
+    return "".join(
+        blocks[round((value - low) * scale) + middle] if math.isfinite(value) else " " for value in picked
+    )
+
+
+def _thin(values: Sequence[float], width: int) -> list[float]:
+    """Means of equal runs of values, `width` of them; short series as they are."""
+    count = len(values)
+    if count <= width:
+        return list(values)
+    edges = [index * count // width for index in range(width + 1)]
+    return [math.fsum(values[start:end]) / (end - start) for start, end in itertools.pairwise(edges)]

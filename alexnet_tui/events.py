@@ -4,6 +4,7 @@ Non-finite numbers travel as the strings ``"nan"``, ``"inf"`` and ``"-inf"``, be
 them. ``kind`` stands second in every line, so that a reader may skip kinds it does not need without decoding.
 """
 
+import errno
 import math
 import os
 import time
@@ -13,6 +14,7 @@ import msgspec
 
 FORMAT_VERSION = 1
 MAX_LINE_BYTES = 1 << 20
+_FULL_DISK_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 Number = float | str
 """A number as it travels; `float()` of it gives the number back."""
@@ -270,12 +272,23 @@ class EventWriter:
         event.seq, event.attempt = self._next_seq, self._attempt
         event.t = round(self._clock() - self._start_seconds, 6)
         event.wall = round(self._wall_clock(), 3)
-        line = memoryview(encode(event))
-        while line:
-            line = line[os.write(self._descriptor, line) :]
+        self._append(encode(event))
         self._next_seq += 1
         if isinstance(event, (Epoch, *FINAL_EVENTS)):
             self._sync()
+
+    def _append(self, line: bytes) -> None:
+        """Write the whole line; while the disk is full wait a little, then go on where the line broke off."""
+        rest = memoryview(line)
+        pauses = iter(_FULL_DISK_PAUSES_SECONDS)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except OSError as error:
+                pause = next(pauses, None) if error.errno == errno.ENOSPC else None
+                if pause is None:
+                    raise
+                time.sleep(pause)
 
     def _sync(self) -> None:
         """Make what was written survive a power cut, where the descriptor is a file."""

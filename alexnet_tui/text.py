@@ -21,8 +21,8 @@ MISSING = "–"
 def printable(text: str, limit: int = 2000, keep_newlines: bool = False) -> str:
     r"""Replace what a terminal would obey by a visible escape, and cut what is too long.
 
-    Control characters, bidirectional overrides, zero-width characters and lone surrogates become ``\x1b``-like escapes.
-    Newlines and tabs become spaces unless `keep_newlines`.
+    Control characters, bidirectional overrides, zero-width characters and lone surrogates become escapes
+    such as ``\x1b``. Newlines and tabs become spaces unless `keep_newlines`.
     """
     cut = text[: limit + 1]
     if not keep_newlines:

@@ -5,6 +5,7 @@ outside this module asks for either by name: a fifth variant is one entry here.
 """
 
 import difflib
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -23,6 +24,7 @@ class FrontEnd:
         conv1_kernel: Side in pixels of the first layer's kernels.
         conv1_stride: Step in pixels between two places of a kernel.
         conv1_padding: Zeros in pixels added at each border before the first layer.
+        pool_partial: Pooling windows may reach over the border, as with padding ``same``.
         summary: One sentence for people.
         settings: Hyperparameters whose default this front end moves.
     """
@@ -31,6 +33,7 @@ class FrontEnd:
     conv1_kernel: int = 11
     conv1_stride: int = 4
     conv1_padding: int
+    pool_partial: bool = True
     summary: str
     settings: Mapping[str, Setting] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -73,6 +76,129 @@ class Architecture:
     num_classes: int = 10
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConvLayer:
+    """One convolution and what follows it; sizes are sides of square maps in pixels.
+
+    Attributes:
+        number: The paper's number, 1 to 5; a removed layer leaves its number out.
+        groups: Into how many independent halves the channels fall.
+        lrn: Local response normalisation follows.
+        pools: 3x3 max pooling with stride 2 follows.
+        output_size: Side after the convolution.
+        pooled_size: Side after pooling; equal to `output_size` where none follows.
+    """
+
+    number: int
+    in_channels: int
+    out_channels: int
+    kernel: int
+    stride: int
+    padding: int
+    groups: int
+    lrn: bool
+    pools: bool
+    input_size: int
+    output_size: int
+    pooled_size: int
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases."""
+        return self.out_channels * (self.in_channels // self.groups * self.kernel**2 + 1)
+
+    @property
+    def num_multiply_adds(self) -> int:
+        """Multiplications of one forward pass of one image."""
+        return self.output_size**2 * (self.num_parameters - self.out_channels)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DenseLayer:
+    """One fully connected layer; the paper's numbers are 6 to 8."""
+
+    number: int
+    in_features: int
+    out_features: int
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases."""
+        return (self.in_features + 1) * self.out_features
+
+    @property
+    def num_multiply_adds(self) -> int:
+        """Multiplications of one forward pass of one image."""
+        return self.in_features * self.out_features
+
+
+# Number, channels out, kernel side, whether two groups split it, whether pooling follows.
+# Source: Krizhevsky et al. 2012, section 3.5.
+_CONVOLUTIONS = (
+    (1, 96, 11, False, True),
+    (2, 256, 5, True, True),
+    (3, 384, 3, False, False),
+    (4, 384, 3, True, False),
+    (5, 256, 3, True, True),
+)
+_HIDDEN_UNITS = 4096
+_NORMALISED = (1, 2)
+
+
+def layers(architecture: Architecture) -> tuple[list[ConvLayer], list[DenseLayer]]:
+    """The network layer by layer: what `train.model` builds and what estimates and tables are made of."""
+    front = architecture.front_end
+    kept = [row for row in _CONVOLUTIONS if row[0] != architecture.removed_conv_layer]
+    channels, size = 3, front.image_size
+    convolutions: list[ConvLayer] = []
+    for number, out_channels, kernel, grouped, pools in kept:
+        first = number == 1
+        side, stride = (front.conv1_kernel, front.conv1_stride) if first else (kernel, 1)
+        padding = front.conv1_padding if first else kernel // 2
+        output = (size + 2 * padding - side) // stride + 1
+        pools_here = pools or number == kept[-1][0]
+        convolutions.append(
+            ConvLayer(
+                number=number,
+                in_channels=channels,
+                out_channels=out_channels,
+                kernel=side,
+                stride=stride,
+                padding=padding,
+                groups=architecture.groups if grouped else 1,
+                lrn=architecture.lrn and number in _NORMALISED,
+                pools=pools_here,
+                input_size=size,
+                output_size=output,
+                pooled_size=pooled_size(output, partial=front.pool_partial) if pools_here else output,
+            )
+        )
+        channels, size = out_channels, convolutions[-1].pooled_size
+    widths = (channels * size**2, _HIDDEN_UNITS, _HIDDEN_UNITS, architecture.num_classes)
+    dense = [
+        DenseLayer(number=6 + index, in_features=wide, out_features=out)
+        for index, (wide, out) in enumerate(itertools.pairwise(widths))
+    ]
+    return convolutions, dense
+
+
+def pooled_size(size: int, *, partial: bool) -> int:
+    """Side of a map after 3x3 max pooling with stride 2; smaller maps pool to one place.
+
+    Args:
+        size: Side before pooling.
+        partial: A last window may reach over the border.
+    """
+    rest = max(0, size - 3)
+    return (-(-rest // 2) if partial else rest // 2) + 1
+
+
+def num_parameters(architecture: Architecture) -> int:
+    """Weights and biases of the whole network."""
+    convolutions, dense = layers(architecture)
+    return sum(layer.num_parameters for layer in convolutions) + sum(layer.num_parameters for layer in dense)
+
+
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         "baseline": Variant(
@@ -103,7 +229,8 @@ FRONT_ENDS: Mapping[str, FrontEnd] = MappingProxyType(
         "literal32": FrontEnd(
             image_size=32,
             conv1_padding=0,
-            summary="The report's most plausible network: 32 px into an unpadded 11x11/4, no LRN (maps 6, 2, 1).",
+            pool_partial=False,
+            summary="Most plausibly the report's network: unpadded 11x11/4 on 32 px, no LRN (maps 6, 2, 1).",
         ),
         "same32": FrontEnd(
             image_size=32,
@@ -114,6 +241,7 @@ FRONT_ENDS: Mapping[str, FrontEnd] = MappingProxyType(
         "resize227": FrontEnd(
             image_size=227,
             conv1_padding=0,
+            pool_partial=False,
             summary="The paper's own geometry on images resized to 227 px; for a GPU.",
             settings=MappingProxyType({"lrn": True, "groups": 2}),
         ),
@@ -122,7 +250,7 @@ FRONT_ENDS: Mapping[str, FrontEnd] = MappingProxyType(
             conv1_kernel=3,
             conv1_stride=1,
             conv1_padding=1,
-            summary="A modern small stem, 3x3/1: a reference for what 32 px images allow (maps 32, 16, 8, 4).",
+            summary="A small modern stem, 3x3/1: what 32 px images allow (maps 32, 16, 8, 4).",
             settings=MappingProxyType({"augmentation": "flip-crop", "schedule": "step"}),
         ),
     }

@@ -1,0 +1,177 @@
+"""The data set as tensors on the device, and batches cut from it.
+
+The pixels live on the device as uint8; a batch is gathered, augmented and standardised as whole tensors.
+
+Legend: N images, C channels, H and W pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from alexnet_tui.config import RunConfig
+from alexnet_tui.datasets import Dataset, Split
+from alexnet_tui.errors import DatasetError
+from alexnet_tui.train import augment
+from alexnet_tui.train.device import Placement, stream_seed
+from alexnet_tui.variants import FRONT_ENDS
+
+HOLDOUT_SHARE = 0.1
+# The split does not change with the seed of a run, so that all runs are judged on the same images.
+_SPLIT_SEED = 2012
+_CROP_PADDING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """One split on the device: pixels (N, C, H, W) as uint8, labels (N,) as int64."""
+
+    pixels_NCHW: Tensor
+    labels_N: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Everything a run reads: `train` to learn from, `train_eval` a fixed part of it, `val` only with holdout."""
+
+    train: Images
+    train_eval: Images
+    test: Images
+    val: Images | None
+    batches: "BatchMaker"
+
+
+def prepare(dataset: Dataset, config: RunConfig, placement: Placement) -> Data:
+    """Put the parts of a data set that a run needs on its device.
+
+    Raises:
+        DatasetError: Fewer training images than the configuration asks for.
+    """
+    labels = np.asarray(dataset.train.labels)
+    train_index = np.arange(len(labels))
+    val_index: np.ndarray | None = None
+    if config.split == "holdout":
+        val_index = stratified(labels, max(1, round(len(labels) * HOLDOUT_SHARE)), "holdout")
+        train_index = np.setdiff1d(train_index, val_index)
+    if config.train_images:
+        if config.train_images > len(train_index):
+            raise DatasetError(
+                dataset.name,
+                f"has {len(train_index)} training images; --train-images asks for {config.train_images}.",
+            )
+        train_index = train_index[stratified(labels[train_index], config.train_images, "train")]
+    count = min(config.train_eval_images, len(train_index))
+    eval_index = train_index[stratified(labels[train_index], count, "train_eval")]
+    return Data(
+        train=_on_device(dataset.train, train_index, placement),
+        train_eval=_on_device(dataset.train, eval_index, placement),
+        test=_on_device(dataset.test, None, placement),
+        val=None if val_index is None else _on_device(dataset.train, val_index, placement),
+        batches=BatchMaker(dataset, config, placement),
+    )
+
+
+def stratified(labels: np.ndarray, count: int, stream: str) -> np.ndarray:
+    """Sorted places of `count` labels, each class in its share, the same every time.
+
+    Args:
+        labels: Class of each image, (N,).
+        count: At most N.
+        stream: Name of the choice; different names choose independently.
+    """
+    order = np.random.default_rng(stream_seed(_SPLIT_SEED, stream)).permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    # Every N/count-th image of the list sorted by class takes each class in its share.
+    places = (np.arange(count) * len(labels)) // count
+    return np.sort(by_class[places])
+
+
+class BatchMaker:
+    """Turns pixels into what the network reads.
+
+    Args:
+        dataset: Its mean and standard deviation standardise; its training pixels give the PCA colours.
+        config: Names the augmentation and the front end.
+        placement: Device and precision of the batches.
+    """
+
+    def __init__(self, dataset: Dataset, config: RunConfig, placement: Placement) -> None:
+        self._placement = placement
+        self._augmentation = config.augmentation
+        self._size = FRONT_ENDS[config.front_end].image_size
+        device = placement.device
+        self._mean = torch.tensor(dataset.mean, device=device).view(1, 3, 1, 1) * 255
+        self._deviation = torch.tensor(dataset.std, device=device).view(1, 3, 1, 1) * 255
+        self._components: Tensor | None = None
+        if config.augmentation == "paper":
+            self._components = colour_components(dataset).to(device)
+
+    def training(self, pixels_NCHW: Tensor, generator: Generator) -> Tensor:
+        """A standardised and augmented batch (N, C, size, size) in the network's precision."""
+        images = self._standardise(pixels_NCHW, colour_generator=generator)
+        if self._augmentation in ("flip-crop", "paper"):
+            images = self._shift(images, generator)
+        images = self._fit(images)
+        if self._augmentation != "none":
+            images = augment.random_flip(images, generator)
+        return self._finish(images)
+
+    def evaluation(self, pixels_NCHW: Tensor) -> Tensor:
+        """A standardised batch, the centre of each image."""
+        return self._finish(self._fit(self._standardise(pixels_NCHW)))
+
+    def _standardise(self, pixels_NCHW: Tensor, colour_generator: Generator | None = None) -> Tensor:
+        images = pixels_NCHW.float()
+        if self._components is not None and colour_generator is not None:
+            images = augment.pca_colour(images, self._components, colour_generator)
+        return images.sub_(self._mean).div_(self._deviation)
+
+    def _shift(self, images_NCHW: Tensor, generator: Generator) -> Tensor:
+        """A random window: of the network's size where images are larger, else with a padded border."""
+        side = min(images_NCHW.shape[2:])
+        if side > self._size:
+            return augment.random_crop(images_NCHW, self._size, generator)
+        return augment.random_crop(images_NCHW, side, generator, padding=max(1, side * _CROP_PADDING // 32))
+
+    def _fit(self, images_NCHW: Tensor) -> Tensor:
+        """The network's size: the centre of larger images, smaller ones enlarged."""
+        side = min(images_NCHW.shape[2:])
+        if side < self._size:
+            return F.interpolate(images_NCHW, size=(self._size, self._size), mode="bilinear", align_corners=False)
+        return augment.center_crop(images_NCHW, self._size)
+
+    def _finish(self, images_NCHW: Tensor) -> Tensor:
+        return images_NCHW.to(self._placement.dtype, memory_format=torch.channels_last)
+
+
+def colour_components(dataset: Dataset, max_images: int = 10_000) -> Tensor:
+    """Columns are the eigenvectors of the training pixels' colour covariance, times their eigenvalues, (3, 3).
+
+    In units of pixel values (0 to 255), as the images are when colour is shifted. The paper's eigenvalues are
+    those of RGB values on the scale 0 to 1 times the same draw; the shift is the same on either scale.
+    """
+    every = max(1, len(dataset.train.labels) // max_images)
+    pixels = np.asarray(dataset.train.images[::every], dtype=np.float64).transpose(1, 0, 2, 3).reshape(3, -1) / 255
+    values, vectors = np.linalg.eigh(np.cov(pixels))
+    return torch.from_numpy(vectors * values * 255).float()
+
+
+def epoch_order(num_images: int, seed: int, epoch: int) -> Tensor:
+    """The order of the training images in one epoch, (N,); a function of its arguments alone."""
+    generator = torch.Generator().manual_seed(stream_seed(seed, "shuffle", epoch))
+    return torch.randperm(num_images, generator=generator)
+
+
+def _on_device(split: Split, index: np.ndarray | None, placement: Placement) -> Images:
+    pixels = split.images if index is None else split.images[index]
+    labels = split.labels if index is None else split.labels[index]
+    return Images(
+        torch.from_numpy(np.array(pixels)).to(placement.device),
+        torch.from_numpy(np.array(labels, dtype=np.int64)).to(placement.device),
+    )

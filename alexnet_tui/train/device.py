@@ -1,0 +1,167 @@
+"""Where training runs and with what arithmetic: device, precision, threads, seeds, and what numbers depend on."""
+
+import ctypes
+import hashlib
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from alexnet_tui.config import RunConfig
+from alexnet_tui.errors import DeviceError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """The machine as one run uses it.
+
+    Attributes:
+        device: Where tensors live.
+        dtype: Precision of weights and maps in the network; masters are always float32.
+        threads: CPU threads of one operation.
+        device_class: What results may be compared within: ``cpu``, or the GPU's name.
+        fingerprint: What exact numbers depend on; equal fingerprints promise equal numbers.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    threads: int
+    device_class: str
+    fingerprint: str
+
+    @property
+    def precision(self) -> str:
+        """``bf16`` or ``fp32``."""
+        return "bf16" if self.dtype is torch.bfloat16 else "fp32"
+
+
+def place(config: RunConfig) -> Placement:
+    """Choose the device and its settings, and apply those that are global to the process.
+
+    Raises:
+        DeviceError: The device asked for is not on this machine, or cannot do the precision asked for.
+    """
+    device = _choose_device(config.device)
+    threads = (
+        config.threads or len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else (config.threads or os.cpu_count() or 1)
+    )
+    torch.set_num_threads(threads)
+    _make_deterministic(device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    dtype = _choose_dtype(config.precision, device)
+    name = processor_name() if device.type == "cpu" else _accelerator_name(device)
+    parts = [device.type, name, f"{threads} threads", str(dtype).removeprefix("torch."), str(torch.__version__)]
+    return Placement(
+        device=device,
+        dtype=dtype,
+        threads=threads,
+        device_class="cpu" if device.type == "cpu" else name,
+        fingerprint=" / ".join(parts),
+    )
+
+
+def stream_seed(*parts: int | str) -> int:
+    """A 63-bit seed for one stream of random numbers, such as (seed, "shuffle", epoch).
+
+    Seeding every stream by its place makes the place the only state there is: a checkpoint holds no generator.
+    """
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides numbers."""
+    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    found |= {name: version(name) for name in ("torchvision", "numpy", "pillow")}
+    if torch.version.cuda:
+        found["cuda"] = torch.version.cuda
+    return found
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to reuse freed memory instead of returning it to the system after every step.
+
+    A gradient of 4096x4096 weights is otherwise mapped, zeroed by the kernel page by page, and unmapped each
+    step: four times the cost of the product that fills it. Elsewhere than on glibc this does nothing.
+    """
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL("libc.so.6").mallopt
+    trim_threshold, top_pad, mmap_max = -1, -2, -4
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 64 << 20)
+
+
+def processor_name() -> str:
+    """The processor's own name, such as ``AMD EPYC``."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def gpu_memory_bytes(device: torch.device) -> int | None:
+    """Memory this process holds on a GPU, or None on a CPU."""
+    return torch.cuda.memory_reserved(device) if device.type == "cuda" else None
+
+
+def _choose_device(name: str) -> torch.device:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if name.startswith("cuda"):
+        count = torch.cuda.device_count()
+        index = int(name.partition(":")[2] or 0)
+        if index >= count:
+            there = f"{count} CUDA device{'s' if count != 1 else ''}" if count else "no CUDA device"
+            raise DeviceError(f"device {name}: torch sees {there} here. Use --device auto or cpu.")
+        return torch.device("cuda", index)
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("device mps: torch sees no Apple GPU here. Use --device auto or cpu.")
+    return torch.device(name)
+
+
+def _choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    if precision == "fp32":
+        return torch.float32
+    if precision == "bf16":
+        return torch.bfloat16
+    return torch.bfloat16 if has_fast_bf16(device) else torch.float32
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether the hardware itself multiplies bfloat16, so that it pays."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _accelerator_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "Apple GPU"
+
+
+def _make_deterministic(device: torch.device) -> None:
+    """Only algorithms that give the same bits each time."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=device.type == "mps")
+    torch.backends.cudnn.benchmark = False
+    # Filling fresh memory guards reads of uninitialised values; nothing here reads any, and it costs a pass.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

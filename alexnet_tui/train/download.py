@@ -1,0 +1,84 @@
+"""Download CIFAR-10 or CIFAR-100 and store it: ``python -m alexnet_tui.train.download NAME DATA_DIR``.
+
+A process of its own, so that only it loads torchvision; the caller holds the data set's lock. Progress goes
+to stderr; on failure the last line of stdout is the sentence for the user. An archive that is already there
+is checked against its published MD5 before anything parses it.
+"""
+
+import hashlib
+import os
+import socket
+import sys
+from pathlib import Path
+
+from alexnet_tui.data_catalog import BUILT_IN, DOWNLOADS, BuiltIn
+from alexnet_tui.datasets import store_arrays
+from alexnet_tui.errors import DatasetError, ExitCode
+from alexnet_tui.text import printable
+
+_TIMEOUT_SECONDS = 15
+
+
+def main(arguments: list[str]) -> int:
+    """Download and store one data set; returns the exit code."""
+    name, root = arguments[0], Path(arguments[1])
+    try:
+        _store(name, root)
+    except DatasetError as error:
+        sys.stdout.write(str(error).partition(": ")[2] + "\n")
+        return int(error.exit_code)
+    return int(ExitCode.DONE)
+
+
+def _store(name: str, root: Path) -> None:
+    built_in, downloads = BUILT_IN[name], root / DOWNLOADS
+    _check_archive(name, downloads, built_in)
+    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
+    # torchvision prints notes to stdout, where the caller waits for one sentence.
+    reply = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        import numpy as np
+        from torchvision import datasets as published
+
+        try:
+            downloads.mkdir(parents=True, exist_ok=True)
+            kind = {"cifar10": published.CIFAR10, "cifar100": published.CIFAR100}[name]
+            opened = {
+                split: kind(root=str(downloads), train=split == "train", download=True) for split in ("train", "test")
+            }
+        except (OSError, RuntimeError) as error:
+            raise DatasetError(name, _advice(name, downloads, built_in, error)) from error
+        images = {split: np.ascontiguousarray(data.data.transpose(0, 3, 1, 2)) for split, data in opened.items()}
+        labels = {split: np.asarray(data.targets, dtype=np.int64) for split, data in opened.items()}
+        store_arrays(root, name, images, labels, tuple(opened["train"].classes))
+    finally:
+        os.dup2(reply, 1)
+        os.close(reply)
+
+
+def _check_archive(name: str, downloads: Path, built_in: BuiltIn) -> None:
+    archive = downloads / built_in.archive
+    if not archive.is_file():
+        return
+    with archive.open("rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found != built_in.md5:
+        raise DatasetError(
+            name,
+            f"{archive} is not the published archive: its MD5 is {found}, it must be {built_in.md5}."
+            " Delete it and run the command again.",
+        )
+
+
+def _advice(name: str, downloads: Path, built_in: BuiltIn, error: Exception) -> str:
+    reason = printable(str(getattr(error, "reason", "") or error), 120)
+    return (
+        f"it is not on this disk and could not be downloaded ({reason}): connect once and run"
+        f" `alexnet-tui data prepare {name}`, put {built_in.archive} into {downloads}, or add your own images"
+        " with `alexnet-tui data add`."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,326 @@
+"""The training loop: `Trainer.fit` yields events, and touches nothing else outside but the checkpoints.
+
+Legend: N images, K classes.
+"""
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from alexnet_tui import events as ev
+from alexnet_tui.config import RunConfig
+from alexnet_tui.errors import CheckpointError
+from alexnet_tui.files import reason_of
+from alexnet_tui.train import checkpoint
+from alexnet_tui.train.checkpoint import Position
+from alexnet_tui.train.data import Data, Images, epoch_order
+from alexnet_tui.train.device import Placement, stream_seed
+from alexnet_tui.train.model import AlexNet, Dropout
+from alexnet_tui.train.optim import MasterSGD, Schedule
+from alexnet_tui.train.system import SystemSampler
+
+_EVAL_BATCH = 1000
+_EVAL_BATCH_LARGE_IMAGES = 125
+
+
+class Trainer:
+    """One run: a network, its optimiser, its data and its place in training.
+
+    Args:
+        config: The run's configuration.
+        data: Its images on the device.
+        placement: Device and precision.
+        num_classes: Width of the last layer.
+        data_sha256: Recorded in checkpoints, so that a resume on other data is refused.
+        checkpoints: Folder for checkpoints.
+        should_stop: Asked before every update and every evaluation batch.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        data: Data,
+        placement: Placement,
+        *,
+        num_classes: int,
+        data_sha256: str,
+        checkpoints: Path,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.config, self.data, self.placement = config, data, placement
+        self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
+        self.network, self.optimizer = build(config, placement, num_classes)
+        self.schedule = Schedule(config)
+        self.epoch, self.step, self.step_in_epoch = 1, 0, 0
+        self.train_seconds = 0.0
+        self._data_sha256 = data_sha256
+        self._checkpoints = checkpoints
+        self._should_stop = should_stop
+        self._epoch_sums = RunningSums()
+        self._interval_sums = RunningSums()
+        self._interval_seconds = 0.0
+        self._elapsed_before = 0.0
+        self._clock_start = time.monotonic()
+        self._generator = torch.Generator(device=placement.device)
+        self._dropout = Dropout(config.dropout, self._generator) if config.dropout else None
+        self._system = SystemSampler(placement.device)
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Seconds of training, evaluation and checkpoints over all attempts."""
+        return self._elapsed_before + time.monotonic() - self._clock_start
+
+    def restore(self, state: checkpoint.State) -> None:
+        """Go back to a checkpoint.
+
+        Raises:
+            CheckpointError: It belongs to another network or to other data.
+        """
+        shapes = [master.shape for master in self.optimizer.masters]
+        if [master.shape for master in state.masters] != shapes:
+            raise CheckpointError(f"checkpoint {state.name}: it belongs to another network.")
+        if state.manifest.data_sha256 != self._data_sha256:
+            raise CheckpointError(
+                f"checkpoint {state.name}: it was trained on other data (hash {state.manifest.data_sha256[:12]}, "
+                f"now {self._data_sha256[:12]}). Prepare the same data again, or start a new run."
+            )
+        self.optimizer.load(state.masters, state.velocities)
+        position = state.manifest.position
+        self.epoch, self.step, self.step_in_epoch = position.epoch, position.step, position.step_in_epoch
+        self.train_seconds = position.train_seconds
+        self._elapsed_before, self._clock_start = position.elapsed_seconds, time.monotonic()
+        self.schedule = Schedule(self.config, list(position.errors))
+        self._epoch_sums = RunningSums(*position.epoch_sums)
+        self._interval_sums = RunningSums(*position.interval_sums)
+
+    def fit(self) -> Iterator[ev.Event]:
+        """Train to the last epoch, or until asked to stop, or until the loss is not finite.
+
+        The last event yielded is ``finished``, ``stopped`` or ``failed``.
+        """
+        while self.epoch <= self.config.epochs:
+            failure = yield from self._train_epoch()
+            if failure is not None:
+                yield failure
+                return
+            summary = None if self._should_stop() else self._evaluate_epoch()
+            if summary is None:
+                yield from self._leave()
+                return
+            yield summary
+            yield self._system.read()
+            if not all(math.isfinite(float(value)) for value in (summary.train_loss, summary.test_loss)):
+                yield self._diverged("loss over the epoch")
+                return
+            self._next_epoch(1 - float(summary.test_accuracy if self.data.val is None else summary.val_accuracy or 0))
+            done = self.epoch - 1
+            if done % self.config.checkpoint_epochs == 0 or done == self.config.epochs:
+                yield from self._save()
+        yield ev.Finished(
+            epoch=self.config.epochs,
+            step=self.step,
+            train_seconds=round(self.train_seconds, 3),
+            elapsed_seconds=round(self.elapsed_seconds, 3),
+        )
+
+    def _train_epoch(self) -> Generator[ev.Event, None, ev.Failed | None]:
+        """The updates left in this epoch; early out when asked to stop, or when it cannot go on."""
+        self.network.train()
+        order = epoch_order(len(self.data.train), self.config.seed, self.epoch).to(self.placement.device)
+        learning_rate = self.schedule.learning_rate(self.epoch)
+        while self.step_in_epoch < self.steps_per_epoch and not self._should_stop():
+            start = time.perf_counter()
+            first = self.step_in_epoch * self.config.batch_size
+            loss, right, count = self._backward(order[first : first + self.config.batch_size])
+            if not math.isfinite(loss):
+                return self._diverged(f"loss {loss}")
+            self.optimizer.step(learning_rate)
+            self.step += 1
+            self.step_in_epoch += 1
+            seconds = time.perf_counter() - start
+            self.train_seconds += seconds
+            self._interval_seconds += seconds
+            for sums in (self._epoch_sums, self._interval_sums):
+                sums.add(loss, right, count)
+            if self.step % self.config.log_steps == 0:
+                yield self._step_event(learning_rate)
+                yield from self._system.due()
+        return None
+
+    def _backward(self, index_N: Tensor) -> tuple[float, float, int]:
+        """Gradients of one batch; returns its mean loss, its right answers and its size."""
+        self._generator.manual_seed(stream_seed(self.config.seed, "step", self.epoch, self.step_in_epoch))
+        labels_N = self.data.train.labels_N[index_N]
+        images = self.data.batches.training(self.data.train.pixels_NCHW[index_N], self._generator)
+        logits_NK = self.network(images, self._dropout).float()
+        loss = F.cross_entropy(logits_NK, labels_N)
+        loss.backward()
+        right = (logits_NK.detach().argmax(1) == labels_N).sum()
+        # One transfer from the device, not two.
+        loss_value, right_value = torch.stack([loss.detach(), right.to(loss.dtype)]).tolist()
+        return loss_value, right_value, len(labels_N)
+
+    def _step_event(self, learning_rate: float) -> ev.Step:
+        sums, seconds = self._interval_sums, self._interval_seconds
+        event = ev.Step(
+            epoch=self.epoch,
+            step=self.step,
+            train_loss=ev.number(sums.mean_loss),
+            train_accuracy=sums.accuracy,
+            learning_rate=learning_rate,
+            images_per_second=round(sums.count / seconds, 1) if seconds else 0.0,
+        )
+        self._interval_sums, self._interval_seconds = RunningSums(), 0.0
+        return event
+
+    def _evaluate_epoch(self) -> ev.Epoch | None:
+        """Measure train, test and validation images; None when asked to stop meanwhile."""
+        measured: dict[str, tuple[float, float]] = {}
+        for name, images in (
+            ("train_eval", self.data.train_eval),
+            ("test", self.data.test),
+            ("val", self.data.val),
+        ):
+            if images is not None:
+                result = self.evaluate(images)
+                if result is None:
+                    return None
+                measured[name] = result
+        val = measured.get("val")
+        seconds = max(self.train_seconds, 1e-9)
+        return ev.Epoch(
+            epoch=self.epoch,
+            step=self.step,
+            train_loss=ev.number(self._epoch_sums.mean_loss),
+            train_accuracy=self._epoch_sums.accuracy,
+            train_eval_loss=ev.number(measured["train_eval"][0]),
+            train_eval_accuracy=measured["train_eval"][1],
+            test_loss=ev.number(measured["test"][0]),
+            test_accuracy=measured["test"][1],
+            val_loss=ev.number(val[0]) if val else None,
+            val_accuracy=val[1] if val else None,
+            learning_rate=self.schedule.learning_rate(self.epoch),
+            train_seconds=round(self.train_seconds, 3),
+            elapsed_seconds=round(self.elapsed_seconds, 3),
+            images_per_second=round(self.epoch * len(self.data.train) / seconds, 1),
+        )
+
+    @torch.no_grad()
+    def evaluate(self, images: Images) -> tuple[float, float] | None:
+        """Mean loss and accuracy in evaluation mode, or None when asked to stop meanwhile."""
+        sums = RunningSums()
+        for logits_NK, labels_N in self.predict(images):
+            if self._should_stop():
+                return None
+            loss = F.cross_entropy(logits_NK, labels_N)
+            right = (logits_NK.argmax(1) == labels_N).sum()
+            sums.add(float(loss), float(right), len(labels_N))
+        return sums.mean_loss, sums.accuracy
+
+    @torch.no_grad()
+    def predict(self, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
+        """Float32 logits (N, K) and labels (N,), a batch at a time."""
+        self.network.eval()
+        small = self.network.architecture.front_end.image_size <= 64
+        size = _EVAL_BATCH if small else _EVAL_BATCH_LARGE_IMAGES
+        for pixels, labels_N in zip(images.pixels_NCHW.split(size), images.labels_N.split(size), strict=True):
+            yield self.network(self.data.batches.evaluation(pixels)).float(), labels_N
+
+    def _next_epoch(self, error: float) -> None:
+        self.schedule.add(error)
+        self.epoch, self.step_in_epoch = self.epoch + 1, 0
+        self._epoch_sums = RunningSums()
+
+    def _save(self) -> Iterator[ev.Event]:
+        """Write a checkpoint; a full disk is a warning, and the last good checkpoint stays."""
+        start = time.perf_counter()
+        position = Position(
+            epoch=self.epoch,
+            step=self.step,
+            step_in_epoch=self.step_in_epoch,
+            train_seconds=self.train_seconds,
+            elapsed_seconds=self.elapsed_seconds,
+            errors=self.schedule.errors,
+            epoch_sums=self._epoch_sums.values(),
+            interval_sums=self._interval_sums.values(),
+        )
+        masters = [master.cpu() for master in self.optimizer.masters]
+        velocities = [velocity.cpu() for velocity in self.optimizer.velocities]
+        try:
+            name, size_bytes = checkpoint.save(
+                self._checkpoints,
+                position,
+                masters,
+                velocities,
+                self.placement.fingerprint,
+                self._data_sha256,
+            )
+        except OSError as error:
+            yield ev.Warned(
+                code="checkpoint_failed",
+                message=f"The checkpoint of epoch {self.epoch - 1} was not written ({reason_of(error)});"
+                " training goes on and older checkpoints stay.",
+            )
+            return
+        seconds = round(time.perf_counter() - start, 3)
+        yield ev.Checkpoint(epoch=self.epoch - 1, step=self.step, name=name, size_bytes=size_bytes, seconds=seconds)
+
+    def _leave(self) -> Iterator[ev.Event]:
+        yield from self._save()
+        yield ev.Stopped(epoch=self.epoch - 1, step=self.step, reason="asked to stop")
+
+    def _diverged(self, what: str) -> ev.Failed:
+        return ev.Failed(
+            reason="diverged",
+            message=f"Training diverged: {what} in epoch {self.epoch}, step {self.step + 1}, before the update."
+            f" Try a learning rate below {self.config.learning_rate:g}.",
+            epoch=self.epoch,
+            step=self.step,
+        )
+
+
+class RunningSums:
+    """Means over images as they come; three sums are all there is to restore."""
+
+    def __init__(self, loss_sum: float = 0.0, right: float = 0.0, count: float = 0.0) -> None:
+        self.loss_sum, self.right, self.count = loss_sum, right, count
+
+    def add(self, mean_loss: float, right: float, count: int) -> None:
+        """Add a batch of `count` images."""
+        self.loss_sum += mean_loss * count
+        self.right += right
+        self.count += count
+
+    def values(self) -> tuple[float, float, float]:
+        """The three sums, as the constructor takes them."""
+        return self.loss_sum, self.right, self.count
+
+    @property
+    def mean_loss(self) -> float:
+        """Nats an image."""
+        return self.loss_sum / self.count if self.count else math.nan
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return self.right / self.count if self.count else 0.0
+
+
+def build(config: RunConfig, placement: Placement, num_classes: int) -> tuple[AlexNet, MasterSGD]:
+    """The network in the run's precision, and the optimiser that holds its float32 masters."""
+    generator = torch.Generator().manual_seed(stream_seed(config.seed, "init"))
+    network = AlexNet(config.architecture(num_classes), config.init, generator)
+    network = network.to(placement.device).to(memory_format=torch.channels_last)
+    values = [parameter.detach().clone() for parameter in network.parameters()]
+    network = network.to(placement.dtype)
+    parameters = list(network.parameters())
+    masters = [
+        parameter.data if placement.dtype is torch.float32 else value
+        for parameter, value in zip(parameters, values, strict=True)
+    ]
+    return network, MasterSGD(parameters, masters, config.momentum, config.weight_decay)

@@ -1,0 +1,134 @@
+"""From a run's record to a trainer that is ready to go: data loaded, network built, checkpoint restored."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from alexnet_tui import __version__, datasets
+from alexnet_tui import events as ev
+from alexnet_tui.history import RunHistory
+from alexnet_tui.store import package_commit
+from alexnet_tui.text import printable
+from alexnet_tui.train import checkpoint, data
+from alexnet_tui.train.device import Placement, place, versions
+from alexnet_tui.train.loop import Trainer
+from alexnet_tui.variants import FRONT_ENDS, num_parameters
+
+_TOP = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A trainer and the events that say what it is."""
+
+    trainer: Trainer
+    opening_events: list[ev.Event]
+
+    def save_predictions(self, directory: Path) -> None:
+        """Write ``predictions.npz``: what the trained network says of every test image.
+
+        ``top_classes`` (N, 5) and ``top_probabilities`` (N, 5) are the five likeliest classes, ``labels`` (N,)
+        the truth, ``conv1_filters`` (96, 3, k, k) the first layer's kernels.
+        """
+        classes, probabilities, labels = [], [], []
+        for logits_NK, labels_N in self.trainer.predict(self.trainer.data.test):
+            top = logits_NK.softmax(1).topk(min(_TOP, logits_NK.shape[1]), dim=1)
+            classes.append(top.indices.to(torch.int32).cpu())
+            probabilities.append(top.values.half().cpu())
+            labels.append(labels_N.to(torch.int32).cpu())
+        temporary = directory / ".predictions.tmp.npz"
+        np.savez_compressed(
+            temporary,
+            top_classes=torch.cat(classes).numpy(),
+            top_probabilities=torch.cat(probabilities).numpy(),
+            labels=torch.cat(labels).numpy(),
+            conv1_filters=self.trainer.optimizer.masters[0].cpu().contiguous().numpy(),
+        )
+        temporary.replace(directory / "predictions.npz")
+
+
+def open_session(
+    history: RunHistory, directory: Path, *, should_stop: Callable[[], bool], from_scratch: bool = False
+) -> Session:
+    """Load the data, build the network and go back to the newest checkpoint that can be believed.
+
+    Args:
+        history: What earlier attempts of the run wrote.
+        directory: The run's directory.
+        should_stop: Asked between updates.
+        from_scratch: Ignore checkpoints; they stay on disk until newer ones replace them.
+
+    Raises:
+        DeviceError: The device is not there.
+        DatasetError: The data is not there or is not what it was.
+        CheckpointError: No checkpoint can be believed.
+    """
+    config = history.record.config
+    placement = place(config)
+    dataset = datasets.load(config.data, FRONT_ENDS[config.front_end].image_size)
+    prepared = data.prepare(dataset, config, placement)
+    trainer = Trainer(
+        config,
+        prepared,
+        placement,
+        num_classes=len(dataset.class_names),
+        data_sha256=dataset.sha256,
+        checkpoints=directory / "checkpoints",
+        should_stop=should_stop,
+    )
+    started = _started(trainer, dataset)
+    problems: list[str] = []
+    state = None if from_scratch else checkpoint.load_newest(directory / "checkpoints", problems)
+    if state is not None:
+        trainer.restore(state)
+    opening: list[ev.Event] = [started]
+    opening += [
+        ev.Warned(code="checkpoint_fallback", message=f"{problem}; an older one was taken.") for problem in problems
+    ]
+    if history.num_events:
+        opening.append(_resumed(state, placement))
+    return Session(trainer, opening)
+
+
+def _started(trainer: Trainer, dataset: datasets.Dataset) -> ev.Started:
+    config, placement, parts = trainer.config, trainer.placement, trainer.data
+    return ev.Started(
+        device=str(placement.device),
+        device_class=placement.device_class,
+        precision=placement.precision,
+        threads=placement.threads,
+        versions={**versions(), "alexnet_tui": __version__},
+        fingerprint=placement.fingerprint,
+        data=dataset.name,
+        data_sha256=dataset.sha256,
+        num_classes=len(dataset.class_names),
+        class_names=[printable(name, 100) for name in dataset.class_names],
+        num_train_images=len(parts.train),
+        num_test_images=len(parts.test),
+        num_val_images=len(parts.val) if parts.val else 0,
+        num_train_eval_images=len(parts.train_eval),
+        num_parameters=num_parameters(config.architecture(len(dataset.class_names))),
+        steps_per_epoch=trainer.steps_per_epoch,
+        total_steps=trainer.steps_per_epoch * config.epochs,
+        epochs=config.epochs,
+        commit=package_commit(),
+        pid=os.getpid(),
+    )
+
+
+def _resumed(state: checkpoint.State | None, placement: Placement) -> ev.Resumed:
+    """What an attempt after the first goes on from; from the start where there is no checkpoint."""
+    if state is None:
+        return ev.Resumed(epoch=0, step=0, checkpoint="", bit_exact=True)
+    position, same = state.manifest.position, state.manifest.fingerprint == placement.fingerprint
+    return ev.Resumed(
+        epoch=position.epoch - 1,
+        step=position.step,
+        checkpoint=state.name,
+        bit_exact=same,
+        reason="" if same else f"trained on {state.manifest.fingerprint}, now {placement.fingerprint}",
+    )

@@ -85,7 +85,7 @@ def save(
     Raises:
         OSError: The disk is full or the folder cannot be written; nothing half-written stays.
     """
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     name = f"e{position.epoch - 1:04d}" + (f"-s{position.step:08d}" if position.step_in_epoch else "")
     temporary = directory / f".{name}.{uuid.uuid4().hex[:8]}.tmp"
     buffer = io.BytesIO()

@@ -1,0 +1,122 @@
+"""What the commands share: options that mean the same everywhere, shell completion, and how they print."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.store import Store, default_root
+from alexnet_tui.text import printable
+from alexnet_tui.variants import FRONT_ENDS, VARIANTS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+_WIDTH_OF_FILES = 250
+
+
+def open_store(runs_dir: Path | None) -> Store:
+    """The runs folder a command works on."""
+    return Store(default_root() if runs_dir is None else runs_dir)
+
+
+def complete_run(context: typer.Context, incomplete: str) -> list[str]:
+    """Ids of runs that begin with what was typed."""
+    try:
+        ids = open_store(context.params.get("runs_dir")).ids()
+    except AlexnetTuiError:
+        return []
+    return [name for name in ("last", *ids) if name.startswith(incomplete)]
+
+
+def complete_variant(incomplete: str) -> list[tuple[str, str]]:
+    """Names of variants, with what each is about."""
+    return [(name, variant.summary) for name, variant in VARIANTS.items() if name.startswith(incomplete)]
+
+
+def complete_front_end(incomplete: str) -> list[tuple[str, str]]:
+    """Names of front ends, with what each is about."""
+    return [(name, front.summary) for name, front in FRONT_ENDS.items() if name.startswith(incomplete)]
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Names of the data sets this machine knows."""
+    from alexnet_tui import datasets
+
+    try:
+        names = [info.name for info in datasets.catalog()]
+    except AlexnetTuiError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+RunsDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs-dir",
+        metavar="DIR",
+        help="Folder that holds the runs (default: $ALEXNET_TUI_RUNS, else ./runs).",
+        show_default=False,
+    ),
+]
+RunName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="Id of a run, the letters it begins with, or `last`.",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.", show_default=False)]
+Headless = Annotated[
+    bool,
+    typer.Option("--headless", help="Follow the run here instead of opening the console.", show_default=False),
+]
+AsEvents = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Follow the run here, one JSON event per line (default in a pipe).", show_default=False
+    ),
+]
+
+
+def wants_console(headless: bool, as_json: bool) -> bool:
+    """Whether a command that follows a run may open the console."""
+    return not (headless or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def terminal() -> "Console":
+    """A rich console on stdout that obeys no markup; in a file or a pipe it cuts nothing to a screen's width."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _WIDTH_OF_FILES
+    return Console(markup=False, highlight=False, emoji=False, width=width)
+
+
+def can_draw() -> bool:
+    """Whether stdout takes block characters."""
+    return "utf" in (sys.stdout.encoding or "").lower()
+
+
+def say(message: str) -> None:
+    """A line for the person, not for a program: to stderr, safe to print."""
+    sys.stderr.write(printable(message, keep_newlines=True) + "\n")
+    sys.stderr.flush()
+
+
+def write_json(value: Json) -> None:
+    """JSON to stdout, in ASCII, so that a terminal finds nothing to obey in it."""
+    text = json.dumps(value, indent=2, allow_nan=False).replace("\x7f", "\\u007f")
+    sys.stdout.write(text + "\n")
+
+
+def command_line() -> list[str]:
+    """How this program was called, for the record."""
+    return [os.path.basename(sys.argv[0]), *sys.argv[1:]]

@@ -1,0 +1,266 @@
+"""``report``, ``compare`` and ``export``: what the runs say, for people and for other programs."""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alexnet_tui import cli_options as options
+from alexnet_tui.errors import ExitCode, StoreError, UsageError
+from alexnet_tui.files import reason_of, write_atomic
+from alexnet_tui.store import Store
+from alexnet_tui.text import printable
+
+if TYPE_CHECKING:
+    from alexnet_tui.report import Report
+
+
+class ReportFormat(StrEnum):
+    """What `report` writes."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    LATEX = "latex"
+    JSON = "json"
+
+
+class ExportFormat(StrEnum):
+    """What `export` writes."""
+
+    CSV = "csv"
+    JSON = "json"
+    TENSORBOARD = "tensorboard"
+    LATEX = "latex"
+
+
+_SUFFIXES = {
+    ".md": ReportFormat.MARKDOWN,
+    ".html": ReportFormat.HTML,
+    ".htm": ReportFormat.HTML,
+    ".tex": ReportFormat.LATEX,
+    ".json": ReportFormat.JSON,
+}
+_FILE_WIDTH = 100
+
+
+def _complete_name(context: typer.Context, incomplete: str) -> list[str]:
+    from alexnet_tui import study
+
+    try:
+        studies = study.names(options.open_store(context.params.get("runs_dir")))
+    except OSError:
+        studies = []
+    names = [name for name in (*studies, "reference") if name.startswith(incomplete)]
+    return names + options.complete_run(context, incomplete)
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[STUDY_OR_RUN]...",
+        help="Studies, run ids, or `reference` (default: all own runs, else the reference runs).",
+        autocompletion=_complete_name,
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command("report")(report)
+    app.command("compare")(compare)
+    app.command("export")(export)
+
+
+def report(
+    names: Names = None,
+    form: Annotated[
+        ReportFormat | None,
+        typer.Option(
+            "--format", help="What to write (default: by the file's ending, else terminal).", show_default=False
+        ),
+    ] = None,
+    output: Output = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Print the runs, values and test behind each number.", show_default=False),
+    ] = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Our table beside the published one, and whether the report's three claims hold.
+
+    Example: alexnet-tui report reference --format html --output report.html
+    """
+    from alexnet_tui.gather import gather
+    from alexnet_tui.report import build
+
+    found = gather(options.open_store(runs_dir), names or ())
+    for problem in found.problems:
+        options.say(f"not read: {problem}")
+    if not found.histories and names:
+        raise UsageError(f"{printable(found.title)} has no run yet; `alexnet-tui study run` trains its plan.")
+    built = build(found.histories, found.states, title=found.title, problems=found.problems, absent=found.absent)
+    chosen = form or (_SUFFIXES.get(output.suffix.lower()) if output else None) or ReportFormat.TERMINAL
+    if explain:
+        from alexnet_tui.report_words import explain as lines
+
+        _deliver("".join(f"{printable(line)}\n" for line in lines(built)), output)
+    elif chosen is ReportFormat.TERMINAL and output is None and sys.stdout.isatty():
+        from alexnet_tui.cli_report import print_report
+
+        print_report(options.terminal(), built)
+    elif chosen is ReportFormat.TERMINAL:
+        columns = os.environ.get("COLUMNS", "")
+        _deliver(_plain_text(built, int(columns) if columns.isdecimal() else _FILE_WIDTH), output)
+    else:
+        _deliver(_renderers()[chosen](built), output)
+    return ExitCode.DONE
+
+
+def _plain_text(built: "Report", width: int) -> str:
+    """What a terminal would show, without colour and without blanks at the ends of lines."""
+    from rich.console import Console
+
+    from alexnet_tui.cli_report import print_report
+
+    buffer = io.StringIO()
+    print_report(Console(file=buffer, width=width, markup=False, highlight=False, emoji=False), built)
+    return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
+
+
+def _renderers() -> Mapping[ReportFormat, Callable[..., str]]:
+    from alexnet_tui.report_html import to_html
+    from alexnet_tui.report_text import to_latex, to_markdown
+
+    return {
+        ReportFormat.MARKDOWN: to_markdown,
+        ReportFormat.HTML: to_html,
+        ReportFormat.LATEX: to_latex,
+        ReportFormat.JSON: _json_text,
+    }
+
+
+def _json_text(value: object) -> str:
+    """JSON in ASCII, infinite and missing numbers as null."""
+    import json
+
+    import msgspec
+
+    plain = msgspec.json.decode(msgspec.json.encode(value))
+    return json.dumps(plain, indent=2).replace("\x7f", "\\u007f") + "\n"
+
+
+def _deliver(text: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        write_atomic(output, text.encode("utf-8", errors="replace"))
+    except OSError as error:
+        raise StoreError(output, f"the file cannot be written ({reason_of(error)}).") from error
+    options.say(f"wrote {output}")
+
+
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run ids, the letters they begin with, `last`, studies, or `reference`.",
+            autocompletion=_complete_name,
+            show_default=False,
+        ),
+    ],
+    as_json: options.AsJson = False,
+    group: Annotated[
+        bool, typer.Option("--group/--no-group", help="Put runs that differ in their seed alone together.")
+    ] = True,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Put runs side by side: mean ± standard deviation over seeds, and only the settings that differ.
+
+    Differences are to the pinned run, else to the first. Example: alexnet-tui compare baseline tanh --json
+    """
+    from alexnet_tui import comparison
+    from alexnet_tui.gather import gather
+
+    store = options.open_store(runs_dir)
+    found = gather(store, runs)
+    for problem in found.problems:
+        options.say(f"not read: {problem}")
+    ids = [history.id for history in found.histories]
+    compared = comparison.compare(
+        found.histories,
+        found.states,
+        labels=_labels(store, ids),
+        pinned=next((run_id for run_id in ids if store.notes(run_id).pinned), None),
+        is_grouped=group,
+    )
+    if as_json:
+        sys.stdout.write(_json_text(compared))
+    else:
+        from alexnet_tui.cli_report import print_comparison
+
+        print_comparison(options.terminal(), compared)
+    return ExitCode.DONE
+
+
+def _labels(store: Store, ids: list[str]) -> dict[str, str]:
+    return {run_id: label for run_id in ids if (label := store.notes(run_id).label)}
+
+
+def export(
+    runs: Names = None,
+    form: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="csv: one line an epoch; latex: a table, the best in bold."),
+    ] = ExportFormat.CSV,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="File to write (default: stdout); for tensorboard a folder, which is needed.",
+            show_default=False,
+        ),
+    ] = None,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Write runs for other programs: CSV, JSON, TensorBoard event files, or a LaTeX table.
+
+    Example: alexnet-tui export reference --format tensorboard --output logs
+    """
+    from alexnet_tui import comparison
+    from alexnet_tui import export as exporter
+    from alexnet_tui.gather import gather
+
+    if form is ExportFormat.TENSORBOARD and output is None:
+        raise UsageError("TensorBoard reads folders; name one with --output FOLDER.")
+    store = options.open_store(runs_dir)
+    needs_steps = form in (ExportFormat.JSON, ExportFormat.TENSORBOARD)
+    found = gather(store, runs or (), skip_steps=not needs_steps)
+    for problem in found.problems:
+        options.say(f"not read: {problem}")
+    histories = found.histories
+    if form is ExportFormat.TENSORBOARD and output is not None:
+        paths = exporter.write_tensorboard(histories, output)
+        options.say(f"wrote {len(paths)} event files under {output}; `tensorboard --logdir {output}` shows them.")
+    elif form is ExportFormat.LATEX:
+        labels = _labels(store, [history.id for history in histories])
+        _deliver(exporter.to_latex(comparison.compare(histories, found.states, labels=labels)), output)
+    elif form is ExportFormat.JSON:
+        _deliver(exporter.to_json(histories).decode(), output)
+    else:
+        _deliver(exporter.to_csv(histories), output)
+    return ExitCode.DONE

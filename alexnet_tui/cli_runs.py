@@ -1,0 +1,324 @@
+"""``runs`` and ``show``: what is on record, as tables and as JSON."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alexnet_tui import cli_options as options
+from alexnet_tui import events as ev
+from alexnet_tui.config import format_value
+from alexnet_tui.errors import ExitCode, StoreError
+from alexnet_tui.history import Crossing, RunHistory, State, load
+from alexnet_tui.store import Listing, Store
+from alexnet_tui.text import (
+    MISSING,
+    format_count,
+    format_duration,
+    format_loss,
+    format_percent,
+    format_points,
+    format_rate,
+    printable,
+    sparkline,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_SHOWN_RUNS = 50
+_STATE_STYLES = {
+    State.RUNNING: "cyan",
+    State.FINISHED: "green",
+    State.FAILED: "red",
+    State.LOST: "magenta",
+    State.STOPPED: "yellow",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command("runs")(runs)
+    app.command("show")(show)
+
+
+def runs(
+    as_json: options.AsJson = False,
+    show_all: Annotated[
+        bool,
+        typer.Option("--all", help=f"Show every run, not only the newest {_SHOWN_RUNS}.", show_default=False),
+    ] = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """List the runs, newest first, reference runs last.
+
+    JSON lists every run; accuracies are fractions, times seconds. Example: alexnet-tui runs --json
+    """
+    store = options.open_store(runs_dir)
+    listing = store.list()
+    limit = None if as_json or show_all else _SHOWN_RUNS
+    loaded: list[tuple[RunHistory, State]] = []
+    for record in listing.runs[:limit]:
+        try:
+            loaded.append(load(store, record.id, skip_steps=True))
+        except StoreError as error:
+            listing.problems.append(str(error))
+    if as_json:
+        options.write_json([summary(store, history, state) for history, state in loaded])
+    elif loaded:
+        options.terminal().print(_runs_table(store, loaded))
+    _say_what_is_missing(store, listing, len(loaded), limit)
+    return ExitCode.DONE
+
+
+def _say_what_is_missing(store: Store, listing: Listing, num_shown: int, limit: int | None) -> None:
+    for problem in listing.problems:
+        options.say(f"not listed: {problem}")
+    if limit is not None and len(listing.runs) > limit:
+        options.say(f"{len(listing.runs) - limit} older runs; --all shows them.")
+    if not listing.runs:
+        options.say(f"no runs in {store.root}; start one: alexnet-tui run baseline --data synthetic")
+
+
+def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
+    """Show one run: its state, its results, what was changed from the defaults, and what went wrong.
+
+    Example: alexnet-tui show last
+    """
+    store = options.open_store(runs_dir)
+    run_id = store.resolve(run)
+    history, state = load(store, run_id)
+    if as_json:
+        options.write_json({**summary(store, history, state), **_details(store, history)})
+        return ExitCode.DONE
+    console = options.terminal()
+    console.print(_facts_table(_facts(store, history, state)))
+    for title, lines in _paragraphs(store, history, state):
+        console.print(f"\n{title}")
+        for line in lines:
+            console.print(f"  {line}")
+    return ExitCode.DONE
+
+
+def summary(store: Store, history: RunHistory, state: State) -> dict[str, options.Json]:
+    """One run as a row of facts: accuracies are fractions, times seconds, null what is not known."""
+    record, config = history.record, history.record.config
+    crossing = history.crossing()
+    return {
+        "id": record.id,
+        "label": label_of(store, history),
+        "variant": config.variant,
+        "front_end": config.front_end,
+        "data": config.data,
+        "seed": config.seed,
+        "state": str(state),
+        "reference": store.is_reference(record.id),
+        "study": record.study,
+        "created": record.created,
+        "epoch": history.num_epochs_done,
+        "epochs": config.epochs,
+        "progress": round(history.progress, 6),
+        "best_test_accuracy": _finite(history.best_test_accuracy),
+        "best_epoch": history.best_epoch,
+        "last_test_accuracy": _finite(history.last_test_accuracy),
+        "final_test_accuracy": _finite(history.final_test_accuracy),
+        "best_train_accuracy": _finite(history.best_train_accuracy),
+        "gap": _finite(history.gap),
+        "t25_epochs": _finite(crossing.epochs),
+        "t25_train_seconds": _finite(crossing.train_seconds),
+        "train_seconds": _finite(history.train_seconds),
+        "elapsed_seconds": _finite(history.elapsed_seconds),
+        "images_per_second": _finite(history.images_per_second),
+        "attempts": history.attempts,
+    }
+
+
+def _details(store: Store, history: RunHistory) -> dict[str, options.Json]:
+    """What `show` adds to the summary."""
+    config = history.record.config
+    columns = history.epochs.columns
+    return {
+        "config": {name: getattr(config, name) for name in config.__struct_fields__},
+        "final": _final(history),
+        "device": history.started.device if history.started else None,
+        "num_parameters": history.started.num_parameters if history.started else None,
+        "checkpoints": list(history.checkpoints),
+        "warnings": list(history.warnings),
+        "bit_exact": history.bit_exact,
+        "argv": list(history.record.argv),
+        "host": history.record.host,
+        "commit": history.record.commit,
+        "path": str(store.path(history.id)),
+        "epochs_table": [
+            {name: _finite(column[row]) for name, column in columns.items()} for row in range(len(history.epochs))
+        ],
+    }
+
+
+def _final(history: RunHistory) -> options.Json:
+    match history.final:
+        case ev.Failed() as failed:
+            return {"kind": "failed", "reason": failed.reason, "message": failed.message}
+        case ev.Stopped() as stopped:
+            return {"kind": "stopped", "reason": stopped.reason, "message": ""}
+        case ev.Finished():
+            return {"kind": "finished", "reason": "", "message": ""}
+    return None
+
+
+def _runs_table(store: Store, loaded: Sequence[tuple[RunHistory, State]]) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("run", "label", "variant", "front end", "data"):
+        table.add_column(name, no_wrap=name == "run", overflow="fold" if name == "run" else "ellipsis")
+    table.add_column("seed", justify="right")
+    table.add_column("state", no_wrap=True)
+    for name in ("done", "best", "last", "gap", "T25", "time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("test accuracy", no_wrap=True)
+    for history, state in loaded:
+        config = history.record.config
+        is_reference = store.is_reference(history.id)
+        table.add_row(
+            Text(history.id),
+            Text(printable(label_of(store, history), 40)),
+            config.variant,
+            config.front_end,
+            Text(printable(config.data, 40)),
+            str(config.seed),
+            Text(f"{state}{' (ref)' if is_reference else ''}", style=_STATE_STYLES.get(state, "")),
+            f"{100 * history.progress:.0f}%",
+            format_percent(history.best_test_accuracy),
+            format_percent(history.last_test_accuracy),
+            format_points(history.gap),
+            _crossing_text(history.crossing()),
+            format_duration(history.elapsed_seconds),
+            sparkline(history.epochs["test_accuracy"], 16, ascii_only=not options.can_draw()),
+        )
+    return table
+
+
+def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, str]]:
+    record, config, started = history.record, history.record.config, history.started
+    crossing, keras_crossing = history.crossing(), history.crossing("train_accuracy")
+    facts = [
+        ("run", record.id),
+        ("label", label_of(store, history)),
+        ("experiment", f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}"),
+        ("state", sentence(history, state)),
+        ("progress", f"epoch {history.num_epochs_done} of {config.epochs} ({100 * history.progress:.0f}%)"),
+        ("test accuracy", _accuracy_text(history)),
+        ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running)"),
+        ("gap", f"{format_points(history.gap)} points (train - test, last five epochs)"),
+        ("T25", f"{_crossing_text(crossing)} epochs; running accuracy {_crossing_text(keras_crossing)}"),
+        (
+            "time",
+            f"{format_duration(history.train_seconds)} of training,"
+            f" {format_duration(history.elapsed_seconds)} in all; {format_rate(history.images_per_second)}",
+        ),
+        (
+            "created",
+            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created)) + f" on {record.host}",
+        ),
+    ]
+    if started is not None:
+        versions = ", ".join(f"{name} {version}" for name, version in started.versions.items())
+        facts += [
+            ("device", f"{started.device} ({started.device_class}), {started.precision}; {versions}"),
+            ("network", f"{format_count(started.num_parameters)} parameters"),
+            (
+                "data",
+                f"{format_count(started.num_train_images)} training and"
+                f" {format_count(started.num_test_images)} test images, sha256 {started.data_sha256[:16]}",
+            ),
+        ]
+    facts.append(("folder", str(store.path(history.id))))
+    return [(name, printable(value)) for name, value in facts if value]
+
+
+def _facts_table(facts: Sequence[tuple[str, str]]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in facts:
+        table.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
+    return table
+
+
+def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[str, list[str]]]:
+    """What only some runs have to say."""
+    changes = [
+        f"{name} {format_value(new)} (default {format_value(old)})"
+        for name, (old, new) in history.record.config.changes().items()
+    ]
+    shape = sparkline(history.epochs["test_accuracy"], 60, ascii_only=not options.can_draw())
+    loss = sparkline(history.epochs["train_loss"], 60, ascii_only=not options.can_draw())
+    failed = state in {State.FAILED, State.LOST}
+    note = store.notes(history.id).note
+    paragraphs = [
+        (
+            "test accuracy and training loss, by epoch",
+            [shape, f"{loss}  {_last_loss(history)}"] if shape else [],
+        ),
+        ("changed from the defaults", changes),
+        ("checkpoints", [", ".join(history.checkpoints[-5:])] if history.checkpoints else []),
+        ("warnings", history.warnings[-5:]),
+        ("note", [note] if note else []),
+        ("end of trainer.log", store.log_tail(history.id).splitlines()[-8:] if failed else []),
+        ("go on with", [f"alexnet-tui {verb} {history.id}" for verb in _NEXT.get(state, ())]),
+    ]
+    return [(title, [printable(line, 500) for line in lines]) for title, lines in paragraphs if lines]
+
+
+_NEXT = {
+    State.QUEUED: ("resume",),
+    State.RUNNING: ("attach", "stop"),
+    State.STOPPED: ("resume",),
+    State.FAILED: ("resume",),
+    State.LOST: ("resume",),
+}
+
+
+def sentence(history: RunHistory, state: State) -> str:
+    """The state, and why."""
+    final = history.final
+    if state is State.FAILED and isinstance(final, ev.Failed):
+        return f"failed ({final.reason}): {final.message}"
+    if state is State.STOPPED and isinstance(final, ev.Stopped):
+        return f"stopped after step {final.step} ({final.reason}); `alexnet-tui resume {history.id}` goes on"
+    if state is State.LOST:
+        return "lost: the trainer ended without saying why"
+    if state is State.RUNNING:
+        return f"running, about {format_duration(history.remaining_seconds)} left"
+    return str(state)
+
+
+def _accuracy_text(history: RunHistory) -> str:
+    best = format_percent(history.best_test_accuracy)
+    where = f" (epoch {history.best_epoch})" if history.best_epoch is not None else ""
+    last, mean = format_percent(history.last_test_accuracy), format_percent(history.final_test_accuracy)
+    return f"best {best}{where}, last {last}, mean of the last five {mean}"
+
+
+def _crossing_text(crossing: Crossing) -> str:
+    return MISSING if crossing.epochs is None else f"{crossing.epochs:.1f}"
+
+
+def _last_loss(history: RunHistory) -> str:
+    losses = history.epochs["train_loss"]
+    return format_loss(losses[-1]) if len(losses) else MISSING
+
+
+def label_of(store: Store, history: RunHistory) -> str:
+    """The user's own name for a run; a later one overrides the first."""
+    return store.notes(history.id).label or history.record.label
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,128 @@
+"""`compare`: any runs side by side, grouped over seeds, with only what differs; pure.
+
+Unlike the report it compares what it is given, finished or not; it judges nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from alexnet_tui.cohort import CONDITIONS, NO_STATES, States, state_word
+from alexnet_tui.config import SPECS, format_value
+from alexnet_tui.history import RunHistory
+from alexnet_tui.report_table import COLUMNS, Spread, spread
+
+COMPARED = ("max_train", "max_test", "last_test", "final_test", "gap", "t25", "time")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """Runs of one configuration, the seed aside; or a single run.
+
+    Attributes:
+        name: The label of a single run, else the variant.
+        run_ids: Its runs, by seed.
+        seeds: Their seeds.
+        states: Their states in words.
+        settings: The values of what differs between the groups, by name.
+        cells: Mean and standard deviation of each quantity, by the name of its column.
+        differences: Mean minus that of the pinned group; None where either has none.
+        is_pinned: The others are measured against this group.
+    """
+
+    name: str
+    run_ids: tuple[str, ...]
+    seeds: tuple[int, ...]
+    states: tuple[str, ...]
+    settings: Mapping[str, str]
+    cells: Mapping[str, Spread]
+    differences: Mapping[str, float | None]
+    is_pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Groups in the order given.
+
+    Attributes:
+        groups: At least one.
+        differing: Names of the hyperparameters and conditions that are not equal in all groups.
+    """
+
+    groups: tuple[Group, ...]
+    differing: tuple[str, ...]
+
+
+def compare(
+    histories: Sequence[RunHistory],
+    states: States = NO_STATES,
+    *,
+    labels: Mapping[str, str] | None = None,
+    pinned: str | None = None,
+    is_grouped: bool = True,
+) -> Comparison:
+    """Put runs side by side.
+
+    Args:
+        histories: The runs, in the order to show.
+        states: State of a run by its id, where known.
+        labels: The user's name of a run by its id; the record's own label where it is missing.
+        pinned: Id of the run the others are measured against; the first run if None or not among them.
+        is_grouped: Put runs that differ in their seed alone into one group.
+    """
+    members: dict[tuple[object, ...], list[RunHistory]] = {}
+    for history in histories:
+        members.setdefault(_key(history, is_grouped), []).append(history)
+    groups = [sorted(runs, key=lambda run: run.record.config.seed) for runs in members.values()]
+    differing = _differing(groups, is_grouped)
+    anchor = next((runs for runs in groups if pinned in {run.id for run in runs}), groups[0] if groups else [])
+    base = {name: spread(anchor, COLUMNS[name].measure).mean for name in COMPARED}
+    return Comparison(
+        tuple(_group(runs, states, labels or {}, differing, base, is_pinned=runs is anchor) for runs in groups),
+        tuple(differing),
+    )
+
+
+def _key(history: RunHistory, is_grouped: bool) -> tuple[object, ...]:
+    if not is_grouped:
+        return (history.id,)
+    return tuple(getattr(history.record.config, name) for name in SPECS if name != "seed")
+
+
+def _value(history: RunHistory, name: str) -> str:
+    if name in CONDITIONS:
+        return CONDITIONS[name](history)
+    return format_value(getattr(history.record.config, name))
+
+
+def _differing(groups: Sequence[Sequence[RunHistory]], is_grouped: bool) -> list[str]:
+    runs = [run for group in groups for run in group]
+    names = [name for name in SPECS if not (is_grouped and name == "seed")]
+    return [name for name in (*names, *CONDITIONS) if len({_value(run, name) for run in runs}) > 1]
+
+
+def _group(
+    runs: Sequence[RunHistory],
+    states: States,
+    labels: Mapping[str, str],
+    differing: Sequence[str],
+    base: Mapping[str, float | None],
+    *,
+    is_pinned: bool,
+) -> Group:
+    first = runs[0]
+    label = labels.get(first.id) or first.record.label
+    cells = {name: spread(runs, COLUMNS[name].measure) for name in COMPARED}
+    return Group(
+        name=label if label and len(runs) == 1 else first.record.config.variant,
+        run_ids=tuple(run.id for run in runs),
+        seeds=tuple(run.record.config.seed for run in runs),
+        states=tuple(state_word(run, states) for run in runs),
+        settings={name: ", ".join(dict.fromkeys(_value(run, name) for run in runs)) for name in differing},
+        cells=cells,
+        differences={name: _minus(cells[name].mean, base[name]) for name in COMPARED},
+        is_pinned=is_pinned,
+    )
+
+
+def _minus(value: float | None, base: float | None) -> float | None:
+    return None if value is None or base is None else value - base

@@ -1,0 +1,89 @@
+"""From names to runs: studies, run ids, the reference runs, or whatever there is."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from alexnet_tui import study
+from alexnet_tui.cohort import Absent
+from alexnet_tui.errors import StoreError, UsageError
+from alexnet_tui.history import RunHistory, State, load
+from alexnet_tui.store import REFERENCE, Store
+from alexnet_tui.text import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Runs read from a store, with their states, what could not be read, and what a plan asks for in vain."""
+
+    title: str
+    histories: list[RunHistory]
+    states: dict[str, State] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
+
+
+def gather(store: Store, names: Iterable[str] = (), *, skip_steps: bool = True) -> Gathered:
+    """Read the runs that studies and run ids name; without a name all own runs, or the reference runs.
+
+    Raises:
+        UsageError: A name is neither a study nor a run.
+        StoreError: The runs folder cannot be read.
+    """
+    listing = store.list()
+    problems, chosen = list(listing.problems), dict.fromkeys(names)
+    reference = {record.id for record in listing.runs if store.is_reference(record.id)}
+    if not chosen:
+        own = _read(store, [record.id for record in listing.runs if record.id not in reference], problems, skip_steps)
+        if any(state is State.FINISHED for state in own.states.values()) or not reference:
+            return Gathered("all runs", own.histories, own.states, problems)
+        chosen = {REFERENCE: None}
+    ids: dict[str, None] = {}
+    plans, absent = set(study.names(store)), []
+    for name in chosen:
+        if name in plans:
+            absent += _absent(store, name)
+        members = [record.id for record in reversed(listing.runs) if record.study == name]
+        if name == REFERENCE:
+            members = [record.id for record in reversed(listing.runs) if record.id in reference]
+        ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))
+    found = _read(store, ids, problems, skip_steps)
+    return Gathered(_title(list(chosen)), found.histories, found.states, problems, absent)
+
+
+def _absent(store: Store, name: str) -> list[Absent]:
+    plan = study.load(store, name)
+    return [
+        Absent(plan.configs[cell.index], cell.state)
+        for cell in study.status(store, plan)
+        if cell.state in tuple(study.CellState)
+    ]
+
+
+def _title(names: Sequence[str]) -> str:
+    if list(names) == [REFERENCE]:
+        return "the reference runs"
+    return ", ".join(printable(name, 60) for name in names[:6]) + (" and more" if len(names) > 6 else "")
+
+
+def _resolve(store: Store, name: str) -> str:
+    try:
+        return store.resolve(name)
+    except StoreError as error:
+        if name and any(run_id.startswith(name) for run_id in store.ids()):
+            raise  # Several runs begin so; the error names them.
+        raise UsageError(
+            f"there is no study and no run {printable(name, 80)!r}; `alexnet-tui runs` lists them."
+        ) from error
+
+
+def _read(store: Store, ids: Iterable[str], problems: list[str], skip_steps: bool) -> Gathered:
+    found = Gathered("", [], {}, problems)
+    for run_id in ids:
+        try:
+            history, state = load(store, run_id, skip_steps=skip_steps)
+        except StoreError as error:
+            problems.append(str(error))
+            continue
+        found.histories.append(history)
+        found.states[run_id] = state
+    return found

@@ -1,0 +1,1 @@
+"""From a prepared run directory to a running command; one module for each place it may run in."""

@@ -1,0 +1,213 @@
+"""Start and stop a trainer on this machine, detached from whoever asked for it.
+
+The run's lock is taken here and inherited by the trainer, so there is no moment in which a second start could
+slip in. The trainer's stdout is ``events.jsonl`` itself: no pipe ties it to this process or to a terminal.
+"""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from alexnet_tui.errors import LaunchError, StoreError
+from alexnet_tui.files import Owner, reason_of, take_lock, write_owner
+from alexnet_tui.store import EVENTS_FILE, LOG_FILE, RECORD_VERSION, Store
+from alexnet_tui.text import printable
+
+TRAINER = (sys.executable, "-m", "alexnet_tui.train")
+LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
+_POLL_SECONDS = 0.02
+_START_TOLERANCE_SECONDS = 1.5
+
+
+def start(store: Store, run_id: str, *, from_scratch: bool = False, command: Sequence[str] = TRAINER) -> int:
+    """Start or resume a run in a process of its own that outlives this one.
+
+    Args:
+        store: Where the run is.
+        run_id: The run.
+        from_scratch: Ignore the run's checkpoints.
+        command: What to run, before the run's directory.
+
+    Returns:
+        The process id of the trainer.
+
+    Raises:
+        RunBusyError: A trainer is already at work on the run.
+        StoreError: The run cannot be written, is a reference run, or was made by a newer program.
+        LaunchError: The trainer could not be started.
+    """
+    directory = store.path(run_id)
+    if store.is_reference(run_id):
+        raise StoreError(directory, "this is a reference run; it is not trained again. Start a new run.")
+    if store.record(run_id).v > RECORD_VERSION:
+        raise StoreError(directory, "this run was made by a newer alexnet-tui; it can only be looked at.")
+    arguments = [*command, str(directory.absolute()), *(["--from-scratch"] if from_scratch else [])]
+    descriptors = [take_lock(directory)]
+    try:
+        descriptors.append(_open_append(directory / EVENTS_FILE))
+        _end_last_line(descriptors[1])
+        descriptors.append(_open_append(directory / LOG_FILE))
+        return _spawn(arguments, *descriptors)
+    except OSError as error:
+        raise LaunchError(f"run {run_id}: the trainer could not be started ({reason_of(error)}).") from error
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
+    """Ask a run's trainer to write a checkpoint and leave.
+
+    Args:
+        store: Where the run is.
+        run_id: The run.
+        patience_seconds: How long to wait for it to leave.
+
+    Returns:
+        Whether the trainer has left.
+
+    Raises:
+        LaunchError: Nobody trains the run, or its trainer is on another machine or not to be known again.
+    """
+    _signal(find_owner(store, run_id), signal.SIGTERM)
+    return wait_free(store, run_id, patience_seconds)
+
+
+def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
+    """Make a run's trainer leave now: a second request, and if that does not help, the kernel's.
+
+    Args:
+        store: Where the run is.
+        run_id: The run.
+        patience_seconds: How long to wait after each.
+
+    Returns:
+        Whether the trainer has left.
+
+    Raises:
+        LaunchError: Its trainer is on another machine or not to be known again.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if not store.is_locked(run_id):
+            return True
+        _signal(find_owner(store, run_id), number)
+        if wait_free(store, run_id, patience_seconds):
+            return True
+    return False
+
+
+def wait_free(store: Store, run_id: str, patience_seconds: float) -> bool:
+    """Wait until nobody holds a run's lock; whether that came true in time."""
+    deadline = time.monotonic() + patience_seconds
+    while store.is_locked(run_id):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def find_owner(store: Store, run_id: str, patience_seconds: float = 1.0) -> Owner:
+    """The process that trains a run now, proven to be that process.
+
+    The name in the lock file may be a moment old, hence the patience.
+
+    Raises:
+        LaunchError: Nobody trains the run, or its trainer is on another machine or not to be known again.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        if not store.is_locked(run_id):
+            raise LaunchError(f"run {run_id} is not being trained.")
+        owner = store.owner(run_id)
+        if owner is not None and _is_here(owner) and _is_same_process(owner, store.path(run_id)):
+            return owner
+        if time.monotonic() >= deadline:
+            raise LaunchError(_why_unknown(run_id, owner))
+        time.sleep(_POLL_SECONDS)
+
+
+def _why_unknown(run_id: str, owner: Owner | None) -> str:
+    if owner is None:
+        return f"run {run_id} is locked by a process that left no name; nothing was stopped."
+    if not _is_here(owner):
+        host = printable(owner.host, 80)
+        return f"run {run_id} is being trained on {host} (process {owner.pid}); stop it there."
+    return f"run {run_id} is locked, but process {owner.pid} is not the one that locked it; nothing was stopped."
+
+
+def _is_here(owner: Owner) -> bool:
+    return owner.host == os.uname().nodename
+
+
+def _is_same_process(owner: Owner, directory: Path) -> bool:
+    """Whether the pid still means the process that took the lock, and not one that got its number later.
+
+    The start time moves when somebody sets the clock; a command line that names the run is proof too.
+    """
+    if owner.pid <= 1:
+        return False
+    try:
+        process = psutil.Process(owner.pid)
+        if abs(process.create_time() - owner.start_seconds) < _START_TOLERANCE_SECONDS:
+            return True
+        return any(Path(argument) == directory.absolute() for argument in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _signal(owner: Owner, number: signal.Signals) -> None:
+    try:
+        os.kill(owner.pid, number)
+    except ProcessLookupError:  # It left between the look and the signal: what was asked for.
+        return
+    except OSError as error:
+        raise LaunchError(f"process {owner.pid} could not be stopped ({reason_of(error)}).") from error
+
+
+def _open_append(path: Path) -> int:
+    """A descriptor that only appends; a link, a pipe or a device in the way is refused."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o644)
+    except OSError as error:
+        raise StoreError(path, f"the file cannot be written ({reason_of(error)}).") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StoreError(path, "this is not a regular file; it is not written.")
+    return descriptor
+
+
+def _end_last_line(events: int) -> None:
+    """End a line that a crash tore: one bad line that readers count, not the first half of another."""
+    size = os.fstat(events).st_size
+    if size and os.pread(events, 1, size - 1) != b"\n":
+        os.write(events, b"\n")
+
+
+def _spawn(arguments: Sequence[str], lock: int, events: int, log: int) -> int:
+    """Start the detached process and write its name into the lock it inherits."""
+    process = subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=events,
+        stderr=log,
+        start_new_session=True,
+        pass_fds=(lock,),
+        env={**os.environ, LOCK_VARIABLE: str(lock)},
+    )
+    try:
+        start_seconds = psutil.Process(process.pid).create_time()
+    except psutil.Error:  # It has already left; the log says why.
+        start_seconds = time.time()
+    write_owner(lock, process.pid, start_seconds)
+    # A console lives on after its runs; somebody must collect their exit status.
+    threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
+    return process.pid

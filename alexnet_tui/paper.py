@@ -1,0 +1,370 @@
+"""Every published number as data, with its place in the source, and where the report contradicts itself.
+
+"Report" is the reproducibility report that this program reproduces; "paper" is Krizhevsky, Sutskever and
+Hinton (2012). Accuracies are fractions in [0, 1], times are seconds. Nothing here was measured by us.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+REPORT_TITLE = 'Reproducibility of "ImageNet Classification with Deep Convolutional Neural Networks"'
+REPORT_AUTHORS = "Sherry Shang, Zijian Pei, Yuteng Zhang (McGill University)"
+PAPER_TITLE = "ImageNet Classification with Deep Convolutional Neural Networks"
+PAPER_AUTHORS = "Alex Krizhevsky, Ilya Sutskever, Geoffrey E. Hinton (NIPS 2012)"
+REPORT_EPOCHS = 100
+REPORT_TEST_IMAGES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One number and where it stands.
+
+    Attributes:
+        value: A fraction, seconds or epochs, as the field that holds it says.
+        place: Section of the source.
+    """
+
+    value: float
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRange:
+    """A range of epochs and where it stands."""
+
+    low: float
+    high: float
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """What the report says of one of its four runs; each is a single run with no seed given.
+
+    Attributes:
+        title: Its name here.
+        section: Where the report describes it.
+        figure: Its figure of training and validation accuracy.
+        max_train_accuracy: Highest running training accuracy.
+        max_val_accuracy: Highest accuracy on the test set, which served for validation (table).
+        max_val_accuracy_prose: The same in the text, where it differs from the table.
+        max_val_epoch: Epoch of the highest accuracy.
+        converged_epoch: "Converges in about ... iterations", by eye; epochs are meant.
+        overfitting_epoch: "Overfitting problem gets worse after about ... epochs", by eye.
+        seconds: "Time used" (table).
+        seconds_prose: The running time in section 3.5.
+        t25_seconds: Run time until 25% training error, where the report gives one.
+        t25_epochs: The epochs between which that was reached.
+    """
+
+    title: str
+    section: str
+    figure: str
+    max_train_accuracy: Published
+    max_val_accuracy: Published
+    max_val_accuracy_prose: Published | None = None
+    max_val_epoch: Published
+    converged_epoch: Published
+    overfitting_epoch: Published
+    seconds: Published
+    seconds_prose: Published
+    t25_seconds: Published | None = None
+    t25_epochs: PublishedRange | None = None
+
+
+def _clock(hours: int, minutes: int, seconds: int) -> float:
+    return 3600.0 * hours + 60 * minutes + seconds
+
+
+EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
+    {
+        "baseline": Experiment(
+            title="Original model",
+            section="4.1.1",
+            figure="Figure 2",
+            max_train_accuracy=Published(0.9576, "4.1.1, table"),
+            max_val_accuracy=Published(0.5933, "4.1.1, table and text"),
+            max_val_epoch=Published(48, "4.1.1, text"),
+            converged_epoch=Published(20, "4.1.1, text"),
+            overfitting_epoch=Published(40, "4.1.1, text"),
+            seconds=Published(_clock(3, 22, 33), "4.1.1, table"),
+            seconds_prose=Published(_clock(3, 17, 28), "3.5, text"),
+            t25_seconds=Published(_clock(1, 25, 16), "5, text"),
+            t25_epochs=PublishedRange(40, 50, "5, text"),
+        ),
+        "low-dropout": Experiment(
+            title="Reduced dropout",
+            section="4.2.1",
+            figure="Figure 3",
+            max_train_accuracy=Published(0.9248, "4.2.1, table"),
+            max_val_accuracy=Published(0.5973, "4.2.1, table and text"),
+            max_val_epoch=Published(92, "4.2.1, text"),
+            converged_epoch=Published(30, "4.2.1, text"),
+            overfitting_epoch=Published(60, "4.2.1, text"),
+            seconds=Published(_clock(3, 17, 28), "4.2.1, table"),
+            seconds_prose=Published(_clock(3, 22, 33), "3.5, text"),
+        ),
+        "tanh": Experiment(
+            title="Tanh activation",
+            section="4.2.2",
+            figure="Figure 4",
+            max_train_accuracy=Published(0.9444, "4.2.2, table"),
+            max_val_accuracy=Published(0.5971, "4.2.2, table"),
+            max_val_accuracy_prose=Published(0.5791, "4.2.2, text"),
+            max_val_epoch=Published(65, "4.2.2, text"),
+            converged_epoch=Published(40, "4.2.2, text"),
+            overfitting_epoch=Published(55, "4.2.2, text"),
+            seconds=Published(_clock(3, 17, 25), "4.2.2, table"),
+            seconds_prose=Published(_clock(3, 17, 25), "3.5, text"),
+            t25_seconds=Published(_clock(1, 40, 41), "5, text"),
+            t25_epochs=PublishedRange(50, 60, "5, text"),
+        ),
+        "four-conv": Experiment(
+            title="Four convolutional layers",
+            section="4.2.3",
+            figure="Figure 5",
+            max_train_accuracy=Published(0.8562, "4.2.3, table"),
+            max_val_accuracy=Published(0.6102, "4.2.3, table and text"),
+            max_val_epoch=Published(81, "4.2.3, text"),
+            converged_epoch=Published(40, "4.2.3, text"),
+            overfitting_epoch=Published(60, "4.2.3, text"),
+            seconds=Published(_clock(1, 48, 59), "4.2.3, table"),
+            seconds_prose=Published(_clock(1, 48, 59), "3.5, text"),
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishedClaim:
+    """A claim of the report and the single pair of runs behind what it found.
+
+    Attributes:
+        statement: The claim in the report's words (section 2).
+        effect: The report's own number for our metric: points as a fraction, or a ratio.
+        found: One sentence on that number.
+        place: Where it comes from.
+        paper: What the 2012 paper says, with its section.
+    """
+
+    statement: str
+    effect: float
+    found: str
+    place: str
+    paper: str
+
+
+def _published_gap(name: str) -> float:
+    experiment = EXPERIMENTS[name]
+    return experiment.max_train_accuracy.value - experiment.max_val_accuracy.value
+
+
+CLAIMS: Mapping[int, PublishedClaim] = MappingProxyType(
+    {
+        1: PublishedClaim(
+            statement="Adding dropout helps reducing over-fitting.",
+            effect=_published_gap("low-dropout") - _published_gap("baseline"),
+            found="With less dropout the gap of the maxima fell from 36.43 to 32.75 points; one run each.",
+            place="4.1.1 and 4.2.1, tables",
+            paper="Without dropout the network exhibits substantial overfitting (section 4.2).",
+        ),
+        2: PublishedClaim(
+            statement="ReLU provides faster convergence speed than tanh.",
+            effect=_clock(1, 40, 41) / _clock(1, 25, 16),
+            found="Training error 25% after 01:40:41 (tanh) and 01:25:16 (ReLU), ratio 1.18; one run each.",
+            place="5, text",
+            paper="A four-layer network reaches 25% training error six times faster with ReLU (Figure 1).",
+        ),
+        3: PublishedClaim(
+            statement="Network's performance degrades if a single convolutional layer is removed.",
+            effect=0.5933 - 0.6102,
+            found="Without a layer the maximum rose from 59.33% to 61.02%; one run each, layer not named.",
+            place="4.1.1 and 4.2.3, tables",
+            paper="Removing any middle layer loses about 2% top-1 (section 7).",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaperResult:
+    """A figure of the 2012 paper: `value` is a fraction, a ratio or a count, as `what` says."""
+
+    what: str
+    value: float
+    place: str
+
+
+PAPER_RESULTS: tuple[PaperResult, ...] = (
+    PaperResult(what="ILSVRC-2010 test, top-1 error", value=0.375, place="Table 1"),
+    PaperResult(what="ILSVRC-2010 test, top-5 error", value=0.170, place="Table 1"),
+    PaperResult(what="ILSVRC-2012 validation, one CNN, top-1 error", value=0.407, place="Table 2"),
+    PaperResult(what="ILSVRC-2012 validation, one CNN, top-5 error", value=0.182, place="Table 2"),
+    PaperResult(what="ImageNet Fall 2009, six conv layers, top-1 error", value=0.674, place="section 6"),
+    PaperResult(what="ImageNet Fall 2009, six conv layers, top-5 error", value=0.409, place="section 6"),
+    PaperResult(what="CIFAR-10, four-layer CNN without LRN, test error", value=0.13, place="section 3.3"),
+    PaperResult(what="CIFAR-10, four-layer CNN with LRN, test error", value=0.11, place="section 3.3"),
+    PaperResult(
+        what="CIFAR-10, iterations to 25% training error, tanh over ReLU, learning rate chosen for each",
+        value=6.0,
+        place="Figure 1",
+    ),
+    PaperResult(what="Top-1 lost by removing a middle layer", value=0.02, place="section 7"),
+    PaperResult(what="Iterations to converge, with dropout over without", value=2.0, place="section 4.2"),
+    PaperResult(what="Passes over the training set", value=90, place="section 5"),
+    PaperResult(what="Parameters, two groups, 1000 classes", value=60_965_224, place="from section 3.5"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contradiction:
+    """Two statements that cannot both stand.
+
+    Attributes:
+        number: From 1, in the order of the list.
+        place: Where in the report, or the report and its source.
+        one: One side.
+        other: The other side.
+        consequence: What follows, or what this program does about it; may be empty.
+    """
+
+    number: int
+    place: str
+    one: str
+    other: str
+    consequence: str = ""
+
+
+def _contradictions(*rows: tuple[str, str, str, str]) -> tuple[Contradiction, ...]:
+    return tuple(
+        Contradiction(number=number, place=place, one=one, other=other, consequence=consequence)
+        for number, (place, one, other, consequence) in enumerate(rows, start=1)
+    )
+
+
+CONTRADICTIONS: tuple[Contradiction, ...] = _contradictions(
+    (
+        "Summary and 5, against the paper",
+        "The paper's single CNN has a top-1 error rate of 40.9%, which 59.33% accuracy matches.",
+        "The paper's single CNN has 40.7% top-1 error; 40.9% is a top-5 error, on another data set, with six"
+        " convolutional layers.",
+        "59.33% of 10 classes (chance 10%) is no match for 59.3% of 1000 classes (chance 0.1%) in any case.",
+    ),
+    (
+        "3.5 against 4.1.1 and 4.2.1",
+        "The first experiment took 03:17:28 and the second 03:22:33 (text of 3.5).",
+        "The baseline took 03:22:33 and the reduced-dropout run 03:17:28 (tables).",
+        "The tables are used here.",
+    ),
+    (
+        "4.2.2",
+        "The maximum validation accuracy of tanh is 57.91% (text).",
+        "It is 59.71% (table).",
+        "Decides whether tanh is 1.42 points below the baseline or 0.38 above it.",
+    ),
+    (
+        "Summary against 5",
+        "Tanh reaches 25% training error 15 minutes slower than ReLU (summary).",
+        "Tanh takes 15 minutes less than ReLU (section 5).",
+        "The times, 01:40:41 and 01:25:16, say slower: 925 s, ratio 1.18.",
+    ),
+    (
+        "Claim 1, 4.1.1 and 4.2.1",
+        "Dropout reduces overfitting.",
+        "Lowering dropout from 0.5 to 0.01 lowered training accuracy (95.76% to 92.48%) and the gap (36.4 to"
+        " 32.8 points).",
+        "Opposite to the mechanism; one run, and running training accuracy is measured with dropout on.",
+    ),
+    (
+        "Summary against 5 and 2",
+        'The result "supports the original paper" (summary); each experiment will support the claims (2).',
+        "Only the second claim is supported (5).",
+        "",
+    ),
+    (
+        "3.1 against 3.4",
+        "The model is exactly the paper's.",
+        "Normalisation and pooling are built by MaxPooling2D, so there is no LRN, and it is said to follow"
+        " the fifth layer, where the paper has none; 5x5x48 kernels need groups, which plain Conv2D lacks.",
+        "The front end literal32 has no LRN and no groups; same32 has both.",
+    ),
+    (
+        "5",
+        "The only difference from the paper is the use of CIFAR-10.",
+        "Input size, LRN, groups, learning-rate schedule, ten-crop testing and initial weights differ too, or"
+        " are not stated.",
+        "",
+    ),
+    (
+        "3.2",
+        "Experiments run on a subset of CIFAR-10, whose images are 32 x 32 matrices.",
+        "The whole 50,000/10,000 split is used, and an image has three channels.",
+        "",
+    ),
+    (
+        "3.2, against the paper",
+        "The paper conducts experiments on NORB and Caltech-101/256.",
+        "The paper only names them.",
+        "",
+    ),
+    (
+        "3.2 and 4",
+        "Accuracy is called validation accuracy.",
+        "It is measured on the test set, which also chooses the epoch of the maximum.",
+        'Such maxima are shown here only under the words "selected on test".',
+    ),
+    (
+        "3.3 against 4.2",
+        "There are two extra experiments.",
+        "Three are run.",
+        "",
+    ),
+    (
+        "3.5",
+        "All runs used the default GPU of Colab.",
+        "They used 1 CPU; Colab's default runtime has no GPU.",
+        "The device is unknown, so ratios of time are for interest only.",
+    ),
+    (
+        "4.2.3",
+        "One convolutional layer fewer cut the time to 0.54 of the baseline's.",
+        "Dropping a 3x3 layer saves 7 to 26% of the arithmetic; only removing layer 2, or another machine,"
+        " would explain it. Which layer was removed is not said.",
+        "Layer 4 is removed here: the only one whose removal changes no other layer.",
+    ),
+    (
+        "4",
+        'Validation accuracy converges in about 20, 30, 40 and 40 "iterations".',
+        "Epochs are meant; the maxima are at epochs 48, 92, 65 and 81; and 40 is both"
+        ' "much slower" (4.2.2) and "slower" (4.2.3).',
+        "Convergence is defined here by a formula instead of by eye.",
+    ),
+    (
+        "5 against 3.3",
+        "The high learning rate may explain the result of the third extra experiment.",
+        "No learning rate is stated anywhere; the remedy proposed is 1e-6 to 1e-7 for 1e6 to 1e7 epochs.",
+        "",
+    ),
+    (
+        "Figures 4 and 5; 5",
+        'The figures are captioned "Original Model".',
+        "They show the tanh and the four-layer model; and the discussion of dropout breaks off at"
+        ' "that might be because".',
+        "",
+    ),
+    (
+        "Everywhere",
+        "All hyperparameters are those of the original experiment.",
+        "Learning rate, its schedule, initial weights, augmentation, preprocessing, padding, seeds and"
+        " software versions are not given.",
+        "Each is a recorded hyperparameter here.",
+    ),
+    (
+        "3.1",
+        "Weight decay is 0.0005.",
+        "In Keras of that time SGD(decay=...) was a decay of the learning rate per update, which would cut it"
+        " twentyfold by epoch 100.",
+        "Plausible, and not provable without their code; weight decay is used here.",
+    ),
+)

@@ -1,0 +1,230 @@
+"""`build`: run histories in, the whole report as data out; every format is a rendering of it.
+
+Runs of different protocols never share a table: each comparable set becomes a section of its own, the fullest
+and least changed one first.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from alexnet_tui import paper, stats
+from alexnet_tui.claims import ClaimVerdict, judge
+from alexnet_tui.cohort import (
+    CONDITIONS,
+    NO_STATES,
+    PROTOCOL_FIELDS,
+    Absent,
+    ArmRuns,
+    Cohort,
+    SetAside,
+    States,
+    protocol_of,
+    split_by_protocol,
+    state_word,
+)
+from alexnet_tui.config import RunConfig, format_value
+from alexnet_tui.history import RunHistory
+from alexnet_tui.paper import CONTRADICTIONS, PAPER_RESULTS, Contradiction, PaperResult
+from alexnet_tui.report_table import Row, build_rows
+
+REPORT_VERSION = 1
+CURVE_COLUMNS = ("train_accuracy", "test_accuracy")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """Mean and standard deviation over seeds, epoch by epoch, of one arm's accuracy.
+
+    Attributes:
+        column: Which series: ``train_accuracy`` (running) or ``test_accuracy``.
+        means: One fraction an epoch.
+        sds: One an epoch; 0 for a single run.
+    """
+
+    arm: str
+    title: str
+    column: str
+    num_runs: int
+    epochs: tuple[int, ...]
+    means: tuple[float, ...]
+    sds: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """Where the numbers come from.
+
+    Attributes:
+        states: Number of runs by state in words, the ones set aside included.
+        set_aside: Runs that count for nothing, and why.
+        unfinished: Runs without an end that no other run replaces, with their state.
+        conditions: Values of each condition and the number of runs with it.
+        hosts: Machine fingerprints.
+        versions: Library versions, ``name version``.
+        data: Name and SHA-256 of the data.
+        seeds: All seeds used.
+        num_resumed: Runs that were resumed at least once.
+        num_not_bit_exact: Runs whose resume could not promise identical numbers.
+        total_seconds: Time of all runs, failed ones included.
+        first_created: When the first run was made, seconds since 1970.
+        last_created: When the last run was made.
+    """
+
+    states: Mapping[str, int]
+    set_aside: tuple[SetAside, ...]
+    unfinished: tuple[SetAside, ...]
+    conditions: Mapping[str, Mapping[str, int]]
+    hosts: tuple[str, ...]
+    versions: tuple[str, ...]
+    data: tuple[str, ...]
+    seeds: tuple[int, ...]
+    num_resumed: int
+    num_not_bit_exact: int
+    total_seconds: float
+    first_created: float
+    last_created: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """One comparable set of runs.
+
+    Attributes:
+        name: The front end and the data, for people.
+        settings: Hyperparameters of the protocol that differ from the front end's defaults.
+        notes: Sentences on how the protocol departs from the report's.
+    """
+
+    name: str
+    front_end: str
+    data: str
+    split: str
+    epochs: int
+    settings: Mapping[str, str]
+    notes: tuple[str, ...]
+    rows: tuple[Row, ...]
+    claims: tuple[ClaimVerdict, ...]
+    curves: tuple[Curve, ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """The report as data.
+
+    Attributes:
+        title: What was reported on: a study, the reference runs, or all runs.
+        claims: The verdicts of the first section.
+        sections: One for each comparable set of runs.
+        problems: A sentence for each run that could not be read.
+    """
+
+    v: int = REPORT_VERSION
+    title: str
+    created: float
+    claims: tuple[ClaimVerdict, ...]
+    sections: tuple[Section, ...]
+    contradictions: tuple[Contradiction, ...] = CONTRADICTIONS
+    paper: tuple[PaperResult, ...] = PAPER_RESULTS
+    problems: tuple[str, ...] = ()
+
+
+def build(
+    histories: Sequence[RunHistory],
+    states: States = NO_STATES,
+    *,
+    title: str = "all runs",
+    problems: Sequence[str] = (),
+    absent: Sequence[Absent] = (),
+) -> Report:
+    """The report on these runs; without a run it has one empty section."""
+    sets = split_by_protocol(histories)
+    sections = [_section(members, states, absent) for members in sets.values()]
+    sections = sections or [_section([], states, absent)]
+    return Report(
+        title=title,
+        created=time.time(),
+        claims=sections[0].claims,
+        sections=tuple(sections),
+        problems=tuple(problems),
+    )
+
+
+def _section(histories: Sequence[RunHistory], states: States, absent: Sequence[Absent]) -> Section:
+    config = histories[0].record.config if histories else None
+    protocol = protocol_of(config) if config else ()
+    mine = [one for one in absent if not config or protocol_of(one.config) == protocol]
+    judgement = judge(histories, states, mine)
+    return Section(
+        name=f"{config.front_end} on {config.data}" if config else "no runs",
+        front_end=config.front_end if config else "",
+        data=config.data if config else "",
+        split=config.split if config else "",
+        epochs=config.epochs if config else 0,
+        settings=_settings(config) if config else {},
+        notes=tuple(_notes(histories)),
+        rows=build_rows(judgement.cohort),
+        claims=judgement.verdicts,
+        curves=tuple(_curves(judgement.cohort)),
+        provenance=_provenance(histories, states, judgement.cohort),
+    )
+
+
+def _settings(config: RunConfig) -> dict[str, str]:
+    default = RunConfig.from_text({"front_end": config.front_end})
+    pairs = ((name, getattr(config, name)) for name in PROTOCOL_FIELDS)
+    return {name: format_value(value) for name, value in pairs if value != getattr(default, name)}
+
+
+def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
+    if not histories:
+        yield "There is no run to report on; train some: alexnet-tui study reproduce"
+        return
+    config = histories[0].record.config
+    if config.epochs != paper.REPORT_EPOCHS:
+        yield f"These runs have {config.epochs} epochs; the report's have {paper.REPORT_EPOCHS}."
+    if config.data != "cifar10":
+        yield f"The data set is {config.data}; the report used CIFAR-10 as Keras ships it."
+    if config.split == "paper":
+        yield "Like the report, training uses every training image and accuracy is measured on the test set."
+
+
+def _curves(cohort: Cohort) -> Iterable[Curve]:
+    for arm in cohort.arms.values():
+        if arm.used:
+            yield from (_curve(arm, column) for column in CURVE_COLUMNS)
+
+
+def _curve(arm: ArmRuns, column: str) -> Curve:
+    points = list(zip(*(run.epochs[column] for run in arm.used), strict=False))
+    return Curve(
+        arm=arm.arm.name,
+        title=arm.arm.title,
+        column=column,
+        num_runs=len(arm.used),
+        epochs=tuple(int(epoch) for epoch in arm.used[0].epochs["epoch"][: len(points)]),
+        means=tuple(stats.mean(values) for values in points),
+        sds=tuple(stats.sd(values) for values in points),
+    )
+
+
+def _provenance(histories: Sequence[RunHistory], states: States, cohort: Cohort) -> Provenance:
+    known = [run.started for run in histories if run.started]
+    created = [run.record.created for run in histories]
+    return Provenance(
+        states=Counter(state_word(run, states) for run in histories),
+        set_aside=cohort.set_aside,
+        unfinished=tuple(SetAside(run.id, word) for arm in cohort.arms.values() for run, word in arm.unfinished),
+        conditions={name: Counter(condition(run) for run in histories) for name, condition in CONDITIONS.items()},
+        hosts=tuple(sorted({one.fingerprint for one in known})),
+        versions=tuple(sorted({f"{name} {of}" for one in known for name, of in one.versions.items()})),
+        data=tuple(sorted({f"{one.data} sha256 {one.data_sha256}" for one in known})),
+        seeds=tuple(sorted({run.record.config.seed for run in histories})),
+        num_resumed=sum(run.attempts > 1 for run in histories),
+        num_not_bit_exact=sum(not run.bit_exact for run in histories),
+        total_seconds=sum(run.elapsed_seconds or 0.0 for run in histories),
+        first_created=min(created, default=0.0),
+        last_created=max(created, default=0.0),
+    )

@@ -1,0 +1,184 @@
+"""The report as Markdown, under the headings of the ML Reproducibility Challenge, and its table as LaTeX."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from alexnet_tui import paper
+from alexnet_tui.claims import ClaimVerdict
+from alexnet_tui.report import Report, Section
+from alexnet_tui.report_table import COLUMNS, Row
+from alexnet_tui.report_words import (
+    MORE_COLUMNS,
+    SELECTED_NOTE,
+    TABLE_COLUMNS,
+    UNITS_NOTE,
+    facts,
+    heading,
+    ours,
+    provenance,
+    published,
+    section_title,
+    side,
+    time_ratio,
+)
+from alexnet_tui.text import printable
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "–": "--",
+}
+
+
+def escape_markdown(text: str) -> str:
+    """Foreign text that Markdown shows as it is."""
+    return _MARKDOWN.sub(r"\\\1", printable(text, 4000))
+
+
+def escape_latex(text: str) -> str:
+    """Foreign text that LaTeX sets as it is."""
+    return "".join(_LATEX.get(character, character) for character in printable(text, 4000))
+
+
+def to_markdown(report: Report) -> str:
+    """The whole report in Markdown."""
+    return "\n".join(_markdown(report)) + "\n"
+
+
+def _markdown(report: Report) -> Iterator[str]:
+    text = escape_markdown
+    yield f"# {text(paper.REPORT_TITLE)}: a second look"
+    yield from ("", f"Runs: {text(report.title)}. Report examined: {text(paper.REPORT_AUTHORS)}.")
+    yield from ("", "## Reproducibility Summary", "", "### Scope of Reproducibility", "")
+    yield "Three claims of the report, each made there from single runs, tested over seeds with fixed rules:"
+    yield from ("", *(f"- Claim {number}: {text(claim.statement)}" for number, claim in paper.CLAIMS.items()))
+    yield from ("", "### Methodology", "")
+    yield (
+        "AlexNet's four variants are trained anew. Effects carry Welch's 95% interval; p-values come from the"
+        " exact unpaired one-sided permutation test with Holm's correction over the three claims; fewer than"
+        " five runs an arm, unequal conditions or an unreplaced failure make a claim inconclusive."
+    )
+    yield from ("", "### Results", "")
+    for section in report.sections:
+        yield f"- {text(section_title(section))}: " + "; ".join(
+            f"claim {verdict.number} **{verdict.headline}**" for verdict in section.claims
+        )
+    yield from ("", "### What was easy", "", "One command trains, judges and writes this text.")
+    yield from ("", "### What was difficult", "")
+    yield "The report does not state its learning rate, padding, augmentation, seeds or device; see below."
+    yield from ("", "### Communication with original authors", "", "None.")
+    yield from ("", "## Results reproducing original paper")
+    for section in report.sections:
+        yield from _markdown_section(section)
+    yield from ("", "## Contradictions inside the report", "")
+    yield from _markdown_table(
+        ("#", "Place", "One side", "The other side", "Consequence"),
+        ([str(c.number), c.place, c.one, c.other, c.consequence] for c in report.contradictions),
+    )
+    yield from ("", "## The 2012 paper", "")
+    yield from _markdown_table(
+        ("Figure", "Value", "Place"),
+        ([result.what, f"{result.value:g}", result.place] for result in report.paper),
+    )
+    if report.problems:
+        yield from ("", "## Runs that could not be read", "", *(f"- {text(one)}" for one in report.problems))
+
+
+def _markdown_section(section: Section) -> Iterator[str]:
+    text = escape_markdown
+    yield from ("", f"### {text(section_title(section))}", "")
+    yield from (f"{text(note)}  " for note in section.notes)
+    yield ""
+    yield from _markdown_table(
+        ("Experiment", "Source", *map(heading, TABLE_COLUMNS), "Speed"), _cells(section.rows, TABLE_COLUMNS)
+    )
+    yield from ("", text(UNITS_NOTE) + "  ", text(SELECTED_NOTE), "")
+    yield from _markdown_table(
+        ("Experiment", "Source", *map(heading, MORE_COLUMNS)),
+        (cells[:-1] for cells in _cells(section.rows, MORE_COLUMNS)),
+    )
+    for verdict in section.claims:
+        yield from _markdown_claim(verdict)
+    yield from ("", "#### Computational requirements and provenance", "")
+    yield from (f"- {label}: {text(value)}" for label, value in provenance(section.provenance))
+
+
+def _markdown_claim(verdict: ClaimVerdict) -> Iterator[str]:
+    text = escape_markdown
+    yield from ("", f"#### Claim {verdict.number}: {text(verdict.statement)}", "")
+    yield f"**{verdict.headline.capitalize()}.** " + text(" ".join(verdict.reasons))
+    yield ""
+    yield from (f"- {text(label)}: {text(value)}" for label, value in facts(verdict))
+    yield from (f"- Beside it: {text(side(found))}" for found in verdict.sides)
+
+
+def _cells(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[list[str]]:
+    for row in rows:
+        if any(cell.published for cell in row.cells.values()):
+            yield [row.title, "report", *(published(row, name) for name in columns), ""]
+        yield [row.title, f"ours, n={row.num_runs}", *(ours(row, name) for name in columns), time_ratio(row)]
+
+
+def _markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(map(escape_markdown, headings))} |"
+    yield f"|{' --- |' * len(headings)}"
+    for row in rows:
+        yield f"| {' | '.join(map(escape_markdown, row))} |"
+
+
+def to_latex(report: Report) -> str:
+    """A LaTeX table for each section, and one of the verdicts; needs the package booktabs."""
+    return "\n".join(line for section in report.sections for line in _latex_section(section)) + "\n"
+
+
+def _latex_section(section: Section) -> Iterator[str]:
+    columns = TABLE_COLUMNS
+    bold = {name: _best_row(section.rows, name) for name in columns}
+    yield from (r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}", r"\toprule")
+    yield " & ".join(map(escape_latex, ["Experiment", "Source", *map(heading, columns)])) + r" \\"
+    yield r"\midrule"
+    for row in section.rows:
+        title = escape_latex(row.title)
+        if any(cell.published for cell in row.cells.values()):
+            cells = [escape_latex(published(row, name)) for name in columns]
+            yield " & ".join([title, "report", *cells]) + r" \\"
+        cells = [
+            rf"\textbf{{{escape_latex(ours(row, name))}}}" if bold[name] == row.arm else escape_latex(ours(row, name))
+            for name in columns
+        ]
+        yield " & ".join([title, f"ours, $n={row.num_runs}$", *cells]) + r" \\"
+    yield from (r"\bottomrule", r"\end{tabular}")
+    caption = f"{section_title(section)}. {UNITS_NOTE} {SELECTED_NOTE} Best of ours in bold."
+    yield rf"\caption{{{escape_latex(caption)}}}"
+    yield from (r"\end{table}", "")
+    yield from (r"\begin{table}", r"\centering", r"\begin{tabular}{llrrrl}", r"\toprule")
+    yield r"Claim & Verdict & Estimate & 95\% interval & Holm $p$ & Report \\"
+    yield r"\midrule"
+    for verdict in section.claims:
+        told = dict(facts(verdict))
+        holm = "--" if verdict.p_holm is None else f"{verdict.p_holm:.4f}"
+        cells = [f"{verdict.number}. {verdict.statement}", verdict.headline]
+        cells += [told.get("Estimate", "--").split(" (")[0], told.get("95% interval", "--"), holm]
+        cells += [told["The report"].split(". ")[0]]
+        yield " & ".join(map(escape_latex, cells)) + r" \\"
+    yield from (r"\bottomrule", r"\end{tabular}")
+    yield rf"\caption{{{escape_latex(f'Verdicts, {section_title(section)}.')}}}"
+    yield from (r"\end{table}", "")
+
+
+def _best_row(rows: Sequence[Row], name: str) -> str | None:
+    wants_high = COLUMNS[name].is_best_high
+    known = [(mean, row.arm) for row in rows if (mean := row.cells[name].ours.mean) is not None]
+    if wants_high is None or len(known) < 2:
+        return None
+    return (max if wants_high else min)(known)[1]

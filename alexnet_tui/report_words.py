@@ -1,0 +1,182 @@
+"""The report's numbers in words, once for every format: facts of a verdict, provenance, and the trace."""
+
+import time
+from collections.abc import Iterator, Mapping
+
+from alexnet_tui.claims import ClaimVerdict, Verdict
+from alexnet_tui.evidence import Sample
+from alexnet_tui.report import Provenance, Report, Section
+from alexnet_tui.report_table import COLUMNS, Row, write, write_spread
+from alexnet_tui.side_reports import Side
+from alexnet_tui.text import MISSING, format_duration
+
+TABLE_COLUMNS = ("max_train", "max_test", "max_epoch", "final_test", "gap", "t25", "converged", "time")
+MORE_COLUMNS = ("t25_running", "t25_seconds", "overfits")
+SELECTED_NOTE = (
+    "* selected on test: the maximum over epochs of the accuracy on the test set, as the report did;"
+    " shown only beside its own figures."
+)
+UNITS_NOTE = (
+    "Accuracies in %, gap in points, T25 in epochs to 25% training error; ours: mean ± standard deviation over seeds,"
+    " (3 of 5) where only three runs got there."
+)
+SIGNS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.INCONCLUSIVE: "?"}
+CAVEAT = "one run, no seed given"
+
+
+def heading(name: str) -> str:
+    """The heading of a column, starred where the number is selected on test."""
+    column = COLUMNS[name]
+    return f"{column.heading} *" if column.selected_on_test else column.heading
+
+
+def ours(row: Row, name: str) -> str:
+    """Our cell in words."""
+    if not row.num_runs:
+        return MISSING
+    return write_spread(row.cells[name].ours, COLUMNS[name].kind)
+
+
+def published(row: Row, name: str) -> str:
+    """The report's cell in words."""
+    return row.cells[name].published or MISSING
+
+
+def time_ratio(row: Row) -> str:
+    """How many times shorter our runs are than the report's: ``850x``."""
+    if row.time_ratio is None:
+        return MISSING
+    return f"{row.time_ratio:.0f}x" if row.time_ratio >= 10 else f"{row.time_ratio:.2f}x"
+
+
+def effect(value: float, unit: str) -> str:
+    """An effect in its unit: ``+1.23 points`` or ``1.37x``; a level carries no sign."""
+    if unit == "level":
+        return f"{value:.2f} points"
+    return f"{value:.2f}x" if unit == "ratio" else f"{value:+.2f} points"
+
+
+def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:
+    """What stands on a verdict's card, as pairs of a label and a text."""
+    pairs = [("Effect", verdict.metric)]
+    evidence = verdict.evidence
+    if evidence:
+        bound = "at least " if verdict.larger.num_censored else ""
+        low, high = (MISSING if end is None else effect(end, verdict.unit).split(" ")[0] for end in evidence.interval)
+        pairs += [
+            ("Estimate", f"{bound}{effect(evidence.estimate, verdict.unit)} (matters from {verdict.delta:g})"),
+            ("95% interval", f"{low} to {high if evidence.interval[1] is not None else 'no upper bound'}"),
+            ("p", _p_text(verdict)),
+            ("Test", evidence.test),
+            ("P(A>B)", f"{evidence.superiority:.2f}{_g_text(evidence.hedges_g)}"),
+        ]
+    pairs += [
+        ("Runs", f"{_runs(verdict.larger)} against {_runs(verdict.smaller)}"),
+        ("The report", f"{effect(verdict.published_effect, verdict.unit)}. {verdict.published}"),
+        ("The paper", verdict.paper),
+    ]
+    return pairs
+
+
+def _p_text(verdict: ClaimVerdict) -> str:
+    assert verdict.evidence is not None
+    if verdict.p_holm is None:
+        return f"{verdict.evidence.p:.3f} (not a verdict)"
+    return f"{verdict.evidence.p:.4f}, Holm over three claims {verdict.p_holm:.4f}"
+
+
+def _g_text(hedges_g: float | None) -> str:
+    return "" if hedges_g is None else f", Hedges' g {hedges_g:.1f}"
+
+
+def _runs(sample: Sample) -> str:
+    count = len(sample.observations)
+    censored = f", {sample.num_censored} not reached" if sample.num_censored else ""
+    return f"{count} x {sample.title}{censored}"
+
+
+def side(found: Side) -> str:
+    """A side report in words."""
+    value = f" {effect(found.value, found.unit)}" if found.value is not None else ""
+    note = f" ({found.note})" if found.note and found.value is not None else ""
+    remark = f" {found.note}" if found.note and found.value is None else ""
+    return f"{found.name}:{value}{note}{remark}"
+
+
+def provenance(found: Provenance) -> list[tuple[str, str]]:
+    """Where a section's numbers come from, as pairs of a label and a text."""
+    total = sum(found.states.values())
+    finished = found.states.get("finished", 0)
+    others = _counts({word: count for word, count in found.states.items() if word != "finished"})
+    pairs = [("Runs", f"{total} started, {finished} finished{', ' if others else ''}{others}")]
+    pairs += [(name.capitalize(), _counts(values)) for name, values in found.conditions.items()]
+    pairs += [
+        ("Data sets", "; ".join(found.data) or MISSING),
+        ("Machines", "; ".join(found.hosts) or MISSING),
+        ("Versions", ", ".join(found.versions) or MISSING),
+        ("Seeds", ", ".join(map(str, found.seeds)) or MISSING),
+        ("Total compute", f"{format_duration(found.total_seconds)} of run time, failed runs included"),
+        ("Made", f"{_day(found.first_created)} to {_day(found.last_created)}"),
+        ("Resumed", f"{found.num_resumed} runs, {found.num_not_bit_exact} of them not bit for bit"),
+    ]
+    pairs += [("Not finished", f"{one.run_id}: {one.reason}") for one in found.unfinished]
+    pairs += [("Set aside", f"{one.run_id}: {one.reason}") for one in found.set_aside]
+    return pairs
+
+
+def _counts(values: Mapping[str, int]) -> str:
+    if len(values) == 1:
+        (value,) = values
+        return value if not value or values[value] > 1 else f"{values[value]} {value}"
+    return ", ".join(f"{count} {value}" for value, count in values.items())
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds)) if seconds else MISSING
+
+
+def section_title(section: Section) -> str:
+    """The protocol of a section in one line."""
+    if not section.front_end:
+        return "No runs"
+    moved = {
+        name: value for name, value in section.settings.items() if name not in ("front_end", "data", "epochs", "split")
+    }
+    extra = "".join(f", {name.replace('_', ' ')} {value}" for name, value in moved.items())
+    return f"Front end {section.front_end} on {section.data}, {section.epochs} epochs, split {section.split}{extra}"
+
+
+def explain(report: Report) -> Iterator[str]:
+    """The runs, values and test behind every verdict and every number of the table, line by line."""
+    for section in report.sections:
+        yield section_title(section)
+        for verdict in section.claims:
+            yield ""
+            yield f"Claim {verdict.number}: {verdict.statement} {verdict.headline.upper()}"
+            yield from (f"  {reason}" for reason in verdict.reasons)
+            yield from (f"  {label}: {text}" for label, text in facts(verdict))
+            yield from _explain_sample(verdict, verdict.larger, "A")
+            yield from _explain_sample(verdict, verdict.smaller, "B")
+            yield from (f"  beside it: {side(found)}" for found in verdict.sides)
+        yield ""
+        yield from _explain_table(section)
+        yield from (f"{label}: {text}" for label, text in provenance(section.provenance))
+        yield ""
+
+
+def _explain_sample(verdict: ClaimVerdict, sample: Sample, letter: str) -> Iterator[str]:
+    yield f"  {letter} = {sample.title}"
+    for seen in sample.observations:
+        value = f"{seen.value:.4f} epochs" if verdict.unit == "ratio" else f"{100 * seen.value:.4f} points"
+        more = "more than " if seen.is_censored else ""
+        yield f"    {seen.run_id} (seed {seen.seed}): {more}{value}"
+
+
+def _explain_table(section: Section) -> Iterator[str]:
+    for row in section.rows:
+        for name, column in COLUMNS.items():
+            cell = row.cells[name]
+            values = ", ".join(f"{run.run_id} {write(run.value, column.kind)}" for run in cell.ours.runs)
+            yield f"{row.title}, {heading(name)}: {ours(row, name)} from {values or 'no run'}"
+            if cell.published:
+                yield f"{row.title}, {heading(name)}, report: {cell.published} (section {cell.place})"

@@ -1,0 +1,292 @@
+"""The statistics behind a verdict, in pure standard library: numbers in, numbers out.
+
+Small samples decide the choice of methods: exact permutation tests instead of asymptotic ones, Welch's
+interval instead of the bootstrap (which covers 83% instead of 95% at five runs an arm), and for censored
+times ranks. The two samples are never paired: an equal seed does not pair two architectures.
+"""
+
+import itertools
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+EXACT_SPLITS = 200_000
+MONTE_CARLO_DRAWS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A two-sided interval; an end is infinite where the data set no bound."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class PermutationTest:
+    """A test over the ways to split the pooled values into two arms.
+
+    Attributes:
+        p_greater: Share of splits whose first arm has at least the observed sum.
+        p_less: Share of splits whose first arm has at most the observed sum.
+        num_splits: Splits looked at.
+        is_exact: All splits were looked at; else they are seeded random draws.
+    """
+
+    p_greater: float
+    p_less: float
+    num_splits: int
+    is_exact: bool
+
+
+def mean(values: Sequence[float]) -> float:
+    """The arithmetic mean.
+
+    Raises:
+        ValueError: There is no value.
+    """
+    if not values:
+        raise ValueError("the mean of nothing")
+    return math.fsum(values) / len(values)
+
+
+def variance(values: Sequence[float]) -> float:
+    """The sample variance, with n - 1; 0 for fewer than two values."""
+    if len(values) < 2:
+        return 0.0
+    centre = mean(values)
+    return math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
+
+
+def sd(values: Sequence[float]) -> float:
+    """The sample standard deviation, with n - 1; 0 for fewer than two values."""
+    return math.sqrt(variance(values))
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value, or the mean of the two in the middle.
+
+    Raises:
+        ValueError: There is no value.
+    """
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("the median of nothing")
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def incomplete_beta(a: float, b: float, x: float) -> float:
+    """The regularised incomplete beta function I_x(a, b), by its continued fraction (Lentz's method).
+
+    Raises:
+        ValueError: `a` or `b` is not positive, or `x` is outside [0, 1].
+    """
+    if a <= 0 or b <= 0 or not 0 <= x <= 1:
+        raise ValueError(f"I_{x}({a}, {b}) is not defined")
+    if x in (0.0, 1.0):
+        return x
+    if x > (a + 1) / (a + b + 2):  # The fraction converges fast on one side only.
+        return 1 - incomplete_beta(b, a, 1 - x)
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    return math.exp(log_front) * _beta_fraction(a, b, x) / a
+
+
+def _beta_fraction(a: float, b: float, x: float) -> float:
+    tiny, precision = 1e-300, 1e-16
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or tiny)
+    fraction = d
+    for m in range(1, 10_000):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        d = 1 / (1 + even * d or tiny)
+        c = 1 + even / c or tiny
+        fraction *= d * c
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        d = 1 / (1 + odd * d or tiny)
+        c = 1 + odd / c or tiny
+        fraction *= d * c
+        if abs(d * c - 1) < precision:
+            break
+    return fraction
+
+
+def t_tail(t: float, df: float) -> float:
+    """P(T > t) of Student's distribution with `df` degrees of freedom, not necessarily whole."""
+    if t < 0:
+        return 1 - t_tail(-t, df)
+    return incomplete_beta(df / 2, 0.5, df / (df + t * t)) / 2
+
+
+def t_quantile(probability: float, df: float) -> float:
+    """The value that Student's T stays below with a probability; Newton steps kept inside a bracket.
+
+    Raises:
+        ValueError: The probability is not inside (0, 1), or `df` is not positive.
+    """
+    if not 0 < probability < 1 or df <= 0:
+        raise ValueError(f"there is no quantile {probability} at {df} degrees of freedom")
+    if probability < 0.5:
+        return -t_quantile(1 - probability, df)
+    tail = 1 - probability
+    low, high = 0.0, 2.0
+    while t_tail(high, df) > tail:
+        low, high = high, 2 * high
+    log_scale = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - math.log(df * math.pi) / 2
+    t = min(max(NormalDist().inv_cdf(probability), low), high)
+    for _ in range(200):
+        excess = t_tail(t, df) - tail
+        low, high = (t, high) if excess > 0 else (low, t)
+        step = excess / math.exp(log_scale - (df + 1) / 2 * math.log1p(t * t / df))
+        following = t + step
+        if not low < following < high:
+            following = (low + high) / 2
+        if abs(following - t) <= 1e-15 * max(1.0, t):
+            return following
+        t = following
+    return t
+
+
+def welch_interval(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Interval:
+    """The interval of mean(a) - mean(b) that does not assume equal variances.
+
+    Raises:
+        ValueError: An arm has fewer than two values.
+    """
+    if min(len(a), len(b)) < 2:
+        raise ValueError("an interval needs two values an arm")
+    share_a, share_b = variance(a) / len(a), variance(b) / len(b)
+    difference, square = mean(a) - mean(b), share_a + share_b
+    if square == 0:
+        return Interval(difference, difference)
+    df = square**2 / (share_a**2 / (len(a) - 1) + share_b**2 / (len(b) - 1))
+    half = t_quantile((1 + level) / 2, df) * math.sqrt(square)
+    return Interval(difference - half, difference + half)
+
+
+def permutation_test(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> PermutationTest:
+    """Unpaired one-sided tests of mean(a) > mean(b) and of mean(a) < mean(b).
+
+    Exact up to `EXACT_SPLITS` splits, which ten values an arm stay below; beyond that, seeded draws, with the
+    observed split counted among them.
+
+    Raises:
+        ValueError: An arm is empty.
+    """
+    if not a or not b:
+        raise ValueError("a test needs a value in each arm")
+    centre = mean([*a, *b])
+    pooled = [value - centre for value in (*a, *b)]
+    observed = sum(pooled[: len(a)])
+    slack = 1e-12 * sum(map(abs, pooled))  # Sums of equal values in another order are equal.
+    if math.comb(len(pooled), len(a)) <= EXACT_SPLITS:
+        sums = [sum(split) for split in itertools.combinations(pooled, len(a))]
+        drawn = 0
+    else:
+        generator = random.Random(seed)
+        sums = [sum(generator.sample(pooled, len(a))) for _ in range(MONTE_CARLO_DRAWS)]
+        drawn = 1
+    greater = sum(total >= observed - slack for total in sums) + drawn
+    less = sum(total <= observed + slack for total in sums) + drawn
+    count = len(sums) + drawn
+    return PermutationTest(greater / count, less / count, len(sums), not drawn)
+
+
+def ranks(values: Sequence[float]) -> list[float]:
+    """Ranks from 1; equal values share the mean of theirs."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    result = [0.0] * len(values)
+    for _, group in itertools.groupby(enumerate(order, start=1), key=lambda pair: values[pair[1]]):
+        tied = list(group)
+        shared = (tied[0][0] + tied[-1][0]) / 2
+        for _, index in tied:
+            result[index] = shared
+    return result
+
+
+def rank_test(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> PermutationTest:
+    """The permutation test on ranks; a censored time is infinity, and ties with every other one."""
+    joint = ranks([*a, *b])
+    return permutation_test(joint[: len(a)], joint[len(a) :], seed=seed)
+
+
+def shift_interval(
+    low_differences: Sequence[float], high_differences: Sequence[float], num_a: int, num_b: int, level: float
+) -> Interval:
+    """The distribution-free interval of a shift, from all differences a - b (Hodges and Lehmann).
+
+    Args:
+        low_differences: Each difference, a censored value taken at its least.
+        high_differences: Each difference, a censored value taken at its most.
+        num_a: Values in the first arm.
+        num_b: Values in the second arm.
+        level: Coverage; the exact one is at least this.
+
+    Raises:
+        ValueError: There are not `num_a` times `num_b` differences.
+    """
+    if not len(low_differences) == len(high_differences) == num_a * num_b:
+        raise ValueError("every pair must give one difference")
+    counts = _rank_sum_counts(num_a, num_b)
+    total, cumulative, cut = sum(counts), 0, 0
+    for count in counts:
+        cumulative += count
+        if cumulative / total > (1 - level) / 2:
+            break
+        cut += 1
+    if not cut:
+        return Interval(-math.inf, math.inf)
+    return Interval(sorted(low_differences)[cut - 1], sorted(high_differences)[-cut])
+
+
+def _rank_sum_counts(num_a: int, num_b: int) -> list[int]:
+    """How many splits give each value of Mann and Whitney's U, from 0 to num_a * num_b."""
+    # The Gaussian binomial coefficient: multiply by (1 - q^(b+i)), divide by (1 - q^i).
+    size = num_a * num_b + 1
+    counts = [1] + [0] * (size - 1)
+    for i in range(1, num_a + 1):
+        for u in range(size - 1, num_b + i - 1, -1):
+            counts[u] -= counts[u - num_b - i]
+        for u in range(i, size):
+            counts[u] += counts[u - i]
+    return counts
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted so that the chance of any false rejection stays below the level (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for place, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def cohen_d(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """The difference of means in pooled standard deviations; None where there is no spread."""
+    df = len(a) + len(b) - 2
+    if df < 1:
+        return None
+    pooled = ((len(a) - 1) * variance(a) + (len(b) - 1) * variance(b)) / df
+    return (mean(a) - mean(b)) / math.sqrt(pooled) if pooled > 0 else None
+
+
+def hedges_g(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """Cohen's d without its bias in small samples; None where there is no spread."""
+    d, df = cohen_d(a, b), len(a) + len(b) - 2
+    if d is None or df < 2:
+        return d
+    return d * math.exp(math.lgamma(df / 2) - math.lgamma((df - 1) / 2)) / math.sqrt(df / 2)
+
+
+def superiority(a: Sequence[float], b: Sequence[float]) -> float:
+    """P(A > B): the chance that a random value of `a` is above one of `b`, ties counted half.
+
+    Raises:
+        ValueError: An arm is empty.
+    """
+    if not a or not b:
+        raise ValueError("P(A > B) needs a value in each arm")
+    wins = sum((x > y) + 0.5 * (x == y) for x, y in itertools.product(a, b))
+    return wins / (len(a) * len(b))

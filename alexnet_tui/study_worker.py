@@ -1,0 +1,217 @@
+"""The queue worker: takes a study's runs one by one, or a few at a time, to their end.
+
+It keeps nothing in memory that matters: every decision is read from the disk, so it may be killed at any
+moment and started again. The trainers are processes of their own and outlive it. At most `parallel` runs train
+at once in a runs folder, whoever started them; an older study goes first.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psutil
+
+from alexnet_tui import study
+from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError
+from alexnet_tui.files import reason_of, take_lock, write_owner
+from alexnet_tui.history import State
+from alexnet_tui.launch import local
+from alexnet_tui.store import Store
+
+WORKER = (sys.executable, "-m", "alexnet_tui", "study", "run")
+MAX_STARTS = 3
+WORKER_LOG = "worker.log"
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _Session:
+    """One life of a worker.
+
+    Attributes:
+        starts: How often this worker started each cell.
+        seen: Cells seen training during this life; if one of them stops, a person wanted that.
+        told: The last sentence said about each cell, so that nothing is said twice.
+    """
+
+    starts: Counter[int] = field(default_factory=Counter)
+    seen: set[int] = field(default_factory=set)
+    told: dict[int, str] = field(default_factory=dict)
+
+
+def work(
+    store: Store,
+    plan: study.Plan,
+    *,
+    parallel: int = 1,
+    command: Sequence[str] = local.TRAINER,
+    say: Say = lambda sentence: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    poll_seconds: float = 0.5,
+) -> list[study.Cell]:
+    """Work through a plan until nothing is left to do; returns where every cell stands then.
+
+    Finished and diverged runs are left alone; stopped, lost and otherwise failed ones are resumed once; a run
+    whose trainer dies is resumed, `MAX_STARTS` times at most in one life of the worker.
+
+    Args:
+        store: The runs folder.
+        plan: What to run.
+        parallel: How many runs may train at once.
+        command: The trainer.
+        say: Takes a sentence about what happens.
+        should_stop: Polled; once true, the runs of this study are stopped with a checkpoint.
+        poll_seconds: Pause between two looks.
+
+    Raises:
+        RunBusyError: Another worker works through this study.
+        StoreError: The runs folder cannot be read or written.
+    """
+    with _worker_lock(store, plan.name):
+        run_ids = study.prepare_runs(store, plan)
+        session = _Session()
+        while not should_stop():
+            cells = study.status(store, plan)
+            _tell(cells, session, say)
+            session.seen |= {cell.index for cell in cells if cell.state == State.RUNNING}
+            waiting = _waiting(store, plan.name, cells, session)
+            is_running = any(cell.state == State.RUNNING for cell in cells)
+            if not waiting and not is_running:
+                return cells
+            is_started = bool(waiting) and _start_next(store, plan, waiting[0], parallel, command, session, say)
+            if not is_started:
+                time.sleep(poll_seconds)
+        _stop_all(store, run_ids, say)
+        return study.status(store, plan)
+
+
+def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequence[str] = WORKER) -> bool:
+    """Start a worker in a process of its own that outlives this one; False where one is at work already.
+
+    Args:
+        store: The runs folder.
+        name: The study.
+        parallel: How many runs may train at once.
+        command: What to run, before the study's name and options.
+
+    Raises:
+        LaunchError: It cannot be started.
+    """
+    if study.has_worker(store, name):
+        return False
+    folder = study.study_folder(store, name)
+    options = ["--parallel", str(parallel), "--runs-dir", str(store.root.absolute())]
+    try:
+        with (folder / WORKER_LOG).open("ab") as log:
+            subprocess.Popen(
+                [*command, name, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise LaunchError(f"study {name}: its worker could not be started ({reason_of(error)}).") from error
+    return True
+
+
+def _waiting(store: Store, name: str, cells: Sequence[study.Cell], session: _Session) -> list[study.Cell]:
+    """Cells to start, in the order of the queue."""
+    queue = study.queue(store, name)
+    rank = {index: place for place, index in enumerate(queue.order)}
+    fit = [cell for cell in cells if cell.needs_training and _may_start(cell, session)]
+    return sorted(fit, key=lambda cell: (rank.get(cell.index, len(rank)), cell.index))
+
+
+def _may_start(cell: study.Cell, session: _Session) -> bool:
+    starts = session.starts[cell.index]
+    was_ours = bool(starts) or cell.index in session.seen
+    if was_ours and cell.state in {State.STOPPED, State.FAILED}:
+        return False
+    return starts < MAX_STARTS
+
+
+def _start_next(
+    store: Store,
+    plan: study.Plan,
+    cell: study.Cell,
+    parallel: int,
+    command: Sequence[str],
+    session: _Session,
+    say: Say,
+) -> bool:
+    """Start a cell if the machine has room; whether it was started."""
+    with study.turn(store):
+        if study.queue(store, plan.name).is_paused or _is_behind(store, plan):
+            return False
+        others = [run_id for run_id in store.ids() if store.is_locked(run_id)]
+        if len(others) >= parallel:
+            return False
+        session.starts[cell.index] += 1
+        try:
+            local.start(store, cell.run_id, command=command)
+        except RunBusyError:  # Someone else was faster: as good.
+            return False
+        except AlexnetTuiError as error:
+            say(f"{_name(cell)}: {error}")
+            return False
+    verb = "resumed" if cell.state != State.QUEUED else "started"
+    say(f"{_name(cell)}: {verb} as {cell.run_id}")
+    return True
+
+
+def _is_behind(store: Store, plan: study.Plan) -> bool:
+    """Whether an older study with a worker has its turn first."""
+    for name in study.names(store):
+        if name != plan.name and study.has_worker(store, name) and not study.queue(store, name).is_paused:
+            other = study.load(store, name)
+            if (other.created, other.name) < (plan.created, plan.name):
+                return True
+    return False
+
+
+def _tell(cells: Sequence[study.Cell], session: _Session, say: Say) -> None:
+    """Say what changed since the last look."""
+    for cell in cells:
+        sentence = f"{_name(cell)}: {cell.state}" + (f" ({cell.reason})" if cell.reason else "")
+        before = session.told.get(cell.index)
+        session.told[cell.index] = sentence
+        is_news = before is not None and cell.state not in {State.RUNNING, State.QUEUED}
+        if sentence != before and is_news:
+            say(f"{sentence}, run {cell.run_id}")
+
+
+def _name(cell: study.Cell) -> str:
+    return f"{cell.variant} seed {cell.seed}"
+
+
+def _stop_all(store: Store, run_ids: Sequence[str], say: Say) -> None:
+    """Ask the trainers of this study for a checkpoint and wait until they have left."""
+    for run_id in run_ids:
+        try:
+            if store.is_locked(run_id):
+                say(f"stopping run {run_id}")
+                local.stop(store, run_id, patience_seconds=60)
+        except AlexnetTuiError as error:  # A run that was deleted or ended meanwhile needs no stop.
+            say(str(error))
+
+
+@contextmanager
+def _worker_lock(store: Store, name: str) -> Iterator[None]:
+    folder = study.study_folder(store, name)
+    try:
+        descriptor = take_lock(folder)
+    except RunBusyError as error:
+        raise RunBusyError(
+            f"study {name} is already being worked through; `alexnet-tui study status {name}` shows it."
+        ) from error
+    try:
+        write_owner(descriptor, os.getpid(), psutil.Process().create_time())
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The console: the only place where Textual is imported."""

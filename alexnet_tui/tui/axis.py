@@ -1,0 +1,130 @@
+"""Axes: where ticks stand and what they say. Pure: limits in, ticks out.
+
+Labels of one axis are distinct, ticks of a counting axis are whole numbers, and accuracies end at 100%.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from alexnet_tui.text import format_duration
+
+_DURATION_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+_LOG_MANTISSAS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
+_SMALLEST_SPAN = 1e-9
+
+
+class Measure(StrEnum):
+    """What an axis counts, which decides its limits, its ticks and its labels."""
+
+    COUNT = "count"
+    SECONDS = "seconds"
+    NUMBER = "number"
+    SHARE = "share"
+    POINTS = "points"
+
+
+_SCALES = {Measure.SHARE: (100.0, "%"), Measure.POINTS: (100.0, "")}
+"""What a value is multiplied by and followed by; a share ends at 100%, a difference of shares does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A place on an axis, in the axis' own units, and its label."""
+
+    at: float
+    label: str
+
+
+def padded(low: float, high: float, measure: Measure) -> tuple[float, float]:
+    """Limits for curves between `low` and `high`, with a little air; a share never leaves [0, 1]."""
+    if measure is Measure.COUNT:
+        low, high = math.floor(low), math.ceil(high)
+        return (low, high) if high > low else (low - 1 if low else 0, low + 1)
+    if measure is Measure.SECONDS:
+        return (low, high) if high > low else (low - 0.5, low + 0.5)
+    air = (high - low) * 0.04 or abs(high) * 0.05 or 0.05
+    low, high = low - air, high + air
+    if measure is Measure.SHARE:
+        low, high = min(max(0.0, low), 0.95), max(min(1.0, high), 0.05)
+        return (low, high) if high - low > _SMALLEST_SPAN else (max(0.0, low - 0.05), min(1.0, high + 0.05))
+    return low, high
+
+
+def ticks(low: float, high: float, measure: Measure, most: int, *, log: bool = False) -> list[Tick]:
+    """At most `most` ticks between the limits, at round values; on a log axis limits are logarithms."""
+    if most < 1 or not (math.isfinite(low) and math.isfinite(high)) or high <= low:
+        return []
+    if log:
+        return _log_ticks(low, high, measure, most)
+    step = _step(low, high, most, measure)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return label([index * step for index in range(first, last + 1)][:most], measure, step)
+
+
+def label(places: Sequence[float], measure: Measure, step: float) -> list[Tick]:
+    """Ticks at `places`, with as many digits as `step` needs."""
+    if measure is Measure.COUNT:
+        return [Tick(place, f"{place:,.0f}") for place in places]
+    if measure is Measure.SECONDS:
+        return _distinct([Tick(place, "0" if not place else short_duration(place)) for place in places])
+    scale, sign = _SCALES.get(measure, (1.0, ""))
+    digits = max(0, -math.floor(math.log10(step * scale) + 1e-9))
+    if digits > 4:
+        return _distinct([Tick(place, f"{place * scale:.3g}{sign}") for place in places])
+    return [Tick(place, f"{place * scale:.{digits}f}{sign}".replace("-0%", "0%")) for place in places]
+
+
+def short_duration(seconds: float) -> str:
+    """A duration without the parts that are zero: ``2h``, ``3m``, ``1m 30s``."""
+    return format_duration(seconds).replace(" 00s", "").replace(" 00m", "").replace(" 00h", "")
+
+
+def _distinct(candidates: Sequence[Tick]) -> list[Tick]:
+    kept: dict[str, Tick] = {}
+    for tick in candidates:
+        kept.setdefault(tick.label, tick)
+    return list(kept.values())
+
+
+def _step(low: float, high: float, most: int, measure: Measure) -> float:
+    """The smallest round distance that puts at most `most` ticks between the limits."""
+    step = _round_up((high - low) / (most + 1), measure)
+    while math.floor(high / step + 1e-9) - math.ceil(low / step - 1e-9) + 1 > most:
+        step = _round_up(step * 1.01, measure)
+    return step
+
+
+def _round_up(rough: float, measure: Measure) -> float:
+    if measure is Measure.SECONDS and rough > 1:
+        return float(next((step for step in _DURATION_STEPS if step >= rough), _nice(rough / 86400) * 86400))
+    return max(1.0, _nice(rough)) if measure is Measure.COUNT else _nice(rough)
+
+
+def _nice(rough: float) -> float:
+    power = 10.0 ** math.floor(math.log10(rough))
+    return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9)))
+
+
+def _log_ticks(low: float, high: float, measure: Measure, most: int) -> list[Tick]:
+    scale, sign = _SCALES.get(measure, (1.0, ""))
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    places: list[float] = []
+    for mantissas in _LOG_MANTISSAS:
+        places = [decade + math.log10(mantissa) for decade in decades for mantissa in mantissas]
+        places = [place for place in places if low <= place <= high]
+        if len(places) <= most:
+            break
+    places = places[:: math.ceil(len(places) / most)] if places else []
+    if len(places) < 2:  # Less than a decade: round values of the linear axis, at their logarithms.
+        linear = ticks(10**low, 10**high, measure, most)
+        return [Tick(math.log10(tick.at), tick.label) for tick in linear if tick.at > 0]
+    return _distinct([Tick(place, f"{scale * 10**place:.3g}{sign}") for place in places])
+
+
+def with_last(chosen: Sequence[Tick], last: float, measure: Measure, gap: float) -> list[Tick]:
+    """The ticks and one at the last point; those nearer to it than `gap` give way."""
+    end = label([last], measure, 1.0)
+    kept = [tick for tick in chosen if last - tick.at >= gap and tick.label != end[0].label]
+    return [*kept, *end]

@@ -1,0 +1,121 @@
+"""The state of the New run form: what each field says, and what the person has touched. Pure; no widgets.
+
+A variant and a front end lay their preset over the defaults; choosing another one moves only the fields that
+nobody has touched.
+"""
+
+from dataclasses import dataclass, field
+
+from alexnet_tui.config import (
+    SPECS,
+    RunConfig,
+    Value,
+    default_of,
+    format_value,
+    option_name,
+    parse_field,
+    preset_settings,
+)
+from alexnet_tui.errors import ConfigError
+
+PRESET_FIELDS = ("variant", "front_end")
+
+
+@dataclass(slots=True)
+class Draft:
+    """Text of every field of a run that does not exist yet.
+
+    Attributes:
+        texts: Field to the text in it.
+        touched: Fields whose value is the person's or the template's rather than the preset's.
+    """
+
+    texts: dict[str, str] = field(default_factory=lambda: RunConfig().to_text())
+    touched: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, config: RunConfig) -> "Draft":
+        """A draft that says what a config says; the fields that differ from its presets count as touched."""
+        return cls(config.to_text(), set(config.changes()))
+
+    def edit(self, name: str, text: str) -> set[str]:
+        """Put a text into a field; returns the fields whose text moved, this one included."""
+        before = dict(self.texts)
+        self.texts[name] = text
+        if name in PRESET_FIELDS:
+            self._lay_preset()
+        elif self._differs(name):
+            self.touched.add(name)
+        else:
+            self.touched.discard(name)
+        return {field_name for field_name in self.texts if self.texts[field_name] != before[field_name]}
+
+    def reset(self, name: str) -> set[str]:
+        """Put a field back to its preset."""
+        return self.edit(name, self.preset_text(name))
+
+    def preset_text(self, name: str) -> str:
+        """What the variant and the front end, else the default, say of a field."""
+        return format_value(self._preset().get(name, default_of(name)))
+
+    def error(self, name: str) -> str:
+        """Why the text of a field is no value, or empty."""
+        try:
+            parse_field(name, self.texts[name])
+        except ConfigError as error:
+            return error.reason
+        return ""
+
+    def errors(self) -> dict[str, str]:
+        """Every field with an error, and the error."""
+        found = {name: self.error(name) for name in SPECS}
+        return {name: reason for name, reason in found.items() if reason}
+
+    def config(self) -> RunConfig:
+        """The run the fields describe.
+
+        Raises:
+            ConfigError: A field's text is no value in its range.
+        """
+        return RunConfig.from_text(self.texts)
+
+    def values(self, group: str, *, differing: bool) -> list[tuple[str, str]]:
+        """Fields of a group, with their texts: those that differ from the preset, or those that do not."""
+        return [
+            (name, self.texts[name])
+            for name, spec in SPECS.items()
+            if spec.group == group and self.differs(name) is differing
+        ]
+
+    def differs(self, name: str) -> bool:
+        """Whether a field says something else than its preset."""
+        return name not in PRESET_FIELDS and self._differs(name)
+
+    def _differs(self, name: str) -> bool:
+        try:
+            value: Value | None = parse_field(name, self.texts[name])
+        except ConfigError:
+            value = None
+        return value != self._preset().get(name, default_of(name))
+
+    def _lay_preset(self) -> None:
+        for name in SPECS:
+            if name not in PRESET_FIELDS and name not in self.touched:
+                self.texts[name] = self.preset_text(name)
+        self.touched = {name for name in self.touched if self._differs(name)}
+
+    def _preset(self) -> dict[str, Value]:
+        try:
+            return preset_settings(*(self.texts[name] for name in PRESET_FIELDS))
+        except ConfigError:  # A name nobody knows lays nothing.
+            return {}
+
+
+def command_line(config: RunConfig, label: str = "") -> list[str]:
+    """The command that makes the same run."""
+    named = {"front_end": config.front_end} if config.front_end != default_of("front_end") else {}
+    changed = {name: value for name, (_, value) in config.changes().items()}
+    command = ["alexnet-tui", "run", config.variant]
+    for name, value in {**named, **changed}.items():
+        command += [option_name(name), format_value(value)]
+    return [*command, *(["--label", label] if label else [])]

@@ -1,0 +1,77 @@
+"""What the New run form says about each field: generated from `config.SPECS`, the report and the catalogue."""
+
+from alexnet_tui.config import SPECS, TYPES, range_text
+from alexnet_tui.datasets import BUILT_IN, DatasetInfo
+from alexnet_tui.errors import ConfigError
+from alexnet_tui.paper import EXPERIMENTS
+from alexnet_tui.text import format_bytes, format_clock, format_count, format_percent, printable
+from alexnet_tui.tui.form import FieldInfo, Option
+from alexnet_tui.variants import FRONT_ENDS, VARIANTS
+
+SEEDS, LABEL = "seeds", "label"
+MAX_SEEDS = 100
+TYPICAL_IMAGES, TYPICAL_CLASSES = 50_000, 10
+EXTRA_FIELDS = (
+    FieldInfo(
+        SEEDS,
+        "seeds",
+        "Runs with this seed and the ones after it, one after another; five are the least a verdict needs.",
+        f"1 to {MAX_SEEDS}",
+    ),
+    FieldInfo(LABEL, "label", "Your own name for the run; may stay empty.", ""),
+)
+
+
+def field_infos() -> dict[str, FieldInfo]:
+    """Every hyperparameter's row."""
+    return {name: _field_info(name) for name in SPECS}
+
+
+def _field_info(name: str) -> FieldInfo:
+    spec = SPECS[name]
+    options = _OPTIONS[name] if name in _OPTIONS else tuple(Option(word) for word in spec.choices)
+    if TYPES[name] is bool:
+        options = (Option("yes"), Option("no"))
+    is_number = spec.low is not None
+    hint = " ".join(part for part in (range_text(name) if is_number else "", spec.unit) if part)
+    return FieldInfo(name, name.replace("_", " "), spec.help, hint, options)
+
+
+def _variant_options() -> tuple[Option, ...]:
+    return tuple(Option(name, variant.title, variant.summary, _published(name)) for name, variant in VARIANTS.items())
+
+
+def _published(name: str) -> str:
+    """What the report found, short; empty for a variant it has not."""
+    if name not in EXPERIMENTS:
+        return ""
+    found = EXPERIMENTS[name]
+    accuracy, seconds = found.max_val_accuracy.value, found.seconds.value
+    return f"report: {format_percent(accuracy)} in {format_clock(seconds)}"
+
+
+def data_option(info: DatasetInfo) -> Option:
+    """A data set with its state in words."""
+    images = f"{format_count(info.num_train)} + {format_count(info.num_test)} images"
+    if info.state == "ready":
+        return Option(info.name, note=f"ready: {images}, {format_bytes(info.size_bytes)} on this disk")
+    return Option(info.name, note=f"{info.state}: {images}; {printable(info.source, 80)} (Start or ^g)")
+
+
+_OPTIONS = {
+    "variant": _variant_options(),
+    "front_end": tuple(Option(name, note=front_end.summary) for name, front_end in FRONT_ENDS.items()),
+    "data": tuple(Option(name, note=built_in.summary) for name, built_in in BUILT_IN.items()),
+}
+
+
+def parse_seeds(text: str) -> int:
+    """How many seeds.
+
+    Raises:
+        ConfigError: The text is no whole number in its range.
+    """
+    plain = text.strip()
+    if not (plain.isascii() and plain.isdigit()) or not 1 <= int(plain) <= MAX_SEEDS:
+        raise ConfigError(SEEDS, f"must be a whole number, 1 to {MAX_SEEDS}, not {printable(text, 30)!r}.")
+    return int(plain)

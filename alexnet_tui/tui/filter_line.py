@@ -1,0 +1,117 @@
+"""The line above the table that narrows it while one types."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from alexnet_tui.text import printable
+from alexnet_tui.tui import query
+
+
+class _Field(Input):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Keep", id="filter.keep", tooltip="Keep the filter, back to the runs."),
+        Binding("ctrl+u", "delete_left_all", "Clear", id="filter.clear", tooltip="Clear the filter line."),
+    ]
+
+
+class FilterLine(Vertical):
+    """Holds a filter that means something, and says what is wrong with one that does not.
+
+    Args:
+        text: The filter to begin with.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "undo", "Undo", id="filter.undo", tooltip="Back to the filter as it was."),
+    ]
+
+    class Changed(Message):
+        """Another filter holds."""
+
+    class Left(Message):
+        """The line was left; the table has the keys again."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+        self._before = text
+        self._count = (-1, -1)
+        try:
+            self.query_now = query.parse(text)
+        except query.QueryError:  # From settings of another version.
+            self.text, self.query_now = "", query.parse("")
+        self.display = bool(self.text)
+
+    def compose(self) -> ComposeResult:
+        """A prompt, the field, the count of hits; an error below."""
+        with Horizontal(id="filter-row"):
+            yield Static(Content("/"), id="filter-prompt")
+            field = _Field(self.text, id="filter", compact=True, max_length=300)
+            field.cursor_blink = False
+            yield field
+            yield Static(id="filter-count")
+        yield Static(id="filter-error")
+
+    @property
+    def is_editing(self) -> bool:
+        """Whether the field has the keys."""
+        return self.query_one(Input).has_focus
+
+    def start(self) -> None:
+        """Edit the filter."""
+        self._before = self.text
+        self.display = True
+        self.query_one(Input).focus()
+
+    def clear(self) -> None:
+        """Show every run again."""
+        self.query_one(Input).value = ""
+        self._read("")
+        self.post_message(self.Left())
+
+    def show_count(self, hits: int, total: int) -> None:
+        """Say how many runs fit; hide the line where there is no filter."""
+        is_shown = bool(self.text) or self.is_editing
+        if self.display != is_shown:
+            self.display = is_shown
+        if is_shown and self._count != (hits, total):
+            self._count = hits, total
+            self.query_one("#filter-count", Static).update(Content(f"{hits} of {total}"))
+
+    def action_undo(self) -> None:
+        """Leave the line and the filter as it was."""
+        self.query_one(Input).value = self._before
+        self._read(self._before)
+        self.post_message(self.Left())
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Narrow while typing."""
+        event.stop()
+        self._read(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep what holds; what means nothing is dropped."""
+        event.stop()
+        self.query_one(Input).value = self.text
+        self._read(self.text)
+        self.post_message(self.Left())
+
+    def _read(self, text: str) -> None:
+        """Take a filter in; one that means nothing changes no row."""
+        error = self.query_one("#filter-error", Static)
+        try:
+            parsed = query.parse(text)
+        except query.QueryError as problem:
+            error.update(Content(printable(str(problem), 300)))
+            error.add_class("-shown")
+            return
+        error.remove_class("-shown")
+        if text != self.text:
+            self.text, self.query_now = text, parsed
+            self.post_message(self.Changed())

@@ -1,0 +1,106 @@
+"""The few symbols of the console, each with an ASCII twin for terminals that have no Unicode."""
+
+import locale
+import os
+import sys
+from dataclasses import dataclass
+
+from alexnet_tui.history import State
+from alexnet_tui.text import MISSING
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Glyphs:
+    """Symbols by meaning; every one is a single cell wide, so that rows stay aligned.
+
+    Attributes:
+        state: One symbol a state; the word stands beside it, so colour is never the only sign.
+        full: A filled cell of a bar.
+        empty: An unfilled cell of a bar.
+    """
+
+    state: dict[State, str]
+    mark: str
+    pin: str
+    reference: str
+    up: str
+    down: str
+    bullet: str
+    ellipsis: str
+    minus: str
+    missing: str
+    rule: str
+    full: str
+    empty: str
+    spread: str
+
+    def bar(self, fraction: float, width: int) -> str:
+        """A progress bar of `width` cells."""
+        done = round(max(0.0, min(1.0, fraction)) * width)
+        return self.full * done + self.empty * (width - done)
+
+    def cut(self, text: str, width: int) -> str:
+        """`text` in at most `width` cells of plain characters; an ellipsis stands for what is missing."""
+        return text if len(text) <= width else text[: max(0, width - 1)] + self.ellipsis[:width]
+
+
+UNICODE = Glyphs(
+    state={
+        State.QUEUED: "○",
+        State.RUNNING: "●",
+        State.FINISHED: "✓",
+        State.STOPPED: "■",
+        State.FAILED: "✗",
+        State.LOST: "?",
+    },
+    mark="◆",
+    pin="▸",
+    reference="·",
+    up="▲",
+    down="▼",
+    bullet="·",
+    ellipsis="…",
+    minus="−",
+    missing=MISSING,
+    rule="─",
+    full="━",
+    empty="─",
+    spread="±",
+)
+ASCII = Glyphs(
+    state={
+        State.QUEUED: "o",
+        State.RUNNING: "*",
+        State.FINISHED: "+",
+        State.STOPPED: "#",
+        State.FAILED: "x",
+        State.LOST: "?",
+    },
+    mark="*",
+    pin=">",
+    reference=".",
+    up="^",
+    down="v",
+    bullet="-",
+    ellipsis="~",
+    minus="-",
+    missing="-",
+    rule="-",
+    full="=",
+    empty=".",
+    spread="~",
+)
+
+
+def glyphs(ascii_only: bool) -> Glyphs:
+    """The symbols for this terminal."""
+    return ASCII if ascii_only else UNICODE
+
+
+def is_ascii_terminal() -> bool:
+    """Whether the terminal cannot be trusted with Unicode: its encoding is not UTF-8, or a person said so."""
+    if os.environ.get("ALEXNET_TUI_ASCII"):
+        return True
+    # Textual writes to stderr. In Python's UTF-8 mode even LANG=C writes UTF-8, which terminals mostly read.
+    encoding = getattr(sys.__stderr__, "encoding", None) or locale.getpreferredencoding(False)
+    return encoding.lower().replace("-", "") not in {"utf8", "utf8sig"}

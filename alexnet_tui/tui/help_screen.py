@@ -1,0 +1,150 @@
+"""The keys of a screen, made from its bindings, with a line to search them."""
+
+import itertools
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.events import Resize
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from alexnet_tui.tui.chrome import key_name
+from alexnet_tui.tui.query import HELP
+
+_PLACE_NAMES = {
+    "runs": "Runs",
+    "new": "New run",
+    "run": "Run",
+    "compare": "Compare",
+    "report": "Report",
+    "chart": "Charts",
+    "form": "Form",
+    "app": "Everywhere",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HelpLine:
+    """One act.
+
+    Attributes:
+        group: Where it belongs.
+        keys: What to press.
+        text: What happens.
+    """
+
+    group: str
+    keys: str
+    text: str
+
+
+def help_lines(active: Sequence[ActiveBinding], *, ascii_only: bool = False) -> list[HelpLine]:
+    """One line for each act that has an id, in the order of the bindings; several keys of one act share it."""
+    found: dict[str, tuple[list[str], ActiveBinding]] = {}
+    for item in active:
+        binding = item.binding
+        if binding.id:
+            keys, _ = found.setdefault(binding.id, ([], item))
+            keys += [binding.key_display or key_name(key, ascii_only) for key in binding.key.split(",")]
+    lines = []
+    for identifier, (keys, item) in found.items():
+        place = identifier.partition(".")[0]
+        lines.append(
+            HelpLine(
+                group=_PLACE_NAMES.get(place, place.replace("-", " ").capitalize()),
+                keys=" ".join(dict.fromkeys(keys)),
+                text=item.binding.tooltip or item.binding.description,
+            )
+        )
+    return lines
+
+
+class HelpScreen(ModalScreen[None]):
+    """Keys of the screen below.
+
+    Args:
+        lines: What to show; see `help_lines`.
+        shows_filter: Add the words of the filter line.
+    """
+
+    AUTO_FOCUS = "#help-search"
+    BINDINGS = [
+        Binding("escape", "close", "Back", id="help.close", tooltip="Clear the search, then close."),
+        Binding("down", "scroll(1)", "Down", id="help.down", show=False, tooltip="Scroll down."),
+        Binding("up", "scroll(-1)", "Up", id="help.up", show=False, tooltip="Scroll up."),
+        Binding("pagedown", "page(1)", "Page down", id="help.page-down", show=False, tooltip="A page down."),
+        Binding("pageup", "page(-1)", "Page up", id="help.page-up", show=False, tooltip="A page up."),
+    ]
+
+    def __init__(self, lines: Sequence[HelpLine], *, shows_filter: bool = False) -> None:
+        super().__init__()
+        self._lines = list(lines)
+        if shows_filter:
+            self._lines += [HelpLine(group="Filter words", keys=word, text=text) for word, text in HELP]
+
+    def compose(self) -> ComposeResult:
+        """A search line over the list."""
+        search = Input(placeholder="type to search, esc to close", id="help-search", compact=True)
+        search.cursor_blink = False
+        with Vertical(id="help-box"):
+            yield search
+            with VerticalScroll(id="help-list", can_focus=False):
+                yield Static(self._content(""), id="help-text")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Narrow the list."""
+        self.query_one("#help-text", Static).update(self._content(event.value))
+
+    def matching(self, text: str) -> list[HelpLine]:
+        """The lines that hold every word of `text`."""
+        words = text.casefold().split()
+        return [
+            line
+            for line in self._lines
+            if all(word in f"{line.group} {line.keys} {line.text}".casefold() for word in words)
+        ]
+
+    def on_resize(self, event: Resize) -> None:
+        """Wrap again."""
+        self.query_one("#help-text", Static).update(self._content(self.query_one(Input).value))
+
+    def _content(self, text: str) -> Content:
+        lines: list[Content] = []
+        for group, found in itertools.groupby(self.matching(text), key=lambda line: line.group):
+            lines += [Content(""), Content.styled(group, "bold")]
+            lines += _wrapped(list(found), min(84, self.app.size.width) - 7)
+        return Content("\n").join(lines) if lines else Content.styled("\nNothing fits.", "$text-muted")
+
+    def action_close(self) -> None:
+        """Step out: first of the search, then of the help."""
+        search = self.query_one(Input)
+        if search.value:
+            search.value = ""
+        else:
+            self.dismiss(None)
+
+    def action_scroll(self, rows: int) -> None:
+        """Scroll by rows."""
+        self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by pages."""
+        area = self.query_one(VerticalScroll)
+        area.scroll_relative(y=pages * area.size.height, animate=False)
+
+
+def _wrapped(lines: Sequence[HelpLine], width: int) -> list[Content]:
+    """Keys at the left, texts beside them, wrapped under themselves."""
+    keys_width = min(max(len(line.keys) for line in lines), width // 2)
+    wrapped = []
+    for line in lines:
+        keys = line.keys
+        for part in textwrap.wrap(line.text, max(10, width - keys_width - 4)) or [""]:
+            wrapped.append(Content.assemble("  ", (f"{keys:<{keys_width}}", "bold $accent"), "  ", part))
+            keys = ""
+    return wrapped

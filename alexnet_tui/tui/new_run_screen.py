@@ -1,0 +1,419 @@
+"""New run: pick an experiment, change what should differ, see what it will take, start it.
+
+Every field is generated from `config.SPECS`; only the three with something to tell beyond their words - the
+variant, the front end and the data set - are known by name, in `fields`.
+"""
+
+import platform
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.reactive import Reactive
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Button, Collapsible, Input, Static
+
+from alexnet_tui import datasets, study_worker
+from alexnet_tui.config import SPECS, RunConfig
+from alexnet_tui.errors import AlexnetTuiError, ConfigError
+from alexnet_tui.launch import local
+from alexnet_tui.text import printable
+from alexnet_tui.tui import fields, run_summary, starting
+from alexnet_tui.tui.chrome import KeyBar, TopBar
+from alexnet_tui.tui.draft import Draft
+from alexnet_tui.tui.form import CardField, ChoiceField, FieldEdited, FieldFocused, FieldRow, FormScroll, TextField
+from alexnet_tui.variants import FRONT_ENDS
+
+if TYPE_CHECKING:
+    from alexnet_tui.tui.app import AlexnetApp
+
+CARDS, DATA, OPEN_GROUP = "variant", "data", "experiment"
+_REDRAW_SECONDS = 0.08
+
+
+class NewRunScreen(Screen[None]):
+    """The form; `show` fills it from a past run.
+
+    Args:
+        template_run_id: A run to begin with, or None for the defaults.
+    """
+
+    AUTO_FOCUS = "#edit-variant"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+r", "start", "Start", id="new.start", tooltip="Start this run, or as many seeds as asked."),
+        Binding(
+            "ctrl+s", "queue", "Queue", id="new.queue", tooltip="Start it when the machine has nothing else to train."
+        ),
+        Binding("ctrl+g", "data", "Data", id="new.data", tooltip="Download or prepare the data set now."),
+        Binding("f2", "layers", "Layers", id="new.layers", tooltip="Show the network in place of the form, or back."),
+        Binding("f3", "unfold", "Unfold", id="new.unfold", tooltip="Unfold every group of fields, or fold them."),
+        Binding("f4", "preset", "Preset", id="new.preset", tooltip="Put this field back to what the preset says."),
+        Binding("f6", "clear", "Clear", id="new.clear", tooltip="Put every field back to the defaults."),
+        Binding("up", "field(-1)", "Up", show=False, id="new.up", tooltip="Go to the field above."),
+        Binding("down,enter", "field(1)", "Down", show=False, id="new.down", tooltip="Go to the field below."),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="new.page_up", tooltip="Scroll up."),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="new.page_down", tooltip="Scroll down."),
+        Binding("escape", "leave", "Back", show=False, id="new.leave", tooltip="Leave the field, then the form."),
+    ]
+
+    # Textual would redraw the whole screen whenever the cursor goes to another field.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    trainer: ClassVar[Sequence[str]] = local.TRAINER
+    worker: ClassVar[Sequence[str]] = study_worker.WORKER
+
+    def __init__(self, template_run_id: str | None = None) -> None:
+        super().__init__()
+        self._template = template_run_id
+        self.draft = Draft()
+        self.extras = {fields.SEEDS: "1", fields.LABEL: ""}
+        self._infos = fields.field_infos()
+        self._cards = CardField(self._infos[CARDS])
+        self._rows = {name: FieldRow(info) for name, info in self._infos.items() if name != CARDS}
+        self._rows |= {info.name: FieldRow(info) for info in fields.EXTRA_FIELDS}
+        self._groups: dict[str, Collapsible] = {}
+        self._catalog: dict[str, datasets.DatasetInfo] = {}
+        self._preparing = ""
+        self._redraw: Timer | None = None
+
+    # ------------------------------------------------------------------ parts
+
+    def compose(self) -> ComposeResult:
+        """Cards, fields, summary, and the line that starts."""
+        yield TopBar("new")
+        yield self._cards
+        with Horizontal(id="body"):
+            with FormScroll(id="form"):
+                yield from self._compose_groups()
+            with VerticalScroll(id="panel", can_focus=False):
+                yield Static(id="summary")
+        yield Static(id="brief")
+        yield Static(id="help")
+        with Horizontal(id="bar"):
+            yield Button("Start", id="start", compact=True, variant="primary")
+            yield Button("Queue", id="queue", compact=True)
+            yield Static(id="said")
+        yield KeyBar()
+
+    def _compose_groups(self) -> Iterator[Widget]:
+        names = dict.fromkeys(spec.group for spec in SPECS.values())
+        for group in names:
+            rows = [self._rows[name] for name, spec in SPECS.items() if spec.group == group and name != CARDS]
+            if group == OPEN_GROUP:
+                yield from (*rows, *(self._rows[info.name] for info in fields.EXTRA_FIELDS))
+            else:
+                self._groups[group] = Collapsible(*rows, title="", collapsed=True, classes="group")
+                yield self._groups[group]
+
+    def on_mount(self) -> None:
+        """Fill in and look for data sets."""
+        self._refresh_all()
+        self._read_catalog()
+        if self._template is not None:
+            self.show(self._template)
+        self.call_after_refresh(self._unfold_what_fits)
+
+    def _unfold_what_fits(self) -> None:
+        """A tall screen shows as many groups as it has room for."""
+        form = self.query_one("#form", FormScroll)
+        room = form.size.height - sum(child.outer_size.height for child in form.children)
+        for group in self._groups.values():
+            room -= len(group.query(FieldRow)) + 1
+            if room < 0:
+                break
+            group.collapsed = False
+
+    def on_screen_resume(self) -> None:
+        """Data sets and past runs may have changed meanwhile."""
+        if self.is_mounted:
+            self._read_catalog()
+            self._schedule_summary()
+
+    # --------------------------------------------------------------- contents
+
+    def show(self, template_run_id: str | None) -> None:
+        """Fill the form from a past run; None keeps what is in it."""
+        if template_run_id is None:
+            return
+        history = self._app.watcher.histories.get(template_run_id)
+        config = history.record.config if history else self._app.store.record(template_run_id).config
+        self.draft = Draft.of(config)
+        self.extras = {fields.SEEDS: "1", fields.LABEL: ""}
+        self._refresh_all()
+        self._say(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
+
+    @on(FieldEdited)
+    def _edit(self, message: FieldEdited) -> None:
+        self._take(message.name, message.text)
+
+    @on(Input.Changed)
+    def _type(self, message: Input.Changed) -> None:
+        if isinstance(message.input, TextField):
+            name = message.input.info.name
+            known = self.extras[name] if name in self.extras else self.draft.texts[name]
+            if message.value != known:  # Textual posts this on mount too, without a person.
+                self._take(name, message.value)
+
+    def _take(self, name: str, text: str) -> None:
+        """A person gave a field a text."""
+        self._say("")
+        if name in self.extras:
+            self.extras[name] = text
+            self._show_row(name)
+        else:
+            for moved in self.draft.edit(name, text) | {name}:
+                self._show_row(moved)
+            self._show_groups()
+        self._schedule_summary()
+
+    @on(FieldFocused)
+    def _explain(self, message: FieldFocused) -> None:
+        row = self._rows.get(message.name)
+        info = row.info if row else self._infos[message.name]
+        self.query_one("#help", Static).update(Content(info.help), layout=False)
+        if row:
+            row.scroll_visible(animate=False)
+
+    @on(Input.Submitted)
+    def _go_on(self) -> None:
+        self.focus_next()
+
+    def _refresh_all(self) -> None:
+        self._cards.set_text(self.draft.texts[CARDS])
+        for name in self._rows:
+            self._show_row(name)
+        self._show_groups()
+        self._schedule_summary()
+
+    def _show_row(self, name: str) -> None:
+        if name == CARDS:
+            self._cards.set_text(self.draft.texts[name])
+        elif name in self.extras:
+            self._rows[name].show(self.extras[name], error=self._extra_error(name), differs=False, preset="")
+        else:
+            self._rows[name].show(
+                self.draft.texts[name],
+                error=self.draft.error(name),
+                differs=self.draft.differs(name),
+                preset=self.draft.preset_text(name),
+            )
+
+    def _extra_error(self, name: str) -> str:
+        try:
+            if name == fields.SEEDS:
+                fields.parse_seeds(self.extras[name])
+        except ConfigError as error:
+            return error.reason
+        return ""
+
+    @on(Collapsible.Toggled)
+    def _show_groups(self) -> None:
+        """Folded groups tell their values in one line; unfolded ones only what differs."""
+        for group, widget in self._groups.items():
+            parts = [Content(f"{group:<14}").stylize("bold")]
+            styles = {True: "bold $accent", False: "$text-muted"}
+            for differing in (True, False) if widget.collapsed else (True,):
+                told = [f"{_title(name)} {text}, " for name, text in self.draft.values(group, differing=differing)]
+                parts.append(Content(printable("".join(told), 300)).stylize(styles[differing]))
+            widget.title = Content("").join(parts).rstrip(", ")  # type: ignore[assignment]
+
+    # ---------------------------------------------------------------- summary
+
+    def _schedule_summary(self) -> None:
+        """Redraw the summary once typing pauses."""
+        if self._redraw is not None:
+            self._redraw.stop()
+        self._redraw = self.set_timer(_REDRAW_SECONDS, self._show_summary)
+
+    def _show_summary(self) -> None:
+        try:
+            config = self.draft.config()
+        except ConfigError as error:
+            text = Content(f"{error.field.replace('_', ' ')} {error.reason}").stylize("$error")
+            self.query_one("#summary", Static).update(text)
+            self.query_one("#brief", Static).update(text, layout=False)
+            return
+        info = self._catalog.get(config.data)
+        summary = run_summary.summarise(
+            config,
+            self._app.watcher.histories.values(),
+            num_runs=1 if self._extra_error(fields.SEEDS) else fields.parse_seeds(self.extras[fields.SEEDS]),
+            num_train=info.num_train if info else fields.TYPICAL_IMAGES,
+            num_classes=info.num_classes if info else fields.TYPICAL_CLASSES,
+            host=platform.node(),
+        )
+        self.query_one("#summary", Static).update(run_summary.panel(summary))
+        self.query_one("#brief", Static).update(run_summary.brief(summary), layout=False)
+
+    def _read_catalog(self) -> None:
+        starting.read_catalog(self)
+
+    @on(starting.CatalogRead)
+    def _take_catalog(self, message: starting.CatalogRead) -> None:
+        self._catalog = {info.name: info for info in message.infos}
+        editor = self._rows[DATA].editor
+        if isinstance(editor, ChoiceField):
+            editor.set_options([fields.data_option(info) for info in message.infos])
+        self._show_row(DATA)
+        self._schedule_summary()
+
+    # ------------------------------------------------------------------- acts
+
+    def action_start(self) -> None:
+        """Start the run, or prepare its data first."""
+        self._submit(is_queued=False)
+
+    def action_queue(self) -> None:
+        """Put the run behind what is being trained."""
+        self._submit(is_queued=True)
+
+    @on(Button.Pressed, "#start")
+    def _press_start(self) -> None:
+        self.action_start()
+
+    @on(Button.Pressed, "#queue")
+    def _press_queue(self) -> None:
+        self.action_queue()
+
+    def action_data(self) -> None:
+        """Prepare the data set, and nothing else."""
+        try:
+            config = self.draft.config()
+        except ConfigError as error:
+            self._refuse(error.field, str(error))
+            return
+        self._prepare(config, None)
+
+    def _submit(self, *, is_queued: bool) -> None:
+        bad = list(self.draft.errors()) + [name for name in self.extras if self._extra_error(name)]
+        if bad:
+            many = f"{len(bad)} fields hold" if len(bad) > 1 else "One field holds"
+            self._refuse(bad[0], f"{many} no usable value: {', '.join(name.replace('_', ' ') for name in bad)}.")
+            return
+        config = self.draft.config()
+        order = starting.Order(
+            config=config,
+            num_seeds=fields.parse_seeds(self.extras[fields.SEEDS]),
+            label=self.extras[fields.LABEL].strip(),
+            is_queued=is_queued,
+        )
+        if datasets.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
+            self._fulfil(order)
+        else:
+            self._prepare(config, order)
+
+    def _prepare(self, config: RunConfig, order: starting.Order | None) -> None:
+        if self._preparing:
+            self._say(f"{self._preparing} is still being prepared; wait for it.", is_error=True)
+            return
+        self._preparing = config.data
+        self._say(f"Preparing {config.data}" + (", then the run starts." if order else "."))
+        starting.prepare(self, config, order)
+
+    @on(starting.DataProgress)
+    def _tell_progress(self, message: starting.DataProgress) -> None:
+        self._say(message.sentence)
+
+    @on(starting.DataReady)
+    def _data_ready(self, message: starting.DataReady) -> None:
+        self._preparing = ""
+        self._read_catalog()
+        if message.error:
+            self._refuse(DATA, message.error)
+        elif message.order is not None:
+            self._fulfil(message.order)
+        else:
+            self._say(f"{message.name} is ready.")
+
+    def _fulfil(self, order: starting.Order) -> None:
+        """Make the runs and start them."""
+        try:
+            run_ids = starting.fulfil(self._app.store, order, trainer=self.trainer, worker=self.worker)
+        except AlexnetTuiError as error:
+            self._say(str(error), is_error=True)
+            return
+        self._say("")
+        if order.is_queued:
+            self._say(f"Queued: {', '.join(run_ids[:3])}{' and more' if len(run_ids) > 3 else ''}.")
+        elif self.is_current:
+            self._app.open_run(run_ids[0])
+        else:
+            self._app.notify(f"Run {run_ids[0]} has started.", markup=False)
+
+    def _refuse(self, name: str, sentence: str) -> None:
+        """Say why not, and go to the field."""
+        self._say(sentence, is_error=True)
+        row = self._rows.get(name)
+        if row is None:
+            return
+        group = next((group for group in self._groups.values() if row in group.query(FieldRow)), None)
+        if group is not None:
+            group.collapsed = False
+        self.call_after_refresh(row.editor.focus)
+
+    def _say(self, sentence: str, *, is_error: bool = False) -> None:
+        said = self.query_one("#said", Static)
+        said.set_class(is_error, "-error")
+        said.update(Content(printable(sentence, 400)), layout=False)
+
+    # ---------------------------------------------------------------- motions
+
+    def action_field(self, step: int) -> None:
+        """Move the cursor to a neighbouring field."""
+        if step > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()
+
+    def action_page(self, step: int) -> None:
+        """Scroll the form."""
+        form = self.query_one("#form", FormScroll)
+        if step > 0:
+            form.scroll_page_down(animate=False)
+        else:
+            form.scroll_page_up(animate=False)
+
+    def action_layers(self) -> None:
+        """Show the summary with the layer table in place of the form, where both have no room."""
+        self.toggle_class("-layers")
+
+    def action_unfold(self) -> None:
+        """Unfold all groups, or fold them when all are unfolded."""
+        fold = not any(group.collapsed for group in self._groups.values())
+        for group in self._groups.values():
+            group.collapsed = fold
+
+    def action_preset(self) -> None:
+        """Put the field with the cursor back to its preset."""
+        name = next((name for name, row in self._rows.items() if row.editor.has_focus), None)
+        if name in self.draft.texts and name is not None:
+            self._take(name, self.draft.preset_text(name))
+
+    def action_clear(self) -> None:
+        """Put every field back to the defaults."""
+        self.draft = Draft()
+        self.extras = {fields.SEEDS: "1", fields.LABEL: ""}
+        self._refresh_all()
+        self._say("Every field is back to its default.")
+
+    def action_leave(self) -> None:
+        """Leave the layer table, then the form."""
+        if self.has_class("-layers"):
+            self.remove_class("-layers")
+        else:
+            self._app.action_back()
+
+    @property
+    def _app(self) -> "AlexnetApp":
+        return cast("AlexnetApp", self.app)
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")

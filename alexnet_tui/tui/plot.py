@@ -1,0 +1,235 @@
+"""One chart as rows of styled text: curves and a view in, a `Picture` out; pure, the widget only paints it.
+
+Charts do not lie: gaps stay gaps, the last point is marked, a clip or a logarithm says how many points it
+hides, and every curve has a dash, a marker and a name beside its colour.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rich.cells import cell_len
+
+from alexnet_tui.text import printable
+from alexnet_tui.tui import axis
+from alexnet_tui.tui.axis import Measure, Tick
+from alexnet_tui.tui.curves import Face, Prepared, View, format_x, format_y, full_range
+from alexnet_tui.tui.plane import END_LABEL_CELLS, Plane, Sheet, marker_of, style_of
+from alexnet_tui.tui.raster import Ink, Window
+from alexnet_tui.tui.series import Floats, Method, clean, limits, value_at
+
+import numpy as np  # isort: skip  # After series, which sets numpy's threads.
+
+_SAMPLES = {False: ("──", "╌╌", "┈┈", "─╌", "┄┄", "━━"), True: ("--", "- ", "..", "-.", ". ", "==")}
+_LINES = {False: ("│", "─", "┤", "┴", "└", "┈"), True: ("|", "-", "+", "+", "+", ".")}
+_WIDTH_WITH_END_LABELS = 76
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn chart, and where its plane lies, for a mouse to find its way.
+
+    `window` and the place of its top left cell are None and 0 where nothing was drawn.
+    """
+
+    sheet: Sheet
+    window: Window | None = None
+    left: int = 0
+    top: int = 0
+    notes: tuple[str, ...] = ()
+
+    def x_at(self, column: int) -> float | None:
+        """The x value under a column of the sheet, or None outside the plane."""
+        window = self.window
+        if window is None or not 0 <= column - self.left < window.columns:
+            return None
+        share = (column - self.left + 0.5) / window.columns
+        return window.x_low + share * (window.x_high - window.x_low)
+
+
+def draw(
+    face: Face,
+    prepared: Sequence[Prepared],
+    view: View,
+    size: tuple[int, int],
+    ink: Ink = Ink.BRAILLE,
+    *,
+    is_plain: bool = False,
+) -> Picture:
+    """The chart at `size` cells, width and height; `is_plain` repeats markers where there is no colour."""
+    width, height = size
+    sheet = Sheet(width, height)
+    window, notes = _window(face, prepared, view)
+    top = _head(sheet, face, prepared, view, notes, ink)
+    if window is None:
+        message = printable(face.empty, width)
+        sheet.put(top + (height - top) // 2, max(0, (width - cell_len(message)) // 2), message, "label")
+        return Picture(sheet, notes=notes)
+    named = [one for one in prepared if not one.curve.is_faint]
+    with_ends = width >= _WIDTH_WITH_END_LABELS and len(named) > 1
+    right = min(END_LABEL_CELLS, max(cell_len(one.curve.name) for one in named)) + 2 if with_ends else 1
+    rows = height - top - 2
+    y_ticks = axis.ticks(window.y_low, window.y_high, face.y, max(2, min(9, rows * 2 // 5)), log=view.log)
+    left = max(len(face.x_title), max((len(tick.label) for tick in y_ticks), default=0)) + 2
+    window = replace(window, columns=width - left - right, rows=rows)
+    if window.columns < 4 or rows < 2:
+        return Picture(sheet, notes=notes)
+    _axes(sheet, face, window, y_ticks, (left, top), prepared, ink)
+    plane = Plane(sheet, window, left, top, ink)
+    plane.curves(prepared, is_plain)
+    if view.cross is not None:
+        plane.cross(face, named, view.cross)
+    if with_ends:
+        plane.end_labels(named)
+    return Picture(sheet, window, left, top, notes)
+
+
+def _window(face: Face, prepared: Sequence[Prepared], view: View) -> tuple[Window | None, tuple[str, ...]]:
+    """The limits of the plane, still without a size, and what they and the view hide."""
+    ends = full_range(prepared, face.x)
+    if ends is None:
+        return None, ()
+    x_low = ends[0] if view.x_low is None else view.x_low
+    x_high = ends[1] if view.x_high is None else view.x_high
+    seen: list[Floats] = []
+    for one in prepared:
+        inside = (one.x >= x_low) & (one.x <= x_high)
+        seen += [one.y[inside], one.raw[inside]] if view.smoothing.method is not Method.NONE else [one.y[inside]]
+        if one.low is not None and one.high is not None:
+            seen += [one.low[inside], one.high[inside]]
+    found = limits(seen, clip=view.clip)
+    notes = list(_notes(view, sum(one.num_hidden for one in prepared)))
+    if found is None:
+        return Window(x_low, x_high, 0.0, 1.0, 0, 0), tuple(notes)
+    if face.y is Measure.SHARE:
+        beyond = _count_beyond(prepared, 0.0 if view.log else 1.0)
+        notes += [f"{beyond} point{'s' * (beyond > 1)} above 100%"] if beyond else []
+    if found.num_hidden:
+        notes.append(f"clip hides {found.num_hidden} point{'s' * (found.num_hidden > 1)}")
+    elif view.clip:
+        notes.append("clip: nothing hidden")
+    measure = Measure.NUMBER if view.log else face.y
+    y_low, y_high = axis.padded(found.low, found.high, measure)
+    if view.log and face.y is Measure.SHARE:
+        y_high = min(0.0, y_high)
+    return Window(x_low, x_high, y_low, y_high, 0, 0), tuple(notes)
+
+
+def _count_beyond(prepared: Sequence[Prepared], most: float) -> int:
+    return sum(int(np.count_nonzero(one.raw > most)) for one in prepared)
+
+
+def _notes(view: View, num_hidden: int) -> Iterator[str]:
+    if view.log:
+        yield "log"
+    if view.smoothing.method is not Method.NONE:
+        yield str(view.smoothing)
+    if num_hidden:
+        why = "not above 0" if view.log else "not finite"
+        yield f"{num_hidden} point{'s' * (num_hidden > 1)} {why}"
+
+
+def _head(
+    sheet: Sheet,
+    face: Face,
+    prepared: Sequence[Prepared],
+    view: View,
+    notes: tuple[str, ...],
+    ink: Ink,
+) -> int:
+    """Title, notes and legend; returns the first row below them."""
+    title = face.title if view.cross is None or not prepared else f"{face.title} at {format_x(view.cross, face)}"
+    column = sheet.put(0, 0, title, "title") + 2
+    aside = (" . " if ink is Ink.ASCII else " · ").join(notes)
+    free = sheet.width - (cell_len(aside) + 2 if aside else 0)
+    if aside and free > column - 2:
+        sheet.put(0, free + 2, aside, "label")
+    entries = [_legend_entry(one, face, view, ink) for one in prepared if not one.curve.is_faint]
+    return _legend(sheet, entries, column, free)
+
+
+def _legend(sheet: Sheet, entries: Sequence[list[tuple[str, str]]], column: int, free: int) -> int:
+    """Names and values, as many as a few lines hold, and how many more there are; the first row below."""
+    row, last = 0, max(1, min(4, sheet.height // 5))
+    for index, entry in enumerate(entries):
+        size = sum(cell_len(text) for text, _ in entry)
+        room = free if row == 0 else sheet.width
+        if row == last and index + 1 < len(entries):
+            room -= 9
+        if column and column + size > room:
+            if row == last:
+                sheet.put(row, column, f"+{len(entries) - index} more", "label")
+                break
+            row, column = row + 1, 0
+        for text, style in entry:
+            column = sheet.put(row, column, text, style)
+        column += 2
+    return row + 1
+
+
+def _legend_entry(one: Prepared, face: Face, view: View, ink: Ink) -> list[tuple[str, str]]:
+    samples = _SAMPLES[ink is Ink.ASCII]
+    sample = samples[one.curve.slot % len(samples)]
+    marker = marker_of(one.curve.slot, ink)
+    style = style_of(one.curve)
+    x, y = clean(one.curve.x, one.curve.y)
+    if view.cross is not None:
+        value = value_at(x, y, view.cross)
+    else:
+        finite = y[np.isfinite(y)]
+        value = float(finite[-1]) if len(finite) else None
+    name = printable(one.curve.name, 24)
+    return [(f"{sample}{marker} ", style), (f"{name} ", "name"), (format_y(value, face.y), "value")]
+
+
+def _axes(
+    sheet: Sheet,
+    face: Face,
+    window: Window,
+    y_ticks: Sequence[Tick],
+    corner: tuple[int, int],
+    prepared: Sequence[Prepared],
+    ink: Ink,
+) -> None:
+    """Axis lines, grid, ticks and labels."""
+    left, top = corner
+    vertical, horizontal, mark, foot, bend, grid = _LINES[ink is Ink.ASCII]
+    bottom = top + window.rows
+    for row in range(top, bottom):
+        sheet.put(row, left - 1, vertical, "axis")
+    sheet.put(bottom, left - 1, bend + horizontal * window.columns, "axis")
+    used: set[int] = set()
+    for tick in reversed(y_ticks):
+        share = (window.y_high - tick.at) / (window.y_high - window.y_low)
+        row = top + window.row(share, ink)
+        if row in used or not top <= row < bottom:
+            continue
+        used.add(row)
+        sheet.put(row, left - 2 - len(tick.label), tick.label, "label")
+        sheet.put(row, left - 1, mark, "axis")
+        if ink is not Ink.ASCII:
+            sheet.put(row, left, grid * window.columns, "grid")
+    sheet.put(bottom + 1, left - 2 - len(face.x_title), face.x_title, "label")
+    for tick in _x_ticks(face, window, prepared):
+        share = (tick.at - window.x_low) / (window.x_high - window.x_low)
+        column = left + window.column(share, ink)
+        sheet.put(bottom, column, foot, "axis")
+        start = min(max(left - 1, column - len(tick.label) // 2), sheet.width - len(tick.label))
+        sheet.put(bottom + 1, start, tick.label, "label")
+
+
+def _x_ticks(face: Face, window: Window, prepared: Sequence[Prepared]) -> list[Tick]:
+    """Ticks of the x axis; the last whole place that has a point is among them."""
+    span = window.x_high - window.x_low
+    widest = max(len(axis.label([end], face.x, 1.0)[0].label) for end in (window.x_low, window.x_high))
+    ticks = axis.ticks(window.x_low, window.x_high, face.x, max(2, window.columns // (widest + 4)))
+    found = limits([one.x[np.isfinite(one.y) & (one.x <= window.x_high)] for one in prepared])
+    if found is None or found.high < window.x_low:
+        return ticks
+    last = float(math.floor(found.high)) if face.x is Measure.COUNT else found.high
+    if last < window.x_low:
+        return ticks
+    gap = span * (widest + 2) / max(1, window.columns)
+    before = [tick for tick in ticks if tick.at <= last]
+    after = [tick for tick in ticks if tick.at - last >= gap]
+    return [*axis.with_last(before, last, face.x, gap), *after]

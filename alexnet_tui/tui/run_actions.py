@@ -1,0 +1,170 @@
+"""What one can do to runs from any screen: stop, resume, delete, and say something about them."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.history import State
+from alexnet_tui.store import Notes
+from alexnet_tui.text import format_bytes, printable
+from alexnet_tui.tui.dialogs import ConfirmScreen, TextScreen
+
+if TYPE_CHECKING:
+    from alexnet_tui.tui.app import AlexnetApp
+
+_MAX_NAMED = 6
+
+
+def tell(app: "AlexnetApp", text: str, *, is_error: bool = False) -> None:
+    """A short message in the corner; never markup, never control characters."""
+    app.notify(printable(text, 400), severity="error" if is_error else "information", markup=False)
+
+
+def stop_run(app: "AlexnetApp", run_id: str) -> None:
+    """Ask a run's trainer to leave after a checkpoint."""
+    if app.watcher.states.get(run_id) is not State.RUNNING:
+        tell(app, f"{app.label_of(run_id)} is not running.")
+        return
+    tell(app, f"Stopping {app.label_of(run_id)}; it saves a checkpoint first.")
+    _in_thread(app, lambda local: local.stop(app.store, run_id))
+
+
+def resume_run(app: "AlexnetApp", run_id: str) -> None:
+    """Go on with a run that was stopped, failed or lost, or begin a queued one."""
+    state = app.watcher.states.get(run_id)
+    if state in {State.RUNNING, State.FINISHED}:
+        tell(app, f"{app.label_of(run_id)} is {state}; there is nothing to resume.")
+        return
+    if run_id in app.watcher.references:
+        tell(app, "This is a reference run; press d to start one like it.")
+        return
+    tell(app, f"Starting {app.label_of(run_id)}.")
+    trainer = app.trainer
+    _in_thread(
+        app, lambda local: local.start(app.store, run_id, **({"command": trainer} if trainer else {}))
+    )
+
+
+def _in_thread(app: "AlexnetApp", act: Callable[[Any], object]) -> None:
+    """Start or stop outside the event loop: both may wait for another process."""
+
+    async def work() -> None:
+        from alexnet_tui.launch import local
+
+        try:
+            await asyncio.to_thread(act, local)
+        except AlexnetTuiError as error:
+            tell(app, str(error), is_error=True)
+
+    app.run_worker(work(), group="launch")
+
+
+def delete_runs(app: "AlexnetApp", run_ids: Sequence[str]) -> None:
+    """Ask, naming what is lost, then delete; reference and running runs stay."""
+    doomed = [
+        run_id
+        for run_id in run_ids
+        if run_id not in app.watcher.references and app.watcher.states.get(run_id) is not State.RUNNING
+    ]
+    if not doomed:
+        is_running = any(app.watcher.states.get(run_id) is State.RUNNING for run_id in run_ids)
+        reason = "It is running: stop it first with x." if is_running else "Reference runs are not deleted."
+        tell(app, reason, is_error=True)
+        return
+    kept = len(run_ids) - len(doomed)
+    lines = [lost(app, run_id) for run_id in doomed[:_MAX_NAMED]]
+    if len(doomed) > _MAX_NAMED:
+        lines.append(f"and {len(doomed) - _MAX_NAMED} more")
+    if kept:
+        lines.append(f"{kept} running or reference run{'s' * (kept > 1)} will stay.")
+    lines.append("This cannot be undone.")
+    title = f"Delete {app.label_of(doomed[0])}?" if len(doomed) == 1 else f"Delete {len(doomed)} runs?"
+
+    def answer(is_sure: bool | None) -> None:
+        if is_sure:
+            for run_id in doomed:
+                _delete(app, run_id)
+
+    app.push_screen(ConfirmScreen(title, lines, action="Delete", destructive=True), answer)
+
+
+def _delete(app: "AlexnetApp", run_id: str) -> None:
+    label = app.label_of(run_id)
+    try:
+        app.store.delete(run_id)
+    except AlexnetTuiError as error:
+        tell(app, str(error), is_error=True)
+        return
+    app.watcher.forget(run_id)
+    app.tell_screens({run_id})
+    tell(app, f"Deleted {label}.")
+
+
+def lost(app: "AlexnetApp", run_id: str) -> str:
+    """One line: what deleting a run destroys."""
+    history = app.watcher.histories[run_id]
+    size_bytes, num_checkpoints = 0, 0
+    for folder, folders, files in os.walk(app.store.path(run_id)):
+        if os.path.basename(folder) == "checkpoints":
+            num_checkpoints = len(folders)
+        size_bytes += sum(os.lstat(os.path.join(folder, name)).st_size for name in files)
+    parts = [f"{history.num_epochs_done} of {history.record.config.epochs} epochs"]
+    if num_checkpoints:
+        parts.append(f"{num_checkpoints} checkpoint{'s' * (num_checkpoints > 1)}")
+    parts.append(format_bytes(size_bytes))
+    return f"{app.label_of(run_id)}: {', '.join(parts)}"
+
+
+def edit_label(app: "AlexnetApp", run_id: str) -> None:
+    """Ask for another label; empty goes back to the one the run was made with."""
+    notes = app.watcher.notes.get(run_id) or Notes()
+    record = app.watcher.histories[run_id].record
+    _ask(
+        app,
+        TextScreen(f"Label of {run_id}", notes.label or record.label, hint="Empty shows the id.", limit=120),
+        lambda text: _save(app, [run_id], lambda old: msgspec.structs.replace(old, label=text.strip())),
+    )
+
+
+def edit_tags(app: "AlexnetApp", run_ids: Sequence[str]) -> None:
+    """Ask for the tags of one run or several."""
+    tags = dict.fromkeys(tag for run_id in run_ids for tag in (app.watcher.notes.get(run_id) or Notes()).tags)
+    title = f"Tags of {app.label_of(run_ids[0])}" if len(run_ids) == 1 else f"Tags of {len(run_ids)} runs"
+    _ask(
+        app,
+        TextScreen(title, " ".join(tags), hint="Words with spaces between; find them with tag:word.", limit=400),
+        lambda text: _save(
+            app, run_ids, lambda old: msgspec.structs.replace(old, tags=list(dict.fromkeys(text.split())))
+        ),
+    )
+
+
+def edit_note(app: "AlexnetApp", run_id: str) -> None:
+    """Ask for the note of a run."""
+    notes = app.watcher.notes.get(run_id) or Notes()
+    _ask(
+        app,
+        TextScreen(f"Note on {app.label_of(run_id)}", notes.note, hint="One line, kept in notes.json."),
+        lambda text: _save(app, [run_id], lambda old: msgspec.structs.replace(old, note=text.strip())),
+    )
+
+
+def _ask(app: "AlexnetApp", screen: TextScreen, take: Callable[[str], None]) -> None:
+    def answer(text: str | None) -> None:
+        if text is not None:
+            take(text)
+
+    app.push_screen(screen, answer)
+
+
+def _save(app: "AlexnetApp", run_ids: Sequence[str], change: Callable[[Notes], Notes]) -> None:
+    for run_id in run_ids:
+        try:
+            app.watcher.save_notes(run_id, change(app.watcher.notes.get(run_id) or Notes()))
+        except AlexnetTuiError as error:
+            tell(app, str(error), is_error=True)
+    app.tell_screens(set(run_ids))

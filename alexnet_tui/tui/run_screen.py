@@ -1,0 +1,376 @@
+"""One run, whether it is live, finished, lost or not yet begun: curves, numbers, configuration, log, system."""
+
+import asyncio
+import os
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.geometry import Size
+from textual.widgets import ContentSwitcher, Static
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.history import RunHistory, State
+from alexnet_tui.text import printable, sparkline
+from alexnet_tui.tui.axis import Measure
+from alexnet_tui.tui.chart import MetricChart
+from alexnet_tui.tui.chrome import KeyBar, TopBar
+from alexnet_tui.tui.console import Console, console_of
+from alexnet_tui.tui.curves import Face, View
+from alexnet_tui.tui.glyphs import glyphs
+from alexnet_tui.tui.linked import ChartScreen
+from alexnet_tui.tui.messages import RunsChanged
+from alexnet_tui.tui.pages import PageStrip, TextPage, joined, plain, style_of
+from alexnet_tui.tui.run_curves import accuracy_curves, loss_curves, pace_of
+from alexnet_tui.tui.run_details import config_page, system_page
+from alexnet_tui.tui.run_facts import (
+    Fact,
+    age,
+    empty_text,
+    machine_facts,
+    number_facts,
+    pace_text,
+    progress_facts,
+    situation,
+    what,
+)
+
+_PAGES = ("curves", "config", "log", "system")
+_SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
+_STEP_SECONDS, _HEAD_SECONDS = 1.0, 0.9
+_NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
+_STATE_STYLES = {
+    State.RUNNING: "bold $running",
+    State.FINISHED: "bold $success",
+    State.FAILED: "bold $error",
+    State.LOST: "bold $error",
+    State.STOPPED: "bold $warning",
+    State.QUEUED: "bold $text-muted",
+}
+
+
+class RunScreen(ChartScreen):
+    """Everything about one run.
+
+    Args:
+        run_id: The run to show; `show` changes it.
+    """
+
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right_square_bracket", "page(1)", "Pages", id="run.next-page", key_display="[]", tooltip="Next page"),
+        Binding(
+            "left_square_bracket", "page(-1)", "Previous", id="run.previous-page", tooltip="Previous page", show=False
+        ),
+        Binding("x", "stop", "Stop", id="run.stop", tooltip="Stop this run after a checkpoint"),
+        Binding("R", "resume", "Resume", id="run.resume", tooltip="Resume this run from its last checkpoint"),
+        Binding("d", "duplicate", "Duplicate", id="run.duplicate", tooltip="Open the form filled in from this run"),
+        Binding("c", "compare", "Compare", id="run.compare", tooltip="Compare this run with the marked and the pinned"),
+        Binding("p", "pin", "Pin", id="run.pin", tooltip="Make this run the baseline of all others, or no longer"),
+        Binding(
+            "m", "next_chart", "Chart", id="run.chart", tooltip="Loss or accuracy, where only one fits", show=False
+        ),
+        Binding(
+            "o,y", "folder", "Folder", id="run.folder", tooltip="Show this run's folder and copy its path", show=False
+        ),
+    ]
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self._drawn: tuple[object, ...] = ()
+        self._num_steps = -1
+        self._steps_drawn_at = self._head_drawn_at = 0.0
+        self._head_shape = (0, False)
+        self._log_stamp: tuple[int, int] | None = None
+
+    def compose(self) -> ComposeResult:
+        """The head, the strip of pages, and the pages."""
+        yield TopBar("run")
+        yield Static(id="head", markup=False)
+        yield PageStrip([name.capitalize() for name in _PAGES], id="strip")
+        with ContentSwitcher(initial="curves", id="pages"):
+            with Horizontal(id="curves"):
+                yield MetricChart(Face(title="Loss"), id="loss")
+                yield MetricChart(Face(title="Accuracy", y=Measure.SHARE), id="accuracy")
+                with VerticalScroll(id="side", can_focus=False):
+                    yield Static(id="numbers", markup=False)
+            yield TextPage(id="config")
+            yield TextPage(id="log", follows=True)
+            yield TextPage(id="system")
+        yield KeyBar()
+
+    @property
+    def console(self) -> Console:
+        """The app."""
+        return console_of(self.app)
+
+    @property
+    def history(self) -> RunHistory | None:
+        """What is known of the run, or None if it is gone."""
+        return self.console.watcher.histories.get(self.run_id)
+
+    @property
+    def pinned(self) -> RunHistory | None:
+        """The run to compare with: the pinned one, unless it is this one."""
+        pinned_id = self.console.pinned_run_id
+        return None if pinned_id == self.run_id else self.console.watcher.histories.get(pinned_id or "")
+
+    @property
+    def page(self) -> str:
+        """The open page's name."""
+        return str(self.query_one(ContentSwitcher).current)
+
+    def show(self, run_id: str) -> None:
+        """Turn to another run; everything a person zoomed or read on the old one is forgotten."""
+        if run_id == self.run_id:
+            return
+        self.console.watcher.close(self.run_id)
+        self.run_id = run_id
+        self.console.watcher.open(run_id)
+        self._drawn, self._log_stamp = (), None
+        self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
+        self._refresh()
+
+    def on_mount(self) -> None:
+        """Follow the steps, and let the age of the last point grow."""
+        self.console.watcher.open(self.run_id)
+        self.set_interval(1.0, self._tick)
+        self._fit(self.size)
+        self._refresh()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened while another screen was on top."""
+        self._refresh()
+
+    def on_resize(self) -> None:
+        """Choose what fits."""
+        self._fit(self.size)
+        self._drawn = ()
+        self._refresh()
+
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """Draw again what the news are about."""
+        if message.run_ids & {self.run_id, self.console.pinned_run_id}:
+            self._refresh()
+
+    def _tick(self) -> None:
+        """Once a second: ages grow, logs too."""
+        is_live = self.console.watcher.states.get(self.run_id) is State.RUNNING
+        is_old = asyncio.get_running_loop().time() - self._head_drawn_at >= _HEAD_SECONDS
+        if self.is_current and is_live and is_old:
+            self._refresh()
+        elif self.is_current and self.page == "log":
+            self._read_log()
+
+    def _fit(self, size: Size) -> None:
+        self.set_class(size.width >= _SIDE_WIDTH, "-with-side")
+        self.set_class(size.width < _ONE_CHART_WIDTH, "-one-chart")
+        self.set_class(size.height < 16, "-low")
+
+    def _refresh(self) -> None:
+        if not self.is_mounted or not self.query("#head"):
+            return
+        history = self.history
+        state = self.console.watcher.states.get(self.run_id, State.QUEUED)
+        self._show_head(self._head(history, state))
+        if history is None:
+            for chart in self.charts():
+                chart.show([])
+            return
+        match self.page:
+            case "curves":
+                self._show_curves()
+            case "config":
+                self._show_text("config", config_page(history))
+            case "log":
+                self._read_log()
+            case "system":
+                self._show_text("system", system_page(history, self._folder()))
+
+    def _show_head(self, head: Content) -> None:
+        """Replace the head; the layout is only worked out again if its height may have changed."""
+        self._head_drawn_at = asyncio.get_running_loop().time()
+        lines = head.split("\n")
+        fits = all(line.cell_length <= self.size.width - 2 for line in lines)
+        shape = (len(lines), fits)
+        self.query_one("#head", Static).update(head, layout=not fits or shape != self._head_shape)
+        self._head_shape = shape
+
+    def _show_text(self, page: str, content: Content) -> None:
+        self.query_one(f"#{page}", TextPage).show(plain(content, self.console.ascii_only))
+
+    def _show_curves(self) -> None:
+        """Draw the charts if a point is new; a step alone waits for up to a second."""
+        history, pinned = self.history, self.pinned
+        assert history is not None
+        state = self.console.watcher.states.get(self.run_id, State.QUEUED)
+        drawn = (id(history), len(history.epochs), state, id(pinned), len(pinned.epochs) if pinned else 0)
+        name, now = self._pinned_label(), asyncio.get_running_loop().time()
+        loss, accuracy = self.query_one("#loss", MetricChart), self.query_one("#accuracy", MetricChart)
+        has_new_steps = len(history.steps) != self._num_steps and now - self._steps_drawn_at >= _STEP_SECONDS
+        if drawn != self._drawn or has_new_steps:
+            self._num_steps, self._steps_drawn_at = len(history.steps), now
+            loss.face = Face(title="Loss", empty=empty_text(history, state))
+            loss.show(loss_curves(history, pinned, name))
+        if drawn != self._drawn:
+            self._drawn = drawn
+            accuracy.face = Face(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
+            accuracy.show(accuracy_curves(history, pinned, name))
+            self.query_one("#numbers", Static).update(self._side(history, pinned))
+            self._show_pace(history)
+
+    def _pinned_label(self) -> str:
+        pinned_id = self.console.pinned_run_id
+        return self.console.label_of(pinned_id) if pinned_id else ""
+
+    def _show_pace(self, history: RunHistory) -> None:
+        """Say at the right of the pages how far the run is ahead of the pinned one."""
+        note, pinned = Content(""), self.pinned
+        if pinned is not None and len(history.epochs) and len(pinned.epochs):
+            text, style = pace_text(pace_of(history, pinned), self._pinned_label())
+            note = plain(Content.styled(text, f"bold {style_of(style)}"), self.console.ascii_only)
+        self.query_one(PageStrip).note = note
+
+    def _head(self, history: RunHistory | None, state: State) -> Content:
+        width = max(10, self.size.width - 2)
+        ascii_only = self.console.ascii_only
+        if history is None:
+            return Content.assemble(printable(self.run_id, 80), "\n", (_NO_ENTRY, "$error"))
+        symbols = glyphs(ascii_only)
+        label, seen = self.console.label_of(self.run_id), age(history, state)
+        lines = [
+            Content.assemble(
+                (f"{symbols.state[state]} {state} ", _STATE_STYLES[state]),
+                (label, "bold"),
+                "  ",
+                (what(history), "$text-muted"),
+            ),
+            self._progress(history, state, seen, width),
+        ]
+        sentence, style = situation(history, state)
+        if sentence:
+            lines.append(Content.styled(sentence, style_of(style)))
+        if not self.has_class("-low"):
+            lines.append(self._activity(history, width))
+        if not self.has_class("-with-side") and not self.has_class("-low"):
+            lines.append(joined(number_facts(history, None), width))
+        return plain(Content("\n").join(line for line in lines if line.plain), ascii_only)
+
+    def _progress(self, history: RunHistory, state: State, seen: Fact, width: int) -> Content:
+        """The bar, and how far and how fast; the age of the last point never gives way."""
+        symbols = glyphs(self.console.ascii_only)
+        size = 12 if width < 100 else 32
+        done = round(history.progress * size)
+        bar = Content.assemble(
+            (symbols.full * done, _STATE_STYLES[state]),
+            (symbols.empty * (size - done), "$faint"),
+            f" {history.progress:4.0%}  ",
+        )
+        facts = [fact for fact in (seen, *progress_facts(history, state)) if fact.value]
+        if seen.value:  # Said first, so that it stays; shown last.
+            facts = [facts[1], facts[0], *facts[2:]] if len(facts) > 1 else facts
+        return bar + joined(facts, width - bar.cell_length)
+
+    def _activity(self, history: RunHistory, width: int) -> Content:
+        """The last steps as a sparkline, and the machine."""
+        machine = joined(machine_facts(history), max(10, width - 24))
+        room = min(60, width - machine.cell_length - 16)
+        recent = sparkline(history.steps["train_loss"][-room:], room, self.console.ascii_only) if room > 4 else ""
+        if not recent:
+            return machine
+        return Content.assemble(("last steps ", "$text-muted"), (recent, "$series-1"), "   ", machine)
+
+    def _side(self, history: RunHistory, pinned: RunHistory | None) -> Content:
+        """Every number under the other, with its difference to the pinned run."""
+        lines = []
+        lines.append(Content.styled("Results".ljust(23) + ("vs pinned" if pinned else ""), "bold $accent"))
+        for fact in number_facts(history, pinned):
+            lines.append(
+                Content.assemble(
+                    (fact.name.ljust(11), "$text-muted"),
+                    (fact.value.ljust(14), "bold"),
+                    (fact.delta.rjust(7), "$accent"),
+                )
+            )
+        return plain(Content("\n").join(lines), self.console.ascii_only)
+
+    def _folder(self) -> str:
+        try:
+            return str(self.console.store.path(self.run_id).absolute())
+        except StoreError:
+            return "gone"
+
+    def _read_log(self) -> None:
+        self.run_worker(self._show_log(), group="log", exclusive=True)
+
+    async def _show_log(self) -> None:
+        """The end of the trainer's log, read beside the loop that draws, and only when it has changed."""
+        run_id = self.run_id
+        try:
+            stamp = await asyncio.to_thread(_log_stamp, self._folder())
+            if stamp == self._log_stamp:
+                return
+            text = await asyncio.to_thread(self.console.store.log_tail, run_id)
+        except StoreError as error:
+            stamp, text = None, str(error)
+        if run_id == self.run_id:
+            self._log_stamp = stamp
+            shown = text.rstrip("\n") or "The trainer has written nothing to its log."
+            self.query_one("#log", TextPage).show(Content(shown))
+
+    def on_page_strip_chosen(self, message: PageStrip.Chosen) -> None:
+        """A page's name was clicked."""
+        self._turn_to(message.page)
+
+    def action_page(self, direction: int) -> None:
+        """The next or the previous page."""
+        self._turn_to((_PAGES.index(self.page) + direction) % len(_PAGES))
+
+    def _turn_to(self, page: int) -> None:
+        self.query_one(PageStrip).page = page
+        self.query_one(ContentSwitcher).current = _PAGES[page]
+        self._refresh()
+        pages = self.query(f"#{_PAGES[page]}").results(TextPage)
+        self.set_focus(next(iter(pages), None))
+
+    def action_next_chart(self) -> None:
+        """The other chart, where only one fits."""
+        self.toggle_class("-second-chart")
+
+    def action_stop(self) -> None:
+        """Ask the trainer to stop after a checkpoint."""
+        self.console.stop_run(self.run_id)
+
+    def action_resume(self) -> None:
+        """Resume, or start a run that waits."""
+        self.console.resume_run(self.run_id)
+
+    def action_duplicate(self) -> None:
+        """Open the form filled in from this run."""
+        self.console.open_new_run(self.run_id)
+
+    def action_compare(self) -> None:
+        """This run beside the pinned and the marked ones."""
+        wanted = [self.run_id, self.console.pinned_run_id, *self.console.marked_run_ids]
+        self.console.open_compare(list(dict.fromkeys(run_id for run_id in wanted if run_id)))
+
+    def action_pin(self) -> None:
+        """Make this run the baseline, or no longer."""
+        self.console.toggle_pin(self.run_id)
+        self._refresh()
+
+    def action_folder(self) -> None:
+        """Copy where the run is; the app says what was copied."""
+        self.console.copy(printable(self._folder(), 4000))
+
+
+def _log_stamp(folder: str) -> tuple[int, int] | None:
+    """What changes whenever the log does."""
+    try:
+        status = os.stat(os.path.join(folder, "trainer.log"), follow_symlinks=False)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

@@ -1,0 +1,150 @@
+"""What a run will do, said before it does it: the panel and the one line beside the New run form."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from alexnet_tui import estimate
+from alexnet_tui.config import RunConfig, format_value
+from alexnet_tui.history import RunHistory
+from alexnet_tui.text import format_bytes, format_count, format_duration, printable
+
+_NO_TIME = "no past run here to go by"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSummary:
+    """Everything the panel says.
+
+    Attributes:
+        config: The run.
+        num_runs: How many seeds of it.
+        steps_per_epoch: Updates in one epoch.
+        time: How long one run may take, or None.
+        memory_bytes: Weights, their copies and one batch's activations.
+        layers: The network.
+    """
+
+    config: RunConfig
+    num_runs: int
+    steps_per_epoch: int
+    time: estimate.TimeEstimate | None
+    memory_bytes: int
+    layers: tuple[estimate.LayerRow, ...]
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases."""
+        return sum(row.num_parameters for row in self.layers)
+
+    @property
+    def num_steps(self) -> int:
+        """Updates of one run."""
+        return self.steps_per_epoch * self.config.epochs
+
+
+def summarise(
+    config: RunConfig,
+    histories: Iterable[RunHistory],
+    *,
+    num_runs: int,
+    num_train: int,
+    num_classes: int,
+    host: str,
+) -> RunSummary:
+    """What a run with this configuration does on this machine.
+
+    Args:
+        config: The run.
+        histories: Past runs, to take the time from.
+        num_runs: How many seeds of it.
+        num_train: Training images the data set has.
+        num_classes: Classes the data set has.
+        host: Name of this machine.
+    """
+    return RunSummary(
+        config=config,
+        num_runs=num_runs,
+        steps_per_epoch=estimate.steps_per_epoch(config, num_train),
+        time=estimate.estimate_time(config, histories, host=host, available=num_train),
+        memory_bytes=estimate.memory_bytes(config, num_classes),
+        layers=tuple(estimate.layer_table(config.architecture(num_classes))),
+    )
+
+
+def brief(summary: RunSummary) -> Content:
+    """The summary in one line, for a narrow screen."""
+    return Content.assemble(
+        (f"{format_count(summary.num_steps)} steps", "bold"),
+        (" · ", "$text-muted"),
+        (_duration(summary), "bold"),
+        (f" ({summary.time.basis if summary.time else _NO_TIME})", "$text-muted"),
+        (" · ", "$text-muted"),
+        f"{summary.num_parameters / 1e6:.1f} M weights",
+        (" · ", "$text-muted"),
+        format_bytes(summary.memory_bytes),
+    )
+
+
+def panel(summary: RunSummary) -> Content:
+    """The summary with differences and layer table."""
+    lines = [_heading("This run will take")]
+    epochs = f"{summary.config.epochs} x {format_count(summary.steps_per_epoch)} an epoch"
+    lines += [
+        _fact("steps", format_count(summary.num_steps), epochs),
+        _fact("time", _duration(summary), summary.time.basis if summary.time else _NO_TIME),
+    ]
+    if summary.num_runs > 1 and summary.time:
+        total = format_duration(summary.time.total_seconds * summary.num_runs)
+        lines.append(_fact("", total, f"for {summary.num_runs} seeds"))
+    lines += [
+        _fact("memory", format_bytes(summary.memory_bytes), "weights x 3 and one batch"),
+        _fact("weights", format_count(summary.num_parameters), "parameters"),
+        Content(""),
+        *_changes(summary.config),
+        *_layers(summary),
+    ]
+    return Content("\n").join(lines)
+
+
+def _duration(summary: RunSummary) -> str:
+    if summary.time is None:
+        return "time unknown"
+    return ("about " if summary.time.is_rough else "") + format_duration(summary.time.total_seconds)
+
+
+def _heading(text: str) -> Content:
+    return Content(text).stylize("bold $primary")
+
+
+def _fact(name: str, value: str, remark: str) -> Content:
+    return Content.assemble((f"  {name:<9}", "$text-muted"), (value, "bold"), (f"  {remark}", "$text-muted"))
+
+
+def _changes(config: RunConfig) -> list[Content]:
+    changes = config.changes()
+    if not changes:
+        return []
+    lines = [_heading(f"Unlike the preset {config.variant} on {config.front_end}")]
+    for name, (default, value) in changes.items():
+        lines.append(
+            Content.assemble(
+                (f"  {name.replace('_', ' '):<20}", "$text-muted"),
+                (f"{printable(format_value(default), 20)} -> ", "$text-muted"),
+                (printable(format_value(value), 30), "bold"),
+            )
+        )
+    return [*lines, Content("")]
+
+
+def _layers(summary: RunSummary) -> list[Content]:
+    lines = [_heading("Network"), Content(f"  {'':<18}{'output':>12}{'parameters':>14}").stylize("$text-muted")]
+    for row in summary.layers:
+        shape = "x".join(str(side) for side in row.shape)
+        count = format_count(row.num_parameters) if row.num_parameters else ""
+        style = "" if row.num_parameters else "$text-muted"
+        lines.append(Content(f"  {row.name:<18}{shape:>12}{count:>14}").stylize(style))
+    work = sum(row.num_multiply_adds for row in summary.layers)
+    lines.append(Content(f"  {work / 1e6:,.1f} million multiply-adds an image, forward").stylize("$text-muted"))
+    return lines

@@ -1,0 +1,136 @@
+"""From a filled form to running runs: the data set first, in a thread; then the record, then the trainer."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from textual.message import Message
+from textual.widget import Widget
+
+from alexnet_tui import datasets, study, study_worker
+from alexnet_tui.config import RunConfig
+from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.launch import local
+from alexnet_tui.store import Store
+from alexnet_tui.tui.draft import command_line
+from alexnet_tui.variants import FRONT_ENDS
+
+_PROGRESS_SECONDS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a person asked for.
+
+    Attributes:
+        config: The run, or the first of several.
+        num_seeds: How many runs, each with the next seed.
+        label: Name for people, or empty.
+        is_queued: Behind what is being trained, rather than now.
+    """
+
+    config: RunConfig
+    num_seeds: int
+    label: str
+    is_queued: bool
+
+    def configs(self) -> list[RunConfig]:
+        """The runs, one a seed."""
+        first = self.config.seed
+        return [msgspec.structs.replace(self.config, seed=first + index) for index in range(self.num_seeds)]
+
+
+class CatalogRead(Message):
+    """The data sets of this machine have been looked at."""
+
+    def __init__(self, infos: Sequence[datasets.DatasetInfo]) -> None:
+        super().__init__()
+        self.infos = infos
+
+
+class DataProgress(Message):
+    """A data set is being prepared."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__()
+        self.sentence = sentence
+
+
+class DataReady(Message):
+    """A data set is prepared, or cannot be: then `error` says why."""
+
+    def __init__(self, name: str, order: Order | None, error: str) -> None:
+        super().__init__()
+        self.name = name
+        self.order = order
+        self.error = error
+
+
+def read_catalog(receiver: Widget) -> None:
+    """Look at the data sets in a thread; `receiver` gets `CatalogRead`."""
+
+    def look() -> None:
+        try:
+            infos = datasets.catalog()
+        except AlexnetTuiError:  # The form keeps the names it has; starting says what is wrong.
+            return
+        receiver.post_message(CatalogRead(infos))
+
+    _in_thread(look, "catalog")
+
+
+def prepare(receiver: Widget, config: RunConfig, order: Order | None) -> None:
+    """Prepare a run's data set in a thread; `receiver` gets `DataProgress`, then `DataReady` with the order."""
+    said = 0.0
+
+    def tell(progress: datasets.Progress) -> None:
+        nonlocal said
+        if time.monotonic() - said >= _PROGRESS_SECONDS:
+            said = time.monotonic()
+            share = f" {100 * progress.done / progress.total:.0f}%" if progress.total else ""
+            then = " Then the run starts." if order else ""
+            receiver.post_message(DataProgress(f"{config.data}: {progress.what}{share}.{then}"))
+
+    def work() -> None:
+        error = ""
+        try:
+            datasets.prepare(config.data, FRONT_ENDS[config.front_end].image_size, tell)
+        except AlexnetTuiError as problem:
+            error = str(problem)
+        receiver.post_message(DataReady(config.data, order, error))
+
+    _in_thread(work, "prepare")
+
+
+def _in_thread(work: Callable[[], None], name: str) -> None:
+    # A daemon: quitting the console must not wait for a download.
+    threading.Thread(target=work, daemon=True, name=name).start()
+
+
+def fulfil(store: Store, order: Order, *, trainer: Sequence[str], worker: Sequence[str]) -> list[str]:
+    """Make the runs of an order and start what should start; their ids, first seed first.
+
+    One run is simply started. Several, or a queued one, become a study whose worker outlives the console.
+
+    Args:
+        store: The runs folder.
+        order: What to run.
+        trainer: Command of the trainer.
+        worker: Command of the queue worker.
+
+    Raises:
+        AlexnetTuiError: A run cannot be made or started; the sentence says why.
+    """
+    if order.num_seeds == 1 and not order.is_queued:
+        argv = command_line(order.config, order.label)
+        run_ids = [store.create(order.config, label=order.label, argv=argv).id]
+        local.start(store, run_ids[0], command=trainer)
+        return run_ids
+    plan = study.queue_plan(store, order.configs(), label=order.label)
+    run_ids = study.prepare_runs(store, plan)
+    if not order.is_queued:
+        local.start(store, run_ids[0], command=trainer)
+    study_worker.start_worker(store, plan.name, command=worker)
+    return run_ids

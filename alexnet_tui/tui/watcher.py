@@ -1,0 +1,297 @@
+"""`RunsWatcher`: keeps every run's history in step with the disk, at next to no cost while nothing happens.
+
+Reading and folding are apart: `read` touches the disk and may run in a thread; `apply` changes the public
+dictionaries and belongs to the thread that draws, so that no view ever sees half a fold. A live run is
+looked at on every call; settled runs take turns, because only a resume or a note changes them.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.events import Finished, KnownEvent
+from alexnet_tui.files import LOCK_FILE, is_locked
+from alexnet_tui.history import RunHistory, State
+from alexnet_tui.store import EVENTS_FILE, REFERENCE, EventReader, Notes, Store
+
+_SCAN_SECONDS = 1.0
+_SETTLE_SECONDS = 3.0
+_LOCK_SECONDS = 1.0
+_TURNS = 8
+_MAX_SETTLED_PER_CALL = 100
+_CHUNK_BYTES = 1 << 20
+_NEW_RUNS_PER_CALL = 400
+_Stamp = tuple[int, int]
+
+
+@dataclass(slots=True)
+class _Follower:
+    """What is known on disk of one run."""
+
+    directory: Path
+    reader: EventReader
+    step_reader: EventReader | None = None
+    events_stamp: _Stamp | None = None
+    notes_stamp: _Stamp | None = None
+    is_locked: bool = False
+    lock_seen: float = -_LOCK_SECONDS
+    is_live: bool = True
+    is_finished: bool = False
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one `read` found.
+
+    Attributes:
+        fresh: Histories read from the start; they replace the old ones.
+        events: New events of runs already known, oldest first.
+        locks: Whether a trainer holds the lock, of every run looked at.
+        notes: Notes that were new or changed.
+        gone: Runs whose directories are no longer there.
+        problems: A sentence for each run that cannot be read.
+        has_more: There was more to read than one call should take.
+    """
+
+    fresh: dict[str, RunHistory] = field(default_factory=dict)
+    events: dict[str, list[KnownEvent]] = field(default_factory=dict)
+    locks: dict[str, bool] = field(default_factory=dict)
+    notes: dict[str, Notes] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    problems: dict[str, str] = field(default_factory=dict)
+    has_more: bool = False
+
+
+class RunsWatcher:
+    """Histories, states and notes of all runs of a store.
+
+    Histories hold epochs only; `open` adds the steps of one run.
+
+    Args:
+        store: The runs folder.
+        clock: Monotonic seconds; tests replace it.
+
+    Attributes:
+        histories: Run id to history.
+        states: Run id to what the run is doing.
+        notes: Run id to what people say about it.
+        problems: Run id to the sentence that says why it cannot be read.
+        references: Ids of the runs that came with the program.
+    """
+
+    def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.store = store
+        self.histories: dict[str, RunHistory] = {}
+        self.states: dict[str, State] = {}
+        self.notes: dict[str, Notes] = {}
+        self.problems: dict[str, str] = {}
+        self.references: set[str] = set()
+        self._clock = clock
+        self._followers: dict[str, _Follower] = {}
+        self._waiting: list[str] = []
+        self._open: set[str] = set()
+        self._turn: list[str] = []
+        self._turn_size = 0
+        self._root_stamps: tuple[_Stamp | None, ...] = ()
+        self._root_changed = -_SETTLE_SECONDS
+        self._scanned = -_SCAN_SECONDS
+
+    def poll(self) -> set[str]:
+        """Read and apply what is new; the ids of the runs it is about."""
+        return self.apply(self.read())
+
+    def open(self, run_id: str) -> None:
+        """Follow the steps of a run too; they arrive with the next read."""
+        self._open.add(run_id)
+
+    def close(self, run_id: str) -> None:
+        """No longer follow the steps of a run; those read so far stay."""
+        self._open.discard(run_id)
+
+    def read(self) -> Batch:
+        """Look at the disk; safe in a thread, one call at a time."""
+        batch, now = Batch(), self._clock()
+        if now - self._scanned >= _SCAN_SECONDS:
+            self._scanned = now
+            self._scan(batch, now)
+        self._read_waiting(batch)
+        for run_id in self._due():
+            follower = self._followers[run_id]
+            try:
+                self._look(run_id, follower, batch, now)
+            except (StoreError, OSError) as error:
+                batch.problems[run_id] = str(error)
+        return batch
+
+    def apply(self, batch: Batch) -> set[str]:
+        """Take in what `read` found; the ids of the runs that changed."""
+        changed = set(batch.fresh) | set(batch.events) | batch.gone
+        self.histories.update(batch.fresh)
+        for run_id, events in batch.events.items():
+            if run_id in self.histories:
+                self.histories[run_id].fold(events)
+        for run_id in batch.gone:
+            for known in (self.histories, self.states, self.notes, self.problems):
+                known.pop(run_id, None)
+            self.references.discard(run_id)
+        for run_id, locked in batch.locks.items():
+            history = self.histories.get(run_id)
+            state = history.state(is_locked=locked) if history else None
+            if state is not None and self.states.get(run_id) is not state:
+                self.states[run_id] = state
+                changed.add(run_id)
+        for run_id, notes in batch.notes.items():
+            if run_id in self.histories and self.notes.get(run_id) != notes:
+                self.notes[run_id] = notes
+                changed.add(run_id)
+        changed |= {run_id for run_id in batch.problems if run_id not in self.problems}
+        self.problems.update(batch.problems)
+        return changed
+
+    def save_notes(self, run_id: str, notes: Notes) -> None:
+        """Replace the notes of a run, on disk and here.
+
+        Raises:
+            StoreError: The run's directory cannot be written.
+        """
+        self.store.save_notes(run_id, notes)
+        self.notes[run_id] = notes
+
+    def forget(self, run_id: str) -> None:
+        """Drop a run at once, as after deleting it."""
+        self._followers.pop(run_id, None)
+        self._open.discard(run_id)
+        self.apply(Batch(gone={run_id}))
+
+    def _scan(self, batch: Batch, now: float) -> None:
+        """Find new and vanished runs; looks closer only while a folder's own time stamp is young."""
+        roots = (self.store.root, self.store.root / REFERENCE)
+        stamps = tuple(_stamp(root) for root in roots)
+        if stamps != self._root_stamps:
+            self._root_stamps, self._root_changed = stamps, now
+        elif now - self._root_changed > _SETTLE_SECONDS:
+            return
+        try:
+            found = self.store.ids()
+        except StoreError as error:
+            batch.problems[""] = str(error)
+            return
+        present = set(found)
+        batch.gone = (set(self._followers) | set(self.problems) - {""}) - present
+        for run_id in batch.gone:
+            self._followers.pop(run_id, None)
+            self._open.discard(run_id)
+        known = set(self._followers) | set(self._waiting) | set(self.problems)
+        self._waiting += sorted(present - known, key=_creation_key, reverse=True)
+
+    def _read_waiting(self, batch: Batch) -> None:
+        """Read runs seen for the first time, the newest first."""
+        now_reading, self._waiting = (
+            self._waiting[:_NEW_RUNS_PER_CALL],
+            self._waiting[_NEW_RUNS_PER_CALL:],
+        )
+        batch.has_more = bool(self._waiting)
+        for run_id in now_reading:
+            try:
+                directory = self.store.path(run_id)
+                follower = _Follower(directory, EventReader(directory / EVENTS_FILE, skip_steps=True))
+                batch.fresh[run_id] = RunHistory(self.store.record(run_id))
+            except StoreError as error:
+                batch.problems[run_id] = str(error)
+                continue
+            if directory.parent.name == REFERENCE:
+                self.references.add(run_id)
+            self._followers[run_id] = follower
+
+    def _due(self) -> list[str]:
+        """Runs to look at now: the live and the opened ones, and some settled ones in turn."""
+        live = [name for name, follower in self._followers.items() if follower.is_live or name in self._open]
+        if not self._turn:
+            self._turn = [name for name, follower in self._followers.items() if not follower.is_live]
+            self._turn_size = min(_MAX_SETTLED_PER_CALL, -(-len(self._turn) // _TURNS))
+        taken, self._turn = self._turn[: self._turn_size], self._turn[self._turn_size :]
+        return live + [name for name in taken if name in self._followers and name not in self._open]
+
+    def _look(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
+        stamp = _stamp(follower.directory / EVENTS_FILE)
+        has_news = stamp != follower.events_stamp
+        if run_id in self._open and follower.step_reader is None:
+            self._read_whole(run_id, follower, batch)
+        elif has_news:
+            self._read_events(run_id, follower, batch)
+        follower.events_stamp = stamp
+        notes_stamp = _stamp(follower.directory / "notes.json")
+        if notes_stamp != follower.notes_stamp or run_id in batch.fresh:
+            follower.notes_stamp = notes_stamp
+            batch.notes[run_id] = self.store.notes(run_id)
+        self._look_at_lock(run_id, follower, batch, now, has_news)
+
+    def _look_at_lock(self, run_id: str, follower: _Follower, batch: Batch, now: float, has_news: bool) -> None:
+        """Only a lock tells a running trainer from a lost one; a finished run needs none."""
+        was_locked = follower.is_locked
+        if follower.is_finished:
+            follower.is_locked = False
+        elif has_news or run_id in batch.fresh or now - follower.lock_seen >= _LOCK_SECONDS:
+            follower.is_locked = is_locked(follower.directory / LOCK_FILE)
+            follower.lock_seen = now
+        if was_locked and not follower.is_locked:
+            # Its last words may have come between our reading and our look at the lock.
+            self._read_events(run_id, follower, batch)
+        # A run that has said nothing yet may begin at any moment.
+        follower.is_live = follower.is_locked or not follower.events_stamp or not follower.events_stamp[1]
+        batch.locks[run_id] = follower.is_locked
+
+    def _read_events(self, run_id: str, follower: _Follower, batch: Batch) -> None:
+        reader = follower.step_reader or follower.reader
+        events = reader.read_new(_CHUNK_BYTES)
+        if reader.was_reset:
+            batch.fresh[run_id] = RunHistory(self.store.record(run_id))
+        if run_id in batch.fresh:
+            history = batch.fresh[run_id].fold(events)
+            while events := reader.read_new(_CHUNK_BYTES):
+                history.fold(events)
+            follower.is_finished = isinstance(history.final, Finished)
+            return
+        while events:
+            batch.events.setdefault(run_id, []).extend(events)
+            events = reader.read_new(_CHUNK_BYTES)
+        for event in batch.events.get(run_id, ()):
+            follower.is_finished = _is_finished_after(event, follower.is_finished)
+
+    def _read_whole(self, run_id: str, follower: _Follower, batch: Batch) -> None:
+        """Read a run again from its start, steps and all; the old reader is done with."""
+        follower.step_reader = EventReader(follower.directory / EVENTS_FILE)
+        history = RunHistory(self.store.record(run_id))
+        while events := follower.step_reader.read_new(_CHUNK_BYTES):
+            history.fold(events)
+        follower.is_finished = isinstance(history.final, Finished)
+        batch.fresh[run_id] = history
+
+
+def _is_finished_after(event: KnownEvent, before: bool) -> bool:
+    kind = event.__struct_config__.tag
+    if kind in {"started", "resumed"}:
+        return False
+    return before or isinstance(event, Finished)
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """Time stamp and size of a file itself; None where there is none."""
+    try:
+        status = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _creation_key(run_id: str) -> str:
+    """Ids end in month, day and time: good enough to read the newest first, before any record is read."""
+    return run_id[run_id.rfind("-s") + 1 :].partition("-")[2]
+
+
+def newest(histories: Iterable[RunHistory]) -> str | None:
+    """The id of the run made last, or None."""
+    return max(((history.record.created, history.id) for history in histories), default=(0.0, None))[1]

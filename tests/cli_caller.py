@@ -1,0 +1,59 @@
+"""Fixtures that call the command line in the test's own process."""
+
+import functools
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import fake_trainer
+import pytest
+
+from alexnet_tui import cli, datasets
+from alexnet_tui.launch import local
+from alexnet_tui.store import Store
+
+
+class Result:
+    """What a command left behind."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+Run = Callable[..., Result]
+Play = Callable[[str], None]
+
+
+@pytest.fixture
+def run(store: Store, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Calls the program in this process, on the test's runs folder, without a terminal."""
+    monkeypatch.setenv("ALEXNET_TUI_RUNS", str(store.root))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    def call(*arguments: str) -> Result:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main(arguments)
+        assert isinstance(end.value.code, int)
+        return Result(end.value.code, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which `synthetic` is ready."""
+    folder = tmp_path_factory.mktemp("data")
+    datasets.prepare("synthetic", 32, None, folder)
+    return folder
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch, prepared_data: Path) -> Play:
+    """Lets `fake_trainer` play a script instead of the trainer."""
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    start = local.start
+    return lambda script: monkeypatch.setattr(
+        local, "start", functools.partial(start, command=fake_trainer.command(script))
+    )

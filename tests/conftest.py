@@ -1,0 +1,28 @@
+"""Fixtures every test may use; nothing of the machine leaks into a test."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from alexnet_tui.store import Store
+
+sys.path.insert(0, str(Path(__file__).parent))
+pytest_plugins = ["cli_caller"]
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test reads the user's data, settings or environment, nor writes outside its own folder."""
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    for name in ("ALEXNET_TUI_RUNS", "NO_COLOR", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty runs folder."""
+    return Store(tmp_path / "runs")

@@ -1,0 +1,119 @@
+"""A trainer without torch: plays one of a few scripts on a run directory, as the real one would.
+
+Arguments: SCRIPT RUN_DIR [--from-scratch]; events go to stdout, which is the record.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+from fake_runs import curve, started
+
+from alexnet_tui import events as ev
+from alexnet_tui.files import take_lock, write_owner
+from alexnet_tui.store import EventReader, RunRecord
+
+_num_signals = 0
+
+
+def command(script: str) -> tuple[str, ...]:
+    """What `launch.local.start` takes as its `command`."""
+    here = Path(__file__).parent
+    code = f"import sys; sys.path[:0] = {[str(here), str(here.parent)]}; import fake_trainer; fake_trainer.main()"
+    return (sys.executable, "-c", code, script)
+
+
+class Player:
+    """One attempt at a run."""
+
+    def __init__(self, directory: Path, *, needed_signals: int, step_seconds: float) -> None:
+        self.record = msgspec.json.decode((directory / "run.json").read_bytes(), type=RunRecord)
+        past = EventReader(directory / "events.jsonl").read_new()
+        attempts = [event.attempt for event in past]
+        self.writer = ev.EventWriter(
+            1, attempt=max(attempts, default=0) + 1, next_seq=max((e.seq for e in past), default=-1) + 1
+        )
+        self.first_epoch = max((e.epoch for e in past if isinstance(e, ev.Checkpoint)), default=0) + 1
+        self.is_resume = bool(past)
+        self.needed_signals = needed_signals
+        self.step_seconds = step_seconds
+        self.step = 0
+
+    def begin(self) -> None:
+        self.writer.write(started(self.record.config, pid=os.getpid()))
+        if self.is_resume:
+            self.step = 10 * (self.first_epoch - 1)
+            self.writer.write(ev.Resumed(epoch=self.first_epoch - 1, step=self.step, checkpoint="e", bit_exact=True))
+
+    def one_step(self, epoch: int, loss: ev.Number = 1.5) -> None:
+        if self.step_seconds:
+            time.sleep(self.step_seconds)
+        self.step += 1
+        self.writer.write(
+            ev.Step(
+                epoch=epoch,
+                step=self.step,
+                train_loss=loss,
+                train_accuracy=0.5,
+                learning_rate=0.01,
+                images_per_second=640.0,
+            )
+        )
+        if _num_signals >= self.needed_signals:
+            self.checkpoint(epoch - 1)
+            self.writer.write(ev.Stopped(epoch=epoch - 1, step=self.step, reason="SIGTERM"))
+            sys.exit(143)
+
+    def checkpoint(self, epoch: int) -> None:
+        self.writer.write(
+            ev.Checkpoint(epoch=epoch, step=self.step, name=f"e{epoch:04d}", size_bytes=1000, seconds=0.1)
+        )
+
+    def run(self, epochs: int | None = None) -> None:
+        total = self.record.config.epochs
+        for epoch in range(self.first_epoch, (epochs or total) + 1):
+            for _ in range(10):
+                self.one_step(epoch)
+            self.writer.write(curve(epoch, total))
+        self.checkpoint(epochs or total)
+
+    def finish(self) -> None:
+        epochs = self.record.config.epochs
+        self.writer.write(ev.Finished(epoch=epochs, step=self.step, train_seconds=1.0, elapsed_seconds=1.2))
+
+
+def main() -> None:
+    script, directory = sys.argv[1], Path(sys.argv[2])
+    lock = os.environ.pop("ALEXNET_TUI_LOCK_FD", "")
+    if not lock:
+        write_owner(take_lock(directory), os.getpid(), time.time())
+    signal.signal(signal.SIGTERM, _on_signal)
+    print(f"fake trainer plays {script}", file=sys.stderr)
+    player = Player(
+        directory,
+        needed_signals={"stubborn": 2, "deaf": 1000}.get(script, 1),
+        step_seconds=0.02 if script in {"slow", "stubborn", "deaf"} else 0.0,
+    )
+    player.begin()
+    if script == "diverge":
+        player.run(1)
+        player.writer.write(ev.Failed(reason="diverged", message="the loss is not finite.", epoch=2, step=11))
+        sys.exit(1)
+    if script == "crash":
+        player.run(1)
+        print("Traceback: \x1b]0;evil\x07 something broke", file=sys.stderr, flush=True)
+        os.write(1, b'{"v":1,"kind":"step","se')
+        os.kill(os.getpid(), signal.SIGKILL)
+    if script == "no-device":
+        player.writer.write(ev.Failed(reason="error", message="no such device"))
+        sys.exit(2)
+    player.run()
+    player.finish()
+
+
+def _on_signal(number: int, frame: object) -> None:
+    global _num_signals
+    _num_signals += 1

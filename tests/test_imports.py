@@ -1,0 +1,87 @@
+"""What each entry point really loads, seen in a fresh interpreter's `sys.modules`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import fake_runs
+import pytest
+
+from alexnet_tui.config import RunConfig
+from alexnet_tui.store import Store
+
+ROOT = Path(__file__).parent.parent
+HEAVY = {"torch", "torchvision", "textual", "numpy", "PIL", "pydantic"}
+OF_A_TERMINAL = {"rich", "typer", "textual"}
+_REPORT = "import json, sys; sys.stderr.write(json.dumps(sorted(sys.modules)))"
+
+
+def loaded(code: str) -> set[str]:
+    """Top-level names of the modules an interpreter has loaded after running `code`."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{_REPORT}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+
+
+def of_command(*arguments: str) -> set[str]:
+    command = f"main({list(arguments)!r})"
+    return loaded(f"from alexnet_tui.cli import main\ntry: {command}\nexcept SystemExit as end: assert not end.code")
+
+
+@pytest.fixture
+def runs_dir(store: Store) -> str:
+    fake_runs.write_run(store, RunConfig(epochs=3), label="a run")
+    return str(store.root)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    assert of_command(*arguments) & (HEAVY | {"rich", "psutil"}) == set()
+
+
+@pytest.mark.parametrize("arguments", [["runs"], ["runs", "--json"], ["show", "last"], ["show", "last", "--json"]])
+def test_looking_at_runs_loads_neither_torch_nor_textual_nor_numpy(runs_dir: str, arguments: list[str]) -> None:
+    assert of_command(*arguments, "--runs-dir", runs_dir) & (HEAVY | {"psutil"}) == set()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "errors",
+        "variants",
+        "config",
+        "events",
+        "text",
+        "files",
+        "store",
+        "history",
+        "paper",
+        "stats",
+        "claims",
+        "launch.local",
+        "launch.describe",
+    ],
+)
+def test_vocabulary_record_and_claims_need_neither_torch_nor_a_terminal(module: str) -> None:
+    path = ROOT / "alexnet_tui" / f"{module.replace('.', '/')}.py"
+    assert path.exists(), f"{module} is gone; take it off this list"
+    assert loaded(f"import alexnet_tui.{module}") & ({"torch", "torchvision"} | OF_A_TERMINAL) == set()
+
+
+def test_the_console_never_loads_torch() -> None:
+    names = loaded("import alexnet_tui.tui.app")
+    assert "textual" in names
+    assert names & {"torch", "torchvision"} == set()
+
+
+def test_the_package_itself_loads_nothing() -> None:
+    before = loaded("pass")
+    assert loaded("import alexnet_tui") - before == {"alexnet_tui"}

@@ -1,0 +1,338 @@
+"""Studies: the plan, and a queue worker that may be killed at any moment."""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import fake_trainer
+import pytest
+
+from alexnet_tui import events as ev
+from alexnet_tui import study, study_worker
+from alexnet_tui.config import RunConfig
+from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFoundError, StoreError, UsageError
+from alexnet_tui.files import take_lock
+from alexnet_tui.history import State, load
+from alexnet_tui.launch import local
+from alexnet_tui.store import Store
+
+QUICK = {"epochs": "2", "data": "synthetic"}
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def plan(store: Store) -> Iterator[study.Plan]:
+    plan = study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
+    yield plan
+    for run_id in store.ids():
+        with contextlib.suppress(LaunchError):  # It left by itself meanwhile.
+            local.kill(store, run_id)
+
+
+def work(store: Store, plan: study.Plan, script: str = "normal", **options: object) -> list[study.Cell]:
+    command = fake_trainer.command(script)
+    return study_worker.work(store, plan, command=command, poll_seconds=0.02, **options)  # type: ignore[arg-type]
+
+
+def states(store: Store, plan: study.Plan) -> list[str]:
+    return [cell.state for cell in study.status(store, plan)]
+
+
+def kinds(store: Store, run_id: str) -> Counter[type]:
+    return Counter(type(event) for event in store.reader(run_id).read_new())
+
+
+def assert_each_cell_finished_once(store: Store, plan: study.Plan) -> None:
+    cells = study.status(store, plan)
+    assert {cell.state for cell in cells} == {"finished"}
+    assert len({cell.run_id for cell in cells}) == len(plan.configs)
+    mine = [record for record in store.list().runs if record.study == plan.name]
+    assert len(mine) == len(plan.configs)
+    assert sorted(str(record.config) for record in mine) == sorted(map(str, plan.configs))
+    for record in mine:
+        assert kinds(store, record.id)[ev.Finished] == 1
+        epochs = load(store, record.id)[0].epochs["epoch"]
+        assert list(epochs) == [1, 2]
+
+
+def spawn_worker(store: Store, plan: study.Plan, script: str, parallel: int = 1) -> subprocess.Popen[bytes]:
+    """A worker in a process of its own, to be killed."""
+    here = Path(__file__).parent
+    code = textwrap.dedent(
+        f"""
+        import sys
+        sys.path[:0] = {[str(here), str(here.parent)]}
+        from pathlib import Path
+        import fake_trainer
+        from alexnet_tui import study, study_worker
+        from alexnet_tui.store import Store
+        store = Store(Path({str(store.root)!r}))
+        study_worker.work(
+            store, study.load(store, {plan.name!r}), parallel={parallel},
+            command=fake_trainer.command({script!r}), poll_seconds=0.02,
+        )
+        """
+    )
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
+# ----------------------------------------------------------------------- plan
+
+
+def test_a_plan_is_variants_by_seeds_and_reads_back(store: Store, plan: study.Plan) -> None:
+    assert [(config.variant, config.seed) for config in plan.configs] == [
+        ("baseline", 0),
+        ("tanh", 0),
+        ("baseline", 1),
+        ("tanh", 1),
+    ]
+    assert {config.epochs for config in plan.configs} == {2}
+    assert plan.configs[1].activation == "tanh"
+    assert study.load(store, "report") == plan
+    assert study.names(store) == ["report"]
+    assert states(store, plan) == ["planned"] * 4
+    assert store.ids() == []
+
+
+def test_a_plan_is_written_once(store: Store, plan: study.Plan) -> None:
+    with pytest.raises(StoreError, match="plans do not change"):
+        study.plan(store, "report", variants=["tanh"], seeds=[0])
+    assert study.load(store, "report") == plan
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A", "a b", "x" * 65, "-x"])
+def test_names_that_are_no_names_are_refused(store: Store, name: str) -> None:
+    with pytest.raises(UsageError, match="no name for a study"):
+        study.plan(store, name, variants=["tanh"], seeds=[0])
+    with pytest.raises(RunNotFoundError):
+        study.load(store, name)
+
+
+def test_plans_without_sense_are_refused(store: Store) -> None:
+    with pytest.raises(ConfigError, match="did you mean tanh"):
+        study.plan(store, "x", variants=["tahn"], seeds=[0])
+    with pytest.raises(ConfigError, match="epochs"):
+        study.plan(store, "x", variants=["tanh"], seeds=[0], overrides={"epochs": "0"})
+    with pytest.raises(UsageError, match="each variant and seed once"):
+        study.plan(store, "x", variants=["tanh"], seeds=[0, 0])
+    with pytest.raises(UsageError, match="not 0"):
+        study.plan(store, "x", variants=["tanh"], seeds=[])
+    assert study.names(store) == []
+
+
+@pytest.mark.parametrize("content", [b"{}", b"nonsense", b"[" * 100_000])
+def test_a_damaged_plan_is_a_sentence(store: Store, plan: study.Plan, content: bytes) -> None:
+    (store.root / "studies" / "report.json").write_bytes(content)
+    with pytest.raises(StoreError, match="cannot be read"):
+        study.load(store, "report")
+
+
+def test_the_consoles_queue_names_its_plans(store: Store) -> None:
+    plans = [study.queue_plan(store, [RunConfig(seed=seed)]) for seed in range(3)]
+    assert len({plan.name for plan in plans}) == 3
+    assert study.names(store) == sorted(plan.name for plan in plans)
+
+
+def test_runs_are_made_once_however_often_one_asks(store: Store, plan: study.Plan) -> None:
+    first = study.prepare_runs(store, plan)
+    assert study.prepare_runs(store, plan) == first
+    assert sorted(store.ids()) == sorted(first)
+    assert states(store, plan) == ["queued"] * 4
+    (store.root / "studies" / "report" / "cells.json").unlink()  # As after a crash before it was written.
+    assert study.prepare_runs(store, plan) == first
+
+
+# --------------------------------------------------------------------- worker
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_a_study_is_worked_through(store: Store, plan: study.Plan, parallel: int) -> None:
+    said: list[str] = []
+    cells = work(store, plan, parallel=parallel, say=said.append)
+    assert [cell.state for cell in cells] == ["finished"] * 4
+    assert_each_cell_finished_once(store, plan)
+    assert sum("started as" in sentence for sentence in said) == 4
+    assert sum("finished" in sentence for sentence in said) == 4
+    assert {store.record(cell.run_id).study for cell in cells} == {"report"}
+
+
+def test_one_run_at_a_time_whoever_started_the_other(store: Store, plan: study.Plan) -> None:
+    other = store.create(RunConfig(epochs=3))
+    local.start(store, other.id, command=fake_trainer.command("slow"))
+    seen: list[int] = []
+
+    def count() -> bool:
+        seen.append(sum(store.is_locked(run_id) for run_id in store.ids()))
+        return False
+
+    work(store, plan, should_stop=count)
+    assert max(seen) == 1
+    assert load(store, other.id)[1] is State.FINISHED
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_finished_runs_are_skipped(store: Store, plan: study.Plan) -> None:
+    work(store, plan)
+    before = {run_id: (store.path(run_id) / "events.jsonl").read_bytes() for run_id in store.ids()}
+    said: list[str] = []
+    work(store, plan, say=said.append)
+    assert said == []
+    assert {run_id: (store.path(run_id) / "events.jsonl").read_bytes() for run_id in store.ids()} == before
+
+
+def test_a_diverged_run_is_recorded_and_not_replaced(store: Store, plan: study.Plan) -> None:
+    cells = work(store, plan, "diverge")
+    assert {(cell.state, cell.reason) for cell in cells} == {("failed", "diverged")}
+    work(store, plan)
+    cells = study.status(store, plan)
+    assert {(cell.state, cell.reason) for cell in cells} == {("failed", "diverged")}
+    assert all(kinds(store, cell.run_id)[ev.Started] == 1 for cell in cells)
+
+
+def test_otherwise_failed_runs_are_tried_again_by_the_next_worker(store: Store, plan: study.Plan) -> None:
+    cells = work(store, plan, "no-device")
+    assert {(cell.state, cell.reason) for cell in cells} == {("failed", "error")}
+    assert all(kinds(store, cell.run_id)[ev.Started] == 1 for cell in cells)
+    work(store, plan)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_trainer_that_dies_is_resumed_but_not_for_ever(store: Store, plan: study.Plan) -> None:
+    cells = work(store, plan, "crash")
+    assert {cell.state for cell in cells} == {"lost"}
+    assert {kinds(store, cell.run_id)[ev.Started] for cell in cells} == {study_worker.MAX_STARTS}
+    work(store, plan)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_run_a_person_stops_is_left_until_the_next_worker(store: Store, plan: study.Plan) -> None:
+    stopped: list[str] = []
+
+    def stop_first() -> bool:
+        running = [run_id for run_id in store.ids() if store.is_locked(run_id)]
+        if running and not stopped and kinds(store, running[0])[ev.Step]:
+            stopped.append(running[0])
+            local.stop(store, running[0])
+        return False
+
+    work(store, plan, "slow", should_stop=stop_first)
+    assert sorted(states(store, plan)) == ["finished", "finished", "finished", "stopped"]
+    work(store, plan)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_deleted_run_is_not_replaced_in_silence(store: Store, plan: study.Plan) -> None:
+    work(store, plan)
+    gone = study.status(store, plan)[2].run_id
+    store.delete(gone)
+    work(store, plan)
+    assert states(store, plan) == ["finished", "finished", "deleted", "finished"]
+    assert study.status(store, plan)[2].run_id == gone
+
+
+def test_stopping_the_worker_stops_its_runs_with_a_checkpoint(store: Store, plan: study.Plan) -> None:
+    def once_training() -> bool:
+        return any(kinds(store, run_id)[ev.Step] for run_id in store.ids())
+
+    cells = work(store, plan, "slow", should_stop=once_training)
+    assert [cell.state for cell in cells] == ["stopped", "queued", "queued", "queued"]
+    work(store, plan)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_two_workers_do_not_fight(store: Store, plan: study.Plan) -> None:
+    descriptor = take_lock(study.study_folder(store, plan.name))
+    try:
+        assert study.has_worker(store, plan.name)
+        with pytest.raises(RunBusyError, match="already being worked through"):
+            work(store, plan)
+        assert not study_worker.start_worker(store, plan.name)
+    finally:
+        os.close(descriptor)
+    assert not study.has_worker(store, plan.name)
+
+
+def test_a_detached_worker_is_given_the_study_and_the_folder(store: Store, plan: study.Plan) -> None:
+    tell = (sys.executable, "-c", "import sys; print(sys.argv[1:])")
+    assert study_worker.start_worker(store, plan.name, parallel=2, command=tell)
+    log = store.root / "studies" / "report" / "worker.log"
+    wait_for(lambda: log.exists() and log.read_text().endswith("\n"))
+    assert log.read_text().strip() == str(["report", "--parallel", "2", "--runs-dir", str(store.root.absolute())])
+
+
+def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
+    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    worker = spawn_worker(store, plan, "slow")
+    wait_for(lambda: study.has_worker(store, plan.name))
+    work(store, younger)
+    assert states(store, plan) == ["finished"] * 4
+    assert states(store, younger) == ["finished"]
+    assert worker.wait(20) == 0
+
+
+# ---------------------------------------------------------------------- queue
+
+
+def test_the_queue_can_be_reordered_and_cells_cancelled(store: Store, plan: study.Plan) -> None:
+    study.move_first(store, "report", 3)
+    study.cancel(store, "report", 1)
+    started: list[str] = []
+    work(store, plan, say=started.append)
+    assert states(store, plan) == ["finished", "cancelled", "finished", "finished"]
+    assert "tanh seed 1: started" in started[0]
+    study.cancel(store, "report", 1, is_cancelled=False)
+    work(store, plan)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_paused_queue_starts_nothing_until_it_goes_on(store: Store, plan: study.Plan) -> None:
+    study.pause(store, "report")
+    looks: list[int] = []
+
+    def go_on_later() -> bool:
+        looks.append(len([run_id for run_id in store.ids() if kinds(store, run_id)]))
+        if len(looks) == 10:
+            assert looks == [0] * 10
+            study.pause(store, "report", is_paused=False)
+        return False
+
+    work(store, plan, should_stop=go_on_later)
+    assert_each_cell_finished_once(store, plan)
+
+
+# -------------------------------------------------------------------- kill -9
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
+    store: Store, plan: study.Plan, parallel: int
+) -> None:
+    chance = random.Random(parallel)
+    for life in range(8):
+        worker = spawn_worker(store, plan, "slow", parallel)
+        time.sleep(0.15 + 0.5 * chance.random())  # Any moment: import, making runs, starting, training.
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+        if life % 2:
+            for run_id in store.ids():
+                owner = store.owner(run_id) if store.is_locked(run_id) else None
+                if owner is not None and owner.pid > 1:
+                    os.kill(owner.pid, signal.SIGKILL)
+    assert not study.has_worker(store, plan.name)
+    worker = spawn_worker(store, plan, "normal", parallel)
+    assert worker.wait(60) == 0
+    assert_each_cell_finished_once(store, plan)

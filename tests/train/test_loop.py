@@ -1,0 +1,159 @@
+"""The promises of the loop: same seed, same events; stop anywhere and resume, same weights."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from alexnet_tui import datasets
+from alexnet_tui import events as ev
+from alexnet_tui.config import RunConfig
+from alexnet_tui.errors import CheckpointError
+from alexnet_tui.train import checkpoint, data
+from alexnet_tui.train.device import place
+from alexnet_tui.train.loop import Trainer
+
+SMALL = {
+    "data": "synthetic",
+    "train_images": "96",
+    "train_eval_images": "32",
+    "batch_size": "32",
+    "epochs": "2",
+    "log_steps": "2",
+    "threads": "1",
+}
+
+
+def trainer(
+    folder: Path, should_stop: Callable[[], bool] = lambda: False, data_sha256: str = "d", **fields: str
+) -> Trainer:
+    config = RunConfig.from_text({**SMALL, **fields})
+    placement = place(config)
+    dataset = datasets.load("synthetic", 32)
+    parts = data.prepare(dataset, config, placement)
+    # 32 test images are enough to tell two networks apart.
+    parts = data.Data(parts.train, parts.train_eval, cut(parts.test), parts.val and cut(parts.val), parts.batches)
+    return Trainer(
+        config,
+        parts,
+        placement,
+        num_classes=10,
+        data_sha256=data_sha256,
+        checkpoints=folder / "checkpoints",
+        should_stop=should_stop,
+    )
+
+
+def cut(images: data.Images) -> data.Images:
+    return data.Images(images.pixels_NCHW[:32], images.labels_N[:32])
+
+
+def numbers(events: list[ev.Event]) -> list[tuple[object, ...]]:
+    """What must repeat: everything of steps and epochs but the clock."""
+    rows: list[tuple[object, ...]] = []
+    for event in events:
+        if isinstance(event, ev.Step):
+            rows.append((event.epoch, event.step, event.train_loss, event.train_accuracy))
+        if isinstance(event, ev.Epoch):
+            rows.append((event.epoch, event.step, event.train_loss, event.train_eval_loss, event.test_loss))
+            rows.append((event.train_accuracy, event.train_eval_accuracy, event.test_accuracy, event.val_loss))
+    return rows
+
+
+def stop_before(poll: int) -> Callable[[], bool]:
+    """Says stop from the `poll`-th time it is asked."""
+    polls = iter(range(1, 10_000))
+    return lambda: next(polls) >= poll
+
+
+pytestmark = pytest.mark.usefixtures("synthetic")
+
+
+def test_events_of_a_run(tmp_path: Path) -> None:
+    events = list(trainer(tmp_path, split="holdout").fit())
+    epochs = [event for event in events if isinstance(event, ev.Epoch)]
+    assert [(event.epoch, event.step) for event in epochs] == [(1, 3), (2, 6)]
+    assert [event.step for event in events if isinstance(event, ev.Step)] == [2, 4, 6]
+    last = epochs[-1]
+    for value in (last.train_accuracy, last.train_eval_accuracy, last.test_accuracy, last.val_accuracy):
+        assert value is not None
+        assert 0 <= float(value) <= 1
+    assert 0 < last.train_seconds <= last.elapsed_seconds
+    assert isinstance(events[-1], ev.Finished)
+    assert [event.name for event in events if isinstance(event, ev.Checkpoint)] == ["e0002"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_same_seed_same_numbers_and_another_seed_other_numbers(tmp_path: Path, precision: str) -> None:
+    runs = [
+        numbers(list(trainer(tmp_path / name, seed=seed, precision=precision).fit()))
+        for name, seed in (("a", "0"), ("b", "0"), ("c", "1"))
+    ]
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+# Three updates, evaluation of two sets: polls 1-4 are in training, 5-7 in and around evaluation, 9 in epoch 2.
+@pytest.mark.parametrize("poll", [2, 3, 5, 6, 9])
+def test_stop_and_resume_ends_with_the_weights_of_an_unbroken_run(tmp_path: Path, poll: int) -> None:
+    whole = trainer(tmp_path / "whole")
+    expected = numbers(list(whole.fit()))
+    broken = trainer(tmp_path / "broken", stop_before(poll))
+    first_part = list(broken.fit())
+    assert isinstance(first_part[-1], ev.Stopped)
+    state = checkpoint.load_newest(tmp_path / "broken" / "checkpoints", [])
+    assert state is not None
+    resumed = trainer(tmp_path / "broken")
+    resumed.restore(state)
+    assert numbers(first_part) + numbers(list(resumed.fit())) == expected
+    for mine, theirs in zip(resumed.optimizer.masters, whole.optimizer.masters, strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_not_finite_loss_stops_before_the_update(tmp_path: Path) -> None:
+    subject = trainer(tmp_path, learning_rate="1e6", init="he")
+    events = list(subject.fit())
+    final = events[-1]
+    assert isinstance(final, ev.Failed)
+    assert final.reason == "diverged"
+    assert "learning rate below 1e+06" in final.message
+    assert all(bool(torch.isfinite(master).all()) for master in subject.optimizer.masters)
+    for event in events:
+        ev.encode(event)  # Every line is valid JSON.
+
+
+def test_checkpoint_of_other_data_or_another_network_is_refused(tmp_path: Path) -> None:
+    list(trainer(tmp_path, stop_before(2)).fit())
+    state = checkpoint.load_newest(tmp_path / "checkpoints", [])
+    assert state is not None
+    with pytest.raises(CheckpointError, match="other data"):
+        trainer(tmp_path, data_sha256="e").restore(state)
+    with pytest.raises(CheckpointError, match="another network"):
+        trainer(tmp_path, removed_conv_layer="4").restore(state)
+
+
+def test_full_disk_at_a_checkpoint_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "checkpoints").write_text("a file where the folder should be")
+    events = list(trainer(tmp_path, epochs="1").fit())
+    warnings = [event for event in events if isinstance(event, ev.Warned)]
+    assert [warning.code for warning in warnings] == ["checkpoint_failed"]
+    assert isinstance(events[-1], ev.Finished)
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    subject = trainer(
+        tmp_path,
+        train_images="64",
+        epochs="40",
+        dropout="0",
+        init="he",
+        augmentation="none",
+        learning_rate="0.02",
+        checkpoint_epochs="100",
+    )
+    events = list(subject.fit())
+    losses = [float(event.train_loss) for event in events if isinstance(event, ev.Epoch)]
+    assert losses[0] > math.log(10) - 0.5
+    assert losses[-1] < 0.5

@@ -1,0 +1,59 @@
+"""The optimiser against torch's own, and the schedules."""
+
+import pytest
+import torch
+from torch import nn
+
+from alexnet_tui.config import RunConfig
+from alexnet_tui.train.optim import MasterSGD, Schedule, count_plateaus
+
+
+def test_float32_equals_torchs_sgd_at_a_constant_rate() -> None:
+    torch.manual_seed(0)
+    ours = [nn.Parameter(torch.randn(7, 5)), nn.Parameter(torch.randn(4, 3, 3, 3).contiguous())]
+    ours[1] = nn.Parameter(ours[1].detach().contiguous(memory_format=torch.channels_last))
+    theirs = [nn.Parameter(parameter.detach().clone()) for parameter in ours]
+    optimizer = MasterSGD(ours, [parameter.data for parameter in ours], 0.9, 5e-4)
+    reference = torch.optim.SGD(theirs, lr=0.01, momentum=0.9, weight_decay=5e-4)
+    for _ in range(20):
+        for mine, other in zip(ours, theirs, strict=True):
+            gradient = torch.randn(mine.shape)
+            mine.grad, other.grad = gradient.clone(), gradient.clone()
+        optimizer.step(0.01)
+        reference.step()
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_bf16_weights_follow_float32_masters_through_tiny_updates() -> None:
+    parameter = nn.Parameter(torch.ones(1000, dtype=torch.bfloat16))
+    master = torch.ones(1000)
+    optimizer = MasterSGD([parameter], [master], 0.0, 0.0)
+    for _ in range(100):  # Each update is far below bfloat16's step of 1/128 at one.
+        parameter.grad = torch.ones_like(parameter)
+        optimizer.step(1e-4)
+    assert master[0].item() == pytest.approx(0.99, abs=1e-5)
+    assert parameter[0].item() == pytest.approx(0.99, abs=1 / 256)
+
+
+def schedule(**fields: str) -> Schedule:
+    return Schedule(RunConfig.from_text(fields))
+
+
+def test_constant_schedule() -> None:
+    assert {schedule().learning_rate(epoch) for epoch in (1, 50, 100)} == {0.01}
+
+
+def test_step_schedule_drops_after_half_and_three_quarters() -> None:
+    rates = [schedule(schedule="step", epochs="8").learning_rate(epoch) for epoch in range(1, 9)]
+    assert rates == pytest.approx([1e-2] * 4 + [1e-3] * 2 + [1e-4] * 2)
+
+
+def test_plateau_drops_ten_epochs_after_the_last_progress_and_three_times_at_most() -> None:
+    plateau = schedule(schedule="plateau")
+    for epoch in range(60):
+        plateau.add(0.5 if epoch else 0.6)
+    assert plateau.learning_rate(12) == pytest.approx(0.01)
+    assert plateau.learning_rate(13) == pytest.approx(0.001)
+    assert count_plateaus([0.5] * 100) == 3
+    assert count_plateaus([1 / (1 + epoch) for epoch in range(100)]) == 0

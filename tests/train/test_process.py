@@ -1,0 +1,143 @@
+"""The trainer as a real process: killed, stopped, started twice, and fed nonsense."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alexnet_tui import events as ev
+from alexnet_tui.config import RunConfig
+from alexnet_tui.history import RunHistory, State, load
+from alexnet_tui.launch import local
+from alexnet_tui.store import Store
+from alexnet_tui.train.__main__ import _explain
+
+SMALL = {
+    "data": "synthetic",
+    "train_images": "256",
+    "train_eval_images": "32",
+    "batch_size": "32",
+    "epochs": "2",
+    "log_steps": "1",
+    "checkpoint_epochs": "1",
+    "threads": "1",
+}
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    """Return when the condition holds; fail when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.05)
+
+
+def losses(history: RunHistory) -> list[float]:
+    return [*history.steps["train_loss"], *history.epochs["test_loss"], *history.epochs["train_loss"]]
+
+
+def finish(store: Store, run_id: str) -> RunHistory:
+    wait_for(lambda: not store.is_locked(run_id))
+    history, state = load(store, run_id)
+    assert state is State.FINISHED, store.log_tail(run_id)
+    return history
+
+
+def test_kill_and_resume_gives_the_numbers_of_an_unbroken_run(store: Store, synthetic: Path) -> None:
+    config = RunConfig.from_text(SMALL)
+    whole, broken = store.create(config).id, store.create(config).id
+    local.start(store, whole)
+    expected = finish(store, whole)
+    pid = local.start(store, broken)
+    wait_for(lambda: load(store, broken)[0].step >= 11)  # In epoch 2: the checkpoint of epoch 1 is there.
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: load(store, broken)[1] is State.LOST)
+    local.start(store, broken)
+    history = finish(store, broken)
+    assert history.attempts == 2
+    assert history.bit_exact
+    assert history.missing_events == 0
+    assert losses(history) == losses(expected)
+    first, second = (
+        (store.path(run_id) / "checkpoints" / "e0002" / "state.pt").read_bytes() for run_id in (whole, broken)
+    )
+    assert first == second
+
+
+def test_terminate_writes_a_checkpoint_and_frees_the_lock(store: Store, synthetic: Path) -> None:
+    run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500"})).id
+    local.start(store, run_id)
+    wait_for(lambda: load(store, run_id)[0].step >= 1)
+    assert local.stop(store, run_id, patience_seconds=60)
+    history, state = load(store, run_id)
+    assert state is State.STOPPED
+    assert len(history.checkpoints) >= 1
+    assert isinstance(history.final, ev.Stopped)
+    assert history.final.step == history.step
+
+
+def test_second_trainer_is_refused_and_writes_nothing(store: Store, synthetic: Path) -> None:
+    run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500"})).id
+    local.start(store, run_id)
+    command = [sys.executable, "-m", "alexnet_tui.train", str(store.path(run_id))]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    local.kill(store, run_id)
+    assert second.returncode == 75
+    assert second.stdout == ""
+    assert "already being trained" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_finished_run_is_left_alone(store: Store, synthetic: Path) -> None:
+    run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "1", "train_images": "32"})).id
+    local.start(store, run_id)
+    before = finish(store, run_id).num_events
+    assert (store.path(run_id) / "predictions.npz").exists()
+    local.start(store, run_id)
+    wait_for(lambda: not store.is_locked(run_id))
+    assert load(store, run_id)[0].num_events == before
+
+
+def test_missing_data_is_a_failed_event_and_exit_code_three(store: Store, isolated: None) -> None:
+    run_id = store.create(RunConfig.from_text({"data": "no-such-set"})).id
+    command = [sys.executable, "-m", "alexnet_tui.train", str(store.path(run_id))]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 3
+    final = ev.decode(done.stdout)
+    assert isinstance(final, ev.Failed)
+    assert final.reason == "data"
+    assert "no-such-set" in final.message
+
+
+def test_stdout_carries_nothing_but_events(store: Store, synthetic: Path) -> None:
+    run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "1", "train_images": "32"})).id
+    command = [sys.executable, "-m", "alexnet_tui.train", str(store.path(run_id))]
+    done = subprocess.run(command, capture_output=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    events = [ev.decode(line) for line in done.stdout.splitlines()]
+    assert [type(event).__name__ for event in events if not isinstance(event, ev.System)] == [
+        "Started",
+        "Step",
+        "Epoch",
+        "Checkpoint",
+        "Finished",
+    ]
+    assert [event.seq for event in events] == list(range(len(events)))
+
+
+def test_out_of_memory_is_named() -> None:
+    reason, message = _explain(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 1 byte"))
+    assert reason == "oom"
+    assert "smaller batch size" in message
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "b", "c"], ["run", "--nonsense"]])
+def test_wrong_arguments_are_usage(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "alexnet_tui.train", *arguments], capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"usage" in done.stderr

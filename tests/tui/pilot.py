@@ -1,0 +1,82 @@
+"""Driving the console in a test: press keys, wait for conditions, never sleep."""
+
+import asyncio
+import functools
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from textual.pilot import Pilot
+
+from alexnet_tui.store import Store
+from alexnet_tui.tui.app import AlexnetApp
+from alexnet_tui.tui.runs_screen import RunsScreen
+
+
+def driven(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test that runs in an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args: object, **kwargs: object) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+class Driver:
+    """The console, its keyboard and its screen."""
+
+    def __init__(self, app: AlexnetApp, pilot: Pilot[Any]) -> None:
+        self.app, self.pilot = app, pilot
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def type(self, text: str) -> None:
+        await self.press(*["space" if character == " " else character for character in text])
+
+    async def wait_for(self, condition: Callable[[], object], seconds: float = 10) -> None:
+        """Wait until something holds; fail after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            await asyncio.sleep(0.02)
+            await self.pilot.pause()
+
+    @property
+    def runs(self) -> RunsScreen:
+        screen = self.app.screen_stack[0]
+        assert isinstance(screen, RunsScreen)
+        return screen
+
+    @property
+    def shown(self) -> list[str]:
+        """Ids of the rows on show."""
+        return [row.id for row in self.runs.shown]
+
+    @property
+    def cursor(self) -> str:
+        row = self.runs.table.row
+        assert row is not None
+        return row.id
+
+    def text(self) -> str:
+        """Everything on the screen, as plain text."""
+        lines = self.app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines)
+
+    def notifications(self) -> list[str]:
+        return [notification.message for notification in self.app._notifications]
+
+
+@asynccontextmanager
+async def console(
+    store: Store, *, size: tuple[int, int] = (80, 24), run_id: str | None = None
+) -> AsyncIterator[Driver]:
+    """The console on a runs folder."""
+    app = AlexnetApp(store, run_id)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield Driver(app, pilot)

@@ -1,0 +1,459 @@
+"""Charts: what is drawn is what the numbers say, for any numbers, any size, any terminal."""
+
+import math
+import os
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from textual.app import App, ComposeResult
+from textual.events import MouseScrollDown, MouseScrollUp
+from textual.pilot import Pilot
+
+from alexnet_tui.tui.axis import Measure
+from alexnet_tui.tui.chart import MetricChart, series_colour
+from alexnet_tui.tui.curves import Curve, Face, View, prepare
+from alexnet_tui.tui.plot import Picture, draw
+from alexnet_tui.tui.raster import DASHES, Ink, Window, dashed, detect_ink, dots, pack, trace
+from alexnet_tui.tui.series import SMOOTHINGS
+from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
+
+NAN, INF = math.nan, math.inf
+SIZE = (60, 20)
+
+
+def curve(y: Sequence[float], name: str = "test", slot: int = 0, **more: object) -> Curve:
+    values = np.array(y, dtype=float)
+    return Curve(name=name, x=np.arange(1.0, len(values) + 1), y=values, slot=slot, **more)  # type: ignore[arg-type]
+
+
+def picture(
+    *curves: Curve,
+    face: Face | None = None,
+    view: View | None = None,
+    size: tuple[int, int] = SIZE,
+    ink: Ink = Ink.BRAILLE,
+    is_plain: bool = False,
+) -> Picture:
+    chosen = view or View()
+    return draw(face or Face(title="Loss"), prepare(curves, chosen), chosen, size, ink, is_plain=is_plain)
+
+
+def rows(drawn: Picture) -> list[str]:
+    return ["".join(row) for row in drawn.sheet.chars]
+
+
+def text(drawn: Picture) -> str:
+    return "\n".join(rows(drawn))
+
+
+def plane(drawn: Picture) -> list[str]:
+    window = drawn.window
+    assert window is not None
+    return ["".join(row[drawn.left :][: window.columns]) for row in drawn.sheet.chars[drawn.top :][: window.rows]]
+
+
+def is_inked(char: str) -> bool:
+    return 0x2800 < ord(char) <= 0x28FF or char in "●▲■◆▼★✚✖"
+
+
+# The rasteriser
+
+
+def test_every_column_covers_what_the_line_covers_there() -> None:
+    window = Window(0.0, 10.0, 0.0, 10.0, 10, 5)
+    low, high = trace(np.array([0.0, 10.0]), np.array([0.0, 10.0]), window, Ink.BRAILLE)
+    assert (low[0], high[-1]) == (0, 10)
+    assert np.all(low[1:] <= high[:-1]), "neighbours join"
+    assert np.all(np.diff(low) >= 0)
+
+
+def test_one_spike_among_100_000_points_is_drawn_at_its_height() -> None:
+    y = np.zeros(100_000)
+    y[43_210] = 5.0
+    window = Window(0.0, 99_999.0, 0.0, 5.0, 50, 10)
+    _, high = trace(np.arange(100_000.0), y, window, Ink.BRAILLE)
+    assert np.flatnonzero(high == 5.0).tolist() == [round(43_210 / 99_999 * 99)]
+
+
+def test_a_gap_stays_a_gap_and_a_lone_point_a_point() -> None:
+    window = Window(0.0, 6.0, 0.0, 1.0, 20, 4)
+    low, _ = trace(np.arange(7.0), np.array([0, 0, NAN, 1, NAN, 0, 0]), window, Ink.BRAILLE)
+    drawn = np.flatnonzero(np.isfinite(low))
+    assert 20 in drawn
+    assert not {14, 16, 18, 19, 21, 24, 28} & set(drawn.tolist())
+    assert {0, 3, 6, 33, 39} <= set(drawn.tolist())
+
+
+def test_dots_become_the_right_braille_blocks_and_signs() -> None:
+    filled = np.zeros((4, 2), dtype=bool)
+    filled[0, 0] = filled[3, 1] = True
+    assert pack(filled, Ink.BRAILLE).tolist() == [[0x01 | 0x80]]
+    assert pack(np.array([[True], [False], [True], [True]]), Ink.BLOCKS).tolist() == [[1], [3]]
+    assert pack(np.array([[True, False]]), Ink.ASCII).tolist() == [[1, 0]]
+
+
+def test_dashes_differ_from_each_other() -> None:
+    full = np.ones((1, 240), dtype=bool)
+    patterns = {tuple(dashed(full, dash)[0].tolist()) for dash in DASHES}
+    assert len(patterns) == len(DASHES)
+    assert dashed(full, DASHES[0]).all()
+
+
+def test_dots_outside_the_limits_are_not_drawn() -> None:
+    window = Window(0.0, 1.0, 0.0, 1.0, 1, 1)
+    assert not dots(np.array([2.0, -9.0]), np.array([3.0, -8.0]), window, Ink.BRAILLE).any()
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({}, Ink.BRAILLE), ({"ALEXNET_TUI_ASCII": "1"}, Ink.ASCII), ({"TERM": "linux"}, Ink.BLOCKS)],
+)
+def test_the_terminal_decides_the_ink(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: Ink
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("ALEXNET_TUI_ASCII", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert detect_ink() is expected
+
+
+# The picture
+
+
+def test_a_falling_curve_falls_and_its_last_point_is_marked() -> None:
+    drawn = picture(curve([3, 2, 1]))
+    lines = plane(drawn)
+    first = next(index for index, line in enumerate(lines) if is_inked(line[0]))
+    last = next(index for index, line in enumerate(lines) if line[-1] == "●")
+    assert first < last
+    assert "test 1" in rows(drawn)[0]
+
+
+def test_axis_labels_are_whole_distinct_and_end_with_the_last_point() -> None:
+    labels = rows(picture(curve(np.linspace(2, 1, 43).tolist())))[-1].split()
+    assert labels[0] == "epoch"
+    assert labels[-1] == "43"
+    numbers = [int(label) for label in labels[1:]]
+    assert numbers == sorted(set(numbers))
+
+
+def test_an_accuracy_axis_ends_at_100_percent() -> None:
+    face = Face(title="Accuracy", y=Measure.SHARE)
+    drawn = picture(curve([0.2, 0.99, 1.0]), face=face)
+    assert drawn.window is not None
+    assert drawn.window.y_high == 1.0
+    assert "100%" in text(drawn)
+    percents = [int(found) for found in re.findall(r"(\d+)% ┤", text(drawn))]
+    assert percents == sorted(set(percents), reverse=True)
+    assert max(percents) == 100
+
+
+def test_impossible_accuracies_are_counted_not_drawn() -> None:
+    drawn = picture(curve([0.5, 7.0, 0.6]), face=Face(title="Accuracy", y=Measure.SHARE))
+    assert drawn.window is not None
+    assert drawn.window.y_high == 1.0
+    assert "1 point above 100%" in rows(drawn)[0]
+
+
+def test_nan_leaves_a_hole_and_infinity_is_counted() -> None:
+    drawn = picture(curve([1, 1, NAN, NAN, NAN, 1, INF, 1, 1]))
+    lines = plane(drawn)
+    middle = len(lines[0]) * 3 // 8
+    assert not any(is_inked(line[middle]) for line in lines)
+    assert any(is_inked(line[2]) for line in lines)
+    assert drawn.notes == ("1 point not finite",)
+
+
+def test_log_draws_decades_evenly_and_counts_what_has_no_logarithm() -> None:
+    drawn = picture(curve([100, 10, 1, 0, -2]), view=View(log=True))
+    assert drawn.window is not None
+    assert drawn.window.y_low < 0 < 2 < drawn.window.y_high
+    assert drawn.notes == ("log", "2 points not above 0")
+    assert "100 ┤" in text(drawn)
+
+
+def test_a_clip_says_how_many_points_it_hides() -> None:
+    values = [*np.linspace(2, 1, 99).tolist(), 900.0]
+    assert picture(curve(values)).notes == ()
+    clipped = picture(curve(values), view=View(clip=True))
+    assert clipped.window is not None
+    assert clipped.window.y_high < 3
+    assert clipped.notes == ("clip hides 1 point",)
+    assert "clip hides 1 point" in rows(clipped)[0]
+    assert picture(curve([1, 2]), view=View(clip=True)).notes == ("clip: nothing hidden",)
+
+
+def test_smoothing_keeps_the_raw_curve_faint_behind() -> None:
+    noisy = np.random.default_rng(0).standard_normal(200).tolist()
+    drawn = picture(curve(noisy), view=View(smoothing=SMOOTHINGS[2]))
+    styles = {style for row in drawn.sheet.styles for style in row}
+    assert {"series-0", "series-0-faint"} <= styles
+    assert drawn.notes == ("EMA 0.9",)
+    assert f"{noisy[-1]:.4g}" in rows(drawn)[0], "the legend says the real value"
+
+
+def test_the_crosshair_reads_every_curve() -> None:
+    drawn = picture(curve([3, 2, 1], "train"), curve([9, 8], "test", 1), view=View(cross=2.0))
+    head = " ".join(rows(drawn)[:2])
+    assert "Loss at epoch 2" in head
+    assert "train 2" in head
+    assert "test 8" in head
+    assert " 2 " in rows(drawn)[-1]
+    column = drawn.sheet.styles[drawn.top].index("cross")
+    assert drawn.x_at(column) == pytest.approx(2.0, abs=0.05)
+    beyond = picture(curve([3, 2, 1], "train"), curve([9, 8], "test", 1), view=View(cross=3.0))
+    assert "test –" in " ".join(rows(beyond)[:2])
+
+
+def test_a_zoom_shows_its_part_and_scales_to_it() -> None:
+    drawn = picture(curve([100, 50, 3, 2, 1]), view=View(x_low=3, x_high=5))
+    assert drawn.window is not None
+    assert (drawn.window.x_low, drawn.window.x_high) == (3, 5)
+    assert drawn.window.y_high < 4
+    assert rows(drawn)[-1].split() == ["epoch", "3", "4", "5"]
+
+
+def test_a_band_and_a_pace_line_have_quiet_styles() -> None:
+    banded = curve([2, 2, 2], low=np.array([1.0, 1.0, 1.0]), high=np.array([3.0, 3.0, 3.0]))
+    drawn = picture(banded, curve([2.5, 2.5, 2.5], "base", 1, is_pace=True))
+    styles = {style for row in drawn.sheet.styles for style in row}
+    assert {"series-0", "series-0-faint", "pace"} <= styles
+    assert drawn.window is not None
+    assert drawn.window.y_low < 1 < 3 < drawn.window.y_high
+
+
+def test_end_labels_name_the_curves_on_a_wide_chart() -> None:
+    drawn = picture(curve([1, 2], "low one"), curve([1, 9], "high one", 1), size=(90, 20))
+    lines = rows(drawn)
+    high = next(index for index, line in enumerate(lines) if "▲ high one" in line and index > 1)
+    low = next(index for index, line in enumerate(lines) if "● low one" in line and index > 1)
+    assert high < low
+
+
+def test_end_labels_never_cover_each_other() -> None:
+    curves = [curve([1, 2 + index / 1000], f"name{index}", index) for index in range(6)]
+    lines = rows(picture(*curves, size=(90, 24)))[3:]
+    assert all(sum(f"name{index}" in line for line in lines) == 1 for index in range(6))
+
+
+def test_curves_are_told_apart_without_colour() -> None:
+    drawn = picture(curve(range(9), "a"), curve(range(1, 10), "b", 1), is_plain=True)
+    inside = "".join(plane(drawn))
+    assert inside.count("●") > 2
+    assert inside.count("▲") > 2
+
+
+def test_a_long_legend_says_how_many_more_there_are() -> None:
+    drawn = picture(*(curve([1, 2], f"run number {index}", index) for index in range(30)))
+    found = re.search(r"\+(\d+) more", text(drawn))
+    assert found
+    named = sum(f"run number {index} " in "\n".join(rows(drawn)[: drawn.top]) for index in range(30))
+    assert named + int(found.group(1)) == 30
+
+
+def test_ascii_and_blocks_use_nothing_else() -> None:
+    drawn = picture(curve([3, 1, 2]), curve([1, 2, 3], "b", 1), view=View(cross=2.0, log=True), ink=Ink.ASCII)
+    assert text(drawn).isascii()
+    blocks = "".join(plane(picture(curve([3, 1, 2]), ink=Ink.BLOCKS)))
+    assert set(blocks) & set("▀▄█")
+    assert not any(0x2800 <= ord(char) <= 0x28FF for char in blocks)
+
+
+HOSTILE = [
+    "run [lr=0.1] [/] x", "[@click=app.bell]link[/]", "a\x1b]0;PWNED\x07b\x1b[2Jc", "c1\x9b31mx", "\ud800bad",
+    "é漢字\u202eRTL\u200b", "x" * 500, "line1\nline2\ttab", "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("size", [(60, 20), (100, 30), (40, 12)])
+def test_names_are_text_and_never_obeyed(name: str, size: tuple[int, int]) -> None:
+    drawn = picture(curve([1, 2], name), curve([2, 1], name, 1), size=size)
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u200b\ud800-\udfff]", text(drawn).replace("\n", ""))
+    for row in drawn.sheet.chars:
+        assert len(row) == size[0]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 5), (10, 4), (12, 6), (20, 8), (200, 60)])
+@pytest.mark.parametrize(
+    "values", [[], [1.0], [NAN], [INF, -INF], [0.0, 0.0], [1e300, -1e300], [1e-300, 2e-300], [NAN, 5.0, NAN]]
+)
+@pytest.mark.parametrize("view", [View(), View(log=True, clip=True, cross=1.0, smoothing=SMOOTHINGS[1])])
+def test_any_numbers_at_any_size(size: tuple[int, int], values: list[float], view: View) -> None:
+    for measure in (Measure.NUMBER, Measure.SHARE):
+        drawn = picture(curve(values), face=Face(title="Loss", y=measure), view=view, size=size)
+        assert [len(row) for row in drawn.sheet.chars] == [size[0]] * size[1]
+
+
+def test_without_a_point_the_chart_says_so() -> None:
+    face = Face(title="Loss", empty="loading data and torch…")
+    assert "loading data and torch…" in text(picture(face=face))
+    assert "loading data and torch…" in text(picture(curve([NAN]), face=face))
+    assert picture(face=face).window is None
+
+
+def test_one_point_is_drawn() -> None:
+    assert sum(char == "●" for line in plane(picture(curve([2.5]))) for char in line) == 1
+
+
+# The widget
+
+
+class Host(App[None]):
+    CSS = "MetricChart { height: 20; width: 70; }"
+
+    def __init__(self, *curves: Curve) -> None:
+        super().__init__()
+        self.curves = curves
+        self.views: list[View] = []
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return VARIABLE_DEFAULTS
+
+    def compose(self) -> ComposeResult:
+        yield MetricChart(Face(title="Loss"), ink=Ink.BRAILLE)
+
+    def on_mount(self) -> None:
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.chart.show(self.curves)
+
+    @property
+    def chart(self) -> MetricChart:
+        return self.query_one(MetricChart)
+
+    def on_metric_chart_view_changed(self, message: MetricChart.ViewChanged) -> None:
+        assert message.control is self.chart
+        self.views.append(message.view)
+
+
+LONG = curve(np.linspace(2, 1, 100).tolist())
+
+
+async def test_keys_of_a_screen_zoom_pan_and_read() -> None:
+    async with Host(LONG).run_test(size=(80, 24)) as pilot:
+        chart = pilot.app.query_one(MetricChart)
+        chart.step_cross(1)
+        assert chart.view.cross == 100, "it begins at the last point"
+        chart.step_cross(-1)
+        chart.step_cross(-1)
+        assert chart.view.cross == 98
+        chart.step_cross(1)
+        chart.step_cross(1)
+        chart.step_cross(1)
+        assert chart.view.cross == 100
+        chart.view = View()
+        chart.pan(1)
+        assert chart.view == View(), "what is whole cannot move"
+        chart.zoom(1)
+        low, high = chart.view.x_low, chart.view.x_high
+        assert low is not None
+        assert high is not None
+        assert high - low == pytest.approx(99 * 0.7)
+        assert (low + high) / 2 == pytest.approx(50.5)
+        chart.pan(-1)
+        assert chart.view.x_low == pytest.approx(low - (high - low) * 0.1)
+        for _ in range(50):
+            chart.pan(1)
+        assert chart.view.x_high == 100
+        for _ in range(50):
+            chart.zoom(1)
+        assert chart.view.x_low is not None
+        assert chart.view.x_high is not None
+        assert chart.view.x_high - chart.view.x_low == pytest.approx(2), "two whole places at least"
+        for _ in range(50):
+            chart.zoom(-1)
+        assert chart.view == View()
+
+
+async def test_zoom_stays_around_the_crosshair() -> None:
+    async with Host(LONG).run_test(size=(80, 24)) as pilot:
+        chart = pilot.app.query_one(MetricChart)
+        chart.view = View(cross=10.0)
+        chart.zoom(1)
+        assert chart.view.x_low is not None
+        assert chart.view.x_high is not None
+        share = (10 - chart.view.x_low) / (chart.view.x_high - chart.view.x_low)
+        assert share == pytest.approx(9 / 99)
+
+
+async def wheel(pilot: Pilot[None], kind: type[MouseScrollUp | MouseScrollDown]) -> None:
+    await pilot._post_mouse_events([kind], MetricChart, offset=(40, 8), button=0)
+    await pilot.pause()
+
+
+async def test_the_mouse_zooms_reads_and_drags() -> None:
+    app = Host(LONG)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        under = app.chart.picture.x_at(40)
+        assert under is not None
+        await wheel(pilot, MouseScrollUp)
+        assert app.views[-1].x_low is not None
+        assert app.chart.picture.x_at(40) == pytest.approx(under, abs=0.2), "what is under the pointer stays"
+        before = app.views[-1]
+        await pilot.mouse_down(MetricChart, offset=(40, 8))
+        await pilot.hover(MetricChart, offset=(30, 8))
+        await pilot.mouse_up(MetricChart, offset=(30, 8))
+        dragged = app.views[-1]
+        assert dragged.cross is None, "a drag is no click"
+        assert dragged.x_low is not None
+        assert before.x_low is not None
+        assert dragged.x_low > before.x_low
+        await pilot.click(MetricChart, offset=(40, 8))
+        assert app.views[-1].cross == pytest.approx(app.chart.picture.x_at(40), abs=1)
+        await wheel(pilot, MouseScrollDown)
+        await wheel(pilot, MouseScrollDown)
+        assert app.views[-1].x_low is None
+
+
+async def test_without_colour_nothing_breaks_and_markers_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = Host(LONG)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.theme = "alexnet-ansi"
+        await pilot.pause()
+        app.chart.view = View(cross=50.0, smoothing=SMOOTHINGS[1])
+        await pilot.pause()
+        assert "".join(plane(app.chart.picture)).count("●") > 2
+        assert app.chart.render_line(0).cell_length == 70
+    os.environ.pop("NO_COLOR", None)
+
+
+async def test_only_rows_that_changed_are_painted_again() -> None:
+    app = Host(LONG)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        first = app.chart.picture
+        app.chart.show([LONG])
+        assert app.chart.picture is not first
+        assert rows(app.chart.picture) == rows(first)
+        app.chart.show([curve([5, 4, 3])])
+        await pilot.pause()
+        assert "test 3" in app.chart.render_line(0).text
+        assert app.chart.render_line(19).text.split() == ["epoch", "1", "2", "3"]
+
+
+async def test_a_chart_follows_its_size_and_theme() -> None:
+    app = Host(LONG)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        before = {segment.style for segment in app.chart.render_line(8)}
+        app.theme = "alexnet-light"
+        await pilot.pause()
+        assert {segment.style for segment in app.chart.render_line(8)} != before
+        app.chart.styles.width = 40
+        await pilot.pause()
+        assert app.chart.render_line(3).cell_length == 40
+
+
+def test_a_series_takes_the_themes_colour() -> None:
+    assert series_colour({"series-1": "#ff0000"}, 0).hex == "#FF0000"
+    assert series_colour({"series-1": "#ff0000"}, 8).hex == "#FF0000"
+    assert series_colour({"primary": "#00ff00"}, 0).hex == "#00FF00"
+    assert series_colour({"series-1": "nonsense", "primary": "#00ff00"}, 0).hex == "#00FF00"
+    assert series_colour({}, 3).hex == "#808080"

@@ -1,0 +1,446 @@
+"""The New run form, driven by keys in the real console with a trainer that is played."""
+
+import asyncio
+import contextlib
+import functools
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import fake_trainer
+import pytest
+from fake_runs import write_run
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import Collapsible, Static
+
+from alexnet_tui import datasets, study
+from alexnet_tui.config import SPECS, RunConfig
+from alexnet_tui.errors import LaunchError
+from alexnet_tui.history import State, load
+from alexnet_tui.launch import local
+from alexnet_tui.store import Store
+from alexnet_tui.tui import new_run_screen as screen_module
+from alexnet_tui.tui.draft import Draft, command_line
+from alexnet_tui.tui.form import ChoiceField, FieldRow, TextField
+from alexnet_tui.tui.new_run_screen import NewRunScreen
+from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
+from alexnet_tui.tui.watcher import RunsWatcher
+
+
+def driven(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test that runs in an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args: object, **kwargs: object) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+FINISHED_AT_ONCE = (sys.executable, "-c", "pass")
+
+
+class FormApp(App[None]):
+    """As much of the console as the form asks of it, noting which run it is asked to open."""
+
+    CSS_PATH = Path(screen_module.__file__).with_name("new_run_screen.tcss")
+    CSS = "TopBar, KeyBar { height: 1; }"
+    ascii_only = False
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self.store = store
+        self.watcher = RunsWatcher(store)
+        self.opened: list[str] = []
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return VARIABLE_DEFAULTS
+
+    def on_mount(self) -> None:
+        self.watcher.poll()
+
+    def open_run(self, run_id: str) -> None:
+        self.opened.append(run_id)
+
+    def open_new_run(self, run_id: str | None) -> None:
+        if "new" not in self._installed_screens:
+            self.install_screen(NewRunScreen(run_id), "new")
+        self.push_screen("new")
+
+    def action_back(self) -> None:
+        self.pop_screen()
+
+
+class Form:
+    """The screen and the keys that drive it."""
+
+    def __init__(self, app: FormApp, pilot: Pilot[Any], screen: NewRunScreen) -> None:
+        self.app, self.pilot, self.screen = app, pilot, screen
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            await asyncio.sleep(0.02)
+            await self.pilot.pause()
+
+    async def type(self, name: str, text: str) -> None:
+        if self.row(name) not in self.screen.query("#form > FieldRow"):
+            self.group_of(name).collapsed = False
+            await self.pilot.pause()
+        self.row(name).editor.focus()
+        await self.pilot.pause()
+        await self.press("end", "ctrl+u", *text)
+
+    def row(self, name: str) -> FieldRow:
+        return self.screen.query_one(f"#row-{name}", FieldRow)
+
+    def group_of(self, name: str) -> Collapsible:
+        groups = self.screen.query(Collapsible)
+        return next(group for group in groups if self.row(name) in group.query(FieldRow))
+
+    def text(self, selector: str) -> str:
+        return str(self.screen.query_one(selector, Static).render())
+
+    def message(self, name: str) -> str:
+        message = self.row(name).query_one(".message", Static)
+        return str(message.render()) if message.display else ""
+
+    def focused(self) -> str:
+        return (self.screen.focused.id or "") if self.screen.focused else ""
+
+
+@asynccontextmanager
+async def opened(
+    store: Store, *, template: str | None = None, size: tuple[int, int] = (160, 45), trainer: str = "normal"
+) -> AsyncIterator[Form]:
+    app = FormApp(store)
+    async with app.run_test(size=size) as pilot:
+        app.open_new_run(template)
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, NewRunScreen)
+        screen.trainer, screen.worker = fake_trainer.command(trainer), FINISHED_AT_ONCE  # type: ignore[misc]
+        form = Form(app, pilot, screen)
+        await form.until(lambda: bool(form.text("#brief")))
+        yield form
+        for run_id in store.ids():
+            with contextlib.suppress(LaunchError):  # It left by itself meanwhile.
+                local.kill(store, run_id)
+
+
+def prepare_synthetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A data set drawn once for all tests of this file."""
+    root = tmp_path.parent / "drawn"
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(root))
+    datasets.prepare("synthetic", 32)
+
+
+# ---------------------------------------------------------------------- draft
+
+
+def test_choosing_a_variant_lays_its_preset() -> None:
+    draft = Draft()
+    assert draft.edit("variant", "low-dropout") == {"variant", "dropout"}
+    assert draft.config().dropout == 0.01
+    assert draft.edit("variant", "tanh") == {"variant", "dropout", "activation"}
+    assert (draft.config().dropout, draft.config().activation) == (0.5, "tanh")
+
+
+def test_a_touched_field_keeps_its_value_under_another_preset() -> None:
+    draft = Draft()
+    draft.edit("dropout", "0.3")
+    draft.edit("variant", "low-dropout")
+    draft.edit("front_end", "same32")
+    assert draft.config().dropout == 0.3
+    assert draft.config().lrn
+    assert draft.differs("dropout")
+    assert draft.preset_text("dropout") == "0.01"
+
+
+def test_a_field_put_back_by_hand_follows_presets_again() -> None:
+    draft = Draft()
+    draft.edit("dropout", "0.3")
+    draft.edit("dropout", "0.50")
+    draft.edit("variant", "low-dropout")
+    assert draft.config().dropout == 0.01
+
+
+@pytest.mark.parametrize("text", ["1e3", "1000", "1000.0"])
+def test_numbers_are_what_was_typed(text: str) -> None:
+    draft = Draft()
+    draft.edit("epochs", text)
+    assert draft.config().epochs == 1000
+
+
+def test_errors_name_every_bad_field() -> None:
+    draft = Draft()
+    draft.edit("epochs", "1.5")
+    draft.edit("learning_rate", "0")
+    assert set(draft.errors()) == {"epochs", "learning_rate"}
+
+
+def test_a_draft_of_a_config_gives_it_back() -> None:
+    config = RunConfig.from_text({"variant": "tanh", "front_end": "same32", "learning_rate": "0.03"})
+    draft = Draft.of(config)
+    assert draft.config() == config
+    assert draft.touched == {"learning_rate"}
+
+
+def test_the_command_line_makes_the_same_run() -> None:
+    config = RunConfig.from_text({"variant": "tanh", "front_end": "same32", "epochs": "7", "lrn": "no"})
+    command = command_line(config, "mine")
+    assert command[:3] == ["alexnet-tui", "run", "tanh"]
+    assert command[-2:] == ["--label", "mine"]
+    options = dict(zip(command[3:-2:2], command[4:-2:2], strict=True))
+    texts = {name.removeprefix("--").replace("-", "_"): text for name, text in options.items()}
+    assert RunConfig.from_text({"variant": "tanh", **texts}) == config
+
+
+# --------------------------------------------------------------------- screen
+
+
+@driven
+async def test_every_hyperparameter_has_an_editor_with_its_default(store: Store) -> None:
+    async with opened(store) as form:
+        for name, text in RunConfig().to_text().items():
+            editor = form.screen.query_one(f"#edit-{name}")
+            assert getattr(editor, "text", None) == text, name
+        assert form.screen.draft.touched == set()
+        assert {type(form.row(name).editor) for name in ("epochs", "schedule")} == {TextField, ChoiceField}
+
+
+@driven
+async def test_cards_choose_the_variant_by_key_and_tell_the_reports_result(store: Store) -> None:
+    async with opened(store) as form:
+        assert form.focused() == "edit-variant"
+        cards = [str(card.render()) for card in form.screen.query(".card")]
+        assert "59.33%" in cards[0]
+        assert "61.02%" in cards[3]
+        await form.press("right", "right")
+        assert form.screen.draft.config().activation == "tanh"
+        assert form.row("activation").editor.text == "tanh"
+        await form.press("down")
+        assert form.focused() == "edit-front_end"
+        await form.press("right")
+        assert form.screen.draft.config().front_end == "same32"
+        assert form.row("groups").editor.text == "2"
+
+
+@driven
+async def test_typing_shows_one_error_line_and_the_summary_follows(store: Store) -> None:
+    async with opened(store) as form:
+        await form.type("epochs", "1.5")
+        assert "must be a whole number" in form.message("epochs")
+        await form.until(lambda: "whole number" in form.text("#brief"))
+        await form.type("epochs", "1e3")
+        assert form.message("epochs") == ""
+        await form.until(lambda: "391,000 steps" in form.text("#brief"))
+        assert form.screen.draft.config().epochs == 1000
+
+
+@driven
+async def test_summary_tells_time_from_past_runs_and_the_layer_table(store: Store) -> None:
+    write_run(store, RunConfig(epochs=4))
+    async with opened(store) as form:
+        await form.until(lambda: "1 run of this network here" in form.text("#summary"))
+        summary = form.text("#summary")
+        assert "39,100" in summary
+        assert "21,622,154" in summary
+        assert "2h 42m" in summary  # 2.5 s for 1,280 images, 50,000 images, 100 epochs.
+        assert "conv 5" in summary
+        assert "dense 8" in summary
+
+
+@driven
+async def test_without_past_runs_the_summary_says_so(store: Store) -> None:
+    async with opened(store) as form:
+        assert "no past run here" in form.text("#brief")
+
+
+@driven
+async def test_escape_leaves_the_field_first_then_the_form(store: Store) -> None:
+    async with opened(store) as form:
+        await form.type("label", "my run")
+        await form.press("escape")
+        assert form.app.screen is form.screen
+        assert form.focused() == ""
+        await form.press("escape")
+        assert form.app.screen is not form.screen
+        form.app.open_new_run(None)
+        await form.pilot.pause()
+        assert form.row("label").editor.text == "my run"
+
+
+@driven
+async def test_letters_in_a_field_are_text_and_no_command(store: Store) -> None:
+    async with opened(store) as form:
+        await form.type("label", "q1t")
+        assert form.screen.extras["label"] == "q1t"
+        assert form.app.screen is form.screen
+
+
+@driven
+async def test_start_refuses_and_goes_to_the_bad_field_in_its_folded_group(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        await form.type("learning_rate", "fast")
+        group = form.group_of("learning_rate")
+        group.collapsed = True
+        form.screen.query_one("#edit-variant").focus()
+        await form.press("ctrl+r")
+        await form.until(lambda: form.focused() == "edit-learning_rate")
+        assert not group.collapsed
+        assert "learning rate" in form.text("#said")
+        assert store.ids() == []
+
+
+@driven
+async def test_keys_alone_start_a_run_and_open_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prepare_synthetic(monkeypatch, tmp_path)
+    async with opened(store, size=(80, 24)) as form:
+        await form.press("down", "down", "down")  # Past the lines of the narrow cards.
+        assert form.screen.draft.config().variant == "four-conv"
+        await form.press("down", "down", "left")
+        assert form.screen.draft.config().data == "synthetic"
+        await form.press("down", "down", "2", "down", "down", *"mine", "ctrl+r")
+        await form.until(lambda: bool(form.app.opened))
+        run_id = form.app.opened[0]
+        record = store.record(run_id)
+        assert (record.config.variant, record.config.epochs, record.label) == ("four-conv", 2, "mine")
+        assert record.argv[:3] == ["alexnet-tui", "run", "four-conv"]
+        await form.until(lambda: load(store, run_id)[1] is State.FINISHED)
+
+
+@driven
+async def test_seeds_make_a_study_whose_first_run_starts_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prepare_synthetic(monkeypatch, tmp_path)
+    async with opened(store, trainer="slow") as form:
+        form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
+        await form.type("seeds", "3")
+        await form.press("ctrl+r")
+        await form.until(lambda: bool(form.app.opened))
+        first = form.app.opened[0]
+        runs = {record.id: record for record in store.list().runs}
+        assert sorted(record.config.seed for record in runs.values()) == [0, 1, 2]
+        assert runs[first].config.seed == 0
+        plan = study.load(store, runs[first].study)
+        assert [cell.state for cell in study.status(store, plan)] == ["running", "queued", "queued"]
+
+
+@driven
+async def test_queue_starts_nothing_itself(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    prepare_synthetic(monkeypatch, tmp_path)
+    async with opened(store) as form:
+        form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
+        await form.press("ctrl+s")
+        await form.until(lambda: "Queued" in form.text("#said"))
+        assert [load(store, run_id)[1] for run_id in store.ids()] == [State.QUEUED]
+        assert form.app.opened == []
+
+
+@driven
+async def test_data_that_cannot_be_had_is_a_sentence_on_the_form(store: Store) -> None:
+    async with opened(store) as form:
+        await form.type("label", "x")
+        form.screen.draft.edit("data", "missing-set")
+        await form.press("ctrl+r")
+        await form.until(lambda: "missing-set" in form.text("#said") and "data set" in form.text("#said"))
+        assert store.ids() == []
+
+
+@driven
+async def test_a_runs_folder_that_cannot_be_written_is_a_sentence_on_the_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_synthetic(monkeypatch, tmp_path)
+    blocked = tmp_path / "blocked"
+    async with opened(Store(blocked / "runs")) as form:
+        blocked.write_text("a file where the folder should be")
+        form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
+        await form.press("ctrl+r")
+        await form.until(lambda: "cannot be created here" in form.text("#said"))
+        blocked.unlink()
+
+
+@driven
+async def test_a_past_run_is_a_template_with_its_differences_marked(store: Store) -> None:
+    config = RunConfig.from_text(
+        {"variant": "tanh", "front_end": "same32", "learning_rate": "0.03", "data": "synthetic", "epochs": "4"}
+    )
+    record = write_run(store, config)
+    async with opened(store, template=record.id) as form:
+        await form.until(lambda: form.row("learning_rate").has_class("-differs"))
+        assert form.screen.draft.config() == config
+        differing = {row.info.name for row in form.screen.query(FieldRow) if row.has_class("-differs")}
+        assert differing == {"learning_rate", "data", "epochs"}
+        form.row("learning_rate").editor.focus()
+        await form.press("f4")
+        assert form.screen.draft.config().learning_rate == 0.01
+        await form.press("f6")
+        assert form.screen.draft.config() == RunConfig()
+
+
+@driven
+async def test_folded_groups_tell_what_differs(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        await form.type("momentum", "0.8")
+        titles = [str(group.title) for group in form.screen.query(Collapsible)]
+        assert any("momentum 0.8" in title for title in titles)
+
+
+@driven
+async def test_unfold_key_opens_and_closes_every_group(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        assert all(group.collapsed for group in form.screen.query(Collapsible))
+        await form.press("f3")
+        assert not any(group.collapsed for group in form.screen.query(Collapsible))
+        await form.press("f3")
+        assert all(group.collapsed for group in form.screen.query(Collapsible))
+
+
+@driven
+async def test_layers_key_shows_the_table_on_a_narrow_screen_and_escape_steps_out(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        panel = form.screen.query_one("#panel")
+        assert not panel.display
+        await form.press("f2")
+        assert panel.display
+        await form.press("escape")
+        assert not panel.display
+        assert form.app.screen is form.screen
+
+
+@pytest.mark.parametrize("size", [(160, 45), (80, 24), (40, 12)])
+@driven
+async def test_every_field_can_be_reached_by_tab_and_is_in_sight(store: Store, size: tuple[int, int]) -> None:
+    async with opened(store, size=size) as form:
+        await form.press("f3")
+        seen = set()
+        for _ in range(len(SPECS) + 20):
+            seen.add(form.focused())
+            focused = form.screen.focused
+            if isinstance(focused, TextField | ChoiceField):
+                assert form.screen.query_one("#form").region.contains_region(focused.region), focused.id
+            await form.press("tab")
+        assert {f"edit-{name}" for name in SPECS} | {"start", "queue"} <= seen
+
+
+@driven
+async def test_foreign_text_in_a_template_cannot_reach_the_terminal(store: Store) -> None:
+    record = write_run(store, RunConfig(epochs=2), label="[red]\x1b]0;evil\x07[/bold]")
+    async with opened(store, template=record.id) as form:
+        assert "\x1b" not in form.text("#said")

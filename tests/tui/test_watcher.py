@@ -1,0 +1,244 @@
+"""The watcher: in step with the disk, and quiet while nothing happens."""
+
+import os
+from pathlib import Path
+
+import pytest
+from fake_runs import curve, open_writer, started, write_run
+
+from alexnet_tui import events as ev
+from alexnet_tui.config import RunConfig
+from alexnet_tui.files import is_locked, take_lock
+from alexnet_tui.history import State
+from alexnet_tui.store import EVENTS_FILE, REFERENCE, Notes, Store
+from alexnet_tui.tui.watcher import RunsWatcher, newest
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def watcher(store: Store, clock: Clock) -> RunsWatcher:
+    return RunsWatcher(store, clock=clock)
+
+
+def later(watcher: RunsWatcher, clock: Clock, seconds: float = 1.5, polls: int = 9) -> set[str]:
+    """What changed over enough looks for every settled run to have had its turn."""
+    clock.now += seconds
+    return set().union(*(watcher.poll() for _ in range(polls)))
+
+
+def test_reads_epochs_of_all_runs_but_no_steps(store: Store, watcher: RunsWatcher) -> None:
+    record = write_run(store, RunConfig(epochs=3), final=0.6)
+    assert watcher.poll() == {record.id}
+    history = watcher.histories[record.id]
+    assert list(history.epochs["epoch"]) == [1, 2, 3]
+    assert len(history.steps) == 0
+    assert watcher.states[record.id] is State.FINISHED
+    assert watcher.notes[record.id] == Notes()
+
+
+def test_says_nothing_while_nothing_changes(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    write_run(store, RunConfig(epochs=2))
+    write_run(store, RunConfig(epochs=2), epochs_done=1)
+    watcher.poll()
+    assert later(watcher, clock) == set()
+
+
+def test_a_settled_run_is_not_opened_again(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = write_run(store, RunConfig(epochs=2))
+    watcher.poll()
+    # A file that cannot be read would be noticed at once.
+    events = store.path(record.id) / EVENTS_FILE
+    stamp = events.stat()
+    events.write_bytes(b"x" * stamp.st_size)
+    os.utime(events, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert later(watcher, clock) == set()
+    assert watcher.histories[record.id].num_epochs_done == 2
+
+
+def test_follows_a_live_run_line_by_line(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = store.create(RunConfig(epochs=5))
+    lock = take_lock(store.path(record.id))
+    try:
+        watcher.poll()
+        assert watcher.states[record.id] is State.RUNNING
+        with open_writer(store.path(record.id)) as writer:
+            writer.write(started(RunConfig(epochs=5)))
+            writer.write(curve(1, 5))
+            assert watcher.poll() == {record.id}
+            assert watcher.histories[record.id].num_epochs_done == 1
+            writer.write(curve(2, 5))
+            assert watcher.poll() == {record.id}
+            assert watcher.histories[record.id].num_epochs_done == 2
+            assert watcher.poll() == set()
+    finally:
+        os.close(lock)
+    assert later(watcher, clock) == {record.id}
+    assert watcher.states[record.id] is State.LOST
+
+
+def test_an_end_written_just_before_the_lock_goes_is_no_loss(
+    store: Store, watcher: RunsWatcher, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = store.create(RunConfig(epochs=1))
+    lock = take_lock(store.path(record.id))
+    with open_writer(store.path(record.id)) as writer:
+        writer.write(started(RunConfig(epochs=1)))
+        watcher.poll()
+
+        def leave_then_look(path: Path) -> bool:
+            """The trainer says its last word after we read, and is gone when we look at its lock."""
+            writer.write(ev.Stopped(epoch=1, step=10, reason="asked"))
+            os.close(lock)
+            return is_locked(path)
+
+        monkeypatch.setattr("alexnet_tui.tui.watcher.is_locked", leave_then_look)
+        clock.now += 2
+        watcher.poll()
+    assert watcher.states[record.id] is State.STOPPED
+
+
+def test_new_runs_and_deleted_runs_are_noticed(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    first = write_run(store, RunConfig(epochs=1))
+    watcher.poll()
+    second = write_run(store, RunConfig(epochs=1, seed=2))
+    assert watcher.poll() == set()  # At most one look at the folder a second.
+    assert later(watcher, clock) == {second.id}
+    store.delete(first.id)
+    assert later(watcher, clock) == {first.id}
+    assert set(watcher.histories) == set(watcher.states) == set(watcher.notes) == {second.id}
+
+
+def test_a_record_that_lands_after_its_directory_is_found(
+    store: Store, watcher: RunsWatcher, clock: Clock
+) -> None:
+    record = write_run(store, RunConfig(epochs=1))
+    path = store.path(record.id) / "run.json"
+    content = path.read_bytes()
+    path.unlink()
+    assert watcher.poll() == set()
+    path.write_bytes(content)
+    assert later(watcher, clock) == {record.id}
+
+
+def test_open_brings_the_steps_and_goes_on_with_them(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = write_run(store, RunConfig(epochs=2), epochs_done=1)
+    watcher.poll()
+    watcher.open(record.id)
+    assert watcher.poll() == {record.id}
+    assert len(watcher.histories[record.id].steps) == 10
+    assert watcher.histories[record.id].num_epochs_done == 1
+    with open_writer(store.path(record.id), next_seq=99) as writer:
+        writer.write(
+            ev.Step(
+                epoch=2, step=11, train_loss=1.0, train_accuracy=0.5, learning_rate=0.1, images_per_second=1.0
+            )
+        )
+    assert watcher.poll() == {record.id}
+    assert list(watcher.histories[record.id].steps["step"])[-1] == 11
+    watcher.close(record.id)
+    assert later(watcher, clock) == set()
+
+
+def test_a_record_that_became_shorter_is_read_again(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = write_run(store, RunConfig(epochs=4), epochs_done=3)
+    watcher.poll()
+    events = store.path(record.id) / EVENTS_FILE
+    lines = events.read_bytes().splitlines(keepends=True)
+    events.write_bytes(b"".join(lines[:12]))
+    assert later(watcher, clock) == {record.id}
+    assert watcher.histories[record.id].num_epochs_done == 1
+
+
+def test_a_resumed_run_is_live_again(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = write_run(
+        store, RunConfig(epochs=4), epochs_done=2, end=ev.Stopped(epoch=2, step=20, reason="asked")
+    )
+    watcher.poll()
+    assert watcher.states[record.id] is State.STOPPED
+    lock = take_lock(store.path(record.id))
+    try:
+        assert later(watcher, clock) == {record.id}
+        assert watcher.states[record.id] is State.RUNNING
+    finally:
+        os.close(lock)
+
+
+def test_notes_of_another_viewer_arrive(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = write_run(store, RunConfig(epochs=1))
+    watcher.poll()
+    store.save_notes(record.id, Notes(label="mine", tags=["paper"]))
+    assert later(watcher, clock) == {record.id}
+    assert watcher.notes[record.id].label == "mine"
+
+
+def test_saving_notes_needs_no_reading(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = write_run(store, RunConfig(epochs=1))
+    watcher.poll()
+    watcher.save_notes(record.id, Notes(label="mine"))
+    assert watcher.notes[record.id].label == "mine"
+    assert later(watcher, clock) == set()
+
+
+def test_one_damaged_run_costs_one_sentence_not_the_others(
+    store: Store, watcher: RunsWatcher, clock: Clock
+) -> None:
+    good = write_run(store, RunConfig(epochs=1))
+    bad = write_run(store, RunConfig(epochs=1, seed=1))
+    (store.path(bad.id) / "run.json").write_text("{")
+    watcher.poll()
+    assert set(watcher.histories) == {good.id}
+    assert "cannot be read" in watcher.problems[bad.id]
+    assert later(watcher, clock) == set()
+
+
+def test_events_that_are_a_link_are_not_followed(store: Store, watcher: RunsWatcher, tmp_path: Path) -> None:
+    record = write_run(store, RunConfig(epochs=1))
+    events = store.path(record.id) / EVENTS_FILE
+    events.rename(tmp_path / "elsewhere")
+    events.symlink_to(tmp_path / "elsewhere")
+    watcher.poll()
+    assert record.id in watcher.problems
+    assert watcher.histories[record.id].num_epochs_done == 0
+
+
+def test_reference_runs_are_known_as_such(store: Store, watcher: RunsWatcher) -> None:
+    reference = write_run(Store(store.root / REFERENCE), RunConfig(epochs=1))
+    own = write_run(store, RunConfig(epochs=1, seed=1))
+    watcher.poll()
+    assert set(watcher.histories) == {reference.id, own.id}
+    assert watcher.references == {reference.id}
+
+
+def test_a_folder_that_is_not_there_yet_is_no_error(tmp_path: Path, clock: Clock) -> None:
+    store = Store(tmp_path / "later")
+    watcher = RunsWatcher(store, clock=clock)
+    assert watcher.poll() == set()
+    record = write_run(store, RunConfig(epochs=1))
+    assert later(watcher, clock) == {record.id}
+
+
+def test_newest() -> None:
+    assert newest([]) is None
+
+
+def test_forget(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = write_run(store, RunConfig(epochs=1))
+    watcher.poll()
+    store.delete(record.id)
+    watcher.forget(record.id)
+    assert watcher.histories == {}
+    assert later(watcher, clock) == set()

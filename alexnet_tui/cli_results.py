@@ -139,6 +139,7 @@ def _plain_text(built: "Report", width: int) -> str:
 
 
 def _renderers() -> Mapping[ReportFormat, Callable[..., str]]:
+    from alexnet_tui.export import json_text
     from alexnet_tui.report_html import to_html
     from alexnet_tui.report_text import to_latex, to_markdown
 
@@ -146,18 +147,8 @@ def _renderers() -> Mapping[ReportFormat, Callable[..., str]]:
         ReportFormat.MARKDOWN: to_markdown,
         ReportFormat.HTML: to_html,
         ReportFormat.LATEX: to_latex,
-        ReportFormat.JSON: _json_text,
+        ReportFormat.JSON: json_text,
     }
-
-
-def _json_text(value: object) -> str:
-    """JSON in ASCII, infinite and missing numbers as null."""
-    import json
-
-    import msgspec
-
-    plain = msgspec.json.decode(msgspec.json.encode(value))
-    return json.dumps(plain, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
 def _deliver(text: str, output: Path | None) -> None:
@@ -207,7 +198,9 @@ def compare(
         is_grouped=group,
     )
     if as_json:
-        sys.stdout.write(_json_text(compared))
+        from alexnet_tui.export import json_text
+
+        sys.stdout.write(json_text(compared))
     else:
         from alexnet_tui.cli_report import print_comparison
 
@@ -260,7 +253,7 @@ def export(
         labels = _labels(store, [history.id for history in histories])
         _deliver(exporter.to_latex(comparison.compare(histories, found.states, labels=labels)), output)
     elif form is ExportFormat.JSON:
-        _deliver(exporter.to_json(histories).decode(), output)
+        _deliver(exporter.to_json(histories), output)
     else:
         _deliver(exporter.to_csv(histories), output)
     return ExitCode.DONE

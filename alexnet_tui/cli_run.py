@@ -32,10 +32,10 @@ def register(app: typer.Typer) -> None:
     parameters = list(_parameters())
     run.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command("run", help=_HELP, cls=_GroupedCommand)(run)
+    app.command("run", help=_HELP, cls=GroupedCommand)(run)
 
 
-class _GroupedCommand(TyperCommand):
+class GroupedCommand(TyperCommand):
     """Lists options under the headings of their hyperparameters; rich's help pages would cost 0.2 s."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -62,7 +62,7 @@ def run(
     **fields: str | bool | None,
 ) -> int:
     """Train one variant; the signature typer sees is generated from `RunConfig`."""
-    config = RunConfig.from_text(_given(fields))
+    config = RunConfig.from_text(given(fields))
     check_device(config)
     if dry_run:
         return show_plan(config, as_json)
@@ -199,7 +199,7 @@ def _num_classes(data: str) -> int:
     return next((info.num_classes for info in datasets.catalog() if info.name == data), 0) or 10
 
 
-def _given(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
+def given(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
     """The options the user gave, as text; those left out must stay out, for the presets to apply."""
     given = {name: value for name, value in fields.items() if value is not None}
     return {name: value if isinstance(value, str) else format_value(value) for name, value in given.items()}
@@ -207,7 +207,7 @@ def _given(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
 
 def _parameters() -> Iterator[inspect.Parameter]:
     """What typer sees of `run`: the variant, the other hyperparameters by group, and its own options."""
-    yield _parameter(
+    yield parameter(
         "variant",
         str | None,
         typer.Argument(
@@ -220,21 +220,21 @@ def _parameters() -> Iterator[inspect.Parameter]:
     )
     for name in SPECS:
         if name != "variant":
-            yield _field_option(name)
+            yield field_option(name)
     text = typer.Option("--label", metavar="TEXT", help="Your own name for the run.", show_default=False)
     dry = typer.Option(
         "--dry-run",
         help="Print the resolved configuration and the layers; train nothing.",
         show_default=False,
     )
-    yield _parameter("label", str, text, "")
-    yield _parameter("headless", options.Headless, None, False)
-    yield _parameter("as_json", options.AsEvents, None, False)
-    yield _parameter("dry_run", bool, dry, False)
-    yield _parameter("runs_dir", options.RunsDir, None, None)
+    yield parameter("label", str, text, "")
+    yield parameter("headless", options.Headless, None, False)
+    yield parameter("as_json", options.AsEvents, None, False)
+    yield parameter("dry_run", bool, dry, False)
+    yield parameter("runs_dir", options.RunsDir, None, None)
 
 
-def _field_option(name: str) -> inspect.Parameter:
+def field_option(name: str) -> inspect.Parameter:
     """The option of one hyperparameter; text, so that a wrong value is told in our own sentence."""
     spec, option, is_switch = SPECS[name], option_name(name), TYPES[name] is bool
     facts = [
@@ -250,9 +250,9 @@ def _field_option(name: str) -> inspect.Parameter:
         autocompletion=_COMPLETE.get(name),
         show_default=False,
     )
-    return _parameter(name, bool | None if is_switch else str | None, info, None)
+    return parameter(name, bool | None if is_switch else str | None, info, None)
 
 
-def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
+def parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
     annotation = kind if info is None else Annotated[kind, info]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -91,10 +91,7 @@ def _weigh_censored(larger: Sample, smaller: Sample) -> Evidence:
     """Ranks, where a time is only known to be above the last epoch; the estimate is a lower bound."""
     arms = (larger, smaller)
     low = [[math.log(value) for value in sample.values] for sample in arms]
-    high = [
-        [math.inf if seen.is_censored else math.log(seen.value) for seen in sample.observations]
-        for sample in arms
-    ]
+    high = [[math.inf if seen.is_censored else math.log(seen.value) for seen in sample.observations] for sample in arms]
     # A difference is least where the first time is at its least and the second at its most.
     least = [x - y for x, y in itertools.product(low[0], high[1])]
     most = [x - y for x, y in itertools.product(high[0], low[1])]

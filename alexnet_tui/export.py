@@ -6,6 +6,7 @@ five fields of its protocol buffer. The library that writes them brings a web se
 
 import csv
 import io
+import json
 import math
 import struct
 from bisect import bisect_left
@@ -20,8 +21,7 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.files import reason_of, write_atomic
 from alexnet_tui.history import EPOCH_COLUMNS, STEP_COLUMNS, RunHistory, Series
 from alexnet_tui.report_table import COLUMNS, write_spread
-from alexnet_tui.report_text import escape_latex
-from alexnet_tui.text import printable
+from alexnet_tui.text import escape_latex, printable
 
 EXPORT_VERSION = 1
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -53,7 +53,7 @@ def _number(name: str, value: float) -> str:
     return str(int(value)) if name in _COUNTS else repr(value)
 
 
-def to_json(histories: Iterable[RunHistory]) -> bytes:
+def to_json(histories: Iterable[RunHistory]) -> str:
     """Every run with its record, its ``started`` event and its series; a missing value is null."""
     runs = [
         {
@@ -65,7 +65,13 @@ def to_json(histories: Iterable[RunHistory]) -> bytes:
         }
         for history in histories
     ]
-    return msgspec.json.format(msgspec.json.encode({"v": EXPORT_VERSION, "runs": runs}), indent=1) + b"\n"
+    return json_text({"v": EXPORT_VERSION, "runs": runs})
+
+
+def json_text(value: object) -> str:
+    """JSON in ASCII, so that a terminal finds nothing to obey in it; non-finite numbers are null."""
+    plain = msgspec.json.decode(msgspec.json.encode(value))
+    return json.dumps(plain, indent=1, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
 
 
 def _columns(series: Series, names: Sequence[str]) -> dict[str, list[float | int | None]]:

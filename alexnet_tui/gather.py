@@ -66,6 +66,8 @@ def _title(names: Sequence[str]) -> str:
 
 
 def _resolve(store: Store, name: str) -> str:
+    if name == REFERENCE:
+        raise UsageError(f"there are no reference runs under {store.root / REFERENCE}.")
     try:
         return store.resolve(name)
     except StoreError as error:

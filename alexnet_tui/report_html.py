@@ -72,7 +72,8 @@ svg text.tick{font-weight:400;stroke-width:0}
 @media print{:root{--bg:#fff;--card:#fff}main{max-width:none;padding:0}body{font-size:11.5px}h1{font-size:24px}
 h2{margin-top:26px}.card,figure,tr,dl{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
 .cards{grid-template-columns:repeat(3,1fr)}.figures{grid-template-columns:1fr 1fr}table{font-size:10px}
-td,th{padding:3px 5px}@page{margin:14mm}}
+td,th{padding:3px 5px}.big{font-size:19px}.card h3{font-size:12px}.why,.note,.badge,dl,figcaption{font-size:10.5px}
+.card,figure{padding:10px 12px}section+section{break-before:page}@page{margin:14mm}}
 @media (max-width:560px){main{padding:28px 16px}.figures{grid-template-columns:1fr}h1{font-size:26px}}
 """
 _SERIES = "".join(
@@ -129,8 +130,8 @@ def _section(section: Section) -> Iterator[str]:
 def _card(verdict: ClaimVerdict) -> str:
     state = verdict.verdict.value.replace(" ", "-")
     evidence = verdict.evidence
-    big = f"{effect(evidence.estimate, verdict.unit)}" if evidence else "no estimate"
     told = dict(facts(verdict))
+    big = told["Estimate"].split(" (")[0] if evidence else "no estimate"
     interval = f"95% interval {escape(told['95% interval'])}" if evidence else ""
     return (
         f'<article class="card {state}"><div class="badge"><b aria-hidden="true">{SIGNS[verdict.verdict]}</b>'

@@ -1,6 +1,5 @@
 """The report as Markdown, under the headings of the ML Reproducibility Challenge, and its table as LaTeX."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from alexnet_tui import paper
@@ -21,33 +20,7 @@ from alexnet_tui.report_words import (
     side,
     time_ratio,
 )
-from alexnet_tui.text import printable
-
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "–": "--",
-}
-
-
-def escape_markdown(text: str) -> str:
-    """Foreign text that Markdown shows as it is."""
-    return _MARKDOWN.sub(r"\\\1", printable(text, 4000))
-
-
-def escape_latex(text: str) -> str:
-    """Foreign text that LaTeX sets as it is."""
-    return "".join(_LATEX.get(character, character) for character in printable(text, 4000))
+from alexnet_tui.text import escape_latex, escape_markdown
 
 
 def to_markdown(report: Report) -> str:

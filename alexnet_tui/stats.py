@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 EXACT_SPLITS = 200_000
-MONTE_CARLO_DRAWS = 100_000
+MONTE_CARLO_DRAWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)

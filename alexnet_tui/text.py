@@ -10,9 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "_.-=+*#@"
 MISSING = "–"
@@ -115,9 +113,7 @@ def sparkline(values: Sequence[float], width: int, ascii_only: bool = False) -> 
     blocks = _ASCII_BLOCKS if ascii_only else _BLOCKS
     scale = (len(blocks) - 1) / (high - low) if high > low else 0.0
     middle = 0 if scale else len(blocks) // 2
-    return "".join(
-        blocks[round((value - low) * scale) + middle] if math.isfinite(value) else " " for value in picked
-    )
+    return "".join(blocks[round((value - low) * scale) + middle] if math.isfinite(value) else " " for value in picked)
 
 
 def _thin(values: Sequence[float], width: int) -> list[float]:
@@ -127,3 +123,30 @@ def _thin(values: Sequence[float], width: int) -> list[float]:
         return list(values)
     edges = [index * count // width for index in range(width + 1)]
     return [math.fsum(values[start:end]) / (end - start) for start, end in itertools.pairwise(edges)]
+
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "–": "--",
+}
+
+
+def escape_markdown(text: str) -> str:
+    """Foreign text that Markdown shows as it is."""
+    return _MARKDOWN.sub(r"\\\1", printable(text, 4000))
+
+
+def escape_latex(text: str) -> str:
+    """Foreign text that LaTeX sets as it is."""
+    return "".join(_LATEX.get(character, character) for character in printable(text, 4000))

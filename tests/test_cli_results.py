@@ -106,6 +106,20 @@ def test_three_seeds_are_inconclusive_in_words(full: Store) -> None:
     assert "has 3 finished runs; a verdict needs 5." in text
 
 
+def test_what_a_run_says_of_itself_cannot_command_the_terminal(store: Store) -> None:
+    evil = "\x1b]52;c;ZXZpbA==\x07[bold]GPU[/bold]\u202e"
+    for seed, device in enumerate(("cpu", evil)):
+        config = RunConfig(epochs=6, seed=seed)
+        write_run(store, config, label=evil, change_started={"device_class": device, "fingerprint": evil})
+    outputs = [call(store, "report", *options) for options in ((), ("--explain",), ("--format", "markdown"))]
+    outputs += [call(store, "report", "--format", form) for form in ("html", "latex", "json")]
+    outputs += [call(store, "compare", *store.ids(), *options) for options in ((), ("--no-group",), ("--json",))]
+    outputs += [call(store, "export", "--format", form) for form in ("csv", "json", "latex")]
+    for output in outputs:
+        assert not set("\x1b\x07\u202e") & set(output.stdout)
+    assert "[bold]GPU[/bold]" in outputs[0].stdout  # Shown as it is, not obeyed as markup.
+
+
 def test_compare_shows_groups_differences_and_only_what_differs(full: Store) -> None:
     text = call(full, "compare", "mine").stdout
     assert "activation" in text

@@ -19,9 +19,10 @@ from alexnet_tui.gather import gather
 from alexnet_tui.report import Report, build
 from alexnet_tui.report_html import to_html
 from alexnet_tui.report_table import Kind, RunValue, Spread, write_spread
-from alexnet_tui.report_text import escape_latex, escape_markdown, to_latex, to_markdown
+from alexnet_tui.report_text import to_latex, to_markdown
 from alexnet_tui.report_words import explain
 from alexnet_tui.store import Store
+from alexnet_tui.text import escape_latex, escape_markdown
 
 HOSTILE = '<script>alert(1)</script>|$\\x_{1}&"'
 

@@ -118,9 +118,14 @@ def _log_ticks(low: float, high: float, measure: Measure, most: int) -> list[Tic
             break
     places = places[:: math.ceil(len(places) / most)] if places else []
     if len(places) < 2:  # Less than a decade: round values of the linear axis, at their logarithms.
-        linear = ticks(10**low, 10**high, measure, most)
+        linear = ticks(_unlog(low), _unlog(high), measure, most)
         return [Tick(math.log10(tick.at), tick.label) for tick in linear if tick.at > 0]
-    return _distinct([Tick(place, f"{scale * 10**place:.3g}{sign}") for place in places])
+    return _distinct([Tick(place, f"{scale * _unlog(place):.3g}{sign}") for place in places])
+
+
+def _unlog(place: float) -> float:
+    """What a place on a log axis stands for, kept within what a float can hold."""
+    return math.pow(10.0, min(max(place, -300.0), 300.0))
 
 
 def with_last(chosen: Sequence[Tick], last: float, measure: Measure, gap: float) -> list[Tick]:

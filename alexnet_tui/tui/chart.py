@@ -106,7 +106,8 @@ class MetricChart(Widget):
         self._prepared: list[Prepared] | None = None
         self._picture: Picture | None = None
         self._palette: dict[str, Style] = {}
-        self._dragged_from: int | None = None
+        self._pressed_at: int | None = None
+        self._dragged_to: int | None = None
 
     @property
     def face(self) -> Face:
@@ -311,23 +312,24 @@ class MetricChart(Widget):
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Begin to drag the window."""
-        self._dragged_from = event.x
+        self._pressed_at = self._dragged_to = event.x
         self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Drag the window along."""
-        window = self.picture.window
-        if self._dragged_from is None or window is None or not event.delta_x:
+        window, last = self.picture.window, self._dragged_to
+        if last is None or window is None or event.x == last:
             return
-        self._pan(-event.delta_x * (window.x_high - window.x_low) / window.columns)
+        self._dragged_to = event.x
+        self._pan((last - event.x) * (window.x_high - window.x_low) / window.columns)
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         """A click sets the crosshair; the end of a drag does not."""
         self.release_mouse()
-        started, self._dragged_from = self._dragged_from, None
-        place = self._x_under(event)
-        places = self.places()
-        if started == event.x and place is not None and len(places):
+        is_click = self._pressed_at == event.x
+        self._pressed_at = self._dragged_to = None
+        place, places = self._x_under(event), self.places()
+        if is_click and place is not None and len(places):
             self._ask(cross=float(places[nearest_index(places, place)]))
 
     def _x_under(self, event: events.MouseEvent) -> float | None:

@@ -75,3 +75,18 @@ def parse_seeds(text: str) -> int:
     if not (plain.isascii() and plain.isdigit()) or not 1 <= int(plain) <= MAX_SEEDS:
         raise ConfigError(SEEDS, f"must be a whole number, 1 to {MAX_SEEDS}, not {printable(text, 30)!r}.")
     return int(plain)
+
+
+def extra_error(name: str, text: str) -> str:
+    """Why the text of a field that is no hyperparameter cannot be used, or empty."""
+    try:
+        if name == SEEDS:
+            parse_seeds(text)
+    except ConfigError as error:
+        return error.reason
+    return ""
+
+
+def empty_extras() -> dict[str, str]:
+    """The fields that are no hyperparameters, as they are at first."""
+    return {SEEDS: "1", LABEL: ""}

@@ -103,15 +103,20 @@ class FilterLine(Vertical):
         self.post_message(self.Left())
 
     def _read(self, text: str) -> None:
-        """Take a filter in; one that means nothing changes no row."""
+        """Take a filter in; while its last word means nothing, the words before it hold."""
         error = self.query_one("#filter-error", Static)
         try:
             parsed = query.parse(text)
         except query.QueryError as problem:
             error.update(Content(printable(str(problem), 300)))
             error.add_class("-shown")
-            return
-        error.remove_class("-shown")
+            text = query.without_last_word(text)
+            try:
+                parsed = query.parse(text)
+            except query.QueryError:
+                return
+        else:
+            error.remove_class("-shown")
         if text != self.text:
             self.text, self.query_now = text, parsed
             self.post_message(self.Changed())

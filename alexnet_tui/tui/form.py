@@ -13,11 +13,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.geometry import Region
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Collapsible, Input, Static
 
 from alexnet_tui.text import printable
 
@@ -147,7 +147,11 @@ class ChoiceField(Widget, can_focus=True):
         values = self._values()
         place = values.index(self.text) + 1 if self.text in values else 0
         shown = Content(printable(self.text, 40)).stylize("$accent bold")
-        return Content.assemble("< ", shown, " > ", (f" {place} of {len(values)}", "$text-muted"))
+        return Content.assemble("< ", shown, " > ", (f"{place}/{len(values)}", "$text-muted"))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """One line, whatever there is to say."""
+        return 1
 
     def action_move(self, step: int) -> None:
         """Choose a neighbour; the ends hold."""
@@ -352,6 +356,19 @@ class FormScroll(VerticalScroll, can_focus=False, inherit_bindings=False):
         else:
             self.screen.focus_previous()
 
-    def reveal(self, widget: Widget) -> None:
-        """Scroll so that a row and its message can be seen."""
-        self.scroll_to_region(Region.from_offset(widget.virtual_region.offset, widget.outer_size), animate=False)
+
+class FieldGroup(Collapsible):
+    """A foldable group of rows; folded, its title tells the values in one line."""
+
+    def __init__(self, group: str, rows: Sequence[FieldRow]) -> None:
+        super().__init__(*rows, title="", collapsed=True, classes="group")
+        self.group = group
+        self.rows = tuple(rows)
+
+    def show_values(self, differing: Sequence[str], others: Sequence[str]) -> None:
+        """Write the title: what differs from the preset, and, while folded, the rest."""
+        told = {"bold $accent": differing, "$text-muted": others if self.collapsed else ()}
+        parts = [Content(f"{self.group:<14}").stylize("bold")]
+        for style, words in told.items():
+            parts.append(Content(printable("".join(f"{word}, " for word in words), 300)).stylize(style))
+        self.title = Content("").join(parts).rstrip(", ")  # type: ignore[assignment]

@@ -27,7 +27,16 @@ from alexnet_tui.text import printable
 from alexnet_tui.tui import fields, run_summary, starting
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.draft import Draft
-from alexnet_tui.tui.form import CardField, ChoiceField, FieldEdited, FieldFocused, FieldRow, FormScroll, TextField
+from alexnet_tui.tui.form import (
+    CardField,
+    ChoiceField,
+    FieldEdited,
+    FieldFocused,
+    FieldGroup,
+    FieldRow,
+    FormScroll,
+    TextField,
+)
 from alexnet_tui.variants import FRONT_ENDS
 
 if TYPE_CHECKING:
@@ -73,14 +82,15 @@ class NewRunScreen(Screen[None]):
         super().__init__()
         self._template = template_run_id
         self.draft = Draft()
-        self.extras = {fields.SEEDS: "1", fields.LABEL: ""}
+        self.extras = fields.empty_extras()
         self._infos = fields.field_infos()
         self._cards = CardField(self._infos[CARDS])
         self._rows = {name: FieldRow(info) for name, info in self._infos.items() if name != CARDS}
         self._rows |= {info.name: FieldRow(info) for info in fields.EXTRA_FIELDS}
-        self._groups: dict[str, Collapsible] = {}
+        self._groups: dict[str, FieldGroup] = {}
         self._catalog: dict[str, datasets.DatasetInfo] = {}
         self._preparing = ""
+        self._said = self._help = ""
         self._redraw: Timer | None = None
 
     # ------------------------------------------------------------------ parts
@@ -99,7 +109,6 @@ class NewRunScreen(Screen[None]):
         with Horizontal(id="bar"):
             yield Button("Start", id="start", compact=True, variant="primary")
             yield Button("Queue", id="queue", compact=True)
-            yield Static(id="said")
         yield KeyBar()
 
     def _compose_groups(self) -> Iterator[Widget]:
@@ -109,7 +118,7 @@ class NewRunScreen(Screen[None]):
             if group == OPEN_GROUP:
                 yield from (*rows, *(self._rows[info.name] for info in fields.EXTRA_FIELDS))
             else:
-                self._groups[group] = Collapsible(*rows, title="", collapsed=True, classes="group")
+                self._groups[group] = FieldGroup(group, rows)
                 yield self._groups[group]
 
     def on_mount(self) -> None:
@@ -125,7 +134,7 @@ class NewRunScreen(Screen[None]):
         form = self.query_one("#form", FormScroll)
         room = form.size.height - sum(child.outer_size.height for child in form.children)
         for group in self._groups.values():
-            room -= len(group.query(FieldRow)) + 1
+            room -= len(group.rows) + 1
             if room < 0:
                 break
             group.collapsed = False
@@ -145,7 +154,7 @@ class NewRunScreen(Screen[None]):
         history = self._app.watcher.histories.get(template_run_id)
         config = history.record.config if history else self._app.store.record(template_run_id).config
         self.draft = Draft.of(config)
-        self.extras = {fields.SEEDS: "1", fields.LABEL: ""}
+        self.extras = fields.empty_extras()
         self._refresh_all()
         self._say(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
 
@@ -176,8 +185,8 @@ class NewRunScreen(Screen[None]):
     @on(FieldFocused)
     def _explain(self, message: FieldFocused) -> None:
         row = self._rows.get(message.name)
-        info = row.info if row else self._infos[message.name]
-        self.query_one("#help", Static).update(Content(info.help), layout=False)
+        self._help = (row.info if row else self._infos[message.name]).help
+        self._show_help()
         if row:
             row.scroll_visible(animate=False)
 
@@ -196,7 +205,9 @@ class NewRunScreen(Screen[None]):
         if name == CARDS:
             self._cards.set_text(self.draft.texts[name])
         elif name in self.extras:
-            self._rows[name].show(self.extras[name], error=self._extra_error(name), differs=False, preset="")
+            self._rows[name].show(
+                self.extras[name], error=fields.extra_error(name, self.extras[name]), differs=False, preset=""
+            )
         else:
             self._rows[name].show(
                 self.draft.texts[name],
@@ -205,24 +216,14 @@ class NewRunScreen(Screen[None]):
                 preset=self.draft.preset_text(name),
             )
 
-    def _extra_error(self, name: str) -> str:
-        try:
-            if name == fields.SEEDS:
-                fields.parse_seeds(self.extras[name])
-        except ConfigError as error:
-            return error.reason
-        return ""
-
     @on(Collapsible.Toggled)
     def _show_groups(self) -> None:
-        """Folded groups tell their values in one line; unfolded ones only what differs."""
         for group, widget in self._groups.items():
-            parts = [Content(f"{group:<14}").stylize("bold")]
-            styles = {True: "bold $accent", False: "$text-muted"}
-            for differing in (True, False) if widget.collapsed else (True,):
-                told = [f"{_title(name)} {text}, " for name, text in self.draft.values(group, differing=differing)]
-                parts.append(Content(printable("".join(told), 300)).stylize(styles[differing]))
-            widget.title = Content("").join(parts).rstrip(", ")  # type: ignore[assignment]
+            told = [
+                [f"{_title(name)} {text}" for name, text in self.draft.values(group, differing=differing)]
+                for differing in (True, False)
+            ]
+            widget.show_values(*told)
 
     # ---------------------------------------------------------------- summary
 
@@ -236,15 +237,18 @@ class NewRunScreen(Screen[None]):
         try:
             config = self.draft.config()
         except ConfigError as error:
-            text = Content(f"{error.field.replace('_', ' ')} {error.reason}").stylize("$error")
-            self.query_one("#summary", Static).update(text)
+            text = Content(f"{_title(error.field)} {error.reason}").stylize("$error")
             self.query_one("#brief", Static).update(text, layout=False)
+            self.query_one("#summary", Static).add_class("-old")
             return
+        self.query_one("#summary", Static).remove_class("-old")
         info = self._catalog.get(config.data)
         summary = run_summary.summarise(
             config,
             self._app.watcher.histories.values(),
-            num_runs=1 if self._extra_error(fields.SEEDS) else fields.parse_seeds(self.extras[fields.SEEDS]),
+            num_runs=1
+            if fields.extra_error(fields.SEEDS, self.extras[fields.SEEDS])
+            else fields.parse_seeds(self.extras[fields.SEEDS]),
             num_train=info.num_train if info else fields.TYPICAL_IMAGES,
             num_classes=info.num_classes if info else fields.TYPICAL_CLASSES,
             host=platform.node(),
@@ -292,7 +296,7 @@ class NewRunScreen(Screen[None]):
         self._prepare(config, None)
 
     def _submit(self, *, is_queued: bool) -> None:
-        bad = list(self.draft.errors()) + [name for name in self.extras if self._extra_error(name)]
+        bad = list(self.draft.errors()) + [name for name in self.extras if fields.extra_error(name, self.extras[name])]
         if bad:
             many = f"{len(bad)} fields hold" if len(bad) > 1 else "One field holds"
             self._refuse(bad[0], f"{many} no usable value: {', '.join(name.replace('_', ' ') for name in bad)}.")
@@ -353,15 +357,20 @@ class NewRunScreen(Screen[None]):
         row = self._rows.get(name)
         if row is None:
             return
-        group = next((group for group in self._groups.values() if row in group.query(FieldRow)), None)
+        group = next((group for group in self._groups.values() if row in group.rows), None)
         if group is not None:
             group.collapsed = False
         self.call_after_refresh(row.editor.focus)
 
     def _say(self, sentence: str, *, is_error: bool = False) -> None:
-        said = self.query_one("#said", Static)
-        said.set_class(is_error, "-error")
-        said.update(Content(printable(sentence, 400)), layout=False)
+        """Say something that stays until the next act; empty gives the place back to the field's help."""
+        self._said = sentence
+        self.query_one("#help", Static).set_class(is_error, "-error")
+        self._show_help()
+
+    def _show_help(self) -> None:
+        text = Content(printable(self._said or self._help, 400))
+        self.query_one("#help", Static).update(text, layout=False)
 
     # ---------------------------------------------------------------- motions
 
@@ -399,7 +408,7 @@ class NewRunScreen(Screen[None]):
     def action_clear(self) -> None:
         """Put every field back to the defaults."""
         self.draft = Draft()
-        self.extras = {fields.SEEDS: "1", fields.LABEL: ""}
+        self.extras = fields.empty_extras()
         self._refresh_all()
         self._say("Every field is back to its default.")
 

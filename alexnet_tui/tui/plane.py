@@ -27,6 +27,7 @@ from alexnet_tui.tui.series import Floats, nearest_index, value_at
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
 END_LABEL_CELLS = 14
+_REACH = 5
 
 
 @dataclass(slots=True)
@@ -209,7 +210,7 @@ class Plane:
 
     def _near(self, row: int) -> Iterator[int]:
         """Rows of the plane within reach of a label, the nearest first."""
-        for distance in (0, 1, -1, 2, -2, 3, -3):
+        for distance in sorted(range(-_REACH, _REACH + 1), key=abs):
             if self.top <= row + distance < self.top + self.window.rows:
                 yield row + distance
 

@@ -138,14 +138,18 @@ def _head(
     ink: Ink,
 ) -> int:
     """Title, notes and legend; returns the first row below them."""
-    title = face.title if view.cross is None or not prepared else f"{face.title} at {format_x(view.cross, face)}"
+    title = face.title
+    if view.cross is not None and prepared:
+        title += f" at {format_x(view.cross, face)}"
     column = sheet.put(0, 0, title, "title") + 2
     aside = (" . " if ink is Ink.ASCII else " · ").join(notes)
-    free = sheet.width - (cell_len(aside) + 2 if aside else 0)
-    if aside and free > column - 2:
-        sheet.put(0, free + 2, aside, "label")
+    fits = cell_len(aside) + column <= sheet.width
+    free = sheet.width - (cell_len(aside) + 2 if aside and fits else 0)
     entries = [_legend_entry(one, face, view, ink) for one in prepared if not one.curve.is_faint]
-    return _legend(sheet, entries, column, free)
+    row = _legend(sheet, entries, column, free)
+    if aside:  # What is hidden is said, if it takes a line of its own.
+        sheet.put(0 if fits else row, sheet.width - cell_len(aside) if fits else 0, aside, "label")
+    return row if fits else row + 1
 
 
 def _legend(sheet: Sheet, entries: Sequence[list[tuple[str, str]]], column: int, free: int) -> int:

@@ -53,7 +53,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
-_TERM = re.compile(r"(?P<key>[A-Za-z_][\w]*)(?P<operator>!=|>=|<=|=|<|>|:)(?P<value>.*)", re.DOTALL)
+_TERM = re.compile(r"(?P<key>[A-Za-z_][\w-]*)(?P<operator>!=|>=|<=|=|<|>|:)(?P<value>.*)", re.DOTALL)
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBERS: dict[str, Callable[[RunRow], float | None]] = {
     "best": lambda row: _percent(row.best),
@@ -120,6 +120,11 @@ def parse(text: str) -> Query:
         predicate = _term(word[1:] if is_negated else word, query)
         query.predicates.append(_negated(predicate) if is_negated else predicate)
     return query
+
+
+def without_last_word(text: str) -> str:
+    """A filter without the word that is being typed."""
+    return " ".join(_WORD.findall(text)[:-1])
 
 
 def _negated(predicate: Predicate) -> Predicate:

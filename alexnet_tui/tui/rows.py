@@ -114,6 +114,7 @@ def _merge(rows: Sequence[RunRow]) -> RunRow:
     """The row of a group: means of what its runs have."""
     if len(rows) == 1:
         return rows[0]
+    rows = sorted(rows, key=lambda row: (row.config.seed, row.created))
     newest = max(rows, key=lambda row: row.created)
     # A run cut short says nothing about the others: while any is finished, only finished ones count.
     counted = [row for row in rows if row.state is State.FINISHED] or rows

@@ -53,18 +53,18 @@ def step_curve(history: RunHistory, name: str, *, slot: int, x_axis: str = "epoc
 
 def loss_curves(history: RunHistory, pace: RunHistory | None, pace_name: str = "") -> list[Curve]:
     """Training and test loss; the pace line is the other run's test loss."""
-    curves = []
+    curves: list[Curve] = []
     if len(history.steps):
         curves.append(step_curve(history, "train", slot=0))
-    if len(history.epochs) > 1 or not curves:
+    if len(history.epochs) > 1 or (len(history.epochs) and not curves):
         curves.append(curve(history, "train_loss", "train", slot=0))
     return curves + _measured(history, "loss", pace, pace_name)
 
 
 def accuracy_curves(history: RunHistory, pace: RunHistory | None, pace_name: str = "") -> list[Curve]:
     """Training accuracy in evaluation mode and test accuracy."""
-    train = curve(history, "train_eval_accuracy", "train", slot=0)
-    return [train, *_measured(history, "accuracy", pace, pace_name)]
+    train = [curve(history, "train_eval_accuracy", "train", slot=0)] if len(history.epochs) else []
+    return train + _measured(history, "accuracy", pace, pace_name)
 
 
 def _measured(history: RunHistory, kind: str, pace: RunHistory | None, pace_name: str) -> list[Curve]:

@@ -79,7 +79,7 @@ def brief(summary: RunSummary) -> Content:
         (f"{format_count(summary.num_steps)} steps", "bold"),
         (" · ", "$text-muted"),
         (_duration(summary), "bold"),
-        (f" ({summary.time.basis if summary.time else _NO_TIME})", "$text-muted"),
+        (f" ({summary.time.basis})" if summary.time else "", "$text-muted"),
         (" · ", "$text-muted"),
         f"{summary.num_parameters / 1e6:.1f} M weights",
         (" · ", "$text-muted"),

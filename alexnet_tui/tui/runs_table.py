@@ -236,15 +236,12 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
         key, is_descending = self._sort
         segments = [Segment(" ", plain)]
         for position, (column, cells) in enumerate(self._layout):
-            title, style = column.title, plain
-            if column.key == key and cells:
-                arrow = self.context.glyphs.down if is_descending else self.context.glyphs.up
-                title = (arrow + title)[:cells] if column.align_right else (title + arrow)[: max(cells, 1)]
-                style = lit
-            aligned = title.rjust(cells) if column.align_right else title.ljust(cells)
+            is_sorted = column.key == key
             if position:
-                segments.append(Segment(" " * GAP, plain))
-            segments.append(Segment(aligned[:cells], style))
+                arrow = self.context.glyphs.down if is_descending else self.context.glyphs.up
+                segments.append(Segment((arrow if is_sorted else " ").rjust(GAP), lit if is_sorted else plain))
+            title = column.title.rjust(cells) if column.align_right else column.title.ljust(cells)
+            segments.append(Segment(title[:cells], lit if is_sorted else plain))
         return Strip(segments).adjust_cell_length(width, plain)
 
     def _line(self, row: RunRow, is_cursor: bool, width: int) -> Strip:

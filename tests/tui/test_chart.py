@@ -3,10 +3,12 @@
 import math
 import os
 import re
+import time
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from pilot import driven
 from textual.app import App, ComposeResult
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.pilot import Pilot
@@ -80,10 +82,8 @@ def test_one_spike_among_100_000_points_is_drawn_at_its_height() -> None:
 def test_a_gap_stays_a_gap_and_a_lone_point_a_point() -> None:
     window = Window(0.0, 6.0, 0.0, 1.0, 20, 4)
     low, _ = trace(np.arange(7.0), np.array([0, 0, NAN, 1, NAN, 0, 0]), window, Ink.BRAILLE)
-    drawn = np.flatnonzero(np.isfinite(low))
-    assert 20 in drawn
-    assert not {14, 16, 18, 19, 21, 24, 28} & set(drawn.tolist())
-    assert {0, 3, 6, 33, 39} <= set(drawn.tolist())
+    drawn = set(np.flatnonzero(np.isfinite(low)).tolist())
+    assert drawn == {*range(8), 19, 20, *range(32, 40)}
 
 
 def test_dots_become_the_right_braille_blocks_and_signs() -> None:
@@ -227,15 +227,16 @@ def test_a_band_and_a_pace_line_have_quiet_styles() -> None:
 
 def test_end_labels_name_the_curves_on_a_wide_chart() -> None:
     drawn = picture(curve([1, 2], "low one"), curve([1, 9], "high one", 1), size=(90, 20))
-    lines = rows(drawn)
-    high = next(index for index, line in enumerate(lines) if "▲ high one" in line and index > 1)
-    low = next(index for index, line in enumerate(lines) if "● low one" in line and index > 1)
+    lines = rows(drawn)[drawn.top :]
+    high = next(index for index, line in enumerate(lines) if "▲ high one" in line)
+    low = next(index for index, line in enumerate(lines) if "● low one" in line)
     assert high < low
 
 
 def test_end_labels_never_cover_each_other() -> None:
     curves = [curve([1, 2 + index / 1000], f"name{index}", index) for index in range(6)]
-    lines = rows(picture(*curves, size=(90, 24)))[3:]
+    drawn = picture(*curves, size=(90, 24))
+    lines = rows(drawn)[drawn.top :]
     assert all(sum(f"name{index}" in line for line in lines) == 1 for index in range(6))
 
 
@@ -319,7 +320,6 @@ class Host(App[None]):
     def on_mount(self) -> None:
         for theme in THEMES:
             self.register_theme(theme)
-        self.chart.show(self.curves)
 
     @property
     def chart(self) -> MetricChart:
@@ -330,12 +330,26 @@ class Host(App[None]):
         self.views.append(message.view)
 
 
+async def shown(pilot: Pilot[None]) -> MetricChart:
+    """The chart, once it is laid out and holds the host's curves."""
+    app = pilot.app
+    assert isinstance(app, Host)
+    deadline = time.monotonic() + 10
+    while not app.query(MetricChart) or not app.chart.size.width:
+        assert time.monotonic() < deadline
+        await pilot.pause()
+    app.chart.show(app.curves)
+    await pilot.pause()
+    return app.chart
+
+
 LONG = curve(np.linspace(2, 1, 100).tolist())
 
 
+@driven
 async def test_keys_of_a_screen_zoom_pan_and_read() -> None:
     async with Host(LONG).run_test(size=(80, 24)) as pilot:
-        chart = pilot.app.query_one(MetricChart)
+        chart = await shown(pilot)
         chart.step_cross(1)
         assert chart.view.cross == 100, "it begins at the last point"
         chart.step_cross(-1)
@@ -369,9 +383,10 @@ async def test_keys_of_a_screen_zoom_pan_and_read() -> None:
         assert chart.view == View()
 
 
+@driven
 async def test_zoom_stays_around_the_crosshair() -> None:
     async with Host(LONG).run_test(size=(80, 24)) as pilot:
-        chart = pilot.app.query_one(MetricChart)
+        chart = await shown(pilot)
         chart.view = View(cross=10.0)
         chart.zoom(1)
         assert chart.view.x_low is not None
@@ -385,10 +400,11 @@ async def wheel(pilot: Pilot[None], kind: type[MouseScrollUp | MouseScrollDown])
     await pilot.pause()
 
 
+@driven
 async def test_the_mouse_zooms_reads_and_drags() -> None:
     app = Host(LONG)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await shown(pilot)
         under = app.chart.picture.x_at(40)
         assert under is not None
         await wheel(pilot, MouseScrollUp)
@@ -410,11 +426,12 @@ async def test_the_mouse_zooms_reads_and_drags() -> None:
         assert app.views[-1].x_low is None
 
 
+@driven
 async def test_without_colour_nothing_breaks_and_markers_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = Host(LONG)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await shown(pilot)
         app.theme = "alexnet-ansi"
         await pilot.pause()
         app.chart.view = View(cross=50.0, smoothing=SMOOTHINGS[1])
@@ -424,10 +441,11 @@ async def test_without_colour_nothing_breaks_and_markers_repeat(monkeypatch: pyt
     os.environ.pop("NO_COLOR", None)
 
 
+@driven
 async def test_only_rows_that_changed_are_painted_again() -> None:
     app = Host(LONG)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await shown(pilot)
         first = app.chart.picture
         app.chart.show([LONG])
         assert app.chart.picture is not first
@@ -438,10 +456,11 @@ async def test_only_rows_that_changed_are_painted_again() -> None:
         assert app.chart.render_line(19).text.split() == ["epoch", "1", "2", "3"]
 
 
+@driven
 async def test_a_chart_follows_its_size_and_theme() -> None:
     app = Host(LONG)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+        await shown(pilot)
         before = {segment.style for segment in app.chart.render_line(8)}
         app.theme = "alexnet-light"
         await pilot.pause()

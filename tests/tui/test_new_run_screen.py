@@ -107,7 +107,7 @@ class Form:
 
     def group_of(self, name: str) -> Collapsible:
         groups = self.screen.query(Collapsible)
-        return next(group for group in groups if self.row(name) in group.query(FieldRow))
+        return next(group for group in groups if self.row(name) in group.query(FieldRow).results())
 
     def text(self, selector: str) -> str:
         return str(self.screen.query_one(selector, Static).render())
@@ -265,7 +265,8 @@ async def test_summary_tells_time_from_past_runs_and_the_layer_table(store: Stor
 @driven
 async def test_without_past_runs_the_summary_says_so(store: Store) -> None:
     async with opened(store) as form:
-        assert "no past run here" in form.text("#brief")
+        assert "time unknown" in form.text("#brief")
+        assert "no past run here" in form.text("#summary")
 
 
 @driven
@@ -300,7 +301,7 @@ async def test_start_refuses_and_goes_to_the_bad_field_in_its_folded_group(store
         await form.press("ctrl+r")
         await form.until(lambda: form.focused() == "edit-learning_rate")
         assert not group.collapsed
-        assert "learning rate" in form.text("#said")
+        assert "learning rate" in form.text("#help")
         assert store.ids() == []
 
 
@@ -347,7 +348,7 @@ async def test_queue_starts_nothing_itself(store: Store, monkeypatch: pytest.Mon
     async with opened(store) as form:
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
         await form.press("ctrl+s")
-        await form.until(lambda: "Queued" in form.text("#said"))
+        await form.until(lambda: "Queued" in form.text("#help"))
         assert [load(store, run_id)[1] for run_id in store.ids()] == [State.QUEUED]
         assert form.app.opened == []
 
@@ -358,7 +359,7 @@ async def test_data_that_cannot_be_had_is_a_sentence_on_the_form(store: Store) -
         await form.type("label", "x")
         form.screen.draft.edit("data", "missing-set")
         await form.press("ctrl+r")
-        await form.until(lambda: "missing-set" in form.text("#said") and "data set" in form.text("#said"))
+        await form.until(lambda: "missing-set" in form.text("#help") and "data set" in form.text("#help"))
         assert store.ids() == []
 
 
@@ -372,7 +373,7 @@ async def test_a_runs_folder_that_cannot_be_written_is_a_sentence_on_the_form(
         blocked.write_text("a file where the folder should be")
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
         await form.press("ctrl+r")
-        await form.until(lambda: "cannot be created here" in form.text("#said"))
+        await form.until(lambda: "cannot be created here" in form.text("#help"))
         blocked.unlink()
 
 
@@ -443,4 +444,4 @@ async def test_every_field_can_be_reached_by_tab_and_is_in_sight(store: Store, s
 async def test_foreign_text_in_a_template_cannot_reach_the_terminal(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=2), label="[red]\x1b]0;evil\x07[/bold]")
     async with opened(store, template=record.id) as form:
-        assert "\x1b" not in form.text("#said")
+        assert "\x1b" not in form.text("#help")

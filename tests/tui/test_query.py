@@ -123,7 +123,7 @@ def test_marked_and_pinned_are_asked_of_the_console() -> None:
     [
         ("varaint=tanh", "there is no 'varaint' to filter by; did you mean variant?"),
         ("lr>=", "lr>= needs a value behind it."),
-        ("lr>=high", "lr needs a number, not 'high'."),
+        ("lr>=high", "learning_rate needs a number, not 'high'."),
         ("best>", "best> needs a value behind it."),
         ("is:runing", "a run is never 'runing'; did you mean running?"),
         ("tag>a", "words have no order; use : or =."),

@@ -1,0 +1,392 @@
+"""The console as a whole: places, themes, help, leaving, and what it does to the terminal."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import fake_trainer
+import pytest
+from fake_runs import write_run
+from pilot import console, driven
+
+from alexnet_tui.config import RunConfig
+from alexnet_tui.errors import LaunchError, UsageError
+from alexnet_tui.files import take_lock
+from alexnet_tui.history import State
+from alexnet_tui.launch import local
+from alexnet_tui.store import Store
+from alexnet_tui.tui.app import run_console
+from alexnet_tui.tui.compare_screen import CompareScreen
+from alexnet_tui.tui.glyphs import is_ascii_terminal
+from alexnet_tui.tui.help_screen import HelpScreen, help_lines
+from alexnet_tui.tui.new_run_screen import NewRunScreen
+from alexnet_tui.tui.run_screen import RunScreen
+from alexnet_tui.tui.runs_screen import RunsScreen
+from alexnet_tui.tui.settings import load_settings, state_directory
+from alexnet_tui.tui.themes import ANSI, DARK, LIGHT
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def two(store: Store) -> list[str]:
+    return [write_run(store, RunConfig(epochs=2, seed=seed)).id for seed in (1, 2)]
+
+
+# Places
+
+
+@driven
+async def test_digits_go_to_places_and_escape_comes_back(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        for key, screen in (("2", NewRunScreen), ("3", RunScreen)):
+            await c.press(key)
+            await c.wait_for(lambda screen=screen: isinstance(c.app.screen, screen))  # type: ignore[misc]
+            assert len(c.app.screen_stack) == 2
+            await c.press("1")
+            await c.wait_for(lambda: isinstance(c.app.screen, RunsScreen))
+        await c.press("escape", "escape")
+        assert isinstance(c.app.screen, RunsScreen)
+
+
+@driven
+async def test_compare_shows_the_marked_runs(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("4")
+        assert "Mark two or more runs" in c.notifications()[-1]
+        await c.press("space", "space", "c")
+        await c.wait_for(lambda: isinstance(c.app.screen, CompareScreen))
+        await c.press("1", "4")
+        await c.wait_for(lambda: isinstance(c.app.screen, CompareScreen))
+
+
+@driven
+async def test_enter_opens_the_run_and_screens_are_made_once(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("enter")
+        await c.wait_for(lambda: isinstance(c.app.screen, RunScreen))
+        first = c.app.screen
+        await c.press("1", "down", "enter")
+        await c.wait_for(lambda: c.app.screen is first)
+        assert c.app.screen_stack[1:] == [first]
+
+
+@driven
+async def test_n_and_d_open_the_form(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("n")
+        await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
+        c.app.go_home()
+        await c.press("d")
+        await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
+
+
+@driven
+async def test_a_run_can_be_opened_at_once(store: Store, two: list[str]) -> None:
+    async with console(store, run_id=two[0]) as c:
+        await c.wait_for(lambda: isinstance(c.app.screen, RunScreen))
+        await c.press("1")
+        await c.wait_for(lambda: isinstance(c.app.screen, RunsScreen))
+
+
+@driven
+async def test_a_click_on_a_tab_and_on_a_key(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        x = c.text().splitlines()[0].index("New run")
+        await c.pilot.click("TopBar", offset=(x, 0))
+        await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
+        c.app.go_home()
+        await c.pilot.pause()
+        x = c.text().splitlines()[-1].index("Mark")
+        await c.pilot.click("KeyBar", offset=(x, 0))
+        await c.wait_for(lambda: len(c.app.marked_run_ids) == 1)
+
+
+@driven
+async def test_the_bar_of_a_narrow_terminal_keeps_the_present_place(store: Store, two: list[str]) -> None:
+    async with console(store, size=(40, 12)) as c:
+        first, *_, last = c.text().splitlines()
+        assert first.split() == ["1", "Runs", "2", "3", "4", "5", "2", "runs"]
+        assert last.endswith("q Quit")
+
+
+@driven
+async def test_without_runs_there_is_no_run_to_show(store: Store) -> None:
+    async with console(store) as c:
+        await c.press("3")
+        assert "There is no run yet" in c.notifications()[-1]
+
+
+# Stop and resume
+
+
+@driven
+async def test_resume_and_stop_a_run_from_the_table(store: Store) -> None:
+    record = store.create(RunConfig(epochs=500))
+    async with console(store) as c:
+        c.app.trainer = fake_trainer.command("slow")
+        try:
+            await c.press("R")
+            await c.wait_for(lambda: c.app.watcher.states[record.id] is State.RUNNING, 30)
+            assert c.app.num_running() == 1
+            await c.press("x")
+            await c.wait_for(lambda: c.app.watcher.states[record.id] is State.STOPPED, 30)
+            await c.wait_for(lambda: any("stopped" in text for text in c.notifications()))
+        finally:
+            with contextlib.suppress(LaunchError):
+                local.kill(store, record.id)
+
+
+# Everywhere
+
+
+@driven
+async def test_help_lists_every_key_of_the_screen_and_can_be_searched(store: Store, two: list[str]) -> None:
+    async with console(store, size=(120, 80)) as c:
+        wanted = help_lines(list(c.app.screen.active_bindings.values()))
+        await c.press("question_mark")
+        screen = c.app.screen
+        assert isinstance(screen, HelpScreen)
+        text = c.text()
+        for line in wanted:
+            assert line.text.split(";")[0].split(":")[0][:50] in text, line
+        assert "lr>=0.01" in text
+        await c.type("baseline")
+        assert [line.keys for line in screen.matching("baseline")] == ["p"]
+        assert "Make the run the baseline" in c.text()
+        assert "Start a run." not in c.text()
+        await c.type("zzz")
+        assert "Nothing fits." in c.text()
+        await c.press("escape")
+        assert c.app.screen is screen
+        await c.press("escape")
+        assert isinstance(c.app.screen, RunsScreen)
+
+
+@driven
+async def test_help_scrolls_on_a_small_screen(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("f1")
+        before = c.text()
+        await c.press("pagedown")
+        await c.wait_for(lambda: c.text() != before)
+        await c.press("pageup", "down", "up")
+        await c.wait_for(lambda: c.text() == before)
+
+
+@driven
+async def test_the_palette_holds_the_keys_of_the_screen(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        titles = {command.title: command for command in c.app.get_system_commands(c.app.screen)}
+        assert {"Open", "Sort", "Pin", "Quit", "Theme", "Compare"} <= set(titles)
+        titles["Mark"].callback()
+        await c.wait_for(lambda: len(c.app.marked_run_ids) == 1)
+
+
+@driven
+async def test_the_theme_turns_and_is_remembered(store: Store) -> None:
+    async with console(store) as c:
+        assert c.app.theme == DARK
+        await c.press("t")
+        assert c.app.theme == LIGHT
+        assert load_settings().theme == LIGHT
+    async with console(store) as c:
+        assert c.app.theme == LIGHT
+        assert set(c.app.available_themes) == {DARK, LIGHT, ANSI}
+
+
+@driven
+async def test_every_dialog_lets_go(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        for key in ("s", "L", "T", "N", "D", "question_mark", "ctrl+p"):
+            await c.press(key)
+            await c.wait_for(lambda: len(c.app.screen_stack) == 2)
+            await c.press("escape")
+            await c.wait_for(lambda: len(c.app.screen_stack) == 1)
+            assert sorted(store.ids()) == sorted(two)
+
+
+@driven
+async def test_a_full_disk_does_not_end_the_console(store: Store, two: list[str]) -> None:
+    state_directory().parent.mkdir(parents=True, exist_ok=True)
+    state_directory().write_text("in the way")
+    async with console(store) as c:
+        await c.press("p", "t", "space")
+        assert c.app.pinned_run_id is not None
+
+
+@driven
+async def test_without_colour_the_cursor_is_seen(
+    store: Store, two: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with console(store) as c:
+        assert c.app.theme == ANSI
+        row = c.app.screen._compositor.render_strips()[2]
+        other = c.app.screen._compositor.render_strips()[3]
+        assert all(segment.style and segment.style.reverse for segment in list(row)[:-1] if segment.text.strip())
+        assert not any(segment.style and segment.style.reverse for segment in list(other)[:-1])
+
+
+@driven
+async def test_a_terminal_without_unicode_gets_ascii(
+    store: Store, two: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_TUI_ASCII", "1")
+    assert is_ascii_terminal()
+    async with console(store, size=(160, 24)) as c:
+        await c.press("p", "space", "s", "9")
+        assert c.text().isascii()
+        assert "+ finished" in c.text()
+
+
+# The terminal
+
+
+def test_a_dumb_terminal_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    with pytest.raises(UsageError, match="run --headless"):
+        run_console(store)
+
+
+def test_no_terminal_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        with pytest.raises(UsageError, match="needs a terminal"):
+            run_console(store)
+
+
+def test_the_console_loads_no_torch_and_no_numpy_before_its_first_frame() -> None:
+    code = (
+        "import sys, alexnet_tui.tui.app;"
+        "print([name for name in ('torch', 'numpy', 'rich.markdown') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+class Terminal:
+    """The real console in a pseudo-terminal."""
+
+    def __init__(self, store: Store, *, before: str = "", rows: int = 24, columns: int = 80) -> None:
+        code = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r});"
+            "from pathlib import Path; from alexnet_tui.store import Store; from alexnet_tui.tui import app;"
+            f"{before}\nsys.exit(app.run_console(Store(Path({str(store.root)!r}))))"
+        )
+        self.seen = b""
+        self.pid, self.descriptor = pty.fork()
+        if self.pid == 0:
+            environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+            os.execve(sys.executable, [sys.executable, "-c", code], environment)
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read(self, seconds: float) -> bool:
+        """Take what the program wrote; False once it is gone."""
+        if select.select([self.descriptor], [], [], seconds)[0]:
+            try:
+                data = os.read(self.descriptor, 1 << 16)
+            except OSError:
+                return False
+            self.seen += data
+            return bool(data)
+        return True
+
+    def wait_for(self, text: str, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while text.encode() not in self.seen:
+            assert self.read(0.1) and time.monotonic() < deadline, self.seen[-600:]
+
+    def send(self, text: str) -> None:
+        os.write(self.descriptor, text.encode())
+
+    def finish(self, seconds: float = 30) -> int:
+        """Read to the end; the exit code."""
+        deadline = time.monotonic() + seconds
+        while self.read(0.1):
+            assert time.monotonic() < deadline, self.seen[-600:]
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                while self.read(0.1) and select.select([self.descriptor], [], [], 0.1)[0]:
+                    pass
+                break
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def is_clean(self) -> bool:
+        """The alternate screen, the mouse and the hidden cursor are all given back."""
+        gone = self.seen.rfind(b"\x1b[?1049l") > self.seen.rfind(b"\x1b[?1049h")
+        mouse = self.seen.rfind(b"\x1b[?1003l") > self.seen.rfind(b"\x1b[?1003h")
+        cursor = self.seen.rfind(b"\x1b[?25h") > self.seen.rfind(b"\x1b[?25l")
+        return gone and mouse and cursor
+
+    def last_words(self) -> str:
+        """What stands on the terminal after the console has gone."""
+        after = self.seen[self.seen.rfind(b"\x1b[?1049l") :].decode(errors="replace")
+        return " ".join(re.sub(r"\x1b\[[?>=<]?[\d;]*[a-zA-Z]", "", after).split())
+
+
+def test_quit_leaves_a_clean_terminal_and_says_what_goes_on(store: Store) -> None:
+    record = write_run(store, RunConfig(epochs=9), epochs_done=2)
+    lock = take_lock(store.path(record.id))
+    try:
+        terminal = Terminal(store)
+        terminal.wait_for("running")
+        terminal.send("q")
+        assert terminal.finish() == 0
+    finally:
+        os.close(lock)
+    assert terminal.is_clean()
+    assert terminal.last_words() == "1 run goes on in the background; alexnet-tui shows it again."
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_leave_a_clean_terminal(store: Store, two: list[str], number: signal.Signals) -> None:
+    terminal = Terminal(store)
+    terminal.wait_for("finished")
+    os.kill(terminal.pid, number)
+    assert terminal.finish() == 128 + number
+    assert terminal.is_clean()
+    assert terminal.last_words() == ""
+
+
+def test_a_crash_is_a_sentence_a_log_and_an_exit_code(store: Store, two: list[str]) -> None:
+    broken = "app.AlexnetApp.action_toggle_theme = lambda self: [][1]"
+    terminal = Terminal(store, before=broken)
+    terminal.wait_for("finished")
+    terminal.send("t")
+    assert terminal.finish() == 1
+    assert terminal.is_clean()
+    log = state_directory() / "crash.log"
+    words = terminal.last_words()
+    assert words.startswith("The console stopped because of a fault of its own. The details are in")
+    assert "Traceback" not in words
+    assert str(log) in words.replace(" ", "")
+    assert "IndexError" in log.read_text()
+
+
+def test_suspend_gives_the_terminal_back(store: Store, two: list[str]) -> None:
+    terminal = Terminal(store)
+    terminal.wait_for("finished")
+    terminal.send("\x1a")
+    deadline = time.monotonic() + 20
+    while not terminal.is_clean():
+        assert terminal.read(0.1) and time.monotonic() < deadline
+    os.kill(terminal.pid, signal.SIGCONT)
+    deadline = time.monotonic() + 20
+    while terminal.is_clean():
+        assert terminal.read(0.1) and time.monotonic() < deadline
+    terminal.send("q")
+    assert terminal.finish() == 0
+    assert terminal.is_clean()
+
+

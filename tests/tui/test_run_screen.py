@@ -1,0 +1,390 @@
+"""The Run screen, driven by keys in the real console: live, finished, lost, failed, stopped, queued, gone."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from fake_runs import curve, open_writer, started, write_run
+from pilot import Driver, console, driven
+from textual.containers import VerticalScroll
+
+from alexnet_tui import events as ev
+from alexnet_tui.config import RunConfig
+from alexnet_tui.history import RunHistory, State
+from alexnet_tui.store import LOG_FILE, Store
+from alexnet_tui.tui.chart import MetricChart
+from alexnet_tui.tui.run_facts import age, number_facts, pace_text, situation
+from alexnet_tui.tui.run_screen import RunScreen
+from alexnet_tui.tui.series import SMOOTHINGS, Method
+
+CONFIG = RunConfig(epochs=20, data="synthetic")
+HOSTILE = "[/] [b]x[/i] \x1b]0;PWNED\x07\x1b[2J \u202eRTL é漢字"
+
+
+@contextmanager
+def trained(store: Store, run_id: str) -> Iterator[None]:
+    """The run's lock is held, as by a trainer."""
+    with (store.path(run_id) / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def screen(driver: Driver) -> RunScreen:
+    top = driver.app.screen
+    assert isinstance(top, RunScreen)
+    return top
+
+
+def charts(driver: Driver) -> tuple[MetricChart, MetricChart]:
+    return screen(driver).query_one("#loss", MetricChart), screen(driver).query_one("#accuracy", MetricChart)
+
+
+async def open_run(driver: Driver, run_id: str) -> RunScreen:
+    driver.app.open_run(run_id)
+    await driver.wait_for(lambda: isinstance(driver.app.screen, RunScreen) and "Curves" in driver.text())
+    return screen(driver)
+
+
+def names(chart: MetricChart) -> list[str]:
+    return [one.name for one in chart.curves]
+
+
+@driven
+async def test_a_finished_run_shows_its_results_and_curves(store: Store) -> None:
+    run = write_run(store, CONFIG, label="my run")
+    async with console(store, size=(160, 45)) as driver:
+        await open_run(driver, run.id)
+        loss, accuracy = charts(driver)
+        await driver.wait_for(lambda: "train" in names(loss) and loss.curves[0].is_faint)
+        assert names(accuracy) == ["train", "test"]
+        assert names(loss) == ["train", "train", "test"], "steps faint, epochs, test"
+        assert len(loss.curves[0].x) == 200
+        assert loss.curves[0].x[-1] == pytest.approx(20), "steps stand between the ends of epochs"
+        text = driver.text()
+        for shown in ("finished", "my run", "20/20", "best test", "59.0", "@20", "T25", "gap", "200/200", "lr 0.01"):
+            assert shown in text
+        assert accuracy.picture.window is not None
+
+
+@driven
+async def test_a_live_run_moves_by_itself(store: Store) -> None:
+    run = write_run(store, CONFIG, epochs_done=3, finish=False)
+    with trained(store, run.id):
+        async with console(store, size=(120, 30)) as driver:
+            await open_run(driver, run.id)
+            await driver.wait_for(lambda: "running" in driver.text() and "3/20" in driver.text())
+            assert "last point" in driver.text()
+            assert "ETA" in driver.text()
+            with open_writer(store.path(run.id), next_seq=100) as writer:
+                writer.write(curve(4, 20))
+                writer.write(
+                    ev.System(cpu_percent=87.0, memory_bytes=3 << 30, gpu_percent=55.0, gpu_memory_bytes=1 << 30)
+                )
+            await driver.wait_for(lambda: "4/20" in driver.text(), 5)
+            await driver.wait_for(lambda: charts(driver)[1].curves[0].x[-1] == 4)
+            for shown in ("CPU 87%", "memory 3.0 GiB", "GPU 55%"):
+                assert shown in driver.text()
+
+
+@driven
+async def test_steps_alone_move_the_loss_within_seconds(store: Store) -> None:
+    run = store.create(CONFIG)
+    with trained(store, run.id), open_writer(store.path(run.id)) as writer:
+        async with console(store) as driver:
+            await open_run(driver, run.id)
+            await driver.wait_for(lambda: "Loading data and torch" in driver.text())
+            assert "loading data and torch" in driver.text()
+            writer.write(started(CONFIG))
+            for step in range(1, 6):
+                writer.write(
+                    ev.Step(
+                        epoch=1,
+                        step=step,
+                        train_loss=2.0,
+                        train_accuracy=0.1,
+                        learning_rate=0.01,
+                        images_per_second=9.0,
+                    )
+                )
+            await driver.wait_for(lambda: [len(one.x) for one in charts(driver)[0].curves] == [5])
+            curve_ = charts(driver)[0].curves[0]
+            assert not curve_.is_faint, "before the first epoch it is all there is"
+            assert curve_.x.tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (
+            ev.Failed(reason="diverged", message="The loss became nan at step 27.", epoch=3, step=27),
+            "The loss became nan at step 27.",
+        ),
+        (ev.Stopped(epoch=3, step=30, reason="asked"), "Stopped at epoch 3 (asked); shift+R resumes it."),
+        (None, "Lost: the trainer went away"),
+    ],
+)
+@driven
+async def test_why_a_run_does_not_move_is_said_in_a_sentence(store: Store, end: ev.Event | None, expected: str) -> None:
+    run = write_run(store, CONFIG, epochs_done=3, end=end, finish=False)
+    async with console(store) as driver:
+        await open_run(driver, run.id)
+        await driver.wait_for(lambda: expected in " ".join(driver.text().split()))
+        assert len(charts(driver)[1].curves[0].x) == 3
+
+
+@driven
+async def test_a_queued_run_and_one_that_is_gone(store: Store) -> None:
+    queued = store.create(CONFIG)
+    other = write_run(store, CONFIG)
+    async with console(store) as driver:
+        await open_run(driver, queued.id)
+        await driver.wait_for(lambda: "Queued" in driver.text())
+        assert "no point was written" in driver.text()
+        driver.app.open_run(other.id)
+        await driver.wait_for(lambda: "finished" in driver.text())
+        store.delete(other.id)
+        await driver.wait_for(lambda: "No such run" in driver.text(), 15)
+
+
+@driven
+async def test_the_pinned_run_is_a_pace_line_with_epochs_ahead(store: Store) -> None:
+    slow = write_run(store, CONFIG, final=0.5, label="the baseline")
+    fast = write_run(store, CONFIG, final=0.6, epochs_done=5, finish=False, label="mine")
+    async with console(store, size=(160, 40)) as driver:
+        driver.app.toggle_pin(slow.id)
+        await open_run(driver, fast.id)
+        await driver.wait_for(lambda: "the baseline" in names(charts(driver)[1]))
+        pace = charts(driver)[1].curves[-1]
+        assert pace.is_pace
+        assert len(pace.x) == 20
+        await driver.wait_for(lambda: "epochs ahead of the baseline" in driver.text())
+        assert "+10.0" not in driver.text()
+        assert "vs pinned" in driver.text()
+        await driver.press("p")
+        assert driver.app.pinned_run_id == fast.id
+        await driver.wait_for(lambda: names(charts(driver)[1]) == ["train", "test"])
+
+
+@driven
+async def test_keys_of_the_charts_move_both(store: Store) -> None:
+    run = write_run(store, CONFIG)
+    async with console(store) as driver:
+        shown = await open_run(driver, run.id)
+        loss, accuracy = charts(driver)
+        await driver.wait_for(lambda: len(accuracy.places()) == 20)
+        await driver.press("left")
+        assert (loss.view.cross, accuracy.view.cross) == (20, 20)
+        await driver.press("left", "left", "right")
+        assert shown.view.cross == 19
+        await driver.wait_for(lambda: "Loss at epoch 19" in driver.text() and "Accuracy at epoch 19" in driver.text())
+        await driver.press("plus")
+        assert accuracy.view.x_low is not None
+        low = accuracy.view.x_low
+        await driver.press("h")
+        assert loss.view.x_low is not None
+        assert loss.view.x_low < low
+        await driver.press("l", "shift+right")
+        assert loss.view.x_low == accuracy.view.x_low
+        await driver.press("minus", "minus")
+        assert accuracy.view.x_low is None
+        await driver.press("plus", "0")
+        assert accuracy.view.x_low is None
+        await driver.press("G")
+        assert loss.view.log
+        assert accuracy.view.log
+        await driver.press("G", "S")
+        assert loss.view.smoothing is SMOOTHINGS[1]
+        await driver.press(*["S"] * (len(SMOOTHINGS) - 1))
+        assert loss.view.smoothing.method is Method.NONE
+        await driver.press("O")
+        assert accuracy.view.clip
+        assert "clip" in driver.text()
+
+
+@driven
+async def test_escape_steps_out_of_crosshair_then_zoom_then_the_screen(store: Store) -> None:
+    run = write_run(store, CONFIG)
+    async with console(store) as driver:
+        shown = await open_run(driver, run.id)
+        await driver.wait_for(lambda: len(charts(driver)[1].places()) == 20)
+        await driver.press("left", "plus", "escape")
+        assert shown.view.cross is None
+        assert shown.view.x_low is not None
+        await driver.press("escape")
+        assert shown.view.x_low is None
+        assert driver.app.screen is shown
+        await driver.press("escape")
+        await driver.wait_for(lambda: driver.app.screen is driver.runs)
+
+
+@driven
+async def test_pages_follow_the_brackets_and_a_click(store: Store) -> None:
+    config = RunConfig.from_text(
+        {"variant": "low-dropout", "learning_rate": "0.05", "epochs": "2", "data": "synthetic"}
+    )
+    run = write_run(store, config)
+    async with console(store, size=(100, 60)) as driver:
+        shown = await open_run(driver, run.id)
+        await driver.press("right_square_bracket")
+        assert shown.page == "config"
+        text = driver.text()
+        assert "Changed from the defaults of low-dropout on literal32" in text
+        changed = text[text.index("Changed") : text.index("Experiment")]
+        assert "learning rate" in changed
+        assert "default 0.01" in changed
+        assert "dropout   " not in changed, "the variant's own setting is no change"
+        assert "weight decay" in text
+        await driver.press("right_square_bracket", "right_square_bracket")
+        assert shown.page == "system"
+        for said in (str(store.path(run.id)), "torch", "2.9.0", "ab" * 32, "24,000,000", "fake"):
+            assert said[:60] in driver.text()
+        await driver.press("right_square_bracket")
+        assert shown.page == "curves"
+        await driver.press("left_square_bracket")
+        assert shown.page == "system"
+        await driver.pilot.click("PageStrip", offset=(2, 0))
+        await driver.wait_for(lambda: shown.page == "curves")
+
+
+@driven
+async def test_the_log_is_made_safe_and_followed(store: Store) -> None:
+    run = write_run(store, CONFIG)
+    log = store.path(run.id) / LOG_FILE
+    log.write_text("".join(f"line {index} [/red] \x1b]0;PWNED\x07\n" for index in range(100)))
+    async with console(store) as driver:
+        shown = await open_run(driver, run.id)
+        await driver.press("right_square_bracket", "right_square_bracket")
+        await driver.wait_for(lambda: "line 99 [/red]" in driver.text())
+        assert "\x1b" not in driver.text()
+        assert "\\x1b]0;PWNED\\x07" in driver.text()
+        with log.open("a") as file:
+            file.write("the newest line\n")
+        await driver.wait_for(lambda: "the newest line" in driver.text())
+        page = shown.query_one("#log", VerticalScroll)
+        page.scroll_home(animate=False)
+        await driver.wait_for(lambda: "line 0 " in driver.text())
+        with log.open("a") as file:
+            file.write("one more\n")
+        await driver.wait_for(lambda: shown._log_stamp == (log.stat().st_mtime_ns, log.stat().st_size))
+        assert "line 0 " in driver.text(), "who reads above is not pulled down"
+
+
+@driven
+async def test_warnings_checkpoints_and_gaps_are_on_the_system_page(store: Store) -> None:
+    run = store.create(CONFIG, label="[/] [b]x[/i] \x1b]0;PWNED")
+    with open_writer(store.path(run.id)) as writer:
+        writer.write(started(CONFIG, versions={"torch\x1b[2J": "[/]\x1b[31m"}, device="cuda\x1b]0;x\x07"))
+        writer.write(ev.Warned(code="bf16", message="numbers \x1b[31mdiffer [/]"))
+        writer.write(ev.Checkpoint(epoch=1, step=10, name="e0001", size_bytes=1, seconds=0.1))
+    with open_writer(store.path(run.id), attempt=2, next_seq=9) as writer:
+        writer.write(started(CONFIG))
+        writer.write(ev.Resumed(epoch=1, step=10, checkpoint="e0001", bit_exact=False))
+    async with console(store, size=(120, 50)) as driver:
+        await open_run(driver, run.id)
+        await driver.press("left_square_bracket")
+        text = driver.text()
+        for shown in ("differ [/]", "Warnings: 1", "e0001", "Checkpoints: 1", "missing events", "a resume could not"):
+            assert shown in text
+        assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45), (40, 12), (20, 6)])
+@driven
+async def test_hostile_words_and_numbers_break_nothing_at_any_size(store: Store, size: tuple[int, int]) -> None:
+    def spoil(row: ev.Epoch) -> None:
+        row.train_loss = "nan" if row.epoch % 2 else "inf"
+        row.test_accuracy = "nan" if row.epoch < 3 else 7.0
+        row.test_loss = -1.0
+
+    failed = ev.Failed(reason="[/]\x1b[2J", message=HOSTILE * 5, epoch=4, step=40)
+    run = write_run(store, CONFIG, epochs_done=4, end=failed, label="[/]\x1b[2J", change_epoch=spoil)
+    async with console(store, size=size) as driver:
+        await open_run_anyhow(driver, run.id)
+        await driver.press("G", "S", "left", "O", "right_square_bracket", "right_square_bracket", "left_square_bracket")
+        assert "\x1b" not in driver.text()
+        assert "\u202e" not in driver.text()
+        assert driver.app.return_code is None
+
+
+async def open_run_anyhow(driver: Driver, run_id: str) -> None:
+    driver.app.open_run(run_id)
+    await driver.wait_for(lambda: isinstance(driver.app.screen, RunScreen) and screen(driver).run_id == run_id)
+    await driver.pilot.pause()
+
+
+@driven
+async def test_one_chart_at_a_time_on_a_narrow_screen(store: Store) -> None:
+    run = write_run(store, CONFIG)
+    async with console(store, size=(50, 20)) as driver:
+        await open_run_anyhow(driver, run.id)
+        loss, accuracy = charts(driver)
+        assert (loss.display, accuracy.display) == (False, True)
+        await driver.press("m")
+        assert (loss.display, accuracy.display) == (True, False)
+        await driver.pilot.resize_terminal(100, 30)
+        await driver.wait_for(lambda: loss.display and accuracy.display)
+
+
+@driven
+async def test_another_run_forgets_zoom_and_crosshair_but_not_taste(store: Store) -> None:
+    first, second = write_run(store, CONFIG), write_run(store, CONFIG, epochs_done=7, finish=False)
+    async with console(store) as driver:
+        shown = await open_run(driver, first.id)
+        await driver.wait_for(lambda: len(charts(driver)[1].places()) == 20)
+        await driver.press("left", "plus", "G")
+        driver.app.open_run(second.id)
+        await driver.wait_for(lambda: len(charts(driver)[1].curves[0].x) == 7)
+        assert driver.app.screen is shown, "screens stay"
+        assert (shown.view.cross, shown.view.x_low, shown.view.log) == (None, None, True)
+
+
+@driven
+async def test_a_failed_resume_and_stop_say_so_and_the_path_is_copied(store: Store) -> None:
+    run = write_run(store, CONFIG)
+    async with console(store) as driver:
+        await open_run(driver, run.id)
+        await driver.press("x")
+        await driver.wait_for(lambda: driver.notifications())
+        before = len(driver.notifications())
+        await driver.press("o")
+        await driver.wait_for(lambda: len(driver.notifications()) > before)
+        assert str(store.path(run.id).absolute()) in driver.notifications()[-1]
+
+
+@driven
+async def test_duplicate_and_compare_go_where_they_say(store: Store) -> None:
+    from alexnet_tui.tui.compare_screen import CompareScreen
+    from alexnet_tui.tui.new_run_screen import NewRunScreen
+
+    run, pinned = write_run(store, CONFIG), write_run(store, CONFIG)
+    async with console(store) as driver:
+        driver.app.toggle_pin(pinned.id)
+        await open_run(driver, run.id)
+        await driver.press("c")
+        await driver.wait_for(lambda: isinstance(driver.app.screen, CompareScreen))
+        compare = driver.app.screen
+        assert isinstance(compare, CompareScreen)
+        assert compare.run_ids == (run.id, pinned.id)
+        await driver.press("escape")
+        await driver.wait_for(lambda: isinstance(driver.app.screen, RunScreen))
+        await driver.press("d")
+        await driver.wait_for(lambda: isinstance(driver.app.screen, NewRunScreen))
+
+
+def test_facts_say_ages_and_paces_in_words(store: Store, tmp_path: Path) -> None:
+    record = write_run(store, CONFIG)
+    history = RunHistory(record)
+    assert age(history, State.RUNNING).value == ""
+    history.last_wall = 1000.0
+    assert age(history, State.RUNNING, 1002.5).value == "2.5s ago"
+    assert age(history, State.RUNNING, 1002.5).style == ""
+    assert age(history, State.RUNNING, 1100).style == "warning"
+    assert age(history, State.FINISHED, 1100).name == "last event"
+    assert pace_text(3.21, "base") == ("3.2 epochs ahead of base", "good")
+    assert pace_text(-1.0, "base") == ("1.0 epochs behind base", "warning")
+    assert pace_text(0.0, "base")[0] == "level with base"
+    assert pace_text(None, "base")[0] == "above the best of base"
+    assert situation(history, State.FINISHED) == ("", "")
+    assert {fact.value for fact in number_facts(history, None)} == {"–"}

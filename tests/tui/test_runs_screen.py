@@ -1,0 +1,465 @@
+"""The home screen, driven by its keys."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from fake_runs import curve, open_writer, started, write_run
+from pilot import Driver, console, driven
+
+from alexnet_tui import events as ev
+from alexnet_tui.config import RunConfig
+from alexnet_tui.files import take_lock
+from alexnet_tui.history import State
+from alexnet_tui.store import REFERENCE, Notes, Store
+from alexnet_tui.tui.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
+from alexnet_tui.tui.help_screen import HelpScreen
+from alexnet_tui.tui.preview import RunPreview
+from alexnet_tui.tui.settings import load_settings
+
+HOSTILE = "x [/] [@click=app.quit]y[/] \x1b]0;P\x07\x1b[2J\u202e"
+SHOWN_HOSTILE = "x [/] [@click=app.quit]y[/] \\x1b]0;P\\x07\\x1b[2J\\u202e"
+FINALS = {"baseline": 0.59, "low-dropout": 0.57, "tanh": 0.51, "four-conv": 0.61}
+
+
+def make(store: Store, variant: str, seed: int = 0, *, age: int = 0, **changes: object) -> str:
+    """A run of twenty epochs, made `age` seconds before the others."""
+    config = RunConfig.from_text({"variant": variant, "seed": str(seed), "epochs": "20"})
+    record = write_run(store, config, final=FINALS[variant], **changes)  # type: ignore[arg-type]
+    path = store.path(record.id) / "run.json"
+    content = json.loads(path.read_text())
+    content["created"] = 1_700_000_000 - age
+    path.write_text(json.dumps(content))
+    return record.id
+
+
+@pytest.fixture
+def four(store: Store) -> list[str]:
+    """One finished run of each variant, the newest first."""
+    return [make(store, variant, age=10 * index) for index, variant in enumerate(FINALS)]
+
+
+@driven
+async def test_all_runs_newest_first_with_their_figures(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        assert c.shown == four
+        lines = [line for line in c.text().splitlines() if "finished" in line]
+        assert [line.split()[3] for line in lines] == list(FINALS)
+        best = c.runs.shown[0].best
+        assert best is not None
+        assert f"{100 * best:.2f}" in lines[0]
+        assert "4 runs" in c.text().splitlines()[0]
+
+
+@driven
+async def test_moving_the_cursor(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        assert c.cursor == four[0]
+        for keys, where in (
+            (("down",), 1),
+            (("j",), 2),
+            (("up",), 1),
+            (("k",), 0),
+            (("end",), 3),
+            (("down",), 3),
+            (("home",), 0),
+            (("pagedown",), 3),
+            (("pageup",), 0),
+        ):
+            await c.press(*keys)
+            assert c.cursor == four[where], keys
+
+
+@driven
+async def test_a_long_table_scrolls_with_the_cursor(store: Store) -> None:
+    ids = [make(store, "baseline", seed, age=seed) for seed in range(40)]
+    async with console(store) as c:
+        await c.press("end")
+        assert c.cursor == ids[39]
+        assert " 39 " in c.text()
+        assert " 0 " not in c.text()
+        await c.press("home")
+        assert " 39 " not in c.text()
+
+
+@driven
+async def test_filter_while_typing_counts_hits_and_is_remembered(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("slash")
+        await c.type("best>58")
+        assert c.shown == [four[0], four[3]]
+        assert "2 of 4" in c.text()
+        await c.press("enter")
+        assert "2 of 4" in c.text()
+        assert load_settings().folder(store.root).filter == "best>58"
+    async with console(store) as c:
+        assert c.shown == [four[0], four[3]]
+        await c.press("escape")
+        assert c.shown == four
+        assert "of 4" not in c.text()
+
+
+@driven
+async def test_escape_in_the_filter_brings_the_old_one_back(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("slash")
+        await c.type("tanh")
+        await c.press("enter", "slash")
+        await c.type(" is:failed")
+        assert c.shown == []
+        await c.press("escape")
+        assert c.shown == [four[2]]
+        await c.press("space")  # The table has the keys again.
+        assert c.app.marked_run_ids == [four[2]]
+
+
+@driven
+async def test_a_filter_that_means_nothing_says_so_and_keeps_the_rows(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("slash")
+        await c.type("variant=tanh")
+        await c.type(" lr>=x")
+        assert "needs a number" in c.text()
+        assert c.shown == [four[2]]
+        await c.press("enter")
+        assert load_settings().folder(store.root).filter == "variant=tanh"
+        assert "needs a number" not in c.text()
+
+
+@driven
+async def test_the_cursor_moves_from_the_filter_line_too(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("slash", "down", "down")
+        assert c.cursor == four[2]
+
+
+@driven
+async def test_sort_by_a_column_and_turn_it_round(store: Store, four: list[str]) -> None:
+    best_first = [four[3], four[0], four[1], four[2]]
+    async with console(store) as c:
+        await c.press("s")
+        assert isinstance(c.app.screen, ChoiceScreen)
+        await c.press("9")
+        assert c.shown == best_first
+        assert "▼best %" in c.text()
+        await c.press("s", "enter")
+        assert c.shown == best_first[::-1]
+    async with console(store) as c:
+        assert c.shown == best_first[::-1]
+        await c.press("s", "escape")
+        assert c.shown == best_first[::-1]
+
+
+@driven
+async def test_runs_without_a_value_come_last_either_way(store: Store, four: list[str]) -> None:
+    queued = store.create(RunConfig(seed=9)).id
+    async with console(store) as c:
+        for _ in range(2):
+            await c.press("s", "9")
+            assert c.shown[-1] == queued
+            assert len(c.shown) == 5
+
+
+@driven
+async def test_a_click_on_a_head_sorts_by_it(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        x = c.text().splitlines()[1].index("variant")
+        await c.pilot.click("RunsTable", offset=(x + 1, 0))
+        await c.wait_for(lambda: c.shown == [four[0], four[3], four[1], four[2]])
+
+
+@driven
+async def test_group_by_all_but_the_seed(store: Store) -> None:
+    seeds = [make(store, "baseline", seed, age=seed) for seed in range(3)]
+    cut = make(store, "baseline", 3, age=9, epochs_done=2)
+    other = make(store, "tanh", age=99)
+    async with console(store) as c:
+        await c.press("g")
+        assert c.shown == [seeds[0], other]
+        group = c.runs.shown[0]
+        assert group.members == (*seeds, cut)
+        assert group.num_counted == 3  # The one cut short says nothing about the others.
+        each = [c.app.watcher.histories[run_id].best_test_accuracy or 0 for run_id in seeds]
+        assert group.best == pytest.approx(sum(each) / 3)
+        assert "n=3" in c.text()
+        await c.press("g")
+        assert c.shown == [*seeds, cut, other]
+        assert load_settings().folder(store.root).is_grouped is False
+
+
+@driven
+async def test_pin_shows_deltas_in_every_row(store: Store, four: list[str]) -> None:
+    elsewhere = make(store, "tanh", 7, age=99)
+    path = store.path(elsewhere) / "run.json"
+    path.write_text(path.read_text().replace('"cifar10"', '"cifar100"'))
+    async with console(store) as c:
+        assert "to pin" not in c.text()
+        await c.press("p")
+        assert c.app.pinned_run_id == four[0]
+        rows = [line for line in c.text().splitlines() if "finished" in line and " 7 " not in line]
+        lines = {variant: line for variant in FINALS for line in rows if f" {variant} " in line}
+        best = {row.config.variant: row.best or 0 for row in c.runs.shown if row.id != elsewhere}
+        for variant in ("low-dropout", "tanh", "four-conv"):
+            delta = f"{100 * (best[variant] - best['baseline']):+.2f}".replace("-", "−")
+            assert delta in lines[variant].split()
+        assert "base" in lines["baseline"].split()
+        # Accuracies on other data are not compared.
+        assert "–" in next(line for line in c.text().splitlines() if " 7 " in line)
+    async with console(store) as c:
+        assert c.app.pinned_run_id == four[0]
+        await c.press("p")
+        assert c.app.pinned_run_id is None
+        assert "to pin" not in c.text()
+
+
+@driven
+async def test_mark_moves_on_and_is_remembered(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("space", "space")
+        assert c.app.marked_run_ids == four[:2]
+        assert c.cursor == four[2]
+        await c.press("home", "space")
+        assert c.app.marked_run_ids == [four[1]]
+    async with console(store) as c:
+        assert c.app.marked_run_ids == [four[1]]
+        assert "◆" in c.text()
+        await c.press("slash")
+        await c.type("is:marked")
+        assert c.shown == [four[1]]
+        await c.press("escape", "u")
+        assert c.app.marked_run_ids == []
+
+
+@driven
+async def test_label_tags_and_note(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("L")
+        assert isinstance(c.app.screen, TextScreen)
+        await c.type("my run")
+        await c.press("enter")
+        assert store.notes(four[0]).label == "my run"
+        assert "my run" in c.text()
+        await c.press("T")
+        await c.type("paper night paper")
+        await c.press("enter", "N")
+        await c.type("the first")
+        await c.press("enter")
+        assert store.notes(four[0]) == Notes(label="my run", tags=["paper", "night"], note="the first")
+        await c.press("L", "escape")
+        assert store.notes(four[0]).label == "my run"
+        await c.press("slash")
+        await c.type("tag:night the first")
+        assert c.shown == [four[0]]
+
+
+@driven
+async def test_tags_of_marked_runs_go_on_all_of_them(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("space", "space", "up", "T")
+        await c.type("both")
+        await c.press("enter")
+        assert [store.notes(run_id).tags for run_id in four] == [["both"], ["both"], [], []]
+
+
+@driven
+async def test_delete_names_what_is_lost_and_asks(store: Store, four: list[str]) -> None:
+    (store.path(four[1]) / "checkpoints" / "e0010").mkdir(parents=True)
+    (store.path(four[1]) / "checkpoints" / "e0010" / "weights").write_bytes(b"x" * 3_000_000)
+    async with console(store) as c:
+        await c.press("down", "D")
+        assert isinstance(c.app.screen, ConfirmScreen)
+        text = c.text()
+        assert "20 of 20 epochs, 1 checkpoint, 2.9 MiB" in text
+        assert "cannot be undone" in text
+        await c.press("enter")  # Not enough for what cannot be undone.
+        assert isinstance(c.app.screen, ConfirmScreen)
+        await c.press("escape")
+        assert four[1] in store.ids()
+        await c.press("delete", "n")
+        assert four[1] in store.ids()
+        await c.press("D", "y")
+        assert four[1] not in store.ids()
+        await c.wait_for(lambda: c.shown == [four[0], four[2], four[3]])
+
+
+@driven
+async def test_marked_runs_are_deleted_together_only_from_one_of_them(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("space", "space", "D")  # The cursor stands on the third, unmarked.
+        assert f"Delete {four[2]}?" in c.text()
+        await c.press("n", "home", "D")
+        assert "Delete 2 runs?" in c.text()
+        await c.press("y")
+        await c.wait_for(lambda: c.shown == four[2:])
+
+
+@driven
+async def test_running_and_reference_runs_are_not_deleted(store: Store) -> None:
+    make(Store(store.root / REFERENCE), "baseline")
+    running = make(store, "tanh", epochs_done=3)
+    lock = take_lock(store.path(running))
+    try:
+        async with console(store) as c:
+            await c.wait_for(lambda: c.runs.shown[0].state is State.RUNNING)
+            await c.press("home", "D")
+            assert "stop it first" in c.notifications()[-1]
+            await c.press("end", "D")
+            assert "Reference runs are not deleted." in c.notifications()[-1]
+            assert not isinstance(c.app.screen, ConfirmScreen)
+    finally:
+        os.close(lock)
+
+
+@driven
+async def test_stop_and_resume_say_why_not(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("x")
+        assert c.notifications() == [f"{four[0]} is not running."]
+        await c.press("R")
+        assert c.notifications()[-1] == f"{four[0]} is finished; there is nothing to resume."
+
+
+@driven
+async def test_compare_needs_two(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("c")
+        assert "Mark two or more runs" in c.notifications()[-1]
+
+
+@driven
+async def test_a_live_run_moves_by_itself_and_its_end_is_told(store: Store) -> None:
+    config = RunConfig(epochs=4)
+    record = store.create(config, label=HOSTILE)
+    lock = take_lock(store.path(record.id))
+    async with console(store, size=(160, 45)) as c:
+        with open_writer(store.path(record.id)) as writer:
+            writer.write(started(config))
+            writer.write(curve(1, 4))
+            await c.wait_for(lambda: c.runs.shown[0].epochs_done == 1)
+            assert "● running" in c.text()
+            assert "25%" in c.text()
+            assert "1 running" in c.text().splitlines()[0]
+            writer.write(curve(2, 4))
+            await c.wait_for(lambda: "50%" in c.text())
+            writer.write(ev.Finished(epoch=4, step=40, train_seconds=8, elapsed_seconds=9))
+        os.close(lock)
+        await c.wait_for(c.notifications)
+        assert c.notifications()[0].startswith(f"{SHOWN_HOSTILE} finished: best test accuracy ")
+        await c.wait_for(lambda: "✓ finished" in c.text())
+
+
+@driven
+async def test_new_runs_appear(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        fifth = make(store, "baseline", 5, age=-10)
+        await c.wait_for(lambda: c.shown == [fifth, *four])
+        assert c.cursor == four[0]  # The cursor stays on its run.
+
+
+@driven
+async def test_hostile_labels_are_shown_and_not_obeyed(store: Store) -> None:
+    record = write_run(store, RunConfig(epochs=2), label=HOSTILE)
+    store.save_notes(record.id, Notes(label=HOSTILE, tags=[HOSTILE], note=HOSTILE))
+    async with console(store, size=(160, 45)) as c:
+        await c.wait_for(lambda: "Test accuracy" in c.text())
+        for keys in (("L",), ("T",), ("N",), ("D",), ("question_mark",)):
+            await c.press(*keys)
+            assert "\x1b" not in c.text()
+            assert "\u202e" not in c.text()
+            await c.press("escape")
+            if isinstance(c.app.screen, HelpScreen):
+                await c.press("escape")
+        await c.press("R")
+        assert c.notifications() == [f"{SHOWN_HOSTILE} is finished; there is nothing to resume."]
+        await c.pilot.pause()
+        assert "[@click=app.quit]" in c.text()
+        assert "\x1b" not in c.text()
+        assert c.app.is_running
+
+
+@driven
+async def test_the_preview_shows_the_run_under_the_cursor(store: Store, four: list[str]) -> None:
+    async with console(store, size=(160, 45)) as c:
+        preview = c.runs.query_one(RunPreview)
+        await c.wait_for(lambda: four[0] in str(preview.facts))
+        await c.press("down", "down", "p", "down")
+        await c.wait_for(lambda: four[3] in str(preview.facts))
+        delta = 100 * ((c.runs.shown[3].best or 0) - (c.runs.shown[2].best or 0))
+        assert f"to pin {delta:+.2f}" in str(preview.facts)
+        await c.press("v")
+        assert preview.display is False
+    async with console(store, size=(160, 45)) as c:
+        assert c.runs.query_one(RunPreview).display is False
+
+
+@driven
+async def test_a_small_screen_has_no_preview_until_asked(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        assert c.runs.query_one(RunPreview).display is False
+        await c.press("v")
+        assert c.runs.query_one(RunPreview).display is True
+
+
+@driven
+async def test_no_runs_says_what_to_press(store: Store) -> None:
+    async with console(store) as c:
+        assert "No runs here yet." in c.text()
+        assert "n  starts one" in c.text()
+        make(store, "baseline")
+        await c.wait_for(lambda: "No runs" not in c.text())
+
+
+@driven
+async def test_only_reference_runs_are_offered(store: Store) -> None:
+    make(Store(store.root / REFERENCE), "baseline")
+    async with console(store) as c:
+        assert "reference runs that came with the program" in c.text()
+        assert len(c.shown) == 1
+
+
+@driven
+async def test_more_columns_where_there_is_room(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        narrow = c.runs.table.columns
+    async with console(store, size=(160, 45)) as c:
+        wide = c.runs.table.columns
+    async with console(store, size=(40, 12)) as c:
+        tiny = c.runs.table.columns
+        assert all(len(line) <= 40 for line in c.text().splitlines())
+    assert {"mark", "state", "name", "best", "variant"} <= set(narrow)
+    assert set(narrow) < set(wide) >= {"gap", "t25", "seconds", "last", "front_end", "data", "curve"}
+    assert tiny == ["mark", "state", "name"]
+
+
+@driven
+async def test_a_row_repaints_nothing_when_nothing_changed(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        painted: list[object] = []
+        table = c.runs.table
+        refresh = table.refresh
+        table.refresh = lambda *regions, **more: painted.append(regions) or refresh(*regions, **more)  # type: ignore[method-assign,assignment,func-returns-value]
+        c.runs.refresh_rows()
+        assert painted == []
+        store.save_notes(four[1], Notes(label="renamed"))
+        c.app.watcher.notes[four[1]] = Notes(label="renamed")
+        c.runs.refresh_rows([four[1]])
+        assert len(painted) == 1
+        assert "renamed" in c.text()
+
+
+@driven
+async def test_copy_gives_the_path(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("y")
+        assert Path(c.app.clipboard) == store.path(four[0]).resolve()
+
+
+@driven
+async def test_every_binding_has_an_id_and_a_sentence(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        ours = [item.binding for item in c.runs.active_bindings.values() if item.binding.id]
+        assert len({binding.id for binding in ours}) >= 30
+        for binding in ours:
+            assert binding.tooltip.endswith("."), binding
+            assert len(binding.description) <= 10, binding

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from alexnet_tui import __version__, cli_control, cli_data, cli_doctor, cli_results, cli_run, cli_runs
+from alexnet_tui import __version__, cli_control, cli_data, cli_doctor, cli_results, cli_run, cli_runs, cli_study
 from alexnet_tui.cli_options import RunsDir, open_store, say
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, UsageError
 from alexnet_tui.text import printable
@@ -57,7 +57,7 @@ def console(
     return run_console(open_store(runs_dir), None)
 
 
-for _module in (cli_run, cli_control, cli_runs, cli_results, cli_doctor):
+for _module in (cli_run, cli_control, cli_runs, cli_results, cli_study, cli_doctor):
     _module.register(app)
 app.add_typer(cli_data.data_app, name="data")
 

@@ -62,7 +62,7 @@ def run(
     **fields: str | bool | None,
 ) -> int:
     """Train one variant; the signature typer sees is generated from `RunConfig`."""
-    config = RunConfig.from_text(given(fields))
+    config = RunConfig.from_text(given_text(fields))
     check_device(config)
     if dry_run:
         return show_plan(config, as_json)
@@ -199,7 +199,7 @@ def _num_classes(data: str) -> int:
     return next((info.num_classes for info in datasets.catalog() if info.name == data), 0) or 10
 
 
-def given(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
+def given_text(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
     """The options the user gave, as text; those left out must stay out, for the presets to apply."""
     given = {name: value for name, value in fields.items() if value is not None}
     return {name: value if isinstance(value, str) else format_value(value) for name, value in given.items()}
@@ -207,7 +207,7 @@ def given(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
 
 def _parameters() -> Iterator[inspect.Parameter]:
     """What typer sees of `run`: the variant, the other hyperparameters by group, and its own options."""
-    yield parameter(
+    yield _parameter(
         "variant",
         str | None,
         typer.Argument(
@@ -227,11 +227,11 @@ def _parameters() -> Iterator[inspect.Parameter]:
         help="Print the resolved configuration and the layers; train nothing.",
         show_default=False,
     )
-    yield parameter("label", str, text, "")
-    yield parameter("headless", options.Headless, None, False)
-    yield parameter("as_json", options.AsEvents, None, False)
-    yield parameter("dry_run", bool, dry, False)
-    yield parameter("runs_dir", options.RunsDir, None, None)
+    yield _parameter("label", str, text, "")
+    yield _parameter("headless", options.Headless, None, False)
+    yield _parameter("as_json", options.AsEvents, None, False)
+    yield _parameter("dry_run", bool, dry, False)
+    yield _parameter("runs_dir", options.RunsDir, None, None)
 
 
 def field_option(name: str) -> inspect.Parameter:
@@ -250,9 +250,9 @@ def field_option(name: str) -> inspect.Parameter:
         autocompletion=_COMPLETE.get(name),
         show_default=False,
     )
-    return parameter(name, bool | None if is_switch else str | None, info, None)
+    return _parameter(name, bool | None if is_switch else str | None, info, None)
 
 
-def parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
+def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
     annotation = kind if info is None else Annotated[kind, info]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

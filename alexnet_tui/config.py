@@ -113,9 +113,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             choices=("none", "3", "4", "5"),
         ),
     ] = "none"
-    lrn: Annotated[
-        bool, Spec(help="Local response normalisation after layers 1 and 2.", group="architecture")
-    ] = False
+    lrn: Annotated[bool, Spec(help="Local response normalisation after layers 1 and 2.", group="architecture")] = False
     groups: Annotated[
         int,
         Spec(
@@ -255,9 +253,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             ConfigError: A field is unknown or its text is not a value in its range.
         """
         values = {name: parse_field(name, text) for name, text in fields.items()}
-        preset = preset_settings(
-            str(values.get("variant", "baseline")), str(values.get("front_end", "literal32"))
-        )
+        preset = preset_settings(str(values.get("variant", "baseline")), str(values.get("front_end", "literal32")))
         merged: dict[str, Any] = {**preset, **values}
         return cls(**merged)
 
@@ -318,9 +314,7 @@ def range_text(name: str) -> str:
         return "text"
     word = "above " if spec.low_open else ""
     high = "" if spec.high >= 10_000 else f" to {spec.high:g}"
-    return (
-        f"{word}{spec.low:g}{high}" if high else (f"above {spec.low:g}" if word else f"{spec.low:g} or more")
-    )
+    return f"{word}{spec.low:g}{high}" if high else (f"above {spec.low:g}" if word else f"{spec.low:g} or more")
 
 
 def parse_field(name: str, text: str) -> Value:
@@ -378,9 +372,7 @@ def _check(name: str, value: Value, spec: Spec) -> None:
     """Raise the sentence that says why `value` cannot be field `name`."""
     if spec.choices:
         if value not in spec.choices:
-            raise ConfigError(
-                name, f"there is no {printable(str(value), 60)!r}; {nearest(str(value), spec.choices)}"
-            )
+            raise ConfigError(name, f"there is no {printable(str(value), 60)!r}; {nearest(str(value), spec.choices)}")
     elif spec.pattern:
         if not re.fullmatch(spec.pattern, str(value)):
             raise ConfigError(name, f"{printable(str(value), 60)!r} is not valid. {spec.help}")

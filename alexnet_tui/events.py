@@ -5,19 +5,25 @@ them. ``kind`` stands second in every line, so that a reader may skip kinds it d
 """
 
 import errno
+import json
 import math
 import os
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 FORMAT_VERSION = 1
 MAX_LINE_BYTES = 1 << 20
 _FULL_DISK_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-Number = float | str
+Number = float | Annotated[str, msgspec.Meta(pattern="^(nan|-?inf)$")]
 """A number as it travels; `float()` of it gives the number back."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""A whole number that a float holds exactly, so that no line of a stranger can overflow a chart."""
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+"""A duration, or seconds since 1970 that a calendar knows."""
 
 
 class Event(msgspec.Struct, kw_only=True, tag_field="kind", omit_defaults=False):
@@ -32,10 +38,10 @@ class Event(msgspec.Struct, kw_only=True, tag_field="kind", omit_defaults=False)
     """
 
     v: int = FORMAT_VERSION
-    seq: int = 0
-    attempt: int = 1
-    t: float = 0.0
-    wall: float = 0.0
+    seq: Count = 0
+    attempt: Count = 1
+    t: Seconds = 0.0
+    wall: Seconds = 0.0
 
 
 class Started(Event, tag="started"):
@@ -48,30 +54,30 @@ class Started(Event, tag="started"):
     device: str
     device_class: str
     precision: str
-    threads: int
+    threads: Count
     versions: dict[str, str]
     fingerprint: str
     data: str
     data_sha256: str
-    num_classes: int
+    num_classes: Count
     class_names: list[str]
-    num_train_images: int
-    num_test_images: int
-    num_val_images: int = 0
-    num_train_eval_images: int = 0
-    num_parameters: int = 0
-    steps_per_epoch: int = 0
-    total_steps: int = 0
-    epochs: int = 0
+    num_train_images: Count
+    num_test_images: Count
+    num_val_images: Count = 0
+    num_train_eval_images: Count = 0
+    num_parameters: Count = 0
+    steps_per_epoch: Count = 0
+    total_steps: Count = 0
+    epochs: Count = 0
     commit: str = ""
-    pid: int = 0
+    pid: Count = 0
 
 
 class Resumed(Event, tag="resumed"):
     """A later attempt goes on from a checkpoint; points after `step` belong to the older attempt."""
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     checkpoint: str
     bit_exact: bool
     reason: str = ""
@@ -80,8 +86,8 @@ class Resumed(Event, tag="resumed"):
 class Step(Event, tag="step"):
     """The mean running loss and accuracy of the updates since the last such event."""
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     train_loss: Number
     train_accuracy: Number
     learning_rate: float
@@ -96,8 +102,8 @@ class Epoch(Event, tag="epoch"):
     summed over all epochs and attempts so far; `elapsed_seconds` adds evaluation and checkpoints.
     """
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     train_loss: Number
     train_accuracy: Number
     train_eval_loss: Number
@@ -105,8 +111,8 @@ class Epoch(Event, tag="epoch"):
     test_loss: Number
     test_accuracy: Number
     learning_rate: float
-    train_seconds: float
-    elapsed_seconds: float
+    train_seconds: Seconds
+    elapsed_seconds: Seconds
     images_per_second: float
     val_loss: Number | None = None
     val_accuracy: Number | None = None
@@ -115,20 +121,20 @@ class Epoch(Event, tag="epoch"):
 class Checkpoint(Event, tag="checkpoint"):
     """A checkpoint was written and can be trusted."""
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     name: str
-    size_bytes: int
-    seconds: float
+    size_bytes: Count
+    seconds: Seconds
 
 
 class System(Event, tag="system"):
     """What the machine was doing; a value that cannot be read is None."""
 
     cpu_percent: float | None = None
-    memory_bytes: int | None = None
+    memory_bytes: Count | None = None
     gpu_percent: float | None = None
-    gpu_memory_bytes: int | None = None
+    gpu_memory_bytes: Count | None = None
     gpu_name: str | None = None
 
 
@@ -142,17 +148,17 @@ class Warned(Event, tag="warning"):
 class Finished(Event, tag="finished"):
     """Training reached its last epoch."""
 
-    epoch: int
-    step: int
-    train_seconds: float
-    elapsed_seconds: float
+    epoch: Count
+    step: Count
+    train_seconds: Seconds
+    elapsed_seconds: Seconds
 
 
 class Stopped(Event, tag="stopped"):
     """Training left on request, after a checkpoint it can resume from."""
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     reason: str
 
 
@@ -161,19 +167,17 @@ class Failed(Event, tag="failed"):
 
     reason: str
     message: str
-    epoch: int = 0
-    step: int = 0
+    epoch: Count = 0
+    step: Count = 0
 
 
 class Unknown(Event, tag="unknown"):
-    """A kind from a newer program: kept, and ignored."""
+    """A kind from a newer program: kept, and ignored; `seq` is -1 where the line has none."""
 
     raw: dict[str, Any]
 
 
-KnownEvent = (
-    Started | Resumed | Step | Epoch | Checkpoint | System | Warned | Finished | Stopped | Failed | Unknown
-)
+KnownEvent = Started | Resumed | Step | Epoch | Checkpoint | System | Warned | Finished | Stopped | Failed | Unknown
 FINAL_EVENTS = (Finished, Stopped, Failed)
 _DECODER: msgspec.json.Decoder[KnownEvent] = msgspec.json.Decoder(KnownEvent)
 _ENCODER = msgspec.json.Encoder()
@@ -194,7 +198,10 @@ def encode(event: Event) -> bytes:
     if any(isinstance(value, float) and not math.isfinite(value) for value in fields.values()):
         raise ValueError(f"a non-finite number in {fields}")
     ordered = {"v": fields.pop("v"), "kind": fields.pop("kind"), **fields}
-    return _ENCODER.encode(ordered) + b"\n"
+    try:
+        return _ENCODER.encode(ordered) + b"\n"
+    except UnicodeEncodeError:  # A file name that is no UTF-8 must not cost the message it stands in.
+        return json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 
 
 def decode(line: bytes) -> KnownEvent:
@@ -225,7 +232,7 @@ def _decode_unknown(line: bytes, error: Exception) -> Unknown:
     sequence = raw.get("seq")
     return Unknown(
         v=version if isinstance(version, int) else 0,
-        seq=sequence if isinstance(sequence, int) else 0,
+        seq=sequence if isinstance(sequence, int) and 0 <= sequence <= 2**53 else -1,
         raw=raw,
     )
 
@@ -262,6 +269,7 @@ class EventWriter:
         self._clock = clock
         self._wall_clock = wall_clock
         self._start_seconds: float = clock()
+        self._is_torn = False
 
     def write(self, event: Event) -> None:
         """Stamp and append one event.
@@ -278,14 +286,18 @@ class EventWriter:
             self._sync()
 
     def _append(self, line: bytes) -> None:
-        """Write the whole line; while the disk is full wait a little, then go on where the line broke off."""
-        rest = memoryview(line)
+        """Write the whole line; while the disk is full wait a little, then go on where the line broke off.
+
+        A line given up half-written is ended before the next one, which would be lost with it otherwise.
+        """
+        rest = memoryview(b"\n" + line if self._is_torn else line)
         pauses = iter(_FULL_DISK_PAUSES_SECONDS)
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
+                self._is_torn = bool(rest)
             except OSError as error:
-                pause = next(pauses, None) if error.errno == errno.ENOSPC else None
+                pause = next(pauses, None) if error.errno in _FULL_DISK else None
                 if pause is None:
                     raise
                 time.sleep(pause)

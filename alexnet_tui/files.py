@@ -31,25 +31,48 @@ def take_lock(directory: Path, patience_seconds: float = 0.5) -> int:
 
     Raises:
         RunBusyError: Another trainer holds it.
-        StoreError: The lock file cannot be written.
+        StoreError: The lock file cannot be written, or the file system has no locks.
     """
     path = directory / LOCK_FILE
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, flags, 0o644)
     except OSError as error:
         raise StoreError(path, f"the run cannot be locked ({reason_of(error)}).") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StoreError(path, "this is not a regular file; the run cannot be locked.")
+        if not _flock_patiently(descriptor, path, patience_seconds):
+            raise RunBusyError(f"run {directory.name} is already being trained by {_describe_owner(path)}.")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _flock_patiently(descriptor: int, path: Path, patience_seconds: float) -> bool:
+    """Take the lock if it comes free within the time; whether it did."""
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
         except OSError as error:
-            if time.monotonic() < deadline:
-                time.sleep(0.01)
-                continue
-            os.close(descriptor)
-            owner = printable((read_small(path) or b"an unknown process").decode(errors="replace"), 200)
-            raise RunBusyError(f"run {directory.name} is already being trained by {owner}.") from error
-        return descriptor
+            raise StoreError(path, f"the run cannot be locked ({reason_of(error)}).") from error
+        else:
+            return True
+
+
+def _describe_owner(path: Path) -> str:
+    """Who says in the lock file to hold it, for people."""
+    try:
+        owner = msgspec.json.decode(read_small(path) or b"", type=Owner)
+    except (StoreError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return "an unknown process"
+    return f"process {owner.pid} on {printable(owner.host, 80)}"
 
 
 def write_owner(descriptor: int, pid: int, start_seconds: float) -> None:
@@ -65,14 +88,16 @@ def write_atomic(path: Path, content: bytes) -> None:
     Raises:
         OSError: The folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A name nobody can foresee, opened only if it is new: a link planted there would send the content elsewhere.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
@@ -109,7 +134,11 @@ def reason_of(error: OSError) -> str:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock on a file; False where there is no file."""
+    """Whether some process holds the lock on a file; False where there is no file.
+
+    Raises:
+        StoreError: The path is no regular file, may not be read, or lies where there are no locks.
+    """
     descriptor = open_regular(path)
     if descriptor is None:
         return False
@@ -117,6 +146,8 @@ def is_locked(path: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError as error:
+        raise StoreError(path, f"the lock cannot be looked at ({reason_of(error)}).") from error
     finally:
         os.close(descriptor)
     return False

@@ -176,9 +176,7 @@ class RunHistory:
     @property
     def step(self) -> int:
         """The last update anything was said about."""
-        return int(
-            max((series["step"][-1] for series in (self.epochs, self.steps) if len(series)), default=0)
-        )
+        return int(max((series["step"][-1] for series in (self.epochs, self.steps) if len(series)), default=0))
 
     @property
     def progress(self) -> float:
@@ -266,9 +264,7 @@ class RunHistory:
                 if before is None or not before[2] > error:
                     return Crossing(epoch, second)
                 share = (before[2] - T25_ERROR) / (before[2] - error)
-                return Crossing(
-                    before[0] + share * (epoch - before[0]), before[1] + share * (second - before[1])
-                )
+                return Crossing(before[0] + share * (epoch - before[0]), before[1] + share * (second - before[1]))
             before = (epoch, second, error) if math.isfinite(error) else None
         return Crossing(None, None)
 

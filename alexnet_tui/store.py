@@ -12,7 +12,6 @@ import platform
 import re
 import shutil
 import stat
-import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,23 +22,15 @@ import msgspec
 from alexnet_tui import __version__
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, RunNotFoundError, StoreError
-from alexnet_tui.events import MAX_LINE_BYTES, KnownEvent, decode
-from alexnet_tui.files import LOCK_FILE, Owner, is_locked, open_regular, read_small, reason_of, write_atomic
-from alexnet_tui.text import printable
+from alexnet_tui.events import MAX_LINE_BYTES, KnownEvent, Seconds, Step, decode
+from alexnet_tui.files import LOCK_FILE, Owner, is_locked, open_regular, read_small, reason_of, take_lock, write_atomic
+from alexnet_tui.provenance import package_commit, redact, safe_environment
+from alexnet_tui.text import printable, quoted
 
 RECORD_VERSION = 1
 REFERENCE = "reference"
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 EVENTS_FILE, LOG_FILE = "events.jsonl", "trainer.log"
-_SAFE_ENVIRONMENT = (
-    "CUDA_VISIBLE_DEVICES",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "SLURM_JOB_ID",
-    "WORLD_SIZE",
-)
-_SECRET = re.compile(r"(?i)(token|secret|password|passwd|api[-_]?key|credential)")
-_USERINFO = re.compile(r"//[^/@\s]+@")
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +52,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     v: int = RECORD_VERSION
     id: str
-    created: float
+    created: Seconds
     label: str = ""
     config: RunConfig
     package_version: str = __version__
@@ -166,9 +157,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def create(
-        self, config: RunConfig, *, label: str = "", argv: Iterable[str] = (), study: str = ""
-    ) -> RunRecord:
+    def create(self, config: RunConfig, *, label: str = "", argv: Iterable[str] = (), study: str = "") -> RunRecord:
         """Make a run directory with its record; the run is then queued.
 
         Raises:
@@ -187,7 +176,7 @@ class Store:
                 commit=package_commit(),
                 argv=redact(argv),
                 host=platform.node(),
-                environment={name: os.environ[name] for name in _SAFE_ENVIRONMENT if name in os.environ},
+                environment=safe_environment(),
                 study=study,
             )
             write_atomic(self.root / run_id / "run.json", _pretty(record))
@@ -207,11 +196,9 @@ class Store:
         if RUN_ID.fullmatch(run_id):
             for parent in (self.root, self.root / REFERENCE):
                 directory = parent / run_id
-                if _is_directory(directory) and (directory / "run.json").exists():
+                if _is_directory(directory) and os.path.lexists(directory / "run.json"):
                     return directory
-        raise RunNotFoundError(
-            self.root, f"there is no run {printable(run_id, 80)!r}; `alexnet-tui runs` lists them."
-        )
+        raise RunNotFoundError(self.root, f"there is no run {quoted(run_id, 80)}; `alexnet-tui runs` lists them.")
 
     def resolve(self, text: str) -> str:
         """The id of the one run whose id is `text`, or begins with it; ``last`` is the newest.
@@ -227,12 +214,10 @@ class Store:
         fits = [name for name in names if text and name.startswith(text)]
         if len(fits) == 1:
             return fits[0]
-        shown = printable(text, 80)
+        shown = quoted(text, 80)
         if fits:
-            raise RunNotFoundError(
-                self.root, f"{len(fits)} runs begin with {shown!r}: {', '.join(fits[:5])}."
-            )
-        raise RunNotFoundError(self.root, f"there is no run {shown!r}; `alexnet-tui runs` lists them.")
+            raise RunNotFoundError(self.root, f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}.")
+        raise RunNotFoundError(self.root, f"there is no run {shown}; `alexnet-tui runs` lists them.")
 
     def ids(self) -> list[str]:
         """Ids of all runs, reference runs last; unreadable ones included."""
@@ -256,9 +241,7 @@ class Store:
         try:
             return msgspec.json.decode(content, type=RunRecord)
         except (msgspec.MsgspecError, ConfigError, RecursionError, UnicodeDecodeError) as error:
-            raise StoreError(
-                path, f"the run's record cannot be read: {printable(str(error), 200)}"
-            ) from error
+            raise StoreError(path, f"the run's record cannot be read: {printable(str(error), 200)}") from error
 
     def list(self) -> Listing:
         """All runs with a readable record, newest first, and a sentence for each other."""
@@ -336,40 +319,8 @@ class Store:
             raise StoreError(directory, f"the run cannot be deleted ({reason_of(error)}).") from error
 
 
-def redact(argv: Iterable[str]) -> list[str]:
-    """A command line without values that look like secrets and without credentials in addresses."""
-    kept: list[str] = []
-    hide_next = False
-    for argument in argv:
-        name, equals, _ = argument.partition("=")
-        secret = bool(_SECRET.search(name))
-        if hide_next:
-            kept.append("***")
-        elif secret and equals:
-            kept.append(f"{name}=***")
-        else:
-            kept.append(_USERINFO.sub("//***@", argument))
-        hide_next = secret and not equals and argument.startswith("-") and not hide_next
-    return kept
-
-
-def package_commit() -> str:
-    """The commit this program runs from, with ``+`` if files differ from it; empty outside a checkout."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return ""
-    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
 def _pretty(value: msgspec.Struct) -> bytes:
-    return (
-        json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    )
+    return json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False, allow_nan=False).encode(errors="replace") + b"\n"
 
 
 def _make_directory(root: Path, stem: str) -> str:
@@ -395,9 +346,7 @@ def _run_directories(root: Path) -> list[str]:
     try:
         with os.scandir(root) as entries:
             names = [
-                entry.name
-                for entry in entries
-                if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+                entry.name for entry in entries if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
             ]
     except FileNotFoundError:
         return []

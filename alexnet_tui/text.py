@@ -10,7 +10,10 @@ import math
 import re
 from collections.abc import Sequence
 
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "_.-=+*#@"
 MISSING = "–"
@@ -31,7 +34,15 @@ def printable(text: str, limit: int = 2000, keep_newlines: bool = False) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match.group())
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def quoted(text: str, limit: int = 60) -> str:
+    """Foreign text between quotes, for messages; unlike `repr`, it escapes nothing twice."""
+    safe = printable(text, limit)
+    return f'"{safe}"' if "'" in safe else f"'{safe}'"
 
 
 def format_percent(fraction: float | None, digits: int = 2) -> str:
@@ -111,9 +122,10 @@ def sparkline(values: Sequence[float], width: int, ascii_only: bool = False) -> 
         return " " * len(picked)
     low, high = min(finite), max(finite)
     blocks = _ASCII_BLOCKS if ascii_only else _BLOCKS
-    scale = (len(blocks) - 1) / (high - low) if high > low else 0.0
-    middle = 0 if scale else len(blocks) // 2
-    return "".join(blocks[round((value - low) * scale) + middle] if math.isfinite(value) else " " for value in picked)
+    half = high / 2 - low / 2  # Halved, so that no two floats are too far apart to subtract.
+    top, middle = len(blocks) - 1, len(blocks) // 2
+    heights = (round((value / 2 - low / 2) / half * top) if half else middle for value in finite)
+    return "".join(blocks[next(heights)] if math.isfinite(value) else " " for value in picked)
 
 
 def _thin(values: Sequence[float], width: int) -> list[float]:
@@ -122,7 +134,7 @@ def _thin(values: Sequence[float], width: int) -> list[float]:
     if count <= width:
         return list(values)
     edges = [index * count // width for index in range(width + 1)]
-    return [math.fsum(values[start:end]) / (end - start) for start, end in itertools.pairwise(edges)]
+    return [sum(values[start:end]) / (end - start) for start, end in itertools.pairwise(edges)]
 
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")

@@ -1,6 +1,8 @@
 """Studies: the plan, and a queue worker that may be killed at any moment."""
 
 import contextlib
+import functools
+import json
 import os
 import random
 import signal
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import fake_trainer
 import pytest
+from cli_caller import Run
 
 from alexnet_tui import events as ev
 from alexnet_tui import study, study_worker
@@ -336,3 +339,98 @@ def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
     worker = spawn_worker(store, plan, "normal", parallel)
     assert worker.wait(60) == 0
     assert_each_cell_finished_once(store, plan)
+
+
+# --------------------------------------------------------------- command line
+
+
+@pytest.fixture
+def fake_work(monkeypatch: pytest.MonkeyPatch, prepared_data: Path) -> None:
+    """The worker of the command line starts trainers that are played."""
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    quick = functools.partial(study_worker.work, command=fake_trainer.command("normal"), poll_seconds=0.02)
+    monkeypatch.setattr(study_worker, "work", quick)
+
+
+def test_commands_plan_run_and_tell(run: Run, store: Store, fake_work: None) -> None:
+    planned = run(
+        *("study", "new", "mine", "--variants", "baseline,tanh", "--seeds", "2", "--first-seed", "3"),
+        *("--epochs", "2", "--data", "synthetic", "--front-end", "same32", "--no-lrn", "--label", "x"),
+    )
+    assert (planned.code, planned.out) == (0, "")
+    assert "2 variants x 2 seeds = 4 runs" in planned.err
+    plan = study.load(store, "mine")
+    assert {(config.seed, config.front_end, config.lrn) for config in plan.configs} == {
+        (3, "same32", False),
+        (4, "same32", False),
+    }
+    assert run("study", "run", "mine").code == 0
+    status = run("study", "status", "mine", "--json")
+    cells = json.loads(status.out)["cells"]
+    assert {cell["state"] for cell in cells} == {"finished"}
+    assert {store.record(cell["run_id"]).label for cell in cells} == {"x"}
+    table = run("study", "status", "mine")
+    assert "4 finished; no worker is at work" in table.err
+    assert "2/2" in table.out
+    assert json.loads(run("study", "list", "--json").out)[0]["states"] == {"finished": 4}
+    assert "mine" in run("study", "list").out
+
+
+def test_commands_refuse_in_sentences(run: Run, store: Store) -> None:
+    assert (run("study", "run", "nothing").code, run("study", "status", "nothing").code) == (3, 3)
+    assert run("study", "new", "Mine").code == 2
+    wrong = run("study", "new", "mine", "--variants", "tahn")
+    assert wrong.code == 2
+    assert "did you mean tanh" in wrong.err
+    assert run("study", "new", "mine", "--epochs", "0").code == 2
+    assert "no studies yet" in run("study", "list").err
+
+
+def test_a_study_with_a_diverged_run_says_so_by_its_exit_code(
+    run: Run, store: Store, fake_work: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        study_worker, "work", functools.partial(study_worker.work, command=fake_trainer.command("diverge"))
+    )
+    run("study", "new", "mine", "--variants", "tanh", "--seeds", "1", "--epochs", "2", "--data", "synthetic")
+    done = run("study", "run", "mine")
+    assert done.code == 1
+    assert "1 failed (diverged)" in done.err
+
+
+def test_reproduce_plans_runs_and_judges_and_goes_on(run: Run, store: Store, fake_work: None) -> None:
+    arguments = ("study", "reproduce", "--seeds", "1", "--epochs", "2", "--data", "synthetic")
+    first = run(*arguments)
+    assert first.code == 0
+    assert "inconclusive" in first.out.lower()
+    assert "4 finished" in first.err
+    again = run(*arguments)
+    assert again.out == first.out
+    assert len(store.ids()) == 4
+    other = run("study", "reproduce", "--seeds", "2", "--epochs", "2", "--data", "synthetic")
+    assert other.code == 2
+    assert "plans do not change" in other.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_the_runs_with_a_checkpoint(
+    store: Store, plan: study.Plan, prepared_data: Path, number: signal.Signals, code: int
+) -> None:
+    here = Path(__file__).parent
+    script = textwrap.dedent(
+        f"""
+        import functools, sys
+        sys.path[:0] = {[str(here), str(here.parent)]}
+        import fake_trainer
+        from alexnet_tui import cli, study_worker
+        study_worker.work = functools.partial(study_worker.work, command=fake_trainer.command("slow"))
+        cli.main(["study", "run", "report", "--runs-dir", {str(store.root)!r}])
+        """
+    )
+    environment = {**os.environ, "ALEXNET_TUI_DATA": str(prepared_data)}
+    worker = subprocess.Popen([sys.executable, "-c", script], env=environment)
+    wait_for(lambda: any(kinds(store, run_id)[ev.Step] for run_id in store.ids()))
+    worker.send_signal(number)
+    assert worker.wait(30) == code
+    assert states(store, plan)[0] in {"stopped", "finished"}
+    assert not any(store.is_locked(run_id) for run_id in store.ids())

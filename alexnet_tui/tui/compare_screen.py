@@ -28,7 +28,7 @@ from alexnet_tui.tui.compare_data import (
 from alexnet_tui.tui.console import Console, console_of
 from alexnet_tui.tui.curves import Curve, Face
 from alexnet_tui.tui.glyphs import glyphs
-from alexnet_tui.tui.linked import ChartScreen
+from alexnet_tui.tui.linked import CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import plain
 from alexnet_tui.tui.plane import marker_of
@@ -60,7 +60,8 @@ class CompareScreen(ChartScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "metric", "Metric", id="compare.metric", tooltip="Draw the next metric"),
         Binding("X", "x_axis", "X axis", id="compare.x-axis", tooltip="Epochs, steps, or seconds of training"),
-        Binding("g", "group", "Seeds", id="compare.group", tooltip="Runs that differ only in their seed as one curve"),
+        Binding("g", "group", "Seeds", id="compare.group", tooltip="Runs that differ only in their seed         *CHART_BINDINGS,
+as one curve"),
         Binding(
             "b",
             "spread",

@@ -17,26 +17,30 @@ from alexnet_tui.config import (
     preset_settings,
 )
 from alexnet_tui.errors import ConfigError
+from alexnet_tui.text import printable
 
 PRESET_FIELDS = ("variant", "front_end")
+SEEDS, LABEL = "seeds", "label"
+MAX_SEEDS = 100
+_EXTRAS = {SEEDS: "1", LABEL: ""}
 
 
 @dataclass(slots=True)
 class Draft:
-    """Text of every field of a run that does not exist yet.
+    """Text of every field of a run that does not exist yet: the hyperparameters, how many seeds, and a label.
 
     Attributes:
         texts: Field to the text in it.
         touched: Fields whose value is the person's or the template's rather than the preset's.
     """
 
-    texts: dict[str, str] = field(default_factory=lambda: RunConfig().to_text())
+    texts: dict[str, str] = field(default_factory=lambda: {**RunConfig().to_text(), **_EXTRAS})
     touched: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, config: RunConfig) -> "Draft":
         """A draft that says what a config says; the fields that differ from its presets count as touched."""
-        return cls(config.to_text(), set(config.changes()))
+        return cls({**config.to_text(), **_EXTRAS}, set(config.changes()))
 
     def edit(self, name: str, text: str) -> set[str]:
         """Put a text into a field; returns the fields whose text moved, this one included."""
@@ -44,7 +48,7 @@ class Draft:
         self.texts[name] = text
         if name in PRESET_FIELDS:
             self._lay_preset()
-        elif self._differs(name):
+        elif self.differs(name):
             self.touched.add(name)
         else:
             self.touched.discard(name)
@@ -56,19 +60,24 @@ class Draft:
 
     def preset_text(self, name: str) -> str:
         """What the variant and the front end, else the default, say of a field."""
+        if name in _EXTRAS:
+            return _EXTRAS[name]
         return format_value(self._preset().get(name, default_of(name)))
 
     def error(self, name: str) -> str:
         """Why the text of a field is no value, or empty."""
         try:
-            parse_field(name, self.texts[name])
+            if name == SEEDS:
+                parse_seeds(self.texts[name])
+            elif name in SPECS:
+                parse_field(name, self.texts[name])
         except ConfigError as error:
             return error.reason
         return ""
 
     def errors(self) -> dict[str, str]:
         """Every field with an error, and the error."""
-        found = {name: self.error(name) for name in SPECS}
+        found = {name: self.error(name) for name in self.texts}
         return {name: reason for name, reason in found.items() if reason}
 
     def config(self) -> RunConfig:
@@ -77,7 +86,17 @@ class Draft:
         Raises:
             ConfigError: A field's text is no value in its range.
         """
-        return RunConfig.from_text(self.texts)
+        return RunConfig.from_text({name: self.texts[name] for name in SPECS})
+
+    @property
+    def num_seeds(self) -> int:
+        """How many runs, each with the next seed; 1 while the field holds no number."""
+        return 1 if self.error(SEEDS) else parse_seeds(self.texts[SEEDS])
+
+    @property
+    def label(self) -> str:
+        """The name for people, or empty."""
+        return self.texts[LABEL].strip()
 
     def values(self, group: str, *, differing: bool) -> list[tuple[str, str]]:
         """Fields of a group, with their texts: those that differ from the preset, or those that do not."""
@@ -88,10 +107,9 @@ class Draft:
         ]
 
     def differs(self, name: str) -> bool:
-        """Whether a field says something else than its preset."""
-        return name not in PRESET_FIELDS and self._differs(name)
-
-    def _differs(self, name: str) -> bool:
+        """Whether a hyperparameter says something else than its preset."""
+        if name in PRESET_FIELDS or name not in SPECS:
+            return False
         try:
             value: Value | None = parse_field(name, self.texts[name])
         except ConfigError:
@@ -102,13 +120,25 @@ class Draft:
         for name in SPECS:
             if name not in PRESET_FIELDS and name not in self.touched:
                 self.texts[name] = self.preset_text(name)
-        self.touched = {name for name in self.touched if self._differs(name)}
+        self.touched = {name for name in self.touched if self.differs(name)}
 
     def _preset(self) -> dict[str, Value]:
         try:
             return preset_settings(*(self.texts[name] for name in PRESET_FIELDS))
         except ConfigError:  # A name nobody knows lays nothing.
             return {}
+
+
+def parse_seeds(text: str) -> int:
+    """How many seeds.
+
+    Raises:
+        ConfigError: The text is no whole number in its range.
+    """
+    plain = text.strip()
+    if not (plain.isascii() and plain.isdigit()) or not 1 <= int(plain) <= MAX_SEEDS:
+        raise ConfigError(SEEDS, f"must be a whole number, 1 to {MAX_SEEDS}, not {printable(text, 30)!r}.")
+    return int(plain)
 
 
 def command_line(config: RunConfig, label: str = "") -> list[str]:

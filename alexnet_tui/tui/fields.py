@@ -2,14 +2,12 @@
 
 from alexnet_tui.config import SPECS, TYPES, range_text
 from alexnet_tui.datasets import BUILT_IN, DatasetInfo
-from alexnet_tui.errors import ConfigError
 from alexnet_tui.paper import EXPERIMENTS
 from alexnet_tui.text import format_bytes, format_clock, format_count, format_percent, printable
+from alexnet_tui.tui.draft import LABEL, MAX_SEEDS, SEEDS
 from alexnet_tui.tui.form import FieldInfo, Option
 from alexnet_tui.variants import FRONT_ENDS, VARIANTS
 
-SEEDS, LABEL = "seeds", "label"
-MAX_SEEDS = 100
 TYPICAL_IMAGES, TYPICAL_CLASSES = 50_000, 10
 EXTRA_FIELDS = (
     FieldInfo(
@@ -63,30 +61,3 @@ _OPTIONS = {
     "front_end": tuple(Option(name, note=front_end.summary) for name, front_end in FRONT_ENDS.items()),
     "data": tuple(Option(name, note=built_in.summary) for name, built_in in BUILT_IN.items()),
 }
-
-
-def parse_seeds(text: str) -> int:
-    """How many seeds.
-
-    Raises:
-        ConfigError: The text is no whole number in its range.
-    """
-    plain = text.strip()
-    if not (plain.isascii() and plain.isdigit()) or not 1 <= int(plain) <= MAX_SEEDS:
-        raise ConfigError(SEEDS, f"must be a whole number, 1 to {MAX_SEEDS}, not {printable(text, 30)!r}.")
-    return int(plain)
-
-
-def extra_error(name: str, text: str) -> str:
-    """Why the text of a field that is no hyperparameter cannot be used, or empty."""
-    try:
-        if name == SEEDS:
-            parse_seeds(text)
-    except ConfigError as error:
-        return error.reason
-    return ""
-
-
-def empty_extras() -> dict[str, str]:
-    """The fields that are no hyperparameters, as they are at first."""
-    return {SEEDS: "1", LABEL: ""}

@@ -1,7 +1,6 @@
 """`ChartScreen`: a screen whose charts share one view, so that one key or one wheel turn moves them all."""
 
 from dataclasses import replace
-from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -10,52 +9,51 @@ from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.curves import View
 from alexnet_tui.tui.series import SMOOTHINGS
 
+CHART_BINDINGS: tuple[BindingType, ...] = (
+    Binding(
+        "left",
+        "cross(-1)",
+        "Read",
+        id="chart.left",
+        key_display="←→",
+        tooltip="Move the crosshair one point to the left; legends show the values under it",
+    ),
+    Binding(
+        "right",
+        "cross(1)",
+        "Crosshair",
+        id="chart.right",
+        tooltip="Move the crosshair one point to the right",
+        show=False,
+    ),
+    Binding(
+        "plus,equals_sign",
+        "zoom(1)",
+        "Zoom",
+        id="chart.zoom-in",
+        key_display="+-",
+        tooltip="Show less of the x axis, around the crosshair",
+    ),
+    Binding("minus", "zoom(-1)", "Zoom out", id="chart.zoom-out", tooltip="Show more of the x axis", show=False),
+    Binding("h,shift+left", "pan(-1)", "Pan left", id="chart.pan-left", tooltip="Move a zoomed chart", show=False),
+    Binding("l,shift+right", "pan(1)", "Pan right", id="chart.pan-right", tooltip="Move a zoomed chart", show=False),
+    Binding("0", "reset_zoom", "Zoom off", id="chart.reset", tooltip="Show every point again", show=False),
+    Binding("G", "log", "Log", id="chart.log", tooltip="Logarithmic y axis, on and off"),
+    Binding("S", "smooth", "Smooth", id="chart.smooth", tooltip="Next smoothing; the raw curve stays, faint"),
+    Binding(
+        "O",
+        "clip",
+        "Outliers",
+        id="chart.clip",
+        tooltip="Leave outliers out of the y axis; the chart says how many points that hides",
+    ),
+    Binding("escape", "step_out", "Back", id="chart.escape", show=False),
+)
+"""Keys for charts; a screen lists them behind those of its own that matter more on a narrow key bar."""
+
 
 class ChartScreen(Screen[None]):
-    """Keys for every chart on the screen: crosshair, zoom, pan, logarithm, smoothing, outliers."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "left",
-            "cross(-1)",
-            "Read",
-            id="chart.left",
-            key_display="←→",
-            tooltip="Move the crosshair one point to the left; legends show the values under it",
-        ),
-        Binding(
-            "right",
-            "cross(1)",
-            "Crosshair",
-            id="chart.right",
-            tooltip="Move the crosshair one point to the right",
-            show=False,
-        ),
-        Binding(
-            "plus,equals_sign",
-            "zoom(1)",
-            "Zoom",
-            id="chart.zoom-in",
-            key_display="+-",
-            tooltip="Show less of the x axis, around the crosshair",
-        ),
-        Binding("minus", "zoom(-1)", "Zoom out", id="chart.zoom-out", tooltip="Show more of the x axis", show=False),
-        Binding("h,shift+left", "pan(-1)", "Pan left", id="chart.pan-left", tooltip="Move a zoomed chart", show=False),
-        Binding(
-            "l,shift+right", "pan(1)", "Pan right", id="chart.pan-right", tooltip="Move a zoomed chart", show=False
-        ),
-        Binding("0", "reset_zoom", "Zoom off", id="chart.reset", tooltip="Show every point again", show=False),
-        Binding("G", "log", "Log", id="chart.log", tooltip="Logarithmic y axis, on and off"),
-        Binding("S", "smooth", "Smooth", id="chart.smooth", tooltip="Next smoothing; the raw curve stays, faint"),
-        Binding(
-            "O",
-            "clip",
-            "Outliers",
-            id="chart.clip",
-            tooltip="Leave outliers out of the y axis; the chart says how many points that hides",
-        ),
-        Binding("escape", "step_out", "Back", id="chart.escape", show=False),
-    ]
+    """A screen that answers `CHART_BINDINGS` for all its charts: crosshair, zoom, logarithm, smoothing."""
 
     view: View = View()
 

@@ -82,7 +82,6 @@ class NewRunScreen(Screen[None]):
         super().__init__()
         self._template = template_run_id
         self.draft = Draft()
-        self.extras = fields.empty_extras()
         self._infos = fields.field_infos()
         self._cards = CardField(self._infos[CARDS])
         self._rows = {name: FieldRow(info) for name, info in self._infos.items() if name != CARDS}
@@ -154,7 +153,6 @@ class NewRunScreen(Screen[None]):
         history = self._app.watcher.histories.get(template_run_id)
         config = history.record.config if history else self._app.store.record(template_run_id).config
         self.draft = Draft.of(config)
-        self.extras = fields.empty_extras()
         self._refresh_all()
         self._say(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
 
@@ -166,20 +164,15 @@ class NewRunScreen(Screen[None]):
     def _type(self, message: Input.Changed) -> None:
         if isinstance(message.input, TextField):
             name = message.input.info.name
-            known = self.extras[name] if name in self.extras else self.draft.texts[name]
-            if message.value != known:  # Textual posts this on mount too, without a person.
+            if message.value != self.draft.texts[name]:  # Textual posts this on mount too, without a person.
                 self._take(name, message.value)
 
     def _take(self, name: str, text: str) -> None:
         """A person gave a field a text."""
         self._say("")
-        if name in self.extras:
-            self.extras[name] = text
-            self._show_row(name)
-        else:
-            for moved in self.draft.edit(name, text) | {name}:
-                self._show_row(moved)
-            self._show_groups()
+        for moved in self.draft.edit(name, text) | {name}:
+            self._show_row(moved)
+        self._show_groups()
         self._schedule_summary()
 
     @on(FieldFocused)
@@ -204,10 +197,6 @@ class NewRunScreen(Screen[None]):
     def _show_row(self, name: str) -> None:
         if name == CARDS:
             self._cards.set_text(self.draft.texts[name])
-        elif name in self.extras:
-            self._rows[name].show(
-                self.extras[name], error=fields.extra_error(name, self.extras[name]), differs=False, preset=""
-            )
         else:
             self._rows[name].show(
                 self.draft.texts[name],
@@ -246,9 +235,7 @@ class NewRunScreen(Screen[None]):
         summary = run_summary.summarise(
             config,
             self._app.watcher.histories.values(),
-            num_runs=1
-            if fields.extra_error(fields.SEEDS, self.extras[fields.SEEDS])
-            else fields.parse_seeds(self.extras[fields.SEEDS]),
+            num_runs=self.draft.num_seeds,
             num_train=info.num_train if info else fields.TYPICAL_IMAGES,
             num_classes=info.num_classes if info else fields.TYPICAL_CLASSES,
             host=platform.node(),
@@ -296,7 +283,7 @@ class NewRunScreen(Screen[None]):
         self._prepare(config, None)
 
     def _submit(self, *, is_queued: bool) -> None:
-        bad = list(self.draft.errors()) + [name for name in self.extras if fields.extra_error(name, self.extras[name])]
+        bad = list(self.draft.errors())
         if bad:
             many = f"{len(bad)} fields hold" if len(bad) > 1 else "One field holds"
             self._refuse(bad[0], f"{many} no usable value: {', '.join(name.replace('_', ' ') for name in bad)}.")
@@ -304,8 +291,8 @@ class NewRunScreen(Screen[None]):
         config = self.draft.config()
         order = starting.Order(
             config=config,
-            num_seeds=fields.parse_seeds(self.extras[fields.SEEDS]),
-            label=self.extras[fields.LABEL].strip(),
+            num_seeds=self.draft.num_seeds,
+            label=self.draft.label,
             is_queued=is_queued,
         )
         if datasets.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
@@ -408,7 +395,6 @@ class NewRunScreen(Screen[None]):
     def action_clear(self) -> None:
         """Put every field back to the defaults."""
         self.draft = Draft()
-        self.extras = fields.empty_extras()
         self._refresh_all()
         self._say("Every field is back to its default.")
 

@@ -44,9 +44,7 @@ def resume_run(app: "AlexnetApp", run_id: str) -> None:
         return
     tell(app, f"Starting {app.label_of(run_id)}.")
     trainer = app.trainer
-    _in_thread(
-        app, lambda local: local.start(app.store, run_id, **({"command": trainer} if trainer else {}))
-    )
+    _in_thread(app, lambda local: local.start(app.store, run_id, **({"command": trainer} if trainer else {})))
 
 
 def _in_thread(app: "AlexnetApp", act: Callable[[Any], object]) -> None:

@@ -20,7 +20,7 @@ from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.console import Console, console_of
 from alexnet_tui.tui.curves import Face, View
 from alexnet_tui.tui.glyphs import glyphs
-from alexnet_tui.tui.linked import ChartScreen
+from alexnet_tui.tui.linked import CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import PageStrip, TextPage, joined, plain, style_of
 from alexnet_tui.tui.run_curves import accuracy_curves, loss_curves, pace_of
@@ -60,21 +60,43 @@ class RunScreen(ChartScreen):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right_square_bracket", "page(1)", "Pages", id="run.next-page", key_display="[]", tooltip="Next page"),
-        Binding(
-            "left_square_bracket", "page(-1)", "Previous", id="run.previous-page", tooltip="Previous page", show=False
-        ),
         Binding("x", "stop", "Stop", id="run.stop", tooltip="Stop this run after a checkpoint"),
         Binding("R", "resume", "Resume", id="run.resume", tooltip="Resume this run from its last checkpoint"),
+        Binding(
+            "right_square_bracket",
+            "page(1)",
+            "Pages",
+            id="run.next-page",
+            key_display="[]",
+            tooltip="Next page: curves, config, log, system",
+        ),
+        Binding(
+            "left_square_bracket",
+            "page(-1)",
+            "Previous",
+            id="run.previous-page",
+            tooltip="Previous page",
+            show=False,
+        ),
+        Binding(
+            "c",
+            "compare",
+            "Compare",
+            id="run.compare",
+            tooltip="Compare this run with the pinned and the marked ones",
+        ),
         Binding("d", "duplicate", "Duplicate", id="run.duplicate", tooltip="Open the form filled in from this run"),
-        Binding("c", "compare", "Compare", id="run.compare", tooltip="Compare this run with the marked and the pinned"),
+        *CHART_BINDINGS,
         Binding("p", "pin", "Pin", id="run.pin", tooltip="Make this run the baseline of all others, or no longer"),
         Binding(
-            "m", "next_chart", "Chart", id="run.chart", tooltip="Loss or accuracy, where only one fits", show=False
+            "m",
+            "next_chart",
+            "Chart",
+            id="run.chart",
+            tooltip="Loss or accuracy, where only one fits",
+            show=False,
         ),
-        Binding(
-            "o,y", "folder", "Folder", id="run.folder", tooltip="Show this run's folder and copy its path", show=False
-        ),
+        Binding("o,y", "folder", "Path", id="run.folder", tooltip="Copy the path of this run's folder", show=False),
     ]
 
     def __init__(self, run_id: str) -> None:

@@ -20,7 +20,7 @@ from alexnet_tui.store import EVENTS_FILE, REFERENCE, EventReader, Notes, Store
 _SCAN_SECONDS = 1.0
 _SETTLE_SECONDS = 3.0
 _LOCK_SECONDS = 1.0
-_TURNS = 8
+_TURNS = 20
 _MAX_SETTLED_PER_CALL = 100
 _CHUNK_BYTES = 1 << 20
 _NEW_RUNS_PER_CALL = 400
@@ -33,6 +33,8 @@ class _Follower:
 
     directory: Path
     reader: EventReader
+    events_path: str
+    notes_path: str
     step_reader: EventReader | None = None
     events_stamp: _Stamp | None = None
     notes_stamp: _Stamp | None = None
@@ -197,7 +199,7 @@ class RunsWatcher:
         for run_id in now_reading:
             try:
                 directory = self.store.path(run_id)
-                follower = _Follower(directory, EventReader(directory / EVENTS_FILE, skip_steps=True))
+                follower = _follow(directory)
                 batch.fresh[run_id] = RunHistory(self.store.record(run_id))
             except StoreError as error:
                 batch.problems[run_id] = str(error)
@@ -216,17 +218,18 @@ class RunsWatcher:
         return live + [name for name in taken if name in self._followers and name not in self._open]
 
     def _look(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
-        stamp = _stamp(follower.directory / EVENTS_FILE)
-        has_news = stamp != follower.events_stamp
+        stamp = _stamp(follower.events_path)
+        has_news, follower.events_stamp = stamp != follower.events_stamp, stamp
         if run_id in self._open and follower.step_reader is None:
             self._read_whole(run_id, follower, batch)
         elif has_news:
             self._read_events(run_id, follower, batch)
-        follower.events_stamp = stamp
-        notes_stamp = _stamp(follower.directory / "notes.json")
-        if notes_stamp != follower.notes_stamp or run_id in batch.fresh:
+        notes_stamp = _stamp(follower.notes_path)
+        if notes_stamp != follower.notes_stamp:
+            batch.notes[run_id] = self.store.notes(run_id) if notes_stamp else Notes()
             follower.notes_stamp = notes_stamp
-            batch.notes[run_id] = self.store.notes(run_id)
+        elif run_id in batch.fresh:
+            batch.notes[run_id] = self.notes.get(run_id) or Notes()
         self._look_at_lock(run_id, follower, batch, now, has_news)
 
     def _look_at_lock(self, run_id: str, follower: _Follower, batch: Batch, now: float, has_news: bool) -> None:
@@ -245,19 +248,19 @@ class RunsWatcher:
         batch.locks[run_id] = follower.is_locked
 
     def _read_events(self, run_id: str, follower: _Follower, batch: Batch) -> None:
-        reader = follower.step_reader or follower.reader
+        reader, stamp = follower.step_reader or follower.reader, follower.events_stamp
         events = reader.read_new(_CHUNK_BYTES)
         if reader.was_reset:
             batch.fresh[run_id] = RunHistory(self.store.record(run_id))
         if run_id in batch.fresh:
             history = batch.fresh[run_id].fold(events)
-            while events := reader.read_new(_CHUNK_BYTES):
+            while _has_more(reader, stamp) and (events := reader.read_new(_CHUNK_BYTES)):
                 history.fold(events)
             follower.is_finished = isinstance(history.final, Finished)
             return
         while events:
             batch.events.setdefault(run_id, []).extend(events)
-            events = reader.read_new(_CHUNK_BYTES)
+            events = reader.read_new(_CHUNK_BYTES) if _has_more(reader, stamp) else []
         for event in batch.events.get(run_id, ()):
             follower.is_finished = _is_finished_after(event, follower.is_finished)
 
@@ -278,7 +281,18 @@ def _is_finished_after(event: KnownEvent, before: bool) -> bool:
     return before or isinstance(event, Finished)
 
 
-def _stamp(path: Path) -> _Stamp | None:
+def _has_more(reader: EventReader, stamp: _Stamp | None) -> bool:
+    """Whether a file was longer, when last looked at, than what is read of it."""
+    return stamp is not None and reader.offset < stamp[1]
+
+
+def _follow(directory: Path) -> _Follower:
+    # Paths as text: joining them anew for every look would cost more than the look.
+    reader = EventReader(directory / EVENTS_FILE, skip_steps=True)
+    return _Follower(directory, reader, str(directory / EVENTS_FILE), str(directory / "notes.json"))
+
+
+def _stamp(path: Path | str) -> _Stamp | None:
     """Time stamp and size of a file itself; None where there is none."""
     try:
         status = os.stat(path, follow_symlinks=False)

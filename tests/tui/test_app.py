@@ -16,8 +16,8 @@ from pathlib import Path
 
 import fake_trainer
 import pytest
+from console_driver import console, driven
 from fake_runs import write_run
-from pilot import console, driven
 
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import LaunchError, UsageError
@@ -138,6 +138,7 @@ async def test_resume_and_stop_a_run_from_the_table(store: Store) -> None:
         try:
             await c.press("R")
             await c.wait_for(lambda: c.app.watcher.states[record.id] is State.RUNNING, 30)
+            await c.wait_for(lambda: c.app.watcher.histories[record.id].num_epochs_done, 30)
             assert c.app.num_running() == 1
             await c.press("x")
             await c.wait_for(lambda: c.app.watcher.states[record.id] is State.STOPPED, 30)
@@ -226,9 +227,7 @@ async def test_a_full_disk_does_not_end_the_console(store: Store, two: list[str]
 
 
 @driven
-async def test_without_colour_the_cursor_is_seen(
-    store: Store, two: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_colour_the_cursor_is_seen(store: Store, two: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with console(store) as c:
         assert c.app.theme == ANSI
@@ -306,7 +305,8 @@ class Terminal:
     def wait_for(self, text: str, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while text.encode() not in self.seen:
-            assert self.read(0.1) and time.monotonic() < deadline, self.seen[-600:]
+            assert self.read(0.1), self.seen[-600:]
+            assert time.monotonic() < deadline, self.seen[-600:]
 
     def send(self, text: str) -> None:
         os.write(self.descriptor, text.encode())
@@ -380,13 +380,13 @@ def test_suspend_gives_the_terminal_back(store: Store, two: list[str]) -> None:
     terminal.send("\x1a")
     deadline = time.monotonic() + 20
     while not terminal.is_clean():
-        assert terminal.read(0.1) and time.monotonic() < deadline
+        assert terminal.read(0.1)
+        assert time.monotonic() < deadline
     os.kill(terminal.pid, signal.SIGCONT)
     deadline = time.monotonic() + 20
     while terminal.is_clean():
-        assert terminal.read(0.1) and time.monotonic() < deadline
+        assert terminal.read(0.1)
+        assert time.monotonic() < deadline
     terminal.send("q")
     assert terminal.finish() == 0
     assert terminal.is_clean()
-
-

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from pilot import driven
+from console_driver import driven
 from textual.app import App, ComposeResult
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.pilot import Pilot
@@ -326,7 +326,7 @@ class Host(App[None]):
         return self.query_one(MetricChart)
 
     def on_metric_chart_view_changed(self, message: MetricChart.ViewChanged) -> None:
-        assert message.control is self.chart
+        assert message.control is message.chart
         self.views.append(message.view)
 
 

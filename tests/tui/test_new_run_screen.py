@@ -287,7 +287,7 @@ async def test_escape_leaves_the_field_first_then_the_form(store: Store) -> None
 async def test_letters_in_a_field_are_text_and_no_command(store: Store) -> None:
     async with opened(store) as form:
         await form.type("label", "q1t")
-        assert form.screen.extras["label"] == "q1t"
+        assert form.screen.draft.texts["label"] == "q1t"
         assert form.app.screen is form.screen
 
 

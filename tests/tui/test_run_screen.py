@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from console_driver import Driver, console, driven
 from fake_runs import curve, open_writer, started, write_run
-from pilot import Driver, console, driven
 from textual.containers import VerticalScroll
 
 from alexnet_tui import events as ev

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
+from console_driver import console, driven
 from fake_runs import curve, open_writer, started, write_run
-from pilot import Driver, console, driven
 
 from alexnet_tui import events as ev
 from alexnet_tui.config import RunConfig
@@ -438,7 +438,7 @@ async def test_a_row_repaints_nothing_when_nothing_changed(store: Store, four: l
         painted: list[object] = []
         table = c.runs.table
         refresh = table.refresh
-        table.refresh = lambda *regions, **more: painted.append(regions) or refresh(*regions, **more)  # type: ignore[method-assign,assignment,func-returns-value]
+        table.refresh = lambda *regions, **more: painted.append(regions) or refresh(*regions, **more)  # type: ignore[method-assign]
         c.runs.refresh_rows()
         assert painted == []
         store.save_notes(four[1], Notes(label="renamed"))

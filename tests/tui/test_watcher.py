@@ -34,7 +34,7 @@ def watcher(store: Store, clock: Clock) -> RunsWatcher:
     return RunsWatcher(store, clock=clock)
 
 
-def later(watcher: RunsWatcher, clock: Clock, seconds: float = 1.5, polls: int = 9) -> set[str]:
+def later(watcher: RunsWatcher, clock: Clock, seconds: float = 1.5, polls: int = 21) -> set[str]:
     """What changed over enough looks for every settled run to have had its turn."""
     clock.now += seconds
     return set().union(*(watcher.poll() for _ in range(polls)))
@@ -122,9 +122,7 @@ def test_new_runs_and_deleted_runs_are_noticed(store: Store, watcher: RunsWatche
     assert set(watcher.histories) == set(watcher.states) == set(watcher.notes) == {second.id}
 
 
-def test_a_record_that_lands_after_its_directory_is_found(
-    store: Store, watcher: RunsWatcher, clock: Clock
-) -> None:
+def test_a_record_that_lands_after_its_directory_is_found(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     record = write_run(store, RunConfig(epochs=1))
     path = store.path(record.id) / "run.json"
     content = path.read_bytes()
@@ -143,9 +141,7 @@ def test_open_brings_the_steps_and_goes_on_with_them(store: Store, watcher: Runs
     assert watcher.histories[record.id].num_epochs_done == 1
     with open_writer(store.path(record.id), next_seq=99) as writer:
         writer.write(
-            ev.Step(
-                epoch=2, step=11, train_loss=1.0, train_accuracy=0.5, learning_rate=0.1, images_per_second=1.0
-            )
+            ev.Step(epoch=2, step=11, train_loss=1.0, train_accuracy=0.5, learning_rate=0.1, images_per_second=1.0)
         )
     assert watcher.poll() == {record.id}
     assert list(watcher.histories[record.id].steps["step"])[-1] == 11
@@ -164,9 +160,7 @@ def test_a_record_that_became_shorter_is_read_again(store: Store, watcher: RunsW
 
 
 def test_a_resumed_run_is_live_again(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
-    record = write_run(
-        store, RunConfig(epochs=4), epochs_done=2, end=ev.Stopped(epoch=2, step=20, reason="asked")
-    )
+    record = write_run(store, RunConfig(epochs=4), epochs_done=2, end=ev.Stopped(epoch=2, step=20, reason="asked"))
     watcher.poll()
     assert watcher.states[record.id] is State.STOPPED
     lock = take_lock(store.path(record.id))
@@ -193,9 +187,7 @@ def test_saving_notes_needs_no_reading(store: Store, watcher: RunsWatcher, clock
     assert later(watcher, clock) == set()
 
 
-def test_one_damaged_run_costs_one_sentence_not_the_others(
-    store: Store, watcher: RunsWatcher, clock: Clock
-) -> None:
+def test_one_damaged_run_costs_one_sentence_not_the_others(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     good = write_run(store, RunConfig(epochs=1))
     bad = write_run(store, RunConfig(epochs=1, seed=1))
     (store.path(bad.id) / "run.json").write_text("{")

@@ -1,0 +1,321 @@
+"""The Compare screen: curves, bands, deltas and keys, in the real console."""
+
+import math
+from pathlib import Path
+
+import pytest
+from console_driver import Driver, console, driven
+from fake_runs import curve, open_writer, started, write_run
+
+from alexnet_tui import events as ev
+from alexnet_tui.config import RunConfig
+from alexnet_tui.history import RunHistory, load
+from alexnet_tui.store import Store
+from alexnet_tui.tui.chart import MetricChart
+from alexnet_tui.tui.compare_data import (
+    METRICS,
+    RESULTS,
+    columns_of,
+    curve_of,
+    differing,
+    entries_of,
+    fitting,
+    known,
+)
+from alexnet_tui.tui.compare_screen import CompareScreen
+from alexnet_tui.tui.curves import View
+from alexnet_tui.tui.run_screen import RunScreen
+from alexnet_tui.tui.series import Spread
+
+
+def config(**fields: str) -> RunConfig:
+    return RunConfig.from_text({"epochs": "20", "data": "synthetic", **fields})
+
+
+def histories(store: Store, *runs: tuple[RunConfig, float]) -> list[RunHistory]:
+    return [load(store, write_run(store, one, final=final).id)[0] for one, final in runs]
+
+
+def name_of(run_id: str) -> str:
+    return f"name of {run_id}"
+
+
+# What is compared
+
+
+def test_only_what_differs_is_a_column(store: Store) -> None:
+    found = histories(
+        store, (config(), 0.6), (config(variant="low-dropout", learning_rate="0.05"), 0.5), (config(seed="3"), 0.6)
+    )
+    entries = entries_of(found, name_of, is_grouped=False, pinned_id=found[0].id)
+    assert differing(entries, is_grouped=False) == ["variant", "seed", "dropout", "learning_rate"]
+    assert [entry.is_pinned for entry in entries] == [True, False, False]
+    columns = columns_of(entries, None, is_grouped=False)
+    titles = [column.title for column in columns]
+    assert titles[:4] == ["variant", "seed", "learning rate", "dropout"], "what the variant implies comes last"
+    assert titles[4:] == [result.title for result in RESULTS]
+    assert [cell.text for cell in columns[2].cells] == ["0.01", "0.05", "0.01"]
+
+
+def test_results_have_deltas_to_the_pinned_run(store: Store) -> None:
+    found = histories(store, (config(), 0.6), (config(seed="1"), 0.5))
+    entries = entries_of(found, name_of, is_grouped=False, pinned_id=found[0].id)
+    columns = {column.title: column for column in columns_of(entries, None, is_grouped=False)}
+    best = [100 * (found[index].best_test_accuracy or 0) for index in (0, 1)]
+    first, second = columns["best %"].cells
+    assert (first.text, first.delta) == (f"{best[0]:.2f}", "")
+    assert (second.text, second.delta) == (f"{best[1]:.2f}", f"{best[1] - best[0]:+.2f}")
+    assert columns["train time"].cells[1].delta == "×1.00"
+    outside = columns_of(entries_of(found[1:], name_of, is_grouped=False, pinned_id=None), found[0], is_grouped=False)
+    assert outside[0].cells[0].delta == f"{best[1] - best[0]:+.2f}", "the pinned run need not be among them"
+
+
+def test_groups_are_all_but_the_seed_with_mean_and_deviation(store: Store) -> None:
+    found = histories(
+        store, (config(), 0.5), (config(variant="tanh"), 0.55), (config(seed="1"), 0.6), (config(seed="2"), 0.7)
+    )
+    entries = entries_of(found, name_of, is_grouped=True, pinned_id=None)
+    assert [len(entry.histories) for entry in entries] == [3, 1]
+    assert entries[0].name == "baseline n=3"
+    assert entries[1].name == name_of(found[1].id)
+    assert "seed" not in differing(entries, is_grouped=True)
+    best = [100 * (found[index].best_test_accuracy or 0) for index in (0, 2, 3)]
+    mean = sum(best) / 3
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in best) / 2)
+    cell = {column.title: column for column in columns_of(entries, None, is_grouped=True)}["best %"].cells[0]
+    assert cell.text == f"{mean:.2f}±{deviation:.2f}"
+
+
+def test_a_seed_without_the_result_is_counted_out(store: Store) -> None:
+    good = write_run(store, config())
+    never = write_run(store, config(seed="1"), epochs_done=1, final=0.2, gap=0.0, finish=False)
+    found = [load(store, run.id)[0] for run in (good, never)]
+    entries = entries_of(found, name_of, is_grouped=True, pinned_id=None)
+    cell = {column.title: column for column in columns_of(entries, None, is_grouped=True)}["T25 ep."].cells[0]
+    assert cell.text.endswith("(1 of 2)")
+
+
+def test_curves_stand_on_the_axis_one_asks_for(store: Store) -> None:
+    (history,) = histories(store, (config(), 0.6))
+    (entry,) = entries_of([history], name_of, is_grouped=False, pinned_id=None)
+    ends = {}
+    for axis in ("epoch", "step", "seconds"):
+        drawn = curve_of(entry, METRICS[0], axis, Spread.RANGE)
+        assert drawn is not None
+        assert drawn.low is None
+        ends[axis] = drawn.x[-1]
+    assert ends == {"epoch": 20, "step": 200, "seconds": 40}
+    gap = next(metric for metric in METRICS if metric.title == "Gap")
+    drawn = curve_of(entry, gap, "epoch", Spread.RANGE)
+    assert drawn is not None
+    assert drawn.y[-1] == pytest.approx(history.epochs["train_eval_accuracy"][-1] - history.epochs["test_accuracy"][-1])
+
+
+def test_a_group_is_a_mean_with_a_band(store: Store) -> None:
+    found = histories(store, (config(), 0.5), (config(seed="1"), 0.7))
+    (entry,) = entries_of(found, name_of, is_grouped=True, pinned_id=None)
+    drawn = curve_of(entry, METRICS[0], "epoch", Spread.RANGE)
+    assert drawn is not None
+    assert drawn.low is not None
+    assert drawn.high is not None
+    low, high = (one.epochs["test_accuracy"][-1] for one in found)
+    assert (drawn.low[-1], drawn.y[-1], drawn.high[-1]) == pytest.approx((low, (low + high) / 2, high))
+
+
+def test_columns_give_way_by_rank(store: Store) -> None:
+    found = histories(store, (config(), 0.6), (config(variant="tanh", learning_rate="0.05"), 0.5))
+    columns = columns_of(entries_of(found, name_of, is_grouped=False, pinned_id=found[0].id), None, is_grouped=False)
+    assert fitting(columns, 1000, 20) == columns
+    few = fitting(columns, 60, 20)
+    assert {"variant", "best %"} <= {column.title for column in few}
+    assert 20 + sum(column.width + 2 for column in few) <= 60
+    assert fitting(columns, 5, 20) == []
+
+
+def test_runs_that_are_gone_are_left_out(store: Store) -> None:
+    (history,) = histories(store, (config(), 0.6))
+    assert known([history.id, "gone", history.id], {history.id: history}) == [history]
+
+
+# The screen
+
+
+def screen(driver: Driver) -> CompareScreen:
+    top = driver.app.screen
+    assert isinstance(top, CompareScreen)
+    return top
+
+
+def chart(driver: Driver, which: str = "first") -> MetricChart:
+    return screen(driver).query_one(f"#{which}", MetricChart)
+
+
+async def compare(driver: Driver, *run_ids: str) -> CompareScreen:
+    driver.app.open_compare(list(run_ids))
+    await driver.wait_for(
+        lambda: (
+            (isinstance(driver.app.screen, CompareScreen) and "deltas to" in driver.text()) or "p pins" in driver.text()
+        )
+    )
+    return screen(driver)
+
+
+def three(store: Store) -> list[str]:
+    return [
+        write_run(store, config(), final=0.6, label="base").id,
+        write_run(store, config(seed="1"), final=0.62, label="").id,
+        write_run(store, config(variant="tanh"), final=0.5, label="tanh run").id,
+    ]
+
+
+@driven
+async def test_marked_runs_lie_over_each_other_with_their_table(store: Store) -> None:
+    ids = three(store)
+    async with console(store, size=(160, 45)) as driver:
+        driver.app.toggle_pin(ids[0])
+        await compare(driver, *ids)
+        assert [one.name for one in chart(driver).curves] == ["base", ids[1], "tanh run"]
+        assert [one.slot for one in chart(driver).curves] == [0, 1, 2]
+        assert chart(driver).face.title == "Test accuracy"
+        assert chart(driver, "second").face.title == "Test loss"
+        text = driver.text()
+        for shown in ("variant", "seed", "best %", "last 5 %", "gap", "T25", "train time", "deltas to base", "3 runs"):
+            assert shown in text
+        assert "weight decay" not in text
+        assert "-9" in next(
+            line for line in text.splitlines() if "tanh run" in line and "relu" not in line and "tanh  " in line
+        )
+
+
+@driven
+async def test_every_key_of_the_comparison(store: Store) -> None:
+    ids = three(store)
+    async with console(store, size=(160, 45)) as driver:
+        shown = await compare(driver, *ids)
+        first, second = chart(driver), chart(driver, "second")
+        await driver.press("m")
+        assert (first.face.title, second.face.title) == ("Train accuracy", "Train loss")
+        await driver.press("m", "m")
+        assert (first.face.title, second.face.title) == ("Test accuracy", "Test loss")
+        await driver.press("left", "plus")
+        assert first.view.cross == second.view.cross == 20
+        assert first.view.x_low is not None
+        await driver.press("X")
+        assert shown.x_axis == "step"
+        assert first.curves[0].x[-1] == 200
+        assert first.view == View(), "a zoom in epochs means nothing in steps"
+        await driver.press("X")
+        assert first.curves[0].x[-1] == 40
+        assert first.face.x_title == "time"
+        await driver.press("X", "g")
+        assert shown.x_axis == "epoch"
+        assert [one.name for one in first.curves] == ["base n=2", "tanh run"]
+        low = first.curves[0].low
+        assert low is not None
+        await driver.press("b")
+        assert shown.spread is Spread.DEVIATION
+        other = first.curves[0].low
+        assert other is not None
+        assert other[-1] < low[-1], "two seeds: the deviation is wider than half their distance"
+        await driver.press("g", "G", "S", "O")
+        assert len(first.curves) == 3
+        assert (first.view.log, first.view.clip, second.view.log) == (True, True, True)
+        assert first.view.smoothing == shown.view.smoothing != type(shown).view.smoothing
+
+
+@driven
+async def test_the_row_under_the_cursor_is_on_top_opens_and_pins(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        shown = await compare(driver, *ids)
+        assert [one.is_on_top for one in chart(driver).curves] == [True, False, False]
+        await driver.press("down", "down", "down")
+        assert shown.row == 2
+        assert [one.is_on_top for one in chart(driver).curves] == [False, False, True]
+        await driver.press("p")
+        assert driver.app.pinned_run_id == ids[2]
+        await driver.wait_for(lambda: "deltas to tanh run" in driver.text())
+        await driver.press("up", "enter")
+        await driver.wait_for(lambda: isinstance(driver.app.screen, RunScreen))
+        run_screen = driver.app.screen
+        assert isinstance(run_screen, RunScreen)
+        assert run_screen.run_id == ids[1]
+
+
+@driven
+async def test_a_pinned_run_outside_is_the_pace_line(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        driver.app.toggle_pin(ids[0])
+        await compare(driver, *ids[1:])
+        assert [(one.name, one.is_pace) for one in chart(driver).curves][-1] == ("base", True)
+        assert len(screen(driver).entries) == 2
+
+
+@driven
+async def test_a_live_run_moves_here_too_and_others_do_not_disturb(store: Store) -> None:
+    ids = three(store)
+    live = write_run(store, config(seed="9"), epochs_done=3, finish=False)
+    async with console(store) as driver:
+        await compare(driver, ids[0], live.id)
+        drawn = screen(driver)._drawn
+        with open_writer(store.path(live.id), next_seq=200) as writer:
+            writer.write(curve(4, 20))
+        await driver.wait_for(lambda: len(chart(driver).curves[1].x) == 4)
+        assert screen(driver)._drawn != drawn
+
+
+@driven
+async def test_nothing_marked_says_what_to_press(store: Store) -> None:
+    write_run(store, config())
+    async with console(store) as driver:
+        driver.app.open_compare([])
+        await driver.wait_for(lambda: "Nothing to compare yet" in driver.text())
+        assert "space" in driver.text()
+        await driver.press("m", "g", "X", "left", "enter", "p", "down", "G", "S", "O", "plus", "b")
+        assert driver.app.return_code is None
+
+
+@driven
+async def test_another_comparison_forgets_the_zoom(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        shown = await compare(driver, *ids[:2])
+        await driver.press("left", "plus", "G")
+        driver.app.open_compare(ids[1:])
+        await driver.wait_for(lambda: [entry.histories[0].id for entry in shown.entries] == ids[1:])
+        assert (shown.view.cross, shown.view.x_low, shown.view.log) == (None, None, True)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45), (40, 12), (20, 6)])
+@driven
+async def test_hostile_labels_and_numbers_at_any_size(store: Store, size: tuple[int, int]) -> None:
+    def spoil(row: ev.Epoch) -> None:
+        row.test_accuracy, row.test_loss = "nan", "inf"
+
+    ids = [
+        write_run(store, config(), label="[/] \x1b]0;PWNED\x07 é漢字\u202e", change_epoch=spoil).id,
+        write_run(store, config(seed="1"), epochs_done=1, finish=False, label="[@click=app.bell]x[/]").id,
+        store.create(config(seed="2")).id,
+    ]
+    empty = store.create(config(seed="3"))
+    with open_writer(store.path(empty.id)) as writer:
+        writer.write(started(config(seed="3")))
+    async with console(store, size=size) as driver:
+        driver.app.open_compare([*ids, empty.id, "gone"])
+        await driver.wait_for(lambda: isinstance(driver.app.screen, CompareScreen) and len(screen(driver).entries) == 4)
+        await driver.press("left", "m", "X", "g", "G", "S", "O", "b", "down", "plus")
+        assert "\x1b" not in driver.text()
+        assert "\u202e" not in driver.text()
+        assert driver.app.return_code is None
+
+
+def test_the_screens_need_no_torch(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; import alexnet_tui.tui.run_screen, alexnet_tui.tui.compare_screen;"
+        "sys.exit(any(name.split('.')[0] in {'torch', 'torchvision'} for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -13,10 +13,11 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from alexnet_tui.errors import ConfigError
-from alexnet_tui.text import printable
+from alexnet_tui.text import printable, quoted
 from alexnet_tui.variants import FRONT_ENDS, VARIANTS, Architecture, nearest
 
 Value = str | int | float | bool
+_HIGH_UNTOLD = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -217,7 +218,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         Spec(
             help="Where to train: auto, cpu, cuda, cuda:1, mps.",
             group="machine",
-            pattern=r"auto|cpu|cuda(:\d{1,3})?|mps",
+            pattern=r"auto|cpu|cuda(:[0-9]{1,3})?|mps",
         ),
     ] = "auto"
     threads: Annotated[
@@ -313,7 +314,7 @@ def range_text(name: str) -> str:
     if spec.low is None or spec.high is None:
         return "text"
     word = "above " if spec.low_open else ""
-    high = "" if spec.high >= 10_000 else f" to {spec.high:g}"
+    high = "" if spec.high >= _HIGH_UNTOLD else f" to {spec.high:g}"
     return f"{word}{spec.low:g}{high}" if high else (f"above {spec.low:g}" if word else f"{spec.low:g} or more")
 
 
@@ -337,34 +338,25 @@ def format_value(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
-_WORDS = {
-    "yes": True,
-    "true": True,
-    "on": True,
-    "1": True,
-    "no": False,
-    "false": False,
-    "off": False,
-    "0": False,
-}
+_WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 def _convert(name: str, text: str) -> Value:
-    kind, shown = TYPES[name], printable(text, 60)
+    kind, shown = TYPES[name], quoted(text)
     if kind is str:
         return text
     if kind is bool:
         if text.lower() not in _WORDS:
-            raise ConfigError(name, f"must be yes or no, not {shown!r}.")
+            raise ConfigError(name, f"must be yes or no, not {shown}.")
         return _WORDS[text.lower()]
     if not (text.isascii() and _NUMBER.fullmatch(text)):
-        raise ConfigError(name, f"must be a number ({range_text(name)}), not {shown!r}.")
+        raise ConfigError(name, f"must be a number ({range_text(name)}), not {shown}.")
     number = float(text)
     if kind is float:
         return number
     if not math.isfinite(number) or not number.is_integer():
-        raise ConfigError(name, f"must be a whole number ({range_text(name)}), not {shown!r}.")
+        raise ConfigError(name, f"must be a whole number ({range_text(name)}), not {shown}.")
     return int(number)
 
 
@@ -372,15 +364,19 @@ def _check(name: str, value: Value, spec: Spec) -> None:
     """Raise the sentence that says why `value` cannot be field `name`."""
     if spec.choices:
         if value not in spec.choices:
-            raise ConfigError(name, f"there is no {printable(str(value), 60)!r}; {nearest(str(value), spec.choices)}")
+            word = str(value)[:200]
+            raise ConfigError(name, f"there is no {quoted(word)}; {nearest(word, spec.choices)}")
     elif spec.pattern:
         if not re.fullmatch(spec.pattern, str(value)):
-            raise ConfigError(name, f"{printable(str(value), 60)!r} is not valid. {spec.help}")
+            raise ConfigError(name, f"{quoted(str(value))} is not valid. {spec.help}")
     elif spec.low is not None and spec.high is not None:
-        number = float(value)
-        too_low = number <= spec.low if spec.low_open else number < spec.low
-        if not math.isfinite(number) or too_low or number > spec.high:
-            raise ConfigError(name, f"must be {range_text(name)}, not {format_value(value)}.")
+        # Compared as it is: an integer of a foreign record may be too large for a float.
+        number = value if isinstance(value, int) else float(value)
+        if not (spec.low < number if spec.low_open else spec.low <= number):
+            raise ConfigError(name, f"must be {range_text(name)}, not {printable(format_value(value), 60)}.")
+        if number > spec.high:
+            allowed = f"at most {spec.high:,.0f}" if spec.high >= _HIGH_UNTOLD else range_text(name)
+            raise ConfigError(name, f"must be {allowed}, not {printable(format_value(value), 60)}.")
 
 
 def _read_fields() -> Iterator[tuple[str, type, Spec]]:

@@ -105,7 +105,7 @@ class RunHistory:
         attempts: How often the run was started.
         bit_exact: False once a resume could not promise identical numbers.
         newer_version: Some event is of a newer format than this program knows.
-        missing_events: Gaps seen in the numbering of events.
+        missing_events: Gaps in the numbering of events; counted only where step events are read too.
     """
 
     record: RunRecord
@@ -137,7 +137,9 @@ class RunHistory:
     def _count(self, event: ev.KnownEvent) -> None:
         self.num_events += 1
         self.last_wall = event.wall or self.last_wall
-        if event.seq > self._next_seq and self._next_seq:
+        if event.seq < 0:  # A line of a newer program, without a number.
+            return
+        if event.seq > self._next_seq and len(self.steps):
             self.missing_events += event.seq - self._next_seq
         self._next_seq = event.seq + 1
 
@@ -150,6 +152,7 @@ class RunHistory:
             case ev.Resumed():
                 self.epochs.drop_after(event.step)
                 self.steps.drop_after(event.step)
+                self._drop_checkpoints_after(event.checkpoint)
                 self.bit_exact = self.bit_exact and event.bit_exact
                 self.final = None
             case ev.Epoch():
@@ -162,6 +165,12 @@ class RunHistory:
                 self.warnings.append(event.message)
             case ev.Finished() | ev.Stopped() | ev.Failed():
                 self.final = event
+
+    def _drop_checkpoints_after(self, name: str) -> None:
+        """Forget checkpoints of training that a resume went back behind; no name means the very start."""
+        keep = self.checkpoints.index(name) + 1 if name in self.checkpoints else 0
+        if keep or not name:
+            del self.checkpoints[keep:]
 
     @property
     def id(self) -> str:
@@ -245,8 +254,8 @@ class RunHistory:
         """Estimated seconds until the last epoch, from the epochs so far or the latest throughput."""
         if self.started is None or self.final is not None:
             return None
-        left = self.started.total_steps - self.step
-        if len(self.epochs):
+        left = max(0, self.started.total_steps - self.step)
+        if len(self.epochs) and self.epochs["step"][-1]:
             return left * self.epochs["elapsed_seconds"][-1] / self.epochs["step"][-1]
         rate = self.images_per_second
         return left * self.record.config.batch_size / rate if rate else None
@@ -287,7 +296,8 @@ class RunHistory:
 
 def _tail_mean(values: Sequence[float]) -> float | None:
     tail = list(values[-LAST_EPOCHS:])
-    return math.fsum(tail) / len(tail) if tail else None
+    mean = sum(tail) / len(tail) if tail else math.nan
+    return mean if math.isfinite(mean) else None
 
 
 def load(store: Store, run_id: str, *, skip_steps: bool = False) -> tuple[RunHistory, State]:
@@ -296,8 +306,10 @@ def load(store: Store, run_id: str, *, skip_steps: bool = False) -> tuple[RunHis
     Raises:
         StoreError: The run cannot be read.
     """
+    # Asked before reading: a trainer that ends in between leaves its last words, not a lost run.
+    is_locked = store.is_locked(run_id)
     reader = store.reader(run_id, skip_steps=skip_steps)
     history = RunHistory(store.record(run_id))
     while events := reader.read_new():
         history.fold(events)
-    return history, history.state(is_locked=store.is_locked(run_id))
+    return history, history.state(is_locked=is_locked)

@@ -13,7 +13,7 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,8 @@ import msgspec
 from alexnet_tui import __version__
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, RunNotFoundError, StoreError
-from alexnet_tui.events import MAX_LINE_BYTES, KnownEvent, Seconds, Step, decode
+from alexnet_tui.event_reader import EventReader as EventReader
+from alexnet_tui.events import Seconds
 from alexnet_tui.files import LOCK_FILE, Owner, is_locked, open_regular, read_small, reason_of, take_lock, write_atomic
 from alexnet_tui.provenance import package_commit, redact, safe_environment
 from alexnet_tui.text import printable, quoted
@@ -31,6 +32,7 @@ RECORD_VERSION = 1
 REFERENCE = "reference"
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 EVENTS_FILE, LOG_FILE = "events.jsonl", "trainer.log"
+_UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,10 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     study: str = ""
 
 
+class _Versioned(msgspec.Struct, frozen=True):
+    v: int
+
+
 class Notes(msgspec.Struct, frozen=True, kw_only=True):
     """``notes.json``: what people say about a run; `label` overrides the record's."""
 
@@ -70,68 +76,6 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
     tags: list[str] = []
     note: str = ""
     pinned: bool = False
-
-
-class EventReader:
-    """Follows one ``events.jsonl``: each call returns the complete new lines, decoded.
-
-    An unterminated tail is "not yet". A terminated line that is no event is skipped and counted. A file that
-    became shorter is read again from its start, and `was_reset` says so.
-
-    Args:
-        path: The file; it need not exist yet.
-        skip_steps: Leave ``step`` events undecoded, for views that need only epochs.
-    """
-
-    def __init__(self, path: Path, *, skip_steps: bool = False) -> None:
-        self.path = path
-        self.bad_lines = 0
-        self.was_reset = False
-        self._offset = 0
-        self._skip_steps = skip_steps
-
-    def read_new(self, limit_bytes: int = 1 << 26) -> list[KnownEvent]:
-        """Events of the lines completed since the last call, oldest first; at most `limit_bytes` of them.
-
-        Raises:
-            StoreError: The file is not a regular file, or cannot be read.
-        """
-        self.was_reset = False
-        descriptor = open_regular(self.path)
-        if descriptor is None:
-            return []
-        with os.fdopen(descriptor, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size < self._offset:
-                self._offset, self.bad_lines, self.was_reset = 0, 0, True
-            if size == self._offset:
-                return []
-            file.seek(self._offset)
-            chunk = file.read(limit_bytes)
-        end = chunk.rfind(b"\n") + 1
-        if not end and len(chunk) > MAX_LINE_BYTES:  # A monstrous line: count it once, go on behind it.
-            self._offset += len(chunk)
-            self.bad_lines += 1
-            return []
-        self._offset += end
-        return list(self._decode(chunk[:end]))
-
-    @property
-    def offset(self) -> int:
-        """Bytes read so far."""
-        return self._offset
-
-    def _decode(self, chunk: bytes) -> Iterator[KnownEvent]:
-        for line in chunk.split(b"\n"):
-            if not line or (self._skip_steps and line.startswith(_STEP_PREFIX)):
-                continue
-            try:
-                yield decode(line)
-            except ValueError:
-                self.bad_lines += 1
-
-
-_STEP_PREFIX = b'{"v":1,"kind":"step"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +107,7 @@ class Store:
         Raises:
             StoreError: The runs folder cannot be written.
         """
-        created = time.time()
+        created, run_id = time.time(), ""
         stem = f"{config.variant}-s{config.seed}-{time.strftime('%m%d-%H%M%S', time.gmtime(created))}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -181,6 +125,8 @@ class Store:
             )
             write_atomic(self.root / run_id / "run.json", _pretty(record))
         except OSError as error:
+            if run_id:
+                shutil.rmtree(self.root / run_id, ignore_errors=True)
             raise StoreError(
                 self.root,
                 f"a run cannot be created here ({reason_of(error)}). Choose another folder with --runs-dir.",
@@ -201,7 +147,7 @@ class Store:
         raise RunNotFoundError(self.root, f"there is no run {quoted(run_id, 80)}; `alexnet-tui runs` lists them.")
 
     def resolve(self, text: str) -> str:
-        """The id of the one run whose id is `text`, or begins with it; ``last`` is the newest.
+        """The id of the one run whose id is `text`, or begins with it; ``last`` is the newest of the user's own.
 
         Raises:
             RunNotFoundError: No run, or several, fit.
@@ -209,14 +155,15 @@ class Store:
         names = self.ids()
         if text in names:
             return text
-        if text == "last" and names:
-            return max(names, key=lambda name: self.record(name).created)
+        if text == "last" and (runs := self.list().runs):
+            return runs[0].id
         fits = [name for name in names if text and name.startswith(text)]
         if len(fits) == 1:
             return fits[0]
         shown = quoted(text, 80)
         if fits:
-            raise RunNotFoundError(self.root, f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}.")
+            more = ", …" if len(fits) > 5 else ""
+            raise RunNotFoundError(self.root, f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}{more}.")
         raise RunNotFoundError(self.root, f"there is no run {shown}; `alexnet-tui runs` lists them.")
 
     def ids(self) -> list[str]:
@@ -229,7 +176,7 @@ class Store:
         return self.path(run_id).parent.name == REFERENCE
 
     def record(self, run_id: str) -> RunRecord:
-        """The record of a run.
+        """The record of a run; its id is the directory's name, whatever a copied or forged record says.
 
         Raises:
             StoreError: ``run.json`` is missing, damaged, or not what this program can read.
@@ -239,20 +186,24 @@ class Store:
         if content is None:
             raise StoreError(path, "the run's record is missing.")
         try:
-            return msgspec.json.decode(content, type=RunRecord)
-        except (msgspec.MsgspecError, ConfigError, RecursionError, UnicodeDecodeError) as error:
+            record = msgspec.json.decode(content, type=RunRecord)
+        except (*_UNDECODABLE, ConfigError) as error:
+            if _version_of(content) > RECORD_VERSION:
+                raise StoreError(path, "a newer version of alexnet-tui made this run; update to read it.") from error
             raise StoreError(path, f"the run's record cannot be read: {printable(str(error), 200)}") from error
+        return record if record.id == run_id else msgspec.structs.replace(record, id=run_id)
 
     def list(self) -> Listing:
         """All runs with a readable record, newest first, and a sentence for each other."""
-        listing = Listing([])
+        own, reference, problems = list[RunRecord](), list[RunRecord](), list[str]()
         for run_id in self.ids():
             try:
-                listing.runs.append(self.record(run_id))
+                (reference if self.is_reference(run_id) else own).append(self.record(run_id))
             except StoreError as error:
-                listing.problems.append(str(error))
-        listing.runs.sort(key=lambda record: (not self.is_reference(record.id), record.created), reverse=True)
-        return listing
+                problems.append(str(error))
+        for runs in (own, reference):
+            runs.sort(key=lambda record: record.created, reverse=True)
+        return Listing(own + reference, problems)
 
     def reader(self, run_id: str, *, skip_steps: bool = False) -> EventReader:
         """A reader at the start of a run's events."""
@@ -260,10 +211,11 @@ class Store:
 
     def notes(self, run_id: str) -> Notes:
         """What people said about a run; damaged notes count as none."""
-        content = read_small(self.path(run_id) / "notes.json")
+        path = self.path(run_id) / "notes.json"
         try:
+            content = read_small(path)
             return msgspec.json.decode(content, type=Notes) if content else Notes()
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except (*_UNDECODABLE, StoreError):
             return Notes()
 
     def save_notes(self, run_id: str, notes: Notes) -> None:
@@ -287,7 +239,7 @@ class Store:
         content = read_small(self.path(run_id) / LOCK_FILE)
         try:
             return msgspec.json.decode(content, type=Owner) if content else None
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except _UNDECODABLE:
             return None
 
     def log_tail(self, run_id: str, limit_bytes: int = 32_768) -> str:
@@ -309,18 +261,32 @@ class Store:
             StoreError: It is a reference run, or cannot be removed.
         """
         directory = self.path(run_id)
-        if self.is_locked(run_id):
-            raise RunBusyError(f"run {run_id} is being trained; stop it first: alexnet-tui stop {run_id}")
         if directory.parent.name == REFERENCE:
             raise StoreError(directory, "this is a reference run; it is not deleted.")
+        try:
+            lock = take_lock(directory)  # Held until all is gone, so that no trainer starts in between.
+        except RunBusyError as error:
+            message = f"run {run_id} is being trained; stop it first: alexnet-tui stop {run_id}"
+            raise RunBusyError(message) from error
         try:
             shutil.rmtree(directory)
         except OSError as error:
             raise StoreError(directory, f"the run cannot be deleted ({reason_of(error)}).") from error
+        finally:
+            os.close(lock)
+
+
+def _version_of(content: bytes) -> int:
+    """The format version of a record this program cannot read, or 0."""
+    try:
+        return msgspec.json.decode(content, type=_Versioned).v
+    except _UNDECODABLE:
+        return 0
 
 
 def _pretty(value: msgspec.Struct) -> bytes:
-    return json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False, allow_nan=False).encode(errors="replace") + b"\n"
+    text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="replace") + b"\n"  # An argument may be a file name that is no UTF-8.
 
 
 def _make_directory(root: Path, stem: str) -> str:

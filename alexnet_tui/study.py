@@ -204,37 +204,52 @@ def names(store: Store) -> list[str]:
     return sorted(path.stem for path in found if _NAME.fullmatch(path.stem))
 
 
-def status(store: Store, plan: Plan) -> list[Cell]:
-    """Where every cell of a plan stands now."""
+Find = Callable[[str], tuple[history.RunHistory, State] | None]
+"""Where to look a run up: its history and state, or None where it is gone."""
+
+
+def status(store: Store, plan: Plan, find: Find | None = None) -> list[Cell]:
+    """Where every cell of a plan stands now.
+
+    Args:
+        store: The runs folder.
+        plan: The plan.
+        find: Where runs are known already; else they are read from the disk.
+    """
+    look = find or (lambda run_id: _find_on_disk(store, run_id))
     run_ids = _known_runs(store, plan)
     cancelled = set(queue(store, plan.name).cancelled)
     return [
-        _cell(store, index, config, run_ids.get(index, ""), is_cancelled=index in cancelled)
+        _cell(index, config, run_ids.get(index, ""), look, is_cancelled=index in cancelled)
         for index, config in enumerate(plan.configs)
     ]
 
 
-def _cell(store: Store, index: int, config: RunConfig, run_id: str, *, is_cancelled: bool) -> Cell:
-    cell = Cell(
+def _find_on_disk(store: Store, run_id: str) -> tuple[history.RunHistory, State] | None:
+    try:
+        return history.load(store, run_id, skip_steps=True)
+    except RunNotFoundError:
+        return None
+
+
+def _cell(index: int, config: RunConfig, run_id: str, find: Find, *, is_cancelled: bool) -> Cell:
+    found = find(run_id) if run_id else None
+    if found is None:
+        state: str = CellState.DELETED if run_id else CellState.PLANNED
+    else:
+        state = found[1]
+    if is_cancelled and state in _UNFINISHED:
+        state = CellState.CANCELLED
+    final = found[0].final if found else None
+    return Cell(
         index=index,
         variant=config.variant,
         seed=config.seed,
-        state=CellState.CANCELLED if is_cancelled else CellState.PLANNED,
+        state=str(state),
         run_id=run_id,
+        reason=final.reason if isinstance(final, Failed) and state == State.FAILED else "",
+        num_epochs_done=found[0].num_epochs_done if found else 0,
         epochs=config.epochs,
-    )
-    if not run_id:
-        return cell
-    try:
-        past, state = history.load(store, run_id, skip_steps=True)
-    except RunNotFoundError:
-        return msgspec.structs.replace(cell, state=CellState.DELETED)
-    shown = CellState.CANCELLED if is_cancelled and state in _UNFINISHED else state
-    return msgspec.structs.replace(
-        cell,
-        state=str(shown),
-        reason=past.final.reason if isinstance(past.final, Failed) and state is State.FAILED else "",
-        num_epochs_done=past.num_epochs_done,
     )
 
 
@@ -258,7 +273,7 @@ def prepare_runs(store: Store, plan: Plan, argv: Sequence[str] = ()) -> list[str
 
 
 def _known_runs(store: Store, plan: Plan) -> dict[int, str]:
-    """Cell to run: as written down, and, after a crash between the two, as the runs' own records say."""
+    """Cell to run: as written down, else, after a crash, as the runs' own records say."""
     path = store.root / STUDIES / plan.name / _CELLS_FILE
     content = read_small(path)
     noted = _decode(path, content, dict[str, str]) if content else {}
@@ -296,11 +311,11 @@ def cancel(store: Store, name: str, index: int, is_cancelled: bool = True) -> No
     _change_queue(store, name, change)
 
 
-def move_first(store: Store, name: str, index: int) -> None:
-    """Put a cell at the head of the queue."""
+def move_first(store: Store, name: str, *indices: int) -> None:
+    """Put cells at the head of the queue, in this order."""
 
     def change(now: Queue) -> Queue:
-        return msgspec.structs.replace(now, order=[index, *(cell for cell in now.order if cell != index)])
+        return msgspec.structs.replace(now, order=[*indices, *(cell for cell in now.order if cell not in indices)])
 
     _change_queue(store, name, change)
 
@@ -325,7 +340,7 @@ def study_folder(store: Store, name: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(folder, f"the study cannot be written ({reason_of(error)}).") from error
+        raise StoreError(folder, f"it cannot be made ({reason_of(error)}).") from error
     return folder
 
 

@@ -116,9 +116,7 @@ def test_the_same_network_is_preferred(store: Store) -> None:
     assert found.basis == "1 run of this network here"
 
 
-@pytest.mark.parametrize(
-    "wanted", [RunConfig(precision="bf16"), RunConfig(threads=7), RunConfig(device="mps")]
-)
+@pytest.mark.parametrize("wanted", [RunConfig(precision="bf16"), RunConfig(threads=7), RunConfig(device="mps")])
 def test_other_arithmetic_threads_or_device_do_not_count(store: Store, wanted: RunConfig) -> None:
     history = past(store, RunConfig(epochs=4))
     assert estimate.estimate_time(wanted, [history], host=platform.node(), available=1280) is None

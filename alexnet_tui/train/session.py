@@ -11,7 +11,7 @@ import torch
 from alexnet_tui import __version__, datasets
 from alexnet_tui import events as ev
 from alexnet_tui.history import RunHistory
-from alexnet_tui.store import package_commit
+from alexnet_tui.provenance import package_commit
 from alexnet_tui.text import printable
 from alexnet_tui.train import checkpoint, data
 from alexnet_tui.train.device import Placement, place, versions

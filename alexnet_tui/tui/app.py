@@ -30,14 +30,16 @@ from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other
 from alexnet_tui.tui.watcher import RunsWatcher, newest
 
 _HERE = Path(__file__).parent
-_SHEET_NAMES = ("app", "run_screen", "compare_screen", "new_run_screen", "report_screen")
+_SHEET_NAMES = ("app", "run_screen", "compare_screen", "new_run_screen", "report_screen", "queue_screen")
 _SHEETS: list[str | PurePath] = [path for name in _SHEET_NAMES if (path := _HERE / f"{name}.tcss").exists()]
 _PLACES = {
     "new": ("new_run_screen", "NewRunScreen"),
     "run": ("run_screen", "RunScreen"),
     "compare": ("compare_screen", "CompareScreen"),
     "report": ("report_screen", "ReportScreen"),
+    "study": ("queue_screen", "QueueScreen"),
 }
+_QUIET_SECONDS, _BUSY_SECONDS = 1.0, 10.0
 _HEADLESS_HINT = "Use the headless commands instead: alexnet-tui run --headless, or alexnet-tui runs."
 
 
@@ -67,6 +69,7 @@ class AlexnetApp(App[int]):
         _key("3", "place('run')", "Run", "The run looked at last, or the newest.", id="run"),
         _key("4", "place('compare')", "Compare", "The marked runs over each other.", id="compare"),
         _key("5", "place('report')", "Report", "Our table beside the published one.", id="report"),
+        _key("w", "place('study')", "Studies", "Plans of many runs, and the queue that works through them.", id="study"),
         _key("escape", "back", "Back", "One layer out."),
         _key("t", "toggle_theme", "Theme", "Dark or light.", id="theme"),
         _key("ctrl+z", "suspend_process", "Suspend", "To the shell; fg comes back.", id="suspend"),
@@ -87,6 +90,8 @@ class AlexnetApp(App[int]):
         self._last_run = run_id
         self._last_compared: list[str] = []
         self._live: set[str] = set()
+        self._woken = asyncio.Event()
+        self._busy_until = 0.0
         self._set_up_themes()
 
     def _set_up_themes(self) -> None:
@@ -147,12 +152,22 @@ class AlexnetApp(App[int]):
         self.exit(return_code=128 + number)
 
     async def _follow(self) -> None:
-        seconds = 0.5 if os.environ.get("SSH_CONNECTION") else 0.25
+        """Read the store four times a second while something runs, else once."""
+        busy_seconds = 0.5 if os.environ.get("SSH_CONNECTION") else 0.25
         while True:
             batch = await asyncio.to_thread(self.watcher.read)
             if changed := self.watcher.apply(batch):
                 self._take(changed)
-            await asyncio.sleep(0 if batch.has_more else seconds)
+            is_busy = bool(self._live) or time.monotonic() < self._busy_until
+            seconds = 0.0 if batch.has_more else busy_seconds if is_busy else _QUIET_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), seconds)
+            self._woken.clear()
+
+    def wake(self) -> None:
+        """Read the store now, and often for a while: something was asked of a run."""
+        self._busy_until = time.monotonic() + _BUSY_SECONDS
+        self._woken.set()
 
     def _take(self, changed: set[str]) -> None:
         """Tell of runs that ended, and let the screen draw."""
@@ -188,6 +203,7 @@ class AlexnetApp(App[int]):
     def open_run(self, run_id: str) -> None:
         """Show one run."""
         self._last_run = run_id
+        self.wake()
         self._show("run", run_id)
 
     def open_compare(self, run_ids: Sequence[str]) -> None:
@@ -199,9 +215,13 @@ class AlexnetApp(App[int]):
         """Show the form, filled from a run if one is named."""
         self._show("new", template_run_id)
 
-    def open_report(self) -> None:
-        """Show our table beside the published one."""
-        self._show("report", None)
+    def open_report(self, study: str | None = None) -> None:
+        """Show our table beside the published one, of a study or of what was reported last."""
+        self._show("report", study)
+
+    def open_study(self, name: str | None = None) -> None:
+        """Show a study's queue, or the one looked at last."""
+        self._show("study", name)
 
     def go_home(self) -> None:
         """Close everything but the runs table."""

@@ -108,6 +108,9 @@ def _nice(rough: float) -> float:
 
 
 def _log_ticks(low: float, high: float, measure: Measure, most: int) -> list[Tick]:
+    if high - low < 1:  # Less than a decade: round values of the linear axis, at their logarithms.
+        linear = ticks(_unlog(low), _unlog(high), measure, most)
+        return [Tick(math.log10(tick.at), tick.label) for tick in linear if tick.at > 0]
     scale, sign = _SCALES.get(measure, (1.0, ""))
     decades = range(math.floor(low), math.ceil(high) + 1)
     places: list[float] = []
@@ -117,9 +120,6 @@ def _log_ticks(low: float, high: float, measure: Measure, most: int) -> list[Tic
         if len(places) <= most:
             break
     places = places[:: math.ceil(len(places) / most)] if places else []
-    if len(places) < 2:  # Less than a decade: round values of the linear axis, at their logarithms.
-        linear = ticks(_unlog(low), _unlog(high), measure, most)
-        return [Tick(math.log10(tick.at), tick.label) for tick in linear if tick.at > 0]
     return _distinct([Tick(place, f"{scale * _unlog(place):.3g}{sign}") for place in places])
 
 

@@ -247,12 +247,14 @@ class MetricChart(Widget):
         self._ask(cross=float(places[min(len(places) - 1, max(0, index))]))
 
     def places(self) -> Floats:
-        """Every place on screen where some named curve has a point; at most four a column."""
+        """Every place on screen where a curve has a point, pace lines aside; at most four a column."""
         ends = self._ends()
-        named = [one.x[np.isfinite(one.y)] for one in self.prepared if not one.curve.is_faint]
+        named = [one for one in self.prepared if not one.curve.is_faint and len(one.x)]
+        chosen = [one.x[np.isfinite(one.y)] for one in named if not one.curve.is_pace]
         if ends is None or not named:
             return np.empty(0)
-        every = np.unique(np.concatenate(named))
+        chosen = chosen or [one.x[np.isfinite(one.y)] for one in named]
+        every = np.unique(np.concatenate(chosen))
         every = every[(every >= ends[0]) & (every <= ends[1])]
         most = 4 * max(10, self.size.width)
         if len(every) <= most:

@@ -60,8 +60,13 @@ class CompareScreen(ChartScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "metric", "Metric", id="compare.metric", tooltip="Draw the next metric"),
         Binding("X", "x_axis", "X axis", id="compare.x-axis", tooltip="Epochs, steps, or seconds of training"),
-        Binding("g", "group", "Seeds", id="compare.group", tooltip="Runs that differ only in their seed         *CHART_BINDINGS,
-as one curve"),
+        Binding(
+            "g",
+            "group",
+            "Seeds",
+            id="compare.group",
+            tooltip="Runs that differ only in their seed as one mean curve with a band",
+        ),
         Binding(
             "b",
             "spread",
@@ -82,6 +87,7 @@ as one curve"),
             show=False,
         ),
         Binding("enter", "open", "Open", id="compare.open", tooltip="Look at the run of this row"),
+        *CHART_BINDINGS,
         Binding("p", "pin", "Pin", id="compare.pin", tooltip="Compare all others with the run of this row"),
     ]
 

@@ -29,6 +29,10 @@ class DialogScreen(ModalScreen[Answer]):
         super().__init__()
         self._title = printable(title, 300)
 
+    def on_mount(self) -> None:
+        """A low terminal has no room for air."""
+        self.set_class(self.app.size.height < 18, "-short")
+
     def keys_line(self, *keys: tuple[str, str]) -> Static:
         """The line that says what to press."""
         parts = [Content.assemble((key, "bold $accent"), " ", (name, "$text-muted")) for key, name in keys]
@@ -156,11 +160,12 @@ class ChoiceScreen(DialogScreen[str | None]):
     def _list(self) -> Content:
         lines = []
         rows = max(1, self.app.size.height - 8)
+        width = max(8, min(72, self.app.size.width * 96 // 100) - 11)
         top = max(0, min(self._index - rows // 2, len(self._choices) - rows))
         for index, (key, (_, name)) in list(enumerate(zip(self._KEYS, self._choices, strict=False)))[top : top + rows]:
             is_here = index == self._index
             style = "bold reverse" if is_here and self.app.no_color else "bold on $cursor-bg" if is_here else ""
-            lines.append(Content.assemble((f" {key} ", "$accent"), (f" {printable(name, 60):<60} ", style)))
+            lines.append(Content.assemble((f" {key} ", "$accent"), (f" {printable(name, width):<{width}} ", style)))
         return Content("\n").join(lines)
 
     def action_move(self, rows: int) -> None:

@@ -18,11 +18,13 @@ from alexnet_tui.config import (
 )
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.text import printable
+from alexnet_tui.variants import VARIANTS
 
 PRESET_FIELDS = ("variant", "front_end")
-SEEDS, LABEL = "seeds", "label"
+SEEDS, ARMS, LABEL = "seeds", "arms", "label"
+ONE_ARM, ALL_ARMS = "chosen", "all"
 MAX_SEEDS = 100
-_EXTRAS = {SEEDS: "1", LABEL: ""}
+_EXTRAS = {SEEDS: "1", ARMS: ONE_ARM, LABEL: ""}
 
 
 @dataclass(slots=True)
@@ -88,10 +90,26 @@ class Draft:
         """
         return RunConfig.from_text({name: self.texts[name] for name in SPECS})
 
+    def configs(self) -> list[RunConfig]:
+        """Every run that is asked for: each variant with each seed, seed by seed.
+
+        Raises:
+            ConfigError: A field's text is no value in its range.
+        """
+        seed, found = self.config().seed, []
+        for offset in range(parse_seeds(self.texts[SEEDS])):
+            for variant in VARIANTS if self.texts[ARMS] == ALL_ARMS else (self.texts["variant"],):
+                other = Draft(dict(self.texts), set(self.touched))
+                other.edit("variant", variant)
+                other.edit("seed", str(seed + offset))
+                found.append(other.config())
+        return found
+
     @property
-    def num_seeds(self) -> int:
-        """How many runs, each with the next seed; 1 while the field holds no number."""
-        return 1 if self.error(SEEDS) else parse_seeds(self.texts[SEEDS])
+    def num_runs(self) -> int:
+        """How many runs are asked for; as one seed while that field holds no number."""
+        seeds = 1 if self.error(SEEDS) else parse_seeds(self.texts[SEEDS])
+        return seeds * (len(VARIANTS) if self.texts[ARMS] == ALL_ARMS else 1)
 
     @property
     def label(self) -> str:

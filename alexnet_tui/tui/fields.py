@@ -4,7 +4,7 @@ from alexnet_tui.config import SPECS, TYPES, range_text
 from alexnet_tui.datasets import BUILT_IN, DatasetInfo
 from alexnet_tui.paper import EXPERIMENTS
 from alexnet_tui.text import format_bytes, format_clock, format_count, format_percent, printable
-from alexnet_tui.tui.draft import LABEL, MAX_SEEDS, SEEDS
+from alexnet_tui.tui.draft import ALL_ARMS, ARMS, LABEL, MAX_SEEDS, ONE_ARM, SEEDS
 from alexnet_tui.tui.form import FieldInfo, Option
 from alexnet_tui.variants import FRONT_ENDS, VARIANTS
 
@@ -15,6 +15,12 @@ EXTRA_FIELDS = (
         "seeds",
         "Runs with this seed and the ones after it, one after another; five are the least a verdict needs.",
         f"1 to {MAX_SEEDS}",
+    ),
+    FieldInfo(
+        ARMS,
+        "variants",
+        "Only the chosen experiment, or a study: all of them with these settings and seeds.",
+        options=(Option(ONE_ARM), Option(ALL_ARMS)),
     ),
     FieldInfo(LABEL, "label", "Your own name for the run; may stay empty.", ""),
 )

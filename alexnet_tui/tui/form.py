@@ -340,21 +340,12 @@ class FieldRow(Widget):
 
 
 class FormScroll(VerticalScroll, can_focus=False, inherit_bindings=False):
-    """The scrolling column of a form; up and down go from field to field."""
+    """The scrolling column of a form; up and down are left to the screen, which goes from field to field."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "field(-1)", "Up", show=False, id="form.up", tooltip="Go to the field above."),
-        Binding("down,enter", "field(1)", "Down", show=False, id="form.down", tooltip="Go to the field below."),
         Binding("pageup", "page_up", "Page up", show=False, id="form.page_up", tooltip="Scroll up."),
         Binding("pagedown", "page_down", "Page down", show=False, id="form.page_down", tooltip="Scroll down."),
     ]
-
-    def action_field(self, step: int) -> None:
-        """Move the cursor to a neighbouring field."""
-        if step > 0:
-            self.screen.focus_next()
-        else:
-            self.screen.focus_previous()
 
 
 class FieldGroup(Collapsible):

@@ -6,7 +6,7 @@ variant, the front end and the data set - are known by name, in `fields`.
 
 import platform
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -26,6 +26,7 @@ from alexnet_tui.launch import local
 from alexnet_tui.text import printable
 from alexnet_tui.tui import fields, run_summary, starting
 from alexnet_tui.tui.chrome import KeyBar, TopBar
+from alexnet_tui.tui.console import console_of
 from alexnet_tui.tui.draft import Draft
 from alexnet_tui.tui.form import (
     CardField,
@@ -37,10 +38,8 @@ from alexnet_tui.tui.form import (
     FormScroll,
     TextField,
 )
+from alexnet_tui.tui.queue_screen import QueueScreen
 from alexnet_tui.variants import FRONT_ENDS
-
-if TYPE_CHECKING:
-    from alexnet_tui.tui.app import AlexnetApp
 
 CARDS, DATA, OPEN_GROUP = "variant", "data", "experiment"
 _REDRAW_SECONDS = 0.08
@@ -66,10 +65,9 @@ class NewRunScreen(Screen[None]):
         Binding("f3", "unfold", "Unfold", id="new.unfold", tooltip="Unfold every group of fields, or fold them."),
         Binding("f4", "preset", "Preset", id="new.preset", tooltip="Put this field back to what the preset says."),
         Binding("f6", "clear", "Clear", id="new.clear", tooltip="Put every field back to the defaults."),
+        Binding("f7", "queued", "Queued", id="new.queued", tooltip="What waits to be trained: reorder, pause, cancel."),
         Binding("up", "field(-1)", "Up", show=False, id="new.up", tooltip="Go to the field above."),
         Binding("down,enter", "field(1)", "Down", show=False, id="new.down", tooltip="Go to the field below."),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="new.page_up", tooltip="Scroll up."),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="new.page_down", tooltip="Scroll down."),
         Binding("escape", "leave", "Back", show=False, id="new.leave", tooltip="Leave the field, then the form."),
     ]
 
@@ -91,8 +89,6 @@ class NewRunScreen(Screen[None]):
         self._preparing = ""
         self._said = self._help = ""
         self._redraw: Timer | None = None
-
-    # ------------------------------------------------------------------ parts
 
     def compose(self) -> ComposeResult:
         """Cards, fields, summary, and the line that starts."""
@@ -123,7 +119,7 @@ class NewRunScreen(Screen[None]):
     def on_mount(self) -> None:
         """Fill in and look for data sets."""
         self._refresh_all()
-        self._read_catalog()
+        starting.read_catalog(self)
         if self._template is not None:
             self.show(self._template)
         self.call_after_refresh(self._unfold_what_fits)
@@ -141,17 +137,18 @@ class NewRunScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Data sets and past runs may have changed meanwhile."""
         if self.is_mounted:
-            self._read_catalog()
+            starting.read_catalog(self)
             self._schedule_summary()
-
-    # --------------------------------------------------------------- contents
 
     def show(self, template_run_id: str | None) -> None:
         """Fill the form from a past run; None keeps what is in it."""
         if template_run_id is None:
             return
-        history = self._app.watcher.histories.get(template_run_id)
-        config = history.record.config if history else self._app.store.record(template_run_id).config
+        try:
+            config = console_of(self.app).store.record(template_run_id).config
+        except AlexnetTuiError as error:
+            self._say(str(error), is_error=True)
+            return
         self.draft = Draft.of(config)
         self._refresh_all()
         self._say(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
@@ -214,8 +211,6 @@ class NewRunScreen(Screen[None]):
             ]
             widget.show_values(*told)
 
-    # ---------------------------------------------------------------- summary
-
     def _schedule_summary(self) -> None:
         """Redraw the summary once typing pauses."""
         if self._redraw is not None:
@@ -234,17 +229,14 @@ class NewRunScreen(Screen[None]):
         info = self._catalog.get(config.data)
         summary = run_summary.summarise(
             config,
-            self._app.watcher.histories.values(),
-            num_runs=self.draft.num_seeds,
+            console_of(self.app).watcher.histories.values(),
+            num_runs=self.draft.num_runs,
             num_train=info.num_train if info else fields.TYPICAL_IMAGES,
             num_classes=info.num_classes if info else fields.TYPICAL_CLASSES,
             host=platform.node(),
         )
         self.query_one("#summary", Static).update(run_summary.panel(summary))
         self.query_one("#brief", Static).update(run_summary.brief(summary), layout=False)
-
-    def _read_catalog(self) -> None:
-        starting.read_catalog(self)
 
     @on(starting.CatalogRead)
     def _take_catalog(self, message: starting.CatalogRead) -> None:
@@ -254,8 +246,6 @@ class NewRunScreen(Screen[None]):
             editor.set_options([fields.data_option(info) for info in message.infos])
         self._show_row(DATA)
         self._schedule_summary()
-
-    # ------------------------------------------------------------------- acts
 
     def action_start(self) -> None:
         """Start the run, or prepare its data first."""
@@ -288,13 +278,12 @@ class NewRunScreen(Screen[None]):
             many = f"{len(bad)} fields hold" if len(bad) > 1 else "One field holds"
             self._refuse(bad[0], f"{many} no usable value: {', '.join(name.replace('_', ' ') for name in bad)}.")
             return
-        config = self.draft.config()
-        order = starting.Order(
-            config=config,
-            num_seeds=self.draft.num_seeds,
-            label=self.draft.label,
-            is_queued=is_queued,
-        )
+        try:
+            configs = tuple(self.draft.configs())
+        except ConfigError as error:  # The last of many seeds may be beyond the largest.
+            self._refuse(error.field, str(error))
+            return
+        config, order = configs[0], starting.Order(configs=configs, label=self.draft.label, is_queued=is_queued)
         if datasets.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
             self._fulfil(order)
         else:
@@ -315,7 +304,7 @@ class NewRunScreen(Screen[None]):
     @on(starting.DataReady)
     def _data_ready(self, message: starting.DataReady) -> None:
         self._preparing = ""
-        self._read_catalog()
+        starting.read_catalog(self)
         if message.error:
             self._refuse(DATA, message.error)
         elif message.order is not None:
@@ -326,7 +315,7 @@ class NewRunScreen(Screen[None]):
     def _fulfil(self, order: starting.Order) -> None:
         """Make the runs and start them."""
         try:
-            run_ids = starting.fulfil(self._app.store, order, trainer=self.trainer, worker=self.worker)
+            run_ids = starting.fulfil(console_of(self.app).store, order, trainer=self.trainer, worker=self.worker)
         except AlexnetTuiError as error:
             self._say(str(error), is_error=True)
             return
@@ -334,9 +323,9 @@ class NewRunScreen(Screen[None]):
         if order.is_queued:
             self._say(f"Queued: {', '.join(run_ids[:3])}{' and more' if len(run_ids) > 3 else ''}.")
         elif self.is_current:
-            self._app.open_run(run_ids[0])
+            console_of(self.app).open_run(run_ids[0])
         else:
-            self._app.notify(f"Run {run_ids[0]} has started.", markup=False)
+            self.app.notify(f"Run {run_ids[0]} has started.", markup=False)
 
     def _refuse(self, name: str, sentence: str) -> None:
         """Say why not, and go to the field."""
@@ -359,22 +348,12 @@ class NewRunScreen(Screen[None]):
         text = Content(printable(self._said or self._help, 400))
         self.query_one("#help", Static).update(text, layout=False)
 
-    # ---------------------------------------------------------------- motions
-
     def action_field(self, step: int) -> None:
         """Move the cursor to a neighbouring field."""
         if step > 0:
             self.focus_next()
         else:
             self.focus_previous()
-
-    def action_page(self, step: int) -> None:
-        """Scroll the form."""
-        form = self.query_one("#form", FormScroll)
-        if step > 0:
-            form.scroll_page_down(animate=False)
-        else:
-            form.scroll_page_up(animate=False)
 
     def action_layers(self) -> None:
         """Show the summary with the layer table in place of the form, where both have no room."""
@@ -392,22 +371,22 @@ class NewRunScreen(Screen[None]):
         if name in self.draft.texts and name is not None:
             self._take(name, self.draft.preset_text(name))
 
+    def action_queued(self) -> None:
+        """Show what waits."""
+        self.app.push_screen(QueueScreen())
+
     def action_clear(self) -> None:
         """Put every field back to the defaults."""
         self.draft = Draft()
         self._refresh_all()
         self._say("Every field is back to its default.")
 
-    def action_leave(self) -> None:
+    async def action_leave(self) -> None:
         """Leave the layer table, then the form."""
         if self.has_class("-layers"):
             self.remove_class("-layers")
         else:
-            self._app.action_back()
-
-    @property
-    def _app(self) -> "AlexnetApp":
-        return cast("AlexnetApp", self.app)
+            await self.run_action("app.back")
 
 
 def _title(name: str) -> str:

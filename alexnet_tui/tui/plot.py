@@ -173,7 +173,7 @@ def _legend(sheet: Sheet, entries: Sequence[list[tuple[str, str]]], column: int,
 
 def _legend_entry(one: Prepared, face: Face, view: View, ink: Ink) -> list[tuple[str, str]]:
     samples = _SAMPLES[ink is Ink.ASCII]
-    sample = samples[one.curve.slot % len(samples)]
+    sample = samples[2 if one.curve.is_pace else one.curve.slot % len(samples)]
     marker = marker_of(one.curve.slot, ink)
     style = style_of(one.curve)
     x, y = clean(one.curve.x, one.curve.y)

@@ -10,7 +10,7 @@ from textual.widgets import Static
 from alexnet_tui.config import format_value
 from alexnet_tui.events import Failed
 from alexnet_tui.history import RunHistory
-from alexnet_tui.text import format_duration, format_percent, format_points, printable
+from alexnet_tui.text import MISSING, format_duration, format_percent, format_points, printable
 from alexnet_tui.tui.columns import delta_to
 from alexnet_tui.tui.rows import RunRow
 
@@ -99,19 +99,24 @@ def _seeds(row: RunRow) -> str:
 
 
 def _figures(row: RunRow, pinned: RunRow | None) -> Content:
-    parts: list[Content] = []
-    for name, text in (
-        ("best", format_percent(row.best)),
-        ("last", format_percent(row.last)),
-        ("gap", format_points(row.gap)),
-        ("T25", "–" if row.t25 is None else f"{row.t25:.1f} ep"),
-    ):
-        parts.append(Content.assemble((f"{name} ", "$text-muted"), (text, "bold")))
+    """Two lines: how good, and how it came to be."""
+    accuracy = [("best", format_percent(row.best), "bold"), ("last", format_percent(row.last), "bold")]
     delta = delta_to(row, pinned)
     if delta is not None and pinned is not None and pinned.id != row.id:
-        style = "$success" if delta > 0 else "$error"
-        parts.append(Content.assemble(("to pin ", "$text-muted"), (format_points(delta), style)))
-    return Content("   ").join(parts)
+        style = "bold $success" if delta > 0 else "bold $error"
+        accuracy.append(("to pin", format_points(delta), style))
+    speed = [
+        ("gap", format_points(row.gap), "bold"),
+        ("T25", MISSING if row.t25 is None else f"{row.t25:.1f} epochs", "bold"),
+        ("time", format_duration(row.seconds), "bold"),
+    ]
+    lines = [
+        Content("   ").join(
+            [Content.assemble((f"{name} ", "$text-muted"), (text, style)) for name, text, style in figures]
+        )
+        for figures in (accuracy, speed)
+    ]
+    return Content("\n").join(lines)
 
 
 def _changes(row: RunRow) -> str:

@@ -57,6 +57,7 @@ def _in_thread(app: "AlexnetApp", act: Callable[[Any], object]) -> None:
             await asyncio.to_thread(act, local)
         except AlexnetTuiError as error:
             tell(app, str(error), is_error=True)
+        app.wake()
 
     app.run_worker(work(), group="launch")
 

@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from textual.content import Content
 
 from alexnet_tui.config import SPECS, Value, format_value
+from alexnet_tui.errors import StoreError
 from alexnet_tui.history import RunHistory
+from alexnet_tui.store import EVENTS_FILE, EventReader
 from alexnet_tui.text import format_bytes, format_count, printable
 
 _NAME_CELLS = 20
@@ -48,10 +51,30 @@ def _setting(name: str, value: Value, default: Value | None) -> Content:
     )
 
 
-def system_page(history: RunHistory, directory: str) -> Content:
+def file_stamp(folder: str, name: str) -> tuple[int, int] | None:
+    """What changes whenever a file does; None where there is none."""
+    try:
+        status = Path(folder, name).lstat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def count_bad_lines(folder: str) -> int:
+    """Lines of a run's record that are no events; 0 where it cannot be read."""
+    reader = EventReader(Path(folder, EVENTS_FILE), skip_steps=True)
+    try:
+        while reader.read_new():
+            pass
+    except (StoreError, OSError):
+        return 0
+    return reader.bad_lines
+
+
+def system_page(history: RunHistory, directory: str, bad_lines: int) -> Content:
     """Where and with what the run was made, and everything out of the ordinary."""
     lines = [_heading("Run")]
-    lines += [_row(name, value) for name, value in _run_rows(history, directory) if value]
+    lines += [_row(name, value) for name, value in _run_rows(history, directory, bad_lines) if value]
     if history.started:
         lines += [Content(""), _heading("Machine and data")]
         lines += [_row(name, value) for name, value in _started_rows(history) if value]
@@ -67,7 +90,7 @@ def _row(name: str, value: str) -> Content:
     return Content.assemble(("  " + name.ljust(_NAME_CELLS), "$text-muted"), printable(value, 600))
 
 
-def _run_rows(history: RunHistory, directory: str) -> Iterator[tuple[str, str]]:
+def _run_rows(history: RunHistory, directory: str, bad_lines: int) -> Iterator[tuple[str, str]]:
     record = history.record
     yield "id", record.id
     yield "folder", directory
@@ -80,6 +103,7 @@ def _run_rows(history: RunHistory, directory: str) -> Iterator[tuple[str, str]]:
     yield "attempts", str(history.attempts)
     yield "events", format_count(history.num_events)
     yield "missing events", format_count(history.missing_events) if history.missing_events else ""
+    yield "lines skipped", f"{format_count(bad_lines)} that are no events" if bad_lines else ""
     yield "bit-exact", "yes" if history.bit_exact else "no: a resume could not promise the same numbers"
     yield "format", "newer than this program; shown as far as it is known" if history.newer_version else ""
 

@@ -1,7 +1,6 @@
 """One run, whether it is live, finished, lost or not yet begun: curves, numbers, configuration, log, system."""
 
 import asyncio
-import os
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,42 +12,25 @@ from textual.widgets import ContentSwitcher, Static
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.history import RunHistory, State
-from alexnet_tui.text import printable, sparkline
+from alexnet_tui.store import EVENTS_FILE, LOG_FILE
+from alexnet_tui.text import printable
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.console import Console, console_of
 from alexnet_tui.tui.curves import Face, View
-from alexnet_tui.tui.glyphs import glyphs
 from alexnet_tui.tui.linked import CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.messages import RunsChanged
-from alexnet_tui.tui.pages import PageStrip, TextPage, joined, plain, style_of
+from alexnet_tui.tui.pages import PageStrip, TextPage, plain, style_of
 from alexnet_tui.tui.run_curves import accuracy_curves, loss_curves, pace_of
-from alexnet_tui.tui.run_details import config_page, system_page
-from alexnet_tui.tui.run_facts import (
-    Fact,
-    age,
-    empty_text,
-    machine_facts,
-    number_facts,
-    pace_text,
-    progress_facts,
-    situation,
-    what,
-)
+from alexnet_tui.tui.run_details import config_page, count_bad_lines, file_stamp, system_page
+from alexnet_tui.tui.run_facts import empty_text, pace_text
+from alexnet_tui.tui.run_head import Head, numbers_panel
 
 _PAGES = ("curves", "config", "log", "system")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _STEP_SECONDS, _HEAD_SECONDS = 1.0, 0.9
 _NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
-_STATE_STYLES = {
-    State.RUNNING: "bold $running",
-    State.FINISHED: "bold $success",
-    State.FAILED: "bold $error",
-    State.LOST: "bold $error",
-    State.STOPPED: "bold $warning",
-    State.QUEUED: "bold $text-muted",
-}
 
 
 class RunScreen(ChartScreen):
@@ -107,6 +89,8 @@ class RunScreen(ChartScreen):
         self._steps_drawn_at = self._head_drawn_at = 0.0
         self._head_shape = (0, False)
         self._log_stamp: tuple[int, int] | None = None
+        self._events_stamp: tuple[int, int] | None = None
+        self._bad_lines = 0
 
     def compose(self) -> ComposeResult:
         """The head, the strip of pages, and the pages."""
@@ -152,7 +136,7 @@ class RunScreen(ChartScreen):
         self.console.watcher.close(self.run_id)
         self.run_id = run_id
         self.console.watcher.open(run_id)
-        self._drawn, self._log_stamp = (), None
+        self._drawn, self._log_stamp, self._events_stamp, self._bad_lines = (), None, None, 0
         self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
         self._refresh()
 
@@ -210,7 +194,8 @@ class RunScreen(ChartScreen):
             case "log":
                 self._read_log()
             case "system":
-                self._show_text("system", system_page(history, self._folder()))
+                self._show_text("system", system_page(history, self._folder(), self._bad_lines))
+                self.run_worker(self._count_bad_lines(), group="lines", exclusive=True)
 
     def _show_head(self, head: Content) -> None:
         """Replace the head; the layout is only worked out again if its height may have changed."""
@@ -229,8 +214,9 @@ class RunScreen(ChartScreen):
         history, pinned = self.history, self.pinned
         assert history is not None
         state = self.console.watcher.states.get(self.run_id, State.QUEUED)
-        drawn = (id(history), len(history.epochs), state, id(pinned), len(pinned.epochs) if pinned else 0)
         name, now = self._pinned_label(), asyncio.get_running_loop().time()
+        num_paces = len(pinned.epochs) if pinned else 0
+        drawn = (id(history), len(history.epochs), state, id(pinned), num_paces, name)
         loss, accuracy = self.query_one("#loss", MetricChart), self.query_one("#accuracy", MetricChart)
         has_new_steps = len(history.steps) != self._num_steps and now - self._steps_drawn_at >= _STEP_SECONDS
         if drawn != self._drawn or has_new_steps:
@@ -241,7 +227,7 @@ class RunScreen(ChartScreen):
             self._drawn = drawn
             accuracy.face = Face(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
             accuracy.show(accuracy_curves(history, pinned, name))
-            self.query_one("#numbers", Static).update(self._side(history, pinned))
+            self.query_one("#numbers", Static).update(plain(numbers_panel(history, pinned), self.console.ascii_only))
             self._show_pace(history)
 
     def _pinned_label(self) -> str:
@@ -257,67 +243,11 @@ class RunScreen(ChartScreen):
         self.query_one(PageStrip).note = note
 
     def _head(self, history: RunHistory | None, state: State) -> Content:
-        width = max(10, self.size.width - 2)
-        ascii_only = self.console.ascii_only
         if history is None:
             return Content.assemble(printable(self.run_id, 80), "\n", (_NO_ENTRY, "$error"))
-        symbols = glyphs(ascii_only)
-        label, seen = self.console.label_of(self.run_id), age(history, state)
-        lines = [
-            Content.assemble(
-                (f"{symbols.state[state]} {state} ", _STATE_STYLES[state]),
-                (label, "bold"),
-                "  ",
-                (what(history), "$text-muted"),
-            ),
-            self._progress(history, state, seen, width),
-        ]
-        sentence, style = situation(history, state)
-        if sentence:
-            lines.append(Content.styled(sentence, style_of(style)))
-        if not self.has_class("-low"):
-            lines.append(self._activity(history, width))
-        if not self.has_class("-with-side") and not self.has_class("-low"):
-            lines.append(joined(number_facts(history, None), width))
-        return plain(Content("\n").join(line for line in lines if line.plain), ascii_only)
-
-    def _progress(self, history: RunHistory, state: State, seen: Fact, width: int) -> Content:
-        """The bar, and how far and how fast; the age of the last point never gives way."""
-        symbols = glyphs(self.console.ascii_only)
-        size = 12 if width < 100 else 32
-        done = round(history.progress * size)
-        bar = Content.assemble(
-            (symbols.full * done, _STATE_STYLES[state]),
-            (symbols.empty * (size - done), "$faint"),
-            f" {history.progress:4.0%}  ",
-        )
-        facts = [fact for fact in (seen, *progress_facts(history, state)) if fact.value]
-        if seen.value:  # Said first, so that it stays; shown last.
-            facts = [facts[1], facts[0], *facts[2:]] if len(facts) > 1 else facts
-        return bar + joined(facts, width - bar.cell_length)
-
-    def _activity(self, history: RunHistory, width: int) -> Content:
-        """The last steps as a sparkline, and the machine."""
-        machine = joined(machine_facts(history), max(10, width - 24))
-        room = min(60, width - machine.cell_length - 16)
-        recent = sparkline(history.steps["train_loss"][-room:], room, self.console.ascii_only) if room > 4 else ""
-        if not recent:
-            return machine
-        return Content.assemble(("last steps ", "$text-muted"), (recent, "$series-1"), "   ", machine)
-
-    def _side(self, history: RunHistory, pinned: RunHistory | None) -> Content:
-        """Every number under the other, with its difference to the pinned run."""
-        lines = []
-        lines.append(Content.styled("Results".ljust(23) + ("vs pinned" if pinned else ""), "bold $accent"))
-        for fact in number_facts(history, pinned):
-            lines.append(
-                Content.assemble(
-                    (fact.name.ljust(11), "$text-muted"),
-                    (fact.value.ljust(14), "bold"),
-                    (fact.delta.rjust(7), "$accent"),
-                )
-            )
-        return plain(Content("\n").join(lines), self.console.ascii_only)
+        head = Head(history, state, max(10, self.size.width - 2), self.console.ascii_only)
+        is_low, has_side = self.has_class("-low"), self.has_class("-with-side")
+        return head.lines(self.console.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
 
     def _folder(self) -> str:
         try:
@@ -332,7 +262,7 @@ class RunScreen(ChartScreen):
         """The end of the trainer's log, read beside the loop that draws, and only when it has changed."""
         run_id = self.run_id
         try:
-            stamp = await asyncio.to_thread(_log_stamp, self._folder())
+            stamp = await asyncio.to_thread(file_stamp, self._folder(), LOG_FILE)
             if stamp == self._log_stamp:
                 return
             text = await asyncio.to_thread(self.console.store.log_tail, run_id)
@@ -342,6 +272,18 @@ class RunScreen(ChartScreen):
             self._log_stamp = stamp
             shown = text.rstrip("\n") or "The trainer has written nothing to its log."
             self.query_one("#log", TextPage).show(Content(shown))
+
+    async def _count_bad_lines(self) -> None:
+        """How many lines of the record are no events; read only for who looks at the system page."""
+        run_id, folder = self.run_id, self._folder()
+        stamp = await asyncio.to_thread(file_stamp, folder, EVENTS_FILE)
+        if stamp == self._events_stamp:
+            return
+        bad_lines = await asyncio.to_thread(count_bad_lines, folder)
+        history = self.history
+        if run_id == self.run_id and history is not None:
+            self._events_stamp, self._bad_lines = stamp, bad_lines
+            self._show_text("system", system_page(history, folder, bad_lines))
 
     def on_page_strip_chosen(self, message: PageStrip.Chosen) -> None:
         """A page's name was clicked."""
@@ -387,12 +329,3 @@ class RunScreen(ChartScreen):
     def action_folder(self) -> None:
         """Copy where the run is; the app says what was copied."""
         self.console.copy(printable(self._folder(), 4000))
-
-
-def _log_stamp(folder: str) -> tuple[int, int] | None:
-    """What changes whenever the log does."""
-    try:
-        status = os.stat(os.path.join(folder, "trainer.log"), follow_symlinks=False)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size

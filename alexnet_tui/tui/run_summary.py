@@ -19,7 +19,7 @@ class RunSummary:
 
     Attributes:
         config: The run.
-        num_runs: How many seeds of it.
+        num_runs: How many such runs.
         steps_per_epoch: Updates in one epoch.
         time: How long one run may take, or None.
         memory_bytes: Weights, their copies and one batch's activations.
@@ -58,7 +58,7 @@ def summarise(
     Args:
         config: The run.
         histories: Past runs, to take the time from.
-        num_runs: How many seeds of it.
+        num_runs: How many such runs.
         num_train: Training images the data set has.
         num_classes: Classes the data set has.
         host: Name of this machine.
@@ -97,7 +97,7 @@ def panel(summary: RunSummary) -> Content:
     ]
     if summary.num_runs > 1 and summary.time:
         total = format_duration(summary.time.total_seconds * summary.num_runs)
-        lines.append(_fact("", total, f"for {summary.num_runs} seeds"))
+        lines.append(_fact("", total, f"for all {summary.num_runs} runs"))
     lines += [
         _fact("memory", format_bytes(summary.memory_bytes), "weights x 3 and one batch"),
         _fact("weights", format_count(summary.num_parameters), "parameters"),

@@ -30,16 +30,26 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
 _PREVIEW_FROM_HEIGHT = 34
-_NO_RUNS = (
-    ("No runs here yet.", "bold"),
-    ("", ""),
-    ("n  starts one: choose a variant, press ctrl+r.", ""),
-    ("?  shows every key.", ""),
+_NO_RUNS = Content.assemble(
+    ("No runs here yet.\n\n", "bold"),
+    ("  n ", "bold $accent"),
+    " starts one: choose a variant, then press ctrl+r\n",
+    ("  ? ", "bold $accent"),
+    " shows every key\n",
+    ("  q ", "bold $accent"),
+    " leaves; runs go on without the console",
 )
-_ONLY_REFERENCES = (
-    ("No runs of your own yet.", "bold"),
-    ("n  starts one.  Below are the reference runs that came with the program:", ""),
-    ("enter opens one,  p pins it as the baseline for yours,  d starts one like it.", ""),
+_ONLY_REFERENCES = Content.assemble(
+    ("No runs of your own yet.\n\n", "bold"),
+    ("  n     ", "bold $accent"),
+    " starts one\n\n",
+    ("The runs below came with the program:\n\n", "bold"),
+    ("  enter ", "bold $accent"),
+    " opens one\n",
+    ("  p     ", "bold $accent"),
+    " pins it as the baseline of yours\n",
+    ("  d     ", "bold $accent"),
+    " starts one like it",
 )
 
 
@@ -202,9 +212,9 @@ class RunsScreen(Screen[None]):
         is_bare = all(row.is_reference for row in rows)
         empty = self.query_one("#empty", Static)
         empty.set_class(is_bare, "-shown")
+        self.table.set_class(not self._rows, "-bare")
         if is_bare:
-            lines = _ONLY_REFERENCES if self._rows else _NO_RUNS
-            empty.update(Content("\n").join([Content.styled(text, style) for text, style in lines]))
+            empty.update(_ONLY_REFERENCES if self._rows else _NO_RUNS)
         hits = sum(len(row.members) for row in self._shown)
         self.query_one(FilterLine).show_count(hits, len(self._rows))
 

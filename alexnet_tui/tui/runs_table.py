@@ -141,7 +141,7 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
         if self._layout_width != width:
             self._lay_out()
         if y == 0:
-            return self._head(width)
+            return Strip.blank(width, self.rich_style) if self.has_class("-bare") else self._head(width)
         index = y - 1 + self.scroll_offset.y
         if index >= len(self.rows):
             return Strip.blank(width, self.rich_style)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import msgspec
 from textual.message import Message
 from textual.widget import Widget
 
@@ -25,21 +24,14 @@ class Order:
     """What a person asked for.
 
     Attributes:
-        config: The run, or the first of several.
-        num_seeds: How many runs, each with the next seed.
+        configs: The runs, in order; at least one.
         label: Name for people, or empty.
         is_queued: Behind what is being trained, rather than now.
     """
 
-    config: RunConfig
-    num_seeds: int
+    configs: tuple[RunConfig, ...]
     label: str
     is_queued: bool
-
-    def configs(self) -> list[RunConfig]:
-        """The runs, one a seed."""
-        first = self.config.seed
-        return [msgspec.structs.replace(self.config, seed=first + index) for index in range(self.num_seeds)]
 
 
 class CatalogRead(Message):
@@ -110,7 +102,7 @@ def _in_thread(work: Callable[[], None], name: str) -> None:
 
 
 def fulfil(store: Store, order: Order, *, trainer: Sequence[str], worker: Sequence[str]) -> list[str]:
-    """Make the runs of an order and start what should start; their ids, first seed first.
+    """Make the runs of an order and start what should start; their ids, in order.
 
     One run is simply started. Several, or a queued one, become a study whose worker outlives the console.
 
@@ -123,12 +115,12 @@ def fulfil(store: Store, order: Order, *, trainer: Sequence[str], worker: Sequen
     Raises:
         AlexnetTuiError: A run cannot be made or started; the sentence says why.
     """
-    if order.num_seeds == 1 and not order.is_queued:
-        argv = command_line(order.config, order.label)
-        run_ids = [store.create(order.config, label=order.label, argv=argv).id]
+    first = order.configs[0]
+    if len(order.configs) == 1 and not order.is_queued:
+        run_ids = [store.create(first, label=order.label, argv=command_line(first, order.label)).id]
         local.start(store, run_ids[0], command=trainer)
         return run_ids
-    plan = study.queue_plan(store, order.configs(), label=order.label)
+    plan = study.queue_plan(store, order.configs, label=order.label)
     run_ids = study.prepare_runs(store, plan)
     if not order.is_queued:
         local.start(store, run_ids[0], command=trainer)

@@ -46,7 +46,7 @@ _LIGHT_VARIABLES = {
     "cursor-bg": "#dfe7f2",
     "mark-bg": "#efece4",
     "running": "#1c62b9",
-    "curve": "#a9b3c4",
+    "curve": "#bac3d1",
     "series-1": "#1c62b9",
     "series-2": "#b36200",
     "series-3": "#1f8a55",

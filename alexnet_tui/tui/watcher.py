@@ -5,14 +5,15 @@ dictionaries and belongs to the thread that draws, so that no view ever sees hal
 looked at on every call; settled runs take turns, because only a resume or a note changes them.
 """
 
+import itertools
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.events import Finished, KnownEvent
+from alexnet_tui.events import Finished, KnownEvent, Resumed, Started
 from alexnet_tui.files import LOCK_FILE, is_locked
 from alexnet_tui.history import RunHistory, State
 from alexnet_tui.store import EVENTS_FILE, REFERENCE, EventReader, Notes, Store
@@ -249,41 +250,39 @@ class RunsWatcher:
 
     def _read_events(self, run_id: str, follower: _Follower, batch: Batch) -> None:
         reader, stamp = follower.step_reader or follower.reader, follower.events_stamp
-        events = reader.read_new(_CHUNK_BYTES)
+        first = reader.read_new(_CHUNK_BYTES)
         if reader.was_reset:
             batch.fresh[run_id] = RunHistory(self.store.record(run_id))
-        if run_id in batch.fresh:
-            history = batch.fresh[run_id].fold(events)
-            while _has_more(reader, stamp) and (events := reader.read_new(_CHUNK_BYTES)):
-                history.fold(events)
-            follower.is_finished = isinstance(history.final, Finished)
-            return
-        while events:
-            batch.events.setdefault(run_id, []).extend(events)
-            events = reader.read_new(_CHUNK_BYTES) if _has_more(reader, stamp) else []
-        for event in batch.events.get(run_id, ()):
-            follower.is_finished = _is_finished_after(event, follower.is_finished)
+        for events in itertools.chain((first,), _rest(reader, stamp)):
+            if run_id in batch.fresh:
+                batch.fresh[run_id].fold(events)
+            elif events:
+                batch.events.setdefault(run_id, []).extend(events)
+            for event in events:
+                follower.is_finished = _is_finished_after(event, follower.is_finished)
 
     def _read_whole(self, run_id: str, follower: _Follower, batch: Batch) -> None:
         """Read a run again from its start, steps and all; the old reader is done with."""
         follower.step_reader = EventReader(follower.directory / EVENTS_FILE)
         history = RunHistory(self.store.record(run_id))
-        while events := follower.step_reader.read_new(_CHUNK_BYTES):
+        for events in _rest(follower.step_reader, follower.events_stamp):
             history.fold(events)
         follower.is_finished = isinstance(history.final, Finished)
         batch.fresh[run_id] = history
 
 
 def _is_finished_after(event: KnownEvent, before: bool) -> bool:
-    kind = event.__struct_config__.tag
-    if kind in {"started", "resumed"}:
+    if isinstance(event, (Started, Resumed)):
         return False
     return before or isinstance(event, Finished)
 
 
-def _has_more(reader: EventReader, stamp: _Stamp | None) -> bool:
-    """Whether a file was longer, when last looked at, than what is read of it."""
-    return stamp is not None and reader.offset < stamp[1]
+def _rest(reader: EventReader, stamp: _Stamp | None) -> Iterator[list[KnownEvent]]:
+    """What is left of a file that was `stamp` long; a chunk of nothing but skipped steps is not its end."""
+    before = -1
+    while stamp is not None and before != reader.offset < stamp[1]:
+        before = reader.offset
+        yield reader.read_new(_CHUNK_BYTES)
 
 
 def _follow(directory: Path) -> _Follower:

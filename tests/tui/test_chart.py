@@ -476,3 +476,16 @@ def test_a_series_takes_the_themes_colour() -> None:
     assert series_colour({"primary": "#00ff00"}, 0).hex == "#00FF00"
     assert series_colour({"series-1": "nonsense", "primary": "#00ff00"}, 0).hex == "#00FF00"
     assert series_colour({}, 3).hex == "#808080"
+
+
+@driven
+async def test_the_crosshair_reads_the_runs_own_points_before_a_pace_line() -> None:
+    app = Host(curve([3, 2, 1]), curve(range(1, 10), "base", 1, is_pace=True))
+    async with app.run_test(size=(80, 24)) as pilot:
+        chart = await shown(pilot)
+        chart.step_cross(-1)
+        assert chart.view.cross == 3
+        chart.show([curve(range(1, 10), "base", 1, is_pace=True)])
+        chart.view = View()
+        chart.step_cross(-1)
+        assert chart.view.cross == 9, "where there is nothing else, the pace line"

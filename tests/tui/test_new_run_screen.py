@@ -15,7 +15,7 @@ import pytest
 from fake_runs import write_run
 from textual.app import App
 from textual.pilot import Pilot
-from textual.widgets import Collapsible, Static
+from textual.widgets import Collapsible, DataTable, Static
 
 from alexnet_tui import datasets, study
 from alexnet_tui.config import SPECS, RunConfig
@@ -73,9 +73,6 @@ class FormApp(App[None]):
         if "new" not in self._installed_screens:
             self.install_screen(NewRunScreen(run_id), "new")
         self.push_screen("new")
-
-    def action_back(self) -> None:
-        self.pop_screen()
 
 
 class Form:
@@ -197,6 +194,24 @@ def test_a_draft_of_a_config_gives_it_back() -> None:
     assert draft.touched == {"learning_rate"}
 
 
+def test_a_study_is_every_variant_with_every_seed_and_the_same_touched_fields() -> None:
+    draft = Draft()
+    for name, text in (("arms", "all"), ("seeds", "2"), ("seed", "7"), ("momentum", "0.8")):
+        draft.edit(name, text)
+    configs = draft.configs()
+    assert draft.num_runs == len(configs) == 8
+    assert [(config.variant, config.seed) for config in configs[:5]] == [
+        ("baseline", 7),
+        ("low-dropout", 7),
+        ("tanh", 7),
+        ("four-conv", 7),
+        ("baseline", 8),
+    ]
+    assert {config.momentum for config in configs} == {0.8}
+    assert [config.dropout for config in configs[:2]] == [0.5, 0.01]
+    assert draft.texts["variant"] == "baseline"
+
+
 def test_the_command_line_makes_the_same_run() -> None:
     config = RunConfig.from_text({"variant": "tanh", "front_end": "same32", "epochs": "7", "lrn": "no"})
     command = command_line(config, "mine")
@@ -315,7 +330,7 @@ async def test_keys_alone_start_a_run_and_open_it(
         assert form.screen.draft.config().variant == "four-conv"
         await form.press("down", "down", "left")
         assert form.screen.draft.config().data == "synthetic"
-        await form.press("down", "down", "2", "down", "down", *"mine", "ctrl+r")
+        await form.press("down", "down", "2", "down", "down", "down", *"mine", "ctrl+r")
         await form.until(lambda: bool(form.app.opened))
         run_id = form.app.opened[0]
         record = store.record(run_id)
@@ -445,3 +460,44 @@ async def test_foreign_text_in_a_template_cannot_reach_the_terminal(store: Store
     record = write_run(store, RunConfig(epochs=2), label="[red]\x1b]0;evil\x07[/bold]")
     async with opened(store, template=record.id) as form:
         assert "\x1b" not in form.text("#help")
+
+
+# ---------------------------------------------------------------------- queue
+
+
+@driven
+async def test_the_queue_shows_what_waits_and_obeys_keys(store: Store) -> None:
+    plan = study.plan(store, "mine", variants=["baseline", "tanh", "four-conv"], seeds=[0], overrides={"epochs": "2"})
+    run_ids = study.prepare_runs(store, plan)
+    async with opened(store) as form:
+        await form.press("f7")
+        table = form.app.screen.query_one(DataTable)
+
+        def rows() -> list[tuple[str, str]]:
+            return [(str(table.get_row_at(row)[0]), str(table.get_row_at(row)[1])) for row in range(table.row_count)]
+
+        await form.until(lambda: len(rows()) == 3)
+        assert rows() == [("queued", "baseline"), ("queued", "tanh"), ("queued", "four-conv")]
+        await form.press("down", "down", "u")
+        assert [variant for _, variant in rows()] == ["four-conv", "baseline", "tanh"]
+        assert study.queue(store, "mine").order == [2]
+        assert table.cursor_row == 0
+        await form.press("down", "x")
+        assert rows()[1] == ("cancelled", "baseline")
+        await form.press("x")
+        assert rows()[1] == ("queued", "baseline")
+        await form.press("s")
+        assert study.queue(store, "mine").is_paused
+        assert "paused" in str(table.get_row_at(0)[4])
+        await form.press("s", "enter")
+        assert not study.queue(store, "mine").is_paused
+        assert form.app.opened == [run_ids[0]]
+
+
+@driven
+async def test_an_empty_queue_says_how_to_fill_it(store: Store) -> None:
+    async with opened(store) as form:
+        await form.press("f7")
+        await form.until(lambda: "Nothing waits" in str(form.app.screen.query_one("#queue-said", Static).render()))
+        await form.press("u", "x", "s", "w", "enter")
+        assert form.app.opened == []

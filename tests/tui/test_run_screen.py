@@ -23,6 +23,9 @@ CONFIG = RunConfig(epochs=20, data="synthetic")
 HOSTILE = "[/] [b]x[/i] \x1b]0;PWNED\x07\x1b[2J \u202eRTL é漢字"
 
 
+STEP = ev.Step(epoch=1, step=10, train_loss=2.0, train_accuracy=0.1, learning_rate=0.01, images_per_second=9.0)
+
+
 @contextmanager
 def trained(store: Store, run_id: str) -> Iterator[None]:
     """The run's lock is held, as by a trainer."""
@@ -175,7 +178,7 @@ async def test_keys_of_the_charts_move_both(store: Store) -> None:
         loss, accuracy = charts(driver)
         await driver.wait_for(lambda: len(accuracy.places()) == 20)
         await driver.press("left")
-        assert (loss.view.cross, accuracy.view.cross) == (20, 20)
+        assert (loss.view.cross, accuracy.view.cross) == (20, 20), "the last point, of both"
         await driver.press("left", "left", "right")
         assert shown.view.cross == 19
         await driver.wait_for(lambda: "Loss at epoch 19" in driver.text() and "Accuracy at epoch 19" in driver.text())
@@ -277,13 +280,17 @@ async def test_warnings_checkpoints_and_gaps_are_on_the_system_page(store: Store
     with open_writer(store.path(run.id)) as writer:
         writer.write(started(CONFIG, versions={"torch\x1b[2J": "[/]\x1b[31m"}, device="cuda\x1b]0;x\x07"))
         writer.write(ev.Warned(code="bf16", message="numbers \x1b[31mdiffer [/]"))
+        writer.write(STEP)
         writer.write(ev.Checkpoint(epoch=1, step=10, name="e0001", size_bytes=1, seconds=0.1))
     with open_writer(store.path(run.id), attempt=2, next_seq=9) as writer:
         writer.write(started(CONFIG))
         writer.write(ev.Resumed(epoch=1, step=10, checkpoint="e0001", bit_exact=False))
+    with (store.path(run.id) / "events.jsonl").open("a") as record:
+        record.write("{broken\nalso broken\n")
     async with console(store, size=(120, 50)) as driver:
         await open_run(driver, run.id)
         await driver.press("left_square_bracket")
+        await driver.wait_for(lambda: "2 that are no events" in driver.text())
         text = driver.text()
         for shown in ("differ [/]", "Warnings: 1", "e0001", "Checkpoints: 1", "missing events", "a resume could not"):
             assert shown in text

@@ -405,7 +405,7 @@ async def test_a_small_screen_has_no_preview_until_asked(store: Store, four: lis
 async def test_no_runs_says_what_to_press(store: Store) -> None:
     async with console(store) as c:
         assert "No runs here yet." in c.text()
-        assert "n  starts one" in c.text()
+        assert "n  starts one: choose a variant" in c.text()
         make(store, "baseline")
         await c.wait_for(lambda: "No runs" not in c.text())
 
@@ -414,7 +414,7 @@ async def test_no_runs_says_what_to_press(store: Store) -> None:
 async def test_only_reference_runs_are_offered(store: Store) -> None:
     make(Store(store.root / REFERENCE), "baseline")
     async with console(store) as c:
-        assert "reference runs that came with the program" in c.text()
+        assert "The runs below came with the program" in c.text()
         assert len(c.shown) == 1
 
 

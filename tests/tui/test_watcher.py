@@ -171,6 +171,18 @@ def test_a_resumed_run_is_live_again(store: Store, watcher: RunsWatcher, clock: 
         os.close(lock)
 
 
+def test_a_long_stretch_of_steps_is_not_the_end(store: Store, watcher: RunsWatcher) -> None:
+    record = write_run(store, RunConfig(epochs=2), epochs_done=1)
+    events = store.path(record.id) / EVENTS_FILE
+    step = next(line for line in events.read_bytes().splitlines(keepends=True) if b'"kind":"step"' in line)
+    with events.open("ab") as file:
+        file.write(step * ((3 << 20) // len(step)))
+    with open_writer(store.path(record.id)) as writer:
+        writer.write(curve(2, 2))
+    watcher.poll()
+    assert watcher.histories[record.id].num_epochs_done == 2
+
+
 def test_notes_of_another_viewer_arrive(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     record = write_run(store, RunConfig(epochs=1))
     watcher.poll()

@@ -1,0 +1,99 @@
+"""`EventReader`: follows a growing ``events.jsonl``, whatever state its end is in.
+
+It keeps the byte offset behind the last whole line and opens the file anew each time: ten thousand readers hold
+no descriptor between two looks.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.events import MAX_LINE_BYTES, KnownEvent, Step, decode
+from alexnet_tui.files import open_regular, reason_of
+
+_STEP_PREFIX = b'{"v":1,"kind":"step"'
+
+
+class EventReader:
+    """Follows one ``events.jsonl``: each call returns the complete new lines, decoded.
+
+    An unterminated tail is "not yet". A terminated line that is no event is skipped and counted. A file that
+    became shorter is read again from its start, and `was_reset` says so.
+
+    Args:
+        path: The file; it need not exist yet.
+        skip_steps: Leave ``step`` events undecoded, for views that need only epochs.
+    """
+
+    def __init__(self, path: Path, *, skip_steps: bool = False) -> None:
+        self.path = path
+        self.bad_lines = 0
+        self.was_reset = False
+        self._offset = 0
+        self._is_inside_bad_line = False
+        self._skip_steps = skip_steps
+
+    def read_new(self, limit_bytes: int = 1 << 26) -> list[KnownEvent]:
+        """Events of the lines completed since the last call, oldest first; empty when there are no more.
+
+        One call reads `limit_bytes`, and further only while these held no event.
+
+        Raises:
+            StoreError: The file is not a regular file, or cannot be read.
+        """
+        self.was_reset = False
+        descriptor = open_regular(self.path)
+        if descriptor is None:
+            return []
+        try:
+            with os.fdopen(descriptor, "rb") as file:
+                return self._read(file, limit_bytes)
+        except OSError as error:
+            raise StoreError(self.path, f"the events cannot be read ({reason_of(error)}).") from error
+
+    def _read(self, file: BinaryIO, limit_bytes: int) -> list[KnownEvent]:
+        size = os.fstat(file.fileno()).st_size
+        if size < self._offset:
+            self._offset, self.bad_lines, self.was_reset, self._is_inside_bad_line = 0, 0, True, False
+        events: list[KnownEvent] = []
+        while not events and self._offset < size:
+            before = self._offset
+            file.seek(before)
+            events = self._take(file.read(min(limit_bytes, size - before)))
+            if self._offset == before:
+                break
+        return events
+
+    def _take(self, chunk: bytes) -> list[KnownEvent]:
+        """Advance over the whole lines of a chunk; a line that no writer can mean is left piece by piece."""
+        if self._is_inside_bad_line:
+            newline = chunk.find(b"\n")
+            self._is_inside_bad_line = newline < 0
+            self._offset += newline + 1 or len(chunk)
+            return []
+        end = chunk.rfind(b"\n") + 1
+        self._offset += end
+        if not end and len(chunk) > MAX_LINE_BYTES:
+            self._offset += len(chunk)
+            self.bad_lines += 1
+            self._is_inside_bad_line = True
+        return list(self._decode(chunk[:end]))
+
+    @property
+    def offset(self) -> int:
+        """Bytes read so far."""
+        return self._offset
+
+    def _decode(self, chunk: bytes) -> Iterator[KnownEvent]:
+        for line in chunk.split(b"\n"):
+            if not line or (self._skip_steps and line.startswith(_STEP_PREFIX)):
+                continue
+            try:
+                event = decode(line)
+            except ValueError:
+                self.bad_lines += 1
+                continue
+            if not (self._skip_steps and type(event) is Step):
+                yield event

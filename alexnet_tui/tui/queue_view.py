@@ -1,0 +1,208 @@
+"""A study's queue for the console: read from the disk in one go, put in the order of work, and drawn."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from alexnet_tui import study
+from alexnet_tui.history import State
+from alexnet_tui.store import Store
+from alexnet_tui.study import Cell, CellState, Find, Plan, Queue
+from alexnet_tui.study_worker import WORKER_LOG
+from alexnet_tui.text import printable
+from alexnet_tui.tui.glyphs import Glyphs
+from alexnet_tui.tui.report_source import newest_studies
+
+_LOG_TAIL_BYTES = 4096
+_MAX_SEED_COLUMNS = 16
+_STYLES = {
+    State.RUNNING: "$running",
+    State.FINISHED: "$success",
+    State.FAILED: "$error",
+    State.LOST: "$error",
+    State.STOPPED: "$warning",
+    CellState.CANCELLED: "$text-muted",
+    CellState.DELETED: "$text-muted",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A study as it stands.
+
+    Attributes:
+        names: All studies, the newest plan first.
+        plan: This one's plan.
+        cells: Its cells in the order of work: what trains, what waits, what is over.
+        num_waiting: How many of them wait.
+        queue: What people changed.
+        has_worker: Some process works through it.
+        last_words: The last line of the worker's log, or empty.
+    """
+
+    names: tuple[str, ...]
+    plan: Plan
+    cells: tuple[Cell, ...]
+    num_waiting: int
+    queue: Queue
+    has_worker: bool
+    last_words: str
+
+    @property
+    def waiting(self) -> list[Cell]:
+        """The cells a worker will start, in its order."""
+        return self.cells[self.first_waiting : self.first_waiting + self.num_waiting]  # type: ignore[return-value]
+
+    @property
+    def first_waiting(self) -> int:
+        """Place of the first cell that waits."""
+        return sum(cell.state == State.RUNNING for cell in self.cells)
+
+
+def read(store: Store, name: str | None, find: Find | None = None) -> Snapshot | None:
+    """A study, or the one most worth looking at; None where there is no study.
+
+    Raises:
+        StoreError: The plan or the queue cannot be read.
+    """
+    names = newest_studies(store)
+    if not names:
+        return None
+    if name is None:
+        name = next((one for one in names if study.has_worker(store, one)), names[0])
+    plan = study.load(store, name)
+    queue = study.queue(store, name)
+    cells = study.status(store, plan, find)
+    waiting = waiting_of(cells, queue)
+    running = [cell for cell in cells if cell.state == State.RUNNING]
+    known = {cell.index for cell in (*running, *waiting)}
+    return Snapshot(
+        names=tuple(names),
+        plan=plan,
+        cells=(*running, *waiting, *(cell for cell in cells if cell.index not in known)),
+        num_waiting=len(waiting),
+        queue=queue,
+        has_worker=study.has_worker(store, name),
+        last_words=_last_words(store, name),
+    )
+
+
+def waiting_of(cells: Sequence[Cell], queue: Queue) -> list[Cell]:
+    """What a worker would start, in its order."""
+    rank = {index: place for place, index in enumerate(queue.order)}
+    return sorted(
+        (cell for cell in cells if cell.needs_training), key=lambda cell: (rank.get(cell.index, len(rank)), cell.index)
+    )
+
+
+def stamp(store: Store, name: str) -> tuple[object, ...]:
+    """What changes when anybody changes the study, its queue or its worker; cheap to ask for."""
+    folder = store.root / study.STUDIES
+    stamps: list[object] = [study.has_worker(store, name)]
+    for path in (folder, folder / name, folder / name / WORKER_LOG):
+        try:
+            stamps.append(path.stat().st_mtime_ns)
+        except OSError:  # Not there yet, or not any more.
+            stamps.append(None)
+    return tuple(stamps)
+
+
+def _last_words(store: Store, name: str) -> str:
+    path = store.root / study.STUDIES / name / WORKER_LOG
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - _LOG_TAIL_BYTES))
+            lines = log.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return printable(next((line.strip() for line in reversed(lines) if line.strip()), ""), 300)
+
+
+# Drawing
+
+
+def head(now: Snapshot, width: int) -> Content:
+    """Which study, how far, and whether somebody works on it."""
+    plan = now.plan
+    place = f"{now.names.index(plan.name) + 1} of {len(now.names)}" if plan.name in now.names else ""
+    config = plan.configs[0]
+    size = f"{len(plan.variants)} x {len(plan.seeds)}: {len(plan.configs)} runs"
+    what = f"{size} · {config.front_end} on {config.data} · {config.epochs} epochs"
+    counts = Counter(cell.state for cell in now.cells)
+    done = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+    lines = [
+        Content.assemble((printable(plan.name, 64), "bold"), ("   study " + place, "$text-muted")),
+        Content.styled(_cut(f"{printable(what, 200)} · {done}", width), "$text-muted"),
+        _worker_line(now, width),
+    ]
+    return Content("\n").join(lines)
+
+
+def _worker_line(now: Snapshot, width: int) -> Content:
+    if now.queue.is_paused:
+        text, style = "Paused: nothing more is started; what trains goes on. P goes on.", "bold $warning"
+    elif now.has_worker:
+        text, style = "A worker is at work; it goes on when the console is closed.", "$success"
+    elif now.num_waiting:
+        text, style = "No worker is at work: ctrl+r starts one.", "$warning"
+    else:
+        text, style = "Nothing is left to do: v shows the report.", "$success"
+    words = f"  {now.last_words}" if now.last_words and not now.has_worker and now.num_waiting else ""
+    return Content.assemble((_cut(text, width), style), (_cut(words, max(0, width - len(text))), "$text-muted"))
+
+
+def has_grid(plan: Plan) -> bool:
+    """Whether variants x seeds say which cell is which."""
+    places = {(config.variant, config.seed) for config in plan.configs}
+    is_whole = len(places) == len(plan.configs) == len(plan.variants) * len(plan.seeds)
+    return is_whole and len(plan.variants) > 1 and len(plan.seeds) <= _MAX_SEED_COLUMNS
+
+
+def grid(now: Snapshot, symbols: Glyphs, chosen: int | None, *, no_color: bool) -> Content:
+    """Variants down, seeds across, a sign for each cell."""
+    places = {(cell.variant, cell.seed): cell for cell in now.cells}
+    room = max(len(variant) for variant in now.plan.variants) + 2
+    lines = [Content.styled("".ljust(room) + "".join(f"{seed:>4}" for seed in now.plan.seeds), "$text-muted")]
+    for variant in now.plan.variants:
+        parts = [Content(variant.ljust(room))]
+        for seed in now.plan.seeds:
+            cell = places[variant, seed]
+            sign = Content.styled(sign_of(cell, symbols), _STYLES.get(cell.state, ""))  # type: ignore[call-overload]
+            text = Content("  ") + Content(" ") + sign
+            if cell.index == chosen:
+                text = Content("  ") + (Content(" ") + sign).stylize("reverse" if no_color else "bold on $cursor-bg")
+            parts.append(text)
+        lines.append(Content("").join(parts))
+    return Content("\n").join(lines)
+
+
+def sign_of(cell: Cell, symbols: Glyphs) -> str:
+    """One character for a cell's state."""
+    if cell.state in {CellState.CANCELLED, CellState.DELETED}:
+        return symbols.minus
+    if cell.state == CellState.PLANNED:
+        return symbols.bullet
+    return symbols.state[State(cell.state)]
+
+
+HEADING = "    #  variant        seed  state                    epochs  run"
+
+
+def line(cell: Cell, rank: int | None, symbols: Glyphs) -> Content:
+    """One cell of the queue; `rank` is its turn, from 1, while it waits."""
+    state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
+    style = _STYLES.get(cell.state, "")  # type: ignore[call-overload]
+    return Content.assemble(
+        (f"{rank if rank is not None else '':>5}  ", "$text-muted"),
+        f"{printable(cell.variant, 14):<14} {cell.seed:>4}  ",
+        (f"{sign_of(cell, symbols)} ", style),
+        (f"{printable(state, 22):<22} ", style),
+        f"{cell.num_epochs_done:>4}/{cell.epochs:<4} ",
+        (printable(cell.run_id, 64), "$text-muted"),
+    )
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…" * bool(width)

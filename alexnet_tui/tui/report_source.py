@@ -1,0 +1,128 @@
+"""What the Report screen asks for outside the screen's thread: a report built from the store, and its file."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alexnet_tui import study
+from alexnet_tui.errors import AlexnetTuiError, StoreError, UsageError
+from alexnet_tui.files import reason_of, write_atomic
+from alexnet_tui.gather import gather
+from alexnet_tui.report import Report, build
+from alexnet_tui.store import REFERENCE, Store
+from alexnet_tui.text import printable
+
+MAX_STUDIES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something to report on.
+
+    Attributes:
+        key: Names it among others.
+        title: For people; not yet safe to print.
+        names: Studies and run ids; none means all own runs, or else the reference runs.
+    """
+
+    key: str
+    title: str
+    names: tuple[str, ...] = ()
+
+
+OWN = Source("own", "Own runs (the reference runs, while none of your own is finished)")
+
+
+def of_study(name: str) -> Source:
+    """The runs of a study."""
+    return Source(f"study {name}", f"Study {name}", (name,))
+
+
+def sources(store: Store, marked: Sequence[str], *, has_references: bool) -> list[Source]:
+    """All there is to report on, the newest studies first."""
+    found = [OWN]
+    if has_references:
+        found.append(Source("reference", "Reference runs", (REFERENCE,)))
+    if marked:
+        found.append(Source("marked", f"The {len(marked)} marked runs", tuple(marked)))
+    return found + [of_study(name) for name in newest_studies(store)[:MAX_STUDIES]]
+
+
+def newest_studies(store: Store) -> list[str]:
+    """Names of all studies, the newest plan first."""
+    created: dict[str, float] = {}
+    for name in study.names(store):
+        try:
+            created[name] = study.load(store, name).created
+        except AlexnetTuiError:  # A damaged plan is still a name; choosing it says what is wrong.
+            created[name] = 0.0
+    return sorted(created, key=lambda name: (-created[name], name))
+
+
+def make(store: Store, source: Source) -> Report:
+    """Read the runs and judge them.
+
+    Raises:
+        AlexnetTuiError: The runs or the plan cannot be read; the sentence says why.
+    """
+    found = gather(store, source.names)
+    return build(found.histories, found.states, title=found.title, problems=found.problems, absent=found.absent)
+
+
+def _html(report: Report) -> str:
+    from alexnet_tui.report_html import to_html
+
+    return to_html(report)
+
+
+def _markdown(report: Report) -> str:
+    from alexnet_tui.report_text import to_markdown
+
+    return to_markdown(report)
+
+
+def _latex(report: Report) -> str:
+    from alexnet_tui.report_text import to_latex
+
+    return to_latex(report)
+
+
+def _json(report: Report) -> str:
+    from alexnet_tui.export import json_text
+
+    return json_text(report)
+
+
+FORMATS: Mapping[str, Callable[[Report], str]] = {
+    ".html": _html,
+    ".htm": _html,
+    ".md": _markdown,
+    ".tex": _latex,
+    ".json": _json,
+}
+FORMATS_HINT = "The ending chooses the format: .html, .md, .tex or .json."
+
+
+def target(text: str) -> Path:
+    """The file a person named.
+
+    Raises:
+        UsageError: It has no ending of a known format.
+    """
+    path = Path(text.strip()).expanduser()
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"{printable(text.strip(), 200)!r} names no format. {FORMATS_HINT}")
+    return path.absolute()
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the report in the format that the file's ending names.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    content = FORMATS[path.suffix.lower()](report).encode("utf-8", errors="replace")
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        raise StoreError(path, f"the report cannot be written ({reason_of(error)}).") from error

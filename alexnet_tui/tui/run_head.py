@@ -1,0 +1,89 @@
+"""The head of the Run screen: who the run is, how far, how fast, on what, and why it may not move."""
+
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from alexnet_tui.history import RunHistory, State
+from alexnet_tui.text import sparkline
+from alexnet_tui.tui.glyphs import Glyphs, glyphs
+from alexnet_tui.tui.pages import joined, plain, style_of
+from alexnet_tui.tui.run_facts import age, machine_facts, number_facts, progress_facts, situation, what
+
+_STATE_STYLES = {
+    State.RUNNING: "bold $running",
+    State.FINISHED: "bold $success",
+    State.FAILED: "bold $error",
+    State.LOST: "bold $error",
+    State.STOPPED: "bold $warning",
+    State.QUEUED: "bold $text-muted",
+}
+_WIDE, _LONGEST_SPARKLINE = 100, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A run and the room there is to say something of it."""
+
+    history: RunHistory
+    state: State
+    width: int
+    ascii_only: bool
+
+    @property
+    def symbols(self) -> Glyphs:
+        """The terminal's symbols."""
+        return glyphs(self.ascii_only)
+
+    def lines(self, label: str, *, is_low: bool, has_numbers: bool) -> Content:
+        """All of it; on a low screen only what one cannot do without."""
+        title = Content.assemble(
+            (f"{self.symbols.state[self.state]} {self.state} ", _STATE_STYLES[self.state]),
+            (label, "bold"),
+            "  ",
+            (what(self.history), "$text-muted"),
+        )
+        sentence, style = situation(self.history, self.state)
+        lines = [title, self.progress(), Content.styled(sentence, style_of(style))]
+        if not is_low:
+            lines.append(self.activity())
+        if has_numbers and not is_low:
+            lines.append(joined(number_facts(self.history, None), self.width))
+        return plain(Content("\n").join(line for line in lines if line.plain), self.ascii_only)
+
+    def progress(self) -> Content:
+        """The bar, and how far and how fast; the age of the last point stands second and never gives way."""
+        share, size = self.history.progress, 12 if self.width < _WIDE else 32
+        done = round(share * size)
+        bar = Content.assemble(
+            (self.symbols.full * done, _STATE_STYLES[self.state]),
+            (self.symbols.empty * (size - done), "$faint"),
+            f" {share:4.0%}  ",
+        )
+        first, *others = progress_facts(self.history, self.state)
+        facts = [first, age(self.history, self.state), *others]
+        return bar + joined(facts, self.width - bar.cell_length)
+
+    def activity(self) -> Content:
+        """The last steps as a sparkline, and the machine."""
+        machine = joined(machine_facts(self.history), max(10, self.width - 24))
+        room = min(_LONGEST_SPARKLINE, self.width - machine.cell_length - 16)
+        losses = self.history.steps["train_loss"]
+        recent = sparkline(losses[-room:], room, self.ascii_only) if room > 4 else ""
+        if not recent:
+            return machine
+        return Content.assemble(("last steps ", "$text-muted"), (recent, "$series-1"), "   ", machine)
+
+
+def numbers_panel(history: RunHistory, pinned: RunHistory | None) -> Content:
+    """Every number under the other, with its difference to the pinned run."""
+    lines = [Content.styled("Results".ljust(23) + ("vs pinned" if pinned else ""), "bold $accent")]
+    for fact in number_facts(history, pinned):
+        lines.append(
+            Content.assemble(
+                (fact.name.ljust(11), "$text-muted"),
+                (fact.value.ljust(14), "bold"),
+                (fact.delta.rjust(7), "$accent"),
+            )
+        )
+    return Content("\n").join(lines)

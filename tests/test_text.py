@@ -1,0 +1,139 @@
+"""Foreign text made harmless, and numbers for people."""
+
+import math
+import random
+import unicodedata
+
+import pytest
+
+from alexnet_tui.text import (
+    MISSING,
+    escape_latex,
+    escape_markdown,
+    format_bytes,
+    format_clock,
+    format_count,
+    format_duration,
+    format_loss,
+    format_percent,
+    format_points,
+    printable,
+    quoted,
+    sparkline,
+)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("\x1b]52;c;aGk=\x07", r"\x1b]52;c;aGk=\x07"),
+        ("a\x00b\x7f", r"a\x00b\x7f"),
+        ("x\ry", r"x\x0dy"),
+        ("\x9b2J\x85", r"\x9b2J\x85"),
+        ("\u202eexe", r"\u202eexe"),
+        ("\u2066\u061c", r"\u2066\u061c"),
+        ("a\u200bb\ufeff\u2060\xad", r"a\u200bb\ufeff\u2060\xad"),
+        ("a\u2028b\u2029", r"a\u2028b\u2029"),
+        ("\ud800\udcff", r"\ud800\udcff"),
+        ("\U000e0041", r"\U000e0041"),
+        ("a\tb\nc", "a b c"),
+        ("Zoë 漢字 🙂 \\ '\"", "Zoë 漢字 🙂 \\ '\""),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown(hostile: str, shown: str) -> None:
+    assert printable(hostile) == shown
+
+
+def test_no_character_of_unicode_reaches_the_terminal_as_a_command() -> None:
+    harmful = {"Cc", "Cs", "Zl", "Zp"}
+    for code in range(0x30000):
+        safe = printable(chr(code))
+        assert not any(unicodedata.category(character) in harmful for character in safe), hex(code)
+        assert not any(unicodedata.bidirectional(character) in {"RLO", "LRO", "RLI", "PDF"} for character in safe)
+
+
+def test_newlines_stay_where_they_are_wanted() -> None:
+    assert printable("a\n\tb\r\n", keep_newlines=True) == "a\n\tb\\x0d\n"
+
+
+def test_long_text_is_cut_with_an_ellipsis() -> None:
+    assert printable("abcdef", 6) == "abcdef"
+    assert printable("abcdefg", 6) == "abcde…"
+    assert printable("\x1b" * 3, 6) == r"\x1b\…"
+    assert len(printable("x" * 5_000_000)) == 2000
+
+
+def test_random_text_is_encodable_and_within_its_limit() -> None:
+    rng = random.Random(3)
+    for _ in range(500):
+        text = "".join(chr(rng.randrange(0x11000)) for _ in range(rng.randrange(60)))
+        limit = rng.randrange(1, 50)
+        assert len(printable(text, limit)) <= limit
+        printable(text).encode()
+
+
+def test_quoted_escapes_nothing_twice() -> None:
+    assert quoted("a\\b") == "'a\\b'"
+    assert quoted("\x1b") == r"'\x1b'"
+    assert quoted("it's") == '"it\'s"'
+    assert quoted("x" * 99, 5) == "'xxxx…'"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.84, "0.8s"),
+        (42, "42s"),
+        (59.6, "1m 00s"),
+        (185, "3m 05s"),
+        (7620, "2h 07m"),
+        (273_600, "3d 04h"),
+        (None, MISSING),
+        (math.nan, MISSING),
+        (math.inf, MISSING),
+    ],
+)
+def test_durations(seconds: float | None, words: str) -> None:
+    assert format_duration(seconds) == words
+
+
+def test_other_numbers() -> None:
+    assert (format_percent(0.5933), format_percent(None), format_percent(math.inf)) == ("59.33%", MISSING, MISSING)
+    assert (format_points(0.004), format_points(-0.0142)) == ("+0.40", "-1.42")
+    assert [format_loss(loss) for loss in (1.23456, 0.0, math.inf, math.nan, None)] == [
+        "1.235",
+        "0",
+        "inf",
+        "nan",
+        MISSING,
+    ]
+    assert format_clock(12153) == "03:22:33"
+    assert format_count(60965224) == "60,965,224"
+    assert [format_bytes(size) for size in (0, 1023, 1536, 3 << 40)] == ["0 B", "1023 B", "1.5 KiB", "3.0 TiB"]
+
+
+def test_sparklines_show_the_shape_and_keep_gaps() -> None:
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == "▁▂▃▄▅▆▇█"
+    assert sparkline([0, math.nan, 1], 3) == "▁ █"
+    assert sparkline([5, 5], 2) == "▅▅"
+    assert sparkline([0, 0, 4, 4], 2, ascii_only=True) == "_@"
+    assert sparkline([], 5) == sparkline([1], 0) == ""
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1e308, -1e308],
+        [1e308] * 30,
+        [math.inf, -math.inf] * 20,
+        [5e-324, 0.0],
+        [1e308, -1e308, math.nan, math.inf, 5e-324] * 9,
+    ],
+)
+def test_sparklines_survive_any_float(values: list[float]) -> None:
+    assert len(sparkline(values, 7)) == min(7, len(values))
+
+
+def test_foreign_text_in_reports() -> None:
+    assert escape_markdown("[a](b) <i> *x*\x1b") == r"\[a\](b) \<i\> \*x\*\\x1b"
+    assert escape_latex("50% & {x}_\\") == r"50\% \& \{x\}\_\textbackslash{}"

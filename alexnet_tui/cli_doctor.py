@@ -24,7 +24,6 @@ _LIBRARIES = (
     "torch",
     "torchvision",
     "textual",
-    "textual-plot",
     "numpy",
     "pillow",
     "rich",

@@ -69,7 +69,9 @@ class AlexnetApp(App[int]):
         _key("3", "place('run')", "Run", "The run looked at last, or the newest.", id="run"),
         _key("4", "place('compare')", "Compare", "The marked runs over each other.", id="compare"),
         _key("5", "place('report')", "Report", "Our table beside the published one.", id="report"),
-        _key("w", "place('study')", "Studies", "Plans of many runs, and the queue that works through them.", id="study"),
+        _key(
+            "w", "place('study')", "Studies", "Plans of many runs, and the queue that works through them.", id="study"
+        ),
         _key("escape", "back", "Back", "One layer out."),
         _key("t", "toggle_theme", "Theme", "Dark or light.", id="theme"),
         _key("ctrl+z", "suspend_process", "Suspend", "To the shell; fg comes back.", id="suspend"),

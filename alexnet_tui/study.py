@@ -167,9 +167,8 @@ def queue_plan(store: Store, configs: Sequence[RunConfig], *, label: str = "") -
         UsageError: Nothing is planned, or too much.
         StoreError: The folder cannot be written.
     """
-    stem = time.strftime("queue-%m%d-%H%M%S", time.gmtime())
-    taken = set(names(store))
-    name = next(name for name in _numbered(stem) if name not in taken)
+    now = time.time_ns()
+    name = f"{time.strftime('queue-%m%d-%H%M%S', time.gmtime(now // 10**9))}-{now // 1000 % 10**6:06d}"
     return _write_plan(
         store,
         Plan(
@@ -357,12 +356,6 @@ def turn(store: Store) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _numbered(stem: str) -> Iterator[str]:
-    yield stem
-    for number in range(2, 1000):
-        yield f"{stem}-{number}"
 
 
 def _plan_path(store: Store, name: str) -> Path:

@@ -17,23 +17,52 @@ from alexnet_tui.config import RunConfig
 STAMPS = ("v", "kind", "seq", "attempt", "t", "wall")
 # The public format, written out: kind -> fields besides the stamps.
 FORMAT: dict[str, list[str]] = {
-    "started": (
-        "device device_class precision threads versions fingerprint data data_sha256 num_classes class_names"
-        " num_train_images num_test_images num_val_images num_train_eval_images num_parameters steps_per_epoch"
-        " total_steps epochs commit pid"
-    ).split(),
-    "resumed": "epoch step checkpoint bit_exact reason".split(),
-    "step": "epoch step train_loss train_accuracy learning_rate images_per_second".split(),
-    "epoch": (
-        "epoch step train_loss train_accuracy train_eval_loss train_eval_accuracy test_loss test_accuracy"
-        " learning_rate train_seconds elapsed_seconds images_per_second val_loss val_accuracy"
-    ).split(),
-    "checkpoint": "epoch step name size_bytes seconds".split(),
-    "system": "cpu_percent memory_bytes gpu_percent gpu_memory_bytes gpu_name".split(),
-    "warning": "code message".split(),
-    "finished": "epoch step train_seconds elapsed_seconds".split(),
-    "stopped": "epoch step reason".split(),
-    "failed": "reason message epoch step".split(),
+    "started": [
+        "device",
+        "device_class",
+        "precision",
+        "threads",
+        "versions",
+        "fingerprint",
+        "data",
+        "data_sha256",
+        "num_classes",
+        "class_names",
+        "num_train_images",
+        "num_test_images",
+        "num_val_images",
+        "num_train_eval_images",
+        "num_parameters",
+        "steps_per_epoch",
+        "total_steps",
+        "epochs",
+        "commit",
+        "pid",
+    ],
+    "resumed": ["epoch", "step", "checkpoint", "bit_exact", "reason"],
+    "step": ["epoch", "step", "train_loss", "train_accuracy", "learning_rate", "images_per_second"],
+    "epoch": [
+        "epoch",
+        "step",
+        "train_loss",
+        "train_accuracy",
+        "train_eval_loss",
+        "train_eval_accuracy",
+        "test_loss",
+        "test_accuracy",
+        "learning_rate",
+        "train_seconds",
+        "elapsed_seconds",
+        "images_per_second",
+        "val_loss",
+        "val_accuracy",
+    ],
+    "checkpoint": ["epoch", "step", "name", "size_bytes", "seconds"],
+    "system": ["cpu_percent", "memory_bytes", "gpu_percent", "gpu_memory_bytes", "gpu_name"],
+    "warning": ["code", "message"],
+    "finished": ["epoch", "step", "train_seconds", "elapsed_seconds"],
+    "stopped": ["epoch", "step", "reason"],
+    "failed": ["reason", "message", "epoch", "step"],
 }
 EXAMPLES: list[ev.Event] = [
     started(RunConfig()),

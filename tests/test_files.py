@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from alexnet_tui.errors import ExitCode, RunBusyError, StoreError
+from alexnet_tui.errors import RunBusyError, StoreError
 from alexnet_tui.files import (
     LOCK_FILE,
     Owner,
@@ -47,7 +47,7 @@ def test_a_lock_is_for_one(tmp_path: Path) -> None:
     assert is_locked(tmp_path / LOCK_FILE)
     with pytest.raises(RunBusyError, match="by an unknown process") as caught:
         take_lock(tmp_path, patience_seconds=0.02)
-    assert caught.value.exit_code == ExitCode.BUSY == 75
+    assert int(caught.value.exit_code) == 75
     os.close(lock)
     assert not is_locked(tmp_path / LOCK_FILE)
     os.close(take_lock(tmp_path, patience_seconds=0))

@@ -1,5 +1,7 @@
 """The network as data: the paper's parameter counts and the maps of each front end."""
 
+import itertools
+
 import pytest
 
 from alexnet_tui.variants import (
@@ -52,7 +54,7 @@ def test_a_removed_layer_leaves_a_network_whose_sizes_fit(removed: int) -> None:
     whole, _ = layers(Architecture(front_end=FRONT_ENDS["same32"]))
     convolutions, dense = layers(Architecture(front_end=FRONT_ENDS["same32"], removed_conv_layer=removed))
     assert [layer.number for layer in convolutions] == [number for number in range(1, 6) if number != removed]
-    for before, after in zip(convolutions, convolutions[1:], strict=False):
+    for before, after in itertools.pairwise(convolutions):
         assert (after.in_channels, after.input_size) == (before.out_channels, before.pooled_size)
     assert convolutions[-1].pools
     assert convolutions[-1].pooled_size == whole[-1].pooled_size == 1

@@ -80,7 +80,8 @@ class AlexnetApp(App[int]):
     def __init__(self, store: Store, run_id: str | None = None) -> None:
         # The charts need no threads, and starting them costs half of numpy's import.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        super().__init__()
+        # Without colours the terminal's own palette is used from the start: Textual chooses its filter here.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.store = store
         self.watcher = RunsWatcher(store)
         self.settings = load_settings()

@@ -38,7 +38,6 @@ from alexnet_tui.tui.form import (
     FormScroll,
     TextField,
 )
-from alexnet_tui.tui.queue_screen import QueueScreen
 from alexnet_tui.variants import FRONT_ENDS
 
 CARDS, DATA, OPEN_GROUP = "variant", "data", "experiment"
@@ -65,7 +64,7 @@ class NewRunScreen(Screen[None]):
         Binding("f3", "unfold", "Unfold", id="new.unfold", tooltip="Unfold every group of fields, or fold them."),
         Binding("f4", "preset", "Preset", id="new.preset", tooltip="Put this field back to what the preset says."),
         Binding("f6", "clear", "Clear", id="new.clear", tooltip="Put every field back to the defaults."),
-        Binding("f7", "queued", "Queued", id="new.queued", tooltip="What waits to be trained: reorder, pause, cancel."),
+        Binding("f7", "app.place('study')", "Studies", id="new.studies", tooltip="The queues: reorder, pause, cancel."),
         Binding("up", "field(-1)", "Up", show=False, id="new.up", tooltip="Go to the field above."),
         Binding("down,enter", "field(1)", "Down", show=False, id="new.down", tooltip="Go to the field below."),
         Binding("escape", "leave", "Back", show=False, id="new.leave", tooltip="Leave the field, then the form."),
@@ -370,10 +369,6 @@ class NewRunScreen(Screen[None]):
         name = next((name for name, row in self._rows.items() if row.editor.has_focus), None)
         if name in self.draft.texts and name is not None:
             self._take(name, self.draft.preset_text(name))
-
-    def action_queued(self) -> None:
-        """Show what waits."""
-        self.app.push_screen(QueueScreen())
 
     def action_clear(self) -> None:
         """Put every field back to the defaults."""

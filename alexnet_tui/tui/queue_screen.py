@@ -1,182 +1,393 @@
-"""The queue: every study that is not done, run by run; reorder, pause, cancel."""
+"""Studies: plan variants x seeds, and change the queue that works through them, here or with the console closed."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+import asyncio
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from alexnet_tui import study, study_worker
-from alexnet_tui.errors import AlexnetTuiError
-from alexnet_tui.history import RunHistory, State
-from alexnet_tui.store import Store
-from alexnet_tui.text import printable
+from alexnet_tui.config import RunConfig
+from alexnet_tui.errors import AlexnetTuiError, ConfigError
+from alexnet_tui.history import State
+from alexnet_tui.study import Cell, CellState
+from alexnet_tui.text import format_duration, printable
+from alexnet_tui.tui import queue_view
 from alexnet_tui.tui.chrome import KeyBar, TopBar
-from alexnet_tui.tui.console import console_of
+from alexnet_tui.tui.dialogs import ChoiceScreen, ConfirmScreen
+from alexnet_tui.tui.glyphs import glyphs
 from alexnet_tui.tui.messages import RunsChanged
+from alexnet_tui.tui.pages import plain
+from alexnet_tui.tui.queue_view import Snapshot
+from alexnet_tui.tui.report_source import MAX_STUDIES
+from alexnet_tui.tui.run_actions import tell
+from alexnet_tui.tui.study_form import StudyForm, StudyOrder, defaults
 
-_COLUMNS = (("state", 18), ("variant", 14), ("seed", 6), ("epochs", 11), ("study", 34))
-_NOTHING = "Nothing waits. ctrl+s in the New run form queues a run; several seeds or all variants make a study."
+if TYPE_CHECKING:
+    from alexnet_tui.tui.app import AlexnetApp
+
+REPRODUCTION = "reproduction"
+_LOOK_SECONDS = 1.0
+_GRID_FROM_HEIGHT = 20
+_NO_STUDIES = (
+    "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it;\n"
+    "it goes on when the console is closed.\n\n"
+    "r  reproduces the whole report: every variant with five seeds.\n"
+    "n  plans another one: which variants, how many seeds, how many epochs."
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One row of the table."""
-
-    plan: study.Plan
-    cell: study.Cell
+def _key(keys: str, action: str, name: str, tooltip: str, *, show: bool = True, display: str | None = None) -> Binding:
+    identifier = f"study.{action.replace('(', '').replace(')', '').replace('_', '-')}"
+    return Binding(keys, action, name, id=identifier, tooltip=tooltip, show=show, key_display=display)
 
 
 class QueueScreen(Screen[None]):
-    """Runs that wait or train, in the order in which they start."""
+    """A study and its queue.
 
-    AUTO_FOCUS = "#queue-table"
+    Args:
+        name: The study to show, or None for the one at work or the newest; `show` changes it.
+    """
+
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", id="queue.open", tooltip="Look at this run."),
-        Binding("u", "first", "First", id="queue.first", tooltip="Start this run before the others of its study."),
-        Binding("s", "pause", "Pause", id="queue.pause", tooltip="Start no more runs of this study, or go on."),
-        Binding("x", "cancel", "Cancel", id="queue.cancel", tooltip="Take this run out of the queue, or put it back."),
-        Binding("w", "work", "Work", id="queue.work", tooltip="Start a worker for this study, if it has none."),
+        _key("n", "new", "New", "Plan a study: variants x seeds, front end, data, epochs."),
+        _key("r", "reproduce", "Reproduce", "Reproduce the whole report, or go on with it."),
+        _key("ctrl+r", "start", "Start", "Start a worker that goes through the queue, also with the console closed."),
+        _key("P", "pause", "Pause", "Start nothing more for now, or go on; what trains goes on."),
+        _key("x", "cancel", "Cancel", "Take the cell out of the queue; stop it after a checkpoint if it trains."),
+        _key("K,shift+up", "shift(-1)", "Order", "Start this cell one turn earlier.", display="KJ"),
+        _key("J,shift+down", "shift(1)", "Later", "Start this cell one turn later.", show=False),
+        _key("F", "first", "First", "Start this cell next.", show=False),
+        _key("R", "resume", "Put back", "Put a cancelled cell back; resume a stopped one.", show=False),
+        _key("enter", "open", "Open", "Open the run of this cell."),
+        _key("v", "report", "Report", "Our table and the verdicts on this study."),
+        _key("f", "choose", "Studies", "Choose another study.", show=False),
+        _key("right_square_bracket", "turn(1)", "Next study", "An older study.", show=False),
+        _key("left_square_bracket", "turn(-1)", "Last study", "A newer study.", show=False),
+        _key("up,k", "move(-1)", "Up", "One cell up.", show=False),
+        _key("down,j", "move(1)", "Down", "One cell down.", show=False),
+        _key("pageup", "move(-10)", "Page up", "Ten cells up.", show=False),
+        _key("pagedown", "move(10)", "Page down", "Ten cells down.", show=False),
+        _key("home", "move(-100000)", "First cell", "The first cell.", show=False),
+        _key("end", "move(100000)", "Last cell", "The last cell.", show=False),
+        Binding("w", "back", "Back", id="study.back", show=False, tooltip="Back to where one came from."),
     ]
+    worker: ClassVar[Sequence[str]] = study_worker.WORKER
 
-    def __init__(self) -> None:
+    def __init__(self, name: str | None = None) -> None:
         super().__init__()
-        self._plans: dict[str, study.Plan] = {}
-        self._lines: list[_Line] = []
+        self.study_name = name
+        self.now: Snapshot | None = None
+        self.row = 0
+        self._chosen: int | None = None
+        self._at_once = 1
+        self._stamp: tuple[object, ...] = ()
+        self._is_reading = self._is_stale = False
 
     def compose(self) -> ComposeResult:
-        """A table and what is said about it."""
-        yield TopBar("new")
-        yield DataTable[Text](id="queue-table", cursor_type="row", zebra_stripes=False)
-        yield Static(id="queue-said", markup=False)
+        """Which study, its cells as a grid, its queue, keys."""
+        yield TopBar("report")
+        yield Static(_NO_STUDIES, id="nothing", markup=False)
+        yield Static(id="head", markup=False)
+        yield Static(id="grid", markup=False)
+        yield Static(Content.styled(queue_view.HEADING, "bold $text-muted"), id="heading")
+        yield Static(id="queue", markup=False)
         yield KeyBar()
 
+    # What is shown
+
+    def show(self, name: str | None) -> None:
+        """Turn to a study; None keeps the one on show."""
+        if name is not None and name != self.study_name:
+            self.study_name, self.row, self._chosen = name, 0, None
+        self._read()
+
     def on_mount(self) -> None:
-        """Make the columns and fill them."""
-        table = self.query_one(DataTable)
-        for name, width in _COLUMNS:
-            table.add_column(name, width=width, key=name)
-        self._refill()
+        """Read, and look for changes made elsewhere."""
+        self.set_interval(_LOOK_SECONDS, self._look)
+        self._read()
 
-    def on_runs_changed(self, _: RunsChanged) -> None:
-        """A run came, went on or ended."""
-        self._refill()
+    def on_screen_resume(self) -> None:
+        """Runs may have ended meanwhile."""
+        self._read()
 
-    def action_open(self) -> None:
-        """Go to the run under the cursor."""
-        line = self._line()
-        if line is not None and line.cell.run_id:
-            console_of(self.app).open_run(line.cell.run_id)
+    def on_resize(self, event: Resize) -> None:
+        """More or fewer cells fit."""
+        self.call_after_refresh(self._draw)
 
-    def on_data_table_row_selected(self) -> None:
-        """Enter and a click open the run."""
-        self.action_open()
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """A cell trains on, or has begun."""
+        if self.now is None or any(not cell.run_id or cell.run_id in message.run_ids for cell in self.now.cells):
+            self._read()
 
-    def action_first(self) -> None:
-        """Put the run at the head of its study."""
-        line = self._line()
-        if line is not None:
-            study.move_first(self._store, line.plan.name, line.cell.index)
-            self._refill(follow=line)
+    async def _look(self) -> None:
+        """Whether somebody, perhaps a worker, changed the queue."""
+        if self.is_current and self.study_name is not None:
+            stamp = await asyncio.to_thread(queue_view.stamp, self._alexnet.store, self.study_name)
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._read()
 
-    def action_cancel(self) -> None:
-        """Cancel, or take that back."""
-        line = self._line()
-        if line is None:
-            return
-        is_cancelled = line.cell.state != study.CellState.CANCELLED
-        if is_cancelled and not line.cell.needs_training:
-            self._say(f"This run is {line.cell.state}; the Run screen stops it with x.")
-            return
-        study.cancel(self._store, line.plan.name, line.cell.index, is_cancelled=is_cancelled)
-        self._refill(follow=line)
+    def _read(self) -> None:
+        self._is_stale = True
+        if self.is_mounted and not self._is_reading:
+            self._is_reading = True
+            self.run_worker(self._take(), group="read")
 
-    def action_pause(self) -> None:
-        """Pause the study, or go on."""
-        line = self._line()
-        if line is not None:
-            is_paused = study.queue(self._store, line.plan.name).is_paused
-            study.pause(self._store, line.plan.name, not is_paused)
-            self._refill(follow=line)
-
-    def action_work(self) -> None:
-        """Start the worker of the study."""
-        line = self._line()
-        if line is None:
-            return
-        try:
-            is_new = study_worker.start_worker(self._store, line.plan.name)
-        except AlexnetTuiError as error:
-            self._say(str(error))
-            return
-        self._say(f"study {line.plan.name}: a worker {'has started' if is_new else 'is at work already'}.")
+    async def _take(self) -> None:
+        watcher, store = self._alexnet.watcher, self._alexnet.store
+        find = queue_view.finder(store, watcher.histories, watcher.states)
+        while self._is_stale:
+            self._is_stale = False
+            try:
+                self.now = await asyncio.to_thread(queue_view.read, store, self.study_name, find)
+            except AlexnetTuiError as error:
+                tell(self._alexnet, str(error), is_error=True)
+                self.study_name, self.now = None, None
+        self._is_reading = False
+        if self.now is not None:
+            self.study_name = self.now.plan.name
+            places = [cell.index for cell in self.now.cells]
+            self.row = places.index(self._chosen) if self._chosen in places else min(self.row, len(places) - 1)
+            self._chosen = places[self.row]
+        self._draw()
 
     @property
-    def _store(self) -> Store:
-        return console_of(self.app).store
+    def cell(self) -> Cell | None:
+        """The cell under the cursor."""
+        return self.now.cells[self.row] if self.now else None
 
-    def _line(self) -> _Line | None:
-        row = self.query_one(DataTable).cursor_row
-        return self._lines[row] if 0 <= row < len(self._lines) else None
-
-    def _say(self, sentence: str) -> None:
-        self.query_one("#queue-said", Static).update(printable(sentence, 400))
-
-    def _find(self, run_id: str) -> tuple[RunHistory, State] | None:
-        watcher = console_of(self.app).watcher
-        known = watcher.histories.get(run_id), watcher.states.get(run_id, State.QUEUED)
-        return None if known[0] is None else (known[0], known[1])
-
-    def _refill(self, follow: _Line | None = None) -> None:
-        """Read the studies again; the cursor stays with its run."""
-        kept = follow or self._line()
-        try:
-            self._lines = self._read()
-        except AlexnetTuiError as error:
-            self._say(str(error))
+    def _draw(self) -> None:
+        if not self.query("#queue"):
             return
-        table = self.query_one(DataTable)
-        table.clear()
-        for line in self._lines:
-            table.add_row(*self._texts(line))
-        same = [
-            row
-            for row, line in enumerate(self._lines)
-            if kept and (line.plan.name, line.cell.index) == (kept.plan.name, kept.cell.index)
+        self.set_class(self.now is None, "-empty")
+        if self.now is None:
+            return
+        now, width, no_color = self.now, max(20, self.size.width - 2), bool(self.app.no_color)
+        symbols = glyphs(self._alexnet.ascii_only)
+        has_grid = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
+        self.query_one("#head", Static).update(self._safe(queue_view.head(now, width)))
+        grid = self.query_one("#grid", Static)
+        grid.display = has_grid
+        if has_grid:
+            grid.update(self._safe(queue_view.grid(now, symbols, self._chosen, no_color=no_color)))
+        above = 6 + (len(now.plan.variants) + 3 if has_grid else 0)
+        lines = self._lines(now, max(1, self.size.height - above), width)
+        self.query_one("#queue", Static).update(self._safe(lines))
+
+    def _lines(self, now: Snapshot, rows: int, width: int) -> Content:
+        symbols = glyphs(self._alexnet.ascii_only)
+        top = max(0, min(self.row - rows // 2, len(now.cells) - rows))
+        lines = []
+        for place, cell in enumerate(now.cells[top : top + rows], top):
+            rank = place - now.first_waiting + 1
+            line = queue_view.line(cell, rank if 1 <= rank <= now.num_waiting else None, symbols)
+            line = line.truncate(width, ellipsis=True)
+            if place == self.row:
+                line = line.pad_right(max(0, width - line.cell_length))
+                line = line.stylize("reverse" if self.app.no_color else "on $cursor-bg")
+            lines.append(line)
+        return Content("\n").join(lines)
+
+    def _safe(self, content: Content) -> Content:
+        return plain(content, self._alexnet.ascii_only)
+
+    # The cursor
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor."""
+        if self.now is not None:
+            self.row = max(0, min(self.row + rows, len(self.now.cells) - 1))
+            self._chosen = self.now.cells[self.row].index
+            self._draw()
+
+    def action_turn(self, step: int) -> None:
+        """Another study."""
+        if self.now is not None:
+            names = self.now.names
+            self.show(names[(names.index(self.now.plan.name) + step) % len(names)])
+
+    def action_choose(self) -> None:
+        """Ask which study."""
+
+        def answer(name: str | None) -> None:
+            if name is not None:
+                self.show(name)
+
+        if self.now is not None:
+            choices = [(name, name) for name in self.now.names[:MAX_STUDIES]]
+            self.app.push_screen(ChoiceScreen("Show a study", choices, self.now.plan.name), answer)
+
+    def action_open(self) -> None:
+        """Open the run of the cell."""
+        cell = self.cell
+        if cell is None or cell.run_id not in self._alexnet.watcher.histories:
+            tell(self._alexnet, "This cell has no run to look at.")
+        else:
+            self._alexnet.open_run(cell.run_id)
+
+    def action_report(self) -> None:
+        """Report on this study."""
+        self._alexnet.open_report(self.study_name)
+
+    def action_back(self) -> None:
+        """Leave."""
+        self._alexnet.action_back()
+
+    # The queue
+
+    def _do(self, act: Callable[[], object], said: str = "") -> None:
+        """Change something on the disk in a thread: a worker may hold the queue for a moment."""
+
+        async def work() -> None:
+            try:
+                await asyncio.to_thread(act)
+            except AlexnetTuiError as error:
+                tell(self._alexnet, str(error), is_error=True)
+            else:
+                if said:
+                    tell(self._alexnet, said)
+            self._read()
+
+        self.run_worker(work(), group="change")
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        if self.now is not None:
+            store, name, is_paused = self._alexnet.store, self.now.plan.name, not self.now.queue.is_paused
+            self._do(lambda: study.pause(store, name, is_paused))
+
+    def action_cancel(self) -> None:
+        """Cancel a cell that waits, stop one that trains."""
+        cell, now = self.cell, self.now
+        if cell is None or now is None:
+            return
+        if cell.state == State.RUNNING:
+            self._alexnet.stop_run(cell.run_id)
+        elif cell.needs_training:
+            self._do(lambda: study.cancel(self._alexnet.store, now.plan.name, cell.index))
+        else:
+            tell(self._alexnet, f"This cell is {cell.state}: there is nothing to cancel.")
+
+    def action_resume(self) -> None:
+        """Put a cancelled cell back, resume a stopped one."""
+        cell, now = self.cell, self.now
+        if cell is None or now is None:
+            return
+        if cell.index in now.queue.cancelled:
+            self._do(lambda: study.cancel(self._alexnet.store, now.plan.name, cell.index, False))
+        elif cell.run_id and cell.state != CellState.DELETED:
+            self._alexnet.resume_run(cell.run_id)
+        else:
+            tell(self._alexnet, "This cell waits for its turn; ctrl+r starts a worker.")
+
+    def action_shift(self, step: int) -> None:
+        """Another turn for the cell."""
+        self._place(lambda place, count: max(0, min(place + step, count - 1)))
+
+    def action_first(self) -> None:
+        """The next turn for the cell."""
+        self._place(lambda place, count: 0)
+
+    def _place(self, where: Callable[[int, int], int]) -> None:
+        cell, now = self.cell, self.now
+        if cell is None or now is None:
+            return
+        order = [one.index for one in now.waiting]
+        if cell.index not in order:
+            tell(self._alexnet, f"This cell is {cell.state}: it has no turn to change.")
+            return
+        target = where(order.index(cell.index), len(order))
+        order.remove(cell.index)
+        order.insert(target, cell.index)
+        self._do(lambda: study.move_first(self._alexnet.store, now.plan.name, *order))
+
+    # Plans and workers
+
+    def action_start(self) -> None:
+        """Start the worker; a paused queue goes on."""
+        if self.now is not None:
+            self._start(self.now.plan.name, is_paused=self.now.queue.is_paused)
+
+    def _start(self, name: str, *, is_paused: bool = False) -> None:
+        store, at_once, worker = self._alexnet.store, self._at_once, self.worker
+
+        def act() -> None:
+            if is_paused:
+                study.pause(store, name, False)
+            study_worker.start_worker(store, name, parallel=at_once, command=worker)
+
+        self._do(act, f"Study {name} is being worked through; it goes on when the console is closed.")
+
+    def action_new(self) -> None:
+        """Ask for a plan."""
+        names = self.now.names if self.now else ()
+        stems = (REPRODUCTION, *(f"study-{number}" for number in range(2, 10_000)))
+        self._ask(defaults(next(stem for stem in stems if stem not in names)))
+
+    def _ask(self, texts: Mapping[str, str], error: str = "", field_name: str = "name") -> None:
+        self.app.push_screen(StudyForm(texts, error=error, field_name=field_name), self._take_order)
+
+    def _take_order(self, order: StudyOrder | None) -> None:
+        if order is not None:
+            self.run_worker(self._plan(order), group="plan")
+
+    async def _plan(self, order: StudyOrder) -> None:
+        """Write the plan; the form comes back with what is wrong."""
+        store = self._alexnet.store
+        try:
+            self._at_once = order.at_once
+            variants, seeds, overrides = order.variants, order.seeds, order.overrides
+            await asyncio.to_thread(study.plan, store, order.name, variants=variants, seeds=seeds, overrides=overrides)
+        except AlexnetTuiError as error:
+            self._ask(order.texts, str(error), error.field if isinstance(error, ConfigError) else "name")
+            return
+        self.show(order.name)
+        if order.starts:
+            self._start(order.name)
+        else:
+            tell(self._alexnet, f"Study {order.name} is planned; ctrl+r starts it.")
+
+    def action_reproduce(self) -> None:
+        """Ask, then reproduce the whole report or go on with it."""
+        if self.now is not None and REPRODUCTION in self.now.names:
+            self.show(REPRODUCTION)
+            self._start(REPRODUCTION)
+            return
+        order = StudyOrder(texts=defaults(REPRODUCTION), starts=True)
+        config = RunConfig()
+        num_runs = len(order.variants) * len(order.seeds)
+        lines = [
+            f"{len(order.variants)} variants x {len(order.seeds)} seeds = {num_runs} runs, one after another:",
+            f"{config.front_end} on {config.data}, {config.epochs} epochs each{self._expected(config, num_runs)}.",
+            "It goes on when the console is closed; P pauses it. n plans another one.",
         ]
-        table.move_cursor(row=same[0] if same else 0)
-        self._say("" if self._lines else _NOTHING)
 
-    def _read(self) -> list[_Line]:
-        """Runs that are not done, study by study, the oldest study first."""
-        for name in study.names(self._store):
-            if name not in self._plans:
-                self._plans[name] = study.load(self._store, name)
-        lines: list[_Line] = []
-        for plan in sorted(self._plans.values(), key=lambda plan: (plan.created, plan.name)):
-            order = study.queue(self._store, plan.name).order
-            rank = {index: place for place, index in enumerate(order)}
-            cells = study.status(self._store, plan, self._find)
-            cells.sort(key=lambda cell: (cell.state != State.RUNNING, rank.get(cell.index, len(rank)), cell.index))
-            if any(cell.needs_training or cell.state == State.RUNNING for cell in cells):
-                lines += [_Line(plan, cell) for cell in cells if cell.state not in _DONE]
-        return lines
+        def answer(is_sure: bool | None) -> None:
+            if is_sure:
+                self._take_order(order)
 
-    def _texts(self, line: _Line) -> tuple[Text, ...]:
-        cell, name = line.cell, line.plan.name
-        paused = " (paused)" if study.queue(self._store, name).is_paused else ""
-        idle = "" if study.has_worker(self._store, name) else " (no worker)"
-        texts = (
-            cell.state,
-            cell.variant,
-            str(cell.seed),
-            f"{cell.num_epochs_done}/{cell.epochs}",
-            f"{name}{paused or idle}",
+        self.app.push_screen(ConfirmScreen("Reproduce the whole report?", lines, action="Start"), answer)
+
+    def _expected(self, config: RunConfig, num_runs: int) -> str:
+        """How long it may take, from past runs here, or nothing."""
+        from alexnet_tui import estimate
+        from alexnet_tui.tui.fields import TYPICAL_IMAGES
+
+        found = estimate.estimate_time(
+            config, self._alexnet.watcher.histories.values(), host=platform.node(), available=TYPICAL_IMAGES
         )
-        return tuple(Text(printable(text, 60)) for text in texts)
+        if found is None:
+            return ""
+        return f", about {format_duration(num_runs * found.total_seconds)} in all ({printable(found.basis, 80)})"
 
-
-_DONE = frozenset((State.FINISHED, study.CellState.DELETED))
+    @property
+    def _alexnet(self) -> "AlexnetApp":
+        return cast("AlexnetApp", self.app)

@@ -1,13 +1,14 @@
 """A study's queue for the console: read from the disk in one go, put in the order of work, and drawn."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
 
 from alexnet_tui import study
-from alexnet_tui.history import State
+from alexnet_tui.errors import RunNotFoundError
+from alexnet_tui.history import RunHistory, State, load
 from alexnet_tui.store import Store
 from alexnet_tui.study import Cell, CellState, Find, Plan, Queue
 from alexnet_tui.study_worker import WORKER_LOG
@@ -17,7 +18,7 @@ from alexnet_tui.tui.report_source import newest_studies
 
 _LOG_TAIL_BYTES = 4096
 _MAX_SEED_COLUMNS = 16
-_STYLES = {
+_STYLES: Mapping[str, str] = {
     State.RUNNING: "$running",
     State.FINISHED: "$success",
     State.FAILED: "$error",
@@ -51,9 +52,9 @@ class Snapshot:
     last_words: str
 
     @property
-    def waiting(self) -> list[Cell]:
+    def waiting(self) -> tuple[Cell, ...]:
         """The cells a worker will start, in its order."""
-        return self.cells[self.first_waiting : self.first_waiting + self.num_waiting]  # type: ignore[return-value]
+        return self.cells[self.first_waiting : self.first_waiting + self.num_waiting]
 
     @property
     def first_waiting(self) -> int:
@@ -87,6 +88,21 @@ def read(store: Store, name: str | None, find: Find | None = None) -> Snapshot |
         has_worker=study.has_worker(store, name),
         last_words=_last_words(store, name),
     )
+
+
+def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[str, State]) -> Find:
+    """Looks runs up among those read already; only a run that is new there is read from the disk."""
+
+    def find(run_id: str) -> tuple[RunHistory, State] | None:
+        known, state = histories.get(run_id), states.get(run_id)
+        if known is not None and state is not None:
+            return known, state
+        try:
+            return load(store, run_id, skip_steps=True)
+        except RunNotFoundError:
+            return None
+
+    return find
 
 
 def waiting_of(cells: Sequence[Cell], queue: Queue) -> list[Cell]:
@@ -169,7 +185,7 @@ def grid(now: Snapshot, symbols: Glyphs, chosen: int | None, *, no_color: bool) 
         parts = [Content(variant.ljust(room))]
         for seed in now.plan.seeds:
             cell = places[variant, seed]
-            sign = Content.styled(sign_of(cell, symbols), _STYLES.get(cell.state, ""))  # type: ignore[call-overload]
+            sign = Content.styled(sign_of(cell, symbols), _STYLES.get(cell.state, ""))
             text = Content("  ") + Content(" ") + sign
             if cell.index == chosen:
                 text = Content("  ") + (Content(" ") + sign).stylize("reverse" if no_color else "bold on $cursor-bg")
@@ -187,19 +203,19 @@ def sign_of(cell: Cell, symbols: Glyphs) -> str:
     return symbols.state[State(cell.state)]
 
 
-HEADING = "    #  variant        seed  state                    epochs  run"
+HEADING = "    #  variant        seed  state                 epochs  run"
 
 
 def line(cell: Cell, rank: int | None, symbols: Glyphs) -> Content:
     """One cell of the queue; `rank` is its turn, from 1, while it waits."""
     state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
-    style = _STYLES.get(cell.state, "")  # type: ignore[call-overload]
+    style = _STYLES.get(cell.state, "")
     return Content.assemble(
         (f"{rank if rank is not None else '':>5}  ", "$text-muted"),
         f"{printable(cell.variant, 14):<14} {cell.seed:>4}  ",
         (f"{sign_of(cell, symbols)} ", style),
-        (f"{printable(state, 22):<22} ", style),
-        f"{cell.num_epochs_done:>4}/{cell.epochs:<4} ",
+        (f"{printable(state, 18):<18}", style),
+        f"{f'{cell.num_epochs_done}/{cell.epochs}':>9}  ",
         (printable(cell.run_id, 64), "$text-muted"),
     )
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.events import Resize
 from textual.screen import Screen
 from textual.timer import Timer
@@ -23,6 +22,7 @@ from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.preview import RunPreview
 from alexnet_tui.tui.rows import RunRow, group_rows, rows_of
 from alexnet_tui.tui.runs_table import RunsTable
+from alexnet_tui.tui.welcome import NO_RUNS, ONLY_REFERENCES
 
 if TYPE_CHECKING:
     from alexnet_tui.tui.app import AlexnetApp
@@ -30,27 +30,6 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
 _PREVIEW_FROM_HEIGHT = 34
-_NO_RUNS = Content.assemble(
-    ("No runs here yet.\n\n", "bold"),
-    ("  n ", "bold $accent"),
-    " starts one: choose a variant, then press ctrl+r\n",
-    ("  ? ", "bold $accent"),
-    " shows every key\n",
-    ("  q ", "bold $accent"),
-    " leaves; runs go on without the console",
-)
-_ONLY_REFERENCES = Content.assemble(
-    ("No runs of your own yet.\n\n", "bold"),
-    ("  n     ", "bold $accent"),
-    " starts one\n\n",
-    ("The runs below came with the program:\n\n", "bold"),
-    ("  enter ", "bold $accent"),
-    " opens one\n",
-    ("  p     ", "bold $accent"),
-    " pins it as the baseline of yours\n",
-    ("  d     ", "bold $accent"),
-    " starts one like it",
-)
 
 
 def _binding(keys: str, action: str, name: str, tooltip: str, *, show: bool = True) -> Binding:
@@ -214,7 +193,7 @@ class RunsScreen(Screen[None]):
         empty.set_class(is_bare, "-shown")
         self.table.set_class(not self._rows, "-bare")
         if is_bare:
-            empty.update(_ONLY_REFERENCES if self._rows else _NO_RUNS)
+            empty.update(ONLY_REFERENCES if self._rows else NO_RUNS)
         hits = sum(len(row.members) for row in self._shown)
         self.query_one(FilterLine).show_count(hits, len(self._rows))
 

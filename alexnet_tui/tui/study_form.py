@@ -11,21 +11,21 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from alexnet_tui.config import SPECS, RunConfig, format_value
+from alexnet_tui.config import RunConfig, format_value
 from alexnet_tui.errors import ConfigError, UsageError
 from alexnet_tui.text import printable
 from alexnet_tui.tui.dialogs import DialogScreen
-from alexnet_tui.variants import VARIANTS
+from alexnet_tui.variants import FRONT_ENDS, VARIANTS
 
 MAX_AT_ONCE, MAX_SEEDS = 64, 1000
 _ALL = "all"
 _CONFIG_FIELDS = ("front_end", "data", "epochs")
 _LABELS = {
     "name": ("Name", "small letters, digits, - and _"),
-    "variants": ("Variants", f"all, or some of {','.join(VARIANTS)}"),
-    "seeds": ("Seeds", "how many (from 0), or first-last; verdicts need 5"),
-    "front_end": ("Front end", str(SPECS["front_end"].help)),
-    "data": ("Data", str(SPECS["data"].help)),
+    "variants": ("Variants", "all, or some, such as baseline,tanh"),
+    "seeds": ("Seeds", "how many, or 5-9; a verdict needs 5"),
+    "front_end": ("Front end", ", ".join(FRONT_ENDS)),
+    "data": ("Data", "cifar10, cifar100, synthetic, ..."),
     "epochs": ("Epochs", "the report has 100"),
     "at_once": ("At once", "runs that may train at the same time"),
 }

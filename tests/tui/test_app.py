@@ -374,6 +374,17 @@ def test_a_crash_is_a_sentence_a_log_and_an_exit_code(store: Store, two: list[st
     assert "IndexError" in log.read_text()
 
 
+def test_no_color_means_no_colour(store: Store, two: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal(store)
+    terminal.wait_for("finished")
+    terminal.send("q")
+    assert terminal.finish() == 0
+    codes = {code for found in re.findall(rb"\x1b\[([\d;]+)m", terminal.seen) for code in found.split(b";")}
+    assert b"7" in codes  # The cursor.
+    assert codes <= {b"0", b"1", b"2", b"3", b"4", b"7", b"39", b"49"}
+
+
 def test_suspend_gives_the_terminal_back(store: Store, two: list[str]) -> None:
     terminal = Terminal(store)
     terminal.wait_for("finished")
@@ -382,11 +393,9 @@ def test_suspend_gives_the_terminal_back(store: Store, two: list[str]) -> None:
     while not terminal.is_clean():
         assert terminal.read(0.1)
         assert time.monotonic() < deadline
+    terminal.seen = b""
     os.kill(terminal.pid, signal.SIGCONT)
-    deadline = time.monotonic() + 20
-    while terminal.is_clean():
-        assert terminal.read(0.1)
-        assert time.monotonic() < deadline
+    terminal.wait_for("finished")  # Drawn again, so it listens again.
     terminal.send("q")
     assert terminal.finish() == 0
     assert terminal.is_clean()

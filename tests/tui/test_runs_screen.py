@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from console_driver import console, driven
 from fake_runs import curve, open_writer, started, write_run
+from textual.geometry import Region
 
 from alexnet_tui import events as ev
 from alexnet_tui.config import RunConfig
@@ -438,7 +439,12 @@ async def test_a_row_repaints_nothing_when_nothing_changed(store: Store, four: l
         painted: list[object] = []
         table = c.runs.table
         refresh = table.refresh
-        table.refresh = lambda *regions, **more: painted.append(regions) or refresh(*regions, **more)  # type: ignore[method-assign]
+
+        def counted(*regions: Region, repaint: bool = True, layout: bool = False) -> object:
+            painted.append(regions)
+            return refresh(*regions, repaint=repaint, layout=layout)
+
+        table.refresh = counted  # type: ignore[method-assign,assignment]
         c.runs.refresh_rows()
         assert painted == []
         store.save_notes(four[1], Notes(label="renamed"))

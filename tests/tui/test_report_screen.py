@@ -1,0 +1,345 @@
+"""The Report place: what is reported, its pages, and its files, in the real console."""
+
+import json
+from pathlib import Path
+
+import pytest
+from console_driver import Driver, console, driven
+from fake_runs import curve, open_writer, write_run
+from textual.widgets import Input
+
+from alexnet_tui import events as ev
+from alexnet_tui import study
+from alexnet_tui.config import RunConfig
+from alexnet_tui.errors import UsageError
+from alexnet_tui.paper import CONTRADICTIONS
+from alexnet_tui.store import Store
+from alexnet_tui.tui import report_source, report_view
+from alexnet_tui.tui.chart import MetricChart
+from alexnet_tui.tui.report_screen import ReportScreen
+
+VALUES = {"baseline": (0.61, 0.30), "low-dropout": (0.60, 0.36), "tanh": (0.57, 0.29), "four-conv": (0.56, 0.30)}
+
+
+def write_study(store: Store, name: str, *, seeds: int = 5, epochs: int = 20, variants: tuple[str, ...] = ()) -> None:
+    plan = study.plan(
+        store,
+        name,
+        variants=variants or tuple(VALUES),
+        seeds=range(seeds),
+        overrides={"epochs": str(epochs), "data": "synthetic"},
+    )
+    for config in plan.configs:
+        final, gap = VALUES[config.variant]
+        write_run(store, config, final=final + 0.001 * config.seed, gap=gap, study=name)
+
+
+def screen_of(driver: Driver) -> ReportScreen:
+    screen = driver.app.screen
+    assert isinstance(screen, ReportScreen)
+    return screen
+
+
+async def opened(driver: Driver) -> ReportScreen:
+    await driver.press("5")
+    screen = screen_of(driver)
+    await driver.wait_for(lambda: screen.report is not None)
+    await driver.pilot.pause()
+    return screen
+
+
+@driven
+async def test_three_verdicts_are_what_the_report_module_says(store: Store) -> None:
+    write_study(store, "whole")
+    async with console(store, size=(160, 45)) as driver:
+        screen = await opened(driver)
+        expected = report_source.make(store, report_source.OWN)
+        assert screen.section is not None
+        assert [one.verdict for one in screen.section.claims] == [one.verdict for one in expected.claims]
+        text = driver.text()
+        for claim in expected.claims:
+            assert claim.headline.upper() in text
+        assert "✓ SUPPORTED" in text
+        assert "one run, no seed" in text, "the report's own number carries its caveat"
+        assert "P(A>B)" in text
+        assert "Holm over three claims" in text
+        cards = [screen.query_one(f"#card-{index}") for index in range(3)]
+        assert [
+            card.has_class(report_view.css_class(claim.verdict))
+            for card, claim in zip(cards, expected.claims, strict=True)
+        ] == [True] * 3
+
+
+@driven
+async def test_three_seeds_are_inconclusive_and_it_says_why(store: Store) -> None:
+    write_study(store, "small", seeds=3)
+    async with console(store) as driver:
+        await opened(driver)
+        text = driver.text()
+        assert "? INCONCLUSIVE" in text
+        assert "1 ?  2 ?  3 ?" in text
+
+
+@driven
+async def test_pages_turn_with_brackets_and_tab(store: Store) -> None:
+    write_study(store, "whole")
+    async with console(store) as driver:
+        screen = await opened(driver)
+        assert screen.page == "verdicts"
+        await driver.press("right_square_bracket")
+        assert screen.page == "table"
+        text = driver.text()
+        assert "59.33" in text
+        assert "03:22:33" in text
+        assert "selected on test" in text
+        await driver.press("tab")
+        assert screen.page == "curves"
+        await driver.press("shift+tab")
+        assert screen.page == "table"
+        await driver.press("left_square_bracket", "left_square_bracket")
+        assert screen.page == "source"
+        assert "20 started, 20 finished" in driver.text()
+        await driver.press("left_square_bracket")
+        assert screen.page == "contradictions"
+        assert f"in {len(CONTRADICTIONS)} places" in driver.text()
+
+
+@driven
+async def test_arrows_scroll_a_page(store: Store) -> None:
+    write_study(store, "whole")
+    async with console(store) as driver:
+        screen = await opened(driver)
+        await driver.press("left_square_bracket", "left_square_bracket")
+        page = screen.query_one("#contradictions")
+        await driver.press("down", "j", "j")
+        assert page.scroll_offset.y == 3
+        await driver.press("k", "up")
+        assert page.scroll_offset.y == 1
+        await driver.press("end")
+        await driver.wait_for(lambda: "19  3.1" in driver.text())
+
+
+def test_the_table_has_every_column_at_any_width(store: Store) -> None:
+    write_study(store, "whole")
+    section = report_source.make(store, report_source.of_study("whole")).sections[0]
+    for width in (76, 100, 156, 300):
+        text = report_view.table(section, width).plain
+        for title in ("Train max", "Test max *", "Test last 5", "Gap", "T25", "Time", "Speed", "Overfits from"):
+            assert title in text, (width, title)
+        assert max(len(line) for line in text.splitlines()) <= width
+        before, _, after = text.partition("* selected on test")
+        assert "Test max *" in before, "the caption follows the block with the starred numbers"
+        assert after
+
+
+def test_both_sides_of_every_contradiction_are_told() -> None:
+    text = " ".join(report_view.contradictions(CONTRADICTIONS, 76).plain.split())
+    for one in CONTRADICTIONS:
+        assert " ".join(one.one.split()) in text
+        assert " ".join(one.other.split()) in text
+
+
+@driven
+async def test_curves_are_means_with_bands_and_chart_keys_work_only_there(store: Store) -> None:
+    write_study(store, "whole")
+    async with console(store) as driver:
+        screen = await opened(driver)
+        await driver.press("G")
+        assert not screen.view.log, "no chart is on show yet"
+        await driver.press("tab", "tab")
+        chart = screen.query_one("#test_accuracy", MetricChart)
+        assert [curve.name for curve in chart.curves] == list(VALUES)
+        baseline = chart.curves[0]
+        last = baseline.y[-1]
+        assert last == pytest.approx(sum(_last(0.61 + 0.001 * seed) for seed in range(5)) / 5)
+        assert baseline.low is not None and baseline.high is not None
+        assert baseline.low[-1] < last < baseline.high[-1]
+        await driver.press("G", "right", "plus")
+        assert screen.view.log
+        assert screen.view.cross is not None
+        assert screen.view.x_low is not None
+        await driver.press("escape", "escape")
+        assert (screen.view.cross, screen.view.x_low) == (None, None)
+        assert chart.display
+        await driver.press("m")
+        assert not chart.display
+        assert screen.query_one("#train_accuracy").display
+        await driver.press("escape")
+        assert driver.app.screen is driver.runs
+
+
+def _last(final: float) -> float:
+    accuracy = curve(20, 20, final=final).test_accuracy
+    assert isinstance(accuracy, float)
+    return accuracy
+
+
+@driven
+async def test_one_chooses_what_is_reported(store: Store) -> None:
+    write_study(store, "older", seeds=2)
+    write_study(store, "newer", seeds=1, variants=("tanh",))
+    async with console(store) as driver:
+        screen = await opened(driver)
+        assert "all runs" in driver.text()
+        await driver.press("f")
+        await driver.wait_for(lambda: "Report on" in driver.text() and "Study newer" in driver.text())
+        await driver.press("2")
+        await driver.wait_for(lambda: screen.report is not None and screen.report.title == "newer")
+        assert [row.num_runs for row in screen.report.sections[0].rows if row.arm == "tanh"] == [1]  # type: ignore[union-attr]
+        driver.app.open_report("older")
+        await driver.wait_for(lambda: screen.report is not None and screen.report.title == "older")
+        driver.app.open_report()
+        assert screen.source.names == ("older",), "no name keeps what is chosen"
+
+
+@driven
+async def test_marked_runs_can_be_reported(store: Store) -> None:
+    write_study(store, "whole", seeds=2)
+    async with console(store) as driver:
+        await driver.press("space", "space")
+        screen = await opened(driver)
+        await driver.press("f")
+        await driver.wait_for(lambda: "The 2 marked runs" in driver.text())
+        await driver.press("2")
+        await driver.wait_for(
+            lambda: (
+                screen.report is not None
+                and screen.section is not None
+                and sum(row.num_runs for row in screen.section.rows) == 2
+            )
+        )
+
+
+@driven
+async def test_other_protocols_are_another_set_never_mixed(store: Store) -> None:
+    write_study(store, "whole", seeds=2)
+    write_study(store, "short", seeds=1, epochs=8)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        assert "set 1 of 2" in driver.text()
+        assert screen.section is not None and screen.section.epochs == 20
+        await driver.press("s")
+        assert screen.section.epochs == 8
+        assert "set 2 of 2" in driver.text()
+        await driver.press("s")
+        assert screen.section.epochs == 20
+
+
+@driven
+async def test_a_run_that_ends_is_in_the_report_at_once(store: Store) -> None:
+    write_study(store, "whole", seeds=1, variants=("tanh",))
+    config = RunConfig.from_text({"epochs": "20", "data": "synthetic", "variant": "tanh", "seed": "9"})
+    record = write_run(store, config, finish=False)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        assert "1 finished" in "".join(report_view.sources(screen.report, 0, 70).plain)  # type: ignore[arg-type]
+        with open_writer(store.path(record.id), next_seq=1000) as writer:
+            writer.write(ev.Finished(epoch=20, step=200, train_seconds=40.0, elapsed_seconds=50.0))
+        await driver.wait_for(lambda: screen.section is not None and screen.section.rows[2].num_runs == 2)
+
+
+@driven
+async def test_the_report_is_written_to_the_file_named(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_study(store, "whole")
+    async with console(store) as driver:
+        screen = await opened(driver)
+        for name, start in (("a.html", "<!"), ("a.md", "#"), ("a.tex", "%"), ("a.json", "{")):
+            await export(driver, name)
+            path = tmp_path / name
+            await driver.wait_for(lambda path=path: f"Wrote {path}" in driver.notifications())
+            assert path.read_text().startswith(start) or name.endswith(".tex")
+        written = json.loads((tmp_path / "a.json").read_text())
+        assert [claim["verdict"] for claim in written["claims"]] == [str(one.verdict) for one in screen.section.claims]  # type: ignore[union-attr]
+        assert "59.33" in (tmp_path / "a.tex").read_text()
+
+
+async def export(driver: Driver, name: str) -> None:
+    await driver.press("e")
+    await driver.wait_for(lambda: driver.app.screen.query(Input))
+    driver.app.screen.query_one(Input).value = name
+    await driver.press("enter")
+
+
+@driven
+async def test_a_file_is_replaced_only_after_a_yes(store: Store, tmp_path: Path) -> None:
+    write_study(store, "whole", seeds=1)
+    target = tmp_path / "kept.md"
+    target.write_text("mine")
+    async with console(store) as driver:
+        screen = await opened(driver)
+        await export(driver, str(target))
+        assert "Replace this file?" in driver.text()
+        await driver.press("escape")
+        assert driver.app.screen is screen
+        assert target.read_text() == "mine"
+        await export(driver, str(target))
+        await driver.press("y")
+        await driver.wait_for(lambda: target.read_text().startswith("#"))
+
+
+@driven
+async def test_a_name_without_a_format_and_a_folder_that_is_not_there_are_told(store: Store, tmp_path: Path) -> None:
+    write_study(store, "whole", seeds=1)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        await export(driver, "report.pdf")
+        await driver.wait_for(lambda: "names no format" in driver.text())
+        await driver.press("escape")
+        await export(driver, str(tmp_path / "nowhere" / "a.md"))
+        await driver.wait_for(lambda: any("cannot be written" in one for one in driver.notifications()))
+        assert driver.app.screen is screen
+
+
+def test_an_ending_that_is_no_format_is_refused() -> None:
+    with pytest.raises(UsageError, match="ending"):
+        report_source.target("report.pdf")
+    assert report_source.target("~/a.HTML").is_absolute()
+
+
+@driven
+async def test_without_runs_it_says_so(store: Store) -> None:
+    async with console(store) as driver:
+        await opened(driver)
+        assert "Report on all runs" in driver.text()
+        await driver.press("right_square_bracket")
+        assert "59.33" in driver.text(), "the published table is there to be seen"
+
+
+@driven
+async def test_a_damaged_plan_is_a_sentence_and_not_an_end(store: Store) -> None:
+    write_study(store, "whole", seeds=1)
+    (store.root / "studies" / "broken.json").write_text("{")
+    async with console(store) as driver:
+        await opened(driver)
+        driver.app.open_report("broken")
+        await driver.wait_for(lambda: "cannot be read" in driver.text())
+        driver.app.open_report("whole")
+        await driver.wait_for(lambda: "Report on whole" in driver.text())
+
+
+@driven
+async def test_what_others_wrote_is_shown_and_not_obeyed(store: Store) -> None:
+    config = RunConfig.from_text({"epochs": "5", "data": "synthetic"})
+    write_run(store, config, change_started={"fingerprint": "cpu \x1b]52;c;aGk=\x07 [bold]x[/bold]"})
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("left_square_bracket")
+        text = driver.text()
+        assert "\x1b" not in text
+        assert "\\x1b]52" in text
+        assert "[bold]x[/bold]" in text
+
+
+@driven
+async def test_w_opens_the_study_on_report(store: Store) -> None:
+    write_study(store, "older", seeds=1)
+    write_study(store, "newer", seeds=1)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        driver.app.open_report("older")
+        await driver.wait_for(lambda: screen.report is not None and screen.report.title == "older")
+        await driver.press("w")
+        await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" older"))

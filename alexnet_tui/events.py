@@ -16,7 +16,7 @@ import msgspec
 FORMAT_VERSION = 1
 MAX_LINE_BYTES = 1 << 20
 _FULL_DISK_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Number = float | Annotated[str, msgspec.Meta(pattern="^(nan|-?inf)$")]
 """A number as it travels; `float()` of it gives the number back."""
@@ -297,7 +297,7 @@ class EventWriter:
                 rest = rest[os.write(self._descriptor, rest) :]
                 self._is_torn = bool(rest)
             except OSError as error:
-                pause = next(pauses, None) if error.errno in _FULL_DISK else None
+                pause = next(pauses, None) if error.errno in FULL_DISK else None
                 if pause is None:
                     raise
                 time.sleep(pause)

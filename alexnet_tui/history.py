@@ -106,6 +106,7 @@ class RunHistory:
         bit_exact: False once a resume could not promise identical numbers.
         newer_version: Some event is of a newer format than this program knows.
         missing_events: Gaps in the numbering of events; counted only where step events are read too.
+        next_seq: The number the next event should have.
     """
 
     record: RunRecord
@@ -122,7 +123,7 @@ class RunHistory:
     bit_exact: bool = True
     newer_version: bool = False
     missing_events: int = 0
-    _next_seq: int = 0
+    next_seq: int = 0
 
     def fold(self, events: Iterable[ev.KnownEvent]) -> "RunHistory":
         """Add events in the order they were written; returns itself."""
@@ -139,9 +140,9 @@ class RunHistory:
         self.last_wall = event.wall or self.last_wall
         if event.seq < 0:  # A line of a newer program, without a number.
             return
-        if event.seq > self._next_seq and len(self.steps):
-            self.missing_events += event.seq - self._next_seq
-        self._next_seq = event.seq + 1
+        if event.seq > self.next_seq and len(self.steps):
+            self.missing_events += event.seq - self.next_seq
+        self.next_seq = event.seq + 1
 
     def _fold_rare(self, event: ev.KnownEvent) -> None:
         self.newer_version = self.newer_version or event.v > ev.FORMAT_VERSION

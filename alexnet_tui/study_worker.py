@@ -8,6 +8,7 @@ at once in a runs folder, whoever started them; an older study goes first.
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -108,7 +109,7 @@ def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequenc
     options = ["--parallel", str(parallel), "--runs-dir", str(store.root.absolute())]
     try:
         with (folder / WORKER_LOG).open("ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [*command, name, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -117,6 +118,8 @@ def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequenc
             )
     except OSError as error:
         raise LaunchError(f"study {name}: its worker could not be started ({reason_of(error)}).") from error
+    # A console may live longer than the worker; somebody must collect its exit status.
+    threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
     return True
 
 

@@ -6,7 +6,6 @@ a second one ends at once.
 """
 
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -69,12 +68,12 @@ def _train(directory: Path, descriptor: int, stop: StopRequest, *, from_scratch:
         return error.exit_code
     if isinstance(history.final, ev.Finished):
         return ExitCode.DONE
-    writer = ev.EventWriter(descriptor, attempt=history.attempts + 1, next_seq=history.num_events)
+    writer = ev.EventWriter(descriptor, attempt=history.attempts + 1, next_seq=history.next_seq)
     try:
         return _run(directory, writer, history, stop, from_scratch)
     except OSError as error:
         traceback.print_exc()
-        full = error.errno == errno.ENOSPC
+        full = error.errno in ev.FULL_DISK
         message = f"The run's events could not be written ({reason_of(error)}) in {directory}. Free space and resume."
         return _fail(writer, "disk_full" if full else "error", message if full else str(error))
     except AlexnetTuiError as error:

@@ -390,9 +390,12 @@ def test_suspend_gives_the_terminal_back(store: Store, two: list[str]) -> None:
     terminal.wait_for("finished")
     terminal.send("\x1a")
     deadline = time.monotonic() + 20
-    while not terminal.is_clean():
+    while not os.waitid(os.P_PID, terminal.pid, os.WSTOPPED | os.WNOHANG):
         assert terminal.read(0.1)
         assert time.monotonic() < deadline
+    while select.select([terminal.descriptor], [], [], 0)[0]:
+        terminal.read(0)
+    assert terminal.is_clean()
     terminal.seen = b""
     os.kill(terminal.pid, signal.SIGCONT)
     terminal.wait_for("finished")  # Drawn again, so it listens again.

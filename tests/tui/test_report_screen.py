@@ -152,7 +152,8 @@ async def test_curves_are_means_with_bands_and_chart_keys_work_only_there(store:
         baseline = chart.curves[0]
         last = baseline.y[-1]
         assert last == pytest.approx(sum(_last(0.61 + 0.001 * seed) for seed in range(5)) / 5)
-        assert baseline.low is not None and baseline.high is not None
+        assert baseline.low is not None
+        assert baseline.high is not None
         assert baseline.low[-1] < last < baseline.high[-1]
         await driver.press("G", "right", "plus")
         assert screen.view.log
@@ -217,7 +218,8 @@ async def test_other_protocols_are_another_set_never_mixed(store: Store) -> None
     async with console(store) as driver:
         screen = await opened(driver)
         assert "set 1 of 2" in driver.text()
-        assert screen.section is not None and screen.section.epochs == 20
+        assert screen.section is not None
+        assert screen.section.epochs == 20
         await driver.press("s")
         assert screen.section.epochs == 8
         assert "set 2 of 2" in driver.text()
@@ -232,7 +234,7 @@ async def test_a_run_that_ends_is_in_the_report_at_once(store: Store) -> None:
     record = write_run(store, config, finish=False)
     async with console(store) as driver:
         screen = await opened(driver)
-        assert "1 finished" in "".join(report_view.sources(screen.report, 0, 70).plain)  # type: ignore[arg-type]
+        assert "2 started, 1 finished" in "".join(report_view.sources(screen.report, 0, 70).plain)  # type: ignore[arg-type]
         with open_writer(store.path(record.id), next_seq=1000) as writer:
             writer.write(ev.Finished(epoch=20, step=200, train_seconds=40.0, elapsed_seconds=50.0))
         await driver.wait_for(lambda: screen.section is not None and screen.section.rows[2].num_runs == 2)

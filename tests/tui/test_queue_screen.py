@@ -1,0 +1,430 @@
+"""Studies in the console: planning, the queue and its order, and a worker that outlives it all."""
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import fake_trainer
+import pytest
+from console_driver import Driver, console, driven
+from fake_runs import write_run
+from textual.widgets import Input
+
+from alexnet_tui import study
+from alexnet_tui.errors import LaunchError
+from alexnet_tui.files import take_lock
+from alexnet_tui.history import State
+from alexnet_tui.launch import local
+from alexnet_tui.store import Store
+from alexnet_tui.study import Cell, CellState
+from alexnet_tui.tui import queue_view
+from alexnet_tui.tui.glyphs import UNICODE
+from alexnet_tui.tui.queue_screen import QueueScreen
+from alexnet_tui.tui.report_screen import ReportScreen
+from alexnet_tui.tui.run_screen import RunScreen
+from alexnet_tui.tui.study_form import StudyForm, StudyOrder, defaults
+
+NO_WORKER = (sys.executable, "-c", "")
+
+
+def worker(trainer: str = "normal") -> tuple[str, ...]:
+    """A worker in a process of its own, with a trainer that needs no torch."""
+    tests = Path(fake_trainer.__file__).parent
+    code = f"""
+import os, sys
+sys.path[:0] = [{str(tests)!r}, {str(tests.parent)!r}]
+from pathlib import Path
+import fake_trainer
+from alexnet_tui import study, study_worker
+from alexnet_tui.store import Store
+print("worker", os.getpid(), flush=True)
+name, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
+store = Store(Path(options["--runs-dir"]))
+study_worker.work(store, study.load(store, name), parallel=int(options["--parallel"]),
+    command=fake_trainer.command({trainer!r}), poll_seconds=0.02)
+"""
+    return (sys.executable, "-c", code)
+
+
+def plan_study(store: Store, name: str = "mine", *, seeds: int = 3) -> study.Plan:
+    return study.plan(
+        store,
+        name,
+        variants=["baseline", "tanh"],
+        seeds=range(seeds),
+        overrides={"epochs": "2", "data": "synthetic"},
+    )
+
+
+async def opened(driver: Driver, command: tuple[str, ...] = NO_WORKER) -> QueueScreen:
+    await driver.press("w")
+    screen = driver.app.screen
+    assert isinstance(screen, QueueScreen)
+    screen.worker = command  # type: ignore[misc]
+    await driver.wait_for(lambda: not screen._is_reading)
+    await driver.pilot.pause()
+    return screen
+
+
+def order(screen: QueueScreen) -> list[int]:
+    assert screen.now is not None
+    return [cell.index for cell in screen.now.waiting]
+
+
+async def fill(driver: Driver, **values: str) -> None:
+    await driver.wait_for(lambda: isinstance(driver.app.screen, StudyForm))
+    for name, value in values.items():
+        driver.app.screen.query_one(f"#plan-{name}", Input).value = value
+    await driver.pilot.pause()
+
+
+# The queue
+
+
+@driven
+async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> None:
+    plan = plan_study(store)
+    ids = study.prepare_runs(store, plan)
+    await_run = store.record(ids[0]).config
+    write_run(store, await_run)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        assert order(screen) == [0, 1, 2, 3, 4, 5]
+        text = driver.text()
+        assert "mine   study 1 of 1" in text
+        assert "2 x 3: 6 runs" in text
+        assert "No worker is at work: ctrl+r starts one." in text
+        lines = text.splitlines()
+        assert [line.split()[:4] for line in lines if " queued" in line][-6:][1] == ["2", "tanh", "0", "○"]
+        assert any(line.split()[:4] == ["tanh", "○", "○", "○"] for line in lines), "the grid"
+
+
+@driven
+async def test_k_and_j_change_the_order_and_f_puts_first(store: Store) -> None:
+    plan = plan_study(store)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        await driver.press("down", "down")
+        await driver.press("K")
+        await driver.wait_for(lambda: order(screen) == [0, 2, 1, 3, 4, 5])
+        assert screen.cell is not None
+        assert screen.cell.index == 2, "the cursor goes with the cell"
+        await driver.press("J")
+        await driver.wait_for(lambda: order(screen) == [0, 1, 2, 3, 4, 5])
+        await driver.press("shift+down")
+        await driver.wait_for(lambda: order(screen) == [0, 1, 3, 2, 4, 5])
+        await driver.press("shift+up")
+        await driver.wait_for(lambda: order(screen) == [0, 1, 2, 3, 4, 5])
+        await driver.press("end", "F")
+        await driver.wait_for(lambda: order(screen) == [5, 0, 1, 2, 3, 4])
+        assert study.queue(store, plan.name).order == [5, 0, 1, 2, 3, 4], "a worker reads the same"
+        assert queue_view.waiting_of(study.status(store, plan), study.queue(store, plan.name))[0].index == 5
+
+
+@driven
+async def test_moving_keys_stay_inside(store: Store) -> None:
+    plan_study(store)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        for key, row in (("down", 1), ("j", 2), ("k", 1), ("up", 0), ("up", 0), ("end", 5), ("down", 5)):
+            await driver.press(key)
+            assert screen.row == row, key
+        await driver.press("pageup")
+        assert screen.row == 0
+        await driver.press("pagedown")
+        assert screen.row == 5
+        await driver.press("home")
+        assert screen.row == 0
+
+
+@driven
+async def test_x_takes_a_cell_out_and_r_puts_it_back(store: Store) -> None:
+    plan = plan_study(store)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        await driver.press("down", "x")
+        await driver.wait_for(lambda: order(screen) == [0, 2, 3, 4, 5])
+        assert screen.cell is not None
+        assert (screen.cell.index, screen.cell.state) == (1, CellState.CANCELLED)
+        assert study.queue(store, plan.name).cancelled == [1]
+        await driver.press("x")
+        assert any("nothing to cancel" in one for one in driver.notifications())
+        await driver.press("R")
+        await driver.wait_for(lambda: order(screen) == [0, 1, 2, 3, 4, 5])
+        assert study.queue(store, plan.name).cancelled == []
+        await driver.press("R")
+        assert any("waits for its turn" in one for one in driver.notifications())
+
+
+@driven
+async def test_p_pauses_and_goes_on(store: Store) -> None:
+    plan = plan_study(store)
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("P")
+        await driver.wait_for(lambda: "Paused: nothing more is started" in driver.text())
+        assert study.queue(store, plan.name).is_paused
+        await driver.press("P")
+        await driver.wait_for(lambda: "Paused" not in driver.text())
+        assert not study.queue(store, plan.name).is_paused
+
+
+@driven
+async def test_changes_made_elsewhere_appear(store: Store) -> None:
+    plan = plan_study(store)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        study.pause(store, plan.name)
+        await driver.wait_for(lambda: "Paused" in driver.text())
+        study.move_first(store, plan.name, 4)
+        await driver.wait_for(lambda: order(screen)[0] == 4)
+        descriptor = take_lock(store.root / "studies" / plan.name)
+        study.pause(store, plan.name, False)
+        await driver.wait_for(lambda: "A worker is at work" in driver.text())
+        os.close(descriptor)
+        await driver.wait_for(lambda: "No worker is at work" in driver.text())
+
+
+@driven
+async def test_brackets_and_f_turn_to_other_studies_and_v_reports(store: Store) -> None:
+    plan_study(store, "older")
+    plan_study(store, "newer")
+    async with console(store) as driver:
+        screen = await opened(driver)
+        assert screen.study_name == "newer"
+        await driver.press("right_square_bracket")
+        await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" older   study 2 of 2"))
+        await driver.press("left_square_bracket")
+        await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" newer"))
+        await driver.press("f", "2")
+        await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" older"))
+        await driver.press("v")
+        report = driver.app.screen
+        assert isinstance(report, ReportScreen)
+        await driver.wait_for(lambda: report.report is not None and report.report.title == "older")
+        await driver.press("w")
+        assert driver.app.screen is screen
+        await driver.press("w")
+        assert driver.app.screen is not screen, "the same key leaves"
+
+
+@driven
+async def test_enter_opens_a_run_that_is_there(store: Store) -> None:
+    plan = plan_study(store)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        await driver.press("enter")
+        assert any("no run to look at" in one for one in driver.notifications())
+        ids = study.prepare_runs(store, plan)
+        await driver.wait_for(lambda: ids[0] in driver.app.watcher.histories)
+        await driver.wait_for(lambda: screen.cell is not None and screen.cell.run_id == ids[0])
+        await driver.press("enter")
+        run = driver.app.screen
+        assert isinstance(run, RunScreen)
+        assert run.run_id == ids[0]
+
+
+@driven
+async def test_a_deleted_run_stays_deleted(store: Store) -> None:
+    plan = plan_study(store)
+    ids = study.prepare_runs(store, plan)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        store.delete(ids[3])
+        driver.app.watcher.forget(ids[3])
+        screen.show(None)
+        await driver.wait_for(lambda: order(screen) == [0, 1, 2, 4, 5])
+        states = {cell.index: cell.state for cell in screen.now.cells}  # type: ignore[union-attr]
+        assert states[3] == CellState.DELETED
+
+
+# Plans
+
+
+@driven
+async def test_without_studies_it_says_what_one_is_and_n_plans_one(store: Store) -> None:
+    async with console(store) as driver:
+        screen = await opened(driver)
+        assert "No studies yet" in driver.text()
+        await driver.press("n")
+        await fill(driver, name="few", variants="tanh, baseline", seeds="4-5", epochs="7", data="synthetic")
+        await driver.press("ctrl+s")
+        await driver.wait_for(lambda: screen.study_name == "few" and screen.now is not None)
+        plan = study.load(store, "few")
+        assert [(one.variant, one.seed, one.epochs, one.data) for one in plan.configs] == [
+            ("tanh", 4, 7, "synthetic"),
+            ("baseline", 4, 7, "synthetic"),
+            ("tanh", 5, 7, "synthetic"),
+            ("baseline", 5, 7, "synthetic"),
+        ]
+        assert plan.overrides == {"epochs": "7", "data": "synthetic"}
+        assert not study.has_worker(store, "few")
+        assert store.ids() == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence", "field"),
+    [
+        ({"name": "No Name"}, "is no name for a study", "name"),
+        ({"variants": "tahn"}, "tanh", "variants"),
+        ({"variants": " "}, "name some", "variants"),
+        ({"seeds": "many"}, "from 1 to 1000", "seeds"),
+        ({"seeds": "5-2"}, "from 1 to 1000", "seeds"),
+        ({"epochs": "1e3x"}, "epochs", "epochs"),
+        ({"front_end": "big"}, "front_end", "front_end"),
+        ({"at_once": "0"}, "at once", "name"),
+    ],
+)
+def test_a_form_that_cannot_be_comes_back_with_the_reason(
+    store: Store, typed: dict[str, str], sentence: str, field: str
+) -> None:
+    @driven
+    async def body() -> None:
+        async with console(store) as driver:
+            await opened(driver)
+            await driver.press("n")
+            await fill(driver, **typed)
+            await driver.press("ctrl+r")
+            await driver.wait_for(lambda: sentence in " ".join(driver.text().split()))
+            assert driver.app.screen.focused is driver.app.screen.query_one(f"#plan-{field}")
+            for name, value in typed.items():
+                assert driver.app.screen.query_one(f"#plan-{name}", Input).value == value, "nothing typed is lost"
+            assert study.names(store) == []
+            await driver.press("escape")
+            assert isinstance(driver.app.screen, QueueScreen)
+
+    body()
+
+
+@driven
+async def test_a_plan_is_never_replaced(store: Store) -> None:
+    before = plan_study(store)
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("n")
+        await fill(driver, name="mine", seeds="9")
+        await driver.press("ctrl+s")
+        await driver.wait_for(lambda: "plans do not change" in " ".join(driver.text().split()))
+        assert study.load(store, "mine") == before
+
+
+@driven
+async def test_enter_and_arrows_walk_through_the_form(store: Store) -> None:
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("n")
+        await driver.wait_for(lambda: driver.app.screen.focused is not None)
+        places = []
+        for key in ("enter", "down", "tab", "up", "shift+tab"):
+            await driver.press(key)
+            places.append(driver.app.screen.focused.id)  # type: ignore[union-attr]
+        assert places == ["plan-variants", "plan-seeds", "plan-front_end", "plan-seeds", "plan-variants"]
+        assert driver.app.screen.query_one("#plan-name", Input).value == "reproduction"
+
+
+def test_the_form_begins_with_the_whole_report() -> None:
+    whole = StudyOrder(texts=defaults("reproduction"), starts=True)
+    assert whole.variants == ["baseline", "low-dropout", "tanh", "four-conv"]
+    assert list(whole.seeds) == [0, 1, 2, 3, 4]
+    assert (whole.overrides, whole.at_once) == ({}, 1)
+
+
+@driven
+async def test_r_reproduces_the_whole_report_after_a_yes(store: Store) -> None:
+    async with console(store) as driver:
+        screen = await opened(driver)
+        await driver.press("r")
+        text = " ".join(driver.text().split())
+        assert "4 variants x 5 seeds = 20 runs" in text
+        assert "100 epochs each" in text
+        await driver.press("n")
+        assert study.names(store) == []
+        await driver.press("r", "y")
+        await driver.wait_for(lambda: screen.study_name == "reproduction" and screen.now is not None)
+        plan = study.load(store, "reproduction")
+        assert (len(plan.configs), plan.overrides, plan.seeds) == (20, {}, [0, 1, 2, 3, 4])
+        await driver.wait_for(lambda: any("being worked through" in one for one in driver.notifications()))
+        await driver.press("r")
+        assert driver.app.screen is screen, "once planned, it goes on without a question"
+
+
+# The worker
+
+
+@driven
+async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None:
+    plan = plan_study(store, seeds=2)
+    async with console(store) as driver:
+        await opened(driver, worker("slow"))
+        await driver.press("ctrl+r")
+        await driver.wait_for(lambda: "A worker is at work" in driver.text(), 30)
+        await driver.wait_for(lambda: any(state is State.RUNNING for state in driver.app.watcher.states.values()), 30)
+    assert study.has_worker(store, plan.name)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        assert screen.study_name == plan.name
+        await driver.wait_for(lambda: "Nothing is left to do" in driver.text(), 60)
+        assert [cell.state for cell in screen.now.cells] == [State.FINISHED] * 4  # type: ignore[union-attr]
+        assert "4 finished" in driver.text()
+
+
+@driven
+async def test_a_paused_worker_starts_nothing_and_x_stops_what_trains(store: Store) -> None:
+    plan = plan_study(store, seeds=2)
+    async with console(store) as driver:
+        screen = await opened(driver, worker("slow"))
+        await driver.press("ctrl+r")
+        await driver.wait_for(lambda: screen.cell is not None and screen.cell.state == State.RUNNING, 30)
+        await driver.press("P")
+        await driver.wait_for(lambda: study.queue(store, plan.name).is_paused)
+        await driver.press("home")
+        running = screen.cell
+        assert running is not None
+        await driver.press("x")
+        await driver.wait_for(lambda: driver.app.watcher.states.get(running.run_id) is State.STOPPED, 30)
+        cells = {cell.index: cell for cell in study.status(store, plan)}
+        assert cells[running.index].state == State.STOPPED
+        assert [cells[index].state for index in range(4) if index != running.index] == [State.QUEUED] * 3
+        end_worker(store, plan.name)
+        await driver.wait_for(lambda: not study.has_worker(store, plan.name))
+
+
+def end_worker(store: Store, name: str) -> None:
+    """End a worker of this test by the id it wrote down."""
+    words = (store.root / "studies" / name / "worker.log").read_text().split()
+    os.kill(int(words[words.index("worker") + 1]), signal.SIGKILL)
+    for run_id in store.ids():
+        with contextlib.suppress(LaunchError):  # It had ended.
+            local.kill(store, run_id)
+
+
+@driven
+async def test_what_a_worker_said_last_is_told_and_not_obeyed(store: Store) -> None:
+    plan = plan_study(store)
+    folder = study.study_folder(store, plan.name)
+    (folder / "worker.log").write_bytes(b"begin\nerror: no \x1b]0;evil\x07 [b]data[/b] \xff\n\n")
+    async with console(store) as driver:
+        await opened(driver)
+        text = driver.text()
+        assert "error: no \\x1b]0;evil\\x07 [b]d" in text
+        assert "\x1b" not in text
+
+
+# What is drawn
+
+
+def test_a_row_fits_and_says_why_a_cell_failed() -> None:
+    cell = Cell(index=1, variant="low-dropout", seed=12, state=State.FAILED, reason="diverged", epochs=100)
+    text = queue_view.line(cell, None, UNICODE).plain
+    assert text.split()[:6] == ["low-dropout", "12", "✗", "failed", "(diverged)", "0/100"]
+    waits = Cell(index=2, variant="tanh", seed=0, state=CellState.PLANNED, epochs=5)
+    assert queue_view.line(waits, 3, UNICODE).plain.split()[:4] == ["3", "tanh", "0", UNICODE.bullet]
+
+
+def test_only_whole_plans_have_a_grid(store: Store) -> None:
+    assert queue_view.has_grid(plan_study(store))
+    config = plan_study(store, "other").configs[0]
+    assert not queue_view.has_grid(study.queue_plan(store, [config]))
+    assert not queue_view.has_grid(plan_study(store, "wide", seeds=40))

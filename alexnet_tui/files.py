@@ -3,6 +3,7 @@
 import fcntl
 import os
 import platform
+import signal
 import stat
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ from alexnet_tui.errors import RunBusyError, StoreError
 from alexnet_tui.text import printable
 
 LOCK_FILE = "lock"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+"""What asks a trainer to write a checkpoint and leave; a launcher holds them back until it can answer."""
 _MAX_JSON_BYTES = 1 << 20
 
 

@@ -22,18 +22,27 @@ class Gathered:
     absent: list[Absent] = field(default_factory=list)
 
 
-def gather(store: Store, names: Iterable[str] = (), *, skip_steps: bool = True) -> Gathered:
+def gather(
+    store: Store, names: Iterable[str] = (), *, skip_steps: bool = True, find: study.Find | None = None
+) -> Gathered:
     """Read the runs that studies and run ids name; without a name all own runs, or the reference runs.
+
+    Args:
+        store: The runs folder.
+        names: Studies, run ids, or `reference`.
+        skip_steps: Do without what happened between epochs.
+        find: Where runs are known already; else they are read from the disk.
 
     Raises:
         UsageError: A name is neither a study nor a run.
         StoreError: The runs folder cannot be read.
     """
+    look = find or (lambda run_id: load(store, run_id, skip_steps=skip_steps))
     listing = store.list()
     problems, chosen = list(listing.problems), dict.fromkeys(names)
     reference = {record.id for record in listing.runs if store.is_reference(record.id)}
     if not chosen:
-        own = _read(store, [record.id for record in listing.runs if record.id not in reference], problems, skip_steps)
+        own = _read([record.id for record in listing.runs if record.id not in reference], problems, look)
         if any(state is State.FINISHED for state in own.states.values()) or not reference:
             return Gathered("all runs", own.histories, own.states, problems)
         chosen = {REFERENCE: None}
@@ -41,20 +50,20 @@ def gather(store: Store, names: Iterable[str] = (), *, skip_steps: bool = True) 
     plans, absent = set(study.names(store)), []
     for name in chosen:
         if name in plans:
-            absent += _absent(store, name)
+            absent += _absent(store, name, find)
         members = [record.id for record in reversed(listing.runs) if record.study == name]
         if name == REFERENCE:
             members = [record.id for record in reversed(listing.runs) if record.id in reference]
         ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))
-    found = _read(store, ids, problems, skip_steps)
+    found = _read(ids, problems, look)
     return Gathered(_title(list(chosen)), found.histories, found.states, problems, absent)
 
 
-def _absent(store: Store, name: str) -> list[Absent]:
+def _absent(store: Store, name: str, find: study.Find | None) -> list[Absent]:
     plan = study.load(store, name)
     return [
         Absent(plan.configs[cell.index], cell.state)
-        for cell in study.status(store, plan)
+        for cell in study.status(store, plan, find)
         if cell.state in tuple(study.CellState)
     ]
 
@@ -78,14 +87,15 @@ def _resolve(store: Store, name: str) -> str:
         ) from error
 
 
-def _read(store: Store, ids: Iterable[str], problems: list[str], skip_steps: bool) -> Gathered:
+def _read(ids: Iterable[str], problems: list[str], look: study.Find) -> Gathered:
     found = Gathered("", [], {}, problems)
     for run_id in ids:
         try:
-            history, state = load(store, run_id, skip_steps=skip_steps)
+            known = look(run_id)
         except StoreError as error:
             problems.append(str(error))
             continue
-        found.histories.append(history)
-        found.states[run_id] = state
+        if known is not None:  # None: deleted a moment ago.
+            found.histories.append(known[0])
+            found.states[run_id] = known[1]
     return found

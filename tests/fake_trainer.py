@@ -13,7 +13,7 @@ import msgspec
 from fake_runs import curve, started
 
 from alexnet_tui import events as ev
-from alexnet_tui.files import take_lock, write_owner
+from alexnet_tui.files import STOP_SIGNALS, take_lock, write_owner
 from alexnet_tui.store import EventReader, RunRecord
 
 _num_signals = 0
@@ -91,6 +91,7 @@ def main() -> None:
     if not lock:
         write_owner(take_lock(directory), os.getpid(), time.time())
     signal.signal(signal.SIGTERM, _on_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     print(f"fake trainer plays {script}", file=sys.stderr)
     player = Player(
         directory,

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from alexnet_tui.errors import LaunchError, StoreError
-from alexnet_tui.files import Owner, reason_of, take_lock, write_owner
+from alexnet_tui.files import STOP_SIGNALS, Owner, reason_of, take_lock, write_owner
 from alexnet_tui.store import EVENTS_FILE, LOG_FILE, RECORD_VERSION, Store
 from alexnet_tui.text import printable
 
@@ -193,16 +193,24 @@ def _end_last_line(events: int) -> None:
 
 
 def _spawn(arguments: Sequence[str], lock: int, events: int, log: int) -> int:
-    """Start the detached process and write its name into the lock it inherits."""
-    process = subprocess.Popen(
-        arguments,
-        stdin=subprocess.DEVNULL,
-        stdout=events,
-        stderr=log,
-        start_new_session=True,
-        pass_fds=(lock,),
-        env={**os.environ, LOCK_VARIABLE: str(lock)},
-    )
+    """Start the detached process and write its name into the lock it inherits.
+
+    It is born with stop signals held back and lets them through once it can answer: a stop in its first moments
+    is then a stop with a checkpoint, not a death.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=events,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=(lock,),
+            env={**os.environ, LOCK_VARIABLE: str(lock)},
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         start_seconds = psutil.Process(process.pid).create_time()
     except psutil.Error:  # It has already left; the log says why.

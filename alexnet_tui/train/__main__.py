@@ -15,13 +15,12 @@ from types import FrameType
 
 from alexnet_tui import events as ev
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, RunBusyError
-from alexnet_tui.files import reason_of, take_lock, write_owner
+from alexnet_tui.files import STOP_SIGNALS, reason_of, take_lock, write_owner
 from alexnet_tui.history import RunHistory
 from alexnet_tui.store import EVENTS_FILE, EventReader, Store
 from alexnet_tui.text import printable
 
 LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class StopRequest:
@@ -29,8 +28,9 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.is_set = False
-        for number in _SIGNALS:
+        for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.is_set:

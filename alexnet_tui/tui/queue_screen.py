@@ -25,7 +25,7 @@ from alexnet_tui.tui.glyphs import glyphs
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import plain
 from alexnet_tui.tui.queue_view import Snapshot
-from alexnet_tui.tui.report_source import MAX_STUDIES
+from alexnet_tui.tui.report_source import MAX_STUDIES, finder
 from alexnet_tui.tui.run_actions import tell
 from alexnet_tui.tui.study_form import StudyForm, StudyOrder, defaults
 
@@ -143,7 +143,7 @@ class QueueScreen(Screen[None]):
 
     async def _take(self) -> None:
         watcher, store = self._alexnet.watcher, self._alexnet.store
-        find = queue_view.finder(store, watcher.histories, watcher.states)
+        find = finder(store, watcher.histories, watcher.states)
         while self._is_stale:
             self._is_stale = False
             try:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from alexnet_tui import study
-from alexnet_tui.errors import RunNotFoundError
-from alexnet_tui.history import RunHistory, State, load
+from alexnet_tui.history import State
 from alexnet_tui.store import Store
 from alexnet_tui.study import Cell, CellState, Find, Plan, Queue
 from alexnet_tui.study_worker import WORKER_LOG
@@ -90,21 +89,6 @@ def read(store: Store, name: str | None, find: Find | None = None) -> Snapshot |
     )
 
 
-def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[str, State]) -> Find:
-    """Looks runs up among those read already; only a run that is new there is read from the disk."""
-
-    def find(run_id: str) -> tuple[RunHistory, State] | None:
-        known, state = histories.get(run_id), states.get(run_id)
-        if known is not None and state is not None:
-            return known, state
-        try:
-            return load(store, run_id, skip_steps=True)
-        except RunNotFoundError:
-            return None
-
-    return find
-
-
 def waiting_of(cells: Sequence[Cell], queue: Queue) -> list[Cell]:
     """What a worker would start, in its order."""
     rank = {index: place for place, index in enumerate(queue.order)}
@@ -145,7 +129,7 @@ def head(now: Snapshot, width: int) -> Content:
     place = f"{now.names.index(plan.name) + 1} of {len(now.names)}" if plan.name in now.names else ""
     config = plan.configs[0]
     size = f"{len(plan.variants)} x {len(plan.seeds)}: {len(plan.configs)} runs"
-    what = f"{size} · {config.front_end} on {config.data} · {config.epochs} epochs"
+    what = f"{size} · {config.front_end} on {config.data} · {config.epochs} epoch{'s' * (config.epochs > 1)}"
     counts = Counter(cell.state for cell in now.cells)
     done = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     lines = [

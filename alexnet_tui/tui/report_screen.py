@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
 from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.history import State
 from alexnet_tui.report import Report, Section
 from alexnet_tui.text import printable
 from alexnet_tui.tui import report_source, report_view
@@ -72,7 +73,7 @@ class ReportScreen(ChartScreen):
         self.report: Report | None = None
         self.section_index = 0
         self._path = "report.html"
-        self._seen: frozenset[tuple[str, str]] = frozenset()
+        self._seen: dict[str, State] = {}
         self._is_reading = False
 
     def compose(self) -> ComposeResult:
@@ -109,11 +110,12 @@ class ReportScreen(ChartScreen):
 
     def on_screen_resume(self) -> None:
         """Runs may have ended meanwhile."""
-        self._read_if_changed()
+        self._read_if(self._app.watcher.states != self._seen)
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Only an end or a beginning of a run changes a report."""
-        self._read_if_changed()
+        states = self._app.watcher.states
+        self._read_if(any(states.get(run_id) != self._seen.get(run_id) for run_id in message.run_ids))
 
     def on_resize(self) -> None:
         """Wrap anew."""
@@ -123,11 +125,8 @@ class ReportScreen(ChartScreen):
     def _fit(self) -> None:
         self.set_class(self.size.width >= _WIDE, "-wide")
 
-    def _states(self) -> frozenset[tuple[str, str]]:
-        return frozenset((run_id, str(state)) for run_id, state in self._app.watcher.states.items())
-
-    def _read_if_changed(self) -> None:
-        if self.is_mounted and not self._is_reading and self._states() != self._seen:
+    def _read_if(self, is_news: bool) -> None:
+        if is_news and self.is_mounted and not self._is_reading:
             self._read()
 
     def _take_source(self, source: Source) -> None:
@@ -139,14 +138,16 @@ class ReportScreen(ChartScreen):
 
     def _read(self) -> None:
         """Read and judge in a thread; a later choice makes an earlier answer void."""
-        self._is_reading, self._seen = True, self._states()
+        self._is_reading, self._seen = True, dict(self._app.watcher.states)
         if self.report is None:
             self._say("Reading the runs…")
         self.run_worker(self._make(self.source), group="report", exclusive=True)
 
     async def _make(self, source: Source) -> None:
+        store, watcher = self._app.store, self._app.watcher
+        find = report_source.finder(store, watcher.histories, watcher.states)
         try:
-            report = await asyncio.to_thread(report_source.make, self._app.store, source)
+            report = await asyncio.to_thread(report_source.make, store, source, find)
         except AlexnetTuiError as error:
             self.report = None
             self._say(str(error), is_error=True)
@@ -155,6 +156,7 @@ class ReportScreen(ChartScreen):
             self.section_index = min(self.section_index, len(report.sections) - 1)
             self._draw()
         self._is_reading = False
+        self._read_if(watcher.states != self._seen)
 
     @property
     def section(self) -> Section | None:

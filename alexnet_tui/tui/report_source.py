@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alexnet_tui import study
-from alexnet_tui.errors import AlexnetTuiError, StoreError, UsageError
+from alexnet_tui.errors import AlexnetTuiError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import reason_of, write_atomic
 from alexnet_tui.gather import gather
+from alexnet_tui.history import RunHistory, State, load
 from alexnet_tui.report import Report, build
 from alexnet_tui.store import REFERENCE, Store
 from alexnet_tui.text import printable
@@ -59,14 +60,34 @@ def newest_studies(store: Store) -> list[str]:
     return sorted(created, key=lambda name: (-created[name], name))
 
 
-def make(store: Store, source: Source) -> Report:
+def make(store: Store, source: Source, find: study.Find | None = None) -> Report:
     """Read the runs and judge them.
+
+    Args:
+        store: The runs folder.
+        source: What to report on.
+        find: Where runs are known already; else they are read from the disk.
 
     Raises:
         AlexnetTuiError: The runs or the plan cannot be read; the sentence says why.
     """
-    found = gather(store, source.names)
+    found = gather(store, source.names, find=find)
     return build(found.histories, found.states, title=found.title, problems=found.problems, absent=found.absent)
+
+
+def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[str, State]) -> study.Find:
+    """Looks runs up among those read already; only a run that is new there is read from the disk."""
+
+    def find(run_id: str) -> tuple[RunHistory, State] | None:
+        known, state = histories.get(run_id), states.get(run_id)
+        if known is not None and state is not None:
+            return known, state
+        try:
+            return load(store, run_id, skip_steps=True)
+        except RunNotFoundError:
+            return None
+
+    return find
 
 
 def _html(report: Report) -> str:

@@ -81,6 +81,16 @@ def test_terminate_writes_a_checkpoint_and_frees_the_lock(store: Store, syntheti
     assert history.final.step == history.step
 
 
+def test_a_stop_in_the_first_moments_is_a_stop_with_a_checkpoint(store: Store, synthetic: Path) -> None:
+    run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500"})).id
+    local.start(store, run_id)
+    assert local.stop(store, run_id, patience_seconds=60)
+    history, state = load(store, run_id)
+    assert state is State.STOPPED
+    assert isinstance(history.final, ev.Stopped)
+    assert history.checkpoints == ["e0000"]
+
+
 def test_second_trainer_is_refused_and_writes_nothing(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500"})).id
     local.start(store, run_id)

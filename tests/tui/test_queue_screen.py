@@ -4,12 +4,12 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import fake_trainer
 import pytest
 from console_driver import Driver, console, driven
-from fake_runs import write_run
 from textual.widgets import Input
 
 from alexnet_tui import study
@@ -48,13 +48,13 @@ study_worker.work(store, study.load(store, name), parallel=int(options["--parall
     return (sys.executable, "-c", code)
 
 
-def plan_study(store: Store, name: str = "mine", *, seeds: int = 3) -> study.Plan:
+def plan_study(store: Store, name: str = "mine", *, seeds: int = 3, epochs: int = 2) -> study.Plan:
     return study.plan(
         store,
         name,
         variants=["baseline", "tanh"],
         seeds=range(seeds),
-        overrides={"epochs": "2", "data": "synthetic"},
+        overrides={"epochs": str(epochs), "data": "synthetic"},
     )
 
 
@@ -86,9 +86,7 @@ async def fill(driver: Driver, **values: str) -> None:
 @driven
 async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> None:
     plan = plan_study(store)
-    ids = study.prepare_runs(store, plan)
-    await_run = store.record(ids[0]).config
-    write_run(store, await_run)
+    study.prepare_runs(store, plan)
     async with console(store) as driver:
         screen = await opened(driver)
         assert order(screen) == [0, 1, 2, 3, 4, 5]
@@ -372,32 +370,36 @@ async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None
 
 @driven
 async def test_a_paused_worker_starts_nothing_and_x_stops_what_trains(store: Store) -> None:
-    plan = plan_study(store, seeds=2)
-    async with console(store) as driver:
-        screen = await opened(driver, worker("slow"))
-        await driver.press("ctrl+r")
-        await driver.wait_for(lambda: screen.cell is not None and screen.cell.state == State.RUNNING, 30)
-        await driver.press("P")
-        await driver.wait_for(lambda: study.queue(store, plan.name).is_paused)
-        await driver.press("home")
-        running = screen.cell
-        assert running is not None
-        await driver.press("x")
-        await driver.wait_for(lambda: driver.app.watcher.states.get(running.run_id) is State.STOPPED, 30)
-        cells = {cell.index: cell for cell in study.status(store, plan)}
-        assert cells[running.index].state == State.STOPPED
-        assert [cells[index].state for index in range(4) if index != running.index] == [State.QUEUED] * 3
-        end_worker(store, plan.name)
-        await driver.wait_for(lambda: not study.has_worker(store, plan.name))
+    plan = plan_study(store, seeds=2, epochs=200)
+    with ended_after(store, plan.name):
+        async with console(store) as driver:
+            screen = await opened(driver, worker("slow"))
+            await driver.press("ctrl+r")
+            await driver.wait_for(lambda: screen.cell is not None and screen.cell.state == State.RUNNING, 30)
+            await driver.press("P")
+            await driver.wait_for(lambda: study.queue(store, plan.name).is_paused)
+            running = screen.cell
+            assert running is not None
+            await driver.press("x")
+            await driver.wait_for(lambda: driver.app.watcher.states.get(running.run_id) is State.STOPPED, 30)
+            cells = {cell.index: cell for cell in study.status(store, plan)}
+            assert cells[running.index].state == State.STOPPED
+            assert [cells[index].state for index in range(4) if index != running.index] == [State.QUEUED] * 3
+            assert study.has_worker(store, plan.name)
 
 
-def end_worker(store: Store, name: str) -> None:
-    """End a worker of this test by the id it wrote down."""
-    words = (store.root / "studies" / name / "worker.log").read_text().split()
-    os.kill(int(words[words.index("worker") + 1]), signal.SIGKILL)
-    for run_id in store.ids():
-        with contextlib.suppress(LaunchError):  # It had ended.
-            local.kill(store, run_id)
+@contextlib.contextmanager
+def ended_after(store: Store, name: str) -> Iterator[None]:
+    """End the worker of this test, by the id it wrote down, and what it started."""
+    try:
+        yield
+    finally:
+        words = (store.root / "studies" / name / "worker.log").read_text().split()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(words[words.index("worker") + 1]), signal.SIGKILL)
+        for run_id in store.ids():
+            with contextlib.suppress(LaunchError):  # It had ended.
+                local.kill(store, run_id)
 
 
 @driven

@@ -6,12 +6,12 @@ A scene is a screen of the fixed runs of `picture_runs`; machine, clock, time zo
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_letters
-from typing import cast
+from typing import TypeVar, cast
 from unittest.mock import patch
 
 import picture_runs
@@ -149,21 +149,14 @@ def _is_complete(text: str, scene: Scene, size: tuple[int, int]) -> bool:
 
 async def still(driver: Driver) -> None:
     """Wait until the screen no longer changes."""
-    before, since = "", time.monotonic()
+    before, since = None, time.monotonic()
     deadline = since + _PATIENCE_SECONDS
     while time.monotonic() - since < _STEADY_SECONDS:
         assert time.monotonic() < deadline, "the screen does not come to rest"
-        if (now := "\n".join(grid(driver))) != before:
+        if (now := look(driver)) != before:
             before, since = now, time.monotonic()
         await asyncio.sleep(0.03)
         await driver.pilot.pause()
-
-
-async def turn_to(driver: Driver, theme: str) -> None:
-    """Show the scene in another theme."""
-    driver.app.theme = theme
-    await driver.pilot.pause()
-    await still(driver)
 
 
 def svg(driver: Driver) -> str:
@@ -171,23 +164,35 @@ def svg(driver: Driver) -> str:
     return driver.app.export_screenshot(title="alexnet-tui", simplify=True)
 
 
-def grid(driver: Driver) -> list[str]:
-    """The screen as text, a line a row, and behind it a line of styles for each row, and what they mean."""
-    strips = driver.app.screen._compositor.render_strips()
-    legend: dict[str, str] = {}
-    styles = []
-    for strip in strips:
-        runs: list[list[str | int]] = []
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What stands in every cell of a screen.
+
+    Attributes:
+        text: Its rows.
+        styles: For each row the lengths and the letters of its styles: ``3a77b``.
+        legend: What each letter means.
+    """
+
+    text: tuple[str, ...]
+    styles: tuple[str, ...]
+    legend: tuple[str, ...]
+
+
+def look(driver: Driver) -> Look:
+    """The screen as it is now."""
+    letters: dict[str, str] = {}
+    text, styles = [], []
+    for strip in driver.app.screen._compositor.render_strips():
+        text.append("".join(segment.text for segment in strip).rstrip())
+        runs: list[tuple[str, int]] = []
         for segment in strip:
-            look = str(segment.style) if segment.style else "none"
-            letter = legend.setdefault(look, _letter(len(legend)))
-            if runs and runs[-1][1] == letter:
-                runs[-1][0] = cast("int", runs[-1][0]) + segment.cell_length
-            else:
-                runs.append([segment.cell_length, letter])
-        styles.append("".join(f"{count}{letter}" for count, letter in runs))
-    text = ["".join(segment.text for segment in strip).rstrip() for strip in strips]
-    return [*text, "", *styles, "", *(f"{letter} {look}" for look, letter in legend.items())]
+            style = str(segment.style or "none")
+            letter = letters.setdefault(style, _letter(len(letters)))
+            before = runs.pop()[1] if runs and runs[-1][0] == letter else 0
+            runs.append((letter, before + segment.cell_length))
+        styles.append("".join(f"{cells}{letter}" for letter, cells in runs))
+    return Look(tuple(text), tuple(styles), tuple(f"{letter} {style}" for style, letter in letters.items()))
 
 
 def _letter(index: int) -> str:
@@ -196,30 +201,32 @@ def _letter(index: int) -> str:
     return (ascii_letters[first - 1] if first else "") + ascii_letters[second]
 
 
-def snapshot(looks: Sequence[tuple[str, list[str]]]) -> str:
+def snapshot(looks: Mapping[str, Look]) -> str:
     """The stored form of a scene at one size: its text once, and its styles in every theme."""
-    first = looks[0][1]
-    height = first.index("")
-    text = first[:height] if False else _text(first)
-    parts = ["\n".join(text)]
-    for theme, lines in looks:
-        assert _text(lines) == text, f"the text is another one in {theme}"
-        parts.append("\n".join([f"=== {theme}", *lines[len(text) + 1 :]]))
+    texts = {theme: "\n".join(one.text) for theme, one in looks.items()}
+    parts = []
+    for theme, one in looks.items():
+        if texts[theme] not in parts:
+            parts.append(texts[theme])
+        parts.append("\n".join([f"=== {theme}", *one.styles, *one.legend]))
     return "\n".join(parts) + "\n"
 
 
-def _text(lines: list[str]) -> list[str]:
-    raise NotImplementedError
+Drawing = TypeVar("Drawing")
 
 
-def capture(gallery: Gallery, name: str, size: tuple[int, int], draw: Callable[[Driver], str]) -> dict[str, str]:
-    """A scene in every theme."""
+def capture(
+    gallery: Gallery, name: str, size: tuple[int, int], draw: Callable[[Driver], Drawing]
+) -> dict[str, Drawing]:
+    """A scene drawn in every theme."""
 
-    async def run() -> dict[str, str]:
+    async def run() -> dict[str, Drawing]:
         found = {}
         async with staged(gallery, name, size) as driver:
             for key, theme in THEMES.items():
-                await turn_to(driver, theme)
+                driver.app.theme = theme
+                await driver.pilot.pause()
+                await still(driver)
                 found[key] = draw(driver)
         return found
 

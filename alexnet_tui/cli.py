@@ -1,6 +1,6 @@
-"""The command line: parse, delegate, exit code. What a command does lives in the ``cli_`` modules beside it.
+"""The command line: the door every call comes in by and every error leaves by; `cli_commands` does the parsing.
 
-Nothing heavy is imported here: `--help`, `runs` and `show` must answer at once.
+Nothing heavy is imported here. The console, which is what `alexnet-tui` alone opens, must not wait for the parser.
 """
 
 import os
@@ -9,57 +9,15 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from alexnet_tui import __version__, cli_control, cli_data, cli_doctor, cli_results, cli_run, cli_runs, cli_study
-from alexnet_tui.cli_options import RunsDir, open_store, say
-from alexnet_tui.errors import AlexnetTuiError, ExitCode, UsageError
+from alexnet_tui import __version__
+from alexnet_tui.cli_console import PROGRAM, open_console, say
+from alexnet_tui.errors import AlexnetTuiError, ExitCode
+from alexnet_tui.store import Store, default_root
 from alexnet_tui.text import printable
 
-PROGRAM = "alexnet-tui"
+_COMPLETION = "_ALEXNET_TUI_COMPLETE"
 _MAX_CRASH_LOG_BYTES = 1 << 20
-
-app = typer.Typer(
-    name=PROGRAM,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    no_args_is_help=False,
-    epilog="Exit codes: 0 done, 1 training failed, 2 usage, 3 runs or data, 75 already running,"
-    " 130 and 143 interrupted.",
-)
-
-
-@app.callback(invoke_without_command=True)
-def console(
-    context: typer.Context,
-    runs_dir: RunsDir = None,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", show_default=False)
-    ] = False,
-) -> int:
-    """Reproduce the AlexNet experiments of a reproducibility report: run, watch, compare, judge.
-
-    Without a command, opens the console. Example: alexnet-tui run baseline --data synthetic --epochs 2
-    """
-    if version:
-        sys.stdout.write(f"{PROGRAM} {__version__}\n")
-        raise typer.Exit
-    if context.invoked_subcommand is not None:
-        if runs_dir is not None:  # For the command behind it.
-            os.environ["ALEXNET_TUI_RUNS"] = str(runs_dir)
-        return ExitCode.DONE
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("the console needs a terminal; `alexnet-tui --help` lists what works without one.")
-    from alexnet_tui.tui.app import run_console
-
-    return run_console(open_store(runs_dir), None)
-
-
-for _module in (cli_run, cli_control, cli_runs, cli_results, cli_study, cli_doctor):
-    _module.register(app)
-app.add_typer(cli_data.data_app, name="data")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,19 +26,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):  # A terminal without UTF-8 gets escapes, not a traceback.
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(args=None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        code = _call(arguments)
         sys.stdout.flush()
     except AlexnetTuiError as error:
         say(f"{PROGRAM}: {error}")
         code = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:  # Whoever read our output has seen enough; do not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
     except Exception as error:  # noqa: BLE001 - the last door before the user.
         code = _explain(error)
-    sys.exit(int(code or 0))
+    sys.exit(int(code))
+
+
+def _call(arguments: Sequence[str] | None) -> int:
+    """Open the console where nothing else is asked for; leave the rest to the parser, which takes 0.05 s to load."""
+    match list(sys.argv[1:] if arguments is None else arguments):
+        case _ if _COMPLETION in os.environ:  # The shell calls without arguments too.
+            pass
+        case []:
+            return open_console(Store(default_root()))
+        case ["--runs-dir", folder] if not folder.startswith("-"):
+            return open_console(Store(Path(folder)))
+    from alexnet_tui.cli_commands import call
+
+    return call(arguments)
 
 
 def _explain(error: Exception) -> int:

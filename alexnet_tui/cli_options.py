@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alexnet_tui.cli_console import say as say
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.store import Store, default_root
-from alexnet_tui.text import printable
 from alexnet_tui.variants import FRONT_ENDS, VARIANTS
 
 if TYPE_CHECKING:
@@ -103,12 +103,6 @@ def terminal() -> "Console":
 def can_draw() -> bool:
     """Whether stdout takes block characters."""
     return "utf" in (sys.stdout.encoding or "").lower()
-
-
-def say(message: str) -> None:
-    """A line for the person, not for a program: to stderr, safe to print."""
-    sys.stderr.write(printable(message, keep_newlines=True) + "\n")
-    sys.stderr.flush()
 
 
 def write_json(value: Json) -> None:

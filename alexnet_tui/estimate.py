@@ -1,7 +1,7 @@
 """What a run will do before it does it: layers, memory, steps, and time from past runs on this machine.
 
 Pure: no disk, no clock, no torch. The time is that of the closest past runs, scaled by images and arithmetic
-where they did something else, and it says which.
+where they did something else, or of a few steps timed for it; it says which.
 """
 
 import math
@@ -16,6 +16,7 @@ from alexnet_tui.variants import Architecture, ConvLayer, layers, num_parameters
 _RECENT_RUNS = 5
 _HOLDOUT_SHARE = 0.9
 _COPIES_OF_WEIGHTS = 3
+_FORWARD_SHARE = 1 / 3  # Evaluation makes no gradients, which are two thirds of the work.
 _BYTES = {"fp32": 4, "bf16": 2}
 
 
@@ -44,7 +45,7 @@ class TimeEstimate:
         seconds_per_epoch: Training, evaluation and checkpoints of one epoch.
         total_seconds: All epochs.
         basis: What it is taken from, a phrase: ``3 runs of this network here``.
-        is_rough: Those runs were of another network or setting, and arithmetic scaled them.
+        is_rough: It is not that of whole runs of this network: arithmetic scaled it.
     """
 
     seconds_per_epoch: float
@@ -191,6 +192,32 @@ def estimate_time(
                 is_rough=is_rough,
             )
     return None
+
+
+def step_settings(config: RunConfig) -> tuple[object, ...]:
+    """What decides the time of a step here: two runs that agree in it need not both be timed."""
+    return (*_shape(config), config.device, config.precision, config.threads)
+
+
+def time_of_steps(config: RunConfig, step_seconds: float, *, num_train: int, num_test: int) -> TimeEstimate:
+    """The time a run may take, from its own steps.
+
+    Args:
+        config: The run.
+        step_seconds: How long one update takes.
+        num_train: Training images the data set has.
+        num_test: Test images the data set has.
+    """
+    trained = num_train_images(config, num_train)
+    used = min(config.train_images, num_train) if config.train_images else num_train
+    evaluated = min(config.train_eval_images, trained) + num_test + used - trained
+    per_epoch = step_seconds * (trained + _FORWARD_SHARE * evaluated) / config.batch_size
+    return TimeEstimate(
+        seconds_per_epoch=per_epoch,
+        total_seconds=per_epoch * config.epochs,
+        basis="five steps timed here",
+        is_rough=True,
+    )
 
 
 def _seconds_per_epoch(config: RunConfig, past: RunHistory, available: int) -> float:

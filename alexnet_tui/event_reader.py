@@ -5,15 +5,16 @@ no descriptor between two looks.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.events import MAX_LINE_BYTES, KnownEvent, Step, decode
+from alexnet_tui.events import MAX_LINE_BYTES, KnownEvent, Step, decode, decode_lines
 from alexnet_tui.files import open_regular, reason_of
 
-_STEP_PREFIX = b'{"v":1,"kind":"step"'
+# Possessive, so that a long stretch leaves nothing to go back to.
+_STEPS = re.compile(rb'(?:\{"v":1,"kind":"step"[^\n]*+\n)++')
 
 
 class EventReader:
@@ -48,22 +49,24 @@ class EventReader:
         if descriptor is None:
             return []
         try:
-            with os.fdopen(descriptor, "rb") as file:
-                return self._read(file, limit_bytes)
+            return self._read(descriptor, limit_bytes)
         except OSError as error:
             raise StoreError(self.path, f"the events cannot be read ({reason_of(error)}).") from error
+        finally:
+            os.close(descriptor)
 
-    def _read(self, file: BinaryIO, limit_bytes: int) -> list[KnownEvent]:
-        size = os.fstat(file.fileno()).st_size
+    def _read(self, descriptor: int, limit_bytes: int) -> list[KnownEvent]:
+        size = os.fstat(descriptor).st_size
         if size < self._offset:
             self._offset, self.bad_lines, self.was_reset, self._is_inside_bad_line = 0, 0, True, False
         events: list[KnownEvent] = []
         while not events and self._offset < size:
             before = self._offset
-            file.seek(before)
-            events = self._take(file.read(min(limit_bytes, size - before)))
+            events = self._take(os.pread(descriptor, min(limit_bytes, size - before), before))
             if self._offset == before:
-                break
+                if limit_bytes > MAX_LINE_BYTES or limit_bytes >= size - before:
+                    break
+                limit_bytes = MAX_LINE_BYTES + 1  # This line is longer than one call was to read.
         return events
 
     def _take(self, chunk: bytes) -> list[KnownEvent]:
@@ -79,7 +82,9 @@ class EventReader:
             self._offset += len(chunk)
             self.bad_lines += 1
             self._is_inside_bad_line = True
-        return list(self._decode(chunk[:end]))
+        chunk = chunk[:end]
+        events = None if self._skip_steps else decode_lines(chunk)
+        return list(self._decode(chunk)) if events is None else events
 
     @property
     def offset(self) -> int:
@@ -87,9 +92,7 @@ class EventReader:
         return self._offset
 
     def _decode(self, chunk: bytes) -> Iterator[KnownEvent]:
-        for line in chunk.split(b"\n"):
-            if not line or (self._skip_steps and line.startswith(_STEP_PREFIX)):
-                continue
+        for line in self._lines(chunk):
             try:
                 event = decode(line)
             except ValueError:
@@ -97,3 +100,15 @@ class EventReader:
                 continue
             if not (self._skip_steps and type(event) is Step):
                 yield event
+
+    def _lines(self, chunk: bytes) -> Iterator[bytes]:
+        """Lines that are not empty; stretches of steps nobody wants are passed over in one go."""
+        start = 0
+        while start < len(chunk):
+            if self._skip_steps and (steps := _STEPS.match(chunk, start)):
+                start = steps.end()
+                continue
+            end = chunk.index(b"\n", start)
+            if end > start:
+                yield chunk[start:end]
+            start = end + 1

@@ -83,7 +83,7 @@ class Resumed(Event, tag="resumed"):
     reason: str = ""
 
 
-class Step(Event, tag="step"):
+class Step(Event, tag="step", gc=False):  # Numbers alone: no cycle to look for, a hundred thousand times.
     """The mean running loss and accuracy of the updates since the last such event."""
 
     epoch: Count
@@ -216,6 +216,16 @@ def decode(line: bytes) -> KnownEvent:
         return _DECODER.decode(line)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         return _decode_unknown(line, error)
+
+
+def decode_lines(chunk: bytes) -> list[KnownEvent] | None:
+    """The events in whole lines, several times faster than one by one; None where that must be done after all."""
+    try:
+        events = _DECODER.decode_lines(chunk)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    # Another count means empty lines, or an event spread over several, which is none.
+    return events if len(chunk) <= MAX_LINE_BYTES and len(events) == chunk.count(b"\n") else None
 
 
 def _decode_unknown(line: bytes, error: Exception) -> Unknown:

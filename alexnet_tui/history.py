@@ -9,6 +9,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 
 from alexnet_tui import events as ev
 from alexnet_tui.store import RunRecord, Store
@@ -55,7 +57,6 @@ class Series:
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.columns = {name: array("d") for name in columns}
-        self._appends = [(name, column.append) for name, column in self.columns.items()]
 
     def __getitem__(self, name: str) -> "array[float]":
         return self.columns[name]
@@ -63,17 +64,23 @@ class Series:
     def __len__(self) -> int:
         return len(self.columns["step"])
 
-    def append(self, event: ev.Event) -> None:
-        """Add one row; numbers that travel as text become floats again."""
-        for name, append in self._appends:
-            value = getattr(event, name)
-            append(math.nan if value is None else float(value))
+    def extend(self, events: Sequence[ev.Event]) -> None:
+        """Add a row for each event; numbers that travel as text become floats again."""
+        for name, column in self.columns.items():
+            try:
+                column.extend(array("d", list(map(attrgetter(name), events))))
+            except TypeError:
+                column.extend(_as_float(getattr(event, name)) for event in events)
 
     def drop_after(self, step: int) -> None:
         """Forget the rows of later steps than `step`."""
         keep = bisect_left(self.columns["step"], step + 0.5)
         for column in self.columns.values():
             del column[keep:]
+
+
+def _as_float(value: ev.Number | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,25 +134,42 @@ class RunHistory:
 
     def fold(self, events: Iterable[ev.KnownEvent]) -> "RunHistory":
         """Add events in the order they were written; returns itself."""
-        for event in events:
-            if type(event) is ev.Step:  # 99% of a long run.
-                self.steps.append(event)
-            else:
-                self._fold_rare(event)
-            self._count(event)
+        every = list(events)
+        if ev.Resumed in set(map(type, every)):
+            for _, stretch in groupby(every, lambda event: type(event) is ev.Resumed):
+                self._fold_stretch(list(stretch))
+        else:
+            self._fold_stretch(every)
         return self
 
-    def _count(self, event: ev.KnownEvent) -> None:
-        self.num_events += 1
-        self.last_wall = event.wall or self.last_wall
-        if event.seq < 0:  # A line of a newer program, without a number.
+    def _fold_stretch(self, events: Sequence[ev.KnownEvent]) -> None:
+        """Add events between which no row is taken back: whole columns at once."""
+        has_steps = len(self.steps) > 0
+        self.steps.extend([event for event in events if type(event) is ev.Step])
+        self.epochs.extend([event for event in events if type(event) is ev.Epoch])
+        for event in events:
+            if type(event) is not ev.Step:
+                self.newer_version = self.newer_version or event.v > ev.FORMAT_VERSION
+                self._fold_rare(event)
+        self._count(events, has_steps)
+
+    def _count(self, events: Sequence[ev.KnownEvent], has_steps: bool) -> None:
+        """Count events and the gaps in their numbering."""
+        self.num_events += len(events)
+        self.last_wall = next((event.wall for event in reversed(events) if event.wall), self.last_wall)
+        numbers = list(map(attrgetter("seq"), events))
+        if numbers == list(range(self.next_seq, self.next_seq + len(events))):  # As good as always.
+            self.next_seq += len(events)
             return
-        if event.seq > self.next_seq and len(self.steps):
-            self.missing_events += event.seq - self.next_seq
-        self.next_seq = event.seq + 1
+        for event in events:
+            has_steps = has_steps or type(event) is ev.Step
+            if event.seq < 0:  # A line of a newer program, without a number.
+                continue
+            if event.seq > self.next_seq and has_steps:
+                self.missing_events += event.seq - self.next_seq
+            self.next_seq = event.seq + 1
 
     def _fold_rare(self, event: ev.KnownEvent) -> None:
-        self.newer_version = self.newer_version or event.v > ev.FORMAT_VERSION
         match event:
             case ev.Started():
                 self.started, self.final = event, None
@@ -156,8 +180,6 @@ class RunHistory:
                 self._drop_checkpoints_after(event.checkpoint)
                 self.bit_exact = self.bit_exact and event.bit_exact
                 self.final = None
-            case ev.Epoch():
-                self.epochs.append(event)
             case ev.Checkpoint():
                 self.checkpoints.append(event.name)
             case ev.System():

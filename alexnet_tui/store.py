@@ -181,17 +181,7 @@ class Store:
         Raises:
             StoreError: ``run.json`` is missing, damaged, or not what this program can read.
         """
-        path = self.path(run_id) / "run.json"
-        content = read_small(path)
-        if content is None:
-            raise StoreError(path, "the run's record is missing.")
-        try:
-            record = msgspec.json.decode(content, type=RunRecord)
-        except (*_UNDECODABLE, ConfigError) as error:
-            if _version_of(content) > RECORD_VERSION:
-                raise StoreError(path, "a newer version of alexnet-tui made this run; update to read it.") from error
-            raise StoreError(path, f"the run's record cannot be read: {printable(str(error), 200)}") from error
-        return record if record.id == run_id else msgspec.structs.replace(record, id=run_id)
+        return read_record(self.path(run_id))
 
     def list(self) -> Listing:
         """All runs with a readable record, newest first, and a sentence for each other."""
@@ -274,6 +264,21 @@ class Store:
             raise StoreError(directory, f"the run cannot be deleted ({reason_of(error)}).") from error
         finally:
             os.close(lock)
+
+
+def read_record(directory: Path) -> RunRecord:
+    """The record in a run's directory; see `Store.record`."""
+    path = directory / "run.json"
+    content = read_small(path)
+    if content is None:
+        raise StoreError(path, "the run's record is missing.")
+    try:
+        record = msgspec.json.decode(content, type=RunRecord)
+    except (*_UNDECODABLE, ConfigError) as error:
+        if _version_of(content) > RECORD_VERSION:
+            raise StoreError(path, "a newer version of alexnet-tui made this run; update to read it.") from error
+        raise StoreError(path, f"the run's record cannot be read: {printable(str(error), 200)}") from error
+    return record if record.id == directory.name else msgspec.structs.replace(record, id=directory.name)
 
 
 def _version_of(content: bytes) -> int:

@@ -219,6 +219,7 @@ def _events(config: RunConfig, shape: Shape, ended: Ended) -> Iterator[ev.Event]
     yield started(
         config,
         steps_per_epoch=_STEPS_PER_EPOCH,
+        total_steps=_STEPS_PER_EPOCH * config.epochs,
         device_class="cpu",
         threads=8,
         precision="bf16",

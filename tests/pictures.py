@@ -17,6 +17,7 @@ from unittest.mock import patch
 import picture_runs
 from console_driver import Driver
 from picture_runs import HOST, NOW, SEEDS, SHAPES
+from svg_screen import to_svg
 
 from alexnet_tui.store import Store
 from alexnet_tui.tui.app import AlexnetApp
@@ -161,7 +162,11 @@ async def still(driver: Driver) -> None:
 
 def svg(driver: Driver) -> str:
     """The screen as a picture."""
-    return driver.app.export_screenshot(title="alexnet-tui", simplify=True)
+    theme = driver.app.current_theme
+    assert theme.foreground
+    assert theme.background
+    strips = driver.app.screen._compositor.render_strips()
+    return to_svg(strips, foreground=theme.foreground, background=theme.background)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +207,12 @@ def _letter(index: int) -> str:
 
 
 def snapshot(looks: Mapping[str, Look]) -> str:
-    """The stored form of a scene at one size: its text once, and its styles in every theme."""
-    texts = {theme: "\n".join(one.text) for theme, one in looks.items()}
-    parts = []
+    """The stored form of a scene at one size: what is the same in every theme once, then what is not."""
+    parts: list[str] = []
     for theme, one in looks.items():
-        if texts[theme] not in parts:
-            parts.append(texts[theme])
-        parts.append("\n".join([f"=== {theme}", *one.styles, *one.legend]))
+        shared = ["\n".join(one.text), "\n".join(["=== styles", *one.styles])]
+        parts += [part for part in shared if part not in parts]
+        parts.append("\n".join([f"=== {theme}", *one.legend]))
     return "\n".join(parts) + "\n"
 
 

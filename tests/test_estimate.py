@@ -135,6 +135,25 @@ def test_runs_from_elsewhere_or_without_an_epoch_do_not_count(store: Store) -> N
     assert estimate.estimate_time(RunConfig(), [empty], host=platform.node(), available=1280) is None
 
 
+def test_time_of_steps_counts_evaluation_at_a_third() -> None:
+    config = RunConfig(epochs=3, batch_size=100, split="holdout", train_images=10_000, train_eval_images=500)
+    found = estimate.time_of_steps(config, 2.0, num_train=50_000, num_test=1_000)
+    # 9,000 images trained; 500 of them, 1,000 held back and 1,000 test images evaluated.
+    assert found.seconds_per_epoch == pytest.approx(2.0 / 100 * (9_000 + 2_500 / 3))
+    assert found.total_seconds == pytest.approx(3 * found.seconds_per_epoch)
+    assert found.is_rough
+
+
+@pytest.mark.parametrize("change", [{"seed": 7}, {"epochs": 3}, {"learning_rate": 0.5}, {"data": "synthetic"}])
+def test_runs_whose_steps_take_the_same(change: dict[str, object]) -> None:
+    assert estimate.step_settings(RunConfig(**change)) == estimate.step_settings(RunConfig())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 7}, {"threads": 1}, {"precision": "bf16"}, {"lrn": True}])
+def test_runs_whose_steps_take_another_time(change: dict[str, object]) -> None:
+    assert estimate.step_settings(RunConfig(**change)) != estimate.step_settings(RunConfig())  # type: ignore[arg-type]
+
+
 def test_every_front_end_has_a_table() -> None:
     for front_end in FRONT_ENDS.values():
         assert estimate.layer_table(Architecture(front_end=front_end))[-1].name == "dense 8"

@@ -262,3 +262,19 @@ def test_describe_hands_the_configuration_over_whole() -> None:
 def test_describe_turns_what_went_wrong_into_a_sentence(code: str, kind: type[Exception], sentence: str) -> None:
     with pytest.raises(kind, match=sentence):
         describe.describe(RunConfig(), answering(code))
+
+
+def test_probe_hands_over_the_configuration_it_is_given_and_none_else() -> None:
+    code = (
+        "import sys, json; told = len(sys.argv) - 1 and json.loads(sys.argv[1])['batch_size'] if sys.argv[2:] else 0;"
+        "assert sys.argv[-1] == '--probe';"
+        "print(json.dumps({'device': 'cpu', 'precision': 'fp32', 'step_milliseconds': told}))"
+    )
+    assert describe.probe(RunConfig(batch_size=7), answering(code)).step_milliseconds == 7
+    assert describe.probe(command=answering(code)).step_milliseconds == 0
+
+
+def test_the_trainer_times_the_steps_of_the_configuration() -> None:
+    found = describe.probe(RunConfig(batch_size=2, threads=1, dropout=0, device="cpu", precision="bf16"))
+    assert (found.device, found.precision) == ("cpu", "bf16")
+    assert 0 < found.step_milliseconds < 60_000

@@ -25,7 +25,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """What this machine trains on, and how long one update of the default run takes there."""
+    """What this machine trains on, and how long one update of a run takes there."""
 
     device: str
     precision: str
@@ -42,13 +42,19 @@ def describe(config: RunConfig, command: Sequence[str] = COMMAND) -> Description
     return _decode(_ask([*command, msgspec.json.encode(config).decode()]), Description)
 
 
-def probe(command: Sequence[str] = COMMAND) -> Probe:
-    """The device a run would take, and how fast a step is there.
+def probe(config: RunConfig | None = None, command: Sequence[str] = COMMAND) -> Probe:
+    """The device a run would take, and how fast a step is there: five are made.
+
+    Args:
+        config: The run; None takes the default one.
+        command: What to ask.
 
     Raises:
+        DeviceError: The device asked for is not here.
         LaunchError: The trainer could not be asked, or cannot train.
     """
-    return _decode(_ask([*command, "--probe"]), Probe)
+    told = [] if config is None else [msgspec.json.encode(config).decode()]
+    return _decode(_ask([*command, *told, "--probe"]), Probe)
 
 
 def _ask(arguments: Sequence[str]) -> str:

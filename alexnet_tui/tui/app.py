@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -30,8 +30,6 @@ from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other
 from alexnet_tui.tui.watcher import RunsWatcher, newest
 
 _HERE = Path(__file__).parent
-_SHEET_NAMES = ("app", "run_screen", "compare_screen", "new_run_screen", "report_screen", "queue_screen")
-_SHEETS: list[str | PurePath] = [path for name in _SHEET_NAMES if (path := _HERE / f"{name}.tcss").exists()]
 _PLACES = {
     "new": ("new_run_screen", "NewRunScreen"),
     "run": ("run_screen", "RunScreen"),
@@ -60,7 +58,7 @@ class AlexnetApp(App[int]):
     """
 
     TITLE = "alexnet-tui"
-    CSS_PATH: ClassVar = _SHEETS
+    CSS_PATH: ClassVar = _HERE / "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("question_mark,f1", "help", "Help", "Every key of this screen, searchable.", show=True),
         _key("q", "leave", "Quit", "Leave the console; runs go on.", id="quit", show=True),
@@ -102,7 +100,12 @@ class AlexnetApp(App[int]):
             self.register_theme(theme)
         ours = {theme.name for theme in THEMES}
         colors = {"truecolor": 1 << 24, "256": 256}.get(self.console.color_system or "", 16)
-        self.theme = first_theme(self.settings.theme, no_color=self.no_color, num_colors=colors)
+        # Assigned the usual way, a theme has every style sheet parsed a second and a third time at the start.
+        self.set_reactive(App.theme, first_theme(self.settings.theme, no_color=self.no_color, num_colors=colors))
+        self.set_class(self.current_theme.dark, "-dark-mode", update=False)
+        self.set_class(not self.current_theme.dark, "-light-mode", update=False)
+        self._refresh_truecolor_filter(self.ansi_theme)
+        self.stylesheet.set_variables(self.get_css_variables())
         for name in set(self.available_themes) - ours:
             self.unregister_theme(name)
 
@@ -146,10 +149,12 @@ class AlexnetApp(App[int]):
             # Outside the main thread, as under a test runner, there are no signals to handle.
             with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
                 loop.add_signal_handler(number, self._exit_on, number)
+        if self._first_run is not None:
+            self.watcher.open(self._first_run)  # Now, so that its events are read once.
         self._take(self.watcher.poll())
         self.run_worker(self._follow(), name="watcher")
         if self._first_run is not None:
-            self.call_after_refresh(self.open_run, self._first_run)
+            self.open_run(self._first_run)
 
     def _exit_on(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)
@@ -235,13 +240,10 @@ class AlexnetApp(App[int]):
         """Bring a place to the top; screens are made once and told what to show."""
         if not self.is_screen_installed(place):
             module, name = _PLACES[place]
-            try:
-                found = importlib.import_module(f"alexnet_tui.tui.{module}")
-            except ModuleNotFoundError as error:
-                if error.name != f"alexnet_tui.tui.{module}":
-                    raise
-                run_actions.tell(self, "This place is not there yet.")
-                return
+            found = importlib.import_module(f"alexnet_tui.tui.{module}")
+            # As the `CSS_PATH` of a screen it would have every other sheet parsed anew.
+            sheet = _HERE / f"{module}.tcss"
+            self.stylesheet.add_source(sheet.read_text("utf-8"), (str(sheet), ""))
             self.install_screen(getattr(found, name)(argument), place)
             self.push_screen(place)
             return

@@ -8,7 +8,19 @@ from alexnet_tui.tui.draft import ALL_ARMS, ARMS, LABEL, MAX_SEEDS, ONE_ARM, SEE
 from alexnet_tui.tui.form import FieldInfo, Option
 from alexnet_tui.variants import FRONT_ENDS, VARIANTS
 
-TYPICAL_IMAGES, TYPICAL_CLASSES = 50_000, 10
+TYPICAL_IMAGES = 50_000
+# What is reckoned with until the data set has been looked at.
+TYPICAL_DATA = DatasetInfo(
+    name="",
+    kind="",
+    source="",
+    state="download",
+    num_train=TYPICAL_IMAGES,
+    num_test=10_000,
+    num_classes=10,
+    size_bytes=0,
+    sha256="",
+)
 EXTRA_FIELDS = (
     FieldInfo(
         SEEDS,

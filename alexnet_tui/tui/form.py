@@ -339,15 +339,6 @@ class FieldRow(Widget):
         self._message.display = bool(note)
 
 
-class FormScroll(VerticalScroll, can_focus=False, inherit_bindings=False):
-    """The scrolling column of a form; up and down are left to the screen, which goes from field to field."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("pageup", "page_up", "Page up", show=False, id="form.page_up", tooltip="Scroll up."),
-        Binding("pagedown", "page_down", "Page down", show=False, id="form.page_down", tooltip="Scroll down."),
-    ]
-
-
 class FieldGroup(Collapsible):
     """A foldable group of rows; folded, its title tells the values in one line."""
 
@@ -363,3 +354,21 @@ class FieldGroup(Collapsible):
         for style, words in told.items():
             parts.append(Content(printable("".join(f"{word}, " for word in words), 300)).stylize(style))
         self.title = Content("").join(parts).rstrip(", ")  # type: ignore[assignment]
+
+
+class FormScroll(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """The scrolling column of a form; up and down are left to the screen, which goes from field to field."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pageup", "page_up", "Page up", show=False, id="form.page_up", tooltip="Scroll up."),
+        Binding("pagedown", "page_down", "Page down", show=False, id="form.page_down", tooltip="Scroll down."),
+    ]
+
+    def unfold_what_fits(self, groups: Sequence[FieldGroup]) -> None:
+        """A tall screen shows as many groups as it has room for."""
+        room = self.size.height - sum(child.outer_size.height for child in self.children)
+        for group in groups:
+            room -= len(group.rows) + 1
+            if room < 0:
+                break
+            group.collapsed = False

@@ -22,7 +22,7 @@ from textual.widgets import Button, Collapsible, Input, Static
 from alexnet_tui import datasets, study_worker
 from alexnet_tui.config import SPECS, RunConfig
 from alexnet_tui.errors import AlexnetTuiError, ConfigError
-from alexnet_tui.launch import local
+from alexnet_tui.launch import describe, local
 from alexnet_tui.text import printable
 from alexnet_tui.tui import fields, run_summary, starting
 from alexnet_tui.tui.chrome import KeyBar, TopBar
@@ -38,6 +38,7 @@ from alexnet_tui.tui.form import (
     FormScroll,
     TextField,
 )
+from alexnet_tui.tui.time_trial import TrialDone, Trials
 from alexnet_tui.variants import FRONT_ENDS
 
 CARDS, DATA, OPEN_GROUP = "variant", "data", "experiment"
@@ -65,6 +66,9 @@ class NewRunScreen(Screen[None]):
         Binding("f4", "preset", "Preset", id="new.preset", tooltip="Put this field back to what the preset says."),
         Binding("f6", "clear", "Clear", id="new.clear", tooltip="Put every field back to the defaults."),
         Binding("f7", "app.place('study')", "Studies", id="new.studies", tooltip="The queues: reorder, pause, cancel."),
+        Binding(
+            "f8", "trial", "Time it", id="new.trial", tooltip="Make five steps here to tell how long it will take."
+        ),
         Binding("up", "field(-1)", "Up", show=False, id="new.up", tooltip="Go to the field above."),
         Binding("down,enter", "field(1)", "Down", show=False, id="new.down", tooltip="Go to the field below."),
         Binding("escape", "leave", "Back", show=False, id="new.leave", tooltip="Leave the field, then the form."),
@@ -74,6 +78,7 @@ class NewRunScreen(Screen[None]):
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     trainer: ClassVar[Sequence[str]] = local.TRAINER
     worker: ClassVar[Sequence[str]] = study_worker.WORKER
+    prober: ClassVar[Sequence[str]] = describe.COMMAND
 
     def __init__(self, template_run_id: str | None = None) -> None:
         super().__init__()
@@ -88,6 +93,7 @@ class NewRunScreen(Screen[None]):
         self._preparing = ""
         self._said = self._help = ""
         self._redraw: Timer | None = None
+        self._trials = Trials()
 
     def compose(self) -> ComposeResult:
         """Cards, fields, summary, and the line that starts."""
@@ -121,17 +127,8 @@ class NewRunScreen(Screen[None]):
         starting.read_catalog(self)
         if self._template is not None:
             self.show(self._template)
-        self.call_after_refresh(self._unfold_what_fits)
-
-    def _unfold_what_fits(self) -> None:
-        """A tall screen shows as many groups as it has room for."""
         form = self.query_one("#form", FormScroll)
-        room = form.size.height - sum(child.outer_size.height for child in form.children)
-        for group in self._groups.values():
-            room -= len(group.rows) + 1
-            if room < 0:
-                break
-            group.collapsed = False
+        self.call_after_refresh(form.unfold_what_fits, tuple(self._groups.values()))
 
     def on_screen_resume(self) -> None:
         """Data sets and past runs may have changed meanwhile."""
@@ -225,14 +222,13 @@ class NewRunScreen(Screen[None]):
             self.query_one("#summary", Static).add_class("-old")
             return
         self.query_one("#summary", Static).remove_class("-old")
-        info = self._catalog.get(config.data)
         summary = run_summary.summarise(
             config,
             console_of(self.app).watcher.histories.values(),
             num_runs=self.draft.num_runs,
-            num_train=info.num_train if info else fields.TYPICAL_IMAGES,
-            num_classes=info.num_classes if info else fields.TYPICAL_CLASSES,
+            info=self._catalog.get(config.data, fields.TYPICAL_DATA),
             host=platform.node(),
+            step_seconds=self._trials.step_seconds(config),
         )
         self.query_one("#summary", Static).update(run_summary.panel(summary))
         self.query_one("#brief", Static).update(run_summary.brief(summary), layout=False)
@@ -254,22 +250,34 @@ class NewRunScreen(Screen[None]):
         """Put the run behind what is being trained."""
         self._submit(is_queued=True)
 
-    @on(Button.Pressed, "#start")
-    def _press_start(self) -> None:
-        self.action_start()
-
-    @on(Button.Pressed, "#queue")
-    def _press_queue(self) -> None:
-        self.action_queue()
+    @on(Button.Pressed)
+    def _press(self, message: Button.Pressed) -> None:
+        self._submit(is_queued=message.button.id == "queue")
 
     def action_data(self) -> None:
         """Prepare the data set, and nothing else."""
+        if config := self._drafted():
+            self._prepare(config, None)
+
+    def action_trial(self) -> None:
+        """Time five steps of the run as it stands."""
+        if config := self._drafted():
+            if not self._trials.is_busy:
+                self._trials.begin(self, config, self.prober)
+            self._say("Five steps are being timed here…")
+
+    def _drafted(self) -> RunConfig | None:
+        """The run as it stands; where it cannot be, say why."""
         try:
-            config = self.draft.config()
+            return self.draft.config()
         except ConfigError as error:
             self._refuse(error.field, str(error))
-            return
-        self._prepare(config, None)
+            return None
+
+    @on(TrialDone)
+    def _take_trial(self, message: TrialDone) -> None:
+        self._say(self._trials.take(message), is_error=bool(message.error))
+        self._schedule_summary()
 
     def _submit(self, *, is_queued: bool) -> None:
         bad = list(self.draft.errors())

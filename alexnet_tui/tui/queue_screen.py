@@ -170,14 +170,14 @@ class QueueScreen(Screen[None]):
         self.set_class(self.now is None, "-empty")
         if self.now is None:
             return
-        now, width, no_color = self.now, max(20, self.size.width - 2), bool(self.app.no_color)
+        now, width = self.now, max(20, self.size.width - 2)
         symbols = glyphs(self._alexnet.ascii_only)
         has_grid = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
         self.query_one("#head", Static).update(self._safe(queue_view.head(now, width)))
         grid = self.query_one("#grid", Static)
         grid.display = has_grid
         if has_grid:
-            grid.update(self._safe(queue_view.grid(now, symbols, self._chosen, no_color=no_color)))
+            grid.update(self._safe(queue_view.grid(now, symbols, self._chosen, cursor=self._cursor)))
         above = 6 + (len(now.plan.variants) + 3 if has_grid else 0)
         lines = self._lines(now, max(1, self.size.height - above), width)
         self.query_one("#queue", Static).update(self._safe(lines))
@@ -192,9 +192,15 @@ class QueueScreen(Screen[None]):
             line = line.truncate(width, ellipsis=True)
             if place == self.row:
                 line = line.pad_right(max(0, width - line.cell_length))
-                line = line.stylize("reverse" if self.app.no_color else "on $cursor-bg")
+                line = line.stylize(self._cursor)
             lines.append(line)
         return Content("\n").join(lines)
+
+    @property
+    def _cursor(self) -> str:
+        """How the cursor looks; without colours of our own it is inverted."""
+        is_plain = self.app.no_color or self.app.current_theme.ansi
+        return "reverse" if is_plain else "on $cursor-bg"
 
     def _safe(self, content: Content) -> Content:
         return plain(content, self._alexnet.ascii_only)

@@ -160,7 +160,7 @@ def has_grid(plan: Plan) -> bool:
     return is_whole and len(plan.variants) > 1 and len(plan.seeds) <= _MAX_SEED_COLUMNS
 
 
-def grid(now: Snapshot, symbols: Glyphs, chosen: int | None, *, no_color: bool) -> Content:
+def grid(now: Snapshot, symbols: Glyphs, chosen: int | None, *, cursor: str) -> Content:
     """Variants down, seeds across, a sign for each cell."""
     places = {(cell.variant, cell.seed): cell for cell in now.cells}
     room = max(len(variant) for variant in now.plan.variants) + 2
@@ -172,7 +172,7 @@ def grid(now: Snapshot, symbols: Glyphs, chosen: int | None, *, no_color: bool) 
             sign = Content.styled(sign_of(cell, symbols), _STYLES.get(cell.state, ""))
             text = Content("  ") + Content(" ") + sign
             if cell.index == chosen:
-                text = Content("  ") + (Content(" ") + sign).stylize("reverse" if no_color else "bold on $cursor-bg")
+                text = Content("  ") + (Content(" ") + sign).stylize(cursor)
             parts.append(text)
         lines.append(Content("").join(parts))
     return Content("\n").join(lines)

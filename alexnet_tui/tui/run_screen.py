@@ -144,7 +144,7 @@ class RunScreen(ChartScreen):
         """Follow the steps, and let the age of the last point grow."""
         self.console.watcher.open(self.run_id)
         self.set_interval(1.0, self._tick)
-        self._fit(self.size)
+        self._fit(self.app.size)  # Its own is not known yet, and fitting later would lay it out twice.
         self._refresh()
 
     def on_screen_resume(self) -> None:

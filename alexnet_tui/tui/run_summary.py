@@ -7,10 +7,11 @@ from textual.content import Content
 
 from alexnet_tui import estimate
 from alexnet_tui.config import RunConfig, format_value
+from alexnet_tui.datasets import DatasetInfo
 from alexnet_tui.history import RunHistory
 from alexnet_tui.text import format_bytes, format_count, format_duration, printable
 
-_NO_TIME = "no past run here to go by"
+_NO_TIME, _OFFER = "no past run here to go by", "f8 times five steps of it"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,9 +50,9 @@ def summarise(
     histories: Iterable[RunHistory],
     *,
     num_runs: int,
-    num_train: int,
-    num_classes: int,
+    info: DatasetInfo,
     host: str,
+    step_seconds: float | None = None,
 ) -> RunSummary:
     """What a run with this configuration does on this machine.
 
@@ -59,17 +60,20 @@ def summarise(
         config: The run.
         histories: Past runs, to take the time from.
         num_runs: How many such runs.
-        num_train: Training images the data set has.
-        num_classes: Classes the data set has.
+        info: Its data set.
         host: Name of this machine.
+        step_seconds: How long one of its steps takes here, where that was tried; runs of the same network know better.
     """
+    time = estimate.estimate_time(config, histories, host=host, available=info.num_train)
+    if step_seconds is not None and (time is None or time.is_rough):
+        time = estimate.time_of_steps(config, step_seconds, num_train=info.num_train, num_test=info.num_test)
     return RunSummary(
         config=config,
         num_runs=num_runs,
-        steps_per_epoch=estimate.steps_per_epoch(config, num_train),
-        time=estimate.estimate_time(config, histories, host=host, available=num_train),
-        memory_bytes=estimate.memory_bytes(config, num_classes),
-        layers=tuple(estimate.layer_table(config.architecture(num_classes))),
+        steps_per_epoch=estimate.steps_per_epoch(config, info.num_train),
+        time=time,
+        memory_bytes=estimate.memory_bytes(config, info.num_classes),
+        layers=tuple(estimate.layer_table(config.architecture(info.num_classes))),
     )
 
 
@@ -78,8 +82,8 @@ def brief(summary: RunSummary) -> Content:
     return Content.assemble(
         (f"{format_count(summary.num_steps)} steps", "bold"),
         (" · ", "$text-muted"),
-        (_duration(summary), "bold"),
-        (f" ({summary.time.basis})" if summary.time else "", "$text-muted"),
+        (_duration(summary) if summary.time else "time unknown", "bold"),
+        (f" ({summary.time.basis if summary.time else 'f8 times it'})", "$text-muted"),
         (" · ", "$text-muted"),
         f"{summary.num_parameters / 1e6:.1f} M weights",
         (" · ", "$text-muted"),
@@ -95,6 +99,8 @@ def panel(summary: RunSummary) -> Content:
         _fact("steps", format_count(summary.num_steps), epochs),
         _fact("time", _duration(summary), summary.time.basis if summary.time else _NO_TIME),
     ]
+    if summary.time is None:
+        lines.append(_fact("", _OFFER, ""))
     if summary.num_runs > 1 and summary.time:
         total = format_duration(summary.time.total_seconds * summary.num_runs)
         lines.append(_fact("", total, f"for all {summary.num_runs} runs"))
@@ -110,7 +116,7 @@ def panel(summary: RunSummary) -> Content:
 
 def _duration(summary: RunSummary) -> str:
     if summary.time is None:
-        return "time unknown"
+        return "unknown"
     return ("about " if summary.time.is_rough else "") + format_duration(summary.time.total_seconds)
 
 

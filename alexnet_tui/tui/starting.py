@@ -70,7 +70,7 @@ def read_catalog(receiver: Widget) -> None:
             return
         receiver.post_message(CatalogRead(infos))
 
-    _in_thread(look, "catalog")
+    in_thread(look, "catalog")
 
 
 def prepare(receiver: Widget, config: RunConfig, order: Order | None) -> None:
@@ -93,11 +93,11 @@ def prepare(receiver: Widget, config: RunConfig, order: Order | None) -> None:
             error = str(problem)
         receiver.post_message(DataReady(config.data, order, error))
 
-    _in_thread(work, "prepare")
+    in_thread(work, "prepare")
 
 
-def _in_thread(work: Callable[[], None], name: str) -> None:
-    # A daemon: quitting the console must not wait for a download.
+def in_thread(work: Callable[[], None], name: str) -> None:
+    """Do something that takes long beside the console; quitting does not wait for it."""
     threading.Thread(target=work, daemon=True, name=name).start()
 
 

@@ -284,8 +284,51 @@ async def test_summary_tells_time_from_past_runs_and_the_layer_table(store: Stor
 @driven
 async def test_without_past_runs_the_summary_says_so(store: Store) -> None:
     async with opened(store) as form:
-        assert "time unknown" in form.text("#brief")
+        assert "time unknown (f8 times it)" in form.text("#brief")
         assert "no past run here" in form.text("#summary")
+        assert "f8 times five steps" in form.text("#summary")
+
+
+def answering(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", code)
+
+
+@driven
+async def test_a_trial_of_five_steps_tells_the_time_for_every_run_like_it(store: Store) -> None:
+    answer = '{"device": "cpu", "precision": "fp32", "step_milliseconds": 100}'
+    async with opened(store) as form:
+        form.screen.prober = answering(f"import sys; assert sys.argv[2] == '--probe'; print({answer!r})")  # type: ignore[misc]
+        await form.press("f8")
+        await form.until(lambda: "Five steps were timed: 100 ms each." in form.text("#help"))
+        # 0.1 s for 128 images: 50,000 trained, 10,000 + 10,000 evaluated at a third of that, 100 epochs.
+        await form.until(lambda: "about 1h 13m (five steps timed here)" in form.text("#brief"))
+        assert "five steps timed here" in form.text("#summary")
+        await form.type("epochs", "10")
+        await form.until(lambda: "about 7m 23s (five steps" in form.text("#brief"))
+        await form.type("batch_size", "64")
+        await form.until(lambda: "time unknown (f8 times it)" in form.text("#brief"))
+        await form.type("batch_size", "128")
+        await form.until(lambda: "about 7m 23s" in form.text("#brief"))
+
+
+@driven
+async def test_a_trial_that_fails_is_a_sentence(store: Store) -> None:
+    async with opened(store) as form:
+        form.screen.prober = answering("import sys; sys.exit('no \\x1b[2J such device')")  # type: ignore[misc]
+        await form.press("f8")
+        await form.until(lambda: "No time: " in form.text("#help"))
+        assert "no \\x1b[2J such device" in form.text("#help")
+        assert "time unknown" in form.text("#brief")
+
+
+@driven
+async def test_no_trial_of_a_run_that_cannot_be(store: Store) -> None:
+    async with opened(store) as form:
+        form.screen.prober = answering("raise SystemExit('was asked')")  # type: ignore[misc]
+        await form.type("epochs", "many")
+        await form.press("f8")
+        await form.until(lambda: "epochs: must be a number" in form.text("#help"))
+        assert not form.screen._trials.is_busy
 
 
 @driven

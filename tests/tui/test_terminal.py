@@ -1,0 +1,288 @@
+"""The real program in a pseudo-terminal, as a person meets it: by keys alone, with real training beside it."""
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fake_runs import write_run
+from terminal_driver import Terminal
+
+from alexnet_tui import datasets
+from alexnet_tui import events as ev
+from alexnet_tui.config import SPECS, RunConfig
+from alexnet_tui.errors import LaunchError
+from alexnet_tui.history import State, load
+from alexnet_tui.launch import local
+from alexnet_tui.store import EVENTS_FILE, LOG_FILE, Notes, Store
+
+SMALL = {"data": "synthetic", "batch_size": "32", "train_eval_images": "32", "threads": "1", "log_steps": "1"}
+Open = Callable[..., Terminal]
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the synthetic set ready."""
+    root = tmp_path_factory.mktemp("data")
+    datasets.prepare("synthetic", 32, data_dir=root)
+    return root
+
+
+@pytest.fixture
+def open_console(store: Store, tmp_path: Path, data_root: Path) -> Iterator[Open]:
+    """Opens the console on the test's runs folder; in the end nothing of it is left running."""
+    terminals: list[Terminal] = []
+
+    def start(*arguments: str, size: tuple[int, int] = (80, 24), **environment: str) -> Terminal:
+        always = {"ALEXNET_TUI_DATA": str(data_root), "ALEXNET_TUI_RUNS": str(store.root)}
+        terminals.append(Terminal(arguments, folder=tmp_path, environment={**always, **environment}, size=size))
+        return terminals[-1]
+
+    yield start
+    for terminal in terminals:
+        terminal.close()
+    for run_id in store.ids():
+        try:
+            local.kill(store, run_id)
+        except LaunchError:
+            assert not store.is_locked(run_id)
+
+
+@pytest.fixture
+def two(store: Store) -> list[str]:
+    return [write_run(store, RunConfig(epochs=20, seed=seed)).id for seed in (1, 2)]
+
+
+def leave(terminal: Terminal) -> None:
+    """Quit, and look at what is left of the program."""
+    terminal.press("q")
+    assert terminal.finish() == 0
+    assert terminal.borrowed() == set()
+
+
+def sequence(store: Store, run_id: str) -> list[int]:
+    """The numbers of all events of a run."""
+    lines = (store.path(run_id) / EVENTS_FILE).read_bytes().splitlines()
+    return [json.loads(line)["seq"] for line in lines]
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+# A first visit
+
+
+def set_field(terminal: Terminal, name: str, *keys: str) -> None:
+    """Go down the form to a field, which says what it is for, and put something else into it."""
+    terminal.press_until("tab", SPECS[name].help[:50])
+    terminal.press(*keys)
+
+
+def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: Store) -> None:
+    terminal = open_console()
+    terminal.wait_for("No runs here yet", "n  starts one")
+    terminal.press("n")
+    terminal.wait_for("Original model", "report: 59.33%")
+    terminal.press("f3")
+    set_field(terminal, "data", "left")
+    terminal.wait_for("◉ synthetic", "ready: 10,000 + 2,000 images")
+    for name, text in {
+        "epochs": "2",
+        "batch_size": "32",
+        "train_images": "1600",
+        "train_eval_images": "32",
+        "threads": "1",
+        "log_steps": "1",
+    }.items():
+        set_field(terminal, name, text)
+    terminal.wait_for("100 steps")
+    terminal.press("ctrl+r")
+    terminal.wait_for("running", "epoch 0/2", "last point", "images/s")  # Live: steps arrive.
+    before = terminal.text()
+    terminal.wait_until(lambda: terminal.text() != before)
+    terminal.press("q")
+    assert terminal.finish() == 0
+    assert terminal.borrowed() == set()
+    assert terminal.last_words() == "1 run goes on in the background; alexnet-tui shows it again."
+
+    [run_id] = store.ids()
+    assert load(store, run_id)[1] is State.RUNNING
+    other = write_run(store, RunConfig.from_text({"data": "synthetic", "epochs": "2", "variant": "tanh"})).id
+    terminal = open_console(size=(160, 45))
+    terminal.wait_for("2 runs", "tanh")
+    terminal.wait_until(lambda: terminal.text().count("✓ finished") == 2)
+    history, state = load(store, run_id)
+    assert state is State.FINISHED
+    assert (history.num_epochs_done, history.step, len(history.steps)) == (2, 100, 100)
+    config = history.record.config
+    assert (config.data, config.batch_size, config.train_images) == ("synthetic", 32, 1600)
+    assert sequence(store, run_id) == list(range(history.num_events))
+    terminal.press("space", "space", "c")
+    best = f"{100 * (load(store, other)[0].best_test_accuracy or 0):.2f}"
+    terminal.wait_for("Test accuracy", "2 runs", "baseline", "tanh", best)
+    leave(terminal)
+    assert terminal.last_words() == ""
+
+
+# Nothing ends a run but a stop
+
+
+@pytest.mark.parametrize("end", ["closed terminal", "kill -9"])
+def test_the_run_outlives_its_console(open_console: Open, store: Store, tmp_path: Path, end: str) -> None:
+    config = RunConfig.from_text({**SMALL, "epochs": "2", "train_images": "800"})
+    run_id = store.create(config).id
+    terminal = open_console()
+    terminal.wait_for("queued")
+    terminal.press("R")
+    wait_for(lambda: load(store, run_id)[0].step > 2)
+    if end == "closed terminal":
+        terminal.hang_up()
+        terminal.finish()
+        assert not (tmp_path / "state" / "alexnet-tui" / "crash.log").exists()
+    else:
+        terminal.signal(signal.SIGKILL)
+        assert terminal.finish() == -signal.SIGKILL
+    seen = load(store, run_id)[0].step
+    assert store.is_locked(run_id), "the trainer is still at work"
+
+    terminal = open_console("attach", run_id)
+    terminal.wait_for("epoch 1/2", "running")
+    terminal.wait_for("epoch 2/2", "finished")
+    history, state = load(store, run_id)
+    assert state is State.FINISHED
+    assert history.step == 50 > seen
+    assert (history.attempts, history.missing_events) == (1, 0)
+    assert sequence(store, run_id) == list(range(history.num_events))
+    leave(terminal)
+
+
+# What it leaves behind
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_a_clean_terminal(open_console: Open, two: list[str], number: signal.Signals) -> None:
+    terminal = open_console()
+    terminal.wait_for("finished")
+    terminal.press("enter")
+    terminal.wait_for("Accuracy", "best test")
+    assert "mode 1049" in terminal.borrowed(), "it has taken the screen, or nothing is tested here"
+    terminal.signal(number)
+    assert terminal.finish() == 128 + number
+    assert terminal.borrowed() == set()
+    assert terminal.last_words() == ""
+
+
+# Terminals of all kinds
+
+
+def test_a_dumb_terminal_gets_the_command_that_works_there(open_console: Open, two: list[str]) -> None:
+    terminal = open_console(TERM="dumb")
+    assert terminal.finish() == 2
+    assert "alexnet-tui run --headless" in " ".join(terminal.text().split())
+    assert b"\x1b" not in terminal.raw
+
+
+def test_no_color_sends_none_and_the_cursor_is_seen(open_console: Open, two: list[str]) -> None:
+    terminal = open_console(NO_COLOR="1")
+    terminal.wait_for("finished")
+    row = next(number for number, line in enumerate(terminal.screen.display) if "finished" in line)
+    below = terminal.screen.buffer[row + 1]
+    assert all(terminal.screen.buffer[row][column].reverse for column in range(5, 40))
+    assert not any(below[column].reverse for column in range(5, 40))
+    terminal.press("enter")
+    terminal.wait_for("Accuracy", "best test")
+    leave(terminal)
+    codes = {code for found in re.findall(rb"\x1b\[([\d;]+)m", terminal.raw) for code in found.split(b";")}
+    assert codes <= {b"0", b"1", b"2", b"3", b"4", b"7", b"39", b"49"}
+
+
+def test_a_plain_c_locale_works(open_console: Open, two: list[str]) -> None:
+    terminal = open_console(LANG="C")
+    terminal.wait_for("finished", "2 runs")
+    leave(terminal)
+
+
+def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str]) -> None:
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    terminal = open_console(size=(120, 40), **environment)
+    terminal.wait_for("+ finished", "2 runs")
+    terminal.press("space", "space", "c")
+    terminal.wait_for("Test accuracy", "2 runs")
+    assert terminal.text().isascii()
+    terminal.press("enter")
+    terminal.wait_for("best test")
+    terminal.press("2")
+    terminal.wait_for("Original model")
+    leave(terminal)
+    assert bytes(terminal.raw).isascii()
+
+
+def test_a_small_terminal_and_a_change_of_size(open_console: Open, two: list[str]) -> None:
+    terminal = open_console(size=(40, 12))
+    terminal.wait_for("finished", "q Quit")
+    for columns, rows in ((160, 45), (80, 24), (40, 12)):
+        terminal.resize(columns, rows)
+        terminal.wait_until(lambda: terminal.screen.display[-1].rstrip().endswith("q Quit"))
+        terminal.rest()
+        lines = terminal.text().splitlines()
+        assert len(lines) == rows
+        assert lines[-1].endswith("q Quit")
+        assert len(lines[-1]) > columns - 3, "the last line ends at the right edge"
+    terminal.press("enter")
+    terminal.wait_for("finished", "epoch 20/20")
+    terminal.press("2")
+    terminal.wait_for("Original model")
+    leave(terminal)
+
+
+# Strangers' words
+
+EVIL = (
+    "\x1b]52;c;ZXZpbA==\x07 \x1b]0;evil\x07 \x1b[2J \x9b31m \x90q\x9c \u202eelive\u202c \u200bx\x08\x7f"
+    " [bold]loud[/bold] [@click=app.leave]here[/] \U000e0041"
+)
+# Parts of what must not come through; none of them has a meaning of its own in what the console draws.
+RAW = [
+    b"]52;",
+    b"]0;evil",
+    *(text.encode() for text in ("\x9b", "\x90", "\x9c", "\u202e", "\u202c", "\u200b", "\x7f", "\U000e0041")),
+]
+
+
+def test_words_of_strangers_reach_no_terminal(open_console: Open, store: Store) -> None:
+    failed = ev.Failed(reason="error", message=EVIL, epoch=3, step=30)
+    hostile = {"device": EVIL[:60], "class_names": [EVIL] * 10, "versions": {EVIL[:40]: EVIL}, "fingerprint": EVIL}
+    record = write_run(
+        store, RunConfig(epochs=9), epochs_done=3, end=failed, label=f"A {EVIL}", change_started=hostile
+    )
+    directory = store.path(record.id)
+    (directory / LOG_FILE).write_text(f"log {EVIL}\n" * 5)
+    store.save_notes(record.id, Notes(label=f"B {EVIL}", tags=[EVIL], note=EVIL))
+    write_run(store, RunConfig(epochs=9, seed=1), label=EVIL)
+    terminal = open_console(size=(160, 45))
+    terminal.wait_for("failed", "B \\x1b]52;c")
+    terminal.press("enter")
+    terminal.wait_for("Failed (error)", "[bold]loud[/bold]")
+    for page in ("Changed from the defaults", "log \\x1b]52;c", "fingerprint"):
+        terminal.press("]")
+        terminal.wait_for(page)
+    terminal.press("1", "space", "space", "c")
+    terminal.wait_for("Test accuracy", "2 runs")
+    terminal.press("5")
+    terminal.wait_for("Verdicts")
+    terminal.press("1", "L")
+    terminal.wait_for("[bold]loud[/bold]")
+    terminal.press("escape")
+    leave(terminal)
+    drawn = bytes(terminal.raw)
+    # Escaped, "\x1b]52;c" is drawn as text: the byte before it is what counts.
+    assert [raw for raw in RAW if b"\x1b" + raw in drawn or (raw[0] >= 0x7F and raw in drawn)] == []
+    assert b"\x1b[2J" not in drawn.split(b"\x1b[?1049h", 1)[1]

@@ -1,25 +1,24 @@
 """The commands of ``alexnet-tui data``: add, list, prepare and remove data sets.
 
-stdout carries the answer, stderr the progress: a bar on a terminal, a line for each act elsewhere.
+stdout carries the answer, stderr the progress.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alexnet_tui.cli_console import progress_bar
+from alexnet_tui.cli_options import AsJson, complete_data, complete_front_end, write_json
 from alexnet_tui.errors import UsageError
-from alexnet_tui.text import format_bytes, format_count, printable
+from alexnet_tui.text import format_bytes, format_count, printable, quoted
 from alexnet_tui.variants import FRONT_ENDS, nearest
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
-    from alexnet_tui.datasets import DatasetInfo, Progress
+    from alexnet_tui.datasets import DatasetInfo
 
 DEFAULT_FRONT_END = "literal32"
 
@@ -31,24 +30,13 @@ data_app = typer.Typer(
 )
 
 
-def _complete_data(incomplete: str) -> list[str]:
-    from alexnet_tui import data_catalog
-
-    return [info.name for info in data_catalog.catalog() if info.name.startswith(incomplete)]
-
-
-def _complete_front_end(incomplete: str) -> list[str]:
-    return [name for name in FRONT_ENDS if name.startswith(incomplete)]
-
-
 FrontEndOption = Annotated[
     str,
     typer.Option(
         help=f"Prepare for this front end's image size: {', '.join(FRONT_ENDS)}.",
-        autocompletion=_complete_front_end,
+        autocompletion=complete_front_end,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @data_app.command("add")
@@ -59,7 +47,7 @@ def add_command(
         bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
     ] = False,
     front_end: FrontEndOption = DEFAULT_FRONT_END,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Add your own images: train/CLASS/*.jpg and test/CLASS/*.jpg (val too; jpeg, png).
 
@@ -71,13 +59,13 @@ def add_command(
     from alexnet_tui import datasets
 
     input_size = _input_size(front_end)
-    with _progress() as report:
+    with progress_bar(f"data set {name}") as report:
         info = datasets.add(path, name, report, input_size=input_size, skip_unreadable=skip_unreadable)
     _answer(info, as_json)
 
 
 @data_app.command("list")
-def list_command(as_json: JsonOption = False) -> None:
+def list_command(as_json: AsJson = False) -> None:
     """List the data sets that can be trained on, and what is left to do for each.
 
     Example: alexnet-tui data list --json
@@ -86,16 +74,16 @@ def list_command(as_json: JsonOption = False) -> None:
 
     infos = data_catalog.catalog()
     if as_json:
-        _write_json([asdict(info) for info in infos])
+        write_json([asdict(info) for info in infos])
     else:
         _write_table(infos)
 
 
 @data_app.command("prepare")
 def prepare_command(
-    name: Annotated[str, typer.Argument(help="Data set to prepare.", autocompletion=_complete_data)],
+    name: Annotated[str, typer.Argument(help="Data set to prepare.", autocompletion=complete_data)],
     front_end: FrontEndOption = DEFAULT_FRONT_END,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Download and decode a data set now, so that a run can start at once.
 
@@ -106,14 +94,14 @@ def prepare_command(
     from alexnet_tui import datasets
 
     input_size = _input_size(front_end)
-    with _progress() as report:
+    with progress_bar(f"data set {name}") as report:
         datasets.prepare(name, input_size, report)
     _answer(datasets.find(name), as_json)
 
 
 @data_app.command("remove")
 def remove_command(
-    name: Annotated[str, typer.Argument(help="Data set to remove.", autocompletion=_complete_data)],
+    name: Annotated[str, typer.Argument(help="Data set to remove.", autocompletion=complete_data)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a data set's prepared pixels and forget its name; the source it was added from stays.
@@ -136,14 +124,13 @@ def remove_command(
 
 def _input_size(front_end: str) -> int:
     if front_end not in FRONT_ENDS:
-        shown = printable(front_end, 60)
-        raise UsageError(f"there is no front end {shown!r}; {nearest(front_end, FRONT_ENDS)}")
+        raise UsageError(f"there is no front end {quoted(front_end)}; {nearest(front_end, FRONT_ENDS)}")
     return FRONT_ENDS[front_end].image_size
 
 
 def _answer(info: "DatasetInfo", as_json: bool) -> None:
     if as_json:
-        _write_json(asdict(info))
+        write_json(asdict(info))
         return
     typer.echo(
         f"{info.name}: {format_count(info.num_train)} training and {format_count(info.num_test)} test images"
@@ -153,12 +140,6 @@ def _answer(info: "DatasetInfo", as_json: bool) -> None:
         typer.echo(f"{info.num_ignored} entries that are no images of it were ignored.", err=True)
     if info.num_skipped:
         typer.echo(f"{info.num_skipped} unreadable images were left out.", err=True)
-
-
-def _write_json(content: object) -> None:
-    import msgspec
-
-    typer.echo(msgspec.json.format(msgspec.json.encode(content)).decode())
 
 
 _COLUMNS: tuple[tuple[str, "Callable[[DatasetInfo], str]"], ...] = (
@@ -179,44 +160,3 @@ def _write_table(infos: "Iterable[DatasetInfo]") -> None:
     for row in rows:
         padded = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         typer.echo("  ".join(padded).rstrip())
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[Progress], None]]":
-    """A function that shows progress on stderr while the block runs."""
-    if sys.stderr.isatty():
-        with _bar() as report:
-            yield report
-        return
-    said: set[str] = set()
-
-    def say(progress: "Progress") -> None:
-        if progress.what not in said:
-            said.add(progress.what)
-            total = f" {format_count(progress.total)} images" if progress.total else ""
-            typer.echo(f"{progress.what}{total} …", err=True)
-
-    yield say
-
-
-@contextmanager
-def _bar() -> "Iterator[Callable[[Progress], None]]":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    tasks: dict[str, TaskID] = {}
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-
-        def show(progress: "Progress") -> None:
-            if progress.what not in tasks:
-                tasks[progress.what] = bar.add_task(progress.what, total=None)
-            bar.update(tasks[progress.what], completed=progress.done, total=progress.total or None)
-
-        yield show

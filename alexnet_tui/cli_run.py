@@ -2,20 +2,17 @@
 
 import inspect
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from alexnet_tui import cli_options as options
+from alexnet_tui.cli_console import open_console, progress_bar
 from alexnet_tui.config import SPECS, TYPES, RunConfig, default_of, format_value, option_name, range_text
 from alexnet_tui.store import Store
-from alexnet_tui.text import format_count, printable
-
-if TYPE_CHECKING:
-    from alexnet_tui.pixel_cache import Report
+from alexnet_tui.text import format_count
 
 _HELP = """Train one variant of the network, and follow it.
 
@@ -67,6 +64,7 @@ def run(
     if dry_run:
         return show_plan(config, as_json)
     store = options.open_store(runs_dir)
+    store.check_writable()
     prepare_data(config)
     from alexnet_tui.launch import local
 
@@ -86,9 +84,7 @@ def follow_or_open(
 ) -> int:
     """Open the console on a run, or follow it here; returns the exit code."""
     if options.wants_console(headless, as_json):
-        from alexnet_tui.tui.app import run_console
-
-        return run_console(store, run_id)
+        return open_console(store, run_id)
     from alexnet_tui.headless import follow
 
     return follow(store, run_id, as_json=as_json, stop_on_interrupt=stop_on_interrupt, from_offset=from_offset)
@@ -118,35 +114,6 @@ def check_device(config: RunConfig) -> None:
         from alexnet_tui.launch.describe import describe
 
         describe(config)
-
-
-@contextmanager
-def progress_bar(title: str) -> Iterator["Report"]:
-    """A progress bar on stderr for a long act on data; one line per act where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    from alexnet_tui import datasets
-
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    said: set[str] = set()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
-
-        def report(step: datasets.Progress) -> None:
-            what = printable(f"{title}: {step.what}", 100)
-            bar.update(task, description=what, completed=step.done, total=step.total or None)
-            if not console.is_terminal and what not in said:
-                said.add(what)
-                options.say(what)
-
-        yield report
 
 
 def show_plan(config: RunConfig, as_json: bool) -> int:

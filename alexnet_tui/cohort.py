@@ -178,7 +178,7 @@ def _replaced(group: Iterable[RunHistory], kept: RunHistory, states: States) -> 
     for history in group:
         if history is not kept:
             word = state_word(history, states)
-            yield SetAside(history.id, f"{word}; the newer finished run {kept.id} of the same seed counts")
+            yield SetAside(history.id, f"{word}; the finished run {kept.id} of the same seed counts")
 
 
 def is_finished(history: RunHistory) -> bool:
@@ -216,20 +216,38 @@ def split_by_protocol(histories: Iterable[RunHistory]) -> dict[Protocol, list[Ru
     return {protocol: sets[protocol] for protocol in sorted(sets, key=rank)}
 
 
-CONDITIONS: Mapping[str, Callable[[RunHistory], str]] = MappingProxyType(
+_OF_PLACE: Mapping[str, Callable[[ev.Started, RunHistory], str]] = MappingProxyType(
     {
-        "device class": lambda run: run.started.device_class if run.started else "unknown",
-        "precision": lambda run: run.started.precision if run.started else "unknown",
-        "data": lambda run: run.started.data_sha256[:12] if run.started else "unknown",
-        "code": lambda run: code_of(run),
+        "device class": lambda place, run: place.device_class,
+        "precision": lambda place, run: place.precision,
+        "data": lambda place, run: place.data_sha256[:12],
+        "code": lambda place, run: _code(place.commit, run),
     }
 )
-"""What a run's surroundings must share with the other arm's, by name."""
 
 
-def code_of(history: RunHistory) -> str:
+def condition_values(history: RunHistory, name: str) -> list[str]:
+    """The values a condition had in the attempts that trained a run, the first attempt's first; never empty."""
+    of_place = _OF_PLACE[name]
+    values = dict.fromkeys(of_place(place, history) for place in history.places)
+    return list(values) or [_code("", history) if name == "code" else "unknown"]
+
+
+def _condition(name: str) -> Callable[[RunHistory], str]:
+    def condition(history: RunHistory) -> str:
+        values = condition_values(history, name)
+        return values[0] if len(values) == 1 else f"mixed ({', then '.join(values)})"
+
+    return condition
+
+
+CONDITIONS: Mapping[str, Callable[[RunHistory], str]] = MappingProxyType({name: _condition(name) for name in _OF_PLACE})
+"""What a run's surroundings must share with the other arm's, by name; ``mixed`` where a resume changed them."""
+
+
+def _code(commit: str, history: RunHistory) -> str:
     """The program that trained a run: its commit, or its version outside a checkout."""
-    commit = (history.started.commit if history.started else "") or history.record.commit
+    commit = commit or history.record.commit
     return f"commit {commit}" if commit else f"version {history.record.package_version}"
 
 
@@ -241,6 +259,11 @@ def unequal_conditions(histories: Sequence[RunHistory]) -> list[str]:
         sentences.extend(_mixed(name.replace("_", " "), values))
     for name, condition in CONDITIONS.items():
         sentences.extend(_mixed(name, Counter(condition(run) for run in histories)))
+        for run in histories:
+            if len(values_of_run := condition_values(run, name)) > 1:
+                sentences.append(
+                    f"Run {run.id} changed its {name} when it was resumed: {', then '.join(values_of_run)}."
+                )
     return sentences
 
 

@@ -36,10 +36,12 @@ class EventReader:
         self._is_inside_bad_line = False
         self._skip_steps = skip_steps
 
-    def read_new(self, limit_bytes: int = 1 << 26) -> list[KnownEvent]:
+    def read_new(self, limit_bytes: int = 1 << 26, *, until: int | None = None) -> list[KnownEvent]:
         """Events of the lines completed since the last call, oldest first; empty when there are no more.
 
-        One call reads `limit_bytes`, and further only while these held no event.
+        Args:
+            limit_bytes: How much one call reads; it reads further only while that held no event.
+            until: Offset at which the file counts as ended, or None for its true end.
 
         Raises:
             StoreError: The file is not a regular file, or cannot be read.
@@ -49,18 +51,19 @@ class EventReader:
         if descriptor is None:
             return []
         try:
-            return self._read(descriptor, limit_bytes)
+            return self._read(descriptor, limit_bytes, until)
         except OSError as error:
             raise StoreError(self.path, f"the events cannot be read ({reason_of(error)}).") from error
         finally:
             os.close(descriptor)
 
-    def _read(self, descriptor: int, limit_bytes: int) -> list[KnownEvent]:
+    def _read(self, descriptor: int, limit_bytes: int, until: int | None) -> list[KnownEvent]:
         size = os.fstat(descriptor).st_size
         if size < self._offset:
             self._offset, self.bad_lines, self.was_reset, self._is_inside_bad_line = 0, 0, True, False
+        size = size if until is None else min(size, until)
         events: list[KnownEvent] = []
-        while not events and self._offset < size:
+        while not events and self._offset < size and limit_bytes:
             before = self._offset
             events = self._take(os.pread(descriptor, min(limit_bytes, size - before), before))
             if self._offset == before:

@@ -8,7 +8,7 @@ from alexnet_tui.cohort import Absent
 from alexnet_tui.errors import StoreError, UsageError
 from alexnet_tui.history import RunHistory, State, load
 from alexnet_tui.store import REFERENCE, Store
-from alexnet_tui.text import printable
+from alexnet_tui.text import printable, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,7 @@ def _resolve(store: Store, name: str) -> str:
     except StoreError as error:
         if name and any(run_id.startswith(name) for run_id in store.ids()):
             raise  # Several runs begin so; the error names them.
-        raise UsageError(
-            f"there is no study and no run {printable(name, 80)!r}; `alexnet-tui runs` lists them."
-        ) from error
+        raise UsageError(f"there is no study and no run {quoted(name, 80)}; `alexnet-tui runs` lists them.") from error
 
 
 def _read(ids: Iterable[str], problems: list[str], look: study.Find) -> Gathered:

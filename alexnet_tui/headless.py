@@ -94,7 +94,7 @@ class _Follower:
         self.reader = self.store.reader(self.run_id)
         self.history = RunHistory(self.store.record(self.run_id))
         if self.from_offset:
-            self.history.fold(self.reader.read_new(self.from_offset))
+            self.history.fold(self.reader.read_new(self.from_offset, until=self.from_offset))
 
     def poll(self, pause_seconds: float) -> Iterator[list[bytes]]:
         """New complete lines of the record as they come, until the run ends or the user leaves."""
@@ -250,22 +250,30 @@ def _draw(follower: _Follower) -> None:
     with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=True) as live:
         for lines in follower.poll(_TERMINAL_POLL_SECONDS):
             if lines or time.monotonic() - drawn > 1:
-                live.update(render(follower.history, console, follower.num_interrupts > 0), refresh=True)
+                label = follower.store.notes(follower.run_id).label
+                drawing = render(follower.history, console, label=label, is_stopping=follower.num_interrupts > 0)
+                live.update(drawing, refresh=True)
                 drawn = time.monotonic()
 
 
-def render(history: RunHistory, console: "Console", is_stopping: bool = False) -> "RenderableType":
-    """What a person sees of a run: who it is, how far, how well, and the shape of the loss."""
+def render(history: RunHistory, console: "Console", *, label: str = "", is_stopping: bool = False) -> "RenderableType":
+    """What a person sees of a run: who it is, how far, how well, and the shape of the loss.
+
+    Args:
+        history: The run.
+        console: Where it is shown.
+        label: A later name for the run than its record's, or empty.
+        is_stopping: It has been asked to stop.
+    """
     from rich.console import Group
     from rich.text import Text
 
     can_draw = console.encoding.lower().startswith("utf")
     width = max(20, min(console.width, 100))
     config, started = history.record.config, history.started
-    label = f' "{history.record.label}"' if history.record.label else ""
-    title = (
-        f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}:"
-        f" {printable(history.id)}{printable(label, 60)}"
+    name = label or history.record.label
+    title = f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}: {printable(history.id)}" + (
+        f' "{printable(name, 60)}"' if name else ""
     )
     lines = [Text(title, style="bold")]
     if started is None:

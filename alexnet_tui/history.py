@@ -131,6 +131,7 @@ class RunHistory:
     newer_version: bool = False
     missing_events: int = 0
     next_seq: int = 0
+    _stretches: list[tuple[int, ev.Started]] = field(default_factory=list)
 
     def fold(self, events: Iterable[ev.KnownEvent]) -> "RunHistory":
         """Add events in the order they were written; returns itself."""
@@ -173,11 +174,13 @@ class RunHistory:
         match event:
             case ev.Started():
                 self.started, self.final = event, None
+                self._stretches.append((0, event))
                 self.attempts += 1
             case ev.Resumed():
                 self.epochs.drop_after(event.step)
                 self.steps.drop_after(event.step)
                 self._drop_checkpoints_after(event.checkpoint)
+                self._take_over_at(event.step)
                 self.bit_exact = self.bit_exact and event.bit_exact
                 self.final = None
             case ev.Checkpoint():
@@ -189,6 +192,13 @@ class RunHistory:
             case ev.Finished() | ev.Stopped() | ev.Failed():
                 self.final = event
 
+    def _take_over_at(self, step: int) -> None:
+        """From here the newest attempt trains; one that began at or behind this point left nothing."""
+        if self._stretches:
+            _, newest = self._stretches.pop()
+            self._stretches = [stretch for stretch in self._stretches if stretch[0] < step]
+            self._stretches.append((step, newest))
+
     def _drop_checkpoints_after(self, name: str) -> None:
         """Forget checkpoints of training that a resume went back behind; no name means the very start."""
         keep = self.checkpoints.index(name) + 1 if name in self.checkpoints else 0
@@ -199,6 +209,13 @@ class RunHistory:
     def id(self) -> str:
         """The run's id."""
         return self.record.id
+
+    @property
+    def places(self) -> list[ev.Started]:
+        """What the attempts said whose training is in this run, the oldest first; the newest while none trained."""
+        done = self.step
+        trained = [started for begin, started in self._stretches if begin < done]
+        return trained or [started for _, started in self._stretches[-1:]]
 
     @property
     def num_epochs_done(self) -> int:

@@ -212,10 +212,13 @@ def decode_image(content: bytes, image_size: int) -> "Pixels":
     import numpy as np
     from PIL import Image
 
-    with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
-        _check_size(opened.size)
-        opened.load()
-        image = _to_rgb(opened)
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
+            _check_size(opened.size)
+            opened.load()
+            image = _to_rgb(opened)
+    except Image.DecompressionBombError as error:  # A plain Exception, which nobody else would expect.
+        raise ValueError(str(error)) from error
     width, height = image.size
     if (width, height) != (image_size, image_size):
         side = min(width, height)

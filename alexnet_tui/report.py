@@ -211,7 +211,7 @@ def _curve(arm: ArmRuns, column: str) -> Curve:
 
 
 def _provenance(histories: Sequence[RunHistory], states: States, cohort: Cohort) -> Provenance:
-    known = [run.started for run in histories if run.started]
+    known = [place for run in histories for place in run.places]
     created = [run.record.created for run in histories]
     return Provenance(
         states=Counter(state_word(run, states) for run in histories),

@@ -47,7 +47,7 @@ def speed_sides(cohort: Cohort) -> list[Side]:
     """Claim 2: the same ratio in seconds and in the report's own way of measuring."""
     sides = []
     runs = [*cohort.runs("tanh").used, *cohort.runs("baseline").used]
-    fingerprints = {run.started.fingerprint for run in runs if run.started}
+    fingerprints = {place.fingerprint for run in runs for place in run.places}
     if len(fingerprints) == 1:
         sides += _ratio(cohort, measures.t25_seconds, "T25 in seconds of training, tanh over ReLU")
     elif fingerprints:

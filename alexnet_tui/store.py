@@ -127,11 +127,20 @@ class Store:
         except OSError as error:
             if run_id:
                 shutil.rmtree(self.root / run_id, ignore_errors=True)
-            raise StoreError(
-                self.root,
-                f"a run cannot be created here ({reason_of(error)}). Choose another folder with --runs-dir.",
-            ) from error
+            raise _not_creatable(self.root, reason_of(error)) from error
         return record
+
+    def check_writable(self) -> None:
+        """Refuse a folder in which no run can be made, before anything long is done for one; nothing is written.
+
+        Raises:
+            StoreError: The runs folder cannot be written.
+        """
+        present = next(path for path in (self.root, *self.root.absolute().parents) if os.path.lexists(path))
+        if not present.is_dir():
+            raise _not_creatable(self.root, f"{present} is not a folder")
+        if not os.access(present, os.W_OK | os.X_OK):
+            raise _not_creatable(self.root, f"{present} is read-only")
 
     def path(self, run_id: str) -> Path:
         """The directory of a run, one of its own or a reference run.
@@ -279,6 +288,10 @@ def read_record(directory: Path) -> RunRecord:
             raise StoreError(path, "a newer version of alexnet-tui made this run; update to read it.") from error
         raise StoreError(path, f"the run's record cannot be read: {printable(str(error), 200)}") from error
     return record if record.id == directory.name else msgspec.structs.replace(record, id=directory.name)
+
+
+def _not_creatable(root: Path, reason: str) -> StoreError:
+    return StoreError(root, f"a run cannot be created here ({reason}). Choose another folder with --runs-dir.")
 
 
 def _version_of(content: bytes) -> int:

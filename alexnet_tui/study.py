@@ -24,7 +24,7 @@ from alexnet_tui.events import Failed
 from alexnet_tui.files import LOCK_FILE, is_locked, read_small, reason_of, write_atomic
 from alexnet_tui.history import State
 from alexnet_tui.store import Store
-from alexnet_tui.text import printable
+from alexnet_tui.text import printable, quoted
 from alexnet_tui.variants import VARIANTS, nearest
 
 STUDIES = "studies"
@@ -80,6 +80,7 @@ class CellState(StrEnum):
     PLANNED = "planned"
     CANCELLED = "cancelled"
     DELETED = "deleted"
+    UNREADABLE = "unreadable"
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +92,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         seed: Its seed.
         state: The run's state, or that of a cell without one.
         run_id: The run, or empty before there is one.
-        reason: Why it failed, or empty.
+        reason: Why it failed or cannot be read, or empty.
         num_epochs_done: Whole epochs finished.
         epochs: Epochs planned.
     """
@@ -141,7 +142,7 @@ def plan(
     for variant in variants:
         if variant not in VARIANTS:
             known = nearest(variant, VARIANTS)
-            raise ConfigError("variants", f"there is no {printable(variant, 60)!r}; {known}")
+            raise ConfigError("variants", f"there is no {quoted(variant)}; {known}")
     fields = dict(overrides or {})
     configs = [
         RunConfig.from_text({**fields, "variant": variant, "seed": str(seed)}) for seed in seeds for variant in variants
@@ -187,14 +188,21 @@ def load(store: Store, name: str) -> Plan:
 
     Raises:
         RunNotFoundError: There is no such study.
-        StoreError: Its plan cannot be read.
+        StoreError: Its plan cannot be read, or the folder of its state leads elsewhere.
     """
     content = read_small(_plan_path(store, name)) if _NAME.fullmatch(name) else None
     if content is None:
         known = names(store)
         hint = f"there are {', '.join(known[:8])}." if known else "`alexnet-tui study new NAME` makes one."
-        raise RunNotFoundError(store.root / STUDIES, f"there is no study {printable(name, 80)!r}; {hint}")
-    return _decode(_plan_path(store, name), content, Plan)
+        raise RunNotFoundError(store.root / STUDIES, f"there is no study {quoted(name, 80)}; {hint}")
+    _refuse_link(store.root / STUDIES / name)
+    # The name is the file's, whatever a copied or forged plan says: folders are made after it.
+    return msgspec.structs.replace(_decode(_plan_path(store, name), content, Plan), name=name)
+
+
+def _refuse_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise StoreError(folder, "this is a link; a study's state is not read or written through it. Remove it.")
 
 
 def names(store: Store) -> list[str]:
@@ -204,7 +212,7 @@ def names(store: Store) -> list[str]:
 
 
 Find = Callable[[str], tuple[history.RunHistory, State] | None]
-"""Where to look a run up: its history and state, or None where it is gone."""
+"""Where to look a run up: its history and state, None where it is gone; a StoreError makes it unreadable."""
 
 
 def status(store: Store, plan: Plan, find: Find | None = None) -> list[Cell]:
@@ -232,21 +240,28 @@ def _find_on_disk(store: Store, run_id: str) -> tuple[history.RunHistory, State]
 
 
 def _cell(index: int, config: RunConfig, run_id: str, find: Find, *, is_cancelled: bool) -> Cell:
-    found = find(run_id) if run_id else None
-    if found is None:
-        state: str = CellState.DELETED if run_id else CellState.PLANNED
+    found, problem = None, ""
+    try:
+        found = find(run_id) if run_id else None
+    except StoreError as error:  # One damaged run must not hide or hold up all others.
+        problem = str(error).removeprefix(f"{error.path}: ")
+    if found is not None:
+        state: str = found[1]
+    elif problem:
+        state = CellState.UNREADABLE
     else:
-        state = found[1]
+        state = CellState.DELETED if run_id else CellState.PLANNED
     if is_cancelled and state in _UNFINISHED:
         state = CellState.CANCELLED
     final = found[0].final if found else None
+    failure = final.reason if isinstance(final, Failed) and state == State.FAILED else ""
     return Cell(
         index=index,
         variant=config.variant,
         seed=config.seed,
         state=str(state),
         run_id=run_id,
-        reason=final.reason if isinstance(final, Failed) and state == State.FAILED else "",
+        reason=problem or failure,
         num_epochs_done=found[0].num_epochs_done if found else 0,
         epochs=config.epochs,
     )
@@ -333,9 +348,10 @@ def study_folder(store: Store, name: str) -> Path:
     """The folder of what changes in a study, made if need be.
 
     Raises:
-        StoreError: It cannot be made.
+        StoreError: It cannot be made, or is a link to another.
     """
     folder = store.root / STUDIES / name
+    _refuse_link(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -364,8 +380,7 @@ def _plan_path(store: Store, name: str) -> Path:
 
 def _write_plan(store: Store, plan: Plan) -> Plan:
     if not _NAME.fullmatch(plan.name):
-        shown = printable(plan.name, 60)
-        raise UsageError(f"{shown!r} is no name for a study: use small letters, digits, - and _.")
+        raise UsageError(f"{quoted(plan.name)} is no name for a study: use small letters, digits, - and _.")
     if not 0 < len(plan.configs) <= MAX_CELLS or len(set(plan.configs)) < len(plan.configs):
         raise UsageError(f"a study has 1 to {MAX_CELLS} runs, each variant and seed once, not {len(plan.configs)}.")
     path = _plan_path(store, plan.name)

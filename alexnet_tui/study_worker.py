@@ -18,15 +18,18 @@ from dataclasses import dataclass, field
 import psutil
 
 from alexnet_tui import study
-from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError
+from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
 from alexnet_tui.files import reason_of, take_lock, write_owner
 from alexnet_tui.history import State
 from alexnet_tui.launch import local
+from alexnet_tui.run_cache import RunCache
 from alexnet_tui.store import Store
 
 WORKER = (sys.executable, "-m", "alexnet_tui", "study", "run")
 MAX_STARTS = 3
 WORKER_LOG = "worker.log"
+_STOP_PATIENCE_SECONDS = 60.0
+_SLICE_SECONDS = 0.1
 Say = Callable[[str], None]
 
 
@@ -53,7 +56,7 @@ def work(
     command: Sequence[str] = local.TRAINER,
     say: Say = lambda sentence: None,
     should_stop: Callable[[], bool] = lambda: False,
-    poll_seconds: float = 0.5,
+    poll_seconds: float = 2.0,
 ) -> list[study.Cell]:
     """Work through a plan until nothing is left to do; returns where every cell stands then.
 
@@ -75,20 +78,27 @@ def work(
     """
     with _worker_lock(store, plan.name):
         run_ids = study.prepare_runs(store, plan)
-        session = _Session()
+        session, runs = _Session(), RunCache(store)
         while not should_stop():
-            cells = study.status(store, plan)
+            cells = study.status(store, plan, runs.find)
             _tell(cells, session, say)
             session.seen |= {cell.index for cell in cells if cell.state == State.RUNNING}
             waiting = _waiting(store, plan.name, cells, session)
-            is_running = any(cell.state == State.RUNNING for cell in cells)
-            if not waiting and not is_running:
+            num_running = sum(cell.state == State.RUNNING for cell in cells)
+            if not waiting and not num_running:
                 return cells
-            is_started = bool(waiting) and _start_next(store, plan, waiting[0], parallel, command, session, say)
-            if not is_started:
-                time.sleep(poll_seconds)
+            may_start = bool(waiting) and num_running < parallel
+            if not (may_start and _start_next(store, plan, waiting[0], parallel, command, session, say)):
+                _pause(poll_seconds, should_stop)
         _stop_all(store, run_ids, say)
         return study.status(store, plan)
+
+
+def _pause(seconds: float, should_stop: Callable[[], bool]) -> None:
+    """Sleep, but not through a request to stop."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0 and not should_stop():
+        time.sleep(min(left, _SLICE_SECONDS))
 
 
 def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequence[str] = WORKER) -> bool:
@@ -152,7 +162,7 @@ def _start_next(
     with study.turn(store):
         if study.queue(store, plan.name).is_paused or _is_behind(store, plan):
             return False
-        others = [run_id for run_id in store.ids() if store.is_locked(run_id)]
+        others = [run_id for run_id in store.ids() if _is_locked(store, run_id)]
         if len(others) >= parallel:
             return False
         session.starts[cell.index] += 1
@@ -168,14 +178,27 @@ def _start_next(
     return True
 
 
+def _is_locked(store: Store, run_id: str) -> bool:
+    """Whether a run trains; one that was deleted meanwhile or cannot be looked at does not."""
+    try:
+        return store.is_locked(run_id)
+    except StoreError:
+        return False
+
+
 def _is_behind(store: Store, plan: study.Plan) -> bool:
     """Whether an older study with a worker has its turn first."""
-    for name in study.names(store):
-        if name != plan.name and study.has_worker(store, name) and not study.queue(store, name).is_paused:
-            other = study.load(store, name)
-            if (other.created, other.name) < (plan.created, plan.name):
-                return True
-    return False
+    return any(_goes_first(store, name, plan) for name in study.names(store) if name != plan.name)
+
+
+def _goes_first(store: Store, name: str, plan: study.Plan) -> bool:
+    try:
+        if not study.has_worker(store, name) or study.queue(store, name).is_paused:
+            return False
+        other = study.load(store, name)
+    except StoreError:  # A study that cannot be read cannot be worked through either.
+        return False
+    return (other.created, other.name) < (plan.created, plan.name)
 
 
 def _tell(cells: Sequence[study.Cell], session: _Session, say: Say) -> None:
@@ -194,14 +217,24 @@ def _name(cell: study.Cell) -> str:
 
 
 def _stop_all(store: Store, run_ids: Sequence[str], say: Say) -> None:
-    """Ask the trainers of this study for a checkpoint and wait until they have left."""
+    """Ask the trainers of this study for a checkpoint, all of them, then wait until they have left.
+
+    A trainer that was asked before is only waited for: a second request would cost its checkpoint.
+    """
+    leaving = []
     for run_id in run_ids:
         try:
-            if store.is_locked(run_id):
-                say(f"stopping run {run_id}")
-                local.stop(store, run_id, patience_seconds=60)
+            if not store.is_locked(run_id):
+                continue
+            say(f"stopping run {run_id}")
+            if not local.was_asked_to_stop(store, run_id):
+                local.stop(store, run_id)
+            leaving.append(run_id)
         except AlexnetTuiError as error:  # A run that was deleted or ended meanwhile needs no stop.
             say(str(error))
+    deadline = time.monotonic() + _STOP_PATIENCE_SECONDS
+    while any(_is_locked(store, run_id) for run_id in leaving) and time.monotonic() < deadline:
+        time.sleep(_SLICE_SECONDS)
 
 
 @contextmanager

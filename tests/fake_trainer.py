@@ -96,7 +96,7 @@ def main() -> None:
     player = Player(
         directory,
         needed_signals={"stubborn": 2, "deaf": 1000}.get(script, 1),
-        step_seconds=0.02 if script in {"slow", "stubborn", "deaf"} else 0.0,
+        step_seconds={"slow": 0.02, "stubborn": 0.02, "deaf": 0.02, "counting": 0.3}.get(script, 0.0),
     )
     player.begin()
     if script == "diverge":
@@ -118,3 +118,4 @@ def main() -> None:
 def _on_signal(number: int, frame: object) -> None:
     global _num_signals
     _num_signals += 1
+    print("asked to stop", file=sys.stderr, flush=True)

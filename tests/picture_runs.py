@@ -251,7 +251,13 @@ def _events(config: RunConfig, shape: Shape, ended: Ended) -> Iterator[ev.Event]
 def write_data(root: Path) -> None:
     """A data folder in which CIFAR-10 looks ready; there is nothing in it."""
     source = data_catalog.Source(
-        kind="torchvision", added=NOW, sha256="5a" * 32, native_size=32, num_train=50_000, num_test=_TEST_IMAGES, num_classes=10
+        kind="torchvision",
+        added=NOW,
+        sha256="5a" * 32,
+        native_size=32,
+        num_train=50_000,
+        num_test=_TEST_IMAGES,
+        num_classes=10,
     )
     data_catalog.write_source(root, "cifar10", source)
     cache = data_catalog.cache_path(root, "cifar10", source, 32)

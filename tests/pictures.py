@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_letters
-from typing import TypeVar, cast
+from typing import TypeVar
 from unittest.mock import patch
 
 import picture_runs
@@ -59,22 +59,24 @@ class Scene:
     Attributes:
         keys: What to press.
         shown: Texts that are on the screen once it is complete.
+        shown_wide: More of them, on the largest screen.
         compares: Lay the study's runs over each other.
         opens: Begin with the live run.
     """
 
     keys: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
+    shown_wide: tuple[str, ...] = ()
     compares: bool = False
     opens: bool = False
 
 
 SCENES = {
-    "runs": Scene(shown=("four-conv", "running")),
-    "new-run": Scene(keys=("2",), shown=("Start", "ready: 50,000")),
-    "run": Scene(shown=("epoch 64/100", "behind", "last steps"), opens=True),
+    "runs": Scene(shown=("running", "four-conv"), shown_wide=("Test accuracy", "to go")),
+    "new-run": Scene(keys=("2",), shown=("20m 02s", "ready: 50,000"), shown_wide=("augmentation", "dense 8")),
+    "run": Scene(shown=("epoch 64/100", "last steps", "behind"), shown_wide=("T25",), opens=True),
     "compare": Scene(keys=("g",), shown=("in 4 groups", "tanh n=5"), compares=True),
-    "report": Scene(keys=("5",), shown=("Verdict",)),
+    "report": Scene(keys=("5",), shown=("Claim 1", "SUPPORTED"), shown_wide=("Claim 3",)),
 }
 
 
@@ -134,17 +136,16 @@ async def staged(gallery: Gallery, name: str, size: tuple[int, int]) -> AsyncIte
                 app.open_compare(gallery.study)
                 await pilot.pause()
             await driver.press(*scene.keys)
-            screen = app.screen
-            if isinstance(screen, ReportScreen):
-                await driver.wait_for(lambda: cast("ReportScreen", screen).report is not None)
+            if isinstance(screen := app.screen, ReportScreen):
+                await driver.wait_for(lambda: screen.report is not None)
             await driver.wait_for(lambda: _is_complete(driver.text(), scene, size), _PATIENCE_SECONDS)
             await still(driver)
             yield driver
 
 
 def _is_complete(text: str, scene: Scene, size: tuple[int, int]) -> bool:
-    """Whether a screen shows all it will; a small one need not have room for more than its first text."""
-    wanted = scene.shown if size == SIZES[0] else scene.shown[:1]
+    """Whether a screen shows all it will."""
+    wanted = scene.shown + (scene.shown_wide if size == SIZES[0] else ())
     return all(one in text for one in wanted)
 
 
@@ -229,7 +230,8 @@ def capture(
         async with staged(gallery, name, size) as driver:
             for key, theme in THEMES.items():
                 driver.app.theme = theme
-                await driver.pilot.pause()
+                ground = f"on {driver.app.current_theme.background}"
+                await driver.wait_for(lambda ground=ground: any(ground in one for one in look(driver).legend))  # type: ignore[misc]
                 await still(driver)
                 found[key] = draw(driver)
         return found

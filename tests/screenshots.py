@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from pictures import SCENES, SIZES, Gallery, Look, capture, fixed_world, hang, look, snapshot, svg
+from pictures import SCENES, SIZES, Gallery, Look, capture, fixed_world, hang, look, snapshot, svg  # noqa: E402
 
 HERE = Path(__file__).parent
 SCREENSHOTS, SNAPSHOTS = HERE / "screenshots", HERE / "tui" / "snapshots"

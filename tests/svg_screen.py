@@ -95,9 +95,8 @@ def shape(symbol: str, left: float, top: float) -> tuple[str, str]:
         dashes = (f"M{left + step * index:g} {center:g}h{step / 2:g}" for index in range(_DASHED[symbol]))
         return "light", "".join(dashes)
     if symbol in _ROUND:
-        vertical, horizontal = _ROUND[symbol]
-        start = top if vertical == "u" else top + _HEIGHT
-        end = left if horizontal == "l" else left + _WIDTH
+        start = top if "u" in _ROUND[symbol] else top + _HEIGHT
+        end = left if "l" in _ROUND[symbol] else left + _WIDTH
         return "light", f"M{middle:g} {start:g}Q{middle:g} {center:g} {end:g} {center:g}"
     kind, arms = ("light", _LIGHT[symbol]) if symbol in _LIGHT else ("heavy", _HEAVY.get(symbol, ""))
     return kind, "".join(ends[arm] for arm in arms)
@@ -161,8 +160,8 @@ def _grounds(fills: Iterable[tuple[int, int, int, str]]) -> Iterator[str]:
             cells += before
         merged.append((column, row, cells, color))
     for column, row, cells, color in merged:
-        size = f'width="{cells * _WIDTH:g}" height="{_HEIGHT:g}"'
-        yield f'<rect x="{column * _WIDTH:g}" y="{row * _HEIGHT:g}" {size} fill="{color}" shape-rendering="crispEdges"/>'
+        place = f'x="{column * _WIDTH:g}" y="{row * _HEIGHT:g}" width="{cells * _WIDTH:g}" height="{_HEIGHT:g}"'
+        yield f'<rect {place} fill="{color}" shape-rendering="crispEdges"/>'
 
 
 def _colors(style: Style, front: ColorTriplet, back: ColorTriplet) -> tuple[ColorTriplet, ColorTriplet]:

@@ -4,7 +4,9 @@ import random
 
 import pytest
 from fake_histories import CLEAR, diverged, make_history, study
+from fake_runs import curve, started
 
+from alexnet_tui import events as ev
 from alexnet_tui import stats
 from alexnet_tui.claims import CLAIMS, ClaimVerdict, Verdict, judge
 from alexnet_tui.history import RunHistory, State
@@ -107,6 +109,34 @@ def test_unequal_conditions_are_inconclusive(change: dict[str, object], word: st
 
 
 @pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"device_class": "NVIDIA H100"}, "changed its device class when it was resumed: cpu, then NVIDIA H100."),
+        ({"precision": "bf16"}, "changed its precision when it was resumed: fp32, then bf16."),
+        ({"data_sha256": "cd" * 32}, "changed its data when it was resumed: abababababab, then cdcdcdcdcdcd."),
+        ({"commit": "deadbeef"}, "changed its code when it was resumed: commit c0ffee, then commit deadbeef."),
+    ],
+)
+def test_a_run_of_two_places_is_inconclusive_even_if_all_ended_in_one(change: dict[str, object], sentence: str) -> None:
+    histories = study(shift=CLEAR, change_started=change)  # type: ignore[arg-type]
+    odd = histories[-1]
+    first_half = [
+        started(odd.record.config),
+        *(curve(epoch, 20) for epoch in range(1, 11)),
+        started(odd.record.config, **change),
+        ev.Resumed(epoch=10, step=100, checkpoint="e0010", bit_exact=False),
+    ]
+    moved = RunHistory(odd.record).fold(first_half)  # type: ignore[arg-type]
+    moved.fold([curve(epoch, 20) for epoch in range(11, 21)])
+    moved.fold([ev.Finished(epoch=20, step=200, train_seconds=40.0, elapsed_seconds=50.0)])
+    first, _, third = judge([*histories[:-1], moved]).verdicts
+    assert third.verdict is Verdict.INCONCLUSIVE
+    assert f"Run {odd.id} {sentence}" in third.reasons
+    assert any("mixed (" in reason for reason in third.reasons)
+    assert first.verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.parametrize(
     "field", [("front_end", "same32"), ("learning_rate", "0.02"), ("data", "cifar100"), ("split", "holdout")]
 )
 def test_other_hyperparameters_may_not_differ(field: tuple[str, str]) -> None:
@@ -147,7 +177,7 @@ def test_of_two_runs_of_a_seed_the_newest_finished_counts() -> None:
     newer = make_history("baseline", 0, final=0.61, created=1_800_000_000.0, run_id="newer")
     judgement = judge([newer, *study(shift=CLEAR)])
     assert judgement.verdicts[2].larger.observations[0].run_id == "newer"
-    assert "newer finished run newer of the same seed" in judgement.cohort.set_aside[0].reason
+    assert "the finished run newer of the same seed counts" in judgement.cohort.set_aside[0].reason
 
 
 def test_arms_are_known_by_their_settings_and_not_by_the_variant_s_name() -> None:

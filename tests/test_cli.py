@@ -131,6 +131,18 @@ def test_a_read_only_runs_folder_is_a_sentence(run: Run, tmp_path: Path) -> None
     assert "a run cannot be created here" in result.err
 
 
+def test_a_runs_folder_that_cannot_be_written_is_told_before_data_are_prepared(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "link/runs"):
+        result = run("run", "--data", "synthetic", "--runs-dir", str(tmp_path / name))
+        assert (result.code, result.err.count("a run cannot be created here")) == (3, 1)
+    assert "drawing" not in result.err
+    assert not (tmp_path / "data").exists()
+
+
 def test_runs_dir_may_stand_before_the_command(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Store(tmp_path / "other")
     record = fake_runs.write_run(other, RunConfig(epochs=1))

@@ -4,9 +4,11 @@ import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -500,3 +502,16 @@ def test_cifar10_as_images() -> None:
     assert np.bincount(opened.train.labels).tolist() == [5000] * 10
     assert opened.mean == pytest.approx((0.4914, 0.4822, 0.4465), abs=0.001)
     assert opened.std == pytest.approx((0.247, 0.2435, 0.2616), abs=0.004)
+
+
+def test_a_picture_that_claims_to_be_gigantic_is_unreadable_like_any_other(tmp_path: Path) -> None:
+    bomb = bytearray(picture(1))
+    bomb[16:24] = struct.pack(
+        ">II", 60_000, 60_000
+    )  # Pillow's own error for this is neither an OSError nor a ValueError.
+    bomb[29:33] = struct.pack(">I", zlib.crc32(bytes(bomb[12:29])))
+    folder = write_folder(tmp_path / "pets", {**small_set(), "train/cat/bomb.png": bytes(bomb)})
+    sentence = refusal(folder)
+    assert "train/cat/bomb.png" in sentence
+    assert "1 image" in sentence
+    assert datasets.add(folder, "pets", skip_unreadable=True).num_train == 6

@@ -18,6 +18,7 @@ import fake_runs
 import fake_trainer
 import pytest
 from rich.console import Console
+from waiting import wait_for
 
 from alexnet_tui import events as ev
 from alexnet_tui import headless, history
@@ -38,13 +39,6 @@ def begin(store: Store, script: str, epochs: int = 3) -> str:
     run_id = store.create(RunConfig(epochs=epochs)).id
     local.start(store, run_id, command=fake_trainer.command(script))
     return run_id
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def has_trained(store: Store, run_id: str) -> bool:
@@ -259,13 +253,20 @@ def test_a_terminal_gets_a_display_and_survives_its_own_loss(store: Store) -> No
     assert local.kill(store, run_id)
 
 
-def rendered(history_: history.RunHistory, width: int, encoding: str = "utf-8") -> str:
+def rendered(history_: history.RunHistory, width: int, encoding: str = "utf-8", label: str = "") -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=file, width=width, force_terminal=False, markup=False)
-    console.print(headless.render(history_, console))
+    console.print(headless.render(history_, console, label=label))
     file.flush()
     assert isinstance(file.buffer, io.BytesIO)
     return file.buffer.getvalue().decode(encoding)
+
+
+def test_the_display_names_the_run_as_it_is_called_now(store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=4), label="old", epochs_done=2)
+    loaded = history.load(store, record.id)[0]
+    assert rendered(loaded, 120).splitlines()[0].endswith(f'{record.id} "old"')
+    assert rendered(loaded, 120, label="new\x1b[2J").splitlines()[0].endswith(f'{record.id} "new\\x1b[2J"')
 
 
 def test_the_display_fits_a_narrow_terminal_without_unicode(store: Store) -> None:

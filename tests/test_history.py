@@ -301,3 +301,20 @@ def test_a_run_of_a_stranger_is_read_to_its_end(store: Store, tmp_path: Path) ->
     path.write_bytes(damage + path.read_bytes() + damage)
     told, state = load(store, record.id)
     assert (state, told.num_epochs_done, told.newer_version) == (State.FINISHED, 1, True)
+
+
+def at(place: str) -> ev.Started:
+    return started(CONFIG, device_class=place)
+
+
+def test_places_are_those_whose_training_is_still_in_the_run() -> None:
+    def places(*events: ev.KnownEvent) -> list[str]:
+        return [place.device_class for place in history(*events).places]
+
+    assert places() == []
+    assert places(at("a")) == ["a"]
+    assert places(at("a"), epoch(1), at("b"), resumed(10)) == ["a"]  # The second has not trained yet.
+    assert places(at("a"), epoch(1), at("b"), resumed(10), epoch(2)) == ["a", "b"]
+    assert places(at("a"), epoch(1), at("b"), resumed(0, checkpoint=""), epoch(1)) == ["b"]  # From the very start.
+    told = (at("a"), epoch(1), at("b"), resumed(10), epoch(2), at("c"), resumed(10), epoch(2))
+    assert places(*told) == ["a", "c"]  # What the second did was taken back.

@@ -391,12 +391,22 @@ def test_a_file_that_became_shorter_is_read_again(events_path: Path) -> None:
     assert not reader.was_reset
 
 
+def test_a_torn_line_before_the_place_to_stop_at_does_not_lead_beyond_it(events_path: Path) -> None:
+    torn = line(0)[:20]
+    events_path.write_bytes(torn + b"\n" + line(1))
+    reader = EventReader(events_path)
+    assert reader.read_new(len(torn), until=len(torn)) == []
+    assert numbers(reader.read_new()) == [1]
+    assert reader.bad_lines == 1
+
+
 def test_a_small_limit_gives_everything_in_turns(events_path: Path) -> None:
     events_path.write_bytes(b"".join(line(index) for index in range(9)))
     reader, turns = EventReader(events_path), []
     while events := reader.read_new(limit_bytes=3 * len(line(0))):
         turns.append(numbers(events))
     assert turns == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert numbers(EventReader(events_path).read_new(until=2 * len(line(0)))) == [0, 1]
     assert EventReader(events_path).read_new(limit_bytes=0) == []
 
 

@@ -11,30 +11,27 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import fake_trainer
 import pytest
 from cli_caller import Run
+from fake_runs import curve, open_writer, started
+from waiting import wait_for
 
 from alexnet_tui import events as ev
 from alexnet_tui import study, study_worker
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import take_lock
-from alexnet_tui.history import State, load
+from alexnet_tui.gather import gather
+from alexnet_tui.history import RunHistory, State, load
 from alexnet_tui.launch import local
+from alexnet_tui.run_cache import RunCache
 from alexnet_tui.store import Store
 
 QUICK = {"epochs": "2", "data": "synthetic"}
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -142,6 +139,57 @@ def test_a_damaged_plan_is_a_sentence(store: Store, plan: study.Plan, content: b
     (store.root / "studies" / "report.json").write_bytes(content)
     with pytest.raises(StoreError, match="cannot be read"):
         study.load(store, "report")
+
+
+def test_a_forged_name_in_a_plan_leads_nowhere(store: Store, plan: study.Plan) -> None:
+    path = store.root / "studies" / "report.json"
+    path.write_text(path.read_text().replace('"report"', '"../../elsewhere"'))
+    forged = study.load(store, "report")
+    assert forged == plan
+    study.pause(store, forged.name)
+    assert not (store.root.parent / "elsewhere").exists()
+
+
+def test_a_study_whose_state_lies_elsewhere_is_refused(store: Store, plan: study.Plan, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (store.root / "studies" / "report").symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="this is a link"):
+        study.load(store, "report")
+    with pytest.raises(StoreError, match="this is a link"):
+        study.prepare_runs(store, plan)
+    assert list(elsewhere.iterdir()) == []
+
+
+def damage_first_run(store: Store, plan: study.Plan) -> str:
+    run_id = study.prepare_runs(store, plan)[0]
+    (store.path(run_id) / "run.json").write_text("{")
+    return run_id
+
+
+def test_one_damaged_run_does_not_hide_the_others(store: Store, plan: study.Plan) -> None:
+    run_id = damage_first_run(store, plan)
+    cell, *others = study.status(store, plan)
+    assert (cell.run_id, cell.state, cell.needs_training) == (run_id, "unreadable", False)
+    assert cell.reason.startswith("the run's record cannot be read")
+    assert [other.state for other in others] == ["queued"] * 3
+    found = gather(store, ["report"])
+    assert [(one.config, one.reason) for one in found.absent] == [(plan.configs[0], "unreadable")]
+    assert len(found.histories) == 3
+
+
+def test_a_damaged_run_is_left_alone_and_the_others_trained(store: Store, plan: study.Plan) -> None:
+    damage_first_run(store, plan)
+    cells = work(store, plan)
+    assert [cell.state for cell in cells] == ["unreadable"] + ["finished"] * 3
+
+
+def test_a_damaged_older_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
+    newer = study.plan(store, "newer", variants=["tanh"], seeds=[7], overrides=QUICK)
+    lock = take_lock(study.study_folder(store, "report"))  # As if a worker were at work on it.
+    (store.root / "studies" / "report.json").write_text("{")
+    assert [cell.state for cell in work(store, newer)] == ["finished"]
+    os.close(lock)
 
 
 def test_the_consoles_queue_names_its_plans(store: Store) -> None:
@@ -255,6 +303,53 @@ def test_stopping_the_worker_stops_its_runs_with_a_checkpoint(store: Store, plan
     assert [cell.state for cell in cells] == ["stopped", "queued", "queued", "queued"]
     work(store, plan)
     assert_each_cell_finished_once(store, plan)
+
+
+def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: study.Plan) -> None:
+    asked: list[str] = []
+
+    def stop_one_by_hand() -> bool:
+        running = [cell.run_id for cell in study.status(store, plan) if cell.state == State.RUNNING]
+        if len(running) == 2 and not asked:
+            wait_for(lambda: all(ev.Step in kinds(store, run_id) for run_id in running))
+            asked.append(running[0])
+            assert not local.was_asked_to_stop(store, running[0])
+            local.stop(store, running[0])
+            assert [local.was_asked_to_stop(store, run_id) for run_id in running] == [True, False]
+        return bool(asked)
+
+    work(store, plan, "counting", parallel=2, should_stop=stop_one_by_hand)
+    logs = [store.log_tail(cell.run_id) for cell in study.status(store, plan) if cell.state == State.STOPPED]
+    assert [log.count("asked to stop") for log in logs] == [1, 1]
+
+
+def test_a_cache_reads_only_what_is_new(store: Store) -> None:
+    cache, config = RunCache(store), RunConfig(epochs=3)
+    assert cache.find("nobody") is None
+    record = store.create(config)
+    assert cache.find(record.id) == (RunHistory(record), State.QUEUED)
+    lock = take_lock(store.path(record.id))
+    with open_writer(store.path(record.id)) as writer:
+        writer.write(started(config))
+        writer.write(curve(1, 3))
+        found = cache.find(record.id)
+        assert found is not None
+        history, state = found
+        assert (history.num_epochs_done, state) == (1, State.RUNNING)
+        writer.write(curve(2, 3))
+        assert cache.find(record.id) == (history, State.RUNNING)
+        assert history.num_epochs_done == 2
+        os.close(lock)
+        assert cache.find(record.id) == (history, State.LOST)
+        writer.write(ev.Finished(epoch=3, step=30, train_seconds=1.0, elapsed_seconds=1.0))
+    assert cache.find(record.id) == (history, State.FINISHED)
+    assert history.num_events == 4
+    (store.path(record.id) / "events.jsonl").write_bytes(b"")
+    fresh = cache.find(record.id)
+    assert fresh is not None
+    assert (fresh[0].num_events, fresh[1]) == (0, State.QUEUED)
+    store.delete(record.id)
+    assert cache.find(record.id) is None
 
 
 def test_two_workers_do_not_fight(store: Store, plan: study.Plan) -> None:

@@ -68,7 +68,9 @@ def _ask(arguments: Sequence[str]) -> str:
             timeout=_TIMEOUT_SECONDS,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        raise LaunchError(f"the trainer gave no answer within {_TIMEOUT_SECONDS} seconds.") from error
+    except OSError as error:
         raise LaunchError(f"the trainer could not be asked ({printable(str(error), 200)}).") from error
     if done.returncode == 0:
         return done.stdout

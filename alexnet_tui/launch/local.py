@@ -4,6 +4,7 @@ The run's lock is taken here and inherited by the trainer, so there is no moment
 slip in. The trainer's stdout is ``events.jsonl`` itself: no pipe ties it to this process or to a terminal.
 """
 
+import contextlib
 import os
 import signal
 import stat
@@ -14,15 +15,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from alexnet_tui.errors import LaunchError, StoreError
-from alexnet_tui.files import STOP_SIGNALS, Owner, reason_of, take_lock, write_owner
+from alexnet_tui.files import STOP_SIGNALS, Owner, read_small, reason_of, take_lock, write_atomic, write_owner
 from alexnet_tui.store import EVENTS_FILE, LOG_FILE, RECORD_VERSION, Store
 from alexnet_tui.text import printable
 
 TRAINER = (sys.executable, "-m", "alexnet_tui.train")
 LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
+STOP_FILE = "stop.json"
+"""Names the process that was last asked to stop, so that a second asker does not end it without its checkpoint."""
 _POLL_SECONDS = 0.02
 _START_TOLERANCE_SECONDS = 1.5
 
@@ -77,8 +81,21 @@ def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
     Raises:
         LaunchError: Nobody trains the run, or its trainer is on another machine or not to be known again.
     """
-    _signal(find_owner(store, run_id), signal.SIGTERM)
+    owner = find_owner(store, run_id)
+    _signal(owner, signal.SIGTERM)
+    # Without the note the stop is a stop all the same.
+    with contextlib.suppress(OSError, StoreError):
+        write_atomic(store.path(run_id) / STOP_FILE, msgspec.json.encode(owner))
     return wait_free(store, run_id, patience_seconds)
+
+
+def was_asked_to_stop(store: Store, run_id: str) -> bool:
+    """Whether the process that holds a run's lock has been asked to stop already."""
+    try:
+        content = read_small(store.path(run_id) / STOP_FILE)
+        return content is not None and msgspec.json.decode(content, type=Owner) == store.owner(run_id)
+    except (StoreError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
 
 
 def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
@@ -96,9 +113,12 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
         LaunchError: Its trainer is on another machine or not to be known again.
     """
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if not store.is_locked(run_id):
-            return True
-        _signal(find_owner(store, run_id), number)
+        try:
+            _signal(find_owner(store, run_id), number)
+        except LaunchError:
+            if store.is_locked(run_id):
+                raise
+            return True  # It left by itself, before the look or during it.
         if wait_free(store, run_id, patience_seconds):
             return True
     return False

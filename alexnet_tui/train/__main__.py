@@ -2,40 +2,58 @@
 
 The first thing it does is to keep standard output for events alone: whatever a library prints goes to standard
 error, which the launcher points at ``trainer.log``. SIGTERM, SIGINT and SIGUSR1 ask for a checkpoint and an end;
-a second one ends at once.
+a second one, later than a second after it, ends at once.
 """
 
 import contextlib
 import os
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from alexnet_tui import events as ev
-from alexnet_tui.errors import AlexnetTuiError, ExitCode, RunBusyError
+from alexnet_tui.errors import AlexnetTuiError, CheckpointError, DatasetError, DeviceError, ExitCode, RunBusyError
 from alexnet_tui.files import STOP_SIGNALS, reason_of, take_lock, write_owner
 from alexnet_tui.history import RunHistory
 from alexnet_tui.store import EVENTS_FILE, EventReader, Store
 from alexnet_tui.text import printable
 
+if TYPE_CHECKING:
+    from alexnet_tui.train.session import Session
+
 LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
+_SAME_REQUEST_SECONDS = 1.0
+_REASONS: dict[type[AlexnetTuiError], str] = {
+    DatasetError: "data",
+    DeviceError: "device",
+    CheckpointError: "checkpoint",
+}
+_OUT_OF_MEMORY = ("outofmemoryerror", "out of memory", "can't allocate memory", "alloc_failed")
 
 
 class StopRequest:
-    """Remembers that a signal asked for an end; a second signal ends the process at once."""
+    """Remembers that a signal asked for an end; a second signal ends the process at once.
+
+    Two within a second are one request: a stop from two places must not cost the checkpoint.
+    """
 
     def __init__(self) -> None:
         self.is_set = False
+        self._first_seconds = 0.0
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.is_set:
+        now = time.monotonic()
+        if self.is_set and now - self._first_seconds > _SAME_REQUEST_SECONDS:
             os._exit(ExitCode.TERMINATED)
-        self.is_set = True
+        if not self.is_set:
+            self.is_set, self._first_seconds = True, now
 
     def __call__(self) -> bool:
         """Whether to stop."""
@@ -78,7 +96,7 @@ def _train(directory: Path, descriptor: int, stop: StopRequest, *, from_scratch:
         return _fail(writer, "disk_full" if full else "error", message if full else str(error))
     except AlexnetTuiError as error:
         traceback.print_exc()
-        _fail(writer, "data" if error.exit_code == ExitCode.STORE_OR_DATA else "error", str(error))
+        _fail(writer, _REASONS.get(type(error), "error"), str(error))
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last door: the record must say how the run ended
         traceback.print_exc()
@@ -95,12 +113,21 @@ def _run(directory: Path, writer: ev.EventWriter, history: RunHistory, stop: Sto
     final: ev.Event | None = None
     for event in session.trainer.fit():
         if isinstance(event, ev.Finished):
-            session.save_predictions(directory)
+            _save_predictions(session, directory, writer)
         writer.write(event)
         final = event
     if isinstance(final, ev.Finished):
         return ExitCode.DONE
     return ExitCode.TERMINATED if isinstance(final, ev.Stopped) else ExitCode.TRAINING_FAILED
+
+
+def _save_predictions(session: "Session", directory: Path, writer: ev.EventWriter) -> None:
+    """The run is complete without them: a full disk here is a warning."""
+    try:
+        session.save_predictions(directory)
+    except OSError as error:
+        message = f"The predictions on the test images were not written ({reason_of(error)})."
+        writer.write(ev.Warned(code="predictions_failed", message=message))
 
 
 def _past(directory: Path) -> RunHistory:
@@ -120,8 +147,8 @@ def _past(directory: Path) -> RunHistory:
 def _explain(error: Exception) -> tuple[str, str]:
     """A reason word and a sentence for an error nobody foresaw."""
     text = printable(str(error), 300)
-    out_of_memory = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text
-    if isinstance(error, MemoryError) or out_of_memory:
+    said = f"{type(error).__name__} {text}".lower()
+    if isinstance(error, MemoryError) or any(word in said for word in _OUT_OF_MEMORY):
         return "oom", f"Out of memory{_peak_memory()}. Try a smaller batch size or front end. ({text})"
     return "error", f"{type(error).__name__}: {text} The traceback is in trainer.log."
 
@@ -131,7 +158,8 @@ def _peak_memory() -> str:
 
     if not torch.cuda.is_available():
         return ""
-    return f" after {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB on the GPU"
+    peak = max(torch.cuda.max_memory_allocated(index) for index in range(torch.cuda.device_count()))
+    return f" after {peak / 2**30:.1f} GiB on the GPU" if peak else ""
 
 
 def _fail(writer: ev.EventWriter, reason: str, message: str) -> int:

@@ -25,6 +25,7 @@ from alexnet_tui.text import printable
 
 KEEP = 2
 _STATE, _MANIFEST = "state.pt", "manifest.json"
+_DAMAGED = ".damaged-"
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +53,13 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes a checkpoint believable, and what it belongs to."""
+    """What makes a checkpoint believable, and what it belongs to.
+
+    `sha256` is that of ``state.pt``, `seal` that of this manifest with an empty seal.
+    """
 
     v: int = 1
+    seal: str = ""
     size_bytes: int
     sha256: str
     fingerprint: str
@@ -82,6 +87,8 @@ def save(
 ) -> tuple[str, int]:
     """Write a checkpoint and prune old ones; returns its name and size in bytes.
 
+    A checkpoint of this name with this very content is left as it is.
+
     Raises:
         OSError: The disk is full or the folder cannot be written; nothing half-written stays.
     """
@@ -98,14 +105,16 @@ def save(
         data_sha256=data,
         position=position,
     )
+    target = directory / name
+    if _holds(target, manifest.sha256):
+        return name, len(content)
     try:
         temporary.mkdir()
         _write(temporary / _STATE, content)
-        _write(temporary / _MANIFEST, msgspec.json.encode(manifest))
+        _write(temporary / _MANIFEST, msgspec.json.encode(_sealed(manifest)))
         sync_directory(temporary)
-        target = directory / name
-        if target.exists():
-            shutil.rmtree(target)
+        if target.exists():  # Damaged, or of a line of training that was given up.
+            target.rename(directory / f"{_DAMAGED}{name}.{uuid.uuid4().hex[:8]}")
         temporary.rename(target)
         sync_directory(directory)
     except OSError:
@@ -115,8 +124,20 @@ def save(
     return name, len(content)
 
 
+def set_aside(directory: Path) -> None:
+    """Move all checkpoints out of the way of a run that starts again; nothing is deleted."""
+    if not directory.is_dir():
+        return
+    number = 1
+    while (target := directory.with_name(f"{directory.name}-before-{number}")).exists():
+        number += 1
+    directory.rename(target)
+
+
 def load_newest(directory: Path, problems: list[str]) -> State | None:
     """The newest checkpoint whose hash is right, or None where there is no checkpoint at all.
+
+    Newer ones that cannot be believed are renamed, so that they never count as one of those to keep.
 
     Args:
         directory: The run's ``checkpoints`` folder.
@@ -126,11 +147,15 @@ def load_newest(directory: Path, problems: list[str]) -> State | None:
         CheckpointError: There are checkpoints, and none can be believed.
     """
     names = list_names(directory)
-    for name in names:
+    for position, name in enumerate(names):
         try:
-            return _load(directory, name)
+            state = _load(directory, name)
         except (CheckpointError, OSError) as error:
             problems.append(str(error))
+            continue
+        for damaged in names[:position]:
+            (directory / damaged).rename(directory / f"{_DAMAGED}{damaged}.{uuid.uuid4().hex[:8]}")
+        return state
     if names:
         raise CheckpointError(
             f"{directory}: no checkpoint can be trusted ({'; '.join(problems)}). Nothing was deleted; "
@@ -149,10 +174,7 @@ def list_names(directory: Path) -> list[str]:
 
 def _load(directory: Path, name: str) -> State:
     folder = directory / name
-    try:
-        manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"checkpoint {name}: its manifest cannot be read ({error})") from error
+    manifest = _read_manifest(folder)
     content = (folder / _STATE).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if len(content) != manifest.size_bytes or digest != manifest.sha256:
@@ -164,6 +186,31 @@ def _load(directory: Path, name: str) -> State:
     return State(name, manifest, state["masters"], state["velocities"])
 
 
+def _read_manifest(folder: Path) -> Manifest:
+    name = folder.name
+    try:
+        manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"checkpoint {name}: its manifest cannot be read ({error})") from error
+    if _sealed(manifest) != manifest:
+        raise CheckpointError(f"checkpoint {name}: its manifest does not match its seal")
+    return manifest
+
+
+def _sealed(manifest: Manifest) -> Manifest:
+    """The manifest with the hash of all the rest of it."""
+    open_manifest = msgspec.structs.replace(manifest, seal="")
+    return msgspec.structs.replace(manifest, seal=hashlib.sha256(msgspec.json.encode(open_manifest)).hexdigest())
+
+
+def _holds(folder: Path, sha256: str) -> bool:
+    """Whether a checkpoint is there already, whole, with this very content."""
+    try:
+        return hashlib.sha256((folder / _STATE).read_bytes()).hexdigest() == sha256 and bool(_read_manifest(folder))
+    except (OSError, CheckpointError):
+        return False
+
+
 def _write(path: Path, content: bytes | memoryview) -> None:
     with path.open("wb") as file:
         file.write(content)
@@ -172,11 +219,14 @@ def _write(path: Path, content: bytes | memoryview) -> None:
 
 
 def _prune(directory: Path) -> None:
-    """Keep the last two; drop temporary folders of attempts that died."""
+    """Keep the last two; then drop damaged ones and what attempts that died left behind."""
     for name in _superseded(directory):
         shutil.rmtree(directory / name, ignore_errors=True)
 
 
 def _superseded(directory: Path) -> Iterator[str]:
-    yield from list_names(directory)[KEEP:]
-    yield from (entry.name for entry in directory.iterdir() if entry.name.endswith(".tmp"))
+    names = list_names(directory)
+    yield from names[KEEP:]
+    for entry in directory.iterdir():
+        if entry.name.endswith(".tmp") or (entry.name.startswith(_DAMAGED) and len(names) >= KEEP):
+            yield entry.name

@@ -23,6 +23,7 @@ HOLDOUT_SHARE = 0.1
 # The split does not change with the seed of a run, so that all runs are judged on the same images.
 _SPLIT_SEED = 2012
 _CROP_PADDING = 4
+_COLOUR_CHUNK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +154,18 @@ class BatchMaker:
 def colour_components(dataset: Dataset, max_images: int = 10_000) -> Tensor:
     """Columns are the eigenvectors of the training pixels' colour covariance, times their eigenvalues, (3, 3).
 
-    In units of pixel values (0 to 255), as the images are when colour is shifted. The paper's eigenvalues are
-    those of RGB values on the scale 0 to 1 times the same draw; the shift is the same on either scale.
+    The paper does not give the scale of its pixels; here the components are those of RGB values from 0 to 1, and
+    the shift is then brought to the 0 to 255 of the pixels it is added to.
     """
     every = max(1, len(dataset.train.labels) // max_images)
-    pixels = np.asarray(dataset.train.images[::every], dtype=np.float64).transpose(1, 0, 2, 3).reshape(3, -1) / 255
-    values, vectors = np.linalg.eigh(np.cov(pixels))
+    images, count = dataset.train.images[::every], 0
+    sums, products = np.zeros(3), np.zeros((3, 3))
+    for start in range(0, len(images), _COLOUR_CHUNK):
+        pixels = np.asarray(images[start : start + _COLOUR_CHUNK], dtype=np.float64)
+        flat = pixels.transpose(1, 0, 2, 3).reshape(3, -1) / 255
+        sums, products, count = sums + flat.sum(1), products + flat @ flat.T, count + flat.shape[1]
+    mean = sums / count
+    values, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
     return torch.from_numpy(vectors * values * 255).float()
 
 

@@ -4,6 +4,7 @@ With ``--probe`` it also times five steps; without a configuration, of the defau
 on stderr where the device asked for is not here, 1 where the steps could not be made.
 """
 
+import signal
 import statistics
 import sys
 import time
@@ -21,6 +22,7 @@ from alexnet_tui.train.model import Dropout
 from alexnet_tui.variants import num_parameters
 
 _WARM_UP_STEPS, _TIMED_STEPS = 2, 5
+_LIMIT_SECONDS = 240
 
 
 def main() -> int:
@@ -44,6 +46,7 @@ def main() -> int:
         "num_parameters": num_parameters(config.architecture(10)),
     }
     if is_probe:
+        signal.alarm(_LIMIT_SECONDS)  # Steps that take for ever end, even where nobody waits for them any more.
         try:
             answer["step_milliseconds"] = 1000 * step_seconds(config, placement)
         except (RuntimeError, MemoryError) as error:  # Torch says so where memory does not suffice.

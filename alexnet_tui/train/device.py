@@ -43,7 +43,7 @@ def place(config: RunConfig) -> Placement:
     """Choose the device and its settings, and apply those that are global to the process.
 
     Raises:
-        DeviceError: The device asked for is not on this machine, or cannot do the precision asked for.
+        DeviceError: The device asked for is not on this machine.
     """
     device = _choose_device(config.device)
     threads = (
@@ -163,5 +163,6 @@ def _make_deterministic(device: torch.device) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=device.type == "mps")
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means float32.
     # Filling fresh memory guards reads of uninitialised values; nothing here reads any, and it costs a pass.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -2,14 +2,17 @@
 
 A process of its own, so that only it loads torchvision; the caller holds the data set's lock. Progress goes
 to stderr; on failure the last line of stdout is the sentence for the user. An archive that is already there
-is checked against its published MD5 before anything parses it.
+is checked against its published MD5 before anything parses it. Where the caller goes away meanwhile, it finishes
+its work without a word.
 """
 
 import hashlib
+import io
 import os
 import socket
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from alexnet_tui.data_catalog import BUILT_IN, DOWNLOADS, BuiltIn
 from alexnet_tui.datasets import store_arrays
@@ -19,15 +22,45 @@ from alexnet_tui.text import printable
 _TIMEOUT_SECONDS = 15
 
 
+class Talk(io.TextIOBase):
+    """Text for a reader who may have gone: what nobody reads is dropped.
+
+    Args:
+        stream: Where the text goes while there is a reader.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, or drop it."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            return len(text)
+        return len(text)
+
+    def isatty(self) -> bool:
+        """Whether a terminal shows it."""
+        return self._stream.isatty()
+
+
 def main(arguments: list[str]) -> int:
     """Download and store one data set; returns the exit code."""
     name, root = arguments[0], Path(arguments[1])
+    sys.stderr = Talk(sys.stderr)
+    answer, code = "", ExitCode.DONE
     try:
         _store(name, root)
     except DatasetError as error:
-        sys.stdout.write(str(error).partition(": ")[2] + "\n")
-        return int(error.exit_code)
-    return int(ExitCode.DONE)
+        answer, code = str(error).partition(": ")[2] + "\n", error.exit_code
+    try:
+        sys.stdout.write(answer)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would complain of it once more as it leaves.
+    return int(code)
 
 
 def _store(name: str, root: Path) -> None:

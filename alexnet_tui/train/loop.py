@@ -61,14 +61,15 @@ class Trainer:
         self._data_sha256 = data_sha256
         self._checkpoints = checkpoints
         self._should_stop = should_stop
-        self._epoch_sums = RunningSums()
-        self._interval_sums = RunningSums()
-        self._interval_seconds = 0.0
+        self._epoch_sums = RunningSums(placement.device)
+        self._interval_sums = RunningSums(placement.device)
+        self._interval_images, self._interval_seconds = 0, 0.0
         self._elapsed_before = 0.0
         self._clock_start = time.monotonic()
         self._generator = torch.Generator(device=placement.device)
         self._dropout = Dropout(config.dropout, self._generator) if config.dropout else None
         self._system = SystemSampler(placement.device)
+        self._loss_is_at_hand = placement.device.type == "cpu"
 
     @property
     def elapsed_seconds(self) -> float:
@@ -95,8 +96,8 @@ class Trainer:
         self.train_seconds = position.train_seconds
         self._elapsed_before, self._clock_start = position.elapsed_seconds, time.monotonic()
         self.schedule = Schedule(self.config, list(position.errors))
-        self._epoch_sums = RunningSums(*position.epoch_sums)
-        self._interval_sums = RunningSums(*position.interval_sums)
+        self._epoch_sums = RunningSums(self.placement.device, position.epoch_sums)
+        self._interval_sums = RunningSums(self.placement.device, position.interval_sums)
 
     def fit(self) -> Iterator[ev.Event]:
         """Train to the last epoch, or until asked to stop, or until the loss is not finite.
@@ -114,8 +115,8 @@ class Trainer:
                 return
             yield summary
             yield self._system.read()
-            if not all(math.isfinite(float(value)) for value in (summary.train_loss, summary.test_loss)):
-                yield self._diverged("loss over the epoch")
+            if not all(math.isfinite(float(value)) for value in _losses(summary)):
+                yield self._diverged(f"a loss after epoch {self.epoch} is not finite")
                 return
             self._next_epoch(1 - float(summary.test_accuracy if self.data.val is None else summary.val_accuracy or 0))
             done = self.epoch - 1
@@ -136,46 +137,52 @@ class Trainer:
         while self.step_in_epoch < self.steps_per_epoch and not self._should_stop():
             start = time.perf_counter()
             first = self.step_in_epoch * self.config.batch_size
-            loss, right, count = self._backward(order[first : first + self.config.batch_size])
-            if not math.isfinite(loss):
-                return self._diverged(f"loss {loss}")
+            measured_2, count = self._backward(order[first : first + self.config.batch_size])
+            # On a CPU a look at the loss is free; elsewhere it would wait for the device at every step.
+            if self._loss_is_at_hand and not math.isfinite(float(measured_2[0])):
+                return self._diverged(f"loss {float(measured_2[0])} in step {self.step + 1}, before the update")
             self.optimizer.step(learning_rate)
             self.step += 1
             self.step_in_epoch += 1
+            for sums in (self._epoch_sums, self._interval_sums):
+                sums.add(measured_2, count)
+            is_due = self.step % self.config.log_steps == 0
+            if is_due or self.step_in_epoch == self.steps_per_epoch:
+                self._interval_sums.wait()  # So that the seconds below are those of finished work.
             seconds = time.perf_counter() - start
             self.train_seconds += seconds
             self._interval_seconds += seconds
-            for sums in (self._epoch_sums, self._interval_sums):
-                sums.add(loss, right, count)
-            if self.step % self.config.log_steps == 0:
-                yield self._step_event(learning_rate)
+            self._interval_images += count
+            if is_due:
+                event = self._step_event(learning_rate)
+                yield event
+                if not math.isfinite(float(event.train_loss)):
+                    return self._diverged(f"loss {event.train_loss} at or before step {self.step}")
                 yield from self._system.due()
         return None
 
-    def _backward(self, index_N: Tensor) -> tuple[float, float, int]:
-        """Gradients of one batch; returns its mean loss, its right answers and its size."""
+    def _backward(self, index_N: Tensor) -> tuple[Tensor, int]:
+        """Gradients of one batch; returns (sum of losses, right answers) on the device, and its size."""
         self._generator.manual_seed(stream_seed(self.config.seed, "step", self.epoch, self.step_in_epoch))
         labels_N = self.data.train.labels_N[index_N]
         images = self.data.batches.training(self.data.train.pixels_NCHW[index_N], self._generator)
         logits_NK = self.network(images, self._dropout).float()
         loss = F.cross_entropy(logits_NK, labels_N)
         loss.backward()
-        right = (logits_NK.detach().argmax(1) == labels_N).sum()
-        # One transfer from the device, not two.
-        loss_value, right_value = torch.stack([loss.detach(), right.to(loss.dtype)]).tolist()
-        return loss_value, right_value, len(labels_N)
+        return _measure(loss.detach(), logits_NK.detach(), labels_N), len(labels_N)
 
     def _step_event(self, learning_rate: float) -> ev.Step:
-        sums, seconds = self._interval_sums, self._interval_seconds
+        loss, accuracy = self._interval_sums.means()
         event = ev.Step(
             epoch=self.epoch,
             step=self.step,
-            train_loss=ev.number(sums.mean_loss),
-            train_accuracy=sums.accuracy,
+            train_loss=ev.number(loss),
+            train_accuracy=accuracy,
             learning_rate=learning_rate,
-            images_per_second=round(sums.count / seconds, 1) if seconds else 0.0,
+            images_per_second=round(self._interval_images / max(self._interval_seconds, 1e-9), 1),
         )
-        self._interval_sums, self._interval_seconds = RunningSums(), 0.0
+        self._interval_sums = RunningSums(self.placement.device)
+        self._interval_images, self._interval_seconds = 0, 0.0
         return event
 
     def _evaluate_epoch(self) -> ev.Epoch | None:
@@ -192,12 +199,13 @@ class Trainer:
                     return None
                 measured[name] = result
         val = measured.get("val")
+        train_loss, train_accuracy = self._epoch_sums.means()
         seconds = max(self.train_seconds, 1e-9)
         return ev.Epoch(
             epoch=self.epoch,
             step=self.step,
-            train_loss=ev.number(self._epoch_sums.mean_loss),
-            train_accuracy=self._epoch_sums.accuracy,
+            train_loss=ev.number(train_loss),
+            train_accuracy=train_accuracy,
             train_eval_loss=ev.number(measured["train_eval"][0]),
             train_eval_accuracy=measured["train_eval"][1],
             test_loss=ev.number(measured["test"][0]),
@@ -213,14 +221,12 @@ class Trainer:
     @torch.no_grad()
     def evaluate(self, images: Images) -> tuple[float, float] | None:
         """Mean loss and accuracy in evaluation mode, or None when asked to stop meanwhile."""
-        sums = RunningSums()
+        sums = RunningSums(self.placement.device)
         for logits_NK, labels_N in self.predict(images):
             if self._should_stop():
                 return None
-            loss = F.cross_entropy(logits_NK, labels_N)
-            right = (logits_NK.argmax(1) == labels_N).sum()
-            sums.add(float(loss), float(right), len(labels_N))
-        return sums.mean_loss, sums.accuracy
+            sums.add(_measure(F.cross_entropy(logits_NK, labels_N), logits_NK, labels_N), len(labels_N))
+        return sums.means()
 
     @torch.no_grad()
     def predict(self, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
@@ -234,7 +240,7 @@ class Trainer:
     def _next_epoch(self, error: float) -> None:
         self.schedule.add(error)
         self.epoch, self.step_in_epoch = self.epoch + 1, 0
-        self._epoch_sums = RunningSums()
+        self._epoch_sums = RunningSums(self.placement.device)
 
     def _save(self) -> Iterator[ev.Event]:
         """Write a checkpoint; a full disk is a warning, and the last good checkpoint stays."""
@@ -264,51 +270,70 @@ class Trainer:
             yield ev.Warned(
                 code="checkpoint_failed",
                 message=f"The checkpoint of epoch {self.epoch - 1} was not written ({reason_of(error)});"
-                " training goes on and older checkpoints stay.",
+                " older checkpoints stay.",
             )
             return
         seconds = round(time.perf_counter() - start, 3)
         yield ev.Checkpoint(epoch=self.epoch - 1, step=self.step, name=name, size_bytes=size_bytes, seconds=seconds)
 
     def _leave(self) -> Iterator[ev.Event]:
-        yield from self._save()
-        yield ev.Stopped(epoch=self.epoch - 1, step=self.step, reason="asked to stop")
+        """End on request; weights that are not finite are never saved."""
+        if not math.isfinite(self._epoch_sums.means()[0]) and self.step_in_epoch:
+            yield self._diverged(f"the loss of epoch {self.epoch} is not finite at step {self.step}")
+            return
+        saved = list(self._save())
+        yield from saved
+        names = [event.name for event in saved if isinstance(event, ev.Checkpoint)]
+        reason = "asked to stop" if names else "asked to stop; no checkpoint was written, a resume repeats some steps"
+        yield ev.Stopped(epoch=self.epoch - 1, step=self.step, reason=reason)
 
     def _diverged(self, what: str) -> ev.Failed:
         return ev.Failed(
             reason="diverged",
-            message=f"Training diverged: {what} in epoch {self.epoch}, step {self.step + 1}, before the update."
-            f" Try a learning rate below {self.config.learning_rate:g}.",
+            message=f"Training diverged: {what}. Try a learning rate below {self.config.learning_rate:g}.",
             epoch=self.epoch,
             step=self.step,
         )
 
 
 class RunningSums:
-    """Means over images as they come; three sums are all there is to restore."""
+    """Means over images as they come, summed on the device; three sums are all there is to restore."""
 
-    def __init__(self, loss_sum: float = 0.0, right: float = 0.0, count: float = 0.0) -> None:
-        self.loss_sum, self.right, self.count = loss_sum, right, count
+    def __init__(self, device: torch.device, values: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> None:
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self._sums_2 = torch.tensor(values[:2], dtype=dtype, device=device)
+        self._count = values[2]
 
-    def add(self, mean_loss: float, right: float, count: int) -> None:
-        """Add a batch of `count` images."""
-        self.loss_sum += mean_loss * count
-        self.right += right
-        self.count += count
+    def add(self, measured_2: Tensor, count: int) -> None:
+        """Add a batch of `count` images: its sum of losses and its right answers."""
+        self._sums_2 += measured_2
+        self._count += count
+
+    def wait(self) -> None:
+        """Return when the device has done all that was added."""
+        self._sums_2.tolist()
 
     def values(self) -> tuple[float, float, float]:
-        """The three sums, as the constructor takes them."""
-        return self.loss_sum, self.right, self.count
+        """Sum of losses, right answers and images, as the constructor takes them."""
+        loss_sum, right = self._sums_2.tolist()
+        return loss_sum, right, self._count
 
-    @property
-    def mean_loss(self) -> float:
-        """Nats an image."""
-        return self.loss_sum / self.count if self.count else math.nan
+    def means(self) -> tuple[float, float]:
+        """Nats an image and share of right answers; (nan, 0) of no images."""
+        loss_sum, right, count = self.values()
+        return (loss_sum / count, right / count) if count else (math.nan, 0.0)
 
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return self.right / self.count if self.count else 0.0
+
+def _measure(mean_loss: Tensor, logits_NK: Tensor, labels_N: Tensor) -> Tensor:
+    """Sum of losses and number of right answers of a batch, (2,), on the device."""
+    right = (logits_NK.argmax(1) == labels_N).sum()
+    return torch.stack([mean_loss * len(labels_N), right.to(mean_loss.dtype)])
+
+
+def _losses(summary: ev.Epoch) -> list[ev.Number]:
+    """The losses of an epoch that were measured."""
+    losses = (summary.train_loss, summary.train_eval_loss, summary.test_loss, summary.val_loss)
+    return [loss for loss in losses if loss is not None]
 
 
 def build(config: RunConfig, placement: Placement, num_classes: int) -> tuple[AlexNet, MasterSGD]:

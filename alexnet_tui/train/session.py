@@ -1,5 +1,6 @@
 """From a run's record to a trainer that is ready to go: data loaded, network built, checkpoint restored."""
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import torch
 
 from alexnet_tui import __version__, datasets
 from alexnet_tui import events as ev
+from alexnet_tui.files import write_atomic
 from alexnet_tui.history import RunHistory
 from alexnet_tui.provenance import package_commit
 from alexnet_tui.text import printable
@@ -33,6 +35,9 @@ class Session:
 
         ``top_classes`` (N, 5) and ``top_probabilities`` (N, 5) are the five likeliest classes, ``labels`` (N,)
         the truth, ``conv1_filters`` (96, 3, k, k) the first layer's kernels.
+
+        Raises:
+            OSError: The disk is full or the folder cannot be written.
         """
         classes, probabilities, labels = [], [], []
         for logits_NK, labels_N in self.trainer.predict(self.trainer.data.test):
@@ -40,15 +45,15 @@ class Session:
             classes.append(top.indices.to(torch.int32).cpu())
             probabilities.append(top.values.half().cpu())
             labels.append(labels_N.to(torch.int32).cpu())
-        temporary = directory / ".predictions.tmp.npz"
+        buffer = io.BytesIO()
         np.savez_compressed(
-            temporary,
+            buffer,
             top_classes=torch.cat(classes).numpy(),
             top_probabilities=torch.cat(probabilities).numpy(),
             labels=torch.cat(labels).numpy(),
             conv1_filters=self.trainer.optimizer.masters[0].cpu().contiguous().numpy(),
         )
-        temporary.replace(directory / "predictions.npz")
+        write_atomic(directory / "predictions.npz", buffer.getvalue())
 
 
 def open_session(
@@ -60,7 +65,7 @@ def open_session(
         history: What earlier attempts of the run wrote.
         directory: The run's directory.
         should_stop: Asked between updates.
-        from_scratch: Ignore checkpoints; they stay on disk until newer ones replace them.
+        from_scratch: Set checkpoints aside, in a folder beside the new ones.
 
     Raises:
         DeviceError: The device is not there.
@@ -82,7 +87,9 @@ def open_session(
     )
     started = _started(trainer, dataset)
     problems: list[str] = []
-    state = None if from_scratch else checkpoint.load_newest(directory / "checkpoints", problems)
+    if from_scratch:
+        checkpoint.set_aside(directory / "checkpoints")
+    state = checkpoint.load_newest(directory / "checkpoints", problems)
     if state is not None:
         trainer.restore(state)
     opening: list[ev.Event] = [started]

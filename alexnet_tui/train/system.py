@@ -24,6 +24,7 @@ class SystemSampler:
         self._process = psutil.Process()
         self._process.cpu_percent()  # The first reading has no interval to refer to.
         self._last_seconds = time.monotonic()
+        self._reads_gpu = device.type == "cuda"
 
     def due(self) -> Iterator[ev.Event]:
         """A reading, if the last one is long enough ago."""
@@ -37,15 +38,15 @@ class SystemSampler:
         return ev.System(
             cpu_percent=round(self._process.cpu_percent(), 1),
             memory_bytes=self._process.memory_info().rss,
-            gpu_percent=_gpu_percent(self._device) if on_gpu else None,
+            gpu_percent=self._gpu_percent() if self._reads_gpu else None,
             gpu_memory_bytes=gpu_memory_bytes(self._device),
             gpu_name=torch.cuda.get_device_name(self._device) if on_gpu else None,
         )
 
-
-def _gpu_percent(device: torch.device) -> float | None:
-    """GPU utilisation, where NVIDIA's management library is installed."""
-    try:
-        return float(torch.cuda.utilization(device))
-    except (ModuleNotFoundError, RuntimeError):
-        return None
+    def _gpu_percent(self) -> float | None:
+        """GPU utilisation, where NVIDIA's management library is there and allows it."""
+        try:
+            return float(torch.cuda.utilization(self._device))
+        except Exception:  # noqa: BLE001 - its errors derive from Exception alone, and a reading must not end a run
+            self._reads_gpu = False
+            return None

@@ -151,7 +151,7 @@ class AlexnetApp(App[int]):
                 loop.add_signal_handler(number, self._exit_on, number)
         if self._first_run is not None:
             self.watcher.open(self._first_run)  # Now, so that its events are read once.
-        self._take(self.watcher.poll())
+        self._follow_ends(self.watcher.poll())  # The screen comes up after this, and looks for itself.
         self.run_worker(self._follow(), name="watcher")
         if self._first_run is not None:
             self.open_run(self._first_run)
@@ -160,16 +160,17 @@ class AlexnetApp(App[int]):
         self.exit(return_code=128 + number)
 
     async def _follow(self) -> None:
-        """Read the store four times a second while something runs, else once."""
-        busy_seconds = 0.5 if os.environ.get("SSH_CONNECTION") else 0.25
+        """Read the store once a second; while something runs, often, with a rest for the eye after news."""
+        news_seconds, busy_seconds = (0.5, 0.25) if os.environ.get("SSH_CONNECTION") else (0.2, 0.1)
         while True:
             batch = await asyncio.to_thread(self.watcher.read)
             if changed := self.watcher.apply(batch):
-                self._take(changed)
+                self._follow_ends(changed)
+                self.tell_screens(changed)
             is_busy = bool(self._live) or time.monotonic() < self._busy_until
-            seconds = 0.0 if batch.has_more else busy_seconds if is_busy else _QUIET_SECONDS
+            seconds = (news_seconds if changed else busy_seconds) if is_busy else _QUIET_SECONDS
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), seconds)
+                await asyncio.wait_for(self._woken.wait(), 0 if batch.has_more else seconds)
             self._woken.clear()
 
     def wake(self) -> None:
@@ -177,8 +178,8 @@ class AlexnetApp(App[int]):
         self._busy_until = time.monotonic() + _BUSY_SECONDS
         self._woken.set()
 
-    def _take(self, changed: set[str]) -> None:
-        """Tell of runs that ended, and let the screen draw."""
+    def _follow_ends(self, changed: set[str]) -> None:
+        """Tell of runs that ended."""
         for run_id in sorted(changed):
             is_running = self.watcher.states.get(run_id) is State.RUNNING
             if is_running:
@@ -186,7 +187,6 @@ class AlexnetApp(App[int]):
             elif run_id in self._live:
                 self._live.discard(run_id)
                 self._tell_end(run_id)
-        self.tell_screens(changed)
 
     def _tell_end(self, run_id: str) -> None:
         history, state = self.watcher.histories.get(run_id), self.watcher.states.get(run_id)
@@ -211,7 +211,7 @@ class AlexnetApp(App[int]):
     def open_run(self, run_id: str) -> None:
         """Show one run."""
         self._last_run = run_id
-        self.wake()
+        self._woken.set()  # Its steps are read now.
         self._show("run", run_id)
 
     def open_compare(self, run_ids: Sequence[str]) -> None:

@@ -32,6 +32,7 @@ _SMALLEST_COUNT_SPAN = 2.0
 _SMALLEST_SPAN_SHARE = 1e-4
 _FALLBACKS = ("primary", "warning", "success", "error", "accent", "secondary")
 NUM_COLOURS = 8
+_ROWS_A_REGION_COSTS = 3
 
 
 class MetricChart(Widget):
@@ -192,8 +193,8 @@ class MetricChart(Widget):
             for row in range(sheet.height)
             if sheet.chars[row] != old.sheet.chars[row] or sheet.styles[row] != old.sheet.styles[row]
         ]
-        if rows:
-            self.refresh(*(Region(0, row, sheet.width, 1) for row in rows))
+        if rows:  # Each region costs as much as several rows.
+            self.refresh(*(Region(0, top, sheet.width, height) for top, height in _stretches(rows)))
 
     def _style(self, name: str) -> Style:
         """The terminal style of a style name of `plot`."""
@@ -337,6 +338,18 @@ class MetricChart(Widget):
     def _x_under(self, event: events.MouseEvent) -> float | None:
         offset = event.get_content_offset(self)
         return None if offset is None else self.picture.x_at(offset.x)
+
+
+def _stretches(rows: Sequence[int]) -> list[tuple[int, int]]:
+    """First row and height of each stretch of sorted rows; a few rows between two do not part them."""
+    stretches: list[tuple[int, int]] = []
+    for row in rows:
+        if stretches and row - sum(stretches[-1]) <= _ROWS_A_REGION_COSTS:
+            top, _ = stretches.pop()
+            stretches.append((top, row + 1 - top))
+        else:
+            stretches.append((row, 1))
+    return stretches
 
 
 def series_colour(variables: dict[str, str], slot: int) -> Color:

@@ -17,7 +17,7 @@ from alexnet_tui.config import (
     preset_settings,
 )
 from alexnet_tui.errors import ConfigError
-from alexnet_tui.text import printable
+from alexnet_tui.text import quoted
 from alexnet_tui.variants import VARIANTS
 
 PRESET_FIELDS = ("variant", "front_end")
@@ -155,7 +155,7 @@ def parse_seeds(text: str) -> int:
     """
     plain = text.strip()
     if not (plain.isascii() and plain.isdigit()) or not 1 <= int(plain) <= MAX_SEEDS:
-        raise ConfigError(SEEDS, f"must be a whole number, 1 to {MAX_SEEDS}, not {printable(text, 30)!r}.")
+        raise ConfigError(SEEDS, f"must be a whole number, 1 to {MAX_SEEDS}, not {quoted(text, 30)}.")
     return int(plain)
 
 

@@ -339,8 +339,11 @@ class FieldRow(Widget):
         self._message.display = bool(note)
 
 
-class FieldGroup(Collapsible):
-    """A foldable group of rows; folded, its title tells the values in one line."""
+class FieldGroup(Collapsible, inherit_css=False):
+    """A foldable group of rows; folded, its title tells the values in one line.
+
+    It does without Textual's own style: a `:focus-within` rule in it would style every row anew at each key.
+    """
 
     def __init__(self, group: str, rows: Sequence[FieldRow]) -> None:
         super().__init__(*rows, title="", collapsed=True, classes="group")

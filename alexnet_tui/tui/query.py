@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from alexnet_tui.config import SPECS, TYPES, format_value
 from alexnet_tui.errors import UsageError
 from alexnet_tui.history import State
-from alexnet_tui.text import printable
+from alexnet_tui.text import printable, quoted
 from alexnet_tui.tui.rows import RunRow
 from alexnet_tui.variants import nearest
 
@@ -148,7 +148,7 @@ def _term(word: str, query: Query) -> Predicate:
     if key in SPECS:
         return _field(key, sign, value)
     known = ["is", *_TEXTS, *_NUMBERS, *SPECS, *ALIASES]
-    raise QueryError(f"there is no {printable(match['key'], 30)!r} to filter by; {nearest(key, known)}")
+    raise QueryError(f"there is no {quoted(match['key'], 30)} to filter by; {nearest(key, known)}")
 
 
 def _anywhere(text: str) -> Predicate:
@@ -163,7 +163,7 @@ def _anywhere(text: str) -> Predicate:
 def _flag(value: str, query: Query) -> Predicate:
     flag = _FLAGS.get(value.casefold())
     if flag is None:
-        raise QueryError(f"a run is never {printable(value, 30)!r}; {nearest(value.casefold(), _FLAGS)}")
+        raise QueryError(f"a run is never {quoted(value, 30)}; {nearest(value.casefold(), _FLAGS)}")
     return lambda row: flag(row, query)
 
 
@@ -204,7 +204,7 @@ def _parse_number(name: str, text: str) -> float:
     try:
         value = float(number)
     except ValueError:
-        raise QueryError(f"{printable(name, 30)} needs a number, not {printable(text, 30)!r}.") from None
+        raise QueryError(f"{printable(name, 30)} needs a number, not {quoted(text, 30)}.") from None
     return value * _UNITS.get(unit, 1.0)
 
 

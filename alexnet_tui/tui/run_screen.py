@@ -29,7 +29,7 @@ from alexnet_tui.tui.run_head import Head, numbers_panel
 
 _PAGES = ("curves", "config", "log", "system")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
-_STEP_SECONDS, _HEAD_SECONDS = 1.0, 0.9
+_STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
 _NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
 
 
@@ -143,7 +143,7 @@ class RunScreen(ChartScreen):
     def on_mount(self) -> None:
         """Follow the steps, and let the age of the last point grow."""
         self.console.watcher.open(self.run_id)
-        self.set_interval(1.0, self._tick)
+        self._ticker = self.set_interval(1.0, self._tick)
         self._fit(self.app.size)  # Its own is not known yet, and fitting later would lay it out twice.
         self._refresh()
 
@@ -181,6 +181,10 @@ class RunScreen(ChartScreen):
             return
         history = self.history
         state = self.console.watcher.states.get(self.run_id, State.QUEUED)
+        if state is State.RUNNING or self.page == "log":
+            self._ticker.resume()
+        else:
+            self._ticker.pause()  # Nothing here grows older.
         self._show_head(self._head(history, state))
         if history is None:
             for chart in self.charts():
@@ -210,7 +214,7 @@ class RunScreen(ChartScreen):
         self.query_one(f"#{page}", TextPage).show(plain(content, self.console.ascii_only))
 
     def _show_curves(self) -> None:
-        """Draw the charts if a point is new; a step alone waits for up to a second."""
+        """Draw the charts if a point is new; steps alone wait a moment for others."""
         history, pinned = self.history, self.pinned
         assert history is not None
         state = self.console.watcher.states.get(self.run_id, State.QUEUED)

@@ -75,6 +75,7 @@ class RunsScreen(Screen[None]):
         self._shown: list[RunRow] = []
         self._dirty: set[str] = set()
         self._refreshed = 0.0
+        self._is_stale = False
         self._refresh_timer: Timer | None = None
         self._preview_timer: Timer | None = None
 
@@ -107,9 +108,13 @@ class RunsScreen(Screen[None]):
         """Show what is known."""
         self.refresh_rows()
 
+    def on_screen_suspend(self) -> None:
+        """Another screen lies on top, and gets the news."""
+        self._is_stale = True
+
     def on_screen_resume(self) -> None:
         """Runs went on while another screen was on top."""
-        if self._refreshed:
+        if self._is_stale:
             self.refresh_rows()
 
     def on_resize(self, event: Resize) -> None:
@@ -127,7 +132,7 @@ class RunsScreen(Screen[None]):
 
     def refresh_rows(self, only: Iterable[str] | None = None) -> None:
         """Make the rows again, of all runs or of some, and show them."""
-        watcher, self._refreshed = self._alexnet.watcher, time.monotonic()
+        watcher, self._refreshed, self._is_stale = self._alexnet.watcher, time.monotonic(), False
         fresh = rows_of(watcher.histories, watcher.states, watcher.notes, watcher.references, only)
         if only is None:
             self._rows = fresh

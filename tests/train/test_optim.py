@@ -25,6 +25,27 @@ def test_float32_equals_torchs_sgd_at_a_constant_rate() -> None:
         torch.testing.assert_close(mine, other)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_form_for_gpus_computes_the_same(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    start = [torch.randn(7, 5), torch.randn(4, 3, 3, 3).contiguous(memory_format=torch.channels_last)]
+    gradients = [torch.randn(tensor.shape).to(dtype) for tensor in start]
+    results = []
+    for in_pieces in (True, False):
+        parameters = [nn.Parameter(tensor.to(dtype)) for tensor in start]
+        is_same = dtype is torch.float32
+        masters = [p.data if is_same else t.clone() for p, t in zip(parameters, start, strict=True)]
+        optimizer = MasterSGD(parameters, masters, 0.9, 5e-4)
+        optimizer._walks_in_pieces = in_pieces
+        for _ in range(3):
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient.clone()
+            optimizer.step(0.01)
+        results.append([*parameters, *masters])
+    for mine, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
 def test_bf16_weights_follow_float32_masters_through_tiny_updates() -> None:
     parameter = nn.Parameter(torch.ones(1000, dtype=torch.bfloat16))
     master = torch.ones(1000)

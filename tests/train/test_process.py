@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from waiting import wait_for
 
 from alexnet_tui import events as ev
 from alexnet_tui.config import RunConfig
@@ -27,14 +27,6 @@ SMALL = {
     "checkpoint_epochs": "1",
     "threads": "1",
 }
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
-    """Return when the condition holds; fail when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.05)
 
 
 def losses(history: RunHistory) -> list[float]:
@@ -140,8 +132,18 @@ def test_stdout_carries_nothing_but_events(store: Store, synthetic: Path) -> Non
     assert [event.seq for event in events] == list(range(len(events)))
 
 
-def test_out_of_memory_is_named() -> None:
-    reason, message = _explain(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 1 byte"))
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 1 byte"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_is_named(error: Exception) -> None:
+    reason, message = _explain(error)
     assert reason == "oom"
     assert "smaller batch size" in message
 

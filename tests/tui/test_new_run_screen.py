@@ -2,20 +2,20 @@
 
 import asyncio
 import contextlib
-import functools
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import fake_trainer
 import pytest
+from console_driver import driven
 from fake_runs import write_run
 from textual.app import App
 from textual.pilot import Pilot
-from textual.widgets import Collapsible, Static
+from textual.widgets import Static
 
 from alexnet_tui import datasets, study
 from alexnet_tui.config import SPECS, RunConfig
@@ -25,21 +25,10 @@ from alexnet_tui.launch import local
 from alexnet_tui.store import Store
 from alexnet_tui.tui import new_run_screen as screen_module
 from alexnet_tui.tui.draft import Draft, command_line
-from alexnet_tui.tui.form import ChoiceField, FieldRow, TextField
+from alexnet_tui.tui.form import ChoiceField, FieldGroup, FieldRow, TextField
 from alexnet_tui.tui.new_run_screen import NewRunScreen
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
 from alexnet_tui.tui.watcher import RunsWatcher
-
-
-def driven(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test that runs in an event loop of its own."""
-
-    @functools.wraps(test)
-    def run(*args: object, **kwargs: object) -> None:
-        asyncio.run(test(*args, **kwargs))
-
-    return run
-
 
 FINISHED_AT_ONCE = (sys.executable, "-c", "pass")
 
@@ -92,8 +81,7 @@ class Form:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
-            await asyncio.sleep(0.02)
-            await self.pilot.pause()
+            await asyncio.sleep(0.01)
 
     async def type(self, name: str, text: str) -> None:
         if self.row(name) not in self.screen.query("#form > FieldRow"):
@@ -106,8 +94,8 @@ class Form:
     def row(self, name: str) -> FieldRow:
         return self.screen.query_one(f"#row-{name}", FieldRow)
 
-    def group_of(self, name: str) -> Collapsible:
-        groups = self.screen.query(Collapsible)
+    def group_of(self, name: str) -> FieldGroup:
+        groups = self.screen.query(FieldGroup)
         return next(group for group in groups if self.row(name) in group.query(FieldRow).results())
 
     def text(self, selector: str) -> str:
@@ -461,18 +449,18 @@ async def test_a_past_run_is_a_template_with_its_differences_marked(store: Store
 async def test_folded_groups_tell_what_differs(store: Store) -> None:
     async with opened(store, size=(80, 24)) as form:
         await form.type("momentum", "0.8")
-        titles = [str(group.title) for group in form.screen.query(Collapsible)]
+        titles = [str(group.title) for group in form.screen.query(FieldGroup)]
         assert any("momentum 0.8" in title for title in titles)
 
 
 @driven
 async def test_unfold_key_opens_and_closes_every_group(store: Store) -> None:
     async with opened(store, size=(80, 24)) as form:
-        assert all(group.collapsed for group in form.screen.query(Collapsible))
+        assert all(group.collapsed for group in form.screen.query(FieldGroup))
         await form.press("f3")
-        assert not any(group.collapsed for group in form.screen.query(Collapsible))
+        assert not any(group.collapsed for group in form.screen.query(FieldGroup))
         await form.press("f3")
-        assert all(group.collapsed for group in form.screen.query(Collapsible))
+        assert all(group.collapsed for group in form.screen.query(FieldGroup))
 
 
 @driven
@@ -492,14 +480,18 @@ async def test_layers_key_shows_the_table_on_a_narrow_screen_and_escape_steps_ou
 async def test_every_field_can_be_reached_by_tab_and_is_in_sight(store: Store, size: tuple[int, int]) -> None:
     async with opened(store, size=size) as form:
         await form.press("f3")
-        seen = set()
+        window, seen = form.screen.query_one("#form"), set[str]()
+        wanted = {f"edit-{name}" for name in SPECS} | {"start", "queue"}
         for _ in range(len(SPECS) + 20):
-            seen.add(form.focused())
             focused = form.screen.focused
+            seen.add(form.focused())
+            if wanted <= seen:
+                break
             if isinstance(focused, TextField | ChoiceField):
-                assert form.screen.query_one("#form").region.contains_region(focused.region), focused.id
-            await form.press("tab")
-        assert {f"edit-{name}" for name in SPECS} | {"start", "queue"} <= seen
+                await form.until(lambda field=focused: window.region.contains_region(field.region))  # type: ignore[misc]
+            form.app.simulate_key("tab")  # As a press, without its wait for all to rest.
+            await form.until(lambda field=focused: form.screen.focused is not field)  # type: ignore[misc]
+        assert wanted <= seen
 
 
 @driven

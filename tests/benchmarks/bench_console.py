@@ -1,0 +1,335 @@
+"""What the console costs, beside its bars and beside an empty Textual app; on Linux, with a processor left over.
+
+    python tests/benchmarks/bench_console.py [--rounds 7] [--idle 15] [--follow 15]
+
+Each program runs on a pseudo-terminal of 160x45. CPU is user and system time of the whole process; on a shared
+machine it grows by a third, so the smallest of some rounds stands first, the median second, and the empty app,
+which runs in turns with ours, says how busy the machine was. The numbers:
+
+    start       CPU until the preview's chart of the newest of 200 runs is drawn
+    long run    CPU until both charts of a run of 100,000 steps are drawn
+    idle        share of a core, and bytes to the terminal, with nothing happening
+    follow      share of a core while a run logs 10 points a second
+    latency     from the stamp in a line of the record to its step on the screen
+    key         from a key to what it asks for on the screen, while 10,000 events a second arrive
+"""
+
+import argparse
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.make_runs import write_one
+from fake_runs import open_writer, started
+
+from alexnet_tui import events as ev
+from alexnet_tui.config import RunConfig
+from alexnet_tui.files import take_lock
+from alexnet_tui.store import EVENTS_FILE, Store
+from alexnet_tui.variants import VARIANTS
+
+TOTAL_STEPS = 90_000_000
+EMPTY_APP = """
+from textual.app import App
+from textual.widgets import Footer, Header, Label
+
+class Empty(App):
+    def compose(self):
+        yield Header()
+        yield Label("this-is-all")
+        yield Footer()
+
+Empty().run()
+"""
+_CURVE = rb"(?:\xe2[\xa1-\xa3][\x80-\xbf]){2}"
+"""Braille cells beside each other, none of them empty or nearly so."""
+_QUIET_SECONDS = 0.15
+
+
+class Terminal:
+    """A program on a pseudo-terminal; what it writes is kept, unseen."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.output = bytearray()
+        self.pid, self._descriptor = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 45, 160, 0, 0))
+            os.execvpe(command[0], list(command), environment)
+
+    def read(self, seconds: float) -> bytes:
+        """What comes within a time, or nothing."""
+        if not select.select([self._descriptor], [], [], seconds)[0]:
+            return b""
+        data = os.read(self._descriptor, 1 << 20)
+        self.output += data
+        return data
+
+    def watch(self, seconds: float) -> None:
+        """Read for a time."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.read(left)
+
+    def wait_for(self, pattern: bytes, start: int = 0, seconds: float = 30) -> float:
+        """Read until the pattern has come; when that was, in seconds since 1970."""
+        wanted, end = re.compile(pattern, re.DOTALL), time.monotonic() + seconds
+        while not wanted.search(self.output, start):
+            if time.monotonic() > end:
+                raise SystemExit(f"{pattern!r} never came; the last output: {bytes(self.output[-300:])!r}")
+            self.read(0.05)
+        return time.time()
+
+    def settle(self) -> None:
+        """Read until nothing has come for a moment."""
+        while self.read(_QUIET_SECONDS):
+            pass
+
+    def send(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._descriptor, keys.encode())
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of all its threads, to the nanosecond."""
+        tasks = Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+    @property
+    def peak_megabytes(self) -> float:
+        """The most memory it ever held."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+    def close(self) -> None:
+        """End the program."""
+        os.kill(self.pid, signal.SIGTERM)
+        try:
+            while True:
+                self.read(5)
+        except OSError:  # The other end is closed.
+            pass
+        os.waitpid(self.pid, 0)
+        os.close(self._descriptor)
+
+
+@contextmanager
+def running(command: Sequence[str]) -> Iterator[Terminal]:
+    """A program while the block runs."""
+    terminal = Terminal(command)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start: processor time until something is drawn, and memory."""
+
+    cpu_seconds: float
+    megabytes: float
+
+
+def start(command: Sequence[str], pattern: bytes) -> Start:
+    """Start a program until a pattern is drawn."""
+    with running(command) as terminal:
+        terminal.wait_for(pattern)
+        terminal.settle()
+        return Start(terminal.cpu_seconds, terminal.peak_megabytes)
+
+
+def idle(command: Sequence[str], seconds: float) -> tuple[float, float]:
+    """Percent of a core, and bytes a second, of a program left alone."""
+    with running(command) as terminal:
+        terminal.watch(5)
+        return usage(terminal, seconds)
+
+
+def usage(terminal: Terminal, seconds: float) -> tuple[float, float]:
+    """Percent of a core, and bytes a second, from now on."""
+    cpu, size = terminal.cpu_seconds, len(terminal.output)
+    terminal.watch(seconds)
+    return 100 * (terminal.cpu_seconds - cpu) / seconds, (len(terminal.output) - size) / seconds
+
+
+def write_live(root: Path, rate: float) -> None:
+    """Be a trainer that logs at a rate, until it is killed."""
+    config = RunConfig.from_text({"epochs": "1000", "data": "synthetic"})
+    store = Store(root)
+    directory = store.path(store.create(config, label="live").id)
+    lock = take_lock(directory)
+    with open_writer(directory) as writer:
+        writer.write(started(config, steps_per_epoch=TOTAL_STEPS // 1000, total_steps=TOTAL_STEPS))
+        print("up", flush=True)
+        begin, step = time.monotonic(), 0
+        while lock >= 0:
+            while step < (time.monotonic() - begin) * rate:
+                step += 1
+                loss = 2.3 / (1 + step / 1000) * (1 + 0.02 * (step * 7919 % 101 - 50) / 50)
+                writer.write(
+                    ev.Step(
+                        epoch=1,
+                        step=step,
+                        train_loss=loss,
+                        train_accuracy=0.5,
+                        learning_rate=0.01,
+                        images_per_second=1700.0,
+                    )
+                )
+            time.sleep(min(0.01, 1 / rate))
+
+
+@contextmanager
+def live_run(root: Path, rate: float) -> Iterator[Store]:
+    """A run that another process writes while the block runs."""
+    command = [sys.executable, __file__, "--write", str(root), "--rate", str(rate)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as trainer:
+        assert trainer.stdout is not None
+        trainer.stdout.readline()
+        try:
+            yield Store(root)
+        finally:
+            trainer.kill()
+
+
+def follow(root: Path, rate: float, seconds: float) -> tuple[float, list[float]]:
+    """Percent of a core, and the delay of every line, of following a run."""
+    seen: list[tuple[float, int]] = []
+    shown = re.compile(rf"([\d,]+)/{TOTAL_STEPS:,}".encode())
+    with live_run(root, rate) as store, running(console(root, "attach", "last")) as terminal:
+        terminal.watch(4)
+        cpu, begin, place = terminal.cpu_seconds, time.time(), len(terminal.output)
+        while time.time() < begin + seconds:
+            terminal.read(0.05)
+            for match in shown.finditer(terminal.output, place):
+                seen.append((time.time(), int(match[1].replace(b",", b""))))
+                place = match.end()
+        percent = 100 * (terminal.cpu_seconds - cpu) / (time.time() - begin)
+        lines = (store.path(store.resolve("last")) / EVENTS_FILE).read_bytes().splitlines()
+    walls = {event.step: event.wall for event in map(ev.decode, lines[:-1]) if isinstance(event, ev.Step)}
+    delays, last = list[float](), seen[0][1]
+    for at, step in seen:
+        delays += [at - walls[one] for one in range(last + 1, step + 1) if one in walls]
+        last = max(last, step)
+    return percent, delays
+
+
+def keys(root: Path, rate: float, rounds: int) -> list[float]:
+    """Seconds from a key to its effect while events pour in."""
+    asked = (("]", rb"[Bb]atch"), ("[", rb"Loss"), ("\x1b[D", rb"at epoch"), ("G", rb"log\x1b"), ("S", rb"EMA 0\.6"))
+    delays: list[float] = []
+    with live_run(root, rate), running(console(root, "attach", "last")) as terminal:
+        terminal.wait_for(_CURVE)
+        terminal.watch(3)
+        for round_ in range(rounds):
+            for index, (key, effect) in enumerate(asked):
+                terminal.watch(0.2 + 0.037 * ((round_ * 5 + index) % 7))  # Not in step with anything.
+                place, before = len(terminal.output), time.time()
+                terminal.send(key)
+                delays.append(terminal.wait_for(effect, place) - before)
+            for key in ("S", "S", "S", "S", "G", "\x1b"):  # Back to where the round began.
+                terminal.send(key)
+                terminal.watch(0.3)
+    return delays
+
+
+def console(root: Path, *arguments: str) -> list[str]:
+    """The command that opens the console on a folder."""
+    program = str(Path(sys.executable).with_name("alexnet-tui"))
+    return [program, *arguments, "--runs-dir", str(root)]
+
+
+def tell(name: str, values: Sequence[float], bar: float, unit: str, empty: Sequence[float] = ()) -> None:
+    """One line: smallest, median, how the smallest stands to the bar, and the empty app beside it."""
+    best, middle = min(values), statistics.median(values)
+    line = f"{name:34s} {best:8.3f} min {middle:8.3f} median {unit:8s} bar {bar:<6g} ratio {best / bar:5.2f}"
+    if empty:
+        line += (
+            f"   empty app {min(empty):.3f} min {statistics.median(empty):.3f} median, {best / min(empty):.2f} of it"
+        )
+    print(f"{line}   n={len(values)}", flush=True)
+
+
+def tell_delays(name: str, delays: Sequence[float], bars: dict[int, float]) -> None:
+    """One line: percentiles of delays beside their bars."""
+    ordered = sorted(delays)
+    parts = []
+    for percent, bar in bars.items():
+        value = ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+        parts.append(
+            f"{'max' if percent == 100 else f'p{percent}'} {value:.3f} s (bar {bar:g}, ratio {value / bar:.2f})"
+        )
+    print(f"{name:34s} {', '.join(parts)}   n={len(ordered)}", flush=True)
+
+
+def starts(folder: Path, rounds: int) -> None:
+    """The two starts, in turns with the empty app."""
+    many, long = folder / "many", folder / "long"
+    for index in range(200):
+        write_one(Store(many), list(VARIANTS)[index % 4], index // 4, 200)
+    write_one(Store(long), "baseline", 0, 100_000)
+    commands = {
+        "empty": ([sys.executable, "-c", EMPTY_APP], rb"this-is-all"),
+        "many": (console(many), _CURVE),
+        "long": (console(long, "attach", "last"), rb"last steps.*" + _CURVE),
+    }
+    found: dict[str, list[Start]] = {name: [] for name in commands}
+    for _ in range(rounds + 1):
+        for name, (command, pattern) in commands.items():
+            found[name].append(start(command, pattern))
+    cpu = {name: [one.cpu_seconds for one in values[1:]] for name, values in found.items()}
+    memory = {name: [one.megabytes for one in values[1:]] for name, values in found.items()}
+    tell("start: 200 runs, first chart", cpu["many"], 0.35, "s CPU", cpu["empty"])
+    tell("start: memory", memory["many"], 70, "MB", memory["empty"])
+    tell("long run: 100,000 steps drawn", cpu["long"], 0.9, "s CPU", cpu["empty"])
+    tell("long run: memory", memory["long"], 90, "MB", memory["empty"])
+
+
+def main() -> None:
+    """Measure all and print it beside the bars."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--idle", type=float, default=15)
+    parser.add_argument("--follow", type=float, default=15)
+    parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--rate", type=float, default=10, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.write is not None:
+        write_live(arguments.write, arguments.rate)
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores at the start")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        starts(folder, arguments.rounds)
+        empty = [idle([sys.executable, "-c", EMPTY_APP], arguments.idle)]
+        for place, command in (("Runs", console(folder / "many")), ("Run", console(folder / "long", "attach", "last"))):
+            found = [idle(command, arguments.idle)]
+            tell(f"idle: {place} screen", [found[0][0]], 0.3, "% core", [empty[0][0]])
+            print(f"{'':34s} {found[0][1]:.0f} bytes/s (bar 0; empty app {empty[0][1]:.0f})")
+        for rate in (1, 10):
+            percent, delays = follow(folder / f"live{rate}", rate, arguments.follow)
+            tell(f"follow: {rate} points/s", [percent], 4, "% core")
+            tell_delays(f"latency: {rate} points/s", delays, {50: 0.15, 100: 0.35})
+        tell_delays("key: 10,000 events/s", keys(folder / "flood", 10_000, arguments.rounds), {50: 0.05, 95: 0.05})
+    print(f"load {os.getloadavg()[0]:.1f} at the end")
+
+
+if __name__ == "__main__":
+    main()

@@ -130,7 +130,7 @@ def delete(
     size = _tree_size(store.path(run_id))
     lost = (
         f"run {run_id}{_quoted_label(store, history)} ({state}): {history.num_epochs_done} epochs,"
-        f" {len(history.checkpoints)} checkpoints, {format_bytes(size)} on disk"
+        f" {len(store.checkpoints(run_id))} checkpoints, {format_bytes(size)} on disk"
     )
     if state is State.RUNNING:
         raise RunBusyError(f"run {run_id} is being trained; stop it first: alexnet-tui stop {run_id}")

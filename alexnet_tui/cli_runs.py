@@ -144,7 +144,7 @@ def _details(store: Store, history: RunHistory) -> dict[str, options.Json]:
         "final": _final(history),
         "device": history.started.device if history.started else None,
         "num_parameters": history.started.num_parameters if history.started else None,
-        "checkpoints": list(history.checkpoints),
+        "checkpoints": list(store.checkpoints(history.id)),
         "warnings": list(history.warnings),
         "bit_exact": history.bit_exact,
         "argv": list(history.record.argv),
@@ -260,14 +260,14 @@ def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[s
     shape = sparkline(history.epochs["test_accuracy"], 60, ascii_only=not options.can_draw())
     loss = sparkline(history.epochs["train_loss"], 60, ascii_only=not options.can_draw())
     failed = state in {State.FAILED, State.LOST}
-    note = store.notes(history.id).note
+    note, checkpoints = store.notes(history.id).note, store.checkpoints(history.id)
     paragraphs = [
         (
             "test accuracy and training loss, by epoch",
             [shape, f"{loss}  {_last_loss(history)}"] if shape else [],
         ),
         ("changed from the defaults", changes),
-        ("checkpoints", [", ".join(history.checkpoints[-5:])] if history.checkpoints else []),
+        ("checkpoints", [", ".join(checkpoints[-5:])] if checkpoints else []),
         ("warnings", history.warnings[-5:]),
         ("note", [note] if note else []),
         ("end of trainer.log", store.log_tail(history.id).splitlines()[-8:] if failed else []),

@@ -6,6 +6,7 @@ links and anything that is not a regular file are never followed.
 """
 
 import errno
+import fcntl
 import json
 import os
 import platform
@@ -13,7 +14,7 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -229,6 +230,32 @@ class Store:
         except OSError as error:
             raise StoreError(path, f"the notes cannot be saved ({reason_of(error)}).") from error
 
+    def change_notes(self, run_id: str, change: Callable[[Notes], Notes]) -> Notes:
+        """Change the notes of a run as they are on disk now, one viewer after the other; the new notes.
+
+        Raises:
+            StoreError: The run's directory cannot be written.
+        """
+        directory = self.path(run_id)
+        try:
+            turn = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise StoreError(directory, f"the notes cannot be saved ({reason_of(error)}).") from error
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            notes = change(self.notes(run_id))
+            self.save_notes(run_id, notes)
+            return notes
+        except OSError as error:
+            raise StoreError(directory, f"the notes cannot be saved ({reason_of(error)}).") from error
+        finally:
+            os.close(turn)
+
+    def checkpoints(self, run_id: str) -> list[str]:
+        """Names of the checkpoints on disk, the oldest first; older ones were removed in the course of training."""
+        folder = self.path(run_id) / "checkpoints"
+        return _subfolders(folder) if _is_directory(folder) else []
+
     def is_locked(self, run_id: str) -> bool:
         """Whether some process holds the run's lock now."""
         return is_locked(self.path(run_id) / LOCK_FILE)
@@ -324,6 +351,16 @@ def _is_directory(path: Path) -> bool:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
         return False
+
+
+def _subfolders(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError as error:
+        raise StoreError(folder, f"the checkpoints cannot be looked at ({reason_of(error)}).") from error
+    whole = (name for name in names if not name.startswith("."))
+    return sorted(whole, key=lambda name: [int(digits) for digits in re.findall(r"\d+", name)])
 
 
 def _run_directories(root: Path) -> list[str]:

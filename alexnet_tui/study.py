@@ -17,12 +17,13 @@ from typing import TypeVar
 
 import msgspec
 
-from alexnet_tui import __version__, history
+from alexnet_tui import __version__
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.events import Failed
 from alexnet_tui.files import LOCK_FILE, is_locked, read_small, reason_of, write_atomic
-from alexnet_tui.history import State
+from alexnet_tui.history import RunHistory, State
+from alexnet_tui.run_cache import RunCache
 from alexnet_tui.store import Store
 from alexnet_tui.text import printable, quoted
 from alexnet_tui.variants import VARIANTS, nearest
@@ -207,11 +208,10 @@ def _refuse_link(folder: Path) -> None:
 
 def names(store: Store) -> list[str]:
     """Names of all studies, in alphabetical order."""
-    found = (store.root / STUDIES).glob("*.json")
-    return sorted(path.stem for path in found if _NAME.fullmatch(path.stem))
+    return sorted(path.stem for path in (store.root / STUDIES).glob("*.json") if _NAME.fullmatch(path.stem))
 
 
-Find = Callable[[str], tuple[history.RunHistory, State] | None]
+Find = Callable[[str], tuple[RunHistory, State] | None]
 """Where to look a run up: its history and state, None where it is gone; a StoreError makes it unreadable."""
 
 
@@ -223,20 +223,13 @@ def status(store: Store, plan: Plan, find: Find | None = None) -> list[Cell]:
         plan: The plan.
         find: Where runs are known already; else they are read from the disk.
     """
-    look = find or (lambda run_id: _find_on_disk(store, run_id))
+    look = find or RunCache(store).find
     run_ids = _known_runs(store, plan)
     cancelled = set(queue(store, plan.name).cancelled)
     return [
         _cell(index, config, run_ids.get(index, ""), look, is_cancelled=index in cancelled)
         for index, config in enumerate(plan.configs)
     ]
-
-
-def _find_on_disk(store: Store, run_id: str) -> tuple[history.RunHistory, State] | None:
-    try:
-        return history.load(store, run_id, skip_steps=True)
-    except RunNotFoundError:
-        return None
 
 
 def _cell(index: int, config: RunConfig, run_id: str, find: Find, *, is_cancelled: bool) -> Cell:
@@ -254,14 +247,13 @@ def _cell(index: int, config: RunConfig, run_id: str, find: Find, *, is_cancelle
     if is_cancelled and state in _UNFINISHED:
         state = CellState.CANCELLED
     final = found[0].final if found else None
-    failure = final.reason if isinstance(final, Failed) and state == State.FAILED else ""
     return Cell(
         index=index,
         variant=config.variant,
         seed=config.seed,
         state=str(state),
         run_id=run_id,
-        reason=problem or failure,
+        reason=final.reason if isinstance(final, Failed) and state == State.FAILED else problem,
         num_epochs_done=found[0].num_epochs_done if found else 0,
         epochs=config.epochs,
     )

@@ -16,7 +16,8 @@ def table() -> str:
     rows = ["| option | default | values | |", "|---|---|---|---|"]
     for name, spec in SPECS.items():
         values = range_text(name).replace("|", r"\|")
-        rows.append(f"| `{option_name(name)}` | {format_value(default_of(name))} | {values} | {spec.help} |")
+        option = "VARIANT" if name == "variant" else option_name(name)
+        rows.append(f"| `{option}` | {format_value(default_of(name))} | {values} | {spec.help} |")
     return "\n".join(rows) + "\n"
 
 

@@ -440,6 +440,21 @@ def test_the_longest_line_allowed_is_read(events_path: Path) -> None:
     assert reader.bad_lines == 1
 
 
+def test_a_line_longer_than_one_read_is_not_waited_for_forever(events_path: Path) -> None:
+    events_path.write_bytes(line(0, "m" * 5000) + line(1) + b"x" * (MAX_LINE_BYTES + 9) + b"\n" + line(2))
+    reader = EventReader(events_path)
+    found: list[int] = []
+    while events := reader.read_new(limit_bytes=1000):
+        found += numbers(events)
+    assert (found, reader.bad_lines) == ([0, 1, 2], 1)
+
+
+def test_an_event_spread_over_two_lines_is_two_bad_lines(events_path: Path) -> None:
+    events_path.write_bytes(line(0) + line(1).replace(b",", b",\n", 1) + line(2))
+    reader = EventReader(events_path)
+    assert (numbers(reader.read_new()), reader.bad_lines) == ([0, 2], 2)
+
+
 def test_steps_are_skipped_in_whatever_order_their_keys_come(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=2))
     path = store.path(record.id) / EVENTS_FILE

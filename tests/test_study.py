@@ -26,7 +26,7 @@ from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import take_lock
 from alexnet_tui.gather import gather
-from alexnet_tui.history import RunHistory, State, load
+from alexnet_tui.history import State, load
 from alexnet_tui.launch import local
 from alexnet_tui.run_cache import RunCache
 from alexnet_tui.store import Store
@@ -325,31 +325,35 @@ def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: stu
 
 def test_a_cache_reads_only_what_is_new(store: Store) -> None:
     cache, config = RunCache(store), RunConfig(epochs=3)
+    run_id = store.create(config).id
+
+    def look() -> tuple[int, State]:
+        found = cache.find(run_id)
+        assert found is not None
+        return found[0].num_events, found[1]
+
     assert cache.find("nobody") is None
-    record = store.create(config)
-    assert cache.find(record.id) == (RunHistory(record), State.QUEUED)
-    lock = take_lock(store.path(record.id))
-    with open_writer(store.path(record.id)) as writer:
+    assert look() == (0, State.QUEUED)
+    lock = take_lock(store.path(run_id))
+    with open_writer(store.path(run_id)) as writer:
         writer.write(started(config))
         writer.write(curve(1, 3))
-        found = cache.find(record.id)
-        assert found is not None
-        history, state = found
-        assert (history.num_epochs_done, state) == (1, State.RUNNING)
+        assert look() == (2, State.RUNNING)
+        first = cache.find(run_id)
         writer.write(curve(2, 3))
-        assert cache.find(record.id) == (history, State.RUNNING)
-        assert history.num_epochs_done == 2
+        assert look() == (3, State.RUNNING)
         os.close(lock)
-        assert cache.find(record.id) == (history, State.LOST)
+        assert look() == (3, State.LOST)
         writer.write(ev.Finished(epoch=3, step=30, train_seconds=1.0, elapsed_seconds=1.0))
-    assert cache.find(record.id) == (history, State.FINISHED)
-    assert history.num_events == 4
-    (store.path(record.id) / "events.jsonl").write_bytes(b"")
-    fresh = cache.find(record.id)
-    assert fresh is not None
-    assert (fresh[0].num_events, fresh[1]) == (0, State.QUEUED)
-    store.delete(record.id)
-    assert cache.find(record.id) is None
+    assert look() == (4, State.FINISHED)
+    last = cache.find(run_id)
+    assert first is not None
+    assert last is not None
+    assert last[0] is first[0]
+    (store.path(run_id) / "events.jsonl").write_bytes(b"")
+    assert look() == (0, State.QUEUED)
+    store.delete(run_id)
+    assert cache.find(run_id) is None
 
 
 def test_two_workers_do_not_fight(store: Store, plan: study.Plan) -> None:

@@ -14,6 +14,7 @@ from textual.widgets import Input
 from alexnet_tui.text import printable
 
 PLACES = (("runs", "Runs"), ("new", "New run"), ("run", "Run"), ("compare", "Compare"), ("report", "Report"))
+_ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
 _KEY_NAMES = {
     "question_mark": "?",
     "slash": "/",
@@ -28,10 +29,6 @@ _KEY_NAMES = {
     "full_stop": ".",
     "comma": ",",
     "equals_sign": "=",
-    "left": "←",
-    "right": "→",
-    "up": "↑",
-    "down": "↓",
 }
 
 
@@ -42,7 +39,7 @@ def key_name(key: str, ascii_only: bool = False) -> str:
         return "^" + key[5:]
     if key.startswith("shift+") and len(key) == 7:
         return key[6:].upper()
-    return key if ascii_only else _KEY_NAMES.get(key, key)
+    return _KEY_NAMES.get(key) or (key if ascii_only else _ARROWS.get(key, key))
 
 
 class TopBar(Widget):

@@ -147,7 +147,9 @@ def _time(row: RunRow, context: Context, _: int) -> Cell:
 
 
 def _curve(row: RunRow, context: Context, width: int) -> Cell:
-    return sparkline(row.curve, width, context.ascii_only), "live" if row.state is State.RUNNING else "curve"
+    # A full block would touch the row above: the column would be one slab.
+    line = sparkline(row.curve, width, context.ascii_only).replace("█", "▇")
+    return line, "live" if row.state is State.RUNNING else "curve"
 
 
 def _text(value: Callable[[RunRow], str], style: str = "") -> Callable[[RunRow, Context, int], Cell]:

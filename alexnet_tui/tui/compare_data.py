@@ -194,11 +194,6 @@ class Column:
     is_number: bool = True
 
     @property
-    def text_width(self) -> int:
-        """Cells its values need, without the differences."""
-        return max(len(self.title), *(len(cell.text) for cell in self.cells))
-
-    @property
     def width(self) -> int:
         """Cells it needs in all."""
         delta = max(len(cell.delta) for cell in self.cells)

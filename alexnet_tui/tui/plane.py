@@ -192,20 +192,22 @@ class Plane:
 
     def end_labels(self, prepared: Sequence[Prepared]) -> None:
         """Names behind the curves' last points, moved apart where they would cover each other."""
-        wanted: list[tuple[int, int, Curve]] = []
+        wanted: list[tuple[float, int, int, Curve]] = []
         for one in prepared:
             seen = np.flatnonzero(np.isfinite(one.y) & (one.x <= self.window.x_high))
             place = self.cell(float(one.x[seen[-1]]), float(one.y[seen[-1]])) if len(seen) else None
             if place is not None:
-                wanted.append((*place, one.curve))
-        wanted.sort(key=lambda entry: entry[0])
-        taken: dict[int, list[range]] = {}
-        for row, column, curve in wanted:
+                wanted.append((float(one.y[seen[-1]]), *place, one.curve))
+        wanted.sort(key=lambda entry: -entry[0])
+        placed: list[tuple[int, range]] = []
+        for _, row, column, curve in wanted:
             name = printable(curve.name, END_LABEL_CELLS)
             cells = range(column + 2, column + 2 + cell_len(name))
-            free = next((near for near in self._near(row) if _is_free(cells, taken.get(near, []))), None)
+            # Below every name it would touch that belongs to a higher curve: names stand in the order of the curves.
+            above = max((other for other, taken in placed if _touch(cells, taken)), default=-1)
+            free = next((near for near in self._near(row) if near > above), None)
             if free is not None:
-                taken.setdefault(free, []).append(cells)
+                placed.append((free, cells))
                 self.sheet.put(free, column + 2, name, style_of(curve))
 
     def _near(self, row: int) -> Iterator[int]:
@@ -215,5 +217,5 @@ class Plane:
                 yield row + distance
 
 
-def _is_free(cells: range, taken: Sequence[range]) -> bool:
-    return all(cells.stop < other.start or other.stop < cells.start for other in taken)
+def _touch(cells: range, other: range) -> bool:
+    return cells.start <= other.stop and other.start <= cells.stop

@@ -163,7 +163,7 @@ def _ask(app: "AlexnetApp", screen: TextScreen, take: Callable[[str], None]) -> 
 def _save(app: "AlexnetApp", run_ids: Sequence[str], change: Callable[[Notes], Notes]) -> None:
     for run_id in run_ids:
         try:
-            app.watcher.save_notes(run_id, change(app.watcher.notes.get(run_id) or Notes()))
+            app.watcher.change_notes(run_id, change)
         except AlexnetTuiError as error:
             tell(app, str(error), is_error=True)
     app.tell_screens(set(run_ids))

@@ -119,14 +119,6 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
             if self.rows[index].id in fresh:
                 self._refresh_row(index)
 
-    def go_to(self, run_id: str) -> bool:
-        """Put the cursor on a run; False where it is not shown."""
-        for index, row in enumerate(self.rows):
-            if run_id in row.members:
-                self._move_to(index)
-                return True
-        return False
-
     def move(self, rows: int) -> None:
         """Move the cursor by so many rows."""
         self._move_to(self.cursor + rows)

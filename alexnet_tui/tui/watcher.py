@@ -154,14 +154,13 @@ class RunsWatcher:
         self.problems.update(batch.problems)
         return changed
 
-    def save_notes(self, run_id: str, notes: Notes) -> None:
-        """Replace the notes of a run, on disk and here.
+    def change_notes(self, run_id: str, change: Callable[[Notes], Notes]) -> None:
+        """Change the notes of a run as they are on disk now, there and here.
 
         Raises:
             StoreError: The run's directory cannot be written.
         """
-        self.store.save_notes(run_id, notes)
-        self.notes[run_id] = notes
+        self.notes[run_id] = self.store.change_notes(run_id, change)
 
     def forget(self, run_id: str) -> None:
         """Drop a run at once, as after deleting it."""

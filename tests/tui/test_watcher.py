@@ -194,7 +194,7 @@ def test_notes_of_another_viewer_arrive(store: Store, watcher: RunsWatcher, cloc
 def test_saving_notes_needs_no_reading(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     record = write_run(store, RunConfig(epochs=1))
     watcher.poll()
-    watcher.save_notes(record.id, Notes(label="mine"))
+    watcher.change_notes(record.id, lambda old: Notes(label="mine"))
     assert watcher.notes[record.id].label == "mine"
     assert later(watcher, clock) == set()
 

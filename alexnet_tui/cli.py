@@ -12,7 +12,7 @@ from pathlib import Path
 
 from alexnet_tui import __version__
 from alexnet_tui.cli_console import PROGRAM, open_console, say
-from alexnet_tui.errors import AlexnetTuiError, ExitCode
+from alexnet_tui.errors import AlexnetTuiError, ConfigError, ExitCode
 from alexnet_tui.store import Store, default_root
 from alexnet_tui.text import printable
 
@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = _call(arguments)
         sys.stdout.flush()
+    except ConfigError as error:
+        say(f"{PROGRAM}: {_option(error.field)}: {error.reason}")
+        code = error.exit_code
     except AlexnetTuiError as error:
         say(f"{PROGRAM}: {error}")
         code = error.exit_code
@@ -53,6 +56,16 @@ def _call(arguments: Sequence[str] | None) -> int:
     from alexnet_tui.cli_commands import call
 
     return call(arguments)
+
+
+def _option(field: str) -> str:
+    """What a person writes to set a hyperparameter; a name that is none stays as it is."""
+    from alexnet_tui.cli_run import POSITIONAL
+    from alexnet_tui.config import SPECS, option_name
+
+    if field == POSITIONAL:
+        return field.upper()
+    return option_name(field) if field in SPECS else field
 
 
 def _explain(error: Exception) -> int:

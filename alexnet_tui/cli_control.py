@@ -12,7 +12,7 @@ from alexnet_tui.errors import ExitCode, RunBusyError, StoreError, UsageError
 from alexnet_tui.files import reason_of
 from alexnet_tui.history import RunHistory, State, load
 from alexnet_tui.store import EVENTS_FILE, Store
-from alexnet_tui.text import format_bytes, printable
+from alexnet_tui.text import counted, format_bytes, printable
 
 _STOP_PATIENCE_SECONDS = 120.0
 
@@ -81,7 +81,8 @@ def stop(
 
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
-    options.say(f"stopping {run_id} with a checkpoint…")
+    if store.is_locked(run_id):  # Else there is only the refusal to tell.
+        options.say(f"stopping {run_id} with a checkpoint…")
     has_left = local.stop(store, run_id, _STOP_PATIENCE_SECONDS if wait else 0)
     if wait and not has_left:
         options.say(
@@ -129,8 +130,8 @@ def delete(
     history, state = load(store, run_id, skip_steps=True)
     size = _tree_size(store.path(run_id))
     lost = (
-        f"run {run_id}{_quoted_label(store, history)} ({state}): {history.num_epochs_done} epochs,"
-        f" {len(store.checkpoints(run_id))} checkpoints, {format_bytes(size)} on disk"
+        f"run {run_id}{_quoted_label(store, history)} ({state}): {counted(history.num_epochs_done, 'epoch')},"
+        f" {counted(len(store.checkpoints(run_id)), 'checkpoint')}, {format_bytes(size)} on disk"
     )
     if state is State.RUNNING:
         raise RunBusyError(f"run {run_id} is being trained; stop it first: alexnet-tui stop {run_id}")

@@ -14,7 +14,7 @@ import typer
 from alexnet_tui.cli_console import progress_bar
 from alexnet_tui.cli_options import AsJson, complete_data, complete_front_end, write_json
 from alexnet_tui.errors import UsageError
-from alexnet_tui.text import format_bytes, format_count, printable, quoted
+from alexnet_tui.text import counted, format_bytes, format_count, printable, quoted
 from alexnet_tui.variants import FRONT_ENDS, nearest
 
 if TYPE_CHECKING:
@@ -137,14 +137,20 @@ def _answer(info: "DatasetInfo", as_json: bool) -> None:
         f" of {info.num_classes} classes, {format_bytes(info.size_bytes)}, sha256 {info.sha256}"
     )
     if info.num_ignored:
-        typer.echo(f"{info.num_ignored} entries that are no images of it were ignored.", err=True)
+        typer.echo(f"{counted(info.num_ignored, 'other file')} ignored.", err=True)
     if info.num_skipped:
-        typer.echo(f"{info.num_skipped} unreadable images were left out.", err=True)
+        typer.echo(f"{counted(info.num_skipped, 'unreadable image')} left out.", err=True)
+
+
+def _state(info: "DatasetInfo") -> str:
+    from alexnet_tui.data_catalog import BUILT_IN
+
+    return f"not here: {BUILT_IN[info.name].download} to download" if info.state == "download" else info.state
 
 
 _COLUMNS: tuple[tuple[str, "Callable[[DatasetInfo], str]"], ...] = (
     ("name", lambda info: info.name),
-    ("state", lambda info: info.state),
+    ("state", lambda info: _state(info)),
     ("train", lambda info: format_count(info.num_train)),
     ("test", lambda info: format_count(info.num_test)),
     ("classes", lambda info: str(info.num_classes)),

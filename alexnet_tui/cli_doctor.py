@@ -18,7 +18,7 @@ from alexnet_tui import cli_options as options
 from alexnet_tui.errors import AlexnetTuiError, ExitCode
 from alexnet_tui.files import reason_of, take_lock
 from alexnet_tui.store import Store
-from alexnet_tui.text import format_bytes, format_count, printable
+from alexnet_tui.text import counted, format_bytes, format_count, printable
 
 _LIBRARIES = (
     "torch",
@@ -84,7 +84,8 @@ def _print(checks: list[Check]) -> None:
             Text(check.name),
             Text(printable(check.detail), overflow="fold"),
         )
-    options.terminal().print(table)
+    with options.printing() as console:
+        console.print(table)
 
 
 def _all_checks(store: Store) -> Iterator[Check]:
@@ -145,7 +146,7 @@ def _runs_folder(store: Store) -> Check:
         return Check("runs folder", Health.PROBLEM, str(error))
     free = shutil.disk_usage(root).free
     health = Health.OK if free > _LOW_DISK_BYTES else Health.WARNING
-    return Check("runs folder", health, f"{root}: {num_runs} runs, {format_bytes(free)} free")
+    return Check("runs folder", health, f"{root}: {counted(num_runs, 'run')}, {format_bytes(free)} free")
 
 
 def _data_sets() -> Iterator[Check]:

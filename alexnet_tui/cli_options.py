@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from alexnet_tui.store import Store, default_root
 from alexnet_tui.variants import FRONT_ENDS, VARIANTS
 
 if TYPE_CHECKING:
+    from rich.box import Box
     from rich.console import Console
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -98,6 +100,25 @@ def terminal() -> "Console":
 
     width = None if sys.stdout.isatty() else _WIDTH_OF_FILES
     return Console(markup=False, highlight=False, emoji=False, width=width)
+
+
+@contextmanager
+def printing() -> Iterator["Console"]:
+    """A console for a command's answer; a file or a pipe gets its lines without blanks at their ends."""
+    console = terminal()
+    if sys.stdout.isatty():
+        yield console
+        return
+    with console.capture() as captured:
+        yield console
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def table_box() -> "Box | None":
+    """How a table is ruled on a terminal; in a file or a pipe it has no rules, only columns."""
+    from rich import box
+
+    return box.SIMPLE if sys.stdout.isatty() else None
 
 
 def can_draw() -> bool:

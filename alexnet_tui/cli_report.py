@@ -117,7 +117,7 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> "Table":
 
 
 def print_comparison(console: "Console", compared: Comparison) -> None:
-    """Print the settings that differ, then the results, each with its difference to the pinned run."""
+    """Print the settings that differ, then the results, with differences to the pinned run, else to the first."""
     fits = max(2, (console.width - _LABEL_WIDTH) // _GROUP_WIDTH)
     for start in range(0, len(compared.groups), fits):
         part = compared.groups[start : start + fits]
@@ -150,7 +150,7 @@ def _results(groups: Sequence[Group]) -> Iterator[tuple[str, list[str]]]:
     for name in COMPARED:
         kind = COLUMNS[name].kind
         yield heading(name), [write_spread(group.cells[name], kind) for group in groups]
-        if any(not group.is_pinned for group in groups):
+        if any(not group.is_base for group in groups):
             yield "", [_difference(group, name, kind) for group in groups]
 
 
@@ -160,8 +160,8 @@ def _states(group: Group) -> str:
 
 def _difference(group: Group, name: str, kind: Kind) -> str:
     value = group.differences[name]
-    if group.is_pinned or value is None:
-        return "" if group.is_pinned else MISSING
+    if group.is_base or value is None:
+        return "" if group.is_base else MISSING
     sign = "+" if value >= 0 else "-"
     return f"{sign}{abs(value):.1f}" if kind is Kind.EPOCHS else f"{sign}{write(abs(value), kind)}"
 

@@ -14,7 +14,7 @@ from alexnet_tui import cli_options as options
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.files import reason_of, write_atomic
 from alexnet_tui.store import Store
-from alexnet_tui.text import printable
+from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
     from alexnet_tui.report import Report
@@ -40,6 +40,7 @@ class ExportFormat(StrEnum):
 
 
 _SUFFIXES = {
+    ".txt": ReportFormat.TERMINAL,
     ".md": ReportFormat.MARKDOWN,
     ".html": ReportFormat.HTML,
     ".htm": ReportFormat.HTML,
@@ -104,13 +105,20 @@ def report(
     from alexnet_tui.gather import gather
     from alexnet_tui.report import build
 
-    found = gather(options.open_store(runs_dir), names or ())
+    chosen = form or (ReportFormat.TERMINAL if output is None or explain else _format_of(output))
+    store = options.open_store(runs_dir)
+    found = gather(store, names or ())
     for problem in found.problems:
         options.say(f"not read: {problem}")
     if not found.histories and names:
         raise UsageError(f"{printable(found.title)} has no run yet; `alexnet-tui study run` trains its plan.")
+    if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
+        options.say(
+            f"no runs in {store.root} to report on; `alexnet-tui study reproduce` trains and judges them all,"
+            " `alexnet-tui run` trains one."
+        )
+        return ExitCode.DONE
     built = build(found.histories, found.states, title=found.title, problems=found.problems, absent=found.absent)
-    chosen = form or (_SUFFIXES.get(output.suffix.lower()) if output else None) or ReportFormat.TERMINAL
     if explain:
         from alexnet_tui.report_words import explain as lines
 
@@ -125,6 +133,18 @@ def report(
     else:
         _deliver(_renderers()[chosen](built), output)
     return ExitCode.DONE
+
+
+def _format_of(output: Path) -> ReportFormat:
+    """The format that a file's ending stands for."""
+    try:
+        return _SUFFIXES[output.suffix.lower()]
+    except KeyError:
+        endings, forms = ", ".join(_SUFFIXES), ", ".join(ReportFormat)
+        raise UsageError(
+            f"the ending of {printable(str(output), 200)} names no format; use one of {endings}, or --format with one"
+            f" of {forms}."
+        ) from None
 
 
 def _plain_text(built: "Report", width: int) -> str:
@@ -190,6 +210,10 @@ def compare(
     for problem in found.problems:
         options.say(f"not read: {problem}")
     ids = [history.id for history in found.histories]
+    if len(ids) < 2:
+        raise UsageError(
+            f"compare needs two or more runs, or a study that has them; this is {counted(len(ids), 'run')}."
+        )
     compared = comparison.compare(
         found.histories,
         found.states,
@@ -204,7 +228,8 @@ def compare(
     else:
         from alexnet_tui.cli_report import print_comparison
 
-        print_comparison(options.terminal(), compared)
+        with options.printing() as console:
+            print_comparison(console, compared)
     return ExitCode.DONE
 
 
@@ -246,14 +271,16 @@ def export(
     for problem in found.problems:
         options.say(f"not read: {problem}")
     histories = found.histories
+    labels = _labels(store, [history.id for history in histories])
     if form is ExportFormat.TENSORBOARD and output is not None:
         paths = exporter.write_tensorboard(histories, output)
-        options.say(f"wrote {len(paths)} event files under {output}; `tensorboard --logdir {output}` shows them.")
+        options.say(
+            f"wrote {counted(len(paths), 'event file')} under {output}; `tensorboard --logdir {output}` shows them."
+        )
     elif form is ExportFormat.LATEX:
-        labels = _labels(store, [history.id for history in histories])
         _deliver(exporter.to_latex(comparison.compare(histories, found.states, labels=labels)), output)
     elif form is ExportFormat.JSON:
-        _deliver(exporter.to_json(histories), output)
+        _deliver(exporter.to_json(histories, labels), output)
     else:
-        _deliver(exporter.to_csv(histories), output)
+        _deliver(exporter.to_csv(histories, labels), output)
     return ExitCode.DONE

@@ -11,8 +11,9 @@ from typer.core import TyperCommand
 from alexnet_tui import cli_options as options
 from alexnet_tui.cli_console import open_console, progress_bar
 from alexnet_tui.config import SPECS, TYPES, RunConfig, default_of, format_value, option_name, range_text
+from alexnet_tui.errors import UsageError
 from alexnet_tui.store import Store
-from alexnet_tui.text import format_count
+from alexnet_tui.text import format_count, printable
 
 _HELP = """Train one variant of the network, and follow it.
 
@@ -21,6 +22,8 @@ twice leaves at once.
 
 Example: alexnet-tui run low-dropout --data cifar10 --epochs 20 --seed 1 --headless
 """
+POSITIONAL = "variant"
+"""The one hyperparameter that `run` takes by its place."""
 _COMPLETE = {"front_end": options.complete_front_end, "data": options.complete_data}
 
 
@@ -29,7 +32,7 @@ def register(app: typer.Typer) -> None:
     parameters = list(_parameters())
     run.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command("run", help=_HELP, cls=GroupedCommand)(run)
+    app.command("run", help=_HELP, cls=_RunCommand)(run)
 
 
 class GroupedCommand(TyperCommand):
@@ -48,6 +51,21 @@ class GroupedCommand(TyperCommand):
         for heading, rows in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(rows)
+
+
+class _RunCommand(GroupedCommand):
+    """Knows the one hyperparameter that is no option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; the variant as an option gets a sentence of its own."""
+        option = option_name(POSITIONAL)
+        for index, word in enumerate(args):
+            if word == option or word.startswith(f"{option}="):
+                value = word.partition("=")[2] or "".join(args[index + 1 : index + 2]) or "VARIANT"
+                raise UsageError(
+                    f"there is no option {option}; the variant stands by itself: alexnet-tui run {printable(value, 60)}"
+                )
+        return super().parse_args(ctx, args)
 
 
 def run(
@@ -140,22 +158,24 @@ def show_plan(config: RunConfig, as_json: bool) -> int:
             }
         )
         return 0
-    from rich import box
     from rich.table import Table
 
-    settings = Table("setting", "value", "", box=box.SIMPLE, pad_edge=False)
+    settings = Table("setting", "value", "", box=options.table_box(), pad_edge=False)
     changes = config.changes()
     for name, value in config.to_text().items():
-        settings.add_row(option_name(name), f"{value} {SPECS[name].unit}".strip(), "changed" if name in changes else "")
-    network = Table("layer", "output", box=box.SIMPLE, pad_edge=False)
+        shown = "VARIANT" if name == POSITIONAL else option_name(name)
+        settings.add_row(shown, f"{value} {SPECS[name].unit}".strip(), "changed" if name in changes else "")
+    network = Table("layer", "output", box=options.table_box(), pad_edge=False)
     network.add_column("parameters", justify="right")
     for row in rows:
         shape = "x".join(str(side) for side in row.shape)
         network.add_row(row.name, shape, format_count(row.num_parameters) if row.num_parameters else "")
     network.add_row("total", "", format_count(total))
-    console = options.terminal()
-    console.print(settings)
-    console.print(network)
+    with options.printing() as console:
+        console.print(settings)
+        if not console.is_terminal:
+            console.print()
+        console.print(network)
     return 0
 
 
@@ -175,7 +195,7 @@ def given_text(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
 def _parameters() -> Iterator[inspect.Parameter]:
     """What typer sees of `run`: the variant, the other hyperparameters by group, and its own options."""
     yield _parameter(
-        "variant",
+        POSITIONAL,
         str | None,
         typer.Argument(
             metavar="[VARIANT]",
@@ -186,7 +206,7 @@ def _parameters() -> Iterator[inspect.Parameter]:
         None,
     )
     for name in SPECS:
-        if name != "variant":
+        if name != POSITIONAL:
             yield field_option(name)
     text = typer.Option("--label", metavar="TEXT", help="Your own name for the run.", show_default=False)
     dry = typer.Option(

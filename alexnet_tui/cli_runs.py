@@ -15,12 +15,12 @@ from alexnet_tui.history import Crossing, RunHistory, State, load
 from alexnet_tui.store import Listing, Store
 from alexnet_tui.text import (
     MISSING,
+    counted,
     format_count,
     format_duration,
     format_loss,
     format_percent,
     format_points,
-    format_rate,
     printable,
     sparkline,
 )
@@ -62,22 +62,29 @@ def runs(
     loaded: list[tuple[RunHistory, State]] = []
     for record in listing.runs[:limit]:
         try:
-            loaded.append(load(store, record.id, skip_steps=True))
+            loaded.append(_load(store, record.id))
         except StoreError as error:
             listing.problems.append(str(error))
     if as_json:
         options.write_json([summary(store, history, state) for history, state in loaded])
     elif loaded:
-        options.terminal().print(_runs_table(store, loaded))
+        with options.printing() as console:
+            console.print(_runs_table(store, loaded))
     _say_what_is_missing(store, listing, len(loaded), limit)
     return ExitCode.DONE
+
+
+def _load(store: Store, run_id: str) -> tuple[RunHistory, State]:
+    """A run without its steps, unless they alone tell how far it is."""
+    history, state = load(store, run_id, skip_steps=True)
+    return load(store, run_id) if state in {State.RUNNING, State.LOST} else (history, state)
 
 
 def _say_what_is_missing(store: Store, listing: Listing, num_shown: int, limit: int | None) -> None:
     for problem in listing.problems:
         options.say(f"not listed: {problem}")
     if limit is not None and len(listing.runs) > limit:
-        options.say(f"{len(listing.runs) - limit} older runs; --all shows them.")
+        options.say(f"{counted(len(listing.runs) - limit, 'older run')}; --all shows the rest.")
     if not listing.runs:
         options.say(f"no runs in {store.root}; start one: alexnet-tui run baseline --data synthetic")
 
@@ -93,12 +100,12 @@ def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: option
     if as_json:
         options.write_json({**summary(store, history, state), **_details(store, history)})
         return ExitCode.DONE
-    console = options.terminal()
-    console.print(_facts_table(_facts(store, history, state)))
-    for title, lines in _paragraphs(store, history, state):
-        console.print(f"\n{title}")
-        for line in lines:
-            console.print(f"  {line}")
+    with options.printing() as console:
+        console.print(_facts_table(_facts(store, history, state)))
+        for title, lines in _paragraphs(store, history, state):
+            console.print(f"\n{title}")
+            for line in lines:
+                console.print(f"  {line}")
     return ExitCode.DONE
 
 
@@ -169,11 +176,10 @@ def _final(history: RunHistory) -> options.Json:
 
 
 def _runs_table(store: Store, loaded: Sequence[tuple[RunHistory, State]]) -> "Table":
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=options.table_box(), pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("run", "label", "variant", "front end", "data"):
         table.add_column(name, no_wrap=name == "run", overflow="fold" if name == "run" else "ellipsis")
     table.add_column("seed", justify="right")
@@ -213,13 +219,13 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, s
         ("state", sentence(history, state)),
         ("progress", f"epoch {history.num_epochs_done} of {config.epochs} ({100 * history.progress:.0f}%)"),
         ("test accuracy", _accuracy_text(history)),
-        ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running)"),
+        ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running mean, dropout on)"),
         ("gap", f"{format_points(history.gap)} points (train - test, last five epochs)"),
         ("T25", f"{_crossing_text(crossing)} epochs; running accuracy {_crossing_text(keras_crossing)}"),
         (
             "time",
             f"{format_duration(history.train_seconds)} of training,"
-            f" {format_duration(history.elapsed_seconds)} in all; {format_rate(history.images_per_second)}",
+            f" {format_duration(history.elapsed_seconds)} in all{_rate_text(history)}",
         ),
         (
             "created",
@@ -297,6 +303,11 @@ def sentence(history: RunHistory, state: State) -> str:
     if state is State.RUNNING:
         return f"running, about {format_duration(history.remaining_seconds)} left"
     return str(state)
+
+
+def _rate_text(history: RunHistory) -> str:
+    rate = history.images_per_second
+    return "" if rate is None else f"; {format_count(rate)} images/s"
 
 
 def _accuracy_text(history: RunHistory) -> str:

@@ -17,8 +17,8 @@ from alexnet_tui.config import SPECS
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, UsageError
 from alexnet_tui.history import State
 from alexnet_tui.store import Store
-from alexnet_tui.text import format_duration, printable
-from alexnet_tui.variants import VARIANTS
+from alexnet_tui.text import counted, format_duration, printable, quoted
+from alexnet_tui.variants import VARIANTS, nearest
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -119,7 +119,8 @@ def new(
         overrides=cli_run.given_text(fields),
         label=label,
     )
-    count = f"{len(plan.variants)} variants x {len(plan.seeds)} seeds = {len(plan.configs)} runs"
+    size = f"{counted(len(plan.variants), 'variant')} x {counted(len(plan.seeds), 'seed')}"
+    count = f"{size} = {counted(len(plan.configs), 'run')}"
     options.say(f"study {name}: {count}{_expected(store, plan)}. Next: alexnet-tui study run {name}")
     return ExitCode.DONE
 
@@ -147,12 +148,25 @@ def run(
     return _work(store, plan, parallel)
 
 
-def status(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
+def status(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Name of the study (default: the only one).",
+            autocompletion=_complete_study,
+            show_default=False,
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
     """Where every run of a study stands.
 
     Example: alexnet-tui study status mine --json
     """
     store = options.open_store(runs_dir)
+    name = name or _only_study(store)
     plan = study.load(store, name)
     cells = study.status(store, plan)
     if as_json:
@@ -165,10 +179,20 @@ def status(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsD
             }
         )
         return ExitCode.DONE
-    options.terminal().print(_table(cells))
+    with options.printing() as console:
+        console.print(_table(cells))
     worker = "a worker is at work" if study.has_worker(store, name) else "no worker is at work"
     options.say(f"study {name}: {_counts(cells)}; {worker}.")
     return ExitCode.DONE
+
+
+def _only_study(store: Store) -> str:
+    names = study.names(store)
+    if not names:
+        raise UsageError("there are no studies yet; `alexnet-tui study new NAME` makes one.")
+    if len(names) > 1:
+        raise UsageError(f"there are several studies; name one of them: {', '.join(names)}.")
+    return names[0]
 
 
 def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
@@ -199,7 +223,8 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
             ]
         )
     elif found:
-        options.terminal().print(_list_table(store, found))
+        with options.printing() as console:
+            console.print(_list_table(store, found))
     else:
         options.say("no studies yet; `alexnet-tui study new NAME` makes one.")
     return ExitCode.DONE
@@ -230,7 +255,7 @@ def reproduce(
             )
     else:
         plan = study.plan(store, name, variants=wanted[0], seeds=wanted[1], overrides=overrides)
-        options.say(f"study {name}: {len(plan.configs)} runs planned{_expected(store, plan)}.")
+        options.say(f"study {name}: {counted(len(plan.configs), 'run')} planned{_expected(store, plan)}.")
     code = _work(store, plan, parallel)
     if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
         return code
@@ -241,7 +266,11 @@ def reproduce(
 
 
 def _variants(text: str) -> list[str]:
-    return list(VARIANTS) if text == _ALL else [word.strip() for word in text.split(",") if word.strip()]
+    names = list(VARIANTS) if text == _ALL else [word.strip() for word in text.split(",") if word.strip()]
+    for name in names:
+        if name not in VARIANTS:
+            raise UsageError(f"--variants: there is no {quoted(name)}; {nearest(name, VARIANTS)}")
+    return names
 
 
 def _work(store: Store, plan: study.Plan, parallel: int) -> int:
@@ -305,11 +334,10 @@ def _counts(cells: Sequence[study.Cell]) -> str:
 
 
 def _table(cells: Sequence[study.Cell]) -> "Table":
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("variant", "seed", "state", "epochs", "run", box=box.SIMPLE, pad_edge=False)
+    table = Table("variant", "seed", "state", "epochs", "run", box=options.table_box(), pad_edge=False)
     for cell in cells:
         state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
         table.add_row(
@@ -323,10 +351,9 @@ def _table(cells: Sequence[study.Cell]) -> "Table":
 
 
 def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study.Cell]]]) -> "Table":
-    from rich import box
     from rich.table import Table
 
-    table = Table("study", "runs", "states", "worker", box=box.SIMPLE, pad_edge=False)
+    table = Table("study", "runs", "states", "worker", box=options.table_box(), pad_edge=False)
     for plan, cells in found:
         worker = "at work" if study.has_worker(store, plan.name) else ""
         table.add_row(plan.name, str(len(cells)), _counts(cells), worker)

@@ -3,7 +3,7 @@
 Unlike the report it compares what it is given, finished or not; it judges nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from alexnet_tui.cohort import CONDITIONS, NO_STATES, States, state_word
@@ -11,6 +11,8 @@ from alexnet_tui.config import SPECS, format_value
 from alexnet_tui.history import RunHistory
 from alexnet_tui.report_table import COLUMNS, Spread, spread
 
+Read = Callable[[RunHistory], str]
+"""How a run tells a setting or a condition."""
 COMPARED = ("max_train", "max_test", "last_test", "final_test", "gap", "t25", "time")
 
 
@@ -25,8 +27,9 @@ class Group:
         states: Their states in words.
         settings: The values of what differs between the groups, by name.
         cells: Mean and standard deviation of each quantity, by the name of its column.
-        differences: Mean minus that of the pinned group; None where either has none.
-        is_pinned: The others are measured against this group.
+        differences: Mean minus that of the base; None where either has none.
+        is_base: The others are measured against this group.
+        is_pinned: It holds the pinned run.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Group:
     settings: Mapping[str, str]
     cells: Mapping[str, Spread]
     differences: Mapping[str, float | None]
+    is_base: bool
     is_pinned: bool
 
 
@@ -74,10 +78,22 @@ def compare(
         members.setdefault(_key(history, is_grouped), []).append(history)
     groups = [sorted(runs, key=lambda run: run.record.config.seed) for runs in members.values()]
     differing = _differing(groups, is_grouped)
+    has_pin = any(history.id == pinned for history in histories)
     anchor = next((runs for runs in groups if pinned in {run.id for run in runs}), groups[0] if groups else [])
     base = {name: spread(anchor, COLUMNS[name].measure).mean for name in COMPARED}
     return Comparison(
-        tuple(_group(runs, states, labels or {}, differing, base, is_pinned=runs is anchor) for runs in groups),
+        tuple(
+            _group(
+                runs,
+                states,
+                labels or {},
+                differing,
+                base,
+                is_base=runs is anchor,
+                is_pinned=has_pin and runs is anchor,
+            )
+            for runs in groups
+        ),
         tuple(differing),
     )
 
@@ -88,25 +104,36 @@ def _key(history: RunHistory, is_grouped: bool) -> tuple[object, ...]:
     return tuple(getattr(history.record.config, name) for name in SPECS if name != "seed")
 
 
-def _value(history: RunHistory, name: str) -> str:
-    if name in CONDITIONS:
-        return CONDITIONS[name](history)
-    return format_value(getattr(history.record.config, name))
+def _differing(groups: Sequence[Sequence[RunHistory]], is_grouped: bool) -> dict[str, Read]:
+    """What is not equal in all runs, and how a run tells it.
 
-
-def _differing(groups: Sequence[Sequence[RunHistory]], is_grouped: bool) -> list[str]:
+    A setting and a condition may share a name, as the data do: the condition is told only where the setting is equal.
+    """
     runs = [run for group in groups for run in group]
-    names = [name for name in SPECS if not (is_grouped and name == "seed")]
-    return [name for name in (*names, *CONDITIONS) if len({_value(run, name) for run in runs}) > 1]
+    readers = {name: _setting(name) for name in SPECS if not (is_grouped and name == "seed")}
+    found = {name: read for name, read in readers.items() if len({read(run) for run in runs}) > 1}
+    for name, condition in CONDITIONS.items():
+        if name not in found and len({condition(run) for run in runs}) > 1:
+            found[name] = _both(readers[name], condition) if name in readers else condition
+    return found
+
+
+def _setting(name: str) -> Read:
+    return lambda history: format_value(getattr(history.record.config, name))
+
+
+def _both(setting: Read, condition: Read) -> Read:
+    return lambda history: f"{setting(history)} {condition(history)}"
 
 
 def _group(
     runs: Sequence[RunHistory],
     states: States,
     labels: Mapping[str, str],
-    differing: Sequence[str],
+    differing: Mapping[str, Read],
     base: Mapping[str, float | None],
     *,
+    is_base: bool,
     is_pinned: bool,
 ) -> Group:
     first = runs[0]
@@ -117,9 +144,10 @@ def _group(
         run_ids=tuple(run.id for run in runs),
         seeds=tuple(run.record.config.seed for run in runs),
         states=tuple(state_word(run, states) for run in runs),
-        settings={name: ", ".join(dict.fromkeys(_value(run, name) for run in runs)) for name in differing},
+        settings={name: ", ".join(dict.fromkeys(read(run) for run in runs)) for name, read in differing.items()},
         cells=cells,
         differences={name: _minus(cells[name].mean, base[name]) for name in COMPARED},
+        is_base=is_base,
         is_pinned=is_pinned,
     )
 

@@ -34,6 +34,8 @@ class BuiltIn:
     Attributes:
         kind: How it is made: generated here, or downloaded.
         summary: One line for people.
+        origin: Where it comes from, for people, where the summary does not say it.
+        download: How much there is to download, for people, or empty.
         num_train: Training images.
         num_test: Test images.
         num_classes: Classes.
@@ -48,6 +50,8 @@ class BuiltIn:
     num_train: int
     num_test: int
     num_classes: int
+    origin: str = ""
+    download: str = ""
     archive: str = ""
     unpacked: str = ""
     md5: str = ""
@@ -66,6 +70,8 @@ BUILT_IN = {
     "cifar10": BuiltIn(
         kind="torchvision",
         summary="downloaded, 170 MB",
+        origin="the University of Toronto",
+        download="170 MB",
         num_train=50_000,
         num_test=10_000,
         num_classes=10,
@@ -76,6 +82,8 @@ BUILT_IN = {
     "cifar100": BuiltIn(
         kind="torchvision",
         summary="downloaded, 169 MB",
+        origin="the University of Toronto",
+        download="169 MB",
         num_train=50_000,
         num_test=10_000,
         num_classes=100,
@@ -269,7 +277,7 @@ def _describe(root: Path, name: str) -> DatasetInfo | None:
     return DatasetInfo(
         name=name,
         kind=facts.kind,
-        source=built_in.summary if built_in else printable(source.path if source else ""),
+        source=(built_in.origin or built_in.summary) if built_in else printable(source.path if source else ""),
         state=state,
         num_train=facts.num_train,
         num_test=facts.num_test,

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -195,7 +195,12 @@ def add(
         known = read_source(root, name)
         if known:
             source = msgspec.structs.replace(source, sha256=known.sha256)
-        built = _build_images(root, name, source, input_size, report)
+        try:
+            built = _build_images(root, name, source, input_size, report)
+        except DatasetError:
+            with suppress(OSError):  # There is something in it.
+                (root / name).rmdir()
+            raise
         try:
             write_source(root, name, built)
         except OSError as error:

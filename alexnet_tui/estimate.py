@@ -14,7 +14,7 @@ from alexnet_tui.history import RunHistory
 from alexnet_tui.variants import Architecture, ConvLayer, layers, num_parameters
 
 _RECENT_RUNS = 5
-_HOLDOUT_SHARE = 0.9
+_HOLDOUT_SHARE = 0.1
 _COPIES_OF_WEIGHTS = 3
 _FORWARD_SHARE = 1 / 3  # Evaluation makes no gradients, which are two thirds of the work.
 _BYTES = {"fp32": 4, "bf16": 2}
@@ -103,8 +103,13 @@ def num_train_images(config: RunConfig, available: int) -> int:
         config: The run.
         available: Training images the data set has.
     """
-    used = min(config.train_images, available) if config.train_images else available
-    return used if config.split == "paper" else max(1, round(used * _HOLDOUT_SHARE))
+    left = max(1, available - num_val_images(config, available))
+    return min(config.train_images, left) if config.train_images else left
+
+
+def num_val_images(config: RunConfig, available: int) -> int:
+    """Training images kept back for validation; none with the report's split."""
+    return max(1, round(available * _HOLDOUT_SHARE)) if config.split == "holdout" else 0
 
 
 def steps_per_epoch(config: RunConfig, available: int) -> int:
@@ -209,8 +214,7 @@ def time_of_steps(config: RunConfig, step_seconds: float, *, num_train: int, num
         num_test: Test images the data set has.
     """
     trained = num_train_images(config, num_train)
-    used = min(config.train_images, num_train) if config.train_images else num_train
-    evaluated = min(config.train_eval_images, trained) + num_test + used - trained
+    evaluated = min(config.train_eval_images, trained) + num_test + num_val_images(config, num_train)
     per_epoch = step_seconds * (trained + _FORWARD_SHARE * evaluated) / config.batch_size
     return TimeEstimate(
         seconds_per_epoch=per_epoch,

@@ -163,7 +163,10 @@ class Stopped(Event, tag="stopped"):
 
 
 class Failed(Event, tag="failed"):
-    """Training cannot go on: `reason` is diverged, oom, disk_full, data or error; `message` a sentence."""
+    """Training cannot go on; `message` is a sentence.
+
+    `reason` is diverged, oom, disk_full, data, device, checkpoint or error.
+    """
 
     reason: str
     message: str

@@ -12,6 +12,7 @@ import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -26,16 +27,23 @@ from alexnet_tui.text import escape_latex, printable
 EXPORT_VERSION = 1
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COUNTS = {"epoch", "step"}
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
-def to_csv(histories: Iterable[RunHistory]) -> str:
-    """One line for each epoch of each run: id, label, every hyperparameter, every column; missing is empty."""
+def to_csv(histories: Iterable[RunHistory], labels: Mapping[str, str] = NO_LABELS) -> str:
+    """One line for each epoch of each run: id, label, every hyperparameter, every column; missing is empty.
+
+    Args:
+        histories: The runs.
+        labels: Labels given since a run was made, by its id.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["run_id", "label", *(f"config.{name}" for name in SPECS), *EPOCH_COLUMNS])
     for history in histories:
         config = history.record.config
-        head = [history.id, _cell(history.record.label), *(format_value(getattr(config, name)) for name in SPECS)]
+        label = _cell(labels.get(history.id) or history.record.label)
+        head = [history.id, label, *(format_value(getattr(config, name)) for name in SPECS)]
         for index in range(len(history.epochs)):
             writer.writerow(head + [_number(name, history.epochs[name][index]) for name in EPOCH_COLUMNS])
     return buffer.getvalue()
@@ -53,10 +61,16 @@ def _number(name: str, value: float) -> str:
     return str(int(value)) if name in _COUNTS else repr(value)
 
 
-def to_json(histories: Iterable[RunHistory]) -> str:
-    """Every run with its record, its ``started`` event and its series; a missing value is null."""
+def to_json(histories: Iterable[RunHistory], labels: Mapping[str, str] = NO_LABELS) -> str:
+    """Every run with its label, its record, its ``started`` event and its series; a missing value is null.
+
+    Args:
+        histories: The runs.
+        labels: Labels given since a run was made, by its id.
+    """
     runs = [
         {
+            "label": labels.get(history.id) or history.record.label,
             "record": history.record,
             "started": history.started,
             "final": history.final,

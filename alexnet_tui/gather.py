@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from alexnet_tui import study
 from alexnet_tui.cohort import Absent
-from alexnet_tui.errors import StoreError, UsageError
+from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.history import RunHistory, State, load
 from alexnet_tui.store import REFERENCE, Store
 from alexnet_tui.text import printable, quoted
@@ -34,7 +34,8 @@ def gather(
         find: Where runs are known already; else they are read from the disk.
 
     Raises:
-        UsageError: A name is neither a study nor a run.
+        UsageError: There are no reference runs.
+        RunNotFoundError: A name is neither a study nor a run.
         StoreError: The runs folder cannot be read.
     """
     look = find or (lambda run_id: load(store, run_id, skip_steps=skip_steps))
@@ -82,7 +83,8 @@ def _resolve(store: Store, name: str) -> str:
     except StoreError as error:
         if name and any(run_id.startswith(name) for run_id in store.ids()):
             raise  # Several runs begin so; the error names them.
-        raise UsageError(f"there is no study and no run {quoted(name, 80)}; `alexnet-tui runs` lists them.") from error
+        reason = f"there is no study and no run {quoted(name, 80)}; `alexnet-tui runs` lists them."
+        raise RunNotFoundError(store.root, reason) from error
 
 
 def _read(ids: Iterable[str], problems: list[str], look: study.Find) -> Gathered:

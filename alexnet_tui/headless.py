@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -22,7 +22,6 @@ from alexnet_tui.history import RunHistory
 from alexnet_tui.launch import local
 from alexnet_tui.store import EventReader, Store
 from alexnet_tui.text import (
-    MISSING,
     format_duration,
     format_loss,
     format_percent,
@@ -39,7 +38,13 @@ _TERMINAL_POLL_SECONDS = 0.25
 _JSON_POLL_SECONDS = 0.05
 _CHUNK_BYTES = 1 << 22
 _LOG_LINES = 15
-_FAILURE_CODES = {"data": ExitCode.STORE_OR_DATA, "device": ExitCode.USAGE}
+_MIN_BAR = 4
+_FAILURE_CODES = {
+    "device": ExitCode.USAGE,
+    "data": ExitCode.STORE_OR_DATA,
+    "checkpoint": ExitCode.STORE_OR_DATA,
+}
+"""Exit codes of the reasons a trainer gives; every other one, as diverged, oom or disk_full, is a failed training."""
 
 
 def follow(store: Store, run_id: str, *, as_json: bool, stop_on_interrupt: bool, from_offset: int = 0) -> int:
@@ -202,14 +207,14 @@ def _conclude(follower: _Follower) -> int:
     interrupted = ExitCode.TERMINATED if follower.signal_number == signal.SIGTERM else ExitCode.INTERRUPTED
     if follower.is_detached:
         if follower.store.is_locked(run_id):
-            _say(f"left run {run_id}; it goes on. Follow it again: alexnet-tui attach {run_id}")
+            _say(f"left run {run_id}; it goes on. Follow it again: alexnet-tui attach {run_id} --headless")
         return interrupted
     match outcome:
         case ev.Finished():
             _summarise(follower)
             return ExitCode.DONE
         case ev.Stopped():
-            _say(f"run {run_id} stopped after step {outcome.step}; go on: alexnet-tui resume {run_id}")
+            _say(f"run {run_id} stopped after step {outcome.step}; go on: alexnet-tui resume {run_id} --headless")
             return interrupted if follower.num_interrupts else ExitCode.TERMINATED
         case ev.Failed():
             _say(f"run {run_id} failed ({outcome.reason}): {outcome.message}")
@@ -217,7 +222,7 @@ def _conclude(follower: _Follower) -> int:
     if follower.num_interrupts:
         _say(f"run {run_id} ended before it could write a checkpoint.")
         return interrupted
-    _say(f"run {run_id} is lost: its trainer ended without a word. Go on: alexnet-tui resume {run_id}")
+    _say(f"run {run_id} is lost: its trainer ended without a word. Go on: alexnet-tui resume {run_id} --headless")
     tail = follower.store.log_tail(run_id).splitlines()[-_LOG_LINES:]
     for line in tail:
         _say(f"  {line}")
@@ -272,17 +277,16 @@ def render(history: RunHistory, console: "Console", *, label: str = "", is_stopp
     width = max(20, min(console.width, 100))
     config, started = history.record.config, history.started
     name = label or history.record.label
-    title = f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}: {printable(history.id)}" + (
-        f' "{printable(name, 60)}"' if name else ""
-    )
-    lines = [Text(title, style="bold")]
+    about = f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}: "
+    title = [(2, about), (0, printable(history.id)), (1, f' "{printable(name, 60)}"' if name else "")]
+    lines = [Text(_fit(title, width), style="bold")]
     if started is None:
         lines.append(Text("starting: loading torch and the data"))
     else:
         lines.append(_progress_line(history, width, can_draw))
-        lines.append(Text(_numbers_line(history)))
-        losses = history.steps["train_loss"]
-        lines.append(Text("loss " + sparkline(losses[-8 * width :], width - 5, ascii_only=not can_draw)))
+        lines.append(Text(_numbers_line(history, width)))
+        if len(losses := history.steps["train_loss"]):
+            lines.append(Text("loss " + sparkline(losses[-8 * width :], width - 5, ascii_only=not can_draw)))
     if history.warnings:
         lines.append(Text(f"warning: {printable(history.warnings[-1], 300)}", style="yellow"))
     if is_stopping and history.final is None:
@@ -290,6 +294,14 @@ def render(history: RunHistory, console: "Console", *, label: str = "", is_stopp
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis" if can_draw else "crop"
     return Group(*lines)
+
+
+def _fit(parts: Sequence[tuple[int, str]], width: int) -> str:
+    """Parts of a line, each with its rank; the least important, of the highest rank, go until the line fits."""
+    kept = list(parts)
+    while sum(len(text) for _, text in kept) > width and len(kept) > 1:
+        kept.remove(max(kept, key=lambda part: part[0]))
+    return "".join(text for _, text in kept)
 
 
 def _progress_line(history: RunHistory, width: int, can_draw: bool) -> "Text":
@@ -300,24 +312,34 @@ def _progress_line(history: RunHistory, width: int, can_draw: bool) -> "Text":
     epoch = min(history.num_epochs_done + (not isinstance(history.final, ev.Finished)), config.epochs)
     left = format_duration(history.remaining_seconds)
     before = f"epoch {epoch}/{config.epochs} "
-    after = f" {100 * history.progress:3.0f}%  step {history.step:,}/{total_steps:,}  ETA {left}"
-    room = max(4, width - len(before) - len(after))
+    after = _fit(
+        [
+            (0, f" {100 * history.progress:3.0f}%"),
+            (2, f"  step {history.step:,}/{total_steps:,}"),
+            (1, f"  ETA {left}" if history.final is None else ""),
+        ],
+        width - len(before) - _MIN_BAR,
+    )
+    room = max(_MIN_BAR, width - len(before) - len(after))
     full = round(room * history.progress)
     done, rest = ("━", "─") if can_draw else ("#", "-")
     return Text.assemble(before, (done * full, "green"), (rest * (room - full), "dim"), after)
 
 
-def _numbers_line(history: RunHistory) -> str:
-    """The latest numbers; a dash stands for what is not known yet."""
+def _numbers_line(history: RunHistory, width: int) -> str:
+    """The latest numbers, as many as fit; a dash stands for what is not known yet."""
     best = format_percent(history.best_test_accuracy, 1)
     train_eval = history.epochs["train_eval_accuracy"]
-    return (
-        f"loss {format_loss(_latest(history, 'train_loss'))}"
-        f"  train {format_percent(_latest(history, 'train_accuracy'), 1)}"
-        f" ({format_percent(train_eval[-1], 1) if len(train_eval) else MISSING} at the end of the epoch)"
-        f"  test {format_percent(history.last_test_accuracy, 1)} (best {best})"
-        f"  {format_rate(history.images_per_second)}  lr {_latest(history, 'learning_rate') or 0:g}"
+    parts = (
+        (0, f"loss {format_loss(_latest(history, 'train_loss'))}"),
+        (2, f"  train {format_percent(_latest(history, 'train_accuracy'), 1)}"),
+        (6, f" ({format_percent(train_eval[-1], 1)} at the end of the epoch)" if len(train_eval) else ""),
+        (1, f"  test {format_percent(history.last_test_accuracy, 1)}"),
+        (3, f" (best {best})"),
+        (4, f"  {format_rate(history.images_per_second)}"),
+        (5, f"  lr {_latest(history, 'learning_rate') or 0:g}"),
     )
+    return _fit(parts, width)
 
 
 def _latest(history: RunHistory, column: str) -> float | None:

@@ -225,7 +225,8 @@ class RunHistory:
     @property
     def step(self) -> int:
         """The last update anything was said about."""
-        return int(max((series["step"][-1] for series in (self.epochs, self.steps) if len(series)), default=0))
+        told = [int(series["step"][-1]) for series in (self.epochs, self.steps) if len(series)]
+        return max([*told, self.final.step if self.final else 0])
 
     @property
     def progress(self) -> float:

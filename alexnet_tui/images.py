@@ -194,10 +194,19 @@ def _decode_batch(
             pixels = decode_image(content, image_size)
         # Pillow's decoders raise nearly anything on hostile bytes; these are all they are known to raise.
         except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError, zlib.error) as error:
-            failures[key] = printable(str(error) or type(error).__name__, 100)
+            failures[key] = _reason(error)
             continue
         files[row.split].write(row.place, pixels)
     return failures
+
+
+def _reason(error: Exception) -> str:
+    """Why an image cannot be read; Pillow names an unknown one by where it lies in memory."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no whole JPEG or PNG image"
+    return printable(str(error) or type(error).__name__, 100)
 
 
 def decode_image(content: bytes, image_size: int) -> "Pixels":

@@ -184,11 +184,14 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
         return
     config = histories[0].record.config
     if config.epochs != paper.REPORT_EPOCHS:
-        yield f"These runs have {config.epochs} epochs; the report's have {paper.REPORT_EPOCHS}."
+        plural = "s" * (config.epochs != 1)
+        yield f"These runs have {config.epochs} epoch{plural}; the report's have {paper.REPORT_EPOCHS}."
     if config.data != "cifar10":
         yield f"The data set is {config.data}; the report used CIFAR-10 as Keras ships it."
     if config.split == "paper":
         yield "Like the report, training uses every training image and accuracy is measured on the test set."
+        if any(run.record.config.schedule == "plateau" for run in histories):
+            yield "The plateau schedule lowered the learning rate by the error on the test set: selected on test."
 
 
 def _curves(cohort: Cohort) -> Iterable[Curve]:

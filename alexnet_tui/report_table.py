@@ -12,8 +12,10 @@ from types import MappingProxyType
 from alexnet_tui import measures, stats
 from alexnet_tui.cohort import ArmRuns, Cohort
 from alexnet_tui.history import RunHistory
-from alexnet_tui.paper import EXPERIMENTS, Experiment
+from alexnet_tui.paper import EXPERIMENTS, REPORT_EPOCHS, Experiment
 from alexnet_tui.text import MISSING, format_clock
+
+_REPORT_WORK = {"data": "cifar10", "epochs": REPORT_EPOCHS, "train_images": 0, "split": "paper"}
 
 
 class Kind(StrEnum):
@@ -205,7 +207,7 @@ class Row:
         title: Its title.
         num_runs: Finished runs behind it.
         cells: By the name of the column.
-        time_ratio: The report's time over our mean time; above 1, ours is faster.
+        time_ratio: The report's time over our mean time; above 1, ours is faster. None where the work differs.
     """
 
     arm: str
@@ -234,8 +236,14 @@ def _row(arm: ArmRuns, experiment: Experiment | None) -> Row:
         title=arm.arm.title,
         num_runs=len(arm.used),
         cells=cells,
-        time_ratio=experiment.seconds.value / ours if experiment and ours else None,
+        time_ratio=experiment.seconds.value / ours if experiment and ours and _is_same_work(arm.used) else None,
     )
+
+
+def _is_same_work(runs: Sequence[RunHistory]) -> bool:
+    """Whether runs made as many epochs over as many images of the same data set as the report's."""
+    configs = [run.record.config for run in runs]
+    return all(tuple(getattr(one, name) for name in _REPORT_WORK) == tuple(_REPORT_WORK.values()) for one in configs)
 
 
 def spread(runs: Sequence[RunHistory], measure: Callable[[RunHistory], float | None]) -> Spread:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from alexnet_tui.claims import ClaimVerdict, Verdict
 from alexnet_tui.evidence import Sample
+from alexnet_tui.history import State
 from alexnet_tui.report import Provenance, Report, Section
 from alexnet_tui.report_table import COLUMNS, Row, write, write_spread
 from alexnet_tui.side_reports import Side
@@ -21,6 +22,7 @@ UNITS_NOTE = (
     " (3 of 5) where only three runs got there."
 )
 SIGNS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.INCONCLUSIVE: "?"}
+_NOT_STARTED = State.QUEUED.value
 CAVEAT = "one run, no seed given"
 
 
@@ -105,10 +107,8 @@ def side(found: Side) -> str:
 
 def provenance(found: Provenance) -> list[tuple[str, str]]:
     """Where a section's numbers come from, as pairs of a label and a text."""
-    total = sum(found.states.values())
-    finished = found.states.get("finished", 0)
-    others = _counts({word: count for word, count in found.states.items() if word != "finished"})
-    pairs = [("Runs", f"{total} started, {finished} finished{', ' if others else ''}{others}")]
+    counted = {"started": sum(found.states.values()) - found.states.get(_NOT_STARTED, 0), "finished": 0}
+    pairs = [("Runs", ", ".join(f"{count} {word}" for word, count in {**counted, **found.states}.items()))]
     pairs += [(name.capitalize(), _counts(values)) for name, values in found.conditions.items()]
     pairs += [
         ("Data sets", "; ".join(found.data) or MISSING),
@@ -116,18 +116,17 @@ def provenance(found: Provenance) -> list[tuple[str, str]]:
         ("Versions", ", ".join(found.versions) or MISSING),
         ("Seeds", ", ".join(map(str, found.seeds)) or MISSING),
         ("Total compute", f"{format_duration(found.total_seconds)} of run time, failed runs included"),
-        ("Made", f"{_day(found.first_created)} to {_day(found.last_created)}"),
+        ("Made", f"{_day(found.first_created)} to {_day(found.last_created)}" if found.last_created else MISSING),
         ("Resumed", f"{found.num_resumed} runs, {found.num_not_bit_exact} of them not bit for bit"),
     ]
     pairs += [("Not finished", f"{one.run_id}: {one.reason}") for one in found.unfinished]
     pairs += [("Set aside", f"{one.run_id}: {one.reason}") for one in found.set_aside]
-    return pairs
+    return [(label, text) for label, text in pairs if text not in ("", MISSING)]
 
 
 def _counts(values: Mapping[str, int]) -> str:
     if len(values) == 1:
-        (value,) = values
-        return value if not value or values[value] > 1 else f"{values[value]} {value}"
+        return next(iter(values))  # All runs are alike in it; the line above counts them.
     return ", ".join(f"{count} {value}" for value, count in values.items())
 
 
@@ -143,7 +142,8 @@ def section_title(section: Section) -> str:
         name: value for name, value in section.settings.items() if name not in ("front_end", "data", "epochs", "split")
     }
     extra = "".join(f", {name.replace('_', ' ')} {value}" for name, value in moved.items())
-    return f"Front end {section.front_end} on {section.data}, {section.epochs} epochs, split {section.split}{extra}"
+    epochs = f"{section.epochs} epoch{'s' * (section.epochs != 1)}"
+    return f"Front end {section.front_end} on {section.data}, {epochs}, split {section.split}{extra}"
 
 
 def explain(report: Report) -> Iterator[str]:

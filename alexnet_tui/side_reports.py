@@ -1,6 +1,7 @@
 """What is told beside a verdict and never decides it: other measures of the same runs; pure."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alexnet_tui import measures, stats
@@ -49,13 +50,21 @@ def speed_sides(cohort: Cohort) -> list[Side]:
     runs = [*cohort.runs("tanh").used, *cohort.runs("baseline").used]
     fingerprints = {place.fingerprint for run in runs for place in run.places}
     if len(fingerprints) == 1:
-        sides += _ratio(cohort, measures.t25_seconds, "T25 in seconds of training, tanh over ReLU")
+        sides += _ratio(cohort, measures.t25_seconds, "T25 in seconds of training, tanh over ReLU", _all_seconds)
     elif fingerprints:
         note = "the runs have several machine fingerprints"
         sides.append(Side("T25 in seconds of training", None, "", note))
-    sides += _ratio(cohort, measures.t25_epochs_running, "T25 by running training error (Keras' way)")
+    sides += _ratio(cohort, measures.t25_epochs_running, "T25 by running training error (Keras' way)", _all_epochs)
     sides.append(Side("protocol", None, "", "one learning rate for both; the paper's Figure 1 chose one for each"))
     return sides
+
+
+def _all_seconds(history: RunHistory) -> float | None:
+    return measures.finite(history.train_seconds)
+
+
+def _all_epochs(history: RunHistory) -> float | None:
+    return float(history.num_epochs_done)
 
 
 def layer_sides(cohort: Cohort) -> list[Side]:
@@ -92,10 +101,23 @@ def _difference(cohort: Cohort, first: str, second: str, measure: Measure) -> fl
     return None if a is None or b is None else 100 * (a - b)
 
 
-def _ratio(cohort: Cohort, measure: Measure, name: str) -> list[Side]:
-    slow, fast = (_values(cohort, arm, measure) for arm in ("tanh", "baseline"))
-    if not slow or not fast:
+def _geometric_mean(values: Sequence[float]) -> float:
+    return math.exp(stats.mean([math.log(value) for value in values]))
+
+
+def _ratio(cohort: Cohort, measure: Measure, name: str, longest: Measure) -> list[Side]:
+    """The ratio of geometric means; `longest` stands in for a slow run that never got there: a lower bound."""
+    slow_runs, fast_runs = cohort.runs("tanh").used, cohort.runs("baseline").used
+    fast = _values(cohort, "baseline", measure)
+    if not slow_runs or not fast_runs:
         return []
-    missing = len(cohort.runs("tanh").used) + len(cohort.runs("baseline").used) - len(slow) - len(fast)
-    note = f"{missing} not reached, left out" if missing else ""
-    return [Side(name, stats.mean(slow) / stats.mean(fast), "ratio", note)]
+    if lacking := len(fast_runs) - len(fast):  # Then the ratio is neither a value nor a bound.
+        return [Side(name, None, "", f"{lacking} of {len(fast_runs)} ReLU runs not reached")]
+    reached = [measure(run) for run in slow_runs]
+    num_censored = reached.count(None)
+    pairs = zip(reached, slow_runs, strict=True)
+    slow = [longest(run) or 0.0 if value is None else value for value, run in pairs]
+    if min(*slow, *fast) <= 0:
+        return []
+    note = f"at least; {num_censored} of {len(slow)} tanh runs not reached" if num_censored else ""
+    return [Side(name, _geometric_mean(slow) / _geometric_mean(fast), "ratio", note)]

@@ -251,10 +251,10 @@ class Store:
         finally:
             os.close(turn)
 
-    def checkpoints(self, run_id: str) -> list[str]:
+    def checkpoints(self, run_id: str) -> tuple[str, ...]:
         """Names of the checkpoints on disk, the oldest first; older ones were removed in the course of training."""
         folder = self.path(run_id) / "checkpoints"
-        return _subfolders(folder) if _is_directory(folder) else []
+        return tuple(_checkpoint_names(folder)) if _is_directory(folder) else ()
 
     def is_locked(self, run_id: str) -> bool:
         """Whether some process holds the run's lock now."""
@@ -353,7 +353,7 @@ def _is_directory(path: Path) -> bool:
         return False
 
 
-def _subfolders(folder: Path) -> list[str]:
+def _checkpoint_names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]

@@ -59,6 +59,13 @@ def format_points(fraction: float | None) -> str:
     return f"{100 * fraction:+.2f}"
 
 
+def format_gap(fraction: float | None) -> str:
+    """Training minus test accuracy in points, signed, as every table has it: ``+30.5``."""
+    if fraction is None or not math.isfinite(fraction):
+        return MISSING
+    return f"{100 * fraction:+.1f}"
+
+
 def format_loss(loss: float | None) -> str:
     """A loss in nats with four significant digits: ``1.234``, ``inf`` and ``nan`` as such."""
     if loss is None:
@@ -93,6 +100,11 @@ def format_clock(seconds: float | None) -> str:
 def format_count(count: float | None) -> str:
     """A count with thousands separators: ``60,965,224``."""
     return MISSING if count is None or not math.isfinite(count) else f"{count:,.0f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: ``1 epoch``, ``2,000 epochs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def format_bytes(size_bytes: float | None) -> str:

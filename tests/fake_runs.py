@@ -95,9 +95,7 @@ def write_run(
         if end is not None:
             writer.write(end)
         elif finish and done == config.epochs:
-            writer.write(
-                ev.Finished(epoch=done, step=10 * done, train_seconds=2.0 * done, elapsed_seconds=2.5 * done)
-            )
+            writer.write(ev.Finished(epoch=done, step=10 * done, train_seconds=2.0 * done, elapsed_seconds=2.5 * done))
     return record
 
 

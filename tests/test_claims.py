@@ -1,5 +1,6 @@
 """Verdicts: what the rule says, what stops it from saying anything, and how often it errs."""
 
+import math
 import random
 
 import pytest
@@ -257,3 +258,37 @@ def test_simulated_studies_find_effects_that_exist_and_only_those(effect_sd: flo
         assert min(supported) >= 0.9 * draws
     else:
         assert any_supported <= 0.05 * draws
+
+
+RUNNING_SIDE = "T25 by running training error (Keras' way)"
+
+
+def running_side(histories: list[RunHistory]) -> tuple[float | None, str]:
+    side = next(side for side in verdict_of(histories, 2).sides if side.name == RUNNING_SIDE)
+    return side.value, side.note
+
+
+def speeds(tanh: list[float | None], relu: list[float | None]) -> list[RunHistory]:
+    arms = {"tanh": tanh, "baseline": relu}
+    return [
+        make_history(arm, seed, t25=t25, gap=0.3 if t25 else 0.1)
+        for arm, values in arms.items()
+        for seed, t25 in enumerate(values)
+    ]
+
+
+def test_the_ratio_beside_claim_2_is_of_geometric_means_and_a_bound_where_tanh_is_censored() -> None:
+    # The running accuracy is two points below, which is one epoch of this curve.
+    value, note = running_side(speeds([7.0, 14.0], [3.0, 3.0]))
+    assert value == pytest.approx(math.sqrt(8 * 15) / 4)
+    assert note == ""
+    value, note = running_side(speeds([7.0, None], [3.0, 3.0]))
+    assert value == pytest.approx(math.sqrt(8 * 20) / 4)  # At least the 20 epochs that were trained.
+    assert note == "at least; 1 of 2 tanh runs not reached"
+    assert running_side(speeds([7.0, 7.0], [3.0, None])) == (None, "1 of 2 ReLU runs not reached")
+
+
+def test_an_older_finished_run_is_not_called_newer() -> None:
+    late = make_history("baseline", 0, end=diverged(), created=1_800_000_000.0, run_id="late")
+    (aside,) = judge([*study(shift=CLEAR), late]).cohort.set_aside
+    assert aside.reason == "diverged; the finished run baseline-literal32-s0 of the same seed counts"

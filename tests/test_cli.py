@@ -67,15 +67,26 @@ def test_options_are_a_frozen_public_surface(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["run", "basline"], 2, "variant: there is no 'basline'; did you mean baseline?"),
-        (["run", "--dropout", "1.5"], 2, "dropout: must be 0 to 0.95, not 1.5."),
-        (["run", "--batch-size", "0"], 2, "batch_size: must be 1 or more, not 0."),
-        (["run", "--learning-rate", "-1"], 2, "learning_rate: must be above 0, not -1."),
-        (["run", "--epochs", "many"], 2, "epochs: must be a number (1 or more), not 'many'."),
-        (["run", "--front-end", "same23"], 2, "front_end: there is no 'same23'; did you mean same32?"),
-        (["run", "--device", "gpu"], 2, "device: 'gpu' is not valid."),
-        (["run", "--data", "../../etc"], 2, "data: '../../etc' is not valid."),
+        (["run", "basline"], 2, "VARIANT: there is no 'basline'; did you mean baseline?"),
+        (["run", "--dropout", "1.5"], 2, "--dropout: must be 0 to 0.95, not 1.5."),
+        (["run", "--batch-size", "0"], 2, "--batch-size: must be 1 or more, not 0."),
+        (["run", "--learning-rate", "-1"], 2, "--learning-rate: must be above 0, not -1."),
+        (["run", "--epochs", "many"], 2, "--epochs: must be a number (1 or more), not 'many'."),
+        (["run", "--front-end", "same23"], 2, "--front-end: there is no 'same23'; did you mean same32?"),
+        (["run", "--device", "gpu"], 2, "--device: 'gpu' is not valid."),
+        (["run", "--data", "../../etc"], 2, "--data: '../../etc' is not valid."),
         (["run", "--data", "nothing-here"], 3, "data set nothing-here: "),
+        (["run", "--variant", "tanh"], 2, "no option --variant; the variant stands by itself: alexnet-tui run tanh"),
+        (["run", "--epochs", "1", "--variant=tanh"], 2, "stands by itself: alexnet-tui run tanh"),
+        (["compare", "nope"], 3, "there is no study and no run 'nope'"),
+        (["report", "nope"], 3, "there is no study and no run 'nope'"),
+        (["export", "nope"], 3, "there is no study and no run 'nope'"),
+        (
+            ["report", "-o", "rep.xyz"],
+            2,
+            "names no format; use one of .txt, .md, .html, .htm, .tex, .json, or --format",
+        ),
+        (["study", "status"], 2, "there are no studies yet"),
         (["run", "--label", "x", "--dta", "x"], 2, "No such option: --dta"),
         (["rnu"], 2, "No such command 'rnu'. Did you mean"),
         (["show"], 2, "Missing argument 'RUN'"),
@@ -120,6 +131,8 @@ def test_dry_run_shows_configuration_and_layers_and_writes_nothing(run: Run, sto
     table = run("run", "four-conv", "--dropout", "0.25", "--dry-run").out
     assert re.search(r"--dropout +0\.25 +changed", table)
     assert re.search(r"dense 8 +10 +40,970", table)
+    assert re.search(r"VARIANT +four-conv", table)
+    assert "--variant" not in table
     assert not store.root.exists()
 
 
@@ -163,7 +176,7 @@ def test_doctor_reports_each_check_and_stays_out_of_the_way(
     assert result.code == 0
     assert {"python", "torch", "textual", "device", "runs folder", "data synthetic", "terminal"} <= set(checks)
     assert checks["device"]["detail"].startswith("cpu, fp32: 100.0 ms a step of 128 images (1,280 images/s)")
-    assert checks["runs folder"]["detail"].startswith(f"{store.root}: 1 runs, ")
+    assert checks["runs folder"]["detail"].startswith(f"{store.root}: 1 run, ")
     assert sorted(store.root.iterdir()) == before
     assert "100.0 ms a step" in run("doctor").out
 

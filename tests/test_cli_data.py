@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from image_sets import picture, small_set, write_folder
+from image_sets import small_set, write_folder
 from typer.testing import CliRunner, Result
 
 from alexnet_tui import datasets
@@ -42,14 +42,16 @@ def test_add_as_json_is_one_object(pets: Path) -> None:
 
 
 def test_unreadable_images_are_refused_and_skipped_by_flag(pets: Path) -> None:
-    (pets / "train/cat/bad.png").write_bytes(picture(1)[:50])
+    (pets / "train/cat/bad.png").write_bytes(b"not an image")
     refused = data("add", pets, "--name", "pets")
     assert isinstance(refused.exception, DatasetError)
     assert "train/cat/bad.png" in str(refused.exception)
+    assert "object at 0x" not in str(refused.exception)
+    assert not (datasets.data_root() / "pets").exists()
     assert refused.exception.exit_code == ExitCode.STORE_OR_DATA
     skipped = data("add", pets, "--name", "pets", "--skip-unreadable")
     assert skipped.exit_code == 0
-    assert "1 unreadable images were left out" in skipped.stderr
+    assert "1 unreadable image left out" in skipped.stderr
 
 
 def test_list_shows_every_set_in_columns_and_as_json(pets: Path) -> None:
@@ -57,10 +59,15 @@ def test_list_shows_every_set_in_columns_and_as_json(pets: Path) -> None:
     lines = data("list").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["name", "synthetic", "cifar10", "cifar100", "pets"]
     starts = {
-        line.index(word) for line, word in zip(lines[1:], ("prepare", "download", "download", "ready"), strict=True)
+        line.index(word)
+        for line, word in zip(
+            lines[1:], ("prepare", "not here: 170 MB to download", "not here: 169 MB to download", "ready"), strict=True
+        )
     }
     assert starts == {lines[0].index("state")}
+    assert "downloaded" not in "".join(lines)
     rows = json.loads(data("list", "--json").stdout)
+    assert [row["state"] for row in rows] == ["prepare", "download", "download", "ready"]
     assert [(row["name"], row["state"]) for row in rows][-1] == ("pets", "ready")
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from alexnet_tui import cli_results
 from alexnet_tui.config import RunConfig
-from alexnet_tui.errors import StoreError, UsageError
+from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.store import Notes, Store
 
 VALUES = {"baseline": (0.60, 0.30), "low-dropout": (0.57, 0.40), "tanh": (0.58, 0.25), "four-conv": (0.55, 0.30)}
@@ -80,6 +80,10 @@ def test_report_writes_the_format_of_the_file_s_ending(full: Store, tmp_path: Pa
         result = call(full, "report", "--output", str(tmp_path / name))
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(begin)
         assert result.stdout == ""
+    with pytest.raises(UsageError, match=r"\.html.*--format"):
+        call(full, "report", "--output", str(tmp_path / "r.xyz"))
+    call(full, "report", "--output", str(tmp_path / "r.xyz"), "--format", "json")
+    assert (tmp_path / "r.xyz").read_text(encoding="utf-8").startswith("{")
     with pytest.raises(StoreError, match="cannot be written"):
         call(full, "report", "--output", str(tmp_path / "no" / "such" / "folder.md"))
 
@@ -91,11 +95,12 @@ def test_explain_traces_verdicts_to_runs(full: Store) -> None:
     assert "252 splits" in text
 
 
-def test_report_of_nothing_is_inconclusive_and_of_no_such_study_an_error(store: Store) -> None:
-    result = call(store, "report")
-    assert result.exit_code == 0
-    assert result.stdout.count("? INCONCLUSIVE") == 3
-    with pytest.raises(UsageError, match="no study and no run 'nowhere'"):
+def test_report_of_nothing_says_how_to_get_runs_and_of_no_such_study_is_an_error(store: Store) -> None:
+    for options in ((), ("--explain",)):
+        result = call(store, "report", *options)
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (0, "", 1)
+        assert "`alexnet-tui study reproduce`" in result.stderr
+    with pytest.raises(RunNotFoundError, match="no study and no run 'nowhere'"):
         call(store, "report", "nowhere")
 
 
@@ -124,7 +129,8 @@ def test_compare_shows_groups_differences_and_only_what_differs(full: Store) -> 
     text = call(full, "compare", "mine").stdout
     assert "activation" in text
     assert "learning rate" not in text
-    assert "baseline (pinned)" in text.replace("\n", " ") or "(pinned)" in text
+    assert "(pinned)" not in text
+    assert all(line == line.rstrip() for line in text.splitlines())
     data = json.loads(call(full, "compare", "mine", "--json").stdout)
     assert [group["seeds"] for group in data["groups"]] == [[0, 1, 2, 3, 4]] * 4
 
@@ -137,8 +143,14 @@ def test_compare_measures_against_the_pinned_run(full: Store) -> None:
     assert [group["is_pinned"] for group in data["groups"]] == [False, True]
     assert data["groups"][0]["differences"]["final_test"] == pytest.approx(0.02, abs=0.005)
     text = call(full, "compare", base, tanh).stdout
+    assert text.count("(pinned)") == 2  # Above the settings and above the results.
     assert "\x1b" not in text
     assert "\x07" not in text
+
+
+def test_compare_of_one_run_says_what_it_needs(full: Store) -> None:
+    with pytest.raises(UsageError, match="needs two or more runs, or a study"):
+        call(full, "compare", "last", full.resolve("last"))
 
 
 @pytest.mark.parametrize(("form", "begin"), [("csv", "run_id,label,"), ("json", "{"), ("latex", r"\begin{tabular}")])

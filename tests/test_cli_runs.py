@@ -38,6 +38,9 @@ def test_runs_lists_every_run_with_its_figures(run: Run, store: Store) -> None:
     assert rows[queued.id]["state"] == "queued"
     assert rows[queued.id]["best_test_accuracy"] is None
     table = run("runs").out
+    assert table.startswith("run ")
+    assert all(line == line.rstrip() for line in table.splitlines())
+    assert "──" not in table
     line = next(line for line in table.splitlines() if done.id in line)
     assert re.search(r"mine +baseline +literal32 +cifar10 +3 +finished +100% +59\.\d\d% ", line)
     assert line.rstrip().endswith("█")
@@ -58,7 +61,7 @@ def test_the_table_is_cut_to_the_newest_and_says_so(run: Run, store: Store) -> N
         store.create(RunConfig(seed=seed))
     result = run("runs")
     assert result.out.count("queued") == 50
-    assert result.err == "2 older runs; --all shows them.\n"
+    assert result.err == "2 older runs; --all shows the rest.\n"
     assert run("runs", "--all").out.count("queued") == 52
 
 
@@ -149,6 +152,35 @@ def test_stop_waits_for_the_checkpoint(run: Run, play: Play, store: Store) -> No
     assert (idle.code, "is not being trained" in idle.err) == (1, True)
 
 
+def test_a_stopped_run_has_the_same_progress_everywhere(run: Run, store: Store) -> None:
+    config = RunConfig(epochs=4)
+    stopped = fake_runs.write_run(store, config, epochs_done=1, end=ev.Stopped(epoch=1, step=17, reason="SIGTERM"))
+    lost = store.create(RunConfig(epochs=4, seed=1))
+    with fake_runs.open_writer(store.path(lost.id)) as writer:
+        writer.write(fake_runs.started(config))
+        writer.write(
+            ev.Step(epoch=2, step=17, train_loss=1, train_accuracy=0.5, learning_rate=0.1, images_per_second=9)
+        )
+    for run_id in (stopped.id, lost.id):
+        line = next(line for line in run("runs").out.splitlines() if run_id in line)
+        assert " 42% " in line
+        assert "(42%)" in run("show", run_id).out
+        assert history.load(store, run_id)[0].progress == 17 / 40
+
+
+def test_stop_of_a_finished_run_says_only_that_it_is_not_trained(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=1))
+    result = run("stop", record.id)
+    assert (result.code, result.err) == (1, f"alexnet-tui: run {record.id} is not being trained.\n")
+
+
+def test_show_says_what_its_numbers_are(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=1))
+    text = run("show", record.id).out
+    assert "(running mean, dropout on)" in text
+    assert "; 640 images/s" in text
+
+
 def test_attach_prints_a_finished_run_and_leaves_with_its_code(run: Run, store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=1), end=ev.Failed(reason="diverged", message="nan"))
     result = run("attach", "last")
@@ -171,7 +203,7 @@ def test_delete_without_a_terminal_needs_yes_and_names_what_is_lost(run: Run, st
     (folder / "weights").write_bytes(bytes(3 << 20))
     refused = run("delete", record.id)
     assert refused.code == 2
-    assert re.search(r'"mine" \(lost\): 3 epochs, 1 checkpoints, 3\.0 MiB on disk', refused.err)
+    assert re.search(r'"mine" \(lost\): 3 epochs, 1 checkpoint, 3\.0 MiB on disk', refused.err)
     assert store.path(record.id) == store.root / record.id
     assert run("delete", record.id, "--yes").code == 0
     assert not (store.root / record.id).exists()
@@ -218,3 +250,13 @@ def test_delete_asks_on_a_terminal(store: Store) -> None:
     code, screen = on_terminal(store, ["delete", "last"], [(b"[y/N]", b"y\n")])
     assert code == 0
     assert not (store.root / record.id).exists()
+
+
+def test_show_names_the_checkpoints_that_are_left(run: Run, store: Store) -> None:
+    saved = ev.Checkpoint(epoch=1, step=10, name="e0001", size_bytes=1, seconds=0.1)
+    record = fake_runs.write_run(store, RunConfig(epochs=2), end=saved)
+    (store.path(record.id) / "checkpoints" / "e0002").mkdir(parents=True)
+    assert json.loads(run("show", record.id, "--json").out)["checkpoints"] == ["e0002"]
+    shown = run("show", record.id).out
+    assert "e0002" in shown
+    assert "e0001" not in shown

@@ -34,12 +34,23 @@ def test_ungrouped_runs_stand_alone_and_show_their_seed() -> None:
 def test_differences_are_to_the_pinned_run_else_to_the_first() -> None:
     runs = [make_history(final=0.6), make_history("tanh", final=0.55)]
     first = compare(runs)
-    assert [group.is_pinned for group in first.groups] == [True, False]
+    assert [group.is_base for group in first.groups] == [True, False]
+    assert not any(group.is_pinned for group in first.groups)
     assert first.groups[1].differences["last_test"] == pytest.approx(-0.05)
     pinned = compare(runs, pinned=runs[1].id)
-    assert [group.is_pinned for group in pinned.groups] == [False, True]
+    assert [(group.is_base, group.is_pinned) for group in pinned.groups] == [(False, False), (True, True)]
     assert pinned.groups[0].differences["last_test"] == pytest.approx(0.05)
-    assert compare(runs, pinned="not among them").groups[0].is_pinned
+    elsewhere = compare(runs, pinned="not among them").groups[0]
+    assert (elsewhere.is_base, elsewhere.is_pinned) == (True, False)
+
+
+def test_data_are_told_once_by_name_and_by_content_only_where_the_names_are_equal() -> None:
+    named = compare([make_history(data="a"), make_history(data="b", change_started={"data_sha256": "cd" * 32})])
+    assert named.differing == ("data",)
+    assert [group.settings for group in named.groups] == [{"data": "a"}, {"data": "b"}]
+    other = compare([make_history(data="a"), make_history(data="a", seed=1, change_started={"data_sha256": "cd" * 32})])
+    assert other.differing == ("data",)
+    assert other.groups[0].settings == {"data": f"a {'ab' * 6}, a {'cd' * 6}"}
 
 
 def test_a_run_that_never_got_there_has_no_difference() -> None:

@@ -64,6 +64,11 @@ def test_a_removed_layer_leaves_no_row() -> None:
 def test_steps_and_images() -> None:
     assert estimate.steps_per_epoch(RunConfig(), 50_000) == 391
     assert estimate.num_train_images(RunConfig(split="holdout"), 50_000) == 45_000
+    # The validation images are taken from all images, before a part of the rest is chosen for training.
+    assert estimate.num_train_images(RunConfig(split="holdout", train_images=10_000), 50_000) == 10_000
+    assert estimate.num_train_images(RunConfig(split="holdout", train_images=48_000), 50_000) == 45_000
+    assert estimate.num_val_images(RunConfig(split="holdout", train_images=10_000), 50_000) == 5_000
+    assert estimate.num_val_images(RunConfig(split="paper"), 50_000) == 0
     assert estimate.num_train_images(RunConfig(train_images=1000), 50_000) == 1000
     assert estimate.num_train_images(RunConfig(train_images=10**6), 50_000) == 50_000
 
@@ -138,8 +143,8 @@ def test_runs_from_elsewhere_or_without_an_epoch_do_not_count(store: Store) -> N
 def test_time_of_steps_counts_evaluation_at_a_third() -> None:
     config = RunConfig(epochs=3, batch_size=100, split="holdout", train_images=10_000, train_eval_images=500)
     found = estimate.time_of_steps(config, 2.0, num_train=50_000, num_test=1_000)
-    # 9,000 images trained; 500 of them, 1,000 held back and 1,000 test images evaluated.
-    assert found.seconds_per_epoch == pytest.approx(2.0 / 100 * (9_000 + 2_500 / 3))
+    # 10,000 images trained; 500 of them, 5,000 held back and 1,000 test images evaluated.
+    assert found.seconds_per_epoch == pytest.approx(2.0 / 100 * (10_000 + 6_500 / 3))
     assert found.total_seconds == pytest.approx(3 * found.seconds_per_epoch)
     assert found.is_rough
 

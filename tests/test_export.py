@@ -167,3 +167,12 @@ def test_a_folder_that_cannot_be_made_is_an_error_in_words(history: RunHistory, 
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         export.write_tensorboard([history], tmp_path / "file" / "logs")
+
+
+def test_labels_given_later_are_exported() -> None:
+    history = make_history(run_id="run")
+    labels = {"run": "renamed", "other": "no"}
+    (row, *_) = csv.DictReader(export.to_csv([history], labels).splitlines())
+    assert row["label"] == "renamed"
+    (run,) = json.loads(export.to_json([history], labels))["runs"]
+    assert (run["label"], run["record"]["label"]) == ("renamed", "")

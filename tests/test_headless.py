@@ -120,12 +120,23 @@ def test_unknown_kinds_are_handed_on_and_bad_lines_are_not(store: Store, capfdbi
         (ev.Finished(epoch=1, step=10, train_seconds=1, elapsed_seconds=1), 0),
         (ev.Failed(reason="diverged", message="the loss is nan"), 1),
         (ev.Failed(reason="data", message="the data set is gone"), 3),
+        (ev.Failed(reason="checkpoint", message="no checkpoint can be trusted"), 3),
+        (ev.Failed(reason="device", message="there is no GPU"), 2),
+        (ev.Failed(reason="oom", message="out of memory"), 1),
+        (ev.Failed(reason="disk_full", message="no space left"), 1),
         (ev.Stopped(epoch=0, step=3, reason="SIGTERM"), 143),
     ],
 )
 def test_the_last_event_is_the_exit_code(store: Store, end: ev.Event, code: int) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=1), end=end)
     assert follow(store, record.id) == code
+
+
+def test_a_stopped_run_goes_on_as_it_was_followed(store: Store, capfdbinary: CAPTURE) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=1), end=ev.Stopped(epoch=0, step=3, reason="SIGTERM"))
+    follow(store, record.id)
+    said = capfdbinary.readouterr().err.decode()
+    assert said == f"run {record.id} stopped after step 3; go on: alexnet-tui resume {record.id} --headless\n"
 
 
 def test_a_diverged_run_says_so(store: Store, capfdbinary: CAPTURE) -> None:
@@ -275,6 +286,25 @@ def test_the_display_fits_a_narrow_terminal_without_unicode(store: Store) -> Non
     assert all(len(line) <= 40 for line in lines)
     assert lines[1].startswith("epoch 3/4 #")
     assert lines[3].startswith("loss @")
+
+
+def test_what_does_not_fit_is_left_out_by_importance(store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=4), label="mine", epochs_done=2)
+    loaded = history.load(store, record.id)[0]
+    title, bar, numbers, shape = rendered(loaded, 80).splitlines()
+    assert max(map(len, (title, bar, numbers, shape))) <= 80
+    assert "…" not in title + bar + numbers
+    assert title.endswith(f'{record.id} "mine"')
+    assert " 50%  step 20/40  ETA " in bar
+    assert numbers.startswith("loss ")
+    assert "  test " in numbers
+    assert "end of the epoch" not in numbers
+    assert "end of the epoch" in rendered(loaded, 100).splitlines()[2]
+
+
+def test_a_run_without_a_step_has_no_curve(store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=4), epochs_done=0)
+    assert not [line for line in rendered(history.load(store, record.id)[0], 80).splitlines() if line.strip() == "loss"]
 
 
 def test_a_hostile_label_and_warning_are_shown_and_not_obeyed(store: Store) -> None:

@@ -34,15 +34,6 @@ def test_the_report_s_table(
     )
 
 
-def test_prose_and_tables_differ_where_the_report_differs() -> None:
-    swapped = paper.EXPERIMENTS["baseline"], paper.EXPERIMENTS["low-dropout"]
-    assert swapped[0].seconds.value == swapped[1].seconds_prose.value
-    assert swapped[1].seconds.value == swapped[0].seconds_prose.value
-    tanh = paper.EXPERIMENTS["tanh"]
-    assert tanh.max_val_accuracy_prose is not None
-    assert tanh.max_val_accuracy_prose.value == 0.5791
-
-
 def test_t25_is_given_for_two_experiments_925_seconds_apart() -> None:
     known = {name: e.t25_seconds.value for name, e in paper.EXPERIMENTS.items() if e.t25_seconds}
     assert known == {"baseline": 5116, "tanh": 6041}

@@ -14,14 +14,15 @@ from fake_runs import write_run
 from alexnet_tui import measures, report_svg
 from alexnet_tui import study as studies
 from alexnet_tui.config import RunConfig
-from alexnet_tui.errors import UsageError
+from alexnet_tui.errors import RunNotFoundError
 from alexnet_tui.gather import gather
+from alexnet_tui.history import RunHistory
 from alexnet_tui.report import Report, build
 from alexnet_tui.report_html import to_html
 from alexnet_tui.report_table import Kind, RunValue, Spread, write_spread
 from alexnet_tui.report_text import to_latex, to_markdown
-from alexnet_tui.report_words import explain
-from alexnet_tui.store import Store
+from alexnet_tui.report_words import explain, provenance
+from alexnet_tui.store import RunRecord, Store
 from alexnet_tui.text import escape_latex, escape_markdown
 
 HOSTILE = '<script>alert(1)</script>|$\\x_{1}&"'
@@ -43,8 +44,20 @@ def test_rows_hold_our_numbers_beside_the_report_s(clear: Report) -> None:
     assert baseline.cells["max_test"].place == "4.1.1, table and text"
     assert baseline.cells["t25"].ours.mean == pytest.approx(6.0, rel=1e-3)
     assert baseline.cells["time"].ours.mean == 50.0
-    assert baseline.time_ratio == pytest.approx(12_153 / 50)
+    assert baseline.time_ratio is None, "20 epochs are not the report's 100"
     assert {run.run_id for run in baseline.cells["gap"].ours.runs} == {f"baseline-literal32-s{i}" for i in range(5)}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"epochs": "99"}, {"data": "synthetic"}, {"train_images": "1000"}, {"split": "holdout"}]
+)
+def test_times_are_compared_only_over_the_same_work(fields: dict[str, str]) -> None:
+    def ratio(**fields: str) -> float | None:
+        section = build([make_history(**{"epochs": "100", **fields})]).sections[0]  # type: ignore[arg-type]
+        return next(row for row in section.rows if row.arm == "baseline").time_ratio
+
+    assert ratio() == pytest.approx(12_153 / 250)
+    assert ratio(**fields) is None
 
 
 def test_front_ends_get_a_section_each_and_verdicts_of_their_own() -> None:
@@ -75,6 +88,27 @@ def test_provenance_counts_every_run_and_says_why_one_does_not_count() -> None:
     assert {one.run_id for one in found.set_aside} == {"older", "odd"}
     assert [(one.run_id, one.reason) for one in found.unfinished] == [("broken", "diverged")]
     assert found.total_seconds == pytest.approx(23 * 50)
+
+
+def test_provenance_counts_in_words_what_began_and_each_state() -> None:
+    def runs_line(*histories: RunHistory) -> str:
+        return dict(provenance(build(histories).sections[0].provenance))["Runs"]
+
+    broken = [make_history("tanh", seed, end=diverged()) for seed in range(2)]
+    queued = RunHistory(RunRecord(id="queued", created=1.0, config=broken[0].record.config))
+    assert runs_line(*study(1)) == "4 started, 4 finished"
+    assert runs_line(make_history(), *broken) == "3 started, 1 finished, 2 diverged"
+    assert runs_line(make_history(), queued) == "1 started, 1 finished, 1 queued"
+    assert runs_line(broken[0]) == "1 started, 0 finished, 1 diverged"
+
+
+def test_a_schedule_that_follows_the_test_error_is_told() -> None:
+    def notes(**fields: str) -> str:
+        return " ".join(build([make_history(**fields)]).sections[0].notes)  # type: ignore[arg-type]
+
+    assert "plateau" not in notes()
+    assert "The plateau schedule lowered the learning rate by the error on the test set" in notes(schedule="plateau")
+    assert "plateau" not in notes(schedule="plateau", split="holdout")
 
 
 def test_curves_are_means_over_seeds_of_every_epoch(clear: Report) -> None:
@@ -260,7 +294,7 @@ def test_gather_takes_studies_and_runs_by_name(store: Store) -> None:
     assert len(mine.histories) == 2
     run_id = store.ids()[0]
     assert [history.id for history in gather(store, [run_id]).histories] == [run_id]
-    with pytest.raises(UsageError, match="no study and no run 'nothing'"):
+    with pytest.raises(RunNotFoundError, match="no study and no run 'nothing'"):
         gather(store, ["nothing"])
 
 

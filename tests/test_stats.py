@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import time
 from typing import Any
 
 import numpy as np
@@ -181,3 +182,17 @@ def test_nothing_to_compute_with_is_refused() -> None:
         stats.welch_interval([1.0], [1.0, 2.0])
     with pytest.raises(ValueError, match="each arm"):
         stats.permutation_test([], [1.0])
+
+
+def test_large_arms_are_tested_in_a_moment() -> None:
+    generator = random.Random(3)
+    many = [generator.gauss(0.0, 1.0) for _ in range(500)]
+    few = [generator.gauss(0.3, 1.0) for _ in range(300)]
+    begin = time.process_time()
+    test = stats.permutation_test(few, many)
+    assert time.process_time() - begin < 5
+    assert (test.num_splits, test.is_exact) == (stats.MIN_DRAWS, False)
+    expected = scipy.stats.ttest_ind(few, many, alternative="greater").pvalue
+    assert test.p_greater == pytest.approx(expected, abs=0.01)
+    swapped = stats.permutation_test(many, few)
+    assert swapped.p_less == pytest.approx(test.p_greater, abs=0.01)

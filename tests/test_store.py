@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fake_runs import open_writer, write_run
+from msgspec.structs import replace
 
 from alexnet_tui import events as ev
 from alexnet_tui.config import RunConfig
@@ -490,3 +491,32 @@ def test_two_attempts_are_one_record(store: Store) -> None:
     events = store.reader(record.id).read_new()
     assert numbers(events) == [0, 1, 2, 3, 4, 5]
     assert [event.attempt for event in events] == [1, 1, 1, 2, 2, 2]
+
+
+def test_two_viewers_change_different_notes_and_none_is_lost(store: Store) -> None:
+    record = store.create(RunConfig())
+
+    def tag(name: str) -> None:
+        for index in range(20):
+            store.change_notes(record.id, lambda old, word=f"{name}{index}": replace(old, tags=[*old.tags, word]))  # type: ignore[misc]
+
+    viewers = [threading.Thread(target=tag, args=(name,)) for name in "ab"]
+    for viewer in viewers:
+        viewer.start()
+    store.change_notes(record.id, lambda old: replace(old, pinned=True))
+    for viewer in viewers:
+        viewer.join()
+    notes = store.change_notes(record.id, lambda old: replace(old, note="seen"))
+    assert sorted(notes.tags) == sorted(f"{name}{index}" for name in "ab" for index in range(20))
+    assert store.notes(record.id) == notes
+    assert (notes.pinned, notes.note) == (True, "seen")
+
+
+def test_checkpoints_are_those_on_the_disk(store: Store, tmp_path: Path) -> None:
+    record = store.create(RunConfig())
+    assert store.checkpoints(record.id) == ()
+    folder = store.path(record.id) / "checkpoints"
+    for name in ("e10000", "e0002", ".e0003.ab.tmp", ".damaged-e0001.cd"):
+        (folder / name).mkdir(parents=True)
+    (folder / "e0009").write_text("no folder")
+    assert store.checkpoints(record.id) == ("e0002", "e10000")

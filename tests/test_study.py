@@ -471,6 +471,8 @@ def test_commands_plan_run_and_tell(run: Run, store: Store, fake_work: None) -> 
     table = run("study", "status", "mine")
     assert "4 finished; no worker is at work" in table.err
     assert "2/2" in table.out
+    assert table.out.startswith("variant ")
+    assert run("study", "status").out == table.out
     assert json.loads(run("study", "list", "--json").out)[0]["states"] == {"finished": 4}
     assert "mine" in run("study", "list").out
 
@@ -480,7 +482,7 @@ def test_commands_refuse_in_sentences(run: Run, store: Store) -> None:
     assert run("study", "new", "Mine").code == 2
     wrong = run("study", "new", "mine", "--variants", "tahn")
     assert wrong.code == 2
-    assert "did you mean tanh" in wrong.err
+    assert "--variants: there is no 'tahn'; did you mean tanh" in wrong.err
     assert run("study", "new", "mine", "--epochs", "0").code == 2
     assert "no studies yet" in run("study", "list").err
 

@@ -8,6 +8,7 @@ import pytest
 
 from alexnet_tui.text import (
     MISSING,
+    counted,
     escape_latex,
     escape_markdown,
     format_bytes,
@@ -109,6 +110,7 @@ def test_other_numbers() -> None:
     ]
     assert format_clock(12153) == "03:22:33"
     assert format_count(60965224) == "60,965,224"
+    assert [counted(count, "epoch") for count in (0, 1, 2000)] == ["0 epochs", "1 epoch", "2,000 epochs"]
     assert [format_bytes(size) for size in (0, 1023, 1536, 3 << 40)] == ["0 B", "1023 B", "1.5 KiB", "3.0 TiB"]
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,10 +21,11 @@ from alexnet_tui.history import State
 from alexnet_tui.store import Store
 from alexnet_tui.text import format_percent, printable
 from alexnet_tui.tui import run_actions
+from alexnet_tui.tui.crash import log_crash
 from alexnet_tui.tui.glyphs import is_ascii_terminal
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.runs_screen import RunsScreen
-from alexnet_tui.tui.settings import load_settings, save_settings, state_directory
+from alexnet_tui.tui.settings import load_settings, save_settings
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
 from alexnet_tui.tui.watcher import RunsWatcher, newest
 
@@ -67,11 +67,10 @@ class AlexnetApp(App[int]):
         _key("3", "place('run')", "Run", "The run looked at last, or the newest.", id="run"),
         _key("4", "place('compare')", "Compare", "The marked runs over each other.", id="compare"),
         _key("5", "place('report')", "Report", "Our table beside the published one.", id="report"),
-        _key(
-            "w", "place('study')", "Studies", "Plans of many runs, and the queue that works through them.", id="study"
-        ),
+        _key("w", "place('study')", "Studies", "Plans of many runs, and their queue.", id="study", show=True),
         _key("escape", "back", "Back", "One layer out."),
         _key("t", "toggle_theme", "Theme", "Dark or light.", id="theme"),
+        Binding("ctrl+c", "interrupt", show=False, priority=True, tooltip="Copy what is selected, or say how to quit."),
         _key("ctrl+z", "suspend_process", "Suspend", "To the shell; fg comes back.", id="suspend"),
     ]
 
@@ -151,7 +150,7 @@ class AlexnetApp(App[int]):
                 loop.add_signal_handler(number, self._exit_on, number)
         if self._first_run is not None:
             self.watcher.open(self._first_run)  # Now, so that its events are read once.
-        self._follow_ends(self.watcher.poll())  # The screen comes up after this, and looks for itself.
+        self._follow_ends(self.watcher.poll())
         self.run_worker(self._follow(), name="watcher")
         if self._first_run is not None:
             self.open_run(self._first_run)
@@ -211,7 +210,8 @@ class AlexnetApp(App[int]):
     def open_run(self, run_id: str) -> None:
         """Show one run."""
         self._last_run = run_id
-        self._woken.set()  # Its steps are read now.
+        self.watcher.open(run_id)
+        self._woken.set()
         self._show("run", run_id)
 
     def open_compare(self, run_ids: Sequence[str]) -> None:
@@ -241,8 +241,7 @@ class AlexnetApp(App[int]):
         if not self.is_screen_installed(place):
             module, name = _PLACES[place]
             found = importlib.import_module(f"alexnet_tui.tui.{module}")
-            # As the `CSS_PATH` of a screen it would have every other sheet parsed anew.
-            sheet = _HERE / f"{module}.tcss"
+            sheet = _HERE / f"{module}.tcss"  # As a screen's `CSS_PATH` it would have all others parsed anew.
             self.stylesheet.add_source(sheet.read_text("utf-8"), (str(sheet), ""))
             self.install_screen(getattr(found, name)(argument), place)
             self.push_screen(place)
@@ -351,6 +350,10 @@ class AlexnetApp(App[int]):
         with contextlib.suppress(OSError):
             save_settings(self.settings)
 
+    def action_interrupt(self) -> None:
+        """Copy what is selected; else say how to quit."""
+        run_actions.interrupt(self)
+
     def action_leave(self) -> None:
         """Leave; what runs goes on."""
         self.remember()
@@ -358,16 +361,7 @@ class AlexnetApp(App[int]):
 
     def _fatal_error(self) -> None:
         """A fault of ours: the traceback goes to a file, a sentence to the terminal."""
-        path = state_directory() / "crash.log"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-            with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
-                log.write(f"{stamp}\n{traceback.format_exc()}\n")
-            where = f"The details are in {path}."
-        except OSError as error:
-            where = f"The details could not be written to {path} ({error.strerror})."
-        self.panic(Text(f"The console stopped because of a fault of its own. {where} Runs go on."))
+        self.panic(Text(f"The console stopped because of a fault of its own. {log_crash()} Runs go on."))
 
 
 def check_terminal() -> None:
@@ -395,6 +389,7 @@ def run_console(store: Store, run_id: str | None = None) -> int:
     app = AlexnetApp(store, run_id)
     app.run()
     if running := app.num_running():
-        goes = "1 run goes" if running == 1 else f"{running} runs go"
-        sys.stderr.write(f"{goes} on in the background; alexnet-tui shows {'it' if running == 1 else 'them'} again.\n")
+        goes, them = ("1 run goes", "it") if running == 1 else (f"{running} runs go", "them")
+        with contextlib.suppress(OSError):  # The terminal may be gone.
+            sys.stderr.write(f"{goes} on in the background; alexnet-tui shows {them} again.\n")
     return app.return_code or 0

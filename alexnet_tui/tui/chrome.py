@@ -14,6 +14,7 @@ from textual.widgets import Input
 from alexnet_tui.text import printable
 
 PLACES = (("runs", "Runs"), ("new", "New run"), ("run", "Run"), ("compare", "Compare"), ("report", "Report"))
+_ALWAYS = ("app.help", "app.quit")
 _ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
 _KEY_NAMES = {
     "question_mark": "?",
@@ -98,16 +99,20 @@ class KeyBar(Widget):
     def render(self) -> RenderResult:
         """As many keys as there is room for, in the order they are declared."""
         typing = isinstance(self.screen.focused, Input)
+        offers = getattr(self.screen, "offers", lambda action: True)
         active = [
             item
             for item in self.screen.active_bindings.values()
-            if item.binding.show and not (typing and _types(item.binding.key))
+            if item.binding.show and offers(item.binding.action) and not (typing and _types(item.binding.key))
         ]
         ours = _distinct(item for item in active if item.node is self.app)
-        right = self._line(ours)
+        right = self._line([item for item in ours if item.binding.id in _ALWAYS])
         room = self.size.width - right.cell_length - 1
         left = Content(" ")
-        for item in _distinct(item for item in active if item.node is not self.app):
+        theirs = _distinct(item for item in active if item.node is not self.app)
+        names = {item.binding.description for item in theirs}
+        extra = [item for item in ours if item.binding.id not in _ALWAYS and item.binding.description not in names]
+        for item in (*theirs, *extra):
             longer = left + self._line([item])
             if longer.cell_length > room:
                 break

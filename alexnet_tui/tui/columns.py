@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alexnet_tui.history import State
-from alexnet_tui.text import format_duration, printable, sparkline
+from alexnet_tui.text import format_duration, format_gap, printable, sparkline
 from alexnet_tui.tui.glyphs import Glyphs
 from alexnet_tui.tui.rows import RunRow
 
@@ -127,7 +127,7 @@ def _delta(row: RunRow, context: Context, _: int) -> Cell:
 def _gap(row: RunRow, context: Context, _: int) -> Cell:
     if row.gap is None or row.gap != row.gap:
         return context.glyphs.missing, "muted"
-    return f"{100 * row.gap:+.1f}".replace("-", context.glyphs.minus), ""
+    return format_gap(row.gap).replace("-", context.glyphs.minus), ""
 
 
 def _epochs_to_25(row: RunRow, context: Context, _: int) -> Cell:

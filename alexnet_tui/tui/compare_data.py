@@ -9,7 +9,7 @@ import msgspec
 
 from alexnet_tui.config import SPECS, format_value
 from alexnet_tui.history import RunHistory
-from alexnet_tui.text import MISSING, format_duration, printable
+from alexnet_tui.text import MISSING, format_duration, format_gap, printable
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.curves import Curve
 from alexnet_tui.tui.run_curves import places
@@ -84,7 +84,7 @@ def _points(own: float, other: float) -> str:
 RESULTS = (
     Result("best %", 0, lambda history: history.best_test_accuracy, _percent, _points),
     Result("last 5 %", 1, lambda history: history.final_test_accuracy, _percent, _points),
-    Result("gap", 2, lambda history: history.gap, _percent, _points),
+    Result("gap", 2, lambda history: history.gap, format_gap, _points),
     Result(
         "T25 ep.",
         3,
@@ -94,9 +94,9 @@ RESULTS = (
     ),
     Result("last %", 5, lambda history: history.last_test_accuracy, _percent, _points),
     Result(
-        "train time",
+        "time",
         4,
-        lambda history: history.train_seconds,
+        lambda history: history.elapsed_seconds,
         format_duration,
         lambda own, other: f"×{own / other:.2f}" if other else "",
     ),
@@ -241,7 +241,7 @@ def _result_cell(result: Result, entry: Entry, other: float | None) -> Cell:
     mean = statistics.fmean(values)
     text = result.text(mean)
     if len(values) > 1:
-        text += f"±{result.text(statistics.stdev(values))}"
+        text += f"±{result.text(statistics.stdev(values)).removeprefix('+')}"
     if len(values) < len(entry.histories):
         text += f" ({len(values)} of {len(entry.histories)})"
     return Cell(text, "" if other is None else result.delta(mean, other))

@@ -71,7 +71,10 @@ def data_option(info: DatasetInfo) -> Option:
     images = f"{format_count(info.num_train)} + {format_count(info.num_test)} images"
     if info.state == "ready":
         return Option(info.name, note=f"ready: {images}, {format_bytes(info.size_bytes)} on this disk")
-    return Option(info.name, note=f"{info.state}: {images}; {printable(info.source, 80)} (Start or ^g)")
+    if info.state == "download":
+        size = BUILT_IN[info.name].download if info.name in BUILT_IN else ""
+        return Option(info.name, note=f"not here yet: {size or 'all'} to download; {images} (^g downloads it now)")
+    return Option(info.name, note=f"not prepared yet: {images}; {printable(info.source, 80)} (Start or ^g)")
 
 
 _OPTIONS = {

@@ -96,11 +96,11 @@ class FilterLine(Vertical):
         self._read(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep what holds; what means nothing is dropped."""
+        """Keep the filter; one that means nothing stays to be mended, with the reason."""
         event.stop()
-        self.query_one(Input).value = self.text
-        self._read(self.text)
-        self.post_message(self.Left())
+        self._read(event.value)
+        if not self.query_one("#filter-error").has_class("-shown"):
+            self.post_message(self.Left())
 
     def _read(self, text: str) -> None:
         """Take a filter in; while its last word means nothing, the words before it hold."""

@@ -219,13 +219,11 @@ class Card(Static):
 
 
 class CardField(Widget, can_focus=True):
-    """Options as cards side by side, or as lines where the screen is narrow."""
+    """Options as cards side by side, or as lines where the screen is narrow; only left and right choose."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Previous", show=False, id="form.card_left", tooltip="Choose the card before."),
         Binding("right,space", "move(1)", "Next", show=False, id="form.card_right", tooltip="Choose the next card."),
-        Binding("up", "step(-1)", "Up", show=False, id="form.card_up", tooltip="The card or the field above."),
-        Binding("down", "step(1)", "Down", show=False, id="form.card_down", tooltip="The card or the field below."),
     ]
 
     def __init__(self, info: FieldInfo) -> None:
@@ -252,17 +250,6 @@ class CardField(Widget, can_focus=True):
         """Choose a neighbour; the ends hold."""
         index = self._index()
         self.choose(self._cards[max(0, min(len(self._cards) - 1, index + step))].option.value)
-
-    def action_step(self, step: int) -> None:
-        """Up and down choose among lines and leave at their ends; cards side by side are left at once."""
-        is_stacked = len({card.region.y for card in self._cards if card.display}) > 1
-        inside = 0 <= self._index() + step < len(self._cards)
-        if is_stacked and inside:
-            self.action_move(step)
-        elif step > 0:
-            self.screen.focus_next()
-        else:
-            self.screen.focus_previous()
 
     def choose(self, value: str) -> None:
         """Choose a card as a person does."""
@@ -357,6 +344,29 @@ class FieldGroup(Collapsible, inherit_css=False):
         for style, words in told.items():
             parts.append(Content(printable("".join(f"{word}, " for word in words), 300)).stylize(style))
         self.title = Content("").join(parts).rstrip(", ")  # type: ignore[assignment]
+
+
+class HelpLine(Static):
+    """What was said last, until the next act; else the help of the field with the cursor."""
+
+    def __init__(self) -> None:
+        super().__init__(id="help")
+        self._said = self._help = ""
+
+    def say(self, sentence: str, *, is_error: bool = False) -> None:
+        """Say something; empty gives the place back to the field's help. An error takes the lines it needs."""
+        self._said = sentence
+        is_new_height = is_error or self.has_class("-error")
+        self.set_class(is_error, "-error")
+        self._draw(layout=is_new_height)
+
+    def explain(self, text: str) -> None:
+        """The cursor is in another field."""
+        self._help = text
+        self._draw()
+
+    def _draw(self, *, layout: bool = False) -> None:
+        self.update(Content(printable(self._said or self._help, 700)), layout=layout)
 
 
 class FormScroll(VerticalScroll, can_focus=False, inherit_bindings=False):

@@ -23,10 +23,10 @@ from alexnet_tui import datasets, study_worker
 from alexnet_tui.config import SPECS, RunConfig
 from alexnet_tui.errors import AlexnetTuiError, ConfigError
 from alexnet_tui.launch import describe, local
-from alexnet_tui.text import printable
 from alexnet_tui.tui import fields, run_summary, starting
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.console import console_of
+from alexnet_tui.tui.dialogs import ConfirmScreen
 from alexnet_tui.tui.draft import Draft
 from alexnet_tui.tui.form import (
     CardField,
@@ -36,6 +36,7 @@ from alexnet_tui.tui.form import (
     FieldGroup,
     FieldRow,
     FormScroll,
+    HelpLine,
     TextField,
 )
 from alexnet_tui.tui.time_trial import TrialDone, Trials
@@ -63,7 +64,7 @@ class NewRunScreen(Screen[None]):
         Binding("ctrl+g", "data", "Data", id="new.data", tooltip="Download or prepare the data set now."),
         Binding("f2", "layers", "Layers", id="new.layers", tooltip="Show the network in place of the form, or back."),
         Binding("f3", "unfold", "Unfold", id="new.unfold", tooltip="Unfold every group of fields, or fold them."),
-        Binding("f4", "preset", "Preset", id="new.preset", tooltip="Put this field back to what the preset says."),
+        Binding("f4", "preset", "Default", id="new.preset", tooltip="Put this field back to what the preset says."),
         Binding("f6", "clear", "Clear", id="new.clear", tooltip="Put every field back to the defaults."),
         Binding("f7", "app.place('study')", "Studies", id="new.studies", tooltip="The queues: reorder, pause, cancel."),
         Binding(
@@ -91,7 +92,6 @@ class NewRunScreen(Screen[None]):
         self._groups: dict[str, FieldGroup] = {}
         self._catalog: dict[str, datasets.DatasetInfo] = {}
         self._preparing = ""
-        self._said = self._help = ""
         self._redraw: Timer | None = None
         self._trials = Trials()
 
@@ -105,7 +105,7 @@ class NewRunScreen(Screen[None]):
             with VerticalScroll(id="panel", can_focus=False):
                 yield Static(id="summary")
         yield Static(id="brief")
-        yield Static(id="help")
+        yield HelpLine()
         with Horizontal(id="bar"):
             yield Button("Start", id="start", compact=True, variant="primary")
             yield Button("Queue", id="queue", compact=True)
@@ -137,7 +137,10 @@ class NewRunScreen(Screen[None]):
             self._schedule_summary()
 
     def show(self, template_run_id: str | None) -> None:
-        """Fill the form from a past run; None keeps what is in it."""
+        """Fill the form from a past run; None keeps what is in it. The cursor begins at the top."""
+        if not self.is_current and self.is_mounted:
+            self.set_focus(self._cards)
+            self.query_one("#form", FormScroll).scroll_home(animate=False)
         if template_run_id is None:
             return
         try:
@@ -171,8 +174,7 @@ class NewRunScreen(Screen[None]):
     @on(FieldFocused)
     def _explain(self, message: FieldFocused) -> None:
         row = self._rows.get(message.name)
-        self._help = (row.info if row else self._infos[message.name]).help
-        self._show_help()
+        self.query_one(HelpLine).explain((row.info if row else self._infos[message.name]).help)
         if row:
             row.scroll_visible(animate=False)
 
@@ -222,7 +224,12 @@ class NewRunScreen(Screen[None]):
             self.query_one("#summary", Static).add_class("-old")
             return
         self.query_one("#summary", Static).remove_class("-old")
-        summary = run_summary.summarise(
+        summary = self._summarise(config)
+        self.query_one("#summary", Static).update(run_summary.panel(summary))
+        self.query_one("#brief", Static).update(run_summary.brief(summary), layout=False)
+
+    def _summarise(self, config: RunConfig) -> run_summary.RunSummary:
+        return run_summary.summarise(
             config,
             console_of(self.app).watcher.histories.values(),
             num_runs=self.draft.num_runs,
@@ -230,8 +237,6 @@ class NewRunScreen(Screen[None]):
             host=platform.node(),
             step_seconds=self._trials.step_seconds(config),
         )
-        self.query_one("#summary", Static).update(run_summary.panel(summary))
-        self.query_one("#brief", Static).update(run_summary.brief(summary), layout=False)
 
     @on(starting.CatalogRead)
     def _take_catalog(self, message: starting.CatalogRead) -> None:
@@ -293,8 +298,14 @@ class NewRunScreen(Screen[None]):
         config, order = configs[0], starting.Order(configs=configs, label=self.draft.label, is_queued=is_queued)
         if datasets.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
             self._fulfil(order)
-        else:
+        elif self._preparing or not starting.needs_download(config.data, self._catalog):
             self._prepare(config, order)
+        else:
+            title, lines = starting.question(config.data, run_summary.sentence(self._summarise(config)))
+            self.app.push_screen(
+                ConfirmScreen(title, lines, action="Download and start"),
+                lambda is_sure: self._prepare(config, order) if is_sure else None,
+            )
 
     def _prepare(self, config: RunConfig, order: starting.Order | None) -> None:
         if self._preparing:
@@ -346,21 +357,14 @@ class NewRunScreen(Screen[None]):
         self.call_after_refresh(row.editor.focus)
 
     def _say(self, sentence: str, *, is_error: bool = False) -> None:
-        """Say something that stays until the next act; empty gives the place back to the field's help."""
-        self._said = sentence
-        self.query_one("#help", Static).set_class(is_error, "-error")
-        self._show_help()
-
-    def _show_help(self) -> None:
-        text = Content(printable(self._said or self._help, 400))
-        self.query_one("#help", Static).update(text, layout=False)
+        self.query_one(HelpLine).say(sentence, is_error=is_error)
 
     def action_field(self, step: int) -> None:
-        """Move the cursor to a neighbouring field."""
-        if step > 0:
-            self.focus_next()
-        else:
-            self.focus_previous()
+        """Move the cursor to a neighbouring field; the first and the last hold."""
+        chain = self.focus_chain
+        place = chain.index(self.focused) + step if self.focused in chain else 0
+        if 0 <= place < len(chain):
+            self.set_focus(chain[place])
 
     def action_layers(self) -> None:
         """Show the summary with the layer table in place of the form, where both have no room."""

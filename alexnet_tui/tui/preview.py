@@ -10,7 +10,7 @@ from textual.widgets import Static
 from alexnet_tui.config import format_value
 from alexnet_tui.events import Failed
 from alexnet_tui.history import RunHistory
-from alexnet_tui.text import MISSING, format_duration, format_percent, format_points, printable
+from alexnet_tui.text import MISSING, format_duration, format_gap, format_percent, format_points, printable
 from alexnet_tui.tui.columns import delta_to
 from alexnet_tui.tui.rows import RunRow
 
@@ -106,7 +106,7 @@ def _figures(row: RunRow, pinned: RunRow | None) -> Content:
         style = "bold $success" if delta > 0 else "bold $error"
         accuracy.append(("to pin", format_points(delta), style))
     speed = [
-        ("gap", format_points(row.gap), "bold"),
+        ("gap", format_gap(row.gap), "bold"),
         ("T25", MISSING if row.t25 is None else f"{row.t25:.1f} epochs", "bold"),
         ("time", format_duration(row.seconds), "bold"),
     ]

@@ -17,7 +17,7 @@ from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, ConfigError
 from alexnet_tui.history import State
 from alexnet_tui.study import Cell, CellState
-from alexnet_tui.text import format_duration, printable
+from alexnet_tui.text import counted, format_duration, printable
 from alexnet_tui.tui import queue_view
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.dialogs import ChoiceScreen, ConfirmScreen
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
 REPRODUCTION = "reproduction"
 _LOOK_SECONDS = 1.0
 _GRID_FROM_HEIGHT = 20
-_NO_STUDIES = (
-    "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it;\n"
-    "it goes on when the console is closed.\n\n"
-    "r  reproduces the whole report: every variant with five seeds.\n"
-    "n  plans another one: which variants, how many seeds, how many epochs."
-)
 
 
 def _key(keys: str, action: str, name: str, tooltip: str, *, show: bool = True, display: str | None = None) -> Binding:
@@ -94,7 +88,7 @@ class QueueScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Which study, its cells as a grid, its queue, keys."""
         yield TopBar("report")
-        yield Static(_NO_STUDIES, id="nothing", markup=False)
+        yield Static(queue_view.NO_STUDIES, id="nothing", markup=False)
         yield Static(id="head", markup=False)
         yield Static(id="grid", markup=False)
         yield Static(Content.styled(queue_view.HEADING, "bold $text-muted"), id="heading")
@@ -126,6 +120,8 @@ class QueueScreen(Screen[None]):
         """A cell trains on, or has begun."""
         if self.now is None or any(not cell.run_id or cell.run_id in message.run_ids for cell in self.now.cells):
             self._read()
+        else:
+            self._draw_head(self.now)  # A run outside may have ended, for which the worker waited.
 
     async def _look(self) -> None:
         """Whether somebody, perhaps a worker, changed the queue."""
@@ -170,17 +166,20 @@ class QueueScreen(Screen[None]):
         self.set_class(self.now is None, "-empty")
         if self.now is None:
             return
-        now, width = self.now, max(20, self.size.width - 2)
-        symbols = glyphs(self._alexnet.ascii_only)
+        now, symbols = self.now, glyphs(self._alexnet.ascii_only)
         has_grid = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
-        self.query_one("#head", Static).update(self._safe(queue_view.head(now, width)))
+        self._draw_head(now)
         grid = self.query_one("#grid", Static)
         grid.display = has_grid
         if has_grid:
             grid.update(self._safe(queue_view.grid(now, symbols, self._chosen, cursor=self._cursor)))
         above = 6 + (len(now.plan.variants) + 3 if has_grid else 0)
-        lines = self._lines(now, max(1, self.size.height - above), width)
+        lines = self._lines(now, max(1, self.size.height - above), max(20, self.size.width - 2))
         self.query_one("#queue", Static).update(self._safe(lines))
+
+    def _draw_head(self, now: Snapshot) -> None:
+        head = queue_view.head(now, max(20, self.size.width - 2), self._alexnet.watcher.states)
+        self.query_one("#head", Static).update(self._safe(head))
 
     def _lines(self, now: Snapshot, rows: int, width: int) -> Content:
         symbols = glyphs(self._alexnet.ascii_only)
@@ -289,10 +288,10 @@ class QueueScreen(Screen[None]):
             return
         if cell.index in now.queue.cancelled:
             self._do(lambda: study.cancel(self._alexnet.store, now.plan.name, cell.index, False))
-        elif cell.run_id and cell.state != CellState.DELETED:
+        elif cell.run_id and cell.state not in {CellState.DELETED, CellState.UNREADABLE}:
             self._alexnet.resume_run(cell.run_id)
         else:
-            tell(self._alexnet, "This cell waits for its turn; ctrl+r starts a worker.")
+            tell(self._alexnet, f"This cell is {cell.state}; ctrl+r starts a worker for those that wait.")
 
     def action_shift(self, step: int) -> None:
         """Another turn for the cell."""
@@ -371,8 +370,10 @@ class QueueScreen(Screen[None]):
         config = RunConfig()
         num_runs = len(order.variants) * len(order.seeds)
         lines = [
-            f"{len(order.variants)} variants x {len(order.seeds)} seeds = {num_runs} runs, one after another:",
-            f"{config.front_end} on {config.data}, {config.epochs} epochs each{self._expected(config, num_runs)}.",
+            f"{counted(len(order.variants), 'variant')} x {counted(len(order.seeds), 'seed')} ="
+            f" {counted(num_runs, 'run')}, one after another:",
+            f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each"
+            f"{self._expected(config, num_runs)}.",
             "It goes on when the console is closed; P pauses it. n plans another one.",
         ]
 

@@ -15,6 +15,12 @@ from alexnet_tui.text import printable
 from alexnet_tui.tui.glyphs import Glyphs
 from alexnet_tui.tui.report_source import newest_studies
 
+NO_STUDIES = (
+    "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it;\n"
+    "it goes on when the console is closed.\n\n"
+    "r  reproduces the whole report: every variant with five seeds.\n"
+    "n  plans another one: which variants, how many seeds, how many epochs."
+)
 _LOG_TAIL_BYTES = 4096
 _MAX_SEED_COLUMNS = 16
 _STYLES: Mapping[str, str] = {
@@ -25,6 +31,7 @@ _STYLES: Mapping[str, str] = {
     State.STOPPED: "$warning",
     CellState.CANCELLED: "$text-muted",
     CellState.DELETED: "$text-muted",
+    CellState.UNREADABLE: "$error",
 }
 
 
@@ -123,26 +130,30 @@ def _last_words(store: Store, name: str) -> str:
 # Drawing
 
 
-def head(now: Snapshot, width: int) -> Content:
-    """Which study, how far, and whether somebody works on it."""
+def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
+    """Which study, how far, and whether somebody works on it; `states` tells of runs outside of it too."""
     plan = now.plan
     place = f"{now.names.index(plan.name) + 1} of {len(now.names)}" if plan.name in now.names else ""
     config = plan.configs[0]
-    size = f"{len(plan.variants)} x {len(plan.seeds)}: {len(plan.configs)} runs"
+    size = f"{len(plan.variants)} x {len(plan.seeds)}: {len(plan.configs)} run{'s' * (len(plan.configs) != 1)}"
     what = f"{size} · {config.front_end} on {config.data} · {config.epochs} epoch{'s' * (config.epochs > 1)}"
     counts = Counter(cell.state for cell in now.cells)
     done = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     lines = [
         Content.assemble((printable(plan.name, 64), "bold"), ("   study " + place, "$text-muted")),
         Content.styled(_cut(f"{printable(what, 200)} · {done}", width), "$text-muted"),
-        _worker_line(now, width),
+        _worker_line(now, width, states),
     ]
     return Content("\n").join(lines)
 
 
-def _worker_line(now: Snapshot, width: int) -> Content:
+def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
+    mine = {cell.run_id for cell in now.cells}
+    others = [run_id for run_id, state in states.items() if state is State.RUNNING and run_id not in mine]
     if now.queue.is_paused:
         text, style = "Paused: nothing more is started; what trains goes on. P goes on.", "bold $warning"
+    elif now.has_worker and others and now.num_waiting and not now.first_waiting:
+        text, style = f"waiting: another run is training ({printable(others[0], 64)})", "bold $warning"
     elif now.has_worker:
         text, style = "A worker is at work; it goes on when the console is closed.", "$success"
     elif now.num_waiting:
@@ -184,6 +195,8 @@ def sign_of(cell: Cell, symbols: Glyphs) -> str:
         return symbols.minus
     if cell.state == CellState.PLANNED:
         return symbols.bullet
+    if cell.state == CellState.UNREADABLE:
+        return symbols.state[State.LOST]
     return symbols.state[State(cell.state)]
 
 

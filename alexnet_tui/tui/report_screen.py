@@ -83,8 +83,10 @@ class ReportScreen(ChartScreen):
         yield PageStrip([name.capitalize() for name in PAGES], id="strip")
         with ContentSwitcher(initial=PAGES[0], id="pages"):
             with VerticalScroll(id="verdicts"):
-                for index in range(NUM_CLAIMS):
-                    yield Static(id=f"card-{index}", classes="card", markup=False)
+                yield Static(id="caveats", markup=False)
+                with Vertical(id="cards"):
+                    for index in range(NUM_CLAIMS):
+                        yield Static(id=f"card-{index}", classes="card", markup=False)
             yield TextPage(id="table")
             with Vertical(id="curves"):
                 with Horizontal(id="charts"):
@@ -178,6 +180,7 @@ class ReportScreen(ChartScreen):
         self.set_class(False, "-empty")
         self.query_one("#head", Static).update(self._safe(report_view.head(report, self.section_index, width + 2)))
         self.query_one(PageStrip).note = self._safe(report_view.signs(section))
+        self.query_one("#caveats", Static).update(self._safe(Content("\n").join(report_view.caveats(section, width))))
         self._draw_cards(section, width)
         pages = {
             "table": report_view.table(section, width),

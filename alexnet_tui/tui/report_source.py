@@ -11,7 +11,7 @@ from alexnet_tui.gather import gather
 from alexnet_tui.history import RunHistory, State, load
 from alexnet_tui.report import Report, build
 from alexnet_tui.store import REFERENCE, Store
-from alexnet_tui.text import printable
+from alexnet_tui.text import counted, printable
 
 MAX_STUDIES = 24
 
@@ -45,7 +45,7 @@ def sources(store: Store, marked: Sequence[str], *, has_references: bool) -> lis
     if has_references:
         found.append(Source("reference", "Reference runs", (REFERENCE,)))
     if marked:
-        found.append(Source("marked", f"The {len(marked)} marked runs", tuple(marked)))
+        found.append(Source("marked", f"The {counted(len(marked), 'marked run')}", tuple(marked)))
     return found + [of_study(name) for name in newest_studies(store)[:MAX_STUDIES]]
 
 

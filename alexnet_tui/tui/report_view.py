@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from alexnet_tui.claims import ClaimVerdict, Verdict
-from alexnet_tui.paper import EXPERIMENTS, Contradiction
+from alexnet_tui.paper import EXPERIMENTS, Contradiction, PaperResult
 from alexnet_tui.report import Report, Section
 from alexnet_tui.report_table import COLUMNS, Kind, Row
 from alexnet_tui.report_words import (
@@ -27,7 +27,7 @@ from alexnet_tui.report_words import (
     side,
     time_ratio,
 )
-from alexnet_tui.text import format_clock, format_percent, printable
+from alexnet_tui.text import format_clock, format_count, format_percent, printable
 
 _STYLES = {Verdict.SUPPORTED: "$success", Verdict.NOT_SUPPORTED: "$error", Verdict.INCONCLUSIVE: "$warning"}
 _CARD_FACTS = ("Estimate", "95% interval", "p", "P(A>B)", "Runs")
@@ -83,15 +83,19 @@ def card(verdict: ClaimVerdict, width: int) -> Content:
 
 def table(section: Section, width: int) -> Content:
     """Our table beside the published one; what is too wide for one block continues in another."""
-    lines: list[Content] = []
+    lines = [*caveats(section, width), Content("")]
     for block in _blocks(section.rows, width):
         lines += _block_lines(section.rows, block)
         if any(column.heading.endswith("*") for column in block):
             lines += hanging("", SELECTED_NOTE, width, style="$text-muted")
         lines.append(Content(""))
-    for note in (UNITS_NOTE, *section.notes):
-        lines += hanging("", note, width, style="$text-muted")
+    lines += hanging("", UNITS_NOTE, width, style="$text-muted")
     return Content("\n").join(lines)
+
+
+def caveats(section: Section, width: int) -> list[Content]:
+    """How these runs depart from the report's, as the other forms of the report say it."""
+    return [line for note in section.notes for line in hanging("", note, width)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +191,15 @@ def sources(report: Report, index: int, width: int) -> Content:
         lines += _pair("Not read", problem, width)
     lines += [Content(""), Content.styled("The 2012 paper's figures", "bold")]
     for one in report.paper:
-        lines += hanging("", f"{one.what}: {one.value:,g} ({one.place})", width)
+        lines += hanging("", f"{one.what}: {_figure(one)} ({one.place})", width)
     return Content("\n").join(lines)
+
+
+def _figure(found: PaperResult) -> str:
+    """A fraction in percent, a count in full, a ratio as it is."""
+    if found.value < 1:
+        return format_percent(found.value, 1)
+    return format_count(found.value) if found.value >= 1000 else f"{found.value:g}"
 
 
 def hanging(label: str, text: str, width: int, *, label_style: str = "", style: str = "") -> list[Content]:

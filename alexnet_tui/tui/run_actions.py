@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from textual.screen import ModalScreen
+from textual.widgets import Input
 
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.history import State
 from alexnet_tui.store import Notes
-from alexnet_tui.text import format_bytes, printable
+from alexnet_tui.text import counted, format_bytes, printable
 from alexnet_tui.tui.dialogs import ConfirmScreen, TextScreen
 
 if TYPE_CHECKING:
@@ -22,6 +24,18 @@ _MAX_NAMED = 6
 def tell(app: "AlexnetApp", text: str, *, is_error: bool = False) -> None:
     """A short message in the corner; never markup, never control characters."""
     app.notify(printable(text, 400), severity="error" if is_error else "information", markup=False)
+
+
+def interrupt(app: "AlexnetApp") -> None:
+    """Copy what is selected; else say how to quit, once however often one asks."""
+    field = app.focused if isinstance(app.focused, Input) else None
+    selected = field.selected_text if field else app.screen.get_selected_text()
+    if selected:
+        app.copy(selected)
+        return
+    first = "esc, then " if field or isinstance(app.screen, ModalScreen) else ""
+    app.clear_notifications()
+    tell(app, f"Press {first}q to quit; runs go on.")
 
 
 def stop_run(app: "AlexnetApp", run_id: str) -> None:
@@ -111,9 +125,9 @@ def lost(app: "AlexnetApp", run_id: str) -> str:
         if os.path.basename(folder) == "checkpoints":
             num_checkpoints = len(folders)
         size_bytes += sum(os.lstat(os.path.join(folder, name)).st_size for name in files)
-    parts = [f"{history.num_epochs_done} of {history.record.config.epochs} epochs"]
+    parts = [f"{history.num_epochs_done} of {counted(history.record.config.epochs, 'epoch')}"]
     if num_checkpoints:
-        parts.append(f"{num_checkpoints} checkpoint{'s' * (num_checkpoints > 1)}")
+        parts.append(counted(num_checkpoints, "checkpoint"))
     parts.append(format_bytes(size_bytes))
     return f"{app.label_of(run_id)}: {', '.join(parts)}"
 
@@ -125,7 +139,7 @@ def edit_label(app: "AlexnetApp", run_id: str) -> None:
     _ask(
         app,
         TextScreen(f"Label of {run_id}", notes.label or record.label, hint="Empty shows the id.", limit=120),
-        lambda text: _save(app, [run_id], lambda old: msgspec.structs.replace(old, label=text.strip())),
+        lambda text: _save(app, [run_id], lambda old: msgspec.structs.replace(old, label=text.strip()), "Label"),
     )
 
 
@@ -137,7 +151,7 @@ def edit_tags(app: "AlexnetApp", run_ids: Sequence[str]) -> None:
         app,
         TextScreen(title, " ".join(tags), hint="Words with spaces between; find them with tag:word.", limit=400),
         lambda text: _save(
-            app, run_ids, lambda old: msgspec.structs.replace(old, tags=list(dict.fromkeys(text.split())))
+            app, run_ids, lambda old: msgspec.structs.replace(old, tags=list(dict.fromkeys(text.split()))), "Tags"
         ),
     )
 
@@ -148,7 +162,7 @@ def edit_note(app: "AlexnetApp", run_id: str) -> None:
     _ask(
         app,
         TextScreen(f"Note on {app.label_of(run_id)}", notes.note, hint="One line, kept in notes.json."),
-        lambda text: _save(app, [run_id], lambda old: msgspec.structs.replace(old, note=text.strip())),
+        lambda text: _save(app, [run_id], lambda old: msgspec.structs.replace(old, note=text.strip()), "Note"),
     )
 
 
@@ -160,10 +174,15 @@ def _ask(app: "AlexnetApp", screen: TextScreen, take: Callable[[str], None]) -> 
     app.push_screen(screen, answer)
 
 
-def _save(app: "AlexnetApp", run_ids: Sequence[str], change: Callable[[Notes], Notes]) -> None:
+def _save(app: "AlexnetApp", run_ids: Sequence[str], change: Callable[[Notes], Notes], what: str) -> None:
+    """Change the notes of runs and say so."""
+    num_saved = 0
     for run_id in run_ids:
         try:
             app.watcher.change_notes(run_id, change)
+            num_saved += 1
         except AlexnetTuiError as error:
             tell(app, str(error), is_error=True)
+    if num_saved:
+        tell(app, f"{what} saved." if num_saved == 1 else f"{what} of {num_saved} runs saved.")
     app.tell_screens(set(run_ids))

@@ -41,8 +41,8 @@ def _heading(text: str) -> Content:
 def _setting(name: str, value: Value, default: Value | None) -> Content:
     spec = SPECS[name]
     shown = printable(format_value(value), 60)
-    was = "" if default is None else f"default {printable(format_value(default), 60)}  "
-    aside = was + spec.unit
+    was = "" if default is None else f"default {printable(format_value(default), 60)}"
+    aside = " · ".join(part for part in (was, spec.unit) if part)
     return Content.assemble(
         ("  " + name.replace("_", " ").ljust(_NAME_CELLS), "$text-muted"),
         (shown.ljust(_VALUE_CELLS), "bold" if default is not None else ""),
@@ -80,7 +80,7 @@ def system_page(history: RunHistory, directory: str, bad_lines: int) -> Content:
         lines += [_row(name, value) for name, value in _started_rows(history) if value]
     lines += [Content(""), _heading(f"Warnings: {len(history.warnings)}")]
     lines += [Content(f"  {printable(message, 400)}") for message in history.warnings[-50:]]
-    lines += [Content(""), _heading(f"Checkpoints: {len(history.checkpoints)}")]
+    lines += [Content(""), _heading(f"Checkpoints written: {len(history.checkpoints)}")]
     if history.checkpoints:
         lines.append(Content("  " + "  ".join(printable(name, 40) for name in history.checkpoints[-12:])))
     return Content("\n").join(lines)

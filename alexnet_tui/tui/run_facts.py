@@ -11,6 +11,7 @@ from alexnet_tui.text import (
     format_bytes,
     format_count,
     format_duration,
+    format_gap,
     format_loss,
     format_percent,
     format_points,
@@ -32,9 +33,14 @@ class Fact:
 
 
 def what(history: RunHistory) -> str:
-    """The experiment in one line: variant, front end, data, seed."""
+    """The experiment in one line: variant, seed, front end, data."""
+    return " · ".join(what_parts(history))
+
+
+def what_parts(history: RunHistory) -> list[str]:
+    """What `what` is made of; the last ones are the first to go where there is no room."""
     config = history.record.config
-    return " · ".join((config.variant, config.front_end, printable(config.data, 40), f"seed {config.seed}"))
+    return [config.variant, f"seed {config.seed}", config.front_end, printable(config.data, 40)]
 
 
 def situation(history: RunHistory, state: State) -> tuple[str, str]:
@@ -118,20 +124,18 @@ def number_facts(history: RunHistory, pinned: RunHistory | None) -> list[Fact]:
     if history.best_epoch is not None:
         best += f" @{history.best_epoch}"
     facts = [Fact("best test", best, _points(history, pinned, "best_test_accuracy"))]
-    for name, attribute in (
-        ("last test", "last_test_accuracy"),
-        ("last five", "final_test_accuracy"),
-        ("gap", "gap"),
+    for name, attribute, text in (
+        ("last test", "last_test_accuracy", format_percent),
+        ("last five", "final_test_accuracy", format_percent),
+        ("gap", "gap", format_gap),
     ):
-        value = getattr(history, attribute)
-        facts.append(Fact(name, format_percent(value), _points(history, pinned, attribute)))
+        facts.append(Fact(name, text(getattr(history, attribute)), _points(history, pinned, attribute)))
     for name, column in (("T25", "train_eval_accuracy"), ("T25 Keras", "train_accuracy")):
         own, other = history.crossing(column), pinned.crossing(column) if pinned else None
         facts.append(Fact(name, format_crossing(own), _crossing_delta(own, other)))
     facts.append(Fact("train loss", format_loss(_last(history, "train_loss"))))
     facts.append(Fact("test loss", format_loss(_last(history, "test_loss"))))
-    own_seconds = history.train_seconds
-    facts.append(Fact("train time", format_duration(own_seconds), _time_delta(history, pinned)))
+    facts.append(Fact("time", format_duration(history.elapsed_seconds), _time_delta(history, pinned)))
     return facts
 
 
@@ -167,5 +171,5 @@ def _crossing_delta(own: Crossing, other: Crossing | None) -> str:
 
 
 def _time_delta(history: RunHistory, pinned: RunHistory | None) -> str:
-    own, other = history.train_seconds, pinned.train_seconds if pinned else None
+    own, other = history.elapsed_seconds, pinned.elapsed_seconds if pinned else None
     return "" if not own or not other else f"×{own / other:.2f}"

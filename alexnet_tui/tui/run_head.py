@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from alexnet_tui.history import RunHistory, State
 from alexnet_tui.text import sparkline
 from alexnet_tui.tui.glyphs import Glyphs, glyphs
 from alexnet_tui.tui.pages import joined, plain, style_of
-from alexnet_tui.tui.run_facts import age, machine_facts, number_facts, progress_facts, situation, what
+from alexnet_tui.tui.run_facts import age, machine_facts, number_facts, progress_facts, situation, what_parts
 
 _STATE_STYLES = {
     State.RUNNING: "bold $running",
@@ -37,12 +38,7 @@ class Head:
 
     def lines(self, label: str, *, is_low: bool, has_numbers: bool) -> Content:
         """All of it; on a low screen only what one cannot do without."""
-        title = Content.assemble(
-            (f"{self.symbols.state[self.state]} {self.state} ", _STATE_STYLES[self.state]),
-            (label, "bold"),
-            "  ",
-            (what(self.history), "$text-muted"),
-        )
+        title = self.title(label)
         sentence, style = situation(self.history, self.state)
         lines = [title, self.progress(), Content.styled(sentence, style_of(style))]
         if not is_low:
@@ -50,6 +46,17 @@ class Head:
         if has_numbers and not is_low:
             lines.append(joined(number_facts(self.history, None), self.width))
         return plain(Content("\n").join(line for line in lines if line.plain), self.ascii_only)
+
+    def title(self, label: str) -> Content:
+        """State and label, and as much of what the run is as one line has room for."""
+        state = f"{self.symbols.state[self.state]} {self.state} "
+        parts = what_parts(self.history)
+        while parts and len(state) + cell_len(label) + 2 + cell_len(" · ".join(parts)) > self.width:
+            parts.pop()
+        title = Content.assemble((state, _STATE_STYLES[self.state]), (label, "bold"))
+        if parts:
+            title = Content.assemble(title, "  ", (" · ".join(parts), "$text-muted"))
+        return title.truncate(self.width, ellipsis=True)
 
     def progress(self) -> Content:
         """The bar, and how far and how fast; the age of the last point stands second and never gives way."""

@@ -86,6 +86,7 @@ class RunScreen(ChartScreen):
         self.run_id = run_id
         self._drawn: tuple[object, ...] = ()
         self._num_steps = -1
+        self._state: State | None = None
         self._steps_drawn_at = self._head_drawn_at = 0.0
         self._head_shape = (0, False)
         self._log_stamp: tuple[int, int] | None = None
@@ -138,7 +139,8 @@ class RunScreen(ChartScreen):
         self.console.watcher.open(run_id)
         self._drawn, self._log_stamp, self._events_stamp, self._bad_lines = (), None, None, 0
         self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
-        self._refresh()
+        if self.is_mounted:
+            self._turn_to(0)
 
     def on_mount(self) -> None:
         """Follow the steps, and let the age of the last point grow."""
@@ -186,6 +188,9 @@ class RunScreen(ChartScreen):
         else:
             self._ticker.pause()  # Nothing here grows older.
         self._show_head(self._head(history, state))
+        if state is not self._state:
+            self._state = state
+            self.query_one(KeyBar).refresh()  # Other acts are possible now.
         if history is None:
             for chart in self.charts():
                 chart.show([])
@@ -303,6 +308,13 @@ class RunScreen(ChartScreen):
         self._refresh()
         pages = self.query(f"#{_PAGES[page]}").results(TextPage)
         self.set_focus(next(iter(pages), None))
+
+    def offers(self, action: str) -> bool:
+        """Whether the key bar should name an act: what cannot be done now is only explained when asked for."""
+        state = self.console.watcher.states.get(self.run_id, State.QUEUED)
+        if action == "stop":
+            return state is State.RUNNING
+        return action != "resume" or state not in {State.RUNNING, State.FINISHED}
 
     def action_next_chart(self) -> None:
         """The other chart, where only one fits."""

@@ -91,6 +91,16 @@ def brief(summary: RunSummary) -> Content:
     )
 
 
+def sentence(summary: RunSummary) -> str:
+    """What is about to start, in a sentence: how many runs, epochs and how long."""
+    epochs = f"{format_count(summary.config.epochs)} epoch{'s' * (summary.config.epochs != 1)}"
+    runs = f"{summary.num_runs} runs of {epochs} each" if summary.num_runs > 1 else f"one run of {epochs}"
+    if summary.time is None:
+        return f"Then starts: {runs}; how long it takes is not known ({_OFFER})."
+    seconds = format_duration(summary.time.total_seconds * summary.num_runs)
+    return f"Then starts: {runs}, about {seconds} ({summary.time.basis})."
+
+
 def panel(summary: RunSummary) -> Content:
     """The summary with differences and layer table."""
     lines = [_heading("This run will take")]

@@ -193,7 +193,8 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Choose the columns for the width there is."""
         self._lines.clear()
         self._layout_width = self._width
-        self._layout = fit(self._width, has_pin=self.context.pinned is not None, is_grouped=self._is_grouped)
+        # The last column does not touch the scroll bar.
+        self._layout = fit(self._width - 1, has_pin=self.context.pinned is not None, is_grouped=self._is_grouped)
 
     def _move_to(self, index: int) -> None:
         index = max(0, min(index, len(self.rows) - 1))

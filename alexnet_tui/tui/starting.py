@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.message import Message
@@ -71,6 +71,19 @@ def read_catalog(receiver: Widget) -> None:
         receiver.post_message(CatalogRead(infos))
 
     in_thread(look, "catalog")
+
+
+def needs_download(name: str, catalog: Mapping[str, datasets.DatasetInfo]) -> bool:
+    """Whether a data set must be fetched from the network before a run can train on it."""
+    known = catalog.get(name)
+    return known.state == "download" if known else name in datasets.BUILT_IN
+
+
+def question(name: str, what: str) -> tuple[str, list[str]]:
+    """What to ask before a download: the title and the lines; `what` tells what starts after it."""
+    size = datasets.BUILT_IN[name].download if name in datasets.BUILT_IN else ""
+    lines = [f"{size} to download, kept on this disk for all later runs." if size else "It is downloaded.", what]
+    return f"{name} is not here yet. Download it and start?", lines
 
 
 def prepare(receiver: Widget, config: RunConfig, order: Order | None) -> None:

@@ -26,6 +26,7 @@ from alexnet_tui.history import State
 from alexnet_tui.launch import local
 from alexnet_tui.store import Store
 from alexnet_tui.tui.app import run_console
+from alexnet_tui.tui.chrome import key_name
 from alexnet_tui.tui.compare_screen import CompareScreen
 from alexnet_tui.tui.glyphs import is_ascii_terminal
 from alexnet_tui.tui.help_screen import HelpScreen, help_lines
@@ -402,3 +403,26 @@ def test_suspend_gives_the_terminal_back(store: Store, two: list[str]) -> None:
     terminal.send("q")
     assert terminal.finish() == 0
     assert terminal.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("key", "ascii_only", "name"),
+    [
+        ("question_mark", True, "?"),
+        ("question_mark", False, "?"),
+        ("up", True, "up"),
+        ("up", False, "↑"),
+        ("a", True, "a"),
+    ],
+)
+def test_keys_have_the_names_people_write(key: str, ascii_only: bool, name: str) -> None:
+    assert key_name(key, ascii_only) == name
+
+
+@driven
+async def test_ctrl_c_says_once_how_to_quit(store: Store) -> None:
+    async with console(store) as driver:
+        await driver.press("ctrl+c", "ctrl+c")
+        assert [one.message for one in driver.app._notifications] == ["Press q to quit; runs go on."]
+        await driver.press("slash", "ctrl+c")
+        assert [one.message for one in driver.app._notifications] == ["Press esc, then q to quit; runs go on."]

@@ -65,7 +65,7 @@ def test_results_have_deltas_to_the_pinned_run(store: Store) -> None:
     first, second = columns["best %"].cells
     assert (first.text, first.delta) == (f"{best[0]:.2f}", "")
     assert (second.text, second.delta) == (f"{best[1]:.2f}", f"{best[1] - best[0]:+.2f}")
-    assert columns["train time"].cells[1].delta == "×1.00"
+    assert columns["time"].cells[1].delta == "×1.00"
     outside = columns_of(entries_of(found[1:], name_of, is_grouped=False, pinned_id=None), found[0], is_grouped=False)
     assert outside[0].cells[0].delta == f"{best[1] - best[0]:+.2f}", "the pinned run need not be among them"
 
@@ -179,7 +179,7 @@ async def test_marked_runs_lie_over_each_other_with_their_table(store: Store) ->
         assert chart(driver).face.title == "Test accuracy"
         assert chart(driver, "second").face.title == "Test loss"
         text = driver.text()
-        for shown in ("variant", "seed", "best %", "last 5 %", "gap", "T25", "train time", "deltas to base", "3 runs"):
+        for shown in ("variant", "seed", "best %", "last 5 %", "gap", "T25", "time", "deltas to base", "3 runs"):
             assert shown in text
         assert "weight decay" not in text
         assert "-9" in next(

@@ -24,6 +24,8 @@ from alexnet_tui.history import State, load
 from alexnet_tui.launch import local
 from alexnet_tui.store import Store
 from alexnet_tui.tui import new_run_screen as screen_module
+from alexnet_tui.tui import starting
+from alexnet_tui.tui.dialogs import ConfirmScreen
 from alexnet_tui.tui.draft import Draft, command_line
 from alexnet_tui.tui.form import ChoiceField, FieldGroup, FieldRow, TextField
 from alexnet_tui.tui.new_run_screen import NewRunScreen
@@ -361,7 +363,7 @@ async def test_keys_alone_start_a_run_and_open_it(
 ) -> None:
     prepare_synthetic(monkeypatch, tmp_path)
     async with opened(store, size=(80, 24)) as form:
-        await form.press("down", "down", "down")  # Past the lines of the narrow cards.
+        await form.press("right", "right", "right")
         assert form.screen.draft.config().variant == "four-conv"
         await form.press("down", "down", "left")
         assert form.screen.draft.config().data == "synthetic"
@@ -401,6 +403,62 @@ async def test_queue_starts_nothing_itself(store: Store, monkeypatch: pytest.Mon
         await form.until(lambda: "Queued" in form.text("#help"))
         assert [load(store, run_id)[1] for run_id in store.ids()] == [State.QUEUED]
         assert form.app.opened == []
+
+
+@pytest.mark.parametrize("size", [(160, 45), (80, 24)])
+@driven
+async def test_up_and_down_go_from_field_to_field_and_choose_nothing(store: Store, size: tuple[int, int]) -> None:
+    async with opened(store, size=size) as form:
+        await form.press("up")
+        assert form.focused() == "edit-variant", "the first field holds"
+        await form.press("right", "down")
+        assert form.focused() == "edit-front_end"
+        await form.press("up")
+        assert form.focused() == "edit-variant"
+        assert form.screen.draft.config().variant == "low-dropout"
+
+
+@driven
+async def test_the_form_opens_with_the_cursor_at_the_top(store: Store) -> None:
+    record = write_run(store, RunConfig(epochs=2))
+    async with opened(store, size=(80, 24)) as form:
+        for template in (None, record.id):
+            await form.press("down", "down", "down")
+            assert form.focused() == "edit-seed"
+            form.app.pop_screen()
+            form.screen.show(template)
+            form.app.open_new_run(template)
+            await form.pilot.pause()
+            assert form.focused() == "edit-variant"
+
+
+@driven
+async def test_a_download_asks_first_and_says_how_much_and_how_long(store: Store) -> None:
+    record = write_run(store, RunConfig(epochs=4))
+    async with opened(store, size=(80, 24)) as form:
+        await form.until(lambda: "not here yet: 170 MB to download" in form.message("data"))
+        await form.press("ctrl+r")
+        await form.until(lambda: isinstance(form.app.screen, ConfirmScreen))
+        text = " ".join(str(part.render()) for part in form.app.screen.query(Static))
+        assert "cifar10 is not here yet" in text
+        assert "170 MB to download" in text
+        assert "100 epochs, about 2h 42m" in text
+        await form.press("n")
+        await form.until(lambda: form.app.screen is form.screen)
+        assert form.text("#help") == SPECS["variant"].help, "nothing is being prepared"
+        assert store.ids() == [record.id]
+
+
+@driven
+async def test_an_error_can_be_read_to_its_end_on_a_small_screen(store: Store) -> None:
+    sentence = "cifar10: " + "its archive could not be downloaded. " * 9 + "Then try again."
+    async with opened(store, size=(80, 24)) as form:
+        form.screen.post_message(starting.DataReady("cifar10", None, sentence))
+        await form.until(lambda: "Then try again." in form.text("#help"))
+        help_line = form.screen.query_one("#help")
+        await form.until(lambda: help_line.content_size.height * help_line.content_size.width >= len(sentence))
+        await form.press("f6")
+        await form.until(lambda: help_line.content_size.height == 2)
 
 
 @driven

@@ -10,9 +10,11 @@ from pathlib import Path
 import fake_trainer
 import pytest
 from console_driver import Driver, console, driven
+from fake_runs import write_run
 from textual.widgets import Input
 
 from alexnet_tui import study
+from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.files import take_lock
 from alexnet_tui.history import State
@@ -100,6 +102,23 @@ async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> N
 
 
 @driven
+async def test_a_worker_that_waits_for_a_run_outside_says_which(store: Store) -> None:
+    plan = plan_study(store)
+    study.prepare_runs(store, plan)
+    other = write_run(store, RunConfig(epochs=9), epochs_done=2)
+    locks = [take_lock(store.path(other.id)), take_lock(study.study_folder(store, plan.name))]
+    try:
+        async with console(store) as driver:
+            await opened(driver)
+            await driver.wait_for(lambda: f"waiting: another run is training ({other.id})" in driver.text())
+            os.close(locks.pop(0))
+            await driver.wait_for(lambda: "A worker is at work" in driver.text())
+    finally:
+        for lock in locks:
+            os.close(lock)
+
+
+@driven
 async def test_k_and_j_change_the_order_and_f_puts_first(store: Store) -> None:
     plan = plan_study(store)
     async with console(store) as driver:
@@ -153,7 +172,7 @@ async def test_x_takes_a_cell_out_and_r_puts_it_back(store: Store) -> None:
         await driver.wait_for(lambda: order(screen) == [0, 1, 2, 3, 4, 5])
         assert study.queue(store, plan.name).cancelled == []
         await driver.press("R")
-        assert any("waits for its turn" in one for one in driver.notifications())
+        assert any("This cell is planned; ctrl+r starts a worker" in one for one in driver.notifications())
 
 
 @driven
@@ -239,6 +258,23 @@ async def test_a_deleted_run_stays_deleted(store: Store) -> None:
 
 
 # Plans
+
+
+@driven
+async def test_an_unreadable_run_is_shown_and_not_started(store: Store) -> None:
+    plan = plan_study(store)
+    run_id = study.prepare_runs(store, plan)[0]
+    (store.path(run_id) / "run.json").write_text("{")
+    async with console(store, size=(120, 40)) as driver:
+        screen = await opened(driver)
+        assert "unreadable" in driver.text()
+        assert screen.now is not None
+        for _ in plan.configs:
+            if screen.cell is None or screen.cell.state != CellState.UNREADABLE:
+                await driver.press("down")
+        await driver.press("R")
+        await driver.wait_for(lambda: any("This cell is unreadable" in said for said in driver.notifications()))
+        assert not store.is_locked(run_id)
 
 
 @driven

@@ -14,6 +14,7 @@ from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import UsageError
 from alexnet_tui.paper import CONTRADICTIONS
 from alexnet_tui.store import Store
+from alexnet_tui.text import MISSING
 from alexnet_tui.tui import report_source, report_view
 from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.report_screen import ReportScreen
@@ -117,6 +118,31 @@ async def test_arrows_scroll_a_page(store: Store) -> None:
         assert page.scroll_offset.y == 1
         await driver.press("end")
         await driver.wait_for(lambda: "19  3.1" in driver.text())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@driven
+async def test_verdicts_and_table_begin_with_how_the_runs_depart_from_the_reports(
+    store: Store, size: tuple[int, int]
+) -> None:
+    write_study(store, "whole")
+    async with console(store, size=size) as driver:
+        await opened(driver)
+        for _ in ("verdicts", "table"):
+            text = driver.text()
+            assert "These runs have 20 epochs; the report's have 100." in text
+            assert "The data set is synthetic" in text
+            await driver.press("right_square_bracket")
+
+
+def test_no_speed_is_told_where_the_work_differs(store: Store) -> None:
+    write_study(store, "whole")
+    section = report_source.make(store, report_source.of_study("whole")).sections[0]
+    lines = report_view.table(section, 300).plain.splitlines()
+    heading = next(line for line in lines if line.startswith("Experiment"))
+    end = heading.index("Speed") + len("Speed")
+    ours = [line[:end].split()[-1] for line in lines if " ours " in line]
+    assert ours == [MISSING] * 4
 
 
 def test_the_table_has_every_column_at_any_width(store: Store) -> None:

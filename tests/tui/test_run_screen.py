@@ -72,6 +72,23 @@ async def test_a_finished_run_shows_its_results_and_curves(store: Store) -> None
 
 
 @driven
+async def test_another_run_opens_on_its_curves_under_a_head_that_fits(store: Store) -> None:
+    first, second = write_run(store, CONFIG), write_run(store, CONFIG, label="a label of some length for a run " * 2)
+    async with console(store) as driver:
+        shown = await open_run(driver, first.id)
+        await driver.press("right_square_bracket")
+        assert shown.page == "config"
+        await open_run(driver, first.id)
+        assert shown.page == "config", "the same run stays where it was"
+        await open_run(driver, second.id)
+        assert shown.page == "curves"
+        lines = driver.text().splitlines()
+        place = next(index for index, line in enumerate(lines) if "a label of some length" in line)
+        assert "20/20" in lines[place + 1], "the title takes one line"
+        assert "Resume" not in lines[-1], "there is nothing to resume"
+
+
+@driven
 async def test_a_live_run_moves_by_itself(store: Store) -> None:
     run = write_run(store, CONFIG, epochs_done=3, finish=False)
     with trained(store, run.id):
@@ -292,7 +309,14 @@ async def test_warnings_checkpoints_and_gaps_are_on_the_system_page(store: Store
         await driver.press("left_square_bracket")
         await driver.wait_for(lambda: "2 that are no events" in driver.text())
         text = driver.text()
-        for shown in ("differ [/]", "Warnings: 1", "e0001", "Checkpoints: 1", "missing events", "a resume could not"):
+        for shown in (
+            "differ [/]",
+            "Warnings: 1",
+            "e0001",
+            "Checkpoints written: 1",
+            "missing events",
+            "a resume could not",
+        ):
             assert shown in text
         assert "\x1b" not in text
 

@@ -8,6 +8,7 @@ import pytest
 from console_driver import console, driven
 from fake_runs import curve, open_writer, started, write_run
 from textual.geometry import Region
+from textual.widgets import Input
 
 from alexnet_tui import events as ev
 from alexnet_tui.config import RunConfig
@@ -124,8 +125,13 @@ async def test_a_filter_that_means_nothing_says_so_and_keeps_the_rows(store: Sto
         assert "needs a number" in c.text()
         assert c.shown == [four[2]]
         await c.press("enter")
-        assert load_settings().folder(store.root).filter == "variant=tanh"
+        assert "needs a number" in c.text()
+        assert c.app.screen.query_one("#filter", Input).value == "variant=tanh lr>=x"
+        await c.press("backspace")
+        await c.type("0.001")
+        await c.press("enter")
         assert "needs a number" not in c.text()
+        assert load_settings().folder(store.root).filter == "variant=tanh lr>=0.001"
 
 
 @driven

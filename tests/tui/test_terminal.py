@@ -182,7 +182,6 @@ def test_a_signal_leaves_a_clean_terminal(open_console: Open, two: list[str], nu
     assert terminal.last_words() == ""
 
 
-@pytest.mark.xfail(strict=True, reason="run_console says goodbye to a terminal that is gone")
 def test_a_closed_terminal_is_no_fault_of_ours(open_console: Open, store: Store, tmp_path: Path) -> None:
     record = write_run(store, RunConfig(epochs=9), epochs_done=2)
     lock = take_lock(store.path(record.id))

@@ -48,6 +48,7 @@ class RunsScreen(Screen[None]):
         _binding("s", "sort", "Sort", "Choose a column to sort by; the same again turns the order round."),
         _binding("space", "mark", "Mark", "Mark or unmark the run, and go one down."),
         _binding("c", "compare", "Compare", "Lay the marked runs over each other."),
+        Binding("w", "app.place('study')", "Studies", id="runs.studies", tooltip="Plans of many runs; their queue."),
         _binding("p", "pin", "Pin", "Make the run the baseline that all others are compared to, or not."),
         _binding("g", "group", "Group", "One row for runs that differ only in their seed, or not."),
         _binding("d", "duplicate", "Duplicate", "Start a run with the settings of this one."),

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import metadata
 from pathlib import Path
 
 import typer
@@ -104,6 +103,8 @@ def _all_checks(store: Store) -> Iterator[Check]:
 
 
 def _library(name: str) -> Check:
+    from importlib import metadata  # 20 ms that every command would pay.
+
     try:
         return Check(name, Health.OK, metadata.version(name))
     except metadata.PackageNotFoundError:

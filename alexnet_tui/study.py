@@ -136,9 +136,9 @@ def plan(
         label: Label of every run.
 
     Raises:
-        UsageError: The name is no name, or nothing is planned, or too much.
+        UsageError: The name is no name or taken, or nothing is planned, or too much.
         ConfigError: An override is out of range, or a variant is not known.
-        StoreError: There is such a study already, or the folder cannot be written.
+        StoreError: The folder cannot be written.
     """
     for variant in variants:
         if variant not in VARIANTS:
@@ -378,7 +378,9 @@ def _write_plan(store: Store, plan: Plan) -> Plan:
     path = _plan_path(store, plan.name)
     with turn(store):
         if path.exists():
-            raise StoreError(path, "there is such a study already, and plans do not change. Use another name.")
+            raise UsageError(
+                f"there is a study {quoted(plan.name)} already, and plans do not change: use another name."
+            )
         _write(path, msgspec.to_builtins(plan))
     return plan
 

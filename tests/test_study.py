@@ -109,7 +109,7 @@ def test_a_plan_is_variants_by_seeds_and_reads_back(store: Store, plan: study.Pl
 
 
 def test_a_plan_is_written_once(store: Store, plan: study.Plan) -> None:
-    with pytest.raises(StoreError, match="plans do not change"):
+    with pytest.raises(UsageError, match="plans do not change"):
         study.plan(store, "report", variants=["tanh"], seeds=[0])
     assert study.load(store, "report") == plan
 

@@ -32,6 +32,7 @@ STUDIES = "studies"
 PLAN_VERSION = 1
 MAX_CELLS = 1000
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_T = TypeVar("_T")
 _TURN_FILE, _CELLS_FILE, _QUEUE_FILE = ".turn", "cells.json", "queue.json"
 
 
@@ -378,9 +379,7 @@ def _write_plan(store: Store, plan: Plan) -> Plan:
     path = _plan_path(store, plan.name)
     with turn(store):
         if path.exists():
-            raise UsageError(
-                f"there is a study {quoted(plan.name)} already, and plans do not change: use another name."
-            )
+            raise UsageError(f"there is a study {quoted(plan.name)} already, and plans do not change.")
         _write(path, msgspec.to_builtins(plan))
     return plan
 
@@ -390,9 +389,6 @@ def _write(path: Path, content: object) -> None:
         write_atomic(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
     except OSError as error:
         raise StoreError(path, f"the study cannot be written ({reason_of(error)}).") from error
-
-
-_T = TypeVar("_T")
 
 
 def _decode(path: Path, content: bytes, kind: type[_T]) -> _T:

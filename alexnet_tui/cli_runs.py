@@ -1,6 +1,7 @@
 """``runs`` and ``show``: what is on record, as tables and as JSON."""
 
 import math
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ import typer
 
 from alexnet_tui import cli_options as options
 from alexnet_tui import events as ev
+from alexnet_tui.cli_runs_table import Row, runs_table
 from alexnet_tui.config import format_value
 from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.history import Crossing, RunHistory, State, load
@@ -29,13 +31,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SHOWN_RUNS = 50
-_STATE_STYLES = {
-    State.RUNNING: "cyan",
-    State.FINISHED: "green",
-    State.FAILED: "red",
-    State.LOST: "magenta",
-    State.STOPPED: "yellow",
-}
 
 
 def register(app: typer.Typer) -> None:
@@ -68,8 +63,14 @@ def runs(
     if as_json:
         options.write_json([summary(store, history, state) for history, state in loaded])
     elif loaded:
+        rows = [
+            Row(history, state, label_of(store, history), store.is_reference(history.id)) for history, state in loaded
+        ]
         with options.printing() as console:
-            console.print(_runs_table(store, loaded))
+            table, left_out = runs_table(rows, console.width if sys.stdout.isatty() else None)
+            console.print(table)
+        if left_out:
+            options.say(f"no room for {', '.join(left_out)}; a wider terminal, `show RUN` and --json have them.")
     _say_what_is_missing(store, listing, len(loaded), limit)
     return ExitCode.DONE
 
@@ -173,40 +174,6 @@ def _final(history: RunHistory) -> options.Json:
         case ev.Finished():
             return {"kind": "finished", "reason": "", "message": ""}
     return None
-
-
-def _runs_table(store: Store, loaded: Sequence[tuple[RunHistory, State]]) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=options.table_box(), pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("run", "label", "variant", "front end", "data"):
-        table.add_column(name, no_wrap=name == "run", overflow="fold" if name == "run" else "ellipsis")
-    table.add_column("seed", justify="right")
-    table.add_column("state", no_wrap=True)
-    for name in ("done", "best", "last", "gap", "T25", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("test accuracy", no_wrap=True)
-    for history, state in loaded:
-        config = history.record.config
-        is_reference = store.is_reference(history.id)
-        table.add_row(
-            Text(history.id),
-            Text(printable(label_of(store, history), 40)),
-            config.variant,
-            config.front_end,
-            Text(printable(config.data, 40)),
-            str(config.seed),
-            Text(f"{state}{' (ref)' if is_reference else ''}", style=_STATE_STYLES.get(state, "")),
-            f"{100 * history.progress:.0f}%",
-            format_percent(history.best_test_accuracy),
-            format_percent(history.last_test_accuracy),
-            format_points(history.gap),
-            _crossing_text(history.crossing()),
-            format_duration(history.elapsed_seconds),
-            sparkline(history.epochs["test_accuracy"], 16, ascii_only=not options.can_draw()),
-        )
-    return table
 
 
 def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, str]]:

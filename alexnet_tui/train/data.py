@@ -5,6 +5,7 @@ The pixels live on the device as uint8; a batch is gathered, augmented and stand
 Legend: N images, C channels, H and W pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ HOLDOUT_SHARE = 0.1
 # The split does not change with the seed of a run, so that all runs are judged on the same images.
 _SPLIT_SEED = 2012
 _CROP_PADDING = 4
-_COLOUR_CHUNK = 200
+_COLOUR_CHUNK, _MOMENTS_CHUNK = 200, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,14 @@ def prepare(dataset: Dataset, config: RunConfig, placement: Placement) -> Data:
         train_index = train_index[stratified(labels[train_index], config.train_images, "train")]
     count = min(config.train_eval_images, len(train_index))
     eval_index = train_index[stratified(labels[train_index], count, "train_eval")]
+    train = _on_device(dataset.train, train_index, placement)
+    moments = (dataset.mean, dataset.std) if len(train) == len(labels) else channel_moments(train.pixels_NCHW)
     return Data(
-        train=_on_device(dataset.train, train_index, placement),
+        train=train,
         train_eval=_on_device(dataset.train, eval_index, placement),
         test=_on_device(dataset.test, None, placement),
         val=None if val_index is None else _on_device(dataset.train, val_index, placement),
-        batches=BatchMaker(dataset, config, placement),
+        batches=BatchMaker(train, moments, config, placement),
     )
 
 
@@ -97,21 +100,24 @@ class BatchMaker:
     """Turns pixels into what the network reads.
 
     Args:
-        dataset: Its mean and standard deviation standardise; its training pixels give the PCA colours.
+        train: The images trained on; their pixels give the PCA colours.
+        moments: Their mean and standard deviation per channel as fractions of 255, which standardise all images.
         config: Names the augmentation and the front end.
         placement: Device and precision of the batches.
     """
 
-    def __init__(self, dataset: Dataset, config: RunConfig, placement: Placement) -> None:
+    def __init__(
+        self, train: Images, moments: tuple[Sequence[float], Sequence[float]], config: RunConfig, placement: Placement
+    ) -> None:
         self._placement = placement
         self._augmentation = config.augmentation
         self._size = FRONT_ENDS[config.front_end].image_size
         device = placement.device
-        self._mean = torch.tensor(dataset.mean, device=device).view(1, 3, 1, 1) * 255
-        self._deviation = torch.tensor(dataset.std, device=device).view(1, 3, 1, 1) * 255
+        self._mean = torch.tensor(moments[0], device=device).view(1, 3, 1, 1) * 255
+        self._deviation = torch.tensor(moments[1], device=device).view(1, 3, 1, 1) * 255
         self._components: Tensor | None = None
         if config.augmentation == "paper":
-            self._components = colour_components(dataset).to(device)
+            self._components = colour_components(train.pixels_NCHW).to(device)
 
     def training(self, pixels_NCHW: Tensor, generator: Generator) -> Tensor:
         """A standardised and augmented batch (N, C, size, size) in the network's precision."""
@@ -151,14 +157,28 @@ class BatchMaker:
         return images_NCHW.to(self._placement.dtype, memory_format=torch.channels_last)
 
 
-def colour_components(dataset: Dataset, max_images: int = 10_000) -> Tensor:
+def channel_moments(pixels_NCHW: Tensor) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel as fractions of 255, from exact integer sums.
+
+    The same numbers as a data set states of all its training images; a held-out part must not leak into them.
+    """
+    count = pixels_NCHW.numel() // pixels_NCHW.shape[1]
+    total = pixels_NCHW.sum((0, 2, 3), dtype=torch.int64).tolist()
+    chunks = [chunk.int().square().sum((0, 2, 3), dtype=torch.int64) for chunk in pixels_NCHW.split(_MOMENTS_CHUNK)]
+    squares = torch.stack(chunks).sum(0).tolist()
+    means = [value / count for value in total]
+    deviations = [max(0.0, square / count - mean * mean) ** 0.5 for square, mean in zip(squares, means, strict=True)]
+    return [value / 255 for value in means], [max(value, 1.0) / 255 for value in deviations]
+
+
+def colour_components(pixels_NCHW: Tensor, max_images: int = 10_000) -> Tensor:
     """Columns are the eigenvectors of the training pixels' colour covariance, times their eigenvalues, (3, 3).
 
     The paper does not give the scale of its pixels; here the components are those of RGB values from 0 to 1, and
     the shift is then brought to the 0 to 255 of the pixels it is added to.
     """
-    every = max(1, len(dataset.train.labels) // max_images)
-    images, count = dataset.train.images[::every], 0
+    every = max(1, len(pixels_NCHW) // max_images)
+    images, count = pixels_NCHW[::every].cpu().numpy(), 0
     sums, products = np.zeros(3), np.zeros((3, 3))
     for start in range(0, len(images), _COLOUR_CHUNK):
         pixels = np.asarray(images[start : start + _COLOUR_CHUNK], dtype=np.float64)

@@ -39,6 +39,30 @@ def test_holdout_keeps_a_stratified_tenth_out_of_training() -> None:
     assert not any(image.numpy().tobytes() in seen for image in parts.val.pixels_NCHW)
 
 
+def test_what_is_held_out_never_enters_standardisation_or_colours() -> None:
+    def standardised(held_out: int) -> tuple[torch.Tensor, torch.Tensor]:
+        images = dataset()
+        config = RunConfig.from_text({"threads": "1", "precision": "fp32", "split": "holdout", "augmentation": "paper"})
+        index = data.stratified(np.asarray(images.train.labels), 20, "holdout")
+        images.train.images[index] = held_out
+        parts = data.prepare(images, config, place(config))
+        generator = torch.Generator().manual_seed(0)
+        unseen = torch.from_numpy(np.asarray(dataset().test.images))
+        return parts.batches.evaluation(unseen), parts.batches.training(parts.train.pixels_NCHW, generator)
+
+    for dark, bright in zip(standardised(0), standardised(255), strict=True):
+        assert torch.equal(dark, bright)
+
+
+def test_moments_are_those_a_data_set_states_of_itself() -> None:
+    pixels = dataset(count=2300).train.images
+    means, deviations = data.channel_moments(torch.from_numpy(np.asarray(pixels)))
+    flat = np.asarray(pixels, dtype=np.float64).transpose(1, 0, 2, 3).reshape(3, -1) / 255
+    assert means == pytest.approx(flat.mean(1), rel=1e-12)
+    assert deviations == pytest.approx(flat.std(1), rel=1e-12)
+    assert data.channel_moments(torch.zeros(2, 3, 4, 4, dtype=torch.uint8)) == ([0.0] * 3, [1 / 255] * 3)
+
+
 def test_paper_split_trains_on_everything() -> None:
     parts = prepared()
     assert parts.val is None

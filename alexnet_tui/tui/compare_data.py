@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -111,9 +112,10 @@ def entries_of(
     pinned_id: str | None,
 ) -> list[Entry]:
     """Runs in their order, or groups of runs that differ only in their seed."""
+    names = short_names(histories, name_of)
     if not is_grouped:
         return [
-            Entry(name_of(history.id), (history,), slot, history.id == pinned_id)
+            Entry(names[history.id], (history,), slot, history.id == pinned_id)
             for slot, history in enumerate(histories)
         ]
     groups: dict[bytes, list[RunHistory]] = {}
@@ -121,16 +123,30 @@ def entries_of(
         key = msgspec.json.encode(msgspec.structs.replace(history.record.config, seed=0))
         groups.setdefault(key, []).append(history)
     return [
-        Entry(_group_name(group, name_of), tuple(group), slot, any(one.id == pinned_id for one in group))
+        Entry(
+            names[group[0].id] if len(group) == 1 else _group_name(group, name_of),
+            tuple(group),
+            slot,
+            any(one.id == pinned_id for one in group),
+        )
         for slot, group in enumerate(groups.values())
     ]
 
 
+def short_names(histories: Iterable[RunHistory], name_of: Callable[[str], str]) -> dict[str, str]:
+    """By id, what to call runs side by side: a label, or variant and seed; the id where these leave a doubt."""
+    runs = {history.id: history for history in histories}
+    names = {}
+    for run_id, history in runs.items():
+        config, label = history.record.config, name_of(run_id)
+        names[run_id] = label if label != run_id else printable(f"{config.variant} s{config.seed}", 80)
+    counts = Counter(names.values())
+    return {run_id: name if counts[name] == 1 else run_id for run_id, name in names.items()}
+
+
 def _group_name(group: Sequence[RunHistory], name_of: Callable[[str], str]) -> str:
-    if len(group) == 1:
-        return name_of(group[0].id)
     labels = {name_of(history.id) for history in group if name_of(history.id) != history.id}
-    stem = labels.pop() if len(labels) == 1 else group[0].record.config.variant
+    stem = labels.pop() if len(labels) == 1 else printable(group[0].record.config.variant, 80)
     return f"{stem} n={len(group)}"
 
 

@@ -24,6 +24,7 @@ from alexnet_tui.tui.compare_data import (
     fitting,
     known,
     name_cells,
+    short_names,
 )
 from alexnet_tui.tui.console import Console, console_of
 from alexnet_tui.tui.curves import Curve, Face
@@ -189,7 +190,9 @@ class CompareScreen(ChartScreen):
         ]
         pinned = self.console.watcher.histories.get(self.console.pinned_run_id or "")
         if pinned is not None and self.entries and not any(entry.is_pinned for entry in self.entries):
-            entry = Entry(self.console.label_of(pinned.id), (pinned,), len(self.entries), True)
+            compared = [history for entry in self.entries for history in entry.histories]
+            name = short_names([*compared, pinned], self.console.label_of)[pinned.id]
+            entry = Entry(name, (pinned,), len(self.entries), True)
             curves.append(curve_of(entry, metric, self.x_axis, self.spread, is_pace=True))
         return [curve for curve in curves if curve is not None]
 

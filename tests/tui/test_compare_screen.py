@@ -21,6 +21,7 @@ from alexnet_tui.tui.compare_data import (
     entries_of,
     fitting,
     known,
+    short_names,
 )
 from alexnet_tui.tui.compare_screen import CompareScreen
 from alexnet_tui.tui.curves import View
@@ -55,6 +56,18 @@ def test_only_what_differs_is_a_column(store: Store) -> None:
     assert titles[:4] == ["variant", "seed", "learning rate", "dropout"], "what the variant implies comes last"
     assert titles[4:] == [result.title for result in RESULTS]
     assert [cell.text for cell in columns[2].cells] == ["0.01", "0.05", "0.01"]
+
+
+def test_runs_side_by_side_have_short_names_unless_these_leave_a_doubt(store: Store) -> None:
+    records = [
+        write_run(store, config(seed="3")),
+        write_run(store, config(variant="tanh")),
+        write_run(store, config(variant="tanh", learning_rate="0.003")),
+        write_run(store, config(seed="4"), label="mine"),
+    ]
+    found = [load(store, record.id)[0] for record in records]
+    names = short_names(found, lambda run_id: "mine" if run_id == records[3].id else run_id)
+    assert list(names.values()) == ["baseline s3", records[1].id, records[2].id, "mine"]
 
 
 def test_results_have_deltas_to_the_pinned_run(store: Store) -> None:
@@ -174,7 +187,7 @@ async def test_marked_runs_lie_over_each_other_with_their_table(store: Store) ->
     async with console(store, size=(160, 45)) as driver:
         driver.app.toggle_pin(ids[0])
         await compare(driver, *ids)
-        assert [one.name for one in chart(driver).curves] == ["base", ids[1], "tanh run"]
+        assert [one.name for one in chart(driver).curves] == ["base", "baseline s1", "tanh run"]
         assert [one.slot for one in chart(driver).curves] == [0, 1, 2]
         assert chart(driver).face.title == "Test accuracy"
         assert chart(driver, "second").face.title == "Test loss"

@@ -6,7 +6,7 @@ smallest effect that matters. Nothing here selects an epoch on the test set.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from alexnet_tui import measures, paper, stats
@@ -166,15 +166,22 @@ CLAIMS: tuple[Claim, ...] = (
 )
 
 
-def judge(histories: Sequence[RunHistory], states: States = NO_STATES, absent: Sequence[Absent] = ()) -> Judgement:
+def judge(
+    histories: Sequence[RunHistory],
+    states: States = NO_STATES,
+    absent: Sequence[Absent] = (),
+    *,
+    tuned: Cohort | None = None,
+) -> Judgement:
     """Judge the three claims on these runs, and on nothing else.
 
     Args:
         histories: Runs of one protocol; unequal conditions make a claim inconclusive, they are never mixed.
         states: State of a run by its id, where known; it tells a running run from a lost one.
         absent: Runs that the study's plan asks for and that are not there.
+        tuned: Runs of the paper's own protocol, told beside claim 2.
     """
-    cohort = assemble(histories, states, absent)
+    cohort = replace(assemble(histories, states, absent), tuned=tuned)
     cases = [_Case.of(claim, cohort) for claim in CLAIMS]
     # A claim that cannot be tested counts as a test without a finding: Holm's correction stays over three.
     forward = stats.holm([case.evidence.p if case.is_testable and case.evidence else 1.0 for case in cases])

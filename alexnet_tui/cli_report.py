@@ -8,22 +8,19 @@ from alexnet_tui.comparison import COMPARED, Comparison, Group
 from alexnet_tui.report import Report, Section
 from alexnet_tui.report_table import COLUMNS, Kind, Row, write, write_spread
 from alexnet_tui.report_words import (
-    CAVEAT,
     SELECTED_NOTE,
     SIGNS,
     TABLE_COLUMNS,
     UNITS_NOTE,
-    effect,
-    facts,
+    brief,
+    card,
     heading,
-    ours,
     provenance,
     published,
     section_title,
-    side,
     time_ratio,
 )
-from alexnet_tui.text import MISSING, format_clock, printable
+from alexnet_tui.text import MISSING, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +34,6 @@ _STYLES = {
     Verdict.NOT_SUPPORTED: "red",
     Verdict.INCONCLUSIVE: "yellow",
 }
-_CARD_FACTS = ("Estimate", "95% interval", "p", "P(A>B)", "Runs", "The report")
 
 
 def print_report(console: "Console", report: Report) -> None:
@@ -76,20 +72,12 @@ def _table(rows: Sequence[Row], columns: Sequence[str]) -> "Table":
     table.add_column("Speed", justify="right", no_wrap=True)
     for row in rows:
         title = row.arm
-        if any(cell.published for cell in row.cells.values()):
+        if row.is_published:
             cells = [Text(published(row, name), style="dim") for name in columns]
             table.add_row(title, Text("report", style="dim"), *cells, Text("1x", style="dim"))
             title = f"  n={row.num_runs}"
-        table.add_row(title, "ours", *(_short(row, name) for name in columns), time_ratio(row))
+        table.add_row(title, "ours", *(brief(row, name) for name in columns), time_ratio(row))
     return table
-
-
-def _short(row: Row, name: str) -> str:
-    """Our cell; a time without its spread, which has no room."""
-    mean = row.cells[name].ours.mean
-    if COLUMNS[name].kind is Kind.CLOCK:
-        return format_clock(mean)
-    return ours(row, name)
 
 
 def _print_card(console: "Console", verdict: ClaimVerdict) -> None:
@@ -98,10 +86,7 @@ def _print_card(console: "Console", verdict: ClaimVerdict) -> None:
     _line(console, f"{SIGNS[verdict.verdict]} {verdict.headline.upper()}", f"bold {style}")
     for reason in verdict.reasons:
         _line(console, f"  {reason}")
-    told = dict(facts(verdict))
-    pairs = [(label, told[label]) for label in _CARD_FACTS if label in told]
-    pairs[-1] = (pairs[-1][0], f"{effect(verdict.published_effect, verdict.unit)} ({CAVEAT})")
-    console.print(_pairs([*pairs, *(("Beside it", side(found)) for found in verdict.sides)]))
+    console.print(_pairs(card(verdict)))
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> "Table":

@@ -16,6 +16,7 @@ from alexnet_tui import cli_run, study
 from alexnet_tui.config import SPECS
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, UsageError
 from alexnet_tui.history import State
+from alexnet_tui.protocols import PROTOCOLS, REPORT
 from alexnet_tui.store import Store
 from alexnet_tui.text import counted, format_duration, printable, quoted
 from alexnet_tui.variants import VARIANTS, nearest
@@ -29,6 +30,8 @@ _SET_BY_THE_PLAN = ("variant", "seed")
 _NEW_HELP = """Write the plan of a study: every variant with every seed, fixed in advance.
 
 Example: alexnet-tui study new mine --variants all --seeds 5 --front-end literal32 --epochs 100
+
+Example: alexnet-tui study new fig1 --protocol best-learning-rate --seeds 5
 """
 _REPRODUCE_HELP = """Reproduce the whole report: plan, run and judge in one command; the same command goes on.
 
@@ -55,7 +58,10 @@ _Parallel = Annotated[
 _Variants = Annotated[
     str,
     typer.Option(
-        "--variants", metavar="LIST", help=f"`all`, or some of {','.join(VARIANTS)} (default all).", show_default=False
+        "--variants",
+        metavar="LIST",
+        help=f"`all` of the protocol, or some of {','.join(VARIANTS)} (default all).",
+        show_default=False,
     ),
 ]
 _Seeds = Annotated[
@@ -72,6 +78,16 @@ _Seeds = Annotated[
 _FirstSeed = Annotated[
     int,
     typer.Option("--first-seed", metavar="N", min=0, help="The first of them (default 0).", show_default=False),
+]
+_Protocol = Annotated[
+    str,
+    typer.Option(
+        "--protocol",
+        metavar="NAME",
+        help=" ".join(f"{name}: {one.summary}" for name, one in PROTOCOLS.items()) + f" (default {REPORT})",
+        autocompletion=lambda incomplete: [name for name in PROTOCOLS if name.startswith(incomplete)],
+        show_default=False,
+    ),
 ]
 
 
@@ -105,6 +121,7 @@ def new(
     variants: _Variants = _ALL,
     seeds: _Seeds = _DEFAULT_SEEDS,
     first_seed: _FirstSeed = 0,
+    protocol: _Protocol = REPORT,
     label: Annotated[str, typer.Option("--label", metavar="TEXT", help="Label of every run.", show_default=False)] = "",
     runs_dir: options.RunsDir = None,
     **fields: str | bool | None,
@@ -114,12 +131,15 @@ def new(
     plan = study.plan(
         store,
         name,
-        variants=_variants(variants),
+        variants=_variants(variants, protocol),
         seeds=range(first_seed, first_seed + seeds),
         overrides=cli_run.given_text(fields),
         label=label,
+        protocol=protocol,
     )
     size = f"{counted(len(plan.variants), 'variant')} x {counted(len(plan.seeds), 'seed')}"
+    for field, values in PROTOCOLS[protocol].tried.items():
+        size += f" x {counted(len(values), field.replace('_', ' '))}"
     count = f"{size} = {counted(len(plan.configs), 'run')}"
     options.say(f"study {name}: {count}{_expected(store, plan)}. Next: alexnet-tui study run {name}")
     return ExitCode.DONE
@@ -245,10 +265,10 @@ def reproduce(
     """Plan, run and judge; the signature typer sees has an option for each hyperparameter."""
     store = options.open_store(runs_dir)
     overrides = cli_run.given_text(fields)
-    wanted = (_variants(variants), list(range(first_seed, first_seed + seeds)), overrides)
+    wanted = (_variants(variants, REPORT), list(range(first_seed, first_seed + seeds)), overrides, REPORT)
     if name in study.names(store):
         plan = study.load(store, name)
-        if (plan.variants, plan.seeds, plan.overrides) != wanted:
+        if (plan.variants, plan.seeds, plan.overrides, plan.protocol) != wanted:
             raise UsageError(
                 f"study {name} was planned with other variants, seeds or settings, and plans do not change;"
                 " give the same ones, or another NAME."
@@ -265,11 +285,14 @@ def reproduce(
     return code
 
 
-def _variants(text: str) -> list[str]:
-    names = list(VARIANTS) if text == _ALL else [word.strip() for word in text.split(",") if word.strip()]
+def _variants(text: str, protocol: str) -> list[str]:
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"--protocol: there is no {quoted(protocol)}; {nearest(protocol, PROTOCOLS)}")
+    known = PROTOCOLS[protocol].variants
+    names = list(known) if text == _ALL else [word.strip() for word in text.split(",") if word.strip()]
     for name in names:
-        if name not in VARIANTS:
-            raise UsageError(f"--variants: there is no {quoted(name)}; {nearest(name, VARIANTS)}")
+        if name not in known:
+            raise UsageError(f"--variants: there is no {quoted(name)}; {nearest(name, known)}")
     return names
 
 
@@ -337,12 +360,14 @@ def _table(cells: Sequence[study.Cell]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("variant", "seed", "state", "epochs", "run", box=options.table_box(), pad_edge=False)
+    tried = ["tried with"] if any(cell.tried for cell in cells) else []
+    table = Table("variant", "seed", *tried, "state", "epochs", "run", box=options.table_box(), pad_edge=False)
     for cell in cells:
         state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
         table.add_row(
             cell.variant,
             str(cell.seed),
+            *([cell.tried] if tried else []),
             Text(printable(state, 60), style=_STATE_STYLES.get(cell.state, "dim")),
             f"{cell.num_epochs_done}/{cell.epochs}",
             Text(printable(cell.run_id, 70)),

@@ -120,10 +120,18 @@ class Cohort:
     Attributes:
         arms: By name, only arms that have a run, in the order of `ARMS`.
         set_aside: Runs that were left out, and why.
+        tuned: Runs of the paper's own protocol for the claim on activations, sorted likewise; they stand beside
+            the claim's verdict and never in an arm.
     """
 
     arms: Mapping[str, ArmRuns]
     set_aside: tuple[SetAside, ...] = field(default=())
+    tuned: "Cohort | None" = None
+
+    @property
+    def histories(self) -> list[RunHistory]:
+        """Every run in an arm, finished or not."""
+        return [run for arm in self.arms.values() for run in (*arm.used, *(run for run, _ in arm.unfinished))]
 
     def runs(self, name: str) -> ArmRuns:
         """The runs of an arm; empty if it has none."""
@@ -134,13 +142,22 @@ States = Mapping[str, State]
 NO_STATES: States = MappingProxyType({})
 
 
-def assemble(histories: Sequence[RunHistory], states: States = NO_STATES, absent: Sequence[Absent] = ()) -> Cohort:
+def assemble(
+    histories: Sequence[RunHistory],
+    states: States = NO_STATES,
+    absent: Sequence[Absent] = (),
+    *,
+    arms: Mapping[str, Arm] = ARMS,
+    arm_of: Callable[[RunConfig], Arm | None] = arm_of,
+) -> Cohort:
     """Sort runs into arms; of two finished runs of one seed the newest counts.
 
     Args:
         histories: Any runs; those of other protocols are not separated here, see `split_by_protocol`.
         states: State of a run by its id, where it is known; else it follows from the last event.
         absent: Runs that a plan asks for and that are not there.
+        arms: The arms there are.
+        arm_of: The arm a run belongs to, or None.
     """
     aside: list[SetAside] = []
     repeats: dict[tuple[str, int, Protocol], list[RunHistory]] = {}
@@ -166,12 +183,12 @@ def assemble(histories: Sequence[RunHistory], states: States = NO_STATES, absent
         arm = arm_of(one.config)
         if arm and (arm.name, one.config.seed, protocol_of(one.config)) not in repeats:
             lacking.setdefault(arm.name, []).append(one)
-    arms = {
+    sorted_runs = {
         name: ArmRuns(arm, tuple(used.get(name, ())), tuple(unfinished.get(name, ())), tuple(lacking.get(name, ())))
-        for name, arm in ARMS.items()
+        for name, arm in arms.items()
         if name in used or name in unfinished or name in lacking
     }
-    return Cohort(arms, tuple(aside))
+    return Cohort(sorted_runs, tuple(aside))
 
 
 def _replaced(group: Iterable[RunHistory], kept: RunHistory, states: States) -> Iterable[SetAside]:
@@ -257,6 +274,12 @@ def unequal_conditions(histories: Sequence[RunHistory]) -> list[str]:
     for name in PROTOCOL_FIELDS:
         values = Counter(format_value(getattr(run.record.config, name)) for run in histories)
         sentences.extend(_mixed(name.replace("_", " "), values))
+    return [*sentences, *unequal_surroundings(histories)]
+
+
+def unequal_surroundings(histories: Sequence[RunHistory]) -> list[str]:
+    """A sentence for each condition that is not equal in all runs, or not throughout one."""
+    sentences = []
     for name, condition in CONDITIONS.items():
         sentences.extend(_mixed(name, Counter(condition(run) for run in histories)))
         for run in histories:

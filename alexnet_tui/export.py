@@ -21,10 +21,18 @@ from alexnet_tui.config import SPECS, format_value
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import reason_of, write_atomic
 from alexnet_tui.history import EPOCH_COLUMNS, STEP_COLUMNS, RunHistory, Series
-from alexnet_tui.report_table import COLUMNS, write_spread
+from alexnet_tui.report_table import COLUMNS, Column, write_spread
 from alexnet_tui.text import escape_latex, printable
 
 EXPORT_VERSION = 1
+LATEX_PREAMBLE = (
+    "% Needs in the preamble:",
+    r"% \usepackage[T1]{fontenc}",
+    r"% \usepackage{booktabs}",
+    r"% \usepackage{graphicx}",
+)
+# A table wider than the text is made as wide as the text; a narrower one stays as it is.
+LATEX_FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COUNTS = {"epoch", "step"}
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -99,32 +107,41 @@ def _json_number(name: str, value: float) -> float | int | None:
 
 
 def to_latex(comparison: Comparison) -> str:
-    """A table of the groups, the best mean of each column in bold; needs the package booktabs."""
+    """A table of the groups, the best mean of each column in bold; its first lines say what it needs."""
     headings = ["Run", "$n$", *map(_heading, comparison.differing), *(COLUMNS[name].heading for name in COMPARED)]
     best = {name: _best(comparison, name) for name in COMPARED}
-    lines = [rf"\begin{{tabular}}{{lr{'l' * len(comparison.differing)}{'r' * len(COMPARED)}}}", r"\toprule"]
+    lines = [
+        *LATEX_PREAMBLE,
+        LATEX_FIT,
+        rf"\begin{{tabular}}{{lr{'l' * len(comparison.differing)}{'r' * len(COMPARED)}}}",
+        r"\toprule",
+    ]
     lines += [" & ".join(headings) + r" \\", r"\midrule"]
-    for index, group in enumerate(comparison.groups):
+    for group in comparison.groups:
         cells = [escape_latex(group.name), str(len(group.run_ids))]
         cells += [escape_latex(group.settings[name]) for name in comparison.differing]
         for name in COMPARED:
             text = escape_latex(write_spread(group.cells[name], COLUMNS[name].kind))
-            cells.append(rf"\textbf{{{text}}}" if best[name] == index else text)
+            is_best = best[name] is not None and group.cells[name].mean == best[name]
+            cells.append(rf"\textbf{{{text}}}" if is_best else text)
         lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}"]) + "\n"
 
 
 def _heading(name: str) -> str:
     return escape_latex(name.replace("_", " "))
 
 
-def _best(comparison: Comparison, name: str) -> int | None:
-    wants_high = COLUMNS[name].is_best_high
-    means = [(group.cells[name].mean, index) for index, group in enumerate(comparison.groups)]
-    known = [(mean, index) for mean, index in means if mean is not None]
-    if wants_high is None or len(known) < 2:
+def _best(comparison: Comparison, name: str) -> float | None:
+    return best_mean(COLUMNS[name], [group.cells[name].mean for group in comparison.groups])
+
+
+def best_mean(column: Column, means: Iterable[float | None]) -> float | None:
+    """The best of several means, or None where there is nothing to compare or neither is better."""
+    known = [mean for mean in means if mean is not None]
+    if column.is_best_high is None or len(known) < 2:
         return None
-    return (max if wants_high else min)(known, key=lambda pair: pair[0])[1]
+    return (max if column.is_best_high else min)(known)
 
 
 _TAGS: Mapping[str, str] = {

@@ -50,9 +50,21 @@ def max_test_epoch(history: RunHistory) -> float | None:
 
 def val_selected_test_accuracy(history: RunHistory) -> float | None:
     """Test accuracy at the epoch whose validation accuracy is highest; None without a validation set."""
-    pairs = zip(history.epochs["val_accuracy"], history.epochs["test_accuracy"], strict=True)
-    known = [(val, test) for val, test in pairs if math.isfinite(val)]
-    return finite(max(known, key=lambda pair: pair[0])[1]) if known else None
+    index = _selected_index(history)
+    return None if index is None else finite(history.epochs["test_accuracy"][index])
+
+
+def val_selected_gap(history: RunHistory) -> float | None:
+    """The gap at the epoch whose validation accuracy is highest; None without a validation set."""
+    index, epochs = _selected_index(history), history.epochs
+    return None if index is None else finite(epochs["train_eval_accuracy"][index] - epochs["test_accuracy"][index])
+
+
+def _selected_index(history: RunHistory) -> int | None:
+    """Where validation accuracy is highest, the first of equals."""
+    accuracies = history.epochs["val_accuracy"]
+    known = [index for index, accuracy in enumerate(accuracies) if math.isfinite(accuracy)]
+    return max(known, key=lambda index: accuracies[index], default=None)
 
 
 def t25_epochs(history: RunHistory) -> float | None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from alexnet_tui import paper, stats
+from alexnet_tui import best_rate, paper, stats
 from alexnet_tui.claims import ClaimVerdict, judge
 from alexnet_tui.cohort import (
     CONDITIONS,
@@ -18,6 +18,7 @@ from alexnet_tui.cohort import (
     Absent,
     ArmRuns,
     Cohort,
+    Protocol,
     SetAside,
     States,
     protocol_of,
@@ -27,6 +28,7 @@ from alexnet_tui.cohort import (
 from alexnet_tui.config import RunConfig, format_value
 from alexnet_tui.history import RunHistory
 from alexnet_tui.paper import CONTRADICTIONS, PAPER_RESULTS, Contradiction, PaperResult
+from alexnet_tui.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report_table import Row, build_rows
 
 REPORT_VERSION = 1
@@ -60,6 +62,7 @@ class Provenance:
         states: Number of runs by state in words, the ones set aside included.
         set_aside: Runs that count for nothing, and why.
         unfinished: Runs without an end that no other run replaces, with their state.
+        beside: Finished runs of the paper's own protocol, told beside claim 2 and in no arm.
         conditions: Values of each condition and the number of runs with it.
         hosts: Machine fingerprints.
         versions: Library versions, ``name version``.
@@ -75,6 +78,7 @@ class Provenance:
     states: Mapping[str, int]
     set_aside: tuple[SetAside, ...]
     unfinished: tuple[SetAside, ...]
+    beside: int
     conditions: Mapping[str, Mapping[str, int]]
     hosts: tuple[str, ...]
     versions: tuple[str, ...]
@@ -140,9 +144,15 @@ def build(
     absent: Sequence[Absent] = (),
 ) -> Report:
     """The report on these runs; without a run it has one empty section."""
-    sets = split_by_protocol(histories)
-    sections = [_section(members, states, absent) for members in sets.values()]
-    sections = sections or [_section([], states, absent)]
+    others, tuned = best_rate.separate(histories)
+    sets = list(split_by_protocol(others).values())
+    beside = {best_rate.base_of(members[0].record.config) for members in sets}
+    sections = [
+        _section(members, tuned.get(best_rate.base_of(members[0].record.config), []), states, absent)
+        for members in sets
+    ]
+    sections += [_section([], runs, states, absent) for base, runs in tuned.items() if base not in beside]
+    sections = sections or [_section([], [], states, absent)]
     return Report(
         title=title,
         created=time.time(),
@@ -152,11 +162,15 @@ def build(
     )
 
 
-def _section(histories: Sequence[RunHistory], states: States, absent: Sequence[Absent]) -> Section:
-    config = histories[0].record.config if histories else None
-    protocol = protocol_of(config) if config else ()
-    mine = [one for one in absent if not config or protocol_of(one.config) == protocol]
-    judgement = judge(histories, states, mine)
+def _section(
+    histories: Sequence[RunHistory], tuned: Sequence[RunHistory], states: States, absent: Sequence[Absent]
+) -> Section:
+    """One comparable set, and the runs of the paper's own protocol that belong beside it."""
+    everything = [*histories, *tuned]
+    config = everything[0].record.config if everything else None
+    mine = [one for one in absent if not everything or (histories and protocol_of(one.config) == _protocol(histories))]
+    others = [one for one in absent if config and best_rate.base_of(one.config) == best_rate.base_of(config)]
+    judgement = judge(histories, states, mine, tuned=best_rate.sort_runs(tuned, states, others))
     return Section(
         name=f"{config.front_end} on {config.data}" if config else "no runs",
         front_end=config.front_end if config else "",
@@ -164,17 +178,23 @@ def _section(histories: Sequence[RunHistory], states: States, absent: Sequence[A
         split=config.split if config else "",
         epochs=config.epochs if config else 0,
         settings=_settings(config) if config else {},
-        notes=tuple(_notes(histories)),
+        notes=tuple(_notes(everything)),
         rows=build_rows(judgement.cohort),
         claims=judgement.verdicts,
         curves=tuple(_curves(judgement.cohort)),
-        provenance=_provenance(histories, states, judgement.cohort),
+        provenance=_provenance(everything, states, judgement.cohort),
     )
+
+
+def _protocol(histories: Sequence[RunHistory]) -> Protocol:
+    return protocol_of(histories[0].record.config)
 
 
 def _settings(config: RunConfig) -> dict[str, str]:
     default = RunConfig.from_text({"front_end": config.front_end})
-    pairs = ((name, getattr(config, name)) for name in PROTOCOL_FIELDS)
+    is_tuned = best_rate.arm_of(config) is not None
+    names = (name for name in PROTOCOL_FIELDS if not (is_tuned and name in PROTOCOLS[BEST_LEARNING_RATE].fields))
+    pairs = ((name, getattr(config, name)) for name in names)
     return {name: format_value(value) for name, value in pairs if value != getattr(default, name)}
 
 
@@ -183,6 +203,8 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
         yield "There is no run to report on; train some: alexnet-tui study reproduce"
         return
     config = histories[0].record.config
+    if best_rate.arm_of(config):
+        yield "These runs stand beside claim 2 and decide none: " + PROTOCOLS[BEST_LEARNING_RATE].summary
     if config.epochs != paper.REPORT_EPOCHS:
         plural = "s" * (config.epochs != 1)
         yield f"These runs have {config.epochs} epoch{plural}; the report's have {paper.REPORT_EPOCHS}."
@@ -214,12 +236,15 @@ def _curve(arm: ArmRuns, column: str) -> Curve:
 
 
 def _provenance(histories: Sequence[RunHistory], states: States, cohort: Cohort) -> Provenance:
+    cohorts = [cohort, *([cohort.tuned] if cohort.tuned else [])]
+    unfinished = [one for sorted_runs in cohorts for arm in sorted_runs.arms.values() for one in arm.unfinished]
     known = [place for run in histories for place in run.places]
     created = [run.record.created for run in histories]
     return Provenance(
         states=Counter(state_word(run, states) for run in histories),
-        set_aside=cohort.set_aside,
-        unfinished=tuple(SetAside(run.id, word) for arm in cohort.arms.values() for run, word in arm.unfinished),
+        set_aside=tuple(one for sorted_runs in cohorts for one in sorted_runs.set_aside),
+        unfinished=tuple(SetAside(run.id, word) for run, word in unfinished),
+        beside=sum(len(arm.used) for arm in cohort.tuned.arms.values()) if cohort.tuned else 0,
         conditions={name: Counter(condition(run) for run in histories) for name, condition in CONDITIONS.items()},
         hosts=tuple(sorted({one.fingerprint for one in known})),
         versions=tuple(sorted({f"{name} {of}" for one in known for name, of in one.versions.items()})),

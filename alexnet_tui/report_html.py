@@ -78,6 +78,7 @@ td,th{padding:3px 5px}.big{font-size:19px}.card h3{font-size:12px}.why,.note,.ba
 """
 _SERIES = "".join(
     f".s{index}{{stroke:var(--c{index});stroke-dasharray:{dash}}}.b{index},.t{index}{{fill:var(--c{index})}}"
+    f".m{index}{{stroke:var(--c{index})}}"
     for index, dash in enumerate(("none", "7 4", "2 3", "10 3 2 3", "4 4", "1 3"))
 )
 
@@ -161,7 +162,7 @@ def _table(rows: Iterable[Row], columns: Sequence[str], *, with_speed: bool) -> 
     yield from (f'<th title="{escape(COLUMNS[name].help)}">{escape(heading(name))}</th>' for name in columns)
     yield f"{'<th>Speed</th>' if with_speed else ''}</tr></thead><tbody>"
     for row in rows:
-        if any(cell.published for cell in row.cells.values()):
+        if row.is_published:
             cells = "".join(f"<td>{escape(published(row, name))}</td>" for name in columns)
             yield f'<tr class="source"><td>{escape(row.title)}</td>{cells}{"<td>1x</td>" if with_speed else ""}</tr>'
         cells = "".join(f"<td>{_with_small_spread(ours(row, name))}</td>" for name in columns)

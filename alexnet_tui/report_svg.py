@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from alexnet_tui.claims import ClaimVerdict
-from alexnet_tui.paper import Experiment
+from alexnet_tui.history import T25_ERROR
+from alexnet_tui.paper import EXPERIMENTS, MARKS_LABEL, Experiment
 from alexnet_tui.report import Curve
 from alexnet_tui.text import printable
 
@@ -57,7 +58,7 @@ def experiment_chart(curves: Sequence[Curve], experiment: Experiment | None) -> 
     parts = list(_axes(frame))
     for index, curve in enumerate(curves):
         parts += _series(frame, curve, index, LABELS.get(curve.column, curve.column))
-    parts += _published(frame, experiment) if experiment else ()
+    parts += [*_published(frame, experiment), _legend(frame, MARKS_LABEL)] if experiment else ()
     title = f"Accuracy by epoch: {curves[0].title}" if curves else "Accuracy by epoch"
     return _svg(frame, title, parts)
 
@@ -65,12 +66,19 @@ def experiment_chart(curves: Sequence[Curve], experiment: Experiment | None) -> 
 def overlay_chart(curves: Sequence[Curve]) -> str:
     """One curve for each experiment, on an axis cut to where they are."""
     last = max([1, *(epoch for curve in curves for epoch in curve.epochs)])
-    highest = max([0.5, *(max(curve.means, default=0.0) for curve in curves)])
+    maxima = {
+        index: (found.max_val_epoch.value, found.max_val_accuracy.value)
+        for index, curve in enumerate(curves)
+        if (found := EXPERIMENTS.get(curve.arm)) and found.max_val_epoch.value <= last
+    }
+    highest = max([0.5, *(max(curve.means, default=0.0) for curve in curves), *(top for _, top in maxima.values())])
     frame = _Frame(width=1060, height=340, last=last, high=min(1.0, (int(highest * 10) + 1) / 10), right=230)
     parts = list(_axes(frame))
     places: list[float] = []
     for index, curve in enumerate(curves):
         parts += _series(frame, curve, index, "")
+    parts += [_diamond(frame, *place, f"m{index}") for index, place in maxima.items()]
+    parts += [_legend(frame, f"{MARKS_LABEL}: its maximum, in the colour of the experiment")] if maxima else []
     ends = sorted(enumerate(curves), key=lambda pair: -pair[1].means[-1] if pair[1].means else 0)
     for index, curve in ends:
         if curve.means:
@@ -148,16 +156,35 @@ def _published(frame: _Frame, experiment: Experiment) -> Iterable[str]:
         yield f'<line class="ref dotted" x1="{x}" x2="{x}" y1="{frame.top}" y2="{bottom}"/>'
         yield f'<text class="reft" x="{x + 5}" y="{bottom - 8}">report: overfits more after ~{onset:g}</text>'
     if crossing and crossing.high <= frame.last:
-        y = frame.y(0.75)
+        y = frame.y(1 - T25_ERROR)
         x1, x2 = frame.x(crossing.low), frame.x(crossing.high)
         yield f'<line class="ref thick" x1="{x1}" x2="{x2}" y1="{y}" y2="{y}"/>'
         yield f'<text class="reft" x="{x2 + 5}" y="{y + 14}">report: 25% training error</text>'
+    highest = experiment.max_train_accuracy.value
+    y, right = frame.y(highest), frame.width - frame.right
+    yield f'<line class="ref dotted" x1="{frame.left}" x2="{right}" y1="{y}" y2="{y}"/>'
+    yield f'<text class="reft" x="{frame.left + 5}" y="{y + 14}">report: max training {100 * highest:.2f}%</text>'
     if found <= frame.last:
         x, y = frame.x(found), frame.y(experiment.max_val_accuracy.value)
         text = f"report: max {100 * experiment.max_val_accuracy.value:.2f}% at {found:g}"
         anchor, shift = ("end", -9) if found > 0.7 * frame.last else ("start", 9)
-        yield f'<path class="mark" d="M{x} {y - 6}l6 6l-6 6l-6 -6z"/>'
+        yield _diamond(frame, found, experiment.max_val_accuracy.value)
         yield f'<text class="reft" text-anchor="{anchor}" x="{x + shift}" y="{y + 20}">{text}</text>'
+
+
+def _diamond(frame: _Frame, epoch: float, fraction: float, colour: str = "") -> str:
+    return f'<path class="{f"mark {colour}".strip()}" d="{_diamond_path(frame.x(epoch), frame.y(fraction))}"/>'
+
+
+def _diamond_path(x: float, y: float) -> str:
+    return f"M{x} {round(y - 6, 1)}l6 6l-6 6l-6 -6z"
+
+
+def _legend(frame: _Frame, text: str) -> str:
+    """What the marks are, below the axis."""
+    y = frame.height - 8
+    diamond = f'<path class="mark" d="{_diamond_path(frame.left + 6, y)}"/>'
+    return f'{diamond}<text class="reft" x="{frame.left + 17}" y="{y + 4}">{escape(text)}</text>'
 
 
 def _svg(frame: _Frame, title: str, parts: Iterable[str]) -> str:

@@ -216,6 +216,11 @@ class Row:
     cells: Mapping[str, Cell]
     time_ratio: float | None
 
+    @property
+    def is_published(self) -> bool:
+        """Whether the report has this experiment too."""
+        return any(cell.published for cell in self.cells.values())
+
 
 def build_rows(cohort: Cohort) -> tuple[Row, ...]:
     """A row for each arm that has a finished run, and for each experiment of the report in any case."""

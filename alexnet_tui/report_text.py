@@ -1,9 +1,10 @@
 """The report as Markdown, under the headings of the ML Reproducibility Challenge, and its table as LaTeX."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from alexnet_tui import paper
 from alexnet_tui.claims import ClaimVerdict
+from alexnet_tui.export import LATEX_FIT, LATEX_PREAMBLE, best_mean
 from alexnet_tui.report import Report, Section
 from alexnet_tui.report_table import COLUMNS, Row
 from alexnet_tui.report_words import (
@@ -20,7 +21,7 @@ from alexnet_tui.report_words import (
     side,
     time_ratio,
 )
-from alexnet_tui.text import escape_latex, escape_markdown
+from alexnet_tui.text import MISSING, escape_latex, escape_markdown
 
 
 def to_markdown(report: Report) -> str:
@@ -97,7 +98,7 @@ def _markdown_claim(verdict: ClaimVerdict) -> Iterator[str]:
 
 def _cells(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[list[str]]:
     for row in rows:
-        if any(cell.published for cell in row.cells.values()):
+        if row.is_published:
             yield [row.title, "report", *(published(row, name) for name in columns), ""]
         yield [row.title, f"ours, n={row.num_runs}", *(ours(row, name) for name in columns), time_ratio(row)]
 
@@ -110,48 +111,51 @@ def _markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> I
 
 
 def to_latex(report: Report) -> str:
-    """A LaTeX table for each section, and one of the verdicts; needs the package booktabs."""
-    return "\n".join(line for section in report.sections for line in _latex_section(section)) + "\n"
+    """LaTeX tables of each section and of its verdicts; the first lines say what they need."""
+    return "\n".join([*LATEX_PREAMBLE, *(line for one in report.sections for line in _latex_section(one))]) + "\n"
 
 
 def _latex_section(section: Section) -> Iterator[str]:
     columns = TABLE_COLUMNS
-    bold = {name: _best_row(section.rows, name) for name in columns}
-    yield from (r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}", r"\toprule")
-    yield " & ".join(map(escape_latex, ["Experiment", "Source", *map(heading, columns)])) + r" \\"
+    best = {name: best_mean(COLUMNS[name], [row.cells[name].ours.mean for row in section.rows]) for name in columns}
+    yield from (r"\begin{table}", r"\centering", LATEX_FIT)
+    yield from (rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}", r"\toprule")
+    yield _latex_row(["Experiment", "Source", *map(heading, columns)])
     yield r"\midrule"
     for row in section.rows:
-        title = escape_latex(row.title)
-        if any(cell.published for cell in row.cells.values()):
-            cells = [escape_latex(published(row, name)) for name in columns]
-            yield " & ".join([title, "report", *cells]) + r" \\"
-        cells = [
-            rf"\textbf{{{escape_latex(ours(row, name))}}}" if bold[name] == row.arm else escape_latex(ours(row, name))
-            for name in columns
-        ]
-        yield " & ".join([title, f"ours, $n={row.num_runs}$", *cells]) + r" \\"
-    yield from (r"\bottomrule", r"\end{tabular}")
+        if row.is_published:
+            yield _latex_row([row.title, "report", *(published(row, name) for name in columns)])
+        known = {name: mean for name in columns if (mean := row.cells[name].ours.mean) is not None}
+        bold = {place for place, name in enumerate(columns, 2) if name in known and known[name] == best[name]}
+        cells = [row.title, f"ours, n = {row.num_runs}", *(ours(row, name) for name in columns)]
+        yield _latex_row(cells, bold)
+    yield from (r"\bottomrule", r"\end{tabular}}")
     caption = f"{section_title(section)}. {UNITS_NOTE} {SELECTED_NOTE} Best of ours in bold."
-    yield rf"\caption{{{escape_latex(caption)}}}"
-    yield from (r"\end{table}", "")
-    yield from (r"\begin{table}", r"\centering", r"\begin{tabular}{llrrrl}", r"\toprule")
+    yield from (rf"\caption{{{escape_latex(caption)}}}", r"\end{table}", "")
+    yield from (r"\begin{table}", r"\centering", LATEX_FIT, r"\begin{tabular}{llrrrl}", r"\toprule")
     yield r"Claim & Verdict & Estimate & 95\% interval & Holm $p$ & Report \\"
     yield r"\midrule"
-    for verdict in section.claims:
-        told = dict(facts(verdict))
-        holm = "--" if verdict.p_holm is None else f"{verdict.p_holm:.4f}"
-        cells = [f"{verdict.number}. {verdict.statement}", verdict.headline]
-        cells += [told.get("Estimate", "--").split(" (")[0], told.get("95% interval", "--"), holm]
-        cells += [told["The report"].split(". ")[0]]
-        yield " & ".join(map(escape_latex, cells)) + r" \\"
-    yield from (r"\bottomrule", r"\end{tabular}")
+    yield from (_latex_row(_latex_verdict(verdict)) for verdict in section.claims)
+    yield from (r"\bottomrule", r"\end{tabular}}")
     yield rf"\caption{{{escape_latex(f'Verdicts, {section_title(section)}.')}}}"
     yield from (r"\end{table}", "")
+    sides = [f"Beside claim {verdict.number}: {side(one)}" for verdict in section.claims for one in verdict.sides]
+    if sides:
+        yield from (r"\begin{itemize}\sloppy", *(rf"\item {escape_latex(one)}" for one in sides), r"\end{itemize}", "")
 
 
-def _best_row(rows: Sequence[Row], name: str) -> str | None:
-    wants_high = COLUMNS[name].is_best_high
-    known = [(mean, row.arm) for row in rows if (mean := row.cells[name].ours.mean) is not None]
-    if wants_high is None or len(known) < 2:
-        return None
-    return (max if wants_high else min)(known)[1]
+def _latex_verdict(verdict: ClaimVerdict) -> list[str]:
+    told = dict(facts(verdict))
+    return [
+        f"{verdict.number}. {verdict.statement}",
+        verdict.headline,
+        told.get("Estimate", MISSING).split(" (")[0],
+        told.get("95% interval", MISSING),
+        MISSING if verdict.p_holm is None else f"{verdict.p_holm:.4f}",
+        told["The report"].split(". ")[0],
+    ]
+
+
+def _latex_row(cells: Sequence[str], bold: Container[int] = ()) -> str:
+    texts = (escape_latex(cell) for cell in cells)
+    return " & ".join(rf"\textbf{{{text}}}" if place in bold else text for place, text in enumerate(texts)) + r" \\"

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from alexnet_tui.claims import ClaimVerdict, Verdict
 from alexnet_tui.evidence import Sample
 from alexnet_tui.history import State
+from alexnet_tui.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report import Provenance, Report, Section
-from alexnet_tui.report_table import COLUMNS, Row, write, write_spread
+from alexnet_tui.report_table import COLUMNS, Kind, Row, write, write_spread
 from alexnet_tui.side_reports import Side
-from alexnet_tui.text import MISSING, format_duration
+from alexnet_tui.text import MISSING, format_clock, format_duration
 
 TABLE_COLUMNS = ("max_train", "max_test", "max_epoch", "final_test", "gap", "t25", "converged", "time")
 MORE_COLUMNS = ("t25_running", "t25_seconds", "overfits")
@@ -24,6 +25,7 @@ UNITS_NOTE = (
 SIGNS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.INCONCLUSIVE: "?"}
 _NOT_STARTED = State.QUEUED.value
 CAVEAT = "one run, no seed given"
+_CARD_FACTS = ("Estimate", "95% interval", "p", "P(A>B)", "Runs")
 
 
 def heading(name: str) -> str:
@@ -37,6 +39,13 @@ def ours(row: Row, name: str) -> str:
     if not row.num_runs:
         return MISSING
     return write_spread(row.cells[name].ours, COLUMNS[name].kind)
+
+
+def brief(row: Row, name: str) -> str:
+    """Our cell where room is scarce: a time without its spread, as the report has none."""
+    if COLUMNS[name].kind is Kind.CLOCK:
+        return format_clock(row.cells[name].ours.mean)
+    return ours(row, name)
 
 
 def published(row: Row, name: str) -> str:
@@ -80,6 +89,14 @@ def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:
     return pairs
 
 
+def card(verdict: ClaimVerdict) -> list[tuple[str, str]]:
+    """What a short card shows: the numbers, the report's own with its caveat, and what stands beside them."""
+    told = dict(facts(verdict))
+    pairs = [(label, told[label]) for label in _CARD_FACTS if label in told]
+    pairs.append(("The report", f"{effect(verdict.published_effect, verdict.unit)} ({CAVEAT})"))
+    return pairs + [("" if index else "Beside it", side(one)) for index, one in enumerate(verdict.sides)]
+
+
 def _p_text(verdict: ClaimVerdict) -> str:
     assert verdict.evidence is not None
     if verdict.p_holm is None:
@@ -109,6 +126,8 @@ def provenance(found: Provenance) -> list[tuple[str, str]]:
     """Where a section's numbers come from, as pairs of a label and a text."""
     counted = {"started": sum(found.states.values()) - found.states.get(_NOT_STARTED, 0), "finished": 0}
     pairs = [("Runs", ", ".join(f"{count} {word}" for word, count in {**counted, **found.states}.items()))]
+    if found.beside:
+        pairs.append(("Beside claim 2", f"{found.beside} of the finished: {PROTOCOLS[BEST_LEARNING_RATE].summary}"))
     pairs += [(name.capitalize(), _counts(values)) for name, values in found.conditions.items()]
     pairs += [
         ("Data sets", "; ".join(found.data) or MISSING),
@@ -155,19 +174,22 @@ def explain(report: Report) -> Iterator[str]:
             yield f"Claim {verdict.number}: {verdict.statement} {verdict.headline.upper()}"
             yield from (f"  {reason}" for reason in verdict.reasons)
             yield from (f"  {label}: {text}" for label, text in facts(verdict))
-            yield from _explain_sample(verdict, verdict.larger, "A")
-            yield from _explain_sample(verdict, verdict.smaller, "B")
-            yield from (f"  beside it: {side(found)}" for found in verdict.sides)
+            yield from _explain_sample(verdict.unit, verdict.larger, "A = ")
+            yield from _explain_sample(verdict.unit, verdict.smaller, "B = ")
+            for found in verdict.sides:
+                yield f"  beside it: {side(found)}"
+                for sample in found.samples:
+                    yield from _explain_sample(found.unit, sample, "of ")
         yield ""
         yield from _explain_table(section)
         yield from (f"{label}: {text}" for label, text in provenance(section.provenance))
         yield ""
 
 
-def _explain_sample(verdict: ClaimVerdict, sample: Sample, letter: str) -> Iterator[str]:
-    yield f"  {letter} = {sample.title}"
+def _explain_sample(unit: str, sample: Sample, before: str) -> Iterator[str]:
+    yield f"  {before}{sample.title}"
     for seen in sample.observations:
-        value = f"{seen.value:.4f} epochs" if verdict.unit == "ratio" else f"{100 * seen.value:.4f} points"
+        value = f"{seen.value:.4f} epochs" if unit == "ratio" else f"{100 * seen.value:.4f} points"
         more = "more than " if seen.is_censored else ""
         yield f"    {seen.run_id} (seed {seen.seed}): {more}{value}"
 

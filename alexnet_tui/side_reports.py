@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from alexnet_tui import measures, stats
+from alexnet_tui import best_rate, measures, stats
 from alexnet_tui.cohort import Cohort
+from alexnet_tui.evidence import Sample
 from alexnet_tui.history import RunHistory
 
 Measure = Callable[[RunHistory], float | None]
@@ -21,12 +22,14 @@ class Side:
         value: The number, in `unit`; None if there is only a remark.
         unit: points (a difference), level (points), ratio, or empty.
         note: A remark, or empty.
+        samples: The runs and values behind it, where they are not those of the verdict.
     """
 
     name: str
     value: float | None
     unit: str = "points"
     note: str = ""
+    samples: tuple[Sample, ...] = ()
 
 
 def dropout_sides(cohort: Cohort) -> list[Side]:
@@ -41,11 +44,13 @@ def dropout_sides(cohort: Cohort) -> list[Side]:
         fell = gap is not None and gap > 0 > accuracy
         note = "gap down by underfitting" if fell else ""
         sides.append(Side("test accuracy, dropout 0.5 minus 0.01", accuracy, note=note))
+    if (selected := _difference(cohort, "low-dropout", "baseline", measures.val_selected_gap)) is not None:
+        sides.append(Side("gap, dropout 0.01 minus 0.5, at the epoch chosen on validation", selected))
     return sides
 
 
 def speed_sides(cohort: Cohort) -> list[Side]:
-    """Claim 2: the same ratio in seconds and in the report's own way of measuring."""
+    """Claim 2: the same ratio in seconds, in the report's own way of measuring, and under the paper's protocol."""
     sides = []
     runs = [*cohort.runs("tanh").used, *cohort.runs("baseline").used]
     fingerprints = {place.fingerprint for run in runs for place in run.places}
@@ -55,8 +60,13 @@ def speed_sides(cohort: Cohort) -> list[Side]:
         note = "the runs have several machine fingerprints"
         sides.append(Side("T25 in seconds of training", None, "", note))
     sides += _ratio(cohort, measures.t25_epochs_running, "T25 by running training error (Keras' way)", _all_epochs)
-    sides.append(Side("protocol", None, "", "one learning rate for both; the paper's Figure 1 chose one for each"))
-    return sides
+    return [*sides, _best_rate_side(cohort)]
+
+
+def _best_rate_side(cohort: Cohort) -> Side:
+    like = next((run.record.config for run in cohort.histories), None)
+    found = best_rate.find(cohort.tuned, like)
+    return Side(best_rate.NAME, found.ratio, "ratio", found.note, found.samples)
 
 
 def _all_seconds(history: RunHistory) -> float | None:

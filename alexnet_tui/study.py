@@ -23,10 +23,10 @@ from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError, UsageE
 from alexnet_tui.events import Failed
 from alexnet_tui.files import LOCK_FILE, is_locked, read_small, reason_of, write_atomic
 from alexnet_tui.history import RunHistory, State
+from alexnet_tui.protocols import REPORT, plan_configs, tried_text
 from alexnet_tui.run_cache import RunCache
 from alexnet_tui.store import Store
 from alexnet_tui.text import printable, quoted
-from alexnet_tui.variants import VARIANTS, nearest
 
 STUDIES = "studies"
 PLAN_VERSION = 1
@@ -49,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         configs: The complete configuration of every cell, in the order of the queue.
         label: Label of every run, or empty.
         package_version: Version of the program that wrote the plan.
+        protocol: Name of the protocol it follows.
     """
 
     v: int = PLAN_VERSION
@@ -60,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     configs: list[RunConfig]
     label: str = ""
     package_version: str = __version__
+    protocol: str = REPORT
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +99,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why it failed or cannot be read, or empty.
         num_epochs_done: Whole epochs finished.
         epochs: Epochs planned.
+        tried: What tells it from the other cells of its variant and seed, or empty.
     """
 
     index: int
@@ -107,6 +110,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     num_epochs_done: int = 0
     epochs: int = 0
+    tried: str = ""
 
     @property
     def needs_training(self) -> bool:
@@ -125,8 +129,9 @@ def plan(
     seeds: Sequence[int],
     overrides: Mapping[str, str] | None = None,
     label: str = "",
+    protocol: str = REPORT,
 ) -> Plan:
-    """Write the plan of variants x seeds, seed by seed so that a stopped study is balanced.
+    """Write the plan of variants x seeds under a protocol, seed by seed so that a stopped study is balanced.
 
     Args:
         store: The runs folder.
@@ -135,20 +140,15 @@ def plan(
         seeds: The seeds of each.
         overrides: Other fields of every run, as a person would type them.
         label: Label of every run.
+        protocol: Name of the protocol.
 
     Raises:
         UsageError: The name is no name or taken, or nothing is planned, or too much.
-        ConfigError: An override is out of range, or a variant is not known.
+        ConfigError: An override is out of range, or a variant or the protocol is not known.
         StoreError: The folder cannot be written.
     """
-    for variant in variants:
-        if variant not in VARIANTS:
-            known = nearest(variant, VARIANTS)
-            raise ConfigError("variants", f"there is no {quoted(variant)}; {known}")
     fields = dict(overrides or {})
-    configs = [
-        RunConfig.from_text({**fields, "variant": variant, "seed": str(seed)}) for seed in seeds for variant in variants
-    ]
+    configs = plan_configs(protocol, variants, seeds, fields)
     return _write_plan(
         store,
         Plan(
@@ -159,6 +159,7 @@ def plan(
             overrides=fields,
             configs=configs,
             label=label,
+            protocol=protocol,
         ),
     )
 
@@ -228,13 +229,13 @@ def status(store: Store, plan: Plan, find: Find | None = None) -> list[Cell]:
     run_ids = _known_runs(store, plan)
     cancelled = set(queue(store, plan.name).cancelled)
     return [
-        _cell(index, config, run_ids.get(index, ""), look, is_cancelled=index in cancelled)
-        for index, config in enumerate(plan.configs)
+        _cell(plan, index, run_ids.get(index, ""), look, is_cancelled=index in cancelled)
+        for index in range(len(plan.configs))
     ]
 
 
-def _cell(index: int, config: RunConfig, run_id: str, find: Find, *, is_cancelled: bool) -> Cell:
-    found, problem = None, ""
+def _cell(plan: Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool) -> Cell:
+    config, found, problem = plan.configs[index], None, ""
     try:
         found = find(run_id) if run_id else None
     except StoreError as error:  # One damaged run must not hide or hold up all others.
@@ -257,6 +258,7 @@ def _cell(index: int, config: RunConfig, run_id: str, find: Find, *, is_cancelle
         reason=final.reason if isinstance(final, Failed) and state == State.FAILED else problem,
         num_epochs_done=found[0].num_epochs_done if found else 0,
         epochs=config.epochs,
+        tried=tried_text(plan.protocol, config),
     )
 
 

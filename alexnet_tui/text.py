@@ -161,9 +161,22 @@ _LATEX = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    # Behind the end of a table's row these two would be its options.
+    "[": "{[}",
+    "*": "{*}",
     "±": r"$\pm$",
-    "–": "--",
+    "–": r"\textendash{}",
+    "−": "$-$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
 }
+# What pdflatex sets with the font encoding T1, beyond Latin-1.
+_LATEX_KNOWN = frozenset(map(chr, range(0x100, 0x17F))) - set("ĦħĸĿŀŉŦŧ") | set("‘’“”„…—†‡•€™←→↑↓")
+_TWO_HYPHENS = re.compile("-(?=-)")
 
 
 def escape_markdown(text: str) -> str:
@@ -172,5 +185,11 @@ def escape_markdown(text: str) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Foreign text that LaTeX sets as it is."""
-    return "".join(_LATEX.get(character, character) for character in printable(text, 4000))
+    """Foreign text that LaTeX sets as it is; a character that its fonts lack is told by its code, ``[U+2713]``."""
+    return _TWO_HYPHENS.sub("-{}", "".join(map(_latex_character, printable(text, 4000))))
+
+
+def _latex_character(character: str) -> str:
+    if character in _LATEX or character in _LATEX_KNOWN or character < "\u0100":
+        return _LATEX.get(character, character)
+    return f"{{[}}U+{ord(character):04X}]"

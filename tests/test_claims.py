@@ -292,3 +292,20 @@ def test_an_older_finished_run_is_not_called_newer() -> None:
     late = make_history("baseline", 0, end=diverged(), created=1_800_000_000.0, run_id="late")
     (aside,) = judge([*study(shift=CLEAR), late]).cohort.set_aside
     assert aside.reason == "diverged; the finished run baseline-literal32-s0 of the same seed counts"
+
+
+GAP_AT_SELECTED = "gap, dropout 0.01 minus 0.5, at the epoch chosen on validation"
+
+
+def test_the_gap_at_the_epoch_chosen_on_validation_stands_beside_claim_1() -> None:
+    assert GAP_AT_SELECTED not in [side.name for side in verdict_of(study(shift=CLEAR), 1).sides]
+    histories = study(shift=CLEAR, split="holdout")
+    for run in histories:
+        for index, epoch in enumerate(run.epochs["epoch"]):
+            run.epochs.columns["val_accuracy"][index] = 0.5 - abs(epoch - 12) / 100
+            run.epochs.columns["train_eval_accuracy"][index] = 0.9
+            is_low = run.record.config.variant == "low-dropout"
+            run.epochs.columns["test_accuracy"][index] = 0.6 - 0.07 * (is_low and epoch == 12)
+    side = next(side for side in verdict_of(histories, 1).sides if side.name == GAP_AT_SELECTED)
+    assert side.value == pytest.approx(7.0)
+    assert side.unit == "points"

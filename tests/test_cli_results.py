@@ -72,7 +72,7 @@ def test_report_writes_the_format_of_the_file_s_ending(full: Store, tmp_path: Pa
     starts = {
         "r.html": "<!doctype html>",
         "r.md": "# Reproducib",
-        "r.tex": r"\begin{table}",
+        "r.tex": "% Needs in the preamble:",
         "r.json": "{",
         "r.txt": "Report on",
     }
@@ -153,7 +153,9 @@ def test_compare_of_one_run_says_what_it_needs(full: Store) -> None:
         call(full, "compare", "last", full.resolve("last"))
 
 
-@pytest.mark.parametrize(("form", "begin"), [("csv", "run_id,label,"), ("json", "{"), ("latex", r"\begin{tabular}")])
+@pytest.mark.parametrize(
+    ("form", "begin"), [("csv", "run_id,label,"), ("json", "{"), ("latex", "% Needs in the preamble:")]
+)
 def test_export_writes_to_stdout_or_a_file(full: Store, tmp_path: Path, form: str, begin: str) -> None:
     text = call(full, "export", "mine", "--format", form).stdout
     assert text.startswith(begin)

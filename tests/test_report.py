@@ -233,6 +233,21 @@ def test_html_is_whole_self_contained_and_charted(clear: Report) -> None:
     assert not re.search(r"\b(nan|inf)\b", text)
 
 
+def test_charts_mark_what_the_report_says_where_our_epochs_reach() -> None:
+    text = to_html(build(study(1, epochs="100")))
+    assert text.count("report (single run)") == 1 + 4  # The common chart, and one each experiment.
+    for mark in ("report: max training 85.62%", "report: max 61.02% at 81", "report: 25% training error"):
+        assert mark in text
+    assert len(re.findall(r'class="mark m[0-3]"', text)) == 4
+    common = next(svg for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL) if "all experiments</title>" in svg)
+    # Epoch 48 of 100 between x = 40 and 830; 59.33% of 70% between y = 300 and 14; the path begins 6 px above.
+    x, y = 40 + 790 * 0.48, 300 - 286 * 0.5933 / 0.7
+    assert f'<path class="mark m0" d="M{x:.1f} {y - 6:.1f}' in common
+    short = to_html(build(study(1)))
+    assert "report: max 61.02% at 81" not in short
+    assert not re.findall(r'class="mark m[0-3]"', short)
+
+
 def test_foreign_text_is_escaped_in_every_format() -> None:
     built = build(study(), title=HOSTILE, problems=[HOSTILE])
     page = Page()
@@ -245,7 +260,7 @@ def test_foreign_text_is_escaped_in_every_format() -> None:
 
 def test_latex_balances_and_marks_the_best_of_ours(clear: Report) -> None:
     text = to_latex(clear)
-    assert text.count(r"\begin{") == text.count(r"\end{") == 4
+    assert text.count(r"\begin{") == text.count(r"\end{") == 5
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     line = next(line for line in text.splitlines() if line.startswith("Original model & ours"))
     assert r"\textbf{60.00" in line

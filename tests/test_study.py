@@ -143,7 +143,7 @@ def test_a_damaged_plan_is_a_sentence(store: Store, plan: study.Plan, content: b
 
 def test_a_forged_name_in_a_plan_leads_nowhere(store: Store, plan: study.Plan) -> None:
     path = store.root / "studies" / "report.json"
-    path.write_text(path.read_text().replace('"report"', '"../../elsewhere"'))
+    path.write_text(path.read_text().replace('"name": "report"', '"name": "../../elsewhere"'))
     forged = study.load(store, "report")
     assert forged == plan
     study.pause(store, forged.name)

@@ -1,7 +1,6 @@
 """The Report place: our table beside the published one, the three verdicts, and where the report contradicts itself."""
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -16,19 +15,17 @@ from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.history import State
 from alexnet_tui.report import Report, Section
 from alexnet_tui.text import printable
-from alexnet_tui.tui import report_source, report_view
+from alexnet_tui.tui import report_curves, report_source, report_view
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.chrome import KeyBar, TopBar
-from alexnet_tui.tui.curves import Curve, Face
+from alexnet_tui.tui.curves import Face
 from alexnet_tui.tui.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
 from alexnet_tui.tui.linked import CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import PageStrip, TextPage, plain
 from alexnet_tui.tui.report_source import OWN, Source
 from alexnet_tui.tui.run_actions import tell
-
-import numpy as np  # isort: skip  # After curves, which set numpy's threads.
 
 if TYPE_CHECKING:
     from alexnet_tui.tui.app import AlexnetApp
@@ -190,8 +187,8 @@ class ReportScreen(ChartScreen):
         for name, content in pages.items():
             self.query_one(f"#{name}", TextPage).show(self._safe(content))
         for column in _CHARTS:
-            self.query_one(f"#{column}", MetricChart).show(_curves(section, column))
-        self.query_one("#figures", Static).update(self._safe(report_view.figures(width)))
+            self.query_one(f"#{column}", MetricChart).show(report_curves.curves(section, column))
+        self.query_one("#figures", Static).update(self._safe(report_view.figures(section, width)))
         self.refresh_bindings()
 
     def _draw_cards(self, section: Section, width: int) -> None:
@@ -322,23 +319,3 @@ class ReportScreen(ChartScreen):
     @property
     def _app(self) -> "AlexnetApp":
         return cast("AlexnetApp", self.app)
-
-
-def _curves(section: Section, column: str) -> Sequence[Curve]:
-    """Mean and band over seeds of every experiment."""
-    found = [one for one in section.curves if one.column == column]
-    drawn = []
-    for slot, one in enumerate(found):
-        mean, sd = np.array(one.means, dtype=np.float64), np.array(one.sds, dtype=np.float64)
-        has_band = one.num_runs > 1
-        drawn.append(
-            Curve(
-                name=one.arm,
-                x=np.array(one.epochs, dtype=np.float64),
-                y=mean,
-                slot=slot,
-                low=np.maximum(mean - sd, 0.0) if has_band else None,
-                high=np.minimum(mean + sd, 1.0) if has_band else None,
-            )
-        )
-    return drawn

@@ -6,31 +6,28 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
+from alexnet_tui import report_words as words
 from alexnet_tui.claims import ClaimVerdict, Verdict
-from alexnet_tui.paper import EXPERIMENTS, Contradiction, PaperResult
+from alexnet_tui.paper import EXPERIMENTS, MARKS_LABEL, Contradiction, PaperResult
 from alexnet_tui.report import Report, Section
-from alexnet_tui.report_table import COLUMNS, Kind, Row
+from alexnet_tui.report_table import Row
 from alexnet_tui.report_words import (
-    CAVEAT,
     MORE_COLUMNS,
     SELECTED_NOTE,
     SIGNS,
     TABLE_COLUMNS,
     UNITS_NOTE,
-    effect,
-    facts,
+    brief,
     heading,
-    ours,
     provenance,
     published,
     section_title,
-    side,
     time_ratio,
 )
-from alexnet_tui.text import format_clock, format_count, format_percent, printable
+from alexnet_tui.text import format_count, format_percent, printable
+from alexnet_tui.tui.report_curves import has_marks
 
 _STYLES = {Verdict.SUPPORTED: "$success", Verdict.NOT_SUPPORTED: "$error", Verdict.INCONCLUSIVE: "$warning"}
-_CARD_FACTS = ("Estimate", "95% interval", "p", "P(A>B)", "Runs")
 _LABEL_CELLS = 13
 _MAX_CELLS = 4000
 
@@ -71,12 +68,8 @@ def card(verdict: ClaimVerdict, width: int) -> Content:
     ]
     for reason in verdict.reasons:
         lines += hanging("", reason, width)
-    told = dict(facts(verdict))
-    pairs = [(label, told[label]) for label in _CARD_FACTS if label in told]
-    pairs.append(("The report", f"{effect(verdict.published_effect, verdict.unit)} ({CAVEAT})"))
-    pairs += [("" if index else "Beside it", side(found)) for index, found in enumerate(verdict.sides)]
     lines.append(Content(""))
-    for label, text in pairs:
+    for label, text in words.card(verdict):
         lines += _pair(label, text, width)
     return Content("\n").join(lines)
 
@@ -112,9 +105,9 @@ class _Column:
 
 def _columns(rows: Sequence[Row]) -> Iterator[_Column]:
     for name in (*TABLE_COLUMNS, *MORE_COLUMNS):
-        yield _Column(heading(name), [(published(row, name), _ours(row, name)) for row in rows])
+        yield _Column(heading(name), [(published(row, name), brief(row, name)) for row in rows])
         if name == "time":
-            yield _Column("Speed", [("1x" if row.arm in EXPERIMENTS else "", time_ratio(row)) for row in rows])
+            yield _Column("Speed", [("1x" if row.is_published else "", time_ratio(row)) for row in rows])
 
 
 def _blocks(rows: Sequence[Row], width: int) -> list[list[_Column]]:
@@ -137,7 +130,7 @@ def _block_lines(rows: Sequence[Row], block: Sequence[_Column]) -> Iterator[Cont
     for index, row in enumerate(rows):
         report, own = ([column.cells[index][whose].rjust(column.width) for column in block] for whose in (0, 1))
         title = row.arm
-        if row.arm in EXPERIMENTS:
+        if row.is_published:
             yield _table_line(title, "report", report, room).stylize("$text-muted")
             title = f"  n={row.num_runs}"
         yield _table_line(title, "ours", own, room)
@@ -151,20 +144,14 @@ def _table_line(title: str, whose: str, cells: Sequence[str], room: int) -> Cont
     return Content("  ".join([title.ljust(room), whose.ljust(6), *cells]))
 
 
-def _ours(row: Row, name: str) -> str:
-    """Our cell; a time without its spread, as the report has none."""
-    if COLUMNS[name].kind is Kind.CLOCK:
-        return format_clock(row.cells[name].ours.mean)
-    return ours(row, name)
-
-
-def figures(width: int) -> Content:
-    """The report's own figures, to read the curves by."""
+def figures(section: Section, width: int) -> Content:
+    """The report's own figures, to read the curves by, and how they are drawn there."""
     pairs = (
         f"{name} {format_percent(one.max_val_accuracy.value)} at {one.max_val_epoch.value:g}"
         for name, one in EXPERIMENTS.items()
     )
-    text = f"The report's test maxima (one run each, epochs): {' · '.join(pairs)}"
+    drawn = f"Short level lines: {MARKS_LABEL}, its test maximum and where training error fell to 25%. "
+    text = f"{drawn if has_marks(section) else ''}The report's test maxima (one run each, epochs): {' · '.join(pairs)}"
     return Content("\n").join(hanging("", text, width, style="$text-muted"))
 
 

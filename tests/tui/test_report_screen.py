@@ -12,10 +12,10 @@ from alexnet_tui import events as ev
 from alexnet_tui import study
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import UsageError
-from alexnet_tui.paper import CONTRADICTIONS
+from alexnet_tui.paper import CONTRADICTIONS, EXPERIMENTS
 from alexnet_tui.store import Store
 from alexnet_tui.text import MISSING
-from alexnet_tui.tui import report_source, report_view
+from alexnet_tui.tui import report_curves, report_source, report_view
 from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.report_screen import ReportScreen
 
@@ -274,7 +274,7 @@ async def test_the_report_is_written_to_the_file_named(
     write_study(store, "whole")
     async with console(store) as driver:
         screen = await opened(driver)
-        for name, start in (("a.html", "<!"), ("a.md", "#"), ("a.tex", "\\begin{table}"), ("a.json", "{")):
+        for name, start in (("a.html", "<!"), ("a.md", "#"), ("a.tex", "% Needs in the preamble:"), ("a.json", "{")):
             await export(driver, name)
             path = tmp_path / name
             await told(driver, f"Wrote {path}")
@@ -375,3 +375,40 @@ async def test_w_opens_the_study_on_report(store: Store) -> None:
         await driver.wait_for(lambda: screen.report is not None and screen.report.title == "older")
         await driver.press("w")
         await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" older"))
+
+
+def curves_of(store: Store, column: str) -> list[tuple[int, list[float], float]]:
+    """Slot, epochs and accuracy of each mark of the report."""
+    section = report_source.make(store, report_source.OWN).sections[0]
+    found = report_curves.curves(section, column)
+    return [(one.slot, [round(x, 6) for x in one.x], float(one.y[0])) for one in found if one.is_faint]
+
+
+@driven
+async def test_the_reports_own_points_are_drawn_in_the_colour_of_their_experiment(store: Store) -> None:
+    write_study(store, "long", seeds=1, epochs=100)
+    assert curves_of(store, "test_accuracy") == [
+        (slot, [epoch - 1.5, epoch + 1.5], experiment.max_val_accuracy.value)
+        for slot, experiment in enumerate(EXPERIMENTS.values())
+        for epoch in [experiment.max_val_epoch.value]
+    ]
+    assert curves_of(store, "train_accuracy") == [(0, [40, 50], 0.75), (2, [50, 60], 0.75)]
+    async with console(store, size=(160, 45)) as driver:
+        screen = await opened(driver)
+        await driver.press("right_square_bracket", "right_square_bracket")
+        assert screen.page == "curves"
+        assert "report (single run)" in driver.text()
+        chart = screen.query_one("#test_accuracy", MetricChart)
+        window, place = chart.picture.window, chart.picture
+        assert window is not None
+        row = place.top + round((window.y_high - 0.5933) / (window.y_high - window.y_low) * (window.rows - 1))
+        column = place.left + round((48 - window.x_low) / (window.x_high - window.x_low) * (window.columns - 1))
+        near = {place.sheet.styles[row + step][column] for step in (-1, 0, 1)}
+        assert near & {"series-0-faint"}
+
+
+def test_marks_beyond_our_last_epoch_are_left_out(store: Store) -> None:
+    write_study(store, "short", seeds=1)
+    assert curves_of(store, "test_accuracy") == []
+    section = report_source.make(store, report_source.OWN).sections[0]
+    assert "single run" not in report_view.figures(section, 80).plain

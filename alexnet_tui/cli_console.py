@@ -24,7 +24,8 @@ def open_console(store: Store, run_id: str | None = None) -> int:
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the console needs a terminal; `alexnet-tui --help` lists what works without one.")
-    # Loading makes much and throws away nothing; at its usual pace the collector is a tenth of the start.
+    # Loading makes much and throws away nothing: the collector waits until the console stands, which starts it again.
+    gc.disable()
     gc.set_threshold(20_000, 20, 20)
     from alexnet_tui.tui.app import run_console
 

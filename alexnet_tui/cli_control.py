@@ -47,6 +47,7 @@ def resume(
         raise RunBusyError(f"run {run_id} is already being trained; follow it: alexnet-tui attach {run_id}")
     if state is State.FINISHED:
         raise UsageError(f"run {run_id} has finished; there is nothing to resume. Start a new run instead.")
+    local.check_startable(store, run_id)
     check_device(record.config)
     prepare_data(record.config)
     from_offset = _size(store.path(run_id) / EVENTS_FILE)
@@ -71,6 +72,10 @@ def stop(
             show_default=False,
         ),
     ] = True,
+    now: Annotated[
+        bool,
+        typer.Option("--now", help="End it at once, without a new checkpoint.", show_default=False),
+    ] = False,
     runs_dir: options.RunsDir = None,
 ) -> int:
     """Stop a run at its next step, with a checkpoint it can resume from.
@@ -81,13 +86,17 @@ def stop(
 
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
-    if store.is_locked(run_id):  # Else there is only the refusal to tell.
+    if not store.is_locked(run_id):
+        raise UsageError(f"run {run_id} is not being trained; there is nothing to stop.")
+    if now:
+        has_left = local.kill(store, run_id)
+    else:
         options.say(f"stopping {run_id} with a checkpoint…")
-    has_left = local.stop(store, run_id, _STOP_PATIENCE_SECONDS if wait else 0)
+        has_left = local.stop(store, run_id, _STOP_PATIENCE_SECONDS if wait else 0)
     if wait and not has_left:
         options.say(
             f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s;"
-            " stop it again to end it at once."
+            " stop --now ends it at once, without a new checkpoint."
         )
         return ExitCode.TRAINING_FAILED
     if wait:
@@ -128,13 +137,13 @@ def delete(
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
     history, state = load(store, run_id, skip_steps=True)
-    size = _tree_size(store.path(run_id))
-    lost = (
-        f"run {run_id}{_quoted_label(store, history)} ({state}): {counted(history.num_epochs_done, 'epoch')},"
-        f" {counted(len(store.checkpoints(run_id)), 'checkpoint')}, {format_bytes(size)} on disk"
-    )
     if state is State.RUNNING:
         raise RunBusyError(f"run {run_id} is being trained; stop it first: alexnet-tui stop {run_id}")
+    size = format_bytes(_tree_size(store.path(run_id)))
+    lost = (
+        f"run {run_id}{_quoted_label(store, history)} ({state}): {counted(history.num_epochs_done, 'epoch')},"
+        f" {counted(len(store.checkpoints(run_id)), 'checkpoint')}, {size} on disk"
+    )
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"this would delete {lost}. --yes does it without asking.")

@@ -25,7 +25,6 @@ DEFAULT_FRONT_END = "literal32"
 data_app = typer.Typer(
     name="data",
     help="Data sets: list, add your own images, prepare, remove.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 
@@ -117,7 +116,9 @@ def remove_command(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"this deletes {what}; give --yes to do so without being asked.")
-        typer.confirm(f"Delete {what}? Its source stays: {info.source}.", abort=True, err=True)
+        if not typer.confirm(f"Delete {what}? Its source stays: {info.source}.", err=True):
+            typer.echo("Nothing was deleted.", err=True)
+            return
     datasets.remove(name)
     typer.echo(f"Removed {name}: {what}.", err=True)
 

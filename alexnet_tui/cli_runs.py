@@ -54,24 +54,21 @@ def runs(
     store = options.open_store(runs_dir)
     listing = store.list()
     limit = None if as_json or show_all else _SHOWN_RUNS
-    loaded: list[tuple[RunHistory, State]] = []
+    rows: list[Row] = []
     for record in listing.runs[:limit]:
         try:
-            loaded.append(_load(store, record.id))
-        except StoreError as error:
+            rows.append(_row(store, *_load(store, record.id)))
+        except StoreError as error:  # Damaged, or deleted meanwhile.
             listing.problems.append(str(error))
     if as_json:
-        options.write_json([summary(store, history, state) for history, state in loaded])
-    elif loaded:
-        rows = [
-            Row(history, state, label_of(store, history), store.is_reference(history.id)) for history, state in loaded
-        ]
+        options.write_json([summary(row) for row in rows])
+    elif rows:
         with options.printing() as console:
             table, left_out = runs_table(rows, console.width if sys.stdout.isatty() else None)
             console.print(table)
         if left_out:
             options.say(f"no room for {', '.join(left_out)}; a wider terminal, `show RUN` and --json have them.")
-    _say_what_is_missing(store, listing, len(loaded), limit)
+    _say_what_is_missing(store, listing, len(rows), limit)
     return ExitCode.DONE
 
 
@@ -79,6 +76,10 @@ def _load(store: Store, run_id: str) -> tuple[RunHistory, State]:
     """A run without its steps, unless they alone tell how far it is."""
     history, state = load(store, run_id, skip_steps=True)
     return load(store, run_id) if state in {State.RUNNING, State.LOST} else (history, state)
+
+
+def _row(store: Store, history: RunHistory, state: State) -> Row:
+    return Row(history, state, label_of(store, history), store.is_reference(history.id))
 
 
 def _say_what_is_missing(store: Store, listing: Listing, num_shown: int, limit: int | None) -> None:
@@ -99,7 +100,7 @@ def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: option
     run_id = store.resolve(run)
     history, state = load(store, run_id)
     if as_json:
-        options.write_json({**summary(store, history, state), **_details(store, history)})
+        options.write_json({**summary(_row(store, history, state)), **_details(store, history)})
         return ExitCode.DONE
     with options.printing() as console:
         console.print(_facts_table(_facts(store, history, state)))
@@ -110,19 +111,19 @@ def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: option
     return ExitCode.DONE
 
 
-def summary(store: Store, history: RunHistory, state: State) -> dict[str, options.Json]:
+def summary(row: Row) -> dict[str, options.Json]:
     """One run as a row of facts: accuracies are fractions, times seconds, null what is not known."""
-    record, config = history.record, history.record.config
+    history, record, config = row.history, row.history.record, row.history.record.config
     crossing = history.crossing()
     return {
         "id": record.id,
-        "label": label_of(store, history),
+        "label": row.label,
         "variant": config.variant,
         "front_end": config.front_end,
         "data": config.data,
         "seed": config.seed,
-        "state": str(state),
-        "reference": store.is_reference(record.id),
+        "state": str(row.state),
+        "reference": row.is_reference,
         "study": record.study,
         "created": record.created,
         "epoch": history.num_epochs_done,
@@ -186,7 +187,7 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, s
         ("state", sentence(history, state)),
         ("progress", f"epoch {history.num_epochs_done} of {config.epochs} ({100 * history.progress:.0f}%)"),
         ("test accuracy", _accuracy_text(history)),
-        ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running mean, dropout on)"),
+        ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running mean, as trained)"),
         ("gap", f"{format_points(history.gap)} points (train - test, last five epochs)"),
         ("T25", f"{_crossing_text(crossing)} epochs; running accuracy {_crossing_text(keras_crossing)}"),
         (

@@ -145,8 +145,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     schedule: Annotated[
         str,
         Spec(
-            help="Learning rate: constant; plateau divides it by 10 when the error stalls (at most 3 times);"
-            " step divides it by 10 after 50% and 75% of the epochs.",
+            help="Learning rate: constant; plateau divides it by 10 when the error stalls, at most 3 times (the"
+            " validation error, or the test error without --split holdout); step divides it by 10 after 50% and 75%"
+            " of the epochs.",
             group="optimisation",
             choices=("constant", "plateau", "step"),
         ),
@@ -162,7 +163,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: Annotated[
         int,
         Spec(
-            help="Images per update, over all processes.",
+            help="Images per update.",
             group="optimisation",
             low=1,
             high=65_536,

@@ -274,15 +274,15 @@ def _build_images(root: Path, name: str, source: Source, input_size: int, report
     if not is_cache(final):
         with building(name, final, (num_train + num_test) * 3 * size * size) as directory:
             failures = _decode(name, path, found, size, directory, report)
-            _judge(name, path, failures, source.skip_unreadable)
+            _judge(name, path, failures, len(failures), source.skip_unreadable)
             seal(directory, found.sha256, found.class_names, failures)
     manifest = read_manifest(name, final)
-    _judge(name, path, manifest.skipped, source.skip_unreadable)
+    _judge(name, path, manifest.skipped, manifest.num_skipped, source.skip_unreadable)
     return msgspec.structs.replace(
         source,
         num_train=manifest.num_train,
         num_test=manifest.num_test,
-        num_skipped=len(manifest.skipped),
+        num_skipped=manifest.num_skipped,
     )
 
 
@@ -315,16 +315,15 @@ def _check_left(name: str, path: Path, found: "Scan", split: str, lost: set[int]
         raise DatasetError(name, f"{path}: no image of {split}/{found.class_names[gone[0]]} can be read. Replace them.")
 
 
-def _judge(name: str, path: Path, failures: list[str], skip_unreadable: bool) -> None:
-    """Raise when images cannot be read and nobody said that they may be left out."""
-    if not failures or skip_unreadable:
+def _judge(name: str, path: Path, failures: list[str], count: int, skip_unreadable: bool) -> None:
+    """Raise when images cannot be read, `count` in all, and nobody said that they may be left out."""
+    if not count or skip_unreadable:
         return
-    shown = ", ".join(failures[:_NAMED_FAILURES]) + (", …" if len(failures) > _NAMED_FAILURES else "")
-    noun = "image" if len(failures) == 1 else "images"
+    shown = ", ".join(failures[:_NAMED_FAILURES]) + (", …" if count > _NAMED_FAILURES else "")
+    noun = "image" if count == 1 else "images"
     raise DatasetError(
         name,
-        f"{len(failures)} {noun} in {path} cannot be read: {shown}. Replace them, or leave them out with"
-        " --skip-unreadable.",
+        f"{count} {noun} in {path} cannot be read: {shown}. Replace them, or leave them out with --skip-unreadable.",
     )
 
 

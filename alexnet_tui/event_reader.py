@@ -13,8 +13,9 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.events import MAX_LINE_BYTES, KnownEvent, Step, decode, decode_lines
 from alexnet_tui.files import open_regular, reason_of
 
-# Possessive, so that a long stretch leaves nothing to go back to.
-_STEPS = re.compile(rb'(?:\{"v":1,"kind":"step"[^\n]*+\n)++')
+_STEP = b'{"v":1,"kind":"step"'
+# A literal first, so that the search leaps from one newline to the next.
+_END_OF_STEPS = re.compile(rb'\n(?!\{"v":1,"kind":"step")')
 
 
 class EventReader:
@@ -86,8 +87,13 @@ class EventReader:
             self.bad_lines += 1
             self._is_inside_bad_line = True
         chunk = chunk[:end]
-        events = None if self._skip_steps else decode_lines(chunk)
-        return list(self._decode(chunk)) if events is None else events
+        if self._skip_steps:
+            return list(self._decode(chunk))
+        events: list[KnownEvent] = []
+        for piece in _pieces(chunk):
+            decoded = decode_lines(piece)
+            events += self._decode(piece) if decoded is None else decoded
+        return events
 
     @property
     def offset(self) -> int:
@@ -108,10 +114,21 @@ class EventReader:
         """Lines that are not empty; stretches of steps nobody wants are passed over in one go."""
         start = 0
         while start < len(chunk):
-            if self._skip_steps and (steps := _STEPS.match(chunk, start)):
+            if self._skip_steps and chunk.startswith(_STEP, start):
+                steps = _END_OF_STEPS.search(chunk, start)
+                assert steps is not None  # A chunk ends with a newline.
                 start = steps.end()
                 continue
             end = chunk.index(b"\n", start)
             if end > start:
                 yield chunk[start:end]
             start = end + 1
+
+
+def _pieces(chunk: bytes) -> Iterator[bytes]:
+    """Whole lines, as many at a time as make no more than the longest line may have."""
+    start = 0
+    while start < len(chunk):
+        end = chunk.rfind(b"\n", start, start + MAX_LINE_BYTES) + 1 or chunk.index(b"\n", start) + 1
+        yield chunk[start:end]
+        start = end

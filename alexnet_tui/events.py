@@ -5,7 +5,6 @@ them. ``kind`` stands second in every line, so that a reader may skip kinds it d
 """
 
 import errno
-import json
 import math
 import os
 import time
@@ -204,6 +203,8 @@ def encode(event: Event) -> bytes:
     try:
         return _ENCODER.encode(ordered) + b"\n"
     except UnicodeEncodeError:  # A file name that is no UTF-8 must not cost the message it stands in.
+        import json  # Hardly any event needs it, and no reader does.
+
         return json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 
 
@@ -223,12 +224,14 @@ def decode(line: bytes) -> KnownEvent:
 
 def decode_lines(chunk: bytes) -> list[KnownEvent] | None:
     """The events in whole lines, several times faster than one by one; None where that must be done after all."""
+    if len(chunk) > MAX_LINE_BYTES:  # One of them may be longer than a line may be.
+        return None
     try:
         events = _DECODER.decode_lines(chunk)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
     # Another count means empty lines, or an event spread over several, which is none.
-    return events if len(chunk) <= MAX_LINE_BYTES and len(events) == chunk.count(b"\n") else None
+    return events if len(events) == chunk.count(b"\n") else None
 
 
 def _decode_unknown(line: bytes, error: Exception) -> Unknown:

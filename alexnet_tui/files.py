@@ -16,7 +16,7 @@ from alexnet_tui.text import printable
 LOCK_FILE = "lock"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """What asks a trainer to write a checkpoint and leave; a launcher holds them back until it can answer."""
-_MAX_JSON_BYTES = 1 << 20
+_MAX_JSON_BYTES, _PIECE_BYTES = 1 << 20, 1 << 14
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,8 +124,13 @@ def read_small(path: Path) -> bytes | None:
     descriptor = open_regular(path)
     if descriptor is None:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        content = file.read(_MAX_JSON_BYTES + 1)
+    content = b""
+    try:
+        # In small pieces: room for the largest file would cost more than all there is to read.
+        while len(content) <= _MAX_JSON_BYTES and (piece := os.read(descriptor, _PIECE_BYTES)):
+            content += piece
+    finally:
+        os.close(descriptor)
     if len(content) > _MAX_JSON_BYTES:
         raise StoreError(path, "the file is too large to be what it should be.")
     return content

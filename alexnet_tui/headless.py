@@ -6,6 +6,7 @@ last event says how the run ended, and where there is none the run is lost.
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -39,6 +40,7 @@ _JSON_POLL_SECONDS = 0.05
 _CHUNK_BYTES = 1 << 22
 _LOG_LINES = 15
 _MIN_BAR = 4
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
 _FAILURE_CODES = {
     "device": ExitCode.USAGE,
     "data": ExitCode.STORE_OR_DATA,
@@ -175,11 +177,16 @@ def _write_lines(lines: list[bytes]) -> None:
     if not lines:
         return
     if sys.stdout.isatty():
-        for line in lines:
-            sys.stdout.write(json.dumps(json.loads(line)).replace("\x7f", "\\u007f") + "\n")
+        for line in lines:  # Not parsed again: what an event may not hold, a line may, in a field nobody knows.
+            sys.stdout.write(_in_ascii(line.decode(errors="replace")) + "\n")
     else:
         sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
     sys.stdout.flush()
+
+
+def _in_ascii(line: str) -> str:
+    """A line of JSON with every character above or below ASCII's printable ones as an escape."""
+    return _NOT_PRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1].replace("\x7f", "\\u007f"), line)
 
 
 @contextmanager

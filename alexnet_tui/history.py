@@ -66,15 +66,19 @@ class Series:
 
     def extend(self, events: Sequence[ev.Event]) -> None:
         """Add a row for each event; numbers that travel as text become floats again."""
+        if not events:
+            return
         for name, column in self.columns.items():
             try:
                 column.extend(array("d", list(map(attrgetter(name), events))))
             except TypeError:
                 column.extend(_as_float(getattr(event, name)) for event in events)
 
-    def drop_after(self, step: int) -> None:
-        """Forget the rows of later steps than `step`."""
+    def drop_after(self, step: int, epoch: int | None = None) -> None:
+        """Forget the rows of later steps than `step`, or of later epochs: one may end at the step of a checkpoint."""
         keep = bisect_left(self.columns["step"], step + 0.5)
+        if epoch is not None:
+            keep = min(keep, bisect_left(self.columns["epoch"], epoch + 0.5))
         for column in self.columns.values():
             del column[keep:]
 
@@ -135,7 +139,8 @@ class RunHistory:
 
     def fold(self, events: Iterable[ev.KnownEvent]) -> "RunHistory":
         """Add events in the order they were written; returns itself."""
-        every = list(events)
+        if not (every := list(events)):
+            return self
         if ev.Resumed in set(map(type, every)):
             for _, stretch in groupby(every, lambda event: type(event) is ev.Resumed):
                 self._fold_stretch(list(stretch))
@@ -157,6 +162,7 @@ class RunHistory:
     def _count(self, events: Sequence[ev.KnownEvent], has_steps: bool) -> None:
         """Count events and the gaps in their numbering."""
         self.num_events += len(events)
+        self.attempts = max(self.attempts, events[-1].attempt)  # One may have ended before it could say "started".
         self.last_wall = next((event.wall for event in reversed(events) if event.wall), self.last_wall)
         numbers = list(map(attrgetter("seq"), events))
         if numbers == list(range(self.next_seq, self.next_seq + len(events))):  # As good as always.
@@ -175,13 +181,13 @@ class RunHistory:
             case ev.Started():
                 self.started, self.final = event, None
                 self._stretches.append((0, event))
-                self.attempts += 1
+                self.attempts = max(self.attempts + 1, event.attempt)
             case ev.Resumed():
-                self.epochs.drop_after(event.step)
+                self.epochs.drop_after(event.step, epoch=event.epoch)
                 self.steps.drop_after(event.step)
                 self._drop_checkpoints_after(event.checkpoint)
                 self._take_over_at(event.step)
-                self.bit_exact = self.bit_exact and event.bit_exact
+                self.bit_exact = event.bit_exact and (self.bit_exact or not event.checkpoint)
                 self.final = None
             case ev.Checkpoint():
                 self.checkpoints.append(event.name)

@@ -193,7 +193,7 @@ def _decode_batch(
         try:
             pixels = decode_image(content, image_size)
         # Pillow's decoders raise nearly anything on hostile bytes; these are all they are known to raise.
-        except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError, zlib.error) as error:
+        except (OSError, ValueError, SyntaxError, EOFError, OverflowError, zlib.error) as error:
             failures[key] = _reason(error)
             continue
         files[row.split].write(row.place, pixels)

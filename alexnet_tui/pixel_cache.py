@@ -37,6 +37,7 @@ SPLITS = ("train", "test")
 # Above this, reading every byte again at each start would cost more than it protects; sizes are checked.
 _VERIFIED_BYTES = 8 << 30
 _CHUNK_BYTES = 32 << 20
+_NAMED_SKIPPED = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +90,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         num_test: Test images.
         mean: Per channel, of the training images, as fractions of 255.
         std: The same for the standard deviation.
-        skipped: Unreadable images that were left out, by name.
+        skipped: The first unreadable images that were left out, by name.
+        num_skipped: How many were left out.
         files: Name of each file to its size and hash.
     """
 
@@ -102,6 +104,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     skipped: list[str] = []
+    num_skipped: int = 0
     files: dict[str, FileRecord]
 
 
@@ -244,7 +247,8 @@ def seal(directory: Path, sha256: str, class_names: tuple[str, ...], skipped: li
         num_test=len(images["test"]),
         mean=mean,
         std=std,
-        skipped=skipped,
+        skipped=skipped[:_NAMED_SKIPPED],
+        num_skipped=len(skipped),
         files=files,
     )
     write_atomic(directory / MANIFEST_FILE, msgspec.json.encode(manifest))

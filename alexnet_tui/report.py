@@ -30,6 +30,7 @@ from alexnet_tui.history import RunHistory
 from alexnet_tui.paper import CONTRADICTIONS, PAPER_RESULTS, Contradiction, PaperResult
 from alexnet_tui.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report_table import Row, build_rows
+from alexnet_tui.text import format_count
 
 REPORT_VERSION = 1
 CURVE_COLUMNS = ("train_accuracy", "test_accuracy")
@@ -214,6 +215,12 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
         yield "Like the report, training uses every training image and accuracy is measured on the test set."
         if any(run.record.config.schedule == "plateau" for run in histories):
             yield "The plateau schedule lowered the learning rate by the error on the test set: selected on test."
+    shares = {(place.num_train_eval_images, place.num_train_images) for run in histories for place in run.places}
+    for part, whole in sorted(share for share in shares if share[0] < share[1]):
+        yield (
+            f"The training error, and with it T25 and the gap, is measured on {format_count(part)} of"
+            f" {format_count(whole)} training images, the same in every run."
+        )
 
 
 def _curves(cohort: Cohort) -> Iterable[Curve]:

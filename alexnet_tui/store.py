@@ -7,13 +7,13 @@ links and anything that is not a regular file are never followed.
 
 import errno
 import fcntl
-import json
 import os
 import platform
 import re
 import shutil
 import stat
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,8 @@ from alexnet_tui.text import printable, quoted
 
 RECORD_VERSION = 1
 REFERENCE = "reference"
+CHECKPOINT_NAME = re.compile(r"e[0-9]{4,}(-s[0-9]{8,})?")
+_DELETED = ".deleted-"
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 EVENTS_FILE, LOG_FILE = "events.jsonl", "trainer.log"
 _UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
@@ -157,7 +159,7 @@ class Store:
         raise RunNotFoundError(self.root, f"there is no run {quoted(run_id, 80)}; `alexnet-tui runs` lists them.")
 
     def resolve(self, text: str) -> str:
-        """The id of the one run whose id is `text`, or begins with it; ``last`` is the newest of the user's own.
+        """The id of the one run whose id is `text`, or begins with it; ``last`` is the newest, own runs first.
 
         Raises:
             RunNotFoundError: No run, or several, fit.
@@ -178,8 +180,13 @@ class Store:
 
     def ids(self) -> list[str]:
         """Ids of all runs, reference runs last; unreadable ones included."""
-        own = _run_directories(self.root)
-        return own + [name for name in _run_directories(self.root / REFERENCE) if name not in set(own)]
+        return list(self.directories())
+
+    def directories(self) -> dict[str, Path]:
+        """The directory of every run by its id, reference runs last; unreadable ones included."""
+        own = {name: self.root / name for name in _run_directories(self.root)}
+        reference = self.root / REFERENCE
+        return own | {name: reference / name for name in _run_directories(reference) if name not in own}
 
     def is_reference(self, run_id: str) -> bool:
         """Whether a run came with the program rather than from this user."""
@@ -280,7 +287,7 @@ class Store:
         return printable(text, limit=2 * limit_bytes, keep_newlines=True)
 
     def delete(self, run_id: str) -> None:
-        """Remove a run and everything in it.
+        """Remove a run and everything in it; what a deletion that died left is removed by the next.
 
         Raises:
             RunBusyError: A trainer is at work on it.
@@ -290,16 +297,21 @@ class Store:
         if directory.parent.name == REFERENCE:
             raise StoreError(directory, "this is a reference run; it is not deleted.")
         try:
-            lock = take_lock(directory)  # Held until all is gone, so that no trainer starts in between.
+            lock = take_lock(directory)  # Held until it is out of reach, so that no trainer starts in between.
         except RunBusyError as error:
             message = f"run {run_id} is being trained; stop it first: alexnet-tui stop {run_id}"
             raise RunBusyError(message) from error
+        doomed = directory.with_name(f"{_DELETED}{uuid.uuid4().hex[:8]}-{run_id}")
         try:
-            shutil.rmtree(directory)
+            directory.rename(doomed)  # All of the run is gone from the list at once, or nothing.
         except OSError as error:
             raise StoreError(directory, f"the run cannot be deleted ({reason_of(error)}).") from error
         finally:
             os.close(lock)
+        for rest in directory.parent.glob(f"{_DELETED}*"):
+            shutil.rmtree(rest, ignore_errors=True)
+        if doomed.exists():
+            raise StoreError(doomed, "the run is off the list, but these files of it could not be deleted.")
 
 
 def read_record(directory: Path) -> RunRecord:
@@ -330,6 +342,8 @@ def _version_of(content: bytes) -> int:
 
 
 def _pretty(value: msgspec.Struct) -> bytes:
+    import json  # Nobody who only reads needs it.
+
     text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False, allow_nan=False)
     return text.encode(errors="replace") + b"\n"  # An argument may be a file name that is no UTF-8.
 
@@ -359,8 +373,12 @@ def _checkpoint_names(folder: Path) -> list[str]:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError as error:
         raise StoreError(folder, f"the checkpoints cannot be looked at ({reason_of(error)}).") from error
-    whole = (name for name in names if not name.startswith("."))
-    return sorted(whole, key=lambda name: [int(digits) for digits in re.findall(r"\d+", name)])
+    return sorted(filter(CHECKPOINT_NAME.fullmatch, names), key=checkpoint_place)
+
+
+def checkpoint_place(name: str) -> list[int]:
+    """Epochs and steps done at a checkpoint, from its name; sorts."""
+    return [int(digits) for digits in re.findall(r"\d+", name)]
 
 
 def _run_directories(root: Path) -> list[str]:
@@ -373,7 +391,7 @@ def _run_directories(root: Path) -> list[str]:
         return []
     except OSError as error:
         raise StoreError(root, f"the runs folder cannot be read ({reason_of(error)}).") from error
-    return sorted(name for name in names if os.path.lexists(root / name / "run.json"))
+    return sorted(name for name in names if os.path.lexists(f"{root}/{name}/run.json"))
 
 
 def default_root() -> Path:

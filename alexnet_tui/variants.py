@@ -7,16 +7,16 @@ outside this module asks for either by name: a fifth variant is one entry here.
 import difflib
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
+
+import msgspec
 
 Activation = Literal["relu", "tanh"]
 Setting = str | int | float | bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FrontEnd:
+class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
     """How an image enters the network: its size and the first layer's geometry.
 
     Attributes:
@@ -35,11 +35,10 @@ class FrontEnd:
     conv1_padding: int
     pool_partial: bool = True
     summary: str
-    settings: Mapping[str, Setting] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Mapping[str, Setting] = msgspec.field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Variant:
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One experiment of the report: what it changes, what it is about, and what the report found.
 
     Attributes:
@@ -53,8 +52,7 @@ class Variant:
     settings: Mapping[str, Setting]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Architecture:
+class Architecture(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that decides the network's shape; nothing about its training.
 
     Attributes:
@@ -76,8 +74,7 @@ class Architecture:
     num_classes: int = 10
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConvLayer:
+class ConvLayer(msgspec.Struct, frozen=True, kw_only=True):
     """One convolution and what follows it; sizes are sides of square maps in pixels.
 
     Attributes:
@@ -113,8 +110,7 @@ class ConvLayer:
         return self.output_size**2 * (self.num_parameters - self.out_channels)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DenseLayer:
+class DenseLayer(msgspec.Struct, frozen=True, kw_only=True):
     """One fully connected layer; the paper's numbers are 6 to 8."""
 
     number: int

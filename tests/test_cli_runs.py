@@ -149,7 +149,7 @@ def test_stop_waits_for_the_checkpoint(run: Run, play: Play, store: Store) -> No
     assert history.load(store, run_id)[1] is State.STOPPED
     assert f"`alexnet-tui resume {run_id}` goes on" in result.err
     idle = run("stop", run_id)
-    assert (idle.code, "is not being trained" in idle.err) == (1, True)
+    assert (idle.code, "is not being trained" in idle.err) == (2, True)
 
 
 def test_a_stopped_run_has_the_same_progress_everywhere(run: Run, store: Store) -> None:
@@ -171,13 +171,16 @@ def test_a_stopped_run_has_the_same_progress_everywhere(run: Run, store: Store) 
 def test_stop_of_a_finished_run_says_only_that_it_is_not_trained(run: Run, store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=1))
     result = run("stop", record.id)
-    assert (result.code, result.err) == (1, f"alexnet-tui: run {record.id} is not being trained.\n")
+    assert (result.code, result.err) == (
+        2,
+        f"alexnet-tui: run {record.id} is not being trained; there is nothing to stop.\n",
+    )
 
 
 def test_show_says_what_its_numbers_are(run: Run, store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=1))
     text = run("show", record.id).out
-    assert "(running mean, dropout on)" in text
+    assert "(running mean, as trained)" in text
     assert "; 640 images/s" in text
 
 

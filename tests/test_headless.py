@@ -321,6 +321,21 @@ def test_a_hostile_label_and_warning_are_shown_and_not_obeyed(store: Store) -> N
     assert "\x1b" not in text
 
 
+def test_json_on_a_terminal_passes_over_what_only_a_lenient_reader_takes(store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=1))
+    path = store.path(record.id) / "events.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[-1] = lines[-1][:-1] + b',"strange":"\xff\xfe\x9b2J","long":' + b"9" * 5000 + b"}"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    master, slave = pty.openpty()
+    watched = spawn(store, record.id, as_json=True, stops=True, terminal=slave)
+    os.close(slave)
+    content = read_terminal(master, lambda seen: b"99999" in seen and b"next:" in seen)
+    assert watched.wait() == 0
+    os.close(master)
+    assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]", content)
+
+
 def test_json_on_a_terminal_holds_nothing_to_obey(store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=1), change_started={"class_names": ["\x9b2J\x7f\u202e", "é"]})
     master, slave = pty.openpty()

@@ -22,8 +22,10 @@ def history(*events: ev.KnownEvent) -> RunHistory:
     return RunHistory(RunRecord(id="run", created=1.0, config=CONFIG)).fold(events)
 
 
-def begin() -> ev.Started:
-    return started(CONFIG)
+def begin(attempt: int = 1) -> ev.Started:
+    event = started(CONFIG)
+    event.attempt = attempt
+    return event
 
 
 def epoch(number: int, test: ev.Number = 0.5, train: ev.Number = 0.5, *, seconds: float | None = None) -> ev.Epoch:
@@ -49,8 +51,8 @@ def finished() -> ev.Finished:
     return ev.Finished(epoch=10, step=100, train_seconds=100.0, elapsed_seconds=125.0)
 
 
-def resumed(at: int, *, checkpoint: str = "e0001", bit_exact: bool = True) -> ev.Resumed:
-    return ev.Resumed(epoch=at // 10, step=at, checkpoint=checkpoint, bit_exact=bit_exact)
+def resumed(at: int, *, epoch: int | None = None, checkpoint: str = "e0001", bit_exact: bool = True) -> ev.Resumed:
+    return ev.Resumed(epoch=at // 10 if epoch is None else epoch, step=at, checkpoint=checkpoint, bit_exact=bit_exact)
 
 
 def saved(name: str) -> ev.Checkpoint:
@@ -124,6 +126,22 @@ def test_a_resume_from_nothing_starts_over_and_one_elsewhere_is_not_exact() -> N
     told = history(begin(), epoch(1), saved("e0001"), resumed(0, checkpoint="", bit_exact=False))
     assert (len(told.epochs), told.checkpoints, told.bit_exact) == (0, [], False)
     assert history(saved("e0001"), resumed(10, checkpoint="elsewhere")).checkpoints == ["e0001"]
+
+
+def test_an_epoch_measured_at_the_step_of_its_checkpoint_counts_once_after_two_resumes() -> None:
+    again: list[ev.KnownEvent] = [begin(), resumed(10, epoch=0, checkpoint="e0000-s00000010")]
+    told = history(begin(), saved("e0000-s00000010"), *again, epoch(1, 0.4), *again, epoch(1, 0.4), epoch(2, 0.5))
+    assert list(told.epochs["epoch"]) == [1.0, 2.0]
+
+
+def test_attempts_that_could_not_begin_are_counted_and_a_new_beginning_is_exact_again() -> None:
+    failed = ev.Failed(reason="data", message="not here", epoch=0, step=0, attempt=2)
+    told = history(begin(), failed)
+    assert told.attempts == 2
+    told.fold([begin(attempt=3), resumed(10, bit_exact=False)])
+    assert (told.attempts, told.bit_exact) == (3, False)
+    told.fold([begin(attempt=4), resumed(0, checkpoint="")])
+    assert (told.attempts, told.bit_exact) == (4, True)
 
 
 def test_folding_in_pieces_is_folding_at_once() -> None:

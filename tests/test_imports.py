@@ -82,6 +82,21 @@ def test_the_console_never_loads_torch() -> None:
     assert names & {"torch", "torchvision"} == set()
 
 
+def test_the_console_begins_without_what_its_first_screen_does_not_show() -> None:
+    places = ("new_run", "run", "compare", "report", "queue", "help")
+    unseen = [f"alexnet_tui.tui.{place}_screen" for place in places]
+    unseen += [
+        "json",
+        "alexnet_tui.tui.dialogs",
+        "alexnet_tui.tui.chart",
+        "alexnet_tui.report",
+        "alexnet_tui.cli_commands",
+    ]
+    code = "import sys, alexnet_tui.cli, alexnet_tui.tui.app"
+    assert not loaded(code) & {"numpy", "typer", "psutil", "torch"}
+    assert loaded(f"{code}\nassert not sys.modules.keys() & set({unseen!r})")
+
+
 def test_the_package_itself_loads_nothing() -> None:
     before = loaded("pass")
     assert loaded("import alexnet_tui") - before == {"alexnet_tui"}

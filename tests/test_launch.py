@@ -1,5 +1,6 @@
 """Starting and stopping detached trainers, played by `fake_trainer`."""
 
+import errno
 import os
 import platform
 import signal
@@ -117,6 +118,26 @@ def test_stop_leaves_a_checkpoint_and_start_resumes_after_it(store: Store, run_i
     loaded, state = history.load(store, run_id)
     assert (state, loaded.attempts, loaded.missing_events) == (State.FINISHED, 2, 0)
     assert list(loaded.epochs["epoch"]) == [1, 2, 3]
+
+
+def test_a_second_stop_is_the_same_request_and_costs_no_checkpoint(store: Store, run_id: str) -> None:
+    begin(store, run_id, "stubborn")  # Would leave at a second signal; without one it trains to its end.
+    wait_for(lambda: num_events(store, run_id) > 1)
+    assert not local.stop(store, run_id)
+    assert local.stop(store, run_id, patience_seconds=20)
+    assert history.load(store, run_id)[1] is State.FINISHED
+
+
+def test_a_trainer_whose_name_cannot_be_written_does_not_stay(
+    store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(local, "write_owner", full)
+    with pytest.raises(LaunchError, match="could not be started"):
+        begin(store, run_id, "slow")
+    assert not store.is_locked(run_id)
 
 
 def test_kill_ends_a_trainer_that_ignores_the_first_request(store: Store, run_id: str) -> None:

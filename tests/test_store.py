@@ -322,6 +322,15 @@ def test_a_run_is_deleted_with_all_it_has(store: Store, tmp_path: Path) -> None:
     assert (tmp_path / "precious" / "file").read_text() == "mine"
 
 
+def test_what_a_deletion_that_died_left_goes_with_the_next(store: Store) -> None:
+    rest = store.root / ".deleted-0123abcd-old"
+    (rest / "checkpoints").mkdir(parents=True)
+    gone = plant(store, "gone")
+    assert store.ids() == [gone]
+    store.delete(gone)
+    assert list(store.root.iterdir()) == []
+
+
 def test_a_training_run_and_a_reference_run_are_not_deleted(store: Store) -> None:
     busy = plant(store, "busy")
     lock = take_lock(store.path(busy))
@@ -450,6 +459,16 @@ def test_a_line_longer_than_one_read_is_not_waited_for_forever(events_path: Path
     assert (found, reader.bad_lines) == ([0, 1, 2], 1)
 
 
+def test_a_long_file_with_a_bad_line_is_read_whole(events_path: Path) -> None:
+    line = b'{"v":1,"kind":"warning","code":"x","message":"' + b"m" * 1000 + b'","seq":0}'
+    lines = [line] * 3000  # About three times the longest line.
+    lines[1500] = b"broken"
+    events_path.write_bytes(b"\n".join(lines) + b"\n")
+    reader = EventReader(events_path)
+    assert len(reader.read_new()) == 2999
+    assert (reader.bad_lines, reader.offset) == (1, events_path.stat().st_size)
+
+
 def test_an_event_spread_over_two_lines_is_two_bad_lines(events_path: Path) -> None:
     events_path.write_bytes(line(0) + line(1).replace(b",", b",\n", 1) + line(2))
     reader = EventReader(events_path)
@@ -519,4 +538,5 @@ def test_checkpoints_are_those_on_the_disk(store: Store, tmp_path: Path) -> None
     for name in ("e10000", "e0002", ".e0003.ab.tmp", ".damaged-e0001.cd"):
         (folder / name).mkdir(parents=True)
     (folder / "e0009").write_text("no folder")
+    (folder / "backup-2024-07").mkdir()
     assert store.checkpoints(record.id) == ("e0002", "e10000")

@@ -48,11 +48,8 @@ def start(store: Store, run_id: str, *, from_scratch: bool = False, command: Seq
         StoreError: The run cannot be written, is a reference run, or was made by a newer program.
         LaunchError: The trainer could not be started.
     """
+    check_startable(store, run_id)
     directory = store.path(run_id)
-    if store.is_reference(run_id):
-        raise StoreError(directory, "this is a reference run; it is not trained again. Start a new run.")
-    if store.record(run_id).v > RECORD_VERSION:
-        raise StoreError(directory, "this run was made by a newer alexnet-tui; it can only be looked at.")
     arguments = [*command, str(directory.absolute()), *(["--from-scratch"] if from_scratch else [])]
     descriptors = [take_lock(directory)]
     try:
@@ -67,8 +64,21 @@ def start(store: Store, run_id: str, *, from_scratch: bool = False, command: Seq
             os.close(descriptor)
 
 
+def check_startable(store: Store, run_id: str) -> None:
+    """Refuse a run that is only to be looked at.
+
+    Raises:
+        StoreError: The run is a reference run, or was made by a newer program.
+    """
+    directory = store.path(run_id)
+    if store.is_reference(run_id):
+        raise StoreError(directory, "this is a reference run; it is not trained again. Start a new run.")
+    if store.record(run_id).v > RECORD_VERSION:
+        raise StoreError(directory, "this run was made by a newer alexnet-tui; it can only be looked at.")
+
+
 def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
-    """Ask a run's trainer to write a checkpoint and leave.
+    """Ask a run's trainer to write a checkpoint and leave; one that was asked before is not asked again.
 
     Args:
         store: Where the run is.
@@ -82,10 +92,11 @@ def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
         LaunchError: Nobody trains the run, or its trainer is on another machine or not to be known again.
     """
     owner = find_owner(store, run_id)
-    _signal(owner, signal.SIGTERM)
-    # Without the note the stop is a stop all the same.
-    with contextlib.suppress(OSError, StoreError):
-        write_atomic(store.path(run_id) / STOP_FILE, msgspec.json.encode(owner))
+    if not was_asked_to_stop(store, run_id):  # A second request would end it without its checkpoint.
+        _signal(owner, signal.SIGTERM)
+        # Without the note the stop is a stop all the same.
+        with contextlib.suppress(OSError, StoreError):
+            write_atomic(store.path(run_id) / STOP_FILE, msgspec.json.encode(owner))
     return wait_free(store, run_id, patience_seconds)
 
 
@@ -235,7 +246,12 @@ def _spawn(arguments: Sequence[str], lock: int, events: int, log: int) -> int:
         start_seconds = psutil.Process(process.pid).create_time()
     except psutil.Error:  # It has already left; the log says why.
         start_seconds = time.time()
-    write_owner(lock, process.pid, start_seconds)
+    try:
+        write_owner(lock, process.pid, start_seconds)
+    except OSError:
+        process.kill()  # A trainer without a name in its lock could never be stopped.
+        process.wait()
+        raise
     # A console lives on after its runs; somebody must collect their exit status.
     threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
     return process.pid

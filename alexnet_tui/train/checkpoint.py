@@ -8,7 +8,6 @@ are seeded by their place (see `device.stream_seed`), and the place is in the ch
 import hashlib
 import io
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from alexnet_tui.errors import CheckpointError
 from alexnet_tui.files import sync_directory
+from alexnet_tui.store import CHECKPOINT_NAME, checkpoint_place
 from alexnet_tui.text import printable
 
 KEEP = 2
@@ -165,11 +165,11 @@ def load_newest(directory: Path, problems: list[str]) -> State | None:
 
 
 def list_names(directory: Path) -> list[str]:
-    """Names of the checkpoints in a folder, the furthest in training first."""
+    """Names of the checkpoints in a folder, the furthest in training first; what else lies there is not ours."""
     if not directory.is_dir():
         return []
-    found = [entry.name for entry in directory.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    return sorted(found, key=lambda name: [int(digits) for digits in re.findall(r"\d+", name)], reverse=True)
+    found = (entry.name for entry in directory.iterdir() if entry.is_dir() and not entry.is_symlink())
+    return sorted(filter(CHECKPOINT_NAME.fullmatch, found), key=checkpoint_place, reverse=True)
 
 
 def _load(directory: Path, name: str) -> State:

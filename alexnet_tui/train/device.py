@@ -14,6 +14,9 @@ import torch
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import DeviceError
 
+ARITHMETIC = 2
+"""Raised whenever a change of this program changes numbers; part of the fingerprint."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
@@ -32,6 +35,11 @@ class Placement:
     threads: int
     device_class: str
     fingerprint: str
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether equal fingerprints promise equal numbers; an Apple GPU lacks some deterministic kernels."""
+        return self.device.type != "mps"
 
     @property
     def precision(self) -> str:
@@ -58,6 +66,7 @@ def place(config: RunConfig) -> Placement:
     dtype = _choose_dtype(config.precision, device)
     name = processor_name() if device.type == "cpu" else _accelerator_name(device)
     parts = [device.type, name, f"{threads} threads", str(dtype).removeprefix("torch."), str(torch.__version__)]
+    parts.append(f"arithmetic {ARITHMETIC}")
     return Placement(
         device=device,
         dtype=dtype,
@@ -118,9 +127,8 @@ def gpu_memory_bytes(device: torch.device) -> int | None:
 
 def _choose_device(name: str) -> torch.device:
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        # An Apple GPU only by name: nothing promises equal numbers there.
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     if name.startswith("cuda"):
         count = torch.cuda.device_count()
         index = int(name.partition(":")[2] or 0)

@@ -1,14 +1,16 @@
 """Download CIFAR-10 or CIFAR-100 and store it: ``python -m alexnet_tui.train.download NAME DATA_DIR``.
 
 A process of its own, so that only it loads torchvision; the caller holds the data set's lock. Progress goes
-to stderr; on failure the last line of stdout is the sentence for the user. An archive that is already there
-is checked against its published MD5 before anything parses it. Where the caller goes away meanwhile, it finishes
-its work without a word.
+to stderr; on failure the last line of stdout is the sentence for the user. An archive comes into its place only
+whole, and one that is already there is checked against its published MD5 before anything parses it. Where the
+caller goes away meanwhile, it finishes its work without a word.
 """
 
 import hashlib
 import io
 import os
+import shutil
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -19,6 +21,8 @@ from alexnet_tui.datasets import store_arrays
 from alexnet_tui.errors import DatasetError, ExitCode
 from alexnet_tui.text import printable
 
+PARTIAL = ".partial"
+"""Folder of a download under way, in the downloads folder; one left behind is thrown away by the next."""
 _TIMEOUT_SECONDS = 15
 
 
@@ -48,6 +52,7 @@ class Talk(io.TextIOBase):
 
 def main(arguments: list[str]) -> int:
     """Download and store one data set; returns the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ctrl-c reaches the caller too, who says what there is to say.
     name, root = arguments[0], Path(arguments[1])
     sys.stderr = Talk(sys.stderr)
     answer, code = "", ExitCode.DONE
@@ -75,8 +80,9 @@ def _store(name: str, root: Path) -> None:
         from torchvision import datasets as published
 
         try:
-            downloads.mkdir(parents=True, exist_ok=True)
             kind = {"cifar10": published.CIFAR10, "cifar100": published.CIFAR100}[name]
+            if not (archive := downloads / built_in.archive).is_file():
+                fetch(kind.url, built_in.md5, archive)
             opened = {
                 split: kind(root=str(downloads), train=split == "train", download=True) for split in ("train", "test")
             }
@@ -88,6 +94,23 @@ def _store(name: str, root: Path) -> None:
     finally:
         os.dup2(reply, 1)
         os.close(reply)
+
+
+def fetch(url: str, md5: str, archive: Path) -> None:
+    """Download a file beside its place, and move it there once it is whole.
+
+    Raises:
+        OSError: There is no way to it, or no room for it.
+        RuntimeError: What came is not what was published, or broke off.
+    """
+    from torchvision.datasets.utils import download_url
+
+    partial = archive.parent / PARTIAL
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    download_url(url, str(partial), filename=archive.name, md5=md5)
+    (partial / archive.name).replace(archive)
+    partial.rmdir()
 
 
 def _check_archive(name: str, downloads: Path, built_in: BuiltIn) -> None:

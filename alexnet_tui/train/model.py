@@ -183,11 +183,20 @@ class Dropout:
 
     def __call__(self, units_NU: Tensor) -> Tensor:
         """The units, some zero, the others scaled up."""
-        draws = (units_NU.numel() + 3) // 4
-        bits = torch.empty(draws, dtype=torch.int64, device=units_NU.device)
-        bits.random_(-(2**63), None, generator=self._generator)
-        kept = bits.view(torch.int16)[: units_NU.numel()].view_as(units_NU) >= self._threshold
-        return units_NU * (kept.to(units_NU.dtype) * self._scale)
+        words = self._words(units_NU.numel(), units_NU.device)
+        kept = words[: units_NU.numel()].view_as(units_NU) >= self._threshold
+        # The scale by itself: a number is multiplied in float32, a tensor would round it to the units' precision.
+        return (units_NU * kept.to(units_NU.dtype)).mul(self._scale)
+
+    def _words(self, count: int, device: torch.device) -> Tensor:
+        """At least `count` random int16."""
+        if device.type == "mps":  # It has no draws of whole 64-bit words.
+            words = torch.randint(
+                -(2**15), 2**15, (count,), dtype=torch.int32, device=device, generator=self._generator
+            )
+            return words.to(torch.int16)
+        bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=device)
+        return bits.random_(-(2**63), None, generator=self._generator).view(torch.int16)
 
 
 def max_pool(maps_NCHW: Tensor, layer: ConvLayer) -> Tensor:

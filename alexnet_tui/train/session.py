@@ -93,6 +93,9 @@ def open_session(
     if state is not None:
         trainer.restore(state)
     opening: list[ev.Event] = [started]
+    if not placement.is_deterministic:
+        message = f"Numbers on {placement.device_class} may differ a little from run to run, with the same seed too."
+        opening.append(ev.Warned(code="not_deterministic", message=message))
     opening += [
         ev.Warned(code="checkpoint_fallback", message=f"{problem}; an older one was taken.") for problem in problems
     ]
@@ -130,12 +133,12 @@ def _started(trainer: Trainer, dataset: datasets.Dataset) -> ev.Started:
 def _resumed(state: checkpoint.State | None, placement: Placement) -> ev.Resumed:
     """What an attempt after the first goes on from; from the start where there is no checkpoint."""
     if state is None:
-        return ev.Resumed(epoch=0, step=0, checkpoint="", bit_exact=True)
+        return ev.Resumed(epoch=0, step=0, checkpoint="", bit_exact=placement.is_deterministic)
     position, same = state.manifest.position, state.manifest.fingerprint == placement.fingerprint
     return ev.Resumed(
         epoch=position.epoch - 1,
         step=position.step,
         checkpoint=state.name,
-        bit_exact=same,
+        bit_exact=same and placement.is_deterministic,
         reason="" if same else f"trained on {state.manifest.fingerprint}, now {placement.fingerprint}",
     )

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ from alexnet_tui.text import format_percent, printable
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.crash import log_crash
 from alexnet_tui.tui.glyphs import is_ascii_terminal
+from alexnet_tui.tui.lookout import Lookout
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.runs_screen import RunsScreen
 from alexnet_tui.tui.settings import load_settings, save_settings
@@ -37,7 +38,7 @@ _PLACES = {
     "report": ("report_screen", "ReportScreen"),
     "study": ("queue_screen", "QueueScreen"),
 }
-_QUIET_SECONDS, _BUSY_SECONDS = 1.0, 10.0
+_SETTLE_SECONDS = 2.0
 _HEADLESS_HINT = "Use the headless commands instead: alexnet-tui run --headless, or alexnet-tui runs."
 
 
@@ -90,8 +91,7 @@ class AlexnetApp(App[int]):
         self._last_run = run_id
         self._last_compared: list[str] = []
         self._live: set[str] = set()
-        self._woken = asyncio.Event()
-        self._busy_until = 0.0
+        self._lookout = Lookout(self.watcher, lambda: bool(self._live))
         self._set_up_themes()
 
     def _set_up_themes(self) -> None:
@@ -151,31 +151,21 @@ class AlexnetApp(App[int]):
         if self._first_run is not None:
             self.watcher.open(self._first_run)  # Now, so that its events are read once.
         self._follow_ends(self.watcher.poll())
-        self.run_worker(self._follow(), name="watcher")
+        self.run_worker(self._lookout.follow(self._tell), name="watcher")
         if self._first_run is not None:
             self.open_run(self._first_run)
+        self.set_timer(_SETTLE_SECONDS, _collect_again)
 
     def _exit_on(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)
 
-    async def _follow(self) -> None:
-        """Read the store once a second; while something runs, often, with a rest for the eye after news."""
-        news_seconds, busy_seconds = (0.5, 0.25) if os.environ.get("SSH_CONNECTION") else (0.2, 0.1)
-        while True:
-            batch = await asyncio.to_thread(self.watcher.read)
-            if changed := self.watcher.apply(batch):
-                self._follow_ends(changed)
-                self.tell_screens(changed)
-            is_busy = bool(self._live) or time.monotonic() < self._busy_until
-            seconds = (news_seconds if changed else busy_seconds) if is_busy else _QUIET_SECONDS
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), 0 if batch.has_more else seconds)
-            self._woken.clear()
+    def _tell(self, changed: set[str]) -> None:
+        self._follow_ends(changed)
+        self.tell_screens(changed)
 
     def wake(self) -> None:
         """Read the store now, and often for a while: something was asked of a run."""
-        self._busy_until = time.monotonic() + _BUSY_SECONDS
-        self._woken.set()
+        self._lookout.wake(is_awaited=True)
 
     def _follow_ends(self, changed: set[str]) -> None:
         """Tell of runs that ended."""
@@ -211,7 +201,7 @@ class AlexnetApp(App[int]):
         """Show one run."""
         self._last_run = run_id
         self.watcher.open(run_id)
-        self._woken.set()
+        self._lookout.wake()
         self._show("run", run_id)
 
     def open_compare(self, run_ids: Sequence[str]) -> None:
@@ -362,6 +352,13 @@ class AlexnetApp(App[int]):
     def _fatal_error(self) -> None:
         """A fault of ours: the traceback goes to a file, a sentence to the terminal."""
         self.panic(Text(f"The console stopped because of a fault of its own. {log_crash()} Runs go on."))
+
+
+def _collect_again() -> None:
+    """What the start made stays: the collector, which the start does without, need never look at it."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def check_terminal() -> None:

@@ -5,8 +5,9 @@ Labels of one axis are distinct, ticks of a counting axis are whole numbers, and
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from alexnet_tui.text import format_duration
 
@@ -29,8 +30,7 @@ _SCALES = {Measure.SHARE: (100.0, "%"), Measure.POINTS: (100.0, "")}
 """What a value is multiplied by and followed by; a share ends at 100%, a difference of shares does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(msgspec.Struct, frozen=True):
     """A place on an axis, in the axis' own units, and its label."""
 
     at: float

@@ -6,9 +6,9 @@ curves, its view, its size or the theme changed. It owns no data and reads no di
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar
 
+import msgspec
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -294,7 +294,7 @@ class MetricChart(Widget):
         self._ask(x_low=low, x_high=low + span)
 
     def _ask(self, **changes: float | None) -> None:
-        view = replace(self._view, **changes)  # type: ignore[arg-type]
+        view = msgspec.structs.replace(self._view, **changes)
         if view != self._view:
             self.view = view
             self.post_message(self.ViewChanged(self, view))

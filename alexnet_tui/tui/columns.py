@@ -1,7 +1,8 @@
 """Columns of the runs table as data: width, text, colour class, order. A new column is one entry here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.history import State
 from alexnet_tui.text import format_duration, format_gap, printable, sparkline
@@ -11,8 +12,7 @@ from alexnet_tui.tui.rows import RunRow
 SortValue = float | str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a cell needs besides its row.
 
     Attributes:
@@ -32,8 +32,7 @@ Cell = tuple[str, str]
 """Text and the name of its colour class, empty for the plain one."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One column.
 
     Attributes:

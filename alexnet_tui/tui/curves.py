@@ -1,18 +1,18 @@
 """What a chart shows: curves, the view a person chose, and the curves made ready for that view; pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.text import format_loss, format_percent, format_points
 from alexnet_tui.tui import axis
 from alexnet_tui.tui.axis import Measure
-from alexnet_tui.tui.series import SMOOTHINGS, Floats, Smoothing, clean, count_gaps, limits, smooth, to_log
+from alexnet_tui.tui.series import SMOOTHINGS, Floats, Smoothing, clean, count_gaps, finite_ends, limits, smooth, to_log
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Curve:
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """A named line.
 
     Attributes:
@@ -38,8 +38,7 @@ class Curve:
     is_on_top: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True, kw_only=True):
     """What a person chose to see; charts that belong together share one.
 
     Attributes:
@@ -59,8 +58,7 @@ class View:
     cross: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Face:
+class Face(msgspec.Struct, frozen=True, kw_only=True):
     """What a chart is about.
 
     Attributes:
@@ -78,14 +76,14 @@ class Face:
     empty: str = "no points yet"
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A curve ready to draw under one view: cleaned, smoothed, logarithms taken."""
+class Prepared(msgspec.Struct, frozen=True):
+    """A curve ready to draw under one view: cleaned, smoothed, logarithms taken; `plain` is only cleaned."""
 
     curve: Curve
     x: Floats
     y: Floats
     raw: Floats
+    plain: Floats
     low: Floats | None
     high: Floats | None
     num_hidden: int
@@ -96,7 +94,7 @@ def prepare(curves: Sequence[Curve], view: View) -> list[Prepared]:
     prepared = []
     for curve in curves:
         x, raw = clean(curve.x, curve.y)
-        hidden = count_gaps(curve.y) if view.log or not np.isnan(curve.y).all() else 0
+        plain = raw
         y = smooth(raw, view.smoothing)
         low, high = curve.low, curve.high
         if view.log:
@@ -106,13 +104,13 @@ def prepare(curves: Sequence[Curve], view: View) -> list[Prepared]:
             low, high = (None if edge is None else to_log(edge) for edge in (low, high))
         else:
             hidden = int(np.count_nonzero(np.isinf(curve.y)))
-        prepared.append(Prepared(curve, x, y, raw, low, high, hidden))
+        prepared.append(Prepared(curve, x, y, raw, plain, low, high, hidden))
     return prepared
 
 
 def full_range(prepared: Sequence[Prepared], measure: Measure) -> tuple[float, float] | None:
     """Ends of the x axis that show every point."""
-    found = limits([one.x[np.isfinite(one.y)] for one in prepared])
+    found = limits([finite_ends(one.x, one.y) for one in prepared])
     return None if found is None else axis.padded(found.low, found.high, measure)
 
 

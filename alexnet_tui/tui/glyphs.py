@@ -3,14 +3,14 @@
 import locale
 import os
 import sys
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.history import State
 from alexnet_tui.text import MISSING
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Glyphs:
+class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     """Symbols by meaning; every one is a single cell wide, so that rows stay aligned.
 
     Attributes:

@@ -1,7 +1,6 @@
 """`ChartScreen`: a screen whose charts share one view, so that one key or one wheel turn moves them all."""
 
-from dataclasses import replace
-
+import msgspec
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -63,7 +62,7 @@ class ChartScreen(Screen[None]):
 
     def change_view(self, **changes: object) -> None:
         """Let every chart show another view."""
-        self._share(replace(self.view, **changes))  # type: ignore[arg-type]
+        self._share(msgspec.structs.replace(self.view, **changes))
 
     def _share(self, view: View) -> None:
         self.view = view

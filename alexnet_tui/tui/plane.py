@@ -22,7 +22,7 @@ from alexnet_tui.tui.raster import (
     stippled,
     trace,
 )
-from alexnet_tui.tui.series import Floats, nearest_index, value_at
+from alexnet_tui.tui.series import Floats, last_finite, nearest_index, value_at
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
@@ -147,16 +147,21 @@ class Plane:
 
     def _markers(self, one: Prepared, is_plain: bool) -> None:
         """A marker on the last point, and where colour tells nothing apart, on others along the curve."""
-        finite = np.flatnonzero(np.isfinite(one.y) & (one.x >= self.window.x_low) & (one.x <= self.window.x_high))
-        if not len(finite):
+        last = self._last_seen(one)
+        if last is None or one.x[last] < self.window.x_low:
             return
-        chosen = {int(finite[-1])}
+        chosen = {last}
         if is_plain and not one.curve.is_pace:
+            finite = np.flatnonzero(np.isfinite(one.y) & (one.x >= self.window.x_low) & (one.x <= self.window.x_high))
             count = max(2, self.window.columns // 14)
             offset = (one.curve.slot % 8) / 8
             chosen |= {int(finite[int((step + offset) * len(finite) / count)]) for step in range(count)}
         for index in chosen:
             self._mark(float(one.x[index]), float(one.y[index]), one.curve)
+
+    def _last_seen(self, one: Prepared) -> int | None:
+        """Index of a curve's last point that is not right of the window."""
+        return last_finite(one.y[: int(np.searchsorted(one.x, self.window.x_high, side="right"))])
 
     def _mark(self, x: float, y: float, curve: Curve, style: str = "") -> None:
         place = self.cell(x, y)
@@ -194,10 +199,10 @@ class Plane:
         """Names behind the curves' last points, moved apart where they would cover each other."""
         wanted: list[tuple[float, int, int, Curve]] = []
         for one in prepared:
-            seen = np.flatnonzero(np.isfinite(one.y) & (one.x <= self.window.x_high))
-            place = self.cell(float(one.x[seen[-1]]), float(one.y[seen[-1]])) if len(seen) else None
-            if place is not None:
-                wanted.append((float(one.y[seen[-1]]), *place, one.curve))
+            last = self._last_seen(one)
+            place = None if last is None else self.cell(float(one.x[last]), float(one.y[last]))
+            if last is not None and place is not None:
+                wanted.append((float(one.y[last]), *place, one.curve))
         wanted.sort(key=lambda entry: -entry[0])
         placed: list[tuple[int, range]] = []
         for _, row, column, curve in wanted:

@@ -6,8 +6,8 @@ hides, and every curve has a dash, a marker and a name beside its colour.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
+import msgspec
 from rich.cells import cell_len
 
 from alexnet_tui.text import printable
@@ -16,7 +16,7 @@ from alexnet_tui.tui.axis import Measure, Tick
 from alexnet_tui.tui.curves import Face, Prepared, View, format_x, format_y, full_range
 from alexnet_tui.tui.plane import END_LABEL_CELLS, Plane, Sheet, marker_of, style_of
 from alexnet_tui.tui.raster import Ink, Window
-from alexnet_tui.tui.series import Floats, Method, clean, limits, value_at
+from alexnet_tui.tui.series import Floats, Method, finite_ends, last_finite, limits, value_at
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
@@ -25,8 +25,7 @@ _LINES = {False: ("│", "─", "┤", "┴", "└", "┈"), True: ("|", "-", "+
 _WIDTH_WITH_END_LABELS = 76
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(msgspec.Struct, frozen=True):
     """A drawn chart, and where its plane lies, for a mouse to find its way.
 
     `window` and the place of its top left cell are None and 0 where nothing was drawn.
@@ -71,7 +70,7 @@ def draw(
     rows = height - top - 2
     y_ticks = axis.ticks(window.y_low, window.y_high, face.y, max(2, min(9, rows * 2 // 5)), log=view.log)
     left = max(len(face.x_title), max((len(tick.label) for tick in y_ticks), default=0)) + 2
-    window = replace(window, columns=width - left - right, rows=rows)
+    window = msgspec.structs.replace(window, columns=width - left - right, rows=rows)
     if window.columns < 4 or rows < 2:
         return Picture(sheet, notes=notes)
     _axes(sheet, face, window, y_ticks, (left, top), prepared, ink)
@@ -93,7 +92,7 @@ def _window(face: Face, prepared: Sequence[Prepared], view: View) -> tuple[Windo
     x_high = ends[1] if view.x_high is None else view.x_high
     seen: list[Floats] = []
     for one in prepared:
-        inside = (one.x >= x_low) & (one.x <= x_high)
+        inside = slice(np.searchsorted(one.x, x_low), np.searchsorted(one.x, x_high, side="right"))
         seen += [one.y[inside], one.raw[inside]] if view.smoothing.method is not Method.NONE else [one.y[inside]]
         if one.low is not None and one.high is not None:
             seen += [one.low[inside], one.high[inside]]
@@ -176,12 +175,11 @@ def _legend_entry(one: Prepared, face: Face, view: View, ink: Ink) -> list[tuple
     sample = samples[2 if one.curve.is_pace else one.curve.slot % len(samples)]
     marker = marker_of(one.curve.slot, ink)
     style = style_of(one.curve)
-    x, y = clean(one.curve.x, one.curve.y)
     if view.cross is not None:
-        value = value_at(x, y, view.cross)
+        value = value_at(one.x, one.plain, view.cross)
     else:
-        finite = y[np.isfinite(y)]
-        value = float(finite[-1]) if len(finite) else None
+        last = last_finite(one.plain)
+        value = None if last is None else float(one.plain[last])
     name = printable(one.curve.name, 24)
     return [(f"{sample}{marker} ", style), (f"{name} ", "name"), (format_y(value, face.y), "value")]
 
@@ -227,7 +225,8 @@ def _x_ticks(face: Face, window: Window, prepared: Sequence[Prepared]) -> list[T
     span = window.x_high - window.x_low
     widest = max(len(axis.label([end], face.x, 1.0)[0].label) for end in (window.x_low, window.x_high))
     ticks = axis.ticks(window.x_low, window.x_high, face.x, max(2, window.columns // (widest + 4)))
-    found = limits([one.x[np.isfinite(one.y) & (one.x <= window.x_high)] for one in prepared])
+    stops = [int(np.searchsorted(one.x, window.x_high, side="right")) for one in prepared]
+    found = limits([finite_ends(one.x[:stop], one.y[:stop]) for one, stop in zip(prepared, stops, strict=True)])
     if found is None or found.high < window.x_low:
         return ticks
     last = float(math.floor(found.high)) if face.x is Measure.COUNT else found.high

@@ -7,7 +7,8 @@ percent, times take ``s``, ``m``, ``h`` or ``d``. Every hyperparameter can be as
 import operator
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.config import SPECS, TYPES, format_value
 from alexnet_tui.errors import UsageError
@@ -85,8 +86,7 @@ class QueryError(UsageError):
     """A word of the filter means nothing; the message says what would."""
 
 
-@dataclass(slots=True)
-class Query:
+class Query(msgspec.Struct):
     """A parsed filter.
 
     Attributes:

@@ -6,8 +6,9 @@ screen's width decides once the points are sorted into columns.
 """
 
 import os
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from alexnet_tui.tui.glyphs import is_ascii_terminal
 from alexnet_tui.tui.series import Floats
@@ -26,8 +27,7 @@ class Ink(Enum):
     ASCII = (1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """The part of the plane on screen, and its size in cells."""
 
     x_low: float
@@ -48,8 +48,7 @@ class Window:
         return min(self.columns - 1, max(0, round(share * (self.columns * across - 1)) // across))
 
 
-@dataclass(frozen=True, slots=True)
-class Dash:
+class Dash(msgspec.Struct, frozen=True):
     """A pattern along x in dots: `on` drawn, `off` left out, and so on; the first is solid."""
 
     on: int = 1
@@ -71,6 +70,7 @@ _WEIGHTS = {
     Ink.ASCII: np.array([[1]], np.uint16),
 }
 _BLOCKS = " ▀▄█"
+_MANY_A_COLUMN = 8
 
 
 def detect_ink() -> Ink:
@@ -93,6 +93,8 @@ def trace(x: Floats, y: Floats, window: Window, ink: Ink) -> tuple[Floats, Float
     x, y = x[:stop], y[:stop]
     if not len(x):
         return low, high
+    if len(x) > _MANY_A_COLUMN * width > _MANY_A_COLUMN:
+        return _trace_many(x, y, window, width)
     place = (x - window.x_low) / (window.x_high - window.x_low) * (width - 1)
     edges = np.interp(np.arange(width + 1) - 0.5, place, y, left=np.nan, right=np.nan)
     low = np.fmin(edges[:-1], edges[1:])
@@ -102,6 +104,20 @@ def trace(x: Floats, y: Floats, window: Window, ink: Ink) -> tuple[Floats, Float
     if len(columns):
         firsts = np.flatnonzero(np.concatenate([[True], columns[1:] != columns[:-1]]))
         hit = columns[firsts]
+        low[hit] = np.fmin(low[hit], np.fmin.reduceat(values, firsts))
+        high[hit] = np.fmax(high[hit], np.fmax.reduceat(values, firsts))
+    return low, high
+
+
+def _trace_many(x: Floats, y: Floats, window: Window, width: int) -> tuple[Floats, Floats]:
+    """The same where many points share a column: the columns are sought among the points, not the other way."""
+    borders = window.x_low + (np.arange(width + 1) - 0.5) / (width - 1) * (window.x_high - window.x_low)
+    edges = np.interp(borders, x, y, left=np.nan, right=np.nan)
+    low, high = np.fmin(edges[:-1], edges[1:]), np.fmax(edges[:-1], edges[1:])
+    starts = np.searchsorted(x, borders)
+    hit = np.flatnonzero(starts[1:] > starts[:-1])
+    if len(hit):
+        values, firsts = y[: starts[-1]], starts[hit]
         low[hit] = np.fmin(low[hit], np.fmin.reduceat(values, firsts))
         high[hit] = np.fmax(high[hit], np.fmax.reduceat(values, firsts))
     return low, high

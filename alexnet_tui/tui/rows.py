@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.config import RunConfig, format_value
 from alexnet_tui.history import RunHistory, State
@@ -12,8 +13,7 @@ from alexnet_tui.text import printable
 _LIVE_FIRST = (State.RUNNING, State.QUEUED, State.FAILED, State.LOST, State.STOPPED, State.FINISHED)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunRow:
+class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     """What the table, the filter and the preview know of one line.
 
     Attributes:

@@ -13,7 +13,6 @@ from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.history import State
 from alexnet_tui.store import Notes
 from alexnet_tui.text import counted, format_bytes, printable
-from alexnet_tui.tui.dialogs import ConfirmScreen, TextScreen
 
 if TYPE_CHECKING:
     from alexnet_tui.tui.app import AlexnetApp
@@ -102,6 +101,8 @@ def delete_runs(app: "AlexnetApp", run_ids: Sequence[str]) -> None:
             for run_id in doomed:
                 _delete(app, run_id)
 
+    from alexnet_tui.tui.dialogs import ConfirmScreen  # Not needed to start.
+
     app.push_screen(ConfirmScreen(title, lines, action="Delete", destructive=True), answer)
 
 
@@ -138,8 +139,11 @@ def edit_label(app: "AlexnetApp", run_id: str) -> None:
     record = app.watcher.histories[run_id].record
     _ask(
         app,
-        TextScreen(f"Label of {run_id}", notes.label or record.label, hint="Empty shows the id.", limit=120),
+        f"Label of {run_id}",
+        notes.label or record.label,
         lambda text: _save(app, [run_id], lambda old: msgspec.structs.replace(old, label=text.strip()), "Label"),
+        hint="Empty shows the id.",
+        limit=120,
     )
 
 
@@ -149,10 +153,13 @@ def edit_tags(app: "AlexnetApp", run_ids: Sequence[str]) -> None:
     title = f"Tags of {app.label_of(run_ids[0])}" if len(run_ids) == 1 else f"Tags of {len(run_ids)} runs"
     _ask(
         app,
-        TextScreen(title, " ".join(tags), hint="Words with spaces between; find them with tag:word.", limit=400),
+        title,
+        " ".join(tags),
         lambda text: _save(
             app, run_ids, lambda old: msgspec.structs.replace(old, tags=list(dict.fromkeys(text.split()))), "Tags"
         ),
+        hint="Words with spaces between; find them with tag:word.",
+        limit=400,
     )
 
 
@@ -161,17 +168,24 @@ def edit_note(app: "AlexnetApp", run_id: str) -> None:
     notes = app.watcher.notes.get(run_id) or Notes()
     _ask(
         app,
-        TextScreen(f"Note on {app.label_of(run_id)}", notes.note, hint="One line, kept in notes.json."),
+        f"Note on {app.label_of(run_id)}",
+        notes.note,
         lambda text: _save(app, [run_id], lambda old: msgspec.structs.replace(old, note=text.strip()), "Note"),
+        hint="One line, kept in notes.json.",
     )
 
 
-def _ask(app: "AlexnetApp", screen: TextScreen, take: Callable[[str], None]) -> None:
+def _ask(
+    app: "AlexnetApp", title: str, before: str, take: Callable[[str], None], *, hint: str, limit: int = 2000
+) -> None:
+    """Ask for a line of text."""
+    from alexnet_tui.tui.dialogs import TextScreen  # Not needed to start.
+
     def answer(text: str | None) -> None:
         if text is not None:
             take(text)
 
-    app.push_screen(screen, answer)
+    app.push_screen(TextScreen(title, before, hint=hint, limit=limit), answer)
 
 
 def _save(app: "AlexnetApp", run_ids: Sequence[str], change: Callable[[Notes], Notes], what: str) -> None:

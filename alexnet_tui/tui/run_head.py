@@ -1,9 +1,15 @@
 """The head of the Run screen: who the run is, how far, how fast, on what, and why it may not move."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
+from textual.app import RenderResult
 from textual.content import Content
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.visual import Visual
+from textual.widget import Widget
 
 from alexnet_tui.history import RunHistory, State
 from alexnet_tui.text import sparkline
@@ -36,7 +42,7 @@ class Head:
         """The terminal's symbols."""
         return glyphs(self.ascii_only)
 
-    def lines(self, label: str, *, is_low: bool, has_numbers: bool) -> Content:
+    def lines(self, label: str, *, is_low: bool, has_numbers: bool) -> list[Content]:
         """All of it; on a low screen only what one cannot do without."""
         title = self.title(label)
         sentence, style = situation(self.history, self.state)
@@ -45,7 +51,7 @@ class Head:
             lines.append(self.activity())
         if has_numbers and not is_low:
             lines.append(joined(number_facts(self.history, None), self.width))
-        return plain(Content("\n").join(line for line in lines if line.plain), self.ascii_only)
+        return [plain(line, self.ascii_only) for line in lines if line.plain]
 
     def title(self, label: str) -> Content:
         """State and label, and as much of what the run is as one line has room for."""
@@ -80,6 +86,51 @@ class Head:
         if not recent:
             return machine
         return Content.assemble(("last steps ", "$text-muted"), (recent, "$series-1"), "   ", machine)
+
+
+class HeadView(Widget):
+    """The head on screen: while every line fits, only lines that changed are drawn again, and nothing is laid out."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._lines: Sequence[Content] = ()
+        self._strips: dict[int, tuple[Content, int, Strip]] = {}
+        self._is_folded = True
+
+    def show(self, lines: Sequence[Content]) -> None:
+        """Replace the lines; those that are too long are folded."""
+        old, self._lines = self._lines, lines
+        # The screen knows its size before this does.
+        width = (self.screen.size or self.app.size).width - self.gutter.width
+        was_folded, self._is_folded = self._is_folded, any(line.cell_length > width for line in lines)
+        if was_folded or self._is_folded or len(lines) != len(old):
+            self._strips.clear()
+            self.refresh(layout=True)
+            return
+        changed = [row for row, line in enumerate(lines) if not line.is_same(old[row])]
+        for row in changed:
+            self._strips.pop(row, None)
+        if changed:
+            self.refresh(*(Region(0, row, self.size.width, 1) for row in changed))
+
+    def render(self) -> RenderResult:
+        """All lines, for whoever measures or folds them."""
+        return Content("\n").join(self._lines)
+
+    def render_line(self, y: int) -> Strip:
+        """One line, kept until it changes."""
+        if self._is_folded or self.text_selection is not None or y >= len(self._lines):
+            return super().render_line(y)
+        line, width, kept = self._lines[y], self.size.width, self._strips.get(y)
+        if kept is None or kept[0] is not line or kept[1] != width:
+            strip = Visual.to_strips(self, line, width, 1, self.visual_style)[0]
+            kept = self._strips[y] = line, width, strip
+        return kept[2]
+
+    def notify_style_update(self) -> None:
+        """The theme changed: colours are looked up again."""
+        self._strips.clear()
+        super().notify_style_update()
 
 
 def numbers_panel(history: RunHistory, pinned: RunHistory | None) -> Content:

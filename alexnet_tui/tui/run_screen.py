@@ -1,6 +1,7 @@
 """One run, whether it is live, finished, lost or not yet begun: curves, numbers, configuration, log, system."""
 
 import asyncio
+import time
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -25,11 +26,13 @@ from alexnet_tui.tui.pages import PageStrip, TextPage, plain, style_of
 from alexnet_tui.tui.run_curves import accuracy_curves, loss_curves, pace_of
 from alexnet_tui.tui.run_details import config_page, count_bad_lines, file_stamp, system_page
 from alexnet_tui.tui.run_facts import empty_text, pace_text
-from alexnet_tui.tui.run_head import Head, numbers_panel
+from alexnet_tui.tui.run_head import Head, HeadView, numbers_panel
 
 _PAGES = ("curves", "config", "log", "system")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
+_RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
+_NEWS_SECONDS = 1.4  # Ages of less are not worth a drawing of their own where the next news is near.
 _NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
 
 
@@ -87,8 +90,8 @@ class RunScreen(ChartScreen):
         self._drawn: tuple[object, ...] = ()
         self._num_steps = -1
         self._state: State | None = None
-        self._steps_drawn_at = self._head_drawn_at = 0.0
-        self._head_shape = (0, False)
+        self._steps_drawn_at = self._head_drawn_at = self._news_at = 0.0
+        self._steps_rest = _STEP_SECONDS
         self._log_stamp: tuple[int, int] | None = None
         self._events_stamp: tuple[int, int] | None = None
         self._bad_lines = 0
@@ -96,7 +99,7 @@ class RunScreen(ChartScreen):
     def compose(self) -> ComposeResult:
         """The head, the strip of pages, and the pages."""
         yield TopBar("run")
-        yield Static(id="head", markup=False)
+        yield HeadView(id="head")
         yield PageStrip([name.capitalize() for name in _PAGES], id="strip")
         with ContentSwitcher(initial="curves", id="pages"):
             with Horizontal(id="curves"):
@@ -162,12 +165,14 @@ class RunScreen(ChartScreen):
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Draw again what the news are about."""
         if message.run_ids & {self.run_id, self.console.pinned_run_id}:
+            self._news_at = asyncio.get_running_loop().time()
             self._refresh()
 
     def _tick(self) -> None:
         """Once a second: ages grow, logs too."""
         is_live = self.console.watcher.states.get(self.run_id) is State.RUNNING
-        is_old = asyncio.get_running_loop().time() - self._head_drawn_at >= _HEAD_SECONDS
+        now = asyncio.get_running_loop().time()
+        is_old = now - self._head_drawn_at >= _HEAD_SECONDS and now - self._news_at >= _NEWS_SECONDS
         if self.is_current and is_live and is_old:
             self._refresh()
         elif self.is_current and self.page == "log":
@@ -187,7 +192,8 @@ class RunScreen(ChartScreen):
             self._ticker.resume()
         else:
             self._ticker.pause()  # Nothing here grows older.
-        self._show_head(self._head(history, state))
+        self._head_drawn_at = asyncio.get_running_loop().time()
+        self.query_one("#head", HeadView).show(self._head(history, state))
         if state is not self._state:
             self._state = state
             self.query_one(KeyBar).refresh()  # Other acts are possible now.
@@ -206,15 +212,6 @@ class RunScreen(ChartScreen):
                 self._show_text("system", system_page(history, self._folder(), self._bad_lines))
                 self.run_worker(self._count_bad_lines(), group="lines", exclusive=True)
 
-    def _show_head(self, head: Content) -> None:
-        """Replace the head; the layout is only worked out again if its height may have changed."""
-        self._head_drawn_at = asyncio.get_running_loop().time()
-        lines = head.split("\n")
-        fits = all(line.cell_length <= self.size.width - 2 for line in lines)
-        shape = (len(lines), fits)
-        self.query_one("#head", Static).update(head, layout=not fits or shape != self._head_shape)
-        self._head_shape = shape
-
     def _show_text(self, page: str, content: Content) -> None:
         self.query_one(f"#{page}", TextPage).show(plain(content, self.console.ascii_only))
 
@@ -227,11 +224,14 @@ class RunScreen(ChartScreen):
         num_paces = len(pinned.epochs) if pinned else 0
         drawn = (id(history), len(history.epochs), state, id(pinned), num_paces, name)
         loss, accuracy = self.query_one("#loss", MetricChart), self.query_one("#accuracy", MetricChart)
-        has_new_steps = len(history.steps) != self._num_steps and now - self._steps_drawn_at >= _STEP_SECONDS
+        has_new_steps = len(history.steps) != self._num_steps and now - self._steps_drawn_at >= self._steps_rest
         if drawn != self._drawn or has_new_steps:
-            self._num_steps, self._steps_drawn_at = len(history.steps), now
+            self._num_steps, self._steps_drawn_at, begin = len(history.steps), now, time.thread_time()
             loss.face = Face(title="Loss", empty=empty_text(history, state))
             loss.show(loss_curves(history, pinned, name))
+            # However long the run, keys find the loop at rest.
+            wanted = _RESTS_A_DRAWING * (time.thread_time() - begin)
+            self._steps_rest = min(max(_STEP_SECONDS, wanted), _LONGEST_REST_SECONDS)
         if drawn != self._drawn:
             self._drawn = drawn
             accuracy.face = Face(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
@@ -251,9 +251,9 @@ class RunScreen(ChartScreen):
             note = plain(Content.styled(text, f"bold {style_of(style)}"), self.console.ascii_only)
         self.query_one(PageStrip).note = note
 
-    def _head(self, history: RunHistory | None, state: State) -> Content:
+    def _head(self, history: RunHistory | None, state: State) -> list[Content]:
         if history is None:
-            return Content.assemble(printable(self.run_id, 80), "\n", (_NO_ENTRY, "$error"))
+            return [Content(printable(self.run_id, 80)), Content.styled(_NO_ENTRY, "$error")]
         head = Head(history, state, max(10, self.size.width - 2), self.console.ascii_only)
         is_low, has_side = self.has_class("-low"), self.has_class("-with-side")
         return head.lines(self.console.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)

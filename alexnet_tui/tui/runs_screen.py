@@ -15,7 +15,6 @@ from alexnet_tui.history import State
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.columns import BY_KEY, COLUMNS, CREATED, Context, sorted_rows
-from alexnet_tui.tui.dialogs import ChoiceScreen
 from alexnet_tui.tui.filter_line import FilterLine
 from alexnet_tui.tui.glyphs import glyphs
 from alexnet_tui.tui.messages import RunsChanged
@@ -278,6 +277,8 @@ class RunsScreen(Screen[None]):
 
     def action_sort(self) -> None:
         """Ask for a column."""
+        from alexnet_tui.tui.dialogs import ChoiceScreen  # Not needed to start.
+
         folder = self._alexnet.folder
         choices = [(CREATED.key, "age")] + [
             (column.key, f"{column.title}: {column.help}".rstrip(".")) for column in COLUMNS if column.title

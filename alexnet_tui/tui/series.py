@@ -10,15 +10,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # Halves the import; nothing
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _MAX_GRID = 1024
 _BLOCK_GROWTH = 1e6
+_SOUGHT_AT_ONCE = 1024
 
 
 class Spread(StrEnum):
@@ -36,8 +37,7 @@ class Method(StrEnum):
     CENTRED = "centred mean"
 
 
-@dataclass(frozen=True, slots=True)
-class Smoothing:
+class Smoothing(msgspec.Struct, frozen=True):
     """One way to smooth: a weight in [0, 1) for `EXPONENTIAL`, an odd number of points for `CENTRED`."""
 
     method: Method = Method.NONE
@@ -57,8 +57,7 @@ SMOOTHINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
+class Band(msgspec.Struct, frozen=True):
     """Several seeds as one curve: the mean and what is around it, where every seed has a value.
 
     Attributes:
@@ -76,8 +75,7 @@ class Band:
     num_seeds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """A range of values to draw, and how many points lie outside it."""
 
     low: float
@@ -195,6 +193,8 @@ def limits(values: Sequence[Floats], *, clip: bool = False) -> Limits | None:
 
     An outlier lies further than half of the middle 96% outside of them.
     """
+    if not clip and (found := _plain_limits(values)) is not None:
+        return found
     arrays = [array_[np.isfinite(array_)] for array_ in values]
     every = np.concatenate(arrays) if arrays else np.empty(0)
     if not len(every):
@@ -208,6 +208,42 @@ def limits(values: Sequence[Floats], *, clip: bool = False) -> Limits | None:
     if not len(inside) or len(inside) == len(every):
         return Limits(low, high)
     return Limits(float(inside.min()), float(inside.max()), len(every) - len(inside))
+
+
+def _plain_limits(values: Sequence[Floats]) -> Limits | None:
+    """Least and greatest value, gaps left out, without a copy; None where there is none, or one is infinite."""
+    filled = [array_ for array_ in values if len(array_)]
+    low = min((float(np.fmin.reduce(array_)) for array_ in filled), key=_nan_last, default=np.nan)
+    high = max((float(np.fmax.reduce(array_)) for array_ in filled), key=_nan_first, default=np.nan)
+    return Limits(low, high) if np.isfinite(low) and np.isfinite(high) else None
+
+
+def _nan_last(value: float) -> float:
+    return np.inf if np.isnan(value) else value
+
+
+def _nan_first(value: float) -> float:
+    return -np.inf if np.isnan(value) else value
+
+
+def last_finite(y: Floats) -> int | None:
+    """Index of the last value that is no gap, sought from the end; None without one."""
+    stop = len(y)
+    while stop > 0:
+        start = max(0, stop - _SOUGHT_AT_ONCE)
+        found = np.flatnonzero(np.isfinite(y[start:stop]))
+        if len(found):
+            return start + int(found[-1])
+        stop = start
+    return None
+
+
+def finite_ends(x: Floats, y: Floats) -> Floats:
+    """First and last place of the sorted `x` that has a value; empty without one."""
+    last, first_from_end = last_finite(y), last_finite(y[::-1])
+    if last is None or first_from_end is None:
+        return x[:0]
+    return x[[len(y) - 1 - first_from_end, last]]
 
 
 def value_at(x: Floats, y: Floats, position: float) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.message import Message
 from textual.widget import Widget
 
-from alexnet_tui import datasets, study, study_worker
+from alexnet_tui import datasets, study, study_queue, study_worker
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.launch import local
@@ -134,7 +134,7 @@ def fulfil(store: Store, order: Order, *, trainer: Sequence[str], worker: Sequen
         local.start(store, run_ids[0], command=trainer)
         return run_ids
     plan = study.queue_plan(store, order.configs, label=order.label)
-    run_ids = study.prepare_runs(store, plan)
+    run_ids = study_queue.prepare_runs(store, plan)
     if not order.is_queued:
         local.start(store, run_ids[0], command=trainer)
     study_worker.start_worker(store, plan.name, command=worker)

@@ -21,9 +21,10 @@ from alexnet_tui.store import EVENTS_FILE, REFERENCE, EventReader, Notes, Store,
 _SCAN_SECONDS = 1.0
 _SETTLE_SECONDS = 3.0
 _LOCK_SECONDS = 1.0
-_TURNS = 20
+_TURNS, _TURN_SECONDS = 20, 0.9
 _MAX_SETTLED_PER_CALL = 100
 _CHUNK_BYTES = 1 << 18  # What fits the cache of a core, and is freed before the next is read.
+_SLICE_BYTES = 1 << 17  # After so much that is new of one run its views have a turn, and keys.
 _NEW_RUNS_PER_CALL = 400
 _Stamp = tuple[int, int]
 
@@ -40,7 +41,7 @@ class _Follower:
     events_stamp: _Stamp | None = None
     notes_stamp: _Stamp | None = None
     is_locked: bool = False
-    lock_seen: float = -_LOCK_SECONDS
+    looked: float = -_LOCK_SECONDS
     is_live: bool = True
     is_finished: bool = False
 
@@ -52,7 +53,7 @@ class Batch:
     Attributes:
         fresh: Histories read from the start; they replace the old ones.
         events: New events of runs already known, oldest first.
-        locks: Whether a trainer holds the lock, of every run looked at.
+        locks: Whether a trainer holds the lock, of the runs where that or anything else is new.
         notes: Notes that were new or changed.
         gone: Runs whose directories are no longer there.
         problems: A sentence for each run that cannot be read.
@@ -66,6 +67,12 @@ class Batch:
     gone: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
     has_more: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was found."""
+        found = (self.fresh, self.events, self.locks, self.notes, self.gone, self.problems)
+        return not (self.has_more or any(found))
 
 
 class RunsWatcher:
@@ -94,10 +101,11 @@ class RunsWatcher:
         self.references: set[str] = set()
         self._clock = clock
         self._followers: dict[str, _Follower] = {}
-        self._waiting: list[str] = []
+        self._waiting: dict[str, Path] = {}
         self._open: set[str] = set()
         self._turn: list[str] = []
         self._turn_size = 0
+        self._turned = -_TURN_SECONDS
         self._root_stamps: tuple[_Stamp | None, ...] = ()
         self._root_changed = -_SETTLE_SECONDS
         self._scanned = -_SCAN_SECONDS
@@ -121,12 +129,13 @@ class RunsWatcher:
             self._scanned = now
             self._scan(batch, now)
         self._read_waiting(batch)
-        for run_id in self._due():
+        for run_id in self._due(now):
             follower = self._followers[run_id]
             try:
                 self._look(run_id, follower, batch, now)
             except (StoreError, OSError) as error:
                 batch.problems[run_id] = str(error)
+        batch.problems = {key: text for key, text in batch.problems.items() if self.problems.get(key) != text}
         return batch
 
     def apply(self, batch: Batch) -> set[str]:
@@ -177,7 +186,7 @@ class RunsWatcher:
         elif now - self._root_changed > _SETTLE_SECONDS:
             return
         try:
-            found = self.store.ids()
+            found = self.store.directories()
         except StoreError as error:
             batch.problems[""] = str(error)
             return
@@ -187,30 +196,30 @@ class RunsWatcher:
             self._followers.pop(run_id, None)
             self._open.discard(run_id)
         known = set(self._followers) | set(self._waiting) | set(self.problems)
-        self._waiting += sorted(present - known, key=_creation_key, reverse=True)
+        new = sorted(present - known, key=_creation_key, reverse=True)
+        self._waiting.update((run_id, found[run_id]) for run_id in new)
 
     def _read_waiting(self, batch: Batch) -> None:
         """Read runs seen for the first time, the newest first."""
-        now_reading, self._waiting = (
-            self._waiting[:_NEW_RUNS_PER_CALL],
-            self._waiting[_NEW_RUNS_PER_CALL:],
-        )
-        batch.has_more = bool(self._waiting)
-        for run_id in now_reading:
+        now_reading = list(itertools.islice(self._waiting.items(), _NEW_RUNS_PER_CALL))
+        for run_id, directory in now_reading:
+            del self._waiting[run_id]
             try:
-                directory = self.store.path(run_id)
-                follower = _follow(directory)
                 batch.fresh[run_id] = RunHistory(read_record(directory))
             except StoreError as error:
                 batch.problems[run_id] = str(error)
                 continue
             if directory.parent.name == REFERENCE:
                 self.references.add(run_id)
-            self._followers[run_id] = follower
+            self._followers[run_id] = _follow(directory)
+        batch.has_more = bool(self._waiting)
 
-    def _due(self) -> list[str]:
-        """Runs to look at now: the live and the opened ones, and some settled ones in turn."""
+    def _due(self, now: float) -> list[str]:
+        """Runs to look at now: the live and the opened ones, and once a second some settled ones in turn."""
         live = [name for name, follower in self._followers.items() if follower.is_live or name in self._open]
+        if now - self._turned < _TURN_SECONDS:
+            return live
+        self._turned = now
         if not self._turn:
             self._turn = [name for name, follower in self._followers.items() if not follower.is_live]
             self._turn_size = min(_MAX_SETTLED_PER_CALL, -(-len(self._turn) // _TURNS))
@@ -222,33 +231,36 @@ class RunsWatcher:
         has_news, follower.events_stamp = stamp != follower.events_stamp, stamp
         if run_id in self._open and follower.step_reader is None:
             self._read_whole(run_id, follower, batch)
-        elif has_news:
-            self._read_events(run_id, follower, batch)
+        elif has_news and not self._read_events(run_id, follower, batch, enough_bytes=_SLICE_BYTES):
+            follower.events_stamp, batch.has_more = None, True
+            return  # Whether it ended is asked when its last words have been read.
+        if not has_news and run_id not in batch.fresh and now - follower.looked < _LOCK_SECONDS:
+            return
+        follower.looked = now
         notes_stamp = _stamp(follower.notes_path)
         if notes_stamp != follower.notes_stamp:
             batch.notes[run_id] = self.store.notes(run_id) if notes_stamp else Notes()
             follower.notes_stamp = notes_stamp
         elif run_id in batch.fresh:
             batch.notes[run_id] = self.notes.get(run_id) or Notes()
-        self._look_at_lock(run_id, follower, batch, now, has_news)
+        self._look_at_lock(run_id, follower, batch)
 
-    def _look_at_lock(self, run_id: str, follower: _Follower, batch: Batch, now: float, has_news: bool) -> None:
+    def _look_at_lock(self, run_id: str, follower: _Follower, batch: Batch) -> None:
         """Only a lock tells a running trainer from a lost one; a finished run needs none."""
         was_locked = follower.is_locked
-        if follower.is_finished:
-            follower.is_locked = False
-        elif has_news or run_id in batch.fresh or now - follower.lock_seen >= _LOCK_SECONDS:
-            follower.is_locked = is_locked(follower.directory / LOCK_FILE)
-            follower.lock_seen = now
+        follower.is_locked = not follower.is_finished and is_locked(follower.directory / LOCK_FILE)
         if was_locked and not follower.is_locked:
             # Its last words may have come between our reading and our look at the lock.
             self._read_events(run_id, follower, batch)
         # A run that has said nothing yet may begin at any moment.
         follower.is_live = follower.is_locked or not follower.events_stamp or not follower.events_stamp[1]
-        batch.locks[run_id] = follower.is_locked
+        if was_locked != follower.is_locked or run_id in batch.events or run_id in batch.fresh:
+            batch.locks[run_id] = follower.is_locked
 
-    def _read_events(self, run_id: str, follower: _Follower, batch: Batch) -> None:
+    def _read_events(self, run_id: str, follower: _Follower, batch: Batch, *, enough_bytes: int | None = None) -> bool:
+        """Read what is new; False where `enough_bytes` of a run that is shown already came and there is more."""
         reader, stamp = follower.step_reader or follower.reader, follower.events_stamp
+        start = reader.offset
         first = reader.read_new(_CHUNK_BYTES)
         if reader.was_reset:
             batch.fresh[run_id] = RunHistory(read_record(follower.directory))
@@ -259,6 +271,10 @@ class RunsWatcher:
                 batch.events.setdefault(run_id, []).extend(events)
             for event in events:
                 follower.is_finished = _is_finished_after(event, follower.is_finished)
+            is_enough = enough_bytes is not None and reader.offset - start >= enough_bytes
+            if is_enough and run_id not in batch.fresh and stamp is not None and reader.offset < stamp[1]:
+                return False
+        return True
 
     def _read_whole(self, run_id: str, follower: _Follower, batch: Batch) -> None:
         """Read a run again from its start, steps and all; the old reader is done with."""
@@ -287,7 +303,7 @@ def _rest(reader: EventReader, stamp: _Stamp | None) -> Iterator[list[KnownEvent
 def _follow(directory: Path) -> _Follower:
     # Paths as text: joining them anew for every look would cost more than the look.
     reader = EventReader(directory / EVENTS_FILE, skip_steps=True)
-    return _Follower(directory, reader, str(directory / EVENTS_FILE), str(directory / "notes.json"))
+    return _Follower(directory, reader, str(reader.path), f"{directory}/notes.json")
 
 
 def _stamp(path: Path | str) -> _Stamp | None:

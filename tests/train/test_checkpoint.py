@@ -47,6 +47,19 @@ def test_the_last_two_are_kept_in_the_order_of_training(tmp_path: Path) -> None:
     assert checkpoint.list_names(folder) == ["e0010-s00000103", "e0010"]
 
 
+def test_folders_of_other_names_are_neither_loaded_nor_touched(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    save(folder, 1)
+    for name in ("backup-2024-07", "best", "e0001-copy"):
+        shutil.copytree(folder / "e0001", folder / name)
+    for epoch in (2, 3, 4):
+        save(folder, epoch)
+    problems: list[str] = []
+    state = checkpoint.load_newest(folder, problems)
+    assert (state and state.name, problems) == ("e0004", [])
+    assert {"backup-2024-07", "best", "e0001-copy"} <= {entry.name for entry in folder.iterdir()}
+
+
 def test_no_checkpoint_at_all_is_no_error(tmp_path: Path) -> None:
     assert checkpoint.load_newest(tmp_path / "checkpoints", []) is None
 

@@ -1,12 +1,20 @@
 """The downloading process, offline: what it says, and that it does not mind nobody listening."""
 
+import hashlib
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import pytest
+
 from alexnet_tui.data_catalog import BUILT_IN, DOWNLOADS
-from alexnet_tui.train.download import Talk
+from alexnet_tui.train.download import PARTIAL, Talk, fetch
+
+CONTENT = bytes(range(256)) * 64
 
 
 def download_broken_archive(root: Path, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
@@ -32,6 +40,41 @@ def test_a_caller_who_went_away_is_no_traceback(tmp_path: Path) -> None:
     os.close(writing)
     _, talk = process.communicate(timeout=60)
     assert (process.returncode, talk) == (3, b"")
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """Serves `CONTENT` below /whole, and half of it elsewhere."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            self.wfile.write(CONTENT if self.path.startswith("/whole") else CONTENT[: len(CONTENT) // 2])
+
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    listening = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{listening.server_port}"
+    listening.shutdown()
+    listening.server_close()
+
+
+def test_a_download_that_broke_off_is_made_again(tmp_path: Path, server: str) -> None:
+    archive, md5 = tmp_path / DOWNLOADS / "archive.tar.gz", hashlib.md5(CONTENT).hexdigest()
+    with pytest.raises((OSError, RuntimeError)):
+        fetch(f"{server}/half", md5, archive)
+    assert not archive.exists(), "half an archive must not stand where a whole one is looked for"
+    fetch(f"{server}/whole", md5, archive)
+    assert archive.read_bytes() == CONTENT
+    assert not (archive.parent / PARTIAL).exists()
 
 
 def test_talk_that_nobody_hears_is_dropped() -> None:

@@ -104,6 +104,15 @@ def test_response_norm_gradient_equals_torchs() -> None:
 
 
 @pytest.mark.parametrize("probability", [0.5, 0.01, 0.3])
+def test_the_scale_of_kept_units_is_not_rounded_to_their_precision(probability: float) -> None:
+    units = torch.rand(400, 1001, generator=generator()).add_(1).bfloat16()
+    kept = Dropout(probability, generator())(units)
+    is_kept = kept != 0
+    ratio = kept[is_kept].float().mean().item() / units[is_kept].float().mean().item()
+    assert ratio == pytest.approx(1 / (1 - probability), rel=5e-4)
+
+
+@pytest.mark.parametrize("probability", [0.5, 0.01, 0.3])
 def test_dropout_keeps_the_expected_share_and_the_mean(probability: float) -> None:
     units = torch.ones(400, 1001)
     dropped = Dropout(probability, generator())(units)

@@ -13,6 +13,7 @@ from textual.app import App, ComposeResult
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.pilot import Pilot
 
+from alexnet_tui.tui import raster
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.chart import MetricChart, series_colour
 from alexnet_tui.tui.curves import Curve, Face, View, prepare
@@ -84,6 +85,21 @@ def test_a_gap_stays_a_gap_and_a_lone_point_a_point() -> None:
     low, _ = trace(np.arange(7.0), np.array([0, 0, NAN, 1, NAN, 0, 0]), window, Ink.BRAILLE)
     drawn = set(np.flatnonzero(np.isfinite(low)).tolist())
     assert drawn == {*range(8), 19, 20, *range(32, 40)}
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (0.3, 0.4), (-0.5, 2.0), (0.9995, 0.9996)])
+def test_many_points_a_column_are_traced_like_few(ends: tuple[float, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    x = np.sort(random.random(20_000))
+    y = np.cumsum(random.normal(size=20_000))
+    y[random.random(20_000) < 0.2] = NAN
+    y[5_000:6_000] = NAN
+    window = Window(*ends, -100.0, 100.0, 20, 5)
+    many = trace(x, y, window, Ink.BRAILLE)
+    monkeypatch.setattr(raster, "_MANY_A_COLUMN", 1_000_000)
+    few = trace(x, y, window, Ink.BRAILLE)
+    np.testing.assert_allclose(many, few)
+    assert np.isfinite(few).any()
 
 
 def test_dots_become_the_right_braille_blocks_and_signs() -> None:

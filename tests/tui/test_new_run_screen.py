@@ -17,7 +17,7 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from alexnet_tui import datasets, study
+from alexnet_tui import datasets, study, study_queue
 from alexnet_tui.config import SPECS, RunConfig
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.history import State, load
@@ -391,7 +391,7 @@ async def test_seeds_make_a_study_whose_first_run_starts_at_once(
         assert sorted(record.config.seed for record in runs.values()) == [0, 1, 2]
         assert runs[first].config.seed == 0
         plan = study.load(store, runs[first].study)
-        assert [cell.state for cell in study.status(store, plan)] == ["running", "queued", "queued"]
+        assert [cell.state for cell in study_queue.status(store, plan)] == ["running", "queued", "queued"]
 
 
 @driven

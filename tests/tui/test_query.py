@@ -1,7 +1,6 @@
 """The filter's grammar: which rows each word keeps, and the sentence for each that means nothing."""
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from alexnet_tui.config import RunConfig
@@ -33,7 +32,7 @@ def row(run_id: str = "baseline-s0-1122-101010", **changes: object) -> RunRow:
         is_reference=False,
         members=(run_id,),
     )
-    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+    return msgspec.structs.replace(plain, **changes)
 
 
 TANH = row(

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from console_driver import Driver, console, driven
 from fake_runs import curve, open_writer, started, write_run
 from textual.containers import VerticalScroll
+from textual.geometry import Region
 
 from alexnet_tui import events as ev
 from alexnet_tui.config import RunConfig
@@ -16,6 +18,7 @@ from alexnet_tui.history import RunHistory, State
 from alexnet_tui.store import LOG_FILE, Store
 from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.run_facts import age, number_facts, pace_text, situation
+from alexnet_tui.tui.run_head import Head, HeadView
 from alexnet_tui.tui.run_screen import RunScreen
 from alexnet_tui.tui.series import SMOOTHINGS, Method
 
@@ -419,3 +422,36 @@ def test_facts_say_ages_and_paces_in_words(store: Store, tmp_path: Path) -> None
     assert pace_text(None, "base")[0] == "above the best of base"
     assert situation(history, State.FINISHED) == ("", "")
     assert {fact.value for fact in number_facts(history, None)} == {"–"}
+
+
+@driven
+async def test_news_repaint_only_the_lines_of_the_head_that_they_change(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store.create(CONFIG)
+    with trained(store, run.id), open_writer(store.path(run.id)) as writer:
+        writer.write(started(CONFIG, steps_per_epoch=100, total_steps=2000))
+        async with console(store, size=(160, 45)) as driver:
+            top = await open_run(driver, run.id)
+            writer.write(STEP)
+            await driver.wait_for(lambda: "10/2,000" in driver.text())
+            head, asked = top.query_one(HeadView), list[tuple[Region, ...]]()
+            paint = head.refresh
+
+            def refresh(*regions: Region, layout: bool = False, **others: bool) -> HeadView:
+                assert not layout, "nothing moved"
+                asked.append(regions)
+                return paint(*regions, layout=layout, **others)
+
+            monkeypatch.setattr(head, "refresh", refresh)
+            writer.write(msgspec.structs.replace(STEP, step=20))
+            await driver.wait_for(lambda: "20/2,000" in driver.text())
+            assert asked
+            assert all(region.height == 1 and region.y > 0 for regions in asked for region in regions), "not the title"
+            lines = Head(driver.app.watcher.histories[run.id], State.LOST, 158, False).lines(
+                "x", is_low=False, has_numbers=False
+            )
+            head.show([lines[0]] * 3)
+            asked.clear()
+            head.show([lines[0]] * 3)
+            assert asked == []

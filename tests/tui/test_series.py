@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from alexnet_tui.tui.series import (
+    Limits,
     Method,
     Smoothing,
     Spread,
@@ -14,6 +15,8 @@ from alexnet_tui.tui.series import (
     clean,
     copy_column,
     epochs_ahead,
+    finite_ends,
+    last_finite,
     limits,
     nearest_index,
     smooth,
@@ -141,3 +144,18 @@ def test_epochs_ahead_compares_when_the_best_value_was_reached() -> None:
     assert epochs_ahead(epochs[:1], np.array([1.5]), epochs, pace) is None, "above all the other reached"
     assert epochs_ahead(np.empty(0), np.empty(0), epochs, pace) is None
     assert epochs_ahead(epochs, np.full(10, NAN), epochs, pace) is None
+
+
+@pytest.mark.parametrize("where", [[0], [2047], [4999], [3, 1024], [0, 4999], []])
+def test_the_ends_of_what_has_a_value_are_found_from_outside(where: list[int]) -> None:
+    x, y = np.arange(5000.0), np.full(5000, NAN)
+    y[where] = 1.0
+    assert last_finite(y) == (where[-1] if where else None)
+    assert finite_ends(x, y).tolist() == ([where[0], where[-1]] if where else [])
+
+
+def test_limits_leave_gaps_and_infinite_values_out() -> None:
+    gaps = np.array([NAN, NAN])
+    assert limits([gaps, np.array([NAN, 2.0, -1.0])]) == Limits(-1.0, 2.0)
+    assert limits([np.array([1.0, math.inf, 3.0, -math.inf]), gaps]) == Limits(1.0, 3.0)
+    assert limits([gaps, np.empty(0)]) is None

@@ -36,8 +36,11 @@ def watcher(store: Store, clock: Clock) -> RunsWatcher:
 
 def later(watcher: RunsWatcher, clock: Clock, seconds: float = 1.5, polls: int = 21) -> set[str]:
     """What changed over enough looks for every settled run to have had its turn."""
-    clock.now += seconds
-    return set().union(*(watcher.poll() for _ in range(polls)))
+    changed = set[str]()
+    for _ in range(polls):
+        clock.now += seconds
+        changed |= watcher.poll()
+    return changed
 
 
 def test_reads_epochs_of_all_runs_but_no_steps(store: Store, watcher: RunsWatcher) -> None:
@@ -88,6 +91,72 @@ def test_follows_a_live_run_line_by_line(store: Store, watcher: RunsWatcher, clo
         os.close(lock)
     assert later(watcher, clock) == {record.id}
     assert watcher.states[record.id] is State.LOST
+
+
+def test_a_burst_is_taken_in_slices_and_its_end_is_no_loss(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = store.create(RunConfig(epochs=5))
+    lock = take_lock(store.path(record.id))
+    watcher.open(record.id)
+    watcher.poll()
+    with open_writer(store.path(record.id)) as writer:
+        writer.write(started(RunConfig(epochs=5)))
+        for step in range(1, 5001):
+            writer.write(
+                ev.Step(
+                    epoch=1, step=step, train_loss=1.0, train_accuracy=0.5, learning_rate=0.1, images_per_second=9.0
+                )
+            )
+        writer.write(ev.Failed(epoch=1, step=5000, reason="loss", message="It is not finite."))
+    os.close(lock)
+    clock.now += 2
+    slices = 0
+    while True:
+        batch = watcher.read()
+        watcher.apply(batch)
+        if not batch.has_more:
+            break
+        slices += 1
+        assert len(batch.events[record.id]) < 2500
+        assert watcher.states[record.id] is State.RUNNING, "its last words are not read yet"
+    assert slices >= 3
+    assert list(watcher.histories[record.id].steps["step"]) == list(range(1, 5001))
+    assert watcher.states[record.id] is State.FAILED
+
+
+def test_half_a_line_behind_a_burst_is_waited_for_without_haste(
+    store: Store, watcher: RunsWatcher, clock: Clock
+) -> None:
+    record = store.create(RunConfig(epochs=5))
+    lock = take_lock(store.path(record.id))
+    watcher.poll()
+    with open_writer(store.path(record.id)) as writer:
+        for epoch in range(1, 2001):
+            writer.write(curve(epoch, 2000))
+    with (store.path(record.id) / EVENTS_FILE).open("a") as file:
+        file.write('{"v":1,"kind":"ep')
+    reads = 0
+    while watcher.poll():
+        reads += 1
+        assert reads < 20
+    assert watcher.histories[record.id].num_epochs_done == 2000
+    assert not watcher.read().has_more
+    os.close(lock)
+
+
+def test_a_look_that_finds_nothing_hands_over_nothing(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    write_run(store, RunConfig(epochs=2))
+    (store.root / "broken").mkdir()
+    (store.root / "broken" / "run.json").write_text("no record")
+    live = store.create(RunConfig(epochs=5, seed=3))
+    lock = take_lock(store.path(live.id))
+    with open_writer(store.path(live.id)) as writer:
+        writer.write(started(RunConfig(epochs=5)))
+    watcher.poll()
+    assert "broken" in watcher.problems
+    for _ in range(25):
+        clock.now += 0.7
+        assert watcher.read().is_empty
+    os.close(lock)
 
 
 def test_an_end_written_just_before_the_lock_goes_is_no_loss(

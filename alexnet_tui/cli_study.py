@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alexnet_tui import cli_options as options
-from alexnet_tui import cli_run, study
+from alexnet_tui import cli_run, study, study_queue
 from alexnet_tui.config import SPECS
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, UsageError
 from alexnet_tui.history import State
-from alexnet_tui.protocols import PROTOCOLS, REPORT
+from alexnet_tui.protocols import PROTOCOLS, REPORT, size_text
 from alexnet_tui.store import Store
 from alexnet_tui.text import counted, format_duration, printable, quoted
 from alexnet_tui.variants import VARIANTS, nearest
@@ -137,11 +137,8 @@ def new(
         label=label,
         protocol=protocol,
     )
-    size = f"{counted(len(plan.variants), 'variant')} x {counted(len(plan.seeds), 'seed')}"
-    for field, values in PROTOCOLS[protocol].tried.items():
-        size += f" x {counted(len(values), field.replace('_', ' '))}"
-    count = f"{size} = {counted(len(plan.configs), 'run')}"
-    options.say(f"study {name}: {count}{_expected(store, plan)}. Next: alexnet-tui study run {name}")
+    size = size_text(protocol, len(plan.variants), len(plan.seeds))
+    options.say(f"study {name}: {size}{_expected(store, plan)}. Next: alexnet-tui study run {name}")
     return ExitCode.DONE
 
 
@@ -188,20 +185,20 @@ def status(
     store = options.open_store(runs_dir)
     name = name or _only_study(store)
     plan = study.load(store, name)
-    cells = study.status(store, plan)
+    cells = study_queue.status(store, plan)
     if as_json:
         options.write_json(
             {
                 "name": name,
-                "has_worker": study.has_worker(store, name),
-                "is_paused": study.queue(store, name).is_paused,
+                "has_worker": study_queue.has_worker(store, name),
+                "is_paused": study_queue.load(store, name).is_paused,
                 "cells": [{field: getattr(cell, field) for field in cell.__struct_fields__} for cell in cells],
             }
         )
         return ExitCode.DONE
     with options.printing() as console:
         console.print(_table(cells))
-    worker = "a worker is at work" if study.has_worker(store, name) else "no worker is at work"
+    worker = "a worker is at work" if study_queue.has_worker(store, name) else "no worker is at work"
     options.say(f"study {name}: {_counts(cells)}; {worker}.")
     return ExitCode.DONE
 
@@ -221,11 +218,11 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
     Example: alexnet-tui study list
     """
     store = options.open_store(runs_dir)
-    found: list[tuple[study.Plan, list[study.Cell]]] = []
+    found: list[tuple[study.Plan, list[study_queue.Cell]]] = []
     for name in study.names(store):
         try:
             plan = study.load(store, name)
-            found.append((plan, study.status(store, plan)))
+            found.append((plan, study_queue.status(store, plan)))
         except AlexnetTuiError as error:
             options.say(f"not listed: {error}")
     if as_json:
@@ -237,7 +234,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
                     "variants": plan.variants,
                     "seeds": plan.seeds,
                     "states": dict(Counter(cell.state for cell in cells)),
-                    "has_worker": study.has_worker(store, plan.name),
+                    "has_worker": study_queue.has_worker(store, plan.name),
                 }
                 for plan, cells in found
             ]
@@ -308,7 +305,7 @@ def _work(store: Store, plan: study.Plan, parallel: int) -> int:
     if caught:
         options.say(f"`alexnet-tui study run {plan.name}` goes on.")
         return ExitCode.INTERRUPTED if caught[0] == signal.SIGINT else ExitCode.TERMINATED
-    is_whole = all(cell.state in {State.FINISHED, study.CellState.CANCELLED} for cell in cells)
+    is_whole = all(cell.state in {State.FINISHED, study_queue.CellState.CANCELLED} for cell in cells)
     return ExitCode.DONE if is_whole else ExitCode.TRAINING_FAILED
 
 
@@ -351,12 +348,12 @@ def _expected(store: Store, plan: study.Plan) -> str:
     return f", about {format_duration(total)} one after another ({basis})"
 
 
-def _counts(cells: Sequence[study.Cell]) -> str:
+def _counts(cells: Sequence[study_queue.Cell]) -> str:
     counts = Counter(f"{cell.state} ({cell.reason})" if cell.reason else cell.state for cell in cells)
     return ", ".join(f"{count} {printable(state, 60)}" for state, count in counts.most_common())
 
 
-def _table(cells: Sequence[study.Cell]) -> "Table":
+def _table(cells: Sequence[study_queue.Cell]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
@@ -375,11 +372,11 @@ def _table(cells: Sequence[study.Cell]) -> "Table":
     return table
 
 
-def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study.Cell]]]) -> "Table":
+def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study_queue.Cell]]]) -> "Table":
     from rich.table import Table
 
     table = Table("study", "runs", "states", "worker", box=options.table_box(), pad_edge=False)
     for plan, cells in found:
-        worker = "at work" if study.has_worker(store, plan.name) else ""
+        worker = "at work" if study_queue.has_worker(store, plan.name) else ""
         table.add_row(plan.name, str(len(cells)), _counts(cells), worker)
     return table

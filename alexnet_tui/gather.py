@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from alexnet_tui import study
+from alexnet_tui import study, study_queue
 from alexnet_tui.cohort import Absent
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.history import RunHistory, State, load
@@ -23,7 +23,7 @@ class Gathered:
 
 
 def gather(
-    store: Store, names: Iterable[str] = (), *, skip_steps: bool = True, find: study.Find | None = None
+    store: Store, names: Iterable[str] = (), *, skip_steps: bool = True, find: study_queue.Find | None = None
 ) -> Gathered:
     """Read the runs that studies and run ids name; without a name all own runs, or the reference runs.
 
@@ -60,12 +60,12 @@ def gather(
     return Gathered(_title(list(chosen)), found.histories, found.states, problems, absent)
 
 
-def _absent(store: Store, name: str, find: study.Find | None) -> list[Absent]:
+def _absent(store: Store, name: str, find: study_queue.Find | None) -> list[Absent]:
     plan = study.load(store, name)
     return [
         Absent(plan.configs[cell.index], cell.state)
-        for cell in study.status(store, plan, find)
-        if cell.state in tuple(study.CellState)
+        for cell in study_queue.status(store, plan, find)
+        if cell.state in tuple(study_queue.CellState)
     ]
 
 
@@ -87,7 +87,7 @@ def _resolve(store: Store, name: str) -> str:
         raise RunNotFoundError(store.root, reason) from error
 
 
-def _read(ids: Iterable[str], problems: list[str], look: study.Find) -> Gathered:
+def _read(ids: Iterable[str], problems: list[str], look: study_queue.Find) -> Gathered:
     found = Gathered("", [], {}, problems)
     for run_id in ids:
         try:

@@ -5,6 +5,7 @@ settings: another one is one entry here.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -12,7 +13,7 @@ import msgspec
 
 from alexnet_tui.config import RunConfig, Value, default_of, format_value, option_name, preset_settings
 from alexnet_tui.errors import ConfigError
-from alexnet_tui.text import quoted
+from alexnet_tui.text import counted, quoted
 from alexnet_tui.variants import VARIANTS, nearest
 
 
@@ -96,6 +97,21 @@ def tried_text(protocol: str, config: RunConfig) -> str:
     """What tells runs of one variant and seed apart under a protocol: ``learning rate 0.003``; else empty."""
     spec = PROTOCOLS.get(protocol, PROTOCOLS[REPORT])
     return ", ".join(f"{name.replace('_', ' ')} {format_value(getattr(config, name))}" for name in spec.tried)
+
+
+def size_text(protocol: str, num_variants: int, num_seeds: int) -> str:
+    """How many runs a plan has: ``2 variants x 5 seeds x 3 learning rates = 30 runs``."""
+    factors = {"variant": num_variants, "seed": num_seeds}
+    factors |= {name.replace("_", " "): len(values) for name, values in PROTOCOLS[protocol].tried.items()}
+    product = " x ".join(counted(count, noun) for noun, count in factors.items())
+    return f"{product} = {counted(math.prod(factors.values()), 'run')}"
+
+
+def decided_text(protocol: str) -> str:
+    """What a protocol decides for all its runs: ``dropout 0, learning rate 0.003 | 0.01``; empty for nothing."""
+    spec = PROTOCOLS[protocol]
+    values = {name: (value,) for name, value in spec.settings.items()} | dict(spec.tried)
+    return ", ".join(f"{name.replace('_', ' ')} {' | '.join(map(format_value, all_))}" for name, all_ in values.items())
 
 
 def plan_command(protocol: str, name: str, like: RunConfig | None, fields: Sequence[str]) -> str:

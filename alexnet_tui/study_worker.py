@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from alexnet_tui import study
+from alexnet_tui import study, study_queue
 from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
 from alexnet_tui.files import reason_of, take_lock, write_owner
 from alexnet_tui.history import State
@@ -57,7 +57,7 @@ def work(
     say: Say = lambda sentence: None,
     should_stop: Callable[[], bool] = lambda: False,
     poll_seconds: float = 2.0,
-) -> list[study.Cell]:
+) -> list[study_queue.Cell]:
     """Work through a plan until nothing is left to do; returns where every cell stands then.
 
     Finished and diverged runs are left alone; stopped, lost and otherwise failed ones are resumed once; a run
@@ -77,10 +77,10 @@ def work(
         StoreError: The runs folder cannot be read or written.
     """
     with _worker_lock(store, plan.name):
-        run_ids = study.prepare_runs(store, plan)
+        run_ids = study_queue.prepare_runs(store, plan)
         session, runs = _Session(), RunCache(store)
         while not should_stop():
-            cells = study.status(store, plan, runs.find)
+            cells = study_queue.status(store, plan, runs.find)
             _tell(cells, session, say)
             session.seen |= {cell.index for cell in cells if cell.state == State.RUNNING}
             waiting = _waiting(store, plan.name, cells, session)
@@ -91,7 +91,7 @@ def work(
             if not (may_start and _start_next(store, plan, waiting[0], parallel, command, session, say)):
                 _pause(poll_seconds, should_stop)
         _stop_all(store, run_ids, say)
-        return study.status(store, plan)
+        return study_queue.status(store, plan)
 
 
 def _pause(seconds: float, should_stop: Callable[[], bool]) -> None:
@@ -113,7 +113,7 @@ def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequenc
     Raises:
         LaunchError: It cannot be started.
     """
-    if study.has_worker(store, name):
+    if study_queue.has_worker(store, name):
         return False
     folder = study.study_folder(store, name)
     options = ["--parallel", str(parallel), "--runs-dir", str(store.root.absolute())]
@@ -133,15 +133,13 @@ def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequenc
     return True
 
 
-def _waiting(store: Store, name: str, cells: Sequence[study.Cell], session: _Session) -> list[study.Cell]:
+def _waiting(store: Store, name: str, cells: Sequence[study_queue.Cell], session: _Session) -> list[study_queue.Cell]:
     """Cells to start, in the order of the queue."""
-    queue = study.queue(store, name)
-    rank = {index: place for place, index in enumerate(queue.order)}
-    fit = [cell for cell in cells if cell.needs_training and _may_start(cell, session)]
-    return sorted(fit, key=lambda cell: (rank.get(cell.index, len(rank)), cell.index))
+    ordered = study_queue.in_order(cells, study_queue.load(store, name))
+    return [cell for cell in ordered if _may_start(cell, session)]
 
 
-def _may_start(cell: study.Cell, session: _Session) -> bool:
+def _may_start(cell: study_queue.Cell, session: _Session) -> bool:
     starts = session.starts[cell.index]
     was_ours = bool(starts) or cell.index in session.seen
     if was_ours and cell.state in {State.STOPPED, State.FAILED}:
@@ -152,7 +150,7 @@ def _may_start(cell: study.Cell, session: _Session) -> bool:
 def _start_next(
     store: Store,
     plan: study.Plan,
-    cell: study.Cell,
+    cell: study_queue.Cell,
     parallel: int,
     command: Sequence[str],
     session: _Session,
@@ -160,7 +158,7 @@ def _start_next(
 ) -> bool:
     """Start a cell if the machine has room; whether it was started."""
     with study.turn(store):
-        if study.queue(store, plan.name).is_paused or _is_behind(store, plan):
+        if study_queue.load(store, plan.name).is_paused or _is_behind(store, plan):
             return False
         others = [run_id for run_id in store.ids() if _is_locked(store, run_id)]
         if len(others) >= parallel:
@@ -193,7 +191,7 @@ def _is_behind(store: Store, plan: study.Plan) -> bool:
 
 def _goes_first(store: Store, name: str, plan: study.Plan) -> bool:
     try:
-        if not study.has_worker(store, name) or study.queue(store, name).is_paused:
+        if not study_queue.has_worker(store, name) or study_queue.load(store, name).is_paused:
             return False
         other = study.load(store, name)
     except StoreError:  # A study that cannot be read cannot be worked through either.
@@ -201,7 +199,7 @@ def _goes_first(store: Store, name: str, plan: study.Plan) -> bool:
     return (other.created, other.name) < (plan.created, plan.name)
 
 
-def _tell(cells: Sequence[study.Cell], session: _Session, say: Say) -> None:
+def _tell(cells: Sequence[study_queue.Cell], session: _Session, say: Say) -> None:
     """Say what changed since the last look."""
     for cell in cells:
         sentence = f"{_name(cell)}: {cell.state}" + (f" ({cell.reason})" if cell.reason else "")
@@ -212,8 +210,8 @@ def _tell(cells: Sequence[study.Cell], session: _Session, say: Say) -> None:
             say(f"{sentence}, run {cell.run_id}")
 
 
-def _name(cell: study.Cell) -> str:
-    return f"{cell.variant} seed {cell.seed}"
+def _name(cell: study_queue.Cell) -> str:
+    return f"{cell.variant} seed {cell.seed}" + (f", {cell.tried}" if cell.tried else "")
 
 
 def _stop_all(store: Store, run_ids: Sequence[str], say: Say) -> None:

@@ -9,7 +9,7 @@ from cli_caller import Run
 from fake_histories import CLEAR, EPOCHS, diverged, make_history, study
 from fake_runs import write_run
 
-from alexnet_tui import best_rate, claims, paper, protocols
+from alexnet_tui import best_rate, claims, paper, protocols, study_queue
 from alexnet_tui import study as studies
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.gather import gather
@@ -193,11 +193,11 @@ def test_a_plan_of_the_protocol_is_both_activations_at_three_rates_in_every_seed
     assert {(one.dropout, one.weight_decay, one.epochs) for one in plan.configs} == {(0.0, 0.0, 4)}
     assert {one.activation for one in plan.configs if one.variant == "tanh"} == {"tanh"}
     assert studies.load(store, "fig1") == plan
-    assert [cell.tried for cell in studies.status(store, plan)][:3] == [f"learning rate {rate}" for rate in RELU]
-    assert {cell.tried for cell in studies.status(store, studies.plan(store, "x", variants=["tanh"], seeds=[0]))} == {
-        ""
-    }
-    assert len(set(studies.prepare_runs(store, plan))) == 12
+    assert [cell.tried for cell in study_queue.status(store, plan)][:3] == [f"learning rate {rate}" for rate in RELU]
+    assert {
+        cell.tried for cell in study_queue.status(store, studies.plan(store, "x", variants=["tanh"], seeds=[0]))
+    } == {""}
+    assert len(set(study_queue.prepare_runs(store, plan))) == 12
 
 
 def test_a_plan_written_before_there_were_protocols_is_the_report_s(store: Store) -> None:

@@ -21,7 +21,7 @@ from fake_runs import curve, open_writer, started
 from waiting import wait_for
 
 from alexnet_tui import events as ev
-from alexnet_tui import study, study_worker
+from alexnet_tui import study, study_queue, study_worker
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import take_lock
@@ -43,13 +43,13 @@ def plan(store: Store) -> Iterator[study.Plan]:
             local.kill(store, run_id)
 
 
-def work(store: Store, plan: study.Plan, script: str = "normal", **options: object) -> list[study.Cell]:
+def work(store: Store, plan: study.Plan, script: str = "normal", **options: object) -> list[study_queue.Cell]:
     command = fake_trainer.command(script)
     return study_worker.work(store, plan, command=command, poll_seconds=0.02, **options)  # type: ignore[arg-type]
 
 
 def states(store: Store, plan: study.Plan) -> list[str]:
-    return [cell.state for cell in study.status(store, plan)]
+    return [cell.state for cell in study_queue.status(store, plan)]
 
 
 def kinds(store: Store, run_id: str) -> Counter[type]:
@@ -57,7 +57,7 @@ def kinds(store: Store, run_id: str) -> Counter[type]:
 
 
 def assert_each_cell_finished_once(store: Store, plan: study.Plan) -> None:
-    cells = study.status(store, plan)
+    cells = study_queue.status(store, plan)
     assert {cell.state for cell in cells} == {"finished"}
     assert len({cell.run_id for cell in cells}) == len(plan.configs)
     mine = [record for record in store.list().runs if record.study == plan.name]
@@ -146,7 +146,7 @@ def test_a_forged_name_in_a_plan_leads_nowhere(store: Store, plan: study.Plan) -
     path.write_text(path.read_text().replace('"name": "report"', '"name": "../../elsewhere"'))
     forged = study.load(store, "report")
     assert forged == plan
-    study.pause(store, forged.name)
+    study_queue.pause(store, forged.name)
     assert not (store.root.parent / "elsewhere").exists()
 
 
@@ -157,19 +157,19 @@ def test_a_study_whose_state_lies_elsewhere_is_refused(store: Store, plan: study
     with pytest.raises(StoreError, match="this is a link"):
         study.load(store, "report")
     with pytest.raises(StoreError, match="this is a link"):
-        study.prepare_runs(store, plan)
+        study_queue.prepare_runs(store, plan)
     assert list(elsewhere.iterdir()) == []
 
 
 def damage_first_run(store: Store, plan: study.Plan) -> str:
-    run_id = study.prepare_runs(store, plan)[0]
+    run_id = study_queue.prepare_runs(store, plan)[0]
     (store.path(run_id) / "run.json").write_text("{")
     return run_id
 
 
 def test_one_damaged_run_does_not_hide_the_others(store: Store, plan: study.Plan) -> None:
     run_id = damage_first_run(store, plan)
-    cell, *others = study.status(store, plan)
+    cell, *others = study_queue.status(store, plan)
     assert (cell.run_id, cell.state, cell.needs_training) == (run_id, "unreadable", False)
     assert cell.reason.startswith("the run's record cannot be read")
     assert [other.state for other in others] == ["queued"] * 3
@@ -199,12 +199,12 @@ def test_the_consoles_queue_names_its_plans(store: Store) -> None:
 
 
 def test_runs_are_made_once_however_often_one_asks(store: Store, plan: study.Plan) -> None:
-    first = study.prepare_runs(store, plan)
-    assert study.prepare_runs(store, plan) == first
+    first = study_queue.prepare_runs(store, plan)
+    assert study_queue.prepare_runs(store, plan) == first
     assert sorted(store.ids()) == sorted(first)
     assert states(store, plan) == ["queued"] * 4
     (store.root / "studies" / "report" / "cells.json").unlink()  # As after a crash before it was written.
-    assert study.prepare_runs(store, plan) == first
+    assert study_queue.prepare_runs(store, plan) == first
 
 
 # --------------------------------------------------------------------- worker
@@ -249,7 +249,7 @@ def test_a_diverged_run_is_recorded_and_not_replaced(store: Store, plan: study.P
     cells = work(store, plan, "diverge")
     assert {(cell.state, cell.reason) for cell in cells} == {("failed", "diverged")}
     work(store, plan)
-    cells = study.status(store, plan)
+    cells = study_queue.status(store, plan)
     assert {(cell.state, cell.reason) for cell in cells} == {("failed", "diverged")}
     assert all(kinds(store, cell.run_id)[ev.Started] == 1 for cell in cells)
 
@@ -288,11 +288,11 @@ def test_a_run_a_person_stops_is_left_until_the_next_worker(store: Store, plan: 
 
 def test_a_deleted_run_is_not_replaced_in_silence(store: Store, plan: study.Plan) -> None:
     work(store, plan)
-    gone = study.status(store, plan)[2].run_id
+    gone = study_queue.status(store, plan)[2].run_id
     store.delete(gone)
     work(store, plan)
     assert states(store, plan) == ["finished", "finished", "deleted", "finished"]
-    assert study.status(store, plan)[2].run_id == gone
+    assert study_queue.status(store, plan)[2].run_id == gone
 
 
 def test_stopping_the_worker_stops_its_runs_with_a_checkpoint(store: Store, plan: study.Plan) -> None:
@@ -309,7 +309,7 @@ def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: stu
     asked: list[str] = []
 
     def stop_one_by_hand() -> bool:
-        running = [cell.run_id for cell in study.status(store, plan) if cell.state == State.RUNNING]
+        running = [cell.run_id for cell in study_queue.status(store, plan) if cell.state == State.RUNNING]
         if len(running) == 2 and not asked:
             wait_for(lambda: all(ev.Step in kinds(store, run_id) for run_id in running))
             asked.append(running[0])
@@ -319,7 +319,7 @@ def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: stu
         return bool(asked)
 
     work(store, plan, "counting", parallel=2, should_stop=stop_one_by_hand)
-    logs = [store.log_tail(cell.run_id) for cell in study.status(store, plan) if cell.state == State.STOPPED]
+    logs = [store.log_tail(cell.run_id) for cell in study_queue.status(store, plan) if cell.state == State.STOPPED]
     assert [log.count("asked to stop") for log in logs] == [1, 1]
 
 
@@ -359,13 +359,13 @@ def test_a_cache_reads_only_what_is_new(store: Store) -> None:
 def test_two_workers_do_not_fight(store: Store, plan: study.Plan) -> None:
     descriptor = take_lock(study.study_folder(store, plan.name))
     try:
-        assert study.has_worker(store, plan.name)
+        assert study_queue.has_worker(store, plan.name)
         with pytest.raises(RunBusyError, match="already being worked through"):
             work(store, plan)
         assert not study_worker.start_worker(store, plan.name)
     finally:
         os.close(descriptor)
-    assert not study.has_worker(store, plan.name)
+    assert not study_queue.has_worker(store, plan.name)
 
 
 def test_a_detached_worker_is_given_the_study_and_the_folder(store: Store, plan: study.Plan) -> None:
@@ -379,7 +379,7 @@ def test_a_detached_worker_is_given_the_study_and_the_folder(store: Store, plan:
 def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
     younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     worker = spawn_worker(store, plan, "slow")
-    wait_for(lambda: study.has_worker(store, plan.name))
+    wait_for(lambda: study_queue.has_worker(store, plan.name))
     work(store, younger)
     assert states(store, plan) == ["finished"] * 4
     assert states(store, younger) == ["finished"]
@@ -390,26 +390,26 @@ def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
 
 
 def test_the_queue_can_be_reordered_and_cells_cancelled(store: Store, plan: study.Plan) -> None:
-    study.move_first(store, "report", 3)
-    study.cancel(store, "report", 1)
+    study_queue.move_first(store, "report", 3)
+    study_queue.cancel(store, "report", 1)
     started: list[str] = []
     work(store, plan, say=started.append)
     assert states(store, plan) == ["finished", "cancelled", "finished", "finished"]
     assert "tanh seed 1: started" in started[0]
-    study.cancel(store, "report", 1, is_cancelled=False)
+    study_queue.cancel(store, "report", 1, is_cancelled=False)
     work(store, plan)
     assert_each_cell_finished_once(store, plan)
 
 
 def test_a_paused_queue_starts_nothing_until_it_goes_on(store: Store, plan: study.Plan) -> None:
-    study.pause(store, "report")
+    study_queue.pause(store, "report")
     looks: list[int] = []
 
     def go_on_later() -> bool:
         looks.append(len([run_id for run_id in store.ids() if kinds(store, run_id)]))
         if len(looks) == 10:
             assert looks == [0] * 10
-            study.pause(store, "report", is_paused=False)
+            study_queue.pause(store, "report", is_paused=False)
         return False
 
     work(store, plan, should_stop=go_on_later)
@@ -434,7 +434,7 @@ def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
                 owner = store.owner(run_id) if store.is_locked(run_id) else None
                 if owner is not None and owner.pid > 1:
                     os.kill(owner.pid, signal.SIGKILL)
-    assert not study.has_worker(store, plan.name)
+    assert not study_queue.has_worker(store, plan.name)
     worker = spawn_worker(store, plan, "normal", parallel)
     assert worker.wait(60) == 0
     assert_each_cell_finished_once(store, plan)

@@ -1,8 +1,7 @@
 """Studies: plan variants x seeds, and change the queue that works through them, here or with the console closed."""
 
 import asyncio
-import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -12,27 +11,24 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
-from alexnet_tui import study, study_worker
-from alexnet_tui.config import RunConfig
-from alexnet_tui.errors import AlexnetTuiError, ConfigError
+from alexnet_tui import study_queue, study_worker
+from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.history import State
-from alexnet_tui.study import Cell, CellState
-from alexnet_tui.text import counted, format_duration, printable
-from alexnet_tui.tui import queue_view
+from alexnet_tui.study_queue import Cell, CellState
+from alexnet_tui.tui import queue_plans, queue_view
 from alexnet_tui.tui.chrome import KeyBar, TopBar
-from alexnet_tui.tui.dialogs import ChoiceScreen, ConfirmScreen
+from alexnet_tui.tui.dialogs import ChoiceScreen
 from alexnet_tui.tui.glyphs import glyphs
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import plain
 from alexnet_tui.tui.queue_view import Snapshot
 from alexnet_tui.tui.report_source import MAX_STUDIES, finder
 from alexnet_tui.tui.run_actions import tell
-from alexnet_tui.tui.study_form import StudyForm, StudyOrder, defaults
+from alexnet_tui.tui.study_form import REPRODUCTION, StudyOrder
 
 if TYPE_CHECKING:
     from alexnet_tui.tui.app import AlexnetApp
 
-REPRODUCTION = "reproduction"
 _LOOK_SECONDS = 1.0
 _GRID_FROM_HEIGHT = 20
 
@@ -91,7 +87,7 @@ class QueueScreen(Screen[None]):
         yield Static(queue_view.NO_STUDIES, id="nothing", markup=False)
         yield Static(id="head", markup=False)
         yield Static(id="grid", markup=False)
-        yield Static(Content.styled(queue_view.HEADING, "bold $text-muted"), id="heading")
+        yield Static(id="heading", markup=False)
         yield Static(id="queue", markup=False)
         yield KeyBar()
 
@@ -174,7 +170,9 @@ class QueueScreen(Screen[None]):
         if has_grid:
             grid.update(self._safe(queue_view.grid(now, symbols, self._chosen, cursor=self._cursor)))
         above = 6 + (len(now.plan.variants) + 3 if has_grid else 0)
-        lines = self._lines(now, max(1, self.size.height - above), max(20, self.size.width - 2))
+        width = max(20, self.size.width - 2)
+        self.query_one("#heading", Static).update(queue_view.heading(queue_view.columns(now.cells, width)))
+        lines = self._lines(now, max(1, self.size.height - above), width)
         self.query_one("#queue", Static).update(self._safe(lines))
 
     def _draw_head(self, now: Snapshot) -> None:
@@ -182,12 +180,12 @@ class QueueScreen(Screen[None]):
         self.query_one("#head", Static).update(self._safe(head))
 
     def _lines(self, now: Snapshot, rows: int, width: int) -> Content:
-        symbols = glyphs(self._alexnet.ascii_only)
+        symbols, room = glyphs(self._alexnet.ascii_only), queue_view.columns(now.cells, width)
         top = max(0, min(self.row - rows // 2, len(now.cells) - rows))
         lines = []
         for place, cell in enumerate(now.cells[top : top + rows], top):
             rank = place - now.first_waiting + 1
-            line = queue_view.line(cell, rank if 1 <= rank <= now.num_waiting else None, symbols)
+            line = queue_view.line(cell, rank if 1 <= rank <= now.num_waiting else None, symbols, room)
             line = line.truncate(width, ellipsis=True)
             if place == self.row:
                 line = line.pad_right(max(0, width - line.cell_length))
@@ -267,7 +265,7 @@ class QueueScreen(Screen[None]):
         """Pause, or go on."""
         if self.now is not None:
             store, name, is_paused = self._alexnet.store, self.now.plan.name, not self.now.queue.is_paused
-            self._do(lambda: study.pause(store, name, is_paused))
+            self._do(lambda: study_queue.pause(store, name, is_paused))
 
     def action_cancel(self) -> None:
         """Cancel a cell that waits, stop one that trains."""
@@ -277,7 +275,7 @@ class QueueScreen(Screen[None]):
         if cell.state == State.RUNNING:
             self._alexnet.stop_run(cell.run_id)
         elif cell.needs_training:
-            self._do(lambda: study.cancel(self._alexnet.store, now.plan.name, cell.index))
+            self._do(lambda: study_queue.cancel(self._alexnet.store, now.plan.name, cell.index))
         else:
             tell(self._alexnet, f"This cell is {cell.state}: there is nothing to cancel.")
 
@@ -287,7 +285,7 @@ class QueueScreen(Screen[None]):
         if cell is None or now is None:
             return
         if cell.index in now.queue.cancelled:
-            self._do(lambda: study.cancel(self._alexnet.store, now.plan.name, cell.index, False))
+            self._do(lambda: study_queue.cancel(self._alexnet.store, now.plan.name, cell.index, False))
         elif cell.run_id and cell.state not in {CellState.DELETED, CellState.UNREADABLE}:
             self._alexnet.resume_run(cell.run_id)
         else:
@@ -312,7 +310,7 @@ class QueueScreen(Screen[None]):
         target = where(order.index(cell.index), len(order))
         order.remove(cell.index)
         order.insert(target, cell.index)
-        self._do(lambda: study.move_first(self._alexnet.store, now.plan.name, *order))
+        self._do(lambda: study_queue.move_first(self._alexnet.store, now.plan.name, *order))
 
     # Plans and workers
 
@@ -326,74 +324,31 @@ class QueueScreen(Screen[None]):
 
         def act() -> None:
             if is_paused:
-                study.pause(store, name, False)
+                study_queue.pause(store, name, False)
             study_worker.start_worker(store, name, parallel=at_once, command=worker)
 
         self._do(act, f"Study {name} is being worked through; it goes on when the console is closed.")
 
     def action_new(self) -> None:
         """Ask for a plan."""
-        names = self.now.names if self.now else ()
-        stems = (REPRODUCTION, *(f"study-{number}" for number in range(2, 10_000)))
-        self._ask(defaults(next(stem for stem in stems if stem not in names)))
-
-    def _ask(self, texts: Mapping[str, str], error: str = "", field_name: str = "name") -> None:
-        self.app.push_screen(StudyForm(texts, error=error, field_name=field_name), self._take_order)
-
-    def _take_order(self, order: StudyOrder | None) -> None:
-        if order is not None:
-            self.run_worker(self._plan(order), group="plan")
-
-    async def _plan(self, order: StudyOrder) -> None:
-        """Write the plan; the form comes back with what is wrong."""
-        store = self._alexnet.store
-        try:
-            self._at_once = order.at_once
-            variants, seeds, overrides = order.variants, order.seeds, order.overrides
-            await asyncio.to_thread(study.plan, store, order.name, variants=variants, seeds=seeds, overrides=overrides)
-        except AlexnetTuiError as error:
-            self._ask(order.texts, str(error), error.field if isinstance(error, ConfigError) else "name")
-            return
-        self.show(order.name)
-        if order.starts:
-            self._start(order.name)
-        else:
-            tell(self._alexnet, f"Study {order.name} is planned; ctrl+r starts it.")
+        queue_plans.ask(self, self.now.names if self.now else (), self._go_on_with)
 
     def action_reproduce(self) -> None:
         """Ask, then reproduce the whole report or go on with it."""
         if self.now is not None and REPRODUCTION in self.now.names:
             self.show(REPRODUCTION)
             self._start(REPRODUCTION)
-            return
-        order = StudyOrder(texts=defaults(REPRODUCTION), starts=True)
-        config = RunConfig()
-        num_runs = len(order.variants) * len(order.seeds)
-        lines = [
-            f"{counted(len(order.variants), 'variant')} x {counted(len(order.seeds), 'seed')} ="
-            f" {counted(num_runs, 'run')}, one after another:",
-            f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each"
-            f"{self._expected(config, num_runs)}.",
-            "It goes on when the console is closed; P pauses it. n plans another one.",
-        ]
+        else:
+            queue_plans.ask_reproduction(self, self._go_on_with)
 
-        def answer(is_sure: bool | None) -> None:
-            if is_sure:
-                self._take_order(order)
-
-        self.app.push_screen(ConfirmScreen("Reproduce the whole report?", lines, action="Start"), answer)
-
-    def _expected(self, config: RunConfig, num_runs: int) -> str:
-        """How long it may take, from past runs here, or nothing."""
-        from alexnet_tui import estimate
-        from alexnet_tui.tui.fields import TYPICAL_IMAGES
-
-        found = estimate.estimate_time(
-            config, self._alexnet.watcher.histories.values(), host=platform.node(), available=TYPICAL_IMAGES
-        )
-        if found is None:
-            return ""
-        return f", about {format_duration(num_runs * found.total_seconds)} in all ({printable(found.basis, 80)})"
+    def _go_on_with(self, order: StudyOrder) -> None:
+        """A plan is written: show it, and start it if that was asked for."""
+        self._at_once = order.at_once
+        self.show(order.name)
+        if order.starts:
+            self._start(order.name)
+        else:
+            tell(self._alexnet, f"Study {order.name} is planned; ctrl+r starts it.")
 
     @property
     def _alexnet(self) -> "AlexnetApp":

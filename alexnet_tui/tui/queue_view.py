@@ -1,15 +1,17 @@
 """A study's queue for the console: read from the disk in one go, put in the order of work, and drawn."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from textual.content import Content
 
-from alexnet_tui import study
+from alexnet_tui import study, study_queue
 from alexnet_tui.history import State
+from alexnet_tui.protocols import PROTOCOLS
 from alexnet_tui.store import Store
-from alexnet_tui.study import Cell, CellState, Find, Plan, Queue
+from alexnet_tui.study import Plan
+from alexnet_tui.study_queue import Cell, CellState, Find, Queue
 from alexnet_tui.study_worker import WORKER_LOG
 from alexnet_tui.text import printable
 from alexnet_tui.tui.glyphs import Glyphs
@@ -78,11 +80,11 @@ def read(store: Store, name: str | None, find: Find | None = None) -> Snapshot |
     if not names:
         return None
     if name is None:
-        name = next((one for one in names if study.has_worker(store, one)), names[0])
+        name = next((one for one in names if study_queue.has_worker(store, one)), names[0])
     plan = study.load(store, name)
-    queue = study.queue(store, name)
-    cells = study.status(store, plan, find)
-    waiting = waiting_of(cells, queue)
+    queue = study_queue.load(store, name)
+    cells = study_queue.status(store, plan, find)
+    waiting = study_queue.in_order(cells, queue)
     running = [cell for cell in cells if cell.state == State.RUNNING]
     known = {cell.index for cell in (*running, *waiting)}
     return Snapshot(
@@ -91,23 +93,15 @@ def read(store: Store, name: str | None, find: Find | None = None) -> Snapshot |
         cells=(*running, *waiting, *(cell for cell in cells if cell.index not in known)),
         num_waiting=len(waiting),
         queue=queue,
-        has_worker=study.has_worker(store, name),
+        has_worker=study_queue.has_worker(store, name),
         last_words=_last_words(store, name),
-    )
-
-
-def waiting_of(cells: Sequence[Cell], queue: Queue) -> list[Cell]:
-    """What a worker would start, in its order."""
-    rank = {index: place for place, index in enumerate(queue.order)}
-    return sorted(
-        (cell for cell in cells if cell.needs_training), key=lambda cell: (rank.get(cell.index, len(rank)), cell.index)
     )
 
 
 def stamp(store: Store, name: str) -> tuple[object, ...]:
     """What changes when anybody changes the study, its queue or its worker; cheap to ask for."""
     folder = store.root / study.STUDIES
-    stamps: list[object] = [study.has_worker(store, name)]
+    stamps: list[object] = [study_queue.has_worker(store, name)]
     for path in (folder, folder / name, folder / name / WORKER_LOG):
         try:
             stamps.append(path.stat().st_mtime_ns)
@@ -135,8 +129,11 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     plan = now.plan
     place = f"{now.names.index(plan.name) + 1} of {len(now.names)}" if plan.name in now.names else ""
     config = plan.configs[0]
-    size = f"{len(plan.variants)} x {len(plan.seeds)}: {len(plan.configs)} run{'s' * (len(plan.configs) != 1)}"
-    what = f"{size} · {config.front_end} on {config.data} · {config.epochs} epoch{'s' * (config.epochs > 1)}"
+    tried = PROTOCOLS[plan.protocol].tried.values() if plan.protocol in PROTOCOLS else ()
+    factors = " x ".join(str(len(values)) for values in (plan.variants, plan.seeds, *tried))
+    size = f"{factors}: {len(plan.configs)} run{'s' * (len(plan.configs) != 1)}"
+    protocol = f" · {plan.protocol}" if tried else ""
+    what = f"{size}{protocol} · {config.front_end} on {config.data} · {config.epochs} epoch{'s' * (config.epochs > 1)}"
     counts = Counter(cell.state for cell in now.cells)
     done = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     lines = [
@@ -200,10 +197,41 @@ def sign_of(cell: Cell, symbols: Glyphs) -> str:
     return symbols.state[State(cell.state)]
 
 
-HEADING = "    #  variant        seed  state                 epochs  run"
+_HEADING, _TRIED, _RUN = "    #  variant        seed  state                  epochs  ", "tried with", "run"
+_MIN_RUN_WIDTH = 8
 
 
-def line(cell: Cell, rank: int | None, symbols: Glyphs) -> Content:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How wide the queue's last columns are; 0 leaves one away.
+
+    Attributes:
+        tried: What tells a cell from the others of its variant and seed.
+        run: Its run.
+    """
+
+    tried: int
+    run: int
+
+
+def columns(cells: Iterable[Cell], width: int) -> Columns:
+    """What the queue's lines have room for; what tells cells apart goes before the names of their runs."""
+    rest = width - len(_HEADING)
+    widest = max((len(cell.tried) for cell in cells), default=0)
+    tried = max(widest, len(_TRIED)) if widest else 0
+    if tried > rest:
+        tried = 0
+    run = rest - tried - 2 if tried else rest
+    return Columns(tried, run if run >= _MIN_RUN_WIDTH or not tried else 0)
+
+
+def heading(room: Columns) -> Content:
+    """What stands over the queue's lines."""
+    tried = f"{_TRIED:<{room.tried}}  " if room.tried else ""
+    return Content.styled(f"{_HEADING}{tried}{_RUN if room.run else ''}".rstrip(), "bold $text-muted")
+
+
+def line(cell: Cell, rank: int | None, symbols: Glyphs, room: Columns) -> Content:
     """One cell of the queue; `rank` is its turn, from 1, while it waits."""
     state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
     style = _STYLES.get(cell.state, "")
@@ -213,7 +241,8 @@ def line(cell: Cell, rank: int | None, symbols: Glyphs) -> Content:
         (f"{sign_of(cell, symbols)} ", style),
         (f"{printable(state, 18):<18}", style),
         f"{f'{cell.num_epochs_done}/{cell.epochs}':>9}  ",
-        (printable(cell.run_id, 64), "$text-muted"),
+        f"{printable(cell.tried, room.tried):<{room.tried}}" if room.tried else "",
+        (f"{'  ' if room.tried else ''}{printable(cell.run_id, 64)}" if room.run else "", "$text-muted"),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alexnet_tui import study
+from alexnet_tui import study, study_queue
 from alexnet_tui.errors import AlexnetTuiError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import reason_of, write_atomic
 from alexnet_tui.gather import gather
@@ -60,7 +60,7 @@ def newest_studies(store: Store) -> list[str]:
     return sorted(created, key=lambda name: (-created[name], name))
 
 
-def make(store: Store, source: Source, find: study.Find | None = None) -> Report:
+def make(store: Store, source: Source, find: study_queue.Find | None = None) -> Report:
     """Read the runs and judge them.
 
     Args:
@@ -75,7 +75,7 @@ def make(store: Store, source: Source, find: study.Find | None = None) -> Report
     return build(found.histories, found.states, title=found.title, problems=found.problems, absent=found.absent)
 
 
-def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[str, State]) -> study.Find:
+def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[str, State]) -> study_queue.Find:
     """Looks runs up among those read already; only a run that is new there is read from the disk."""
 
     def find(run_id: str) -> tuple[RunHistory, State] | None:

@@ -1,6 +1,6 @@
-"""The dialog that plans a study: variants x seeds under one protocol."""
+"""The dialog that plans a study: variants x seeds under a protocol, and how many runs that makes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -12,23 +12,35 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from alexnet_tui.config import RunConfig, format_value
-from alexnet_tui.errors import ConfigError, UsageError
+from alexnet_tui.errors import ConfigError
+from alexnet_tui.protocols import PROTOCOLS, REPORT, decided_text, plan_configs, size_text
 from alexnet_tui.text import printable
 from alexnet_tui.tui.dialogs import DialogScreen
-from alexnet_tui.variants import FRONT_ENDS, VARIANTS
+from alexnet_tui.tui.form import ChoiceField, FieldEdited, FieldInfo, Option
+from alexnet_tui.variants import FRONT_ENDS
 
 MAX_AT_ONCE, MAX_SEEDS = 64, 1000
+REPRODUCTION = "reproduction"
 _ALL = "all"
 _CONFIG_FIELDS = ("front_end", "data", "epochs")
 _LABELS = {
     "name": ("Name", "small letters, digits, - and _"),
-    "variants": ("Variants", "all, or some, such as baseline,tanh"),
+    "protocol": ("Protocol", "left and right choose"),
+    "variants": ("Variants", ""),
     "seeds": ("Seeds", "how many, or 5-9; a verdict needs 5"),
     "front_end": ("Front end", ", ".join(FRONT_ENDS)),
     "data": ("Data", "cifar10, cifar100, synthetic, ..."),
     "epochs": ("Epochs", "the report has 100"),
     "at_once": ("At once", "runs that may train at the same time"),
 }
+_CHOICES = {"protocol": tuple(Option(name, note=one.summary) for name, one in PROTOCOLS.items())}
+
+
+def free_name(protocol: str, taken: Collection[str]) -> str:
+    """A name for a study of a protocol that no other study has."""
+    stem = REPRODUCTION if protocol == REPORT else protocol
+    names = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
 
 
 def defaults(name: str) -> dict[str, str]:
@@ -36,6 +48,7 @@ def defaults(name: str) -> dict[str, str]:
     config = RunConfig()
     return {
         "name": name,
+        "protocol": REPORT,
         "variants": _ALL,
         "seeds": "5",
         **{one: format_value(getattr(config, one)) for one in _CONFIG_FIELDS},
@@ -56,13 +69,18 @@ class StudyOrder:
         return self.texts["name"].strip()
 
     @property
+    def protocol(self) -> str:
+        """Name of its protocol."""
+        return self.texts["protocol"]
+
+    @property
     def variants(self) -> list[str]:
         """The variants, as `study.plan` takes them."""
         text = self.texts["variants"].strip()
         words = [word.strip() for word in text.split(",") if word.strip()]
         if not words:
             raise ConfigError("variants", f"name some, or {_ALL}")
-        return list(VARIANTS) if text == _ALL else words
+        return list(PROTOCOLS[self.protocol].variants) if text == _ALL else words
 
     @property
     def seeds(self) -> range:
@@ -81,7 +99,7 @@ class StudyOrder:
         """How many runs may train at the same time."""
         text = self.texts["at_once"].strip()
         if not (text.isdecimal() and 1 <= int(text[:6]) <= MAX_AT_ONCE):
-            raise UsageError(f"at once: a number from 1 to {MAX_AT_ONCE}.")
+            raise ConfigError("at_once", f"a number from 1 to {MAX_AT_ONCE}")
         return int(text)
 
     @property
@@ -91,12 +109,24 @@ class StudyOrder:
         texts = {name: self.texts[name].strip() for name in _CONFIG_FIELDS}
         return {name: text for name, text in texts.items() if text != usual[name]}
 
+    def size(self) -> str:
+        """How many runs that makes.
+
+        Raises:
+            ConfigError: What is typed makes no plan.
+        """
+        variants, seeds = self.variants, self.seeds
+        plan_configs(self.protocol, variants, seeds[-1:], self.overrides)  # The largest seed speaks for the others.
+        _ = self.at_once
+        return size_text(self.protocol, len(variants), len(seeds))
+
 
 class StudyForm(DialogScreen[StudyOrder | None]):
-    """Asks for a plan; what is wrong with it is said by whoever writes it, and the form comes back.
+    """Asks for a plan, and says while one types how many runs it makes, or what is wrong with it.
 
     Args:
         texts: What the fields begin with.
+        taken: Names of the studies there are.
         error: What was wrong the last time, or empty.
         field_name: The field to begin in.
     """
@@ -105,40 +135,91 @@ class StudyForm(DialogScreen[StudyOrder | None]):
     BINDINGS = [
         Binding("ctrl+r", "send(True)", "Start", id="plan.start", tooltip="Write the plan and start its worker."),
         Binding("ctrl+s", "send(False)", "Only plan", id="plan.save", tooltip="Write the plan; start it later."),
-        Binding("down", "app.focus_next", "Next", show=False, id="plan.next", tooltip="The next field."),
+        Binding("down,enter", "app.focus_next", "Next", show=False, id="plan.next", tooltip="The next field."),
         Binding("up", "app.focus_previous", "Previous", show=False, id="plan.previous", tooltip="The field before."),
     ]
 
-    def __init__(self, texts: Mapping[str, str], *, error: str = "", field_name: str = "name") -> None:
+    def __init__(
+        self, texts: Mapping[str, str], taken: Collection[str] = (), *, error: str = "", field_name: str = "name"
+    ) -> None:
         super().__init__("A study: every variant with every seed, planned in advance")
-        self._texts = texts
-        self._error = printable(error, 400)
+        self._texts = {name: printable(texts[name], 200) for name in _LABELS}
+        self._taken = taken
+        self._error = error
+        self._protocol = self._texts["protocol"]
         self._field_name = field_name if field_name in _LABELS else "name"
+        self._editors = {name: _editor(name, text) for name, text in self._texts.items()}
+        self._hints = {name: Static(Content(hint), classes="form-hint") for name, (_, hint) in _LABELS.items()}
+        self._about = Static(id="plan-about")
+        self._result = Static(id="plan-result")
 
     def compose(self) -> ComposeResult:
-        """Title, fields, what is wrong, keys."""
+        """Title, fields, what they make, keys."""
         with Vertical(classes="dialog -form"):
             yield Static(Content(self._title), classes="dialog-title")
-            for name, (label, hint) in _LABELS.items():
+            for name, (label, _) in _LABELS.items():
                 with Horizontal(classes="form-line"):
                     yield Static(Content(label), classes="form-label")
-                    entry = Input(printable(self._texts[name], 200), max_length=200, id=f"plan-{name}", compact=True)
-                    entry.cursor_blink = False
-                    yield entry
-                    yield Static(Content(printable(hint, 120)), classes="form-hint")
-            yield Static(Content(self._error), id="plan-error")
+                    yield self._editors[name]
+                    yield self._hints[name]
+            yield self._about
+            yield self._result
             yield self.keys_line(("^r", "Plan and start"), ("^s", "Only plan"), ("tab", "Next"), ("esc", "Back"))
 
     def on_mount(self) -> None:
         """Begin in the field that matters."""
-        self.query_one(f"#plan-{self._field_name}", Input).focus()
+        self._tell()
+        self._editors[self._field_name].focus()
 
     @on(Input.Submitted)
     def _go_on(self, event: Input.Submitted) -> None:
         event.stop()
         self.focus_next()
 
+    @on(FieldEdited)
+    def _choose(self, event: FieldEdited) -> None:
+        """Another protocol; a name that nobody typed goes with it."""
+        name = self._editors["name"]
+        if isinstance(name, Input) and name.value == free_name(self._protocol, self._taken):
+            name.value = free_name(event.text, self._taken)
+        self._protocol = event.text
+        self._tell()
+
+    @on(Input.Changed)
+    def _tell(self) -> None:
+        """Say what the protocol decides, and how many runs are planned, or why none can be."""
+        order = self._order(starts=False)
+        spec, decided = PROTOCOLS[order.protocol], decided_text(order.protocol)
+        self._about.update(Content(f"{spec.summary} It decides {decided or 'nothing beside the variants'}."))
+        self._hints["variants"].update(Content(f"{_ALL}, or some of {','.join(spec.variants)}"))
+        error = self._error if order.texts == self._texts else ""
+        try:
+            size = order.size()
+        except ConfigError as problem:
+            size, error = "", str(problem)
+        self._result.update(Content(printable(error or size, 400)))
+        self._result.set_class(bool(error), "-error")
+
+    def _order(self, *, starts: bool) -> StudyOrder:
+        texts = {name: one.value if isinstance(one, Input) else one.text for name, one in self._editors.items()}
+        return StudyOrder(texts=MappingProxyType(texts), starts=starts)
+
     def action_send(self, starts: bool) -> None:
-        """Hand over what is typed."""
-        texts = {name: self.query_one(f"#plan-{name}", Input).value for name in _LABELS}
-        self.dismiss(StudyOrder(texts=MappingProxyType(texts), starts=starts))
+        """Hand over what is typed; where it makes no plan, go to the field that must change."""
+        order = self._order(starts=starts)
+        try:
+            order.size()
+        except ConfigError as problem:
+            self._editors.get(problem.field, self._editors["name"]).focus()
+        else:
+            self.dismiss(order)
+
+
+def _editor(name: str, text: str) -> Input | ChoiceField:
+    if name in _CHOICES:
+        choice = ChoiceField(FieldInfo(name, _LABELS[name][0], "", options=_CHOICES[name]))
+        choice.set_text(text)
+        return choice
+    entry = Input(text, max_length=200, id=f"plan-{name}", compact=True)
+    entry.cursor_blink = False
+    return entry

@@ -13,20 +13,21 @@ from console_driver import Driver, console, driven
 from fake_runs import write_run
 from textual.widgets import Input
 
-from alexnet_tui import study
+from alexnet_tui import study, study_queue
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.files import take_lock
 from alexnet_tui.history import State
 from alexnet_tui.launch import local
+from alexnet_tui.protocols import PROTOCOLS
 from alexnet_tui.store import Store
-from alexnet_tui.study import Cell, CellState
+from alexnet_tui.study_queue import Cell, CellState
 from alexnet_tui.tui import queue_view
 from alexnet_tui.tui.glyphs import UNICODE
 from alexnet_tui.tui.queue_screen import QueueScreen
 from alexnet_tui.tui.report_screen import ReportScreen
 from alexnet_tui.tui.run_screen import RunScreen
-from alexnet_tui.tui.study_form import StudyForm, StudyOrder, defaults
+from alexnet_tui.tui.study_form import StudyForm, StudyOrder, defaults, free_name
 
 NO_WORKER = (sys.executable, "-c", "")
 
@@ -75,6 +76,11 @@ def order(screen: QueueScreen) -> list[int]:
     return [cell.index for cell in screen.now.waiting]
 
 
+def said(driver: Driver) -> str:
+    """What is on the screen, whatever the line breaks and the frame of the dialog."""
+    return " ".join(driver.text().replace("│", " ").split())
+
+
 async def fill(driver: Driver, **values: str) -> None:
     await driver.wait_for(lambda: isinstance(driver.app.screen, StudyForm))
     for name, value in values.items():
@@ -88,7 +94,7 @@ async def fill(driver: Driver, **values: str) -> None:
 @driven
 async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> None:
     plan = plan_study(store)
-    study.prepare_runs(store, plan)
+    study_queue.prepare_runs(store, plan)
     async with console(store) as driver:
         screen = await opened(driver)
         assert order(screen) == [0, 1, 2, 3, 4, 5]
@@ -104,7 +110,7 @@ async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> N
 @driven
 async def test_a_worker_that_waits_for_a_run_outside_says_which(store: Store) -> None:
     plan = plan_study(store)
-    study.prepare_runs(store, plan)
+    study_queue.prepare_runs(store, plan)
     other = write_run(store, RunConfig(epochs=9), epochs_done=2)
     locks = [take_lock(store.path(other.id)), take_lock(study.study_folder(store, plan.name))]
     try:
@@ -136,8 +142,8 @@ async def test_k_and_j_change_the_order_and_f_puts_first(store: Store) -> None:
         await driver.wait_for(lambda: order(screen) == [0, 1, 2, 3, 4, 5])
         await driver.press("end", "F")
         await driver.wait_for(lambda: order(screen) == [5, 0, 1, 2, 3, 4])
-        assert study.queue(store, plan.name).order == [5, 0, 1, 2, 3, 4], "a worker reads the same"
-        assert queue_view.waiting_of(study.status(store, plan), study.queue(store, plan.name))[0].index == 5
+        assert study_queue.load(store, plan.name).order == [5, 0, 1, 2, 3, 4], "a worker reads the same"
+        assert study_queue.in_order(study_queue.status(store, plan), study_queue.load(store, plan.name))[0].index == 5
 
 
 @driven
@@ -165,12 +171,12 @@ async def test_x_takes_a_cell_out_and_r_puts_it_back(store: Store) -> None:
         await driver.wait_for(lambda: order(screen) == [0, 2, 3, 4, 5])
         assert screen.cell is not None
         assert (screen.cell.index, screen.cell.state) == (1, CellState.CANCELLED)
-        assert study.queue(store, plan.name).cancelled == [1]
+        assert study_queue.load(store, plan.name).cancelled == [1]
         await driver.press("x")
         assert any("nothing to cancel" in one for one in driver.notifications())
         await driver.press("R")
         await driver.wait_for(lambda: order(screen) == [0, 1, 2, 3, 4, 5])
-        assert study.queue(store, plan.name).cancelled == []
+        assert study_queue.load(store, plan.name).cancelled == []
         await driver.press("R")
         assert any("This cell is planned; ctrl+r starts a worker" in one for one in driver.notifications())
 
@@ -182,10 +188,10 @@ async def test_p_pauses_and_goes_on(store: Store) -> None:
         await opened(driver)
         await driver.press("P")
         await driver.wait_for(lambda: "Paused: nothing more is started" in driver.text())
-        assert study.queue(store, plan.name).is_paused
+        assert study_queue.load(store, plan.name).is_paused
         await driver.press("P")
         await driver.wait_for(lambda: "Paused" not in driver.text())
-        assert not study.queue(store, plan.name).is_paused
+        assert not study_queue.load(store, plan.name).is_paused
 
 
 @driven
@@ -193,12 +199,12 @@ async def test_changes_made_elsewhere_appear(store: Store) -> None:
     plan = plan_study(store)
     async with console(store) as driver:
         screen = await opened(driver)
-        study.pause(store, plan.name)
+        study_queue.pause(store, plan.name)
         await driver.wait_for(lambda: "Paused" in driver.text())
-        study.move_first(store, plan.name, 4)
+        study_queue.move_first(store, plan.name, 4)
         await driver.wait_for(lambda: order(screen)[0] == 4)
         descriptor = take_lock(store.root / "studies" / plan.name)
-        study.pause(store, plan.name, False)
+        study_queue.pause(store, plan.name, False)
         await driver.wait_for(lambda: "A worker is at work" in driver.text())
         os.close(descriptor)
         await driver.wait_for(lambda: "No worker is at work" in driver.text())
@@ -234,7 +240,7 @@ async def test_enter_opens_a_run_that_is_there(store: Store) -> None:
         screen = await opened(driver)
         await driver.press("enter")
         assert any("no run to look at" in one for one in driver.notifications())
-        ids = study.prepare_runs(store, plan)
+        ids = study_queue.prepare_runs(store, plan)
         await driver.wait_for(lambda: ids[0] in driver.app.watcher.histories)
         await driver.wait_for(lambda: screen.cell is not None and screen.cell.run_id == ids[0])
         await driver.press("enter")
@@ -246,7 +252,7 @@ async def test_enter_opens_a_run_that_is_there(store: Store) -> None:
 @driven
 async def test_a_deleted_run_stays_deleted(store: Store) -> None:
     plan = plan_study(store)
-    ids = study.prepare_runs(store, plan)
+    ids = study_queue.prepare_runs(store, plan)
     async with console(store) as driver:
         screen = await opened(driver)
         store.delete(ids[3])
@@ -263,7 +269,7 @@ async def test_a_deleted_run_stays_deleted(store: Store) -> None:
 @driven
 async def test_an_unreadable_run_is_shown_and_not_started(store: Store) -> None:
     plan = plan_study(store)
-    run_id = study.prepare_runs(store, plan)[0]
+    run_id = study_queue.prepare_runs(store, plan)[0]
     (store.path(run_id) / "run.json").write_text("{")
     async with console(store, size=(120, 40)) as driver:
         screen = await opened(driver)
@@ -294,7 +300,7 @@ async def test_without_studies_it_says_what_one_is_and_n_plans_one(store: Store)
             ("baseline", 5, 7, "synthetic"),
         ]
         assert plan.overrides == {"epochs": "7", "data": "synthetic"}
-        assert not study.has_worker(store, "few")
+        assert not study_queue.has_worker(store, "few")
         assert store.ids() == []
 
 
@@ -308,7 +314,7 @@ async def test_without_studies_it_says_what_one_is_and_n_plans_one(store: Store)
         ({"seeds": "5-2"}, "from 1 to 1000", "seeds"),
         ({"epochs": "1e3x"}, "epochs", "epochs"),
         ({"front_end": "big"}, "front_end", "front_end"),
-        ({"at_once": "0"}, "at once", "name"),
+        ({"at_once": "0"}, "from 1 to 64", "at_once"),
     ],
 )
 def test_a_form_that_cannot_be_comes_back_with_the_reason(
@@ -354,8 +360,64 @@ async def test_enter_and_arrows_walk_through_the_form(store: Store) -> None:
         for key in ("enter", "down", "tab", "up", "shift+tab"):
             await driver.press(key)
             places.append(driver.app.screen.focused.id)  # type: ignore[union-attr]
-        assert places == ["plan-variants", "plan-seeds", "plan-front_end", "plan-seeds", "plan-variants"]
+        assert places == ["edit-protocol", "plan-variants", "plan-seeds", "plan-variants", "edit-protocol"]
         assert driver.app.screen.query_one("#plan-name", Input).value == "reproduction"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_another_protocol_is_planned_by_keys_alone(store: Store, size: tuple[int, int]) -> None:
+    @driven
+    async def body() -> None:
+        async with console(store, size=size) as driver:
+            screen = await opened(driver)
+            await driver.press("n")
+            await driver.wait_for(lambda: "4 variants x 5 seeds = 20 runs" in driver.text())
+            assert "It decides nothing beside the variants." in said(driver)
+            await driver.press("enter", "right")
+            await driver.wait_for(lambda: "2 variants x 5 seeds x 3 learning rates = 30 runs" in driver.text())
+            assert PROTOCOLS["best-learning-rate"].summary in said(driver)
+            assert "decides dropout 0, weight decay 0, learning rate 0.003 | 0.01 | 0.03." in said(driver)
+            assert "all, or some of baseline,tanh" in driver.text()
+            assert "Plan and start" in driver.text(), "the keys are on the screen too"
+            await driver.press("down", "down", "backspace")
+            await driver.type("4-5")
+            await driver.wait_for(lambda: "2 variants x 2 seeds x 3 learning rates = 12 runs" in driver.text())
+            await driver.press("ctrl+s")
+            await driver.wait_for(lambda: screen.study_name == "best-learning-rate" and screen.now is not None)
+            plan = study.load(store, "best-learning-rate")
+            assert (plan.protocol, plan.variants, plan.seeds) == ("best-learning-rate", ["baseline", "tanh"], [4, 5])
+            assert [(one.variant, one.learning_rate) for one in plan.configs[:6]] == [
+                (variant, rate) for variant in ("baseline", "tanh") for rate in (0.003, 0.01, 0.03)
+            ]
+            assert {(one.dropout, one.weight_decay) for one in plan.configs} == {(0.0, 0.0)}
+            assert "2 x 2 x 3: 12 runs · best-learning-rate" in driver.text()
+            await driver.wait_for(lambda: driver.text().count("learning rate 0.003") == 4)
+
+    body()
+
+
+@driven
+async def test_what_the_protocol_does_not_have_is_told_at_once(store: Store) -> None:
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("n")
+        await fill(driver, name="mine", variants="tanh,four-conv")
+        await driver.wait_for(lambda: "2 variants x 5 seeds = 10 runs" in driver.text())
+        await driver.press("enter", "right")
+        await driver.wait_for(lambda: "variants: there is no 'four-conv'" in said(driver))
+        assert "10 runs" not in driver.text()
+        assert driver.app.screen.query_one("#plan-name", Input).value == "mine", "a name somebody typed stays"
+        await driver.press("ctrl+s")
+        assert driver.app.screen.focused is driver.app.screen.query_one("#plan-variants")
+        await driver.press("up", "left", "ctrl+s")
+        await driver.wait_for(lambda: study.names(store) == ["mine"])
+        assert study.load(store, "mine").protocol == "report"
+
+
+def test_a_new_study_is_called_after_its_protocol() -> None:
+    assert free_name("report", ()) == "reproduction"
+    assert free_name("report", ("reproduction", "reproduction-2", "x")) == "reproduction-3"
+    assert free_name("best-learning-rate", ("reproduction",)) == "best-learning-rate"
 
 
 def test_the_form_begins_with_the_whole_report() -> None:
@@ -395,7 +457,7 @@ async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None
         await driver.press("ctrl+r")
         await driver.wait_for(lambda: "A worker is at work" in driver.text(), 30)
         await driver.wait_for(lambda: any(state is State.RUNNING for state in driver.app.watcher.states.values()), 30)
-    assert study.has_worker(store, plan.name)
+    assert study_queue.has_worker(store, plan.name)
     async with console(store) as driver:
         screen = await opened(driver)
         assert screen.study_name == plan.name
@@ -413,15 +475,16 @@ async def test_a_paused_worker_starts_nothing_and_x_stops_what_trains(store: Sto
             await driver.press("ctrl+r")
             await driver.wait_for(lambda: screen.cell is not None and screen.cell.state == State.RUNNING, 30)
             await driver.press("P")
-            await driver.wait_for(lambda: study.queue(store, plan.name).is_paused)
+            await driver.wait_for(lambda: study_queue.load(store, plan.name).is_paused)
             running = screen.cell
             assert running is not None
+            await driver.wait_for(lambda: driver.app.watcher.states.get(running.run_id) is State.RUNNING)
             await driver.press("x")
             await driver.wait_for(lambda: driver.app.watcher.states.get(running.run_id) is State.STOPPED, 30)
-            cells = {cell.index: cell for cell in study.status(store, plan)}
+            cells = {cell.index: cell for cell in study_queue.status(store, plan)}
             assert cells[running.index].state == State.STOPPED
             assert [cells[index].state for index in range(4) if index != running.index] == [State.QUEUED] * 3
-            assert study.has_worker(store, plan.name)
+            assert study_queue.has_worker(store, plan.name)
 
 
 @contextlib.contextmanager
@@ -455,10 +518,27 @@ async def test_what_a_worker_said_last_is_told_and_not_obeyed(store: Store) -> N
 
 def test_a_row_fits_and_says_why_a_cell_failed() -> None:
     cell = Cell(index=1, variant="low-dropout", seed=12, state=State.FAILED, reason="diverged", epochs=100)
-    text = queue_view.line(cell, None, UNICODE).plain
+    room = queue_view.columns([cell], 78)
+    text = queue_view.line(cell, None, UNICODE, room).plain
     assert text.split()[:6] == ["low-dropout", "12", "✗", "failed", "(diverged)", "0/100"]
     waits = Cell(index=2, variant="tanh", seed=0, state=CellState.PLANNED, epochs=5)
-    assert queue_view.line(waits, 3, UNICODE).plain.split()[:4] == ["3", "tanh", "0", UNICODE.bullet]
+    assert queue_view.line(waits, 3, UNICODE, room).plain.split()[:4] == ["3", "tanh", "0", UNICODE.bullet]
+
+
+@pytest.mark.parametrize(
+    ("width", "last"), [(77, "some-run"), (78, "0.003"), (87, "0.003"), (88, "some-run"), (120, "some-run")]
+)
+def test_what_a_cell_is_tried_with_stands_where_there_is_room(width: int, last: str) -> None:
+    cell = Cell(
+        index=0, variant="tanh", seed=1, state=CellState.PLANNED, run_id="some-run", tried="learning rate 0.003"
+    )
+    room = queue_view.columns([cell], width)
+    text = queue_view.line(cell, 1, UNICODE, room).plain.rstrip()
+    assert text.split()[-1] == last
+    assert ("learning rate 0.003" in text) is (width >= 78)
+    assert text.find("learning rate") == queue_view.heading(room).plain.find("tried with")
+    assert text.find("some-run") == queue_view.heading(room).plain.find("run")
+    assert len(text) <= width
 
 
 def test_only_whole_plans_have_a_grid(store: Store) -> None:

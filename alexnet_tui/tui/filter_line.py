@@ -1,5 +1,6 @@
 """The line above the table that narrows it while one types."""
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -7,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
@@ -22,6 +24,8 @@ class _Field(Input):
 
 class FilterLine(Vertical):
     """Holds a filter that means something, and says what is wrong with one that does not.
+
+    It is empty until there is a filter or somebody begins one: its parts would cost every start.
 
     Args:
         text: The filter to begin with.
@@ -49,29 +53,38 @@ class FilterLine(Vertical):
         self.display = bool(self.text)
 
     def compose(self) -> ComposeResult:
+        """Its parts, where a filter was remembered."""
+        if self.text:
+            yield from self._parts()
+
+    def _parts(self) -> Iterator[Widget]:
         """A prompt, the field, the count of hits; an error below."""
-        with Horizontal(id="filter-row"):
-            yield Static(Content("/"), id="filter-prompt")
-            field = _Field(self.text, id="filter", compact=True, max_length=300)
-            field.cursor_blink = False
-            yield field
-            yield Static(id="filter-count")
+        field = _Field(self.text, id="filter", compact=True, max_length=300)
+        field.cursor_blink = False
+        prompt, count = Static(Content("/"), id="filter-prompt"), Static(id="filter-count")
+        yield Horizontal(prompt, field, count, id="filter-row")
         yield Static(id="filter-error")
+
+    @property
+    def _field(self) -> Input:
+        return self.query_one(_Field)
 
     @property
     def is_editing(self) -> bool:
         """Whether the field has the keys."""
-        return self.query_one(Input).has_focus
+        return bool(self.children) and self._field.has_focus
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Edit the filter."""
         self._before = self.text
+        if not self.children:
+            await self.mount_all(self._parts())
         self.display = True
-        self.query_one(Input).focus()
+        self._field.focus()
 
     def clear(self) -> None:
         """Show every run again."""
-        self.query_one(Input).value = ""
+        self._field.value = ""
         self._read("")
         self.post_message(self.Left())
 
@@ -86,7 +99,7 @@ class FilterLine(Vertical):
 
     def action_undo(self) -> None:
         """Leave the line and the filter as it was."""
-        self.query_one(Input).value = self._before
+        self._field.value = self._before
         self._read(self._before)
         self.post_message(self.Left())
 

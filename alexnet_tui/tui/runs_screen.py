@@ -215,9 +215,9 @@ class RunsScreen(Screen[None]):
         self._alexnet.remember()
         self.call_after_refresh(self._tell_counts)
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Go to the filter line."""
-        self.query_one(FilterLine).start()
+        await self.query_one(FilterLine).start()
 
     def action_back(self) -> None:
         """One layer out: show all runs again."""

@@ -63,9 +63,10 @@ class RunCache:
 
 
 def _read(known: _Known) -> None:
-    known.size = _size(known)
+    size = _size(known)
     while events := known.reader.read_new():
         known.history.fold(events)
+    known.size = size  # Not before: what could not be read must be looked at again.
 
 
 def _size(known: _Known) -> int:

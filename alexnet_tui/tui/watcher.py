@@ -1,10 +1,12 @@
 """`RunsWatcher`: keeps every run's history in step with the disk, at next to no cost while nothing happens.
 
 Reading and folding are apart: `read` touches the disk and may run in a thread; `apply` changes the public
-dictionaries and belongs to the thread that draws, so that no view ever sees half a fold. A live run is
-looked at on every call; settled runs take turns, because only a resume or a note changes them.
+dictionaries and belongs to the thread that draws, so that no view ever sees half a fold. The two take turns; what
+the drawing thread wants meanwhile (`open`, `expect`, `forget`) is noted, and the next `read` acts on it. A live run
+is looked at on every call; settled runs take turns, because only a resume or a note changes them.
 """
 
+import contextlib
 import itertools
 import os
 import time
@@ -23,6 +25,8 @@ _SETTLE_SECONDS = 3.0
 _LOCK_SECONDS = 1.0
 _TURNS, _TURN_SECONDS = 20, 0.9
 _MAX_SETTLED_PER_CALL = 100
+_MAX_RETRIED_PER_TURN = 20
+_EXPECTED_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 18  # What fits the cache of a core, and is freed before the next is read.
 _SLICE_BYTES = 1 << 17  # After so much that is new of one run its views have a turn, and keys.
 _NEW_RUNS_PER_CALL = 400
@@ -56,7 +60,8 @@ class Batch:
         locks: Whether a trainer holds the lock, of the runs where that or anything else is new.
         notes: Notes that were new or changed.
         gone: Runs whose directories are no longer there.
-        problems: A sentence for each run that cannot be read.
+        problems: A sentence for each run that cannot be read; "" stands for the folder itself.
+        solved: Problems that are none any more.
         has_more: There was more to read than one call should take.
     """
 
@@ -66,12 +71,13 @@ class Batch:
     notes: dict[str, Notes] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
+    solved: set[str] = field(default_factory=set)
     has_more: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was found."""
-        found = (self.fresh, self.events, self.locks, self.notes, self.gone, self.problems)
+        found = (self.fresh, self.events, self.locks, self.notes, self.gone, self.problems, self.solved)
         return not (self.has_more or any(found))
 
 
@@ -103,6 +109,9 @@ class RunsWatcher:
         self._followers: dict[str, _Follower] = {}
         self._waiting: dict[str, Path] = {}
         self._open: set[str] = set()
+        self._forgotten: set[str] = set()
+        self._expected: dict[str, float] = {}
+        self._retry: list[str] = []
         self._turn: list[str] = []
         self._turn_size = 0
         self._turned = -_TURN_SECONDS
@@ -122,9 +131,17 @@ class RunsWatcher:
         """No longer follow the steps of a run; those read so far stay."""
         self._open.discard(run_id)
 
+    def expect(self, run_id: str) -> None:
+        """Look at a run as often as at a live one for a while: something was asked of it."""
+        self._expected[run_id] = self._clock() + _EXPECTED_SECONDS
+
     def read(self) -> Batch:
         """Look at the disk; safe in a thread, one call at a time."""
         batch, now = Batch(), self._clock()
+        while self._forgotten:
+            run_id = self._forgotten.pop()
+            self._followers.pop(run_id, None)
+            self._waiting.pop(run_id, None)
         if now - self._scanned >= _SCAN_SECONDS:
             self._scanned = now
             self._scan(batch, now)
@@ -135,13 +152,19 @@ class RunsWatcher:
                 self._look(run_id, follower, batch, now)
             except (StoreError, OSError) as error:
                 batch.problems[run_id] = str(error)
+                follower.events_stamp = None  # So that what could not be read now is read later.
+                continue
+            if run_id in self.problems:
+                batch.solved.add(run_id)
         batch.problems = {key: text for key, text in batch.problems.items() if self.problems.get(key) != text}
         return batch
 
     def apply(self, batch: Batch) -> set[str]:
         """Take in what `read` found; the ids of the runs that changed."""
-        changed = set(batch.fresh) | set(batch.events) | batch.gone
-        self.histories.update(batch.fresh)
+        # A run deleted while this was being read is not to come back with it.
+        fresh = {run_id: history for run_id, history in batch.fresh.items() if run_id not in self._forgotten}
+        changed = set(fresh) | set(batch.events) & set(self.histories) | batch.gone | batch.solved
+        self.histories.update(fresh)
         for run_id, events in batch.events.items():
             if run_id in self.histories:
                 self.histories[run_id].fold(events)
@@ -160,7 +183,8 @@ class RunsWatcher:
                 self.notes[run_id] = notes
                 changed.add(run_id)
         changed |= {run_id for run_id in batch.problems if run_id not in self.problems}
-        self.problems.update(batch.problems)
+        unsolved = {run_id: text for run_id, text in self.problems.items() if run_id not in batch.solved}
+        self.problems = unsolved | batch.problems
         return changed
 
     def change_notes(self, run_id: str, change: Callable[[Notes], Notes]) -> None:
@@ -173,8 +197,8 @@ class RunsWatcher:
 
     def forget(self, run_id: str) -> None:
         """Drop a run at once, as after deleting it."""
-        self._followers.pop(run_id, None)
         self._open.discard(run_id)
+        self._forgotten.add(run_id)
         self.apply(Batch(gone={run_id}))
 
     def _scan(self, batch: Batch, now: float) -> None:
@@ -183,13 +207,15 @@ class RunsWatcher:
         stamps = tuple(_stamp(root) for root in roots)
         if stamps != self._root_stamps:
             self._root_stamps, self._root_changed = stamps, now
-        elif now - self._root_changed > _SETTLE_SECONDS:
+        elif now - self._root_changed > _SETTLE_SECONDS and "" not in self.problems:
             return
         try:
             found = self.store.directories()
         except StoreError as error:
             batch.problems[""] = str(error)
             return
+        if "" in self.problems:
+            batch.solved.add("")
         present = set(found)
         batch.gone = (set(self._followers) | set(self.problems) - {""}) - present
         for run_id in batch.gone:
@@ -212,19 +238,32 @@ class RunsWatcher:
             if directory.parent.name == REFERENCE:
                 self.references.add(run_id)
             self._followers[run_id] = _follow(directory)
+            if run_id in self.problems:
+                batch.solved.add(run_id)
         batch.has_more = bool(self._waiting)
 
     def _due(self, now: float) -> list[str]:
         """Runs to look at now: the live and the opened ones, and once a second some settled ones in turn."""
-        live = [name for name, follower in self._followers.items() if follower.is_live or name in self._open]
+        wanted = self._open | {run_id for run_id, until in list(self._expected.items()) if until > now}
+        live = [name for name, follower in self._followers.items() if follower.is_live or name in wanted]
         if now - self._turned < _TURN_SECONDS:
             return live
         self._turned = now
+        self._wait_for_unreadable()
         if not self._turn:
             self._turn = [name for name, follower in self._followers.items() if not follower.is_live]
             self._turn_size = min(_MAX_SETTLED_PER_CALL, -(-len(self._turn) // _TURNS))
         taken, self._turn = self._turn[: self._turn_size], self._turn[self._turn_size :]
-        return live + [name for name in taken if name in self._followers and name not in self._open]
+        return live + [name for name in taken if name in self._followers and name not in wanted]
+
+    def _wait_for_unreadable(self) -> None:
+        """Have another look at some runs that could not be read: one may have been copied here meanwhile."""
+        if not self._retry:
+            self._retry = [run_id for run_id in list(self.problems) if run_id and run_id not in self._followers]
+        taken, self._retry = self._retry[:_MAX_RETRIED_PER_TURN], self._retry[_MAX_RETRIED_PER_TURN:]
+        for run_id in taken:
+            with contextlib.suppress(StoreError):  # It is gone.
+                self._waiting[run_id] = self.store.path(run_id)
 
     def _look(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
         stamp = _stamp(follower.events_path)
@@ -278,10 +317,11 @@ class RunsWatcher:
 
     def _read_whole(self, run_id: str, follower: _Follower, batch: Batch) -> None:
         """Read a run again from its start, steps and all; the old reader is done with."""
-        follower.step_reader = EventReader(follower.directory / EVENTS_FILE)
+        reader = EventReader(follower.directory / EVENTS_FILE)
         history = RunHistory(read_record(follower.directory))
-        for events in _rest(follower.step_reader, follower.events_stamp):
+        for events in _rest(reader, follower.events_stamp):
             history.fold(events)
+        follower.step_reader = reader
         follower.is_finished = isinstance(history.final, Finished)
         batch.fresh[run_id] = history
 

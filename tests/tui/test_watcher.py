@@ -2,12 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_runs import curve, open_writer, started, write_run
 
 from alexnet_tui import events as ev
 from alexnet_tui.config import RunConfig
+from alexnet_tui.errors import StoreError
+from alexnet_tui.event_reader import EventReader
 from alexnet_tui.files import is_locked, take_lock
 from alexnet_tui.history import State
 from alexnet_tui.store import EVENTS_FILE, REFERENCE, Notes, Store
@@ -315,3 +318,68 @@ def test_forget(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     watcher.forget(record.id)
     assert watcher.histories == {}
     assert later(watcher, clock) == set()
+
+
+def test_deleting_while_the_disk_is_read_is_no_accident_and_leaves_no_ghost(
+    store: Store, watcher: RunsWatcher, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doomed, kept = (write_run(store, RunConfig(epochs=1, seed=seed)).id for seed in (1, 2))
+    look = RunsWatcher._look
+
+    def look_slowly(self: RunsWatcher, run_id: str, *arguments: Any) -> None:
+        look(self, run_id, *arguments)
+        if doomed in store.ids():  # As the drawing thread does it in the middle of a read.
+            store.delete(doomed)
+            watcher.forget(doomed)
+
+    monkeypatch.setattr(RunsWatcher, "_look", look_slowly)
+    assert watcher.poll() == {kept}
+    later(watcher, clock)
+    assert set(watcher.histories) == set(watcher.states) == {kept}
+    assert watcher.problems == {}
+
+
+def test_what_could_not_be_read_for_a_moment_is_read_later(
+    store: Store, watcher: RunsWatcher, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = write_run(store, RunConfig(epochs=3))
+    read_new = EventReader.read_new
+
+    def refuse(self: EventReader, *arguments: Any, **more: Any) -> list[ev.KnownEvent]:
+        raise StoreError(self.path, "the events cannot be read (Too many open files).")
+
+    monkeypatch.setattr(EventReader, "read_new", refuse)
+    watcher.poll()
+    assert "Too many open files" in watcher.problems[record.id]
+    monkeypatch.setattr(EventReader, "read_new", read_new)
+    later(watcher, clock)
+    assert watcher.histories[record.id].num_epochs_done == 3
+    assert watcher.states[record.id] is State.FINISHED
+    assert watcher.problems == {}
+
+
+def test_a_run_that_is_whole_at_last_is_listed(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = write_run(store, RunConfig(epochs=1))
+    path = store.path(record.id) / "run.json"
+    content = path.read_bytes()
+    path.write_bytes(content[:20])
+    watcher.poll()
+    assert list(watcher.problems) == [record.id]
+    later(watcher, clock)
+    path.write_bytes(content)
+    later(watcher, clock, polls=3)
+    assert (list(watcher.histories), watcher.problems) == ([record.id], {})
+
+
+def test_a_run_something_was_asked_of_is_looked_at_like_a_live_one(
+    store: Store, watcher: RunsWatcher, clock: Clock
+) -> None:
+    records = [write_run(store, RunConfig(epochs=3, seed=seed), epochs_done=1) for seed in range(30)]
+    later(watcher, clock)
+    asked = records[17].id
+    lock = take_lock(store.path(asked))
+    watcher.expect(asked)
+    clock.now += 1.1
+    watcher.poll()
+    assert watcher.states[asked] is State.RUNNING
+    os.close(lock)

@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=False,
     epilog="Exit codes: 0 done, 1 training failed or could not start or stop, 2 usage, 3 runs or data,"
-    " 75 already running, 130 and 143 interrupted.",
+    " 75 already being trained, 129, 130 and 143 interrupted.",
 )
 
 

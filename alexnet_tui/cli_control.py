@@ -19,8 +19,10 @@ _STOP_PATIENCE_SECONDS = 120.0
 
 def register(app: typer.Typer) -> None:
     """Mount the commands."""
-    for command in (resume, stop, attach, delete):
-        app.command(command.__name__)(command)
+    app.command("resume", short_help="Go on with a run from its last checkpoint.")(resume)
+    app.command("stop", short_help="Stop a run, with a checkpoint.")(stop)
+    app.command("attach", short_help="Follow a run that was started elsewhere.")(attach)
+    app.command("delete", short_help="Delete a run and all it has, after asking.")(delete)
 
 
 def resume(

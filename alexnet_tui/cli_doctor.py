@@ -52,7 +52,7 @@ class Check:
 
 def register(app: typer.Typer) -> None:
     """Mount the command."""
-    app.command("doctor")(doctor)
+    app.command("doctor", short_help="Check libraries, device, data and folders.")(doctor)
 
 
 def doctor(as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:

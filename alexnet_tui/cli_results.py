@@ -78,9 +78,9 @@ Output = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Mount the commands."""
-    app.command("report")(report)
-    app.command("compare")(compare)
-    app.command("export")(export)
+    app.command("report", short_help="Table, verdicts and curves, in five formats.")(report)
+    app.command("compare", short_help="Put runs, or groups of seeds, side by side.")(compare)
+    app.command("export", short_help="Write CSV, JSON, TensorBoard or LaTeX.")(export)
 
 
 def report(

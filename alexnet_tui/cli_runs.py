@@ -36,7 +36,7 @@ _SHOWN_RUNS = 50
 def register(app: typer.Typer) -> None:
     """Mount the commands."""
     app.command("runs")(runs)
-    app.command("show")(show)
+    app.command("show", short_help="Show one run, its results and its settings.")(show)
 
 
 def runs(

@@ -52,18 +52,18 @@ class _Column:
 
 _COLUMNS = (
     _Column("run", 0, lambda row: row.history.id),
-    _Column("label", 5, lambda row: printable(row.label, 40)),
+    _Column("label", 6, lambda row: printable(row.label, 40)),
     _Column("variant", 12, lambda row: row.history.record.config.variant),  # A run's id begins with it.
-    _Column("front end", 7, lambda row: row.history.record.config.front_end),
-    _Column("data", 8, lambda row: printable(row.history.record.config.data, 40)),
+    _Column("front end", 8, lambda row: row.history.record.config.front_end),
+    _Column("data", 9, lambda row: printable(row.history.record.config.data, 40)),
     _Column("seed", 11, lambda row: str(row.history.record.config.seed), right=True),
     _Column("state", 1, lambda row: f"{row.state}{' (ref)' if row.is_reference else ''}"),
     _Column("done", 2, lambda row: f"{100 * row.history.progress:.0f}%", right=True),
-    _Column("best", 9, lambda row: format_percent(row.history.best_test_accuracy), right=True),
+    _Column("best", 4, lambda row: format_percent(row.history.best_test_accuracy), right=True),
     _Column("last", 3, lambda row: format_percent(row.history.last_test_accuracy), right=True),
-    _Column("gap", 6, lambda row: format_points(row.history.gap), right=True),
+    _Column("gap", 7, lambda row: format_points(row.history.gap), right=True),
     _Column("T25", 10, lambda row: _epochs_text(row.history.crossing().epochs), right=True),
-    _Column("time", 4, lambda row: format_duration(row.history.elapsed_seconds), right=True),
+    _Column("time", 5, lambda row: format_duration(row.history.elapsed_seconds), right=True),
     _Column("test accuracy", 13, lambda row: _curve(row.history)),
 )
 

@@ -19,6 +19,8 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Number = float | Annotated[str, msgspec.Meta(pattern="^(nan|-?inf)$")]
 """A number as it travels; `float()` of it gives the number back."""
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)] | Annotated[str, msgspec.Meta(pattern="^nan$")]
+"""An accuracy; what is none is no event, so that every mean of accuracies is a number."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A whole number that a float holds exactly, so that no line of a stranger can overflow a chart."""
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
@@ -88,7 +90,7 @@ class Step(Event, tag="step", gc=False):  # Numbers alone: no cycle to look for,
     epoch: Count
     step: Count
     train_loss: Number
-    train_accuracy: Number
+    train_accuracy: Fraction
     learning_rate: float
     images_per_second: float
 
@@ -101,20 +103,20 @@ class Epoch(Event, tag="epoch"):
     summed over all epochs and attempts so far; `elapsed_seconds` adds evaluation and checkpoints.
     """
 
-    epoch: Count
+    epoch: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
     step: Count
     train_loss: Number
-    train_accuracy: Number
+    train_accuracy: Fraction
     train_eval_loss: Number
-    train_eval_accuracy: Number
+    train_eval_accuracy: Fraction
     test_loss: Number
-    test_accuracy: Number
+    test_accuracy: Fraction
     learning_rate: float
     train_seconds: Seconds
     elapsed_seconds: Seconds
     images_per_second: float
     val_loss: Number | None = None
-    val_accuracy: Number | None = None
+    val_accuracy: Fraction | None = None
 
 
 class Checkpoint(Event, tag="checkpoint"):

@@ -52,7 +52,9 @@ def gather(
     for name in chosen:
         if name in plans:
             absent += _absent(store, name, find)
-        members = [record.id for record in reversed(listing.runs) if record.study == name]
+        # A study of the same name may have made reference runs; they are not this user's.
+        mine = (record for record in reversed(listing.runs) if record.id not in reference)
+        members = [record.id for record in mine if record.study == name]
         if name == REFERENCE:
             members = [record.id for record in reversed(listing.runs) if record.id in reference]
         ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))

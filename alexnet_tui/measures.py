@@ -115,7 +115,7 @@ def smoothed(values: Sequence[float]) -> list[float]:
     """Centred means of five values; the window is cut short at the edges."""
     half = LAST_EPOCHS // 2
     windows = (values[max(0, index - half) : index + half + 1] for index in range(len(values)))
-    return [math.fsum(window) / len(window) for window in windows]
+    return [sum(window) / len(window) for window in windows]  # `fsum` raises where losses are huge.
 
 
 def _held_out(history: RunHistory, quantity: str) -> Sequence[float]:

@@ -7,7 +7,7 @@ and least changed one first.
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alexnet_tui import best_rate, paper, stats
 from alexnet_tui.claims import ClaimVerdict, judge
@@ -64,7 +64,8 @@ class Provenance:
         set_aside: Runs that count for nothing, and why.
         unfinished: Runs without an end that no other run replaces, with their state.
         beside: Finished runs of the paper's own protocol, told beside claim 2 and in no arm.
-        conditions: Values of each condition and the number of runs with it.
+        conditions: Values of each condition and the number of runs with it. This and the next four are those of
+            the runs that numbers rest on.
         hosts: Machine fingerprints.
         versions: Library versions, ``name version``.
         data: Name and SHA-256 of the data.
@@ -147,12 +148,13 @@ def build(
     """The report on these runs; without a run it has one empty section."""
     others, tuned = best_rate.separate(histories)
     sets = list(split_by_protocol(others).values())
-    beside = {best_rate.base_of(members[0].record.config) for members in sets}
-    sections = [
-        _section(members, tuned.get(best_rate.base_of(members[0].record.config), []), states, absent)
-        for members in sets
-    ]
-    sections += [_section([], runs, states, absent) for base, runs in tuned.items() if base not in beside]
+    sections = []
+    counted: set[best_rate.Base] = set()
+    for members in sets:
+        base = best_rate.base_of(members[0].record.config)
+        sections.append(_section(members, tuned.get(base, []), states, absent, counts_tuned=base not in counted))
+        counted.add(base)
+    sections += [_section([], runs, states, absent) for base, runs in tuned.items() if base not in counted]
     sections = sections or [_section([], [], states, absent)]
     return Report(
         title=title,
@@ -164,9 +166,17 @@ def build(
 
 
 def _section(
-    histories: Sequence[RunHistory], tuned: Sequence[RunHistory], states: States, absent: Sequence[Absent]
+    histories: Sequence[RunHistory],
+    tuned: Sequence[RunHistory],
+    states: States,
+    absent: Sequence[Absent],
+    *,
+    counts_tuned: bool = True,
 ) -> Section:
-    """One comparable set, and the runs of the paper's own protocol that belong beside it."""
+    """One comparable set, and the runs of the paper's own protocol that belong beside it.
+
+    Those may belong beside several sets; `counts_tuned` says which of them counts them, and their time.
+    """
     everything = [*histories, *tuned]
     config = everything[0].record.config if everything else None
     mine = [one for one in absent if not everything or (histories and protocol_of(one.config) == _protocol(histories))]
@@ -183,7 +193,9 @@ def _section(
         rows=build_rows(judgement.cohort),
         claims=judgement.verdicts,
         curves=tuple(_curves(judgement.cohort)),
-        provenance=_provenance(everything, states, judgement.cohort),
+        provenance=_provenance(everything, states, judgement.cohort)
+        if counts_tuned
+        else _provenance(histories, states, replace(judgement.cohort, tuned=None)),
     )
 
 
@@ -217,10 +229,7 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
             yield "The plateau schedule lowered the learning rate by the error on the test set: selected on test."
     shares = {(place.num_train_eval_images, place.num_train_images) for run in histories for place in run.places}
     for part, whole in sorted(share for share in shares if share[0] < share[1]):
-        yield (
-            f"The training error, and with it T25 and the gap, is measured on {format_count(part)} of"
-            f" {format_count(whole)} training images, the same in every run."
-        )
+        yield f"T25 and gap use {format_count(part)} of {format_count(whole)} training images, the same in every run."
 
 
 def _curves(cohort: Cohort) -> Iterable[Curve]:
@@ -242,21 +251,26 @@ def _curve(arm: ArmRuns, column: str) -> Curve:
     )
 
 
+def _used(cohort: Cohort | None) -> list[RunHistory]:
+    return [run for arm in cohort.arms.values() for run in arm.used] if cohort else []
+
+
 def _provenance(histories: Sequence[RunHistory], states: States, cohort: Cohort) -> Provenance:
     cohorts = [cohort, *([cohort.tuned] if cohort.tuned else [])]
     unfinished = [one for sorted_runs in cohorts for arm in sorted_runs.arms.values() for one in arm.unfinished]
-    known = [place for run in histories for place in run.places]
+    used = _used(cohort) or _used(cohort.tuned)
+    known = [place for run in used for place in run.places]
     created = [run.record.created for run in histories]
     return Provenance(
         states=Counter(state_word(run, states) for run in histories),
         set_aside=tuple(one for sorted_runs in cohorts for one in sorted_runs.set_aside),
         unfinished=tuple(SetAside(run.id, word) for run, word in unfinished),
-        beside=sum(len(arm.used) for arm in cohort.tuned.arms.values()) if cohort.tuned else 0,
-        conditions={name: Counter(condition(run) for run in histories) for name, condition in CONDITIONS.items()},
+        beside=len(_used(cohort.tuned)),
+        conditions={name: Counter(condition(run) for run in used) for name, condition in CONDITIONS.items()},
         hosts=tuple(sorted({one.fingerprint for one in known})),
         versions=tuple(sorted({f"{name} {of}" for one in known for name, of in one.versions.items()})),
         data=tuple(sorted({f"{one.data} sha256 {one.data_sha256}" for one in known})),
-        seeds=tuple(sorted({run.record.config.seed for run in histories})),
+        seeds=tuple(sorted({run.record.config.seed for run in used})),
         num_resumed=sum(run.attempts > 1 for run in histories),
         num_not_bit_exact=sum(not run.bit_exact for run in histories),
         total_seconds=sum(run.elapsed_seconds or 0.0 for run in histories),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alexnet_tui import best_rate, measures, stats
-from alexnet_tui.cohort import Cohort
+from alexnet_tui.cohort import Cohort, unequal_conditions
 from alexnet_tui.evidence import Sample
 from alexnet_tui.history import RunHistory
 
@@ -91,8 +91,12 @@ def layer_sides(cohort: Cohort) -> list[Side]:
     for arm in ("without-conv3", "without-conv5"):
         value = _difference(cohort, "baseline", arm, measures.final_test_accuracy)
         if value is not None:
-            title, count = cohort.runs(arm).arm.title.lower(), len(cohort.runs(arm).used)
-            sides.append(Side(f"sensitivity: five layers minus {title}", value, note=f"n = {count}"))
+            runs = cohort.runs(arm)
+            name = f"sensitivity: five layers minus {runs.arm.title.lower()}"
+            if reasons := unequal_conditions([*cohort.runs("baseline").used, *runs.used]):
+                sides.append(Side(name, None, "", " ".join(reasons)))
+            else:
+                sides.append(Side(name, value, note=f"n = {len(runs.used)}"))
     return sides
 
 

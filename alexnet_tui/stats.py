@@ -44,14 +44,17 @@ class PermutationTest:
 
 
 def mean(values: Sequence[float]) -> float:
-    """The arithmetic mean.
+    """The arithmetic mean; NaN where the sum is more than a float holds.
 
     Raises:
         ValueError: There is no value.
     """
     if not values:
         raise ValueError("the mean of nothing")
-    return math.fsum(values) / len(values)
+    try:
+        return math.fsum(values) / len(values)
+    except (OverflowError, ValueError):  # ValueError: infinities of both signs.
+        return math.nan
 
 
 def variance(values: Sequence[float]) -> float:
@@ -162,7 +165,8 @@ def welch_interval(a: Sequence[float], b: Sequence[float], level: float = 0.95) 
     difference, square = mean(a) - mean(b), share_a + share_b
     if square == 0:
         return Interval(difference, difference)
-    df = square**2 / (share_a**2 / (len(a) - 1) + share_b**2 / (len(b) - 1))
+    # Shares of the whole, because squares of tiny variances are 0.
+    df = 1 / ((share_a / square) ** 2 / (len(a) - 1) + (share_b / square) ** 2 / (len(b) - 1))
     half = t_quantile((1 + level) / 2, df) * math.sqrt(square)
     return Interval(difference - half, difference + half)
 

@@ -137,8 +137,13 @@ def load(store: Store, name: str) -> Plan:
         hint = f"there are {', '.join(known[:8])}." if known else "`alexnet-tui study new NAME` makes one."
         raise RunNotFoundError(store.root / STUDIES, f"there is no study {quoted(name, 80)}; {hint}")
     _refuse_link(store.root / STUDIES / name)
+    plan = decode(_plan_path(store, name), content, Plan)
+    told = (set(plan.variants), set(plan.seeds))
+    if not plan.configs or told != ({one.variant for one in plan.configs}, {one.seed for one in plan.configs}):
+        reason = "the study cannot be read: it has no runs, or others than its variants and seeds say."
+        raise StoreError(_plan_path(store, name), reason)
     # The name is the file's, whatever a copied or forged plan says: folders are made after it.
-    return msgspec.structs.replace(decode(_plan_path(store, name), content, Plan), name=name)
+    return msgspec.structs.replace(plan, name=name)
 
 
 def _refuse_link(folder: Path) -> None:

@@ -4,8 +4,9 @@
 replaced in silence), the order of the queue, and the worker's lock and log. `study_worker` works through it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -18,6 +19,7 @@ from alexnet_tui.protocols import tried_text
 from alexnet_tui.run_cache import RunCache
 from alexnet_tui.store import Store
 
+MAX_AT_ONCE = 64
 _CELLS_FILE, _QUEUE_FILE = "cells.json", "queue.json"
 
 
@@ -28,11 +30,13 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
         is_paused: Start nothing more for now.
         order: Cells to start first, in this order; the others follow as planned.
         cancelled: Cells not to start any more.
+        at_once: How many runs may train at once under a worker that the console starts.
     """
 
     is_paused: bool = False
     order: list[int] = []
     cancelled: list[int] = []
+    at_once: Annotated[int, msgspec.Meta(ge=1, le=MAX_AT_ONCE)] = 1
 
 
 class CellState(StrEnum):
@@ -149,14 +153,14 @@ def _known_runs(store: Store, plan: study.Plan) -> dict[int, str]:
     path = store.root / study.STUDIES / plan.name / _CELLS_FILE
     content = read_small(path)
     noted = study.decode(path, content, dict[str, str]) if content else {}
-    run_ids = {int(index): run_id for index, run_id in noted.items() if index.isdigit()}
+    run_ids = {index: noted[str(index)] for index in range(len(plan.configs)) if str(index) in noted}
     if len(run_ids) == len(plan.configs):
         return run_ids
     places = {config: index for index, config in enumerate(plan.configs)}
     taken = set(run_ids.values())
     for record in reversed(store.list().runs):  # The oldest run of a cell is the one that counts.
         index = places.get(record.config) if record.study == plan.name else None
-        if index is not None and record.id not in taken:
+        if index is not None and record.id not in taken and not store.is_reference(record.id):
             run_ids.setdefault(index, record.id)
     return run_ids
 
@@ -173,6 +177,16 @@ def pause(store: Store, name: str, is_paused: bool = True) -> None:
     _change_queue(store, name, lambda now: msgspec.structs.replace(now, is_paused=is_paused))
 
 
+def toggle_pause(store: Store, name: str) -> None:
+    """Pause a study that is not, and let one go on that is."""
+    _change_queue(store, name, lambda now: msgspec.structs.replace(now, is_paused=not now.is_paused))
+
+
+def set_at_once(store: Store, name: str, at_once: int) -> None:
+    """How many runs of a study may train at once, from its next worker on."""
+    _change_queue(store, name, lambda now: msgspec.structs.replace(now, at_once=at_once))
+
+
 def cancel(store: Store, name: str, index: int, is_cancelled: bool = True) -> None:
     """Take a cell out of the queue, or put it back; a run that trains is not stopped."""
 
@@ -185,11 +199,29 @@ def cancel(store: Store, name: str, index: int, is_cancelled: bool = True) -> No
 
 def move_first(store: Store, name: str, *indices: int) -> None:
     """Put cells at the head of the queue, in this order."""
+    _change_queue(store, name, lambda now: _with_first(now, indices))
+
+
+def shift(store: Store, name: str, waiting: Collection[int], index: int, step: int) -> None:
+    """Start one of the cells that wait so many turns later, or earlier where `step` is negative."""
 
     def change(now: Queue) -> Queue:
-        return msgspec.structs.replace(now, order=[*indices, *(cell for cell in now.order if cell not in indices)])
+        order = sorted(waiting, key=_turn(now))
+        place = order.index(index)
+        order.insert(max(0, min(place + step, len(order) - 1)), order.pop(place))
+        return _with_first(now, order)
 
     _change_queue(store, name, change)
+
+
+def _with_first(now: Queue, indices: Sequence[int]) -> Queue:
+    return msgspec.structs.replace(now, order=[*indices, *(cell for cell in now.order if cell not in indices)])
+
+
+def _turn(queue: Queue) -> Callable[[int], tuple[int, int]]:
+    """What cells are sorted by for the order of work."""
+    rank = {index: place for place, index in enumerate(queue.order)}
+    return lambda index: (rank.get(index, len(rank)), index)
 
 
 def _change_queue(store: Store, name: str, change: Callable[[Queue], Queue]) -> None:
@@ -204,6 +236,6 @@ def has_worker(store: Store, name: str) -> bool:
 
 def in_order(cells: Iterable[Cell], queue: Queue) -> list[Cell]:
     """The cells of a study that need training, in the order in which a worker starts them."""
-    rank = {index: place for place, index in enumerate(queue.order)}
-    waiting = (cell for cell in cells if cell.needs_training)
-    return sorted(waiting, key=lambda cell: (rank.get(cell.index, len(rank)), cell.index))
+    turn = _turn(queue)
+    waiting = (cell for cell in cells if cell.needs_training and cell.index not in queue.cancelled)
+    return sorted(waiting, key=lambda cell: turn(cell.index))

@@ -83,12 +83,13 @@ def work(
             cells = study_queue.status(store, plan, runs.find)
             _tell(cells, session, say)
             session.seen |= {cell.index for cell in cells if cell.state == State.RUNNING}
-            waiting = _waiting(store, plan.name, cells, session)
+            ordered = study_queue.in_order(cells, study_queue.load(store, plan.name))
+            waiting = [cell for cell in ordered if _may_start(cell, session)]
             num_running = sum(cell.state == State.RUNNING for cell in cells)
             if not waiting and not num_running:
                 return cells
             may_start = bool(waiting) and num_running < parallel
-            if not (may_start and _start_next(store, plan, waiting[0], parallel, command, session, say)):
+            if not (may_start and _start_next(store, plan, waiting, parallel, command, session, say)):
                 _pause(poll_seconds, should_stop)
         _stop_all(store, run_ids, say)
         return study_queue.status(store, plan)
@@ -112,13 +113,14 @@ def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequenc
 
     Raises:
         LaunchError: It cannot be started.
+        StoreError: Its log is no regular file or cannot be written.
     """
     if study_queue.has_worker(store, name):
         return False
     folder = study.study_folder(store, name)
     options = ["--parallel", str(parallel), "--runs-dir", str(store.root.absolute())]
     try:
-        with (folder / WORKER_LOG).open("ab") as log:
+        with os.fdopen(local.open_append(folder / WORKER_LOG), "ab") as log:
             process = subprocess.Popen(
                 [*command, name, *options],
                 stdin=subprocess.DEVNULL,
@@ -133,12 +135,6 @@ def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequenc
     return True
 
 
-def _waiting(store: Store, name: str, cells: Sequence[study_queue.Cell], session: _Session) -> list[study_queue.Cell]:
-    """Cells to start, in the order of the queue."""
-    ordered = study_queue.in_order(cells, study_queue.load(store, name))
-    return [cell for cell in ordered if _may_start(cell, session)]
-
-
 def _may_start(cell: study_queue.Cell, session: _Session) -> bool:
     starts = session.starts[cell.index]
     was_ours = bool(starts) or cell.index in session.seen
@@ -150,15 +146,18 @@ def _may_start(cell: study_queue.Cell, session: _Session) -> bool:
 def _start_next(
     store: Store,
     plan: study.Plan,
-    cell: study_queue.Cell,
+    waiting: Sequence[study_queue.Cell],
     parallel: int,
     command: Sequence[str],
     session: _Session,
     say: Say,
 ) -> bool:
-    """Start a cell if the machine has room; whether it was started."""
+    """Start the first cell that waits if the machine has room; whether it was started."""
     with study.turn(store):
-        if study_queue.load(store, plan.name).is_paused or _is_behind(store, plan):
+        # People change the queue in turn too: which cell is first, or cancelled, is known only here.
+        queue = study_queue.load(store, plan.name)
+        cell = next(iter(study_queue.in_order(waiting, queue)), None)
+        if cell is None or queue.is_paused or _is_behind(store, plan):
             return False
         others = [run_id for run_id in store.ids() if _is_locked(store, run_id)]
         if len(others) >= parallel:

@@ -105,6 +105,7 @@ def fixed_world(root: Path) -> Iterator[None]:
         stack.enter_context(patch.dict(os.environ, {**kept, **environment}, clear=True))
         time.tzset()
         stack.callback(time.tzset)
+        stack.enter_context(patch("locale.getencoding", lambda: "utf-8"))
         stack.enter_context(patch("time.time", lambda: NOW))
         stack.enter_context(patch("platform.node", lambda: HOST))
         yield

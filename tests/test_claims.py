@@ -11,6 +11,7 @@ from alexnet_tui import events as ev
 from alexnet_tui import stats
 from alexnet_tui.claims import CLAIMS, ClaimVerdict, Verdict, judge
 from alexnet_tui.history import RunHistory, State
+from alexnet_tui.side_reports import Side
 
 
 def verdict_of(histories: list[RunHistory], number: int) -> ClaimVerdict:
@@ -309,3 +310,15 @@ def test_the_gap_at_the_epoch_chosen_on_validation_stands_beside_claim_1() -> No
     side = next(side for side in verdict_of(histories, 1).sides if side.name == GAP_AT_SELECTED)
     assert side.value == pytest.approx(7.0)
     assert side.unit == "points"
+
+
+def test_layers_left_out_elsewhere_are_no_number_beside_claim_3() -> None:
+    def sensitivity(**changes: object) -> Side:
+        other = make_history(removed_conv_layer="3", final=0.5, change_started=changes)
+        sides = verdict_of([make_history(final=0.6), other], 3).sides
+        return next(side for side in sides if side.name.startswith("sensitivity"))
+
+    assert sensitivity().value == pytest.approx(10)
+    elsewhere = sensitivity(device_class="GPU")
+    assert elsewhere.value is None
+    assert elsewhere.note == "The runs differ in device class: cpu (1 run), GPU (1 run)."

@@ -292,3 +292,16 @@ def test_decoding_gives_what_plain_json_gives() -> None:
     for event in EXAMPLES:
         line = ev.encode(event)
         assert msgspec.json.decode(line) == json.loads(line)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("test_accuracy", "1.7e308"), ("train_accuracy", "-0.1"), ("val_accuracy", '"inf"'), ("epoch", "0")],
+)
+def test_an_epoch_with_an_impossible_number_is_a_bad_line(name: str, value: str) -> None:
+    row = json.loads(ev.encode(curve(1, 2)))
+    whole = json.dumps({**row, "train_accuracy": "nan", "val_accuracy": 1, "test_loss": 1.7e308})
+    assert isinstance(ev.decode(whole.encode()), ev.Epoch)
+    row[name] = json.loads(value)
+    with pytest.raises(ValueError, match="not an event"):
+        ev.decode(json.dumps(row).encode())

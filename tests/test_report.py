@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import time
+from array import array
 
 import msgspec
 import pytest
@@ -90,6 +91,33 @@ def test_provenance_counts_every_run_and_says_why_one_does_not_count() -> None:
     assert found.total_seconds == pytest.approx(23 * 50)
 
 
+def test_conditions_are_those_of_the_runs_that_numbers_rest_on() -> None:
+    elsewhere: dict[str, object] = {
+        "device_class": "GPU",
+        "fingerprint": "gpu/1",
+        "versions": {"torch": "1"},
+        "data_sha256": "cd" * 32,
+    }
+    broken = make_history("tanh", 8, end=diverged(), change_started=elsewhere)
+    odd = make_history("baseline", 9, dropout="0.25", change_started=elsewhere)
+    beside = make_history("tanh", 7, dropout="0", weight_decay="0", change_started=elsewhere)
+    found = build([*study(1), broken, odd, beside]).sections[0].provenance
+    assert found.conditions["device class"] == {"cpu": 4}
+    assert found.hosts == ("cpu/fake/2",)
+    assert "torch 1" not in found.versions
+    assert found.data == (f"cifar10 sha256 {'ab' * 32}",)
+    assert found.seeds == (0,)
+    assert sum(found.states.values()) == 7
+    assert build([beside]).sections[0].provenance.seeds == (7,)
+
+
+def test_time_beside_claim_2_is_counted_once() -> None:
+    beside = make_history("tanh", 7, dropout="0", weight_decay="0")
+    built = build([make_history(), make_history(learning_rate="0.03"), beside])
+    assert [section.provenance.total_seconds for section in built.sections] == [100, 50]
+    assert [section.provenance.beside for section in built.sections] == [1, 0]
+
+
 def test_provenance_counts_in_words_what_began_and_each_state() -> None:
     def runs_line(*histories: RunHistory) -> str:
         return dict(provenance(build(histories).sections[0].provenance))["Runs"]
@@ -127,6 +155,12 @@ def test_convergence_and_overfitting_by_their_definitions() -> None:
     column[:] = type(column)("d", [0.6 - 0.01 * max(0, 8 - e) - 0.001 * max(0, e - 8) for e in range(1, 21)])
     assert measures.converged_epoch(run) == 8
     assert measures.overfitting_epoch(run) == 9
+
+
+def test_losses_that_add_up_to_more_than_a_float_are_no_end_of_overfitting() -> None:
+    run = make_history()
+    run.epochs.columns["test_loss"] = array("d", [1.7e308] * 20)
+    assert measures.overfitting_epoch(run) is None
 
 
 def test_smoothing_shortens_the_window_at_the_edges() -> None:

@@ -196,3 +196,10 @@ def test_large_arms_are_tested_in_a_moment() -> None:
     assert test.p_greater == pytest.approx(expected, abs=0.01)
     swapped = stats.permutation_test(many, few)
     assert swapped.p_less == pytest.approx(test.p_greater, abs=0.01)
+
+
+def test_no_number_is_too_large_or_too_small() -> None:
+    assert math.isnan(stats.mean([1.7e308, 1.7e308]))
+    assert math.isnan(stats.mean([math.inf, -math.inf]))
+    tiny = stats.welch_interval([0.0, 1e-100], [0.0, 2e-100])
+    assert tiny.low < 0 < tiny.high < 1e-98

@@ -207,6 +207,36 @@ def test_runs_are_made_once_however_often_one_asks(store: Store, plan: study.Pla
     assert study_queue.prepare_runs(store, plan) == first
 
 
+def forge_plan(store: Store, **changes: object) -> None:
+    path = store.root / "studies" / "report.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("changes", [{"configs": []}, {"variants": ["baseline", "four-conv"]}, {"seeds": [0, 7]}])
+def test_a_plan_that_contradicts_itself_is_refused(
+    store: Store, plan: study.Plan, changes: dict[str, list[object]]
+) -> None:
+    forge_plan(store, **changes)
+    with pytest.raises(StoreError, match="no runs, or others than its variants and seeds say"):
+        study.load(store, plan.name)
+
+
+@pytest.mark.parametrize("content", ['{"x": "a", "²": "b", "-1": "c", "9": "d"}', "{}"])
+def test_cells_that_are_not_of_the_plan_count_for_nothing(store: Store, plan: study.Plan, content: str) -> None:
+    run_ids = study_queue.prepare_runs(store, plan)
+    (store.root / "studies" / "report" / "cells.json").write_text(content)
+    assert study_queue.prepare_runs(store, plan) == run_ids
+
+
+def test_reference_runs_of_a_study_of_the_same_name_are_not_its_own(store: Store, plan: study.Plan) -> None:
+    made = Store(store.root / "reference").create(plan.configs[0], study=plan.name).id
+    (store.root / "reference" / made).rename(store.root / "reference" / "baseline-elsewhere")
+    assert states(store, plan) == ["planned"] * 4
+    run_ids = study_queue.prepare_runs(store, plan)
+    assert "baseline-elsewhere" not in run_ids
+    assert sorted(gather(store, [plan.name]).states) == sorted(run_ids)
+
+
 # --------------------------------------------------------------------- worker
 
 
@@ -376,6 +406,13 @@ def test_a_detached_worker_is_given_the_study_and_the_folder(store: Store, plan:
     assert log.read_text().strip() == str(["report", "--parallel", "2", "--runs-dir", str(store.root.absolute())])
 
 
+def test_the_log_of_a_worker_is_not_written_through_a_link(store: Store, plan: study.Plan, tmp_path: Path) -> None:
+    (study.study_folder(store, plan.name) / "worker.log").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match=r"worker\.log"):
+        study_worker.start_worker(store, plan.name, command=(sys.executable, "-c", "print()"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
     younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     worker = spawn_worker(store, plan, "slow")
@@ -399,6 +436,46 @@ def test_the_queue_can_be_reordered_and_cells_cancelled(store: Store, plan: stud
     study_queue.cancel(store, "report", 1, is_cancelled=False)
     work(store, plan)
     assert_each_cell_finished_once(store, plan)
+
+
+def test_a_change_between_choosing_and_starting_counts(store: Store, plan: study.Plan) -> None:
+    study_queue.prepare_runs(store, plan)
+    chosen = study_queue.status(store, plan)
+    said: list[str] = []
+
+    def start() -> bool:
+        command, session = fake_trainer.command("normal"), study_worker._Session()
+        return study_worker._start_next(store, plan, chosen, 1, command, session, said.append)
+
+    study_queue.move_first(store, plan.name, 3, 2)
+    study_queue.cancel(store, plan.name, 3)
+    assert start()
+    assert said == [f"baseline seed 1: started as {chosen[2].run_id}"]
+    for cell in chosen:
+        study_queue.cancel(store, plan.name, cell.index)
+    wait_for(lambda: states(store, plan)[2] == "finished")
+    assert not start()
+
+
+def test_a_failed_cell_that_was_cancelled_is_left_alone(store: Store, plan: study.Plan) -> None:
+    work(store, plan, "no-device")
+    study_queue.cancel(store, plan.name, 1)
+    work(store, plan)
+    assert states(store, plan) == ["finished", "failed", "finished", "finished"]
+
+
+def test_a_cell_is_shifted_among_those_that_wait(store: Store, plan: study.Plan) -> None:
+    for step, order in (
+        (1, [0, 2, 1, 3]),
+        (1, [0, 2, 3, 1]),
+        (5, [0, 2, 3, 1]),
+        (-2, [0, 1, 2, 3]),
+        (-9, [1, 0, 2, 3]),
+    ):
+        study_queue.shift(store, plan.name, [0, 1, 2, 3], 1, step)
+        assert study_queue.load(store, plan.name).order == order
+    study_queue.shift(store, plan.name, [2, 3], 3, -1)
+    assert study_queue.load(store, plan.name).order == [3, 2, 1, 0], "cells that do not wait come last"
 
 
 def test_a_paused_queue_starts_nothing_until_it_goes_on(store: Store, plan: study.Plan) -> None:

@@ -53,9 +53,9 @@ def start(store: Store, run_id: str, *, from_scratch: bool = False, command: Seq
     arguments = [*command, str(directory.absolute()), *(["--from-scratch"] if from_scratch else [])]
     descriptors = [take_lock(directory)]
     try:
-        descriptors.append(_open_append(directory / EVENTS_FILE))
+        descriptors.append(open_append(directory / EVENTS_FILE))
         _end_last_line(descriptors[1])
-        descriptors.append(_open_append(directory / LOG_FILE))
+        descriptors.append(open_append(directory / LOG_FILE))
         return _spawn(arguments, *descriptors)
     except OSError as error:
         raise LaunchError(f"run {run_id}: the trainer could not be started ({reason_of(error)}).") from error
@@ -203,7 +203,7 @@ def _signal(owner: Owner, number: signal.Signals) -> None:
         raise LaunchError(f"process {owner.pid} could not be stopped ({reason_of(error)}).") from error
 
 
-def _open_append(path: Path) -> int:
+def open_append(path: Path) -> int:
     """A descriptor that only appends; a link, a pipe or a device in the way is refused."""
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:

@@ -150,6 +150,8 @@ class AlexnetApp(App[int]):
                 loop.add_signal_handler(number, self._exit_on, number)
         if self._first_run is not None:
             self.watcher.open(self._first_run)  # Now, so that its events are read once.
+        # The terminal has forgotten all; Textual itself paints only what changes in size.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh())
         self._follow_ends(self.watcher.poll())
         self.run_worker(self._lookout.follow(self._tell), name="watcher")
         if self._first_run is not None:
@@ -251,8 +253,9 @@ class AlexnetApp(App[int]):
         if place == "runs":
             self.go_home()
         elif place == "run":
-            run_id = self._last_run or newest(self.watcher.histories.values())
-            if run_id is None or run_id not in self.watcher.histories:
+            histories = self.watcher.histories
+            run_id = self._last_run if self._last_run in histories else newest(histories.values())
+            if run_id is None:
                 run_actions.tell(self, "There is no run yet; press 2 to start one.")
             else:
                 self.open_run(run_id)

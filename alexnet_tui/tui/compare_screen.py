@@ -60,7 +60,7 @@ class CompareScreen(ChartScreen):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "metric", "Metric", id="compare.metric", tooltip="Draw the next metric"),
-        Binding("X", "x_axis", "X axis", id="compare.x-axis", tooltip="Epochs, steps, or seconds of training"),
+        Binding("X", "x_axis", "Axis", id="compare.x-axis", tooltip="Epochs, steps, or seconds of training"),
         Binding(
             "g",
             "group",

@@ -97,13 +97,12 @@ def prepare(curves: Sequence[Curve], view: View) -> list[Prepared]:
         plain = raw
         y = smooth(raw, view.smoothing)
         low, high = curve.low, curve.high
+        hidden = int(np.count_nonzero(np.isinf(curve.y)))
         if view.log:
             before = count_gaps(raw)
             y, raw = to_log(y), to_log(raw)
-            hidden = count_gaps(raw) - before
+            hidden += count_gaps(raw) - before
             low, high = (None if edge is None else to_log(edge) for edge in (low, high))
-        else:
-            hidden = int(np.count_nonzero(np.isinf(curve.y)))
         prepared.append(Prepared(curve, x, y, raw, plain, low, high, hidden))
     return prepared
 

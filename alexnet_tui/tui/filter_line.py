@@ -84,6 +84,8 @@ class FilterLine(Vertical):
 
     def clear(self) -> None:
         """Show every run again."""
+        if not self.children:
+            return
         self._field.value = ""
         self._read("")
         self.post_message(self.Left())

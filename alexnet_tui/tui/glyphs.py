@@ -2,7 +2,6 @@
 
 import locale
 import os
-import sys
 
 import msgspec
 
@@ -101,6 +100,5 @@ def is_ascii_terminal() -> bool:
     """Whether the terminal cannot be trusted with Unicode: its encoding is not UTF-8, or a person said so."""
     if os.environ.get("ALEXNET_TUI_ASCII"):
         return True
-    # Textual writes to stderr. In Python's UTF-8 mode even LANG=C writes UTF-8, which terminals mostly read.
-    encoding = getattr(sys.__stderr__, "encoding", None) or locale.getpreferredencoding(False)
-    return encoding.lower().replace("-", "") not in {"utf8", "utf8sig"}
+    # Of the locale itself: in Python's UTF-8 mode, which LC_ALL=C turns on, streams and the rest say UTF-8 anyhow.
+    return locale.getencoding().lower().replace("-", "") not in {"utf8", "utf8sig"}

@@ -4,6 +4,7 @@ Every field is generated from `config.SPECS`; only the three with something to t
 variant, the front end and the data set - are known by name, in `fields`.
 """
 
+import asyncio
 import platform
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -58,18 +59,14 @@ class NewRunScreen(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", id="new.start", tooltip="Start this run, or as many seeds as asked."),
-        Binding(
-            "ctrl+s", "queue", "Queue", id="new.queue", tooltip="Start it when the machine has nothing else to train."
-        ),
+        Binding("ctrl+s", "queue", "Queue", id="new.queue", tooltip="Start it once nothing else is being trained."),
         Binding("ctrl+g", "data", "Data", id="new.data", tooltip="Download or prepare the data set now."),
         Binding("f2", "layers", "Layers", id="new.layers", tooltip="Show the network in place of the form, or back."),
         Binding("f3", "unfold", "Unfold", id="new.unfold", tooltip="Unfold every group of fields, or fold them."),
         Binding("f4", "preset", "Default", id="new.preset", tooltip="Put this field back to what the preset says."),
         Binding("f6", "clear", "Clear", id="new.clear", tooltip="Put every field back to the defaults."),
         Binding("f7", "app.place('study')", "Studies", id="new.studies", tooltip="The queues: reorder, pause, cancel."),
-        Binding(
-            "f8", "trial", "Time it", id="new.trial", tooltip="Make five steps here to tell how long it will take."
-        ),
+        Binding("f8", "trial", "Time it", id="new.trial", tooltip="Make five steps here to tell how long it takes."),
         Binding("up", "field(-1)", "Up", show=False, id="new.up", tooltip="Go to the field above."),
         Binding("down,enter", "field(1)", "Down", show=False, id="new.down", tooltip="Go to the field below."),
         Binding("escape", "leave", "Back", show=False, id="new.leave", tooltip="Leave the field, then the form."),
@@ -91,7 +88,7 @@ class NewRunScreen(Screen[None]):
         self._rows |= {info.name: FieldRow(info) for info in fields.EXTRA_FIELDS}
         self._groups: dict[str, FieldGroup] = {}
         self._catalog: dict[str, datasets.DatasetInfo] = {}
-        self._preparing = ""
+        self._preparing, self._is_starting = "", False
         self._redraw: Timer | None = None
         self._trials = Trials()
 
@@ -183,8 +180,7 @@ class NewRunScreen(Screen[None]):
         self.focus_next()
 
     def _refresh_all(self) -> None:
-        self._cards.set_text(self.draft.texts[CARDS])
-        for name in self._rows:
+        for name in (CARDS, *self._rows):
             self._show_row(name)
         self._show_groups()
         self._schedule_summary()
@@ -331,30 +327,34 @@ class NewRunScreen(Screen[None]):
             self._say(f"{message.name} is ready.")
 
     def _fulfil(self, order: starting.Order) -> None:
-        """Make the runs and start them."""
+        """Make the runs and start them; a second key meanwhile starts nothing twice."""
+        if not self._is_starting:
+            self._is_starting = True
+            self.run_worker(self._start(order), group="start")
+
+    async def _start(self, order: starting.Order) -> None:
+        store = console_of(self.app).store
         try:
-            run_ids = starting.fulfil(console_of(self.app).store, order, trainer=self.trainer, worker=self.worker)
+            run_ids = await asyncio.to_thread(starting.fulfil, store, order, trainer=self.trainer, worker=self.worker)
         except AlexnetTuiError as error:
             self._say(str(error), is_error=True)
             return
-        self._say("")
-        if order.is_queued:
-            self._say(f"Queued: {', '.join(run_ids[:3])}{' and more' if len(run_ids) > 3 else ''}.")
-        elif self.is_current:
+        finally:
+            self._is_starting = False
+        more = " and more" if len(run_ids) > 3 else ""
+        self._say(f"Queued: {', '.join(run_ids[:3])}{more}." if order.is_queued else "")
+        if self.is_current and not order.is_queued:
             console_of(self.app).open_run(run_ids[0])
-        else:
+        elif not order.is_queued:
             self.app.notify(f"Run {run_ids[0]} has started.", markup=False)
 
     def _refuse(self, name: str, sentence: str) -> None:
         """Say why not, and go to the field."""
         self._say(sentence, is_error=True)
-        row = self._rows.get(name)
-        if row is None:
-            return
-        group = next((group for group in self._groups.values() if row in group.rows), None)
-        if group is not None:
-            group.collapsed = False
-        self.call_after_refresh(row.editor.focus)
+        if row := self._rows.get(name):
+            for group in self._groups.values():
+                group.collapsed = group.collapsed and row not in group.rows
+            self.call_after_refresh(row.editor.focus)
 
     def _say(self, sentence: str, *, is_error: bool = False) -> None:
         self.query_one(HelpLine).say(sentence, is_error=is_error)

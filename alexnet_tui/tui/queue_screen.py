@@ -11,10 +11,10 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
-from alexnet_tui import study_queue, study_worker
+from alexnet_tui import study, study_queue, study_worker
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.history import State
-from alexnet_tui.study_queue import Cell, CellState
+from alexnet_tui.study_queue import Cell, CellState, Find
 from alexnet_tui.tui import queue_plans, queue_view
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.dialogs import ChoiceScreen
@@ -76,8 +76,10 @@ class QueueScreen(Screen[None]):
         self.study_name = name
         self.now: Snapshot | None = None
         self.row = 0
+        self._names: tuple[str, ...] = ()
+        self._problem = ""
         self._chosen: int | None = None
-        self._at_once = 1
+        self._changes = asyncio.Lock()
         self._stamp: tuple[object, ...] = ()
         self._is_reading = self._is_stale = False
 
@@ -134,18 +136,15 @@ class QueueScreen(Screen[None]):
             self.run_worker(self._take(), group="read")
 
     async def _take(self) -> None:
-        watcher, store = self._alexnet.watcher, self._alexnet.store
-        find = finder(store, watcher.histories, watcher.states)
+        found = queue_view.Found()
         while self._is_stale:
             self._is_stale = False
-            try:
-                self.now = await asyncio.to_thread(queue_view.read, store, self.study_name, find)
-            except AlexnetTuiError as error:
-                tell(self._alexnet, str(error), is_error=True)
-                self.study_name, self.now = None, None
+            found = await asyncio.to_thread(queue_view.look, self._alexnet.store, self.study_name, self._find)
         self._is_reading = False
+        if found.problem and found.problem != self._problem:
+            tell(self._alexnet, found.problem, is_error=True)
+        self._names, self.study_name, self.now, self._problem = found.names, found.name, found.now, found.problem
         if self.now is not None:
-            self.study_name = self.now.plan.name
             places = [cell.index for cell in self.now.cells]
             self.row = places.index(self._chosen) if self._chosen in places else min(self.row, len(places) - 1)
             self._chosen = places[self.row]
@@ -161,6 +160,7 @@ class QueueScreen(Screen[None]):
             return
         self.set_class(self.now is None, "-empty")
         if self.now is None:
+            self.query_one("#nothing", Static).update(self._problem or queue_view.NO_STUDIES)
             return
         now, symbols = self.now, glyphs(self._alexnet.ascii_only)
         has_grid = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
@@ -213,9 +213,9 @@ class QueueScreen(Screen[None]):
 
     def action_turn(self, step: int) -> None:
         """Another study."""
-        if self.now is not None:
-            names = self.now.names
-            self.show(names[(names.index(self.now.plan.name) + step) % len(names)])
+        if self.study_name in self._names:
+            place = self._names.index(self.study_name) + step
+            self.show(self._names[place % len(self._names)])
 
     def action_choose(self) -> None:
         """Ask which study."""
@@ -224,9 +224,9 @@ class QueueScreen(Screen[None]):
             if name is not None:
                 self.show(name)
 
-        if self.now is not None:
-            choices = [(name, name) for name in self.now.names[:MAX_STUDIES]]
-            self.app.push_screen(ChoiceScreen("Show a study", choices, self.now.plan.name), answer)
+        if self._names:
+            choices = [(name, name) for name in self._names[:MAX_STUDIES]]
+            self.app.push_screen(ChoiceScreen("Show a study", choices, self.study_name or ""), answer)
 
     def action_open(self) -> None:
         """Open the run of the cell."""
@@ -246,12 +246,16 @@ class QueueScreen(Screen[None]):
 
     # The queue
 
-    def _do(self, act: Callable[[], object], said: str = "") -> None:
-        """Change something on the disk in a thread: a worker may hold the queue for a moment."""
+    def _do(self, act: Callable[[], str | None]) -> None:
+        """Change something on the disk in a thread, one key after the other, and tell the sentence it returns.
+
+        A worker may hold the queue for a moment; what is on show may be older than the change before.
+        """
 
         async def work() -> None:
             try:
-                await asyncio.to_thread(act)
+                async with self._changes:
+                    said = await asyncio.to_thread(act)
             except AlexnetTuiError as error:
                 tell(self._alexnet, str(error), is_error=True)
             else:
@@ -264,8 +268,8 @@ class QueueScreen(Screen[None]):
     def action_pause(self) -> None:
         """Pause, or go on."""
         if self.now is not None:
-            store, name, is_paused = self._alexnet.store, self.now.plan.name, not self.now.queue.is_paused
-            self._do(lambda: study_queue.pause(store, name, is_paused))
+            name = self.now.plan.name
+            self._do(lambda: study_queue.toggle_pause(self._alexnet.store, name))
 
     def action_cancel(self) -> None:
         """Cancel a cell that waits, stop one that trains."""
@@ -293,49 +297,51 @@ class QueueScreen(Screen[None]):
 
     def action_shift(self, step: int) -> None:
         """Another turn for the cell."""
-        self._place(lambda place, count: max(0, min(place + step, count - 1)))
+        self._shift(step)
 
     def action_first(self) -> None:
         """The next turn for the cell."""
-        self._place(lambda place, count: 0)
+        self._shift(-study.MAX_CELLS)
 
-    def _place(self, where: Callable[[int, int], int]) -> None:
+    def _shift(self, step: int) -> None:
         cell, now = self.cell, self.now
         if cell is None or now is None:
             return
-        order = [one.index for one in now.waiting]
-        if cell.index not in order:
+        waiting, store = [one.index for one in now.waiting], self._alexnet.store
+        if cell.index in waiting:
+            self._do(lambda: study_queue.shift(store, now.plan.name, waiting, cell.index, step))
+        else:
             tell(self._alexnet, f"This cell is {cell.state}: it has no turn to change.")
-            return
-        target = where(order.index(cell.index), len(order))
-        order.remove(cell.index)
-        order.insert(target, cell.index)
-        self._do(lambda: study_queue.move_first(self._alexnet.store, now.plan.name, *order))
 
     # Plans and workers
 
     def action_start(self) -> None:
         """Start the worker; a paused queue goes on."""
         if self.now is not None:
-            self._start(self.now.plan.name, is_paused=self.now.queue.is_paused)
+            self._start(self.now.plan.name)
 
-    def _start(self, name: str, *, is_paused: bool = False) -> None:
-        store, at_once, worker = self._alexnet.store, self._at_once, self.worker
+    def _start(self, name: str) -> None:
+        store, find, worker = self._alexnet.store, self._find, self.worker
 
-        def act() -> None:
-            if is_paused:
+        def act() -> str:
+            now = queue_view.read(store, (), name, find)
+            if not now.first_waiting and not now.num_waiting:
+                return f"Nothing is left to do in study {name}; v shows the report."
+            if now.queue.is_paused:
                 study_queue.pause(store, name, False)
-            study_worker.start_worker(store, name, parallel=at_once, command=worker)
+            if study_worker.start_worker(store, name, parallel=now.queue.at_once, command=worker):
+                return f"A worker was started for study {name}; it goes on when the console is closed."
+            return f"A worker is at work on study {name} already."
 
-        self._do(act, f"Study {name} is being worked through; it goes on when the console is closed.")
+        self._do(act)
 
     def action_new(self) -> None:
         """Ask for a plan."""
-        queue_plans.ask(self, self.now.names if self.now else (), self._go_on_with)
+        queue_plans.ask(self, self._names, self._go_on_with)
 
     def action_reproduce(self) -> None:
         """Ask, then reproduce the whole report or go on with it."""
-        if self.now is not None and REPRODUCTION in self.now.names:
+        if REPRODUCTION in self._names:
             self.show(REPRODUCTION)
             self._start(REPRODUCTION)
         else:
@@ -343,12 +349,18 @@ class QueueScreen(Screen[None]):
 
     def _go_on_with(self, order: StudyOrder) -> None:
         """A plan is written: show it, and start it if that was asked for."""
-        self._at_once = order.at_once
-        self.show(order.name)
+        name, at_once = order.name, order.at_once
+        self.show(name)
+        self._do(lambda: study_queue.set_at_once(self._alexnet.store, name, at_once))
         if order.starts:
-            self._start(order.name)
+            self._start(name)
         else:
-            tell(self._alexnet, f"Study {order.name} is planned; ctrl+r starts it.")
+            tell(self._alexnet, f"Study {name} is planned; ctrl+r starts it.")
+
+    @property
+    def _find(self) -> Find:
+        watcher = self._alexnet.watcher
+        return finder(self._alexnet.store, watcher.histories, watcher.states)
 
     @property
     def _alexnet(self) -> "AlexnetApp":

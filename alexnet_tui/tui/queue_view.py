@@ -1,5 +1,6 @@
 """A study's queue for the console: read from the disk in one go, put in the order of work, and drawn."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from alexnet_tui import study, study_queue
+from alexnet_tui.errors import AlexnetTuiError, StoreError
+from alexnet_tui.files import open_regular
 from alexnet_tui.history import State
 from alexnet_tui.protocols import PROTOCOLS
 from alexnet_tui.store import Store
@@ -70,17 +73,41 @@ class Snapshot:
         return sum(cell.state == State.RUNNING for cell in self.cells)
 
 
-def read(store: Store, name: str | None, find: Find | None = None) -> Snapshot | None:
-    """A study, or the one most worth looking at; None where there is no study.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """The studies there are, and the one to show.
+
+    Attributes:
+        names: All studies, the newest plan first.
+        name: The one to show, or None where there is none.
+        now: How it stands, or None where that cannot be read.
+        problem: Why not, or empty.
+    """
+
+    names: tuple[str, ...] = ()
+    name: str | None = None
+    now: Snapshot | None = None
+    problem: str = ""
+
+
+def look(store: Store, name: str | None, find: Find | None = None) -> Found:
+    """A study, or the one most worth looking at if there is none of that name."""
+    names: tuple[str, ...] = ()
+    try:
+        names = tuple(newest_studies(store))
+        if name not in names:
+            name = next((one for one in names if study_queue.has_worker(store, one)), names[0] if names else None)
+        return Found(names=names, name=name, now=read(store, names, name, find) if name else None)
+    except AlexnetTuiError as error:
+        return Found(names=names, name=name, problem=printable(str(error), 400))
+
+
+def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = None) -> Snapshot:
+    """A study as it stands.
 
     Raises:
         StoreError: The plan or the queue cannot be read.
     """
-    names = newest_studies(store)
-    if not names:
-        return None
-    if name is None:
-        name = next((one for one in names if study_queue.has_worker(store, one)), names[0])
     plan = study.load(store, name)
     queue = study_queue.load(store, name)
     cells = study_queue.status(store, plan, find)
@@ -88,7 +115,7 @@ def read(store: Store, name: str | None, find: Find | None = None) -> Snapshot |
     running = [cell for cell in cells if cell.state == State.RUNNING]
     known = {cell.index for cell in (*running, *waiting)}
     return Snapshot(
-        names=tuple(names),
+        names=names,
         plan=plan,
         cells=(*running, *waiting, *(cell for cell in cells if cell.index not in known)),
         num_waiting=len(waiting),
@@ -113,11 +140,14 @@ def stamp(store: Store, name: str) -> tuple[object, ...]:
 def _last_words(store: Store, name: str) -> str:
     path = store.root / study.STUDIES / name / WORKER_LOG
     try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - _LOG_TAIL_BYTES))
-            lines = log.read().decode(errors="replace").split("\n")
-    except OSError:
+        descriptor = open_regular(path)
+    except StoreError:  # A link or a pipe says nothing.
         return ""
+    if descriptor is None:
+        return ""
+    with os.fdopen(descriptor, "rb") as log:
+        log.seek(max(0, os.fstat(descriptor).st_size - _LOG_TAIL_BYTES))
+        lines = log.read(_LOG_TAIL_BYTES).decode(errors="replace").split("\n")
     return printable(next((line.strip() for line in reversed(lines) if line.strip()), ""), 300)
 
 

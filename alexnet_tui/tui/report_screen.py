@@ -289,6 +289,7 @@ class ReportScreen(ChartScreen):
         self._path = text.strip()
         try:
             path = report_source.target(text)
+            is_there = report_source.is_there(path)
         except AlexnetTuiError as error:
             self._ask_path(str(error))
             return
@@ -297,7 +298,7 @@ class ReportScreen(ChartScreen):
             if is_sure:
                 self._write(path)
 
-        if path.exists():
+        if is_there:
             lines = [str(path), "What is in it now is lost."]
             question = ConfirmScreen("Replace this file?", lines, action="Replace", destructive=True)
             self._app.push_screen(question, answer)

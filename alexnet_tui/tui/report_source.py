@@ -76,11 +76,11 @@ def make(store: Store, source: Source, find: study_queue.Find | None = None) -> 
 
 
 def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[str, State]) -> study_queue.Find:
-    """Looks runs up among those read already; only a run that is new there is read from the disk."""
+    """Looks finished runs up among those read already; others grow under the reader's hands and are read anew."""
 
     def find(run_id: str) -> tuple[RunHistory, State] | None:
         known, state = histories.get(run_id), states.get(run_id)
-        if known is not None and state is not None:
+        if known is not None and state is State.FINISHED:
             return known, state
         try:
             return load(store, run_id, skip_steps=True)
@@ -128,12 +128,27 @@ def target(text: str) -> Path:
     """The file a person named.
 
     Raises:
-        UsageError: It has no ending of a known format.
+        UsageError: It has no ending of a known format, or begins with the home of nobody.
     """
-    path = Path(text.strip()).expanduser()
+    try:
+        path = Path(text.strip()).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{printable(text.strip(), 200)!r} begins with a home folder that is not there.") from error
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"{printable(text.strip(), 200)!r} names no format. {FORMATS_HINT}")
     return path.absolute()
+
+
+def is_there(path: Path) -> bool:
+    """Whether something would be replaced.
+
+    Raises:
+        UsageError: Nothing can be written there.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise UsageError(f"{printable(str(path), 200)!r} cannot be written ({reason_of(error)}).") from error
 
 
 def write(report: Report, path: Path) -> None:

@@ -1,15 +1,17 @@
 """What one can do to runs from any screen: stop, resume, delete, and say something about them."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.errors import AlexnetTuiError, StoreError
 from alexnet_tui.history import State
 from alexnet_tui.store import Notes
 from alexnet_tui.text import counted, format_bytes, printable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from alexnet_tui.tui.app import AlexnetApp
 
 _MAX_NAMED = 6
+_MAX_CHARS = 1 << 22
 
 
 def tell(app: "AlexnetApp", text: str, *, is_error: bool = False) -> None:
@@ -37,12 +40,28 @@ def interrupt(app: "AlexnetApp") -> None:
     tell(app, f"Press {first}q to quit; runs go on.")
 
 
+def find_folder(app: "AlexnetApp", run_id: str) -> Path | None:
+    """The folder of a run; None, and a word about it, where somebody else deleted it a moment ago."""
+    try:
+        return app.store.path(run_id)
+    except StoreError:
+        tell(app, f"{app.label_of(run_id)} is gone.", is_error=True)
+        return None
+
+
+def copy_folder(app: "AlexnetApp", run_id: str) -> None:
+    """Copy where a run is."""
+    if folder := find_folder(app, run_id):
+        app.copy(printable(str(folder.absolute()), 4000))
+
+
 def stop_run(app: "AlexnetApp", run_id: str) -> None:
     """Ask a run's trainer to leave after a checkpoint."""
     if app.watcher.states.get(run_id) is not State.RUNNING:
         tell(app, f"{app.label_of(run_id)} is not running.")
         return
     tell(app, f"Stopping {app.label_of(run_id)}; it saves a checkpoint first.")
+    app.watcher.expect(run_id)
     _in_thread(app, lambda local: local.stop(app.store, run_id))
 
 
@@ -56,6 +75,7 @@ def resume_run(app: "AlexnetApp", run_id: str) -> None:
         tell(app, "This is a reference run; press d to start one like it.")
         return
     tell(app, f"Starting {app.label_of(run_id)}.")
+    app.watcher.expect(run_id)
     trainer = app.trainer
     _in_thread(app, lambda local: local.start(app.store, run_id, **({"command": trainer} if trainer else {})))
 
@@ -88,7 +108,10 @@ def delete_runs(app: "AlexnetApp", run_ids: Sequence[str]) -> None:
         tell(app, reason, is_error=True)
         return
     kept = len(run_ids) - len(doomed)
-    lines = [lost(app, run_id) for run_id in doomed[:_MAX_NAMED]]
+    folders = {run_id: folder for run_id in doomed if (folder := find_folder(app, run_id))}
+    if not (doomed := list(folders)):
+        return
+    lines = [lost(app, run_id, folders[run_id]) for run_id in doomed[:_MAX_NAMED]]
     if len(doomed) > _MAX_NAMED:
         lines.append(f"and {len(doomed) - _MAX_NAMED} more")
     if kept:
@@ -118,15 +141,18 @@ def _delete(app: "AlexnetApp", run_id: str) -> None:
     tell(app, f"Deleted {label}.")
 
 
-def lost(app: "AlexnetApp", run_id: str) -> str:
+def lost(app: "AlexnetApp", run_id: str, directory: Path) -> str:
     """One line: what deleting a run destroys."""
-    history = app.watcher.histories[run_id]
     size_bytes, num_checkpoints = 0, 0
-    for folder, folders, files in os.walk(app.store.path(run_id)):
+    for folder, folders, files in os.walk(directory):
         if os.path.basename(folder) == "checkpoints":
             num_checkpoints = len(folders)
-        size_bytes += sum(os.lstat(os.path.join(folder, name)).st_size for name in files)
-    parts = [f"{history.num_epochs_done} of {counted(history.record.config.epochs, 'epoch')}"]
+        for name in files:
+            with contextlib.suppress(OSError):  # Deleted meanwhile.
+                size_bytes += os.lstat(os.path.join(folder, name)).st_size
+    parts = []
+    if history := app.watcher.histories.get(run_id):
+        parts.append(f"{history.num_epochs_done} of {counted(history.record.config.epochs, 'epoch')}")
     if num_checkpoints:
         parts.append(counted(num_checkpoints, "checkpoint"))
     parts.append(format_bytes(size_bytes))
@@ -136,11 +162,11 @@ def lost(app: "AlexnetApp", run_id: str) -> str:
 def edit_label(app: "AlexnetApp", run_id: str) -> None:
     """Ask for another label; empty goes back to the one the run was made with."""
     notes = app.watcher.notes.get(run_id) or Notes()
-    record = app.watcher.histories[run_id].record
+    history = app.watcher.histories.get(run_id)
     _ask(
         app,
         f"Label of {run_id}",
-        notes.label or record.label,
+        notes.label or (history.record.label if history else ""),
         lambda text: _save(app, [run_id], lambda old: msgspec.structs.replace(old, label=text.strip()), "Label"),
         hint="Empty shows the id.",
         limit=120,
@@ -178,14 +204,16 @@ def edit_note(app: "AlexnetApp", run_id: str) -> None:
 def _ask(
     app: "AlexnetApp", title: str, before: str, take: Callable[[str], None], *, hint: str, limit: int = 2000
 ) -> None:
-    """Ask for a line of text."""
+    """Ask for a line of text; one that was not changed is not taken, and a longer one of others is not cut."""
     from alexnet_tui.tui.dialogs import TextScreen  # Not needed to start.
 
+    shown = printable(before, _MAX_CHARS)
+
     def answer(text: str | None) -> None:
-        if text is not None:
+        if text is not None and text != shown:
             take(text)
 
-    app.push_screen(TextScreen(title, before, hint=hint, limit=limit), answer)
+    app.push_screen(TextScreen(title, shown, hint=hint, limit=max(limit, len(shown))), answer)
 
 
 def _save(app: "AlexnetApp", run_ids: Sequence[str], change: Callable[[Notes], Notes], what: str) -> None:

@@ -33,6 +33,7 @@ _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _NEWS_SECONDS = 1.4  # Ages of less are not worth a drawing of their own where the next news is near.
+_GONE = "gone"
 _NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
 
 
@@ -222,7 +223,7 @@ class RunScreen(ChartScreen):
         state = self.console.watcher.states.get(self.run_id, State.QUEUED)
         name, now = self._pinned_label(), asyncio.get_running_loop().time()
         num_paces = len(pinned.epochs) if pinned else 0
-        drawn = (id(history), len(history.epochs), state, id(pinned), num_paces, name)
+        drawn = (id(history), len(history.epochs), state, id(pinned), num_paces, name, empty_text(history, state))
         loss, accuracy = self.query_one("#loss", MetricChart), self.query_one("#accuracy", MetricChart)
         has_new_steps = len(history.steps) != self._num_steps and now - self._steps_drawn_at >= self._steps_rest
         if drawn != self._drawn or has_new_steps:
@@ -262,7 +263,7 @@ class RunScreen(ChartScreen):
         try:
             return str(self.console.store.path(self.run_id).absolute())
         except StoreError:
-            return "gone"
+            return _GONE
 
     def _read_log(self) -> None:
         self.run_worker(self._show_log(), group="log", exclusive=True)
@@ -344,4 +345,7 @@ class RunScreen(ChartScreen):
 
     def action_folder(self) -> None:
         """Copy where the run is; the app says what was copied."""
-        self.console.copy(printable(self._folder(), 4000))
+        if (folder := self._folder()) == _GONE:
+            self.notify(_NO_ENTRY, severity="error", markup=False)
+        else:
+            self.console.copy(printable(folder, 4000))

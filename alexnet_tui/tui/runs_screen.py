@@ -1,5 +1,6 @@
 """The home screen: every run in one table, filtered, sorted, grouped, compared to a pinned one."""
 
+import math
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
-_PREVIEW_FROM_HEIGHT = 34
+_PREVIEW_FROM_HEIGHT, _WISHED_FROM_HEIGHT = 34, 22
 
 
 def _binding(keys: str, action: str, name: str, tooltip: str, *, show: bool = True) -> Binding:
@@ -106,6 +107,7 @@ class RunsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show what is known."""
+        self._alexnet.folder.filter = self.query_one(FilterLine).text  # Without what means nothing any more.
         self.refresh_rows()
 
     def on_screen_suspend(self) -> None:
@@ -251,8 +253,8 @@ class RunsScreen(Screen[None]):
         self._preview_soon()
 
     def _has_preview(self) -> bool:
-        wish = self._alexnet.settings.preview
-        return wish == "yes" or (wish == "auto" and self.app.size.height >= _PREVIEW_FROM_HEIGHT)
+        from_height = {"yes": _WISHED_FROM_HEIGHT, "auto": _PREVIEW_FROM_HEIGHT}
+        return self.app.size.height >= from_height.get(self._alexnet.settings.preview, math.inf)
 
     def _preview_soon(self) -> None:
         if self._preview_timer is not None:
@@ -394,4 +396,4 @@ class RunsScreen(Screen[None]):
     def action_copy(self) -> None:
         """Copy the path of the run."""
         if row := self.table.row:
-            self._alexnet.copy(str(self._alexnet.store.path(row.id).resolve()))
+            run_actions.copy_folder(self._alexnet, row.id)

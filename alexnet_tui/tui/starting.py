@@ -102,11 +102,18 @@ def prepare(receiver: Widget, config: RunConfig, order: Order | None) -> None:
         error = ""
         try:
             datasets.prepare(config.data, FRONT_ENDS[config.front_end].image_size, tell)
-        except AlexnetTuiError as problem:
-            error = str(problem)
+        except Exception as problem:  # noqa: BLE001 - whatever it was, the form waits for an answer.
+            error = sentence_of(problem)
         receiver.post_message(DataReady(config.data, order, error))
 
     in_thread(work, "prepare")
+
+
+def sentence_of(error: Exception) -> str:
+    """What went wrong, for people; our own errors are sentences already."""
+    if isinstance(error, AlexnetTuiError):
+        return str(error)
+    return f"an unexpected error ({type(error).__name__}: {error}); please report it."
 
 
 def in_thread(work: Callable[[], None], name: str) -> None:

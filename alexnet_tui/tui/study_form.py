@@ -14,12 +14,13 @@ from textual.widgets import Input, Static
 from alexnet_tui.config import RunConfig, format_value
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.protocols import PROTOCOLS, REPORT, decided_text, plan_configs, size_text
+from alexnet_tui.study_queue import MAX_AT_ONCE
 from alexnet_tui.text import printable
 from alexnet_tui.tui.dialogs import DialogScreen
 from alexnet_tui.tui.form import ChoiceField, FieldEdited, FieldInfo, Option
 from alexnet_tui.variants import FRONT_ENDS
 
-MAX_AT_ONCE, MAX_SEEDS = 64, 1000
+MAX_SEEDS = 1000
 REPRODUCTION = "reproduction"
 _ALL = "all"
 _CONFIG_FIELDS = ("front_end", "data", "epochs")
@@ -87,12 +88,12 @@ class StudyOrder:
         """The seeds: ``5`` is 0 to 4, ``10-14`` those five."""
         first, dash, last = self.texts["seeds"].replace(" ", "").partition("-")
         try:
-            found = range(int(first), int(last) + 1) if dash else range(int(first))
+            start, stop = (int(first), int(last) + 1) if dash else (0, int(first))
         except ValueError:
-            found = range(0)
-        if not 0 < len(found) <= MAX_SEEDS:
+            start = stop = 0
+        if not 0 < stop - start <= MAX_SEEDS:  # Not len(range()): a number may be larger than any length.
             raise ConfigError("seeds", f"a number from 1 to {MAX_SEEDS}, or two with a dash, such as 5-9")
-        return found
+        return range(start, stop)
 
     @property
     def at_once(self) -> int:

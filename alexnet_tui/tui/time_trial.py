@@ -6,10 +6,9 @@ from textual.message import Message
 from textual.widget import Widget
 
 from alexnet_tui.config import RunConfig
-from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.estimate import step_settings
 from alexnet_tui.launch import describe
-from alexnet_tui.tui.starting import in_thread
+from alexnet_tui.tui.starting import in_thread, sentence_of
 
 
 class TrialDone(Message):
@@ -51,8 +50,8 @@ class Trials:
             seconds, error = 0.0, ""
             try:
                 seconds = describe.probe(config, command).step_milliseconds / 1000
-            except AlexnetTuiError as problem:
-                error = str(problem)
+            except Exception as problem:  # noqa: BLE001 - whatever it was, the form waits for an answer.
+                error = sentence_of(problem)
             receiver.post_message(TrialDone(config, seconds, error))
 
         in_thread(work, "trial")

@@ -399,7 +399,8 @@ def test_suspend_gives_the_terminal_back(store: Store, two: list[str]) -> None:
     assert terminal.is_clean()
     terminal.seen = b""
     os.kill(terminal.pid, signal.SIGCONT)
-    terminal.wait_for("finished")  # Drawn again, so it listens again.
+    for part in ("1 Runs", "finished", "Quit"):  # All of it is drawn again, and it listens again.
+        terminal.wait_for(part)
     terminal.send("q")
     assert terminal.finish() == 0
     assert terminal.is_clean()
@@ -426,3 +427,15 @@ async def test_ctrl_c_says_once_how_to_quit(store: Store) -> None:
         assert [one.message for one in driver.app._notifications] == ["Press q to quit; runs go on."]
         await driver.press("slash", "ctrl+c")
         assert [one.message for one in driver.app._notifications] == ["Press esc, then q to quit; runs go on."]
+
+
+@driven
+async def test_after_the_run_looked_at_last_was_deleted_the_newest_is_shown(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        c.app.open_run(two[1])
+        await c.press("1")
+        store.delete(two[1])
+        c.app.watcher.forget(two[1])
+        await c.press("3")
+        await c.wait_for(lambda: isinstance(c.app.screen, RunScreen))
+        assert c.app.screen.run_id == two[0]  # type: ignore[attr-defined]

@@ -505,3 +505,8 @@ async def test_the_crosshair_reads_the_runs_own_points_before_a_pace_line() -> N
         chart.view = View()
         chart.step_cross(-1)
         assert chart.view.cross == 9, "where there is nothing else, the pace line"
+
+
+def test_a_logarithm_hides_what_is_infinite_and_what_is_not_positive() -> None:
+    curve = Curve(name="a", x=np.arange(4.0), y=np.array([1.0, np.inf, 0.0, np.nan]))
+    assert [prepare([curve], View(log=log))[0].num_hidden for log in (False, True)] == [1, 2]

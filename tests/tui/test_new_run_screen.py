@@ -312,6 +312,24 @@ async def test_a_trial_that_fails_is_a_sentence(store: Store) -> None:
 
 
 @driven
+async def test_any_error_of_a_trial_or_of_preparing_data_is_a_sentence(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr("alexnet_tui.launch.describe.probe", fail)
+    monkeypatch.setattr("alexnet_tui.datasets.prepare", fail)
+    async with opened(store) as form:
+        await form.press("f8")
+        await form.until(lambda: "No time: an unexpected error (ValueError: no such thing)" in form.text("#help"))
+        assert not form.screen._trials.is_busy
+        await form.press("ctrl+g")
+        await form.until(lambda: form.text("#help").startswith("an unexpected error"))
+        assert form.screen._preparing == ""
+
+
+@driven
 async def test_no_trial_of_a_run_that_cannot_be(store: Store) -> None:
     async with opened(store) as form:
         form.screen.prober = answering("raise SystemExit('was asked')")  # type: ignore[misc]
@@ -374,6 +392,22 @@ async def test_keys_alone_start_a_run_and_open_it(
         assert (record.config.variant, record.config.epochs, record.label) == ("four-conv", 2, "mine")
         assert record.argv[:3] == ["alexnet-tui", "run", "four-conv"]
         await form.until(lambda: load(store, run_id)[1] is State.FINISHED)
+
+
+@driven
+async def test_the_console_goes_on_while_runs_are_made_and_makes_them_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prepare_synthetic(monkeypatch, tmp_path)
+    async with opened(store) as form:
+        form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
+        with study.turn(store):  # A worker elsewhere has its turn.
+            await form.press("ctrl+s", "ctrl+s")
+            await form.press("f2")
+            assert form.screen.has_class("-layers")
+            assert store.ids() == []
+        await form.until(lambda: "Queued" in form.text("#help"))
+        assert len(store.ids()) == len(study.names(store)) == 1
 
 
 @driven

@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from alexnet_tui import study, study_queue
 from alexnet_tui.config import RunConfig
-from alexnet_tui.errors import LaunchError
+from alexnet_tui.errors import ConfigError, LaunchError
 from alexnet_tui.files import take_lock
 from alexnet_tui.history import State
 from alexnet_tui.launch import local
@@ -195,6 +195,19 @@ async def test_p_pauses_and_goes_on(store: Store) -> None:
 
 
 @driven
+async def test_keys_that_follow_at_once_all_count(store: Store) -> None:
+    plan = plan_study(store)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        with study.turn(store):  # As while a worker chooses: nothing is changed, nor shown, until all keys are in.
+            await driver.pilot.press("J", "J", "J", "P", "P", "P")
+        await driver.wait_for(lambda: order(screen) == [1, 2, 3, 0, 4, 5])
+        await driver.wait_for(lambda: study_queue.load(store, plan.name).is_paused)
+        await driver.wait_for(lambda: not screen._changes.locked())
+        assert study_queue.load(store, plan.name).is_paused
+
+
+@driven
 async def test_changes_made_elsewhere_appear(store: Store) -> None:
     plan = plan_study(store)
     async with console(store) as driver:
@@ -261,6 +274,38 @@ async def test_a_deleted_run_stays_deleted(store: Store) -> None:
         await driver.wait_for(lambda: order(screen) == [0, 1, 2, 4, 5])
         states = {cell.index: cell.state for cell in screen.now.cells}  # type: ignore[union-attr]
         assert states[3] == CellState.DELETED
+
+
+@pytest.mark.parametrize("file", ["mine.json", "mine/queue.json", "mine/cells.json"])
+def test_a_damaged_study_says_so_once_and_leaves_the_others_in_reach(store: Store, file: str) -> None:
+    plan_study(store, "other")
+    plan_study(store)
+    study_queue.pause(store, "mine")
+    path = store.root / "studies" / file
+    before = path.read_text() if path.exists() else "{}"
+    path.write_text("damaged")
+
+    @driven
+    async def body() -> None:
+        async with console(store, size=(120, 40)) as driver:
+            screen = await opened(driver)
+            if screen.study_name != "mine":  # A damaged plan has no date, so it is not the newest.
+                await driver.press("right_square_bracket")
+            await driver.wait_for(lambda: screen.study_name == "mine" and screen.now is None)
+            for _ in range(3):
+                screen.show(None)
+                await driver.wait_for(lambda: not screen._is_reading)
+            assert len([one for one in driver.notifications() if "cannot be read" in one]) == 1
+            assert "the study cannot be read" in said(driver)
+            await driver.press("f")
+            await driver.wait_for(lambda: "Show a study" in driver.text())
+            await driver.press("escape", "left_square_bracket")
+            await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" other"))
+            path.write_text(before)
+            await driver.press("right_square_bracket")
+            await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" mine"))
+
+    body()
 
 
 # Plans
@@ -441,9 +486,66 @@ async def test_r_reproduces_the_whole_report_after_a_yes(store: Store) -> None:
         await driver.wait_for(lambda: screen.study_name == "reproduction" and screen.now is not None)
         plan = study.load(store, "reproduction")
         assert (len(plan.configs), plan.overrides, plan.seeds) == (20, {}, [0, 1, 2, 3, 4])
-        await driver.wait_for(lambda: any("being worked through" in one for one in driver.notifications()))
+        await driver.wait_for(
+            lambda: any("A worker was started for study reproduction" in one for one in driver.notifications())
+        )
         await driver.press("r")
         assert driver.app.screen is screen, "once planned, it goes on without a question"
+
+
+def test_seeds_of_any_length_are_a_sentence() -> None:
+    for text in ("9" * 19, f"0-{'9' * 19}", "9" * 5000):
+        typed = StudyOrder(texts=defaults("x") | {"seeds": text}, starts=True)
+        with pytest.raises(ConfigError, match="from 1 to 1000"):
+            _ = typed.seeds
+
+
+@driven
+async def test_each_study_keeps_how_many_train_at_once(store: Store) -> None:
+    plan_study(store)
+    tells = (sys.executable, "-c", "import sys; print('told', sys.argv[3])")
+
+    def log(name: str) -> str:
+        path = store.root / "studies" / name / "worker.log"
+        return path.read_text() if path.exists() else ""
+
+    async with console(store) as driver:
+        screen = await opened(driver)
+        await driver.press("n")
+        await fill(driver, name="wide", data="synthetic", at_once="3")
+        await driver.press("ctrl+s")
+        await driver.wait_for(lambda: screen.now is not None and screen.now.plan.name == "wide")
+    async with console(store) as driver:
+        screen = await opened(driver, tells)
+        await driver.press("ctrl+r")
+        await driver.wait_for(lambda: log("wide") == "told 3\n")
+        screen.show("mine")
+        await driver.wait_for(lambda: screen.now is not None and screen.now.plan.name == "mine")
+        await driver.press("ctrl+r")
+        await driver.wait_for(lambda: log("mine") == "told 1\n")
+
+
+@driven
+async def test_start_tells_what_is_true(store: Store) -> None:
+    plan_study(store, "reproduction", seeds=1)
+    study_queue.pause(store, "reproduction")
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("r")
+        await driver.wait_for(
+            lambda: any("A worker was started for study rep" in one for one in driver.notifications())
+        )
+        assert not study_queue.load(store, "reproduction").is_paused, "a paused queue goes on"
+        lock = take_lock(study.study_folder(store, "reproduction"))
+        await driver.press("ctrl+r")
+        await driver.wait_for(lambda: any("at work on study rep" in one for one in driver.notifications()))
+        os.close(lock)
+        study_queue.cancel(store, "reproduction", 0)
+        study_queue.cancel(store, "reproduction", 1)
+        await driver.press("ctrl+r")
+        await driver.wait_for(
+            lambda: any("Nothing is left to do in study rep" in one for one in driver.notifications())
+        )
 
 
 # The worker
@@ -511,6 +613,20 @@ async def test_what_a_worker_said_last_is_told_and_not_obeyed(store: Store) -> N
         text = driver.text()
         assert "error: no \\x1b]0;evil\\x07 [b]d" in text
         assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("make", ["link", "pipe"])
+def test_a_log_that_is_no_regular_file_says_nothing(store: Store, tmp_path: Path, make: str) -> None:
+    plan = plan_study(store)
+    log = study.study_folder(store, plan.name) / "worker.log"
+    (tmp_path / "private").write_text("secret")
+    if make == "link":
+        log.symlink_to(tmp_path / "private")
+    else:
+        os.mkfifo(log)
+    now = queue_view.look(store, plan.name).now
+    assert now is not None
+    assert now.last_words == ""
 
 
 # What is drawn

@@ -12,11 +12,13 @@ from alexnet_tui import events as ev
 from alexnet_tui import study
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import UsageError
+from alexnet_tui.history import load
 from alexnet_tui.paper import CONTRADICTIONS, EXPERIMENTS
 from alexnet_tui.store import Store
 from alexnet_tui.text import MISSING
 from alexnet_tui.tui import report_curves, report_source, report_view
 from alexnet_tui.tui.chart import MetricChart
+from alexnet_tui.tui.dialogs import TextScreen
 from alexnet_tui.tui.report_screen import ReportScreen
 
 VALUES = {"baseline": (0.61, 0.30), "low-dropout": (0.60, 0.36), "tanh": (0.57, 0.29), "four-conv": (0.56, 0.30)}
@@ -84,7 +86,7 @@ async def test_three_seeds_are_inconclusive_and_it_says_why(store: Store) -> Non
 @driven
 async def test_pages_turn_with_brackets_and_tab(store: Store) -> None:
     write_study(store, "whole")
-    async with console(store) as driver:
+    async with console(store, size=(80, 40)) as driver:
         screen = await opened(driver)
         assert screen.page == "verdicts"
         await driver.press("right_square_bracket")
@@ -412,3 +414,28 @@ def test_marks_beyond_our_last_epoch_are_left_out(store: Store) -> None:
     assert curves_of(store, "test_accuracy") == []
     section = report_source.make(store, report_source.OWN).sections[0]
     assert "single run" not in report_view.figures(section, 80).plain
+
+
+@driven
+@pytest.mark.parametrize(("name", "reason"), [("~nosuchuser/x.html", "home folder"), ("x" * 300 + ".html", "written")])
+async def test_a_file_name_that_cannot_be_is_asked_for_again(store: Store, name: str, reason: str) -> None:
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("e")
+        driver.app.screen.query_one(Input).value = name
+        await driver.press("enter")
+        assert isinstance(driver.app.screen, TextScreen)
+        assert reason in " ".join(driver.text().split())
+
+
+def test_a_run_that_still_grows_is_read_anew_and_a_finished_one_is_not(store: Store) -> None:
+    live, done = (write_run(store, RunConfig(epochs=2, seed=seed), finish=seed == 1).id for seed in (0, 1))
+    known = {run_id: load(store, run_id) for run_id in (live, done)}
+    find = report_source.finder(
+        store, {key: found[0] for key, found in known.items()}, {key: found[1] for key, found in known.items()}
+    )
+    assert find(done) == known[done]
+    growing = find(live)
+    assert growing is not None
+    assert growing[0] is not known[live][0]
+    assert len(growing[0].epochs) == 2

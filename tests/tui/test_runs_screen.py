@@ -475,3 +475,15 @@ async def test_every_binding_has_an_id_and_a_sentence(store: Store, four: list[s
         for binding in ours:
             assert binding.tooltip.endswith("."), binding
             assert len(binding.description) <= 10, binding
+
+
+@driven
+async def test_a_remembered_filter_that_means_nothing_any_more_is_forgotten(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        c.app.folder.filter = "colour=blue"
+        c.app.remember()
+    async with console(store) as c:
+        assert c.shown == four
+        await c.press("escape")
+        assert c.shown == four
+        assert c.app.folder.filter == ""

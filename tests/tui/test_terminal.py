@@ -220,14 +220,13 @@ def test_no_color_sends_none_and_the_cursor_is_seen(open_console: Open, two: lis
 
 
 def test_a_plain_c_locale_works(open_console: Open, two: list[str]) -> None:
-    terminal = open_console(LANG="C")
+    terminal = open_console(LANG="C", LC_ALL="")
     terminal.wait_for("finished", "2 runs")
     leave(terminal)
 
 
 def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str]) -> None:
-    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    terminal = open_console(size=(120, 40), **environment)
+    terminal = open_console(size=(120, 40), LC_ALL="C")
     terminal.wait_for("+ finished", "2 runs")
     terminal.press("space", "space", "c")
     terminal.wait_for("Test accuracy", "2 runs")

@@ -214,8 +214,13 @@ class Card(Static):
         head = Content(title).stylize("bold $accent" if self.chosen else "bold")
         result = Content(self.option.result).stylize("$text-muted")
         if self.content_size.height <= 1 or self.has_class("-line"):
-            return Content.assemble(head.pad_right(max(0, 30 - len(title))), " ", result)
+            keys = ("   < > choose", "$accent") if self.chosen and self._has_keys() else ""
+            return Content.assemble(head.pad_right(max(0, 30 - len(title))), " ", result, keys)
         return Content("\n").join([head, Content(self.option.note), result])
+
+    def _has_keys(self) -> bool:
+        """Whether the field that chooses is the one being edited."""
+        return isinstance(self.parent, CardField) and self.parent.has_focus
 
 
 class CardField(Widget, can_focus=True):
@@ -265,6 +270,11 @@ class CardField(Widget, can_focus=True):
     def on_focus(self) -> None:
         """Say which field the cursor is in."""
         self.post_message(FieldFocused(self.info.name))
+        self.set_text(self.text)
+
+    def on_blur(self) -> None:
+        """The chosen card no longer says which keys choose."""
+        self.set_text(self.text)
 
     def _index(self) -> int:
         values = [card.option.value for card in self._cards]

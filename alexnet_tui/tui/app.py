@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import importlib
+import io
 import os
 import signal
 import sys
@@ -387,6 +388,8 @@ def run_console(store: Store, run_id: str | None = None) -> int:
     """
     check_terminal()
     app = AlexnetApp(store, run_id)
+    if app.ascii_only and isinstance(sys.__stderr__, io.TextIOWrapper):
+        sys.__stderr__.reconfigure(encoding="ascii", errors="replace")  # Textual draws there, its own symbols too.
     app.run()
     if running := app.num_running():
         goes, them = ("1 run goes", "it") if running == 1 else (f"{running} runs go", "them")

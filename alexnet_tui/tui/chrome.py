@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from textual.app import RenderResult
-from textual.binding import ActiveBinding
+from textual.binding import ActiveBinding, Binding
 from textual.content import Content
 from textual.events import Click
 from textual.reactive import reactive
@@ -15,6 +15,7 @@ from alexnet_tui.text import printable
 
 PLACES = (("runs", "Runs"), ("new", "New run"), ("run", "Run"), ("compare", "Compare"), ("report", "Report"))
 _ALWAYS = ("app.help", "app.quit")
+_ASCII_ARROWS = str.maketrans("←→", "<>")
 _ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
 _KEY_NAMES = {
     "question_mark": "?",
@@ -41,6 +42,12 @@ def key_name(key: str, ascii_only: bool = False) -> str:
     if key.startswith("shift+") and len(key) == 7:
         return key[6:].upper()
     return _KEY_NAMES.get(key) or (key if ascii_only else _ARROWS.get(key, key))
+
+
+def shown_key(binding: Binding, key: str, ascii_only: bool) -> str:
+    """What a binding says of one of its keys, in ASCII where the terminal has no more."""
+    shown = binding.key_display or key_name(key, ascii_only)
+    return shown.translate(_ASCII_ARROWS) if ascii_only else shown
 
 
 class TopBar(Widget):
@@ -123,7 +130,7 @@ class KeyBar(Widget):
         ascii_only = bool(getattr(self.app, "ascii_only", False))
         parts: list[Content] = []
         for item in items:
-            key = item.binding.key_display or key_name(item.binding.key, ascii_only)
+            key = shown_key(item.binding, item.binding.key, ascii_only)
             text = Content.assemble((key, "bold $accent"), " ", (item.binding.description, "$text-muted"))
             parts += (text.stylize(Style.from_meta({"press": item.binding.key})), Content("  "))
         return Content("").join(parts)

@@ -13,7 +13,7 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from alexnet_tui.tui.chrome import key_name
+from alexnet_tui.tui.chrome import shown_key
 from alexnet_tui.tui.query import HELP
 
 _PLACE_NAMES = {
@@ -50,7 +50,7 @@ def help_lines(active: Sequence[ActiveBinding], *, ascii_only: bool = False) -> 
         binding = item.binding
         if binding.id:
             keys, _ = found.setdefault(binding.id, ([], item))
-            keys += [binding.key_display or key_name(key, ascii_only) for key in binding.key.split(",")]
+            keys += [shown_key(binding, key, ascii_only) for key in binding.key.split(",")]
     lines = []
     for identifier, (keys, item) in found.items():
         place = identifier.partition(".")[0]

@@ -1,15 +1,21 @@
-"""The README says what the program does: its table of hyperparameters, its test command, its pictures.
+"""The README says what the program does: hyperparameters, the report on the reference runs, commands, pictures.
 
-``python tests/test_readme.py`` rewrites the table.
+``python tests/test_readme.py`` rewrites the table of hyperparameters and the report.
 """
 
+import os
 import re
+import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 from alexnet_tui.config import SPECS, default_of, format_value, option_name, range_text
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-START, END = "<!-- hyperparameters -->\n", "<!-- end of hyperparameters -->"
+TABLE = "<!-- hyperparameters -->\n", "<!-- end of hyperparameters -->"
+REPORT = "<!-- reference report -->\n", "<!-- end of reference report -->"
 
 
 def table() -> str:
@@ -21,9 +27,28 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def reference_report() -> str:
+    """Table and verdicts as ``alexnet-tui report`` prints them in a fresh clone, up to where they come from."""
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    with tempfile.TemporaryDirectory() as folder:  # A developer's own runs/ holds other runs too.
+        shutil.copytree(README.parent / "runs" / "reference", Path(folder, "reference"))
+        command = [sys.executable, "-m", "alexnet_tui", "report", "--runs-dir", folder]
+        done = subprocess.run(command, cwd=README.parent, env=environment, capture_output=True, check=True)
+    text = done.stdout.decode()
+    return f"```text\n{text[: text.index('Provenance')].rstrip()}\n```\n"
+
+
+def between(marks: tuple[str, str], text: str) -> str:
+    start, end = marks
+    return text[text.index(start) + len(start) : text.index(end)]
+
+
 def test_hyperparameters_are_those_of_the_program() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert text[text.index(START) + len(START) : text.index(END)] == table(), "run: python tests/test_readme.py"
+    assert between(TABLE, README.read_text(encoding="utf-8")) == table(), "run: python tests/test_readme.py"
+
+
+def test_the_report_on_the_reference_runs_is_what_the_program_prints() -> None:
+    assert between(REPORT, README.read_text(encoding="utf-8")) == reference_report(), "run: python tests/test_readme.py"
 
 
 def test_pictures_are_there() -> None:
@@ -40,5 +65,6 @@ def test_there_is_exactly_one_test_command_and_it_runs_pytest() -> None:
 
 if __name__ == "__main__":
     content = README.read_text(encoding="utf-8")
-    start, end = content.index(START) + len(START), content.index(END)
-    README.write_text(content[:start] + table() + content[end:], encoding="utf-8")
+    for marks, written in ((TABLE, table()), (REPORT, reference_report())):
+        content = content.replace("".join((marks[0], between(marks, content), marks[1])), written.join(marks))
+    README.write_text(content, encoding="utf-8")

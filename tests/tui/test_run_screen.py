@@ -414,7 +414,7 @@ def test_facts_say_ages_and_paces_in_words(store: Store, tmp_path: Path) -> None
     history.last_wall = 1000.0
     assert age(history, State.RUNNING, 1002.5).value == "2.5s ago"
     assert age(history, State.RUNNING, 1002.5).style == ""
-    assert age(history, State.RUNNING, 1100).style == "warning"
+    assert age(history, State.RUNNING, 1100).name == "started", "nothing is late while the data is prepared"
     assert age(history, State.FINISHED, 1100).name == "last event"
     assert pace_text(3.21, "base") == ("3.2 epochs ahead of base", "good")
     assert pace_text(-1.0, "base") == ("1.0 epochs behind base", "warning")
@@ -422,6 +422,11 @@ def test_facts_say_ages_and_paces_in_words(store: Store, tmp_path: Path) -> None
     assert pace_text(None, "base")[0] == "above the best of base"
     assert situation(history, State.FINISHED) == ("", "")
     assert {fact.value for fact in number_facts(history, None)} == {"–"}
+    history.fold([msgspec.structs.replace(STEP, wall=1000.0)])
+    assert [(age(history, State.RUNNING, at).name, age(history, State.RUNNING, at).style) for at in (1002.5, 1100)] == [
+        ("last point", ""),
+        ("last point", "warning"),
+    ]
 
 
 @driven

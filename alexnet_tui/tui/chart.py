@@ -22,7 +22,7 @@ from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.curves import Curve, Face, Prepared, View, full_range, prepare
 from alexnet_tui.tui.plot import Picture, draw
 from alexnet_tui.tui.raster import Ink, detect_ink
-from alexnet_tui.tui.series import Floats, nearest_index
+from alexnet_tui.tui.series import Floats, nearest_index, thin
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
@@ -251,16 +251,11 @@ class MetricChart(Widget):
         """Every place on screen where a curve has a point, pace lines aside; at most four a column."""
         ends = self._ends()
         named = [one for one in self.prepared if not one.curve.is_faint and len(one.x)]
-        chosen = [one.x[np.isfinite(one.y)] for one in named if not one.curve.is_pace]
         if ends is None or not named:
             return np.empty(0)
-        chosen = chosen or [one.x[np.isfinite(one.y)] for one in named]
-        every = np.unique(np.concatenate(chosen))
-        every = every[(every >= ends[0]) & (every <= ends[1])]
         most = 4 * max(10, self.size.width)
-        if len(every) <= most:
-            return every
-        return every[np.unique(np.linspace(0, len(every) - 1, most).astype(np.intp))]
+        chosen = [one for one in named if not one.curve.is_pace] or named
+        return thin(np.unique(np.concatenate([thin(_places_within(one, ends), most) for one in chosen])), most)
 
     def _ends(self) -> tuple[float, float] | None:
         """The x range on screen."""
@@ -338,6 +333,13 @@ class MetricChart(Widget):
     def _x_under(self, event: events.MouseEvent) -> float | None:
         offset = event.get_content_offset(self)
         return None if offset is None else self.picture.x_at(offset.x)
+
+
+def _places_within(one: Prepared, ends: tuple[float, float]) -> Floats:
+    """Where a curve has points between two places."""
+    inside = slice(np.searchsorted(one.x, ends[0]), np.searchsorted(one.x, ends[1], side="right"))
+    finite = np.isfinite(one.y[inside])
+    return one.x[inside] if finite.all() else one.x[inside][finite]
 
 
 def _stretches(rows: Sequence[int]) -> list[tuple[int, int]]:

@@ -93,10 +93,11 @@ def clean(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     keep = np.isfinite(x)
     if not keep.all():
         x, y = x[keep], y[keep]
-    if len(x) > 1 and (np.diff(x) < 0).any():
+    if (x[1:] < x[:-1]).any():
         order = np.argsort(x, kind="stable")
         x, y = x[order], y[order]
-    return x, np.where(np.isfinite(y), y, np.nan)
+    finite = np.isfinite(y)
+    return x, y if finite.all() else np.where(finite, y, np.nan)
 
 
 def count_gaps(y: Floats) -> int:
@@ -109,12 +110,13 @@ def smooth(values: Floats, smoothing: Smoothing) -> Floats:
     finite = np.isfinite(values)
     if smoothing.method is Method.NONE or not finite.any():
         return values
+    kept = values if finite.all() else values[finite]
+    is_exponential = smoothing.method is Method.EXPONENTIAL
+    smoothed = _exponential(kept, smoothing.amount) if is_exponential else _centred(kept, int(smoothing.amount))
+    if len(kept) == len(values):
+        return smoothed
     result = np.full(len(values), np.nan)
-    kept = values[finite]
-    if smoothing.method is Method.EXPONENTIAL:
-        result[finite] = _exponential(kept, smoothing.amount)
-    else:
-        result[finite] = _centred(kept, int(smoothing.amount))
+    result[finite] = smoothed
     return result
 
 
@@ -125,20 +127,21 @@ def _exponential(values: Floats, weight: float) -> Floats:
     """
     if weight <= 0:
         return values
-    length = max(1, int(np.log(_BLOCK_GROWTH) / -np.log(weight)))
     count = len(values)
-    blocks = -(-count // length)
-    padded = np.zeros(blocks * length)
-    padded[:count] = values
+    length = max(1, int(np.log(_BLOCK_GROWTH) / -np.log(weight)))
+    rows = np.zeros((-(-count // length), length))
+    result: Floats = rows.reshape(-1)[:count]
+    result[:] = values
     powers = weight ** np.arange(1, length + 1)
-    inner = np.cumsum(padded.reshape(blocks, length) / powers, axis=1) * powers * (1 - weight)
-    carries, carry = np.empty(blocks), 0.0
-    for index, last in enumerate(inner[:, -1].tolist()):
+    np.cumsum(np.divide(rows, powers, out=rows), axis=1, out=rows)
+    carries, carry = np.empty((len(rows), 1)), 0.0
+    for index, last in enumerate((rows[:, -1] * powers[-1]).tolist()):
         carries[index] = carry
         carry = carry * powers[-1] + last
-    smoothed = inner + carries[:, None] * powers
-    bias = 1 - weight ** np.arange(1, count + 1)
-    result: Floats = smoothed.reshape(-1)[:count] / bias
+    rows += carries
+    rows *= powers * (1 - weight)
+    biased = result[: int(np.log(np.finfo(float).eps / 2) / np.log(weight)) + 1]  # Later the bias is none.
+    biased /= 1 - weight ** np.arange(1, len(biased) + 1)
     return result
 
 
@@ -244,6 +247,13 @@ def finite_ends(x: Floats, y: Floats) -> Floats:
     if last is None or first_from_end is None:
         return x[:0]
     return x[[len(y) - 1 - first_from_end, last]]
+
+
+def thin(values: Floats, most: int) -> Floats:
+    """At most `most` of the values, evenly picked, the first and last among them."""
+    if len(values) <= most:
+        return values
+    return values[np.unique(np.linspace(0, len(values) - 1, most).astype(np.intp))]
 
 
 def value_at(x: Floats, y: Floats, position: float) -> float | None:

@@ -68,6 +68,7 @@ class Terminal:
     def __init__(self, command: Sequence[str]) -> None:
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["XDG_STATE_HOME"] = "/dev/null/nowhere"  # As a newcomer: nothing remembered, nothing kept.
         self.output = bytearray()
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:

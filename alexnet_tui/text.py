@@ -54,23 +54,26 @@ def format_percent(fraction: float | None, digits: int = 2) -> str:
 
 def format_points(fraction: float | None) -> str:
     """A difference of fractions in percentage points, signed: ``+0.40``."""
-    if fraction is None or not math.isfinite(fraction):
-        return MISSING
-    return f"{100 * fraction:+.2f}"
+    return MISSING if fraction is None else format_difference(100 * fraction, 2)
 
 
 def format_gap(fraction: float | None) -> str:
     """Training minus test accuracy in points, signed, as every table has it: ``+30.5``."""
-    if fraction is None or not math.isfinite(fraction):
-        return MISSING
-    return f"{100 * fraction:+.1f}"
+    return MISSING if fraction is None else format_difference(100 * fraction, 1)
+
+
+def format_difference(value: float | None, digits: int) -> str:
+    """A signed number: ``+4.7``, ``-0.31``; the minus is the hyphen that every terminal has, and zero has a plus."""
+    return MISSING if value is None or not math.isfinite(value) else f"{value:+z.{digits}f}"
 
 
 def format_loss(loss: float | None) -> str:
-    """A loss in nats with four significant digits: ``1.234``, ``inf`` and ``nan`` as such."""
+    """A loss in nats with four digits, so that columns stay even: ``1.380``, ``0.0307``, ``inf``, ``nan``."""
     if loss is None:
         return MISSING
-    return f"{loss:.4g}" if loss else "0"
+    if 0.01 <= abs(loss) < 1:
+        return f"{loss:.4f}"
+    return f"{loss:#.4g}".rstrip(".") if loss else "0"
 
 
 def format_duration(seconds: float | None) -> str:

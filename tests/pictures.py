@@ -97,6 +97,7 @@ def fixed_world(root: Path) -> Iterator[None]:
         "LC_ALL": "C.UTF-8",
         "TEXTUAL_ANIMATIONS": "none",
         "ALEXNET_TUI_DATA": str(root / "data"),
+        "ALEXNET_TUI_RUNS": str(root / "runs"),
         "XDG_STATE_HOME": str(root / "state"),
         "XDG_CONFIG_HOME": str(root / "config"),
     }
@@ -116,7 +117,6 @@ _FOREIGN = (
     "NO_COLOR",
     "SSH_CONNECTION",
     "ALEXNET_TUI_ASCII",
-    "ALEXNET_TUI_RUNS",
     "TEXTUAL_THEME",
     "TEXTUAL_COLOR_SYSTEM",
 )

@@ -14,7 +14,9 @@ from alexnet_tui.text import (
     format_bytes,
     format_clock,
     format_count,
+    format_difference,
     format_duration,
+    format_gap,
     format_loss,
     format_percent,
     format_points,
@@ -101,6 +103,21 @@ def test_durations(seconds: float | None, words: str) -> None:
 def test_other_numbers() -> None:
     assert (format_percent(0.5933), format_percent(None), format_percent(math.inf)) == ("59.33%", MISSING, MISSING)
     assert (format_points(0.004), format_points(-0.0142)) == ("+0.40", "-1.42")
+    assert (format_points(-0.00001), format_gap(-0.0002), format_gap(0.258)) == ("+0.00", "+0.0", "+25.8")
+    assert [format_difference(value, 1) for value in (4.66, -4.66, math.nan, None)] == [
+        "+4.7",
+        "-4.7",
+        MISSING,
+        MISSING,
+    ]
+    assert [format_loss(loss) for loss in (1.38, 0.3, 0.05, 12.0, 1234.0, 1e-5)] == [
+        "1.380",
+        "0.3000",
+        "0.0500",
+        "12.00",
+        "1234",
+        "1.000e-05",
+    ]
     assert [format_loss(loss) for loss in (1.23456, 0.0, math.inf, math.nan, None)] == [
         "1.235",
         "0",

@@ -17,6 +17,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
+from alexnet_tui.advice import command
 from alexnet_tui.errors import UsageError
 from alexnet_tui.history import State
 from alexnet_tui.store import Store
@@ -134,7 +135,7 @@ class AlexnetApp(App[int]):
         history = self.watcher.histories.get(run_id)
         notes = self.watcher.notes.get(run_id)
         label = (notes.label if notes else "") or (history.record.label if history else "")
-        return printable(label.strip() or run_id, 80)
+        return printable(label.strip() or run_id, 120)
 
     def num_running(self) -> int:
         """How many runs are being trained now."""
@@ -394,5 +395,5 @@ def run_console(store: Store, run_id: str | None = None) -> int:
     if running := app.num_running():
         goes, them = ("1 run goes", "it") if running == 1 else (f"{running} runs go", "them")
         with contextlib.suppress(OSError):  # The terminal may be gone.
-            sys.stderr.write(f"{goes} on in the background; alexnet-tui shows {them} again.\n")
+            sys.stderr.write(f"{goes} on in the background; `{command(root=store.root)}` shows {them} again.\n")
     return app.return_code or 0

@@ -22,6 +22,7 @@ class Measure(StrEnum):
     COUNT = "count"
     SECONDS = "seconds"
     NUMBER = "number"
+    RATE = "rate"
     SHARE = "share"
     POINTS = "points"
 

@@ -14,6 +14,7 @@ from textual.widgets import Input
 from alexnet_tui.text import printable
 
 PLACES = (("runs", "Runs"), ("new", "New run"), ("run", "Run"), ("compare", "Compare"), ("report", "Report"))
+_PAIR = 2
 _ALWAYS = ("app.help", "app.quit")
 _ASCII_ARROWS = str.maketrans("←→", "<>")
 _ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
@@ -45,8 +46,10 @@ def key_name(key: str, ascii_only: bool = False) -> str:
 
 
 def shown_key(binding: Binding, key: str, ascii_only: bool) -> str:
-    """What a binding says of one of its keys, in ASCII where the terminal has no more."""
+    """What a key bar says of a binding's key, in ASCII where the terminal has no more; two keys are parted: ``+/-``."""
     shown = binding.key_display or key_name(key, ascii_only)
+    if len(binding.key_display or "") == _PAIR:
+        shown = "/".join(shown)
     return shown.translate(_ASCII_ARROWS) if ascii_only else shown
 
 

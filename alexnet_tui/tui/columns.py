@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from alexnet_tui.history import State
-from alexnet_tui.text import format_duration, format_gap, printable, sparkline
+from alexnet_tui.text import format_duration, format_gap, format_points, printable, sparkline
 from alexnet_tui.tui.glyphs import Glyphs
 from alexnet_tui.tui.rows import RunRow
 
@@ -40,6 +40,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         title: Head of the column.
         width: Cells; the smallest where the column may grow.
         max_width: How far it may grow; `width` where it may not.
+        narrow: Cells that do where there are no more; 0 where there are none.
         rank: Importance, 0 first; the least important go when there is no room.
         cell: Text and colour class of a row.
         order: What rows are sorted by; rows without it come last either way.
@@ -57,6 +58,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     cell: Callable[[RunRow, Context, int], Cell]
     order: Callable[[RunRow, Context], SortValue]
     max_width: int = 0
+    narrow: int = 0
     align_right: bool = False
     is_descending: bool = False
     needs_pin: bool = False
@@ -119,14 +121,13 @@ def _delta(row: RunRow, context: Context, _: int) -> Cell:
     delta = delta_of(row, context)
     if delta is None:
         return context.glyphs.missing, "muted"
-    text = f"{100 * delta:+.2f}".replace("-", context.glyphs.minus)
-    return text, "good" if delta > 0 else "bad" if delta < 0 else "muted"
+    return format_points(delta), "good" if delta > 0 else "bad" if delta < 0 else "muted"
 
 
 def _gap(row: RunRow, context: Context, _: int) -> Cell:
     if row.gap is None or row.gap != row.gap:
         return context.glyphs.missing, "muted"
-    return format_gap(row.gap).replace("-", context.glyphs.minus), ""
+    return format_gap(row.gap), ""
 
 
 def _epochs_to_25(row: RunRow, context: Context, _: int) -> Cell:
@@ -180,7 +181,8 @@ COLUMNS: tuple[Column, ...] = (
         key="state",
         title="state",
         width=10,
-        rank=2,
+        narrow=1,
+        rank=4,
         cell=_state,
         order=lambda row, _: float(_STATE_ORDER.index(row.state)),
         help="What the run is doing.",
@@ -199,7 +201,7 @@ COLUMNS: tuple[Column, ...] = (
         key="variant",
         title="variant",
         width=11,
-        rank=4,
+        rank=5,
         cell=_text(lambda row: row.config.variant),
         order=lambda row, _: row.config.variant,
         help="Experiment of the report.",
@@ -217,6 +219,7 @@ COLUMNS: tuple[Column, ...] = (
         key="data",
         title="data",
         width=9,
+        max_width=12,
         rank=13,
         cell=_text(lambda row: row.config.data, "muted"),
         order=lambda row, _: row.config.data,
@@ -247,7 +250,7 @@ COLUMNS: tuple[Column, ...] = (
         key="best",
         title="best %",
         width=6,
-        rank=3,
+        rank=2,
         align_right=True,
         cell=_accuracy(lambda row: row.best, "strong"),
         order=lambda row, _: row.best,
@@ -258,7 +261,7 @@ COLUMNS: tuple[Column, ...] = (
         key="spread",
         title="sd",
         width=6,
-        rank=5,
+        rank=6,
         align_right=True,
         cell=_spread,
         order=lambda row, _: row.spread,
@@ -269,7 +272,7 @@ COLUMNS: tuple[Column, ...] = (
         key="delta",
         title="to pin",
         width=6,
-        rank=5,
+        rank=3,
         align_right=True,
         cell=_delta,
         order=delta_of,
@@ -343,39 +346,6 @@ CREATED = Column(
     help="When the run was made.",
 )
 BY_KEY = {column.key: column for column in (*COLUMNS, CREATED)}
-GAP = 2
-
-
-def fit(width: int, *, has_pin: bool, is_grouped: bool) -> list[tuple[Column, int]]:
-    """The columns that fit into `width` cells and how wide each is, the least important left out first."""
-    offered = [
-        column for column in COLUMNS if (has_pin or not column.needs_pin) and (is_grouped or not column.needs_groups)
-    ]
-    chosen: list[Column] = []
-    used = 1
-    for column in sorted(offered, key=lambda column: column.rank):
-        if used + column.width + GAP > width + 1 and chosen:
-            break
-        chosen.append(column)
-        used += column.width + GAP
-    kept = [column for column in COLUMNS if column in chosen]
-    return _grow(kept, width)
-
-
-def _grow(kept: Sequence[Column], width: int) -> list[tuple[Column, int]]:
-    widths = {column.key: column.width for column in kept}
-    spare = width - 1 - sum(widths.values()) - GAP * (len(kept) - 1)
-    growing = [column for column in kept if column.max_width]
-    while spare > 0 and growing:
-        for column in list(growing):
-            if widths[column.key] >= column.max_width:
-                growing.remove(column)
-            elif spare > 0:
-                widths[column.key] += 1
-                spare -= 1
-    if kept and spare < 0:  # Too narrow for even one column: cut it.
-        widths[kept[0].key] = max(1, widths[kept[0].key] + spare)
-    return [(column, widths[column.key]) for column in kept]
 
 
 def sorted_rows(rows: Sequence[RunRow], context: Context, key: str, *, is_descending: bool) -> list[RunRow]:

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 import msgspec
 
-from alexnet_tui.config import SPECS, format_value
+from alexnet_tui.config import SPECS, shown_value
 from alexnet_tui.history import RunHistory
-from alexnet_tui.text import MISSING, format_duration, format_gap, printable
+from alexnet_tui.text import MISSING, format_difference, format_duration, format_gap, format_points, printable
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.curves import Curve
 from alexnet_tui.tui.run_curves import places
 from alexnet_tui.tui.series import Floats, Spread, band, copy_column
 
 _NAME_CELLS = 28
+_VALUE_CELLS, _MOST_VALUE_CELLS = 18, 60
 _FEW = 3
 _ALWAYS = ("variant", "front_end", "data", "seed", "epochs")
 
@@ -42,7 +43,7 @@ METRICS = (
     Metric("Train accuracy", "train_eval_accuracy", Measure.SHARE),
     Metric("Train loss", "train_loss", Measure.NUMBER),
     Metric("Gap", "train_eval_accuracy", Measure.POINTS, minus="test_accuracy"),
-    Metric("Learning rate", "learning_rate", Measure.NUMBER),
+    Metric("Learning rate", "learning_rate", Measure.RATE),
 )
 
 
@@ -55,12 +56,14 @@ class Entry:
         histories: Its runs, at least one.
         slot: Colour, dash and marker of its curves.
         is_pinned: It is, or holds, the run others are compared to.
+        is_guest: It is only here because others are compared to it.
     """
 
     name: str
     histories: tuple[RunHistory, ...]
     slot: int
     is_pinned: bool
+    is_guest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +82,19 @@ def _percent(fraction: float) -> str:
 
 
 def _points(own: float, other: float) -> str:
-    return f"{100 * (own - other):+.2f}"
+    return format_points(own - other)
 
 
 RESULTS = (
-    Result("best %", 0, lambda history: history.best_test_accuracy, _percent, _points),
+    Result("best %", -1, lambda history: history.best_test_accuracy, _percent, _points),
     Result("last 5 %", 1, lambda history: history.final_test_accuracy, _percent, _points),
-    Result("gap", 2, lambda history: history.gap, format_gap, _points),
+    Result("gap", 2, lambda history: history.gap, format_gap, lambda own, other: format_gap(own - other)),
     Result(
         "T25 ep.",
         3,
         lambda history: history.crossing().epochs,
         lambda epochs: f"{epochs:.1f}",
-        lambda own, other: f"{own - other:+.1f}",
+        lambda own, other: format_difference(own - other, 1),
     ),
     Result("last %", 5, lambda history: history.last_test_accuracy, _percent, _points),
     Result(
@@ -110,9 +113,22 @@ def entries_of(
     *,
     is_grouped: bool,
     pinned_id: str | None,
+    guest: RunHistory | None = None,
 ) -> list[Entry]:
-    """Runs in their order, or groups of runs that differ only in their seed."""
-    names = short_names(histories, name_of)
+    """Runs in their order, or groups of runs that differ only in their seed; before them the pinned run as a guest."""
+    names = short_names([*([guest] if guest else []), *histories], name_of)
+    own = _own_entries(histories, names, name_of, is_grouped=is_grouped, pinned_id=pinned_id)
+    return [Entry(names[guest.id], (guest,), len(own), is_pinned=True, is_guest=True), *own] if guest else own
+
+
+def _own_entries(
+    histories: Sequence[RunHistory],
+    names: Mapping[str, str],
+    name_of: Callable[[str], str],
+    *,
+    is_grouped: bool,
+    pinned_id: str | None,
+) -> list[Entry]:
     if not is_grouped:
         return [
             Entry(names[history.id], (history,), slot, history.id == pinned_id)
@@ -156,10 +172,9 @@ def curve_of(
     x_axis: str,
     spread: Spread,
     *,
-    is_pace: bool = False,
     is_on_top: bool = False,
 ) -> Curve | None:
-    """An entry's curve, with a band where it holds several seeds; None without a point."""
+    """An entry's curve, with a band where it holds several seeds, a guest's as a pace line; None without a point."""
     rows = [
         (places(history, history.epochs, x_axis), metric.values(history))
         for history in entry.histories
@@ -173,7 +188,7 @@ def curve_of(
         x=rows[0][0] if merged is None else merged.x,
         y=rows[0][1] if merged is None else merged.mean,
         slot=entry.slot,
-        is_pace=is_pace,
+        is_pace=entry.is_guest,
         low=None if merged is None else merged.low,
         high=None if merged is None else merged.high,
         is_on_top=is_on_top,
@@ -216,9 +231,9 @@ class Column:
         return max(len(self.title), max(len(cell.text) for cell in self.cells) + (delta + 1 if delta else 0))
 
 
-def columns_of(entries: Sequence[Entry], pinned: RunHistory | None, *, is_grouped: bool) -> list[Column]:
-    """The table: what differs, then results with deltas to the pinned entry."""
-    base = next((entry.histories for entry in entries if entry.is_pinned), (pinned,) if pinned else ())
+def columns_of(entries: Sequence[Entry], *, is_grouped: bool, value_cells: int = _MOST_VALUE_CELLS) -> list[Column]:
+    """The table: what differs, values cut after so many cells, then results with deltas to the pinned entry."""
+    base = next((entry.histories for entry in entries if entry.is_pinned), ())
     names = differing(entries, is_grouped=is_grouped)
     names.sort(key=lambda name: name not in _ALWAYS and _is_implied(name, entries))
     columns = [
@@ -226,7 +241,8 @@ def columns_of(entries: Sequence[Entry], pinned: RunHistory | None, *, is_groupe
             name.replace("_", " "),
             index if index < _FEW and (name in _ALWAYS or not _is_implied(name, entries)) else 10 + index,
             tuple(
-                Cell(printable(format_value(getattr(entry.histories[0].record.config, name)), 18)) for entry in entries
+                Cell(printable(shown_value(name, getattr(entry.histories[0].record.config, name)), value_cells))
+                for entry in entries
             ),
             is_number=not SPECS[name].choices,
         )
@@ -271,10 +287,35 @@ def fitting(columns: Sequence[Column], width: int, name_cells: int) -> list[Colu
     return [column for column in columns if column in kept]
 
 
-def name_cells(entries: Sequence[Entry], width: int) -> int:
-    """Cells for the names."""
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a table has room for.
+
+    Attributes:
+        shown: Columns beside the names.
+        hidden: Those there is no room for, the most important first.
+        name_cells: Width of the names.
+    """
+
+    shown: Sequence[Column]
+    hidden: Sequence[Column]
+    name_cells: int
+
+
+def layout(entries: Sequence[Entry], width: int, *, is_grouped: bool) -> Layout:
+    """The table in so many cells; names and values are cut only where they would cost a column or do not fit."""
     longest = max((len(entry.name) for entry in entries), default=4)
-    return max(4, min(longest, _NAME_CELLS, width // 3))
+    room = max(4, min(longest, _NAME_CELLS, width // 3))
+    columns: list[Column] = []
+    shown: list[Column] = []
+    for value_cells in (_MOST_VALUE_CELLS, _VALUE_CELLS):
+        columns = columns_of(entries, is_grouped=is_grouped, value_cells=value_cells) if entries else []
+        shown = fitting(columns, width, room)
+        if len(shown) == len(columns):
+            break
+    spare = width - room - sum(column.width + 2 for column in shown)
+    hidden = sorted((column for column in columns if column not in shown), key=lambda column: column.rank)
+    return Layout(shown, hidden, min(max(longest, room), room + max(0, spare)))
 
 
 def known(run_ids: Iterable[str], histories: Mapping[str, RunHistory]) -> list[RunHistory]:

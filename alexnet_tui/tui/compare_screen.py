@@ -10,26 +10,24 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.widgets import Static
 
-from alexnet_tui.text import printable
+from alexnet_tui.history import RunHistory
+from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.axis import Measure
-from alexnet_tui.tui.chart import MetricChart
+from alexnet_tui.tui.chart import NUM_COLOURS, MetricChart
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.compare_data import (
     METRICS,
     Column,
     Entry,
-    columns_of,
     curve_of,
     entries_of,
-    fitting,
     known,
-    name_cells,
-    short_names,
+    layout,
 )
 from alexnet_tui.tui.console import Console, console_of
 from alexnet_tui.tui.curves import Curve, Face
 from alexnet_tui.tui.glyphs import glyphs
-from alexnet_tui.tui.linked import CHART_BINDINGS, ChartScreen
+from alexnet_tui.tui.linked import CHART_BINDINGS, ChartScreen, new_run_key
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import plain
 from alexnet_tui.tui.plane import marker_of
@@ -38,6 +36,7 @@ from alexnet_tui.tui.run_curves import X_AXES
 from alexnet_tui.tui.series import Spread
 
 _TWO_CHARTS_WIDTH = 110
+_MARGINS, _SIGN_CELLS, _FEW_CELLS = 3, 4, 8
 _X_FACES = {
     "epoch": (Measure.COUNT, "epoch"),
     "step": (Measure.COUNT, "step"),
@@ -88,6 +87,7 @@ class CompareScreen(ChartScreen):
             show=False,
         ),
         Binding("enter", "open", "Open", id="compare.open", tooltip="Look at the run of this row"),
+        new_run_key("compare"),
         *CHART_BINDINGS,
         Binding("p", "pin", "Pin", id="compare.pin", tooltip="Compare all others with the run of this row"),
     ]
@@ -123,7 +123,7 @@ class CompareScreen(ChartScreen):
     def show(self, run_ids: Sequence[str]) -> None:
         """Compare other runs; the zoom of the old ones is forgotten."""
         if tuple(run_ids) != self.run_ids:
-            self.run_ids, self.row = tuple(run_ids), 0
+            self.run_ids, self.entries = tuple(run_ids), []
             self.change_view(x_low=None, x_high=None, cross=None)
         self._refresh()
 
@@ -156,23 +156,37 @@ class CompareScreen(ChartScreen):
             return
         watcher, pinned_id = self.console.watcher, self.console.pinned_run_id
         histories = known(self.run_ids, watcher.histories)
+        guest = self._guest(histories)
+        on_show = [*histories, *([guest] if guest else [])]
         drawn = (
-            self._choices(),
+            (self.x_axis, self.metric, self.is_grouped, self.spread),
             pinned_id,
-            tuple((id(history), len(history.epochs), watcher.states.get(history.id)) for history in histories),
-            tuple(self.console.label_of(history.id) for history in histories),
+            tuple((id(history), len(history.epochs), watcher.states.get(history.id)) for history in on_show),
+            tuple(self.console.label_of(history.id) for history in on_show),
         )
-        if drawn == self._drawn:
+        if (drawn, self.row) == self._drawn:
             return
-        self._drawn = drawn
-        self.entries = entries_of(histories, self.console.label_of, is_grouped=self.is_grouped, pinned_id=pinned_id)
-        self.row = min(self.row, max(0, len(self.entries) - 1))
+        chosen = self._chosen()
+        self.entries = entries_of(
+            histories, self.console.label_of, is_grouped=self.is_grouped, pinned_id=pinned_id, guest=guest
+        )
+        self.row = self._row_of(chosen)
+        self._drawn = drawn, self.row
         self.set_class(not self.entries, "-empty")
         self._draw_charts()
         self._draw_table()
 
-    def _choices(self) -> tuple[object, ...]:
-        return self.x_axis, self.metric, self.is_grouped, self.spread, self.row
+    def _guest(self, histories: Sequence[RunHistory]) -> RunHistory | None:
+        """The pinned run, where it is not one of the runs to compare."""
+        pinned = self.console.watcher.histories.get(self.console.pinned_run_id or "")
+        return None if not histories or pinned is None or any(one.id == pinned.id for one in histories) else pinned
+
+    def _row_of(self, run_id: str | None) -> int:
+        """Where the run under the cursor is now; at first, the cursor stands on a run that was asked for."""
+        if run_id is None:
+            return next((row for row, entry in enumerate(self.entries) if not entry.is_guest), 0)
+        rows = (row for row, entry in enumerate(self.entries) if any(one.id == run_id for one in entry.histories))
+        return next(rows, min(self.row, max(0, len(self.entries) - 1)))
 
     def _draw_charts(self) -> None:
         measure, title = _X_FACES[self.x_axis]
@@ -182,37 +196,29 @@ class CompareScreen(ChartScreen):
             chart.show(self._curves(index))
 
     def _curves(self, index: int) -> list[Curve]:
-        """A chart's curves; the pinned run joins as a pace line, the row under the cursor is drawn last."""
+        """A chart's curves; a guest joins as a pace line, the row under the cursor is drawn last."""
         metric = METRICS[(self.metric + index) % len(METRICS)]
-        curves = [
+        drawn = [
             curve_of(entry, metric, self.x_axis, self.spread, is_on_top=row == self.row)
             for row, entry in enumerate(self.entries)
         ]
-        pinned = self.console.watcher.histories.get(self.console.pinned_run_id or "")
-        if pinned is not None and self.entries and not any(entry.is_pinned for entry in self.entries):
-            compared = [history for entry in self.entries for history in entry.histories]
-            name = short_names([*compared, pinned], self.console.label_of)[pinned.id]
-            entry = Entry(name, (pinned,), len(self.entries), True)
-            curves.append(curve_of(entry, metric, self.x_axis, self.spread, is_pace=True))
-        return [curve for curve in curves if curve is not None]
+        return sorted((curve for curve in drawn if curve is not None), key=lambda curve: curve.slot)
 
     def _draw_table(self) -> None:
-        width = max(10, self.size.width - 3)
-        pinned = self.console.watcher.histories.get(self.console.pinned_run_id or "")
-        columns = columns_of(self.entries, pinned, is_grouped=self.is_grouped) if self.entries else []
-        room = name_cells(self.entries, width)
-        shown = fitting(columns, width, room + 4)
+        found = layout(self.entries, max(10, self.size.width - _MARGINS) - _SIGN_CELLS, is_grouped=self.is_grouped)
+        shown, room = found.shown, found.name_cells
         lines = [self._heading(shown, room)]
         lines += [self._line(index, entry, shown, room) for index, entry in enumerate(self.entries)]
         ascii_only = self.console.ascii_only
         self.query_one("#rows", Static).update(plain(Content("\n").join(lines), ascii_only))
-        self.query_one("#status", Static).update(plain(self._status(len(columns) - len(shown)), ascii_only))
+        status = self._status([column.title for column in found.hidden])
+        self.query_one("#status", Static).update(plain(status, ascii_only))
         self.query_one("#table", VerticalScroll).scroll_to_region(
             Region(0, self.row + 1, 1, 1), animate=False, force=True
         )
 
     def _heading(self, columns: Sequence[Column], room: int) -> Content:
-        parts = [("run" if not self.is_grouped else "group").ljust(room + 4)]
+        parts = [("run" if not self.is_grouped else "group").ljust(room + _SIGN_CELLS)]
         parts += [
             column.title.rjust(column.width) if column.is_number else column.title.ljust(column.width)
             for column in columns
@@ -224,7 +230,7 @@ class CompareScreen(ChartScreen):
         name = symbols.cut(printable(entry.name, 80), room).ljust(room)
         line = Content.assemble(
             (symbols.pin if entry.is_pinned else " ", "bold $accent"),
-            (f"{marker_of(entry.slot, detect_ink())} ", f"$series-{entry.slot % 8 + 1}"),
+            (f"{marker_of(entry.slot, detect_ink())} ", _style_of(entry)),
             (name, "bold" if entry.is_pinned else ""),
             " ",
         )
@@ -238,23 +244,26 @@ class CompareScreen(ChartScreen):
             text = cell.text.rjust(column.width - len(delta)) if column.is_number else cell.text.ljust(column.width)
             line = Content.assemble(line, "  ", text, (delta, "$accent"))
         if index == self.row:
-            line = line.pad_right(max(0, self.size.width - 3 - line.cell_length))
+            line = line.pad_right(max(0, self.size.width - _MARGINS - line.cell_length))
             line = line.stylize("reverse" if self.app.no_color else "on $cursor-bg")
         return line
 
-    def _status(self, num_hidden: int) -> Content:
-        """What is compared with what, in words."""
-        runs = sum(len(entry.histories) for entry in self.entries)
-        words = [f"{runs} run{'s' * (runs != 1)}"]
-        if self.is_grouped:
-            words[0] += f" in {len(self.entries)} group{'s' * (len(self.entries) != 1)}"
-            words.append(f"band {self.spread}")
-        pinned_id = self.console.pinned_run_id
-        words.append(f"deltas to {self.console.label_of(pinned_id)}" if pinned_id else "p pins a run to compare with")
-        if num_hidden:
-            words.append(f"{num_hidden} columns more on a wider terminal")
-        if self.is_grouped:
-            words.append("means stop where the shortest seed does")
+    def _status(self, hidden: Sequence[str]) -> Content:
+        """What is compared with what, in words; what does not fit is left out."""
+        own = [entry for entry in self.entries if not entry.is_guest]
+        runs = counted(sum(len(entry.histories) for entry in own), "run")
+        pinned = next((entry.name for entry in self.entries if entry.is_pinned), "")
+        words = [
+            f"{runs} in {counted(len(own), 'group')}" if self.is_grouped else runs,
+            f"deltas to {pinned}" if pinned else "p pins a run to compare with",
+        ]
+        asides = [f"band {self.spread}", "means stop where the shortest seed does"] if self.is_grouped else []
+        if hidden:
+            count = f"{counted(len(hidden), 'column')} hidden"
+            room = self.size.width - 2 - len(" · ".join([*words, *asides[:1], ""]))
+            told = printable(f"{count}: {', '.join(hidden)}", max(1, room))
+            words.append(told if len(told) > len(count) + _FEW_CELLS else count)
+        words += asides
         kept = words[:1]
         for word in words[1:]:
             if len(" · ".join([*kept, word])) <= self.size.width - 2:
@@ -274,7 +283,7 @@ class CompareScreen(ChartScreen):
 
     def action_group(self) -> None:
         """Runs, or groups over seeds."""
-        self.is_grouped, self.row = not self.is_grouped, 0
+        self.is_grouped = not self.is_grouped
         self._refresh()
 
     def action_spread(self) -> None:
@@ -297,6 +306,13 @@ class CompareScreen(ChartScreen):
 
     def action_pin(self) -> None:
         """Compare all others with the run of the row, or with none."""
-        if run_id := self._chosen():
-            self.console.toggle_pin(run_id)
+        if self.entries:
+            members = [history.id for history in self.entries[self.row].histories]
+            pinned = self.console.pinned_run_id
+            self.console.toggle_pin(pinned if pinned in members else members[0])
             self._refresh()
+
+
+def _style_of(entry: Entry) -> str:
+    """The colour of its curves."""
+    return "$series-pinned" if entry.is_guest else f"$series-{entry.slot % NUM_COLOURS + 1}"

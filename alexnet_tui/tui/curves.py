@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from alexnet_tui.text import format_loss, format_percent, format_points
+from alexnet_tui.text import format_gap, format_loss, format_percent
 from alexnet_tui.tui import axis
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.series import SMOOTHINGS, Floats, Smoothing, clean, count_gaps, finite_ends, limits, smooth, to_log
@@ -114,9 +114,11 @@ def full_range(prepared: Sequence[Prepared], measure: Measure) -> tuple[float, f
 
 
 def format_y(value: float | None, measure: Measure) -> str:
-    """A value of the y axis for legends and tables."""
+    """A value of the y axis for legends, with the digits that tables give it."""
     if measure is Measure.POINTS:
-        return format_points(value).lstrip("+")
+        return format_gap(value)
+    if measure is Measure.RATE and value is not None:
+        return f"{value:g}"
     return format_percent(value) if measure is Measure.SHARE else format_loss(value)
 
 

@@ -117,9 +117,9 @@ class Draft:
         return self.texts[LABEL].strip()
 
     def values(self, group: str, *, differing: bool) -> list[tuple[str, str]]:
-        """Fields of a group, with their texts: those that differ from the preset, or those that do not."""
+        """Fields of a group, with their texts for people: those that differ from the preset, or those that do not."""
         return [
-            (name, self.texts[name])
+            (name, with_meaning(name, self.texts[name]))
             for name, spec in SPECS.items()
             if spec.group == group and self.differs(name) is differing
         ]
@@ -145,6 +145,21 @@ class Draft:
             return preset_settings(*(self.texts[name] for name in PRESET_FIELDS))
         except ConfigError:  # A name nobody knows lays nothing.
             return {}
+
+
+def meaning_of(name: str, text: str) -> str:
+    """What a field's text stands for where that is something else, as 0 for all; else empty."""
+    try:
+        value = parse_field(name, text) if name in SPECS else text
+    except ConfigError:
+        return ""
+    return "" if value or name not in SPECS else SPECS[name].zero
+
+
+def with_meaning(name: str, text: str) -> str:
+    """A field's text for people, with what it stands for: ``0 (all)``."""
+    meaning = meaning_of(name, text)
+    return f"{text} ({meaning})" if meaning else text
 
 
 def parse_seeds(text: str) -> int:

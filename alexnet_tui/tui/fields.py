@@ -5,7 +5,7 @@ from alexnet_tui.datasets import BUILT_IN, DatasetInfo
 from alexnet_tui.paper import EXPERIMENTS
 from alexnet_tui.text import format_bytes, format_clock, format_count, format_percent, printable
 from alexnet_tui.tui.draft import ALL_ARMS, ARMS, LABEL, MAX_SEEDS, ONE_ARM, SEEDS
-from alexnet_tui.tui.form import FieldInfo, Option
+from alexnet_tui.tui.editors import FieldInfo, Option
 from alexnet_tui.variants import FRONT_ENDS, VARIANTS
 
 TYPICAL_IMAGES = 50_000
@@ -49,7 +49,8 @@ def _field_info(name: str) -> FieldInfo:
     if TYPES[name] is bool:
         options = (Option("yes"), Option("no"))
     is_number = spec.low is not None
-    hint = " ".join(part for part in (range_text(name) if is_number else "", spec.unit) if part)
+    unit = spec.unit if spec.unit != name else ""
+    hint = " ".join(part for part in (range_text(name) if is_number else "", unit) if part)
     return FieldInfo(name, name.replace("_", " "), spec.help, hint, options)
 
 

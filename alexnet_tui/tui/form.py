@@ -1,287 +1,22 @@
-"""Widgets of a form: radio lines, cards, text fields, and the row around each. They know no hyperparameter.
-
-An editor holds one text and posts `FieldEdited` when a person changed it; setting the text from the program
-posts nothing. Plain text inputs are used throughout, because typed ones drop characters without a word.
-"""
+"""The frame of a form: the row around each editor, foldable groups, the line of help. It knows no hyperparameter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.geometry import Size
-from textual.message import Message
-from textual.reactive import reactive
+from textual.events import Resize
 from textual.widget import Widget
-from textual.widgets import Collapsible, Input, Static
+from textual.widgets import Collapsible, Static
 
-from alexnet_tui.text import printable
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One of the words a field may hold.
-
-    Attributes:
-        value: The word.
-        title: Its name for people; the word itself where empty.
-        note: A sentence about it.
-        result: A short fact, shown apart.
-    """
-
-    value: str
-    title: str = ""
-    note: str = ""
-    result: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldInfo:
-    """What a row shows around its editor.
-
-    Attributes:
-        name: Name of the field.
-        title: Label for people.
-        help: One sentence.
-        hint: Range and unit, short.
-        options: The words to choose from; a text field where there are none.
-    """
-
-    name: str
-    title: str
-    help: str
-    hint: str = ""
-    options: tuple[Option, ...] = ()
-
-
-class FieldEdited(Message):
-    """A person changed the text of a field."""
-
-    def __init__(self, name: str, text: str) -> None:
-        super().__init__()
-        self.name = name
-        self.text = text
-
-
-class FieldFocused(Message):
-    """The cursor came to a field."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-
-
-class TextField(Input):
-    """A line of text; the first escape leaves it, the arrows go to the neighbours."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave field", show=False, id="form.leave"),
-    ]
-
-    def __init__(self, info: FieldInfo) -> None:
-        super().__init__(compact=True, id=f"edit-{info.name}")
-        self.info = info
-        self.cursor_blink = False
-
-    @property
-    def text(self) -> str:
-        """What the field says."""
-        return self.value
-
-    def set_text(self, text: str) -> None:
-        """Say something else without telling anyone."""
-        if text != self.value:
-            with self.prevent(Input.Changed):
-                self.value = text
-
-    def action_leave(self) -> None:
-        """Give up the cursor, keep the text."""
-        self.screen.set_focus(None)
-
-    def on_focus(self) -> None:
-        """Say which field the cursor is in."""
-        self.post_message(FieldFocused(self.info.name))
-
-
-class ChoiceField(Widget, can_focus=True):
-    """Words in one line, one of them chosen with left and right; too many for the line show one at a time."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(-1)", "Previous", show=False, id="form.previous", tooltip="Choose the word before."),
-        Binding("right,space", "move(1)", "Next", show=False, id="form.next", tooltip="Choose the next word."),
-    ]
-
-    text: reactive[str] = reactive("")
-
-    def __init__(self, info: FieldInfo) -> None:
-        super().__init__(id=f"edit-{info.name}")
-        self.info = info
-        self.options: tuple[Option, ...] = info.options
-
-    def set_text(self, text: str) -> None:
-        """Choose a word without telling anyone; one that is not offered is added."""
-        if text not in self._values():
-            self.options = (*self.options, Option(text))
-        self.text = text
-
-    def set_options(self, options: Sequence[Option]) -> None:
-        """Offer other words; the chosen one stays."""
-        self.options = tuple(options)
-        self.set_text(self.text)
-        self.refresh()
-
-    @property
-    def note(self) -> str:
-        """The sentence about the chosen word."""
-        return next((option.note for option in self.options if option.value == self.text), "")
-
-    def render(self) -> Content:
-        """The words with the chosen one marked, or only that one where the line is short."""
-        parts = [self._part(option) for option in self.options]
-        if sum(len(part.plain) for part in parts) + 2 * len(parts) - 2 <= self.size.width:
-            return Content("  ").join(parts)
-        values = self._values()
-        place = values.index(self.text) + 1 if self.text in values else 0
-        shown = Content(printable(self.text, 40)).stylize("$accent bold")
-        return Content.assemble("< ", shown, " > ", (f"{place}/{len(values)}", "$text-muted"))
-
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """One line, whatever there is to say."""
-        return 1
-
-    def action_move(self, step: int) -> None:
-        """Choose a neighbour; the ends hold."""
-        values = self._values()
-        index = values.index(self.text) if self.text in values else 0
-        self.choose(values[max(0, min(len(values) - 1, index + step))])
-
-    def choose(self, value: str) -> None:
-        """Choose a word as a person does."""
-        if value != self.text:
-            self.text = value
-            self.post_message(FieldEdited(self.info.name, value))
-
-    def on_click(self, event: events.Click) -> None:
-        """Choose the word under the mouse."""
-        edge = 0
-        for option in self.options:
-            edge += len(self._part(option).plain) + 2
-            if event.x < edge:
-                self.choose(option.value)
-                return
-
-    def on_focus(self) -> None:
-        """Say which field the cursor is in."""
-        self.post_message(FieldFocused(self.info.name))
-
-    def _values(self) -> list[str]:
-        return [option.value for option in self.options]
-
-    def _part(self, option: Option) -> Content:
-        chosen = option.value == self.text
-        word = f"{radio(self.app, chosen)} {printable(option.title or option.value, 40)}"
-        return Content(word).stylize("$accent bold" if chosen else "$text-muted")
-
-
-def radio(app: object, chosen: bool) -> str:
-    """The mark before a word, in plain letters where the terminal has no others."""
-    if getattr(app, "ascii_only", False):
-        return "(*)" if chosen else "( )"
-    return "◉" if chosen else "○"
-
-
-class Card(Static):
-    """One option with its sentence; `CardField` chooses."""
-
-    def __init__(self, option: Option) -> None:
-        super().__init__(classes="card")
-        self.option = option
-        self.chosen = False
-
-    def show(self, chosen: bool) -> None:
-        """Draw the card as chosen or not."""
-        self.chosen = chosen
-        self.set_class(chosen, "-chosen")
-        self.refresh(layout=True)
-
-    def render(self) -> Content:
-        """Title, result and sentence; the style sheet decides how much of it fits."""
-        title = f"{radio(self.app, self.chosen)} {self.option.title or self.option.value}"
-        head = Content(title).stylize("bold $accent" if self.chosen else "bold")
-        result = Content(self.option.result).stylize("$text-muted")
-        if self.content_size.height <= 1 or self.has_class("-line"):
-            keys = ("   < > choose", "$accent") if self.chosen and self._has_keys() else ""
-            return Content.assemble(head.pad_right(max(0, 30 - len(title))), " ", result, keys)
-        return Content("\n").join([head, Content(self.option.note), result])
-
-    def _has_keys(self) -> bool:
-        """Whether the field that chooses is the one being edited."""
-        return isinstance(self.parent, CardField) and self.parent.has_focus
-
-
-class CardField(Widget, can_focus=True):
-    """Options as cards side by side, or as lines where the screen is narrow; only left and right choose."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(-1)", "Previous", show=False, id="form.card_left", tooltip="Choose the card before."),
-        Binding("right,space", "move(1)", "Next", show=False, id="form.card_right", tooltip="Choose the next card."),
-    ]
-
-    def __init__(self, info: FieldInfo) -> None:
-        super().__init__(id=f"edit-{info.name}")
-        self.info = info
-        self.text = info.options[0].value
-        self._cards = [Card(option) for option in info.options]
-
-    def compose(self) -> ComposeResult:
-        """One card an option."""
-        yield from self._cards
-
-    def on_mount(self) -> None:
-        """Draw the first choice."""
-        self.set_text(self.text)
-
-    def set_text(self, text: str) -> None:
-        """Choose a card without telling anyone."""
-        self.text = text
-        for card in self._cards:
-            card.show(card.option.value == text)
-
-    def action_move(self, step: int) -> None:
-        """Choose a neighbour; the ends hold."""
-        index = self._index()
-        self.choose(self._cards[max(0, min(len(self._cards) - 1, index + step))].option.value)
-
-    def choose(self, value: str) -> None:
-        """Choose a card as a person does."""
-        if value != self.text:
-            self.set_text(value)
-            self.post_message(FieldEdited(self.info.name, value))
-
-    def on_click(self, event: events.Click) -> None:
-        """Choose the card under the mouse."""
-        if isinstance(event.widget, Card):
-            self.choose(event.widget.option.value)
-
-    def on_focus(self) -> None:
-        """Say which field the cursor is in."""
-        self.post_message(FieldFocused(self.info.name))
-        self.set_text(self.text)
-
-    def on_blur(self) -> None:
-        """The chosen card no longer says which keys choose."""
-        self.set_text(self.text)
-
-    def _index(self) -> int:
-        values = [card.option.value for card in self._cards]
-        return values.index(self.text) if self.text in values else 0
-
+from alexnet_tui.text import counted, printable
+from alexnet_tui.tui.editors import ChoiceField, FieldInfo, TextField
 
 Editor = TextField | ChoiceField
+_LEFT_OUT = " +{} more"
+_FOLD_SYMBOL = 2  # A triangle and a blank.
 
 
 class FieldRow(Widget):
@@ -294,7 +29,7 @@ class FieldRow(Widget):
         self._label = Static(Content(f"  {info.title}"), classes="label")
         self._hint = Static(Content(info.hint), classes="hint")
         self._message = Static(classes="message")
-        self._shown: tuple[str, str, bool, str] | None = None
+        self._shown: tuple[str, str, str, bool, str] | None = None
 
     def compose(self) -> ComposeResult:
         """The parts, in reading order."""
@@ -311,18 +46,19 @@ class FieldRow(Widget):
         """Dim the label."""
         self.remove_class("-focused")
 
-    def show(self, text: str, *, error: str, differs: bool, preset: str) -> None:
+    def show(self, text: str, *, meaning: str, error: str, differs: bool, preset: str) -> None:
         """Bring the row up to date.
 
         Args:
             text: What the field says.
+            meaning: What the text stands for, where that is something else, or empty.
             error: Why that is no value, or empty.
             differs: It is not what the preset says.
             preset: What the preset says.
         """
         self.editor.set_text(text)
         note = error or (self.editor.note if isinstance(self.editor, ChoiceField) else "")
-        wanted = (note, error, differs, preset)
+        wanted = (note, meaning, error, differs, preset)
         if wanted == self._shown:
             return
         self._shown = wanted
@@ -330,14 +66,15 @@ class FieldRow(Widget):
         self._label.update(Content(f"{bullet if differs else ' '} {self.info.title}"), layout=False)
         self.set_class(differs, "-differs")
         self.set_class(bool(error), "-invalid")
-        default = f"preset {printable(preset, 30)}" if differs else ""
-        self._hint.update(Content(" · ".join(part for part in (self.info.hint, default) if part)), layout=False)
+        told = (f"= {meaning}" if meaning else "", self.info.hint, f"preset {printable(preset, 80)}" if differs else "")
+        # Beside words to choose from, the hint takes no more than it needs.
+        self._hint.update(Content(" · ".join(part for part in told if part)), layout=bool(self.info.options))
         self._message.update(Content(printable(note, 300)))
         self._message.display = bool(note)
 
 
 class FieldGroup(Collapsible, inherit_css=False):
-    """A foldable group of rows; folded, its title tells the values in one line.
+    """A foldable group of rows; folded, its title tells the values that its line has room for.
 
     It does without Textual's own style: a `:focus-within` rule in it would style every row anew at each key.
     """
@@ -346,14 +83,39 @@ class FieldGroup(Collapsible, inherit_css=False):
         super().__init__(*rows, title="", collapsed=True, classes="group")
         self.group = group
         self.rows = tuple(rows)
+        self._told: list[tuple[str, str]] = []
+        self._width = 0
+
+    @property
+    def help(self) -> str:
+        """What the heading stands for, and what a key does to it."""
+        return f"{counted(len(self.rows), 'field')}; enter {'opens' if self.collapsed else 'folds'} them."
 
     def show_values(self, differing: Sequence[str], others: Sequence[str]) -> None:
-        """Write the title: what differs from the preset, and, while folded, the rest."""
-        told = {"bold $accent": differing, "$text-muted": others if self.collapsed else ()}
-        parts = [Content(f"{self.group:<14}").stylize("bold")]
-        for style, words in told.items():
-            parts.append(Content(printable("".join(f"{word}, " for word in words), 300)).stylize(style))
-        self.title = Content("").join(parts).rstrip(", ")  # type: ignore[assignment]
+        """Tell in the title what differs from the preset, and, while folded, the rest."""
+        self._told = [(printable(word, 100), "bold $accent") for word in differing]
+        self._told += [(printable(word, 100), "$text-muted") for word in others if self.collapsed]
+        self._draw()
+
+    def on_resize(self, event: Resize) -> None:
+        """There is room for more, or for less."""
+        if event.size.width != self._width:
+            self._width = event.size.width
+            self._draw()
+
+    def _draw(self) -> None:
+        """Write the title: as many values as fit whole, and how many do not."""
+        title, left = Content(f"{self.group:<14}").stylize("bold"), len(self._told)
+        room = (self._width or 1000) - _FOLD_SYMBOL
+        for word, style in self._told:
+            left -= 1
+            comma = "," if left else ""
+            rest = len(_LEFT_OUT.format(left)) if left else 0
+            if title.cell_length + len(word) + len(comma) + 1 + rest > room:
+                title += Content(_LEFT_OUT.format(left + 1)[1:]).stylize("$text-muted")
+                break
+            title += Content(word + comma).stylize(style) + " "
+        self.title = title.rstrip()  # type: ignore[assignment]
 
 
 class HelpLine(Static):

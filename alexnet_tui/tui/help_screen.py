@@ -13,7 +13,7 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from alexnet_tui.tui.chrome import shown_key
+from alexnet_tui.tui.chrome import key_name
 from alexnet_tui.tui.query import HELP
 
 _PLACE_NAMES = {
@@ -43,6 +43,31 @@ class HelpLine:
     text: str
 
 
+WORDS = tuple(
+    HelpLine(group="Words", keys=word, text=text)
+    for word, text in (
+        ("best %", "The highest test accuracy of any epoch; chosen on the test set, as the report does."),
+        ("last 5 %", "The mean test accuracy of the last five epochs."),
+        (
+            "gap",
+            "Accuracy on the training set, in evaluation mode, minus that on the test set, in points, mean of the last"
+            " five epochs: how far the run overfits.",
+        ),
+        (
+            "T25",
+            "Epochs of training until the error on the training set, in evaluation mode, first fell to 25%; between"
+            " two epochs on a straight line.",
+        ),
+        (
+            "T25 Keras",
+            "The same by the error that Keras prints: averaged while an epoch trains, with dropout and augmentation.",
+        ),
+        ("to pin", "A run's figure minus the pinned run's, which is the baseline."),
+    )
+)
+"""What the figures on the screens mean."""
+
+
 def help_lines(active: Sequence[ActiveBinding], *, ascii_only: bool = False) -> list[HelpLine]:
     """One line for each act that has an id, in the order of the bindings; several keys of one act share it."""
     found: dict[str, tuple[list[str], ActiveBinding]] = {}
@@ -50,14 +75,14 @@ def help_lines(active: Sequence[ActiveBinding], *, ascii_only: bool = False) -> 
         binding = item.binding
         if binding.id:
             keys, _ = found.setdefault(binding.id, ([], item))
-            keys += [shown_key(binding, key, ascii_only) for key in binding.key.split(",")]
+            keys += [key_name(key, ascii_only) for key in binding.key.split(",")]
     lines = []
     for identifier, (keys, item) in found.items():
         place = identifier.partition(".")[0]
         lines.append(
             HelpLine(
                 group=_PLACE_NAMES.get(place, place.replace("-", " ").capitalize()),
-                keys=" ".join(dict.fromkeys(keys)),
+                keys="  ".join(dict.fromkeys(keys)),
                 text=item.binding.tooltip or item.binding.description,
             )
         )
@@ -83,7 +108,7 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self, lines: Sequence[HelpLine], *, shows_filter: bool = False) -> None:
         super().__init__()
-        self._lines = list(lines)
+        self._lines = [*lines, *WORDS]
         if shows_filter:
             self._lines += [HelpLine(group="Filter words", keys=word, text=text) for word, text in HELP]
 

@@ -49,6 +49,13 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
     Binding("escape", "step_out", "Back", id="chart.escape", show=False),
 )
 """Keys for charts; a screen lists them behind those of its own that matter more on a narrow key bar."""
+CHART_ACTS = frozenset(("cross", "zoom", "pan", "reset_zoom", "log", "smooth", "clip"))
+"""What these keys do, stepping out aside, which leads on to the screen before."""
+
+
+def new_run_key(place: str) -> Binding:
+    """The key that starts a run, the same on every screen about runs."""
+    return Binding("n", "app.place('new')", "New", id=f"{place}.new", tooltip="Start a run")
 
 
 class ChartScreen(Screen[None]):

@@ -4,50 +4,41 @@ Every field is generated from `config.SPECS`; only the three with something to t
 variant, the front end and the data set - are known by name, in `fields`.
 """
 
-import asyncio
 import platform
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.reactive import Reactive
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Button, Collapsible, Input, Static
+from textual.widgets._collapsible import CollapsibleTitle
 
-from alexnet_tui import datasets, study_worker
 from alexnet_tui.config import SPECS, RunConfig
 from alexnet_tui.errors import AlexnetTuiError, ConfigError
-from alexnet_tui.launch import describe, local
+from alexnet_tui.launch import describe
 from alexnet_tui.tui import fields, run_summary, starting
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.console import console_of
-from alexnet_tui.tui.dialogs import ConfirmScreen
-from alexnet_tui.tui.draft import Draft
-from alexnet_tui.tui.form import (
-    CardField,
-    ChoiceField,
-    FieldEdited,
-    FieldFocused,
-    FieldGroup,
-    FieldRow,
-    FormScroll,
-    HelpLine,
-    TextField,
-)
+from alexnet_tui.tui.draft import Draft, meaning_of, with_meaning
+from alexnet_tui.tui.editors import CardField, ChoiceField, FieldEdited, TextField
+from alexnet_tui.tui.form import FieldGroup, FieldRow, FormScroll, HelpLine
 from alexnet_tui.tui.time_trial import TrialDone, Trials
-from alexnet_tui.variants import FRONT_ENDS
 
 CARDS, DATA, OPEN_GROUP = "variant", "data", "experiment"
 _REDRAW_SECONDS = 0.08
+_BUTTONS = {
+    "start": "Start this run, or as many seeds as asked.",
+    "queue": "Start it once nothing else is being trained.",
+}
 
 
-class NewRunScreen(Screen[None]):
+class NewRunScreen(starting.StartingScreen):
     """The form; `show` fills it from a past run.
 
     Args:
@@ -58,11 +49,11 @@ class NewRunScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+r", "start", "Start", id="new.start", tooltip="Start this run, or as many seeds as asked."),
-        Binding("ctrl+s", "queue", "Queue", id="new.queue", tooltip="Start it once nothing else is being trained."),
+        Binding("ctrl+r", "start", "Start", id="new.start", tooltip=_BUTTONS["start"]),
+        Binding("ctrl+s", "queue", "Queue", id="new.queue", tooltip=_BUTTONS["queue"]),
         Binding("ctrl+g", "data", "Data", id="new.data", tooltip="Download or prepare the data set now."),
         Binding("f2", "layers", "Layers", id="new.layers", tooltip="Show the network in place of the form, or back."),
-        Binding("f3", "unfold", "Unfold", id="new.unfold", tooltip="Unfold every group of fields, or fold them."),
+        Binding("f3", "unfold", "Open", id="new.unfold", tooltip="Open every group of fields, or fold them."),
         Binding("f4", "preset", "Default", id="new.preset", tooltip="Put this field back to what the preset says."),
         Binding("f6", "clear", "Clear", id="new.clear", tooltip="Put every field back to the defaults."),
         Binding("f7", "app.place('study')", "Studies", id="new.studies", tooltip="The queues: reorder, pause, cancel."),
@@ -74,8 +65,6 @@ class NewRunScreen(Screen[None]):
 
     # Textual would redraw the whole screen whenever the cursor goes to another field.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
-    trainer: ClassVar[Sequence[str]] = local.TRAINER
-    worker: ClassVar[Sequence[str]] = study_worker.WORKER
     prober: ClassVar[Sequence[str]] = describe.COMMAND
 
     def __init__(self, template_run_id: str | None = None) -> None:
@@ -87,8 +76,6 @@ class NewRunScreen(Screen[None]):
         self._rows = {name: FieldRow(info) for name, info in self._infos.items() if name != CARDS}
         self._rows |= {info.name: FieldRow(info) for info in fields.EXTRA_FIELDS}
         self._groups: dict[str, FieldGroup] = {}
-        self._catalog: dict[str, datasets.DatasetInfo] = {}
-        self._preparing, self._is_starting = "", False
         self._redraw: Timer | None = None
         self._trials = Trials()
 
@@ -136,18 +123,22 @@ class NewRunScreen(Screen[None]):
     def show(self, template_run_id: str | None) -> None:
         """Fill the form from a past run; None keeps what is in it. The cursor begins at the top."""
         if not self.is_current and self.is_mounted:
-            self.set_focus(self._cards)
-            self.query_one("#form", FormScroll).scroll_home(animate=False)
+            self.begin_anew()
         if template_run_id is None:
             return
         try:
             config = console_of(self.app).store.record(template_run_id).config
         except AlexnetTuiError as error:
-            self._say(str(error), is_error=True)
+            self.say(str(error), is_error=True)
             return
         self.draft = Draft.of(config)
         self._refresh_all()
-        self._say(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
+        self.say(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
+
+    def begin_anew(self) -> None:
+        """The cursor is where the form begins."""
+        self.set_focus(self._cards)
+        self.query_one("#form", FormScroll).scroll_home(animate=False)
 
     @on(FieldEdited)
     def _edit(self, message: FieldEdited) -> None:
@@ -162,18 +153,32 @@ class NewRunScreen(Screen[None]):
 
     def _take(self, name: str, text: str) -> None:
         """A person gave a field a text."""
-        self._say("")
+        self.say("")
         for moved in self.draft.edit(name, text) | {name}:
             self._show_row(moved)
         self._show_groups()
         self._schedule_summary()
 
-    @on(FieldFocused)
-    def _explain(self, message: FieldFocused) -> None:
-        row = self._rows.get(message.name)
-        self.query_one(HelpLine).explain((row.info if row else self._infos[message.name]).help)
-        if row:
-            row.scroll_visible(animate=False)
+    @on(events.DescendantBlur)
+    def _lose_cursor(self) -> None:
+        if self.focused is None:
+            self._explain()
+
+    @on(events.DescendantFocus)
+    def _explain(self) -> None:
+        """Say what the cursor is on."""
+        match self.focused:
+            case TextField() | ChoiceField() | CardField() as editor:
+                text = editor.info.help
+                if row := self._rows.get(editor.info.name):
+                    row.scroll_visible(animate=False)
+            case CollapsibleTitle(parent=FieldGroup() as group):
+                text = group.help
+            case Button(id=str() as act):
+                text = _BUTTONS[act]
+            case _:
+                text = "esc leaves the form; down begins at its top."
+        self.query_one(HelpLine).explain(text)
 
     @on(Input.Submitted)
     def _go_on(self) -> None:
@@ -191,12 +196,17 @@ class NewRunScreen(Screen[None]):
         else:
             self._rows[name].show(
                 self.draft.texts[name],
+                meaning=meaning_of(name, self.draft.texts[name]),
                 error=self.draft.error(name),
                 differs=self.draft.differs(name),
-                preset=self.draft.preset_text(name),
+                preset=with_meaning(name, self.draft.preset_text(name)),
             )
 
     @on(Collapsible.Toggled)
+    def _follow_fold(self) -> None:
+        self._show_groups()
+        self._explain()
+
     def _show_groups(self) -> None:
         for group, widget in self._groups.items():
             told = [
@@ -222,21 +232,29 @@ class NewRunScreen(Screen[None]):
         self.query_one("#summary", Static).remove_class("-old")
         summary = self._summarise(config)
         self.query_one("#summary", Static).update(run_summary.panel(summary))
-        self.query_one("#brief", Static).update(run_summary.brief(summary), layout=False)
+        self.query_one("#brief", Static).update(run_summary.brief(summary, self.size.width - 2), layout=False)
+
+    def outlook(self, config: RunConfig) -> str:
+        """What is about to start."""
+        return run_summary.sentence(self._summarise(config))
+
+    def on_resize(self) -> None:
+        """The line of the summary has room for more, or for less."""
+        self._schedule_summary()
 
     def _summarise(self, config: RunConfig) -> run_summary.RunSummary:
         return run_summary.summarise(
             config,
             console_of(self.app).watcher.histories.values(),
             num_runs=self.draft.num_runs,
-            info=self._catalog.get(config.data, fields.TYPICAL_DATA),
+            info=self.catalog.get(config.data, fields.TYPICAL_DATA),
             host=platform.node(),
             step_seconds=self._trials.step_seconds(config),
         )
 
     @on(starting.CatalogRead)
     def _take_catalog(self, message: starting.CatalogRead) -> None:
-        self._catalog = {info.name: info for info in message.infos}
+        self.catalog = {info.name: info for info in message.infos}
         editor = self._rows[DATA].editor
         if isinstance(editor, ChoiceField):
             editor.set_options([fields.data_option(info) for info in message.infos])
@@ -258,105 +276,51 @@ class NewRunScreen(Screen[None]):
     def action_data(self) -> None:
         """Prepare the data set, and nothing else."""
         if config := self._drafted():
-            self._prepare(config, None)
+            self.prepare(config, None)
 
     def action_trial(self) -> None:
         """Time five steps of the run as it stands."""
         if config := self._drafted():
             if not self._trials.is_busy:
                 self._trials.begin(self, config, self.prober)
-            self._say("Five steps are being timed here…")
+            self.say("Five steps are being timed here…")
 
     def _drafted(self) -> RunConfig | None:
         """The run as it stands; where it cannot be, say why."""
         try:
             return self.draft.config()
         except ConfigError as error:
-            self._refuse(error.field, str(error))
+            self.refuse(error.field, str(error))
             return None
 
     @on(TrialDone)
     def _take_trial(self, message: TrialDone) -> None:
-        self._say(self._trials.take(message), is_error=bool(message.error))
+        self.say(self._trials.take(message), is_error=bool(message.error))
         self._schedule_summary()
 
     def _submit(self, *, is_queued: bool) -> None:
         bad = list(self.draft.errors())
         if bad:
             many = f"{len(bad)} fields hold" if len(bad) > 1 else "One field holds"
-            self._refuse(bad[0], f"{many} no usable value: {', '.join(name.replace('_', ' ') for name in bad)}.")
+            self.refuse(bad[0], f"{many} no usable value: {', '.join(name.replace('_', ' ') for name in bad)}.")
             return
         try:
             configs = tuple(self.draft.configs())
         except ConfigError as error:  # The last of many seeds may be beyond the largest.
-            self._refuse(error.field, str(error))
-            return
-        config, order = configs[0], starting.Order(configs=configs, label=self.draft.label, is_queued=is_queued)
-        if datasets.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
-            self._fulfil(order)
-        elif self._preparing or not starting.needs_download(config.data, self._catalog):
-            self._prepare(config, order)
+            self.refuse(error.field, str(error))
         else:
-            title, lines = starting.question(config.data, run_summary.sentence(self._summarise(config)))
-            self.app.push_screen(
-                ConfirmScreen(title, lines, action="Download and start"),
-                lambda is_sure: self._prepare(config, order) if is_sure else None,
-            )
+            self.submit(starting.Order(configs=configs, label=self.draft.label, is_queued=is_queued))
 
-    def _prepare(self, config: RunConfig, order: starting.Order | None) -> None:
-        if self._preparing:
-            self._say(f"{self._preparing} is still being prepared; wait for it.", is_error=True)
-            return
-        self._preparing = config.data
-        self._say(f"Preparing {config.data}" + (", then the run starts." if order else "."))
-        starting.prepare(self, config, order)
-
-    @on(starting.DataProgress)
-    def _tell_progress(self, message: starting.DataProgress) -> None:
-        self._say(message.sentence)
-
-    @on(starting.DataReady)
-    def _data_ready(self, message: starting.DataReady) -> None:
-        self._preparing = ""
-        starting.read_catalog(self)
-        if message.error:
-            self._refuse(DATA, message.error)
-        elif message.order is not None:
-            self._fulfil(message.order)
-        else:
-            self._say(f"{message.name} is ready.")
-
-    def _fulfil(self, order: starting.Order) -> None:
-        """Make the runs and start them; a second key meanwhile starts nothing twice."""
-        if not self._is_starting:
-            self._is_starting = True
-            self.run_worker(self._start(order), group="start")
-
-    async def _start(self, order: starting.Order) -> None:
-        store = console_of(self.app).store
-        try:
-            run_ids = await asyncio.to_thread(starting.fulfil, store, order, trainer=self.trainer, worker=self.worker)
-        except AlexnetTuiError as error:
-            self._say(str(error), is_error=True)
-            return
-        finally:
-            self._is_starting = False
-        more = " and more" if len(run_ids) > 3 else ""
-        self._say(f"Queued: {', '.join(run_ids[:3])}{more}." if order.is_queued else "")
-        if self.is_current and not order.is_queued:
-            console_of(self.app).open_run(run_ids[0])
-        elif not order.is_queued:
-            self.app.notify(f"Run {run_ids[0]} has started.", markup=False)
-
-    def _refuse(self, name: str, sentence: str) -> None:
+    def refuse(self, name: str, sentence: str) -> None:
         """Say why not, and go to the field."""
-        self._say(sentence, is_error=True)
+        self.say(sentence, is_error=True)
         if row := self._rows.get(name):
             for group in self._groups.values():
                 group.collapsed = group.collapsed and row not in group.rows
             self.call_after_refresh(row.editor.focus)
 
-    def _say(self, sentence: str, *, is_error: bool = False) -> None:
+    def say(self, sentence: str, *, is_error: bool = False) -> None:
+        """Say something in the line of help."""
         self.query_one(HelpLine).say(sentence, is_error=is_error)
 
     def action_field(self, step: int) -> None:
@@ -386,7 +350,7 @@ class NewRunScreen(Screen[None]):
         """Put every field back to the defaults."""
         self.draft = Draft()
         self._refresh_all()
-        self._say("Every field is back to its default.")
+        self.say("Every field is back to its default.")
 
     async def action_leave(self) -> None:
         """Leave the layer table, then the form."""

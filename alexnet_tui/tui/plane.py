@@ -195,8 +195,8 @@ class Plane:
             self.sheet.put(row, column, " ", "")
             column += direction
 
-    def end_labels(self, prepared: Sequence[Prepared]) -> None:
-        """Names behind the curves' last points, moved apart where they would cover each other."""
+    def end_labels(self, prepared: Sequence[Prepared], most: int) -> None:
+        """Names of at most so many cells behind the curves' last points, moved apart where they would touch."""
         wanted: list[tuple[float, int, int, Curve]] = []
         for one in prepared:
             last = self._last_seen(one)
@@ -206,7 +206,7 @@ class Plane:
         wanted.sort(key=lambda entry: -entry[0])
         placed: list[tuple[int, range]] = []
         for _, row, column, curve in wanted:
-            name = printable(curve.name, END_LABEL_CELLS)
+            name = printable(curve.name, most)
             cells = range(column + 2, column + 2 + cell_len(name))
             # Below every name it would touch that belongs to a higher curve: names stand in the order of the curves.
             above = max((other for other, taken in placed if _touch(cells, taken)), default=-1)

@@ -5,7 +5,7 @@ hides, and every curve has a dash, a marker and a name beside its colour.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from rich.cells import cell_len
@@ -23,6 +23,10 @@ import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 _SAMPLES = {False: ("──", "╌╌", "┈┈", "─╌", "┄┄", "━━"), True: ("--", "- ", "..", "-.", ". ", "==")}
 _LINES = {False: ("│", "─", "┤", "┴", "└", "┈"), True: ("|", "-", "+", "+", "+", ".")}
 _WIDTH_WITH_END_LABELS = 76
+_NAME_CELLS, _MORE_CELLS, _GAP = 24, 9, 2
+
+_Entry = list[tuple[str, str]]
+"""Texts of a legend's entry, each with its style."""
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -66,7 +70,8 @@ def draw(
         return Picture(sheet, notes=notes)
     named = [one for one in prepared if not one.curve.is_faint]
     with_ends = width >= _WIDTH_WITH_END_LABELS and len(named) > 1
-    right = min(END_LABEL_CELLS, max(cell_len(one.curve.name) for one in named)) + 2 if with_ends else 1
+    most = max(END_LABEL_CELLS, width // 5)
+    right = min(most, max(cell_len(one.curve.name) for one in named)) + 2 if with_ends else 1
     rows = height - top - 2
     y_ticks = axis.ticks(window.y_low, window.y_high, face.y, max(2, min(9, rows * 2 // 5)), log=view.log)
     left = max(len(face.x_title), max((len(tick.label) for tick in y_ticks), default=0)) + 2
@@ -79,7 +84,7 @@ def draw(
     if view.cross is not None:
         plane.cross(face, named, view.cross)
     if with_ends:
-        plane.end_labels(named)
+        plane.end_labels(named, most)
     return Picture(sheet, window, left, top, notes)
 
 
@@ -144,33 +149,55 @@ def _head(
     aside = (" . " if ink is Ink.ASCII else " · ").join(notes)
     fits = cell_len(aside) + column <= sheet.width
     free = sheet.width - (cell_len(aside) + 2 if aside and fits else 0)
-    entries = [_legend_entry(one, face, view, ink) for one in prepared if not one.curve.is_faint]
-    row = _legend(sheet, entries, column, free)
+    named = [one for one in prepared if not one.curve.is_faint]
+    row = _legend(sheet, lambda cells: [_legend_entry(one, face, view, ink, cells) for one in named], column, free)
     if aside:  # What is hidden is said, if it takes a line of its own.
         sheet.put(0 if fits else row, sheet.width - cell_len(aside) if fits else 0, aside, "label")
     return row if fits else row + 1
 
 
-def _legend(sheet: Sheet, entries: Sequence[list[tuple[str, str]]], column: int, free: int) -> int:
-    """Names and values, as many as a few lines hold, and how many more there are; the first row below."""
-    row, last = 0, max(1, min(4, sheet.height // 5))
-    for index, entry in enumerate(entries):
-        size = sum(cell_len(text) for text, _ in entry)
-        room = free if row == 0 else sheet.width
-        if row == last and index + 1 < len(entries):
-            room -= 9
-        if column and column + size > room:
-            if row == last:
-                sheet.put(row, column, f"+{len(entries) - index} more", "label")
-                break
-            row, column = row + 1, 0
+def _legend(sheet: Sheet, entries_of: Callable[[int], list[_Entry]], column: int, free: int) -> int:
+    """Names and values, as many as a few lines hold, and how many more there are; the first row below.
+
+    Names are cut only where whole ones would take another line, leave a curve out, or push a value off the sheet.
+    """
+    entries, whole = entries_of(_NAME_CELLS), entries_of(sheet.width)
+    places, wanted = (_legend_places(sheet, these, column, free) for these in (entries, whole))
+    is_inside = all(_size(entry) <= sheet.width for entry in whole)
+    if is_inside and len(wanted) == len(places) and [row for row, _ in wanted[-1:]] == [row for row, _ in places[-1:]]:
+        entries, places = whole, wanted
+    row = 0
+    for (row, column), entry in zip(places, entries, strict=False):
         for text, style in entry:
             column = sheet.put(row, column, text, style)
-        column += 2
+        column += _GAP
+    if len(places) < len(entries):
+        sheet.put(row, column, f"+{len(entries) - len(places)} more", "label")
     return row + 1
 
 
-def _legend_entry(one: Prepared, face: Face, view: View, ink: Ink) -> list[tuple[str, str]]:
+def _legend_places(sheet: Sheet, entries: Sequence[_Entry], column: int, free: int) -> list[tuple[int, int]]:
+    """Row and column of each entry that fits into the legend's lines."""
+    places: list[tuple[int, int]] = []
+    row, last = 0, max(1, min(4, sheet.height // 5))
+    for index, entry in enumerate(entries):
+        room = free if row == 0 else sheet.width
+        if row == last and index + 1 < len(entries):
+            room -= _MORE_CELLS
+        if column and column + _size(entry) > room:
+            if row == last:
+                break
+            row, column = row + 1, 0
+        places.append((row, column))
+        column += _size(entry) + _GAP
+    return places
+
+
+def _size(entry: _Entry) -> int:
+    return sum(cell_len(text) for text, _ in entry)
+
+
+def _legend_entry(one: Prepared, face: Face, view: View, ink: Ink, cells: int) -> _Entry:
     samples = _SAMPLES[ink is Ink.ASCII]
     sample = samples[2 if one.curve.is_pace else one.curve.slot % len(samples)]
     marker = marker_of(one.curve.slot, ink)
@@ -180,7 +207,7 @@ def _legend_entry(one: Prepared, face: Face, view: View, ink: Ink) -> list[tuple
     else:
         last = last_finite(one.plain)
         value = None if last is None else float(one.plain[last])
-    name = printable(one.curve.name, 24)
+    name = printable(one.curve.name, cells)
     return [(f"{sample}{marker} ", style), (f"{name} ", "name"), (format_y(value, face.y), "value")]
 
 

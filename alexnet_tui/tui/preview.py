@@ -7,7 +7,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from alexnet_tui.config import format_value
+from alexnet_tui.config import shown_value
 from alexnet_tui.events import Failed
 from alexnet_tui.history import RunHistory
 from alexnet_tui.text import MISSING, format_duration, format_gap, format_percent, format_points, printable
@@ -52,19 +52,29 @@ class RunPreview(Horizontal):
             await self.mount(self._chart, before=0)
         curves = []
         if pinned is not None and row is not None and pinned.id != row.id:
-            curves.append(_curve(pinned, is_pace=True))
+            curves.append(_curve(pinned, row, is_pace=True))
         if row is not None:
-            curves.append(_curve(row))
+            curves.append(_curve(row, pinned))
         self._chart.show(curves)
 
 
-def _curve(row: RunRow, *, is_pace: bool = False) -> "Curve":
+def _name(row: RunRow, other: RunRow | None) -> str:
+    """What to call a curve: the label, or variant and seed where these tell it from the other; else more of its id."""
+    if row.is_labelled:
+        return row.name
+    seeds = f"n={row.num_counted}" if row.is_group else f"s{row.config.seed}"
+    own, others = ((one.config.variant, one.config.seed) if one else None for one in (row, other))
+    is_told_apart = own != others or (other is not None and other.id == row.id)
+    return f"{row.config.variant} {seeds if is_told_apart else row.name}"
+
+
+def _curve(row: RunRow, other: RunRow | None, *, is_pace: bool = False) -> "Curve":
     from alexnet_tui.tui.curves import Curve
     from alexnet_tui.tui.series import copy_column
 
     values = copy_column(row.curve)
     return Curve(
-        name=row.name if row.is_labelled else f"{row.config.variant} {row.name}",
+        name=_name(row, other),
         x=copy_column([float(epoch) for epoch in range(1, len(values) + 1)]),
         y=values,
         is_pace=is_pace,
@@ -120,7 +130,7 @@ def _figures(row: RunRow, pinned: RunRow | None) -> Content:
 
 
 def _changes(row: RunRow) -> str:
-    changed = [f"{name}={format_value(value)}" for name, (_, value) in row.config.changes().items()]
+    changed = [f"{name}={shown_value(name, value)}" for name, (_, value) in row.config.changes().items()]
     kept = [text for text in changed if not text.startswith(("seed=", "epochs=", "data="))]
     more = f" and {len(kept) - _MAX_CHANGES} more" if len(kept) > _MAX_CHANGES else ""
     return ", ".join(kept[:_MAX_CHANGES]) + more

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -357,7 +358,7 @@ class QueueScreen(Screen[None]):
         else:
             tell(self._alexnet, f"Study {name} is planned; ctrl+r starts it.")
 
-    @property
+    @cached_property
     def _find(self) -> Find:
         watcher = self._alexnet.watcher
         return finder(self._alexnet.store, watcher.histories, watcher.states)

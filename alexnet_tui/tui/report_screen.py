@@ -1,6 +1,7 @@
 """The Report place: our table beside the published one, the three verdicts, and where the report contradicts itself."""
 
 import asyncio
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -14,6 +15,7 @@ from textual.widgets import ContentSwitcher, Static
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.history import State
 from alexnet_tui.report import Report, Section
+from alexnet_tui.study_queue import Find
 from alexnet_tui.text import printable
 from alexnet_tui.tui import report_curves, report_source, report_view
 from alexnet_tui.tui.axis import Measure
@@ -144,9 +146,8 @@ class ReportScreen(ChartScreen):
 
     async def _make(self, source: Source) -> None:
         store, watcher = self._app.store, self._app.watcher
-        find = report_source.finder(store, watcher.histories, watcher.states)
         try:
-            report = await asyncio.to_thread(report_source.make, store, source, find)
+            report = await asyncio.to_thread(report_source.make, store, source, self._find)
         except AlexnetTuiError as error:
             self.report = None
             self._say(str(error), is_error=True)
@@ -156,6 +157,11 @@ class ReportScreen(ChartScreen):
             self._draw()
         self._is_reading = False
         self._read_if(watcher.states != self._seen)
+
+    @cached_property
+    def _find(self) -> Find:
+        watcher = self._app.watcher
+        return report_source.finder(self._app.store, watcher.histories, watcher.states)
 
     @property
     def section(self) -> Section | None:

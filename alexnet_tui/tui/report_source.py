@@ -1,15 +1,17 @@
 """What the Report screen asks for outside the screen's thread: a report built from the store, and its file."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alexnet_tui import study, study_queue
-from alexnet_tui.errors import AlexnetTuiError, RunNotFoundError, StoreError, UsageError
+from alexnet_tui.errors import AlexnetTuiError, StoreError, UsageError
 from alexnet_tui.files import reason_of, write_atomic
 from alexnet_tui.gather import gather
-from alexnet_tui.history import RunHistory, State, load
-from alexnet_tui.report import Report, build
+from alexnet_tui.history import RunHistory, State
+from alexnet_tui.report import Report, build_gathered
+from alexnet_tui.run_cache import RunCache
 from alexnet_tui.store import REFERENCE, Store
 from alexnet_tui.text import counted, printable
 
@@ -71,21 +73,22 @@ def make(store: Store, source: Source, find: study_queue.Find | None = None) -> 
     Raises:
         AlexnetTuiError: The runs or the plan cannot be read; the sentence says why.
     """
-    found = gather(store, source.names, find=find)
-    return build(found.histories, found.states, title=found.title, problems=found.problems, absent=found.absent)
+    return build_gathered(gather(store, source.names, find=find))
 
 
 def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[str, State]) -> study_queue.Find:
-    """Looks finished runs up among those read already; others grow under the reader's hands and are read anew."""
+    """Looks finished runs up among those read already; of the others it reads what is new since it last looked.
+
+    Those grow under the watcher's hands, so they are not looked up there. Keep it: it knows how far it has read.
+    """
+    cache, turn = RunCache(store), threading.Lock()
 
     def find(run_id: str) -> tuple[RunHistory, State] | None:
         known, state = histories.get(run_id), states.get(run_id)
         if known is not None and state is State.FINISHED:
             return known, state
-        try:
-            return load(store, run_id, skip_steps=True)
-        except RunNotFoundError:
-            return None
+        with turn:  # A report that is asked for again is read by a second thread.
+            return cache.find(run_id)
 
     return find
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from alexnet_tui.config import RunConfig, format_value
+from alexnet_tui.config import RunConfig, shown_value
 from alexnet_tui.history import RunHistory, State
 from alexnet_tui.store import Notes
 from alexnet_tui.text import printable
@@ -153,7 +153,7 @@ def _common_name(rows: Sequence[RunRow]) -> str:
     if _have_one_label(rows):
         return rows[0].name
     config = rows[0].config
-    changes = [f"{name}={format_value(new)}" for name, (_, new) in config.changes().items() if name != "seed"]
+    changes = [f"{name}={shown_value(name, new)}" for name, (_, new) in config.changes().items() if name != "seed"]
     return printable(" ".join([config.front_end, *changes]), 200)
 
 

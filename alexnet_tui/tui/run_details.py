@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textual.content import Content
 
-from alexnet_tui.config import SPECS, Value, format_value
+from alexnet_tui.config import SPECS, Value, shown_value
 from alexnet_tui.errors import StoreError
 from alexnet_tui.history import RunHistory
 from alexnet_tui.store import EVENTS_FILE, EventReader
@@ -40,8 +40,8 @@ def _heading(text: str) -> Content:
 
 def _setting(name: str, value: Value, default: Value | None) -> Content:
     spec = SPECS[name]
-    shown = printable(format_value(value), 60)
-    was = "" if default is None else f"default {printable(format_value(default), 60)}"
+    shown = printable(shown_value(name, value), 400)
+    was = "" if default is None else f"default {printable(shown_value(name, default), 400)}"
     aside = " · ".join(part for part in (was, spec.unit) if part)
     return Content.assemble(
         ("  " + name.replace("_", " ").ljust(_NAME_CELLS), "$text-muted"),

@@ -1,7 +1,7 @@
 """What the Run screen says in words: pure functions from a history to short facts; no widget, no disk."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from alexnet_tui import events as ev
@@ -10,6 +10,7 @@ from alexnet_tui.text import (
     MISSING,
     format_bytes,
     format_count,
+    format_difference,
     format_duration,
     format_gap,
     format_loss,
@@ -103,10 +104,10 @@ def progress_facts(history: RunHistory, state: State) -> Iterator[Fact]:
         yield Fact("elapsed", format_duration(history.elapsed_seconds))
 
 
-def machine_facts(history: RunHistory) -> Iterator[Fact]:
-    """The last reading of the machine; what was not read is not said."""
+def machine_facts(history: RunHistory, device_cells: int) -> Iterator[Fact]:
+    """The device, in so many cells, and the last reading of the machine; what was not read is not said."""
     if history.started:
-        yield Fact("", printable(f"{history.started.device} {history.started.precision}", 30))
+        yield Fact("", printable(f"{history.started.device} {history.started.precision}", device_cells))
     system = history.system
     if system is None:
         return
@@ -126,12 +127,9 @@ def number_facts(history: RunHistory, pinned: RunHistory | None) -> list[Fact]:
     if history.best_epoch is not None:
         best += f" @{history.best_epoch}"
     facts = [Fact("best test", best, _points(history, pinned, "best_test_accuracy"))]
-    for name, attribute, text in (
-        ("last test", "last_test_accuracy", format_percent),
-        ("last five", "final_test_accuracy", format_percent),
-        ("gap", "gap", format_gap),
-    ):
-        facts.append(Fact(name, text(getattr(history, attribute)), _points(history, pinned, attribute)))
+    for name, attribute in (("last test", "last_test_accuracy"), ("last five", "final_test_accuracy")):
+        facts.append(Fact(name, format_percent(getattr(history, attribute)), _points(history, pinned, attribute)))
+    facts.append(Fact("gap", format_gap(history.gap), _points(history, pinned, "gap", format_gap)))
     for name, column in (("T25", "train_eval_accuracy"), ("T25 Keras", "train_accuracy")):
         own, other = history.crossing(column), pinned.crossing(column) if pinned else None
         facts.append(Fact(name, format_crossing(own), _crossing_delta(own, other)))
@@ -161,15 +159,20 @@ def _last(history: RunHistory, column: str) -> float | None:
     return values[-1] if len(values) else None
 
 
-def _points(history: RunHistory, pinned: RunHistory | None, attribute: str) -> str:
+def _points(
+    history: RunHistory,
+    pinned: RunHistory | None,
+    attribute: str,
+    text: Callable[[float], str] = format_points,
+) -> str:
     own, other = getattr(history, attribute), getattr(pinned, attribute) if pinned else None
-    return "" if own is None or other is None else format_points(own - other)
+    return "" if own is None or other is None else text(own - other)
 
 
 def _crossing_delta(own: Crossing, other: Crossing | None) -> str:
     if own.epochs is None or other is None or other.epochs is None:
         return ""
-    return f"{own.epochs - other.epochs:+.1f}"
+    return format_difference(own.epochs - other.epochs, 1)
 
 
 def _time_delta(history: RunHistory, pinned: RunHistory | None) -> str:

@@ -79,7 +79,7 @@ class Head:
 
     def activity(self) -> Content:
         """The last steps as a sparkline, and the machine."""
-        machine = joined(machine_facts(self.history), max(10, self.width - 24))
+        machine = joined(machine_facts(self.history, max(30, self.width // 3)), max(10, self.width - 24))
         room = min(_LONGEST_SPARKLINE, self.width - machine.cell_length - 16)
         losses = self.history.steps["train_loss"]
         recent = sparkline(losses[-room:], room, self.ascii_only) if room > 4 else ""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -20,7 +21,7 @@ from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.console import Console, console_of
 from alexnet_tui.tui.curves import Face, View
-from alexnet_tui.tui.linked import CHART_BINDINGS, ChartScreen
+from alexnet_tui.tui.linked import CHART_ACTS, CHART_BINDINGS, ChartScreen, new_run_key
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import PageStrip, TextPage, plain, style_of
 from alexnet_tui.tui.run_curves import accuracy_curves, loss_curves, pace_of
@@ -33,6 +34,9 @@ _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _NEWS_SECONDS = 1.4  # Ages of less are not worth a drawing of their own where the next news is near.
+_CURVES_ACTS = CHART_ACTS | {"next_chart"}
+_UNREAD = (-1, -1)
+_STRIP_CELLS = sum(len(name) + 3 for name in _PAGES) + 1
 _GONE = "gone"
 _NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
 
@@ -72,6 +76,7 @@ class RunScreen(ChartScreen):
             tooltip="Compare this run with the pinned and the marked ones",
         ),
         Binding("d", "duplicate", "Duplicate", id="run.duplicate", tooltip="Open the form filled in from this run"),
+        new_run_key("run"),
         *CHART_BINDINGS,
         Binding("p", "pin", "Pin", id="run.pin", tooltip="Make this run the baseline of all others, or no longer"),
         Binding(
@@ -93,7 +98,7 @@ class RunScreen(ChartScreen):
         self._state: State | None = None
         self._steps_drawn_at = self._head_drawn_at = self._news_at = 0.0
         self._steps_rest = _STEP_SECONDS
-        self._log_stamp: tuple[int, int] | None = None
+        self._log_stamp: tuple[int, int] | None = _UNREAD
         self._events_stamp: tuple[int, int] | None = None
         self._bad_lines = 0
 
@@ -141,7 +146,7 @@ class RunScreen(ChartScreen):
         self.console.watcher.close(self.run_id)
         self.run_id = run_id
         self.console.watcher.open(run_id)
-        self._drawn, self._log_stamp, self._events_stamp, self._bad_lines = (), None, None, 0
+        self._drawn, self._log_stamp, self._events_stamp, self._bad_lines = (), _UNREAD, None, 0
         self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
         if self.is_mounted:
             self._turn_to(0)
@@ -177,7 +182,7 @@ class RunScreen(ChartScreen):
         if self.is_current and is_live and is_old:
             self._refresh()
         elif self.is_current and self.page == "log":
-            self._read_log()
+            self._show_log()
 
     def _fit(self, size: Size) -> None:
         self.set_class(size.width >= _SIDE_WIDTH, "-with-side")
@@ -208,10 +213,10 @@ class RunScreen(ChartScreen):
             case "config":
                 self._show_text("config", config_page(history))
             case "log":
-                self._read_log()
+                self._show_log()
             case "system":
                 self._show_text("system", system_page(history, self._folder(), self._bad_lines))
-                self.run_worker(self._count_bad_lines(), group="lines", exclusive=True)
+                self._count_bad_lines()
 
     def _show_text(self, page: str, content: Content) -> None:
         self.query_one(f"#{page}", TextPage).show(plain(content, self.console.ascii_only))
@@ -248,7 +253,9 @@ class RunScreen(ChartScreen):
         """Say at the right of the pages how far the run is ahead of the pinned one."""
         note, pinned = Content(""), self.pinned
         if pinned is not None and len(history.epochs) and len(pinned.epochs):
-            text, style = pace_text(pace_of(history, pinned), self._pinned_label())
+            ahead = pace_of(history, pinned)
+            room = self.app.size.width - _STRIP_CELLS - len(pace_text(ahead, "")[0])
+            text, style = pace_text(ahead, printable(self._pinned_label(), max(1, room)))
             note = plain(Content.styled(text, f"bold {style_of(style)}"), self.console.ascii_only)
         self.query_one(PageStrip).note = note
 
@@ -265,9 +272,7 @@ class RunScreen(ChartScreen):
         except StoreError:
             return _GONE
 
-    def _read_log(self) -> None:
-        self.run_worker(self._show_log(), group="log", exclusive=True)
-
+    @work(group="log", exclusive=True)
     async def _show_log(self) -> None:
         """The end of the trainer's log, read beside the loop that draws, and only when it has changed."""
         run_id = self.run_id
@@ -283,6 +288,7 @@ class RunScreen(ChartScreen):
             shown = text.rstrip("\n") or "The trainer has written nothing to its log."
             self.query_one("#log", TextPage).show(Content(shown))
 
+    @work(group="lines", exclusive=True)
     async def _count_bad_lines(self) -> None:
         """How many lines of the record are no events; read only for who looks at the system page."""
         run_id, folder = self.run_id, self._folder()
@@ -303,10 +309,15 @@ class RunScreen(ChartScreen):
         """The next or the previous page."""
         self._turn_to((_PAGES.index(self.page) + direction) % len(_PAGES))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of the charts mean nothing where there are none."""
+        return action not in _CURVES_ACTS or not self.is_mounted or self.page == "curves"
+
     def _turn_to(self, page: int) -> None:
         self.query_one(PageStrip).page = page
         self.query_one(ContentSwitcher).current = _PAGES[page]
         self._refresh()
+        self.refresh_bindings()
         pages = self.query(f"#{_PAGES[page]}").results(TextPage)
         self.set_focus(next(iter(pages), None))
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from alexnet_tui import estimate
-from alexnet_tui.config import RunConfig, format_value
+from alexnet_tui.config import RunConfig, Value, format_value
 from alexnet_tui.datasets import DatasetInfo
 from alexnet_tui.history import RunHistory
 from alexnet_tui.text import format_bytes, format_count, format_duration, printable
+from alexnet_tui.tui.draft import with_meaning
 
 _NO_TIME, _OFFER = "no past run here to go by", "f8 times five steps of it"
 
@@ -77,18 +78,17 @@ def summarise(
     )
 
 
-def brief(summary: RunSummary) -> Content:
-    """The summary in one line, for a narrow screen."""
-    return Content.assemble(
-        (f"{format_count(summary.num_steps)} steps", "bold"),
-        (" · ", "$text-muted"),
-        (_duration(summary) if summary.time else "time unknown", "bold"),
-        (f" ({summary.time.basis if summary.time else 'f8 times it'})", "$text-muted"),
-        (" · ", "$text-muted"),
-        f"{summary.num_parameters / 1e6:.1f} M weights",
-        (" · ", "$text-muted"),
-        format_bytes(summary.memory_bytes),
-    )
+def brief(summary: RunSummary, width: int) -> Content:
+    """The summary in one line, for a narrow screen; what does not fit whole is left out, the least telling first."""
+    steps = Content(f"{format_count(summary.num_steps)} steps").stylize("bold")
+    time = Content(_duration(summary) if summary.time else "time unknown").stylize("bold")
+    basis = Content(f" ({summary.time.basis if summary.time else 'f8 times it'})").stylize("$text-muted")
+    memory = Content(f"{format_bytes(summary.memory_bytes)} memory")
+    weights = Content(f"{summary.num_parameters / 1e6:.1f} M weights")
+    dot = Content(" · ").stylize("$text-muted")
+    choices = ((steps, time + basis, memory, weights), (steps, time + basis, memory), (steps, time + basis))
+    lines = (dot.join(parts) for parts in choices)
+    return next((line for line in lines if line.cell_length <= width), dot.join((steps, time)))
 
 
 def sentence(summary: RunSummary) -> str:
@@ -147,11 +147,15 @@ def _changes(config: RunConfig) -> list[Content]:
         lines.append(
             Content.assemble(
                 (f"  {name.replace('_', ' '):<20}", "$text-muted"),
-                (f"{printable(format_value(default), 20)} -> ", "$text-muted"),
-                (printable(format_value(value), 30), "bold"),
+                (f"{_shown(name, default)} -> ", "$text-muted"),
+                (_shown(name, value), "bold"),
             )
         )
     return [*lines, Content("")]
+
+
+def _shown(name: str, value: Value) -> str:
+    return printable(with_meaning(name, format_value(value)), 80)
 
 
 def _layers(summary: RunSummary) -> list[Content]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.events import Resize
 from textual.screen import Screen
 from textual.timer import Timer
@@ -21,6 +21,7 @@ from alexnet_tui.tui.glyphs import glyphs
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.preview import RunPreview
 from alexnet_tui.tui.rows import RunRow, group_rows, rows_of
+from alexnet_tui.tui.runs_keys import RUNS_BINDINGS
 from alexnet_tui.tui.runs_table import RunsTable
 from alexnet_tui.tui.welcome import NO_RUNS, ONLY_REFERENCES
 
@@ -32,43 +33,11 @@ _PREVIEW_SECONDS = 0.06
 _PREVIEW_FROM_HEIGHT, _WISHED_FROM_HEIGHT = 34, 22
 
 
-def _binding(keys: str, action: str, name: str, tooltip: str, *, show: bool = True) -> Binding:
-    identifier = action.partition("(")[0].replace("_", "-")
-    return Binding(keys, action, name, id=f"runs.{identifier}", tooltip=tooltip, show=show)
-
-
 class RunsScreen(Screen[None]):
     """All runs of the store."""
 
     AUTO_FOCUS = "RunsTable"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        _binding("enter", "open", "Open", "Open the run under the cursor."),
-        _binding("n", "new", "New", "Start a run."),
-        _binding("slash", "filter", "Filter", "Filter the runs: variant=tanh lr>=0.01 best>60 is:running tag:x."),
-        _binding("s", "sort", "Sort", "Choose a column to sort by; the same again turns the order round."),
-        _binding("space", "mark", "Mark", "Mark or unmark the run, and go one down."),
-        _binding("c", "compare", "Compare", "Lay the marked runs over each other."),
-        Binding("w", "app.place('study')", "Studies", id="runs.studies", tooltip="Plans of many runs; their queue."),
-        _binding("p", "pin", "Pin", "Make the run the baseline that all others are compared to, or not."),
-        _binding("g", "group", "Group", "One row for runs that differ only in their seed, or not."),
-        _binding("d", "duplicate", "Duplicate", "Start a run with the settings of this one."),
-        _binding("x", "stop", "Stop", "Stop the run after a checkpoint."),
-        _binding("R", "resume", "Resume", "Go on with a stopped, failed or lost run; begin a queued one."),
-        _binding("L", "label", "Label", "Give the run a name."),
-        _binding("T", "tags", "Tags", "Tag the run, or the marked runs."),
-        _binding("N", "note", "Note", "Write a note on the run."),
-        _binding("D,delete", "delete", "Delete", "Delete the run, or the marked runs; asks first."),
-        _binding("u", "unmark_all", "Unmark", "Take away all marks.", show=False),
-        _binding("v", "preview", "Preview", "Show or hide the preview.", show=False),
-        _binding("y", "copy", "Copy", "Copy the path of the run.", show=False),
-        _binding("escape", "back", "Back", "Show all runs again.", show=False),
-        Binding("up,k", "move(-1)", "Up", id="runs.up", show=False, tooltip="One run up."),
-        Binding("down,j", "move(1)", "Down", id="runs.down", show=False, tooltip="One run down."),
-        Binding("pageup", "page(-1)", "Page up", id="runs.page-up", show=False, tooltip="A page up."),
-        Binding("pagedown", "page(1)", "Page down", id="runs.page-down", show=False, tooltip="A page down."),
-        Binding("home", "move(-1000000)", "First", id="runs.first", show=False, tooltip="The first run."),
-        Binding("end", "move(1000000)", "Last", id="runs.last", show=False, tooltip="The last run."),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*RUNS_BINDINGS]
 
     def __init__(self) -> None:
         super().__init__()
@@ -349,8 +318,12 @@ class RunsScreen(Screen[None]):
     def action_pin(self) -> None:
         """Pin or unpin."""
         if row := self.table.row:
-            pinned = self._alexnet.pinned_run_id
+            pinned, before = self._alexnet.pinned_run_id, self.table.columns
             self._alexnet.toggle_pin(pinned if pinned in row.members else row.id)
+            gone = [BY_KEY[key].title for key in before if key not in self.table.columns]
+            if gone and self._alexnet.pinned_run_id and not self.table.tells_hidden:
+                make = "makes" if len(gone) == 1 else "make"
+                run_actions.tell(self._alexnet, f"{', '.join(gone)} {make} room for the differences to the pinned run.")
 
     def action_compare(self) -> None:
         """Compare the marked runs, or this one with the pinned one."""

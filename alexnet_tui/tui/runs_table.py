@@ -15,7 +15,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from alexnet_tui.tui.columns import GAP, Column, Context, fit
+from alexnet_tui.tui.column_fit import GAP, fit, tell_hidden
+from alexnet_tui.tui.columns import Column, Context
 from alexnet_tui.tui.glyphs import UNICODE
 from alexnet_tui.tui.rows import RunRow
 
@@ -136,7 +137,7 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
             return Strip.blank(width, self.rich_style) if self.has_class("-bare") else self._head(width)
         index = y - 1 + self.scroll_offset.y
         if index >= len(self.rows):
-            return Strip.blank(width, self.rich_style)
+            return self._aside(width) if y == self.size.height - 1 else Strip.blank(width, self.rich_style)
         row, is_cursor = self.rows[index], index == self.cursor
         key = (row.id, is_cursor)
         strip = self._lines.get(key)
@@ -236,6 +237,18 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
             title = column.title.rjust(cells) if column.align_right else column.title.ljust(cells)
             segments.append(Segment(title[:cells], lit if is_sorted else plain))
         return Strip(segments).adjust_cell_length(width, plain)
+
+    @property
+    def tells_hidden(self) -> bool:
+        """Whether the last line is free to name the columns there is no room for."""
+        return len(self.rows) + 1 < self.size.height
+
+    def _aside(self, width: int) -> Strip:
+        hidden = tell_hidden(self.columns, has_pin=self.context.pinned is not None, is_grouped=self._is_grouped)
+        text = self.context.glyphs.cut(hidden, max(0, width - 2)) if self.rows else ""
+        return Strip([Segment(f" {text}", self.rich_style + self._colours()["muted"])]).adjust_cell_length(
+            width, self.rich_style
+        )
 
     def _line(self, row: RunRow, is_cursor: bool, width: int) -> Strip:
         base = self._base(row, is_cursor)

@@ -1,11 +1,15 @@
 """From a filled form to running runs: the data set first, in a thread; then the record, then the trainer."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
+from textual import on
 from textual.message import Message
+from textual.screen import Screen
 from textual.widget import Widget
 
 from alexnet_tui import datasets, study, study_queue, study_worker
@@ -13,6 +17,8 @@ from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.launch import local
 from alexnet_tui.store import Store
+from alexnet_tui.tui.console import console_of
+from alexnet_tui.tui.dialogs import ConfirmScreen
 from alexnet_tui.tui.draft import command_line
 from alexnet_tui.variants import FRONT_ENDS
 
@@ -146,3 +152,100 @@ def fulfil(store: Store, order: Order, *, trainer: Sequence[str], worker: Sequen
         local.start(store, run_ids[0], command=trainer)
     study_worker.start_worker(store, plan.name, command=worker)
     return run_ids
+
+
+class StartingScreen(Screen[None]):
+    """A screen that takes orders: it asks before a download, prepares the data, makes the runs and opens the first.
+
+    Attributes:
+        trainer: Command of the trainer.
+        worker: Command of the queue worker.
+        catalog: The data sets of this machine, as far as they have been looked at.
+    """
+
+    trainer: ClassVar[Sequence[str]] = local.TRAINER
+    worker: ClassVar[Sequence[str]] = study_worker.WORKER
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.catalog: dict[str, datasets.DatasetInfo] = {}
+        self._preparing, self._is_starting = "", False
+
+    def say(self, sentence: str, *, is_error: bool = False) -> None:
+        """Tell how it goes."""
+        raise NotImplementedError
+
+    def refuse(self, name: str, sentence: str) -> None:
+        """Say why not, and go to the field."""
+        raise NotImplementedError
+
+    def outlook(self, config: RunConfig) -> str:
+        """What a start of this run means, in a sentence."""
+        raise NotImplementedError
+
+    def begin_anew(self) -> None:
+        """A run was started; whoever comes back begins another one."""
+        raise NotImplementedError
+
+    def submit(self, order: Order) -> None:
+        """Start what was ordered, or prepare its data first."""
+        config = order.configs[0]
+        if datasets.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
+            self._fulfil(order)
+        elif self._preparing or not needs_download(config.data, self.catalog):
+            self.prepare(config, order)
+        else:
+            title, lines = question(config.data, self.outlook(config))
+            self.app.push_screen(
+                ConfirmScreen(title, lines, action="Download and start"),
+                lambda is_sure: self.prepare(config, order) if is_sure else None,
+            )
+
+    def prepare(self, config: RunConfig, order: Order | None) -> None:
+        """Prepare the data of a run, then start what was ordered."""
+        if self._preparing:
+            self.say(f"{self._preparing} is still being prepared; wait for it.", is_error=True)
+            return
+        self._preparing = config.data
+        self.say(f"Preparing {config.data}" + (", then the run starts." if order else "."))
+        prepare(self, config, order)
+
+    @on(DataProgress)
+    def _tell_progress(self, message: DataProgress) -> None:
+        self.say(message.sentence)
+
+    @on(DataReady)
+    def _data_ready(self, message: DataReady) -> None:
+        self._preparing = ""
+        read_catalog(self)
+        if message.error:
+            self.refuse("data", message.error)
+        elif message.order is not None:
+            self._fulfil(message.order)
+        else:
+            self.say(f"{message.name} is ready.")
+
+    def _fulfil(self, order: Order) -> None:
+        """Make the runs and start them; a second key meanwhile starts nothing twice."""
+        if not self._is_starting:
+            self._is_starting = True
+            self.run_worker(self._start(order), group="start")
+
+    async def _start(self, order: Order) -> None:
+        store = console_of(self.app).store
+        try:
+            run_ids = await asyncio.to_thread(fulfil, store, order, trainer=self.trainer, worker=self.worker)
+        except AlexnetTuiError as error:
+            self.say(str(error), is_error=True)
+            return
+        finally:
+            self._is_starting = False
+        more = " and more" if len(run_ids) > 3 else ""
+        self.say(f"Queued: {', '.join(run_ids[:3])}{more}." if order.is_queued else "")
+        if order.is_queued:
+            return
+        if self.is_current:
+            self.begin_anew()
+            console_of(self.app).open_run(run_ids[0])
+        else:
+            self.app.notify(f"Run {run_ids[0]} has started.", markup=False)

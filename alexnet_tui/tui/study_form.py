@@ -13,24 +13,25 @@ from textual.widgets import Input, Static
 
 from alexnet_tui.config import RunConfig, format_value
 from alexnet_tui.errors import ConfigError
-from alexnet_tui.protocols import PROTOCOLS, REPORT, decided_text, plan_configs, size_text
+from alexnet_tui.protocols import PROTOCOLS, REPORT, contents_text, plan_configs, size_text
 from alexnet_tui.study_queue import MAX_AT_ONCE
 from alexnet_tui.text import printable
 from alexnet_tui.tui.dialogs import DialogScreen
-from alexnet_tui.tui.form import ChoiceField, FieldEdited, FieldInfo, Option
+from alexnet_tui.tui.editors import ChoiceField, FieldEdited, FieldInfo, Option
 from alexnet_tui.variants import FRONT_ENDS
 
 MAX_SEEDS = 1000
 REPRODUCTION = "reproduction"
 _ALL = "all"
 _CONFIG_FIELDS = ("front_end", "data", "epochs")
+_CONFIGURED = "front end, data and epochs are those above, everything else stays as each variant's preset."
 _LABELS = {
     "name": ("Name", "small letters, digits, - and _"),
     "protocol": ("Protocol", "left and right choose"),
-    "variants": ("Variants", ""),
+    "variants": ("Variants", f"{_ALL}, or some: name,name"),
     "seeds": ("Seeds", "how many, or 5-9; a verdict needs 5"),
     "front_end": ("Front end", ", ".join(FRONT_ENDS)),
-    "data": ("Data", "cifar10, cifar100, synthetic, ..."),
+    "data": ("Data", "cifar10, cifar100, synthetic, your own"),
     "epochs": ("Epochs", "the report has 100"),
     "at_once": ("At once", "runs that may train at the same time"),
 }
@@ -133,6 +134,7 @@ class StudyForm(DialogScreen[StudyOrder | None]):
     """
 
     AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (70, "-wide")]
     BINDINGS = [
         Binding("ctrl+r", "send(True)", "Start", id="plan.start", tooltip="Write the plan and start its worker."),
         Binding("ctrl+s", "send(False)", "Only plan", id="plan.save", tooltip="Write the plan; start it later."),
@@ -190,9 +192,8 @@ class StudyForm(DialogScreen[StudyOrder | None]):
     def _tell(self) -> None:
         """Say what the protocol decides, and how many runs are planned, or why none can be."""
         order = self._order(starts=False)
-        spec, decided = PROTOCOLS[order.protocol], decided_text(order.protocol)
-        self._about.update(Content(f"{spec.summary} It decides {decided or 'nothing beside the variants'}."))
-        self._hints["variants"].update(Content(f"{_ALL}, or some of {','.join(spec.variants)}"))
+        summary = PROTOCOLS[order.protocol].summary
+        self._about.update(Content(f"{summary} {contents_text(order.protocol)}; {_CONFIGURED}"))
         error = self._error if order.texts == self._texts else ""
         try:
             size = order.size()

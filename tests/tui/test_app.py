@@ -19,6 +19,7 @@ import pytest
 from console_driver import console, driven
 from fake_runs import write_run
 
+from alexnet_tui.advice import command
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import LaunchError, UsageError
 from alexnet_tui.files import take_lock
@@ -164,7 +165,7 @@ async def test_help_lists_every_key_of_the_screen_and_can_be_searched(store: Sto
             assert line.text.split(";")[0].split(":")[0][:50] in text, line
         assert "lr>=0.01" in text
         await c.type("baseline")
-        assert [line.keys for line in screen.matching("baseline")] == ["p"]
+        assert [line.keys for line in screen.matching("baseline") if line.group != "Words"] == ["p"]
         assert "Make the run the baseline" in c.text()
         assert "Start a run." not in c.text()
         await c.type("zzz")
@@ -173,6 +174,60 @@ async def test_help_lists_every_key_of_the_screen_and_can_be_searched(store: Sto
         assert c.app.screen is screen
         await c.press("escape")
         assert isinstance(c.app.screen, RunsScreen)
+
+
+@pytest.mark.parametrize("place", ["1", "3", "4", "5"])
+@pytest.mark.parametrize(("word", "meaning"), [("t25", "fell to 25%"), ("gap", "Accuracy on the training set")])
+@driven
+async def test_help_says_what_the_figures_on_a_screen_mean(
+    store: Store, two: list[str], place: str, word: str, meaning: str
+) -> None:
+    async with console(store, size=(120, 40)) as c:
+        await c.press("space", "space", place, "question_mark")
+        await c.type(word)
+        assert isinstance(c.app.screen, HelpScreen)
+        await c.wait_for(lambda: meaning in c.text())
+
+
+@pytest.mark.parametrize("place", ["1", "3", "4"])
+@driven
+async def test_n_starts_a_run_from_every_screen_about_runs(store: Store, two: list[str], place: str) -> None:
+    async with console(store) as c:
+        await c.press("space", "space", place)
+        assert "n New" in c.text().splitlines()[-1]
+        keys = {line.keys: line for line in help_lines(list(c.app.screen.active_bindings.values()))}
+        assert keys["n"].text.startswith("Start a run")
+        assert keys["n"].group == {"1": "Runs", "3": "Run", "4": "Compare"}[place]
+        await c.press("n")
+        assert isinstance(c.app.screen, NewRunScreen)
+
+
+@driven
+async def test_two_keys_of_one_act_are_parted(store: Store, two: list[str]) -> None:
+    async with console(store, size=(160, 24)) as c:
+        await c.press("enter")
+        bar = c.text().splitlines()[-1]
+        for shown in ("[/] Pages", "←/→ Read", "+/- Zoom"):
+            assert shown in bar
+        lines = {line.text: line.keys for line in help_lines(list(c.app.screen.active_bindings.values()))}
+        assert lines["Show less of the x axis, around the crosshair"] == "+  ="
+        assert lines["Next page: curves, config, log, system"] == "]"
+
+
+@driven
+async def test_every_minus_is_the_same(store: Store) -> None:
+    runs = [write_run(store, RunConfig(epochs=20, seed=seed), final=0.6 - 0.1 * seed).id for seed in (0, 1)]
+    async with console(store, size=(160, 45)) as c:
+        c.app.toggle_pin(runs[0])
+        c.app.toggle_marks(runs)
+        places = {"1": RunsScreen, "3": RunScreen, "4": CompareScreen}
+        for place, screen in places.items():
+            if place == "3":
+                c.app.open_run(runs[1])
+            else:
+                await c.press(place)
+            await c.wait_for(lambda screen=screen: isinstance(c.app.screen, screen) and "-9." in c.text())  # type: ignore[misc]
+            assert "\N{MINUS SIGN}" not in c.text()
 
 
 @driven
@@ -347,7 +402,8 @@ def test_quit_leaves_a_clean_terminal_and_says_what_goes_on(store: Store) -> Non
     finally:
         os.close(lock)
     assert terminal.is_clean()
-    assert terminal.last_words() == "1 run goes on in the background; alexnet-tui shows it again."
+    shown_by = command(root=store.root)
+    assert terminal.last_words() == f"1 run goes on in the background; `{shown_by}` shows it again."
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -271,6 +271,33 @@ def test_a_long_legend_says_how_many_more_there_are() -> None:
     assert named + int(found.group(1)) == 30
 
 
+def test_a_legend_cuts_names_only_where_whole_ones_have_no_room() -> None:
+    name = "a label of more than twenty-four cells"
+    assert f"{name} 2.000" in rows(picture(curve([1, 2], name), size=(60, 20)))[0]
+    narrow = rows(picture(curve([1, 2], name), size=(40, 20)))
+    assert any("a label of more than tw… 2.000" in line for line in narrow)
+    crowded = [curve([1, 2], f"{index} {name}", index) for index in range(8)]
+    drawn = picture(*crowded, size=(90, 20))
+    found = re.search(r"\+(\d+) more", text(drawn))
+    assert found is None or int(found.group(1)) < 8 - 4, "whole names never push curves out of the legend"
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "shown"),
+    [
+        (Measure.SHARE, 0.65, "65.00%"),
+        (Measure.NUMBER, 1.38, "1.380"),
+        (Measure.NUMBER, 0.3, "0.3000"),
+        (Measure.POINTS, 0.258, "+25.8"),
+        (Measure.POINTS, -0.012, "-1.2"),
+        (Measure.RATE, 0.01, "0.01"),
+    ],
+)
+def test_legends_have_the_digits_of_the_tables(measure: Measure, value: float, shown: str) -> None:
+    drawn = picture(curve([value, value], "x"), face=Face(title="t", y=measure))
+    assert rows(drawn)[0].split()[-1] == shown
+
+
 def test_ascii_and_blocks_use_nothing_else() -> None:
     drawn = picture(curve([3, 1, 2]), curve([1, 2, 3], "b", 1), view=View(cross=2.0, log=True), ink=Ink.ASCII)
     assert text(drawn).isascii()

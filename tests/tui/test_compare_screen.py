@@ -21,6 +21,7 @@ from alexnet_tui.tui.compare_data import (
     entries_of,
     fitting,
     known,
+    layout,
     short_names,
 )
 from alexnet_tui.tui.compare_screen import CompareScreen
@@ -51,7 +52,7 @@ def test_only_what_differs_is_a_column(store: Store) -> None:
     entries = entries_of(found, name_of, is_grouped=False, pinned_id=found[0].id)
     assert differing(entries, is_grouped=False) == ["variant", "seed", "dropout", "learning_rate"]
     assert [entry.is_pinned for entry in entries] == [True, False, False]
-    columns = columns_of(entries, None, is_grouped=False)
+    columns = columns_of(entries, is_grouped=False)
     titles = [column.title for column in columns]
     assert titles[:4] == ["variant", "seed", "learning rate", "dropout"], "what the variant implies comes last"
     assert titles[4:] == [result.title for result in RESULTS]
@@ -73,14 +74,30 @@ def test_runs_side_by_side_have_short_names_unless_these_leave_a_doubt(store: St
 def test_results_have_deltas_to_the_pinned_run(store: Store) -> None:
     found = histories(store, (config(), 0.6), (config(seed="1"), 0.5))
     entries = entries_of(found, name_of, is_grouped=False, pinned_id=found[0].id)
-    columns = {column.title: column for column in columns_of(entries, None, is_grouped=False)}
+    columns = {column.title: column for column in columns_of(entries, is_grouped=False)}
     best = [100 * (found[index].best_test_accuracy or 0) for index in (0, 1)]
     first, second = columns["best %"].cells
     assert (first.text, first.delta) == (f"{best[0]:.2f}", "")
     assert (second.text, second.delta) == (f"{best[1]:.2f}", f"{best[1] - best[0]:+.2f}")
     assert columns["time"].cells[1].delta == "×1.00"
-    outside = columns_of(entries_of(found[1:], name_of, is_grouped=False, pinned_id=None), found[0], is_grouped=False)
-    assert outside[0].cells[0].delta == f"{best[1] - best[0]:+.2f}", "the pinned run need not be among them"
+
+
+def test_a_pinned_run_that_is_not_compared_is_the_first_row(store: Store) -> None:
+    pinned, other = histories(store, (config(dropout="0.2"), 0.6), (config(seed="1"), 0.5))
+    for is_grouped in (False, True):
+        entries = entries_of([other], name_of, is_grouped=is_grouped, pinned_id=pinned.id, guest=pinned)
+        assert [(entry.histories, entry.is_pinned, entry.is_guest) for entry in entries] == [
+            ((pinned,), True, True),
+            ((other,), False, False),
+        ]
+        assert entries[1].slot == 0, "the runs compared keep their colours"
+        columns = {column.title: column for column in columns_of(entries, is_grouped=is_grouped)}
+        assert [cell.text for cell in columns["dropout"].cells] == ["0.2", "0.5"], "what differs from the baseline"
+        best = [100 * (one.best_test_accuracy or 0) for one in (pinned, other)]
+        assert [(cell.text, cell.delta) for cell in columns["best %"].cells] == [
+            (f"{best[0]:.2f}", ""),
+            (f"{best[1]:.2f}", f"{best[1] - best[0]:+.2f}"),
+        ]
 
 
 def test_groups_are_all_but_the_seed_with_mean_and_deviation(store: Store) -> None:
@@ -95,7 +112,7 @@ def test_groups_are_all_but_the_seed_with_mean_and_deviation(store: Store) -> No
     best = [100 * (found[index].best_test_accuracy or 0) for index in (0, 2, 3)]
     mean = sum(best) / 3
     deviation = math.sqrt(sum((value - mean) ** 2 for value in best) / 2)
-    cell = {column.title: column for column in columns_of(entries, None, is_grouped=True)}["best %"].cells[0]
+    cell = {column.title: column for column in columns_of(entries, is_grouped=True)}["best %"].cells[0]
     assert cell.text == f"{mean:.2f}±{deviation:.2f}"
 
 
@@ -104,7 +121,7 @@ def test_a_seed_without_the_result_is_counted_out(store: Store) -> None:
     never = write_run(store, config(seed="1"), epochs_done=1, final=0.2, gap=0.0, finish=False)
     found = [load(store, run.id)[0] for run in (good, never)]
     entries = entries_of(found, name_of, is_grouped=True, pinned_id=None)
-    cell = {column.title: column for column in columns_of(entries, None, is_grouped=True)}["T25 ep."].cells[0]
+    cell = {column.title: column for column in columns_of(entries, is_grouped=True)}["T25 ep."].cells[0]
     assert cell.text.endswith("(1 of 2)")
 
 
@@ -137,7 +154,7 @@ def test_a_group_is_a_mean_with_a_band(store: Store) -> None:
 
 def test_columns_give_way_by_rank(store: Store) -> None:
     found = histories(store, (config(), 0.6), (config(variant="tanh", learning_rate="0.05"), 0.5))
-    columns = columns_of(entries_of(found, name_of, is_grouped=False, pinned_id=found[0].id), None, is_grouped=False)
+    columns = columns_of(entries_of(found, name_of, is_grouped=False, pinned_id=found[0].id), is_grouped=False)
     assert fitting(columns, 1000, 20) == columns
     few = fitting(columns, 60, 20)
     assert {"variant", "best %"} <= {column.title for column in few}
@@ -262,7 +279,79 @@ async def test_a_pinned_run_outside_is_the_pace_line(store: Store) -> None:
         driver.app.toggle_pin(ids[0])
         await compare(driver, *ids[1:])
         assert [(one.name, one.is_pace) for one in chart(driver).curves][-1] == ("base", True)
-        assert len(screen(driver).entries) == 2
+        shown = screen(driver)
+        assert [entry.histories[0].id for entry in shown.entries] == [ids[0], *ids[1:]]
+        lines = driver.text().splitlines()
+        heading = next(index for index, line in enumerate(lines) if line.startswith(" run "))
+        assert lines[heading + 1].split()[:2] == ["▸■", "base"], "the baseline is the first row, with its pin"
+        assert "2 runs · deltas to base" in lines[heading - 1]
+        assert shown.row == 1, "the cursor stands on a run that was asked for"
+        await driver.press("up", "p")
+        assert driver.app.pinned_run_id is None
+        assert [entry.histories[0].id for entry in shown.entries] == ids[1:]
+        assert not any(one.is_pace for one in chart(driver).curves)
+
+
+@driven
+async def test_the_cursor_stays_on_its_run_when_the_baseline_comes_and_goes(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        shown = await compare(driver, *ids[1:])
+        await driver.press("down")
+        driver.app.toggle_pin(ids[0])
+        await driver.wait_for(lambda: len(shown.entries) == 3)
+        assert shown.entries[shown.row].histories[0].id == ids[2]
+        driver.app.toggle_pin(ids[0])
+        await driver.wait_for(lambda: len(shown.entries) == 2)
+        assert shown.entries[shown.row].histories[0].id == ids[2]
+
+
+@driven
+async def test_a_live_baseline_moves_too(store: Store) -> None:
+    ids = three(store)
+    live = write_run(store, config(seed="9"), epochs_done=3, finish=False)
+    async with console(store) as driver:
+        driver.app.toggle_pin(live.id)
+        await compare(driver, *ids)
+        with open_writer(store.path(live.id), next_seq=200) as writer:
+            writer.write(curve(4, 20))
+        await driver.wait_for(lambda: len(chart(driver).curves[-1].x) == 4)
+
+
+@driven
+async def test_p_on_a_group_that_holds_the_pinned_run_takes_the_pin_away(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        driver.app.toggle_pin(ids[1])
+        await compare(driver, *ids)
+        await driver.press("g", "p")
+        assert driver.app.pinned_run_id is None
+
+
+def test_the_table_cuts_names_only_where_there_is_no_room(store: Store) -> None:
+    long = "a label of about forty cells, all needed"
+    found = histories(store, (config(), 0.6), (config(variant="tanh"), 0.5))
+    entries = entries_of(found, lambda run_id: f"{long} {run_id[:4]}", is_grouped=False, pinned_id=None)
+    wide, narrow = (layout(entries, width, is_grouped=False) for width in (150, 76))
+    assert not wide.hidden
+    assert wide.name_cells == len(entries[0].name)
+    assert narrow.name_cells < len(long)
+    assert narrow.hidden
+    assert [column.title for column in narrow.shown if column.title == "best %"], "the last to go"
+    for found_layout, width in ((wide, 150), (narrow, 76)):
+        assert found_layout.name_cells + sum(column.width + 2 for column in found_layout.shown) <= width
+
+
+@driven
+async def test_what_has_no_room_in_the_table_is_named_where_the_line_allows(store: Store) -> None:
+    ids = three(store)
+    async with console(store, size=(100, 24)) as driver:
+        driver.app.toggle_pin(ids[0])
+        shown = await compare(driver, *ids)
+        hidden = [column.title for column in layout(shown.entries, shown.size.width - 7, is_grouped=False).hidden]
+        assert hidden
+        noun = "column" if len(hidden) == 1 else "columns"
+        assert f"{len(hidden)} {noun} hidden: {hidden[0]}" in driver.text()
 
 
 @driven

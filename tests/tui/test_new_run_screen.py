@@ -11,11 +11,12 @@ from typing import Any
 
 import fake_trainer
 import pytest
-from console_driver import driven
+from console_driver import console, driven
 from fake_runs import write_run
-from textual.app import App
+from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Static
+from textual.widgets.collapsible import CollapsibleTitle
 
 from alexnet_tui import datasets, study, study_queue
 from alexnet_tui.config import SPECS, RunConfig
@@ -27,7 +28,8 @@ from alexnet_tui.tui import new_run_screen as screen_module
 from alexnet_tui.tui import starting
 from alexnet_tui.tui.dialogs import ConfirmScreen
 from alexnet_tui.tui.draft import Draft, command_line
-from alexnet_tui.tui.form import ChoiceField, FieldGroup, FieldRow, TextField
+from alexnet_tui.tui.editors import ChoiceField, FieldInfo, Option, TextField
+from alexnet_tui.tui.form import FieldGroup, FieldRow
 from alexnet_tui.tui.new_run_screen import NewRunScreen
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
 from alexnet_tui.tui.watcher import RunsWatcher
@@ -383,7 +385,7 @@ async def test_keys_alone_start_a_run_and_open_it(
     async with opened(store, size=(80, 24)) as form:
         await form.press("right", "right", "right")
         assert form.screen.draft.config().variant == "four-conv"
-        await form.press("down", "down", "left")
+        await form.press("tab", "down", "left")
         assert form.screen.draft.config().data == "synthetic"
         await form.press("down", "down", "2", "down", "down", "down", *"mine", "ctrl+r")
         await form.until(lambda: bool(form.app.opened))
@@ -392,6 +394,8 @@ async def test_keys_alone_start_a_run_and_open_it(
         assert (record.config.variant, record.config.epochs, record.label) == ("four-conv", 2, "mine")
         assert record.argv[:3] == ["alexnet-tui", "run", "four-conv"]
         await form.until(lambda: load(store, run_id)[1] is State.FINISHED)
+        await form.until(lambda: form.focused() == "edit-variant")
+        assert form.row("label").editor.text == "mine", "another run begins with what this one had"
 
 
 @driven
@@ -439,9 +443,9 @@ async def test_queue_starts_nothing_itself(store: Store, monkeypatch: pytest.Mon
         assert form.app.opened == []
 
 
-@pytest.mark.parametrize("size", [(160, 45), (80, 24)])
+@pytest.mark.parametrize("size", [(160, 45), (40, 12)])
 @driven
-async def test_up_and_down_go_from_field_to_field_and_choose_nothing(store: Store, size: tuple[int, int]) -> None:
+async def test_up_and_down_go_past_cards_side_by_side_and_choose_nothing(store: Store, size: tuple[int, int]) -> None:
     async with opened(store, size=size) as form:
         await form.press("up")
         assert form.focused() == "edit-variant", "the first field holds"
@@ -453,11 +457,42 @@ async def test_up_and_down_go_from_field_to_field_and_choose_nothing(store: Stor
 
 
 @driven
+async def test_up_and_down_choose_among_cards_in_lines_and_leave_beyond_the_last(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        chosen = []
+        for key in ("up", "down", "down", "down", "up", "down"):
+            await form.press(key)
+            assert form.focused() == "edit-variant"
+            chosen.append(form.screen.draft.config().variant)
+        assert chosen == ["baseline", "low-dropout", "tanh", "four-conv", "tanh", "four-conv"]
+        await form.press("down")
+        assert form.focused() == "edit-front_end"
+        await form.press("up", "left")
+        assert (form.focused(), form.screen.draft.config().variant) == ("edit-variant", "tanh")
+        await form.press("enter")
+        assert (form.focused(), form.screen.draft.config().variant) == ("edit-front_end", "tanh")
+
+
+@driven
+async def test_the_chosen_card_and_the_key_bar_say_which_keys_choose(store: Store) -> None:
+    async with console(store, size=(80, 24)) as driver:
+        await driver.press("2")
+        await driver.wait_for(lambda: "↑/↓ choose, tab next" in driver.text())
+        line = next(line for line in driver.text().splitlines() if "tab next" in line)
+        assert "Original model" in line
+        assert "59.33%" in line
+        assert "←/→ Choose" in driver.text().splitlines()[-1]
+        await driver.press("tab")
+        await driver.wait_for(lambda: "tab next" not in driver.text())
+        assert "←/→ Choose" in driver.text().splitlines()[-1], "the front end is chosen so, too"
+
+
+@driven
 async def test_the_form_opens_with_the_cursor_at_the_top(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=2))
     async with opened(store, size=(80, 24)) as form:
         for template in (None, record.id):
-            await form.press("down", "down", "down")
+            await form.press("tab", "down", "down")
             assert form.focused() == "edit-seed"
             form.app.pop_screen()
             form.screen.show(template)
@@ -600,3 +635,123 @@ async def test_a_key_leads_to_the_queues(store: Store) -> None:
         assert form.app.places == []
         await form.press("f7")
         await form.until(lambda: form.app.places == ["study"])
+
+
+@driven
+async def test_after_a_start_keys_are_commands_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prepare_synthetic(monkeypatch, tmp_path)
+    async with console(store, size=(80, 24)) as driver:
+        await driver.press("2")
+        screen = driver.app.screen
+        assert isinstance(screen, NewRunScreen)
+        screen.trainer = fake_trainer.command("normal")  # type: ignore[misc]
+        screen.query_one("#edit-data", ChoiceField).choose("synthetic")
+        screen.query_one("#edit-label").focus()
+        await driver.press("ctrl+r")
+        await driver.wait_for(lambda: driver.app.screen is not screen)
+        await driver.press("escape")
+        await driver.wait_for(lambda: driver.app.screen is screen)
+        assert screen.focused is screen.query_one("#edit-variant")
+        await driver.press("1")
+        await driver.wait_for(lambda: driver.app.screen is driver.runs)
+        await driver.wait_for(lambda: load(store, store.ids()[0])[1] is State.FINISHED)
+
+
+@driven
+async def test_the_help_line_tells_of_headings_buttons_and_of_no_field(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        form.row("label").editor.focus()
+        await form.until(lambda: "own name for the run" in form.text("#help"))
+        await form.press("down")
+        await form.until(lambda: form.text("#help") == "6 fields; enter opens them.")
+        await form.press("enter")
+        await form.until(lambda: form.text("#help") == "6 fields; enter folds them.")
+        await form.press("down")
+        await form.until(lambda: form.text("#help") == SPECS["activation"].help)
+        form.screen.query_one("#queue").focus()
+        await form.until(lambda: "once nothing else is being trained" in form.text("#help"))
+        form.row("label").editor.focus()
+        await form.press("escape")
+        await form.until(lambda: form.text("#help") == "esc leaves the form; down begins at its top.")
+
+
+def hint(form: Form, name: str) -> str:
+    return str(form.row(name).query_one(".hint", Static).render())
+
+
+@driven
+async def test_a_zero_that_stands_for_something_says_what(store: Store) -> None:
+    async with opened(store) as form:
+        assert hint(form, "train_images") == "= all · 0 or more images"
+        assert hint(form, "threads") == f"= {SPECS['threads'].zero} · 0 to 1024"
+        assert not hint(form, "seed").startswith("="), "a seed of 0 is a seed of 0"
+        machine = form.group_of("threads")
+        machine.collapsed = True
+        await form.until(lambda: f"threads 0 ({SPECS['threads'].zero})" in str(machine.title))
+        await form.type("train_images", "500")
+        assert hint(form, "train_images") == "0 or more images · preset 0 (all)"
+        await form.until(lambda: "0 (all) -> 500" in form.text("#summary"))
+
+
+@pytest.mark.parametrize("size", [(160, 45), (120, 40), (80, 24)])
+@driven
+async def test_nothing_of_a_row_or_a_heading_is_cut(store: Store, size: tuple[int, int]) -> None:
+    async with opened(store, size=size) as form:
+        await form.until(lambda: "not here yet" in form.message("data"))
+        await form.pilot.pause()
+        folded = [group for group in form.screen.query(FieldGroup) if group.collapsed]
+        for group in folded:
+            heading = group.query_one(CollapsibleTitle)
+            assert len(str(heading.render())) <= heading.content_size.width
+            assert str(group.title).endswith(("more", *(group_last(group),)))
+        await form.press("f3")
+        await form.pilot.pause()
+        for row in form.screen.query(FieldRow):
+            for part in (row.query_one(".hint"), row.editor):
+                assert part.region.right <= form.screen.query_one("#form").content_region.right, row.info.name
+                if isinstance(part, Static | ChoiceField) and part.display:
+                    assert len(str(part.render())) <= part.content_size.width, row.info.name
+
+
+def group_last(group: FieldGroup) -> str:
+    """How the heading of a group ends that has room for all its values."""
+    last = group.rows[-1]
+    return f"{last.info.title} {last.editor.text}"
+
+
+@driven
+async def test_a_heading_tells_as_many_values_as_fit_whole_and_how_many_do_not(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        title = str(form.group_of("dropout").title)
+        assert title == "architecture  activation relu, dropout 0.5, +4 more"
+        await form.pilot.resize_terminal(100, 24)
+        await form.until(lambda: "removed conv layer none" in str(form.group_of("dropout").title))
+
+
+@driven
+async def test_the_summary_line_leaves_out_what_does_not_fit(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        await form.until(lambda: form.text("#brief").endswith("265 MiB memory · 21.6 M weights"))
+        await form.pilot.resize_terminal(60, 24)
+        await form.until(lambda: form.text("#brief").endswith("265 MiB memory"))
+        await form.pilot.resize_terminal(40, 24)
+        await form.until(lambda: form.text("#brief") == "39,100 steps · time unknown")
+
+
+@pytest.mark.parametrize(("width", "text"), [(40, "< a-name > 1/2"), (12, "< a-name >"), (8, "< a-n… >")])
+def test_a_choice_without_room_shows_the_chosen_word(width: int, text: str) -> None:
+    async def body() -> None:
+        choice = ChoiceField(FieldInfo("x", "x", "", options=(Option("a-name"), Option("another-" + "long" * 9))))
+
+        class OneChoice(App[None]):
+            def compose(self) -> ComposeResult:
+                yield choice
+
+        async with OneChoice().run_test(size=(width, 3)) as pilot:
+            choice.set_text("a-name")
+            await pilot.pause()
+            assert str(choice.render()) == text
+
+    asyncio.run(body())

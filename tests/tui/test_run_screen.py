@@ -17,6 +17,7 @@ from alexnet_tui.config import RunConfig
 from alexnet_tui.history import RunHistory, State
 from alexnet_tui.store import LOG_FILE, Store
 from alexnet_tui.tui.chart import MetricChart
+from alexnet_tui.tui.curves import View
 from alexnet_tui.tui.run_facts import age, number_facts, pace_text, situation
 from alexnet_tui.tui.run_head import Head, HeadView
 from alexnet_tui.tui.run_screen import RunScreen
@@ -107,8 +108,8 @@ async def test_a_live_run_moves_by_itself(store: Store) -> None:
                 )
             await driver.wait_for(lambda: "4/20" in driver.text(), 5)
             await driver.wait_for(lambda: charts(driver)[1].curves[0].x[-1] == 4)
-            for shown in ("CPU 87%", "memory 3.0 GiB", "GPU 55%"):
-                assert shown in driver.text()
+            facts = ("CPU 87%", "memory 3.0 GiB", "GPU 55%")
+            await driver.wait_for(lambda: all(shown in driver.text() for shown in facts))
 
 
 @driven
@@ -269,6 +270,57 @@ async def test_pages_follow_the_brackets_and_a_click(store: Store) -> None:
         assert shown.page == "system"
         await driver.pilot.click("PageStrip", offset=(2, 0))
         await driver.wait_for(lambda: shown.page == "curves")
+
+
+@driven
+async def test_keys_of_the_charts_are_neither_named_nor_act_on_other_pages(store: Store) -> None:
+    run = write_run(store, CONFIG)
+    async with console(store, size=(160, 30)) as driver:
+        shown = await open_run(driver, run.id)
+        assert {"Read", "Zoom", "Log", "Smooth", "Outliers"} <= set(driver.text().splitlines()[-1].split())
+        for page in ("config", "log", "system"):
+            await driver.press("right_square_bracket")
+            assert shown.page == page
+            bar = driver.text().splitlines()[-1]
+            assert "Pages" in bar
+            assert not {"Read", "Zoom", "Log", "Smooth", "Outliers"} & set(bar.split())
+            await driver.press("G", "S", "O", "plus", "0", "m")
+        assert shown.view == View()
+        assert not shown.has_class("-second-chart")
+        await driver.press("right_square_bracket", "G")
+        assert shown.view.log
+        assert "Zoom" in driver.text().splitlines()[-1]
+
+
+@driven
+async def test_a_run_without_a_log_says_so(store: Store) -> None:
+    run = write_run(store, CONFIG)
+    async with console(store) as driver:
+        await open_run(driver, run.id)
+        await driver.press("right_square_bracket", "right_square_bracket")
+        await driver.wait_for(lambda: "nothing to its log" in driver.text())
+
+
+@driven
+async def test_what_fits_on_the_head_is_not_cut(store: Store) -> None:
+    device: dict[str, object] = {"device": "NVIDIA GeForce RTX 4090 Laptop GPU", "precision": "bfloat16"}
+    label = "a label as long as people write them when they have seen that nothing stops them from it"
+    run = write_run(store, CONFIG, label=label, change_started=device)
+    async with console(store, size=(160, 45)) as driver:
+        await open_run(driver, run.id)
+        await driver.wait_for(lambda: "NVIDIA GeForce RTX 4090 Laptop GPU bfloat16" in driver.text())
+        assert label in driver.text()
+        assert "…" not in driver.text()
+
+
+@driven
+async def test_a_long_name_of_the_pinned_run_does_not_take_the_pace_away(store: Store) -> None:
+    pinned = write_run(store, CONFIG, final=0.6, label="a label that is longer than the line of the pages has room")
+    run = write_run(store, CONFIG, final=0.5)
+    async with console(store) as driver:
+        driver.app.toggle_pin(pinned.id)
+        await open_run(driver, run.id)
+        await driver.wait_for(lambda: "epochs behind a label" in driver.text())
 
 
 @driven

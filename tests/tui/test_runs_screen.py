@@ -15,6 +15,8 @@ from alexnet_tui.config import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.history import State
 from alexnet_tui.store import REFERENCE, Notes, Store
+from alexnet_tui.tui.column_fit import GAP, fit, tell_hidden
+from alexnet_tui.tui.columns import COLUMNS
 from alexnet_tui.tui.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
 from alexnet_tui.tui.help_screen import HelpScreen
 from alexnet_tui.tui.preview import RunPreview
@@ -208,7 +210,7 @@ async def test_pin_shows_deltas_in_every_row(store: Store, four: list[str]) -> N
         lines = {variant: line for variant in FINALS for line in rows if f" {variant} " in line}
         best = {row.config.variant: row.best or 0 for row in c.runs.shown if row.id != elsewhere}
         for variant in ("low-dropout", "tanh", "four-conv"):
-            delta = f"{100 * (best[variant] - best['baseline']):+.2f}".replace("-", "−")
+            delta = f"{100 * (best[variant] - best['baseline']):+.2f}"
             assert delta in lines[variant].split()
         assert "base" in lines["baseline"].split()
         # Accuracies on other data are not compared.
@@ -436,7 +438,56 @@ async def test_more_columns_where_there_is_room(store: Store, four: list[str]) -
         assert all(len(line) <= 40 for line in c.text().splitlines())
     assert {"mark", "state", "name", "best", "variant"} <= set(narrow)
     assert set(narrow) < set(wide) >= {"gap", "t25", "seconds", "last", "front_end", "data", "curve"}
-    assert tiny == ["mark", "state", "name"]
+    assert tiny == ["mark", "state", "name", "best"]
+
+
+@driven
+async def test_columns_there_is_no_room_for_are_named_below_the_rows(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        last_line = c.text().splitlines()[-2]
+        assert last_line == " 6 columns hidden: time, last %, gap, front end, data, T25"
+        await c.press("p")
+        assert c.text().splitlines()[-2] == " 7 columns hidden: curve, time, last %, gap, front end, data, T25"
+        await c.pilot.resize_terminal(180, 24)
+        await c.wait_for(lambda: "T25" in c.text())
+        assert "hidden" not in c.text()
+        assert c.notifications() == []
+
+
+@driven
+async def test_where_rows_fill_the_table_a_message_says_what_a_pin_costs(store: Store) -> None:
+    for seed in range(24):
+        make(store, "baseline", seed)
+    async with console(store) as c:
+        assert "hidden" not in c.text()
+        await c.press("p")
+        assert c.notifications() == ["curve makes room for the differences to the pinned run."]
+        await c.press("p")
+        assert len(c.notifications()) == 1, "nothing is lost by taking the pin away"
+
+
+@pytest.mark.parametrize("has_pin", [False, True])
+def test_the_best_accuracy_and_the_difference_to_the_pin_stay_longest(has_pin: bool) -> None:
+    wanted = {"name", "best", "delta"} if has_pin else {"name", "best"}
+    before: set[str] = set()
+    for width in range(38, 200):
+        chosen = fit(width, has_pin=has_pin, is_grouped=False)
+        keys = {column.key for column, _ in chosen}
+        assert wanted <= keys
+        assert before <= keys, "more room never costs a column"
+        assert 1 + sum(cells for _, cells in chosen) + GAP * (len(chosen) - 1) <= width
+        before = keys
+    assert tell_hidden(sorted(before), has_pin=has_pin, is_grouped=False) == ""
+
+
+def test_what_is_hidden_is_told_by_importance_and_in_the_singular_too() -> None:
+    all_but = [column.key for column in COLUMNS if column.key != "t25"]
+    assert tell_hidden(all_but, has_pin=True, is_grouped=True) == "1 column hidden: T25"
+    assert tell_hidden([key for key in all_but if key != "gap"], has_pin=True, is_grouped=True) == (
+        "2 columns hidden: gap, T25"
+    )
+    all_but.remove("delta")
+    assert tell_hidden(all_but, has_pin=False, is_grouped=True) == "1 column hidden: T25", "no pin, no delta to hide"
 
 
 @driven

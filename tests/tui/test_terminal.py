@@ -114,7 +114,7 @@ def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: S
     terminal.press("q")
     assert terminal.finish() == 0
     assert terminal.borrowed() == set()
-    assert terminal.last_words() == "1 run goes on in the background; alexnet-tui shows it again."
+    assert terminal.last_words() == "1 run goes on in the background; `alexnet-tui` shows it again."
 
     [run_id] = store.ids()
     assert load(store, run_id)[1] is State.RUNNING
@@ -241,7 +241,7 @@ def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str])
 
 def test_a_small_terminal_and_a_change_of_size(open_console: Open, two: list[str]) -> None:
     terminal = open_console(size=(40, 12))
-    terminal.wait_for("finished", "q Quit")
+    terminal.wait_for("✓", "q Quit")
     for columns, rows in ((160, 45), (80, 24), (40, 12)):
         terminal.resize(columns, rows)
         terminal.wait_until(lambda: terminal.screen.display[-1].rstrip().endswith("q Quit"))

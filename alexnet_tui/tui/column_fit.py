@@ -1,0 +1,54 @@
+"""Which columns of the runs table fit into a width, how wide each is, and which are left out; pure."""
+
+from collections.abc import Sequence
+
+from alexnet_tui.text import counted
+from alexnet_tui.tui.columns import COLUMNS, Column
+
+GAP = 2
+
+
+def fit(width: int, *, has_pin: bool, is_grouped: bool) -> list[tuple[Column, int]]:
+    """The columns that fit into `width` cells and how wide each is, the least important left out first."""
+    chosen: dict[str, int] = {}
+    used = 1
+    for column in sorted(_offered(has_pin=has_pin, is_grouped=is_grouped), key=lambda column: column.rank):
+        room = width + 1 - GAP - used
+        cells = next((cells for cells in (column.width, column.narrow) if 0 < cells <= room), 0)
+        if chosen and not cells:
+            break
+        chosen[column.key] = cells or column.width
+        used += chosen[column.key] + GAP
+    return _grow([(column, chosen[column.key]) for column in COLUMNS if column.key in chosen], width)
+
+
+def tell_hidden(shown: Sequence[str], *, has_pin: bool, is_grouped: bool) -> str:
+    """What a wider terminal would show, the most important first: ``2 columns hidden: gap, T25``; else nothing."""
+    offered = _offered(has_pin=has_pin, is_grouped=is_grouped)
+    hidden = sorted((column for column in offered if column.key not in shown), key=lambda column: column.rank)
+    titles = ", ".join(column.title for column in hidden)
+    return f"{counted(len(hidden), 'column')} hidden: {titles}" if hidden else ""
+
+
+def _offered(*, has_pin: bool, is_grouped: bool) -> list[Column]:
+    return [
+        column for column in COLUMNS if (has_pin or not column.needs_pin) and (is_grouped or not column.needs_groups)
+    ]
+
+
+def _grow(kept: Sequence[tuple[Column, int]], width: int) -> list[tuple[Column, int]]:
+    """Give what is left over to the columns that may grow, a cell each in turn."""
+    widths = {column.key: cells for column, cells in kept}
+    spare = width - 1 - sum(widths.values()) - GAP * (len(kept) - 1)
+    growing = [column for column, _ in kept if column.max_width]
+    while spare > 0 and growing:
+        for column in list(growing):
+            if widths[column.key] >= column.max_width:
+                growing.remove(column)
+            elif spare > 0:
+                widths[column.key] += 1
+                spare -= 1
+    if kept and spare < 0:  # Too narrow for even one column: cut it.
+        first = kept[0][0].key
+        widths[first] = max(1, widths[first] + spare)
+    return [(column, widths[column.key]) for column, _ in kept]

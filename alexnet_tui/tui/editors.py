@@ -1,0 +1,294 @@
+"""Editors of one text each: a line to type in, words in a line, cards. They know no hyperparameter.
+
+An editor posts `FieldEdited` when a person changed its text; setting the text from the program posts nothing.
+Plain text inputs are used throughout, because typed ones drop characters without a word.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.actions import SkipAction
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from alexnet_tui.text import printable
+
+_NAME_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One of the words a field may hold.
+
+    Attributes:
+        value: The word.
+        title: Its name for people; the word itself where empty.
+        note: A sentence about it.
+        result: A short fact, shown apart.
+    """
+
+    value: str
+    title: str = ""
+    note: str = ""
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """What a row shows around its editor.
+
+    Attributes:
+        name: Name of the field.
+        title: Label for people.
+        help: One sentence.
+        hint: Range and unit, short.
+        options: The words to choose from; a text field where there are none.
+    """
+
+    name: str
+    title: str
+    help: str
+    hint: str = ""
+    options: tuple[Option, ...] = ()
+
+
+class FieldEdited(Message):
+    """A person changed the text of a field."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__()
+        self.name = name
+        self.text = text
+
+
+class TextField(Input):
+    """A line of text; the first escape leaves it, the arrows go to the neighbours."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave field", show=False, id="form.leave"),
+    ]
+
+    def __init__(self, info: FieldInfo) -> None:
+        super().__init__(compact=True, id=f"edit-{info.name}")
+        self.info = info
+        self.cursor_blink = False
+
+    @property
+    def text(self) -> str:
+        """What the field says."""
+        return self.value
+
+    def set_text(self, text: str) -> None:
+        """Say something else without telling anyone."""
+        if text != self.value:
+            with self.prevent(Input.Changed):
+                self.value = text
+
+    def action_leave(self) -> None:
+        """Give up the cursor, keep the text."""
+        self.screen.set_focus(None)
+
+
+class ChoiceField(Widget, can_focus=True):
+    """Words in one line, one of them chosen with left and right; too many for the line show one at a time."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(-1)", "Choose", id="form.previous", key_display="←→", tooltip="Choose a neighbour."),
+        Binding("right,space", "move(1)", "Next", show=False, id="form.next", tooltip="Choose the next word."),
+    ]
+
+    text: reactive[str] = reactive("")
+
+    def __init__(self, info: FieldInfo) -> None:
+        super().__init__(id=f"edit-{info.name}")
+        self.info = info
+        self.options: tuple[Option, ...] = info.options
+
+    def set_text(self, text: str) -> None:
+        """Choose a word without telling anyone; one that is not offered is added."""
+        if text not in self._values():
+            self.options = (*self.options, Option(text))
+        self.text = text
+
+    def set_options(self, options: Sequence[Option]) -> None:
+        """Offer other words; the chosen one stays."""
+        self.options = tuple(options)
+        self.set_text(self.text)
+        self.refresh()
+
+    @property
+    def note(self) -> str:
+        """The sentence about the chosen word."""
+        return next((option.note for option in self.options if option.value == self.text), "")
+
+    def render(self) -> Content:
+        """The words with the chosen one marked, or only that one where the line is short."""
+        parts = [self._part(option) for option in self.options]
+        if sum(len(part.plain) for part in parts) + 2 * len(parts) - 2 <= self.size.width:
+            return Content("  ").join(parts)
+        values = self._values()
+        place = values.index(self.text) + 1 if self.text in values else 0
+        word = printable(self.text, max(1, min(_NAME_LIMIT, self.size.width - len("<  >"))))
+        alone = Content.assemble("< ", (word, "$accent bold"), " >")
+        placed = alone + Content(f" {place}/{len(values)}").stylize("$text-muted")
+        return placed if placed.cell_length <= self.size.width else alone
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """One line, whatever there is to say."""
+        return 1
+
+    def action_move(self, step: int) -> None:
+        """Choose a neighbour; the ends hold."""
+        values = self._values()
+        index = values.index(self.text) if self.text in values else 0
+        self.choose(values[max(0, min(len(values) - 1, index + step))])
+
+    def choose(self, value: str) -> None:
+        """Choose a word as a person does."""
+        if value != self.text:
+            self.text = value
+            self.post_message(FieldEdited(self.info.name, value))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the word under the mouse."""
+        edge = 0
+        for option in self.options:
+            edge += len(self._part(option).plain) + 2
+            if event.x < edge:
+                self.choose(option.value)
+                return
+
+    def _values(self) -> list[str]:
+        return [option.value for option in self.options]
+
+    def _part(self, option: Option) -> Content:
+        chosen = option.value == self.text
+        word = f"{radio(self.app, chosen)} {printable(option.title or option.value, _NAME_LIMIT)}"
+        return Content(word).stylize("$accent bold" if chosen else "$text-muted")
+
+
+def radio(app: object, chosen: bool) -> str:
+    """The mark before a word, in plain letters where the terminal has no others."""
+    if getattr(app, "ascii_only", False):
+        return "(*)" if chosen else "( )"
+    return "◉" if chosen else "○"
+
+
+class Card(Static):
+    """One option with its sentence; `CardField` chooses."""
+
+    def __init__(self, option: Option) -> None:
+        super().__init__(classes="card")
+        self.option = option
+        self.chosen = False
+
+    def show(self, chosen: bool) -> None:
+        """Draw the card as chosen or not."""
+        self.chosen = chosen
+        self.set_class(chosen, "-chosen")
+        self.refresh(layout=True)
+
+    def render(self) -> Content:
+        """Title, result and sentence; the style sheet decides how much of it fits."""
+        title = f"{radio(self.app, self.chosen)} {self.option.title or self.option.value}"
+        head = Content(title).stylize("bold $accent" if self.chosen else "bold")
+        result = Content(self.option.result).stylize("$text-muted")
+        if self.content_size.height > 1:
+            return Content("\n").join([head, Content(self.option.note), result])
+        keys = Content(self._keys()).stylize("$accent")
+        whole = Content.assemble(head.pad_right(max(0, 29 - len(title))), " ", result, keys)
+        return whole if whole.cell_length <= self.content_size.width else head + keys
+
+    def _keys(self) -> str:
+        """Which keys choose, while the field is the one being edited."""
+        field = self.parent
+        if not (self.chosen and isinstance(field, CardField) and field.has_focus):
+            return ""
+        if getattr(self.app, "ascii_only", False):
+            return "  up/down choose" if field.is_stacked else "  </> choose"
+        return "  ↑/↓ choose, tab next" if field.is_stacked else "  ←/→ choose"
+
+
+class CardField(Widget, can_focus=True):
+    """Options as cards side by side, or as lines where the screen is narrow; the arrows along them choose.
+
+    Up and down walk through the lines; beyond the first and the last, or across cards, they are the screen's.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(-1)", "Choose", id="form.card_left", key_display="←→", tooltip="Choose a neighbour."),
+        Binding("right,space", "move(1)", "Next", show=False, id="form.card_right", tooltip="Choose the next card."),
+        Binding("up", "step(-1)", "Up", show=False, id="form.card_up", tooltip="Choose the line above, or leave."),
+        Binding("down", "step(1)", "Down", show=False, id="form.card_down", tooltip="Choose the line below, or leave."),
+    ]
+
+    def __init__(self, info: FieldInfo) -> None:
+        super().__init__(id=f"edit-{info.name}")
+        self.info = info
+        self.text = info.options[0].value
+        self._cards = [Card(option) for option in info.options]
+
+    def compose(self) -> ComposeResult:
+        """One card an option."""
+        yield from self._cards
+
+    def on_mount(self) -> None:
+        """Draw the first choice."""
+        self.set_text(self.text)
+
+    def set_text(self, text: str) -> None:
+        """Choose a card without telling anyone."""
+        self.text = text
+        for card in self._cards:
+            card.show(card.option.value == text)
+
+    @property
+    def is_stacked(self) -> bool:
+        """Whether the cards are lines, one below the other."""
+        return len({card.region.y for card in self._cards if card.display}) > 1
+
+    def action_move(self, step: int) -> None:
+        """Choose a neighbour; the ends hold."""
+        index = self._index()
+        self.choose(self._cards[max(0, min(len(self._cards) - 1, index + step))].option.value)
+
+    def action_step(self, step: int) -> None:
+        """Choose the line above or below.
+
+        Raises:
+            SkipAction: There is none there; the key is the screen's.
+        """
+        if not (self.is_stacked and 0 <= self._index() + step < len(self._cards)):
+            raise SkipAction
+        self.action_move(step)
+
+    def choose(self, value: str) -> None:
+        """Choose a card as a person does."""
+        if value != self.text:
+            self.set_text(value)
+            self.post_message(FieldEdited(self.info.name, value))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the card under the mouse."""
+        if isinstance(event.widget, Card):
+            self.choose(event.widget.option.value)
+
+    def on_focus(self) -> None:
+        """The chosen card says which keys choose."""
+        self.set_text(self.text)
+
+    def on_blur(self) -> None:
+        """The chosen card no longer says which keys choose."""
+        self.set_text(self.text)
+
+    def _index(self) -> int:
+        values = [card.option.value for card in self._cards]
+        return values.index(self.text) if self.text in values else 0

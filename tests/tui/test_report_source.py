@@ -1,0 +1,67 @@
+"""What the console looks up for reports and studies, and how little it reads to do so."""
+
+import pytest
+from fake_runs import curve, open_writer, write_run
+
+from alexnet_tui import study, study_queue
+from alexnet_tui.config import RunConfig
+from alexnet_tui.history import RunHistory, State, load
+from alexnet_tui.store import Store
+from alexnet_tui.tui import queue_view, report_source
+
+
+@pytest.fixture
+def folded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many events each fold took in, as they happen."""
+    sizes: list[int] = []
+    fold = RunHistory.fold
+
+    def counting(history: RunHistory, events: list[object]) -> RunHistory:
+        sizes.append(len(events))
+        return fold(history, events)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RunHistory, "fold", counting)
+    return sizes
+
+
+def test_a_look_at_a_study_reads_only_what_is_new_in_a_long_run(store: Store, folded: list[int]) -> None:
+    plan = study.plan(
+        store, "mine", variants=["baseline"], seeds=[0], overrides={"epochs": "1000", "data": "synthetic"}
+    )
+    (run_id,) = study_queue.prepare_runs(store, plan)
+    with open_writer(store.path(run_id)) as writer:
+        for epoch in range(1, 501):
+            writer.write(curve(epoch, 1000))
+        find = report_source.finder(store, {}, {})
+
+        def epochs_done() -> int:
+            found = queue_view.look(store, "mine", find).now
+            assert found is not None
+            return found.cells[0].num_epochs_done
+
+        assert epochs_done() == 500
+        assert sum(folded) == 500
+        folded.clear()
+        assert [epochs_done() for _ in range(5)] == [500] * 5
+        assert sum(folded) == 0
+        writer.write(curve(501, 1000))
+        assert epochs_done() == 501
+        assert sum(folded) == 1
+
+
+def test_a_finished_run_that_the_console_knows_is_not_read_at_all(store: Store, folded: list[int]) -> None:
+    run_id = write_run(store, RunConfig(epochs=2)).id
+    known = load(store, run_id)
+    folded.clear()
+    find = report_source.finder(store, {run_id: known[0]}, {run_id: known[1]})
+    assert find(run_id) == (known[0], State.FINISHED)
+    assert report_source.make(store, report_source.OWN, find).sections[0].rows[0].num_runs == 1
+    assert folded == []
+
+
+def test_a_run_that_is_gone_is_not_found(store: Store) -> None:
+    run_id = write_run(store, RunConfig(epochs=2), epochs_done=1).id
+    find = report_source.finder(store, {}, {})
+    assert find(run_id) is not None
+    store.delete(run_id)
+    assert find(run_id) is None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from alexnet_tui import measures, paper, stats
+from alexnet_tui.advice import Advise, command
 from alexnet_tui.cohort import (
     ARM_FIELDS,
     NO_STATES,
@@ -32,6 +33,7 @@ from alexnet_tui.variants import VARIANTS
 
 SLOW, FAST = "tanh", "baseline"
 DIVERGED = "diverged"
+_STUDY = "fig1"
 NAME = "each activation at its best learning rate, no dropout, no weight decay"
 _RATE = "learning_rate"
 _SPEC = PROTOCOLS[BEST_LEARNING_RATE]
@@ -121,7 +123,7 @@ class BestRates:
     samples: tuple[Sample, ...] = ()
 
 
-def find(cohort: Cohort | None, like: RunConfig | None) -> BestRates:
+def find(cohort: Cohort | None, like: RunConfig | None, advise: Advise = command) -> BestRates:
     """Choose each activation's rate by the geometric mean of T25, and compare the two.
 
     A run that did not reach 25% training error, or diverged, counts as slowest: as if it had at the last epoch.
@@ -129,11 +131,13 @@ def find(cohort: Cohort | None, like: RunConfig | None) -> BestRates:
     Args:
         cohort: The runs, as `sort_runs` gives them, or None.
         like: A run with the settings that such runs would have, for the command that makes them.
+        advise: Writes that command.
     """
     arms = cohort.arms if cohort else {}
     if not arms:
-        command = plan_command(BEST_LEARNING_RATE, "fig1", like, _BASE_FIELDS)
-        return BestRates(note=f"no runs of it here; `{command}` plans them, `alexnet-tui study run fig1` trains them")
+        plan = advise(*plan_command(BEST_LEARNING_RATE, _STUDY, like, _BASE_FIELDS))
+        train = advise("study", "run", _STUDY)
+        return BestRates(note=f"no runs of it here; `{plan}` plans them, `{train}` trains them")
     samples = {name: _sample(ARMS[name], arms.get(name) or ArmRuns(ARMS[name])) for name in ARMS}
     counted = [sample for sample in samples.values() if sample.observations]
     if obstacles := [*_missing(samples), *_unequal(arms.values())]:

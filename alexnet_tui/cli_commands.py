@@ -1,6 +1,5 @@
 """The commands: which there are, and what `alexnet-tui` without one does."""
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,7 +8,7 @@ import typer
 
 from alexnet_tui import __version__, cli_control, cli_data, cli_doctor, cli_results, cli_run, cli_runs, cli_study
 from alexnet_tui.cli_console import PROGRAM, open_console
-from alexnet_tui.cli_options import RunsDir, open_store
+from alexnet_tui.cli_options import RunsDir, name_first, open_store
 from alexnet_tui.errors import ExitCode
 
 app = typer.Typer(
@@ -38,8 +37,7 @@ def console(
         sys.stdout.write(f"{PROGRAM} {__version__}\n")
         raise typer.Exit
     if context.invoked_subcommand is not None:
-        if runs_dir is not None:  # For the command behind it.
-            os.environ["ALEXNET_TUI_RUNS"] = str(runs_dir)
+        name_first(runs_dir)
         return ExitCode.DONE
     return open_console(open_store(runs_dir))
 
@@ -55,4 +53,6 @@ def call(arguments: Sequence[str] | None) -> int:
         code = app(args=None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except typer.Abort:
         return ExitCode.INTERRUPTED
+    finally:
+        name_first(None)
     return int(code or 0)

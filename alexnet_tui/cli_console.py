@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from alexnet_tui.advice import PROGRAM as PROGRAM
 from alexnet_tui.errors import UsageError
 from alexnet_tui.store import Store
 from alexnet_tui.text import format_count, printable
 
 if TYPE_CHECKING:
     from alexnet_tui.pixel_cache import Progress, Report
-
-PROGRAM = "alexnet-tui"
 
 
 def open_console(store: Store, run_id: str | None = None) -> int:

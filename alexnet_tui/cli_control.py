@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from alexnet_tui import advice
 from alexnet_tui import cli_options as options
 from alexnet_tui.cli_runs import label_of, sentence
 from alexnet_tui.errors import ExitCode, RunBusyError, StoreError, UsageError
@@ -46,7 +47,9 @@ def resume(
     run_id = store.resolve(run)
     record, state = store.record(run_id), load(store, run_id, skip_steps=True)[1]
     if state is State.RUNNING:
-        raise RunBusyError(f"run {run_id} is already being trained; follow it: alexnet-tui attach {run_id}")
+        raise RunBusyError(
+            f"run {run_id} is already being trained; follow it: {advice.on(store.root)('attach', run_id)}"
+        )
     if state is State.FINISHED:
         raise UsageError(f"run {run_id} has finished; there is nothing to resume. Start a new run instead.")
     local.check_startable(store, run_id)
@@ -98,12 +101,12 @@ def stop(
     if wait and not has_left:
         options.say(
             f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s;"
-            " stop --now ends it at once, without a new checkpoint."
+            f" `{advice.on(store.root)('stop', run_id, '--now')}` ends it at once, without a new checkpoint."
         )
         return ExitCode.TRAINING_FAILED
     if wait:
         history, state = load(store, run_id, skip_steps=True)
-        options.say(f"run {run_id}: {sentence(history, state)}")
+        options.say(f"run {run_id}: {sentence(history, state, advice.on(store.root))}")
     return ExitCode.DONE
 
 
@@ -123,7 +126,7 @@ def attach(
     run_id = store.resolve(run)
     in_console = options.wants_console(headless, as_json)
     if not in_console and load(store, run_id, skip_steps=True)[1] is State.QUEUED:
-        raise UsageError(f"run {run_id} has not begun; start it: alexnet-tui resume {run_id}")
+        raise UsageError(f"run {run_id} has not begun; start it: {advice.on(store.root)('resume', run_id)}")
     return follow_or_open(store, run_id, headless=headless, as_json=as_json, stop_on_interrupt=False)
 
 
@@ -140,7 +143,7 @@ def delete(
     run_id = store.resolve(run)
     history, state = load(store, run_id, skip_steps=True)
     if state is State.RUNNING:
-        raise RunBusyError(f"run {run_id} is being trained; stop it first: alexnet-tui stop {run_id}")
+        raise RunBusyError(f"run {run_id} is being trained; stop it first: {advice.on(store.root)('stop', run_id)}")
     size = format_bytes(_tree_size(store.path(run_id)))
     lost = (
         f"run {run_id}{_quoted_label(store, history)} ({state}): {counted(history.num_epochs_done, 'epoch')},"

@@ -3,6 +3,7 @@
 stdout carries the answer, stderr the progress.
 """
 
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alexnet_tui.cli_console import progress_bar
+from alexnet_tui.cli_console import progress_bar, say
 from alexnet_tui.cli_options import AsJson, complete_data, complete_front_end, write_json
 from alexnet_tui.errors import UsageError
 from alexnet_tui.text import counted, format_bytes, format_count, printable, quoted
@@ -112,6 +113,8 @@ def remove_command(
     from alexnet_tui import datasets
 
     info = datasets.find(name)
+    if not info.size_bytes and info.state == "download":
+        raise UsageError(f"{name} has no prepared images; there is nothing to remove.")
     what = f"{format_bytes(info.size_bytes)} of prepared images of {name}"
     if not yes:
         if not sys.stdin.isatty():
@@ -149,6 +152,7 @@ def _state(info: "DatasetInfo") -> str:
     return f"not here: {BUILT_IN[info.name].download} to download" if info.state == "download" else info.state
 
 
+# The last ones go first where a terminal has no room.
 _COLUMNS: tuple[tuple[str, "Callable[[DatasetInfo], str]"], ...] = (
     ("name", lambda info: info.name),
     ("state", lambda info: _state(info)),
@@ -164,6 +168,13 @@ _COLUMNS: tuple[tuple[str, "Callable[[DatasetInfo], str]"], ...] = (
 def _write_table(infos: "Iterable[DatasetInfo]") -> None:
     rows = [[title for title, _ in _COLUMNS], *([cell(info) for _, cell in _COLUMNS] for info in infos)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    kept = len(widths)
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns
+        while kept > 1 and sum(widths[:kept]) + 2 * (kept - 1) > room:
+            kept -= 1
     for row in rows:
-        padded = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        padded = (text.ljust(width) for text, width in zip(row[:kept], widths, strict=False))
         typer.echo("  ".join(padded).rstrip())
+    if left_out := rows[0][kept:]:
+        say(f"no room for {', '.join(left_out)}; a wider terminal and --json have them.")

@@ -23,9 +23,18 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 _WIDTH_OF_FILES = 250
 
 
+_named_first: Path | None = None
+
+
+def name_first(runs_dir: Path | None) -> None:
+    """Keep the folder that stood before the command, for the command behind it."""
+    global _named_first
+    _named_first = runs_dir
+
+
 def open_store(runs_dir: Path | None) -> Store:
     """The runs folder a command works on."""
-    return Store(default_root() if runs_dir is None else runs_dir)
+    return Store(runs_dir or _named_first or default_root())
 
 
 def complete_run(context: typer.Context, incomplete: str) -> list[str]:

@@ -20,7 +20,7 @@ from alexnet_tui.report_words import (
     section_title,
     time_ratio,
 )
-from alexnet_tui.text import MISSING, printable
+from alexnet_tui.text import MISSING, format_difference, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _NARROW_COLUMNS = ("max_train", "max_test", "final_test", "t25", "time")
 _WIDE = 116
-_LABEL_WIDTH, _GROUP_WIDTH = 20, 18
+_LABEL_WIDTH, _GROUP_WIDTH, _GAP = 20, 18, 2
 _STYLES = {
     Verdict.SUPPORTED: "green",
     Verdict.NOT_SUPPORTED: "red",
@@ -103,27 +103,42 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> "Table":
 
 def print_comparison(console: "Console", compared: Comparison) -> None:
     """Print the settings that differ, then the results, with differences to the pinned run, else to the first."""
+    from rich.cells import cell_len
+
     fits = max(2, (console.width - _LABEL_WIDTH) // _GROUP_WIDTH)
     for start in range(0, len(compared.groups), fits):
         part = compared.groups[start : start + fits]
-        if compared.differing:
-            settings = ((name.replace("_", " "), [one.settings[name] for one in part]) for name in compared.differing)
-            console.print(_side_by_side("Differs in", part, settings))
+        settings = [(name.replace("_", " "), [one.settings[name] for one in part]) for name in compared.differing]
+        results = list(_results(part))
+        room = (console.width - _LABEL_WIDTH) // len(part) - _GAP
+        widths = [
+            min(room, max(map(cell_len, cells)))
+            for cells in zip(*(row for _, row in (*settings, *results)), strict=True)
+        ]
+        if settings:
+            console.print(_side_by_side("Differs in", part, widths, settings))
             _line(console, "")
-        console.print(_side_by_side("Results", part, _results(part)))
+        console.print(_side_by_side("Results", part, widths, results))
         _line(console, "")
     _line(console, SELECTED_NOTE, "dim")
 
 
-def _side_by_side(title: str, groups: Sequence[Group], rows: Iterable[tuple[str, list[str]]]) -> "Table":
+def _side_by_side(
+    title: str, groups: Sequence[Group], widths: Sequence[int], rows: Iterable[tuple[str, list[str]]]
+) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column(title, min_width=_LABEL_WIDTH - 2)
-    for group in groups:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    table.add_column(title, min_width=_LABEL_WIDTH - _GAP)
+    for group, width in zip(groups, widths, strict=True):
         name = f"{printable(group.name, 40)}{' (pinned)' if group.is_pinned else ''}"
-        table.add_column(Text(name), justify="right", min_width=_GROUP_WIDTH - 2)
+        table.add_column(
+            Text(name),
+            justify="right",
+            min_width=max(width, _GROUP_WIDTH - _GAP),
+            max_width=max(width, _GROUP_WIDTH - _GAP),
+        )
     for label, values in rows:
         table.add_row(label, *(Text(printable(value, 60)) for value in values), style="" if label else "dim")
     return table
@@ -147,8 +162,9 @@ def _difference(group: Group, name: str, kind: Kind) -> str:
     value = group.differences[name]
     if group.is_base or value is None:
         return "" if group.is_base else MISSING
-    sign = "+" if value >= 0 else "-"
-    return f"{sign}{abs(value):.1f}" if kind is Kind.EPOCHS else f"{sign}{write(abs(value), kind)}"
+    if kind is Kind.CLOCK:
+        return f"{'-' if value < 0 else '+'}{write(abs(value), kind)}"
+    return format_difference(value, 1) if kind is Kind.EPOCHS else format_difference(100 * value, 2)
 
 
 def _line(console: "Console", text: str, style: str = "") -> None:

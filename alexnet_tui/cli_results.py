@@ -103,7 +103,7 @@ def report(
     Example: alexnet-tui report reference --format html --output report.html
     """
     from alexnet_tui.gather import gather
-    from alexnet_tui.report import build
+    from alexnet_tui.report import build_gathered
 
     chosen = form or (ReportFormat.TERMINAL if output is None or explain else _format_of(output))
     store = options.open_store(runs_dir)
@@ -111,14 +111,14 @@ def report(
     for problem in found.problems:
         options.say(f"not read: {problem}")
     if not found.histories and names:
-        raise UsageError(f"{printable(found.title)} has no run yet; `alexnet-tui study run` trains its plan.")
+        raise UsageError(f"{printable(found.title)} has no run yet; `{found.train}` trains what is planned.")
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
         options.say(
-            f"no runs in {store.root} to report on; `alexnet-tui study reproduce` trains and judges them all,"
-            " `alexnet-tui run` trains one."
+            f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"
+            f" `{found.advise('run', 'baseline')}` trains one."
         )
         return ExitCode.DONE
-    built = build(found.histories, found.states, title=found.title, problems=found.problems, absent=found.absent)
+    built = build_gathered(found)
     if explain:
         from alexnet_tui.report_words import explain as lines
 

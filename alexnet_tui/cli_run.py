@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 
 from alexnet_tui import cli_options as options
 from alexnet_tui.cli_console import open_console, progress_bar
-from alexnet_tui.config import SPECS, TYPES, RunConfig, default_of, format_value, option_name, range_text
+from alexnet_tui.config import SPECS, TYPES, RunConfig, default_of, format_value, option_name, range_text, shown_value
 from alexnet_tui.errors import UsageError
 from alexnet_tui.store import Store
 from alexnet_tui.text import format_count, printable
@@ -162,9 +162,11 @@ def show_plan(config: RunConfig, as_json: bool) -> int:
 
     settings = Table("setting", "value", "", box=options.table_box(), pad_edge=False)
     changes = config.changes()
-    for name, value in config.to_text().items():
+    for name, spec in SPECS.items():
         shown = "VARIANT" if name == POSITIONAL else option_name(name)
-        settings.add_row(shown, f"{value} {SPECS[name].unit}".strip(), "changed" if name in changes else "")
+        value = shown_value(name, getattr(config, name))
+        value = value if value == spec.zero else f"{value} {spec.unit}".strip()
+        settings.add_row(shown, value, "changed" if name in changes else "")
     network = Table("layer", "output", box=options.table_box(), pad_edge=False)
     network.add_column("parameters", justify="right")
     for row in rows:

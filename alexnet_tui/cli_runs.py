@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alexnet_tui import advice
 from alexnet_tui import cli_options as options
 from alexnet_tui import events as ev
 from alexnet_tui.cli_runs_table import Row, runs_table
-from alexnet_tui.config import format_value
+from alexnet_tui.config import shown_value
 from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.history import Crossing, RunHistory, State, load
 from alexnet_tui.store import Listing, Store
@@ -88,7 +89,8 @@ def _say_what_is_missing(store: Store, listing: Listing, num_shown: int, limit: 
     if limit is not None and len(listing.runs) > limit:
         options.say(f"{counted(len(listing.runs) - limit, 'older run')}; --all shows the rest.")
     if not listing.runs:
-        options.say(f"no runs in {store.root}; start one: alexnet-tui run baseline --data synthetic")
+        start = advice.command("run", "baseline", "--data", "synthetic", root=store.root)
+        options.say(f"no runs in {store.root}; start one: {start}")
 
 
 def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
@@ -103,7 +105,7 @@ def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: option
         options.write_json({**summary(_row(store, history, state)), **_details(store, history)})
         return ExitCode.DONE
     with options.printing() as console:
-        console.print(_facts_table(_facts(store, history, state)))
+        console.print(_facts_table(_facts(store, history, state), console.width))
         for title, lines in _paragraphs(store, history, state):
             console.print(f"\n{title}")
             for line in lines:
@@ -177,19 +179,23 @@ def _final(history: RunHistory) -> options.Json:
     return None
 
 
-def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, str]]:
+Fact = str | Sequence[str]
+"""A text, or parts of one; a line ends between two parts and not within one."""
+
+
+def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, Fact]]:
     record, config, started = history.record, history.record.config, history.started
     crossing, keras_crossing = history.crossing(), history.crossing("train_accuracy")
-    facts = [
+    facts: list[tuple[str, Fact]] = [
         ("run", record.id),
         ("label", label_of(store, history)),
         ("experiment", f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}"),
-        ("state", sentence(history, state)),
+        ("state", sentence(history, state, advice.on(store.root))),
         ("progress", f"epoch {history.num_epochs_done} of {config.epochs} ({100 * history.progress:.0f}%)"),
-        ("test accuracy", _accuracy_text(history)),
+        ("test accuracy", _accuracies(history)),
         ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running mean, as trained)"),
         ("gap", f"{format_points(history.gap)} points (train - test, last five epochs)"),
-        ("T25", f"{_crossing_text(crossing)} epochs; running accuracy {_crossing_text(keras_crossing)}"),
+        ("T25", f"{_crossing_text(crossing)}; by running accuracy {_crossing_text(keras_crossing)}"),
         (
             "time",
             f"{format_duration(history.train_seconds)} of training,"
@@ -201,9 +207,10 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, s
         ),
     ]
     if started is not None:
-        versions = ", ".join(f"{name} {version}" for name, version in started.versions.items())
+        kind = "" if started.device_class == started.device else f" ({started.device_class})"
         facts += [
-            ("device", f"{started.device} ({started.device_class}), {started.precision}; {versions}"),
+            ("device", f"{started.device}{kind}, {started.precision}, {counted(started.threads, 'thread')}"),
+            ("versions", [f"{name} {version}" for name, version in started.versions.items()]),
             ("network", f"{format_count(started.num_parameters)} parameters"),
             (
                 "data",
@@ -212,28 +219,44 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, s
             ),
         ]
     facts.append(("folder", str(store.path(history.id))))
-    return [(name, printable(value)) for name, value in facts if value]
+    return [(name, value) for name, value in facts if value]
 
 
-def _facts_table(facts: Sequence[tuple[str, str]]) -> "Table":
+def _facts_table(facts: Sequence[tuple[str, Fact]], width: int) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2, 0, 0))
+    room = width - max(len(name) for name, _ in facts) - 2
     for name, value in facts:
-        table.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
+        text = printable(value) if isinstance(value, str) else _in_lines(value, room)
+        table.add_row(Text(name, style="bold"), Text(text, overflow="fold"))
     return table
+
+
+def _in_lines(parts: Sequence[str], room: int) -> str:
+    """Parts side by side, as many to a line as fit."""
+    first, *others = map(printable, parts)
+    lines = [first]
+    for part in others:
+        if len(f"{lines[-1]}, {part},") <= room:
+            lines[-1] += f", {part}"
+        else:
+            lines[-1] += ","
+            lines.append(part)
+    return "\n".join(lines)
 
 
 def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[str, list[str]]]:
     """What only some runs have to say."""
     changes = [
-        f"{name} {format_value(new)} (default {format_value(old)})"
+        f"{name} {shown_value(name, new)} (default {shown_value(name, old)})"
         for name, (old, new) in history.record.config.changes().items()
     ]
     shape = sparkline(history.epochs["test_accuracy"], 60, ascii_only=not options.can_draw())
     loss = sparkline(history.epochs["train_loss"], 60, ascii_only=not options.can_draw())
     failed = state in {State.FAILED, State.LOST}
+    advise = advice.on(store.root)
     note, checkpoints = store.notes(history.id).note, store.checkpoints(history.id)
     paragraphs = [
         (
@@ -245,7 +268,7 @@ def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[s
         ("warnings", history.warnings[-5:]),
         ("note", [note] if note else []),
         ("end of trainer.log", store.log_tail(history.id).splitlines()[-8:] if failed else []),
-        ("go on with", [f"alexnet-tui {verb} {history.id}" for verb in _NEXT.get(state, ())]),
+        ("go on with", [advise(verb, history.id) for verb in _NEXT.get(state, ())]),
     ]
     return [(title, [printable(line, 500) for line in lines]) for title, lines in paragraphs if lines]
 
@@ -259,13 +282,13 @@ _NEXT = {
 }
 
 
-def sentence(history: RunHistory, state: State) -> str:
+def sentence(history: RunHistory, state: State, advise: advice.Advise = advice.command) -> str:
     """The state, and why."""
     final = history.final
     if state is State.FAILED and isinstance(final, ev.Failed):
         return f"failed ({final.reason}): {final.message}"
     if state is State.STOPPED and isinstance(final, ev.Stopped):
-        return f"stopped after step {final.step} ({final.reason}); `alexnet-tui resume {history.id}` goes on"
+        return f"stopped after step {final.step} ({final.reason}); `{advise('resume', history.id)}` goes on"
     if state is State.LOST:
         return "lost: the trainer ended without saying why"
     if state is State.RUNNING:
@@ -278,15 +301,15 @@ def _rate_text(history: RunHistory) -> str:
     return "" if rate is None else f"; {format_count(rate)} images/s"
 
 
-def _accuracy_text(history: RunHistory) -> str:
+def _accuracies(history: RunHistory) -> list[str]:
     best = format_percent(history.best_test_accuracy)
     where = f" (epoch {history.best_epoch})" if history.best_epoch is not None else ""
     last, mean = format_percent(history.last_test_accuracy), format_percent(history.final_test_accuracy)
-    return f"best {best}{where}, last {last}, mean of the last five {mean}"
+    return [f"best {best}{where}", f"last {last}", f"mean of last five {mean}"]
 
 
 def _crossing_text(crossing: Crossing) -> str:
-    return MISSING if crossing.epochs is None else f"{crossing.epochs:.1f}"
+    return "not reached" if crossing.epochs is None else f"{crossing.epochs:.1f} epochs"
 
 
 def _last_loss(history: RunHistory) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alexnet_tui import advice, cli_run, study, study_queue
 from alexnet_tui import cli_options as options
-from alexnet_tui import cli_run, study, study_queue
 from alexnet_tui.config import SPECS
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, UsageError
 from alexnet_tui.history import State
@@ -96,10 +96,13 @@ def register(app: typer.Typer) -> None:
     studies = typer.Typer(
         name="study", help="Plan variants x seeds in advance, and work through them.", rich_markup_mode=None
     )
-    generated = (("new", new, _NEW_HELP), ("reproduce", reproduce, _REPRODUCE_HELP))
-    for name, command, text in generated:
+    generated = (
+        ("new", new, _NEW_HELP, "Write the plan of a study: variants x seeds."),
+        ("reproduce", reproduce, _REPRODUCE_HELP, "Reproduce the whole report in one command."),
+    )
+    for name, command, text, short in generated:
         _add_field_options(command)
-        studies.command(name, help=text, cls=cli_run.GroupedCommand)(command)
+        studies.command(name, help=text, short_help=short, cls=cli_run.GroupedCommand)(command)
     studies.command("run")(run)
     studies.command("status")(status)
     studies.command("list")(list_studies)
@@ -138,7 +141,7 @@ def new(
         protocol=protocol,
     )
     size = size_text(protocol, len(plan.variants), len(plan.seeds))
-    options.say(f"study {name}: {size}{_expected(store, plan)}. Next: alexnet-tui study run {name}")
+    options.say(f"study {name}: {size}{_expected(store, plan)}. Next: {_command(store, 'run', name)}")
     return ExitCode.DONE
 
 
@@ -160,7 +163,7 @@ def run(
 
         is_new = start_worker(store, name, parallel=parallel)
         verb = "goes on in the background" if is_new else "is already being worked through"
-        options.say(f"study {name} {verb}; `alexnet-tui study status {name}` shows it.")
+        options.say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
         return ExitCode.DONE if is_new else ExitCode.BUSY
     return _work(store, plan, parallel)
 
@@ -203,10 +206,15 @@ def status(
     return ExitCode.DONE
 
 
+def _command(store: Store, *words: str) -> str:
+    """The command line of a study's command."""
+    return advice.command("study", *words, root=store.root)
+
+
 def _only_study(store: Store) -> str:
     names = study.names(store)
     if not names:
-        raise UsageError("there are no studies yet; `alexnet-tui study new NAME` makes one.")
+        raise UsageError(f"there are no studies yet; `{_command(store, 'new', 'mine')}` plans one.")
     if len(names) > 1:
         raise UsageError(f"there are several studies; name one of them: {', '.join(names)}.")
     return names[0]
@@ -243,7 +251,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
         with options.printing() as console:
             console.print(_list_table(store, found))
     else:
-        options.say("no studies yet; `alexnet-tui study new NAME` makes one.")
+        options.say(f"no studies yet; `{_command(store, 'new', 'mine')}` plans one.")
     return ExitCode.DONE
 
 
@@ -303,7 +311,7 @@ def _work(store: Store, plan: study.Plan, parallel: int) -> int:
         cells = work(store, plan, parallel=parallel, say=options.say, should_stop=lambda: bool(caught))
     options.say(f"study {plan.name}: {_counts(cells)}.")
     if caught:
-        options.say(f"`alexnet-tui study run {plan.name}` goes on.")
+        options.say(f"`{_command(store, 'run', plan.name)}` goes on.")
         return ExitCode.INTERRUPTED if caught[0] == signal.SIGINT else ExitCode.TERMINATED
     is_whole = all(cell.state in {State.FINISHED, study_queue.CellState.CANCELLED} for cell in cells)
     return ExitCode.DONE if is_whole else ExitCode.TRAINING_FAILED

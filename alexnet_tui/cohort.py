@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from alexnet_tui import events as ev
-from alexnet_tui.config import SPECS, RunConfig, Value, default_of, format_value
+from alexnet_tui.config import SPECS, RunConfig, Value, default_of, format_value, shown_value
 from alexnet_tui.history import RunHistory, State
 from alexnet_tui.variants import VARIANTS
 
@@ -272,7 +272,7 @@ def unequal_conditions(histories: Sequence[RunHistory]) -> list[str]:
     """A sentence for each condition or hyperparameter that is not equal in all runs, the arms' own aside."""
     sentences = []
     for name in PROTOCOL_FIELDS:
-        values = Counter(format_value(getattr(run.record.config, name)) for run in histories)
+        values = Counter(shown_value(name, getattr(run.record.config, name)) for run in histories)
         sentences.extend(_mixed(name.replace("_", " "), values))
     return [*sentences, *unequal_surroundings(histories)]
 

@@ -18,6 +18,8 @@ from alexnet_tui.variants import FRONT_ENDS, VARIANTS, Architecture, nearest
 
 Value = str | int | float | bool
 _HIGH_UNTOLD = 10_000
+HOLDOUT_SHARE = 0.1
+"""What `split` holdout keeps back of the training images."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +35,7 @@ class Spec:
         low_open: The smallest number itself is not allowed.
         unit: What the number counts, or empty.
         pattern: Regular expression that text must match whole, or empty.
+        zero: What the number 0 stands for, where it is no amount, or empty.
     """
 
     help: str
@@ -43,6 +46,7 @@ class Spec:
     low_open: bool = False
     unit: str = ""
     pattern: str = ""
+    zero: str = ""
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,13 +166,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = 5e-4
     batch_size: Annotated[
         int,
-        Spec(
-            help="Images per update.",
-            group="optimisation",
-            low=1,
-            high=65_536,
-            unit="images",
-        ),
+        Spec(help="Images per update.", group="optimisation", low=1, high=65_536, unit="images"),
     ] = 128
     augmentation: Annotated[
         str,
@@ -194,6 +192,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             low=0,
             high=100_000_000,
             unit="images",
+            zero="all",
         ),
     ] = 0
     train_eval_images: Annotated[
@@ -223,7 +222,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "auto"
     threads: Annotated[
-        int, Spec(help="CPU threads; 0 takes every core.", group="machine", low=0, high=1024, unit="threads")
+        int,
+        Spec(
+            help="CPU threads; 0 takes every core.", group="machine", low=0, high=1024, unit="threads", zero="all cores"
+        ),
     ] = 0
     checkpoint_epochs: Annotated[
         int,
@@ -231,13 +233,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = 10
     log_steps: Annotated[
         int,
-        Spec(
-            help="Updates between two reports of the loss.",
-            group="machine",
-            low=1,
-            high=1_000_000,
-            unit="steps",
-        ),
+        Spec(help="Updates between two reports of the loss.", group="machine", low=1, high=1_000_000, unit="steps"),
     ] = 10
 
     def __post_init__(self) -> None:
@@ -337,6 +333,11 @@ def format_value(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def shown_value(name: str, value: Value) -> str:
+    """A field's value for people: as they would type it, but for a 0 that stands for something."""
+    return (not value and SPECS[name].zero) or format_value(value)
 
 
 _WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)

@@ -9,12 +9,11 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config import HOLDOUT_SHARE, RunConfig
 from alexnet_tui.history import RunHistory
 from alexnet_tui.variants import Architecture, ConvLayer, layers, num_parameters
 
 _RECENT_RUNS = 5
-_HOLDOUT_SHARE = 0.1
 _COPIES_OF_WEIGHTS = 3
 _FORWARD_SHARE = 1 / 3  # Evaluation makes no gradients, which are two thirds of the work.
 _BYTES = {"fp32": 4, "bf16": 2}
@@ -109,7 +108,7 @@ def num_train_images(config: RunConfig, available: int) -> int:
 
 def num_val_images(config: RunConfig, available: int) -> int:
     """Training images kept back for validation; none with the report's split."""
-    return max(1, round(available * _HOLDOUT_SHARE)) if config.split == "holdout" else 0
+    return max(1, round(available * HOLDOUT_SHARE)) if config.split == "holdout" else 0
 
 
 def steps_per_epoch(config: RunConfig, available: int) -> int:

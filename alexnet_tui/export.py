@@ -21,7 +21,7 @@ from alexnet_tui.config import SPECS, format_value
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import reason_of, write_atomic
 from alexnet_tui.history import EPOCH_COLUMNS, STEP_COLUMNS, RunHistory, Series
-from alexnet_tui.report_table import COLUMNS, Column, write_spread
+from alexnet_tui.report_table import COLUMNS, best_cells, write_spread
 from alexnet_tui.text import escape_latex, printable
 
 EXPORT_VERSION = 1
@@ -109,7 +109,8 @@ def _json_number(name: str, value: float) -> float | int | None:
 def to_latex(comparison: Comparison) -> str:
     """A table of the groups, the best mean of each column in bold; its first lines say what it needs."""
     headings = ["Run", "$n$", *map(_heading, comparison.differing), *(COLUMNS[name].heading for name in COMPARED)]
-    best = {name: _best(comparison, name) for name in COMPARED}
+    groups = comparison.groups
+    best = {name: best_cells(COLUMNS[name], [group.cells[name] for group in groups]) for name in COMPARED}
     lines = [
         *LATEX_PREAMBLE,
         LATEX_FIT,
@@ -117,31 +118,18 @@ def to_latex(comparison: Comparison) -> str:
         r"\toprule",
     ]
     lines += [" & ".join(headings) + r" \\", r"\midrule"]
-    for group in comparison.groups:
+    for place, group in enumerate(groups):
         cells = [escape_latex(group.name), str(len(group.run_ids))]
         cells += [escape_latex(group.settings[name]) for name in comparison.differing]
         for name in COMPARED:
             text = escape_latex(write_spread(group.cells[name], COLUMNS[name].kind))
-            is_best = best[name] is not None and group.cells[name].mean == best[name]
-            cells.append(rf"\textbf{{{text}}}" if is_best else text)
+            cells.append(rf"\textbf{{{text}}}" if best[name][place] else text)
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}"]) + "\n"
 
 
 def _heading(name: str) -> str:
     return escape_latex(name.replace("_", " "))
-
-
-def _best(comparison: Comparison, name: str) -> float | None:
-    return best_mean(COLUMNS[name], [group.cells[name].mean for group in comparison.groups])
-
-
-def best_mean(column: Column, means: Iterable[float | None]) -> float | None:
-    """The best of several means, or None where there is nothing to compare or neither is better."""
-    known = [mean for mean in means if mean is not None]
-    if column.is_best_high is None or len(known) < 2:
-        return None
-    return (max if column.is_best_high else min)(known)
 
 
 _TAGS: Mapping[str, str] = {

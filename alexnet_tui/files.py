@@ -14,6 +14,8 @@ from alexnet_tui.errors import RunBusyError, StoreError
 from alexnet_tui.text import printable
 
 LOCK_FILE = "lock"
+LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
+"""Tells a trainer which descriptor holds the lock that its launcher took for it."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """What asks a trainer to write a checkpoint and leave; a launcher holds them back until it can answer."""
 _MAX_JSON_BYTES, _PIECE_BYTES = 1 << 20, 1 << 14

@@ -1,25 +1,32 @@
 """From names to runs: studies, run ids, the reference runs, or whatever there is."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from alexnet_tui import study, study_queue
+from alexnet_tui import advice, study, study_queue
 from alexnet_tui.cohort import Absent
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.history import RunHistory, State, load
 from alexnet_tui.store import REFERENCE, Store
 from alexnet_tui.text import printable, quoted
 
+_REPRODUCE = ("study", "reproduce")
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Runs read from a store, with their states, what could not be read, and what a plan asks for in vain."""
+    """Runs read from a store, with their states, what could not be read, and what a plan asks for in vain.
+
+    `train` is the command line that makes the runs that are missing, `advise` writes others on the same folder.
+    """
 
     title: str
     histories: list[RunHistory]
     states: dict[str, State] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
+    advise: advice.Advise = advice.command
+    train: str = advice.command(*_REPRODUCE)
 
 
 def gather(
@@ -38,6 +45,7 @@ def gather(
         RunNotFoundError: A name is neither a study nor a run.
         StoreError: The runs folder cannot be read.
     """
+    advise = advice.on(store.root)
     look = find or (lambda run_id: load(store, run_id, skip_steps=skip_steps))
     listing = store.list()
     problems, chosen = list(listing.problems), dict.fromkeys(names)
@@ -45,10 +53,10 @@ def gather(
     if not chosen:
         own = _read([record.id for record in listing.runs if record.id not in reference], problems, look)
         if any(state is State.FINISHED for state in own.states.values()) or not reference:
-            return Gathered("all runs", own.histories, own.states, problems)
+            return replace(own, title="all runs", advise=advise, train=advise(*_REPRODUCE))
         chosen = {REFERENCE: None}
     ids: dict[str, None] = {}
-    plans, absent = set(study.names(store)), []
+    plans, absent, train = set(study.names(store)), [], advise(*_REPRODUCE)
     for name in chosen:
         if name in plans:
             absent += _absent(store, name, find)
@@ -57,9 +65,11 @@ def gather(
         members = [record.id for record in mine if record.study == name]
         if name == REFERENCE:
             members = [record.id for record in reversed(listing.runs) if record.id in reference]
+        if name in plans and not members:
+            train = advise("study", "run", name)
         ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))
     found = _read(ids, problems, look)
-    return Gathered(_title(list(chosen)), found.histories, found.states, problems, absent)
+    return replace(found, title=_title(list(chosen)), absent=absent, advise=advise, train=train)
 
 
 def _absent(store: Store, name: str, find: study_queue.Find | None) -> list[Absent]:
@@ -85,7 +95,8 @@ def _resolve(store: Store, name: str) -> str:
     except StoreError as error:
         if name and any(run_id.startswith(name) for run_id in store.ids()):
             raise  # Several runs begin so; the error names them.
-        reason = f"there is no study and no run {quoted(name, 80)}; `alexnet-tui runs` lists them."
+        lists = advice.command("runs", root=store.root)
+        reason = f"there is no study and no run {quoted(name, 80)}; `{lists}` lists the runs."
         raise RunNotFoundError(store.root, reason) from error
 
 

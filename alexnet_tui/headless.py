@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from alexnet_tui import advice
 from alexnet_tui import events as ev
 from alexnet_tui.errors import ExitCode, LaunchError
 from alexnet_tui.files import open_regular
@@ -210,18 +211,19 @@ def _interrupts(follower: _Follower, stop_on_interrupt: bool) -> Iterator[None]:
 
 def _conclude(follower: _Follower) -> int:
     """Say how it ended, to stderr, and turn that into an exit code."""
-    run_id, outcome = follower.run_id, follower.outcome
+    run_id, outcome, advise = follower.run_id, follower.outcome, advice.on(follower.store.root)
+    resume = advise("resume", run_id, "--headless")
     interrupted = ExitCode.TERMINATED if follower.signal_number == signal.SIGTERM else ExitCode.INTERRUPTED
     if follower.is_detached:
         if follower.store.is_locked(run_id):
-            _say(f"left run {run_id}; it goes on. Follow it again: alexnet-tui attach {run_id} --headless")
+            _say(f"left run {run_id}; it goes on. Follow it again: {advise('attach', run_id, '--headless')}")
         return interrupted
     match outcome:
         case ev.Finished():
             _summarise(follower)
             return ExitCode.DONE
         case ev.Stopped():
-            _say(f"run {run_id} stopped after step {outcome.step}; go on: alexnet-tui resume {run_id} --headless")
+            _say(f"run {run_id} stopped after step {outcome.step}; go on: {resume}")
             return interrupted if follower.num_interrupts else ExitCode.TERMINATED
         case ev.Failed():
             _say(f"run {run_id} failed ({outcome.reason}): {outcome.message}")
@@ -229,7 +231,7 @@ def _conclude(follower: _Follower) -> int:
     if follower.num_interrupts:
         _say(f"run {run_id} ended before it could write a checkpoint.")
         return interrupted
-    _say(f"run {run_id} is lost: its trainer ended without a word. Go on: alexnet-tui resume {run_id} --headless")
+    _say(f"run {run_id} is lost: its trainer ended without a word. Go on: {resume}")
     tail = follower.store.log_tail(run_id).splitlines()[-_LOG_LINES:]
     for line in tail:
         _say(f"  {line}")
@@ -249,7 +251,8 @@ def _summarise(follower: _Follower) -> None:
     seconds = format_duration(history.elapsed_seconds)
     _say(f"run {run_id} finished: test accuracy {last}, best {best}{where}, in {seconds}")
     _say(f"record: {follower.store.path(run_id)}")
-    _say(f"next: alexnet-tui show {run_id}; alexnet-tui compare; alexnet-tui")
+    advise = advice.on(follower.store.root)
+    _say(f"next: {advise('show', run_id)}; {advise('report')}; {advise()}")
 
 
 def _draw(follower: _Follower) -> None:
@@ -344,9 +347,15 @@ def _numbers_line(history: RunHistory, width: int) -> str:
         (1, f"  test {format_percent(history.last_test_accuracy, 1)}"),
         (3, f" (best {best})"),
         (4, f"  {format_rate(history.images_per_second)}"),
-        (5, f"  lr {_latest(history, 'learning_rate') or 0:g}"),
+        (5, f"  lr {_learning_rate(history):g}"),
     )
     return _fit(parts, width)
+
+
+def _learning_rate(history: RunHistory) -> float:
+    """That of the newest updates; before there are any, the one that the first takes, whatever the schedule."""
+    latest = _latest(history, "learning_rate")
+    return history.record.config.learning_rate if latest is None else latest
 
 
 def _latest(history: RunHistory, column: str) -> float | None:

@@ -232,7 +232,7 @@ def seal(directory: Path, sha256: str, class_names: tuple[str, ...], skipped: li
     import numpy as np
 
     images = {split: np.load(directory / f"{split}-images.npy", mmap_mode="r") for split in SPLITS}
-    mean, std = _channel_statistics(images["train"])
+    mean, std = channel_moments(images["train"])
     files = {}
     for path in sorted(directory.iterdir()):
         with path.open("rb") as file:
@@ -335,10 +335,10 @@ def _contiguous(array: "NDArray[Any]") -> "NDArray[Any]":
     return np.ascontiguousarray(array)
 
 
-def _channel_statistics(
+def channel_moments(
     images: "Pixels",
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Mean and standard deviation per channel as fractions of 255, from exact integer sums."""
+    """Mean and standard deviation per channel of images (N, 3, H, W) as fractions of 255, from exact integer sums."""
     import numpy as np
 
     num_images, _, height, width = images.shape

@@ -107,15 +107,17 @@ def size_text(protocol: str, num_variants: int, num_seeds: int) -> str:
     return f"{product} = {counted(math.prod(factors.values()), 'run')}"
 
 
-def decided_text(protocol: str) -> str:
-    """What a protocol decides for all its runs: ``dropout 0, learning rate 0.003 | 0.01``; empty for nothing."""
+def contents_text(protocol: str) -> str:
+    """What the runs of a protocol have apart and what it sets for all of them: the beginning of a sentence."""
     spec = PROTOCOLS[protocol]
-    values = {name: (value,) for name, value in spec.settings.items()} | dict(spec.tried)
-    return ", ".join(f"{name.replace('_', ' ')} {' | '.join(map(format_value, all_))}" for name, all_ in values.items())
+    tried = {name.replace("_", " "): map(format_value, values) for name, values in spec.tried.items()}
+    apart = [f"{name} ({', '.join(values)})" for name, values in {"variant": spec.variants, **tried}.items()]
+    shared = " and ".join(f"{name.replace('_', ' ')} {format_value(value)}" for name, value in spec.settings.items())
+    return f"Its runs differ in {', '.join(apart)} and seed alone" + (f"; all have {shared}" if shared else "")
 
 
-def plan_command(protocol: str, name: str, like: RunConfig | None, fields: Sequence[str]) -> str:
-    """The command that plans a study of a protocol.
+def plan_command(protocol: str, name: str, like: RunConfig | None, fields: Sequence[str]) -> list[str]:
+    """The words of the command that plans a study of a protocol.
 
     Args:
         protocol: Name of the protocol.
@@ -123,17 +125,17 @@ def plan_command(protocol: str, name: str, like: RunConfig | None, fields: Seque
         like: A run whose settings the study is to have, where there is one.
         fields: Which of its settings.
     """
-    words = [f"alexnet-tui study new {name} --protocol {protocol}"]
+    words = ["study", "new", name, "--protocol", protocol]
     if like is not None:
         preset = preset_settings("baseline", like.front_end)
         for one in fields:
             value, usual = getattr(like, one), preset.get(one, default_of(one))
             if value != usual and one not in PROTOCOLS[protocol].fields:
-                words.append(_option(one, value))
-    return " ".join(words)
+                words += _option(one, value)
+    return words
 
 
-def _option(name: str, value: Value) -> str:
+def _option(name: str, value: Value) -> list[str]:
     if isinstance(value, bool):
-        return option_name(name) if value else f"--no-{option_name(name)[2:]}"
-    return f"{option_name(name)} {format_value(value)}"
+        return [option_name(name) if value else f"--no-{option_name(name)[2:]}"]
+    return [option_name(name), format_value(value)]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alexnet_tui import best_rate, paper, stats
+from alexnet_tui.advice import Advise, command
 from alexnet_tui.claims import ClaimVerdict, judge
 from alexnet_tui.cohort import (
     CONDITIONS,
@@ -25,7 +26,8 @@ from alexnet_tui.cohort import (
     split_by_protocol,
     state_word,
 )
-from alexnet_tui.config import RunConfig, format_value
+from alexnet_tui.config import RunConfig, shown_value
+from alexnet_tui.gather import Gathered
 from alexnet_tui.history import RunHistory
 from alexnet_tui.paper import CONTRADICTIONS, PAPER_RESULTS, Contradiction, PaperResult
 from alexnet_tui.protocols import BEST_LEARNING_RATE, PROTOCOLS
@@ -144,24 +146,54 @@ def build(
     title: str = "all runs",
     problems: Sequence[str] = (),
     absent: Sequence[Absent] = (),
+    advise: Advise = command,
+    train: str = "",
 ) -> Report:
-    """The report on these runs; without a run it has one empty section."""
+    """The report on these runs; without a run it has one empty section.
+
+    Args:
+        histories: The runs.
+        states: State of a run by its id, where known.
+        title: What is reported on.
+        problems: A sentence for each run that could not be read.
+        absent: Runs that a plan asks for and that are not there.
+        advise: Writes the command lines that are told.
+        train: The one that makes runs where there is none.
+    """
     others, tuned = best_rate.separate(histories)
     sets = list(split_by_protocol(others).values())
     sections = []
     counted: set[best_rate.Base] = set()
     for members in sets:
         base = best_rate.base_of(members[0].record.config)
-        sections.append(_section(members, tuned.get(base, []), states, absent, counts_tuned=base not in counted))
+        beside = tuned.get(base, [])
+        sections.append(_section(members, beside, states, absent, counts_tuned=base not in counted, advise=advise))
         counted.add(base)
-    sections += [_section([], runs, states, absent) for base, runs in tuned.items() if base not in counted]
-    sections = sections or [_section([], [], states, absent)]
+    sections += [
+        _section([], runs, states, absent, advise=advise) for base, runs in tuned.items() if base not in counted
+    ]
+    if not sections:
+        note = f"There is no run to report on yet; this trains some: {train or advise('study', 'reproduce')}"
+        sections = [replace(_section([], [], states, absent, advise=advise), notes=(note,))]
     return Report(
         title=title,
         created=time.time(),
         claims=sections[0].claims,
         sections=tuple(sections),
         problems=tuple(problems),
+    )
+
+
+def build_gathered(found: Gathered) -> Report:
+    """The report on what was gathered from a store."""
+    return build(
+        found.histories,
+        found.states,
+        title=found.title,
+        problems=found.problems,
+        absent=found.absent,
+        advise=found.advise,
+        train=found.train,
     )
 
 
@@ -172,6 +204,7 @@ def _section(
     absent: Sequence[Absent],
     *,
     counts_tuned: bool = True,
+    advise: Advise,
 ) -> Section:
     """One comparable set, and the runs of the paper's own protocol that belong beside it.
 
@@ -181,7 +214,7 @@ def _section(
     config = everything[0].record.config if everything else None
     mine = [one for one in absent if not everything or (histories and protocol_of(one.config) == _protocol(histories))]
     others = [one for one in absent if config and best_rate.base_of(one.config) == best_rate.base_of(config)]
-    judgement = judge(histories, states, mine, tuned=best_rate.sort_runs(tuned, states, others))
+    judgement = judge(histories, states, mine, tuned=best_rate.sort_runs(tuned, states, others), advise=advise)
     return Section(
         name=f"{config.front_end} on {config.data}" if config else "no runs",
         front_end=config.front_end if config else "",
@@ -208,12 +241,11 @@ def _settings(config: RunConfig) -> dict[str, str]:
     is_tuned = best_rate.arm_of(config) is not None
     names = (name for name in PROTOCOL_FIELDS if not (is_tuned and name in PROTOCOLS[BEST_LEARNING_RATE].fields))
     pairs = ((name, getattr(config, name)) for name in names)
-    return {name: format_value(value) for name, value in pairs if value != getattr(default, name)}
+    return {name: shown_value(name, value) for name, value in pairs if value != getattr(default, name)}
 
 
 def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
     if not histories:
-        yield "There is no run to report on; train some: alexnet-tui study reproduce"
         return
     config = histories[0].record.config
     if best_rate.arm_of(config):

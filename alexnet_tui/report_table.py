@@ -15,7 +15,8 @@ from alexnet_tui.history import RunHistory
 from alexnet_tui.paper import EXPERIMENTS, REPORT_EPOCHS, Experiment
 from alexnet_tui.text import MISSING, format_clock
 
-_REPORT_WORK = {"data": "cifar10", "epochs": REPORT_EPOCHS, "train_images": 0, "split": "paper"}
+_REPORT_WORK = (REPORT_EPOCHS, 50_000, 10_000)
+"""Epochs, images trained on and images tested on in each."""
 
 
 class Kind(StrEnum):
@@ -69,7 +70,7 @@ class Column:
         measure: Its value in one run.
         published: The report's number and its place, or None.
         selected_on_test: The number is a maximum over epochs on the test set.
-        is_best_high: More is better; None if neither is.
+        best: Which of at least two means is the best, if any; by default none is.
     """
 
     heading: str
@@ -78,7 +79,7 @@ class Column:
     measure: Callable[[RunHistory], float | None]
     published: Callable[[Experiment], "tuple[str, str] | None"] = lambda experiment: None
     selected_on_test: bool = False
-    is_best_high: bool | None = None
+    best: Callable[[Sequence[float]], float | None] = lambda means: None
 
 
 def _t25_range(experiment: Experiment) -> tuple[str, str] | None:
@@ -91,6 +92,11 @@ def _t25_clock(experiment: Experiment) -> tuple[str, str] | None:
     return (format_clock(found.value), found.place) if found else None
 
 
+def _least_overfitting(gaps: Sequence[float]) -> float | None:
+    """The smallest gap; none where one is below 0: that run underfits, and is neither better nor worse for it."""
+    return min(gaps) if min(gaps) >= 0 else None
+
+
 COLUMNS: Mapping[str, Column] = MappingProxyType(
     {
         "max_train": Column(
@@ -98,8 +104,8 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             help="Highest running training accuracy.",
             kind=Kind.PERCENT,
             measure=measures.max_train_accuracy,
+            # Measured with dropout at work, and high where a run overfits: no merit in itself.
             published=lambda e: (write(e.max_train_accuracy.value, Kind.PERCENT), e.max_train_accuracy.place),
-            is_best_high=True,
         ),
         "max_test": Column(
             heading="Test max",
@@ -108,7 +114,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             measure=measures.max_test_accuracy,
             published=lambda e: (write(e.max_val_accuracy.value, Kind.PERCENT), e.max_val_accuracy.place),
             selected_on_test=True,
-            is_best_high=True,
+            best=max,
         ),
         "max_epoch": Column(
             heading="at epoch",
@@ -123,21 +129,21 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             help="Mean test accuracy of the last five epochs; nothing is selected.",
             kind=Kind.PERCENT,
             measure=measures.final_test_accuracy,
-            is_best_high=True,
+            best=max,
         ),
         "last_test": Column(
             heading="Test last",
             help="Test accuracy after the last epoch.",
             kind=Kind.PERCENT,
             measure=measures.last_test_accuracy,
-            is_best_high=True,
+            best=max,
         ),
         "gap": Column(
             heading="Gap",
             help="Training accuracy (evaluation mode) minus test accuracy, last five epochs, in points.",
             kind=Kind.POINTS,
             measure=measures.gap,
-            is_best_high=False,
+            best=_least_overfitting,
         ),
         "t25": Column(
             heading="T25",
@@ -145,7 +151,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             kind=Kind.EPOCHS,
             measure=measures.t25_epochs,
             published=_t25_range,
-            is_best_high=False,
+            best=min,
         ),
         "t25_running": Column(
             heading="T25 running",
@@ -153,7 +159,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             kind=Kind.EPOCHS,
             measure=measures.t25_epochs_running,
             published=_t25_range,
-            is_best_high=False,
+            best=min,
         ),
         "t25_seconds": Column(
             heading="T25 time",
@@ -161,7 +167,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             kind=Kind.CLOCK,
             measure=measures.t25_seconds,
             published=_t25_clock,
-            is_best_high=False,
+            best=min,
         ),
         "converged": Column(
             heading="Converged",
@@ -182,8 +188,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             help="Time of the whole run, evaluation included.",
             kind=Kind.CLOCK,
             measure=measures.elapsed_seconds,
-            published=lambda e: (format_clock(e.seconds.value), e.seconds.place),
-            is_best_high=False,
+            published=lambda e: (format_clock(e.seconds.value), e.seconds.place),  # No best: it may be a part.
         ),
     }
 )
@@ -246,9 +251,10 @@ def _row(arm: ArmRuns, experiment: Experiment | None) -> Row:
 
 
 def _is_same_work(runs: Sequence[RunHistory]) -> bool:
-    """Whether runs made as many epochs over as many images of the same data set as the report's."""
-    configs = [run.record.config for run in runs]
-    return all(tuple(getattr(one, name) for name in _REPORT_WORK) == tuple(_REPORT_WORK.values()) for one in configs)
+    """Whether runs made as many epochs over as many images as the report's."""
+    told = [run.started for run in runs if run.started is not None]
+    works = {(one.epochs, one.num_train_images, one.num_test_images) for one in told}
+    return works == {_REPORT_WORK} and len(told) == len(runs)
 
 
 def spread(runs: Sequence[RunHistory], measure: Callable[[RunHistory], float | None]) -> Spread:
@@ -261,6 +267,16 @@ def spread(runs: Sequence[RunHistory], measure: Callable[[RunHistory], float | N
         num_missing=len(values) - len(known),
         runs=values,
     )
+
+
+def best_cells(column: Column, cells: Sequence[Spread]) -> list[bool]:
+    """Which cells of a column hold its best mean; none where there is nothing to compare, or no mean is better.
+
+    A mean over only some of a group's runs, those that reached a mark, is not compared with others.
+    """
+    known = [cell.mean for cell in cells if cell.mean is not None and not cell.num_missing]
+    best = column.best(known) if len(known) > 1 else None
+    return [best is not None and cell.mean == best and not cell.num_missing for cell in cells]
 
 
 def write(value: float | None, kind: Kind) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 
 from alexnet_tui import paper
 from alexnet_tui.claims import ClaimVerdict
-from alexnet_tui.export import LATEX_FIT, LATEX_PREAMBLE, best_mean
+from alexnet_tui.export import LATEX_FIT, LATEX_PREAMBLE
 from alexnet_tui.report import Report, Section
-from alexnet_tui.report_table import COLUMNS, Row
+from alexnet_tui.report_table import COLUMNS, Row, best_cells
 from alexnet_tui.report_words import (
     MORE_COLUMNS,
     SELECTED_NOTE,
@@ -117,16 +117,15 @@ def to_latex(report: Report) -> str:
 
 def _latex_section(section: Section) -> Iterator[str]:
     columns = TABLE_COLUMNS
-    best = {name: best_mean(COLUMNS[name], [row.cells[name].ours.mean for row in section.rows]) for name in columns}
+    best = [best_cells(COLUMNS[name], [row.cells[name].ours for row in section.rows]) for name in columns]
     yield from (r"\begin{table}", r"\centering", LATEX_FIT)
     yield from (rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}", r"\toprule")
     yield _latex_row(["Experiment", "Source", *map(heading, columns)])
     yield r"\midrule"
-    for row in section.rows:
+    for index, row in enumerate(section.rows):
         if row.is_published:
             yield _latex_row([row.title, "report", *(published(row, name) for name in columns)])
-        known = {name: mean for name in columns if (mean := row.cells[name].ours.mean) is not None}
-        bold = {place for place, name in enumerate(columns, 2) if name in known and known[name] == best[name]}
+        bold = {place for place, marks in enumerate(best, 2) if marks[index]}
         cells = [row.title, f"ours, n = {row.num_runs}", *(ours(row, name) for name in columns)]
         yield _latex_row(cells, bold)
     yield from (r"\bottomrule", r"\end{tabular}}")

@@ -10,7 +10,7 @@ from alexnet_tui.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report import Provenance, Report, Section
 from alexnet_tui.report_table import COLUMNS, Kind, Row, write, write_spread
 from alexnet_tui.side_reports import Side
-from alexnet_tui.text import MISSING, format_clock, format_duration
+from alexnet_tui.text import MISSING, format_clock, format_difference, format_duration
 
 TABLE_COLUMNS = ("max_train", "max_test", "max_epoch", "final_test", "gap", "t25", "converged", "time")
 MORE_COLUMNS = ("t25_running", "t25_seconds", "overfits")
@@ -64,7 +64,7 @@ def effect(value: float, unit: str) -> str:
     """An effect in its unit: ``+1.23 points`` or ``1.37x``; a level carries no sign."""
     if unit == "level":
         return f"{value:.2f} points"
-    return f"{value:.2f}x" if unit == "ratio" else f"{value:+.2f} points"
+    return f"{value:.2f}x" if unit == "ratio" else f"{format_difference(value, 2)} points"
 
 
 def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import msgspec
 
-from alexnet_tui import __version__
+from alexnet_tui import __version__, advice
+from alexnet_tui.advice import default_root as default_root
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, RunNotFoundError, StoreError
 from alexnet_tui.event_reader import EventReader as EventReader
@@ -156,7 +157,7 @@ class Store:
                 directory = parent / run_id
                 if _is_directory(directory) and os.path.lexists(directory / "run.json"):
                     return directory
-        raise RunNotFoundError(self.root, f"there is no run {quoted(run_id, 80)}; `alexnet-tui runs` lists them.")
+        raise self._not_found(quoted(run_id, 80))
 
     def resolve(self, text: str) -> str:
         """The id of the one run whose id is `text`, or begins with it; ``last`` is the newest, own runs first.
@@ -176,7 +177,11 @@ class Store:
         if fits:
             more = ", …" if len(fits) > 5 else ""
             raise RunNotFoundError(self.root, f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}{more}.")
-        raise RunNotFoundError(self.root, f"there is no run {shown}; `alexnet-tui runs` lists them.")
+        raise self._not_found(shown)
+
+    def _not_found(self, shown: str) -> RunNotFoundError:
+        lists = advice.command("runs", root=self.root)
+        return RunNotFoundError(self.root, f"there is no run {shown}; `{lists}` lists them.")
 
     def ids(self) -> list[str]:
         """Ids of all runs, reference runs last; unreadable ones included."""
@@ -299,8 +304,8 @@ class Store:
         try:
             lock = take_lock(directory)  # Held until it is out of reach, so that no trainer starts in between.
         except RunBusyError as error:
-            message = f"run {run_id} is being trained; stop it first: alexnet-tui stop {run_id}"
-            raise RunBusyError(message) from error
+            stop = advice.command("stop", run_id, root=self.root)
+            raise RunBusyError(f"run {run_id} is being trained; stop it first: {stop}") from error
         doomed = directory.with_name(f"{_DELETED}{uuid.uuid4().hex[:8]}-{run_id}")
         try:
             directory.rename(doomed)  # All of the run is gone from the list at once, or nothing.
@@ -392,8 +397,3 @@ def _run_directories(root: Path) -> list[str]:
     except OSError as error:
         raise StoreError(root, f"the runs folder cannot be read ({reason_of(error)}).") from error
     return sorted(name for name in names if os.path.lexists(f"{root}/{name}/run.json"))
-
-
-def default_root() -> Path:
-    """The runs folder of this session: ``ALEXNET_TUI_RUNS``, else ``./runs``."""
-    return Path(os.environ.get("ALEXNET_TUI_RUNS", "runs"))

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from alexnet_tui import __version__
+from alexnet_tui import __version__, advice
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import read_small, reason_of, write_atomic
@@ -134,7 +134,11 @@ def load(store: Store, name: str) -> Plan:
     content = read_small(_plan_path(store, name)) if _NAME.fullmatch(name) else None
     if content is None:
         known = names(store)
-        hint = f"there are {', '.join(known[:8])}." if known else "`alexnet-tui study new NAME` makes one."
+        hint = (
+            f"the studies here are {', '.join(known[:8])}."
+            if known
+            else f"`{advice.command('study', 'new', 'mine', root=store.root)}` plans one."
+        )
         raise RunNotFoundError(store.root / STUDIES, f"there is no study {quoted(name, 80)}; {hint}")
     _refuse_link(store.root / STUDIES / name)
     plan = decode(_plan_path(store, name), content, Plan)

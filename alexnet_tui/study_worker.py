@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from alexnet_tui import study, study_queue
+from alexnet_tui import advice, study, study_queue
 from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
 from alexnet_tui.files import reason_of, take_lock, write_owner
 from alexnet_tui.history import State
@@ -240,9 +240,8 @@ def _worker_lock(store: Store, name: str) -> Iterator[None]:
     try:
         descriptor = take_lock(folder)
     except RunBusyError as error:
-        raise RunBusyError(
-            f"study {name} is already being worked through; `alexnet-tui study status {name}` shows it."
-        ) from error
+        shows = advice.command("study", "status", name, root=store.root)
+        raise RunBusyError(f"study {name} is already being worked through; `{shows}` shows it.") from error
     try:
         write_owner(descriptor, os.getpid(), psutil.Process().create_time())
         yield

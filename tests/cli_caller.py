@@ -1,7 +1,12 @@
 """Fixtures that call the command line in the test's own process."""
 
+import contextlib
 import functools
 import io
+import os
+import pty
+import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +17,23 @@ import pytest
 from alexnet_tui import cli, datasets
 from alexnet_tui.launch import local
 from alexnet_tui.store import Store
+
+
+def on_a_terminal(*arguments: str, columns: int = 80) -> list[str]:
+    """The lines that a command prints where stdout is a terminal, without colours."""
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "alexnet_tui", *arguments]
+    environment = {**os.environ, "COLUMNS": str(columns), "LINES": "24", "TERM": "xterm"}
+    process = subprocess.Popen(command, stdout=follower, stderr=subprocess.DEVNULL, env=environment)
+    os.close(follower)
+    content = b""
+    with contextlib.suppress(OSError):  # Linux: the last process on the other side has gone.
+        while chunk := os.read(leader, 65_536):
+            content += chunk
+    os.close(leader)
+    assert process.wait(timeout=60) == 0
+    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", content).decode()
+    return [line.rstrip() for line in text.splitlines()]
 
 
 class Result:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cli_caller import on_a_terminal
 from image_sets import small_set, write_folder
 from typer.testing import CliRunner, Result
 
@@ -105,6 +106,20 @@ def test_remove_asks_and_needs_yes_without_a_terminal(pets: Path) -> None:
     assert data("remove", "pets", "--yes").exit_code == 0
     assert "pets" not in [info.name for info in datasets.catalog()]
     assert (pets / "train/cat/0.png").is_file()
+
+
+def test_remove_of_what_is_not_here_deletes_nothing_and_asks_nothing() -> None:
+    refused = data("remove", "cifar10")
+    assert isinstance(refused.exception, UsageError)
+    assert str(refused.exception) == "cifar10 has no prepared images; there is nothing to remove."
+
+
+def test_the_list_fits_a_terminal_and_is_whole_in_a_pipe() -> None:
+    lines = on_a_terminal("data", "list")
+    assert lines[0].split() == ["name", "state", "train", "test", "classes", "on", "disk"]
+    assert max(map(len, lines)) <= 80
+    assert on_a_terminal("data", "list", columns=40)[0].split() == ["name", "state"]
+    assert data("list").stdout.splitlines()[0].endswith("sha256  source")
 
 
 @pytest.mark.parametrize("command", ["add", "list", "prepare", "remove"])

@@ -1,6 +1,7 @@
 """The commands `report`, `compare` and `export`, as a person calls them."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,16 @@ def test_report_writes_the_format_of_the_file_s_ending(full: Store, tmp_path: Pa
         call(full, "report", "--output", str(tmp_path / "no" / "such" / "folder.md"))
 
 
+def test_compared_columns_stand_below_each_other_and_minus_is_a_hyphen(full: Store) -> None:
+    lines = call(full, "compare", "mine").stdout.splitlines()
+    heads = [line for line in lines if line.startswith(("Differs in", "Results"))]
+    ends = [[match.end() for match in re.finditer(r"\S+", line)][-2:] for line in heads]
+    assert len(heads) >= 2
+    assert ends[0] == ends[1]
+    assert any(re.search(r" -\d", line) for line in lines)
+    assert "\u2212" not in "".join(lines)
+
+
 def test_explain_traces_verdicts_to_runs(full: Store) -> None:
     text = call(full, "report", "--explain").stdout
     for run_id in full.ids():
@@ -99,7 +110,7 @@ def test_report_of_nothing_says_how_to_get_runs_and_of_no_such_study_is_an_error
     for options in ((), ("--explain",)):
         result = call(store, "report", *options)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (0, "", 1)
-        assert "`alexnet-tui study reproduce`" in result.stderr
+        assert f"`alexnet-tui study reproduce --runs-dir {store.root}`" in result.stderr
     with pytest.raises(RunNotFoundError, match="no study and no run 'nowhere'"):
         call(store, "report", "nowhere")
 

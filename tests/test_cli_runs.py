@@ -11,7 +11,7 @@ from pathlib import Path
 
 import fake_runs
 import pytest
-from cli_caller import Play, Run
+from cli_caller import Play, Run, on_a_terminal
 
 from alexnet_tui import events as ev
 from alexnet_tui import history
@@ -182,6 +182,36 @@ def test_show_says_what_its_numbers_are(run: Run, store: Store) -> None:
     text = run("show", record.id).out
     assert "(running mean, as trained)" in text
     assert "; 640 images/s" in text
+
+
+def test_show_fits_eighty_columns_without_breaking_a_fact_in_two(store: Store) -> None:
+    versions = {
+        "python": "3.11.7",
+        "torch": "2.15.0+cu132",
+        "torchvision": "0.29.2",
+        "numpy": "2.4.6",
+        "pillow": "13.0.0",
+        "cuda": "13.2",
+        "alexnet_tui": "0.1.0",
+    }
+    change: dict[str, object] = {"device": "cuda:0", "device_class": "NVIDIA H100 80GB HBM3", "versions": versions}
+    record = fake_runs.write_run(store, RunConfig(epochs=100, threads=1), change_started=change)
+    lines = on_a_terminal("show", record.id, "--runs-dir", str(store.root))
+    facts = lines[: lines.index("")]
+    assert max(map(len, facts[:-2])) <= 80  # The last is the folder, which may be as long as it likes.
+    text = "\n".join(line[14:].strip() for line in facts)
+    for whole in ("cuda:0 (NVIDIA H100 80GB HBM3), fp32, 2 threads", *(" ".join(pair) for pair in versions.items())):
+        assert whole in text
+    assert re.search(r"^best [\d.]+% \(epoch \d+\), last [\d.]+%, mean of last five [\d.]+%$", text, re.MULTILINE)
+    assert "  threads 1 (default all cores)" in lines
+
+
+def test_a_mark_that_was_not_reached_is_said_in_words(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=2), gap=-0.1, final=0.3)
+    text = run("show", record.id).out
+    assert re.search(r"T25 +not reached; by running accuracy not reached\n", text)
+    assert re.search(r"gap +-9\.\d\d points", text)  # A hyphen: what every terminal has.
+    assert "\u2212" not in text + run("runs").out
 
 
 def test_attach_prints_a_finished_run_and_leaves_with_its_code(run: Run, store: Store) -> None:

@@ -25,6 +25,14 @@ def test_only_what_differs_is_listed() -> None:
     assert mixed.groups[0].settings == {"device class": "cpu, GPU"}
 
 
+def test_a_zero_that_stands_for_something_is_told_as_that() -> None:
+    few = make_history(train_images="1000", threads="0")
+    compared = compare([make_history(train_images="0", threads="4"), few])
+    told = [(group.settings["train_images"], group.settings["threads"]) for group in compared.groups]
+    assert told == [("all", "4"), ("1000", "all cores")]
+    assert compare([make_history(dropout="0"), make_history()]).groups[0].settings["dropout"] == "0"  # An amount.
+
+
 def test_ungrouped_runs_stand_alone_and_show_their_seed() -> None:
     compared = compare([make_history(seed=0), make_history(seed=1)], is_grouped=False)
     assert [group.seeds for group in compared.groups] == [(0,), (1,)]

@@ -16,6 +16,7 @@ from alexnet_tui.config import (
     parse_field,
     preset_settings,
     range_text,
+    shown_value,
 )
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.variants import FRONT_ENDS, VARIANTS, Setting
@@ -209,3 +210,14 @@ def test_no_number_is_allowed_that_is_none(value: float) -> None:
 
 def test_fields_of_a_newer_program_are_ignored() -> None:
     assert msgspec.json.decode(b'{"epochs":3,"warp":9}', type=RunConfig) == RunConfig(epochs=3)
+
+
+def test_a_zero_that_is_no_amount_is_shown_as_what_it_stands_for() -> None:
+    zeros = {name for name, spec in SPECS.items() if spec.low == 0 and not spec.low_open and "0 " in spec.help}
+    assert {name for name, spec in SPECS.items() if spec.zero} == zeros == {"train_images", "threads"}
+    assert (shown_value("threads", 0), shown_value("threads", 2)) == ("all cores", "2")
+    assert (shown_value("train_images", 0), shown_value("dropout", 0.0), shown_value("lrn", False)) == (
+        "all",
+        "0",
+        "no",
+    )

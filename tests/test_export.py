@@ -163,6 +163,33 @@ def test_latex_marks_the_best_of_each_column() -> None:
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
 
 
+def gaps_in_bold(**gaps: float) -> set[str]:
+    """The variants whose gap is marked, where the runs have these gaps."""
+    groups = compare([make_history(name.replace("_", "-"), gap=gap) for name, gap in gaps.items()])
+    lines = [line for line in export.to_latex(groups).splitlines() if line.endswith(r"\\") and " & 1 & " in line]
+    return {line.split(" & ")[0] for line in lines if r"\textbf{" in line.split(" & ")[-3]}
+
+
+def test_the_best_gap_is_the_smallest_and_none_is_where_a_run_underfits() -> None:
+    assert gaps_in_bold(baseline=0.25, low_dropout=0.3, tanh=0.02) == {"tanh"}
+    assert gaps_in_bold(baseline=0.25, low_dropout=0.3, tanh=-0.1) == set()
+    assert gaps_in_bold(baseline=-0.2, tanh=-0.1) == set()
+    assert gaps_in_bold(baseline=0.25) == set()
+
+
+def test_neither_training_accuracy_nor_a_mean_of_a_few_lucky_runs_is_best() -> None:
+    lucky = [make_history("tanh", 0, t25=3.0), make_history("tanh", 1, t25=None, final=0.4)]
+    slow = [make_history("baseline", seed, t25=9.0) for seed in range(2)]
+    slower = [make_history("four-conv", seed, t25=11.0) for seed in range(2)]
+    text = export.to_latex(compare([*lucky, *slow, *slower]))
+    rows = {
+        line.split(" & ")[0]: line.removesuffix(r" \\").split(" & ") for line in text.splitlines() if " & 2 & " in line
+    }
+    assert rows["tanh"][-2].endswith("(1 of 2)")
+    assert {name for name, row in rows.items() if "textbf" in row[-2]} == {"baseline"}
+    assert not any("textbf" in row[-7] for row in rows.values())
+
+
 def test_a_folder_that_cannot_be_made_is_an_error_in_words(history: RunHistory, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):

@@ -136,7 +136,8 @@ def test_a_stopped_run_goes_on_as_it_was_followed(store: Store, capfdbinary: CAP
     record = fake_runs.write_run(store, RunConfig(epochs=1), end=ev.Stopped(epoch=0, step=3, reason="SIGTERM"))
     follow(store, record.id)
     said = capfdbinary.readouterr().err.decode()
-    assert said == f"run {record.id} stopped after step 3; go on: alexnet-tui resume {record.id} --headless\n"
+    resume = f"alexnet-tui resume {record.id} --headless --runs-dir {store.root}"
+    assert said == f"run {record.id} stopped after step 3; go on: {resume}\n"
 
 
 def test_a_diverged_run_says_so(store: Store, capfdbinary: CAPTURE) -> None:
@@ -255,7 +256,7 @@ def test_a_terminal_gets_a_display_and_survives_its_own_loss(store: Store) -> No
     text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", screen).decode()
     assert f"baseline, literal32, cifar10, seed 0: {run_id}" in text
     assert re.search(r"step \d+/1,000  ETA \d", text)
-    assert re.search(r"loss 1\.5  train 50\.0% .* test [\d.]+%.* 640/s  lr 0\.01", text)
+    assert re.search(r"loss 1\.5\d*  train 50\.0% .* test [\d.]+%.* 640/s  lr 0\.01", text)
     os.close(master)
     watched.process.send_signal(signal.SIGHUP)
     watched.wait()
@@ -300,6 +301,14 @@ def test_what_does_not_fit_is_left_out_by_importance(store: Store) -> None:
     assert "  test " in numbers
     assert "end of the epoch" not in numbers
     assert "end of the epoch" in rendered(loaded, 100).splitlines()[2]
+
+
+def test_before_the_first_update_the_learning_rate_is_the_one_it_takes(store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=4, learning_rate=0.003, schedule="step"), epochs_done=0)
+    loaded = history.load(store, record.id)[0]
+    assert rendered(loaded, 100).splitlines()[2].endswith("  lr 0.003")
+    update = ev.Step(epoch=1, step=1, train_loss=2.3, train_accuracy=0.1, learning_rate=0.0003, images_per_second=640.0)
+    assert rendered(loaded.fold([update]), 100).splitlines()[2].endswith("  lr 0.0003")
 
 
 def test_a_run_without_a_step_has_no_curve(store: Store) -> None:

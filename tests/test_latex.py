@@ -68,4 +68,4 @@ def test_what_latex_would_take_for_its_own_is_told_otherwise() -> None:
 
 def test_equal_bests_are_all_bold() -> None:
     lines = export.to_latex(compare(study(2))).splitlines()
-    assert [line.count(r"\textbf{00:00:50") for line in lines if line.endswith(r"\\") and " & 2 & " in line] == [1] * 4
+    assert [line.count(r"\textbf{8.0") for line in lines if line.endswith(r"\\") and " & 2 & " in line] == [1] * 4

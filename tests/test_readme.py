@@ -29,10 +29,10 @@ def table() -> str:
 
 def reference_report() -> str:
     """Table and verdicts as ``alexnet-tui report`` prints them in a fresh clone, up to where they come from."""
-    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryDirectory() as folder:  # A developer's own runs/ holds other runs too.
         shutil.copytree(README.parent / "runs" / "reference", Path(folder, "reference"))
-        command = [sys.executable, "-m", "alexnet_tui", "report", "--runs-dir", folder]
+        environment = {**os.environ, "ALEXNET_TUI_RUNS": folder, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+        command = [sys.executable, "-m", "alexnet_tui", "report"]
         done = subprocess.run(command, cwd=README.parent, env=environment, capture_output=True, check=True)
     text = done.stdout.decode()
     return f"```text\n{text[: text.index('Provenance')].rstrip()}\n```\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from fake_runs import open_writer, write_run
 from msgspec.structs import replace
 
 from alexnet_tui import events as ev
+from alexnet_tui import provenance
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import RunBusyError, RunNotFoundError, StoreError
 from alexnet_tui.events import MAX_LINE_BYTES
@@ -61,6 +63,25 @@ def test_the_record_has_the_published_keys_and_survives_the_disk(store: Store) -
     assert store.notes(record.id) == Notes()
     assert store.owner(record.id) is None
     assert store.log_tail(record.id) == ""
+
+
+def test_the_commit_is_asked_for_once_however_many_runs_are_made(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking starts a process; a git that counts how often it is asked stands in the way of the real one."""
+    git, asked = tmp_path / "bin" / "git", tmp_path / "asked"
+    git.parent.mkdir()
+    git.write_text(f"#!/bin/sh\necho asked >> '{asked}'\necho abc123\n")
+    git.chmod(0o755)
+    if not (Path(provenance.__file__).parent.parent / ".git").exists():
+        pytest.skip("not a git checkout")
+    monkeypatch.setenv("PATH", f"{git.parent}{os.pathsep}{os.environ['PATH']}")
+    package_commit.cache_clear()
+    try:
+        assert {store.create(RunConfig(seed=seed)).commit for seed in range(5)} == {"abc123"}
+    finally:
+        package_commit.cache_clear()
+    assert asked.read_text().splitlines() == ["asked"]
 
 
 CREATE = """
@@ -160,7 +181,8 @@ def test_a_hostile_id_is_no_run(store: Store, hostile: str) -> None:
 
 
 def test_messages_show_what_was_typed_as_it_was_typed(store: Store) -> None:
-    with pytest.raises(RunNotFoundError, match=r"there is no run 'a\\b'; `alexnet-tui runs` lists them\.$"):
+    lists = re.escape(f"`alexnet-tui runs --runs-dir {store.root}` lists them.")
+    with pytest.raises(RunNotFoundError, match=rf"there is no run 'a\\b'; {lists}$"):
         store.resolve("a\\b")
 
 

@@ -19,12 +19,20 @@ import msgspec
 import psutil
 
 from alexnet_tui.errors import LaunchError, StoreError
-from alexnet_tui.files import STOP_SIGNALS, Owner, read_small, reason_of, take_lock, write_atomic, write_owner
+from alexnet_tui.files import (
+    LOCK_VARIABLE,
+    STOP_SIGNALS,
+    Owner,
+    read_small,
+    reason_of,
+    take_lock,
+    write_atomic,
+    write_owner,
+)
 from alexnet_tui.store import EVENTS_FILE, LOG_FILE, RECORD_VERSION, Store
 from alexnet_tui.text import printable
 
 TRAINER = (sys.executable, "-m", "alexnet_tui.train")
-LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
 STOP_FILE = "stop.json"
 """Names the process that was last asked to stop, so that a second asker does not end it without its checkpoint."""
 _POLL_SECONDS = 0.02

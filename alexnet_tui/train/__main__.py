@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from alexnet_tui import events as ev
 from alexnet_tui.errors import AlexnetTuiError, CheckpointError, DatasetError, DeviceError, ExitCode, RunBusyError
-from alexnet_tui.files import STOP_SIGNALS, reason_of, take_lock, write_owner
+from alexnet_tui.files import LOCK_VARIABLE, STOP_SIGNALS, reason_of, take_lock, write_owner
 from alexnet_tui.history import RunHistory
 from alexnet_tui.store import EVENTS_FILE, EventReader, Store
 from alexnet_tui.text import printable
@@ -25,7 +25,6 @@ from alexnet_tui.text import printable
 if TYPE_CHECKING:
     from alexnet_tui.train.session import Session
 
-LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
 _SAME_REQUEST_SECONDS = 1.0
 _REASONS: dict[type[AlexnetTuiError], str] = {
     DatasetError: "data",

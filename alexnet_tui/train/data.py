@@ -13,18 +13,18 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config import HOLDOUT_SHARE, RunConfig
 from alexnet_tui.datasets import Dataset, Split
 from alexnet_tui.errors import DatasetError
+from alexnet_tui.pixel_cache import channel_moments
 from alexnet_tui.train import augment
 from alexnet_tui.train.device import Placement, stream_seed
 from alexnet_tui.variants import FRONT_ENDS
 
-HOLDOUT_SHARE = 0.1
 # The split does not change with the seed of a run, so that all runs are judged on the same images.
 _SPLIT_SEED = 2012
 _CROP_PADDING = 4
-_COLOUR_CHUNK, _MOMENTS_CHUNK = 200, 1000
+_COLOUR_CHUNK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,9 @@ def prepare(dataset: Dataset, config: RunConfig, placement: Placement) -> Data:
     count = min(config.train_eval_images, len(train_index))
     eval_index = train_index[stratified(labels[train_index], count, "train_eval")]
     train = _on_device(dataset.train, train_index, placement)
-    moments = (dataset.mean, dataset.std) if len(train) == len(labels) else channel_moments(train.pixels_NCHW)
+    # The same numbers as a data set states of all its training images; a held-out part must not leak into them.
+    is_whole = len(train) == len(labels)
+    moments = (dataset.mean, dataset.std) if is_whole else channel_moments(train.pixels_NCHW.cpu().numpy())
     return Data(
         train=train,
         train_eval=_on_device(dataset.train, eval_index, placement),
@@ -155,20 +157,6 @@ class BatchMaker:
 
     def _finish(self, images_NCHW: Tensor) -> Tensor:
         return images_NCHW.to(self._placement.dtype, memory_format=torch.channels_last)
-
-
-def channel_moments(pixels_NCHW: Tensor) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel as fractions of 255, from exact integer sums.
-
-    The same numbers as a data set states of all its training images; a held-out part must not leak into them.
-    """
-    count = pixels_NCHW.numel() // pixels_NCHW.shape[1]
-    total = pixels_NCHW.sum((0, 2, 3), dtype=torch.int64).tolist()
-    chunks = [chunk.int().square().sum((0, 2, 3), dtype=torch.int64) for chunk in pixels_NCHW.split(_MOMENTS_CHUNK)]
-    squares = torch.stack(chunks).sum(0).tolist()
-    means = [value / count for value in total]
-    deviations = [max(0.0, square / count - mean * mean) ** 0.5 for square, mean in zip(squares, means, strict=True)]
-    return [value / 255 for value in means], [max(value, 1.0) / 255 for value in deviations]
 
 
 def colour_components(pixels_NCHW: Tensor, max_images: int = 10_000) -> Tensor:

@@ -19,6 +19,7 @@ from typing import TextIO
 from alexnet_tui.data_catalog import BUILT_IN, DOWNLOADS, BuiltIn
 from alexnet_tui.datasets import store_arrays
 from alexnet_tui.errors import DatasetError, ExitCode
+from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable
 
 PARTIAL = ".partial"
@@ -128,7 +129,8 @@ def _check_archive(name: str, downloads: Path, built_in: BuiltIn) -> None:
 
 
 def _advice(name: str, downloads: Path, built_in: BuiltIn, error: Exception) -> str:
-    reason = printable(str(getattr(error, "reason", "") or error), 120)
+    cause = getattr(error, "reason", error)
+    reason = printable(reason_of(cause) if isinstance(cause, OSError) else str(cause), 120)
     return (
         f"it is not on this disk and could not be downloaded ({reason}): connect once and run"
         f" `alexnet-tui data prepare {name}`, put {built_in.archive} into {downloads}, or add your own images"

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from alexnet_tui import estimate
 from alexnet_tui.config import RunConfig
 from alexnet_tui.datasets import Dataset, Split
 from alexnet_tui.errors import DatasetError
+from alexnet_tui.pixel_cache import channel_moments
 from alexnet_tui.train import data
 from alexnet_tui.train.device import place
 
@@ -55,12 +57,30 @@ def test_what_is_held_out_never_enters_standardisation_or_colours() -> None:
 
 
 def test_moments_are_those_a_data_set_states_of_itself() -> None:
-    pixels = dataset(count=2300).train.images
-    means, deviations = data.channel_moments(torch.from_numpy(np.asarray(pixels)))
+    pixels = np.asarray(dataset(count=2300).train.images)
+    means, deviations = channel_moments(pixels)
     flat = np.asarray(pixels, dtype=np.float64).transpose(1, 0, 2, 3).reshape(3, -1) / 255
     assert means == pytest.approx(flat.mean(1), rel=1e-12)
     assert deviations == pytest.approx(flat.std(1), rel=1e-12)
-    assert data.channel_moments(torch.zeros(2, 3, 4, 4, dtype=torch.uint8)) == ([0.0] * 3, [1 / 255] * 3)
+    assert channel_moments(np.zeros((2, 3, 4, 4), dtype=np.uint8)) == ((0.0,) * 3, (1 / 255,) * 3)
+
+
+def test_moments_of_a_part_are_exact_to_the_last_bit() -> None:
+    """As sums of whole numbers over tensors gave them, which earlier runs were standardised by."""
+    tensor = torch.from_numpy(np.asarray(dataset(count=2300).train.images))[::3]
+    count = tensor.numel() // 3
+    totals = tensor.sum((0, 2, 3), dtype=torch.int64).tolist()
+    squares = tensor.int().square().sum((0, 2, 3), dtype=torch.int64).tolist()
+    means = [total / count for total in totals]
+    deviations = [(square / count - mean * mean) ** 0.5 for square, mean in zip(squares, means, strict=True)]
+    expected = tuple(mean / 255 for mean in means), tuple(deviation / 255 for deviation in deviations)
+    assert channel_moments(tensor.numpy()) == expected
+
+
+def test_what_is_held_out_is_what_the_estimate_counts_on() -> None:
+    parts = prepared(split="holdout")
+    assert parts.val is not None
+    assert len(parts.val) == estimate.num_val_images(RunConfig(split="holdout"), 200) == 20
 
 
 def test_paper_split_trains_on_everything() -> None:

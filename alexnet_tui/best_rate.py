@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from alexnet_tui import measures, paper, stats
-from alexnet_tui.advice import Advise, command
+from alexnet_tui.advice import command
 from alexnet_tui.cohort import (
     ARM_FIELDS,
     NO_STATES,
@@ -123,7 +123,7 @@ class BestRates:
     samples: tuple[Sample, ...] = ()
 
 
-def find(cohort: Cohort | None, like: RunConfig | None, advise: Advise = command) -> BestRates:
+def find(cohort: Cohort | None, like: RunConfig | None) -> BestRates:
     """Choose each activation's rate by the geometric mean of T25, and compare the two.
 
     A run that did not reach 25% training error, or diverged, counts as slowest: as if it had at the last epoch.
@@ -131,12 +131,11 @@ def find(cohort: Cohort | None, like: RunConfig | None, advise: Advise = command
     Args:
         cohort: The runs, as `sort_runs` gives them, or None.
         like: A run with the settings that such runs would have, for the command that makes them.
-        advise: Writes that command.
     """
     arms = cohort.arms if cohort else {}
     if not arms:
-        plan = advise(*plan_command(BEST_LEARNING_RATE, _STUDY, like, _BASE_FIELDS))
-        train = advise("study", "run", _STUDY)
+        plan = command(*plan_command(BEST_LEARNING_RATE, _STUDY, like, _BASE_FIELDS))
+        train = command("study", "run", _STUDY)
         return BestRates(note=f"no runs of it here; `{plan}` plans them, `{train}` trains them")
     samples = {name: _sample(ARMS[name], arms.get(name) or ArmRuns(ARMS[name])) for name in ARMS}
     counted = [sample for sample in samples.values() if sample.observations]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from alexnet_tui import measures, paper, stats
-from alexnet_tui.advice import Advise, command
 from alexnet_tui.cohort import NO_STATES, Absent, ArmRuns, Cohort, States, assemble, plural, unequal_conditions
 from alexnet_tui.evidence import Evidence, Observation, Sample, weigh
 from alexnet_tui.history import RunHistory
@@ -54,7 +53,7 @@ class Claim:
     is_ratio: bool = False
     delta: float
     precondition: Callable[["Sample", "Sample"], str | None]
-    sides: Callable[[Cohort, Advise], list[Side]]
+    sides: Callable[[Cohort], list[Side]]
 
     @property
     def statement(self) -> str:
@@ -173,7 +172,6 @@ def judge(
     absent: Sequence[Absent] = (),
     *,
     tuned: Cohort | None = None,
-    advise: Advise = command,
 ) -> Judgement:
     """Judge the three claims on these runs, and on nothing else.
 
@@ -182,7 +180,6 @@ def judge(
         states: State of a run by its id, where known; it tells a running run from a lost one.
         absent: Runs that the study's plan asks for and that are not there.
         tuned: Runs of the paper's own protocol, told beside claim 2.
-        advise: Writes the command lines that are told beside a claim.
     """
     cohort = replace(assemble(histories, states, absent), tuned=tuned)
     cases = [_Case.of(claim, cohort) for claim in CLAIMS]
@@ -190,8 +187,7 @@ def judge(
     forward = stats.holm([case.evidence.p if case.is_testable and case.evidence else 1.0 for case in cases])
     backward = stats.holm([case.evidence.p_reversed if case.is_testable and case.evidence else 1.0 for case in cases])
     verdicts = (
-        _decide(case, cohort, p, p_reversed, advise)
-        for case, p, p_reversed in zip(cases, forward, backward, strict=True)
+        _decide(case, cohort, p, p_reversed) for case, p, p_reversed in zip(cases, forward, backward, strict=True)
     )
     return Judgement(tuple(verdicts), cohort)
 
@@ -257,7 +253,7 @@ def _sample(claim: Claim, arm: ArmRuns) -> Sample:
     return Sample(arm.arm.name, arm.arm.title, tuple(observations))
 
 
-def _decide(case: _Case, cohort: Cohort, p: float, p_reversed: float, advise: Advise) -> ClaimVerdict:
+def _decide(case: _Case, cohort: Cohort, p: float, p_reversed: float) -> ClaimVerdict:
     verdict, kind, reasons = _verdict(case, p, p_reversed)
     claim, published = case.claim, paper.CLAIMS[case.claim.number]
     return ClaimVerdict(
@@ -277,7 +273,7 @@ def _decide(case: _Case, cohort: Cohort, p: float, p_reversed: float, advise: Ad
         published_effect=published.effect if claim.is_ratio else 100 * published.effect,
         published=published.found,
         paper=published.paper,
-        sides=tuple(claim.sides(cohort, advise)),
+        sides=tuple(claim.sides(cohort)),
     )
 
 

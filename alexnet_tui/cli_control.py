@@ -106,7 +106,10 @@ def stop(
         return ExitCode.TRAINING_FAILED
     if wait:
         history, state = load(store, run_id, skip_steps=True)
-        options.say(f"run {run_id}: {sentence(history, state, advice.on(store.root))}")
+        resume = advice.command("resume", run_id, root=store.root)
+        options.say(
+            f"run {run_id}: {sentence(history, state)}{f'; `{resume}` goes on' if state is State.STOPPED else ''}"
+        )
     return ExitCode.DONE
 
 

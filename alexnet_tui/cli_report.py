@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from alexnet_tui.claims import ClaimVerdict, Verdict
-from alexnet_tui.comparison import COMPARED, Comparison, Group
+from alexnet_tui.comparison import COMPARED, Comparison, Group, shown_setting
 from alexnet_tui.report import Report, Section
 from alexnet_tui.report_table import COLUMNS, Kind, Row, write, write_spread
 from alexnet_tui.report_words import (
@@ -108,7 +108,10 @@ def print_comparison(console: "Console", compared: Comparison) -> None:
     fits = max(2, (console.width - _LABEL_WIDTH) // _GROUP_WIDTH)
     for start in range(0, len(compared.groups), fits):
         part = compared.groups[start : start + fits]
-        settings = [(name.replace("_", " "), [one.settings[name] for one in part]) for name in compared.differing]
+        settings = [
+            (name.replace("_", " "), [shown_setting(name, one.settings[name]) for one in part])
+            for name in compared.differing
+        ]
         results = list(_results(part))
         room = (console.width - _LABEL_WIDTH) // len(part) - _GAP
         widths = [

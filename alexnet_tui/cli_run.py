@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from alexnet_tui import cli_options as options
+from alexnet_tui.advice import command
 from alexnet_tui.cli_console import open_console, progress_bar
 from alexnet_tui.config import SPECS, TYPES, RunConfig, default_of, format_value, option_name, range_text, shown_value
 from alexnet_tui.errors import UsageError
@@ -62,9 +63,8 @@ class _RunCommand(GroupedCommand):
         for index, word in enumerate(args):
             if word == option or word.startswith(f"{option}="):
                 value = word.partition("=")[2] or "".join(args[index + 1 : index + 2]) or "VARIANT"
-                raise UsageError(
-                    f"there is no option {option}; the variant stands by itself: alexnet-tui run {printable(value, 60)}"
-                )
+                right = printable(command("run", value), 100)
+                raise UsageError(f"there is no option {option}; the variant stands by itself: {right}")
         return super().parse_args(ctx, args)
 
 

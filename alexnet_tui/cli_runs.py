@@ -109,7 +109,7 @@ def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: option
         for title, lines in _paragraphs(store, history, state):
             console.print(f"\n{title}")
             for line in lines:
-                console.print(f"  {line}")
+                console.print(f"  {line}", soft_wrap=title == _NEXT_TITLE)  # A command must stay one line to paste.
     return ExitCode.DONE
 
 
@@ -190,7 +190,7 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
         ("run", record.id),
         ("label", label_of(store, history)),
         ("experiment", f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}"),
-        ("state", sentence(history, state, advice.on(store.root))),
+        ("state", sentence(history, state)),
         ("progress", f"epoch {history.num_epochs_done} of {config.epochs} ({100 * history.progress:.0f}%)"),
         ("test accuracy", _accuracies(history)),
         ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running mean, as trained)"),
@@ -268,11 +268,12 @@ def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[s
         ("warnings", history.warnings[-5:]),
         ("note", [note] if note else []),
         ("end of trainer.log", store.log_tail(history.id).splitlines()[-8:] if failed else []),
-        ("go on with", [advise(verb, history.id) for verb in _NEXT.get(state, ())]),
+        (_NEXT_TITLE, [advise(verb, history.id) for verb in _NEXT.get(state, ())]),
     ]
     return [(title, [printable(line, 500) for line in lines]) for title, lines in paragraphs if lines]
 
 
+_NEXT_TITLE = "go on with"
 _NEXT = {
     State.QUEUED: ("resume",),
     State.RUNNING: ("attach", "stop"),
@@ -282,13 +283,13 @@ _NEXT = {
 }
 
 
-def sentence(history: RunHistory, state: State, advise: advice.Advise = advice.command) -> str:
+def sentence(history: RunHistory, state: State) -> str:
     """The state, and why."""
     final = history.final
     if state is State.FAILED and isinstance(final, ev.Failed):
         return f"failed ({final.reason}): {final.message}"
     if state is State.STOPPED and isinstance(final, ev.Stopped):
-        return f"stopped after step {final.step} ({final.reason}); `{advise('resume', history.id)}` goes on"
+        return f"stopped after step {final.step} ({final.reason})"
     if state is State.LOST:
         return "lost: the trainer ended without saying why"
     if state is State.RUNNING:

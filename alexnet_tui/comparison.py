@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from alexnet_tui.cohort import CONDITIONS, NO_STATES, States, state_word
-from alexnet_tui.config import SPECS, shown_value
+from alexnet_tui.config import SPECS, format_value
 from alexnet_tui.history import RunHistory
 from alexnet_tui.report_table import COLUMNS, Spread, spread
 
@@ -119,7 +119,13 @@ def _differing(groups: Sequence[Sequence[RunHistory]], is_grouped: bool) -> dict
 
 
 def _setting(name: str) -> Read:
-    return lambda history: shown_value(name, getattr(history.record.config, name))
+    return lambda history: format_value(getattr(history.record.config, name))
+
+
+def shown_setting(name: str, text: str) -> str:
+    """A setting for people: a 0 that stands for something says for what."""
+    spec = SPECS.get(name)
+    return spec.zero if spec and spec.zero and text == "0" else text
 
 
 def _both(setting: Read, condition: Read) -> Read:

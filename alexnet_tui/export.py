@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from alexnet_tui.comparison import COMPARED, Comparison
+from alexnet_tui.comparison import COMPARED, Comparison, shown_setting
 from alexnet_tui.config import SPECS, format_value
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import reason_of, write_atomic
@@ -120,7 +120,7 @@ def to_latex(comparison: Comparison) -> str:
     lines += [" & ".join(headings) + r" \\", r"\midrule"]
     for place, group in enumerate(groups):
         cells = [escape_latex(group.name), str(len(group.run_ids))]
-        cells += [escape_latex(group.settings[name]) for name in comparison.differing]
+        cells += [escape_latex(shown_setting(name, group.settings[name])) for name in comparison.differing]
         for name in COMPARED:
             text = escape_latex(write_spread(group.cells[name], COLUMNS[name].kind))
             cells.append(rf"\textbf{{{text}}}" if best[name][place] else text)

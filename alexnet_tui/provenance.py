@@ -1,6 +1,5 @@
 """Where a run comes from, in words that may be shown to anyone: its command line, its commit, its environment."""
 
-import functools
 import os
 import re
 import subprocess
@@ -43,7 +42,6 @@ def safe_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _SAFE_ENVIRONMENT if name in os.environ}
 
 
-@functools.cache  # What this process runs was read when it started; a study makes many runs.
 def package_commit() -> str:
     """The commit this program runs from, with ``+`` if files differ from it; empty outside a checkout."""
     root = Path(__file__).resolve().parent.parent

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alexnet_tui import best_rate, paper, stats
-from alexnet_tui.advice import Advise, command
+from alexnet_tui.advice import command
 from alexnet_tui.claims import ClaimVerdict, judge
 from alexnet_tui.cohort import (
     CONDITIONS,
@@ -146,7 +146,6 @@ def build(
     title: str = "all runs",
     problems: Sequence[str] = (),
     absent: Sequence[Absent] = (),
-    advise: Advise = command,
     train: str = "",
 ) -> Report:
     """The report on these runs; without a run it has one empty section.
@@ -157,7 +156,6 @@ def build(
         title: What is reported on.
         problems: A sentence for each run that could not be read.
         absent: Runs that a plan asks for and that are not there.
-        advise: Writes the command lines that are told.
         train: The one that makes runs where there is none.
     """
     others, tuned = best_rate.separate(histories)
@@ -167,14 +165,12 @@ def build(
     for members in sets:
         base = best_rate.base_of(members[0].record.config)
         beside = tuned.get(base, [])
-        sections.append(_section(members, beside, states, absent, counts_tuned=base not in counted, advise=advise))
+        sections.append(_section(members, beside, states, absent, counts_tuned=base not in counted))
         counted.add(base)
-    sections += [
-        _section([], runs, states, absent, advise=advise) for base, runs in tuned.items() if base not in counted
-    ]
+    sections += [_section([], runs, states, absent) for base, runs in tuned.items() if base not in counted]
     if not sections:
-        note = f"There is no run to report on yet; this trains some: {train or advise('study', 'reproduce')}"
-        sections = [replace(_section([], [], states, absent, advise=advise), notes=(note,))]
+        note = f"There is no run to report on yet; this trains some: {train or command('study', 'reproduce')}"
+        sections = [replace(_section([], [], states, absent), notes=(note,))]
     return Report(
         title=title,
         created=time.time(),
@@ -192,7 +188,6 @@ def build_gathered(found: Gathered) -> Report:
         title=found.title,
         problems=found.problems,
         absent=found.absent,
-        advise=found.advise,
         train=found.train,
     )
 
@@ -204,7 +199,6 @@ def _section(
     absent: Sequence[Absent],
     *,
     counts_tuned: bool = True,
-    advise: Advise,
 ) -> Section:
     """One comparable set, and the runs of the paper's own protocol that belong beside it.
 
@@ -214,7 +208,7 @@ def _section(
     config = everything[0].record.config if everything else None
     mine = [one for one in absent if not everything or (histories and protocol_of(one.config) == _protocol(histories))]
     others = [one for one in absent if config and best_rate.base_of(one.config) == best_rate.base_of(config)]
-    judgement = judge(histories, states, mine, tuned=best_rate.sort_runs(tuned, states, others), advise=advise)
+    judgement = judge(histories, states, mine, tuned=best_rate.sort_runs(tuned, states, others))
     return Section(
         name=f"{config.front_end} on {config.data}" if config else "no runs",
         front_end=config.front_end if config else "",

@@ -57,6 +57,10 @@ class RunCache:
             _read(known)
         return known.history, known.history.state(is_locked=locked)
 
+    def forget(self, run_id: str) -> None:
+        """Keep a run no longer; looked up again, it is read from its start."""
+        self._known.pop(run_id, None)
+
     def _begin(self, run_id: str) -> _Known:
         reader = self._store.reader(run_id, skip_steps=True)
         return _Known(self._store.path(run_id), RunHistory(self._store.record(run_id)), reader)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alexnet_tui import best_rate, measures, stats
-from alexnet_tui.advice import Advise
 from alexnet_tui.cohort import Cohort, unequal_conditions
 from alexnet_tui.evidence import Sample
 from alexnet_tui.history import RunHistory
@@ -33,7 +32,7 @@ class Side:
     samples: tuple[Sample, ...] = ()
 
 
-def dropout_sides(cohort: Cohort, _: Advise) -> list[Side]:
+def dropout_sides(cohort: Cohort) -> list[Side]:
     """Claim 1: whether the gap fell only because the network learned less."""
     sides = []
     for name in ("baseline", "low-dropout"):
@@ -50,7 +49,7 @@ def dropout_sides(cohort: Cohort, _: Advise) -> list[Side]:
     return sides
 
 
-def speed_sides(cohort: Cohort, advise: Advise) -> list[Side]:
+def speed_sides(cohort: Cohort) -> list[Side]:
     """Claim 2: the same ratio in seconds, in the report's own way of measuring, and under the paper's protocol."""
     sides = []
     runs = [*cohort.runs("tanh").used, *cohort.runs("baseline").used]
@@ -61,12 +60,12 @@ def speed_sides(cohort: Cohort, advise: Advise) -> list[Side]:
         note = "the runs have several machine fingerprints"
         sides.append(Side("T25 in seconds of training", None, "", note))
     sides += _ratio(cohort, measures.t25_epochs_running, "T25 by running training error (Keras' way)", _all_epochs)
-    return [*sides, _best_rate_side(cohort, advise)]
+    return [*sides, _best_rate_side(cohort)]
 
 
-def _best_rate_side(cohort: Cohort, advise: Advise) -> Side:
+def _best_rate_side(cohort: Cohort) -> Side:
     like = next((run.record.config for run in cohort.histories), None)
-    found = best_rate.find(cohort.tuned, like, advise)
+    found = best_rate.find(cohort.tuned, like)
     return Side(best_rate.NAME, found.ratio, "ratio", found.note, found.samples)
 
 
@@ -78,7 +77,7 @@ def _all_epochs(history: RunHistory) -> float | None:
     return float(history.num_epochs_done)
 
 
-def layer_sides(cohort: Cohort, _: Advise) -> list[Side]:
+def layer_sides(cohort: Cohort) -> list[Side]:
     """Claim 3: other readings of the test accuracy, and other layers left out."""
     readings: tuple[tuple[str, Measure, str], ...] = (
         ("after the last epoch", measures.last_test_accuracy, ""),

@@ -13,7 +13,6 @@ from fake_runs import open_writer, write_run
 from msgspec.structs import replace
 
 from alexnet_tui import events as ev
-from alexnet_tui import provenance
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import RunBusyError, RunNotFoundError, StoreError
 from alexnet_tui.events import MAX_LINE_BYTES
@@ -63,25 +62,6 @@ def test_the_record_has_the_published_keys_and_survives_the_disk(store: Store) -
     assert store.notes(record.id) == Notes()
     assert store.owner(record.id) is None
     assert store.log_tail(record.id) == ""
-
-
-def test_the_commit_is_asked_for_once_however_many_runs_are_made(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Asking starts a process; a git that counts how often it is asked stands in the way of the real one."""
-    git, asked = tmp_path / "bin" / "git", tmp_path / "asked"
-    git.parent.mkdir()
-    git.write_text(f"#!/bin/sh\necho asked >> '{asked}'\necho abc123\n")
-    git.chmod(0o755)
-    if not (Path(provenance.__file__).parent.parent / ".git").exists():
-        pytest.skip("not a git checkout")
-    monkeypatch.setenv("PATH", f"{git.parent}{os.pathsep}{os.environ['PATH']}")
-    package_commit.cache_clear()
-    try:
-        assert {store.create(RunConfig(seed=seed)).commit for seed in range(5)} == {"abc123"}
-    finally:
-        package_commit.cache_clear()
-    assert asked.read_text().splitlines() == ["asked"]
 
 
 CREATE = """

@@ -394,6 +394,7 @@ def run_console(store: Store, run_id: str | None = None) -> int:
     app.run()
     if running := app.num_running():
         goes, them = ("1 run goes", "it") if running == 1 else (f"{running} runs go", "them")
+        told = f"{goes} on in the background; `{command(root=store.root)}` shows {them} again."
         with contextlib.suppress(OSError):  # The terminal may be gone.
-            sys.stderr.write(f"{goes} on in the background; `{command(root=store.root)}` shows {them} again.\n")
+            sys.stderr.write(printable(told) + "\n")
     return app.return_code or 0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
+from rich.cells import cell_len
 
 from alexnet_tui.config import SPECS, shown_value
 from alexnet_tui.history import RunHistory
@@ -304,7 +305,7 @@ class Layout:
 
 def layout(entries: Sequence[Entry], width: int, *, is_grouped: bool) -> Layout:
     """The table in so many cells; names and values are cut only where they would cost a column or do not fit."""
-    longest = max((len(entry.name) for entry in entries), default=4)
+    longest = max((cell_len(entry.name) for entry in entries), default=4)
     room = max(4, min(longest, _NAME_CELLS, width // 3))
     columns: list[Column] = []
     shown: list[Column] = []

@@ -159,7 +159,7 @@ class CompareScreen(ChartScreen):
         guest = self._guest(histories)
         on_show = [*histories, *([guest] if guest else [])]
         drawn = (
-            (self.x_axis, self.metric, self.is_grouped, self.spread),
+            (self.run_ids, self.x_axis, self.metric, self.is_grouped, self.spread),
             pinned_id,
             tuple((id(history), len(history.epochs), watcher.states.get(history.id)) for history in on_show),
             tuple(self.console.label_of(history.id) for history in on_show),
@@ -227,7 +227,7 @@ class CompareScreen(ChartScreen):
 
     def _line(self, index: int, entry: Entry, columns: Sequence[Column], room: int) -> Content:
         symbols = glyphs(self.console.ascii_only)
-        name = symbols.cut(printable(entry.name, 80), room).ljust(room)
+        name = symbols.fit(printable(entry.name, 80), room)
         line = Content.assemble(
             (symbols.pin if entry.is_pinned else " ", "bold $accent"),
             (f"{marker_of(entry.slot, detect_ink())} ", _style_of(entry)),

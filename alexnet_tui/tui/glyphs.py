@@ -4,6 +4,7 @@ import locale
 import os
 
 import msgspec
+from rich.cells import cell_len
 
 from alexnet_tui.history import State
 from alexnet_tui.text import MISSING
@@ -39,8 +40,18 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
         return self.full * done + self.empty * (width - done)
 
     def cut(self, text: str, width: int) -> str:
-        """`text` in at most `width` cells of plain characters; an ellipsis stands for what is missing."""
-        return text if len(text) <= width else text[: max(0, width - 1)] + self.ellipsis[:width]
+        """`text` in at most `width` cells; an ellipsis stands for what is missing."""
+        if cell_len(text) <= width:
+            return text
+        kept = text[: max(0, width - 1)]
+        while cell_len(kept) > max(0, width - 1):
+            kept = kept[:-1]
+        return kept + self.ellipsis[:width]
+
+    def fit(self, text: str, width: int) -> str:
+        """`text` cut or filled with blanks to `width` cells."""
+        kept = self.cut(text, width)
+        return kept + " " * (width - cell_len(kept))
 
 
 UNICODE = Glyphs(

@@ -17,7 +17,7 @@ from textual.reactive import Reactive
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Button, Collapsible, Input, Static
-from textual.widgets._collapsible import CollapsibleTitle
+from textual.widgets.collapsible import CollapsibleTitle
 
 from alexnet_tui.config import SPECS, RunConfig
 from alexnet_tui.errors import AlexnetTuiError, ConfigError

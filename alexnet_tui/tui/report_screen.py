@@ -23,7 +23,7 @@ from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.curves import Face
 from alexnet_tui.tui.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
-from alexnet_tui.tui.linked import CHART_BINDINGS, ChartScreen
+from alexnet_tui.tui.linked import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import PageStrip, TextPage, plain
 from alexnet_tui.tui.report_source import OWN, Source
@@ -36,7 +36,7 @@ PAGES = ("verdicts", "table", "curves", "contradictions", "source")
 NUM_CLAIMS = 3
 _WIDE = 110
 _SCROLLBAR_AND_PADDING = 4
-_CHART_ACTS = frozenset(("cross", "zoom", "pan", "reset_zoom", "log", "smooth", "clip", "chart"))
+_CHART_ACTS = CHART_ACTS | {"chart"}
 _CHARTS = {"test_accuracy": "Test accuracy, mean ± sd", "train_accuracy": "Running train accuracy, mean ± sd"}
 
 

@@ -16,6 +16,7 @@ from alexnet_tui.store import REFERENCE, Store
 from alexnet_tui.text import counted, printable
 
 MAX_STUDIES = 24
+_MAKING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def make(store: Store, source: Source, find: study_queue.Find | None = None) -> 
     Raises:
         AlexnetTuiError: The runs or the plan cannot be read; the sentence says why.
     """
-    return build_gathered(gather(store, source.names, find=find))
+    with _MAKING:  # One that is asked for again is made by a second thread, out of runs that reading changes.
+        return build_gathered(gather(store, source.names, find=find))
 
 
 def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[str, State]) -> study_queue.Find:
@@ -85,9 +87,10 @@ def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[st
 
     def find(run_id: str) -> tuple[RunHistory, State] | None:
         known, state = histories.get(run_id), states.get(run_id)
-        if known is not None and state is State.FINISHED:
-            return known, state
-        with turn:  # A report that is asked for again is read by a second thread.
+        with turn:  # A screen may look twice at a time.
+            if known is not None and state is State.FINISHED:
+                cache.forget(run_id)
+                return known, state
             return cache.find(run_id)
 
     return find

@@ -7,6 +7,7 @@ formats a row when it comes into view and repaints single lines.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Click, Resize
@@ -259,7 +260,8 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
             style = base if not name else palette[name] + base if is_cursor else base + palette[name]
             if is_cursor and name:
                 style = base + Style(color=palette[name].color)
-            aligned = text.rjust(cells) if column.align_right else text.ljust(cells)
+            blanks = " " * (cells - cell_len(text))
+            aligned = blanks + text if column.align_right else text + blanks
             if position:
                 segments.append(Segment(" " * GAP, base))
             segments.append(Segment(aligned, style))

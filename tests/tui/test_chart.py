@@ -276,10 +276,16 @@ def test_a_legend_cuts_names_only_where_whole_ones_have_no_room() -> None:
     assert f"{name} 2.000" in rows(picture(curve([1, 2], name), size=(60, 20)))[0]
     narrow = rows(picture(curve([1, 2], name), size=(40, 20)))
     assert any("a label of more than tw… 2.000" in line for line in narrow)
-    crowded = [curve([1, 2], f"{index} {name}", index) for index in range(8)]
-    drawn = picture(*crowded, size=(90, 20))
-    found = re.search(r"\+(\d+) more", text(drawn))
-    assert found is None or int(found.group(1)) < 8 - 4, "whole names never push curves out of the legend"
+
+
+@pytest.mark.parametrize("count", [8, 12, 16])
+def test_whole_names_never_push_curves_out_of_the_legend(count: int) -> None:
+    def num_left_out(name: str) -> int:
+        drawn = picture(*(curve([1, 2], f"{index:2} {name}", index) for index in range(count)), size=(90, 20))
+        found = re.search(r"\+(\d+) more", text(drawn))
+        return int(found.group(1)) if found else 0
+
+    assert num_left_out("a label of more than twenty-four cells") == num_left_out("label of 21 cells now")
 
 
 @pytest.mark.parametrize(

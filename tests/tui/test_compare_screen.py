@@ -379,6 +379,19 @@ async def test_nothing_marked_says_what_to_press(store: Store) -> None:
 
 
 @driven
+async def test_a_comparison_of_what_is_left_of_another_works_by_its_keys(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        shown = await compare(driver, *ids[:2])
+        store.delete(ids[1])
+        driver.app.watcher.forget(ids[1])
+        driver.app.open_compare(ids[:1])
+        await driver.press("p")
+        await driver.wait_for(lambda: driver.app.pinned_run_id == ids[0])
+        assert [entry.histories[0].id for entry in shown.entries] == ids[:1]
+
+
+@driven
 async def test_another_comparison_forgets_the_zoom(store: Store) -> None:
     ids = three(store)
     async with console(store) as driver:

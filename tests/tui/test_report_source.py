@@ -1,5 +1,8 @@
 """What the console looks up for reports and studies, and how little it reads to do so."""
 
+import threading
+import time
+
 import pytest
 from fake_runs import curve, open_writer, write_run
 
@@ -57,6 +60,25 @@ def test_a_finished_run_that_the_console_knows_is_not_read_at_all(store: Store, 
     assert find(run_id) == (known[0], State.FINISHED)
     assert report_source.make(store, report_source.OWN, find).sections[0].rows[0].num_runs == 1
     assert folded == []
+
+
+def test_reports_are_made_one_after_the_other(store: Store) -> None:
+    run_id = write_run(store, RunConfig(epochs=2)).id
+    known, inside, most = load(store, run_id), [], []
+
+    def find(run_id: str) -> tuple[RunHistory, State]:
+        inside.append(run_id)
+        most.append(len(inside))
+        time.sleep(0.02)  # Time for another to come in.
+        inside.pop()
+        return known
+
+    makers = [threading.Thread(target=report_source.make, args=(store, report_source.OWN, find)) for _ in range(4)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert most == [1] * 4
 
 
 def test_a_run_that_is_gone_is_not_found(store: Store) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from console_driver import console, driven
 from fake_runs import curve, open_writer, started, write_run
+from rich.cells import cell_len
 from textual.geometry import Region
 from textual.widgets import Input
 
@@ -15,6 +16,7 @@ from alexnet_tui.config import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.history import State
 from alexnet_tui.store import REFERENCE, Notes, Store
+from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.column_fit import GAP, fit, tell_hidden
 from alexnet_tui.tui.columns import COLUMNS
 from alexnet_tui.tui.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
@@ -400,6 +402,28 @@ async def test_the_preview_shows_the_run_under_the_cursor(store: Store, four: li
         assert preview.display is False
     async with console(store, size=(160, 45)) as c:
         assert c.runs.query_one(RunPreview).display is False
+
+
+@driven
+async def test_two_runs_of_one_variant_and_seed_are_told_apart_in_the_preview(store: Store) -> None:
+    make(store, "baseline", age=1)
+    newest = make(store, "baseline")
+    async with console(store, size=(160, 45)) as c:
+        await c.press("down", "p", "up")
+        await c.wait_for(lambda: newest in str(c.runs.query_one(RunPreview).facts))
+        await c.wait_for(lambda: len(c.runs.query_one(MetricChart).curves) == 2)
+        assert len({curve.name for curve in c.runs.query_one(MetricChart).curves}) == 2
+
+
+@driven
+async def test_wide_characters_leave_the_columns_where_they_are(store: Store) -> None:
+    make(store, "baseline", age=1)
+    wide = make(store, "tanh")
+    store.save_notes(wide, Notes(label="画像の実験" * 12))
+    async with console(store, size=(120, 30)) as c:
+        await c.wait_for(lambda: "画像" in c.text())
+        ends = {cell_len(line[: line.index("literal32")]) for line in c.text().splitlines() if "literal32" in line[:90]}
+        assert len(ends) == 1
 
 
 @driven

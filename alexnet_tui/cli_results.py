@@ -15,6 +15,7 @@ from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.files import reason_of, write_atomic
 from alexnet_tui.store import Store
 from alexnet_tui.text import counted, printable
+from alexnet_tui.variants import VARIANTS
 
 if TYPE_CHECKING:
     from alexnet_tui.report import Report
@@ -57,7 +58,7 @@ def _complete_name(context: typer.Context, incomplete: str) -> list[str]:
         studies = study.names(options.open_store(context.params.get("runs_dir")))
     except OSError:
         studies = []
-    names = [name for name in (*studies, "reference") if name.startswith(incomplete)]
+    names = [name for name in (*studies, *VARIANTS, "reference") if name.startswith(incomplete)]
     return names + options.complete_run(context, incomplete)
 
 
@@ -65,7 +66,7 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[STUDY_OR_RUN]...",
-        help="Studies, run ids, or `reference` (default: all own runs, else the reference runs).",
+        help="Studies, variants, run ids, or `reference` (default: all own runs, else the reference runs).",
         autocompletion=_complete_name,
         show_default=False,
     ),
@@ -187,7 +188,7 @@ def compare(
         list[str],
         typer.Argument(
             metavar="RUN...",
-            help="Run ids, the letters they begin with, `last`, studies, or `reference`.",
+            help="Run ids, the letters they begin with, `last`, variants, studies, or `reference`.",
             autocompletion=_complete_name,
             show_default=False,
         ),

@@ -1,13 +1,13 @@
-"""From names to runs: studies, run ids, the reference runs, or whatever there is."""
+"""From names to runs: studies, experiments, run ids, the reference runs, or whatever there is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from alexnet_tui import advice, study, study_queue
 from alexnet_tui.cohort import Absent
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.history import RunHistory, State, load
-from alexnet_tui.store import REFERENCE, Store
+from alexnet_tui.store import REFERENCE, RunRecord, Store
 from alexnet_tui.text import printable, quoted
 
 _REPRODUCE = ("study", "reproduce")
@@ -32,11 +32,11 @@ class Gathered:
 def gather(
     store: Store, names: Iterable[str] = (), *, skip_steps: bool = True, find: study_queue.Find | None = None
 ) -> Gathered:
-    """Read the runs that studies and run ids name; without a name all own runs, or the reference runs.
+    """Read the runs that studies, experiments and run ids name; without a name all own runs, or the reference runs.
 
     Args:
         store: The runs folder.
-        names: Studies, run ids, or `reference`.
+        names: Studies, experiments (``tanh``: all runs of it), run ids, or `reference`.
         skip_steps: Do without what happened between epochs.
         find: Where runs are known already; else they are read from the disk.
 
@@ -60,16 +60,27 @@ def gather(
     for name in chosen:
         if name in plans:
             absent += _absent(store, name, find)
-        # A study of the same name may have made reference runs; they are not this user's.
-        mine = (record for record in reversed(listing.runs) if record.id not in reference)
-        members = [record.id for record in mine if record.study == name]
-        if name == REFERENCE:
-            members = [record.id for record in reversed(listing.runs) if record.id in reference]
+        members = _members(name, listing.runs, reference, is_study=name in plans)
         if name in plans and not members:
             train = advise("study", "run", name)
         ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))
     found = _read(ids, problems, look)
     return replace(found, title=_title(list(chosen)), absent=absent, advise=advise, train=train)
+
+
+def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *, is_study: bool) -> list[str]:
+    """Ids of the runs of a study, of the reference runs, or of an experiment, the oldest first."""
+    oldest_first = list(reversed(runs))
+    if name == REFERENCE:
+        return [record.id for record in oldest_first if record.id in reference]
+    # A study of the same name may have made reference runs; they are not this user's.
+    mine = [record for record in oldest_first if record.id not in reference]
+    if members := [record.id for record in mine if record.study == name]:
+        return members
+    if is_study:
+        return []
+    own = [record.id for record in mine if record.config.variant == name]
+    return own or [record.id for record in oldest_first if record.config.variant == name]
 
 
 def _absent(store: Store, name: str, find: study_queue.Find | None) -> list[Absent]:

@@ -146,6 +146,14 @@ def test_compare_shows_groups_differences_and_only_what_differs(full: Store) -> 
     assert [group["seeds"] for group in data["groups"]] == [[0, 1, 2, 3, 4]] * 4
 
 
+def test_an_experiment_s_name_stands_for_all_its_runs(full: Store) -> None:
+    groups = json.loads(call(full, "compare", "baseline", "tanh", "--json").stdout)["groups"]
+    assert [(group["settings"]["variant"], group["seeds"]) for group in groups] == [
+        ("baseline", [0, 1, 2, 3, 4]),
+        ("tanh", [0, 1, 2, 3, 4]),
+    ]
+
+
 def test_compare_measures_against_the_pinned_run(full: Store) -> None:
     tanh = next(name for name in full.ids() if name.startswith("tanh-s0"))
     base = next(name for name in full.ids() if name.startswith("baseline-s0"))

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import importlib
-import io
 import os
 import signal
 import sys
@@ -18,7 +17,6 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
 from alexnet_tui.advice import command
-from alexnet_tui.errors import UsageError
 from alexnet_tui.history import State
 from alexnet_tui.store import Store
 from alexnet_tui.text import format_percent, printable
@@ -29,6 +27,7 @@ from alexnet_tui.tui.lookout import Lookout
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.runs_screen import RunsScreen
 from alexnet_tui.tui.settings import load_settings, save_settings
+from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
 from alexnet_tui.tui.watcher import RunsWatcher, newest
 
@@ -41,7 +40,7 @@ _PLACES = {
     "study": ("queue_screen", "QueueScreen"),
 }
 _SETTLE_SECONDS = 2.0
-_HEADLESS_HINT = "Use the headless commands instead: alexnet-tui run --headless, or alexnet-tui runs."
+_HANG_UP_SECONDS = 2.0
 
 
 def _key(keys: str, action: str, name: str, tooltip: str, *, id: str = "", show: bool = False) -> Binding:
@@ -159,9 +158,15 @@ class AlexnetApp(App[int]):
         if self._first_run is not None:
             self.open_run(self._first_run)
         self.set_timer(_SETTLE_SECONDS, _collect_again)
+        if not self.is_headless:
+            self.set_interval(_HANG_UP_SECONDS, self._leave_if_hung_up)
 
     def _exit_on(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)
+
+    def _leave_if_hung_up(self) -> None:
+        if has_hung_up():
+            self._exit_on(signal.SIGHUP)
 
     def _tell(self, changed: set[str]) -> None:
         self._follow_ends(changed)
@@ -366,18 +371,6 @@ def _collect_again() -> None:
         gc.enable()
 
 
-def check_terminal() -> None:
-    """Refuse terminals the console cannot draw on.
-
-    Raises:
-        UsageError: Input or output is no terminal, or one without cursor movement.
-    """
-    if os.environ.get("TERM", "") == "dumb":
-        raise UsageError(f"This terminal (TERM=dumb) cannot show the console. {_HEADLESS_HINT}")
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(f"The console needs a terminal. {_HEADLESS_HINT}")
-
-
 def run_console(store: Store, run_id: str | None = None) -> int:
     """Run the console until it is left.
 
@@ -389,8 +382,8 @@ def run_console(store: Store, run_id: str | None = None) -> int:
     """
     check_terminal()
     app = AlexnetApp(store, run_id)
-    if app.ascii_only and isinstance(sys.__stderr__, io.TextIOWrapper):
-        sys.__stderr__.reconfigure(encoding="ascii", errors="replace")  # Textual draws there, its own symbols too.
+    if app.ascii_only:
+        draw_in_ascii()
     app.run()
     if running := app.num_running():
         goes, them = ("1 run goes", "it") if running == 1 else (f"{running} runs go", "them")

@@ -2,12 +2,32 @@
 
 import locale
 import os
+from collections.abc import Mapping
 
 import msgspec
 from rich.cells import cell_len
 
 from alexnet_tui.history import State
 from alexnet_tui.text import MISSING
+
+TWINS: Mapping[str, str] = {
+    **dict.fromkeys("─━┄┅┈┉╌╍═▔▁−–—‐‑·", "-"),
+    **dict.fromkeys("│┃┆┇┊┋╎╏║▎▍▌▐▏▕", "|"),
+    **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬▖▗▘▝", "+"),
+    **dict.fromkeys("▂▃▄▅▆▇█▉▊▋▀▪■", "#"),
+    **dict.fromkeys("●◉◆•", "*"),
+    **dict.fromkeys("○◯◇", "o"),
+    **dict.fromkeys("▶▸►→", ">"),
+    **dict.fromkeys("◀◂◄←", "<"),
+    **dict.fromkeys("▲▴↑", "^"),
+    **dict.fromkeys("▼▾↓", "v"),
+    **dict.fromkeys("✗✘×⭘", "x"),
+    **dict.fromkeys("…±≈", "~"),
+    **dict.fromkeys("’‘", "'"),
+    **dict.fromkeys("“”", '"'),
+    **dict.fromkeys("✓✔", "+"),
+}
+"""What symbols look like without Unicode, Textual's own and ours, one cell each."""
 
 
 class Glyphs(msgspec.Struct, frozen=True, kw_only=True):

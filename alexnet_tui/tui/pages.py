@@ -12,10 +12,10 @@ from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Static
 
+from alexnet_tui.tui.glyphs import TWINS
 from alexnet_tui.tui.run_facts import Fact
 
-# One cell each, so that styles stay where they are.
-_ASCII = str.maketrans("·…×–±−←→●○✓■✗▸", "-~x-~-<>*o+#x>")
+_ASCII = str.maketrans(dict(TWINS))  # One cell each, so that styles stay where they are.
 _STYLES = {"": "", "error": "$error", "warning": "$warning", "good": "$success", "muted": "$text-muted"}
 
 

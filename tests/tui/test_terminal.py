@@ -2,8 +2,11 @@
 
 import json
 import os
+import pty
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -225,6 +228,19 @@ def test_a_plain_c_locale_works(open_console: Open, two: list[str]) -> None:
     leave(terminal)
 
 
+def test_a_terminal_that_goes_without_a_signal_ends_the_console(store: Store) -> None:
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "alexnet_tui", "--runs-dir", str(store.root)]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    with subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=environment) as program:
+        os.close(follower)
+        seen = b""
+        while b"No runs here yet" not in seen:
+            seen += os.read(leader, 1 << 16)
+        os.close(leader)
+        assert program.wait(timeout=30) == 128 + signal.SIGHUP
+
+
 def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str]) -> None:
     terminal = open_console(size=(120, 40), LC_ALL="C")
     terminal.wait_for("+ finished", "2 runs")
@@ -234,7 +250,11 @@ def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str])
     terminal.press("enter")
     terminal.wait_for("best test")
     terminal.press("2")
-    terminal.wait_for("Original model")
+    terminal.wait_for("Original model", "> architecture")
+    terminal.press("escape", "?")
+    terminal.wait_for("| Everywhere")
+    assert re.findall(r"\?(?! Help|  f1)", terminal.text()) == [], "every symbol has a twin"
+    terminal.press("escape")
     leave(terminal)
     assert bytes(terminal.raw).isascii()
 

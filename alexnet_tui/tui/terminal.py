@@ -1,0 +1,49 @@
+"""The terminal the console draws on: whether it can, whether it is still there, and one that knows only ASCII."""
+
+import codecs
+import io
+import os
+import select
+import sys
+
+from rich.cells import cell_len
+
+from alexnet_tui.errors import UsageError
+from alexnet_tui.tui.glyphs import TWINS
+
+_ASCII_TWINS = "ascii-twins"
+_HEADLESS_HINT = "Use the headless commands instead: alexnet-tui run --headless, or alexnet-tui runs."
+
+
+def check_terminal() -> None:
+    """Refuse terminals the console cannot draw on.
+
+    Raises:
+        UsageError: Input or output is no terminal, or one without cursor movement.
+    """
+    if os.environ.get("TERM", "") == "dumb":
+        raise UsageError(f"This terminal (TERM=dumb) cannot show the console. {_HEADLESS_HINT}")
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"The console needs a terminal. {_HEADLESS_HINT}")
+
+
+def draw_in_ascii() -> None:
+    """Let the stream that Textual draws on write every symbol as one of ASCII, as wide as it was."""
+    if isinstance(sys.__stderr__, io.TextIOWrapper):
+        codecs.register_error(_ASCII_TWINS, _twins)
+        sys.__stderr__.reconfigure(encoding="ascii", errors=_ASCII_TWINS)
+
+
+def has_hung_up() -> bool:
+    """Whether nobody is at the other end; no signal says so where the terminal is not the one that controls us."""
+    if sys.__stdin__ is None:
+        return True
+    poll = select.poll()
+    poll.register(sys.__stdin__.fileno(), 0)  # A hang-up is always told.
+    return bool(poll.poll(0))
+
+
+def _twins(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    symbols = error.object[error.start : error.end]
+    return "".join(TWINS.get(symbol) or "?" * cell_len(symbol) for symbol in symbols), error.end

@@ -1,5 +1,6 @@
 """The report and a comparison on a terminal: rich tables and cards, fit for 80 columns and for more."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ _STYLES = {
     Verdict.NOT_SUPPORTED: "red",
     Verdict.INCONCLUSIVE: "yellow",
 }
+
+_BEGIN = re.compile(r" *(?:\d+\. )?")
 
 
 def print_report(console: "Console", report: Report) -> None:
@@ -171,6 +174,12 @@ def _difference(group: Group, name: str, kind: Kind) -> str:
 
 
 def _line(console: "Console", text: str, style: str = "") -> None:
+    """Print a text; what goes on below it stands below its first word."""
     from rich.text import Text
 
-    console.print(Text(printable(text, 4000, keep_newlines=True), style=style))
+    for line in printable(text, 4000, keep_newlines=True).split("\n"):
+        begin = _BEGIN.match(line)
+        indent = begin.end() if begin else 0
+        parts = Text(line[indent:]).wrap(console, max(20, console.width - indent)) or [Text()]
+        for index, part in enumerate(parts):
+            console.print(Text(" " * indent if index else line[:indent], style=style) + Text(part.plain, style=style))

@@ -3,7 +3,7 @@
 import pytest
 from fake_histories import make_history, study
 
-from alexnet_tui.comparison import compare
+from alexnet_tui.comparison import compare, shown_setting
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_group() -> None:
@@ -28,7 +28,9 @@ def test_only_what_differs_is_listed() -> None:
 def test_a_zero_that_stands_for_something_is_told_as_that() -> None:
     few = make_history(train_images="1000", threads="0")
     compared = compare([make_history(train_images="0", threads="4"), few])
-    told = [(group.settings["train_images"], group.settings["threads"]) for group in compared.groups]
+    kept = [(group.settings["train_images"], group.settings["threads"]) for group in compared.groups]
+    assert kept == [("0", "4"), ("1000", "0")], "what programs read stays a number"
+    told = [tuple(map(shown_setting, ("train_images", "threads"), pair)) for pair in kept]
     assert told == [("all", "4"), ("1000", "all cores")]
     assert compare([make_history(dropout="0"), make_history()]).groups[0].settings["dropout"] == "0"  # An amount.
 

@@ -332,9 +332,13 @@ class AlexnetApp(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette holds what the screen's keys do, under the same names."""
-        for item in screen.active_bindings.values():
-            if item.binding.id and "(" not in item.binding.action.replace("place('", ""):
-                yield SystemCommand(item.binding.description, item.binding.tooltip, self._runner(item.binding.key))
+        found = {
+            item.binding.description: item.binding  # By name: two keys may do the same.
+            for item in reversed(list(screen.active_bindings.values()))
+            if item.binding.id and "(" not in item.binding.action.replace("place('", "")
+        }
+        for name, binding in found.items():
+            yield SystemCommand(name, binding.tooltip, self._runner(binding.key))
 
     def _runner(self, key: str) -> Any:
         return lambda: self.simulate_key(key)

@@ -6,20 +6,30 @@ from alexnet_tui.text import counted
 from alexnet_tui.tui.columns import COLUMNS, Column
 
 GAP = 2
+_CORE_RANK = 4  # Columns up to this one are narrowed before one of them goes.
 
 
 def fit(width: int, *, has_pin: bool, is_grouped: bool) -> list[tuple[Column, int]]:
     """The columns that fit into `width` cells and how wide each is, the least important left out first."""
+    offered = sorted(_offered(has_pin=has_pin, is_grouped=is_grouped), key=lambda column: column.rank)
+    chosen = _choose(offered, width)
+    if any(column.rank <= _CORE_RANK and column.key not in chosen for column in offered):
+        chosen = _choose(offered, width, is_tight=True)
+    return _grow([(column, chosen[column.key]) for column in COLUMNS if column.key in chosen], width)
+
+
+def _choose(columns: Sequence[Column], width: int, *, is_tight: bool = False) -> dict[str, int]:
+    """Keys and widths of the first columns that fit; if it is tight, each as narrow as it may be."""
     chosen: dict[str, int] = {}
     used = 1
-    for column in sorted(_offered(has_pin=has_pin, is_grouped=is_grouped), key=lambda column: column.rank):
-        room = width + 1 - GAP - used
-        cells = next((cells for cells in (column.width, column.narrow) if 0 < cells <= room), 0)
+    for column in columns:
+        wished = (column.narrow or column.width,) if is_tight else (column.width, column.narrow)
+        cells = next((cells for cells in wished if 0 < cells <= width - used), 0)
         if chosen and not cells:
             break
         chosen[column.key] = cells or column.width
         used += chosen[column.key] + GAP
-    return _grow([(column, chosen[column.key]) for column in COLUMNS if column.key in chosen], width)
+    return chosen
 
 
 def tell_hidden(shown: Sequence[str], *, has_pin: bool, is_grouped: bool) -> str:

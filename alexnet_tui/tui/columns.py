@@ -20,12 +20,14 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         ascii_only: The terminal has no Unicode.
         pinned: The run others are compared to, if any.
         marked: Ids of marked runs.
+        names_variants: No column says the variant, so that names have to.
     """
 
     glyphs: Glyphs
     ascii_only: bool
     pinned: RunRow | None
     marked: frozenset[str]
+    names_variants: bool = False
 
 
 Cell = tuple[str, str]
@@ -90,7 +92,20 @@ def _state(row: RunRow, context: Context, width: int) -> Cell:
 
 
 def _name(row: RunRow, context: Context, width: int) -> Cell:
-    return context.glyphs.cut(row.name, width), "" if row.is_labelled else "muted"
+    style = "" if row.is_labelled else "muted"
+    if not context.names_variants or row.is_labelled:
+        return context.glyphs.cut(row.name, width), style
+    return _whole_name(row, context.glyphs, width), style
+
+
+def _whole_name(row: RunRow, symbols: Glyphs, width: int) -> str:
+    """A name that says its variant too; what is cut is the time it was made, then the variant, the seed last."""
+    if row.is_group:
+        return symbols.cut(f"{row.config.variant} {row.name}", width)
+    seed = f"-s{row.config.seed}"
+    if not row.id.startswith(row.config.variant + seed) or len(row.config.variant + seed) < width:
+        return symbols.cut(row.id, width)
+    return symbols.cut(row.config.variant, max(1, width - len(seed))) + seed
 
 
 def _progress(row: RunRow, _: Context, __: int) -> Cell:
@@ -182,7 +197,7 @@ COLUMNS: tuple[Column, ...] = (
         title="state",
         width=10,
         narrow=1,
-        rank=4,
+        rank=3,
         cell=_state,
         order=lambda row, _: float(_STATE_ORDER.index(row.state)),
         help="What the run is doing.",
@@ -191,6 +206,7 @@ COLUMNS: tuple[Column, ...] = (
         key="name",
         title="run",
         width=15,
+        narrow=11,
         max_width=34,
         rank=1,
         cell=_name,
@@ -272,7 +288,7 @@ COLUMNS: tuple[Column, ...] = (
         key="delta",
         title="to pin",
         width=6,
-        rank=3,
+        rank=4,
         align_right=True,
         cell=_delta,
         order=delta_of,

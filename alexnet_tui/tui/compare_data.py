@@ -15,7 +15,7 @@ from alexnet_tui.text import MISSING, format_difference, format_duration, format
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.curves import Curve
 from alexnet_tui.tui.run_curves import places
-from alexnet_tui.tui.series import Floats, Spread, band, copy_column
+from alexnet_tui.tui.series import Floats, Spread, band, clean, copy_column, finite_ends
 
 _NAME_CELLS = 28
 _VALUE_CELLS, _MOST_VALUE_CELLS = 18, 60
@@ -184,6 +184,7 @@ def curve_of(
     if not rows:
         return None
     merged = band(rows, spread) if len(rows) > 1 else None
+    ends = [float(end[-1]) for x, y in rows if len(end := finite_ends(*clean(x, y)))]
     return Curve(
         name=entry.name,
         x=rows[0][0] if merged is None else merged.x,
@@ -193,6 +194,7 @@ def curve_of(
         low=None if merged is None else merged.low,
         high=None if merged is None else merged.high,
         is_on_top=is_on_top,
+        is_cut=merged is not None and len(ends) > 1 and min(ends) < max(ends),
     )
 
 

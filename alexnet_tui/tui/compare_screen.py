@@ -27,7 +27,7 @@ from alexnet_tui.tui.compare_data import (
 from alexnet_tui.tui.console import Console, console_of
 from alexnet_tui.tui.curves import Curve, Face
 from alexnet_tui.tui.glyphs import glyphs
-from alexnet_tui.tui.linked import CHART_BINDINGS, ChartScreen, new_run_key
+from alexnet_tui.tui.linked import CHART_ACTS, CHART_BINDINGS, ChartScreen, new_run_key
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import plain
 from alexnet_tui.tui.plane import marker_of
@@ -42,6 +42,7 @@ _X_FACES = {
     "step": (Measure.COUNT, "step"),
     "seconds": (Measure.SECONDS, "time"),
 }
+_ONE_RUN = "space on Runs (1) marks more runs"
 _NOTHING = (
     "Nothing to compare yet.\n\n"
     "On the Runs screen (1), mark runs with space, then press c.\n"
@@ -147,6 +148,10 @@ class CompareScreen(ChartScreen):
         if message.run_ids & {*self.run_ids, self.console.pinned_run_id}:
             self._refresh()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of the charts mean nothing where there are none."""
+        return action not in CHART_ACTS | {"step_out"} or not self.is_mounted or bool(self.entries)
+
     def _fit(self) -> None:
         self.set_class(self.size.width >= _TWO_CHARTS_WIDTH, "-two-charts")
         self.set_class(self.size.height < 16, "-low")
@@ -173,6 +178,8 @@ class CompareScreen(ChartScreen):
         self.row = self._row_of(chosen)
         self._drawn = drawn, self.row
         self.set_class(not self.entries, "-empty")
+        if chosen is None or not self.entries:
+            self.refresh_bindings()  # Charts came or went, and their keys with them.
         self._draw_charts()
         self._draw_table()
 
@@ -257,7 +264,9 @@ class CompareScreen(ChartScreen):
             f"{runs} in {counted(len(own), 'group')}" if self.is_grouped else runs,
             f"deltas to {pinned}" if pinned else "p pins a run to compare with",
         ]
-        asides = [f"band {self.spread}", "means stop where the shortest seed does"] if self.is_grouped else []
+        if len(self.entries) == 1 and len(own[0].histories) == 1:
+            words.insert(1, _ONE_RUN)
+        asides = [f"band {self.spread}"] if self.is_grouped else []
         if hidden:
             count = f"{counted(len(hidden), 'column')} hidden"
             room = self.size.width - 2 - len(" · ".join([*words, *asides[:1], ""]))

@@ -25,6 +25,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
         high: Upper edge of that band.
         is_faint: A background to a curve of the same slot; no legend names it.
         is_on_top: Drawn over all others.
+        is_cut: A mean that ends where the first of its runs does, while others go on.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     high: Floats | None = None
     is_faint: bool = False
     is_on_top: bool = False
+    is_cut: bool = False
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ A variant and a front end lay their preset over the defaults; choosing another o
 nobody has touched.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from alexnet_tui.config import (
@@ -55,6 +56,10 @@ class Draft:
         else:
             self.touched.discard(name)
         return {field_name for field_name in self.texts if self.texts[field_name] != before[field_name]}
+
+    def edit_all(self, texts: Mapping[str, str]) -> set[str]:
+        """Put texts into fields, one after the other; returns these fields and those that moved with them."""
+        return set(texts).union(*(self.edit(name, text) for name, text in texts.items()))
 
     def reset(self, name: str) -> set[str]:
         """Put a field back to its preset."""
@@ -125,8 +130,10 @@ class Draft:
         ]
 
     def differs(self, name: str) -> bool:
-        """Whether a hyperparameter says something else than its preset."""
-        if name in PRESET_FIELDS or name not in SPECS:
+        """Whether a field says something else than its preset; what lays presets never does."""
+        if name in _EXTRAS:
+            return self.texts[name].strip() != _EXTRAS[name]
+        if name in PRESET_FIELDS:
             return False
         try:
             value: Value | None = parse_field(name, self.texts[name])

@@ -194,7 +194,12 @@ class Card(Static):
         """Draw the card as chosen or not."""
         self.chosen = chosen
         self.set_class(chosen, "-chosen")
+        self.border_subtitle = self._keys().strip()
         self.refresh(layout=True)
+
+    def on_resize(self) -> None:
+        """Lines have become cards, or cards lines: other keys choose."""
+        self.border_subtitle = self._keys().strip()
 
     def render(self) -> Content:
         """Title, result and sentence; the style sheet decides how much of it fits."""
@@ -213,8 +218,8 @@ class Card(Static):
         if not (self.chosen and isinstance(field, CardField) and field.has_focus):
             return ""
         if getattr(self.app, "ascii_only", False):
-            return "  up/down choose" if field.is_stacked else "  </> choose"
-        return "  ↑/↓ choose, tab next" if field.is_stacked else "  ←/→ choose"
+            return "  up/down choose, tab next" if field.is_stacked else "  </> choose, tab next"
+        return "  ↑/↓ choose, tab next" if field.is_stacked else "  ←/→ choose, tab next"
 
 
 class CardField(Widget, can_focus=True):
@@ -281,12 +286,9 @@ class CardField(Widget, can_focus=True):
         if isinstance(event.widget, Card):
             self.choose(event.widget.option.value)
 
-    def on_focus(self) -> None:
-        """The chosen card says which keys choose."""
-        self.set_text(self.text)
-
-    def on_blur(self) -> None:
-        """The chosen card no longer says which keys choose."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """The chosen card says which keys choose, or no longer does."""
+        super().watch_has_focus(has_focus)
         self.set_text(self.text)
 
     def _index(self) -> int:

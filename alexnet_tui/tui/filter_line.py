@@ -72,7 +72,7 @@ class FilterLine(Vertical):
     @property
     def is_editing(self) -> bool:
         """Whether the field has the keys."""
-        return bool(self.children) and self._field.has_focus
+        return bool(self.children) and self.screen.focused is self._field
 
     async def start(self) -> None:
         """Edit the filter."""
@@ -80,7 +80,7 @@ class FilterLine(Vertical):
         if not self.children:
             await self.mount_all(self._parts())
         self.display = True
-        self._field.focus()
+        self.screen.set_focus(self._field)
 
     def clear(self) -> None:
         """Show every run again."""

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import Collapsible, Static
+from textual.widgets.collapsible import CollapsibleTitle
 
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.editors import ChoiceField, FieldInfo, TextField
@@ -54,7 +55,7 @@ class FieldRow(Widget):
             meaning: What the text stands for, where that is something else, or empty.
             error: Why that is no value, or empty.
             differs: It is not what the preset says.
-            preset: What the preset says.
+            preset: What the preset says, or empty.
         """
         self.editor.set_text(text)
         note = error or (self.editor.note if isinstance(self.editor, ChoiceField) else "")
@@ -66,7 +67,8 @@ class FieldRow(Widget):
         self._label.update(Content(f"{bullet if differs else ' '} {self.info.title}"), layout=False)
         self.set_class(differs, "-differs")
         self.set_class(bool(error), "-invalid")
-        told = (f"= {meaning}" if meaning else "", self.info.hint, f"preset {printable(preset, 80)}" if differs else "")
+        usual = f"preset {printable(preset, 80)}" if differs and preset else ""
+        told = (f"= {meaning}" if meaning else "", self.info.hint, usual)
         # Beside words to choose from, the hint takes no more than it needs.
         self._hint.update(Content(" · ".join(part for part in told if part)), layout=bool(self.info.options))
         self._message.update(Content(printable(note, 300)))
@@ -96,6 +98,13 @@ class FieldGroup(Collapsible, inherit_css=False):
         self._told = [(printable(word, 100), "bold $accent") for word in differing]
         self._told += [(printable(word, 100), "$text-muted") for word in others if self.collapsed]
         self._draw()
+
+    def scroll_visible(self, *_: object, **__: object) -> None:
+        """Bring what was unfolded into sight, if the cursor is on the heading; else the screen stays at the cursor."""
+        heading = self.query_one(CollapsibleTitle)
+        if heading.has_focus:
+            super().scroll_visible(animate=False)
+            heading.scroll_visible(animate=False)
 
     def on_resize(self, event: Resize) -> None:
         """There is room for more, or for less."""

@@ -1,6 +1,5 @@
 """The keys of a screen, made from its bindings, with a line to search them."""
 
-import itertools
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,7 +98,7 @@ class HelpScreen(ModalScreen[None]):
 
     AUTO_FOCUS = "#help-search"
     BINDINGS = [
-        Binding("escape", "close", "Back", id="help.close", tooltip="Clear the search, then close."),
+        Binding("escape", "close", "Back", id="help.close", tooltip="Close the help."),
         Binding("down", "scroll(1)", "Down", id="help.down", show=False, tooltip="Scroll down."),
         Binding("up", "scroll(-1)", "Up", id="help.up", show=False, tooltip="Scroll up."),
         Binding("pagedown", "page(1)", "Page down", id="help.page-down", show=False, tooltip="A page down."),
@@ -140,18 +139,17 @@ class HelpScreen(ModalScreen[None]):
 
     def _content(self, text: str) -> Content:
         lines: list[Content] = []
-        for group, found in itertools.groupby(self.matching(text), key=lambda line: line.group):
+        groups: dict[str, list[HelpLine]] = {}
+        for line in self.matching(text):
+            groups.setdefault(line.group, []).append(line)
+        for group, found in groups.items():
             lines += [Content(""), Content.styled(group, "bold")]
-            lines += _wrapped(list(found), min(84, self.app.size.width) - 7)
+            lines += _wrapped(found, min(84, self.app.size.width) - 7)
         return Content("\n").join(lines) if lines else Content.styled("\nNothing fits.", "$text-muted")
 
     def action_close(self) -> None:
-        """Step out: first of the search, then of the help."""
-        search = self.query_one(Input)
-        if search.value:
-            search.value = ""
-        else:
-            self.dismiss(None)
+        """Step out, whether something is sought or not."""
+        self.dismiss(None)
 
     def action_scroll(self, rows: int) -> None:
         """Scroll by rows."""

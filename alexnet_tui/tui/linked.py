@@ -46,7 +46,14 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
         id="chart.clip",
         tooltip="Leave outliers out of the y axis; the chart says how many points that hides",
     ),
-    Binding("escape", "step_out", "Back", id="chart.escape", show=False),
+    Binding(
+        "escape",
+        "step_out",
+        "Back",
+        id="chart.escape",
+        tooltip="Out of the crosshair, then the zoom, then the screen",
+        show=False,
+    ),
 )
 """Keys for charts; a screen lists them behind those of its own that matter more on a narrow key bar."""
 CHART_ACTS = frozenset(("cross", "zoom", "pan", "reset_zoom", "log", "smooth", "clip"))

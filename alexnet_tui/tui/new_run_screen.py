@@ -25,7 +25,7 @@ from alexnet_tui.launch import describe
 from alexnet_tui.tui import fields, run_summary, starting
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.console import console_of
-from alexnet_tui.tui.draft import Draft, meaning_of, with_meaning
+from alexnet_tui.tui.draft import ARMS, PRESET_FIELDS, SEEDS, Draft, meaning_of, with_meaning
 from alexnet_tui.tui.editors import CardField, ChoiceField, FieldEdited, TextField
 from alexnet_tui.tui.form import FieldGroup, FieldRow, FormScroll, HelpLine
 from alexnet_tui.tui.time_trial import TrialDone, Trials
@@ -107,7 +107,7 @@ class NewRunScreen(starting.StartingScreen):
 
     def on_mount(self) -> None:
         """Fill in and look for data sets."""
-        self._refresh_all()
+        self._show(CARDS, *self._rows)
         starting.read_catalog(self)
         if self._template is not None:
             self.show(self._template)
@@ -132,7 +132,7 @@ class NewRunScreen(starting.StartingScreen):
             self.say(str(error), is_error=True)
             return
         self.draft = Draft.of(config)
-        self._refresh_all()
+        self._show(CARDS, *self._rows)
         self.say(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
 
     def begin_anew(self) -> None:
@@ -141,23 +141,19 @@ class NewRunScreen(starting.StartingScreen):
         self.query_one("#form", FormScroll).scroll_home(animate=False)
 
     @on(FieldEdited)
-    def _edit(self, message: FieldEdited) -> None:
-        self._take(message.name, message.text)
-
     @on(Input.Changed)
-    def _type(self, message: Input.Changed) -> None:
-        if isinstance(message.input, TextField):
-            name = message.input.info.name
-            if message.value != self.draft.texts[name]:  # Textual posts this on mount too, without a person.
-                self._take(name, message.value)
+    def _gather(self) -> None:
+        """Take what the editors say into the draft.
 
-    def _take(self, name: str, text: str) -> None:
-        """A person gave a field a text."""
-        self.say("")
-        for moved in self.draft.edit(name, text) | {name}:
-            self._show_row(moved)
-        self._show_groups()
-        self._schedule_summary()
+        The editors are asked rather than the messages: those lag behind a quick hand, and an old text shown again
+        would take the place of a newer one.
+        """
+        editors = {**{name: row.editor for name, row in self._rows.items()}, CARDS: self._cards}
+        edited = {name: one.text for name, one in editors.items() if one.text != self.draft.texts[name]}
+        if edited:
+            self.say("")
+            # A preset spares what was touched, so what else was edited comes before it.
+            self._show(*self.draft.edit_all(dict(sorted(edited.items(), key=lambda item: item[0] in PRESET_FIELDS))))
 
     @on(events.DescendantBlur)
     def _lose_cursor(self) -> None:
@@ -184,8 +180,9 @@ class NewRunScreen(starting.StartingScreen):
     def _go_on(self) -> None:
         self.focus_next()
 
-    def _refresh_all(self) -> None:
-        for name in (CARDS, *self._rows):
+    def _show(self, *names: str) -> None:
+        """Bring rows, and what is told of them elsewhere, up to date."""
+        for name in names:
             self._show_row(name)
         self._show_groups()
         self._schedule_summary()
@@ -234,6 +231,11 @@ class NewRunScreen(starting.StartingScreen):
         self.query_one("#summary", Static).update(run_summary.panel(summary))
         self.query_one("#brief", Static).update(run_summary.brief(summary, self.size.width - 2), layout=False)
 
+    def end_order(self) -> None:
+        """What was asked for once is not started once more: the next order is for one run, until it says else."""
+        self._gather()
+        self._show(*self.draft.reset(SEEDS), *self.draft.reset(ARMS))
+
     def outlook(self, config: RunConfig) -> str:
         """What is about to start."""
         return run_summary.sentence(self._summarise(config))
@@ -258,8 +260,8 @@ class NewRunScreen(starting.StartingScreen):
         editor = self._rows[DATA].editor
         if isinstance(editor, ChoiceField):
             editor.set_options([fields.data_option(info) for info in message.infos])
-        self._show_row(DATA)
-        self._schedule_summary()
+        self._gather()
+        self._show(DATA)
 
     def action_start(self) -> None:
         """Start the run, or prepare its data first."""
@@ -287,6 +289,7 @@ class NewRunScreen(starting.StartingScreen):
 
     def _drafted(self) -> RunConfig | None:
         """The run as it stands; where it cannot be, say why."""
+        self._gather()
         try:
             return self.draft.config()
         except ConfigError as error:
@@ -299,6 +302,7 @@ class NewRunScreen(starting.StartingScreen):
         self._schedule_summary()
 
     def _submit(self, *, is_queued: bool) -> None:
+        self._gather()
         bad = list(self.draft.errors())
         if bad:
             many = f"{len(bad)} fields hold" if len(bad) > 1 else "One field holds"
@@ -336,20 +340,26 @@ class NewRunScreen(starting.StartingScreen):
 
     def action_unfold(self) -> None:
         """Unfold all groups, or fold them when all are unfolded."""
-        fold = not any(group.collapsed for group in self._groups.values())
+        fold, focused = not any(group.collapsed for group in self._groups.values()), self.focused
         for group in self._groups.values():
+            if fold and any(row.editor is focused for row in group.rows):
+                focused = group.query_one(CollapsibleTitle)
             group.collapsed = fold
+        if focused is not None:
+            self.set_focus(focused)
+            self.call_after_refresh(focused.scroll_visible, animate=False)
 
     def action_preset(self) -> None:
         """Put the field with the cursor back to its preset."""
-        name = next((name for name, row in self._rows.items() if row.editor.has_focus), None)
-        if name in self.draft.texts and name is not None:
-            self._take(name, self.draft.preset_text(name))
+        self._gather()
+        if name := next((name for name, row in self._rows.items() if row.editor.has_focus), ""):
+            self.say("")
+            self._show(*self.draft.reset(name))
 
     def action_clear(self) -> None:
         """Put every field back to the defaults."""
         self.draft = Draft()
-        self._refresh_all()
+        self._show(CARDS, *self._rows)
         self.say("Every field is back to its default.")
 
     async def action_leave(self) -> None:

@@ -23,6 +23,7 @@ import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 _SAMPLES = {False: ("──", "╌╌", "┈┈", "─╌", "┄┄", "━━"), True: ("--", "- ", "..", "-.", ". ", "==")}
 _LINES = {False: ("│", "─", "┤", "┴", "└", "┈"), True: ("|", "-", "+", "+", "+", ".")}
 _WIDTH_WITH_END_LABELS = 76
+_FEWEST_COLUMNS, _FEWEST_ROWS, _X_AXIS_ROWS = 4, 2, 2
 _NAME_CELLS, _MORE_CELLS, _GAP = 24, 9, 2
 
 _Entry = list[tuple[str, str]]
@@ -61,9 +62,8 @@ def draw(
 ) -> Picture:
     """The chart at `size` cells, width and height; `is_plain` repeats markers where there is no colour."""
     width, height = size
-    sheet = Sheet(width, height)
     window, notes = _window(face, prepared, view)
-    top = _head(sheet, face, prepared, view, notes, ink)
+    sheet, top = _headed(face, prepared, view, notes, ink, size)
     if window is None:
         message = printable(face.empty, width)
         sheet.put(top + (height - top) // 2, max(0, (width - cell_len(message)) // 2), message, "label")
@@ -72,12 +72,12 @@ def draw(
     with_ends = width >= _WIDTH_WITH_END_LABELS and len(named) > 1
     most = max(END_LABEL_CELLS, width // 5)
     right = min(most, max(cell_len(one.curve.name) for one in named)) + 2 if with_ends else 1
-    rows = height - top - 2
+    rows = height - top - _X_AXIS_ROWS
     y_ticks = axis.ticks(window.y_low, window.y_high, face.y, max(2, min(9, rows * 2 // 5)), log=view.log)
     left = max(len(face.x_title), max((len(tick.label) for tick in y_ticks), default=0)) + 2
     window = msgspec.structs.replace(window, columns=width - left - right, rows=rows)
-    if window.columns < 4 or rows < 2:
-        return Picture(sheet, notes=notes)
+    if window.columns < _FEWEST_COLUMNS or rows < _FEWEST_ROWS:
+        return Picture(_too_small(face, sheet), notes=notes)
     _axes(sheet, face, window, y_ticks, (left, top), prepared, ink)
     plane = Plane(sheet, window, left, top, ink)
     plane.curves(prepared, is_plain)
@@ -86,6 +86,55 @@ def draw(
     if with_ends:
         plane.end_labels(named, most)
     return Picture(sheet, window, left, top, notes)
+
+
+def _headed(
+    face: Face,
+    prepared: Sequence[Prepared],
+    view: View,
+    notes: tuple[str, ...],
+    ink: Ink,
+    size: tuple[int, int],
+) -> tuple[Sheet, int]:
+    """A sheet with its head, and the first row below; legend, then notes, give way where no plane would be left."""
+    width, height = size
+    sheet, top = Sheet(width, height), 0
+    aside = _note_lines(notes, width, ink)
+    short = [_cut(f"{aside[0]} ", width, ink, is_cut=True)] if aside[1:] else aside
+    for legend_rows, lines in ((max(1, min(4, height // 5)), aside), (0, aside), (0, short)):
+        sheet = Sheet(width, height)
+        top = _head(sheet, face, prepared, view, lines, ink, legend_rows)
+        if height - top - _X_AXIS_ROWS >= _FEWEST_ROWS:
+            break
+    return sheet, top
+
+
+def _note_lines(notes: Sequence[str], width: int, ink: Ink) -> list[str]:
+    """Notes side by side, on as many lines as they need."""
+    lines: list[str] = []
+    separator = " . " if ink is Ink.ASCII else " · "
+    for note in notes:
+        longer = lines[-1] + separator + note if lines else note
+        if lines and cell_len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(note)
+    return [_cut(line, width, ink, is_cut=cell_len(line) > width) for line in lines]
+
+
+def _cut(text: str, width: int, ink: Ink, *, is_cut: bool) -> str:
+    """A line with a sign that some of it is missing, if it is."""
+    return text[: max(0, width - 1)] + ("~" if ink is Ink.ASCII else "…") if is_cut else text
+
+
+def _too_small(face: Face, drawn: Sheet) -> Sheet:
+    """A word in place of a chart there is no room for."""
+    sheet = Sheet(drawn.width, drawn.height)
+    column = sheet.put(0, 0, face.title, "title")
+    words = "needs a larger window"
+    fits = column + 2 + len(words) <= sheet.width or sheet.height < 2
+    sheet.put(*((0, column + 2) if fits else (1, 0)), words, "label")
+    return sheet
 
 
 def _window(face: Face, prepared: Sequence[Prepared], view: View) -> tuple[Window | None, tuple[str, ...]]:
@@ -102,7 +151,7 @@ def _window(face: Face, prepared: Sequence[Prepared], view: View) -> tuple[Windo
         if one.low is not None and one.high is not None:
             seen += [one.low[inside], one.high[inside]]
     found = limits(seen, clip=view.clip)
-    notes = list(_notes(view, sum(one.num_hidden for one in prepared)))
+    notes = list(_notes(view, sum(one.num_hidden for one in prepared))) + _cut_means(face, prepared)
     if found is None:
         return Window(x_low, x_high, 0.0, 1.0, 0, 0), tuple(notes)
     if face.y is Measure.SHARE:
@@ -117,6 +166,14 @@ def _window(face: Face, prepared: Sequence[Prepared], view: View) -> tuple[Windo
     if view.log and face.y is Measure.SHARE:
         y_high = min(0.0, y_high)
     return Window(x_low, x_high, y_low, y_high, 0, 0), tuple(notes)
+
+
+def _cut_means(face: Face, prepared: Sequence[Prepared]) -> list[str]:
+    """Where means over runs end although some of the runs go on; nothing where none does."""
+    ends = sorted({float(one.x[-1]) for one in prepared if one.curve.is_cut and len(one.x)})
+    if len(ends) > 1:
+        return [f"means end with their shortest runs, from {format_x(ends[0], face)} on"]
+    return [f"mean to {format_x(end, face)}, the shortest run" for end in ends]
 
 
 def _count_beyond(prepared: Sequence[Prepared], most: float) -> int:
@@ -138,31 +195,39 @@ def _head(
     face: Face,
     prepared: Sequence[Prepared],
     view: View,
-    notes: tuple[str, ...],
+    notes: Sequence[str],
     ink: Ink,
+    legend_rows: int,
 ) -> int:
-    """Title, notes and legend; returns the first row below them."""
+    """Title, lines of notes, and a legend of so many more rows; returns the first row below them."""
     title = face.title
     if view.cross is not None and prepared:
         title += f" at {format_x(view.cross, face)}"
     column = sheet.put(0, 0, title, "title") + 2
-    aside = (" . " if ink is Ink.ASCII else " · ").join(notes)
-    fits = cell_len(aside) + column <= sheet.width
-    free = sheet.width - (cell_len(aside) + 2 if aside and fits else 0)
+    more = 0 if legend_rows else _MORE_CELLS
+    fits = len(notes) == 1 and cell_len(notes[0]) + column + more <= sheet.width
+    free = sheet.width - (cell_len(notes[0]) + 2 if fits else 0)
     named = [one for one in prepared if not one.curve.is_faint]
-    row = _legend(sheet, lambda cells: [_legend_entry(one, face, view, ink, cells) for one in named], column, free)
-    if aside:  # What is hidden is said, if it takes a line of its own.
-        sheet.put(0 if fits else row, sheet.width - cell_len(aside) if fits else 0, aside, "label")
-    return row if fits else row + 1
+
+    def entries_of(cells: int) -> list[_Entry]:
+        return [_legend_entry(one, face, view, ink, cells) for one in named]
+
+    row = _legend(sheet, entries_of, column, free, legend_rows)
+    if fits:
+        sheet.put(0, sheet.width - cell_len(notes[0]), notes[0], "label")
+        return row
+    for index, note in enumerate(notes):  # What is hidden is said, if it takes lines of its own.
+        sheet.put(row + index, 0, note, "label")
+    return row + len(notes)
 
 
-def _legend(sheet: Sheet, entries_of: Callable[[int], list[_Entry]], column: int, free: int) -> int:
+def _legend(sheet: Sheet, entries_of: Callable[[int], list[_Entry]], column: int, free: int, last: int) -> int:
     """Names and values, as many as a few lines hold, and how many more there are; the first row below.
 
     Names are cut only where whole ones would take another line, leave a curve out, or push a value off the sheet.
     """
     entries, whole = entries_of(_NAME_CELLS), entries_of(sheet.width)
-    places, wanted = (_legend_places(sheet, these, column, free) for these in (entries, whole))
+    places, wanted = (_legend_places(sheet, these, column, free, last) for these in (entries, whole))
     is_inside = all(_size(entry) <= sheet.width for entry in whole)
     if is_inside and len(wanted) == len(places) and [row for row, _ in wanted[-1:]] == [row for row, _ in places[-1:]]:
         entries, places = whole, wanted
@@ -176,10 +241,10 @@ def _legend(sheet: Sheet, entries_of: Callable[[int], list[_Entry]], column: int
     return row + 1
 
 
-def _legend_places(sheet: Sheet, entries: Sequence[_Entry], column: int, free: int) -> list[tuple[int, int]]:
+def _legend_places(sheet: Sheet, entries: Sequence[_Entry], column: int, free: int, last: int) -> list[tuple[int, int]]:
     """Row and column of each entry that fits into the legend's lines."""
     places: list[tuple[int, int]] = []
-    row, last = 0, max(1, min(4, sheet.height // 5))
+    row = 0
     for index, entry in enumerate(entries):
         room = free if row == 0 else sheet.width
         if row == last and index + 1 < len(entries):

@@ -1,9 +1,11 @@
 """The filter line: ``variant=tanh lr>=0.01 best>60 is:running tag:paper text``. Pure; no Textual.
 
 Words are joined by *and*; ``-`` before a word turns it round; ``"two words"`` stay together. Accuracies are in
-percent, times take ``s``, ``m``, ``h`` or ``d``. Every hyperparameter can be asked for by name.
+percent, times take ``s``, ``m``, ``h`` or ``d``. Every hyperparameter can be asked for by name. Blanks may stand
+around an operator.
 """
 
+import difflib
 import operator
 import re
 from collections.abc import Callable, Iterable
@@ -54,7 +56,17 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
-_TERM = re.compile(r"(?P<key>[A-Za-z_][\w-]*)(?P<operator>!=|>=|<=|=|<|>|:)(?P<value>.*)", re.DOTALL)
+_OPERATOR = r"!=|>=|<=|=|<|>|:"
+_TERM = re.compile(rf"(?P<key>[A-Za-z_][\w-]*)(?P<operator>{_OPERATOR})(?P<value>.*)", re.DOTALL)
+_NAME, _OPEN = re.compile(r"-?[A-Za-z_][\w-]*"), re.compile(rf"-?[A-Za-z_][\w-]*({_OPERATOR})")
+_OPERATOR_FIRST = re.compile(_OPERATOR)
+_NO_JOINER = "words must all match; there is no '{}'"
+_JOINERS = {
+    "and": f"{_NO_JOINER}, and none is needed.",
+    "or": f"{_NO_JOINER}.",
+    "not": f"{_NO_JOINER}: a minus turns a word round, as in -is:failed.",
+}
+_CLOSE = 0.7
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBERS: dict[str, Callable[[RunRow], float | None]] = {
     "best": lambda row: _percent(row.best),
@@ -115,7 +127,7 @@ def parse(text: str) -> Query:
         QueryError: A word means nothing.
     """
     query = Query([])
-    for word in _WORD.findall(text):
+    for word in _words(text):
         is_negated = word.startswith("-") and len(word) > 1 and not word[1].isdigit()
         predicate = _term(word[1:] if is_negated else word, query)
         query.predicates.append(_negated(predicate) if is_negated else predicate)
@@ -124,7 +136,19 @@ def parse(text: str) -> Query:
 
 def without_last_word(text: str) -> str:
     """A filter without the word that is being typed."""
-    return " ".join(_WORD.findall(text)[:-1])
+    return " ".join(_words(text)[:-1])
+
+
+def _words(text: str) -> list[str]:
+    """The words of a filter; ``best > 60`` is one."""
+    words: list[str] = []
+    for word in _WORD.findall(text):
+        is_open = bool(words) and _OPEN.fullmatch(words[-1])
+        if is_open or (words and _NAME.fullmatch(words[-1]) and _OPERATOR_FIRST.match(word)):
+            words[-1] += word
+        else:
+            words.append(word)
+    return words
 
 
 def _negated(predicate: Predicate) -> Predicate:
@@ -133,6 +157,10 @@ def _negated(predicate: Predicate) -> Predicate:
 
 def _term(word: str, query: Query) -> Predicate:
     match = _TERM.fullmatch(word)
+    if joiner := _JOINERS.get(word.casefold()):
+        raise QueryError(joiner.format(printable(word, 30)))
+    if _OPERATOR_FIRST.match(word):
+        raise QueryError(f"{quoted(word, 30)} needs a name before it, as in best>60.")
     if match is None:
         return _anywhere(word.replace('"', "").casefold())
     name = match["key"].casefold().replace("-", "_")
@@ -147,8 +175,17 @@ def _term(word: str, query: Query) -> Predicate:
         return _number(_NUMBERS[key], sign, _parse_number(match["key"], value))
     if key in SPECS:
         return _field(key, sign, value)
-    known = ["is", *_TEXTS, *_NUMBERS, *SPECS, *ALIASES]
-    raise QueryError(f"there is no {quoted(match['key'], 30)} to filter by; {nearest(key, known)}")
+    raise QueryError(f"there is no {quoted(match['key'], 30)} to filter by; {_instead(key, value.casefold())}")
+
+
+def _instead(key: str, value: str) -> str:
+    """What to write in place of a name that there is none of: a close one, or all there are."""
+    if key in {"state", "status"}:
+        return f"is:{value if value in _FLAGS else State.RUNNING} asks for the state."
+    own = ["is", *_TEXTS, *_NUMBERS]
+    if close := difflib.get_close_matches(key, [*own, *SPECS, *ALIASES], n=1, cutoff=_CLOSE):
+        return f"did you mean {close[0]}?"
+    return f"there are {', '.join(own)}, and every hyperparameter, such as variant, seed, dropout, learning_rate."
 
 
 def _anywhere(text: str) -> Predicate:

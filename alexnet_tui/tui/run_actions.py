@@ -95,8 +95,14 @@ def _in_thread(app: "AlexnetApp", act: Callable[[Any], object]) -> None:
     app.run_worker(work(), group="launch")
 
 
-def delete_runs(app: "AlexnetApp", run_ids: Sequence[str]) -> None:
-    """Ask, naming what is lost, then delete; reference and running runs stay."""
+def delete_runs(app: "AlexnetApp", run_ids: Sequence[str], then: Callable[[], object] = lambda: None) -> None:
+    """Ask, naming what is lost, then delete; reference and running runs stay.
+
+    Args:
+        app: The console.
+        run_ids: The runs.
+        then: What to do once all that may be deleted are.
+    """
     doomed = [
         run_id
         for run_id in run_ids
@@ -123,6 +129,8 @@ def delete_runs(app: "AlexnetApp", run_ids: Sequence[str]) -> None:
         if is_sure:
             for run_id in doomed:
                 _delete(app, run_id)
+            if not any(run_id in app.watcher.histories for run_id in doomed):
+                then()
 
     from alexnet_tui.tui.dialogs import ConfirmScreen  # Not needed to start.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import work
 from textual.app import ComposeResult
@@ -16,6 +16,7 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.history import RunHistory, State
 from alexnet_tui.store import EVENTS_FILE, LOG_FILE
 from alexnet_tui.text import printable
+from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.chrome import KeyBar, TopBar
@@ -29,15 +30,19 @@ from alexnet_tui.tui.run_details import config_page, count_bad_lines, file_stamp
 from alexnet_tui.tui.run_facts import empty_text, pace_text
 from alexnet_tui.tui.run_head import Head, HeadView, numbers_panel
 
+if TYPE_CHECKING:
+    from alexnet_tui.tui.app import AlexnetApp
+
 _PAGES = ("curves", "config", "log", "system")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _NEWS_SECONDS = 1.4  # Ages of less are not worth a drawing of their own where the next news is near.
-_CURVES_ACTS = CHART_ACTS | {"next_chart"}
+_CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
 _UNREAD = (-1, -1)
 _STRIP_CELLS = sum(len(name) + 3 for name in _PAGES) + 1
 _GONE = "gone"
+_NO_LOG = "Nothing: here stands what libraries print and why a training failed."
 _NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
 
 
@@ -79,6 +84,7 @@ class RunScreen(ChartScreen):
         new_run_key("run"),
         *CHART_BINDINGS,
         Binding("p", "pin", "Pin", id="run.pin", tooltip="Make this run the baseline of all others, or no longer"),
+        Binding("D,delete", "delete", "Delete", id="run.delete", tooltip="Delete this run; asks first"),
         Binding(
             "m",
             "next_chart",
@@ -285,7 +291,7 @@ class RunScreen(ChartScreen):
             stamp, text = None, str(error)
         if run_id == self.run_id:
             self._log_stamp = stamp
-            shown = text.rstrip("\n") or "The trainer has written nothing to its log."
+            shown = text.rstrip("\n") or _NO_LOG
             self.query_one("#log", TextPage).show(Content(shown))
 
     @work(group="lines", exclusive=True)
@@ -324,8 +330,8 @@ class RunScreen(ChartScreen):
     def offers(self, action: str) -> bool:
         """Whether the key bar should name an act: what cannot be done now is only explained when asked for."""
         state = self.console.watcher.states.get(self.run_id, State.QUEUED)
-        if action == "stop":
-            return state is State.RUNNING
+        if action in {"stop", "delete"}:
+            return (action == "stop") is (state is State.RUNNING)
         return action != "resume" or state not in {State.RUNNING, State.FINISHED}
 
     def action_next_chart(self) -> None:
@@ -353,6 +359,11 @@ class RunScreen(ChartScreen):
         """Make this run the baseline, or no longer."""
         self.console.toggle_pin(self.run_id)
         self._refresh()
+
+    def action_delete(self) -> None:
+        """Delete the run, after a question, and go back to the others."""
+        app = cast("AlexnetApp", self.app)
+        run_actions.delete_runs(app, [self.run_id], then=app.go_home)
 
     def action_folder(self) -> None:
         """Copy where the run is; the app says what was copied."""

@@ -41,6 +41,11 @@ class RunSummary:
         return sum(row.num_parameters for row in self.layers)
 
     @property
+    def each(self) -> str:
+        """What follows a number that every one of several runs has."""
+        return " each" if self.num_runs > 1 else ""
+
+    @property
     def num_steps(self) -> int:
         """Updates of one run."""
         return self.steps_per_epoch * self.config.epochs
@@ -80,8 +85,8 @@ def summarise(
 
 def brief(summary: RunSummary, width: int) -> Content:
     """The summary in one line, for a narrow screen; what does not fit whole is left out, the least telling first."""
-    steps = Content(f"{format_count(summary.num_steps)} steps").stylize("bold")
-    time = Content(_duration(summary) if summary.time else "time unknown").stylize("bold")
+    steps = Content(f"{format_count(summary.num_steps)} steps{summary.each}").stylize("bold")
+    time = Content(_duration(summary) + summary.each if summary.time else "time unknown").stylize("bold")
     basis = Content(f" ({summary.time.basis if summary.time else 'f8 times it'})").stylize("$text-muted")
     memory = Content(f"{format_bytes(summary.memory_bytes)} memory")
     weights = Content(f"{summary.num_parameters / 1e6:.1f} M weights")
@@ -103,10 +108,10 @@ def sentence(summary: RunSummary) -> str:
 
 def panel(summary: RunSummary) -> Content:
     """The summary with differences and layer table."""
-    lines = [_heading("This run will take")]
+    lines = [_heading(f"Each of {summary.num_runs} runs will take" if summary.each else "This run will take")]
     epochs = f"{summary.config.epochs} x {format_count(summary.steps_per_epoch)} an epoch"
     lines += [
-        _fact("steps", format_count(summary.num_steps), epochs),
+        _fact("steps", format_count(summary.num_steps) + summary.each, epochs),
         _fact("time", _duration(summary), summary.time.basis if summary.time else _NO_TIME),
     ]
     if summary.time is None:

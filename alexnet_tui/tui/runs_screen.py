@@ -182,9 +182,9 @@ class RunsScreen(Screen[None]):
 
     def on_filter_line_left(self, message: FilterLine.Left) -> None:
         """Back to the table."""
-        self.table.focus()
+        self.set_focus(self.table)
         self._alexnet.remember()
-        self.call_after_refresh(self._tell_counts)
+        self._tell_counts()
 
     async def action_filter(self) -> None:
         """Go to the filter line."""

@@ -7,6 +7,7 @@ formats a row when it comes into view and repaints single lines.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -68,6 +69,7 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._is_grouped = False
         self._layout: list[tuple[Column, int]] = []
         self._layout_width = -1
+        self._cell_context = self.context
         self._lines: dict[tuple[str, bool], Strip] = {}
         self._told: RunRow | None = None
         self._palette: dict[str, Style] | None = None
@@ -197,6 +199,7 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._layout_width = self._width
         # The last column does not touch the scroll bar.
         self._layout = fit(self._width - 1, has_pin=self.context.pinned is not None, is_grouped=self._is_grouped)
+        self._cell_context = msgspec.structs.replace(self.context, names_variants="variant" not in self.columns)
 
     def _move_to(self, index: int) -> None:
         index = max(0, min(index, len(self.rows) - 1))
@@ -256,7 +259,7 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
         palette = self._colours()
         segments = [Segment(" ", base)]
         for position, (column, cells) in enumerate(self._layout):
-            text, name = column.cell(row, self.context, cells)
+            text, name = column.cell(row, self._cell_context, cells)
             style = base if not name else palette[name] + base if is_cursor else base + palette[name]
             if is_cursor and name:
                 style = base + Style(color=palette[name].color)

@@ -187,6 +187,10 @@ class StartingScreen(Screen[None]):
         """A run was started; whoever comes back begins another one."""
         raise NotImplementedError
 
+    def end_order(self) -> None:
+        """What was ordered has been made."""
+        raise NotImplementedError
+
     def submit(self, order: Order) -> None:
         """Start what was ordered, or prepare its data first."""
         config = order.configs[0]
@@ -240,6 +244,7 @@ class StartingScreen(Screen[None]):
             return
         finally:
             self._is_starting = False
+        self.end_order()
         more = " and more" if len(run_ids) > 3 else ""
         self.say(f"Queued: {', '.join(run_ids[:3])}{more}." if order.is_queued else "")
         if order.is_queued:

@@ -10,6 +10,8 @@ from alexnet_tui.estimate import step_settings
 from alexnet_tui.launch import describe
 from alexnet_tui.tui.starting import in_thread, sentence_of
 
+_WHOLE_MILLISECONDS = 99.5  # From here on, a fraction of one says nothing.
+
 
 class TrialDone(Message):
     """The steps of a run have been timed, or could not be: then `error` says why."""
@@ -62,4 +64,6 @@ class Trials:
         if done.error:
             return f"No time: {done.error}"
         self._step_seconds[step_settings(done.config)] = done.step_seconds
-        return f"Five steps were timed: {1000 * done.step_seconds:,.3g} ms each."
+        milliseconds = 1000 * done.step_seconds
+        told = f"{milliseconds:,.0f}" if milliseconds >= _WHOLE_MILLISECONDS else f"{milliseconds:.3g}"
+        return f"Five steps were timed: {told} ms each."

@@ -171,9 +171,32 @@ async def test_help_lists_every_key_of_the_screen_and_can_be_searched(store: Sto
         await c.type("zzz")
         assert "Nothing fits." in c.text()
         await c.press("escape")
-        assert c.app.screen is screen
-        await c.press("escape")
+        assert isinstance(c.app.screen, RunsScreen), "one esc closes, as the line of the search says"
+
+
+@driven
+async def test_help_names_keys_of_charts_only_where_there_are_charts(store: Store, two: list[str]) -> None:
+    def groups() -> dict[str, str]:
+        return {line.keys: line.group for line in help_lines(list(c.app.screen.active_bindings.values()))}
+
+    async with console(store, size=(120, 80)) as c:
+        await c.press("3")
+        assert groups()["esc"] == "Charts"
+        await c.press("right_square_bracket")
+        assert "Charts" not in groups().values()
+        assert groups()["esc"] == "Everywhere"
+        await c.press("question_mark")
+        assert "Charts" not in c.text()
+        assert len(re.findall(r"│ +Run +│", c.text())) == 1, "keys of a place stand together"
+        await c.press("escape", "escape")
         assert isinstance(c.app.screen, RunsScreen)
+        c.app.open_compare([])
+        await c.wait_for(lambda: "Nothing to compare yet" in c.text())
+        assert "Charts" not in groups().values()
+        c.app.open_compare(two)
+        await c.wait_for(lambda: "2 runs" in c.text())
+        assert groups()["esc"] == "Charts"
+        assert "Zoom" in c.text().splitlines()[-1]
 
 
 @pytest.mark.parametrize("place", ["1", "3", "4", "5"])

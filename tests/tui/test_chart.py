@@ -345,6 +345,31 @@ def test_without_a_point_the_chart_says_so() -> None:
     assert picture(face=face).window is None
 
 
+@pytest.mark.parametrize("ink", [Ink.BRAILLE, Ink.ASCII])
+@pytest.mark.parametrize("height", range(3, 16))
+def test_where_the_chart_has_no_room_a_word_says_so_and_notes_are_cut_last(ink: Ink, height: int) -> None:
+    curves = [curve([1, 2, 3, 900] + [2] * 60, f"curve number {index}", index, is_cut=True) for index in range(6)]
+    view = View(log=True, clip=True, smoothing=SMOOTHINGS[1])
+    drawn = picture(*curves, view=view, size=(40, height), ink=ink)
+    shown = text(drawn)
+    if height < 5:
+        assert drawn.window is None
+        assert "needs a larger window" in shown
+    else:
+        assert drawn.window is not None
+        assert drawn.window.rows >= 2
+        assert "log" in shown
+        assert "EMA 0.6" in shown
+        cut = "~" if ink is Ink.ASCII else "…"
+        assert ("mean to epoch 64" in shown) != any(line.rstrip().endswith(cut) for line in rows(drawn)[: drawn.top])
+    assert shown.isascii() or ink is not Ink.ASCII
+
+
+def test_means_that_end_apart_are_told_by_the_first() -> None:
+    drawn = picture(curve([1, 2], "a", is_cut=True), curve([1, 2, 3], "b", 1, is_cut=True), curve(range(9), "c", 2))
+    assert drawn.notes == ("means end with their shortest runs, from epoch 2 on",)
+
+
 def test_one_point_is_drawn() -> None:
     assert sum(char == "●" for line in plane(picture(curve([2.5]))) for char in line) == 1
 

@@ -11,6 +11,7 @@ from alexnet_tui import events as ev
 from alexnet_tui.config import RunConfig
 from alexnet_tui.history import RunHistory, load
 from alexnet_tui.store import Store
+from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.compare_data import (
     METRICS,
@@ -25,7 +26,8 @@ from alexnet_tui.tui.compare_data import (
     short_names,
 )
 from alexnet_tui.tui.compare_screen import CompareScreen
-from alexnet_tui.tui.curves import View
+from alexnet_tui.tui.curves import Face, View, prepare
+from alexnet_tui.tui.plot import draw
 from alexnet_tui.tui.run_screen import RunScreen
 from alexnet_tui.tui.series import Spread
 
@@ -150,6 +152,31 @@ def test_a_group_is_a_mean_with_a_band(store: Store) -> None:
     assert drawn.high is not None
     low, high = (one.epochs["test_accuracy"][-1] for one in found)
     assert (drawn.low[-1], drawn.y[-1], drawn.high[-1]) == pytest.approx((low, (low + high) / 2, high))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "axis", "note"),
+    [
+        ((20, 14, 17), "epoch", "mean to epoch 14, the shortest run"),
+        ((20, 14, 17), "step", "mean to step 140, the shortest run"),
+        ((20, 20, 20), "epoch", ""),
+        ((20, 0, 20), "epoch", ""),  # It has no curve to end.
+    ],
+)
+def test_a_mean_that_ends_before_some_of_its_runs_says_so(
+    store: Store, epochs: tuple[int, ...], axis: str, note: str
+) -> None:
+    runs = [
+        write_run(store, config(seed=str(seed)), epochs_done=done, finish=False) for seed, done in enumerate(epochs)
+    ]
+    (entry,) = entries_of([load(store, run.id)[0] for run in runs], name_of, is_grouped=True, pinned_id=None)
+    drawn = curve_of(entry, METRICS[0], axis, Spread.RANGE)
+    assert drawn is not None
+    view = View()
+    face = Face(title="Test accuracy", y=Measure.SHARE, x_title=axis)
+    shown = draw(face, prepare([drawn], view), view, (80, 20))
+    assert shown.notes == ((note,) if note else ())
+    assert note in "".join(char for row in shown.sheet.chars for char in row)
 
 
 def test_columns_give_way_by_rank(store: Store) -> None:
@@ -376,6 +403,33 @@ async def test_nothing_marked_says_what_to_press(store: Store) -> None:
         assert "space" in driver.text()
         await driver.press("m", "g", "X", "left", "enter", "p", "down", "G", "S", "O", "plus", "b")
         assert driver.app.return_code is None
+
+
+@driven
+async def test_one_run_alone_says_how_to_mark_others(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        await compare(driver, ids[0])
+        assert "space on Runs (1) marks more runs" in driver.text()
+        assert "p pins a run to compare with" in driver.text()
+        await compare(driver, *ids)
+        await driver.wait_for(lambda: "3 runs" in driver.text())
+        assert "marks more runs" not in driver.text()
+
+
+@driven
+async def test_a_small_screen_shows_the_chart_and_its_notes_or_says_why_not(store: Store) -> None:
+    ids = three(store)
+    async with console(store, size=(40, 12)) as driver:
+        driver.app.open_compare(ids)
+        await driver.wait_for(lambda: isinstance(driver.app.screen, CompareScreen) and screen(driver).entries)
+        await driver.press("G", "S", "O")
+        assert chart(driver).picture.window is not None
+        text = driver.text()
+        assert "log · EMA 0.6 · clip" in text
+        assert any(0x2800 < ord(char) <= 0x28FF for char in text), "a curve is drawn"
+        await driver.pilot.resize_terminal(40, 7)
+        await driver.wait_for(lambda: "needs a larger window" in driver.text())
 
 
 @driven

@@ -28,10 +28,11 @@ from alexnet_tui.tui import new_run_screen as screen_module
 from alexnet_tui.tui import starting
 from alexnet_tui.tui.dialogs import ConfirmScreen
 from alexnet_tui.tui.draft import Draft, command_line
-from alexnet_tui.tui.editors import ChoiceField, FieldInfo, Option, TextField
+from alexnet_tui.tui.editors import Card, ChoiceField, FieldEdited, FieldInfo, Option, TextField
 from alexnet_tui.tui.form import FieldGroup, FieldRow
 from alexnet_tui.tui.new_run_screen import NewRunScreen
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
+from alexnet_tui.tui.time_trial import TrialDone, Trials
 from alexnet_tui.tui.watcher import RunsWatcher
 
 FINISHED_AT_ONCE = (sys.executable, "-c", "pass")
@@ -94,6 +95,11 @@ class Form:
         self.row(name).editor.focus()
         await self.pilot.pause()
         await self.press("end", "ctrl+u", *text)
+
+    def burst(self, *keys: str) -> None:
+        """Press keys one on the heels of the other; nothing is waited for, not even that they arrive."""
+        for key in keys:
+            self.app.simulate_key(key)
 
     def row(self, name: str) -> FieldRow:
         return self.screen.query_one(f"#row-{name}", FieldRow)
@@ -260,6 +266,82 @@ async def test_typing_shows_one_error_line_and_the_summary_follows(store: Store)
         assert form.screen.draft.config().epochs == 1000
 
 
+@pytest.mark.parametrize("ticks", [0, 1, 2, 3, 5, 8, 13, 21, 34])
+@driven
+async def test_what_is_typed_fast_is_what_the_field_says(store: Store, ticks: int) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        for name, first, second in (("epochs", "12", "345"), ("label", "ab", "cdefg"), ("learning_rate", "0.", "001")):
+            await form.type(name, "")
+            editor = form.row(name).editor
+            assert isinstance(editor, TextField)
+            form.burst(*first)
+            for _ in range(ticks):  # So much later that what the first keys led to is half done.
+                await asyncio.sleep(0)
+            form.burst(*second)
+            await form.until(lambda name=name, text=first + second: form.screen.draft.texts[name] == text, 3)  # type: ignore[misc]
+            await form.pilot.pause()
+            assert (editor.value, editor.cursor_position) == (first + second, len(first + second))
+
+
+@driven
+async def test_keys_fed_while_a_redraw_is_due_lose_nothing(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        await form.type("label", "")
+        text = "abcdefghijklmnopqrstuvwxyz" * 2
+        for letter in text:
+            form.burst(letter)
+            form.screen.post_message(starting.CatalogRead([]))
+            form.screen._show_summary()
+            await asyncio.sleep(0.002)
+        await form.until(lambda: form.screen.draft.texts["label"] == text, 3)
+        assert form.row("label").editor.text == text
+
+
+@driven
+async def test_an_old_message_of_an_editor_writes_nothing_over_what_it_says_now(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        await form.type("epochs", "12345")
+        editor = form.row("epochs").editor
+        assert isinstance(editor, TextField)
+        form.screen.post_message(TextField.Changed(editor, "12"))
+        await form.pilot.pause()
+        assert (editor.value, editor.cursor_position) == ("12345", 5)
+        assert form.screen.draft.texts["epochs"] == "12345"
+        await form.press("f4")
+        form.screen.post_message(TextField.Changed(editor, "12345"))
+        await form.pilot.pause()
+        assert editor.value == form.screen.draft.texts["epochs"] == "100", "a reset holds"
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "old"), [("variant", "four-conv", "low-dropout"), ("removed_conv_layer", "5", "3")]
+)
+@driven
+async def test_a_choice_moves_as_often_as_its_key_is_pressed(store: Store, name: str, last: str, old: str) -> None:
+    async with opened(store) as form:
+        editor = form.screen.query_one(f"#edit-{name}")
+        editor.focus()
+        await form.pilot.pause()
+        form.burst("right", "right", "right")
+        await form.until(lambda: form.screen.draft.texts[name] == last, 3)
+        form.screen.post_message(FieldEdited(name, old))  # What a slow machine still has to tell.
+        await form.pilot.pause()
+        assert getattr(editor, "text", None) == form.screen.draft.texts[name] == last
+
+
+@driven
+async def test_a_start_takes_what_the_field_says_even_before_its_message(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prepare_synthetic(monkeypatch, tmp_path)
+    async with opened(store) as form:
+        form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
+        form.row("epochs").editor.set_text("23")
+        await form.press("ctrl+r")
+        await form.until(lambda: bool(form.app.opened))
+        assert store.record(form.app.opened[0]).config.epochs == 23
+
+
 @driven
 async def test_summary_tells_time_from_past_runs_and_the_layer_table(store: Store) -> None:
     write_run(store, RunConfig(epochs=4))
@@ -301,6 +383,13 @@ async def test_a_trial_of_five_steps_tells_the_time_for_every_run_like_it(store:
         await form.until(lambda: "time unknown (f8 times it)" in form.text("#brief"))
         await form.type("batch_size", "128")
         await form.until(lambda: "about 7m 23s" in form.text("#brief"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(2.82, "2,820 ms"), (12.3456, "12,346 ms"), (0.0996, "100 ms"), (0.01234, "12.3 ms")]
+)
+def test_a_trial_tells_its_time_in_plain_numbers(seconds: float, told: str) -> None:
+    assert Trials().take(TrialDone(RunConfig(), seconds, "")) == f"Five steps were timed: {told} each."
 
 
 @driven
@@ -430,6 +519,44 @@ async def test_seeds_make_a_study_whose_first_run_starts_at_once(
         assert runs[first].config.seed == 0
         plan = study.load(store, runs[first].study)
         assert [cell.state for cell in study_queue.status(store, plan)] == ["running", "queued", "queued"]
+        assert (form.row("seeds").editor.text, form.screen.draft.num_runs) == ("1", 1), "the next start is of one run"
+        assert not form.row("seeds").has_class("-differs")
+
+
+@driven
+async def test_a_queued_study_is_not_queued_again_by_the_next_key(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prepare_synthetic(monkeypatch, tmp_path)
+    async with opened(store) as form:
+        form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
+        form.screen.query_one("#edit-arms", ChoiceField).choose("all")
+        await form.press("ctrl+s")
+        await form.until(lambda: "Queued" in form.text("#help"))
+        assert len(store.ids()) == 4
+        assert form.row("arms").editor.text == "chosen"
+        await form.press("ctrl+s")
+        await form.until(lambda: len(store.ids()) == 5 and "Queued" in form.text("#help"))
+
+
+@driven
+async def test_more_runs_than_one_are_marked_and_numbers_are_told_of_each(store: Store) -> None:
+    write_run(store, RunConfig(epochs=4))
+    async with opened(store, size=(80, 24)) as form:
+        await form.until(lambda: form.text("#brief").startswith("39,100 steps · 2h 42m ("))
+        assert not form.screen.query(".-differs")
+        await form.type("seeds", "2")
+        await form.until(lambda: form.text("#brief").startswith("39,100 steps each · 2h 42m each ("))
+        assert "Each of 2 runs will take" in form.text("#summary")
+        assert "39,100 each" in form.text("#summary")
+        form.screen.query_one("#edit-arms", ChoiceField).choose("all")
+        await form.until(lambda: "Each of 8 runs will take" in form.text("#summary"))
+        assert {row.info.name for row in form.screen.query(FieldRow) if row.has_class("-differs")} == {"seeds", "arms"}
+        assert str(form.row("seeds").query_one(".label", Static).render()) == "• seeds"
+        assert hint(form, "seeds") == "1 to 100 · preset 1"
+        await form.press("f4")
+        await form.until(lambda: "Each of 4 runs will take" in form.text("#summary"))
+        assert form.row("seeds").editor.text == "1"
 
 
 @driven
@@ -487,6 +614,23 @@ async def test_the_chosen_card_and_the_key_bar_say_which_keys_choose(store: Stor
         assert "←/→ Choose" in driver.text().splitlines()[-1], "the front end is chosen so, too"
 
 
+@pytest.mark.parametrize("size", [(160, 45), (120, 40)])
+@driven
+async def test_cards_side_by_side_say_how_to_choose_and_go_on(store: Store, size: tuple[int, int]) -> None:
+    async with console(store, size=size) as driver:
+        await driver.press("2")
+        await driver.wait_for(lambda: "←/→ choose, tab next" in driver.text())
+        cards = driver.app.screen.query(Card)
+        await driver.press("right")
+        assert [str(card.border_subtitle) for card in cards] == ["", "←/→ choose, tab next", "", ""]
+        await driver.pilot.resize_terminal(80, 24)
+        await driver.wait_for(lambda: "↑/↓ choose, tab next" in driver.text())
+        await driver.pilot.resize_terminal(*size)
+        await driver.wait_for(lambda: "←/→ choose, tab next" in driver.text())
+        await driver.press("tab")
+        await driver.wait_for(lambda: "tab next" not in driver.text())
+
+
 @driven
 async def test_the_form_opens_with_the_cursor_at_the_top(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=2))
@@ -534,7 +678,7 @@ async def test_an_error_can_be_read_to_its_end_on_a_small_screen(store: Store) -
 async def test_data_that_cannot_be_had_is_a_sentence_on_the_form(store: Store) -> None:
     async with opened(store) as form:
         await form.type("label", "x")
-        form.screen.draft.edit("data", "missing-set")
+        form.screen.query_one("#edit-data", ChoiceField).set_text("missing-set")
         await form.press("ctrl+r")
         await form.until(lambda: "missing-set" in form.text("#help") and "data set" in form.text("#help"))
         assert store.ids() == []
@@ -588,6 +732,35 @@ async def test_unfold_key_opens_and_closes_every_group(store: Store) -> None:
         assert not any(group.collapsed for group in form.screen.query(FieldGroup))
         await form.press("f3")
         assert all(group.collapsed for group in form.screen.query(FieldGroup))
+
+
+@pytest.mark.parametrize("name", ["label", "dropout", "threads"])
+@driven
+async def test_the_field_with_the_cursor_stays_in_sight_while_groups_unfold(store: Store, name: str) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        await form.type(name, "")
+        editor, window = form.row(name).editor, form.screen.query_one("#form")
+        await form.press("f3")
+        await form.pilot.pause()
+        assert not any(group.collapsed for group in form.screen.query(FieldGroup))
+        await form.until(lambda: form.screen.focused is editor and window.region.contains_region(editor.region), 3)
+        await form.press("f3")
+        await form.pilot.pause()
+        assert all(group.collapsed for group in form.screen.query(FieldGroup))
+        left = form.screen.focused
+        assert left is not None
+        assert left is (editor if name == "label" else form.group_of(name).query_one(CollapsibleTitle))
+        await form.until(lambda: window.region.contains_region(left.region), 3)
+
+
+@driven
+async def test_a_group_opened_by_its_heading_comes_into_sight(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        group = form.group_of("threads")
+        group.query_one(CollapsibleTitle).focus()
+        await form.press("enter")
+        window = form.screen.query_one("#form")
+        await form.until(lambda: window.region.contains_region(group.rows[-1].region), 3)
 
 
 @driven

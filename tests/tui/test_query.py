@@ -5,7 +5,7 @@ import pytest
 
 from alexnet_tui.config import RunConfig
 from alexnet_tui.history import State
-from alexnet_tui.tui.query import HELP, QueryError, parse
+from alexnet_tui.tui.query import HELP, QueryError, parse, without_last_word
 from alexnet_tui.tui.rows import RunRow
 
 
@@ -100,6 +100,13 @@ ALL = [TANH, BASE]
         ("fe=literal32", ALL),
         ("-1122", ALL),
         ("[/]", []),
+        ("best > 55", [BASE]),
+        ("best >=60", [BASE]),
+        ("best>= 60", [BASE]),
+        ("-is : running", [BASE]),
+        ("night lr >  0.01 is:running", [TANH]),
+        ('note: "second sweep"', [TANH]),
+        ('"or" tanh', []),
         ("x\x1b]0;P\x07=1", []),  # No key has such a name: it is text to look for.
     ],
 )
@@ -125,6 +132,14 @@ def test_marked_and_pinned_are_asked_of_the_console() -> None:
         ("lr>=high", "learning_rate needs a number, not 'high'."),
         ("best>", "best> needs a value behind it."),
         ("is:runing", "a run is never 'runing'; did you mean running?"),
+        ("best > 6x", "best needs a number, not '6x'."),
+        ("best >", "best> needs a value behind it."),
+        ("> 60", "'>' needs a name before it, as in best>60."),
+        ("tanh or baseline", "words must all match; there is no 'or'."),
+        ("tanh AND night", "words must all match; there is no 'AND', and none is needed."),
+        ("not tanh", "words must all match; there is no 'not': a minus turns a word round, as in -is:failed."),
+        ("state=failed", "there is no 'state' to filter by; is:failed asks for the state."),
+        ("status:bad", "there is no 'status' to filter by; is:running asks for the state."),
         ("tag>a", "words have no order; use : or =."),
         ("variant>tanh", "words have no order; use : or =."),
     ],
@@ -133,6 +148,20 @@ def test_a_word_that_means_nothing_is_answered(text: str, sentence: str) -> None
     with pytest.raises(QueryError) as caught:
         parse(text)
     assert str(caught.value) == sentence
+
+
+def test_a_name_like_no_other_is_answered_with_all_there_are() -> None:
+    with pytest.raises(QueryError) as caught:
+        parse("colour=blue")
+    sentence = str(caught.value)
+    assert "did you mean" not in sentence
+    for name in ("is", "tag", "best", "t25", "seconds", "variant", "seed"):
+        assert f" {name}," in sentence
+    assert len(sentence) < 3 * 72, "three lines hold it"
+
+
+def test_the_word_being_typed_is_the_one_with_blanks_around_its_operator() -> None:
+    assert without_last_word("tanh best > 6x") == "tanh"
 
 
 def test_every_example_of_the_help_can_be_read() -> None:

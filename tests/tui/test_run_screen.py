@@ -18,6 +18,7 @@ from alexnet_tui.history import RunHistory, State
 from alexnet_tui.store import LOG_FILE, Store
 from alexnet_tui.tui.chart import MetricChart
 from alexnet_tui.tui.curves import View
+from alexnet_tui.tui.dialogs import ConfirmScreen
 from alexnet_tui.tui.run_facts import age, number_facts, pace_text, situation
 from alexnet_tui.tui.run_head import Head, HeadView
 from alexnet_tui.tui.run_screen import RunScreen
@@ -298,7 +299,7 @@ async def test_a_run_without_a_log_says_so(store: Store) -> None:
     async with console(store) as driver:
         await open_run(driver, run.id)
         await driver.press("right_square_bracket", "right_square_bracket")
-        await driver.wait_for(lambda: "nothing to its log" in driver.text())
+        await driver.wait_for(lambda: "what libraries print and why a training failed" in driver.text())
 
 
 @driven
@@ -437,6 +438,40 @@ async def test_a_failed_resume_and_stop_say_so_and_the_path_is_copied(store: Sto
         await driver.press("o")
         await driver.wait_for(lambda: len(driver.notifications()) > before)
         assert str(store.path(run.id).absolute()) in driver.notifications()[-1]
+
+
+@driven
+async def test_delete_names_what_is_lost_asks_and_goes_back_to_the_runs(store: Store) -> None:
+    kept, doomed = write_run(store, CONFIG), write_run(store, CONFIG, label="not needed")
+    async with console(store, size=(160, 30)) as driver:
+        shown = await open_run(driver, doomed.id)
+        assert "Delete" in driver.text().splitlines()[-1]
+        await driver.press("D")
+        assert isinstance(driver.app.screen, ConfirmScreen)
+        assert "Delete not needed?" in driver.text()
+        assert "20 of 20 epochs" in driver.text()
+        await driver.press("n")
+        assert screen(driver) is shown
+        assert doomed.id in store.ids()
+        await driver.press("delete", "y")
+        await driver.wait_for(lambda: driver.app.screen is driver.runs)
+        assert store.ids() == [kept.id]
+        await driver.wait_for(lambda: driver.shown == [kept.id])
+        assert "Deleted not needed." in driver.notifications()
+
+
+@driven
+async def test_a_run_that_trains_is_not_deleted(store: Store) -> None:
+    run = write_run(store, CONFIG, epochs_done=3, finish=False)
+    with trained(store, run.id):
+        async with console(store, size=(160, 30)) as driver:
+            shown = await open_run(driver, run.id)
+            await driver.wait_for(lambda: "running" in driver.text())
+            assert "Delete" not in driver.text().splitlines()[-1]
+            await driver.press("D")
+            assert driver.notifications() == ["It is running: stop it first with x."]
+            assert driver.app.screen is shown
+            assert run.id in store.ids()
 
 
 @driven

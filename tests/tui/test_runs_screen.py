@@ -138,6 +138,34 @@ async def test_a_filter_that_means_nothing_says_so_and_keeps_the_rows(store: Sto
         assert load_settings().folder(store.root).filter == "variant=tanh lr>=0.001"
 
 
+@pytest.mark.parametrize("keys", [("escape",), ("enter",), ("t", "ctrl+u", "enter"), ("t", "escape")])
+@driven
+async def test_an_empty_filter_line_goes_when_it_is_left(store: Store, four: list[str], keys: tuple[str, ...]) -> None:
+    async with console(store) as c:
+        before = c.text()
+        for _ in range(3):
+            await c.press("slash")
+            assert c.text().splitlines()[1].startswith(" /")
+            await c.press(*keys)
+            assert c.text() == before
+        await c.press("slash")
+        await c.type("tanh")
+        await c.press("enter", "escape", "slash", "escape")
+        assert c.text() == before
+
+
+@driven
+async def test_a_word_that_joins_others_is_answered_and_the_words_before_it_hold(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("slash")
+        await c.type("tanh or")
+        assert "words must all match; there is no 'or'." in c.text()
+        assert c.shown == [four[2]]
+        await c.press("ctrl+u")
+        await c.type("best > 58")
+        assert c.shown == [four[0], four[3]]
+
+
 @driven
 async def test_the_cursor_moves_from_the_filter_line_too(store: Store, four: list[str]) -> None:
     async with console(store) as c:
@@ -463,6 +491,33 @@ async def test_more_columns_where_there_is_room(store: Store, four: list[str]) -
     assert {"mark", "state", "name", "best", "variant"} <= set(narrow)
     assert set(narrow) < set(wide) >= {"gap", "t25", "seconds", "last", "front_end", "data", "curve"}
     assert tiny == ["mark", "state", "name", "best"]
+
+
+@driven
+async def test_on_a_narrow_screen_names_say_the_variant_and_a_pin_leaves_the_state(store: Store) -> None:
+    for seed in range(12):  # More than there are lines, so that a scroll bar takes its cells.
+        make(store, "low-dropout" if seed % 2 else "four-conv", seed=seed + 40, age=seed)
+    labelled = make(store, "tanh", age=-9)
+    store.save_notes(labelled, Notes(label="mine"))
+    async with console(store, size=(40, 12)) as c:
+        assert "variant" not in c.runs.table.columns
+        lines = c.text().splitlines()[2:-1]
+        assert "mine" in lines[0]
+        assert "tanh" not in lines[0], "a label is a name of a person's own"
+        names = [line.split()[1] for line in lines[1:]]
+        assert [name[: name.index("-s") + 4] for name in names] == [
+            f"{('four-conv', 'low-dropout')[seed % 2]}-s{seed + 40}" for seed in range(len(names))
+        ]
+        await c.press("down", "p")
+        assert c.runs.table.columns == ["mark", "state", "name", "best", "delta"]
+        lines = c.text().splitlines()[2:-1]
+        assert all("✓" in line for line in lines)
+        names = [line.split("✓")[1].split()[0].rstrip("…") for line in lines[1:]]
+        assert [name[-4:] for name in names] == [f"-s{seed + 40}" for seed in range(len(names))]
+        assert "base" in lines[1].split()
+        await c.pilot.resize_terminal(80, 24)
+        await c.wait_for(lambda: "variant" in c.text())
+        assert c.text().count("low-dropout") == 6, "the column says it, once a row"
 
 
 @driven

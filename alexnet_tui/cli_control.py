@@ -48,7 +48,7 @@ def resume(
     record, state = store.record(run_id), load(store, run_id, skip_steps=True)[1]
     if state is State.RUNNING:
         raise RunBusyError(
-            f"run {run_id} is already being trained; follow it: {advice.on(store.root)('attach', run_id)}"
+            f"run {run_id} is already being trained; follow it: {advice.command('attach', run_id, root=store.root)}"
         )
     if state is State.FINISHED:
         raise UsageError(f"run {run_id} has finished; there is nothing to resume. Start a new run instead.")
@@ -101,15 +101,13 @@ def stop(
     if wait and not has_left:
         options.say(
             f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s;"
-            f" `{advice.on(store.root)('stop', run_id, '--now')}` ends it at once, without a new checkpoint."
+            f" `{advice.command('stop', run_id, '--now', root=store.root)}` ends it at once, without a new checkpoint."
         )
         return ExitCode.TRAINING_FAILED
     if wait:
         history, state = load(store, run_id, skip_steps=True)
-        resume = advice.command("resume", run_id, root=store.root)
-        options.say(
-            f"run {run_id}: {sentence(history, state)}{f'; `{resume}` goes on' if state is State.STOPPED else ''}"
-        )
+        again = f"; `{advice.command('resume', run_id, root=store.root)}` goes on" if state is State.STOPPED else ""
+        options.say(f"run {run_id}: {sentence(history, state)}{again}")
     return ExitCode.DONE
 
 
@@ -129,7 +127,7 @@ def attach(
     run_id = store.resolve(run)
     in_console = options.wants_console(headless, as_json)
     if not in_console and load(store, run_id, skip_steps=True)[1] is State.QUEUED:
-        raise UsageError(f"run {run_id} has not begun; start it: {advice.on(store.root)('resume', run_id)}")
+        raise UsageError(f"run {run_id} has not begun; start it: {advice.command('resume', run_id, root=store.root)}")
     return follow_or_open(store, run_id, headless=headless, as_json=as_json, stop_on_interrupt=False)
 
 
@@ -146,7 +144,9 @@ def delete(
     run_id = store.resolve(run)
     history, state = load(store, run_id, skip_steps=True)
     if state is State.RUNNING:
-        raise RunBusyError(f"run {run_id} is being trained; stop it first: {advice.on(store.root)('stop', run_id)}")
+        raise RunBusyError(
+            f"run {run_id} is being trained; stop it first: {advice.command('stop', run_id, root=store.root)}"
+        )
     size = format_bytes(_tree_size(store.path(run_id)))
     lost = (
         f"run {run_id}{_quoted_label(store, history)} ({state}): {counted(history.num_epochs_done, 'epoch')},"

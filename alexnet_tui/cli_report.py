@@ -139,12 +139,7 @@ def _side_by_side(
     table.add_column(title, min_width=_LABEL_WIDTH - _GAP)
     for group, width in zip(groups, widths, strict=True):
         name = f"{printable(group.name, 40)}{' (pinned)' if group.is_pinned else ''}"
-        table.add_column(
-            Text(name),
-            justify="right",
-            min_width=max(width, _GROUP_WIDTH - _GAP),
-            max_width=max(width, _GROUP_WIDTH - _GAP),
-        )
+        table.add_column(Text(name), justify="right", width=max(width, _GROUP_WIDTH - _GAP))
     for label, values in rows:
         table.add_row(label, *(Text(printable(value, 60)) for value in values), style="" if label else "dim")
     return table

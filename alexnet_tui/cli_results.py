@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alexnet_tui import advice
 from alexnet_tui import cli_options as options
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.files import reason_of, write_atomic
@@ -116,7 +117,7 @@ def report(
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
         options.say(
             f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"
-            f" `{found.advise('run', 'baseline')}` trains one."
+            f" `{advice.command('run', 'baseline', root=store.root)}` trains one."
         )
         return ExitCode.DONE
     built = build_gathered(found)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from alexnet_tui.cohort import CONDITIONS, NO_STATES, States, state_word
-from alexnet_tui.config import SPECS, format_value
+from alexnet_tui.config import SPECS, format_value, meaning_of
 from alexnet_tui.history import RunHistory
 from alexnet_tui.report_table import COLUMNS, Spread, spread
 
@@ -124,8 +124,7 @@ def _setting(name: str) -> Read:
 
 def shown_setting(name: str, text: str) -> str:
     """A setting for people: a 0 that stands for something says for what."""
-    spec = SPECS.get(name)
-    return spec.zero if spec and spec.zero and text == "0" else text
+    return meaning_of(name, text) or text
 
 
 def _both(setting: Read, condition: Read) -> Read:

@@ -18,8 +18,7 @@ from alexnet_tui.variants import FRONT_ENDS, VARIANTS, Architecture, nearest
 
 Value = str | int | float | bool
 _HIGH_UNTOLD = 10_000
-HOLDOUT_SHARE = 0.1
-"""What `split` holdout keeps back of the training images."""
+HOLDOUT_SHARE = 0.1  # Of the training images, what `split` holdout keeps back.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -323,8 +322,7 @@ def parse_field(name: str, text: str) -> Value:
     """
     if name not in SPECS:
         raise ConfigError(printable(name), f"there is no such hyperparameter; {nearest(name, SPECS)}")
-    value = _convert(name, text.strip())
-    _check(name, value, SPECS[name])
+    _check(name, value := _convert(name, text.strip()), SPECS[name])
     return value
 
 
@@ -337,7 +335,12 @@ def format_value(value: Value) -> str:
 
 def shown_value(name: str, value: Value) -> str:
     """A field's value for people: as they would type it, but for a 0 that stands for something."""
-    return (not value and SPECS[name].zero) or format_value(value)
+    return meaning_of(name, text := format_value(value)) or text
+
+
+def meaning_of(name: str, text: str) -> str:
+    """What a field's text stands for where that is something else, as 0 for all; else empty."""
+    return SPECS[name].zero if name in SPECS and _NUMBER.fullmatch(text.strip()) and not float(text) else ""
 
 
 _WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)

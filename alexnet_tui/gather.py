@@ -17,7 +17,7 @@ _REPRODUCE = ("study", "reproduce")
 class Gathered:
     """Runs read from a store, with their states, what could not be read, and what a plan asks for in vain.
 
-    `train` is the command line that makes the runs that are missing, `advise` writes others on the same folder.
+    `train` is the command line that makes the runs that are missing.
     """
 
     title: str
@@ -25,7 +25,6 @@ class Gathered:
     states: dict[str, State] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
-    advise: advice.Advise = advice.command
     train: str = advice.command(*_REPRODUCE)
 
 
@@ -53,7 +52,7 @@ def gather(
     if not chosen:
         own = _read([record.id for record in listing.runs if record.id not in reference], problems, look)
         if any(state is State.FINISHED for state in own.states.values()) or not reference:
-            return replace(own, title="all runs", advise=advise, train=advise(*_REPRODUCE))
+            return replace(own, title="all runs", train=advise(*_REPRODUCE))
         chosen = {REFERENCE: None}
     ids: dict[str, None] = {}
     plans, absent, train = set(study.names(store)), [], advise(*_REPRODUCE)
@@ -65,7 +64,7 @@ def gather(
             train = advise("study", "run", name)
         ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))
     found = _read(ids, problems, look)
-    return replace(found, title=_title(list(chosen)), absent=absent, advise=advise, train=train)
+    return replace(found, title=_title(list(chosen)), absent=absent, train=train)
 
 
 def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *, is_study: bool) -> list[str]:

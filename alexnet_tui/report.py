@@ -156,7 +156,7 @@ def build(
         title: What is reported on.
         problems: A sentence for each run that could not be read.
         absent: Runs that a plan asks for and that are not there.
-        train: The one that makes runs where there is none.
+        train: The command line that makes runs, told where there is none.
     """
     others, tuned = best_rate.separate(histories)
     sets = list(split_by_protocol(others).values())

@@ -13,6 +13,7 @@ from alexnet_tui.config import (
     Value,
     default_of,
     format_value,
+    meaning_of,
     option_name,
     parse_field,
     preset_settings,
@@ -152,15 +153,6 @@ class Draft:
             return preset_settings(*(self.texts[name] for name in PRESET_FIELDS))
         except ConfigError:  # A name nobody knows lays nothing.
             return {}
-
-
-def meaning_of(name: str, text: str) -> str:
-    """What a field's text stands for where that is something else, as 0 for all; else empty."""
-    try:
-        value = parse_field(name, text) if name in SPECS else text
-    except ConfigError:
-        return ""
-    return "" if value or name not in SPECS else SPECS[name].zero
 
 
 def with_meaning(name: str, text: str) -> str:

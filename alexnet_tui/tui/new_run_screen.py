@@ -14,18 +14,20 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.reactive import Reactive
+from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Button, Collapsible, Input, Static
 from textual.widgets.collapsible import CollapsibleTitle
 
-from alexnet_tui.config import SPECS, RunConfig
+from alexnet_tui import datasets, study_worker
+from alexnet_tui.config import SPECS, RunConfig, meaning_of
 from alexnet_tui.errors import AlexnetTuiError, ConfigError
-from alexnet_tui.launch import describe
+from alexnet_tui.launch import describe, local
 from alexnet_tui.tui import fields, run_summary, starting
 from alexnet_tui.tui.chrome import KeyBar, TopBar
 from alexnet_tui.tui.console import console_of
-from alexnet_tui.tui.draft import ARMS, PRESET_FIELDS, SEEDS, Draft, meaning_of, with_meaning
+from alexnet_tui.tui.draft import ARMS, PRESET_FIELDS, SEEDS, Draft, with_meaning
 from alexnet_tui.tui.editors import CardField, ChoiceField, FieldEdited, TextField
 from alexnet_tui.tui.form import FieldGroup, FieldRow, FormScroll, HelpLine
 from alexnet_tui.tui.time_trial import TrialDone, Trials
@@ -38,7 +40,7 @@ _BUTTONS = {
 }
 
 
-class NewRunScreen(starting.StartingScreen):
+class NewRunScreen(Screen[None]):
     """The form; `show` fills it from a past run.
 
     Args:
@@ -65,6 +67,8 @@ class NewRunScreen(starting.StartingScreen):
 
     # Textual would redraw the whole screen whenever the cursor goes to another field.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    trainer: ClassVar[Sequence[str]] = local.TRAINER
+    worker: ClassVar[Sequence[str]] = study_worker.WORKER
     prober: ClassVar[Sequence[str]] = describe.COMMAND
 
     def __init__(self, template_run_id: str | None = None) -> None:
@@ -78,6 +82,8 @@ class NewRunScreen(starting.StartingScreen):
         self._groups: dict[str, FieldGroup] = {}
         self._redraw: Timer | None = None
         self._trials = Trials()
+        self.catalog: dict[str, datasets.DatasetInfo] = {}
+        self.starter = starting.Starter(self, self)
 
     def compose(self) -> ComposeResult:
         """Cards, fields, summary, and the line that starts."""
@@ -254,6 +260,14 @@ class NewRunScreen(starting.StartingScreen):
             step_seconds=self._trials.step_seconds(config),
         )
 
+    @on(starting.DataProgress)
+    def _tell_progress(self, message: starting.DataProgress) -> None:
+        self.say(message.sentence)
+
+    @on(starting.DataReady)
+    def _go_on_with_data(self, message: starting.DataReady) -> None:
+        self.starter.go_on(message)
+
     @on(starting.CatalogRead)
     def _take_catalog(self, message: starting.CatalogRead) -> None:
         self.catalog = {info.name: info for info in message.infos}
@@ -278,7 +292,7 @@ class NewRunScreen(starting.StartingScreen):
     def action_data(self) -> None:
         """Prepare the data set, and nothing else."""
         if config := self._drafted():
-            self.prepare(config, None)
+            self.starter.prepare(config, None)
 
     def action_trial(self) -> None:
         """Time five steps of the run as it stands."""
@@ -313,7 +327,7 @@ class NewRunScreen(starting.StartingScreen):
         except ConfigError as error:  # The last of many seeds may be beyond the largest.
             self.refuse(error.field, str(error))
         else:
-            self.submit(starting.Order(configs=configs, label=self.draft.label, is_queued=is_queued))
+            self.starter.submit(starting.Order(configs=configs, label=self.draft.label, is_queued=is_queued))
 
     def refuse(self, name: str, sentence: str) -> None:
         """Say why not, and go to the field."""

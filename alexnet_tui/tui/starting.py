@@ -5,9 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
-from textual import on
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
@@ -154,8 +153,8 @@ def fulfil(store: Store, order: Order, *, trainer: Sequence[str], worker: Sequen
     return run_ids
 
 
-class StartingScreen(Screen[None]):
-    """A screen that takes orders: it asks before a download, prepares the data, makes the runs and opens the first.
+class Form(Protocol):
+    """What a starter asks of the form that orders come from.
 
     Attributes:
         trainer: Command of the trainer.
@@ -163,94 +162,97 @@ class StartingScreen(Screen[None]):
         catalog: The data sets of this machine, as far as they have been looked at.
     """
 
-    trainer: ClassVar[Sequence[str]] = local.TRAINER
-    worker: ClassVar[Sequence[str]] = study_worker.WORKER
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.catalog: dict[str, datasets.DatasetInfo] = {}
-        self._preparing, self._is_starting = "", False
+    trainer: ClassVar[Sequence[str]]
+    worker: ClassVar[Sequence[str]]
+    catalog: dict[str, datasets.DatasetInfo]
 
     def say(self, sentence: str, *, is_error: bool = False) -> None:
         """Tell how it goes."""
-        raise NotImplementedError
 
     def refuse(self, name: str, sentence: str) -> None:
         """Say why not, and go to the field."""
-        raise NotImplementedError
 
     def outlook(self, config: RunConfig) -> str:
         """What a start of this run means, in a sentence."""
-        raise NotImplementedError
 
     def begin_anew(self) -> None:
         """A run was started; whoever comes back begins another one."""
-        raise NotImplementedError
 
     def end_order(self) -> None:
         """What was ordered has been made."""
-        raise NotImplementedError
+
+
+class Starter:
+    """Takes orders: asks before a download, prepares the data, makes the runs and opens the first.
+
+    Args:
+        screen: The screen that orders come from; it hands on `DataProgress` and `DataReady`.
+        form: The form on it.
+
+    Attributes:
+        preparing: The data set that is being prepared, or empty.
+    """
+
+    def __init__(self, screen: Screen[None], form: Form) -> None:
+        self._screen, self._form = screen, form
+        self.preparing, self._is_starting = "", False
 
     def submit(self, order: Order) -> None:
         """Start what was ordered, or prepare its data first."""
         config = order.configs[0]
         if datasets.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
             self._fulfil(order)
-        elif self._preparing or not needs_download(config.data, self.catalog):
+        elif self.preparing or not needs_download(config.data, self._form.catalog):
             self.prepare(config, order)
         else:
-            title, lines = question(config.data, self.outlook(config))
-            self.app.push_screen(
+            title, lines = question(config.data, self._form.outlook(config))
+            self._screen.app.push_screen(
                 ConfirmScreen(title, lines, action="Download and start"),
                 lambda is_sure: self.prepare(config, order) if is_sure else None,
             )
 
     def prepare(self, config: RunConfig, order: Order | None) -> None:
         """Prepare the data of a run, then start what was ordered."""
-        if self._preparing:
-            self.say(f"{self._preparing} is still being prepared; wait for it.", is_error=True)
+        if self.preparing:
+            self._form.say(f"{self.preparing} is still being prepared; wait for it.", is_error=True)
             return
-        self._preparing = config.data
-        self.say(f"Preparing {config.data}" + (", then the run starts." if order else "."))
-        prepare(self, config, order)
+        self.preparing = config.data
+        self._form.say(f"Preparing {config.data}" + (", then the run starts." if order else "."))
+        prepare(self._screen, config, order)
 
-    @on(DataProgress)
-    def _tell_progress(self, message: DataProgress) -> None:
-        self.say(message.sentence)
-
-    @on(DataReady)
-    def _data_ready(self, message: DataReady) -> None:
-        self._preparing = ""
-        read_catalog(self)
+    def go_on(self, message: DataReady) -> None:
+        """The data are there, or cannot be had."""
+        self.preparing = ""
+        read_catalog(self._screen)
         if message.error:
-            self.refuse("data", message.error)
+            self._form.refuse("data", message.error)
         elif message.order is not None:
             self._fulfil(message.order)
         else:
-            self.say(f"{message.name} is ready.")
+            self._form.say(f"{message.name} is ready.")
 
     def _fulfil(self, order: Order) -> None:
         """Make the runs and start them; a second key meanwhile starts nothing twice."""
         if not self._is_starting:
             self._is_starting = True
-            self.run_worker(self._start(order), group="start")
+            self._screen.run_worker(self._start(order), group="start")
 
     async def _start(self, order: Order) -> None:
-        store = console_of(self.app).store
+        console, form = console_of(self._screen.app), self._form
         try:
-            run_ids = await asyncio.to_thread(fulfil, store, order, trainer=self.trainer, worker=self.worker)
+            run_ids = await asyncio.to_thread(fulfil, console.store, order, trainer=form.trainer, worker=form.worker)
         except AlexnetTuiError as error:
-            self.say(str(error), is_error=True)
+            form.say(str(error), is_error=True)
             return
         finally:
             self._is_starting = False
-        self.end_order()
+        form.end_order()
         more = " and more" if len(run_ids) > 3 else ""
-        self.say(f"Queued: {', '.join(run_ids[:3])}{more}." if order.is_queued else "")
+        form.say(f"Queued: {', '.join(run_ids[:3])}{more}." if order.is_queued else "")
         if order.is_queued:
             return
-        if self.is_current:
-            self.begin_anew()
-            console_of(self.app).open_run(run_ids[0])
+        if self._screen.is_current:
+            form.begin_anew()
+            console.open_run(run_ids[0])
         else:
-            self.app.notify(f"Run {run_ids[0]} has started.", markup=False)
+            self._screen.app.notify(f"Run {run_ids[0]} has started.", markup=False)

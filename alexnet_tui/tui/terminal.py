@@ -39,8 +39,8 @@ def has_hung_up() -> bool:
     if sys.__stdin__ is None:
         return True
     poll = select.poll()
-    poll.register(sys.__stdin__.fileno(), 0)  # A hang-up is always told.
-    return bool(poll.poll(0))
+    poll.register(sys.__stdin__.fileno(), 0)  # A hang-up is always told; some systems tell other things of terminals.
+    return any(told & select.POLLHUP for _, told in poll.poll(0))
 
 
 def _twins(error: UnicodeError) -> tuple[str, int]:

@@ -417,7 +417,7 @@ async def test_any_error_of_a_trial_or_of_preparing_data_is_a_sentence(
         assert not form.screen._trials.is_busy
         await form.press("ctrl+g")
         await form.until(lambda: form.text("#help").startswith("an unexpected error"))
-        assert form.screen._preparing == ""
+        assert form.screen.starter.preparing == ""
 
 
 @driven

@@ -14,7 +14,6 @@ from textual.widgets import Input
 from alexnet_tui.text import printable
 
 PLACES = (("runs", "Runs"), ("new", "New run"), ("run", "Run"), ("compare", "Compare"), ("report", "Report"))
-_PAIR = 2
 _ALWAYS = ("app.help", "app.quit")
 _ASCII_ARROWS = str.maketrans("←→", "<>")
 _ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
@@ -46,11 +45,14 @@ def key_name(key: str, ascii_only: bool = False) -> str:
 
 
 def shown_key(binding: Binding, key: str, ascii_only: bool) -> str:
-    """What a key bar says of a binding's key, in ASCII where the terminal has no more; two keys are parted: ``+/-``."""
+    """What a key bar says of a binding's key, in ASCII where the terminal has no more."""
     shown = binding.key_display or key_name(key, ascii_only)
-    if len(binding.key_display or "") == _PAIR:
-        shown = "/".join(shown)
     return shown.translate(_ASCII_ARROWS) if ascii_only else shown
+
+
+def new_run_key(place: str) -> Binding:
+    """The key that starts a run, the same on every screen about runs."""
+    return Binding("n", "app.place('new')", "New", id=f"{place}.new", tooltip="Start a run.")
 
 
 class TopBar(Widget):

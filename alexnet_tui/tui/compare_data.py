@@ -4,7 +4,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from rich.cells import cell_len
@@ -15,7 +15,7 @@ from alexnet_tui.text import MISSING, format_difference, format_duration, format
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.curves import Curve
 from alexnet_tui.tui.run_curves import places
-from alexnet_tui.tui.series import Floats, Spread, band, clean, copy_column, finite_ends
+from alexnet_tui.tui.series import Floats, Spread, band, copy_column
 
 _NAME_CELLS = 28
 _VALUE_CELLS, _MOST_VALUE_CELLS = 18, 60
@@ -184,7 +184,6 @@ def curve_of(
     if not rows:
         return None
     merged = band(rows, spread) if len(rows) > 1 else None
-    ends = [float(end[-1]) for x, y in rows if len(end := finite_ends(*clean(x, y)))]
     return Curve(
         name=entry.name,
         x=rows[0][0] if merged is None else merged.x,
@@ -194,7 +193,7 @@ def curve_of(
         low=None if merged is None else merged.low,
         high=None if merged is None else merged.high,
         is_on_top=is_on_top,
-        is_cut=merged is not None and len(ends) > 1 and min(ends) < max(ends),
+        is_cut=merged is not None and merged.is_cut,
     )
 
 
@@ -226,6 +225,7 @@ class Column:
     rank: int
     cells: tuple[Cell, ...]
     is_number: bool = True
+    is_setting: bool = False
 
     @property
     def width(self) -> int:
@@ -234,8 +234,8 @@ class Column:
         return max(len(self.title), max(len(cell.text) for cell in self.cells) + (delta + 1 if delta else 0))
 
 
-def columns_of(entries: Sequence[Entry], *, is_grouped: bool, value_cells: int = _MOST_VALUE_CELLS) -> list[Column]:
-    """The table: what differs, values cut after so many cells, then results with deltas to the pinned entry."""
+def columns_of(entries: Sequence[Entry], *, is_grouped: bool) -> list[Column]:
+    """The table: what differs, then results with deltas to the pinned entry."""
     base = next((entry.histories for entry in entries if entry.is_pinned), ())
     names = differing(entries, is_grouped=is_grouped)
     names.sort(key=lambda name: name not in _ALWAYS and _is_implied(name, entries))
@@ -244,10 +244,11 @@ def columns_of(entries: Sequence[Entry], *, is_grouped: bool, value_cells: int =
             name.replace("_", " "),
             index if index < _FEW and (name in _ALWAYS or not _is_implied(name, entries)) else 10 + index,
             tuple(
-                Cell(printable(shown_value(name, getattr(entry.histories[0].record.config, name)), value_cells))
+                Cell(printable(shown_value(name, getattr(entry.histories[0].record.config, name)), _MOST_VALUE_CELLS))
                 for entry in entries
             ),
             is_number=not SPECS[name].choices,
+            is_setting=True,
         )
         for index, name in enumerate(names)
     ]
@@ -290,6 +291,11 @@ def fitting(columns: Sequence[Column], width: int, name_cells: int) -> list[Colu
     return [column for column in columns if column in kept]
 
 
+def _narrow(column: Column) -> Column:
+    """The same with its values cut."""
+    return replace(column, cells=tuple(Cell(printable(cell.text, _VALUE_CELLS)) for cell in column.cells))
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What a table has room for.
@@ -309,13 +315,11 @@ def layout(entries: Sequence[Entry], width: int, *, is_grouped: bool) -> Layout:
     """The table in so many cells; names and values are cut only where they would cost a column or do not fit."""
     longest = max((cell_len(entry.name) for entry in entries), default=4)
     room = max(4, min(longest, _NAME_CELLS, width // 3))
-    columns: list[Column] = []
-    shown: list[Column] = []
-    for value_cells in (_MOST_VALUE_CELLS, _VALUE_CELLS):
-        columns = columns_of(entries, is_grouped=is_grouped, value_cells=value_cells) if entries else []
+    columns = columns_of(entries, is_grouped=is_grouped) if entries else []
+    shown = fitting(columns, width, room)
+    if len(shown) < len(columns):
+        columns = [_narrow(column) if column.is_setting else column for column in columns]
         shown = fitting(columns, width, room)
-        if len(shown) == len(columns):
-            break
     spare = width - room - sum(column.width + 2 for column in shown)
     hidden = sorted((column for column in columns if column not in shown), key=lambda column: column.rank)
     return Layout(shown, hidden, min(max(longest, room), room + max(0, spare)))

@@ -14,7 +14,7 @@ from alexnet_tui.history import RunHistory
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.chart import NUM_COLOURS, MetricChart
-from alexnet_tui.tui.chrome import KeyBar, TopBar
+from alexnet_tui.tui.chrome import KeyBar, TopBar, new_run_key
 from alexnet_tui.tui.compare_data import (
     METRICS,
     Column,
@@ -27,7 +27,7 @@ from alexnet_tui.tui.compare_data import (
 from alexnet_tui.tui.console import Console, console_of
 from alexnet_tui.tui.curves import Curve, Face
 from alexnet_tui.tui.glyphs import glyphs
-from alexnet_tui.tui.linked import CHART_ACTS, CHART_BINDINGS, ChartScreen, new_run_key
+from alexnet_tui.tui.linked import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import plain
 from alexnet_tui.tui.plane import marker_of

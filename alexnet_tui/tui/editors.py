@@ -101,7 +101,7 @@ class ChoiceField(Widget, can_focus=True):
     """Words in one line, one of them chosen with left and right; too many for the line show one at a time."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(-1)", "Choose", id="form.previous", key_display="←→", tooltip="Choose a neighbour."),
+        Binding("left", "move(-1)", "Choose", id="form.previous", key_display="←/→", tooltip="Choose a neighbour."),
         Binding("right,space", "move(1)", "Next", show=False, id="form.next", tooltip="Choose the next word."),
     ]
 
@@ -229,7 +229,7 @@ class CardField(Widget, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(-1)", "Choose", id="form.card_left", key_display="←→", tooltip="Choose a neighbour."),
+        Binding("left", "move(-1)", "Choose", id="form.card_left", key_display="←/→", tooltip="Choose a neighbour."),
         Binding("right,space", "move(1)", "Next", show=False, id="form.card_right", tooltip="Choose the next card."),
         Binding("up", "step(-1)", "Up", show=False, id="form.card_up", tooltip="Choose the line above, or leave."),
         Binding("down", "step(1)", "Down", show=False, id="form.card_down", tooltip="Choose the line below, or leave."),

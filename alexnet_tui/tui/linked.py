@@ -14,7 +14,7 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
         "cross(-1)",
         "Read",
         id="chart.left",
-        key_display="←→",
+        key_display="←/→",
         tooltip="Move the crosshair one point to the left; legends show the values under it",
     ),
     Binding(
@@ -30,7 +30,7 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
         "zoom(1)",
         "Zoom",
         id="chart.zoom-in",
-        key_display="+-",
+        key_display="+/-",
         tooltip="Show less of the x axis, around the crosshair",
     ),
     Binding("minus", "zoom(-1)", "Zoom out", id="chart.zoom-out", tooltip="Show more of the x axis", show=False),
@@ -58,11 +58,6 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
 """Keys for charts; a screen lists them behind those of its own that matter more on a narrow key bar."""
 CHART_ACTS = frozenset(("cross", "zoom", "pan", "reset_zoom", "log", "smooth", "clip"))
 """What these keys do, stepping out aside, which leads on to the screen before."""
-
-
-def new_run_key(place: str) -> Binding:
-    """The key that starts a run, the same on every screen about runs."""
-    return Binding("n", "app.place('new')", "New", id=f"{place}.new", tooltip="Start a run")
 
 
 class ChartScreen(Screen[None]):

@@ -98,15 +98,15 @@ def _headed(
 ) -> tuple[Sheet, int]:
     """A sheet with its head, and the first row below; legend, then notes, give way where no plane would be left."""
     width, height = size
-    sheet, top = Sheet(width, height), 0
     aside = _note_lines(notes, width, ink)
     short = [_cut(f"{aside[0]} ", width, ink, is_cut=True)] if aside[1:] else aside
-    for legend_rows, lines in ((max(1, min(4, height // 5)), aside), (0, aside), (0, short)):
+    choices = [(0, short), (0, aside), (max(1, min(4, height // 5)), aside)]
+    while True:
+        legend_rows, lines = choices.pop()
         sheet = Sheet(width, height)
         top = _head(sheet, face, prepared, view, lines, ink, legend_rows)
-        if height - top - _X_AXIS_ROWS >= _FEWEST_ROWS:
-            break
-    return sheet, top
+        if not choices or height - top - _X_AXIS_ROWS >= _FEWEST_ROWS:
+            return sheet, top
 
 
 def _note_lines(notes: Sequence[str], width: int, ink: Ink) -> list[str]:
@@ -226,11 +226,14 @@ def _legend(sheet: Sheet, entries_of: Callable[[int], list[_Entry]], column: int
 
     Names are cut only where whole ones would take another line, leave a curve out, or push a value off the sheet.
     """
-    entries, whole = entries_of(_NAME_CELLS), entries_of(sheet.width)
-    places, wanted = (_legend_places(sheet, these, column, free, last) for these in (entries, whole))
-    is_inside = all(_size(entry) <= sheet.width for entry in whole)
-    if is_inside and len(wanted) == len(places) and [row for row, _ in wanted[-1:]] == [row for row, _ in places[-1:]]:
-        entries, places = whole, wanted
+    entries = entries_of(sheet.width)
+    places = _legend_places(sheet, entries, column, free, last)
+    if any(cell_len(entry[1][0]) > _NAME_CELLS + 1 for entry in entries):
+        cut = entries_of(_NAME_CELLS)
+        wanted = _legend_places(sheet, cut, column, free, last)
+        is_inside = all(_size(entry) <= sheet.width for entry in entries)
+        if not is_inside or _extent(places) != _extent(wanted):
+            entries, places = cut, wanted
     row = 0
     for (row, column), entry in zip(places, entries, strict=False):
         for text, style in entry:
@@ -239,6 +242,11 @@ def _legend(sheet: Sheet, entries_of: Callable[[int], list[_Entry]], column: int
     if len(places) < len(entries):
         sheet.put(row, column, f"+{len(entries) - len(places)} more", "label")
     return row + 1
+
+
+def _extent(places: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """How many entries of a legend found a place, and the row of the last."""
+    return len(places), places[-1][0] if places else 0
 
 
 def _legend_places(sheet: Sheet, entries: Sequence[_Entry], column: int, free: int, last: int) -> list[tuple[int, int]]:

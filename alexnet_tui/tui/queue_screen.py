@@ -53,7 +53,7 @@ class QueueScreen(Screen[None]):
         _key("ctrl+r", "start", "Start", "Start a worker that goes through the queue, also with the console closed."),
         _key("P", "pause", "Pause", "Start nothing more for now, or go on; what trains goes on."),
         _key("x", "cancel", "Cancel", "Take the cell out of the queue; stop it after a checkpoint if it trains."),
-        _key("K,shift+up", "shift(-1)", "Order", "Start this cell one turn earlier.", display="KJ"),
+        _key("K,shift+up", "shift(-1)", "Order", "Start this cell one turn earlier.", display="K/J"),
         _key("J,shift+down", "shift(1)", "Later", "Start this cell one turn later.", show=False),
         _key("F", "first", "First", "Start this cell next.", show=False),
         _key("R", "resume", "Put back", "Put a cancelled cell back; resume a stopped one.", show=False),

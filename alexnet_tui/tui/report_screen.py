@@ -54,7 +54,7 @@ class ReportScreen(ChartScreen):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        _key("right_square_bracket,tab", "page(1)", "Pages", "Next page of the report.", display="[]"),
+        _key("right_square_bracket,tab", "page(1)", "Pages", "Next page of the report.", display="[/]"),
         _key("left_square_bracket,shift+tab", "page(-1)", "Back a page", "Previous page of the report.", show=False),
         _key("f", "choose", "From", "Choose what is reported: a study, own, marked or reference runs."),
         _key("e", "export", "Export", "Write the report to a file: HTML, Markdown, LaTeX or JSON."),

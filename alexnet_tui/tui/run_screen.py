@@ -19,10 +19,10 @@ from alexnet_tui.text import printable
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.axis import Measure
 from alexnet_tui.tui.chart import MetricChart
-from alexnet_tui.tui.chrome import KeyBar, TopBar
+from alexnet_tui.tui.chrome import KeyBar, TopBar, new_run_key
 from alexnet_tui.tui.console import Console, console_of
 from alexnet_tui.tui.curves import Face, View
-from alexnet_tui.tui.linked import CHART_ACTS, CHART_BINDINGS, ChartScreen, new_run_key
+from alexnet_tui.tui.linked import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.messages import RunsChanged
 from alexnet_tui.tui.pages import PageStrip, TextPage, plain, style_of
 from alexnet_tui.tui.run_curves import accuracy_curves, loss_curves, pace_of
@@ -62,7 +62,7 @@ class RunScreen(ChartScreen):
             "page(1)",
             "Pages",
             id="run.next-page",
-            key_display="[]",
+            key_display="[/]",
             tooltip="Next page: curves, config, log, system",
         ),
         Binding(

@@ -2,6 +2,8 @@
 
 from textual.binding import Binding, BindingType
 
+from alexnet_tui.tui.chrome import new_run_key
+
 
 def _binding(keys: str, action: str, name: str, tooltip: str, *, show: bool = True) -> Binding:
     identifier = action.partition("(")[0].replace("_", "-")
@@ -10,7 +12,7 @@ def _binding(keys: str, action: str, name: str, tooltip: str, *, show: bool = Tr
 
 RUNS_BINDINGS: tuple[BindingType, ...] = (
     _binding("enter", "open", "Open", "Open the run under the cursor."),
-    _binding("n", "new", "New", "Start a run."),
+    new_run_key("runs"),
     _binding("slash", "filter", "Filter", "Filter the runs: variant=tanh lr>=0.01 best>60 is:running tag:x."),
     _binding("s", "sort", "Sort", "Choose a column to sort by; the same again turns the order round."),
     _binding("space", "mark", "Mark", "Mark or unmark the run, and go one down."),

@@ -294,10 +294,6 @@ class RunsScreen(Screen[None]):
         else:
             self._alexnet.open_run(row.id)
 
-    def action_new(self) -> None:
-        """Start a run."""
-        self._alexnet.open_new_run()
-
     def action_duplicate(self) -> None:
         """Start a run like this one."""
         if row := self.table.row:

@@ -66,6 +66,7 @@ class Band(msgspec.Struct, frozen=True):
         low: Lower edge of the band.
         high: Upper edge of the band.
         num_seeds: Curves that went into it.
+        is_cut: It ends with the shortest of them, while others go on.
     """
 
     x: Floats
@@ -73,6 +74,7 @@ class Band(msgspec.Struct, frozen=True):
     low: Floats
     high: Floats
     num_seeds: int
+    is_cut: bool = False
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -173,6 +175,7 @@ def band(curves: Sequence[tuple[Floats, Floats]], spread: Spread = Spread.RANGE)
         return Band(empty, empty, empty, empty, 0)
     low = max(float(x[0]) for x, _ in usable)
     high = min(float(x[-1]) for x, _ in usable)
+    is_cut = any(float(x[-1]) > high for x, _ in usable)
     grid = np.unique(np.concatenate([x for x, _ in usable]))
     grid = grid[(grid >= low) & (grid <= high)]
     if len(grid) > _MAX_GRID:
@@ -180,9 +183,9 @@ def band(curves: Sequence[tuple[Floats, Floats]], spread: Spread = Spread.RANGE)
     rows = np.array([np.interp(grid, x, y) for x, y in usable])
     mean = rows.mean(axis=0)
     if spread is Spread.RANGE:
-        return Band(grid, mean, rows.min(axis=0), rows.max(axis=0), len(usable))
+        return Band(grid, mean, rows.min(axis=0), rows.max(axis=0), len(usable), is_cut)
     deviation = rows.std(axis=0, ddof=1) if len(usable) > 1 else np.zeros(len(grid))
-    return Band(grid, mean, mean - deviation, mean + deviation, len(usable))
+    return Band(grid, mean, mean - deviation, mean + deviation, len(usable), is_cut)
 
 
 def _finite(x: Floats, y: Floats) -> tuple[Floats, Floats]:

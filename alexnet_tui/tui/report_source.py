@@ -34,7 +34,7 @@ class Source:
     names: tuple[str, ...] = ()
 
 
-OWN = Source("own", "Own runs (the reference runs, while none of your own is finished)")
+OWN = Source("own", "Own runs, or the reference runs until one is finished")
 
 
 def of_study(name: str) -> Source:

@@ -141,7 +141,9 @@ def new(
         protocol=protocol,
     )
     size = size_text(protocol, len(plan.variants), len(plan.seeds))
-    options.say(f"study {name}: {size}{_expected(store, plan)}. Next: {_command(store, 'run', name)}")
+    claims = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
+    options.say(f"study {name}: {size}{claims}{_expected(store, plan)}. Next: {_command(store, 'run', name)}")
+    options.say(f"plan's SHA-256: {plan.sha256}")
     return ExitCode.DONE
 
 

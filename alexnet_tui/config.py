@@ -150,18 +150,32 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         Spec(
             help="Learning rate: constant; plateau divides it by 10 when the error stalls, at most 3 times (the"
             " validation error, or the test error without --split holdout); step divides it by 10 after 50% and 75%"
-            " of the epochs.",
+            " of the epochs; inverse-time divides it by 1 + rate decay x updates so far.",
             group="optimisation",
-            choices=("constant", "plateau", "step"),
+            choices=("constant", "plateau", "step", "inverse-time"),
         ),
     ] = "constant"
+    rate_decay: Annotated[
+        float,
+        Spec(
+            help="Decay of the learning rate per update, with --schedule inverse-time alone: Keras' SGD(decay=...).",
+            group="optimisation",
+            low=0,
+            high=1,
+        ),
+    ] = 5e-4
     momentum: Annotated[
         float,
         Spec(help="Momentum of stochastic gradient descent.", group="optimisation", low=0, high=0.9999),
     ] = 0.9
     weight_decay: Annotated[
         float,
-        Spec(help="Decay of every weight, per unit of learning rate.", group="optimisation", low=0, high=1),
+        Spec(
+            help="Decay of every weight, per unit of learning rate; biases do not decay.",
+            group="optimisation",
+            low=0,
+            high=1,
+        ),
     ] = 5e-4
     batch_size: Annotated[
         int,
@@ -175,6 +189,15 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             choices=("none", "flip", "flip-crop", "paper"),
         ),
     ] = "flip"
+    preprocessing: Annotated[
+        str,
+        Spec(
+            help="standardise: mean 0 and standard deviation 1 per channel, as the study; mean: pixels from 0 to 255"
+            " less the mean training image, as the 2012 paper.",
+            group="data",
+            choices=("standardise", "mean"),
+        ),
+    ] = "standardise"
     split: Annotated[
         str,
         Spec(

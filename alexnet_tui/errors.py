@@ -3,6 +3,7 @@
 A message says what happened, where, and what to do; it is one or two sentences, never a traceback.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -34,6 +35,17 @@ class ConfigError(AlexnetTuiError):
         self.field = field
         self.reason = reason
         super().__init__(f"{field}: {reason}")
+
+
+class ClaimError(AlexnetTuiError):
+    """A file of claims cannot be used; every fault in it is named."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, path: Path | str, problems: Sequence[str]) -> None:
+        self.path = Path(path)
+        self.problems = tuple(problems)
+        super().__init__(f"{path}: {' '.join(problems)}")
 
 
 class UsageError(AlexnetTuiError):

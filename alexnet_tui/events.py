@@ -49,7 +49,8 @@ class Started(Event, tag="started"):
     """A trainer has loaded its data and built its network; what only it knows of the machine.
 
     `device_class` is what claims may not mix (``cpu``, or a GPU's name). `total_steps` counts updates of the
-    whole run. `versions` maps library to version; `fingerprint` says what exact numbers depend on.
+    whole run. `versions` maps library to version; `fingerprint` says what exact numbers depend on; `arithmetic`
+    is the version of this program's arithmetic, 0 in records from before there was one.
     """
 
     device: str
@@ -72,6 +73,7 @@ class Started(Event, tag="started"):
     epochs: Count = 0
     commit: str = ""
     pid: Count = 0
+    arithmetic: Count = 0
 
 
 class Resumed(Event, tag="resumed"):

@@ -25,12 +25,14 @@ class StudyProtocol(msgspec.Struct, frozen=True, kw_only=True):
         variants: The experiments it is about.
         settings: Hyperparameters that all its runs share.
         tried: Values of hyperparameters; every variant and seed is trained once with each of them.
+        claims: Name of the set of claims that its studies register, or empty.
     """
 
     summary: str
     variants: tuple[str, ...]
     settings: Mapping[str, Value] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     tried: Mapping[str, tuple[Value, ...]] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+    claims: str = ""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -49,6 +51,7 @@ PROTOCOLS: Mapping[str, StudyProtocol] = MappingProxyType(
         REPORT: StudyProtocol(
             summary="As the report: its four experiments with one learning rate.",
             variants=tuple(VARIANTS),
+            claims="study",
         ),
         # Krizhevsky et al. 2012, Figure 1; the rates are those of this program, the paper names none.
         BEST_LEARNING_RATE: StudyProtocol(

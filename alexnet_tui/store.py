@@ -54,6 +54,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         host: Where it was made.
         environment: The few variables that change results; nothing else is kept.
         study: Name of the study the run belongs to, or empty.
+        plan_sha256: Hash of that study's plan, or empty.
     """
 
     v: int = RECORD_VERSION
@@ -67,6 +68,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     environment: dict[str, str] = {}
     study: str = ""
+    plan_sha256: str = ""
 
 
 class _Versioned(msgspec.Struct, frozen=True):
@@ -105,7 +107,15 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def create(self, config: RunConfig, *, label: str = "", argv: Iterable[str] = (), study: str = "") -> RunRecord:
+    def create(
+        self,
+        config: RunConfig,
+        *,
+        label: str = "",
+        argv: Iterable[str] = (),
+        study: str = "",
+        plan_sha256: str = "",
+    ) -> RunRecord:
         """Make a run directory with its record; the run is then queued.
 
         Raises:
@@ -126,6 +136,7 @@ class Store:
                 host=platform.node(),
                 environment=safe_environment(),
                 study=study,
+                plan_sha256=plan_sha256,
             )
             write_atomic(self.root / run_id / "run.json", _pretty(record))
         except OSError as error:

@@ -1,10 +1,12 @@
-"""A study: a plan that fixes its runs in advance, and its files.
+"""A study: a plan that fixes its runs and its claims in advance, and its files.
 
 ``runs/studies/NAME.json`` is the plan, written once; the folder ``runs/studies/NAME/`` beside it holds what
 changes, and is `study_queue`'s.
 """
 
 import fcntl
+import hashlib
+import json
 import os
 import re
 import time
@@ -15,16 +17,19 @@ from typing import TypeVar
 
 import msgspec
 
-from alexnet_tui import __version__, advice
-from alexnet_tui.config import RunConfig
+from alexnet_tui import __version__, advice, registered_claims
+from alexnet_tui.config import RunConfig, Value
 from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import read_small, reason_of, write_atomic
-from alexnet_tui.protocols import REPORT, plan_configs
+from alexnet_tui.protocols import PROTOCOLS, REPORT, plan_configs
+from alexnet_tui.registered_claims import ALPHA, RULES_VERSION, Claim
 from alexnet_tui.store import Store
 from alexnet_tui.text import printable, quoted
+from alexnet_tui.variants import VARIANTS
 
 STUDIES = "studies"
-PLAN_VERSION = 1
+PLAN_VERSION = 2
+"""1 had no claims, no groups and no hash."""
 MAX_CELLS = 1000
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _T = TypeVar("_T")
@@ -45,6 +50,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         label: Label of every run, or empty.
         package_version: Version of the program that wrote the plan.
         protocol: Name of the protocol it follows.
+        rules: Version of the rules by which its claims are judged; 0 in plans that register none.
+        alpha: Probability, over all its claims, of calling one supported that is not.
+        claims: What is to be judged, in full.
+        groups: Variant to the hyperparameters that make it differ from the baseline.
+        sha256: Hash of all the rest; see `plan_hash`.
     """
 
     v: int = PLAN_VERSION
@@ -57,6 +67,22 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""
     package_version: str = __version__
     protocol: str = REPORT
+    rules: int = 0
+    alpha: float = ALPHA
+    claims: list[Claim] = []
+    groups: dict[str, dict[str, Value]] = {}
+    sha256: str = ""
+
+
+def plan_hash(content: Mapping[str, object]) -> str:
+    """SHA-256 over the canonical JSON of a plan without its ``sha256``: sorted keys, no blanks, UTF-8.
+
+    Args:
+        content: The plan as decoded JSON, fields unknown to this version included.
+    """
+    rest = {name: value for name, value in content.items() if name != "sha256"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def plan(
@@ -87,6 +113,7 @@ def plan(
     """
     fields = dict(overrides or {})
     configs = plan_configs(protocol, variants, seeds, fields)
+    claims = registered_claims.load(PROTOCOLS[protocol].claims) if PROTOCOLS[protocol].claims else []
     return _write_plan(
         store,
         Plan(
@@ -98,6 +125,9 @@ def plan(
             configs=configs,
             label=label,
             protocol=protocol,
+            rules=RULES_VERSION if claims else 0,
+            claims=claims,
+            groups={name: dict(VARIANTS[name].settings) for name in variants},
         ),
     )
 
@@ -203,6 +233,7 @@ def _write_plan(store: Store, plan: Plan) -> Plan:
     with turn(store):
         if path.exists():
             raise UsageError(f"there is a study {quoted(plan.name)} already, and plans do not change.")
+        plan = msgspec.structs.replace(plan, sha256=plan_hash(msgspec.to_builtins(plan)))
         write(path, msgspec.to_builtins(plan))
     return plan
 

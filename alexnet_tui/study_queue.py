@@ -142,7 +142,9 @@ def prepare_runs(store: Store, plan: study.Plan, argv: Sequence[str] = ()) -> li
         for index, config in enumerate(plan.configs):
             if index not in run_ids:
                 command = argv or ("alexnet-tui", "study", "run", plan.name)
-                run_ids[index] = store.create(config, label=plan.label, argv=command, study=plan.name).id
+                run_ids[index] = store.create(
+                    config, label=plan.label, argv=command, study=plan.name, plan_sha256=plan.sha256
+                ).id
         folder = study.study_folder(store, plan.name)
         study.write(folder / _CELLS_FILE, {str(index): run_id for index, run_id in sorted(run_ids.items())})
     return [run_ids[index] for index in range(len(plan.configs))]

@@ -38,6 +38,7 @@ FORMAT: dict[str, list[str]] = {
         "epochs",
         "commit",
         "pid",
+        "arithmetic",
     ],
     "resumed": ["epoch", "step", "checkpoint", "bit_exact", "reason"],
     "step": ["epoch", "step", "train_loss", "train_accuracy", "learning_rate", "images_per_second"],

@@ -32,6 +32,7 @@ RECORD_KEYS = [
     "host",
     "environment",
     "study",
+    "plan_sha256",
 ]
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
 import random
@@ -41,6 +42,28 @@ def plan(store: Store) -> Iterator[study.Plan]:
     for run_id in store.ids():
         with contextlib.suppress(LaunchError):  # It left by itself meanwhile.
             local.kill(store, run_id)
+
+
+def test_a_plan_registers_its_claims_under_a_hash_that_anyone_can_recompute(store: Store, plan: study.Plan) -> None:
+    content = json.loads((store.root / "studies" / "report.json").read_text())
+    assert [claim["metric"] for claim in content["claims"]] == ["gap", "t25", "final_test"]
+    assert (content["rules"], content["alpha"]) == (2, 0.05)
+    assert content["groups"] == {"baseline": {}, "tanh": {"activation": "tanh"}}
+    rest = {name: value for name, value in content.items() if name != "sha256"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    assert content["sha256"] == plan.sha256 == hashlib.sha256(canonical).hexdigest() == study.plan_hash(content)
+    content["claims"][2]["smallest_effect"] = 0.1
+    assert study.plan_hash(content) != plan.sha256
+    assert {store.record(one).plan_sha256 for one in study_queue.prepare_runs(store, plan)} == {plan.sha256}
+
+
+def test_plans_of_the_first_version_stay_readable(store: Store, plan: study.Plan) -> None:
+    path = store.root / "studies" / "report.json"
+    content = json.loads(path.read_text())
+    old = {name: content[name] for name in ("name", "created", "variants", "seeds", "configs", "protocol")}
+    path.write_text(json.dumps({**old, "v": 1}))
+    found = study.load(store, "report")
+    assert (found.configs, found.claims, found.rules, found.sha256) == (plan.configs, [], 0, "")
 
 
 def work(store: Store, plan: study.Plan, script: str = "normal", **options: object) -> list[study_queue.Cell]:

@@ -1,6 +1,6 @@
 """The data set as tensors on the device, and batches cut from it.
 
-The pixels live on the device as uint8; a batch is gathered, augmented and standardised as whole tensors.
+The pixels live on the device as uint8; a batch is gathered, augmented and preprocessed as whole tensors.
 
 Legend: N images, C channels, H and W pixels.
 """
@@ -25,6 +25,7 @@ from alexnet_tui.variants import FRONT_ENDS
 _SPLIT_SEED = 2012
 _CROP_PADDING = 4
 _COLOUR_CHUNK = 200
+_MEAN_CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class BatchMaker:
     Args:
         train: The images trained on; their pixels give the PCA colours.
         moments: Their mean and standard deviation per channel as fractions of 255, which standardise all images.
-        config: Names the augmentation and the front end.
+        config: Names the preprocessing, the augmentation and the front end.
         placement: Device and precision of the batches.
     """
 
@@ -115,15 +116,20 @@ class BatchMaker:
         self._augmentation = config.augmentation
         self._size = FRONT_ENDS[config.front_end].image_size
         device = placement.device
-        self._mean = torch.tensor(moments[0], device=device).view(1, 3, 1, 1) * 255
-        self._deviation = torch.tensor(moments[1], device=device).view(1, 3, 1, 1) * 255
+        self._mean: Tensor  # (1, C, 1, 1) or (1, C, H, W), in grey levels
+        self._deviation: Tensor | None = None
+        if config.preprocessing == "mean":
+            self._mean = mean_image(train.pixels_NCHW)
+        else:
+            self._mean = torch.tensor(moments[0], device=device).view(1, 3, 1, 1) * 255
+            self._deviation = torch.tensor(moments[1], device=device).view(1, 3, 1, 1) * 255
         self._components: Tensor | None = None
         if config.augmentation == "paper":
             self._components = colour_components(train.pixels_NCHW).to(device)
 
     def training(self, pixels_NCHW: Tensor, generator: Generator) -> Tensor:
-        """A standardised and augmented batch (N, C, size, size) in the network's precision."""
-        images = self._standardise(pixels_NCHW, colour_generator=generator)
+        """A preprocessed and augmented batch (N, C, size, size) in the network's precision."""
+        images = self._centre(pixels_NCHW, colour_generator=generator)
         if self._augmentation in ("flip-crop", "paper"):
             images = self._shift(images, generator)
         images = self._fit(images)
@@ -132,14 +138,15 @@ class BatchMaker:
         return self._finish(images)
 
     def evaluation(self, pixels_NCHW: Tensor) -> Tensor:
-        """A standardised batch, the centre of each image."""
-        return self._finish(self._fit(self._standardise(pixels_NCHW)))
+        """A preprocessed batch, the centre of each image."""
+        return self._finish(self._fit(self._centre(pixels_NCHW)))
 
-    def _standardise(self, pixels_NCHW: Tensor, colour_generator: Generator | None = None) -> Tensor:
+    def _centre(self, pixels_NCHW: Tensor, colour_generator: Generator | None = None) -> Tensor:
         images = pixels_NCHW.float()
         if self._components is not None and colour_generator is not None:
             images = augment.pca_colour(images, self._components, colour_generator)
-        return images.sub_(self._mean).div_(self._deviation)
+        images.sub_(self._mean)
+        return images if self._deviation is None else images.div_(self._deviation)
 
     def _shift(self, images_NCHW: Tensor, generator: Generator) -> Tensor:
         """A random window: of the network's size where images are larger, else with a padded border."""
@@ -157,6 +164,19 @@ class BatchMaker:
 
     def _finish(self, images_NCHW: Tensor) -> Tensor:
         return images_NCHW.to(self._placement.dtype, memory_format=torch.channels_last)
+
+
+def mean_image(pixels_NCHW: Tensor) -> Tensor:
+    """Mean of all images, pixel by pixel, in grey levels, (1, C, H, W).
+
+    Source: Krizhevsky et al. 2012, section 2: "subtracting the mean activity over the training set from each pixel".
+    """
+    # Sums of whole numbers below 2**53 are exact in any order; an Apple GPU has no float64.
+    exact = torch.int64 if pixels_NCHW.device.type == "mps" else torch.float64
+    total = torch.zeros(pixels_NCHW.shape[1:], dtype=exact, device=pixels_NCHW.device)
+    for chunk in pixels_NCHW.split(_MEAN_CHUNK):
+        total += chunk.to(exact).sum(0)
+    return (total.cpu().double() / len(pixels_NCHW)).float().to(pixels_NCHW.device)[None]
 
 
 def colour_components(pixels_NCHW: Tensor, max_images: int = 10_000) -> Tensor:

@@ -14,8 +14,11 @@ import torch
 from alexnet_tui.config import RunConfig
 from alexnet_tui.errors import DeviceError
 
-ARITHMETIC = 2
-"""Raised whenever a change of this program changes numbers; part of the fingerprint."""
+ARITHMETIC = 3
+"""Version of what decides numbers: raised whenever a change of this program changes losses or weights.
+
+`tests/train/test_arithmetic.py` compares the losses of a few updates with stored ones.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -133,7 +133,6 @@ class Trainer:
         """The updates left in this epoch; early out when asked to stop, or when it cannot go on."""
         self.network.train()
         order = epoch_order(len(self.data.train), self.config.seed, self.epoch).to(self.placement.device)
-        learning_rate = self.schedule.learning_rate(self.epoch)
         while self.step_in_epoch < self.steps_per_epoch and not self._should_stop():
             start = time.perf_counter()
             first = self.step_in_epoch * self.config.batch_size
@@ -141,6 +140,7 @@ class Trainer:
             # On a CPU a look at the loss is free; elsewhere it would wait for the device at every step.
             if self._loss_is_at_hand and not math.isfinite(float(measured_2[0])):
                 return self._diverged(f"loss {float(measured_2[0])} in step {self.step + 1}, before the update")
+            learning_rate = self.schedule.learning_rate(self.epoch, self.step)
             self.optimizer.step(learning_rate)
             self.step += 1
             self.step_in_epoch += 1
@@ -212,7 +212,7 @@ class Trainer:
             test_accuracy=measured["test"][1],
             val_loss=ev.number(val[0]) if val else None,
             val_accuracy=val[1] if val else None,
-            learning_rate=self.schedule.learning_rate(self.epoch),
+            learning_rate=self.schedule.learning_rate(self.epoch, self.step - 1),
             train_seconds=round(self.train_seconds, 3),
             elapsed_seconds=round(self.elapsed_seconds, 3),
             images_per_second=round(self.epoch * len(self.data.train) / seconds, 1),

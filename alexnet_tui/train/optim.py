@@ -1,5 +1,7 @@
 """Stochastic gradient descent with float32 master weights, and the learning-rate schedules."""
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -12,19 +14,20 @@ _MAX_PLATEAUS = 3
 
 
 class MasterSGD:
-    """v <- momentum * v - rate * (gradient + decay * w); w <- w + v, in float32.
+    """v <- momentum * v - rate * (gradient + decay * w); w <- w + v, in float32; biases do not decay.
 
     The network may hold bfloat16 copies of the weights: each step reads their gradients, updates the float32
     masters, and rounds the result back. Small updates are then not lost to rounding. On a CPU the arrays are
     walked in pieces that fit the cache, which halves the time of a step that is bound by memory.
 
-    Source: Krizhevsky et al. 2012, section 5 (learning rate inside the velocity, decay inside the rate).
+    Source: Krizhevsky et al. 2012, section 5 (learning rate inside the velocity, decay inside the rate). The
+    paper's rule is about weights; its code, cuda-convnet, and Keras' kernel regularisers leave biases alone.
 
     Args:
         parameters: The network's parameters, in the network's precision.
         masters: Their float32 values, in the same order.
         momentum: Share of the velocity kept.
-        weight_decay: Decay per unit of learning rate.
+        weight_decay: Decay of weights, tensors of two dimensions or more, per unit of learning rate.
     """
 
     def __init__(
@@ -34,7 +37,7 @@ class MasterSGD:
         self.masters = masters
         self.velocities = [torch.zeros_like(master) for master in masters]
         self._momentum = momentum
-        self._weight_decay = weight_decay
+        self._decays = [weight_decay if master.dim() > 1 else 0.0 for master in masters]
         self._walks_in_pieces = masters[0].device.type == "cpu"
 
     @torch.no_grad()
@@ -42,7 +45,7 @@ class MasterSGD:
         """Update every weight from its gradient and forget the gradients."""
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         if self._walks_in_pieces:
-            for rows in zip(self.parameters, gradients, self.masters, self.velocities, strict=True):
+            for rows in zip(self.parameters, gradients, self.masters, self.velocities, self._decays, strict=True):
                 self._update(*rows, learning_rate)
         else:
             self._update_at_once(gradients, learning_rate)
@@ -62,18 +65,22 @@ class MasterSGD:
         full = [gradient.float() for gradient in gradients]
         torch._foreach_mul_(self.velocities, self._momentum)
         torch._foreach_add_(self.velocities, full, alpha=-learning_rate)
-        torch._foreach_add_(self.velocities, self.masters, alpha=-learning_rate * self._weight_decay)
+        decayed = [index for index, decay in enumerate(self._decays) if decay]
+        if decayed:
+            velocities, weights = ([tensors[index] for index in decayed] for tensors in (self.velocities, self.masters))
+            torch._foreach_add_(velocities, weights, alpha=-learning_rate * self._decays[decayed[0]])
         torch._foreach_add_(self.masters, self.velocities)
         if self.parameters[0].data_ptr() != self.masters[0].data_ptr():
             torch._foreach_copy_([parameter.data for parameter in self.parameters], self.masters)
 
     def _update(
-        self, parameter: Tensor, gradient: Tensor, master: Tensor, velocity: Tensor, learning_rate: float
+        self, parameter: Tensor, gradient: Tensor, master: Tensor, velocity: Tensor, decay: float, learning_rate: float
     ) -> None:
         flat = [_flat(tensor, parameter) for tensor in (gradient, master, velocity, parameter)]
-        decay = -learning_rate * self._weight_decay
         for g, w, v, p in zip(*(tensor.split(_CPU_CHUNK) for tensor in flat), strict=True):
-            v.mul_(self._momentum).add_(g, alpha=-learning_rate).add_(w, alpha=decay)
+            v.mul_(self._momentum).add_(g, alpha=-learning_rate)
+            if decay:
+                v.add_(w, alpha=-learning_rate * decay)
             w.add_(v)
             if p.data_ptr() != w.data_ptr():
                 p.copy_(w)
@@ -87,7 +94,7 @@ def _flat(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 class Schedule:
-    """The learning rate of each epoch.
+    """The learning rate of each update.
 
     Args:
         config: Names the schedule and the first rate.
@@ -97,20 +104,32 @@ class Schedule:
     def __init__(self, config: RunConfig, errors: list[float] | None = None) -> None:
         self._config = config
         self.errors: list[float] = errors or []
+        self._divisor: Callable[[int, int], float] = self._divisors()[config.schedule]
 
     def add(self, error: float) -> None:
-        """Tell the error after an epoch; `plateau` looks at nothing else."""
+        """Note the error after an epoch; `plateau` looks at nothing else."""
         self.errors.append(error)
 
-    def learning_rate(self, epoch: int) -> float:
-        """The rate during `epoch`, counted from 1."""
-        drops = {
-            "constant": lambda: 0,
-            "step": lambda: sum(2 * epoch - 2 >= self._config.epochs * half for half in (1.0, 1.5)),
-            "plateau": lambda: count_plateaus(self.errors[: epoch - 1]),
-        }[self._config.schedule]()
-        rate = self._config.learning_rate
-        return rate / 10**drops if drops else rate
+    def learning_rate(self, epoch: int, update: int) -> float:
+        """The rate of one update.
+
+        Args:
+            epoch: Its epoch, counted from 1.
+            update: Its number in the whole run, counted from 0.
+        """
+        divisor = self._divisor(epoch, update)
+        return self._config.learning_rate / divisor if divisor != 1 else self._config.learning_rate
+
+    def _divisors(self) -> Mapping[str, Callable[[int, int], float]]:
+        """Schedule to the number that divides the first rate, as a function of epoch and update."""
+        config = self._config
+        return {
+            "constant": lambda epoch, update: 1,
+            "step": lambda epoch, update: 10 ** sum(2 * epoch - 2 >= config.epochs * half for half in (1.0, 1.5)),
+            "plateau": lambda epoch, update: 10 ** count_plateaus(self.errors[: epoch - 1]),
+            # Keras' `SGD(decay=...)` until 2022: rate / (1 + decay * iterations).
+            "inverse-time": lambda epoch, update: 1 + config.rate_decay * update,
+        }
 
 
 def count_plateaus(errors: list[float]) -> int:

@@ -16,7 +16,7 @@ from alexnet_tui.history import RunHistory
 from alexnet_tui.provenance import package_commit
 from alexnet_tui.text import printable
 from alexnet_tui.train import checkpoint, data
-from alexnet_tui.train.device import Placement, place, versions
+from alexnet_tui.train.device import ARITHMETIC, Placement, place, versions
 from alexnet_tui.train.loop import Trainer
 from alexnet_tui.variants import FRONT_ENDS, num_parameters
 
@@ -127,6 +127,7 @@ def _started(trainer: Trainer, dataset: datasets.Dataset) -> ev.Started:
         epochs=config.epochs,
         commit=package_commit(),
         pid=os.getpid(),
+        arithmetic=ARITHMETIC,
     )
 
 

@@ -56,6 +56,13 @@ def test_what_is_held_out_never_enters_standardisation_or_colours() -> None:
         assert torch.equal(dark, bright)
 
 
+def test_mean_preprocessing_subtracts_the_mean_training_image_and_nothing_else() -> None:
+    parts = prepared(preprocessing="mean", augmentation="none")
+    pixels = parts.train.pixels_NCHW.numpy().astype(np.float64)
+    batch = parts.batches.evaluation(parts.train.pixels_NCHW[:20]).numpy()
+    np.testing.assert_allclose(batch, pixels[:20] - pixels.mean(0), atol=1e-4)
+
+
 def test_moments_are_those_a_data_set_states_of_itself() -> None:
     pixels = np.asarray(dataset(count=2300).train.images)
     means, deviations = channel_moments(pixels)

@@ -55,11 +55,16 @@ def numbers(events: list[ev.Event]) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for event in events:
         if isinstance(event, ev.Step):
-            rows.append((event.epoch, event.step, event.train_loss, event.train_accuracy))
+            rows.append((event.epoch, event.step, event.train_loss, event.train_accuracy, event.learning_rate))
         if isinstance(event, ev.Epoch):
             rows.append((event.epoch, event.step, event.train_loss, event.train_eval_loss, event.test_loss))
             rows.append((event.train_accuracy, event.train_eval_accuracy, event.test_accuracy, event.val_loss))
     return rows
+
+
+def never() -> bool:
+    """Asked to stop: no."""
+    return False
 
 
 def stop_before(poll: int) -> Callable[[], bool]:
@@ -98,14 +103,15 @@ def test_same_seed_same_numbers_and_another_seed_other_numbers(tmp_path: Path, p
 # Three updates, evaluation of two sets: polls 1-4 are in training, 5-7 in and around evaluation, 9 in epoch 2.
 @pytest.mark.parametrize("poll", [2, 3, 5, 6, 9])
 def test_stop_and_resume_ends_with_the_weights_of_an_unbroken_run(tmp_path: Path, poll: int) -> None:
-    whole = trainer(tmp_path / "whole")
+    fields = {"schedule": "inverse-time", "rate_decay": "0.5"}  # Its rate depends on the number of the update.
+    whole = trainer(tmp_path / "whole", never, **fields)
     expected = numbers(list(whole.fit()))
-    broken = trainer(tmp_path / "broken", stop_before(poll))
+    broken = trainer(tmp_path / "broken", stop_before(poll), **fields)
     first_part = list(broken.fit())
     assert isinstance(first_part[-1], ev.Stopped)
     state = checkpoint.load_newest(tmp_path / "broken" / "checkpoints", [])
     assert state is not None
-    resumed = trainer(tmp_path / "broken")
+    resumed = trainer(tmp_path / "broken", never, **fields)
     resumed.restore(state)
     assert numbers(first_part) + numbers(list(resumed.fit())) == expected
     for mine, theirs in zip(resumed.optimizer.masters, whole.optimizer.masters, strict=True):
@@ -146,7 +152,7 @@ def test_training_learns(tmp_path: Path) -> None:
     subject = trainer(
         tmp_path,
         train_images="64",
-        epochs="40",
+        epochs="50",
         dropout="0",
         init="he",
         augmentation="none",

@@ -8,13 +8,15 @@ from alexnet_tui.config import RunConfig
 from alexnet_tui.train.optim import MasterSGD, Schedule, count_plateaus
 
 
-def test_float32_equals_torchs_sgd_at_a_constant_rate() -> None:
+def test_float32_equals_torchs_sgd_with_weight_decay_on_weights_alone() -> None:
     torch.manual_seed(0)
     ours = [nn.Parameter(torch.randn(7, 5)), nn.Parameter(torch.randn(4, 3, 3, 3).contiguous())]
     ours[1] = nn.Parameter(ours[1].detach().contiguous(memory_format=torch.channels_last))
+    ours.append(nn.Parameter(torch.randn(5)))  # A bias, which does not decay.
     theirs = [nn.Parameter(parameter.detach().clone()) for parameter in ours]
     optimizer = MasterSGD(ours, [parameter.data for parameter in ours], 0.9, 5e-4)
-    reference = torch.optim.SGD(theirs, lr=0.01, momentum=0.9, weight_decay=5e-4)
+    groups: list[dict[str, object]] = [{"params": theirs[:2]}, {"params": theirs[2:], "weight_decay": 0.0}]
+    reference = torch.optim.SGD(groups, lr=0.01, momentum=0.9, weight_decay=5e-4)
     for _ in range(20):
         for mine, other in zip(ours, theirs, strict=True):
             gradient = torch.randn(mine.shape)
@@ -28,7 +30,7 @@ def test_float32_equals_torchs_sgd_at_a_constant_rate() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_form_for_gpus_computes_the_same(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
-    start = [torch.randn(7, 5), torch.randn(4, 3, 3, 3).contiguous(memory_format=torch.channels_last)]
+    start = [torch.randn(7, 5), torch.randn(4, 3, 3, 3).contiguous(memory_format=torch.channels_last), torch.randn(4)]
     gradients = [torch.randn(tensor.shape).to(dtype) for tensor in start]
     results = []
     for in_pieces in (True, False):
@@ -62,19 +64,25 @@ def schedule(**fields: str) -> Schedule:
 
 
 def test_constant_schedule() -> None:
-    assert {schedule().learning_rate(epoch) for epoch in (1, 50, 100)} == {0.01}
+    assert {schedule().learning_rate(epoch, 391 * epoch) for epoch in (1, 50, 100)} == {0.01}
 
 
 def test_step_schedule_drops_after_half_and_three_quarters() -> None:
-    rates = [schedule(schedule="step", epochs="8").learning_rate(epoch) for epoch in range(1, 9)]
+    rates = [schedule(schedule="step", epochs="8").learning_rate(epoch, 0) for epoch in range(1, 9)]
     assert rates == pytest.approx([1e-2] * 4 + [1e-3] * 2 + [1e-4] * 2)
+
+
+def test_inverse_time_schedule_is_that_of_keras() -> None:
+    inverse = schedule(schedule="inverse-time", learning_rate="0.02", rate_decay="0.001")
+    rates = [inverse.learning_rate(1, update) for update in (0, 1, 1000, 39_099)]
+    assert rates == pytest.approx([0.02, 0.02 / 1.001, 0.01, 0.02 / 40.099])
 
 
 def test_plateau_drops_ten_epochs_after_the_last_progress_and_three_times_at_most() -> None:
     plateau = schedule(schedule="plateau")
     for epoch in range(60):
         plateau.add(0.5 if epoch else 0.6)
-    assert plateau.learning_rate(12) == pytest.approx(0.01)
-    assert plateau.learning_rate(13) == pytest.approx(0.001)
+    assert plateau.learning_rate(12, 0) == pytest.approx(0.01)
+    assert plateau.learning_rate(13, 0) == pytest.approx(0.001)
     assert count_plateaus([0.5] * 100) == 3
     assert count_plateaus([1 / (1 + epoch) for epoch in range(100)]) == 0

@@ -14,9 +14,10 @@ from pathlib import Path
 import fake_trainer
 import pytest
 
-from alexnet_tui import cli, datasets
+from alexnet_tui.cli import main as cli
+from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local
-from alexnet_tui.store import Store
+from alexnet_tui.runs.store import Store
 
 
 def on_a_terminal(*arguments: str, columns: int = 80) -> list[str]:

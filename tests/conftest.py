@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tui.store import Store
+from alexnet_tui.runs.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest_plugins = ["cli_caller"]

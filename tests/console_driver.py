@@ -9,9 +9,9 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from alexnet_tui.store import Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.app import AlexnetApp
-from alexnet_tui.tui.runs_screen import RunsScreen
+from alexnet_tui.tui.screens.runs.screen import RunsScreen
 
 
 def driven(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

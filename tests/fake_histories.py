@@ -4,10 +4,10 @@ import math
 
 from fake_runs import started
 
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
-from alexnet_tui.history import EPOCH_COLUMNS, RunHistory
-from alexnet_tui.store import RunRecord
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
+from alexnet_tui.runs.store import RunRecord
 
 EPOCHS = 20
 

@@ -5,9 +5,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
-from alexnet_tui.store import EVENTS_FILE, RunRecord, Store
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs import event_log
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
 
 
 def started(config: RunConfig, **changes: object) -> ev.Started:
@@ -104,9 +105,9 @@ class open_writer:
 
     def __init__(self, directory: Path, *, attempt: int = 1, next_seq: int = 0) -> None:
         self._descriptor = os.open(directory / EVENTS_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._writer = ev.EventWriter(self._descriptor, attempt=attempt, next_seq=next_seq)
+        self._writer = event_log.EventWriter(self._descriptor, attempt=attempt, next_seq=next_seq)
 
-    def __enter__(self) -> ev.EventWriter:
+    def __enter__(self) -> event_log.EventWriter:
         return self._writer
 
     def __exit__(self, *_: object) -> None:

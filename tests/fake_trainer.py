@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 from fake_runs import curve, started
 
-from alexnet_tui import events as ev
 from alexnet_tui.files import STOP_SIGNALS, take_lock, write_owner
-from alexnet_tui.store import EventReader, RunRecord
+from alexnet_tui.runs import event_log
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.store import EventReader, RunRecord
 
 _num_signals = 0
 
@@ -33,7 +34,7 @@ class Player:
         self.record = msgspec.json.decode((directory / "run.json").read_bytes(), type=RunRecord)
         past = EventReader(directory / "events.jsonl").read_new()
         attempts = [event.attempt for event in past]
-        self.writer = ev.EventWriter(
+        self.writer = event_log.EventWriter(
             1, attempt=max(attempts, default=0) + 1, next_seq=max((e.seq for e in past), default=-1) + 1
         )
         self.first_epoch = max((e.epoch for e in past if isinstance(e, ev.Checkpoint)), default=0) + 1

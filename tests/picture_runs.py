@@ -17,11 +17,12 @@ from pathlib import Path
 import msgspec
 from fake_runs import started
 
-from alexnet_tui import data_catalog, pixel_cache
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.datasets import cache as pixel_cache
+from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.files import take_lock
-from alexnet_tui.store import EVENTS_FILE, Notes, RunRecord, Store
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.store import EVENTS_FILE, Notes, RunRecord, Store
 
 NOW = 1_773_500_960.0  # 14 March 2026, 15:09:20 UTC
 HOST = "workstation"

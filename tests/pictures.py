@@ -19,9 +19,9 @@ from console_driver import Driver
 from picture_runs import HOST, NOW, SEEDS, SHAPES
 from svg_screen import to_svg
 
-from alexnet_tui.store import Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.app import AlexnetApp
-from alexnet_tui.tui.report_screen import ReportScreen
+from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.themes import DARK, LIGHT
 
 SIZES = ((160, 45), (80, 24))

@@ -9,8 +9,8 @@ from pathlib import Path
 import fake_runs
 import pytest
 
-from alexnet_tui.config import RunConfig
-from alexnet_tui.store import Store
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.store import Store
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "torchvision", "textual", "numpy", "PIL", "pydantic"}
@@ -33,7 +33,9 @@ def loaded(code: str) -> set[str]:
 
 def of_command(*arguments: str) -> set[str]:
     command = f"main({list(arguments)!r})"
-    return loaded(f"from alexnet_tui.cli import main\ntry: {command}\nexcept SystemExit as end: assert not end.code")
+    return loaded(
+        f"from alexnet_tui.cli.main import main\ntry: {command}\nexcept SystemExit as end: assert not end.code"
+    )
 
 
 @pytest.fixture
@@ -56,18 +58,21 @@ def test_looking_at_runs_loads_neither_torch_nor_textual_nor_numpy(runs_dir: str
     "module",
     [
         "errors",
-        "variants",
-        "config",
-        "events",
         "text",
         "files",
-        "store",
-        "history",
-        "paper",
-        "stats",
-        "claims",
+        "paths",
+        "config.architecture",
+        "config.variants",
+        "config.hyperparameters",
+        "runs.events",
+        "runs.event_log",
+        "runs.store",
+        "runs.history",
+        "analysis.published",
+        "analysis.stats",
+        "analysis.claims",
         "launch.local",
-        "launch.describe",
+        "launch.probe",
     ],
 )
 def test_vocabulary_record_and_claims_need_neither_torch_nor_a_terminal(module: str) -> None:
@@ -83,16 +88,17 @@ def test_the_console_never_loads_torch() -> None:
 
 
 def test_the_console_begins_without_what_its_first_screen_does_not_show() -> None:
-    places = ("new_run", "run", "compare", "report", "queue", "help")
-    unseen = [f"alexnet_tui.tui.{place}_screen" for place in places]
+    places = ("new_run", "run", "compare", "report", "studies")
+    unseen = [f"alexnet_tui.tui.screens.{place}.screen" for place in places]
     unseen += [
         "json",
-        "alexnet_tui.tui.dialogs",
-        "alexnet_tui.tui.chart",
-        "alexnet_tui.report",
-        "alexnet_tui.cli_commands",
+        "alexnet_tui.tui.widgets.help",
+        "alexnet_tui.tui.widgets.dialogs",
+        "alexnet_tui.tui.charts.widget",
+        "alexnet_tui.report.build",
+        "alexnet_tui.cli.app",
     ]
-    code = "import sys, alexnet_tui.cli, alexnet_tui.tui.app"
+    code = "import sys, alexnet_tui.cli.main, alexnet_tui.tui.app"
     assert not loaded(code) & {"numpy", "typer", "psutil", "torch"}
     assert loaded(f"{code}\nassert not sys.modules.keys() & set({unseen!r})")
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from alexnet_tui.config import SPECS, default_of, format_value, option_name, range_text
+from alexnet_tui.config.hyperparameters import SPECS, default_of, format_value, option_name, range_text
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 TABLE = "<!-- hyperparameters -->\n", "<!-- end of hyperparameters -->"

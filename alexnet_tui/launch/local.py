@@ -29,7 +29,7 @@ from alexnet_tui.files import (
     write_atomic,
     write_owner,
 )
-from alexnet_tui.store import EVENTS_FILE, LOG_FILE, RECORD_VERSION, Store
+from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, RECORD_VERSION, Store
 from alexnet_tui.text import printable
 
 TRAINER = (sys.executable, "-m", "alexnet_tui.train")

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from alexnet_tui import events as ev
 from alexnet_tui.errors import AlexnetTuiError, CheckpointError, DatasetError, DeviceError, ExitCode, RunBusyError
 from alexnet_tui.files import LOCK_VARIABLE, STOP_SIGNALS, reason_of, take_lock, write_owner
-from alexnet_tui.history import RunHistory
-from alexnet_tui.store import EVENTS_FILE, EventReader, Store
+from alexnet_tui.runs import event_log
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.store import EVENTS_FILE, EventReader, Store
 from alexnet_tui.text import printable
 
 if TYPE_CHECKING:
@@ -85,12 +86,12 @@ def _train(directory: Path, descriptor: int, stop: StopRequest, *, from_scratch:
         return error.exit_code
     if isinstance(history.final, ev.Finished):
         return ExitCode.DONE
-    writer = ev.EventWriter(descriptor, attempt=history.attempts + 1, next_seq=history.next_seq)
+    writer = event_log.EventWriter(descriptor, attempt=history.attempts + 1, next_seq=history.next_seq)
     try:
         return _run(directory, writer, history, stop, from_scratch)
     except OSError as error:
         traceback.print_exc()
-        full = error.errno in ev.FULL_DISK
+        full = error.errno in event_log.FULL_DISK
         message = f"The run's events could not be written ({reason_of(error)}) in {directory}. Free space and resume."
         return _fail(writer, "disk_full" if full else "error", message if full else str(error))
     except AlexnetTuiError as error:
@@ -102,7 +103,9 @@ def _train(directory: Path, descriptor: int, stop: StopRequest, *, from_scratch:
         return _fail(writer, *_explain(error))
 
 
-def _run(directory: Path, writer: ev.EventWriter, history: RunHistory, stop: StopRequest, from_scratch: bool) -> int:
+def _run(
+    directory: Path, writer: event_log.EventWriter, history: RunHistory, stop: StopRequest, from_scratch: bool
+) -> int:
     # Here, not above: a refused or finished run does not pay for loading torch.
     from alexnet_tui.train.session import open_session
 
@@ -120,7 +123,7 @@ def _run(directory: Path, writer: ev.EventWriter, history: RunHistory, stop: Sto
     return ExitCode.TERMINATED if isinstance(final, ev.Stopped) else ExitCode.TRAINING_FAILED
 
 
-def _save_predictions(session: "Session", directory: Path, writer: ev.EventWriter) -> None:
+def _save_predictions(session: "Session", directory: Path, writer: event_log.EventWriter) -> None:
     """The run is complete without them: a full disk here is a warning."""
     try:
         session.save_predictions(directory)
@@ -161,7 +164,7 @@ def _peak_memory() -> str:
     return f" after {peak / 2**30:.1f} GiB on the GPU" if peak else ""
 
 
-def _fail(writer: ev.EventWriter, reason: str, message: str) -> int:
+def _fail(writer: event_log.EventWriter, reason: str, message: str) -> int:
     with contextlib.suppress(OSError):
         writer.write(ev.Failed(reason=reason, message=printable(message, 500)))
     return ExitCode.TRAINING_FAILED

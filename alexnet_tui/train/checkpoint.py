@@ -20,7 +20,7 @@ from torch import Tensor
 
 from alexnet_tui.errors import CheckpointError
 from alexnet_tui.files import sync_directory
-from alexnet_tui.store import CHECKPOINT_NAME, checkpoint_place
+from alexnet_tui.runs.store import CHECKPOINT_NAME, checkpoint_place
 from alexnet_tui.text import printable
 
 KEEP = 2

@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from alexnet_tui.config import HOLDOUT_SHARE, RunConfig
-from alexnet_tui.datasets import Dataset, Split
+from alexnet_tui.config.hyperparameters import HOLDOUT_SHARE, RunConfig
+from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.datasets.cache import channel_moments
+from alexnet_tui.datasets.prepare import Dataset, Split
 from alexnet_tui.errors import DatasetError
-from alexnet_tui.pixel_cache import channel_moments
 from alexnet_tui.train import augment
 from alexnet_tui.train.device import Placement, stream_seed
-from alexnet_tui.variants import FRONT_ENDS
 
 # The split does not change with the seed of a run, so that all runs are judged on the same images.
 _SPLIT_SEED = 2012

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError
 
 ARITHMETIC = 3

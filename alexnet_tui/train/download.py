@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from alexnet_tui.data_catalog import BUILT_IN, DOWNLOADS, BuiltIn
-from alexnet_tui.datasets import store_arrays
+from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS, BuiltIn
+from alexnet_tui.datasets.prepare import store_arrays
 from alexnet_tui.errors import DatasetError, ExitCode
 from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable

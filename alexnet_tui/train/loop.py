@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import CheckpointError
 from alexnet_tui.files import reason_of
+from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint
 from alexnet_tui.train.checkpoint import Position
 from alexnet_tui.train.data import Data, Images, epoch_order

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from alexnet_tui.variants import Architecture, ConvLayer, layers
+from alexnet_tui.config.architecture import Architecture, ConvLayer, layers
 
 # The paper's constants (section 3.3); its alpha multiplies the plain sum of squares, where PyTorch divides by n.
 LRN_SIZE, LRN_ALPHA, LRN_BETA, LRN_K = 5, 1e-4, 0.75, 2.0

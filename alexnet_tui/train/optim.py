@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
 
 # Elements updated at a time on a CPU: four arrays of this length stay in the last-level cache.
 _CPU_CHUNK = 1 << 20

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from alexnet_tui import __version__, datasets
-from alexnet_tui import events as ev
+from alexnet_tui import __version__
+from alexnet_tui.config.architecture import num_parameters
+from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.files import write_atomic
-from alexnet_tui.history import RunHistory
-from alexnet_tui.provenance import package_commit
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.provenance import package_commit
 from alexnet_tui.text import printable
 from alexnet_tui.train import checkpoint, data
 from alexnet_tui.train.device import ARITHMETIC, Placement, place, versions
 from alexnet_tui.train.loop import Trainer
-from alexnet_tui.variants import FRONT_ENDS, num_parameters
 
 _TOP = 5
 

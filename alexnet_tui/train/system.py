@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import psutil
 import torch
 
-from alexnet_tui import events as ev
+from alexnet_tui.runs import events as ev
 from alexnet_tui.train.device import gpu_memory_bytes
 
 INTERVAL_SECONDS = 5.0

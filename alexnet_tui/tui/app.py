@@ -16,28 +16,27 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from alexnet_tui.advice import command
-from alexnet_tui.history import State
-from alexnet_tui.store import Store
+from alexnet_tui.paths import command
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_percent, printable
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.crash import log_crash
-from alexnet_tui.tui.glyphs import is_ascii_terminal
-from alexnet_tui.tui.lookout import Lookout
-from alexnet_tui.tui.messages import RunsChanged
-from alexnet_tui.tui.runs_screen import RunsScreen
+from alexnet_tui.tui.screens.runs.screen import RunsScreen
+from alexnet_tui.tui.session import RunsChanged
 from alexnet_tui.tui.settings import load_settings, save_settings
-from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up
+from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up, is_ascii_terminal
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
+from alexnet_tui.tui.watch_loop import Lookout
 from alexnet_tui.tui.watcher import RunsWatcher, newest
 
 _HERE = Path(__file__).parent
 _PLACES = {
-    "new": ("new_run_screen", "NewRunScreen"),
-    "run": ("run_screen", "RunScreen"),
-    "compare": ("compare_screen", "CompareScreen"),
-    "report": ("report_screen", "ReportScreen"),
-    "study": ("queue_screen", "QueueScreen"),
+    "new": ("new_run", "NewRunScreen"),
+    "run": ("run", "RunScreen"),
+    "compare": ("compare", "CompareScreen"),
+    "report": ("report", "ReportScreen"),
+    "study": ("studies", "QueueScreen"),
 }
 _SETTLE_SECONDS = 2.0
 _HANG_UP_SECONDS = 2.0
@@ -238,9 +237,11 @@ class AlexnetApp(App[int]):
     def _show(self, place: str, argument: object) -> None:
         """Bring a place to the top; screens are made once and told what to show."""
         if not self.is_screen_installed(place):
-            module, name = _PLACES[place]
-            found = importlib.import_module(f"alexnet_tui.tui.{module}")
-            sheet = _HERE / f"{module}.tcss"  # As a screen's `CSS_PATH` it would have all others parsed anew.
+            folder, name = _PLACES[place]
+            found = importlib.import_module(f"alexnet_tui.tui.screens.{folder}.screen")
+            sheet = (
+                _HERE / "screens" / folder / "screen.tcss"
+            )  # As a screen's `CSS_PATH` it would have all others parsed anew.
             self.stylesheet.add_source(sheet.read_text("utf-8"), (str(sheet), ""))
             self.install_screen(getattr(found, name)(argument), place)
             self.push_screen(place)
@@ -323,12 +324,13 @@ class AlexnetApp(App[int]):
 
     def action_help(self) -> None:
         """The keys of the screen below."""
-        from alexnet_tui.tui.help_screen import HelpScreen, help_lines
+        from alexnet_tui.tui.screens.runs.filter import HELP
+        from alexnet_tui.tui.widgets.help import HelpScreen, help_lines
 
         if isinstance(self.screen, ModalScreen):
             return
         lines = help_lines(list(self.screen.active_bindings.values()), ascii_only=self.ascii_only)
-        self.push_screen(HelpScreen(lines, shows_filter=isinstance(self.screen, RunsScreen)))
+        self.push_screen(HelpScreen(lines, filter_words=HELP if isinstance(self.screen, RunsScreen) else ()))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette holds what the screen's keys do, under the same names."""

@@ -12,8 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from alexnet_tui.errors import AlexnetTuiError, StoreError
-from alexnet_tui.history import State
-from alexnet_tui.store import Notes
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import Notes
 from alexnet_tui.text import counted, format_bytes, printable
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def delete_runs(app: "AlexnetApp", run_ids: Sequence[str], then: Callable[[], ob
             if not any(run_id in app.watcher.histories for run_id in doomed):
                 then()
 
-    from alexnet_tui.tui.dialogs import ConfirmScreen  # Not needed to start.
+    from alexnet_tui.tui.widgets.dialogs import ConfirmScreen  # Not needed to start.
 
     app.push_screen(ConfirmScreen(title, lines, action="Delete", destructive=True), answer)
 
@@ -213,7 +213,7 @@ def _ask(
     app: "AlexnetApp", title: str, before: str, take: Callable[[str], None], *, hint: str, limit: int = 2000
 ) -> None:
     """Ask for a line of text; one that was not changed is not taken, and a longer one of others is not cut."""
-    from alexnet_tui.tui.dialogs import TextScreen  # Not needed to start.
+    from alexnet_tui.tui.widgets.dialogs import TextScreen  # Not needed to start.
 
     shown = printable(before, _MAX_CHARS)
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.events import Finished, KnownEvent, Resumed, Started
 from alexnet_tui.files import LOCK_FILE, is_locked
-from alexnet_tui.history import RunHistory, State
-from alexnet_tui.store import EVENTS_FILE, REFERENCE, EventReader, Notes, Store, read_record
+from alexnet_tui.runs.events import Finished, KnownEvent, Resumed, Started
+from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, EventReader, Notes, Store, read_record
 
 _SCAN_SECONDS = 1.0
 _SETTLE_SECONDS = 3.0

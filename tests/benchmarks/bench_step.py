@@ -25,13 +25,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from alexnet_tui.config import RunConfig
-from alexnet_tui.datasets import Dataset, Split
-from alexnet_tui.events import Step
+from alexnet_tui.config.architecture import Architecture, layers
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.datasets.prepare import Dataset, Split
+from alexnet_tui.runs.events import Step
 from alexnet_tui.train import data
 from alexnet_tui.train.device import place
 from alexnet_tui.train.loop import Trainer
-from alexnet_tui.variants import Architecture, layers
 
 BATCH, STEPS_A_TURN = 128, 4
 Act = Callable[[], None]

@@ -24,11 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fake_runs import open_writer, started
 
-from alexnet_tui import datasets
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.files import take_lock
-from alexnet_tui.store import Store
+from alexnet_tui.runs import event_log
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.store import Store
 from alexnet_tui.train import data
 from alexnet_tui.train.device import place
 from alexnet_tui.train.loop import Trainer
@@ -66,7 +67,7 @@ class Console:
         self._child.wait(10)
 
 
-def turn(events: Iterator[ev.Event], num_steps: int, writer: ev.EventWriter | None) -> float:
+def turn(events: Iterator[ev.Event], num_steps: int, writer: event_log.EventWriter | None) -> float:
     """Seconds an update over one turn."""
     start, done = time.perf_counter(), 0
     while done < num_steps:

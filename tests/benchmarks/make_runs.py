@@ -21,11 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fake_runs import open_writer, started
 
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.files import take_lock
-from alexnet_tui.store import Store
-from alexnet_tui.variants import VARIANTS
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.store import Store
 
 STEPS_AN_EPOCH = 50
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tui import datasets
+from alexnet_tui.datasets import prepare as datasets
 
 
 @pytest.fixture(scope="session")

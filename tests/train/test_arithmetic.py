@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
-from alexnet_tui.datasets import Dataset, Split
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.datasets.prepare import Dataset, Split
+from alexnet_tui.runs import events as ev
 from alexnet_tui.train import data
 from alexnet_tui.train.device import ARITHMETIC, place
 from alexnet_tui.train.loop import Trainer
-from alexnet_tui.variants import FRONT_ENDS
 
 GOLDEN = Path(__file__).with_name("golden_losses.json")
 STEPS = 30

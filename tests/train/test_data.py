@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from alexnet_tui import estimate
-from alexnet_tui.config import RunConfig
-from alexnet_tui.datasets import Dataset, Split
+from alexnet_tui.analysis import estimate
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.datasets.cache import channel_moments
+from alexnet_tui.datasets.prepare import Dataset, Split
 from alexnet_tui.errors import DatasetError
-from alexnet_tui.pixel_cache import channel_moments
 from alexnet_tui.train import data
 from alexnet_tui.train.device import place
 

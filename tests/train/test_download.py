@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tui.data_catalog import BUILT_IN, DOWNLOADS
+from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS
 from alexnet_tui.train.download import PARTIAL, Talk, fetch
 
 CONTENT = bytes(range(256)) * 64

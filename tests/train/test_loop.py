@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from alexnet_tui import datasets
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import CheckpointError
+from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint, data
 from alexnet_tui.train.device import place
 from alexnet_tui.train.loop import Trainer

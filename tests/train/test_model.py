@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from alexnet_tui.config.architecture import Architecture, FrontEnd, layers, num_parameters
+from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.train.model import AlexNet, Convolution, Dropout, local_response_norm
-from alexnet_tui.variants import FRONT_ENDS, Architecture, FrontEnd, layers, num_parameters
 
 PAPER = FrontEnd(image_size=224, conv1_padding=2, pool_partial=False, summary="")
 

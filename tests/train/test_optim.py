@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.train.optim import MasterSGD, Schedule, count_plateaus
 
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from waiting import wait_for
 
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
-from alexnet_tui.history import RunHistory, State, load
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.launch import local
-from alexnet_tui.store import Store
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.store import Store
 from alexnet_tui.train.__main__ import _explain
 
 SMALL = {

@@ -19,23 +19,23 @@ import pytest
 from console_driver import console, driven
 from fake_runs import write_run
 
-from alexnet_tui.advice import command
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError, UsageError
 from alexnet_tui.files import take_lock
-from alexnet_tui.history import State
 from alexnet_tui.launch import local
-from alexnet_tui.store import Store
+from alexnet_tui.paths import command
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.app import run_console
-from alexnet_tui.tui.chrome import key_name
-from alexnet_tui.tui.compare_screen import CompareScreen
-from alexnet_tui.tui.glyphs import is_ascii_terminal
-from alexnet_tui.tui.help_screen import HelpScreen, help_lines
-from alexnet_tui.tui.new_run_screen import NewRunScreen
-from alexnet_tui.tui.run_screen import RunScreen
-from alexnet_tui.tui.runs_screen import RunsScreen
+from alexnet_tui.tui.screens.compare.screen import CompareScreen
+from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
+from alexnet_tui.tui.screens.run.screen import RunScreen
+from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.settings import load_settings, state_directory
+from alexnet_tui.tui.terminal import is_ascii_terminal
 from alexnet_tui.tui.themes import ANSI, DARK, LIGHT
+from alexnet_tui.tui.widgets.bars import key_name
+from alexnet_tui.tui.widgets.help import HelpScreen, help_lines
 
 ROOT = Path(__file__).parents[2]
 
@@ -360,7 +360,7 @@ class Terminal:
     def __init__(self, store: Store, *, before: str = "", rows: int = 24, columns: int = 80) -> None:
         code = (
             f"import sys; sys.path.insert(0, {str(ROOT)!r});"
-            "from pathlib import Path; from alexnet_tui.store import Store; from alexnet_tui.tui import app;"
+            "from pathlib import Path; from alexnet_tui.runs.store import Store; from alexnet_tui.tui import app;"
             f"{before}\nsys.exit(app.run_console(Store(Path({str(store.root)!r}))))"
         )
         self.seen = b""

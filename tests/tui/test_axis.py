@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from alexnet_tui.tui.axis import Measure, padded, short_duration, ticks, with_last
+from alexnet_tui.tui.charts.axis import Measure, padded, short_duration, ticks, with_last
 
 RANGES = [(0.0, 1e-6), (0.0, 0.9), (0.58, 0.6), (1.0, 100.0), (0.0, 39_000.0), (-3.0, 7.5), (1e5, 1.00001e5), (2, 1e9)]
 

@@ -13,13 +13,13 @@ from textual.app import App, ComposeResult
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.pilot import Pilot
 
-from alexnet_tui.tui import raster
-from alexnet_tui.tui.axis import Measure
-from alexnet_tui.tui.chart import MetricChart, series_colour
-from alexnet_tui.tui.curves import Curve, Face, View, prepare
-from alexnet_tui.tui.plot import Picture, draw
-from alexnet_tui.tui.raster import DASHES, Ink, Window, dashed, detect_ink, dots, pack, trace
-from alexnet_tui.tui.series import SMOOTHINGS
+from alexnet_tui.tui.charts import raster
+from alexnet_tui.tui.charts.axis import Measure
+from alexnet_tui.tui.charts.model import Curve, Face, View, prepare
+from alexnet_tui.tui.charts.raster import DASHES, Ink, Window, dashed, detect_ink, dots, pack, trace
+from alexnet_tui.tui.charts.render import Picture, draw
+from alexnet_tui.tui.charts.series import SMOOTHINGS
+from alexnet_tui.tui.charts.widget import MetricChart, series_colour
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
 
 NAN, INF = math.nan, math.inf

@@ -7,13 +7,16 @@ import pytest
 from console_driver import Driver, console, driven
 from fake_runs import curve, open_writer, started, write_run
 
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
-from alexnet_tui.history import RunHistory, load
-from alexnet_tui.store import Store
-from alexnet_tui.tui.axis import Measure
-from alexnet_tui.tui.chart import MetricChart
-from alexnet_tui.tui.compare_data import (
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import RunHistory, load
+from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.charts.axis import Measure
+from alexnet_tui.tui.charts.model import Face, View, prepare
+from alexnet_tui.tui.charts.render import draw
+from alexnet_tui.tui.charts.series import Spread
+from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.screens.compare.comparison import (
     METRICS,
     RESULTS,
     columns_of,
@@ -25,11 +28,8 @@ from alexnet_tui.tui.compare_data import (
     layout,
     short_names,
 )
-from alexnet_tui.tui.compare_screen import CompareScreen
-from alexnet_tui.tui.curves import Face, View, prepare
-from alexnet_tui.tui.plot import draw
-from alexnet_tui.tui.run_screen import RunScreen
-from alexnet_tui.tui.series import Spread
+from alexnet_tui.tui.screens.compare.screen import CompareScreen
+from alexnet_tui.tui.screens.run.screen import RunScreen
 
 
 def config(**fields: str) -> RunConfig:
@@ -484,7 +484,7 @@ def test_the_screens_need_no_torch(tmp_path: Path) -> None:
     import sys
 
     code = (
-        "import sys; import alexnet_tui.tui.run_screen, alexnet_tui.tui.compare_screen;"
+        "import sys; import alexnet_tui.tui.screens.run.screen, alexnet_tui.tui.screens.compare.screen;"
         "sys.exit(any(name.split('.')[0] in {'torch', 'torchvision'} for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -18,22 +18,24 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 from textual.widgets.collapsible import CollapsibleTitle
 
-from alexnet_tui import datasets, study, study_queue
-from alexnet_tui.config import SPECS, RunConfig
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig
+from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import LaunchError
-from alexnet_tui.history import State, load
 from alexnet_tui.launch import local
-from alexnet_tui.store import Store
-from alexnet_tui.tui import new_run_screen as screen_module
-from alexnet_tui.tui import starting
-from alexnet_tui.tui.dialogs import ConfirmScreen
-from alexnet_tui.tui.draft import Draft, command_line
-from alexnet_tui.tui.editors import Card, ChoiceField, FieldEdited, FieldInfo, Option, TextField
-from alexnet_tui.tui.form import FieldGroup, FieldRow
-from alexnet_tui.tui.new_run_screen import NewRunScreen
+from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.tui.screens.new_run import launch as starting
+from alexnet_tui.tui.screens.new_run import screen as screen_module
+from alexnet_tui.tui.screens.new_run.draft import Draft, command_line
+from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
+from alexnet_tui.tui.screens.new_run.time_trial import TrialDone, Trials
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
-from alexnet_tui.tui.time_trial import TrialDone, Trials
 from alexnet_tui.tui.watcher import RunsWatcher
+from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
+from alexnet_tui.tui.widgets.fields import Card, ChoiceField, FieldEdited, FieldInfo, Option, TextField
+from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow
 
 FINISHED_AT_ONCE = (sys.executable, "-c", "pass")
 
@@ -41,7 +43,7 @@ FINISHED_AT_ONCE = (sys.executable, "-c", "pass")
 class FormApp(App[None]):
     """As much of the console as the form asks of it, noting which run it is asked to open."""
 
-    CSS_PATH = Path(screen_module.__file__).with_name("new_run_screen.tcss")
+    CSS_PATH = Path(screen_module.__file__).with_name("screen.tcss")
     CSS = "TopBar, KeyBar { height: 1; }"
     ascii_only = False
 
@@ -409,8 +411,8 @@ async def test_any_error_of_a_trial_or_of_preparing_data_is_a_sentence(
     def fail(*_: object) -> None:
         raise ValueError("no such thing")
 
-    monkeypatch.setattr("alexnet_tui.launch.describe.probe", fail)
-    monkeypatch.setattr("alexnet_tui.datasets.prepare", fail)
+    monkeypatch.setattr("alexnet_tui.launch.probe.probe", fail)
+    monkeypatch.setattr("alexnet_tui.datasets.prepare.prepare", fail)
     async with opened(store) as form:
         await form.press("f8")
         await form.until(lambda: "No time: an unexpected error (ValueError: no such thing)" in form.text("#help"))

@@ -13,21 +13,22 @@ from console_driver import Driver, console, driven
 from fake_runs import write_run
 from textual.widgets import Input
 
-from alexnet_tui import study, study_queue
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import ConfigError, LaunchError
 from alexnet_tui.files import take_lock
-from alexnet_tui.history import State
 from alexnet_tui.launch import local
-from alexnet_tui.protocols import PROTOCOLS
-from alexnet_tui.store import Store
-from alexnet_tui.study_queue import Cell, CellState
-from alexnet_tui.tui import queue_view
-from alexnet_tui.tui.glyphs import UNICODE
-from alexnet_tui.tui.queue_screen import QueueScreen
-from alexnet_tui.tui.report_screen import ReportScreen
-from alexnet_tui.tui.run_screen import RunScreen
-from alexnet_tui.tui.study_form import StudyForm, StudyOrder, defaults, free_name
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.queue import Cell, CellState
+from alexnet_tui.tui.screens.report.screen import ReportScreen
+from alexnet_tui.tui.screens.run.screen import RunScreen
+from alexnet_tui.tui.screens.studies import queue as queue_view
+from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyOrder, defaults, free_name
+from alexnet_tui.tui.screens.studies.screen import QueueScreen
+from alexnet_tui.tui.widgets.glyphs import UNICODE
 
 NO_WORKER = (sys.executable, "-c", "")
 
@@ -40,8 +41,8 @@ import os, sys
 sys.path[:0] = [{str(tests)!r}, {str(tests.parent)!r}]
 from pathlib import Path
 import fake_trainer
-from alexnet_tui import study, study_worker
-from alexnet_tui.store import Store
+from alexnet_tui.studies import plan as study, worker as study_worker
+from alexnet_tui.runs.store import Store
 print("worker", os.getpid(), flush=True)
 name, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
 store = Store(Path(options["--runs-dir"]))

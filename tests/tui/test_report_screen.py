@@ -8,18 +8,21 @@ from console_driver import Driver, console, driven
 from fake_runs import curve, open_writer, write_run
 from textual.widgets import Input
 
-from alexnet_tui import events as ev
-from alexnet_tui import study
-from alexnet_tui.config import RunConfig
+from alexnet_tui.analysis.published import CONTRADICTIONS, EXPERIMENTS
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import UsageError
-from alexnet_tui.history import load
-from alexnet_tui.paper import CONTRADICTIONS, EXPERIMENTS
-from alexnet_tui.store import Store
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import load
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
 from alexnet_tui.text import MISSING
-from alexnet_tui.tui import report_curves, report_source, report_view
-from alexnet_tui.tui.chart import MetricChart
-from alexnet_tui.tui.dialogs import TextScreen
-from alexnet_tui.tui.report_screen import ReportScreen
+from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.screens.report import curves as report_curves
+from alexnet_tui.tui.screens.report import source as report_source
+from alexnet_tui.tui.screens.report import text as report_view
+from alexnet_tui.tui.screens.report.screen import ReportScreen
+from alexnet_tui.tui.studies import finder
+from alexnet_tui.tui.widgets.dialogs import TextScreen
 
 VALUES = {"baseline": (0.61, 0.30), "low-dropout": (0.60, 0.36), "tanh": (0.57, 0.29), "four-conv": (0.56, 0.30)}
 
@@ -431,7 +434,7 @@ async def test_a_file_name_that_cannot_be_is_asked_for_again(store: Store, name:
 def test_a_run_that_still_grows_is_read_anew_and_a_finished_one_is_not(store: Store) -> None:
     live, done = (write_run(store, RunConfig(epochs=2, seed=seed), finish=seed == 1).id for seed in (0, 1))
     known = {run_id: load(store, run_id) for run_id in (live, done)}
-    find = report_source.finder(
+    find = finder(
         store, {key: found[0] for key, found in known.items()}, {key: found[1] for key, found in known.items()}
     )
     assert find(done) == known[done]

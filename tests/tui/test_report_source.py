@@ -6,11 +6,14 @@ import time
 import pytest
 from fake_runs import curve, open_writer, write_run
 
-from alexnet_tui import study, study_queue
-from alexnet_tui.config import RunConfig
-from alexnet_tui.history import RunHistory, State, load
-from alexnet_tui.store import Store
-from alexnet_tui.tui import queue_view, report_source
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.tui.screens.report import source as report_source
+from alexnet_tui.tui.screens.studies import queue as queue_view
+from alexnet_tui.tui.studies import finder
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def test_a_look_at_a_study_reads_only_what_is_new_in_a_long_run(store: Store, fo
     with open_writer(store.path(run_id)) as writer:
         for epoch in range(1, 501):
             writer.write(curve(epoch, 1000))
-        find = report_source.finder(store, {}, {})
+        find = finder(store, {}, {})
 
         def epochs_done() -> int:
             found = queue_view.look(store, "mine", find).now
@@ -56,7 +59,7 @@ def test_a_finished_run_that_the_console_knows_is_not_read_at_all(store: Store, 
     run_id = write_run(store, RunConfig(epochs=2)).id
     known = load(store, run_id)
     folded.clear()
-    find = report_source.finder(store, {run_id: known[0]}, {run_id: known[1]})
+    find = finder(store, {run_id: known[0]}, {run_id: known[1]})
     assert find(run_id) == (known[0], State.FINISHED)
     assert report_source.make(store, report_source.OWN, find).sections[0].rows[0].num_runs == 1
     assert folded == []
@@ -83,7 +86,7 @@ def test_reports_are_made_one_after_the_other(store: Store) -> None:
 
 def test_a_run_that_is_gone_is_not_found(store: Store) -> None:
     run_id = write_run(store, RunConfig(epochs=2), epochs_done=1).id
-    find = report_source.finder(store, {}, {})
+    find = finder(store, {}, {})
     assert find(run_id) is not None
     store.delete(run_id)
     assert find(run_id) is None

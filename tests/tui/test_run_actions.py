@@ -7,10 +7,10 @@ import pytest
 from console_driver import console, driven
 from fake_runs import write_run
 
-from alexnet_tui.config import RunConfig
-from alexnet_tui.store import Notes, Store
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.store import Notes, Store
 from alexnet_tui.tui import run_actions
-from alexnet_tui.tui.runs_screen import RunsScreen
+from alexnet_tui.tui.screens.runs.screen import RunsScreen
 
 
 @driven

@@ -12,17 +12,17 @@ from fake_runs import curve, open_writer, started, write_run
 from textual.containers import VerticalScroll
 from textual.geometry import Region
 
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
-from alexnet_tui.history import RunHistory, State
-from alexnet_tui.store import LOG_FILE, Store
-from alexnet_tui.tui.chart import MetricChart
-from alexnet_tui.tui.curves import View
-from alexnet_tui.tui.dialogs import ConfirmScreen
-from alexnet_tui.tui.run_facts import age, number_facts, pace_text, situation
-from alexnet_tui.tui.run_head import Head, HeadView
-from alexnet_tui.tui.run_screen import RunScreen
-from alexnet_tui.tui.series import SMOOTHINGS, Method
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.store import LOG_FILE, Store
+from alexnet_tui.tui.charts.model import View
+from alexnet_tui.tui.charts.series import SMOOTHINGS, Method
+from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.screens.run.facts import age, number_facts, pace_text, situation
+from alexnet_tui.tui.screens.run.header import Head, HeadView
+from alexnet_tui.tui.screens.run.screen import RunScreen
+from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
 CONFIG = RunConfig(epochs=20, data="synthetic")
 HOSTILE = "[/] [b]x[/i] \x1b]0;PWNED\x07\x1b[2J \u202eRTL é漢字"
@@ -476,8 +476,8 @@ async def test_a_run_that_trains_is_not_deleted(store: Store) -> None:
 
 @driven
 async def test_duplicate_and_compare_go_where_they_say(store: Store) -> None:
-    from alexnet_tui.tui.compare_screen import CompareScreen
-    from alexnet_tui.tui.new_run_screen import NewRunScreen
+    from alexnet_tui.tui.screens.compare.screen import CompareScreen
+    from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 
     run, pinned = write_run(store, CONFIG), write_run(store, CONFIG)
     async with console(store) as driver:

@@ -11,18 +11,18 @@ from rich.cells import cell_len
 from textual.geometry import Region
 from textual.widgets import Input
 
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
-from alexnet_tui.history import State
-from alexnet_tui.store import REFERENCE, Notes, Store
-from alexnet_tui.tui.chart import MetricChart
-from alexnet_tui.tui.column_fit import GAP, fit, tell_hidden
-from alexnet_tui.tui.columns import COLUMNS
-from alexnet_tui.tui.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
-from alexnet_tui.tui.help_screen import HelpScreen
-from alexnet_tui.tui.preview import RunPreview
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import REFERENCE, Notes, Store
+from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.screens.runs.column_fit import GAP, fit, tell_hidden
+from alexnet_tui.tui.screens.runs.columns import COLUMNS
+from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.settings import load_settings
+from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
+from alexnet_tui.tui.widgets.help import HelpScreen
 
 HOSTILE = "x [/] [@click=app.quit]y[/] \x1b]0;P\x07\x1b[2J\u202e"
 SHOWN_HOSTILE = "x [/] [@click=app.quit]y[/] \\x1b]0;P\\x07\\x1b[2J\\u202e"

@@ -6,7 +6,7 @@ from array import array
 import numpy as np
 import pytest
 
-from alexnet_tui.tui.series import (
+from alexnet_tui.tui.charts.series import (
     Limits,
     Method,
     Smoothing,

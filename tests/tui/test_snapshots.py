@@ -8,7 +8,7 @@ import pytest
 from pictures import SCENES, SIZES, Gallery, capture, fixed_world, hang, look, snapshot
 from screenshots import draw
 
-from alexnet_tui.store import Notes
+from alexnet_tui.runs.store import Notes
 
 ROOT = Path(__file__).parents[2]
 _MOST_LINES = 120

@@ -15,14 +15,14 @@ import pytest
 from fake_runs import write_run
 from terminal_driver import Terminal
 
-from alexnet_tui import datasets
-from alexnet_tui import events as ev
-from alexnet_tui.config import SPECS, RunConfig
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig
+from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.files import take_lock
-from alexnet_tui.history import State, load
 from alexnet_tui.launch import local
-from alexnet_tui.store import EVENTS_FILE, LOG_FILE, Notes, Store
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Notes, Store
 
 SMALL = {
     "data": "synthetic",

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from fake_runs import curve, open_writer, started, write_run
 
-from alexnet_tui import events as ev
-from alexnet_tui.config import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError
-from alexnet_tui.event_reader import EventReader
 from alexnet_tui.files import is_locked, take_lock
-from alexnet_tui.history import State
-from alexnet_tui.store import EVENTS_FILE, REFERENCE, Notes, Store
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.event_log import EventReader
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, Notes, Store
 from alexnet_tui.tui.watcher import RunsWatcher, newest
 
 

@@ -1,0 +1,237 @@
+"""What a run will do before it does it: layers, memory, steps, and time from past runs on this machine.
+
+Pure: no disk, no clock, no torch. The time is that of the closest past runs, scaled by images and arithmetic
+where they did something else, or of a few steps timed for it; it says which.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from alexnet_tui.config.architecture import Architecture, ConvLayer, layers, num_parameters
+from alexnet_tui.config.hyperparameters import HOLDOUT_SHARE, RunConfig
+from alexnet_tui.runs.history import RunHistory
+
+TYPICAL_IMAGES = 50_000
+
+_RECENT_RUNS = 5
+_COPIES_OF_WEIGHTS = 3
+_FORWARD_SHARE = 1 / 3  # Evaluation makes no gradients, which are two thirds of the work.
+_BYTES = {"fp32": 4, "bf16": 2}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerRow:
+    """One layer of the network.
+
+    Attributes:
+        name: What it is, for people: ``conv 1  11x11/4``.
+        shape: Output for one image: channels, height, width; or units.
+        num_parameters: Weights and biases.
+        num_multiply_adds: Multiplications of one forward pass of one image.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    num_parameters: int = 0
+    num_multiply_adds: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimeEstimate:
+    """How long a run may take, and why one thinks so.
+
+    Attributes:
+        seconds_per_epoch: Training, evaluation and checkpoints of one epoch.
+        total_seconds: All epochs.
+        basis: What it is taken from, a phrase: ``3 runs of this network here``.
+        is_rough: It is not that of whole runs of this network: arithmetic scaled it.
+    """
+
+    seconds_per_epoch: float
+    total_seconds: float
+    basis: str
+    is_rough: bool
+
+
+def layer_table(architecture: Architecture) -> list[LayerRow]:
+    """Every layer in order of execution, the input first."""
+    convolutions, dense = layers(architecture)
+    size = architecture.front_end.image_size
+    rows = [LayerRow(name="input", shape=(3, size, size))]
+    for layer in convolutions:
+        rows.extend(_convolution_rows(layer))
+    rows.extend(
+        LayerRow(
+            name=f"dense {unit.number}",
+            shape=(unit.out_features,),
+            num_parameters=unit.num_parameters,
+            num_multiply_adds=unit.num_multiply_adds,
+        )
+        for unit in dense
+    )
+    return rows
+
+
+def _convolution_rows(layer: ConvLayer) -> list[LayerRow]:
+    shape = (layer.out_channels, layer.output_size, layer.output_size)
+    geometry = f"{layer.kernel}x{layer.kernel}/{layer.stride}"
+    rows = [
+        LayerRow(
+            name=f"conv {layer.number}  {geometry}" + (f" x{layer.groups}" if layer.groups > 1 else ""),
+            shape=shape,
+            num_parameters=layer.num_parameters,
+            num_multiply_adds=layer.num_multiply_adds,
+        )
+    ]
+    if layer.lrn:
+        rows.append(LayerRow(name="  norm", shape=shape))
+    if layer.pools:
+        rows.append(LayerRow(name="  pool  3x3/2", shape=(shape[0], layer.pooled_size, layer.pooled_size)))
+    return rows
+
+
+def num_multiply_adds(architecture: Architecture) -> int:
+    """Multiplications of one forward pass of one image."""
+    return sum(row.num_multiply_adds for row in layer_table(architecture))
+
+
+def num_train_images(config: RunConfig, available: int) -> int:
+    """Images one epoch trains on.
+
+    Args:
+        config: The run.
+        available: Training images the data set has.
+    """
+    left = max(1, available - num_val_images(config, available))
+    return min(config.train_images, left) if config.train_images else left
+
+
+def num_val_images(config: RunConfig, available: int) -> int:
+    """Training images kept back for validation; none with the report's split."""
+    return max(1, round(available * HOLDOUT_SHARE)) if config.split == "holdout" else 0
+
+
+def steps_per_epoch(config: RunConfig, available: int) -> int:
+    """Updates in one epoch; the last, smaller batch counts."""
+    return -(-num_train_images(config, available) // config.batch_size)
+
+
+def memory_bytes(config: RunConfig, num_classes: int) -> int:
+    """About what weights, their gradients, momentum, and one batch's activations take.
+
+    The library itself and the data set come on top.
+    """
+    architecture = config.architecture(num_classes)
+    weights = num_parameters(architecture) * _BYTES["fp32"] * _COPIES_OF_WEIGHTS
+    units = sum(math.prod(row.shape) for row in layer_table(architecture))
+    activations = 2 * units * config.batch_size * _BYTES.get(config.precision, _BYTES["fp32"])
+    return weights + activations
+
+
+_Fit = Callable[[RunConfig, RunHistory], bool]
+
+
+def _same_machine_setting(config: RunConfig, past: RunHistory) -> bool:
+    """Same device, arithmetic and threads: as configured, or as it turned out to be."""
+    other, started = past.record.config, past.started
+    found = (
+        (config.device, other.device, started.device if started else ""),
+        (config.precision, other.precision, started.precision if started else ""),
+        (config.threads, other.threads, started.threads if started else 0),
+    )
+    return all(wanted in (configured, actual) for wanted, configured, actual in found)
+
+
+def _same_network(config: RunConfig, past: RunHistory) -> bool:
+    return _shape(config) == _shape(past.record.config)
+
+
+def _shape(config: RunConfig) -> tuple[object, ...]:
+    """What decides the time of a step; the rate of dropout does not."""
+    return (
+        config.front_end,
+        config.activation,
+        config.removed_conv_layer,
+        config.lrn,
+        config.groups,
+        config.batch_size,
+        config.augmentation,
+    )
+
+
+def _same_front_end(config: RunConfig, past: RunHistory) -> bool:
+    return config.front_end == past.record.config.front_end
+
+
+_LADDER: tuple[tuple[tuple[_Fit, ...], str, bool], ...] = (
+    ((_same_machine_setting, _same_network), "of this network here", False),
+    ((_same_machine_setting, _same_front_end), "with this front end here, scaled", True),
+    ((_same_machine_setting,), "of another network here, scaled", True),
+)
+
+
+def estimate_time(
+    config: RunConfig, histories: Iterable[RunHistory], *, host: str, available: int
+) -> TimeEstimate | None:
+    """The time a run may take, from the closest past runs on this machine; None where there are none.
+
+    Args:
+        config: The run.
+        histories: Past runs, in any order.
+        host: Name of this machine; runs from elsewhere do not count.
+        available: Training images the data set has.
+    """
+    here = [past for past in histories if past.record.host == host and past.started and len(past.epochs)]
+    for fits, phrase, is_rough in _LADDER:
+        close = [past for past in here if all(fit(config, past) for fit in fits)]
+        if close:
+            close.sort(key=lambda past: past.record.created)
+            recent = close[-_RECENT_RUNS:]
+            per_epoch = statistics.median(_seconds_per_epoch(config, past, available) for past in recent)
+            runs = f"{len(recent)} run{'s' if len(recent) > 1 else ''}"
+            return TimeEstimate(
+                seconds_per_epoch=per_epoch,
+                total_seconds=per_epoch * config.epochs,
+                basis=f"{runs} {phrase}",
+                is_rough=is_rough,
+            )
+    return None
+
+
+def step_settings(config: RunConfig) -> tuple[object, ...]:
+    """What decides the time of a step here: two runs that agree in it need not both be timed."""
+    return (*_shape(config), config.device, config.precision, config.threads)
+
+
+def time_of_steps(config: RunConfig, step_seconds: float, *, num_train: int, num_test: int) -> TimeEstimate:
+    """The time a run may take, from its own steps.
+
+    Args:
+        config: The run.
+        step_seconds: How long one update takes.
+        num_train: Training images the data set has.
+        num_test: Test images the data set has.
+    """
+    trained = num_train_images(config, num_train)
+    evaluated = min(config.train_eval_images, trained) + num_test + num_val_images(config, num_train)
+    per_epoch = step_seconds * (trained + _FORWARD_SHARE * evaluated) / config.batch_size
+    return TimeEstimate(
+        seconds_per_epoch=per_epoch,
+        total_seconds=per_epoch * config.epochs,
+        basis="five steps timed here",
+        is_rough=True,
+    )
+
+
+def _seconds_per_epoch(config: RunConfig, past: RunHistory, available: int) -> float:
+    """An epoch of a past run, scaled to this run's images and arithmetic."""
+    started, epochs = past.started, past.epochs
+    assert started is not None
+    seconds = epochs["elapsed_seconds"][-1] / epochs["epoch"][-1]
+    images = num_train_images(config, available) / max(1, started.num_train_images)
+    work = num_multiply_adds(config.architecture(started.num_classes)) / num_multiply_adds(
+        past.record.config.architecture(started.num_classes)
+    )
+    return seconds * images * work

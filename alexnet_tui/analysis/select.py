@@ -1,0 +1,126 @@
+"""From names to runs: studies, experiments, run ids, the reference runs, or whatever there is."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from alexnet_tui import paths as advice
+from alexnet_tui.analysis.groups import Absent
+from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
+from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.store import REFERENCE, RunRecord, Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.text import printable, quoted
+
+_REPRODUCE = ("study", "reproduce")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Runs read from a store, with their states, what could not be read, and what a plan asks for in vain.
+
+    `train` is the command line that makes the runs that are missing.
+    """
+
+    title: str
+    histories: list[RunHistory]
+    states: dict[str, State] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
+    train: str = advice.command(*_REPRODUCE)
+
+
+def gather(
+    store: Store, names: Iterable[str] = (), *, skip_steps: bool = True, find: study_queue.Find | None = None
+) -> Gathered:
+    """Read the runs that studies, experiments and run ids name; without a name all own runs, or the reference runs.
+
+    Args:
+        store: The runs folder.
+        names: Studies, experiments (``tanh``: all runs of it), run ids, or `reference`.
+        skip_steps: Do without what happened between epochs.
+        find: Where runs are known already; else they are read from the disk.
+
+    Raises:
+        UsageError: There are no reference runs.
+        RunNotFoundError: A name is neither a study nor a run.
+        StoreError: The runs folder cannot be read.
+    """
+    advise = advice.on(store.root)
+    look = find or (lambda run_id: load(store, run_id, skip_steps=skip_steps))
+    listing = store.list()
+    problems, chosen = list(listing.problems), dict.fromkeys(names)
+    reference = {record.id for record in listing.runs if store.is_reference(record.id)}
+    if not chosen:
+        own = _read([record.id for record in listing.runs if record.id not in reference], problems, look)
+        if any(state is State.FINISHED for state in own.states.values()) or not reference:
+            return replace(own, title="all runs", train=advise(*_REPRODUCE))
+        chosen = {REFERENCE: None}
+    ids: dict[str, None] = {}
+    plans, absent, train = set(study.names(store)), [], advise(*_REPRODUCE)
+    for name in chosen:
+        if name in plans:
+            absent += _absent(store, name, find)
+        members = _members(name, listing.runs, reference, is_study=name in plans)
+        if name in plans and not members:
+            train = advise("study", "run", name)
+        ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))
+    found = _read(ids, problems, look)
+    return replace(found, title=_title(list(chosen)), absent=absent, train=train)
+
+
+def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *, is_study: bool) -> list[str]:
+    """Ids of the runs of a study, of the reference runs, or of an experiment, the oldest first."""
+    oldest_first = list(reversed(runs))
+    if name == REFERENCE:
+        return [record.id for record in oldest_first if record.id in reference]
+    # A study of the same name may have made reference runs; they are not this user's.
+    mine = [record for record in oldest_first if record.id not in reference]
+    if members := [record.id for record in mine if record.study == name]:
+        return members
+    if is_study:
+        return []
+    own = [record.id for record in mine if record.config.variant == name]
+    return own or [record.id for record in oldest_first if record.config.variant == name]
+
+
+def _absent(store: Store, name: str, find: study_queue.Find | None) -> list[Absent]:
+    plan = study.load(store, name)
+    return [
+        Absent(plan.configs[cell.index], cell.state)
+        for cell in study_queue.status(store, plan, find)
+        if cell.state in tuple(study_queue.CellState)
+    ]
+
+
+def _title(names: Sequence[str]) -> str:
+    if list(names) == [REFERENCE]:
+        return "the reference runs"
+    return ", ".join(printable(name, 60) for name in names[:6]) + (" and more" if len(names) > 6 else "")
+
+
+def _resolve(store: Store, name: str) -> str:
+    if name == REFERENCE:
+        raise UsageError(f"there are no reference runs under {store.root / REFERENCE}.")
+    try:
+        return store.resolve(name)
+    except StoreError as error:
+        if name and any(run_id.startswith(name) for run_id in store.ids()):
+            raise  # Several runs begin so; the error names them.
+        lists = advice.command("runs", root=store.root)
+        reason = f"there is no study and no run {quoted(name, 80)}; `{lists}` lists the runs."
+        raise RunNotFoundError(store.root, reason) from error
+
+
+def _read(ids: Iterable[str], problems: list[str], look: study_queue.Find) -> Gathered:
+    found = Gathered("", [], {}, problems)
+    for run_id in ids:
+        try:
+            known = look(run_id)
+        except StoreError as error:
+            problems.append(str(error))
+            continue
+        if known is not None:  # None: deleted a moment ago.
+            found.histories.append(known[0])
+            found.states[run_id] = known[1]
+    return found

@@ -1,0 +1,65 @@
+"""The commands: which there are, and what `alexnet-tui` without one does."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from alexnet_tui import __version__
+from alexnet_tui.cli import control as cli_control
+from alexnet_tui.cli import data as cli_data
+from alexnet_tui.cli import doctor as cli_doctor
+from alexnet_tui.cli import results as cli_results
+from alexnet_tui.cli import run as cli_run
+from alexnet_tui.cli import runs as cli_runs
+from alexnet_tui.cli import study as cli_study
+from alexnet_tui.cli.console import PROGRAM, open_console
+from alexnet_tui.cli.options import RunsDir, name_first, open_store
+from alexnet_tui.errors import ExitCode
+
+app = typer.Typer(
+    name=PROGRAM,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    no_args_is_help=False,
+    epilog="Exit codes: 0 done, 1 training failed or could not start or stop, 2 usage, 3 runs or data,"
+    " 75 already being trained, 129, 130 and 143 interrupted.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def console(
+    context: typer.Context,
+    runs_dir: RunsDir = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", show_default=False)
+    ] = False,
+) -> int:
+    """Reproduce the AlexNet experiments of a reproducibility report: run, watch, compare, judge.
+
+    Without a command, opens the console. Example: alexnet-tui run baseline --data synthetic --epochs 2
+    """
+    if version:
+        sys.stdout.write(f"{PROGRAM} {__version__}\n")
+        raise typer.Exit
+    if context.invoked_subcommand is not None:
+        name_first(runs_dir)
+        return ExitCode.DONE
+    return open_console(open_store(runs_dir))
+
+
+for _module in (cli_run, cli_control, cli_runs, cli_results, cli_study, cli_doctor):
+    _module.register(app)
+app.add_typer(cli_data.data_app, name="data")
+
+
+def call(arguments: Sequence[str] | None) -> int:
+    """Parse a command line and do what it says; the exit code."""
+    try:
+        code = app(args=None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False)
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
+    finally:
+        name_first(None)
+    return int(code or 0)

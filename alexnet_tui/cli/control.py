@@ -1,0 +1,182 @@
+"""Commands that start, stop, follow or delete a run that exists."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexnet_tui import paths as advice
+from alexnet_tui.cli import options
+from alexnet_tui.cli.runs import label_of, sentence
+from alexnet_tui.errors import ExitCode, RunBusyError, StoreError, UsageError
+from alexnet_tui.files import reason_of
+from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.text import counted, format_bytes, printable
+
+_STOP_PATIENCE_SECONDS = 120.0
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command("resume", short_help="Go on with a run from its last checkpoint.")(resume)
+    app.command("stop", short_help="Stop a run, with a checkpoint.")(stop)
+    app.command("attach", short_help="Follow a run that was started elsewhere.")(attach)
+    app.command("delete", short_help="Delete a run and all it has, after asking.")(delete)
+
+
+def resume(
+    run: options.RunName,
+    from_scratch: Annotated[
+        bool,
+        typer.Option("--from-scratch", help="Start again, ignoring checkpoints.", show_default=False),
+    ] = False,
+    headless: options.Headless = False,
+    as_json: options.AsEvents = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Go on with a stopped, failed or lost run from its last checkpoint, and follow it.
+
+    Example: alexnet-tui resume last --headless
+    """
+    from alexnet_tui.cli.run import check_device, follow_or_open, prepare_data
+    from alexnet_tui.launch import local
+
+    store = options.open_store(runs_dir)
+    run_id = store.resolve(run)
+    record, state = store.record(run_id), load(store, run_id, skip_steps=True)[1]
+    if state is State.RUNNING:
+        raise RunBusyError(
+            f"run {run_id} is already being trained; follow it: {advice.command('attach', run_id, root=store.root)}"
+        )
+    if state is State.FINISHED:
+        raise UsageError(f"run {run_id} has finished; there is nothing to resume. Start a new run instead.")
+    local.check_startable(store, run_id)
+    check_device(record.config)
+    prepare_data(record.config)
+    from_offset = _size(store.path(run_id) / EVENTS_FILE)
+    local.start(store, run_id, from_scratch=from_scratch)
+    return follow_or_open(
+        store,
+        run_id,
+        headless=headless,
+        as_json=as_json,
+        stop_on_interrupt=True,
+        from_offset=from_offset,
+    )
+
+
+def stop(
+    run: options.RunName,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait/--no-wait",
+            help="Wait until the checkpoint is written. (default: wait)",
+            show_default=False,
+        ),
+    ] = True,
+    now: Annotated[
+        bool,
+        typer.Option("--now", help="End it at once, without a new checkpoint.", show_default=False),
+    ] = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Stop a run at its next step, with a checkpoint it can resume from.
+
+    Example: alexnet-tui stop last
+    """
+    from alexnet_tui.launch import local
+
+    store = options.open_store(runs_dir)
+    run_id = store.resolve(run)
+    if not store.is_locked(run_id):
+        raise UsageError(f"run {run_id} is not being trained; there is nothing to stop.")
+    if now:
+        has_left = local.kill(store, run_id)
+    else:
+        options.say(f"stopping {run_id} with a checkpoint…")
+        has_left = local.stop(store, run_id, _STOP_PATIENCE_SECONDS if wait else 0)
+    if wait and not has_left:
+        options.say(
+            f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s;"
+            f" `{advice.command('stop', run_id, '--now', root=store.root)}` ends it at once, without a new checkpoint."
+        )
+        return ExitCode.TRAINING_FAILED
+    if wait:
+        history, state = load(store, run_id, skip_steps=True)
+        again = f"; `{advice.command('resume', run_id, root=store.root)}` goes on" if state is State.STOPPED else ""
+        options.say(f"run {run_id}: {sentence(history, state)}{again}")
+    return ExitCode.DONE
+
+
+def attach(
+    run: options.RunName,
+    headless: options.Headless = False,
+    as_json: options.AsEvents = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Follow a run that was started elsewhere; ctrl-c only leaves, the run goes on.
+
+    Example: alexnet-tui attach last --headless
+    """
+    from alexnet_tui.cli.run import follow_or_open
+
+    store = options.open_store(runs_dir)
+    run_id = store.resolve(run)
+    in_console = options.wants_console(headless, as_json)
+    if not in_console and load(store, run_id, skip_steps=True)[1] is State.QUEUED:
+        raise UsageError(f"run {run_id} has not begun; start it: {advice.command('resume', run_id, root=store.root)}")
+    return follow_or_open(store, run_id, headless=headless, as_json=as_json, stop_on_interrupt=False)
+
+
+def delete(
+    run: options.RunName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)] = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Delete a run with its record and its checkpoints, after asking.
+
+    Example: alexnet-tui delete baseline-s0-1122-1953
+    """
+    store = options.open_store(runs_dir)
+    run_id = store.resolve(run)
+    history, state = load(store, run_id, skip_steps=True)
+    if state is State.RUNNING:
+        raise RunBusyError(
+            f"run {run_id} is being trained; stop it first: {advice.command('stop', run_id, root=store.root)}"
+        )
+    size = format_bytes(_tree_size(store.path(run_id)))
+    lost = (
+        f"run {run_id}{_quoted_label(store, history)} ({state}): {counted(history.num_epochs_done, 'epoch')},"
+        f" {counted(len(store.checkpoints(run_id)), 'checkpoint')}, {size} on disk"
+    )
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"this would delete {lost}. --yes does it without asking.")
+        options.say(f"This deletes {lost}. It cannot be undone.")
+        if not typer.confirm("Delete it?", err=True):
+            options.say("Nothing was deleted.")
+            return ExitCode.DONE
+    store.delete(run_id)
+    options.say(f"deleted {lost}.")
+    return ExitCode.DONE
+
+
+def _quoted_label(store: Store, history: RunHistory) -> str:
+    label = label_of(store, history)
+    return f' "{printable(label, 60)}"' if label else ""
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise StoreError(path, f"the file cannot be read ({reason_of(error)}).") from error
+
+
+def _tree_size(directory: Path) -> int:
+    return sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file() or path.is_symlink())

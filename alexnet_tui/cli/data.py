@@ -1,0 +1,180 @@
+"""The commands of ``alexnet-tui data``: add, list, prepare and remove data sets.
+
+stdout carries the answer, stderr the progress.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alexnet_tui.cli.console import progress_bar, say
+from alexnet_tui.cli.options import AsJson, complete_data, complete_front_end, write_json
+from alexnet_tui.config.variants import FRONT_ENDS, nearest
+from alexnet_tui.errors import UsageError
+from alexnet_tui.text import counted, format_bytes, format_count, printable, quoted
+
+if TYPE_CHECKING:
+    from alexnet_tui.datasets.prepare import DatasetInfo
+
+DEFAULT_FRONT_END = "literal32"
+
+data_app = typer.Typer(
+    name="data",
+    help="Data sets: list, add your own images, prepare, remove.",
+    rich_markup_mode=None,
+)
+
+
+FrontEndOption = Annotated[
+    str,
+    typer.Option(
+        help=f"Prepare for this front end's image size: {', '.join(FRONT_ENDS)}.",
+        autocompletion=complete_front_end,
+    ),
+]
+
+
+@data_app.command("add")
+def add_command(
+    path: Annotated[Path, typer.Argument(help="Folder, or tar archive of one, plain or compressed.")],
+    name: Annotated[str, typer.Option(help="What to call it from now on: letters, digits, - and _.")],
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
+    ] = False,
+    front_end: FrontEndOption = DEFAULT_FRONT_END,
+    as_json: AsJson = False,
+) -> None:
+    """Add your own images: train/CLASS/*.jpg and test/CLASS/*.jpg (val too; jpeg, png).
+
+    Reads the folder or archive once to check it, once to decode it; it is not changed or extracted.
+    An unreadable image stops it unless --skip-unreadable is given.
+
+    Example: alexnet-tui data add pets.tar.gz --name pets
+    """
+    from alexnet_tui.datasets import prepare as datasets
+
+    input_size = _input_size(front_end)
+    with progress_bar(f"data set {name}") as report:
+        info = datasets.add(path, name, report, input_size=input_size, skip_unreadable=skip_unreadable)
+    _answer(info, as_json)
+
+
+@data_app.command("list")
+def list_command(as_json: AsJson = False) -> None:
+    """List the data sets that can be trained on, and what is left to do for each.
+
+    Example: alexnet-tui data list --json
+    """
+    from alexnet_tui.datasets import catalog as data_catalog
+
+    infos = data_catalog.catalog()
+    if as_json:
+        write_json([asdict(info) for info in infos])
+    else:
+        _write_table(infos)
+
+
+@data_app.command("prepare")
+def prepare_command(
+    name: Annotated[str, typer.Argument(help="Data set to prepare.", autocompletion=complete_data)],
+    front_end: FrontEndOption = DEFAULT_FRONT_END,
+    as_json: AsJson = False,
+) -> None:
+    """Download and decode a data set now, so that a run can start at once.
+
+    A run does the same by itself when it has to.
+
+    Example: alexnet-tui data prepare cifar10
+    """
+    from alexnet_tui.datasets import prepare as datasets
+
+    input_size = _input_size(front_end)
+    with progress_bar(f"data set {name}") as report:
+        datasets.prepare(name, input_size, report)
+    _answer(datasets.find(name), as_json)
+
+
+@data_app.command("remove")
+def remove_command(
+    name: Annotated[str, typer.Argument(help="Data set to remove.", autocompletion=complete_data)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a data set's prepared pixels and forget its name; the source it was added from stays.
+
+    Asks first; without a terminal to ask on, --yes is needed.
+
+    Example: alexnet-tui data remove pets --yes
+    """
+    from alexnet_tui.datasets import prepare as datasets
+
+    info = datasets.find(name)
+    if not info.size_bytes and info.state == "download":
+        raise UsageError(f"{name} has no prepared images; there is nothing to remove.")
+    what = f"{format_bytes(info.size_bytes)} of prepared images of {name}"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"this deletes {what}; give --yes to do so without being asked.")
+        if not typer.confirm(f"Delete {what}? Its source stays: {info.source}.", err=True):
+            typer.echo("Nothing was deleted.", err=True)
+            return
+    datasets.remove(name)
+    typer.echo(f"Removed {name}: {what}.", err=True)
+
+
+def _input_size(front_end: str) -> int:
+    if front_end not in FRONT_ENDS:
+        raise UsageError(f"there is no front end {quoted(front_end)}; {nearest(front_end, FRONT_ENDS)}")
+    return FRONT_ENDS[front_end].image_size
+
+
+def _answer(info: "DatasetInfo", as_json: bool) -> None:
+    if as_json:
+        write_json(asdict(info))
+        return
+    typer.echo(
+        f"{info.name}: {format_count(info.num_train)} training and {format_count(info.num_test)} test images"
+        f" of {info.num_classes} classes, {format_bytes(info.size_bytes)}, sha256 {info.sha256}"
+    )
+    if info.num_ignored:
+        typer.echo(f"{counted(info.num_ignored, 'other file')} ignored.", err=True)
+    if info.num_skipped:
+        typer.echo(f"{counted(info.num_skipped, 'unreadable image')} left out.", err=True)
+
+
+def _state(info: "DatasetInfo") -> str:
+    from alexnet_tui.datasets.catalog import BUILT_IN
+
+    return f"not here: {BUILT_IN[info.name].download} to download" if info.state == "download" else info.state
+
+
+# The last ones go first where a terminal has no room.
+_COLUMNS: tuple[tuple[str, "Callable[[DatasetInfo], str]"], ...] = (
+    ("name", lambda info: info.name),
+    ("state", lambda info: _state(info)),
+    ("train", lambda info: format_count(info.num_train)),
+    ("test", lambda info: format_count(info.num_test)),
+    ("classes", lambda info: str(info.num_classes)),
+    ("on disk", lambda info: format_bytes(info.size_bytes) if info.size_bytes else ""),
+    ("sha256", lambda info: info.sha256[:12]),
+    ("source", lambda info: printable(info.source)),
+)
+
+
+def _write_table(infos: "Iterable[DatasetInfo]") -> None:
+    rows = [[title for title, _ in _COLUMNS], *([cell(info) for _, cell in _COLUMNS] for info in infos)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    kept = len(widths)
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns
+        while kept > 1 and sum(widths[:kept]) + 2 * (kept - 1) > room:
+            kept -= 1
+    for row in rows:
+        padded = (text.ljust(width) for text, width in zip(row[:kept], widths, strict=False))
+        typer.echo("  ".join(padded).rstrip())
+    if left_out := rows[0][kept:]:
+        say(f"no room for {', '.join(left_out)}; a wider terminal and --json have them.")

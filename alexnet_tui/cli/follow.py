@@ -1,0 +1,366 @@
+"""Follow one run on a plain terminal, or hand its events on, one JSON line each.
+
+A follower reads the same record as everybody else. It ends when nobody holds the run's lock any more: then the
+last event says how the run ended, and where there is none the run is lost.
+"""
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from alexnet_tui import paths as advice
+from alexnet_tui.errors import ExitCode, LaunchError
+from alexnet_tui.files import open_regular
+from alexnet_tui.launch import local
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.store import EventReader, Store
+from alexnet_tui.text import (
+    format_duration,
+    format_loss,
+    format_percent,
+    format_rate,
+    printable,
+    sparkline,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+_TERMINAL_POLL_SECONDS = 0.25
+_JSON_POLL_SECONDS = 0.05
+_CHUNK_BYTES = 1 << 22
+_LOG_LINES = 15
+_MIN_BAR = 4
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
+_FAILURE_CODES = {
+    "device": ExitCode.USAGE,
+    "data": ExitCode.STORE_OR_DATA,
+    "checkpoint": ExitCode.STORE_OR_DATA,
+}
+"""Exit codes of the reasons a trainer gives; every other one, as diverged, oom or disk_full, is a failed training."""
+
+
+def follow(store: Store, run_id: str, *, as_json: bool, stop_on_interrupt: bool, from_offset: int = 0) -> int:
+    """Follow a run until it ends, and return the exit code it stands for.
+
+    Args:
+        store: Where the run is.
+        run_id: The run.
+        as_json: Print events as JSON lines even on a terminal.
+        stop_on_interrupt: Ctrl-c stops the trainer with a checkpoint, twice ends it now; else it only leaves.
+        from_offset: Bytes of the record that belong to earlier attempts: not printed, and not the outcome.
+
+    Raises:
+        StoreError: The run cannot be read.
+    """
+    follower = _Follower(store=store, run_id=run_id, from_offset=from_offset)
+    with _interrupts(follower, stop_on_interrupt):
+        if as_json or not sys.stdout.isatty():
+            for lines in follower.poll(_JSON_POLL_SECONDS):
+                _write_lines(lines)
+        else:
+            _draw(follower)
+    return _conclude(follower)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Follower:
+    """One run as it is being followed.
+
+    Attributes:
+        outcome: How the attempt that is followed ended.
+        num_interrupts: How often ctrl-c was pressed.
+        num_answered: How many of these were acted upon.
+        signal_number: The last signal.
+        stops_trainer: An interrupt is meant for the trainer, not only for us.
+        is_detached: The user left; the run goes on.
+    """
+
+    store: Store
+    run_id: str
+    from_offset: int
+    reader: EventReader = field(init=False)
+    history: RunHistory = field(init=False)
+    outcome: ev.Event | None = None
+    num_interrupts: int = 0
+    num_answered: int = 0
+    signal_number: int = 0
+    stops_trainer: bool = False
+    is_detached: bool = False
+
+    def __post_init__(self) -> None:
+        self.reader = self.store.reader(self.run_id)
+        self.history = RunHistory(self.store.record(self.run_id))
+        if self.from_offset:
+            self.history.fold(self.reader.read_new(self.from_offset, until=self.from_offset))
+
+    def poll(self, pause_seconds: float) -> Iterator[list[bytes]]:
+        """New complete lines of the record as they come, until the run ends or the user leaves."""
+        while self._react():
+            is_over = not self.store.is_locked(self.run_id)  # Asked before reading: what comes after is no more.
+            lines = self._read_all()
+            yield lines
+            if is_over:
+                return
+            if not lines:
+                time.sleep(pause_seconds)
+
+    def _react(self) -> bool:
+        """Do what new interrupts ask for; whether to go on following."""
+        while self.num_answered < self.num_interrupts and not self.is_detached:
+            self.num_answered += 1
+            if not self.stops_trainer:
+                self.is_detached = True
+                continue
+            try:
+                self._stop()
+            except LaunchError as error:  # It ended just now, or is not ours to stop.
+                self.is_detached = self.store.is_locked(self.run_id)
+                if self.is_detached:
+                    _say(str(error))
+        return not self.is_detached
+
+    def _stop(self) -> None:
+        if self.num_answered == 1:
+            _say("stopping with a checkpoint… (once more leaves at once)")
+            local.stop(self.store, self.run_id)
+        else:
+            _say("leaving at once")
+            self.is_detached = True
+            local.kill(self.store, self.run_id)
+
+    def _read_all(self) -> list[bytes]:
+        lines: list[bytes] = []
+        while True:
+            start = self.reader.offset
+            events = self.reader.read_new(_CHUNK_BYTES)
+            if self.reader.was_reset:
+                start = 0
+            if self.reader.offset == start:
+                return lines
+            self.history.fold(events)
+            self.outcome = next((e for e in reversed(events) if isinstance(e, ev.FINAL_EVENTS)), self.outcome)
+            lines += _raw_lines(self.reader, start)
+
+
+def _raw_lines(reader: EventReader, start: int) -> list[bytes]:
+    """The lines between an offset and where the reader stands, as they are in the file; bad ones left out."""
+    descriptor = open_regular(reader.path)
+    if descriptor is None:
+        return []
+    try:
+        content = os.pread(descriptor, reader.offset - start, start)
+    finally:
+        os.close(descriptor)
+    return [line for line in content.split(b"\n") if line and _is_event(line)]
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        ev.decode(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _write_lines(lines: list[bytes]) -> None:
+    """Events to stdout: unchanged into a pipe; in pure ASCII onto a terminal, which would obey the rest."""
+    if not lines:
+        return
+    if sys.stdout.isatty():
+        for line in lines:  # Not parsed again: what an event may not hold, a line may, in a field nobody knows.
+            sys.stdout.write(_in_ascii(line.decode(errors="replace")) + "\n")
+    else:
+        sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
+    sys.stdout.flush()
+
+
+def _in_ascii(line: str) -> str:
+    """A line of JSON with every character above or below ASCII's printable ones as an escape."""
+    return _NOT_PRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1].replace("\x7f", "\\u007f"), line)
+
+
+@contextmanager
+def _interrupts(follower: _Follower, stop_on_interrupt: bool) -> Iterator[None]:
+    """While following: ctrl-c and SIGTERM stop the trainer, or only leave it."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        follower.signal_number = number
+        follower.num_interrupts += 1
+        if follower.num_interrupts > 2:  # Even where a reader that does not read holds us up.
+            raise KeyboardInterrupt
+
+    follower.stops_trainer = stop_on_interrupt
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _conclude(follower: _Follower) -> int:
+    """Say how it ended, to stderr, and turn that into an exit code."""
+    run_id, outcome, advise = follower.run_id, follower.outcome, advice.on(follower.store.root)
+    resume = advise("resume", run_id, "--headless")
+    interrupted = ExitCode.TERMINATED if follower.signal_number == signal.SIGTERM else ExitCode.INTERRUPTED
+    if follower.is_detached:
+        if follower.store.is_locked(run_id):
+            _say(f"left run {run_id}; it goes on. Follow it again: {advise('attach', run_id, '--headless')}")
+        return interrupted
+    match outcome:
+        case ev.Finished():
+            _summarise(follower)
+            return ExitCode.DONE
+        case ev.Stopped():
+            _say(f"run {run_id} stopped after step {outcome.step}; go on: {resume}")
+            return interrupted if follower.num_interrupts else ExitCode.TERMINATED
+        case ev.Failed():
+            _say(f"run {run_id} failed ({outcome.reason}): {outcome.message}")
+            return _FAILURE_CODES.get(outcome.reason, ExitCode.TRAINING_FAILED)
+    if follower.num_interrupts:
+        _say(f"run {run_id} ended before it could write a checkpoint.")
+        return interrupted
+    _say(f"run {run_id} is lost: its trainer ended without a word. Go on: {resume}")
+    tail = follower.store.log_tail(run_id).splitlines()[-_LOG_LINES:]
+    for line in tail:
+        _say(f"  {line}")
+    return ExitCode.TRAINING_FAILED
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(printable(message) + "\n")
+    sys.stderr.flush()
+
+
+def _summarise(follower: _Follower) -> None:
+    """Three lines for the person who waited."""
+    history, run_id = follower.history, follower.run_id
+    best, last = format_percent(history.best_test_accuracy), format_percent(history.last_test_accuracy)
+    where = f" after epoch {history.best_epoch}" if history.best_epoch is not None else ""
+    seconds = format_duration(history.elapsed_seconds)
+    _say(f"run {run_id} finished: test accuracy {last}, best {best}{where}, in {seconds}")
+    _say(f"record: {follower.store.path(run_id)}")
+    advise = advice.on(follower.store.root)
+    _say(f"next: {advise('show', run_id)}; {advise('report')}; {advise()}")
+
+
+def _draw(follower: _Follower) -> None:
+    """A display of a few lines that is redrawn when something new was said, and each second."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    drawn = 0.0
+    with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=True) as live:
+        for lines in follower.poll(_TERMINAL_POLL_SECONDS):
+            if lines or time.monotonic() - drawn > 1:
+                label = follower.store.notes(follower.run_id).label
+                drawing = render(follower.history, console, label=label, is_stopping=follower.num_interrupts > 0)
+                live.update(drawing, refresh=True)
+                drawn = time.monotonic()
+
+
+def render(history: RunHistory, console: "Console", *, label: str = "", is_stopping: bool = False) -> "RenderableType":
+    """What a person sees of a run: who it is, how far, how well, and the shape of the loss.
+
+    Args:
+        history: The run.
+        console: Where it is shown.
+        label: A later name for the run than its record's, or empty.
+        is_stopping: It has been asked to stop.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    can_draw = console.encoding.lower().startswith("utf")
+    width = max(20, min(console.width, 100))
+    config, started = history.record.config, history.started
+    name = label or history.record.label
+    about = f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}: "
+    title = [(2, about), (0, printable(history.id)), (1, f' "{printable(name, 60)}"' if name else "")]
+    lines = [Text(_fit(title, width), style="bold")]
+    if started is None:
+        lines.append(Text("starting: loading torch and the data"))
+    else:
+        lines.append(_progress_line(history, width, can_draw))
+        lines.append(Text(_numbers_line(history, width)))
+        if len(losses := history.steps["train_loss"]):
+            lines.append(Text("loss " + sparkline(losses[-8 * width :], width - 5, ascii_only=not can_draw)))
+    if history.warnings:
+        lines.append(Text(f"warning: {printable(history.warnings[-1], 300)}", style="yellow"))
+    if is_stopping and history.final is None:
+        lines.append(Text("stopping with a checkpoint", style="yellow"))
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ellipsis" if can_draw else "crop"
+    return Group(*lines)
+
+
+def _fit(parts: Sequence[tuple[int, str]], width: int) -> str:
+    """Parts of a line, each with its rank; the least important, of the highest rank, go until the line fits."""
+    kept = list(parts)
+    while sum(len(text) for _, text in kept) > width and len(kept) > 1:
+        kept.remove(max(kept, key=lambda part: part[0]))
+    return "".join(text for _, text in kept)
+
+
+def _progress_line(history: RunHistory, width: int, can_draw: bool) -> "Text":
+    from rich.text import Text
+
+    config, started = history.record.config, history.started
+    total_steps = started.total_steps if started else 0
+    epoch = min(history.num_epochs_done + (not isinstance(history.final, ev.Finished)), config.epochs)
+    left = format_duration(history.remaining_seconds)
+    before = f"epoch {epoch}/{config.epochs} "
+    after = _fit(
+        [
+            (0, f" {100 * history.progress:3.0f}%"),
+            (2, f"  step {history.step:,}/{total_steps:,}"),
+            (1, f"  ETA {left}" if history.final is None else ""),
+        ],
+        width - len(before) - _MIN_BAR,
+    )
+    room = max(_MIN_BAR, width - len(before) - len(after))
+    full = round(room * history.progress)
+    done, rest = ("━", "─") if can_draw else ("#", "-")
+    return Text.assemble(before, (done * full, "green"), (rest * (room - full), "dim"), after)
+
+
+def _numbers_line(history: RunHistory, width: int) -> str:
+    """The latest numbers, as many as fit; a dash stands for what is not known yet."""
+    best = format_percent(history.best_test_accuracy, 1)
+    train_eval = history.epochs["train_eval_accuracy"]
+    parts = (
+        (0, f"loss {format_loss(_latest(history, 'train_loss'))}"),
+        (2, f"  train {format_percent(_latest(history, 'train_accuracy'), 1)}"),
+        (6, f" ({format_percent(train_eval[-1], 1)} at the end of the epoch)" if len(train_eval) else ""),
+        (1, f"  test {format_percent(history.last_test_accuracy, 1)}"),
+        (3, f" (best {best})"),
+        (4, f"  {format_rate(history.images_per_second)}"),
+        (5, f"  lr {_learning_rate(history):g}"),
+    )
+    return _fit(parts, width)
+
+
+def _learning_rate(history: RunHistory) -> float:
+    """That of the newest updates; before there are any, the one that the first takes, whatever the schedule."""
+    latest = _latest(history, "learning_rate")
+    return history.record.config.learning_rate if latest is None else latest
+
+
+def _latest(history: RunHistory, column: str) -> float | None:
+    """The newest value of a column that steps and epochs share."""
+    for series in (history.steps, history.epochs):
+        if len(series):
+            return series[column][-1]
+    return None

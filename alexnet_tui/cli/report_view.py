@@ -1,0 +1,181 @@
+"""The report and a comparison on a terminal: rich tables and cards, fit for 80 columns and for more."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from alexnet_tui.analysis.claims import ClaimVerdict, Verdict
+from alexnet_tui.analysis.columns import COLUMNS, Kind, write, write_spread
+from alexnet_tui.analysis.compare import COMPARED, Comparison, Group, shown_setting
+from alexnet_tui.report.build import Report, Section
+from alexnet_tui.report.table import Row
+from alexnet_tui.report.wording import (
+    SELECTED_NOTE,
+    SIGNS,
+    TABLE_COLUMNS,
+    UNITS_NOTE,
+    brief,
+    card,
+    heading,
+    provenance,
+    published,
+    section_title,
+    time_ratio,
+)
+from alexnet_tui.text import MISSING, format_difference, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_NARROW_COLUMNS = ("max_train", "max_test", "final_test", "t25", "time")
+_WIDE = 116
+_LABEL_WIDTH, _GROUP_WIDTH, _GAP = 20, 18, 2
+_STYLES = {
+    Verdict.SUPPORTED: "green",
+    Verdict.NOT_SUPPORTED: "red",
+    Verdict.INCONCLUSIVE: "yellow",
+}
+
+_BEGIN = re.compile(r" *(?:\d+\. )?")
+
+
+def print_report(console: "Console", report: Report) -> None:
+    """Print every section, the contradictions and what could not be read."""
+    _line(console, f"Report on {report.title}", "bold")
+    for section in report.sections:
+        _print_section(console, section)
+    _line(console, f"\nThe report contradicts itself or its source in {len(report.contradictions)} places", "bold")
+    for one in report.contradictions:
+        _line(console, f"{one.number:>2}. [{one.place}] {one.one}")
+        _line(console, f"    But: {one.other}", "dim")
+
+
+def _print_section(console: "Console", section: Section) -> None:
+    _line(console, f"\n{section_title(section)}", "bold cyan")
+    for note in section.notes:
+        _line(console, note, "dim")
+    console.print(_table(section.rows, TABLE_COLUMNS if console.width >= _WIDE else _NARROW_COLUMNS))
+    _line(console, UNITS_NOTE, "dim")
+    _line(console, SELECTED_NOTE, "dim")
+    for verdict in section.claims:
+        _print_card(console, verdict)
+    _line(console, "\nProvenance", "bold")
+    console.print(_pairs(provenance(section.provenance)))
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("Experiment", no_wrap=True)
+    table.add_column("")
+    for name in columns:
+        table.add_column(heading(name), justify="right", no_wrap=True)
+    table.add_column("Speed", justify="right", no_wrap=True)
+    for row in rows:
+        title = row.arm
+        if row.is_published:
+            cells = [Text(published(row, name), style="dim") for name in columns]
+            table.add_row(title, Text("report", style="dim"), *cells, Text("1x", style="dim"))
+            title = f"  n={row.num_runs}"
+        table.add_row(title, "ours", *(brief(row, name) for name in columns), time_ratio(row))
+    return table
+
+
+def _print_card(console: "Console", verdict: ClaimVerdict) -> None:
+    style = _STYLES[verdict.verdict]
+    _line(console, f"\nClaim {verdict.number}: {verdict.statement}", "bold")
+    _line(console, f"{SIGNS[verdict.verdict]} {verdict.headline.upper()}", f"bold {style}")
+    for reason in verdict.reasons:
+        _line(console, f"  {reason}")
+    console.print(_pairs(card(verdict)))
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in pairs:
+        table.add_row(Text(f"  {label}", style="dim"), Text(printable(text)))
+    return table
+
+
+def print_comparison(console: "Console", compared: Comparison) -> None:
+    """Print the settings that differ, then the results, with differences to the pinned run, else to the first."""
+    from rich.cells import cell_len
+
+    fits = max(2, (console.width - _LABEL_WIDTH) // _GROUP_WIDTH)
+    for start in range(0, len(compared.groups), fits):
+        part = compared.groups[start : start + fits]
+        settings = [
+            (name.replace("_", " "), [shown_setting(name, one.settings[name]) for one in part])
+            for name in compared.differing
+        ]
+        results = list(_results(part))
+        room = (console.width - _LABEL_WIDTH) // len(part) - _GAP
+        widths = [
+            min(room, max(map(cell_len, cells)))
+            for cells in zip(*(row for _, row in (*settings, *results)), strict=True)
+        ]
+        if settings:
+            console.print(_side_by_side("Differs in", part, widths, settings))
+            _line(console, "")
+        console.print(_side_by_side("Results", part, widths, results))
+        _line(console, "")
+    _line(console, SELECTED_NOTE, "dim")
+
+
+def _side_by_side(
+    title: str, groups: Sequence[Group], widths: Sequence[int], rows: Iterable[tuple[str, list[str]]]
+) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    table.add_column(title, min_width=_LABEL_WIDTH - _GAP)
+    for group, width in zip(groups, widths, strict=True):
+        name = f"{printable(group.name, 40)}{' (pinned)' if group.is_pinned else ''}"
+        table.add_column(Text(name), justify="right", width=max(width, _GROUP_WIDTH - _GAP))
+    for label, values in rows:
+        table.add_row(label, *(Text(printable(value, 60)) for value in values), style="" if label else "dim")
+    return table
+
+
+def _results(groups: Sequence[Group]) -> Iterator[tuple[str, list[str]]]:
+    yield "runs", [f"{len(group.run_ids)}, {_states(group)}" for group in groups]
+    yield "seeds", [", ".join(map(str, group.seeds)) for group in groups]
+    for name in COMPARED:
+        kind = COLUMNS[name].kind
+        yield heading(name), [write_spread(group.cells[name], kind) for group in groups]
+        if any(not group.is_base for group in groups):
+            yield "", [_difference(group, name, kind) for group in groups]
+
+
+def _states(group: Group) -> str:
+    return ", ".join(dict.fromkeys(group.states))
+
+
+def _difference(group: Group, name: str, kind: Kind) -> str:
+    value = group.differences[name]
+    if group.is_base or value is None:
+        return "" if group.is_base else MISSING
+    if kind is Kind.CLOCK:
+        return f"{'-' if value < 0 else '+'}{write(abs(value), kind)}"
+    return format_difference(value, 1) if kind is Kind.EPOCHS else format_difference(100 * value, 2)
+
+
+def _line(console: "Console", text: str, style: str = "") -> None:
+    """Print a text; what goes on below it stands below its first word."""
+    from rich.text import Text
+
+    for line in printable(text, 4000, keep_newlines=True).split("\n"):
+        begin = _BEGIN.match(line)
+        indent = begin.end() if begin else 0
+        parts = Text(line[indent:]).wrap(console, max(20, console.width - indent)) or [Text()]
+        for index, part in enumerate(parts):
+            console.print(Text(" " * indent if index else line[:indent], style=style) + Text(part.plain, style=style))

@@ -1,0 +1,289 @@
+"""``report``, ``compare`` and ``export``: what the runs say, for people and for other programs."""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alexnet_tui import paths as advice
+from alexnet_tui.cli import options
+from alexnet_tui.config.variants import VARIANTS
+from alexnet_tui.errors import ExitCode, StoreError, UsageError
+from alexnet_tui.files import reason_of, write_atomic
+from alexnet_tui.runs.store import Store
+from alexnet_tui.text import counted, printable
+
+if TYPE_CHECKING:
+    from alexnet_tui.report.build import Report
+
+
+class ReportFormat(StrEnum):
+    """What `report` writes."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    LATEX = "latex"
+    JSON = "json"
+
+
+class ExportFormat(StrEnum):
+    """What `export` writes."""
+
+    CSV = "csv"
+    JSON = "json"
+    TENSORBOARD = "tensorboard"
+    LATEX = "latex"
+
+
+_SUFFIXES = {
+    ".txt": ReportFormat.TERMINAL,
+    ".md": ReportFormat.MARKDOWN,
+    ".html": ReportFormat.HTML,
+    ".htm": ReportFormat.HTML,
+    ".tex": ReportFormat.LATEX,
+    ".json": ReportFormat.JSON,
+}
+_FILE_WIDTH = 100
+
+
+def _complete_name(context: typer.Context, incomplete: str) -> list[str]:
+    from alexnet_tui.studies import plan as study
+
+    try:
+        studies = study.names(options.open_store(context.params.get("runs_dir")))
+    except OSError:
+        studies = []
+    names = [name for name in (*studies, *VARIANTS, "reference") if name.startswith(incomplete)]
+    return names + options.complete_run(context, incomplete)
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[STUDY_OR_RUN]...",
+        help="Studies, variants, run ids, or `reference` (default: all own runs, else the reference runs).",
+        autocompletion=_complete_name,
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command("report", short_help="Table, verdicts and curves, in five formats.")(report)
+    app.command("compare", short_help="Put runs, or groups of seeds, side by side.")(compare)
+    app.command("export", short_help="Write CSV, JSON, TensorBoard or LaTeX.")(export)
+
+
+def report(
+    names: Names = None,
+    form: Annotated[
+        ReportFormat | None,
+        typer.Option(
+            "--format", help="What to write (default: by the file's ending, else terminal).", show_default=False
+        ),
+    ] = None,
+    output: Output = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Print the runs, values and test behind each number.", show_default=False),
+    ] = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Our table beside the published one, and whether the report's three claims hold.
+
+    Example: alexnet-tui report reference --format html --output report.html
+    """
+    from alexnet_tui.analysis.select import gather
+    from alexnet_tui.report.build import build_gathered
+
+    chosen = form or (ReportFormat.TERMINAL if output is None or explain else _format_of(output))
+    store = options.open_store(runs_dir)
+    found = gather(store, names or ())
+    for problem in found.problems:
+        options.say(f"not read: {problem}")
+    if not found.histories and names:
+        raise UsageError(f"{printable(found.title)} has no run yet; `{found.train}` trains what is planned.")
+    if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
+        options.say(
+            f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"
+            f" `{advice.command('run', 'baseline', root=store.root)}` trains one."
+        )
+        return ExitCode.DONE
+    built = build_gathered(found)
+    if explain:
+        from alexnet_tui.report.wording import explain as lines
+
+        _deliver("".join(f"{printable(line)}\n" for line in lines(built)), output)
+    elif chosen is ReportFormat.TERMINAL and output is None and sys.stdout.isatty():
+        from alexnet_tui.cli.report_view import print_report
+
+        print_report(options.terminal(), built)
+    elif chosen is ReportFormat.TERMINAL:
+        columns = os.environ.get("COLUMNS", "")
+        _deliver(_plain_text(built, int(columns) if columns.isdecimal() else _FILE_WIDTH), output)
+    else:
+        _deliver(_renderers()[chosen](built), output)
+    return ExitCode.DONE
+
+
+def _format_of(output: Path) -> ReportFormat:
+    """The format that a file's ending stands for."""
+    try:
+        return _SUFFIXES[output.suffix.lower()]
+    except KeyError:
+        endings, forms = ", ".join(_SUFFIXES), ", ".join(ReportFormat)
+        raise UsageError(
+            f"the ending of {printable(str(output), 200)} names no format; use one of {endings}, or --format with one"
+            f" of {forms}."
+        ) from None
+
+
+def _plain_text(built: "Report", width: int) -> str:
+    """What a terminal would show, without colour and without blanks at the ends of lines."""
+    from rich.console import Console
+
+    from alexnet_tui.cli.report_view import print_report
+
+    buffer = io.StringIO()
+    print_report(Console(file=buffer, width=width, markup=False, highlight=False, emoji=False), built)
+    return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
+
+
+def _renderers() -> Mapping[ReportFormat, Callable[..., str]]:
+    from alexnet_tui.report.export import json_text
+    from alexnet_tui.report.html import to_html
+    from alexnet_tui.report.latex import to_latex
+    from alexnet_tui.report.markdown import to_markdown
+
+    return {
+        ReportFormat.MARKDOWN: to_markdown,
+        ReportFormat.HTML: to_html,
+        ReportFormat.LATEX: to_latex,
+        ReportFormat.JSON: json_text,
+    }
+
+
+def _deliver(text: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        write_atomic(output, text.encode("utf-8", errors="replace"))
+    except OSError as error:
+        raise StoreError(output, f"the file cannot be written ({reason_of(error)}).") from error
+    options.say(f"wrote {output}")
+
+
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run ids, the letters they begin with, `last`, variants, studies, or `reference`.",
+            autocompletion=_complete_name,
+            show_default=False,
+        ),
+    ],
+    as_json: options.AsJson = False,
+    group: Annotated[
+        bool, typer.Option("--group/--no-group", help="Put runs that differ in their seed alone together.")
+    ] = True,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Put runs side by side: mean ± standard deviation over seeds, and only the settings that differ.
+
+    Differences are to the pinned run, else to the first. Example: alexnet-tui compare baseline tanh --json
+    """
+    from alexnet_tui.analysis import compare as comparison
+    from alexnet_tui.analysis.select import gather
+
+    store = options.open_store(runs_dir)
+    found = gather(store, runs)
+    for problem in found.problems:
+        options.say(f"not read: {problem}")
+    ids = [history.id for history in found.histories]
+    if len(ids) < 2:
+        raise UsageError(
+            f"compare needs two or more runs, or a study that has them; this is {counted(len(ids), 'run')}."
+        )
+    compared = comparison.compare(
+        found.histories,
+        found.states,
+        labels=_labels(store, ids),
+        pinned=next((run_id for run_id in ids if store.notes(run_id).pinned), None),
+        is_grouped=group,
+    )
+    if as_json:
+        from alexnet_tui.report.export import json_text
+
+        sys.stdout.write(json_text(compared))
+    else:
+        from alexnet_tui.cli.report_view import print_comparison
+
+        with options.printing() as console:
+            print_comparison(console, compared)
+    return ExitCode.DONE
+
+
+def _labels(store: Store, ids: list[str]) -> dict[str, str]:
+    return {run_id: label for run_id in ids if (label := store.notes(run_id).label)}
+
+
+def export(
+    runs: Names = None,
+    form: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="csv: one line an epoch; latex: a table, the best in bold."),
+    ] = ExportFormat.CSV,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="File to write (default: stdout); for tensorboard a folder, which is needed.",
+            show_default=False,
+        ),
+    ] = None,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Write runs for other programs: CSV, JSON, TensorBoard event files, or a LaTeX table.
+
+    Example: alexnet-tui export reference --format tensorboard --output logs
+    """
+    from alexnet_tui.analysis import compare as comparison
+    from alexnet_tui.analysis.select import gather
+    from alexnet_tui.report import export as exporter
+
+    if form is ExportFormat.TENSORBOARD and output is None:
+        raise UsageError("TensorBoard reads folders; name one with --output FOLDER.")
+    store = options.open_store(runs_dir)
+    needs_steps = form in (ExportFormat.JSON, ExportFormat.TENSORBOARD)
+    found = gather(store, runs or (), skip_steps=not needs_steps)
+    for problem in found.problems:
+        options.say(f"not read: {problem}")
+    histories = found.histories
+    labels = _labels(store, [history.id for history in histories])
+    if form is ExportFormat.TENSORBOARD and output is not None:
+        paths = exporter.write_tensorboard(histories, output)
+        options.say(
+            f"wrote {counted(len(paths), 'event file')} under {output}; `tensorboard --logdir {output}` shows them."
+        )
+    elif form is ExportFormat.LATEX:
+        _deliver(exporter.to_latex(comparison.compare(histories, found.states, labels=labels)), output)
+    elif form is ExportFormat.JSON:
+        _deliver(exporter.to_json(histories, labels), output)
+    else:
+        _deliver(exporter.to_csv(histories, labels), output)
+    return ExitCode.DONE

@@ -1,0 +1,327 @@
+"""``runs`` and ``show``: what is on record, as tables and as JSON."""
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alexnet_tui import paths as advice
+from alexnet_tui.cli import options
+from alexnet_tui.cli.tables import Row, runs_table
+from alexnet_tui.config.hyperparameters import shown_value
+from alexnet_tui.errors import ExitCode, StoreError
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import Crossing, RunHistory, State, load
+from alexnet_tui.runs.store import Listing, Store
+from alexnet_tui.text import (
+    MISSING,
+    counted,
+    format_count,
+    format_duration,
+    format_loss,
+    format_percent,
+    format_points,
+    printable,
+    sparkline,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_SHOWN_RUNS = 50
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command("runs")(runs)
+    app.command("show", short_help="Show one run, its results and its settings.")(show)
+
+
+def runs(
+    as_json: options.AsJson = False,
+    show_all: Annotated[
+        bool,
+        typer.Option("--all", help=f"Show every run, not only the newest {_SHOWN_RUNS}.", show_default=False),
+    ] = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """List the runs, newest first, reference runs last.
+
+    JSON lists every run; accuracies are fractions, times seconds. Example: alexnet-tui runs --json
+    """
+    store = options.open_store(runs_dir)
+    listing = store.list()
+    limit = None if as_json or show_all else _SHOWN_RUNS
+    rows: list[Row] = []
+    for record in listing.runs[:limit]:
+        try:
+            rows.append(_row(store, *_load(store, record.id)))
+        except StoreError as error:  # Damaged, or deleted meanwhile.
+            listing.problems.append(str(error))
+    if as_json:
+        options.write_json([summary(row) for row in rows])
+    elif rows:
+        with options.printing() as console:
+            table, left_out = runs_table(rows, console.width if sys.stdout.isatty() else None)
+            console.print(table)
+        if left_out:
+            options.say(f"no room for {', '.join(left_out)}; a wider terminal, `show RUN` and --json have them.")
+    _say_what_is_missing(store, listing, len(rows), limit)
+    return ExitCode.DONE
+
+
+def _load(store: Store, run_id: str) -> tuple[RunHistory, State]:
+    """A run without its steps, unless they alone tell how far it is."""
+    history, state = load(store, run_id, skip_steps=True)
+    return load(store, run_id) if state in {State.RUNNING, State.LOST} else (history, state)
+
+
+def _row(store: Store, history: RunHistory, state: State) -> Row:
+    return Row(history, state, label_of(store, history), store.is_reference(history.id))
+
+
+def _say_what_is_missing(store: Store, listing: Listing, num_shown: int, limit: int | None) -> None:
+    for problem in listing.problems:
+        options.say(f"not listed: {problem}")
+    if limit is not None and len(listing.runs) > limit:
+        options.say(f"{counted(len(listing.runs) - limit, 'older run')}; --all shows the rest.")
+    if not listing.runs:
+        start = advice.command("run", "baseline", "--data", "synthetic", root=store.root)
+        options.say(f"no runs in {store.root}; start one: {start}")
+
+
+def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
+    """Show one run: its state, its results, what was changed from the defaults, and what went wrong.
+
+    Example: alexnet-tui show last
+    """
+    store = options.open_store(runs_dir)
+    run_id = store.resolve(run)
+    history, state = load(store, run_id)
+    if as_json:
+        options.write_json({**summary(_row(store, history, state)), **_details(store, history)})
+        return ExitCode.DONE
+    with options.printing() as console:
+        console.print(_facts_table(_facts(store, history, state), console.width))
+        for title, lines in _paragraphs(store, history, state):
+            console.print(f"\n{title}")
+            for line in lines:
+                console.print(f"  {line}", soft_wrap=title == _NEXT_TITLE)  # A command must stay one line to paste.
+    return ExitCode.DONE
+
+
+def summary(row: Row) -> dict[str, options.Json]:
+    """One run as a row of facts: accuracies are fractions, times seconds, null what is not known."""
+    history, record, config = row.history, row.history.record, row.history.record.config
+    crossing = history.crossing()
+    return {
+        "id": record.id,
+        "label": row.label,
+        "variant": config.variant,
+        "front_end": config.front_end,
+        "data": config.data,
+        "seed": config.seed,
+        "state": str(row.state),
+        "reference": row.is_reference,
+        "study": record.study,
+        "created": record.created,
+        "epoch": history.num_epochs_done,
+        "epochs": config.epochs,
+        "progress": round(history.progress, 6),
+        "best_test_accuracy": _finite(history.best_test_accuracy),
+        "best_epoch": history.best_epoch,
+        "last_test_accuracy": _finite(history.last_test_accuracy),
+        "final_test_accuracy": _finite(history.final_test_accuracy),
+        "best_train_accuracy": _finite(history.best_train_accuracy),
+        "gap": _finite(history.gap),
+        "t25_epochs": _finite(crossing.epochs),
+        "t25_train_seconds": _finite(crossing.train_seconds),
+        "train_seconds": _finite(history.train_seconds),
+        "elapsed_seconds": _finite(history.elapsed_seconds),
+        "images_per_second": _finite(history.images_per_second),
+        "attempts": history.attempts,
+    }
+
+
+def _details(store: Store, history: RunHistory) -> dict[str, options.Json]:
+    """What `show` adds to the summary."""
+    config = history.record.config
+    columns = history.epochs.columns
+    return {
+        "config": {name: getattr(config, name) for name in config.__struct_fields__},
+        "final": _final(history),
+        "device": history.started.device if history.started else None,
+        "num_parameters": history.started.num_parameters if history.started else None,
+        "checkpoints": list(store.checkpoints(history.id)),
+        "warnings": list(history.warnings),
+        "bit_exact": history.bit_exact,
+        "argv": list(history.record.argv),
+        "host": history.record.host,
+        "commit": history.record.commit,
+        "path": str(store.path(history.id)),
+        "epochs_table": [
+            {name: _finite(column[row]) for name, column in columns.items()} for row in range(len(history.epochs))
+        ],
+    }
+
+
+def _final(history: RunHistory) -> options.Json:
+    match history.final:
+        case ev.Failed() as failed:
+            return {"kind": "failed", "reason": failed.reason, "message": failed.message}
+        case ev.Stopped() as stopped:
+            return {"kind": "stopped", "reason": stopped.reason, "message": ""}
+        case ev.Finished():
+            return {"kind": "finished", "reason": "", "message": ""}
+    return None
+
+
+Fact = str | Sequence[str]
+"""A text, or parts of one; a line ends between two parts and not within one."""
+
+
+def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, Fact]]:
+    record, config, started = history.record, history.record.config, history.started
+    crossing, keras_crossing = history.crossing(), history.crossing("train_accuracy")
+    facts: list[tuple[str, Fact]] = [
+        ("run", record.id),
+        ("label", label_of(store, history)),
+        ("experiment", f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}"),
+        ("state", sentence(history, state)),
+        ("progress", f"epoch {history.num_epochs_done} of {config.epochs} ({100 * history.progress:.0f}%)"),
+        ("test accuracy", _accuracies(history)),
+        ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running mean, as trained)"),
+        ("gap", f"{format_points(history.gap)} points (train - test, last five epochs)"),
+        ("T25", f"{_crossing_text(crossing)}; by running accuracy {_crossing_text(keras_crossing)}"),
+        (
+            "time",
+            f"{format_duration(history.train_seconds)} of training,"
+            f" {format_duration(history.elapsed_seconds)} in all{_rate_text(history)}",
+        ),
+        (
+            "created",
+            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created)) + f" on {record.host}",
+        ),
+    ]
+    if started is not None:
+        kind = "" if started.device_class == started.device else f" ({started.device_class})"
+        facts += [
+            ("device", f"{started.device}{kind}, {started.precision}, {counted(started.threads, 'thread')}"),
+            ("versions", [f"{name} {version}" for name, version in started.versions.items()]),
+            ("network", f"{format_count(started.num_parameters)} parameters"),
+            (
+                "data",
+                f"{format_count(started.num_train_images)} training and"
+                f" {format_count(started.num_test_images)} test images, sha256 {started.data_sha256[:16]}",
+            ),
+        ]
+    facts.append(("folder", str(store.path(history.id))))
+    return [(name, value) for name, value in facts if value]
+
+
+def _facts_table(facts: Sequence[tuple[str, Fact]], width: int) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    room = width - max(len(name) for name, _ in facts) - 2
+    for name, value in facts:
+        text = printable(value) if isinstance(value, str) else _in_lines(value, room)
+        table.add_row(Text(name, style="bold"), Text(text, overflow="fold"))
+    return table
+
+
+def _in_lines(parts: Sequence[str], room: int) -> str:
+    """Parts side by side, as many to a line as fit."""
+    first, *others = map(printable, parts)
+    lines = [first]
+    for part in others:
+        if len(f"{lines[-1]}, {part},") <= room:
+            lines[-1] += f", {part}"
+        else:
+            lines[-1] += ","
+            lines.append(part)
+    return "\n".join(lines)
+
+
+def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[str, list[str]]]:
+    """What only some runs have to say."""
+    changes = [
+        f"{name} {shown_value(name, new)} (default {shown_value(name, old)})"
+        for name, (old, new) in history.record.config.changes().items()
+    ]
+    shape = sparkline(history.epochs["test_accuracy"], 60, ascii_only=not options.can_draw())
+    loss = sparkline(history.epochs["train_loss"], 60, ascii_only=not options.can_draw())
+    failed = state in {State.FAILED, State.LOST}
+    advise = advice.on(store.root)
+    note, checkpoints = store.notes(history.id).note, store.checkpoints(history.id)
+    paragraphs = [
+        (
+            "test accuracy and training loss, by epoch",
+            [shape, f"{loss}  {_last_loss(history)}"] if shape else [],
+        ),
+        ("changed from the defaults", changes),
+        ("checkpoints", [", ".join(checkpoints[-5:])] if checkpoints else []),
+        ("warnings", history.warnings[-5:]),
+        ("note", [note] if note else []),
+        ("end of trainer.log", store.log_tail(history.id).splitlines()[-8:] if failed else []),
+        (_NEXT_TITLE, [advise(verb, history.id) for verb in _NEXT.get(state, ())]),
+    ]
+    return [(title, [printable(line, 500) for line in lines]) for title, lines in paragraphs if lines]
+
+
+_NEXT_TITLE = "go on with"
+_NEXT = {
+    State.QUEUED: ("resume",),
+    State.RUNNING: ("attach", "stop"),
+    State.STOPPED: ("resume",),
+    State.FAILED: ("resume",),
+    State.LOST: ("resume",),
+}
+
+
+def sentence(history: RunHistory, state: State) -> str:
+    """The state, and why."""
+    final = history.final
+    if state is State.FAILED and isinstance(final, ev.Failed):
+        return f"failed ({final.reason}): {final.message}"
+    if state is State.STOPPED and isinstance(final, ev.Stopped):
+        return f"stopped after step {final.step} ({final.reason})"
+    if state is State.LOST:
+        return "lost: the trainer ended without saying why"
+    if state is State.RUNNING:
+        return f"running, about {format_duration(history.remaining_seconds)} left"
+    return str(state)
+
+
+def _rate_text(history: RunHistory) -> str:
+    rate = history.images_per_second
+    return "" if rate is None else f"; {format_count(rate)} images/s"
+
+
+def _accuracies(history: RunHistory) -> list[str]:
+    best = format_percent(history.best_test_accuracy)
+    where = f" (epoch {history.best_epoch})" if history.best_epoch is not None else ""
+    last, mean = format_percent(history.last_test_accuracy), format_percent(history.final_test_accuracy)
+    return [f"best {best}{where}", f"last {last}", f"mean of last five {mean}"]
+
+
+def _crossing_text(crossing: Crossing) -> str:
+    return "not reached" if crossing.epochs is None else f"{crossing.epochs:.1f} epochs"
+
+
+def _last_loss(history: RunHistory) -> str:
+    losses = history.epochs["train_loss"]
+    return format_loss(losses[-1]) if len(losses) else MISSING
+
+
+def label_of(store: Store, history: RunHistory) -> str:
+    """The user's own name for a run; a later one overrides the first."""
+    return store.notes(history.id).label or history.record.label
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

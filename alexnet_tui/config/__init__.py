@@ -1,0 +1,1 @@
+"""What is trained: hyperparameters, the network's architecture, named variants and protocols, all as data."""

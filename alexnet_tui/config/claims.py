@@ -1,0 +1,148 @@
+"""Claims as data: what a claim compares, and the TOML files that hold sets of them.
+
+A claim names a metric and two groups of runs by the hyperparameters in which they differ. What a study registers is
+a list of these, word for word.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from alexnet_tui.config.hyperparameters import Value, format_value, parse_field
+from alexnet_tui.config.variants import nearest
+from alexnet_tui.errors import ClaimError, ConfigError
+from alexnet_tui.files import reason_of
+from alexnet_tui.text import printable, quoted
+
+RULES_VERSION = 2
+"""Version of the rules by which claims are judged; part of every plan."""
+ALPHA = 0.05
+"""Probability, over all claims of a plan, of calling one supported that is not."""
+MAX_CLAIMS = 50
+_FOLDER = Path(__file__).parent / "claim_sets"
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+_Metric = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,64}$")]
+_Sentence = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class Precondition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What must hold for a claim to be assessed: the mean of a metric over one group's runs is large enough.
+
+    Attributes:
+        metric: Name of the metric.
+        of: The group that is looked at.
+        at_least: Smallest mean, in the metric's unit (points for accuracies and gaps).
+        why: The reason, for people.
+    """
+
+    metric: _Metric
+    of: Literal["group", "reference"]
+    at_least: float
+    why: _Sentence
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One claim: `metric` of `group` is said to be `direction` than that of `reference`.
+
+    Attributes:
+        name: For files and commands.
+        statement: The claim in the words of who made it.
+        source: Who made it, and where.
+        metric: Name of the metric that decides.
+        group: Hyperparameters that make the runs the claim is about; all others are those of the plan.
+        reference: Hyperparameters of the runs they are compared with; the same names as in `group`.
+        direction: How the metric of `group` is said to lie to that of `reference`.
+        unit: What the effect counts: a difference in points, or a ratio of times.
+        smallest_effect: The smallest effect that matters, in that unit.
+        precondition: What must hold for the claim to be assessed.
+    """
+
+    name: _Name
+    statement: _Sentence
+    source: _Sentence = "own claim"
+    metric: _Metric
+    group: dict[str, Value]
+    reference: dict[str, Value]
+    direction: Literal["higher", "lower"]
+    unit: Literal["points", "ratio"]
+    smallest_effect: float
+    precondition: list[Precondition] = []
+
+    @property
+    def groups(self) -> tuple[Mapping[str, Value], Mapping[str, Value]]:
+        """The settings of both groups, that of the claim first."""
+        return self.group, self.reference
+
+
+class _ClaimFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    claim: Annotated[list[Claim], msgspec.Meta(min_length=1, max_length=MAX_CLAIMS)]
+
+
+def names() -> list[str]:
+    """The sets of claims that come with the package."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> list[Claim]:
+    """A set of claims that comes with the package.
+
+    Raises:
+        ClaimError: There is no such set.
+    """
+    if name not in names():
+        raise ClaimError("claims", [f"there is no set {quoted(name)}; {nearest(name, names())}"])
+    return read_file(_FOLDER / f"{name}.toml")
+
+
+def read_file(path: Path) -> list[Claim]:
+    """The claims of a TOML file, each checked.
+
+    Raises:
+        ClaimError: The file cannot be read, or a claim in it is not one; with a sentence for each fault.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ClaimError(path, [f"it cannot be read ({reason_of(error)})."]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ClaimError(path, [f"it is no TOML: {printable(str(error), 200)}"]) from error
+    try:
+        claims = msgspec.convert(content, _ClaimFile).claim
+    except msgspec.ValidationError as error:
+        raise ClaimError(path, [printable(str(error), 200)]) from error
+    problems: list[str] = []
+    claims = [_checked(claim, problems) for claim in claims]
+    repeated = sorted({claim.name for claim in claims if sum(one.name == claim.name for one in claims) > 1})
+    problems += [f"{name}: there are several claims of this name." for name in repeated]
+    if problems:
+        raise ClaimError(path, problems)
+    return claims
+
+
+def _checked(claim: Claim, problems: list[str]) -> Claim:
+    """The claim with its settings as values of their hyperparameters' types: 0.5 and "0.5" are one.
+
+    Args:
+        claim: As a file has it.
+        problems: Gets a sentence for each fault.
+    """
+    found = []
+    canonical: tuple[dict[str, Value], dict[str, Value]] = ({}, {})
+    for settings, values in zip(claim.groups, canonical, strict=True):
+        for field, value in settings.items():
+            try:
+                values[field] = parse_field(field, format_value(value))
+            except ConfigError as error:
+                found.append(str(error))
+    if not claim.group or claim.group.keys() != claim.reference.keys():
+        found.append("group and reference must set the same hyperparameters, at least one.")
+    elif canonical[0] == canonical[1]:
+        found.append("group and reference are the same runs.")
+    least, word = (1.0, "ratio above 1") if claim.unit == "ratio" else (0.0, "number above 0")
+    if not least < claim.smallest_effect < 1e9:
+        found.append(f"smallest_effect must be a {word}, not {claim.smallest_effect:g}.")
+    problems += [f"{claim.name}: {problem}" for problem in found]
+    return msgspec.structs.replace(claim, group=canonical[0], reference=canonical[1])

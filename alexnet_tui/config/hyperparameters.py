@@ -1,0 +1,424 @@
+"""`RunConfig`: every hyperparameter once, with its default, unit, range and help.
+
+The command line, the form, the README table and the layer that reads ``run.json`` are all generated from the
+fields below; a new hyperparameter is one field. Text is parsed here and nowhere else.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from alexnet_tui.config.architecture import Architecture
+from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS, nearest
+from alexnet_tui.errors import ConfigError
+from alexnet_tui.text import printable, quoted
+
+Value = str | int | float | bool
+_HIGH_UNTOLD = 10_000
+HOLDOUT_SHARE = 0.1  # Of the training images, what `split` holdout keeps back.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spec:
+    """What a person needs to know to set one hyperparameter.
+
+    Attributes:
+        help: One sentence.
+        group: Heading under which forms and help screens list it.
+        choices: The allowed words, or none.
+        low: Smallest allowed number, or None.
+        high: Largest allowed number, or None.
+        low_open: The smallest number itself is not allowed.
+        unit: What the number counts, or empty.
+        pattern: Regular expression that text must match whole, or empty.
+        zero: What the number 0 stands for, where it is no amount, or empty.
+    """
+
+    help: str
+    group: str
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+    unit: str = ""
+    pattern: str = ""
+    zero: str = ""
+
+
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The complete description of one training run; the defaults are the report's own settings.
+
+    Raises:
+        ConfigError: A value is out of range or two values contradict each other.
+    """
+
+    variant: Annotated[
+        str,
+        Spec(
+            help="Experiment of the report whose settings are the starting point.",
+            group="experiment",
+            choices=tuple(VARIANTS),
+        ),
+    ] = "baseline"
+    front_end: Annotated[
+        str,
+        Spec(
+            help="How an image enters the network; never compare runs across front ends.",
+            group="experiment",
+            choices=tuple(FRONT_ENDS),
+        ),
+    ] = "literal32"
+    data: Annotated[
+        str,
+        Spec(
+            help="Data set: synthetic, cifar10, cifar100, or a name given to `alexnet-tui data add`.",
+            group="experiment",
+            pattern=r"[a-z0-9][a-z0-9_-]{0,63}",
+        ),
+    ] = "cifar10"
+    seed: Annotated[
+        int,
+        Spec(
+            help="Decides initial weights, shuffling, augmentation and dropout.",
+            group="experiment",
+            low=0,
+            high=2**31 - 1,
+        ),
+    ] = 0
+    epochs: Annotated[
+        int,
+        Spec(help="Passes over the training images.", group="experiment", low=1, high=100_000, unit="epochs"),
+    ] = 100
+    activation: Annotated[
+        str,
+        Spec(
+            help="Non-linearity after every layer but the last.",
+            group="architecture",
+            choices=("relu", "tanh"),
+        ),
+    ] = "relu"
+    dropout: Annotated[
+        float,
+        Spec(
+            help="Probability of zeroing a unit of the two hidden dense layers.",
+            group="architecture",
+            low=0,
+            high=0.95,
+        ),
+    ] = 0.5
+    removed_conv_layer: Annotated[
+        str,
+        Spec(
+            help="Convolutional layer to leave out.",
+            group="architecture",
+            choices=("none", "3", "4", "5"),
+        ),
+    ] = "none"
+    lrn: Annotated[bool, Spec(help="Local response normalisation after layers 1 and 2.", group="architecture")] = False
+    groups: Annotated[
+        int,
+        Spec(
+            help="2 splits layers 2, 4 and 5 as on the paper's two GPUs; 1 does not.",
+            group="architecture",
+            low=1,
+            high=2,
+        ),
+    ] = 1
+    init: Annotated[
+        str,
+        Spec(
+            help="Initial weights: Glorot (Keras' default), the paper's N(0, 0.01) with biases of 1, or He.",
+            group="architecture",
+            choices=("glorot", "paper", "he"),
+        ),
+    ] = "glorot"
+    learning_rate: Annotated[
+        float,
+        Spec(
+            help="Step size of stochastic gradient descent.",
+            group="optimisation",
+            low=0,
+            low_open=True,
+            high=1e6,
+        ),
+    ] = 0.01
+    schedule: Annotated[
+        str,
+        Spec(
+            help="Learning rate: constant; plateau divides it by 10 when the error stalls, at most 3 times (the"
+            " validation error, or the test error without --split holdout); step divides it by 10 after 50% and 75%"
+            " of the epochs; inverse-time divides it by 1 + rate decay x updates so far.",
+            group="optimisation",
+            choices=("constant", "plateau", "step", "inverse-time"),
+        ),
+    ] = "constant"
+    rate_decay: Annotated[
+        float,
+        Spec(
+            help="Decay of the learning rate per update, with --schedule inverse-time alone: Keras' SGD(decay=...).",
+            group="optimisation",
+            low=0,
+            high=1,
+        ),
+    ] = 5e-4
+    momentum: Annotated[
+        float,
+        Spec(help="Momentum of stochastic gradient descent.", group="optimisation", low=0, high=0.9999),
+    ] = 0.9
+    weight_decay: Annotated[
+        float,
+        Spec(
+            help="Decay of every weight, per unit of learning rate; biases do not decay.",
+            group="optimisation",
+            low=0,
+            high=1,
+        ),
+    ] = 5e-4
+    batch_size: Annotated[
+        int,
+        Spec(help="Images per update.", group="optimisation", low=1, high=65_536, unit="images"),
+    ] = 128
+    augmentation: Annotated[
+        str,
+        Spec(
+            help="Random changes to training images: mirror, mirror and shift, or these with PCA colour.",
+            group="data",
+            choices=("none", "flip", "flip-crop", "paper"),
+        ),
+    ] = "flip"
+    preprocessing: Annotated[
+        str,
+        Spec(
+            help="standardise: mean 0 and standard deviation 1 per channel, as the study; mean: pixels from 0 to 255"
+            " less the mean training image, as the 2012 paper.",
+            group="data",
+            choices=("standardise", "mean"),
+        ),
+    ] = "standardise"
+    split: Annotated[
+        str,
+        Spec(
+            help="paper trains on every training image; holdout keeps a tenth back for validation.",
+            group="data",
+            choices=("paper", "holdout"),
+        ),
+    ] = "paper"
+    train_images: Annotated[
+        int,
+        Spec(
+            help="Training images to use, the same share of each class; 0 uses all.",
+            group="data",
+            low=0,
+            high=100_000_000,
+            unit="images",
+            zero="all",
+        ),
+    ] = 0
+    train_eval_images: Annotated[
+        int,
+        Spec(
+            help="Training images, fixed and stratified, on which the training error is measured each epoch.",
+            group="data",
+            low=1,
+            high=100_000_000,
+            unit="images",
+        ),
+    ] = 10_000
+    precision: Annotated[
+        str,
+        Spec(
+            help="Arithmetic: bf16 keeps float32 master weights; auto takes bf16 where the hardware has it.",
+            group="machine",
+            choices=("auto", "fp32", "bf16"),
+        ),
+    ] = "auto"
+    device: Annotated[
+        str,
+        Spec(
+            help="Where to train: auto, cpu, cuda, cuda:1, mps.",
+            group="machine",
+            pattern=r"auto|cpu|cuda(:[0-9]{1,3})?|mps",
+        ),
+    ] = "auto"
+    threads: Annotated[
+        int,
+        Spec(
+            help="CPU threads; 0 takes every core.", group="machine", low=0, high=1024, unit="threads", zero="all cores"
+        ),
+    ] = 0
+    checkpoint_epochs: Annotated[
+        int,
+        Spec(help="Epochs between two checkpoints.", group="machine", low=1, high=100_000, unit="epochs"),
+    ] = 10
+    log_steps: Annotated[
+        int,
+        Spec(help="Updates between two reports of the loss.", group="machine", low=1, high=1_000_000, unit="steps"),
+    ] = 10
+
+    def __post_init__(self) -> None:
+        for name, spec in SPECS.items():
+            _check(name, getattr(self, name), spec)
+
+    @classmethod
+    def from_text(cls, fields: Mapping[str, str]) -> "RunConfig":
+        """Parse what a person typed; fields left out take the variant's and the front end's defaults.
+
+        Args:
+            fields: Field name to text, as from a form or from command-line options.
+
+        Raises:
+            ConfigError: A field is unknown or its text is not a value in its range.
+        """
+        values = {name: parse_field(name, text) for name, text in fields.items()}
+        preset = preset_settings(str(values.get("variant", "baseline")), str(values.get("front_end", "literal32")))
+        merged: dict[str, Any] = {**preset, **values}
+        return cls(**merged)
+
+    def to_text(self) -> dict[str, str]:
+        """Every field as text that `from_text` reads back to an equal config."""
+        return {name: format_value(getattr(self, name)) for name in SPECS}
+
+    def architecture(self, num_classes: int) -> Architecture:
+        """The network this run trains."""
+        removed = self.removed_conv_layer
+        return Architecture(
+            front_end=FRONT_ENDS[self.front_end],
+            activation="tanh" if self.activation == "tanh" else "relu",
+            dropout=self.dropout,
+            removed_conv_layer=None if removed == "none" else int(removed),
+            lrn=self.lrn,
+            groups=self.groups,
+            num_classes=num_classes,
+        )
+
+    def changes(self) -> dict[str, tuple[Value, Value]]:
+        """Fields that differ from the defaults of this variant and front end: name to (default, value)."""
+        default = RunConfig.from_text({"variant": self.variant, "front_end": self.front_end})
+        pairs = {name: (getattr(default, name), getattr(self, name)) for name in SPECS}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def preset_settings(variant: str, front_end: str) -> dict[str, Value]:
+    """The values a variant and a front end lay over the defaults.
+
+    Raises:
+        ConfigError: One of them is not known.
+    """
+    for name, value in (("variant", variant), ("front_end", front_end)):
+        _check(name, value, SPECS[name])
+    return {**FRONT_ENDS[front_end].settings, **VARIANTS[variant].settings}
+
+
+def default_of(name: str) -> Value:
+    """The default of a field before any variant or front end."""
+    value: Value = getattr(_DEFAULTS, name)
+    return value
+
+
+def option_name(name: str) -> str:
+    """The command-line option of a field: ``learning_rate`` is ``--learning-rate``."""
+    return "--" + name.replace("_", "-")
+
+
+def range_text(name: str) -> str:
+    """The allowed values of a field, for people: ``0 to 0.95``, ``relu | tanh``, ``yes | no``."""
+    spec = SPECS[name]
+    if spec.choices:
+        return " | ".join(spec.choices)
+    if TYPES[name] is bool:
+        return "yes | no"
+    if spec.low is None or spec.high is None:
+        return "text"
+    word = "above " if spec.low_open else ""
+    high = "" if spec.high >= _HIGH_UNTOLD else f" to {spec.high:g}"
+    return f"{word}{spec.low:g}{high}" if high else (f"above {spec.low:g}" if word else f"{spec.low:g} or more")
+
+
+def parse_field(name: str, text: str) -> Value:
+    """One field's value from text.
+
+    Raises:
+        ConfigError: The field does not exist, or the text is no value in its range.
+    """
+    if name not in SPECS:
+        raise ConfigError(printable(name), f"there is no such hyperparameter; {nearest(name, SPECS)}")
+    _check(name, value := _convert(name, text.strip()), SPECS[name])
+    return value
+
+
+def format_value(value: Value) -> str:
+    """A value as a person would type it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def shown_value(name: str, value: Value) -> str:
+    """A field's value for people: as they would type it, but for a 0 that stands for something."""
+    return meaning_of(name, text := format_value(value)) or text
+
+
+def meaning_of(name: str, text: str) -> str:
+    """What a field's text stands for where that is something else, as 0 for all; else empty."""
+    return SPECS[name].zero if name in SPECS and _NUMBER.fullmatch(text.strip()) and not float(text) else ""
+
+
+_WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+
+def _convert(name: str, text: str) -> Value:
+    kind, shown = TYPES[name], quoted(text)
+    if kind is str:
+        return text
+    if kind is bool:
+        if text.lower() not in _WORDS:
+            raise ConfigError(name, f"must be yes or no, not {shown}.")
+        return _WORDS[text.lower()]
+    if not (text.isascii() and _NUMBER.fullmatch(text)):
+        raise ConfigError(name, f"must be a number ({range_text(name)}), not {shown}.")
+    number = float(text)
+    if kind is float:
+        return number
+    if not math.isfinite(number) or not number.is_integer():
+        raise ConfigError(name, f"must be a whole number ({range_text(name)}), not {shown}.")
+    return int(number)
+
+
+def _check(name: str, value: Value, spec: Spec) -> None:
+    """Raise the sentence that says why `value` cannot be field `name`."""
+    if spec.choices:
+        if value not in spec.choices:
+            word = str(value)[:200]
+            raise ConfigError(name, f"there is no {quoted(word)}; {nearest(word, spec.choices)}")
+    elif spec.pattern:
+        if not re.fullmatch(spec.pattern, str(value)):
+            raise ConfigError(name, f"{quoted(str(value))} is not valid. {spec.help}")
+    elif spec.low is not None and spec.high is not None:
+        # Compared as it is: an integer of a foreign record may be too large for a float.
+        number = value if isinstance(value, int) else float(value)
+        if not (spec.low < number if spec.low_open else spec.low <= number):
+            raise ConfigError(name, f"must be {range_text(name)}, not {printable(format_value(value), 60)}.")
+        if number > spec.high:
+            allowed = f"at most {spec.high:,.0f}" if spec.high >= _HIGH_UNTOLD else range_text(name)
+            raise ConfigError(name, f"must be {allowed}, not {printable(format_value(value), 60)}.")
+
+
+def _read_fields() -> Iterator[tuple[str, type, Spec]]:
+    hints = get_type_hints(RunConfig, include_extras=True)
+    for name in RunConfig.__struct_fields__:
+        annotated = hints[name]
+        assert get_origin(annotated) is Annotated, name
+        kind, spec = get_args(annotated)
+        yield name, kind, spec
+
+
+SPECS: dict[str, Spec] = {}
+TYPES: dict[str, type] = {}
+for _name, _kind, _spec in _read_fields():
+    SPECS[_name], TYPES[_name] = _spec, _kind
+_DEFAULTS = RunConfig()

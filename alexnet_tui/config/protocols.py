@@ -1,0 +1,144 @@
+"""The named protocols of a study, as data: which variants, what all their runs share, and what each is tried with.
+
+A plan is a protocol's variants x seeds x tried values. Nothing outside this module's tables knows a protocol's
+settings: another one is one entry here.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value, option_name, preset_settings
+from alexnet_tui.config.variants import VARIANTS, nearest
+from alexnet_tui.errors import ConfigError
+from alexnet_tui.text import counted, quoted
+
+
+class StudyProtocol(msgspec.Struct, frozen=True, kw_only=True):
+    """How the runs of a study are set.
+
+    Attributes:
+        summary: One sentence for people.
+        variants: The experiments it is about.
+        settings: Hyperparameters that all its runs share.
+        tried: Values of hyperparameters; every variant and seed is trained once with each of them.
+        claims: Name of the set of claims that its studies register, or empty.
+    """
+
+    summary: str
+    variants: tuple[str, ...]
+    settings: Mapping[str, Value] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+    tried: Mapping[str, tuple[Value, ...]] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+    claims: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The hyperparameters it decides, beside those of its variants."""
+        return (*self.settings, *self.tried)
+
+    def grid(self) -> Iterator[dict[str, Value]]:
+        """Its settings with every combination of the tried values."""
+        for values in itertools.product(*self.tried.values()):
+            yield {**self.settings, **dict(zip(self.tried, values, strict=True))}
+
+
+REPORT, BEST_LEARNING_RATE = "report", "best-learning-rate"
+PROTOCOLS: Mapping[str, StudyProtocol] = MappingProxyType(
+    {
+        REPORT: StudyProtocol(
+            summary="As the report: its four experiments with one learning rate.",
+            variants=tuple(VARIANTS),
+            claims="study",
+        ),
+        # Krizhevsky et al. 2012, Figure 1; the rates are those of this program, the paper names none.
+        BEST_LEARNING_RATE: StudyProtocol(
+            summary="As the paper's Figure 1: ReLU and tanh at three learning rates each, nothing regularised.",
+            variants=("baseline", "tanh"),
+            settings=MappingProxyType({"dropout": 0.0, "weight_decay": 0.0}),
+            tried=MappingProxyType({"learning_rate": (0.003, 0.01, 0.03)}),
+        ),
+    }
+)
+
+
+def plan_configs(
+    protocol: str, variants: Sequence[str], seeds: Sequence[int], overrides: Mapping[str, str]
+) -> list[RunConfig]:
+    """The runs of a plan, seed by seed so that a stopped study is balanced.
+
+    Args:
+        protocol: Name of the protocol.
+        variants: Which of its experiments.
+        seeds: The seeds of each.
+        overrides: Other fields of every run, as a person would type them.
+
+    Raises:
+        ConfigError: A name is not known, an override is out of range or is the protocol's to decide.
+    """
+    if protocol not in PROTOCOLS:
+        raise ConfigError("protocol", f"there is no {quoted(protocol)}; {nearest(protocol, PROTOCOLS)}")
+    spec = PROTOCOLS[protocol]
+    for variant in variants:
+        if variant not in spec.variants:
+            raise ConfigError("variants", f"there is no {quoted(variant)}; {nearest(variant, spec.variants)}")
+    for name in spec.fields:
+        if name in overrides:
+            raise ConfigError(name, f"the protocol {protocol} decides it; leave {option_name(name)} away.")
+    cells = [{name: format_value(value) for name, value in cell.items()} for cell in spec.grid()]
+    return [
+        RunConfig.from_text({**overrides, **cell, "variant": variant, "seed": str(seed)})
+        for seed in seeds
+        for variant in variants
+        for cell in cells
+    ]
+
+
+def tried_text(protocol: str, config: RunConfig) -> str:
+    """What tells runs of one variant and seed apart under a protocol: ``learning rate 0.003``; else empty."""
+    spec = PROTOCOLS.get(protocol, PROTOCOLS[REPORT])
+    return ", ".join(f"{name.replace('_', ' ')} {format_value(getattr(config, name))}" for name in spec.tried)
+
+
+def size_text(protocol: str, num_variants: int, num_seeds: int) -> str:
+    """How many runs a plan has: ``2 variants x 5 seeds x 3 learning rates = 30 runs``."""
+    factors = {"variant": num_variants, "seed": num_seeds}
+    factors |= {name.replace("_", " "): len(values) for name, values in PROTOCOLS[protocol].tried.items()}
+    product = " x ".join(counted(count, noun) for noun, count in factors.items())
+    return f"{product} = {counted(math.prod(factors.values()), 'run')}"
+
+
+def contents_text(protocol: str) -> str:
+    """What the runs of a protocol have apart and what it sets for all of them: the beginning of a sentence."""
+    spec = PROTOCOLS[protocol]
+    tried = {name.replace("_", " "): map(format_value, values) for name, values in spec.tried.items()}
+    apart = [f"{name} ({', '.join(values)})" for name, values in {"variant": spec.variants, **tried}.items()]
+    shared = " and ".join(f"{name.replace('_', ' ')} {format_value(value)}" for name, value in spec.settings.items())
+    return f"Its runs differ in {', '.join(apart)} and seed alone" + (f"; all have {shared}" if shared else "")
+
+
+def plan_command(protocol: str, name: str, like: RunConfig | None, fields: Sequence[str]) -> list[str]:
+    """The words of the command that plans a study of a protocol.
+
+    Args:
+        protocol: Name of the protocol.
+        name: Name of the study.
+        like: A run whose settings the study is to have, where there is one.
+        fields: Which of its settings.
+    """
+    words = ["study", "new", name, "--protocol", protocol]
+    if like is not None:
+        preset = preset_settings("baseline", like.front_end)
+        for one in fields:
+            value, usual = getattr(like, one), preset.get(one, default_of(one))
+            if value != usual and one not in PROTOCOLS[protocol].fields:
+                words += _option(one, value)
+    return words
+
+
+def _option(name: str, value: Value) -> list[str]:
+    if isinstance(value, bool):
+        return [option_name(name) if value else f"--no-{option_name(name)[2:]}"]
+    return [option_name(name), format_value(value)]

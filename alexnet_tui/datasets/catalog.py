@@ -1,0 +1,302 @@
+"""Which data sets there are and where they lie on this disk; cheap enough for a screen to ask for.
+
+``<data root>/<name>/source.json`` says where a set came from and what its content hash is;
+``<data root>/<name>/<hash>-<size>/`` is its decoded form (`datasets.cache`). Nothing here loads numpy.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from alexnet_tui.config.hyperparameters import SPECS
+from alexnet_tui.config.variants import nearest
+from alexnet_tui.datasets.cache import CACHE_VERSION, is_cache
+from alexnet_tui.errors import DatasetError, StoreError
+from alexnet_tui.files import read_small, write_atomic
+from alexnet_tui.text import printable
+
+State = Literal["ready", "prepare", "download"]
+SOURCE_FILE = "source.json"
+DOWNLOADS = "downloads"
+_MAX_NATIVE_SIZE = 256
+_PAPER_SIZE = 256
+_SMALL_INPUT = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuiltIn:
+    """A data set that needs no adding.
+
+    Attributes:
+        kind: How it is made: generated here, or downloaded.
+        summary: One line for people.
+        origin: Where it comes from, for people, where the summary does not say it.
+        download: How much there is to download, for people, or empty.
+        num_train: Training images.
+        num_test: Test images.
+        num_classes: Classes.
+        archive: File that a download leaves in the downloads folder, or empty.
+        unpacked: Folder a download unpacks to, or empty.
+        md5: Published checksum of the archive, or empty.
+        revision: Raised whenever the program draws other pixels than before.
+    """
+
+    kind: str
+    summary: str
+    num_train: int
+    num_test: int
+    num_classes: int
+    origin: str = ""
+    download: str = ""
+    archive: str = ""
+    unpacked: str = ""
+    md5: str = ""
+    revision: int = 0
+
+
+BUILT_IN = {
+    "synthetic": BuiltIn(
+        kind="synthetic",
+        summary="drawn by this program, offline",
+        num_train=10_000,
+        num_test=2_000,
+        num_classes=10,
+        revision=1,
+    ),
+    "cifar10": BuiltIn(
+        kind="torchvision",
+        summary="downloaded, 170 MB",
+        origin="the University of Toronto",
+        download="170 MB",
+        num_train=50_000,
+        num_test=10_000,
+        num_classes=10,
+        archive="cifar-10-python.tar.gz",
+        unpacked="cifar-10-batches-py",
+        md5="c58f30108f718f92721af3b95e74349a",
+    ),
+    "cifar100": BuiltIn(
+        kind="torchvision",
+        summary="downloaded, 169 MB",
+        origin="the University of Toronto",
+        download="169 MB",
+        num_train=50_000,
+        num_test=10_000,
+        num_classes=100,
+        archive="cifar-100-python.tar.gz",
+        unpacked="cifar-100-python",
+        md5="eb9058c3a382ffc7106e4002c42a8d85",
+    ),
+}
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """``source.json``: where a data set came from and what was found in it.
+
+    Attributes:
+        v: Version of the format.
+        kind: ``folder``, ``tar``, ``synthetic`` or ``torchvision``.
+        path: Absolute path of an added set, or empty.
+        added: Seconds since 1970.
+        sha256: Content hash.
+        revision: Of the generator that drew it, else 0.
+        native_size: Side in pixels where all images are squares of one size, else 0.
+        num_train: Training images.
+        num_test: Test images.
+        num_classes: Classes.
+        num_ignored: Entries of the source that are no images of it.
+        num_skipped: Unreadable images that were left out.
+        skip_unreadable: Whether unreadable images may be left out.
+    """
+
+    v: int = CACHE_VERSION
+    kind: str
+    path: str = ""
+    added: float
+    sha256: str
+    revision: int = 0
+    native_size: int = 0
+    num_train: int
+    num_test: int
+    num_classes: int
+    num_ignored: int = 0
+    num_skipped: int = 0
+    skip_unreadable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetInfo:
+    """One line of the catalogue.
+
+    Attributes:
+        name: What `load` takes.
+        kind: ``synthetic``, ``torchvision``, ``folder`` or ``tar``.
+        source: Where it comes from, for people.
+        state: ``ready`` to train, ``prepare`` (decode first) or ``download``.
+        num_train: Training images.
+        num_test: Test images.
+        num_classes: Classes.
+        size_bytes: What its caches take on this disk.
+        sha256: Content hash, or empty before it is known.
+        num_ignored: Entries of the source that are no images of it.
+        num_skipped: Unreadable images that were left out.
+    """
+
+    name: str
+    kind: str
+    source: str
+    state: State
+    num_train: int
+    num_test: int
+    num_classes: int
+    size_bytes: int
+    sha256: str
+    num_ignored: int = 0
+    num_skipped: int = 0
+
+
+def data_root() -> Path:
+    """The folder of all data sets: ALEXNET_TUI_DATA, else a folder in the user's cache."""
+    chosen = os.environ.get("ALEXNET_TUI_DATA")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "alexnet-tui" / "data"
+
+
+def stored_size(native_size: int, input_size: int) -> int:
+    """Side in pixels of the cache for a network's input.
+
+    Small square images are kept as they are. Others are scaled and cropped to the paper's 256, from which it
+    cuts its patches, or to a small network's own input.
+    """
+    if 0 < native_size <= _MAX_NATIVE_SIZE:
+        return native_size
+    return _PAPER_SIZE if input_size > _SMALL_INPUT else input_size
+
+
+def catalog(data_dir: Path | None = None) -> list[DatasetInfo]:
+    """Every data set that can be asked for: the built-in ones, then the added ones by name."""
+    root = data_dir or data_root()
+    names = list(BUILT_IN)
+    if root.is_dir():
+        names += sorted(path.parent.name for path in root.glob(f"*/{SOURCE_FILE}") if path.parent.name not in BUILT_IN)
+    return [info for name in names if (info := _describe(root, name))]
+
+
+def find(name: str, data_dir: Path | None = None) -> DatasetInfo:
+    """One data set of the catalogue.
+
+    Raises:
+        DatasetError: There is none of that name.
+    """
+    root = data_dir or data_root()
+    info = _describe(root, name)
+    if info is None:
+        raise unknown(root, name)
+    return info
+
+
+def is_prepared(name: str, input_size: int, data_dir: Path | None = None) -> bool:
+    """Whether `load` would find its cache and need no decoding or download."""
+    root = data_dir or data_root()
+    source = read_source(root, name)
+    return source is not None and is_cache(cache_path(root, name, source, input_size))
+
+
+def cache_path(root: Path, name: str, source: Source, input_size: int) -> Path:
+    """Folder of the cache for a network's input."""
+    return root / name / f"{source.sha256[:16]}-{stored_size(source.native_size, input_size)}"
+
+
+def read_source(root: Path, name: str) -> Source | None:
+    """What is recorded about a data set; None where nothing is, or what is there is outdated or damaged."""
+    if not is_name(name):
+        return None
+    try:
+        content = read_small(root / name / SOURCE_FILE)
+        source = msgspec.json.decode(content, type=Source) if content else None
+    except (msgspec.MsgspecError, ValueError, StoreError):
+        return None
+    if source is None or not re.fullmatch("[0-9a-f]{64}", source.sha256):
+        return None
+    built_in = BUILT_IN.get(name)
+    return None if built_in and built_in.revision != source.revision else source
+
+
+def write_source(root: Path, name: str, source: Source) -> None:
+    """Record where a data set came from.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    (root / name).mkdir(parents=True, exist_ok=True)
+    write_atomic(root / name / SOURCE_FILE, msgspec.json.encode(source))
+
+
+def is_name(name: str) -> bool:
+    """Whether a text can name a data set at all."""
+    return re.fullmatch(SPECS["data"].pattern, name) is not None and name != DOWNLOADS
+
+
+def check_free_name(name: str) -> None:
+    """Raise the sentence that says why a name cannot be given to a data set.
+
+    Raises:
+        DatasetError: It is not a name, or it is taken by this program.
+    """
+    if name in BUILT_IN or name == DOWNLOADS:
+        raise DatasetError(name, "this name is taken by alexnet-tui itself; choose another.")
+    if not is_name(name):
+        raise DatasetError(
+            printable(repr(name), 80),
+            "a name has at most 64 characters: lower-case letters, digits, - and _, not - or _ first.",
+        )
+
+
+def unknown(root: Path, name: str) -> DatasetError:
+    """The sentence for a data set that is not in the catalogue."""
+    hint = nearest(name, [info.name for info in catalog(root)])
+    return DatasetError(printable(name, 80), f"there is none of that name; {hint} Add one with `alexnet-tui data add`.")
+
+
+def _describe(root: Path, name: str) -> DatasetInfo | None:
+    source, built_in = read_source(root, name), BUILT_IN.get(name)
+    if source is None and built_in is None:
+        return None
+    facts = source or built_in
+    assert facts is not None
+    is_ready, size_bytes = _caches(root / name, source)
+    state: State = "ready" if is_ready else "prepare"
+    if built_in and built_in.archive and not is_ready and not _is_downloaded(root, built_in):
+        state = "download"
+    return DatasetInfo(
+        name=name,
+        kind=facts.kind,
+        source=(built_in.origin or built_in.summary) if built_in else printable(source.path if source else ""),
+        state=state,
+        num_train=facts.num_train,
+        num_test=facts.num_test,
+        num_classes=facts.num_classes,
+        size_bytes=size_bytes,
+        sha256=source.sha256 if source else "",
+        num_ignored=source.num_ignored if source else 0,
+        num_skipped=source.num_skipped if source else 0,
+    )
+
+
+def _caches(directory: Path, source: Source | None) -> tuple[bool, int]:
+    """Whether a cache is there for the recorded content, and what all of them take in bytes."""
+    if source is None:
+        return False, 0
+    finished = [path for path in directory.glob(f"{source.sha256[:16]}-*") if is_cache(path)]
+    return bool(finished), sum(file.stat().st_size for path in finished for file in path.iterdir())
+
+
+def _is_downloaded(root: Path, built_in: BuiltIn) -> bool:
+    downloads = root / DOWNLOADS
+    return (downloads / built_in.archive).is_file() or (downloads / built_in.unpacked).is_dir()

@@ -1,0 +1,397 @@
+"""Data sets by name: open, prepare, add and remove them.
+
+Importing this module costs little: numpy and Pillow load on first use, and torchvision only in the process
+that downloads, which is named as a string. `datasets.catalog` answers what there is, `datasets.cache` owns the
+decoded form.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from alexnet_tui.datasets.cache import (
+    PixelFile,
+    Progress,
+    Report,
+    Split,
+    building,
+    drop_rows,
+    hash_arrays,
+    is_cache,
+    open_cache,
+    read_manifest,
+    seal,
+    write_error,
+    write_labels,
+    write_split,
+)
+from alexnet_tui.datasets.catalog import (
+    BUILT_IN,
+    DOWNLOADS,
+    DatasetInfo,
+    Source,
+    State,
+    cache_path,
+    catalog,
+    check_free_name,
+    data_root,
+    find,
+    is_name,
+    is_prepared,
+    read_source,
+    stored_size,
+    unknown,
+    write_source,
+)
+from alexnet_tui.errors import DatasetError
+from alexnet_tui.text import printable
+
+if TYPE_CHECKING:
+    from alexnet_tui.datasets.cache import Labels, Pixels
+    from alexnet_tui.datasets.images import Scan
+
+__all__ = [
+    "BUILT_IN",
+    "Dataset",
+    "DatasetInfo",
+    "Progress",
+    "Split",
+    "State",
+    "add",
+    "catalog",
+    "data_root",
+    "find",
+    "is_prepared",
+    "load",
+    "prepare",
+    "remove",
+    "stored_size",
+]
+
+DOWNLOAD_MODULE = "alexnet_tui.train.download"
+_NAMED_FAILURES = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """A data set that is open.
+
+    Attributes:
+        name: As asked for.
+        sha256: Content hash of the source.
+        class_names: In the order of the labels.
+        train: Training split.
+        test: Test split.
+        image_size: Side in pixels of the stored images; the trainer scales them to its input on the device.
+        mean: Per channel, of the training images, as fractions of 255.
+        std: The same for the standard deviation; never zero.
+    """
+
+    name: str
+    sha256: str
+    class_names: tuple[str, ...]
+    train: Split
+    test: Split
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def load(name: str, input_size: int, progress: Report | None = None, data_dir: Path | None = None) -> Dataset:
+    """Open a data set for a network whose input is `input_size` pixels wide, preparing it where needed.
+
+    Every byte of the cache is checked against its manifest (files above 8 GiB by size only).
+
+    Raises:
+        DatasetError: It is unknown, missing, damaged, or cannot be prepared.
+    """
+    root = data_dir or data_root()
+    source = prepare(name, input_size, progress, root)
+    manifest, splits = open_cache(name, cache_path(root, name, source, input_size))
+    if manifest.sha256 != source.sha256:
+        raise DatasetError(
+            name,
+            f"its cache holds content {manifest.sha256}, its source is recorded as {source.sha256}."
+            f" Run `alexnet-tui data remove {name}` and add it again.",
+        )
+    return Dataset(
+        name=name,
+        sha256=manifest.sha256,
+        class_names=tuple(manifest.class_names),
+        train=splits["train"],
+        test=splits["test"],
+        image_size=manifest.image_size,
+        mean=manifest.mean,
+        std=manifest.std,
+    )
+
+
+def prepare(name: str, input_size: int, progress: Report | None = None, data_dir: Path | None = None) -> Source:
+    """Make sure the cache for an input size is there.
+
+    Raises:
+        DatasetError: The set is unknown, missing, damaged, or the disk is full.
+    """
+    root = data_dir or data_root()
+    report = progress or _silent
+    source = read_source(root, name)
+    if source and is_cache(cache_path(root, name, source, input_size)):
+        return source
+    if source is None and name not in BUILT_IN:
+        raise unknown(root, name)
+    with _locked(root, name, report) as lock:
+        source = read_source(root, name)
+        if source and is_cache(cache_path(root, name, source, input_size)):
+            return source
+        if name in BUILT_IN:
+            return _BUILDERS[BUILT_IN[name].kind](root, name, lock, report)
+        if source is None:
+            raise unknown(root, name)
+        _build_images(root, name, source, input_size, report)
+        return source
+
+
+def add(
+    path: Path,
+    name: str,
+    progress: Report | None = None,
+    *,
+    input_size: int = 32,
+    skip_unreadable: bool = False,
+    data_dir: Path | None = None,
+) -> DatasetInfo:
+    """Register an image folder or a tar archive of one under a name, and prepare it for an input size.
+
+    Adding the same content again is no error.
+
+    Raises:
+        DatasetError: The name is taken or no name; the source is missing, damaged or not laid out as a set.
+    """
+    root = data_dir or data_root()
+    check_free_name(name)
+    full = Path(path).expanduser().absolute()
+    source = Source(
+        kind="folder" if full.is_dir() else "tar",
+        path=str(full),
+        added=time.time(),
+        sha256="",
+        num_train=0,
+        num_test=0,
+        num_classes=0,
+        skip_unreadable=skip_unreadable,
+    )
+    report = progress or _silent
+    with _locked(root, name, report):
+        known = read_source(root, name)
+        if known:
+            source = msgspec.structs.replace(source, sha256=known.sha256)
+        try:
+            built = _build_images(root, name, source, input_size, report)
+        except DatasetError:
+            with suppress(OSError):  # There is something in it.
+                (root / name).rmdir()
+            raise
+        try:
+            write_source(root, name, built)
+        except OSError as error:
+            raise write_error(name, root, error) from error
+    return find(name, root)
+
+
+def remove(name: str, data_dir: Path | None = None) -> None:
+    """Forget a data set and delete its caches; the folder or archive it was added from stays.
+
+    Raises:
+        DatasetError: There is none of that name on this disk.
+    """
+    root = data_dir or data_root()
+    if name == DOWNLOADS or not is_name(name) or not (root / name).is_dir() or (root / name).is_symlink():
+        raise unknown(root, name)
+    with _locked(root, name, _silent):
+        try:
+            shutil.rmtree(root / name)
+        except OSError as error:
+            raise write_error(name, root / name, error) from error
+
+
+@contextmanager
+def _locked(root: Path, name: str, report: Report) -> Iterator[int]:
+    """Hold a data set's lock, waiting for whoever builds it now; yields the descriptor that holds it."""
+    path = root / f".{name}.lock"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise write_error(name, root, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(Progress(done=0, total=0, what="waiting for another process that prepares it"))
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _silent(progress: Progress) -> None:
+    """Report to nobody."""
+
+
+def _build_images(root: Path, name: str, source: Source, input_size: int, report: Report) -> Source:
+    """Decode a folder or an archive into a cache; returns the source with what was found in it."""
+    from alexnet_tui.datasets import images
+
+    path = Path(source.path)
+    found = images.scan(name, path, report)
+    if source.sha256 not in {"", found.sha256}:
+        raise DatasetError(
+            name,
+            f"{path} holds other images than were added under this name (content hash {found.sha256}, was"
+            f" {source.sha256}). Run `alexnet-tui data remove {name}` first, or choose another name.",
+        )
+    num_train, num_test = len(found.labels["train"]), len(found.labels["test"])
+    source = msgspec.structs.replace(
+        source,
+        sha256=found.sha256,
+        native_size=found.native_size,
+        num_train=num_train,
+        num_test=num_test,
+        num_classes=len(found.class_names),
+        num_ignored=found.num_ignored,
+    )
+    final, size = cache_path(root, name, source, input_size), stored_size(found.native_size, input_size)
+    if not is_cache(final):
+        with building(name, final, (num_train + num_test) * 3 * size * size) as directory:
+            failures = _decode(name, path, found, size, directory, report)
+            _judge(name, path, failures, len(failures), source.skip_unreadable)
+            seal(directory, found.sha256, found.class_names, failures)
+    manifest = read_manifest(name, final)
+    _judge(name, path, manifest.skipped, manifest.num_skipped, source.skip_unreadable)
+    return msgspec.structs.replace(
+        source,
+        num_train=manifest.num_train,
+        num_test=manifest.num_test,
+        num_skipped=manifest.num_skipped,
+    )
+
+
+def _decode(name: str, path: Path, found: "Scan", size: int, directory: Path, report: Report) -> list[str]:
+    """Fill a cache folder with a source's pixels; returns what cannot be read, each with the reason."""
+    import numpy as np
+
+    from alexnet_tui.datasets import images
+
+    for split, labels in found.labels.items():
+        write_labels(directory, split, np.array(labels, dtype=np.int64))
+    with ExitStack() as stack:
+        files = {
+            split: stack.enter_context(closing(PixelFile(directory / f"{split}-images.npy", len(labels), size)))
+            for split, labels in found.labels.items()
+        }
+        failures = images.decode(name, path, found, size, files, report)
+    for split in found.labels:
+        lost = {found.rows[key].place for key in failures if found.rows[key].split == split}
+        _check_left(name, path, found, split, lost)
+        drop_rows(directory, split, lost)
+    return [f"{printable(key.name, 200)} ({failures[key]})" for key in sorted(failures)]
+
+
+def _check_left(name: str, path: Path, found: "Scan", split: str, lost: set[int]) -> None:
+    """A class whose every image is unreadable is an error even when unreadable images may be skipped."""
+    left = {label for row, label in enumerate(found.labels[split]) if row not in lost}
+    gone = sorted(set(found.labels[split]) - left)
+    if gone:
+        raise DatasetError(name, f"{path}: no image of {split}/{found.class_names[gone[0]]} can be read. Replace them.")
+
+
+def _judge(name: str, path: Path, failures: list[str], count: int, skip_unreadable: bool) -> None:
+    """Raise when images cannot be read, `count` in all, and nobody said that they may be left out."""
+    if not count or skip_unreadable:
+        return
+    shown = ", ".join(failures[:_NAMED_FAILURES]) + (", …" if count > _NAMED_FAILURES else "")
+    noun = "image" if count == 1 else "images"
+    raise DatasetError(
+        name,
+        f"{count} {noun} in {path} cannot be read: {shown}. Replace them, or leave them out with --skip-unreadable.",
+    )
+
+
+def store_arrays(
+    root: Path,
+    name: str,
+    images: "dict[str, Pixels]",
+    labels: "dict[str, Labels]",
+    class_names: tuple[str, ...],
+) -> Source:
+    """Write a built-in data set that is in memory, and record it; the caller holds the data set's lock.
+
+    Args:
+        root: The data folder.
+        name: One of `BUILT_IN`.
+        images: Per split, uint8 of shape (N, 3, S, S).
+        labels: Per split, int64 of shape (N,).
+        class_names: In the order of the labels.
+
+    Raises:
+        DatasetError: The disk is full or cannot be written.
+    """
+    size = images["train"].shape[2]
+    source = Source(
+        kind=BUILT_IN[name].kind,
+        added=time.time(),
+        sha256=hash_arrays(images["train"], labels["train"], images["test"], labels["test"]),
+        revision=BUILT_IN[name].revision,
+        native_size=size,
+        num_train=len(images["train"]),
+        num_test=len(images["test"]),
+        num_classes=len(class_names),
+    )
+    final = cache_path(root, name, source, size)
+    with building(name, final, sum(array.nbytes for array in images.values())) as directory:
+        for split, pixels in images.items():
+            write_split(directory, split, pixels, labels[split])
+        seal(directory, source.sha256, class_names, [])
+        write_source(root, name, source)
+    return source
+
+
+def _build_synthetic(root: Path, name: str, lock: int, report: Report) -> Source:
+    from alexnet_tui.datasets import synthetic
+
+    total = BUILT_IN[name].num_train + BUILT_IN[name].num_test
+    report(Progress(done=0, total=total, what="drawing"))
+    images, labels = {}, {}
+    for split, count in (("train", BUILT_IN[name].num_train), ("test", BUILT_IN[name].num_test)):
+        images[split], labels[split] = synthetic.draw(split, count)
+    report(Progress(done=total, total=total, what="drawing"))
+    return store_arrays(root, name, images, labels, synthetic.CLASS_NAMES)
+
+
+def _build_download(root: Path, name: str, lock: int, report: Report) -> Source:
+    """Let a process of its own download and store the set; it keeps the lock should this one die."""
+    report(Progress(done=0, total=0, what="downloading"))
+    command = [sys.executable, "-m", DOWNLOAD_MODULE, name, str(root)]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, errors="replace", pass_fds=(lock,), check=False)
+    source = read_source(root, name)
+    if result.returncode == 0 and source is not None:
+        return source
+    lines = result.stdout.strip().splitlines()
+    reason = printable(lines[-1], 600) if lines else f"the download ended with exit code {result.returncode}."
+    raise DatasetError(name, reason)
+
+
+_BUILDERS: dict[str, Callable[[Path, str, int, Report], Source]] = {
+    "synthetic": _build_synthetic,
+    "torchvision": _build_download,
+}

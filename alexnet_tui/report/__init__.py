@@ -1,0 +1,1 @@
+"""The report on runs: its content, its wording, and its formats (Markdown, LaTeX, HTML, CSV, TensorBoard)."""

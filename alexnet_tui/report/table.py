@@ -1,0 +1,75 @@
+"""Our table beside the published one, as data: one row an experiment; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from alexnet_tui.analysis.columns import COLUMNS, Spread, spread
+from alexnet_tui.analysis.groups import ArmRuns, Cohort
+from alexnet_tui.analysis.published import EXPERIMENTS, REPORT_EPOCHS, Experiment
+from alexnet_tui.runs.history import RunHistory
+
+_REPORT_WORK = (REPORT_EPOCHS, 50_000, 10_000)
+"""Epochs, images trained on and images tested on in each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One quantity of one experiment, ours and the report's."""
+
+    ours: Spread
+    published: str | None
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One experiment.
+
+    Attributes:
+        arm: Its name.
+        title: Its title.
+        num_runs: Finished runs behind it.
+        cells: By the name of the column.
+        time_ratio: The report's time over our mean time; above 1, ours is faster. None where the work differs.
+    """
+
+    arm: str
+    title: str
+    num_runs: int
+    cells: Mapping[str, Cell]
+    time_ratio: float | None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the report has this experiment too."""
+        return any(cell.published for cell in self.cells.values())
+
+
+def build_rows(cohort: Cohort) -> tuple[Row, ...]:
+    """A row for each arm that has a finished run, and for each experiment of the report in any case."""
+    names = [*EXPERIMENTS, *(name for name in cohort.arms if name not in EXPERIMENTS)]
+    rows = (_row(cohort.runs(name), EXPERIMENTS.get(name)) for name in names)
+    return tuple(row for row in rows if row.num_runs or row.arm in EXPERIMENTS)
+
+
+def _row(arm: ArmRuns, experiment: Experiment | None) -> Row:
+    cells = {}
+    for name, column in COLUMNS.items():
+        published = column.published(experiment) if experiment else None
+        text, place = published or (None, "")
+        cells[name] = Cell(spread(arm.used, column.measure), text, place)
+    ours = cells["time"].ours.mean
+    return Row(
+        arm=arm.arm.name,
+        title=arm.arm.title,
+        num_runs=len(arm.used),
+        cells=cells,
+        time_ratio=experiment.seconds.value / ours if experiment and ours and _is_same_work(arm.used) else None,
+    )
+
+
+def _is_same_work(runs: Sequence[RunHistory]) -> bool:
+    """Whether runs made as many epochs over as many images as the report's."""
+    told = [run.started for run in runs if run.started is not None]
+    works = {(one.epochs, one.num_train_images, one.num_test_images) for one in told}
+    return works == {_REPORT_WORK} and len(told) == len(runs)

@@ -1,0 +1,216 @@
+"""The event log ``events.jsonl``: `EventWriter` appends to it, `EventReader` follows it, whatever state its end is in.
+
+The reader keeps the byte offset behind the last whole line and opens the file anew each time: ten thousand readers hold
+no descriptor between two looks.
+"""
+
+import errno
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.files import open_regular, reason_of
+from alexnet_tui.runs.events import (
+    FINAL_EVENTS,
+    MAX_LINE_BYTES,
+    Epoch,
+    Event,
+    KnownEvent,
+    Step,
+    decode,
+    decode_lines,
+    encode,
+)
+
+_STEP = b'{"v":1,"kind":"step"'
+# A literal first, so that the search leaps from one newline to the next.
+_END_OF_STEPS = re.compile(rb'\n(?!\{"v":1,"kind":"step")')
+_FULL_DISK_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class EventWriter:
+    """Stamps events and appends each with a single `write`, so that a crash leaves whole lines.
+
+    Args:
+        descriptor: An open file descriptor, in append mode where it is a file.
+        attempt: Which start of the run this is, from 1.
+        next_seq: Position of the first event.
+        clock: Monotonic seconds; tests freeze it.
+        wall_clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        attempt: int = 1,
+        next_seq: int = 0,
+        clock: Any = time.monotonic,
+        wall_clock: Any = time.time,
+    ) -> None:
+        self._descriptor = descriptor
+        self._attempt = attempt
+        self._next_seq = next_seq
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._start_seconds: float = clock()
+        self._is_torn = False
+
+    def write(self, event: Event) -> None:
+        """Stamp and append one event.
+
+        Raises:
+            OSError: The disk is full or the reader of a pipe has gone.
+        """
+        event.seq, event.attempt = self._next_seq, self._attempt
+        event.t = round(self._clock() - self._start_seconds, 6)
+        event.wall = round(self._wall_clock(), 3)
+        self._append(encode(event))
+        self._next_seq += 1
+        if isinstance(event, (Epoch, *FINAL_EVENTS)):
+            self._sync()
+
+    def _append(self, line: bytes) -> None:
+        """Write the whole line; while the disk is full wait a little, then go on where the line broke off.
+
+        A line given up half-written is ended before the next one, which would be lost with it otherwise.
+        """
+        rest = memoryview(b"\n" + line if self._is_torn else line)
+        pauses = iter(_FULL_DISK_PAUSES_SECONDS)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+                self._is_torn = bool(rest)
+            except OSError as error:
+                pause = next(pauses, None) if error.errno in FULL_DISK else None
+                if pause is None:
+                    raise
+                time.sleep(pause)
+
+    def _sync(self) -> None:
+        """Make what was written survive a power cut, where the descriptor is a file."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError:  # A pipe or a terminal cannot be synced.
+            return
+
+
+class EventReader:
+    """Follows one ``events.jsonl``: each call returns the complete new lines, decoded.
+
+    An unterminated tail is "not yet". A terminated line that is no event is skipped and counted. A file that
+    became shorter is read again from its start, and `was_reset` says so.
+
+    Args:
+        path: The file; it need not exist yet.
+        skip_steps: Leave ``step`` events undecoded, for views that need only epochs.
+    """
+
+    def __init__(self, path: Path, *, skip_steps: bool = False) -> None:
+        self.path = path
+        self.bad_lines = 0
+        self.was_reset = False
+        self._offset = 0
+        self._is_inside_bad_line = False
+        self._skip_steps = skip_steps
+
+    def read_new(self, limit_bytes: int = 1 << 26, *, until: int | None = None) -> list[KnownEvent]:
+        """Events of the lines completed since the last call, oldest first; empty when there are no more.
+
+        Args:
+            limit_bytes: How much one call reads; it reads further only while that held no event.
+            until: Offset at which the file counts as ended, or None for its true end.
+
+        Raises:
+            StoreError: The file is not a regular file, or cannot be read.
+        """
+        self.was_reset = False
+        descriptor = open_regular(self.path)
+        if descriptor is None:
+            return []
+        try:
+            return self._read(descriptor, limit_bytes, until)
+        except OSError as error:
+            raise StoreError(self.path, f"the events cannot be read ({reason_of(error)}).") from error
+        finally:
+            os.close(descriptor)
+
+    def _read(self, descriptor: int, limit_bytes: int, until: int | None) -> list[KnownEvent]:
+        size = os.fstat(descriptor).st_size
+        if size < self._offset:
+            self._offset, self.bad_lines, self.was_reset, self._is_inside_bad_line = 0, 0, True, False
+        size = size if until is None else min(size, until)
+        events: list[KnownEvent] = []
+        while not events and self._offset < size and limit_bytes:
+            before = self._offset
+            events = self._take(os.pread(descriptor, min(limit_bytes, size - before), before))
+            if self._offset == before:
+                if limit_bytes > MAX_LINE_BYTES or limit_bytes >= size - before:
+                    break
+                limit_bytes = MAX_LINE_BYTES + 1  # This line is longer than one call was to read.
+        return events
+
+    def _take(self, chunk: bytes) -> list[KnownEvent]:
+        """Advance over the whole lines of a chunk; a line that no writer can mean is left piece by piece."""
+        if self._is_inside_bad_line:
+            newline = chunk.find(b"\n")
+            self._is_inside_bad_line = newline < 0
+            self._offset += newline + 1 or len(chunk)
+            return []
+        end = chunk.rfind(b"\n") + 1
+        self._offset += end
+        if not end and len(chunk) > MAX_LINE_BYTES:
+            self._offset += len(chunk)
+            self.bad_lines += 1
+            self._is_inside_bad_line = True
+        chunk = chunk[:end]
+        if self._skip_steps:
+            return list(self._decode(chunk))
+        events: list[KnownEvent] = []
+        for piece in _pieces(chunk):
+            decoded = decode_lines(piece)
+            events += self._decode(piece) if decoded is None else decoded
+        return events
+
+    @property
+    def offset(self) -> int:
+        """Bytes read so far."""
+        return self._offset
+
+    def _decode(self, chunk: bytes) -> Iterator[KnownEvent]:
+        for line in self._lines(chunk):
+            try:
+                event = decode(line)
+            except ValueError:
+                self.bad_lines += 1
+                continue
+            if not (self._skip_steps and type(event) is Step):
+                yield event
+
+    def _lines(self, chunk: bytes) -> Iterator[bytes]:
+        """Lines that are not empty; stretches of steps nobody wants are passed over in one go."""
+        start = 0
+        while start < len(chunk):
+            if self._skip_steps and chunk.startswith(_STEP, start):
+                steps = _END_OF_STEPS.search(chunk, start)
+                assert steps is not None  # A chunk ends with a newline.
+                start = steps.end()
+                continue
+            end = chunk.index(b"\n", start)
+            if end > start:
+                yield chunk[start:end]
+            start = end + 1
+
+
+def _pieces(chunk: bytes) -> Iterator[bytes]:
+    """Whole lines, as many at a time as make no more than the longest line may have."""
+    start = 0
+    while start < len(chunk):
+        end = chunk.rfind(b"\n", start, start + MAX_LINE_BYTES) + 1 or chunk.index(b"\n", start) + 1
+        yield chunk[start:end]
+        start = end

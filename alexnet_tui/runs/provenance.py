@@ -1,0 +1,57 @@
+"""Where a run comes from, in words that may be shown to anyone: its command line, its commit, its environment."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+_SAFE_ENVIRONMENT = (
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "SLURM_JOB_ID",
+    "WORLD_SIZE",
+)
+_WORDS = r"token|secret|password|passwd|passphrase|api[-_]?key|access[-_]?key|private[-_]?key|credential"
+_SECRET = re.compile(rf"(?i)({_WORDS})")
+_USERINFO = re.compile(r"//[^/\s]*@")
+_QUERY = re.compile(rf"(?i)([?&][^=&\s]*(?:{_WORDS})[^=&\s]*=)[^&\s]+")
+
+
+def redact(argv: Iterable[str]) -> list[str]:
+    """A command line without values that look like secrets and without credentials in addresses."""
+    kept: list[str] = []
+    hide_next = False
+    for argument in argv:
+        name, equals, _ = argument.partition("=")
+        is_address = "//" in name
+        secret = bool(_SECRET.search(name)) and not is_address
+        if hide_next:
+            kept.append("***")
+        elif secret and equals:
+            kept.append(f"{name}=***")
+        else:
+            kept.append(_QUERY.sub(r"\1***", _USERINFO.sub("//***@", argument)))
+        hide_next = secret and not equals and argument.startswith("-") and not hide_next
+    return kept
+
+
+def safe_environment() -> dict[str, str]:
+    """The few environment variables that change results; no other is ever kept."""
+    return {name: os.environ[name] for name in _SAFE_ENVIRONMENT if name in os.environ}
+
+
+def package_commit() -> str:
+    """The commit this program runs from, with ``+`` if files differ from it; empty outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    # Without this, looking at the checkout could make a commit under way fail on the index' lock.
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False, env=environment)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,264 @@
+"""A study: a plan that fixes its runs and its claims in advance, and its files.
+
+``runs/studies/NAME.json`` is the plan, written once; the folder ``runs/studies/NAME/`` beside it holds what
+changes, and is `studies.queue`'s.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from alexnet_tui import __version__
+from alexnet_tui import paths as advice
+from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim
+from alexnet_tui.config.hyperparameters import RunConfig, Value
+from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs
+from alexnet_tui.config.variants import VARIANTS
+from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError, UsageError
+from alexnet_tui.files import read_small, reason_of, write_atomic
+from alexnet_tui.runs.store import Store
+from alexnet_tui.text import printable, quoted
+
+STUDIES = "studies"
+PLAN_VERSION = 2
+"""1 had no claims, no groups and no hash."""
+MAX_CELLS = 1000
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_T = TypeVar("_T")
+_TURN_FILE = ".turn"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """``NAME.json``: what a study runs; never changed once it is written.
+
+    Attributes:
+        v: Version of the format.
+        name: Name of the study.
+        created: Seconds since 1970.
+        variants: The variants, in order.
+        seeds: The seeds of each variant.
+        overrides: Fields set for every run, as text, for people.
+        configs: The complete configuration of every cell, in the order of the queue.
+        label: Label of every run, or empty.
+        package_version: Version of the program that wrote the plan.
+        protocol: Name of the protocol it follows.
+        rules: Version of the rules by which its claims are judged; 0 in plans that register none.
+        alpha: Probability, over all its claims, of calling one supported that is not.
+        claims: What is to be judged, in full.
+        groups: Variant to the hyperparameters that make it differ from the baseline.
+        sha256: Hash of all the rest; see `plan_hash`.
+    """
+
+    v: int = PLAN_VERSION
+    name: str
+    created: float
+    variants: list[str]
+    seeds: list[int]
+    overrides: dict[str, str] = {}
+    configs: list[RunConfig]
+    label: str = ""
+    package_version: str = __version__
+    protocol: str = REPORT
+    rules: int = 0
+    alpha: float = ALPHA
+    claims: list[Claim] = []
+    groups: dict[str, dict[str, Value]] = {}
+    sha256: str = ""
+
+
+def plan_hash(content: Mapping[str, object]) -> str:
+    """SHA-256 over the canonical JSON of a plan without its ``sha256``: sorted keys, no blanks, UTF-8.
+
+    Args:
+        content: The plan as decoded JSON, fields unknown to this version included.
+    """
+    rest = {name: value for name, value in content.items() if name != "sha256"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def plan(
+    store: Store,
+    name: str,
+    *,
+    variants: Sequence[str],
+    seeds: Sequence[int],
+    overrides: Mapping[str, str] | None = None,
+    label: str = "",
+    protocol: str = REPORT,
+) -> Plan:
+    """Write the plan of variants x seeds under a protocol, seed by seed so that a stopped study is balanced.
+
+    Args:
+        store: The runs folder.
+        name: Name of the study.
+        variants: Which experiments.
+        seeds: The seeds of each.
+        overrides: Other fields of every run, as a person would type them.
+        label: Label of every run.
+        protocol: Name of the protocol.
+
+    Raises:
+        UsageError: The name is no name or taken, or nothing is planned, or too much.
+        ConfigError: An override is out of range, or a variant or the protocol is not known.
+        StoreError: The folder cannot be written.
+    """
+    fields = dict(overrides or {})
+    configs = plan_configs(protocol, variants, seeds, fields)
+    claims = registered_claims.load(PROTOCOLS[protocol].claims) if PROTOCOLS[protocol].claims else []
+    return _write_plan(
+        store,
+        Plan(
+            name=name,
+            created=time.time(),
+            variants=list(variants),
+            seeds=list(seeds),
+            overrides=fields,
+            configs=configs,
+            label=label,
+            protocol=protocol,
+            rules=RULES_VERSION if claims else 0,
+            claims=claims,
+            groups={name: dict(VARIANTS[name].settings) for name in variants},
+        ),
+    )
+
+
+def queue_plan(store: Store, configs: Sequence[RunConfig], *, label: str = "") -> Plan:
+    """Write a plan of given runs under a generated name, as the console's queue does.
+
+    Raises:
+        UsageError: Nothing is planned, or too much.
+        StoreError: The folder cannot be written.
+    """
+    now = time.time_ns()
+    name = f"{time.strftime('queue-%m%d-%H%M%S', time.gmtime(now // 10**9))}-{now // 1000 % 10**6:06d}"
+    return _write_plan(
+        store,
+        Plan(
+            name=name,
+            created=time.time(),
+            variants=list(dict.fromkeys(config.variant for config in configs)),
+            seeds=list(dict.fromkeys(config.seed for config in configs)),
+            configs=list(configs),
+            label=label,
+        ),
+    )
+
+
+def load(store: Store, name: str) -> Plan:
+    """The plan of a study.
+
+    Raises:
+        RunNotFoundError: There is no such study.
+        StoreError: Its plan cannot be read, or the folder of its state leads elsewhere.
+    """
+    content = read_small(_plan_path(store, name)) if _NAME.fullmatch(name) else None
+    if content is None:
+        known = names(store)
+        hint = (
+            f"the studies here are {', '.join(known[:8])}."
+            if known
+            else f"`{advice.command('study', 'new', 'mine', root=store.root)}` plans one."
+        )
+        raise RunNotFoundError(store.root / STUDIES, f"there is no study {quoted(name, 80)}; {hint}")
+    _refuse_link(store.root / STUDIES / name)
+    plan = decode(_plan_path(store, name), content, Plan)
+    told = (set(plan.variants), set(plan.seeds))
+    if not plan.configs or told != ({one.variant for one in plan.configs}, {one.seed for one in plan.configs}):
+        reason = "the study cannot be read: it has no runs, or others than its variants and seeds say."
+        raise StoreError(_plan_path(store, name), reason)
+    # The name is the file's, whatever a copied or forged plan says: folders are made after it.
+    return msgspec.structs.replace(plan, name=name)
+
+
+def _refuse_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise StoreError(folder, "this is a link; a study's state is not read or written through it. Remove it.")
+
+
+def names(store: Store) -> list[str]:
+    """Names of all studies, in alphabetical order."""
+    return sorted(path.stem for path in (store.root / STUDIES).glob("*.json") if _NAME.fullmatch(path.stem))
+
+
+def study_folder(store: Store, name: str) -> Path:
+    """The folder of what changes in a study, made if need be.
+
+    Raises:
+        StoreError: It cannot be made, or is a link to another.
+    """
+    folder = store.root / STUDIES / name
+    _refuse_link(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(folder, f"it cannot be made ({reason_of(error)}).") from error
+    return folder
+
+
+@contextmanager
+def turn(store: Store) -> Iterator[None]:
+    """Wait until nobody else makes or starts runs of studies in this folder."""
+    path = study_folder(store, ".").resolve() / _TURN_FILE
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(path, f"the file cannot be written ({reason_of(error)}).") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _plan_path(store: Store, name: str) -> Path:
+    return store.root / STUDIES / f"{name}.json"
+
+
+def _write_plan(store: Store, plan: Plan) -> Plan:
+    if not _NAME.fullmatch(plan.name):
+        raise UsageError(f"{quoted(plan.name)} is no name for a study: use small letters, digits, - and _.")
+    if not 0 < len(plan.configs) <= MAX_CELLS or len(set(plan.configs)) < len(plan.configs):
+        raise UsageError(f"a study has 1 to {MAX_CELLS} runs, each variant and seed once, not {len(plan.configs)}.")
+    path = _plan_path(store, plan.name)
+    with turn(store):
+        if path.exists():
+            raise UsageError(f"there is a study {quoted(plan.name)} already, and plans do not change.")
+        plan = msgspec.structs.replace(plan, sha256=plan_hash(msgspec.to_builtins(plan)))
+        write(path, msgspec.to_builtins(plan))
+    return plan
+
+
+def write(path: Path, content: object) -> None:
+    """Write one of a study's files.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    try:
+        write_atomic(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+    except OSError as error:
+        raise StoreError(path, f"the study cannot be written ({reason_of(error)}).") from error
+
+
+def decode(path: Path, content: bytes, kind: type[_T]) -> _T:
+    """What one of a study's files says.
+
+    Raises:
+        StoreError: It is damaged.
+    """
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, ConfigError, RecursionError, UnicodeDecodeError) as error:
+        raise StoreError(path, f"the study cannot be read: {printable(str(error), 200)}") from error

@@ -1,0 +1,243 @@
+"""The queue of a study: where each of its runs stands, which are made, and what comes next.
+
+``runs/studies/NAME/`` holds what changes: which run serves which cell (so that a deleted or failed run is never
+replaced in silence), the order of the queue, and the worker's lock and log. `studies.worker` works through it.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from alexnet_tui.config.protocols import tried_text
+from alexnet_tui.errors import StoreError
+from alexnet_tui.files import LOCK_FILE, is_locked, read_small
+from alexnet_tui.runs.events import Failed
+from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history_cache import RunCache
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+
+MAX_AT_ONCE = 64
+_CELLS_FILE, _QUEUE_FILE = "cells.json", "queue.json"
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """``queue.json``: what people change while the worker works.
+
+    Attributes:
+        is_paused: Start nothing more for now.
+        order: Cells to start first, in this order; the others follow as planned.
+        cancelled: Cells not to start any more.
+        at_once: How many runs may train at once under a worker that the console starts.
+    """
+
+    is_paused: bool = False
+    order: list[int] = []
+    cancelled: list[int] = []
+    at_once: Annotated[int, msgspec.Meta(ge=1, le=MAX_AT_ONCE)] = 1
+
+
+class CellState(StrEnum):
+    """Where a cell stands that has no run to ask."""
+
+    PLANNED = "planned"
+    CANCELLED = "cancelled"
+    DELETED = "deleted"
+    UNREADABLE = "unreadable"
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of the plan and where it stands.
+
+    Attributes:
+        index: Position in the plan.
+        variant: The variant it trains.
+        seed: Its seed.
+        state: The run's state, or that of a cell without one.
+        run_id: The run, or empty before there is one.
+        reason: Why it failed or cannot be read, or empty.
+        num_epochs_done: Whole epochs finished.
+        epochs: Epochs planned.
+        tried: What tells it from the other cells of its variant and seed, or empty.
+    """
+
+    index: int
+    variant: str
+    seed: int
+    state: str
+    run_id: str = ""
+    reason: str = ""
+    num_epochs_done: int = 0
+    epochs: int = 0
+    tried: str = ""
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether the worker has something to do here: a diverged run stays as it is."""
+        return self.state in _UNFINISHED or (self.state == State.FAILED and self.reason != "diverged")
+
+
+_UNFINISHED = frozenset((CellState.PLANNED, State.QUEUED, State.STOPPED, State.LOST))
+Find = Callable[[str], tuple[RunHistory, State] | None]
+"""Where to look a run up: its history and state, None where it is gone; a StoreError makes it unreadable."""
+
+
+def status(store: Store, plan: study.Plan, find: Find | None = None) -> list[Cell]:
+    """Where every cell of a plan stands now.
+
+    Args:
+        store: The runs folder.
+        plan: The plan.
+        find: Where runs are known already; else they are read from the disk.
+    """
+    look = find or RunCache(store).find
+    run_ids = _known_runs(store, plan)
+    cancelled = set(load(store, plan.name).cancelled)
+    return [
+        _cell(plan, index, run_ids.get(index, ""), look, is_cancelled=index in cancelled)
+        for index in range(len(plan.configs))
+    ]
+
+
+def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool) -> Cell:
+    config, found, problem = plan.configs[index], None, ""
+    try:
+        found = find(run_id) if run_id else None
+    except StoreError as error:  # One damaged run must not hide or hold up all others.
+        problem = str(error).removeprefix(f"{error.path}: ")
+    if found is not None:
+        state: str = found[1]
+    elif problem:
+        state = CellState.UNREADABLE
+    else:
+        state = CellState.DELETED if run_id else CellState.PLANNED
+    if is_cancelled and state in _UNFINISHED:
+        state = CellState.CANCELLED
+    final = found[0].final if found else None
+    return Cell(
+        index=index,
+        variant=config.variant,
+        seed=config.seed,
+        state=str(state),
+        run_id=run_id,
+        reason=final.reason if isinstance(final, Failed) and state == State.FAILED else problem,
+        num_epochs_done=found[0].num_epochs_done if found else 0,
+        epochs=config.epochs,
+        tried=tried_text(plan.protocol, config),
+    )
+
+
+def prepare_runs(store: Store, plan: study.Plan, argv: Sequence[str] = ()) -> list[str]:
+    """Make the runs that are still missing, all queued; ids of the runs of all cells, in the plan's order.
+
+    A cell whose run was deleted keeps that run's id: it is not replaced.
+
+    Raises:
+        StoreError: The runs folder cannot be written.
+    """
+    with study.turn(store):
+        run_ids = _known_runs(store, plan)
+        for index, config in enumerate(plan.configs):
+            if index not in run_ids:
+                command = argv or ("alexnet-tui", "study", "run", plan.name)
+                run_ids[index] = store.create(
+                    config, label=plan.label, argv=command, study=plan.name, plan_sha256=plan.sha256
+                ).id
+        folder = study.study_folder(store, plan.name)
+        study.write(folder / _CELLS_FILE, {str(index): run_id for index, run_id in sorted(run_ids.items())})
+    return [run_ids[index] for index in range(len(plan.configs))]
+
+
+def _known_runs(store: Store, plan: study.Plan) -> dict[int, str]:
+    """Cell to run: as written down, else, after a crash, as the runs' own records say."""
+    path = store.root / study.STUDIES / plan.name / _CELLS_FILE
+    content = read_small(path)
+    noted = study.decode(path, content, dict[str, str]) if content else {}
+    run_ids = {index: noted[str(index)] for index in range(len(plan.configs)) if str(index) in noted}
+    if len(run_ids) == len(plan.configs):
+        return run_ids
+    places = {config: index for index, config in enumerate(plan.configs)}
+    taken = set(run_ids.values())
+    for record in reversed(store.list().runs):  # The oldest run of a cell is the one that counts.
+        index = places.get(record.config) if record.study == plan.name else None
+        if index is not None and record.id not in taken and not store.is_reference(record.id):
+            run_ids.setdefault(index, record.id)
+    return run_ids
+
+
+def load(store: Store, name: str) -> Queue:
+    """The queue of a study as people left it."""
+    path = store.root / study.STUDIES / name / _QUEUE_FILE
+    content = read_small(path)
+    return study.decode(path, content, Queue) if content else Queue()
+
+
+def pause(store: Store, name: str, is_paused: bool = True) -> None:
+    """Start no more runs of a study, or go on; what trains goes on in any case."""
+    _change_queue(store, name, lambda now: msgspec.structs.replace(now, is_paused=is_paused))
+
+
+def toggle_pause(store: Store, name: str) -> None:
+    """Pause a study that is not, and let one go on that is."""
+    _change_queue(store, name, lambda now: msgspec.structs.replace(now, is_paused=not now.is_paused))
+
+
+def set_at_once(store: Store, name: str, at_once: int) -> None:
+    """How many runs of a study may train at once, from its next worker on."""
+    _change_queue(store, name, lambda now: msgspec.structs.replace(now, at_once=at_once))
+
+
+def cancel(store: Store, name: str, index: int, is_cancelled: bool = True) -> None:
+    """Take a cell out of the queue, or put it back; a run that trains is not stopped."""
+
+    def change(now: Queue) -> Queue:
+        others = [cell for cell in now.cancelled if cell != index]
+        return msgspec.structs.replace(now, cancelled=sorted([*others, index] if is_cancelled else others))
+
+    _change_queue(store, name, change)
+
+
+def move_first(store: Store, name: str, *indices: int) -> None:
+    """Put cells at the head of the queue, in this order."""
+    _change_queue(store, name, lambda now: _with_first(now, indices))
+
+
+def shift(store: Store, name: str, waiting: Collection[int], index: int, step: int) -> None:
+    """Start one of the cells that wait so many turns later, or earlier where `step` is negative."""
+
+    def change(now: Queue) -> Queue:
+        order = sorted(waiting, key=_turn(now))
+        place = order.index(index)
+        order.insert(max(0, min(place + step, len(order) - 1)), order.pop(place))
+        return _with_first(now, order)
+
+    _change_queue(store, name, change)
+
+
+def _with_first(now: Queue, indices: Sequence[int]) -> Queue:
+    return msgspec.structs.replace(now, order=[*indices, *(cell for cell in now.order if cell not in indices)])
+
+
+def _turn(queue: Queue) -> Callable[[int], tuple[int, int]]:
+    """What cells are sorted by for the order of work."""
+    rank = {index: place for place, index in enumerate(queue.order)}
+    return lambda index: (rank.get(index, len(rank)), index)
+
+
+def _change_queue(store: Store, name: str, change: Callable[[Queue], Queue]) -> None:
+    with study.turn(store):
+        study.write(study.study_folder(store, name) / _QUEUE_FILE, msgspec.to_builtins(change(load(store, name))))
+
+
+def has_worker(store: Store, name: str) -> bool:
+    """Whether some process works through a study now."""
+    return is_locked(store.root / study.STUDIES / name / LOCK_FILE)
+
+
+def in_order(cells: Iterable[Cell], queue: Queue) -> list[Cell]:
+    """The cells of a study that need training, in the order in which a worker starts them."""
+    turn = _turn(queue)
+    waiting = (cell for cell in cells if cell.needs_training and cell.index not in queue.cancelled)
+    return sorted(waiting, key=lambda cell: turn(cell.index))

@@ -1,0 +1,141 @@
+"""What a chart shows: curves, the view a person chose, and the curves made ready for that view; pure."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from alexnet_tui.text import format_gap, format_loss, format_percent
+from alexnet_tui.tui.charts import axis
+from alexnet_tui.tui.charts.axis import Measure
+from alexnet_tui.tui.charts.series import (
+    SMOOTHINGS,
+    Floats,
+    Smoothing,
+    clean,
+    count_gaps,
+    finite_ends,
+    limits,
+    smooth,
+    to_log,
+)
+
+import numpy as np  # isort: skip  # After series, which sets numpy's threads.
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """A named line.
+
+    Attributes:
+        name: What legends call it; made safe here.
+        x: Places, in the unit of the chart's x axis.
+        y: Values; NaN is a gap.
+        slot: Which colour, dash and marker it has, from 0; the same number looks the same on every chart.
+        is_pace: A quiet line behind the others, to run against.
+        low: Lower edge of a band around it, or None.
+        high: Upper edge of that band.
+        is_faint: A background to a curve of the same slot; no legend names it.
+        is_on_top: Drawn over all others.
+        is_cut: A mean that ends where the first of its runs does, while others go on.
+    """
+
+    name: str
+    x: Floats
+    y: Floats
+    slot: int = 0
+    is_pace: bool = False
+    low: Floats | None = None
+    high: Floats | None = None
+    is_faint: bool = False
+    is_on_top: bool = False
+    is_cut: bool = False
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person chose to see; charts that belong together share one.
+
+    Attributes:
+        log: Logarithmic y axis.
+        smoothing: How curves are smoothed; the raw curve stays, faint.
+        clip: Leave outliers out of the y axis, and say how many.
+        x_low: Left end when zoomed, else None.
+        x_high: Right end when zoomed, else None.
+        cross: Where the crosshair stands, or None.
+    """
+
+    log: bool = False
+    smoothing: Smoothing = SMOOTHINGS[0]
+    clip: bool = False
+    x_low: float | None = None
+    x_high: float | None = None
+    cross: float | None = None
+
+
+class Face(msgspec.Struct, frozen=True, kw_only=True):
+    """What a chart is about.
+
+    Attributes:
+        title: What is drawn, for the heading.
+        y: What the y axis counts.
+        x: What the x axis counts.
+        x_title: Its name, at the left of its labels.
+        empty: What to say while there is no point.
+    """
+
+    title: str
+    y: Measure = Measure.NUMBER
+    x: Measure = Measure.COUNT
+    x_title: str = "epoch"
+    empty: str = "no points yet"
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A curve ready to draw under one view: cleaned, smoothed, logarithms taken; `plain` is only cleaned."""
+
+    curve: Curve
+    x: Floats
+    y: Floats
+    raw: Floats
+    plain: Floats
+    low: Floats | None
+    high: Floats | None
+    num_hidden: int
+
+
+def prepare(curves: Sequence[Curve], view: View) -> list[Prepared]:
+    """Curves under a view; depends on no size, so zooming and the crosshair reuse it."""
+    prepared = []
+    for curve in curves:
+        x, raw = clean(curve.x, curve.y)
+        plain = raw
+        y = smooth(raw, view.smoothing)
+        low, high = curve.low, curve.high
+        hidden = int(np.count_nonzero(np.isinf(curve.y)))
+        if view.log:
+            before = count_gaps(raw)
+            y, raw = to_log(y), to_log(raw)
+            hidden += count_gaps(raw) - before
+            low, high = (None if edge is None else to_log(edge) for edge in (low, high))
+        prepared.append(Prepared(curve, x, y, raw, plain, low, high, hidden))
+    return prepared
+
+
+def full_range(prepared: Sequence[Prepared], measure: Measure) -> tuple[float, float] | None:
+    """Ends of the x axis that show every point."""
+    found = limits([finite_ends(one.x, one.y) for one in prepared])
+    return None if found is None else axis.padded(found.low, found.high, measure)
+
+
+def format_y(value: float | None, measure: Measure) -> str:
+    """A value of the y axis for legends, with the digits that tables give it."""
+    if measure is Measure.POINTS:
+        return format_gap(value)
+    if measure is Measure.RATE and value is not None:
+        return f"{value:g}"
+    return format_percent(value) if measure is Measure.SHARE else format_loss(value)
+
+
+def format_x(value: float, face: Face) -> str:
+    """A place on the x axis for a person: ``epoch 23``, ``time 3m 05s``."""
+    if face.x is Measure.SECONDS:
+        return f"{face.x_title} {axis.short_duration(value)}"
+    return f"{face.x_title} {value:,.0f}" if float(value).is_integer() else f"{face.x_title} {value:,.2f}"

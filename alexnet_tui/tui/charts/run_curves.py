@@ -1,0 +1,88 @@
+"""A run's history as curves, and how far it is ahead of another run; columns are copied, never viewed."""
+
+from alexnet_tui.runs.history import RunHistory, Series
+from alexnet_tui.tui.charts.model import Curve
+from alexnet_tui.tui.charts.series import Floats, copy_column, epochs_ahead
+
+import numpy as np  # isort: skip  # After series, which sets numpy's threads.
+
+X_AXES = ("epoch", "step", "seconds")
+_SECONDS = "train_seconds"
+
+
+def places(history: RunHistory, series: Series, x_axis: str) -> Floats:
+    """Where the rows of a series stand on an x axis; steps stand between the ends of epochs."""
+    is_epochs = series is history.epochs
+    if x_axis == "step" or (is_epochs and x_axis == "epoch"):
+        return copy_column(series[x_axis])
+    if is_epochs:
+        return copy_column(series[_SECONDS])
+    steps = copy_column(series["step"])
+    if x_axis == "epoch":
+        per_epoch = history.started.steps_per_epoch if history.started else 0
+        return steps / per_epoch if per_epoch else copy_column(series["epoch"])
+    marks = np.concatenate([[0.0], copy_column(history.epochs["step"])])
+    seconds = np.concatenate([[0.0], copy_column(history.epochs[_SECONDS])])
+    at: Floats = np.interp(steps, marks, seconds, right=np.nan)
+    return at
+
+
+def curve(
+    history: RunHistory, column: str, name: str, *, slot: int, x_axis: str = "epoch", is_pace: bool = False
+) -> Curve:
+    """One column of a run's epochs."""
+    return Curve(
+        name=name,
+        x=places(history, history.epochs, x_axis),
+        y=copy_column(history.epochs[column]),
+        slot=slot,
+        is_pace=is_pace,
+    )
+
+
+def step_curve(history: RunHistory, name: str, *, slot: int, x_axis: str = "epoch") -> Curve:
+    """The running training loss between epochs: a faint background once there are epochs."""
+    return Curve(
+        name=name,
+        x=places(history, history.steps, x_axis),
+        y=copy_column(history.steps["train_loss"]),
+        slot=slot,
+        is_faint=len(history.epochs) > 1,
+    )
+
+
+def loss_curves(history: RunHistory, pace: RunHistory | None, pace_name: str = "") -> list[Curve]:
+    """Training and test loss; the pace line is the other run's test loss."""
+    curves: list[Curve] = []
+    if len(history.steps):
+        curves.append(step_curve(history, "train", slot=0))
+    if len(history.epochs) > 1 or (len(history.epochs) and not curves):
+        curves.append(curve(history, "train_loss", "train", slot=0))
+    return curves + _measured(history, "loss", pace, pace_name)
+
+
+def accuracy_curves(history: RunHistory, pace: RunHistory | None, pace_name: str = "") -> list[Curve]:
+    """Training accuracy in evaluation mode and test accuracy."""
+    train = [curve(history, "train_eval_accuracy", "train", slot=0)] if len(history.epochs) else []
+    return train + _measured(history, "accuracy", pace, pace_name)
+
+
+def _measured(history: RunHistory, kind: str, pace: RunHistory | None, pace_name: str) -> list[Curve]:
+    curves = [curve(history, f"test_{kind}", "test", slot=1)]
+    validation = curve(history, f"val_{kind}", "validation", slot=2)
+    if np.isfinite(validation.y).any():
+        curves.append(validation)
+    if pace is not None and len(pace.epochs):
+        curves.append(curve(pace, f"test_{kind}", pace_name, slot=3, is_pace=True))
+    return [one for one in curves if len(one.x)]
+
+
+def pace_of(history: RunHistory, pace: RunHistory) -> float | None:
+    """Epochs by which a run reached its best test accuracy earlier than the other run did."""
+    column = "test_accuracy"
+    return epochs_ahead(
+        copy_column(history.epochs["epoch"]),
+        copy_column(history.epochs[column]),
+        copy_column(pace.epochs["epoch"]),
+        copy_column(pace.epochs[column]),
+    )

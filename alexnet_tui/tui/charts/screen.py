@@ -1,0 +1,130 @@
+"""`ChartScreen`: a screen whose charts share one view, so that one key or one wheel turn moves them all."""
+
+import msgspec
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from alexnet_tui.tui.charts.model import View
+from alexnet_tui.tui.charts.series import SMOOTHINGS
+from alexnet_tui.tui.charts.widget import MetricChart
+
+CHART_BINDINGS: tuple[BindingType, ...] = (
+    Binding(
+        "left",
+        "cross(-1)",
+        "Read",
+        id="chart.left",
+        key_display="←/→",
+        tooltip="Move the crosshair one point to the left; legends show the values under it",
+    ),
+    Binding(
+        "right",
+        "cross(1)",
+        "Crosshair",
+        id="chart.right",
+        tooltip="Move the crosshair one point to the right",
+        show=False,
+    ),
+    Binding(
+        "plus,equals_sign",
+        "zoom(1)",
+        "Zoom",
+        id="chart.zoom-in",
+        key_display="+/-",
+        tooltip="Show less of the x axis, around the crosshair",
+    ),
+    Binding("minus", "zoom(-1)", "Zoom out", id="chart.zoom-out", tooltip="Show more of the x axis", show=False),
+    Binding("h,shift+left", "pan(-1)", "Pan left", id="chart.pan-left", tooltip="Move a zoomed chart", show=False),
+    Binding("l,shift+right", "pan(1)", "Pan right", id="chart.pan-right", tooltip="Move a zoomed chart", show=False),
+    Binding("0", "reset_zoom", "Zoom off", id="chart.reset", tooltip="Show every point again", show=False),
+    Binding("G", "log", "Log", id="chart.log", tooltip="Logarithmic y axis, on and off"),
+    Binding("S", "smooth", "Smooth", id="chart.smooth", tooltip="Next smoothing; the raw curve stays, faint"),
+    Binding(
+        "O",
+        "clip",
+        "Outliers",
+        id="chart.clip",
+        tooltip="Leave outliers out of the y axis; the chart says how many points that hides",
+    ),
+    Binding(
+        "escape",
+        "step_out",
+        "Back",
+        id="chart.escape",
+        tooltip="Out of the crosshair, then the zoom, then the screen",
+        show=False,
+    ),
+)
+"""Keys for charts; a screen lists them behind those of its own that matter more on a narrow key bar."""
+CHART_ACTS = frozenset(("cross", "zoom", "pan", "reset_zoom", "log", "smooth", "clip"))
+"""What these keys do, stepping out aside, which leads on to the screen before."""
+
+
+class ChartScreen(Screen[None]):
+    """A screen that answers `CHART_BINDINGS` for all its charts: crosshair, zoom, logarithm, smoothing."""
+
+    view: View = View()
+
+    def charts(self) -> list[MetricChart]:
+        """The charts that share the view."""
+        return list(self.query(MetricChart))
+
+    def change_view(self, **changes: object) -> None:
+        """Let every chart show another view."""
+        self._share(msgspec.structs.replace(self.view, **changes))
+
+    def _share(self, view: View) -> None:
+        self.view = view
+        for chart in self.charts():
+            chart.view = view
+
+    def on_metric_chart_view_changed(self, message: MetricChart.ViewChanged) -> None:
+        """One chart was zoomed or read: the others follow."""
+        message.stop()
+        self._share(message.view)
+
+    def _leading(self) -> MetricChart | None:
+        """The chart that turns keys into places: the first with points, shown ones first."""
+        with_points = [chart for chart in self.charts() if len(chart.places())]
+        return next((chart for chart in with_points if chart.display), None)
+
+    def action_cross(self, direction: int) -> None:
+        """Move the crosshair."""
+        if chart := self._leading():
+            chart.step_cross(direction)
+
+    def action_zoom(self, direction: int) -> None:
+        """Zoom the x axis."""
+        if chart := self._leading():
+            chart.zoom(direction)
+
+    def action_pan(self, direction: int) -> None:
+        """Move the window of zoomed charts."""
+        if chart := self._leading():
+            chart.pan(direction)
+
+    def action_reset_zoom(self) -> None:
+        """Show every point."""
+        self.change_view(x_low=None, x_high=None)
+
+    def action_log(self) -> None:
+        """Switch the logarithm."""
+        self.change_view(log=not self.view.log)
+
+    def action_smooth(self) -> None:
+        """The next smoothing."""
+        index = SMOOTHINGS.index(self.view.smoothing)
+        self.change_view(smoothing=SMOOTHINGS[(index + 1) % len(SMOOTHINGS)])
+
+    def action_clip(self) -> None:
+        """Switch the outlier clip."""
+        self.change_view(clip=not self.view.clip)
+
+    async def action_step_out(self) -> None:
+        """Leave the crosshair, then the zoom, then the screen."""
+        if self.view.cross is not None:
+            self.change_view(cross=None)
+        elif self.view.x_low is not None or self.view.x_high is not None:
+            self.action_reset_zoom()
+        else:
+            await self.app.run_action("app.back")

@@ -1,0 +1,365 @@
+"""`MetricChart`: one chart in the terminal, with zoom, pan and a crosshair; its screen owns the keys.
+
+It paints what `plot.draw` composes, one row at a time (Textual's line API), and draws again only when its
+curves, its view, its size or the theme changed. It owns no data and reads no disk.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.color import Color, ColorParseError
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from alexnet_tui.tui.charts.axis import Measure
+from alexnet_tui.tui.charts.model import Curve, Face, Prepared, View, full_range, prepare
+from alexnet_tui.tui.charts.raster import Ink, detect_ink
+from alexnet_tui.tui.charts.render import Picture, draw
+from alexnet_tui.tui.charts.series import Floats, nearest_index, thin
+
+import numpy as np  # isort: skip  # After series, which sets numpy's threads.
+
+ZOOM_FACTOR = 0.7
+PAN_SHARE = 0.1
+_SMALLEST_COUNT_SPAN = 2.0
+_SMALLEST_SPAN_SHARE = 1e-4
+_FALLBACKS = ("primary", "warning", "success", "error", "accent", "secondary")
+NUM_COLOURS = 8
+_ROWS_A_REGION_COSTS = 3
+
+
+class MetricChart(Widget):
+    """Curves over a common x axis.
+
+    Args:
+        face: What the chart is about.
+        ink: Which characters draw; found out from the terminal by default.
+        id: The widget's id.
+        classes: The widget's CSS classes.
+    """
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "chart--title",
+        "chart--axis",
+        "chart--grid",
+        "chart--label",
+        "chart--name",
+        "chart--value",
+        "chart--pace",
+        "chart--cross",
+        "chart--cross-label",
+    }
+    DEFAULT_CSS = """
+    MetricChart {
+        width: 1fr;
+        height: 1fr;
+        & > .chart--title { color: $foreground; text-style: bold; }
+        & > .chart--axis { color: $foreground 35%; }
+        & > .chart--grid { color: $foreground 12%; }
+        & > .chart--label { color: $foreground 60%; }
+        & > .chart--name { color: $foreground 80%; }
+        & > .chart--value { color: $foreground; text-style: bold; }
+        & > .chart--pace { color: $foreground 45%; }
+        & > .chart--cross { color: $warning; }
+        & > .chart--cross-label { color: $warning; text-style: bold reverse; }
+        &:ansi > .chart--axis { color: ansi_default; }
+        &:ansi > .chart--grid { color: ansi_bright_black; }
+        &:ansi > .chart--label { color: ansi_default; }
+        &:ansi > .chart--name { color: ansi_default; }
+        &:ansi > .chart--pace { color: ansi_default; }
+    }
+    """
+
+    class ViewChanged(Message):
+        """A key or the mouse asked for another view; whoever holds linked charts gives it to all."""
+
+        def __init__(self, chart: "MetricChart", view: View) -> None:
+            self.chart = chart
+            self.view = view
+            super().__init__()
+
+        @property
+        def control(self) -> "MetricChart":
+            """The chart it happened on."""
+            return self.chart
+
+    def __init__(
+        self,
+        face: Face,
+        *,
+        ink: Ink | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._face = face
+        self._ink = detect_ink() if ink is None else ink
+        self._view = View()
+        self._curves: tuple[Curve, ...] = ()
+        self._prepared: list[Prepared] | None = None
+        self._picture: Picture | None = None
+        self._palette: dict[str, Style] = {}
+        self._pressed_at: int | None = None
+        self._dragged_to: int | None = None
+
+    @property
+    def face(self) -> Face:
+        """What the chart is about."""
+        return self._face
+
+    @face.setter
+    def face(self, face: Face) -> None:
+        if face != self._face:
+            self._face = face
+            self._redraw()
+
+    @property
+    def view(self) -> View:
+        """What the person chose to see."""
+        return self._view
+
+    @view.setter
+    def view(self, view: View) -> None:
+        if view == self._view:
+            return
+        if (view.log, view.smoothing) != (self._view.log, self._view.smoothing):
+            self._prepared = None
+        self._view = view
+        self._redraw()
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """What is drawn."""
+        return self._curves
+
+    def show(self, curves: Sequence[Curve]) -> None:
+        """Draw these curves instead."""
+        self._curves = tuple(curves)
+        self._prepared = None
+        self._redraw()
+
+    @property
+    def prepared(self) -> list[Prepared]:
+        """The curves under the present view: cleaned, smoothed, logarithms taken."""
+        if self._prepared is None:
+            self._prepared = prepare(self._curves, self._view)
+        return self._prepared
+
+    @property
+    def picture(self) -> Picture:
+        """The chart as it is on screen."""
+        if self._picture is None or (self._picture.sheet.width, self._picture.sheet.height) != self.size:
+            self._picture = draw(
+                self._face,
+                self.prepared,
+                self._view,
+                (self.size.width, self.size.height),
+                self._ink,
+                is_plain=self.app.no_color,
+            )
+        return self._picture
+
+    def render_line(self, y: int) -> Strip:
+        """One row, in the theme's colours."""
+        sheet = self.picture.sheet
+        base = self.rich_style
+        if y >= sheet.height:
+            return Strip.blank(self.size.width, base)
+        segments = [Segment(text, base + self._style(name)) for text, name in sheet.runs(y)]
+        return Strip(segments, sheet.width)
+
+    def notify_style_update(self) -> None:
+        """The theme or the focus changed: colours are looked up again."""
+        self._palette.clear()
+        super().notify_style_update()
+
+    def _redraw(self) -> None:
+        """Draw again, and paint only the rows that came out differently."""
+        old, self._picture = self._picture, None
+        if old is None or (old.sheet.width, old.sheet.height) != self.size or not self.is_attached:
+            self.refresh()
+            return
+        sheet = self.picture.sheet
+        rows = [
+            row
+            for row in range(sheet.height)
+            if sheet.chars[row] != old.sheet.chars[row] or sheet.styles[row] != old.sheet.styles[row]
+        ]
+        if rows:  # Each region costs as much as several rows.
+            self.refresh(*(Region(0, top, sheet.width, height) for top, height in _stretches(rows)))
+
+    def _style(self, name: str) -> Style:
+        """The terminal style of a style name of `plot`."""
+        if not name:
+            return Style.null()
+        if name not in self._palette:
+            self._palette[name] = self._series_style(name) if name.startswith("series-") else self._part(name)
+        return self._palette[name]
+
+    def _part(self, name: str) -> Style:
+        if name.startswith("pace") and (pinned := self.app.theme_variables.get("series-pinned")):
+            return Style(color=Color.parse(pinned).rich_color, bold=name.endswith("-cross"))
+        part = name.removesuffix("-faint")
+        if part != "cross":
+            part = part.removesuffix("-cross")
+        style = self.get_component_rich_style(f"chart--{part}")
+        return Style(color=style.color, bold=style.bold, reverse=style.reverse, underline=style.underline)
+
+    def _series_style(self, name: str) -> Style:
+        slot = int(name.split("-")[1])
+        colour = series_colour(self.app.theme_variables, slot)
+        if name.endswith("-cross"):
+            return Style(color=colour.rich_color, bold=True)
+        if not name.endswith("-faint"):
+            return Style(color=colour.rich_color)
+        if colour.ansi is not None:
+            return Style(color=colour.rich_color, dim=True)
+        return Style(color=self.background_colors[1].blend(colour, 0.38).rich_color)
+
+    def zoom(self, direction: int) -> None:
+        """Show less (1) or more (-1) of the x axis, around the crosshair or the middle."""
+        self._zoom(ZOOM_FACTOR if direction > 0 else 1 / ZOOM_FACTOR, self._view.cross)
+
+    def pan(self, direction: int) -> None:
+        """Move the window of a zoomed chart to the left (-1) or right (1)."""
+        ends = self._ends()
+        if ends is not None:
+            self._pan(direction * PAN_SHARE * (ends[1] - ends[0]))
+
+    def reset_zoom(self) -> None:
+        """Show every point again."""
+        self._ask(x_low=None, x_high=None)
+
+    def step_cross(self, direction: int) -> None:
+        """Move the crosshair by one point; without one, put it on the last point."""
+        places = self.places()
+        if not len(places):
+            return
+        at = self._view.cross
+        index = len(places) - 1 if at is None else nearest_index(places, at) + direction
+        self._ask(cross=float(places[min(len(places) - 1, max(0, index))]))
+
+    def places(self) -> Floats:
+        """Every place on screen where a curve has a point, pace lines aside; at most four a column."""
+        ends = self._ends()
+        named = [one for one in self.prepared if not one.curve.is_faint and len(one.x)]
+        if ends is None or not named:
+            return np.empty(0)
+        most = 4 * max(10, self.size.width)
+        chosen = [one for one in named if not one.curve.is_pace] or named
+        return thin(np.unique(np.concatenate([thin(_places_within(one, ends), most) for one in chosen])), most)
+
+    def _ends(self) -> tuple[float, float] | None:
+        """The x range on screen."""
+        ends = full_range(self.prepared, self._face.x)
+        if ends is None:
+            return None
+        low, high = self._view.x_low, self._view.x_high
+        return (ends[0] if low is None else low, ends[1] if high is None else high)
+
+    def _zoom(self, factor: float, around: float | None) -> None:
+        full, ends = full_range(self.prepared, self._face.x), self._ends()
+        if full is None or ends is None:
+            return
+        whole = full[1] - full[0]
+        smallest = _SMALLEST_COUNT_SPAN if self._face.x is Measure.COUNT else whole * _SMALLEST_SPAN_SHARE
+        span = max(min(smallest, whole), (ends[1] - ends[0]) * factor)
+        if span >= whole:
+            self.reset_zoom()
+            return
+        centre = sum(ends) / 2 if around is None else around
+        share = (centre - ends[0]) / (ends[1] - ends[0])
+        self._limit(centre - share * span, span, full)
+
+    def _pan(self, distance: float) -> None:
+        full, ends = full_range(self.prepared, self._face.x), self._ends()
+        if full is not None and ends is not None and self._view.x_low is not None:
+            self._limit(ends[0] + distance, ends[1] - ends[0], full)
+
+    def _limit(self, low: float, span: float, full: tuple[float, float]) -> None:
+        low = min(max(low, full[0]), full[1] - span)
+        self._ask(x_low=low, x_high=low + span)
+
+    def _ask(self, **changes: float | None) -> None:
+        view = msgspec.structs.replace(self._view, **changes)
+        if view != self._view:
+            self.view = view
+            self.post_message(self.ViewChanged(self, view))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Zoom out around the pointer."""
+        self._scroll(event, 1 / ZOOM_FACTOR)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Zoom in around the pointer."""
+        self._scroll(event, ZOOM_FACTOR)
+
+    def _scroll(self, event: events.MouseEvent, factor: float) -> None:
+        place = self._x_under(event)
+        if place is not None:
+            event.stop()
+            self._zoom(factor, place)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Begin to drag the window."""
+        self._pressed_at = self._dragged_to = event.x
+        self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Drag the window along."""
+        window, last = self.picture.window, self._dragged_to
+        if last is None or window is None or event.x == last:
+            return
+        self._dragged_to = event.x
+        self._pan((last - event.x) * (window.x_high - window.x_low) / window.columns)
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """A click sets the crosshair; the end of a drag does not."""
+        self.release_mouse()
+        is_click = self._pressed_at == event.x
+        self._pressed_at = self._dragged_to = None
+        place, places = self._x_under(event), self.places()
+        if is_click and place is not None and len(places):
+            self._ask(cross=float(places[nearest_index(places, place)]))
+
+    def _x_under(self, event: events.MouseEvent) -> float | None:
+        offset = event.get_content_offset(self)
+        return None if offset is None else self.picture.x_at(offset.x)
+
+
+def _places_within(one: Prepared, ends: tuple[float, float]) -> Floats:
+    """Where a curve has points between two places."""
+    inside = slice(np.searchsorted(one.x, ends[0]), np.searchsorted(one.x, ends[1], side="right"))
+    finite = np.isfinite(one.y[inside])
+    return one.x[inside] if finite.all() else one.x[inside][finite]
+
+
+def _stretches(rows: Sequence[int]) -> list[tuple[int, int]]:
+    """First row and height of each stretch of sorted rows; a few rows between two do not part them."""
+    stretches: list[tuple[int, int]] = []
+    for row in rows:
+        if stretches and row - sum(stretches[-1]) <= _ROWS_A_REGION_COSTS:
+            top, _ = stretches.pop()
+            stretches.append((top, row + 1 - top))
+        else:
+            stretches.append((row, 1))
+    return stretches
+
+
+def series_colour(variables: dict[str, str], slot: int) -> Color:
+    """The colour of a slot: the theme's ``series-N``, or one of its general colours."""
+    names = (f"series-{slot % NUM_COLOURS + 1}", _FALLBACKS[slot % len(_FALLBACKS)])
+    for name in itertools.filterfalse(lambda name: name not in variables, names):
+        try:
+            return Color.parse(variables[name])
+        except ColorParseError:
+            continue
+    return Color(128, 128, 128)

@@ -1,0 +1,1 @@
+"""The Compare screen: curves and numbers of several runs beside each other."""

@@ -1,0 +1,1 @@
+"""The New run screen: a form of hyperparameters, and starting the run."""

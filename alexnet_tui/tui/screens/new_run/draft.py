@@ -1,0 +1,183 @@
+"""The state of the New run form: what each field says, and what the person has touched. Pure; no widgets.
+
+A variant and a front end lay their preset over the defaults; choosing another one moves only the fields that
+nobody has touched.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from alexnet_tui.config.hyperparameters import (
+    SPECS,
+    RunConfig,
+    Value,
+    default_of,
+    format_value,
+    meaning_of,
+    option_name,
+    parse_field,
+    preset_settings,
+)
+from alexnet_tui.config.variants import VARIANTS
+from alexnet_tui.errors import ConfigError
+from alexnet_tui.text import quoted
+
+PRESET_FIELDS = ("variant", "front_end")
+SEEDS, ARMS, LABEL = "seeds", "arms", "label"
+ONE_ARM, ALL_ARMS = "chosen", "all"
+MAX_SEEDS = 100
+_EXTRAS = {SEEDS: "1", ARMS: ONE_ARM, LABEL: ""}
+
+
+@dataclass(slots=True)
+class Draft:
+    """Text of every field of a run that does not exist yet: the hyperparameters, how many seeds, and a label.
+
+    Attributes:
+        texts: Field to the text in it.
+        touched: Fields whose value is the person's or the template's rather than the preset's.
+    """
+
+    texts: dict[str, str] = field(default_factory=lambda: {**RunConfig().to_text(), **_EXTRAS})
+    touched: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, config: RunConfig) -> "Draft":
+        """A draft that says what a config says; the fields that differ from its presets count as touched."""
+        return cls({**config.to_text(), **_EXTRAS}, set(config.changes()))
+
+    def edit(self, name: str, text: str) -> set[str]:
+        """Put a text into a field; returns the fields whose text moved, this one included."""
+        before = dict(self.texts)
+        self.texts[name] = text
+        if name in PRESET_FIELDS:
+            self._lay_preset()
+        elif self.differs(name):
+            self.touched.add(name)
+        else:
+            self.touched.discard(name)
+        return {field_name for field_name in self.texts if self.texts[field_name] != before[field_name]}
+
+    def edit_all(self, texts: Mapping[str, str]) -> set[str]:
+        """Put texts into fields, one after the other; returns these fields and those that moved with them."""
+        return set(texts).union(*(self.edit(name, text) for name, text in texts.items()))
+
+    def reset(self, name: str) -> set[str]:
+        """Put a field back to its preset."""
+        return self.edit(name, self.preset_text(name))
+
+    def preset_text(self, name: str) -> str:
+        """What the variant and the front end, else the default, say of a field."""
+        if name in _EXTRAS:
+            return _EXTRAS[name]
+        return format_value(self._preset().get(name, default_of(name)))
+
+    def error(self, name: str) -> str:
+        """Why the text of a field is no value, or empty."""
+        try:
+            if name == SEEDS:
+                parse_seeds(self.texts[name])
+            elif name in SPECS:
+                parse_field(name, self.texts[name])
+        except ConfigError as error:
+            return error.reason
+        return ""
+
+    def errors(self) -> dict[str, str]:
+        """Every field with an error, and the error."""
+        found = {name: self.error(name) for name in self.texts}
+        return {name: reason for name, reason in found.items() if reason}
+
+    def config(self) -> RunConfig:
+        """The run the fields describe.
+
+        Raises:
+            ConfigError: A field's text is no value in its range.
+        """
+        return RunConfig.from_text({name: self.texts[name] for name in SPECS})
+
+    def configs(self) -> list[RunConfig]:
+        """Every run that is asked for: each variant with each seed, seed by seed.
+
+        Raises:
+            ConfigError: A field's text is no value in its range.
+        """
+        seed, found = self.config().seed, []
+        for offset in range(parse_seeds(self.texts[SEEDS])):
+            for variant in VARIANTS if self.texts[ARMS] == ALL_ARMS else (self.texts["variant"],):
+                other = Draft(dict(self.texts), set(self.touched))
+                other.edit("variant", variant)
+                other.edit("seed", str(seed + offset))
+                found.append(other.config())
+        return found
+
+    @property
+    def num_runs(self) -> int:
+        """How many runs are asked for; as one seed while that field holds no number."""
+        seeds = 1 if self.error(SEEDS) else parse_seeds(self.texts[SEEDS])
+        return seeds * (len(VARIANTS) if self.texts[ARMS] == ALL_ARMS else 1)
+
+    @property
+    def label(self) -> str:
+        """The name for people, or empty."""
+        return self.texts[LABEL].strip()
+
+    def values(self, group: str, *, differing: bool) -> list[tuple[str, str]]:
+        """Fields of a group, with their texts for people: those that differ from the preset, or those that do not."""
+        return [
+            (name, with_meaning(name, self.texts[name]))
+            for name, spec in SPECS.items()
+            if spec.group == group and self.differs(name) is differing
+        ]
+
+    def differs(self, name: str) -> bool:
+        """Whether a field says something else than its preset; what lays presets never does."""
+        if name in _EXTRAS:
+            return self.texts[name].strip() != _EXTRAS[name]
+        if name in PRESET_FIELDS:
+            return False
+        try:
+            value: Value | None = parse_field(name, self.texts[name])
+        except ConfigError:
+            value = None
+        return value != self._preset().get(name, default_of(name))
+
+    def _lay_preset(self) -> None:
+        for name in SPECS:
+            if name not in PRESET_FIELDS and name not in self.touched:
+                self.texts[name] = self.preset_text(name)
+        self.touched = {name for name in self.touched if self.differs(name)}
+
+    def _preset(self) -> dict[str, Value]:
+        try:
+            return preset_settings(*(self.texts[name] for name in PRESET_FIELDS))
+        except ConfigError:  # A name nobody knows lays nothing.
+            return {}
+
+
+def with_meaning(name: str, text: str) -> str:
+    """A field's text for people, with what it stands for: ``0 (all)``."""
+    meaning = meaning_of(name, text)
+    return f"{text} ({meaning})" if meaning else text
+
+
+def parse_seeds(text: str) -> int:
+    """How many seeds.
+
+    Raises:
+        ConfigError: The text is no whole number in its range.
+    """
+    plain = text.strip()
+    if not (plain.isascii() and plain.isdigit()) or not 1 <= int(plain) <= MAX_SEEDS:
+        raise ConfigError(SEEDS, f"must be a whole number, 1 to {MAX_SEEDS}, not {quoted(text, 30)}.")
+    return int(plain)
+
+
+def command_line(config: RunConfig, label: str = "") -> list[str]:
+    """The command that makes the same run."""
+    named = {"front_end": config.front_end} if config.front_end != default_of("front_end") else {}
+    changed = {name: value for name, (_, value) in config.changes().items()}
+    command = ["alexnet-tui", "run", config.variant]
+    for name, value in {**named, **changed}.items():
+        command += [option_name(name), format_value(value)]
+    return [*command, *(["--label", label] if label else [])]

@@ -1,0 +1,261 @@
+"""From a filled form to running runs: the data set first, in a thread; then the record, then the trainer."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.launch import local
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import worker as study_worker
+from alexnet_tui.tui.screens.new_run.draft import command_line
+from alexnet_tui.tui.session import console_of
+from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
+
+_PROGRESS_SECONDS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a person asked for.
+
+    Attributes:
+        configs: The runs, in order; at least one.
+        label: Name for people, or empty.
+        is_queued: Behind what is being trained, rather than now.
+    """
+
+    configs: tuple[RunConfig, ...]
+    label: str
+    is_queued: bool
+
+
+class CatalogRead(Message):
+    """The data sets of this machine have been looked at."""
+
+    def __init__(self, infos: Sequence[datasets.DatasetInfo]) -> None:
+        super().__init__()
+        self.infos = infos
+
+
+class DataProgress(Message):
+    """A data set is being prepared."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__()
+        self.sentence = sentence
+
+
+class DataReady(Message):
+    """A data set is prepared, or cannot be: then `error` says why."""
+
+    def __init__(self, name: str, order: Order | None, error: str) -> None:
+        super().__init__()
+        self.name = name
+        self.order = order
+        self.error = error
+
+
+def read_catalog(receiver: Widget) -> None:
+    """Look at the data sets in a thread; `receiver` gets `CatalogRead`."""
+
+    def look() -> None:
+        try:
+            infos = datasets.catalog()
+        except AlexnetTuiError:  # The form keeps the names it has; starting says what is wrong.
+            return
+        receiver.post_message(CatalogRead(infos))
+
+    in_thread(look, "catalog")
+
+
+def needs_download(name: str, catalog: Mapping[str, datasets.DatasetInfo]) -> bool:
+    """Whether a data set must be fetched from the network before a run can train on it."""
+    known = catalog.get(name)
+    return known.state == "download" if known else name in datasets.BUILT_IN
+
+
+def question(name: str, what: str) -> tuple[str, list[str]]:
+    """What to ask before a download: the title and the lines; `what` tells what starts after it."""
+    size = datasets.BUILT_IN[name].download if name in datasets.BUILT_IN else ""
+    lines = [f"{size} to download, kept on this disk for all later runs." if size else "It is downloaded.", what]
+    return f"{name} is not here yet. Download it and start?", lines
+
+
+def prepare(receiver: Widget, config: RunConfig, order: Order | None) -> None:
+    """Prepare a run's data set in a thread; `receiver` gets `DataProgress`, then `DataReady` with the order."""
+    said = 0.0
+
+    def tell(progress: datasets.Progress) -> None:
+        nonlocal said
+        if time.monotonic() - said >= _PROGRESS_SECONDS:
+            said = time.monotonic()
+            share = f" {100 * progress.done / progress.total:.0f}%" if progress.total else ""
+            then = " Then the run starts." if order else ""
+            receiver.post_message(DataProgress(f"{config.data}: {progress.what}{share}.{then}"))
+
+    def work() -> None:
+        error = ""
+        try:
+            datasets.prepare(config.data, FRONT_ENDS[config.front_end].image_size, tell)
+        except Exception as problem:  # noqa: BLE001 - whatever it was, the form waits for an answer.
+            error = sentence_of(problem)
+        receiver.post_message(DataReady(config.data, order, error))
+
+    in_thread(work, "prepare")
+
+
+def sentence_of(error: Exception) -> str:
+    """What went wrong, for people; our own errors are sentences already."""
+    if isinstance(error, AlexnetTuiError):
+        return str(error)
+    return f"an unexpected error ({type(error).__name__}: {error}); please report it."
+
+
+def in_thread(work: Callable[[], None], name: str) -> None:
+    """Do something that takes long beside the console; quitting does not wait for it."""
+    threading.Thread(target=work, daemon=True, name=name).start()
+
+
+def fulfil(store: Store, order: Order, *, trainer: Sequence[str], worker: Sequence[str]) -> list[str]:
+    """Make the runs of an order and start what should start; their ids, in order.
+
+    One run is simply started. Several, or a queued one, become a study whose worker outlives the console.
+
+    Args:
+        store: The runs folder.
+        order: What to run.
+        trainer: Command of the trainer.
+        worker: Command of the queue worker.
+
+    Raises:
+        AlexnetTuiError: A run cannot be made or started; the sentence says why.
+    """
+    first = order.configs[0]
+    if len(order.configs) == 1 and not order.is_queued:
+        run_ids = [store.create(first, label=order.label, argv=command_line(first, order.label)).id]
+        local.start(store, run_ids[0], command=trainer)
+        return run_ids
+    plan = study.queue_plan(store, order.configs, label=order.label)
+    run_ids = study_queue.prepare_runs(store, plan)
+    if not order.is_queued:
+        local.start(store, run_ids[0], command=trainer)
+    study_worker.start_worker(store, plan.name, command=worker)
+    return run_ids
+
+
+class Form(Protocol):
+    """What a starter asks of the form that orders come from.
+
+    Attributes:
+        trainer: Command of the trainer.
+        worker: Command of the queue worker.
+        catalog: The data sets of this machine, as far as they have been looked at.
+    """
+
+    trainer: ClassVar[Sequence[str]]
+    worker: ClassVar[Sequence[str]]
+    catalog: dict[str, datasets.DatasetInfo]
+
+    def say(self, sentence: str, *, is_error: bool = False) -> None:
+        """Tell how it goes."""
+
+    def refuse(self, name: str, sentence: str) -> None:
+        """Say why not, and go to the field."""
+
+    def outlook(self, config: RunConfig) -> str:
+        """What a start of this run means, in a sentence."""
+
+    def begin_anew(self) -> None:
+        """A run was started; whoever comes back begins another one."""
+
+    def end_order(self) -> None:
+        """What was ordered has been made."""
+
+
+class Starter:
+    """Takes orders: asks before a download, prepares the data, makes the runs and opens the first.
+
+    Args:
+        screen: The screen that orders come from; it hands on `DataProgress` and `DataReady`.
+        form: The form on it.
+
+    Attributes:
+        preparing: The data set that is being prepared, or empty.
+    """
+
+    def __init__(self, screen: Screen[None], form: Form) -> None:
+        self._screen, self._form = screen, form
+        self.preparing, self._is_starting = "", False
+
+    def submit(self, order: Order) -> None:
+        """Start what was ordered, or prepare its data first."""
+        config = order.configs[0]
+        if datasets.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
+            self._fulfil(order)
+        elif self.preparing or not needs_download(config.data, self._form.catalog):
+            self.prepare(config, order)
+        else:
+            title, lines = question(config.data, self._form.outlook(config))
+            self._screen.app.push_screen(
+                ConfirmScreen(title, lines, action="Download and start"),
+                lambda is_sure: self.prepare(config, order) if is_sure else None,
+            )
+
+    def prepare(self, config: RunConfig, order: Order | None) -> None:
+        """Prepare the data of a run, then start what was ordered."""
+        if self.preparing:
+            self._form.say(f"{self.preparing} is still being prepared; wait for it.", is_error=True)
+            return
+        self.preparing = config.data
+        self._form.say(f"Preparing {config.data}" + (", then the run starts." if order else "."))
+        prepare(self._screen, config, order)
+
+    def go_on(self, message: DataReady) -> None:
+        """The data are there, or cannot be had."""
+        self.preparing = ""
+        read_catalog(self._screen)
+        if message.error:
+            self._form.refuse("data", message.error)
+        elif message.order is not None:
+            self._fulfil(message.order)
+        else:
+            self._form.say(f"{message.name} is ready.")
+
+    def _fulfil(self, order: Order) -> None:
+        """Make the runs and start them; a second key meanwhile starts nothing twice."""
+        if not self._is_starting:
+            self._is_starting = True
+            self._screen.run_worker(self._start(order), group="start")
+
+    async def _start(self, order: Order) -> None:
+        console, form = console_of(self._screen.app), self._form
+        try:
+            run_ids = await asyncio.to_thread(fulfil, console.store, order, trainer=form.trainer, worker=form.worker)
+        except AlexnetTuiError as error:
+            form.say(str(error), is_error=True)
+            return
+        finally:
+            self._is_starting = False
+        form.end_order()
+        more = " and more" if len(run_ids) > 3 else ""
+        form.say(f"Queued: {', '.join(run_ids[:3])}{more}." if order.is_queued else "")
+        if order.is_queued:
+            return
+        if self._screen.is_current:
+            form.begin_anew()
+            console.open_run(run_ids[0])
+        else:
+            self._screen.app.notify(f"Run {run_ids[0]} has started.", markup=False)

@@ -1,0 +1,392 @@
+"""New run: pick an experiment, change what should differ, see what it will take, start it.
+
+Every field is generated from `hyperparameters.SPECS`; only the three with something to tell beyond their words - the
+variant, the front end and the data set - are known by name, in `fields`.
+"""
+
+import platform
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.reactive import Reactive
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Button, Collapsible, Input, Static
+from textual.widgets.collapsible import CollapsibleTitle
+
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig, meaning_of
+from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.errors import AlexnetTuiError, ConfigError
+from alexnet_tui.launch import local
+from alexnet_tui.launch import probe as describe
+from alexnet_tui.studies import worker as study_worker
+from alexnet_tui.tui.screens.new_run import field_info as fields
+from alexnet_tui.tui.screens.new_run import launch as starting
+from alexnet_tui.tui.screens.new_run import summary as run_summary
+from alexnet_tui.tui.screens.new_run.draft import ARMS, PRESET_FIELDS, SEEDS, Draft, with_meaning
+from alexnet_tui.tui.screens.new_run.time_trial import TrialDone, Trials
+from alexnet_tui.tui.session import console_of
+from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
+from alexnet_tui.tui.widgets.fields import CardField, ChoiceField, FieldEdited, TextField
+from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow, FormScroll, HelpLine
+
+CARDS, DATA, OPEN_GROUP = "variant", "data", "experiment"
+_REDRAW_SECONDS = 0.08
+_BUTTONS = {
+    "start": "Start this run, or as many seeds as asked.",
+    "queue": "Start it once nothing else is being trained.",
+}
+
+
+class NewRunScreen(Screen[None]):
+    """The form; `show` fills it from a past run.
+
+    Args:
+        template_run_id: A run to begin with, or None for the defaults.
+    """
+
+    AUTO_FOCUS = "#edit-variant"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+r", "start", "Start", id="new.start", tooltip=_BUTTONS["start"]),
+        Binding("ctrl+s", "queue", "Queue", id="new.queue", tooltip=_BUTTONS["queue"]),
+        Binding("ctrl+g", "data", "Data", id="new.data", tooltip="Download or prepare the data set now."),
+        Binding("f2", "layers", "Layers", id="new.layers", tooltip="Show the network in place of the form, or back."),
+        Binding("f3", "unfold", "Open", id="new.unfold", tooltip="Open every group of fields, or fold them."),
+        Binding("f4", "preset", "Default", id="new.preset", tooltip="Put this field back to what the preset says."),
+        Binding("f6", "clear", "Clear", id="new.clear", tooltip="Put every field back to the defaults."),
+        Binding("f7", "app.place('study')", "Studies", id="new.studies", tooltip="The queues: reorder, pause, cancel."),
+        Binding("f8", "trial", "Time it", id="new.trial", tooltip="Make five steps here to tell how long it takes."),
+        Binding("up", "field(-1)", "Up", show=False, id="new.up", tooltip="Go to the field above."),
+        Binding("down,enter", "field(1)", "Down", show=False, id="new.down", tooltip="Go to the field below."),
+        Binding("escape", "leave", "Back", show=False, id="new.leave", tooltip="Leave the field, then the form."),
+    ]
+
+    # Textual would redraw the whole screen whenever the cursor goes to another field.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    trainer: ClassVar[Sequence[str]] = local.TRAINER
+    worker: ClassVar[Sequence[str]] = study_worker.WORKER
+    prober: ClassVar[Sequence[str]] = describe.COMMAND
+
+    def __init__(self, template_run_id: str | None = None) -> None:
+        super().__init__()
+        self._template = template_run_id
+        self.draft = Draft()
+        self._infos = fields.field_infos()
+        self._cards = CardField(self._infos[CARDS])
+        self._rows = {name: FieldRow(info) for name, info in self._infos.items() if name != CARDS}
+        self._rows |= {info.name: FieldRow(info) for info in fields.EXTRA_FIELDS}
+        self._groups: dict[str, FieldGroup] = {}
+        self._redraw: Timer | None = None
+        self._trials = Trials()
+        self.catalog: dict[str, datasets.DatasetInfo] = {}
+        self.starter = starting.Starter(self, self)
+
+    def compose(self) -> ComposeResult:
+        """Cards, fields, summary, and the line that starts."""
+        yield TopBar("new")
+        yield self._cards
+        with Horizontal(id="body"):
+            with FormScroll(id="form"):
+                yield from self._compose_groups()
+            with VerticalScroll(id="panel", can_focus=False):
+                yield Static(id="summary")
+        yield Static(id="brief")
+        yield HelpLine()
+        with Horizontal(id="bar"):
+            yield Button("Start", id="start", compact=True, variant="primary")
+            yield Button("Queue", id="queue", compact=True)
+        yield KeyBar()
+
+    def _compose_groups(self) -> Iterator[Widget]:
+        names = dict.fromkeys(spec.group for spec in SPECS.values())
+        for group in names:
+            rows = [self._rows[name] for name, spec in SPECS.items() if spec.group == group and name != CARDS]
+            if group == OPEN_GROUP:
+                yield from (*rows, *(self._rows[info.name] for info in fields.EXTRA_FIELDS))
+            else:
+                self._groups[group] = FieldGroup(group, rows)
+                yield self._groups[group]
+
+    def on_mount(self) -> None:
+        """Fill in and look for data sets."""
+        self._show(CARDS, *self._rows)
+        starting.read_catalog(self)
+        if self._template is not None:
+            self.show(self._template)
+        form = self.query_one("#form", FormScroll)
+        self.call_after_refresh(form.unfold_what_fits, tuple(self._groups.values()))
+
+    def on_screen_resume(self) -> None:
+        """Data sets and past runs may have changed meanwhile."""
+        if self.is_mounted:
+            starting.read_catalog(self)
+            self._schedule_summary()
+
+    def show(self, template_run_id: str | None) -> None:
+        """Fill the form from a past run; None keeps what is in it. The cursor begins at the top."""
+        if not self.is_current and self.is_mounted:
+            self.begin_anew()
+        if template_run_id is None:
+            return
+        try:
+            config = console_of(self.app).store.record(template_run_id).config
+        except AlexnetTuiError as error:
+            self.say(str(error), is_error=True)
+            return
+        self.draft = Draft.of(config)
+        self._show(CARDS, *self._rows)
+        self.say(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
+
+    def begin_anew(self) -> None:
+        """The cursor is where the form begins."""
+        self.set_focus(self._cards)
+        self.query_one("#form", FormScroll).scroll_home(animate=False)
+
+    @on(FieldEdited)
+    @on(Input.Changed)
+    def _gather(self) -> None:
+        """Take what the editors say into the draft.
+
+        The editors are asked rather than the messages: those lag behind a quick hand, and an old text shown again
+        would take the place of a newer one.
+        """
+        editors = {**{name: row.editor for name, row in self._rows.items()}, CARDS: self._cards}
+        edited = {name: one.text for name, one in editors.items() if one.text != self.draft.texts[name]}
+        if edited:
+            self.say("")
+            # A preset spares what was touched, so what else was edited comes before it.
+            self._show(*self.draft.edit_all(dict(sorted(edited.items(), key=lambda item: item[0] in PRESET_FIELDS))))
+
+    @on(events.DescendantBlur)
+    def _lose_cursor(self) -> None:
+        if self.focused is None:
+            self._explain()
+
+    @on(events.DescendantFocus)
+    def _explain(self) -> None:
+        """Say what the cursor is on."""
+        match self.focused:
+            case TextField() | ChoiceField() | CardField() as editor:
+                text = editor.info.help
+                if row := self._rows.get(editor.info.name):
+                    row.scroll_visible(animate=False)
+            case CollapsibleTitle(parent=FieldGroup() as group):
+                text = group.help
+            case Button(id=str() as act):
+                text = _BUTTONS[act]
+            case _:
+                text = "esc leaves the form; down begins at its top."
+        self.query_one(HelpLine).explain(text)
+
+    @on(Input.Submitted)
+    def _go_on(self) -> None:
+        self.focus_next()
+
+    def _show(self, *names: str) -> None:
+        """Bring rows, and what is told of them elsewhere, up to date."""
+        for name in names:
+            self._show_row(name)
+        self._show_groups()
+        self._schedule_summary()
+
+    def _show_row(self, name: str) -> None:
+        if name == CARDS:
+            self._cards.set_text(self.draft.texts[name])
+        else:
+            self._rows[name].show(
+                self.draft.texts[name],
+                meaning=meaning_of(name, self.draft.texts[name]),
+                error=self.draft.error(name),
+                differs=self.draft.differs(name),
+                preset=with_meaning(name, self.draft.preset_text(name)),
+            )
+
+    @on(Collapsible.Toggled)
+    def _follow_fold(self) -> None:
+        self._show_groups()
+        self._explain()
+
+    def _show_groups(self) -> None:
+        for group, widget in self._groups.items():
+            told = [
+                [f"{_title(name)} {text}" for name, text in self.draft.values(group, differing=differing)]
+                for differing in (True, False)
+            ]
+            widget.show_values(*told)
+
+    def _schedule_summary(self) -> None:
+        """Redraw the summary once typing pauses."""
+        if self._redraw is not None:
+            self._redraw.stop()
+        self._redraw = self.set_timer(_REDRAW_SECONDS, self._show_summary)
+
+    def _show_summary(self) -> None:
+        try:
+            config = self.draft.config()
+        except ConfigError as error:
+            text = Content(f"{_title(error.field)} {error.reason}").stylize("$error")
+            self.query_one("#brief", Static).update(text, layout=False)
+            self.query_one("#summary", Static).add_class("-old")
+            return
+        self.query_one("#summary", Static).remove_class("-old")
+        summary = self._summarise(config)
+        self.query_one("#summary", Static).update(run_summary.panel(summary))
+        self.query_one("#brief", Static).update(run_summary.brief(summary, self.size.width - 2), layout=False)
+
+    def end_order(self) -> None:
+        """What was asked for once is not started once more: the next order is for one run, until it says else."""
+        self._gather()
+        self._show(*self.draft.reset(SEEDS), *self.draft.reset(ARMS))
+
+    def outlook(self, config: RunConfig) -> str:
+        """What is about to start."""
+        return run_summary.sentence(self._summarise(config))
+
+    def on_resize(self) -> None:
+        """The line of the summary has room for more, or for less."""
+        self._schedule_summary()
+
+    def _summarise(self, config: RunConfig) -> run_summary.RunSummary:
+        return run_summary.summarise(
+            config,
+            console_of(self.app).watcher.histories.values(),
+            num_runs=self.draft.num_runs,
+            info=self.catalog.get(config.data, fields.TYPICAL_DATA),
+            host=platform.node(),
+            step_seconds=self._trials.step_seconds(config),
+        )
+
+    @on(starting.DataProgress)
+    def _tell_progress(self, message: starting.DataProgress) -> None:
+        self.say(message.sentence)
+
+    @on(starting.DataReady)
+    def _go_on_with_data(self, message: starting.DataReady) -> None:
+        self.starter.go_on(message)
+
+    @on(starting.CatalogRead)
+    def _take_catalog(self, message: starting.CatalogRead) -> None:
+        self.catalog = {info.name: info for info in message.infos}
+        editor = self._rows[DATA].editor
+        if isinstance(editor, ChoiceField):
+            editor.set_options([fields.data_option(info) for info in message.infos])
+        self._gather()
+        self._show(DATA)
+
+    def action_start(self) -> None:
+        """Start the run, or prepare its data first."""
+        self._submit(is_queued=False)
+
+    def action_queue(self) -> None:
+        """Put the run behind what is being trained."""
+        self._submit(is_queued=True)
+
+    @on(Button.Pressed)
+    def _press(self, message: Button.Pressed) -> None:
+        self._submit(is_queued=message.button.id == "queue")
+
+    def action_data(self) -> None:
+        """Prepare the data set, and nothing else."""
+        if config := self._drafted():
+            self.starter.prepare(config, None)
+
+    def action_trial(self) -> None:
+        """Time five steps of the run as it stands."""
+        if config := self._drafted():
+            if not self._trials.is_busy:
+                self._trials.begin(self, config, self.prober)
+            self.say("Five steps are being timed here…")
+
+    def _drafted(self) -> RunConfig | None:
+        """The run as it stands; where it cannot be, say why."""
+        self._gather()
+        try:
+            return self.draft.config()
+        except ConfigError as error:
+            self.refuse(error.field, str(error))
+            return None
+
+    @on(TrialDone)
+    def _take_trial(self, message: TrialDone) -> None:
+        self.say(self._trials.take(message), is_error=bool(message.error))
+        self._schedule_summary()
+
+    def _submit(self, *, is_queued: bool) -> None:
+        self._gather()
+        bad = list(self.draft.errors())
+        if bad:
+            many = f"{len(bad)} fields hold" if len(bad) > 1 else "One field holds"
+            self.refuse(bad[0], f"{many} no usable value: {', '.join(name.replace('_', ' ') for name in bad)}.")
+            return
+        try:
+            configs = tuple(self.draft.configs())
+        except ConfigError as error:  # The last of many seeds may be beyond the largest.
+            self.refuse(error.field, str(error))
+        else:
+            self.starter.submit(starting.Order(configs=configs, label=self.draft.label, is_queued=is_queued))
+
+    def refuse(self, name: str, sentence: str) -> None:
+        """Say why not, and go to the field."""
+        self.say(sentence, is_error=True)
+        if row := self._rows.get(name):
+            for group in self._groups.values():
+                group.collapsed = group.collapsed and row not in group.rows
+            self.call_after_refresh(row.editor.focus)
+
+    def say(self, sentence: str, *, is_error: bool = False) -> None:
+        """Say something in the line of help."""
+        self.query_one(HelpLine).say(sentence, is_error=is_error)
+
+    def action_field(self, step: int) -> None:
+        """Move the cursor to a neighbouring field; the first and the last hold."""
+        chain = self.focus_chain
+        place = chain.index(self.focused) + step if self.focused in chain else 0
+        if 0 <= place < len(chain):
+            self.set_focus(chain[place])
+
+    def action_layers(self) -> None:
+        """Show the summary with the layer table in place of the form, where both have no room."""
+        self.toggle_class("-layers")
+
+    def action_unfold(self) -> None:
+        """Unfold all groups, or fold them when all are unfolded."""
+        fold, focused = not any(group.collapsed for group in self._groups.values()), self.focused
+        for group in self._groups.values():
+            if fold and any(row.editor is focused for row in group.rows):
+                focused = group.query_one(CollapsibleTitle)
+            group.collapsed = fold
+        if focused is not None:
+            self.set_focus(focused)
+            self.call_after_refresh(focused.scroll_visible, animate=False)
+
+    def action_preset(self) -> None:
+        """Put the field with the cursor back to its preset."""
+        self._gather()
+        if name := next((name for name, row in self._rows.items() if row.editor.has_focus), ""):
+            self.say("")
+            self._show(*self.draft.reset(name))
+
+    def action_clear(self) -> None:
+        """Put every field back to the defaults."""
+        self.draft = Draft()
+        self._show(CARDS, *self._rows)
+        self.say("Every field is back to its default.")
+
+    async def action_leave(self) -> None:
+        """Leave the layer table, then the form."""
+        if self.has_class("-layers"):
+            self.remove_class("-layers")
+        else:
+            await self.run_action("app.back")
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")

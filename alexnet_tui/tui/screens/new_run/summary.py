@@ -1,0 +1,175 @@
+"""What a run will do, said before it does it: the panel and the one line beside the New run form."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from alexnet_tui.analysis import estimate
+from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
+from alexnet_tui.datasets.prepare import DatasetInfo
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.text import format_bytes, format_count, format_duration, printable
+from alexnet_tui.tui.screens.new_run.draft import with_meaning
+
+_NO_TIME, _OFFER = "no past run here to go by", "f8 times five steps of it"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSummary:
+    """Everything the panel says.
+
+    Attributes:
+        config: The run.
+        num_runs: How many such runs.
+        steps_per_epoch: Updates in one epoch.
+        time: How long one run may take, or None.
+        memory_bytes: Weights, their copies and one batch's activations.
+        layers: The network.
+    """
+
+    config: RunConfig
+    num_runs: int
+    steps_per_epoch: int
+    time: estimate.TimeEstimate | None
+    memory_bytes: int
+    layers: tuple[estimate.LayerRow, ...]
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases."""
+        return sum(row.num_parameters for row in self.layers)
+
+    @property
+    def each(self) -> str:
+        """What follows a number that every one of several runs has."""
+        return " each" if self.num_runs > 1 else ""
+
+    @property
+    def num_steps(self) -> int:
+        """Updates of one run."""
+        return self.steps_per_epoch * self.config.epochs
+
+
+def summarise(
+    config: RunConfig,
+    histories: Iterable[RunHistory],
+    *,
+    num_runs: int,
+    info: DatasetInfo,
+    host: str,
+    step_seconds: float | None = None,
+) -> RunSummary:
+    """What a run with this configuration does on this machine.
+
+    Args:
+        config: The run.
+        histories: Past runs, to take the time from.
+        num_runs: How many such runs.
+        info: Its data set.
+        host: Name of this machine.
+        step_seconds: How long one of its steps takes here, where that was tried; runs of the same network know better.
+    """
+    time = estimate.estimate_time(config, histories, host=host, available=info.num_train)
+    if step_seconds is not None and (time is None or time.is_rough):
+        time = estimate.time_of_steps(config, step_seconds, num_train=info.num_train, num_test=info.num_test)
+    return RunSummary(
+        config=config,
+        num_runs=num_runs,
+        steps_per_epoch=estimate.steps_per_epoch(config, info.num_train),
+        time=time,
+        memory_bytes=estimate.memory_bytes(config, info.num_classes),
+        layers=tuple(estimate.layer_table(config.architecture(info.num_classes))),
+    )
+
+
+def brief(summary: RunSummary, width: int) -> Content:
+    """The summary in one line, for a narrow screen; what does not fit whole is left out, the least telling first."""
+    steps = Content(f"{format_count(summary.num_steps)} steps{summary.each}").stylize("bold")
+    time = Content(_duration(summary) + summary.each if summary.time else "time unknown").stylize("bold")
+    basis = Content(f" ({summary.time.basis if summary.time else 'f8 times it'})").stylize("$text-muted")
+    memory = Content(f"{format_bytes(summary.memory_bytes)} memory")
+    weights = Content(f"{summary.num_parameters / 1e6:.1f} M weights")
+    dot = Content(" · ").stylize("$text-muted")
+    choices = ((steps, time + basis, memory, weights), (steps, time + basis, memory), (steps, time + basis))
+    lines = (dot.join(parts) for parts in choices)
+    return next((line for line in lines if line.cell_length <= width), dot.join((steps, time)))
+
+
+def sentence(summary: RunSummary) -> str:
+    """What is about to start, in a sentence: how many runs, epochs and how long."""
+    epochs = f"{format_count(summary.config.epochs)} epoch{'s' * (summary.config.epochs != 1)}"
+    runs = f"{summary.num_runs} runs of {epochs} each" if summary.num_runs > 1 else f"one run of {epochs}"
+    if summary.time is None:
+        return f"Then starts: {runs}; how long it takes is not known ({_OFFER})."
+    seconds = format_duration(summary.time.total_seconds * summary.num_runs)
+    return f"Then starts: {runs}, about {seconds} ({summary.time.basis})."
+
+
+def panel(summary: RunSummary) -> Content:
+    """The summary with differences and layer table."""
+    lines = [_heading(f"Each of {summary.num_runs} runs will take" if summary.each else "This run will take")]
+    epochs = f"{summary.config.epochs} x {format_count(summary.steps_per_epoch)} an epoch"
+    lines += [
+        _fact("steps", format_count(summary.num_steps) + summary.each, epochs),
+        _fact("time", _duration(summary), summary.time.basis if summary.time else _NO_TIME),
+    ]
+    if summary.time is None:
+        lines.append(_fact("", _OFFER, ""))
+    if summary.num_runs > 1 and summary.time:
+        total = format_duration(summary.time.total_seconds * summary.num_runs)
+        lines.append(_fact("", total, f"for all {summary.num_runs} runs"))
+    lines += [
+        _fact("memory", format_bytes(summary.memory_bytes), "weights x 3 and one batch"),
+        _fact("weights", format_count(summary.num_parameters), "parameters"),
+        Content(""),
+        *_changes(summary.config),
+        *_layers(summary),
+    ]
+    return Content("\n").join(lines)
+
+
+def _duration(summary: RunSummary) -> str:
+    if summary.time is None:
+        return "unknown"
+    return ("about " if summary.time.is_rough else "") + format_duration(summary.time.total_seconds)
+
+
+def _heading(text: str) -> Content:
+    return Content(text).stylize("bold $primary")
+
+
+def _fact(name: str, value: str, remark: str) -> Content:
+    return Content.assemble((f"  {name:<9}", "$text-muted"), (value, "bold"), (f"  {remark}", "$text-muted"))
+
+
+def _changes(config: RunConfig) -> list[Content]:
+    changes = config.changes()
+    if not changes:
+        return []
+    lines = [_heading(f"Unlike the preset {config.variant} on {config.front_end}")]
+    for name, (default, value) in changes.items():
+        lines.append(
+            Content.assemble(
+                (f"  {name.replace('_', ' '):<20}", "$text-muted"),
+                (f"{_shown(name, default)} -> ", "$text-muted"),
+                (_shown(name, value), "bold"),
+            )
+        )
+    return [*lines, Content("")]
+
+
+def _shown(name: str, value: Value) -> str:
+    return printable(with_meaning(name, format_value(value)), 80)
+
+
+def _layers(summary: RunSummary) -> list[Content]:
+    lines = [_heading("Network"), Content(f"  {'':<18}{'output':>12}{'parameters':>14}").stylize("$text-muted")]
+    for row in summary.layers:
+        shape = "x".join(str(side) for side in row.shape)
+        count = format_count(row.num_parameters) if row.num_parameters else ""
+        style = "" if row.num_parameters else "$text-muted"
+        lines.append(Content(f"  {row.name:<18}{shape:>12}{count:>14}").stylize(style))
+    work = sum(row.num_multiply_adds for row in summary.layers)
+    lines.append(Content(f"  {work / 1e6:,.1f} million multiply-adds an image, forward").stylize("$text-muted"))
+    return lines

@@ -1,0 +1,1 @@
+"""The Report screen: our table beside the published one, claims and curves."""

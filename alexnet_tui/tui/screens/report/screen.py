@@ -1,0 +1,331 @@
+"""The Report place: our table beside the published one, the three verdicts, and where the report contradicts itself."""
+
+import asyncio
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import ContentSwitcher, Static
+
+from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.report.build import Report, Section
+from alexnet_tui.runs.history import State
+from alexnet_tui.studies.queue import Find
+from alexnet_tui.text import printable
+from alexnet_tui.tui.charts.axis import Measure
+from alexnet_tui.tui.charts.model import Face
+from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
+from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.run_actions import tell
+from alexnet_tui.tui.screens.report import curves as report_curves
+from alexnet_tui.tui.screens.report import source as report_source
+from alexnet_tui.tui.screens.report import text as report_view
+from alexnet_tui.tui.screens.report.source import OWN, Source
+from alexnet_tui.tui.session import RunsChanged
+from alexnet_tui.tui.studies import finder
+from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
+from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
+from alexnet_tui.tui.widgets.text import PageStrip, TextPage, plain
+
+if TYPE_CHECKING:
+    from alexnet_tui.tui.app import AlexnetApp
+
+PAGES = ("verdicts", "table", "curves", "contradictions", "source")
+NUM_CLAIMS = 3
+_WIDE = 110
+_SCROLLBAR_AND_PADDING = 4
+_CHART_ACTS = CHART_ACTS | {"chart"}
+_CHARTS = {"test_accuracy": "Test accuracy, mean ± sd", "train_accuracy": "Running train accuracy, mean ± sd"}
+
+
+def _key(keys: str, action: str, name: str, tooltip: str, *, show: bool = True, display: str | None = None) -> Binding:
+    identifier = f"report.{action.replace('(', '').replace(')', '').replace('_', '-')}"
+    return Binding(keys, action, name, id=identifier, tooltip=tooltip, show=show, key_display=display)
+
+
+class ReportScreen(ChartScreen):
+    """A report on some runs, read and judged in a thread.
+
+    Args:
+        study: The study to report on, or None for the user's own runs; `show` changes it.
+    """
+
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _key("right_square_bracket,tab", "page(1)", "Pages", "Next page of the report.", display="[/]"),
+        _key("left_square_bracket,shift+tab", "page(-1)", "Back a page", "Previous page of the report.", show=False),
+        _key("f", "choose", "From", "Choose what is reported: a study, own, marked or reference runs."),
+        _key("e", "export", "Export", "Write the report to a file: HTML, Markdown, LaTeX or JSON."),
+        _key("w", "studies", "Studies", "Plan a study, see its queue, change it."),
+        _key("s", "section", "Next set", "Runs of another protocol, where there are several; they are never mixed."),
+        _key("m", "chart", "Chart", "Test or training accuracy, where only one chart fits.", show=False),
+        _key("down,j", "scroll(1)", "Down", "Scroll down.", show=False),
+        _key("up,k", "scroll(-1)", "Up", "Scroll up.", show=False),
+        *CHART_BINDINGS,
+    ]
+
+    def __init__(self, study: str | None = None) -> None:
+        super().__init__()
+        self.source: Source = report_source.of_study(study) if study else OWN
+        self.report: Report | None = None
+        self.section_index = 0
+        self._path = "report.html"
+        self._seen: dict[str, State] = {}
+        self._is_reading = False
+
+    def compose(self) -> ComposeResult:
+        """What is reported, the pages, keys."""
+        yield TopBar("report")
+        yield Static("Reading the runs…", id="head", markup=False)
+        yield PageStrip([name.capitalize() for name in PAGES], id="strip")
+        with ContentSwitcher(initial=PAGES[0], id="pages"):
+            with VerticalScroll(id="verdicts"):
+                yield Static(id="caveats", markup=False)
+                with Vertical(id="cards"):
+                    for index in range(NUM_CLAIMS):
+                        yield Static(id=f"card-{index}", classes="card", markup=False)
+            yield TextPage(id="table")
+            with Vertical(id="curves"):
+                with Horizontal(id="charts"):
+                    for column, title in _CHARTS.items():
+                        yield MetricChart(Face(title=title, y=Measure.SHARE, empty="no finished run"), id=column)
+                yield Static(id="figures", markup=False)
+            yield TextPage(id="contradictions")
+            yield TextPage(id="source")
+        yield KeyBar()
+
+    # What is shown
+
+    def show(self, study: str | None) -> None:
+        """Report on a study; None keeps what is chosen."""
+        if study is not None:
+            self._take_source(report_source.of_study(study))
+
+    def on_mount(self) -> None:
+        """Read."""
+        self._fit()
+        self._turn_to(0)
+        self._read()
+
+    def on_screen_resume(self) -> None:
+        """Runs may have ended meanwhile."""
+        self._read_if(self._app.watcher.states != self._seen)
+
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """Only an end or a beginning of a run changes a report."""
+        states = self._app.watcher.states
+        self._read_if(any(states.get(run_id) != self._seen.get(run_id) for run_id in message.run_ids))
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        self._fit()
+        self._draw()
+
+    def _fit(self) -> None:
+        self.set_class(self.size.width >= _WIDE, "-wide")
+
+    def _read_if(self, is_news: bool) -> None:
+        if is_news and self.is_mounted and not self._is_reading:
+            self._read()
+
+    def _take_source(self, source: Source) -> None:
+        if source != self.source:
+            self.source, self.section_index, self.report = source, 0, None
+            self.change_view(x_low=None, x_high=None, cross=None)
+        if self.is_mounted:
+            self._read()
+
+    def _read(self) -> None:
+        """Read and judge in a thread; a later choice makes an earlier answer void."""
+        self._is_reading, self._seen = True, dict(self._app.watcher.states)
+        if self.report is None:
+            self._say("Reading the runs…")
+        self.run_worker(self._make(self.source), group="report", exclusive=True)
+
+    async def _make(self, source: Source) -> None:
+        store, watcher = self._app.store, self._app.watcher
+        try:
+            report = await asyncio.to_thread(report_source.make, store, source, self._find)
+        except AlexnetTuiError as error:
+            self.report = None
+            self._say(str(error), is_error=True)
+        else:
+            self.report = report
+            self.section_index = min(self.section_index, len(report.sections) - 1)
+            self._draw()
+        self._is_reading = False
+        self._read_if(watcher.states != self._seen)
+
+    @cached_property
+    def _find(self) -> Find:
+        watcher = self._app.watcher
+        return finder(self._app.store, watcher.histories, watcher.states)
+
+    @property
+    def section(self) -> Section | None:
+        """The comparable set on show."""
+        return self.report.sections[self.section_index] if self.report else None
+
+    def _say(self, sentence: str, *, is_error: bool = False) -> None:
+        content = Content.styled(printable(sentence, 600), "$error" if is_error else "$text-muted")
+        self.query_one("#head", Static).update(content)
+        self.set_class(True, "-empty")
+
+    # Drawing
+
+    def _draw(self) -> None:
+        report, section = self.report, self.section
+        if report is None or section is None or not self.query("#head"):
+            return
+        width = max(20, self.size.width - _SCROLLBAR_AND_PADDING)
+        self.set_class(False, "-empty")
+        self.query_one("#head", Static).update(self._safe(report_view.head(report, self.section_index, width + 2)))
+        self.query_one(PageStrip).note = self._safe(report_view.signs(section))
+        self.query_one("#caveats", Static).update(self._safe(Content("\n").join(report_view.caveats(section, width))))
+        self._draw_cards(section, width)
+        pages = {
+            "table": report_view.table(section, width),
+            "contradictions": report_view.contradictions(report.contradictions, width),
+            "source": report_view.sources(report, self.section_index, width),
+        }
+        for name, content in pages.items():
+            self.query_one(f"#{name}", TextPage).show(self._safe(content))
+        for column in _CHARTS:
+            self.query_one(f"#{column}", MetricChart).show(report_curves.curves(section, column))
+        self.query_one("#figures", Static).update(self._safe(report_view.figures(section, width)))
+        self.refresh_bindings()
+
+    def _draw_cards(self, section: Section, width: int) -> None:
+        room = width // NUM_CLAIMS - 4 if self.has_class("-wide") else width - 3
+        for index, verdict in enumerate(section.claims):
+            widget = self.query_one(f"#card-{index}", Static)
+            widget.set_classes(["card", report_view.css_class(verdict.verdict)])
+            widget.update(self._safe(report_view.card(verdict, room)))
+
+    def _safe(self, content: Content) -> Content:
+        return plain(content, self._app.ascii_only)
+
+    # Pages
+
+    @property
+    def page(self) -> str:
+        """The open page's name."""
+        return str(self.query_one(ContentSwitcher).current)
+
+    def action_page(self, step: int) -> None:
+        """Another page."""
+        self._turn_to((PAGES.index(self.page) + step) % len(PAGES))
+
+    @on(PageStrip.Chosen)
+    def _choose_page(self, message: PageStrip.Chosen) -> None:
+        self._turn_to(message.page)
+
+    def _turn_to(self, page: int) -> None:
+        self.query_one(PageStrip).page = page
+        self.query_one(ContentSwitcher).current = PAGES[page]
+        self.set_focus(self._scroller())
+        self.refresh_bindings()
+
+    def _scroller(self) -> VerticalScroll | None:
+        return next(iter(self.query(f"#{self.page}").results(VerticalScroll)), None)
+
+    def action_scroll(self, rows: int) -> None:
+        """Scroll the page by lines."""
+        if scroller := self._scroller():
+            scroller.scroll_relative(y=rows, animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of charts belong to the page of curves; sets to reports that have several."""
+        if action in _CHART_ACTS:
+            return self.page == "curves"
+        return action != "section" or (self.report is not None and len(self.report.sections) > 1)
+
+    def action_chart(self) -> None:
+        """The other chart, where only one fits."""
+        self.toggle_class("-second")
+
+    def action_section(self) -> None:
+        """The next comparable set."""
+        if self.report is not None:
+            self.section_index = (self.section_index + 1) % len(self.report.sections)
+            self.change_view(x_low=None, x_high=None, cross=None)
+            self._draw()
+
+    # Acts
+
+    def action_studies(self) -> None:
+        """To the queue of studies."""
+        self._app.open_study(self.source.names[0] if self.source.key.startswith("study ") else None)
+
+    def action_choose(self) -> None:
+        """Ask what to report on."""
+        self.run_worker(self._ask_source(), group="choose", exclusive=True)
+
+    async def _ask_source(self) -> None:
+        app = self._app
+        try:
+            found = await asyncio.to_thread(
+                report_source.sources, app.store, app.marked_run_ids, has_references=bool(app.watcher.references)
+            )
+        except AlexnetTuiError as error:
+            tell(app, str(error), is_error=True)
+            return
+
+        def answer(key: str | None) -> None:
+            if chosen := next((one for one in found if one.key == key), None):
+                self._take_source(chosen)
+
+        app.push_screen(ChoiceScreen("Report on", [(one.key, one.title) for one in found], self.source.key), answer)
+
+    def action_export(self) -> None:
+        """Ask for a file, then write."""
+        if self.report is None:
+            tell(self._app, "There is no report to write yet.", is_error=True)
+            return
+        self._ask_path(report_source.FORMATS_HINT)
+
+    def _ask_path(self, hint: str) -> None:
+        self._app.push_screen(TextScreen("Write the report to", self._path, hint=hint), self._take_path)
+
+    def _take_path(self, text: str | None) -> None:
+        if text is None or not text.strip():
+            return
+        self._path = text.strip()
+        try:
+            path = report_source.target(text)
+            is_there = report_source.is_there(path)
+        except AlexnetTuiError as error:
+            self._ask_path(str(error))
+            return
+
+        def answer(is_sure: bool | None) -> None:
+            if is_sure:
+                self._write(path)
+
+        if is_there:
+            lines = [str(path), "What is in it now is lost."]
+            question = ConfirmScreen("Replace this file?", lines, action="Replace", destructive=True)
+            self._app.push_screen(question, answer)
+        else:
+            self._write(path)
+
+    def _write(self, path: Path) -> None:
+        if self.report is not None:
+            self.run_worker(self._deliver(self.report, path), group="export")
+
+    async def _deliver(self, report: Report, path: Path) -> None:
+        try:
+            await asyncio.to_thread(report_source.write, report, path)
+        except AlexnetTuiError as error:
+            tell(self._app, str(error), is_error=True)
+        else:
+            tell(self._app, f"Wrote {path}")
+
+    @property
+    def _app(self) -> "AlexnetApp":
+        return cast("AlexnetApp", self.app)

@@ -1,0 +1,139 @@
+"""What the Report screen asks for outside the screen's thread: a report built from the store, and its file."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alexnet_tui.analysis.select import gather
+from alexnet_tui.errors import StoreError, UsageError
+from alexnet_tui.files import reason_of, write_atomic
+from alexnet_tui.report.build import Report, build_gathered
+from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.text import counted, printable
+from alexnet_tui.tui.studies import MAX_STUDIES, newest_studies
+
+_MAKING = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something to report on.
+
+    Attributes:
+        key: Names it among others.
+        title: For people; not yet safe to print.
+        names: Studies and run ids; none means all own runs, or else the reference runs.
+    """
+
+    key: str
+    title: str
+    names: tuple[str, ...] = ()
+
+
+OWN = Source("own", "Own runs, or the reference runs until one is finished")
+
+
+def of_study(name: str) -> Source:
+    """The runs of a study."""
+    return Source(f"study {name}", f"Study {name}", (name,))
+
+
+def sources(store: Store, marked: Sequence[str], *, has_references: bool) -> list[Source]:
+    """All there is to report on, the newest studies first."""
+    found = [OWN]
+    if has_references:
+        found.append(Source("reference", "Reference runs", (REFERENCE,)))
+    if marked:
+        found.append(Source("marked", f"The {counted(len(marked), 'marked run')}", tuple(marked)))
+    return found + [of_study(name) for name in newest_studies(store)[:MAX_STUDIES]]
+
+
+def make(store: Store, source: Source, find: study_queue.Find | None = None) -> Report:
+    """Read the runs and judge them.
+
+    Args:
+        store: The runs folder.
+        source: What to report on.
+        find: Where runs are known already; else they are read from the disk.
+
+    Raises:
+        AlexnetTuiError: The runs or the plan cannot be read; the sentence says why.
+    """
+    with _MAKING:  # One that is asked for again is made by a second thread, out of runs that reading changes.
+        return build_gathered(gather(store, source.names, find=find))
+
+
+def _html(report: Report) -> str:
+    from alexnet_tui.report.html import to_html
+
+    return to_html(report)
+
+
+def _markdown(report: Report) -> str:
+    from alexnet_tui.report.markdown import to_markdown
+
+    return to_markdown(report)
+
+
+def _latex(report: Report) -> str:
+    from alexnet_tui.report.latex import to_latex
+
+    return to_latex(report)
+
+
+def _json(report: Report) -> str:
+    from alexnet_tui.report.export import json_text
+
+    return json_text(report)
+
+
+FORMATS: Mapping[str, Callable[[Report], str]] = {
+    ".html": _html,
+    ".htm": _html,
+    ".md": _markdown,
+    ".tex": _latex,
+    ".json": _json,
+}
+FORMATS_HINT = "The ending chooses the format: .html, .md, .tex or .json."
+
+
+def target(text: str) -> Path:
+    """The file a person named.
+
+    Raises:
+        UsageError: It has no ending of a known format, or begins with the home of nobody.
+    """
+    try:
+        path = Path(text.strip()).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{printable(text.strip(), 200)!r} begins with a home folder that is not there.") from error
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"{printable(text.strip(), 200)!r} names no format. {FORMATS_HINT}")
+    return path.absolute()
+
+
+def is_there(path: Path) -> bool:
+    """Whether something would be replaced.
+
+    Raises:
+        UsageError: Nothing can be written there.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise UsageError(f"{printable(str(path), 200)!r} cannot be written ({reason_of(error)}).") from error
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the report in the format that the file's ending names.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    content = FORMATS[path.suffix.lower()](report).encode("utf-8", errors="replace")
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        raise StoreError(path, f"the report cannot be written ({reason_of(error)}).") from error

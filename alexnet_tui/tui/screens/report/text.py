@@ -1,0 +1,206 @@
+"""The report as styled text for the console: cards, table, contradictions, provenance; pure."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from alexnet_tui.analysis.claims import ClaimVerdict, Verdict
+from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Contradiction, PaperResult
+from alexnet_tui.report import wording as words
+from alexnet_tui.report.build import Report, Section
+from alexnet_tui.report.table import Row
+from alexnet_tui.report.wording import (
+    MORE_COLUMNS,
+    SELECTED_NOTE,
+    SIGNS,
+    TABLE_COLUMNS,
+    UNITS_NOTE,
+    brief,
+    heading,
+    provenance,
+    published,
+    section_title,
+    time_ratio,
+)
+from alexnet_tui.text import format_count, format_percent, printable
+from alexnet_tui.tui.screens.report.curves import has_marks
+
+_STYLES = {Verdict.SUPPORTED: "$success", Verdict.NOT_SUPPORTED: "$error", Verdict.INCONCLUSIVE: "$warning"}
+_LABEL_CELLS = 13
+_MAX_CELLS = 4000
+
+
+def css_class(verdict: Verdict) -> str:
+    """The class of a verdict's card."""
+    return f"-{verdict.value.replace(' ', '-')}"
+
+
+def signs(section: Section) -> Content:
+    """The three verdicts in a few cells: ``1 ✓  2 ✗  3 ?``."""
+    parts = [
+        Content.assemble((f"{one.number} ", "$text-muted"), (SIGNS[one.verdict], f"bold {_STYLES[one.verdict]}"))
+        for one in section.claims
+    ]
+    return Content("  ").join(parts)
+
+
+def head(report: Report, index: int, width: int) -> Content:
+    """What is reported, and which of its comparable sets this is."""
+    section = report.sections[index]
+    count = len(report.sections)
+    which = f"set {index + 1} of {count}: " if count > 1 else ""
+    lines = [Content.styled(_cut(f"Report on {printable(report.title, 200)}", width), "bold")]
+    lines.append(Content.styled(_cut(f"{which}{printable(section_title(section), 400)}", width), "$text-muted"))
+    if report.problems:
+        num = len(report.problems)
+        lines.append(Content.styled(f"{num} run{'s' * (num > 1)} could not be read; see Source.", "$warning"))
+    return Content("\n").join(lines)
+
+
+def card(verdict: ClaimVerdict, width: int) -> Content:
+    """One claim, judged: the word, the reasons, the numbers, and what the report had."""
+    style = _STYLES[verdict.verdict]
+    lines = [
+        Content.styled(f"{SIGNS[verdict.verdict]} {verdict.headline.upper()}", f"bold {style}"),
+        *hanging(f"Claim {verdict.number}  ", verdict.statement, width, label_style="$text-muted", style="bold"),
+    ]
+    for reason in verdict.reasons:
+        lines += hanging("", reason, width)
+    lines.append(Content(""))
+    for label, text in words.card(verdict):
+        lines += _pair(label, text, width)
+    return Content("\n").join(lines)
+
+
+def table(section: Section, width: int) -> Content:
+    """Our table beside the published one; what is too wide for one block continues in another."""
+    lines = [*caveats(section, width), Content("")]
+    for block in _blocks(section.rows, width):
+        lines += _block_lines(section.rows, block)
+        if any(column.heading.endswith("*") for column in block):
+            lines += hanging("", SELECTED_NOTE, width, style="$text-muted")
+        lines.append(Content(""))
+    lines += hanging("", UNITS_NOTE, width, style="$text-muted")
+    return Content("\n").join(lines)
+
+
+def caveats(section: Section, width: int) -> list[Content]:
+    """How these runs depart from the report's, as the other forms of the report say it."""
+    return [line for note in section.notes for line in hanging("", note, width)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of the table: the report's and our cell of each row."""
+
+    heading: str
+    cells: list[tuple[str, str]]
+
+    @property
+    def width(self) -> int:
+        return max(len(self.heading), *(len(text) for pair in self.cells for text in pair), 1)
+
+
+def _columns(rows: Sequence[Row]) -> Iterator[_Column]:
+    for name in (*TABLE_COLUMNS, *MORE_COLUMNS):
+        yield _Column(heading(name), [(published(row, name), brief(row, name)) for row in rows])
+        if name == "time":
+            yield _Column("Speed", [("1x" if row.is_published else "", time_ratio(row)) for row in rows])
+
+
+def _blocks(rows: Sequence[Row], width: int) -> list[list[_Column]]:
+    room = width - _title_cells(rows) - len("  report")
+    blocks: list[list[_Column]] = []
+    used = width
+    for column in _columns(rows):
+        if used + 2 + column.width > room:
+            blocks.append([])
+            used = 0
+        blocks[-1].append(column)
+        used += 2 + column.width
+    return blocks
+
+
+def _block_lines(rows: Sequence[Row], block: Sequence[_Column]) -> Iterator[Content]:
+    room = _title_cells(rows)
+    titles = [column.heading.rjust(column.width) for column in block]
+    yield _table_line("Experiment", "", titles, room).stylize("bold $text-muted")
+    for index, row in enumerate(rows):
+        report, own = ([column.cells[index][whose].rjust(column.width) for column in block] for whose in (0, 1))
+        title = row.arm
+        if row.is_published:
+            yield _table_line(title, "report", report, room).stylize("$text-muted")
+            title = f"  n={row.num_runs}"
+        yield _table_line(title, "ours", own, room)
+
+
+def _title_cells(rows: Sequence[Row]) -> int:
+    return max(len("Experiment"), *(len(row.arm) for row in rows), 1)
+
+
+def _table_line(title: str, whose: str, cells: Sequence[str], room: int) -> Content:
+    return Content("  ".join([title.ljust(room), whose.ljust(6), *cells]))
+
+
+def figures(section: Section, width: int) -> Content:
+    """The report's own figures, to read the curves by, and how they are drawn there."""
+    pairs = (
+        f"{name} {format_percent(one.max_val_accuracy.value)} at {one.max_val_epoch.value:g}"
+        for name, one in EXPERIMENTS.items()
+    )
+    drawn = f"Short level lines: {MARKS_LABEL}, its test maximum and where training error fell to 25%. "
+    text = f"{drawn if has_marks(section) else ''}The report's test maxima (one run each, epochs): {' · '.join(pairs)}"
+    return Content("\n").join(hanging("", text, width, style="$text-muted"))
+
+
+def contradictions(found: Sequence[Contradiction], width: int) -> Content:
+    """Where the report contradicts itself or its source, both sides of each."""
+    title = f"The report contradicts itself or its source in {len(found)} places"
+    lines = [Content.styled(_cut(title, width), "bold")]
+    for one in found:
+        lines.append(Content(""))
+        lines += hanging(f"{one.number:>2}  ", one.place, width, label_style="bold $accent", style="$text-muted")
+        lines += hanging("    It says  ", one.one, width, label_style="$text-muted")
+        lines += hanging("    But      ", one.other, width, label_style="$text-muted")
+        if one.consequence:
+            lines += hanging("    So       ", one.consequence, width, label_style="$text-muted")
+    return Content("\n").join(lines)
+
+
+def sources(report: Report, index: int, width: int) -> Content:
+    """Where the numbers come from, and what the published ones are."""
+    lines = [Content.styled("Runs behind this page", "bold")]
+    for label, text in provenance(report.sections[index].provenance):
+        lines += _pair(label, text, width)
+    for problem in report.problems:
+        lines += _pair("Not read", problem, width)
+    lines += [Content(""), Content.styled("The 2012 paper's figures", "bold")]
+    for one in report.paper:
+        lines += hanging("", f"{one.what}: {_figure(one)} ({one.place})", width)
+    return Content("\n").join(lines)
+
+
+def _figure(found: PaperResult) -> str:
+    """A fraction in percent, a count in full, a ratio as it is."""
+    if found.value < 1:
+        return format_percent(found.value, 1)
+    return format_count(found.value) if found.value >= 1000 else f"{found.value:g}"
+
+
+def hanging(label: str, text: str, width: int, *, label_style: str = "", style: str = "") -> list[Content]:
+    """A label and a text in lines of at most `width` cells, the text under itself."""
+    room = max(16, width - len(label))
+    parts = textwrap.wrap(printable(text, _MAX_CELLS), room) or [""]
+    indent = " " * len(label)
+    first = Content.assemble((label, label_style), (parts[0], style))
+    return [first, *(Content.assemble(indent, (part, style)) for part in parts[1:])]
+
+
+def _pair(label: str, text: str, width: int) -> list[Content]:
+    return hanging(f"{printable(label, 20):<{_LABEL_CELLS}} ", text, width, label_style="$text-muted")
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"

@@ -1,0 +1,1 @@
+"""The Run screen: one run's curves, numbers, settings and log."""

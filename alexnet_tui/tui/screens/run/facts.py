@@ -1,0 +1,180 @@
+"""What the Run screen says in words: pure functions from a history to short facts; no widget, no disk."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import Crossing, RunHistory, State
+from alexnet_tui.text import (
+    MISSING,
+    format_bytes,
+    format_count,
+    format_difference,
+    format_duration,
+    format_gap,
+    format_loss,
+    format_percent,
+    format_points,
+    format_rate,
+    printable,
+)
+
+_STALE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A name, a value, how it differs from the pinned run, and the style class of its value."""
+
+    name: str
+    value: str
+    delta: str = ""
+    style: str = ""
+
+
+def what(history: RunHistory) -> str:
+    """The experiment in one line: variant, seed, front end, data."""
+    return " · ".join(what_parts(history))
+
+
+def what_parts(history: RunHistory) -> list[str]:
+    """What `what` is made of; the last ones are the first to go where there is no room."""
+    config = history.record.config
+    return [config.variant, f"seed {config.seed}", config.front_end, printable(config.data, 40)]
+
+
+def situation(history: RunHistory, state: State) -> tuple[str, str]:
+    """A sentence on why nothing moves, with its style; empty while all is well."""
+    final = history.final
+    if isinstance(final, ev.Failed) and state is State.FAILED:
+        where = f" at epoch {final.epoch}" if final.epoch else ""
+        reason = printable(final.reason, 40)
+        return f"Failed ({reason}){where}: {printable(final.message, 600)}", "error"
+    if state is State.LOST:
+        hint = "shift+R resumes it" if history.checkpoints else "shift+R starts it again; it has no checkpoint"
+        return f"Lost: the trainer went away without a word (killed, or the machine stopped). {hint}.", "error"
+    if isinstance(final, ev.Stopped) and state is State.STOPPED:
+        reason = printable(final.reason, 80)
+        return f"Stopped at epoch {final.epoch} ({reason}); shift+R resumes it.", "warning"
+    if state is State.QUEUED:
+        return "Queued: no trainer has it yet; shift+R starts it now.", "muted"
+    if state is State.RUNNING and not history.num_events:
+        return "Loading data and torch…", "muted"
+    return "", ""
+
+
+def empty_text(history: RunHistory, state: State) -> str:
+    """What a chart without a point says."""
+    if state is State.RUNNING:
+        return "no point yet: the first epoch runs" if history.num_events else "loading data and torch…"
+    return "no point was written"
+
+
+def age(history: RunHistory, state: State, now: float | None = None) -> Fact:
+    """How old the last thing the run said is."""
+    if not history.last_wall:
+        return Fact("", "")
+    seconds = max(0.0, (time.time() if now is None else now) - history.last_wall)
+    shown = f"{format_duration(seconds if seconds < 10 else round(seconds))} ago"
+    if state is not State.RUNNING:
+        return Fact("last event", shown)
+    if not len(history.steps) and not len(history.epochs):
+        return Fact("started", shown)
+    return Fact("last point", shown, style="warning" if seconds > _STALE_SECONDS else "")
+
+
+def progress_facts(history: RunHistory, state: State) -> Iterator[Fact]:
+    """How far and how fast, the most important first."""
+    started = history.started
+    epochs = started.epochs if started and started.epochs else history.record.config.epochs
+    yield Fact("epoch", f"{history.num_epochs_done}/{epochs}")
+    if state is State.RUNNING:
+        yield Fact("ETA", format_duration(history.remaining_seconds))
+    rate = history.images_per_second
+    if rate is not None:
+        yield Fact("", f"{format_rate(rate).removesuffix('/s')} images/s")
+    if started and started.total_steps:
+        yield Fact("step", f"{format_count(history.step)}/{format_count(started.total_steps)}")
+    for series in (history.steps, history.epochs):
+        if len(series):
+            yield Fact("lr", f"{series['learning_rate'][-1]:g}")
+            break
+    if history.elapsed_seconds is not None:
+        yield Fact("elapsed", format_duration(history.elapsed_seconds))
+
+
+def machine_facts(history: RunHistory, device_cells: int) -> Iterator[Fact]:
+    """The device, in so many cells, and the last reading of the machine; what was not read is not said."""
+    if history.started:
+        yield Fact("", printable(f"{history.started.device} {history.started.precision}", device_cells))
+    system = history.system
+    if system is None:
+        return
+    if system.cpu_percent is not None:
+        yield Fact("CPU", f"{system.cpu_percent:.0f}%")
+    if system.memory_bytes is not None:
+        yield Fact("memory", format_bytes(system.memory_bytes))
+    if system.gpu_percent is not None:
+        yield Fact("GPU", f"{system.gpu_percent:.0f}%")
+    if system.gpu_memory_bytes is not None:
+        yield Fact("GPU memory", format_bytes(system.gpu_memory_bytes))
+
+
+def number_facts(history: RunHistory, pinned: RunHistory | None) -> list[Fact]:
+    """The results, each with its difference to the pinned run."""
+    best = format_percent(history.best_test_accuracy)
+    if history.best_epoch is not None:
+        best += f" @{history.best_epoch}"
+    facts = [Fact("best test", best, _points(history, pinned, "best_test_accuracy"))]
+    for name, attribute in (("last test", "last_test_accuracy"), ("last five", "final_test_accuracy")):
+        facts.append(Fact(name, format_percent(getattr(history, attribute)), _points(history, pinned, attribute)))
+    facts.append(Fact("gap", format_gap(history.gap), _points(history, pinned, "gap", format_gap)))
+    for name, column in (("T25", "train_eval_accuracy"), ("T25 Keras", "train_accuracy")):
+        own, other = history.crossing(column), pinned.crossing(column) if pinned else None
+        facts.append(Fact(name, format_crossing(own), _crossing_delta(own, other)))
+    facts.append(Fact("train loss", format_loss(_last(history, "train_loss"))))
+    facts.append(Fact("test loss", format_loss(_last(history, "test_loss"))))
+    facts.append(Fact("time", format_duration(history.elapsed_seconds), _time_delta(history, pinned)))
+    return facts
+
+
+def format_crossing(crossing: Crossing) -> str:
+    """``12.3 epochs``, or that it has not happened."""
+    return MISSING if crossing.epochs is None else f"{crossing.epochs:.1f} epochs"
+
+
+def pace_text(ahead: float | None, label: str) -> tuple[str, str]:
+    """``3.2 epochs ahead of baseline``, and its style; `ahead` is None above all that the other reached."""
+    if ahead is None:
+        return f"above the best of {label}", "good"
+    if abs(ahead) < 0.05:
+        return f"level with {label}", "muted"
+    word = "ahead of" if ahead > 0 else "behind"
+    return f"{abs(ahead):.1f} epochs {word} {label}", "good" if ahead > 0 else "warning"
+
+
+def _last(history: RunHistory, column: str) -> float | None:
+    values = history.epochs[column]
+    return values[-1] if len(values) else None
+
+
+def _points(
+    history: RunHistory,
+    pinned: RunHistory | None,
+    attribute: str,
+    text: Callable[[float], str] = format_points,
+) -> str:
+    own, other = getattr(history, attribute), getattr(pinned, attribute) if pinned else None
+    return "" if own is None or other is None else text(own - other)
+
+
+def _crossing_delta(own: Crossing, other: Crossing | None) -> str:
+    if own.epochs is None or other is None or other.epochs is None:
+        return ""
+    return format_difference(own.epochs - other.epochs, 1)
+
+
+def _time_delta(history: RunHistory, pinned: RunHistory | None) -> str:
+    own, other = history.elapsed_seconds, pinned.elapsed_seconds if pinned else None
+    return "" if not own or not other else f"×{own / other:.2f}"

@@ -1,0 +1,134 @@
+"""The Run screen's pages of text: configuration and system, as lines a page can show."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from textual.content import Content
+
+from alexnet_tui.config.hyperparameters import SPECS, Value, shown_value
+from alexnet_tui.errors import StoreError
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.store import EVENTS_FILE, EventReader
+from alexnet_tui.text import format_bytes, format_count, printable
+
+_NAME_CELLS = 20
+_VALUE_CELLS = 16
+
+
+def config_page(history: RunHistory) -> Content:
+    """Every hyperparameter; what differs from the variant's defaults comes first."""
+    config = history.record.config
+    changes = config.changes()
+    heading = f"Changed from the defaults of {config.variant} on {config.front_end}"
+    lines = [_heading(heading)]
+    lines += [_setting(name, value, default) for name, (default, value) in changes.items()]
+    if not changes:
+        lines.append(Content.styled("  nothing: these are the defaults", "$text-muted"))
+    group = ""
+    for name, spec in SPECS.items():
+        if spec.group != group:
+            group = spec.group
+            lines += [Content(""), _heading(group.capitalize())]
+        lines.append(_setting(name, getattr(config, name), None))
+    return Content("\n").join(lines)
+
+
+def _heading(text: str) -> Content:
+    return Content.styled(text, "bold $accent")
+
+
+def _setting(name: str, value: Value, default: Value | None) -> Content:
+    spec = SPECS[name]
+    shown = printable(shown_value(name, value), 400)
+    was = "" if default is None else f"default {printable(shown_value(name, default), 400)}"
+    aside = " · ".join(part for part in (was, spec.unit) if part)
+    return Content.assemble(
+        ("  " + name.replace("_", " ").ljust(_NAME_CELLS), "$text-muted"),
+        (shown.ljust(_VALUE_CELLS), "bold" if default is not None else ""),
+        " ",
+        (aside, "$text-muted"),
+    )
+
+
+def file_stamp(folder: str, name: str) -> tuple[int, int] | None:
+    """What changes whenever a file does; None where there is none."""
+    try:
+        status = Path(folder, name).lstat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def count_bad_lines(folder: str) -> int:
+    """Lines of a run's record that are no events; 0 where it cannot be read."""
+    reader = EventReader(Path(folder, EVENTS_FILE), skip_steps=True)
+    try:
+        while reader.read_new():
+            pass
+    except (StoreError, OSError):
+        return 0
+    return reader.bad_lines
+
+
+def system_page(history: RunHistory, directory: str, bad_lines: int) -> Content:
+    """Where and with what the run was made, and everything out of the ordinary."""
+    lines = [_heading("Run")]
+    lines += [_row(name, value) for name, value in _run_rows(history, directory, bad_lines) if value]
+    if history.started:
+        lines += [Content(""), _heading("Machine and data")]
+        lines += [_row(name, value) for name, value in _started_rows(history) if value]
+    lines += [Content(""), _heading(f"Warnings: {len(history.warnings)}")]
+    lines += [Content(f"  {printable(message, 400)}") for message in history.warnings[-50:]]
+    lines += [Content(""), _heading(f"Checkpoints written: {len(history.checkpoints)}")]
+    if history.checkpoints:
+        lines.append(Content("  " + "  ".join(printable(name, 40) for name in history.checkpoints[-12:])))
+    return Content("\n").join(lines)
+
+
+def _row(name: str, value: str) -> Content:
+    return Content.assemble(("  " + name.ljust(_NAME_CELLS), "$text-muted"), printable(value, 600))
+
+
+def _run_rows(history: RunHistory, directory: str, bad_lines: int) -> Iterator[tuple[str, str]]:
+    record = history.record
+    yield "id", record.id
+    yield "folder", directory
+    yield "made", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+    yield "host", record.host
+    yield "command", " ".join(record.argv)
+    yield "study", record.study
+    yield "program", f"{record.package_version} {record.commit}".strip()
+    yield "environment", "  ".join(f"{name}={value}" for name, value in record.environment.items())
+    yield "attempts", str(history.attempts)
+    yield "events", format_count(history.num_events)
+    yield "missing events", format_count(history.missing_events) if history.missing_events else ""
+    yield "lines skipped", f"{format_count(bad_lines)} that are no events" if bad_lines else ""
+    yield "bit-exact", "yes" if history.bit_exact else "no: a resume could not promise the same numbers"
+    yield "format", "newer than this program; shown as far as it is known" if history.newer_version else ""
+
+
+def _started_rows(history: RunHistory) -> Iterator[tuple[str, str]]:
+    started = history.started
+    assert started is not None
+    yield "device", f"{started.device} ({started.device_class}), {started.precision}"
+    yield "threads", str(started.threads)
+    yield "process", str(started.pid) if started.pid else ""
+    yield "parameters", format_count(started.num_parameters)
+    for name, version in started.versions.items():
+        yield printable(name, _NAME_CELLS - 1), version
+    yield "fingerprint", started.fingerprint
+    yield "data", f"{started.data}, {started.num_classes} classes"
+    yield "data sha256", started.data_sha256
+    counts = {
+        "train": started.num_train_images,
+        "test": started.num_test_images,
+        "validation": started.num_val_images,
+        "train error on": started.num_train_eval_images,
+    }
+    yield "images", ", ".join(f"{name} {format_count(count)}" for name, count in counts.items() if count)
+    system = history.system
+    if system is not None:
+        memory = format_bytes(system.memory_bytes) if system.memory_bytes is not None else ""
+        yield "memory in use", memory
+        yield "GPU", system.gpu_name or ""

@@ -1,0 +1,372 @@
+"""One run, whether it is live, finished, lost or not yet begun: curves, numbers, configuration, log, system."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.geometry import Size
+from textual.widgets import ContentSwitcher, Static
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE
+from alexnet_tui.text import printable
+from alexnet_tui.tui import run_actions
+from alexnet_tui.tui.charts.axis import Measure
+from alexnet_tui.tui.charts.model import Face, View
+from alexnet_tui.tui.charts.run_curves import accuracy_curves, loss_curves, pace_of
+from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
+from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.screens.run.facts import empty_text, pace_text
+from alexnet_tui.tui.screens.run.header import Head, HeadView, numbers_panel
+from alexnet_tui.tui.screens.run.pages import config_page, count_bad_lines, file_stamp, system_page
+from alexnet_tui.tui.session import Console, RunsChanged, console_of
+from alexnet_tui.tui.widgets.bars import KeyBar, TopBar, new_run_key
+from alexnet_tui.tui.widgets.text import PageStrip, TextPage, plain, style_of
+
+if TYPE_CHECKING:
+    from alexnet_tui.tui.app import AlexnetApp
+
+_PAGES = ("curves", "config", "log", "system")
+_SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
+_STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
+_RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
+_NEWS_SECONDS = 1.4  # Ages of less are not worth a drawing of their own where the next news is near.
+_CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
+_UNREAD = (-1, -1)
+_STRIP_CELLS = sum(len(name) + 3 for name in _PAGES) + 1
+_GONE = "gone"
+_NO_LOG = "Nothing: here stands what libraries print and why a training failed."
+_NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
+
+
+class RunScreen(ChartScreen):
+    """Everything about one run.
+
+    Args:
+        run_id: The run to show; `show` changes it.
+    """
+
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "stop", "Stop", id="run.stop", tooltip="Stop this run after a checkpoint"),
+        Binding("R", "resume", "Resume", id="run.resume", tooltip="Resume this run from its last checkpoint"),
+        Binding(
+            "right_square_bracket",
+            "page(1)",
+            "Pages",
+            id="run.next-page",
+            key_display="[/]",
+            tooltip="Next page: curves, config, log, system",
+        ),
+        Binding(
+            "left_square_bracket",
+            "page(-1)",
+            "Previous",
+            id="run.previous-page",
+            tooltip="Previous page",
+            show=False,
+        ),
+        Binding(
+            "c",
+            "compare",
+            "Compare",
+            id="run.compare",
+            tooltip="Compare this run with the pinned and the marked ones",
+        ),
+        Binding("d", "duplicate", "Duplicate", id="run.duplicate", tooltip="Open the form filled in from this run"),
+        new_run_key("run"),
+        *CHART_BINDINGS,
+        Binding("p", "pin", "Pin", id="run.pin", tooltip="Make this run the baseline of all others, or no longer"),
+        Binding("D,delete", "delete", "Delete", id="run.delete", tooltip="Delete this run; asks first"),
+        Binding(
+            "m",
+            "next_chart",
+            "Chart",
+            id="run.chart",
+            tooltip="Loss or accuracy, where only one fits",
+            show=False,
+        ),
+        Binding("o,y", "folder", "Path", id="run.folder", tooltip="Copy the path of this run's folder", show=False),
+    ]
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self._drawn: tuple[object, ...] = ()
+        self._num_steps = -1
+        self._state: State | None = None
+        self._steps_drawn_at = self._head_drawn_at = self._news_at = 0.0
+        self._steps_rest = _STEP_SECONDS
+        self._log_stamp: tuple[int, int] | None = _UNREAD
+        self._events_stamp: tuple[int, int] | None = None
+        self._bad_lines = 0
+
+    def compose(self) -> ComposeResult:
+        """The head, the strip of pages, and the pages."""
+        yield TopBar("run")
+        yield HeadView(id="head")
+        yield PageStrip([name.capitalize() for name in _PAGES], id="strip")
+        with ContentSwitcher(initial="curves", id="pages"):
+            with Horizontal(id="curves"):
+                yield MetricChart(Face(title="Loss"), id="loss")
+                yield MetricChart(Face(title="Accuracy", y=Measure.SHARE), id="accuracy")
+                with VerticalScroll(id="side", can_focus=False):
+                    yield Static(id="numbers", markup=False)
+            yield TextPage(id="config")
+            yield TextPage(id="log", follows=True)
+            yield TextPage(id="system")
+        yield KeyBar()
+
+    @property
+    def console(self) -> Console:
+        """The app."""
+        return console_of(self.app)
+
+    @property
+    def history(self) -> RunHistory | None:
+        """What is known of the run, or None if it is gone."""
+        return self.console.watcher.histories.get(self.run_id)
+
+    @property
+    def pinned(self) -> RunHistory | None:
+        """The run to compare with: the pinned one, unless it is this one."""
+        pinned_id = self.console.pinned_run_id
+        return None if pinned_id == self.run_id else self.console.watcher.histories.get(pinned_id or "")
+
+    @property
+    def page(self) -> str:
+        """The open page's name."""
+        return str(self.query_one(ContentSwitcher).current)
+
+    def show(self, run_id: str) -> None:
+        """Turn to another run; everything a person zoomed or read on the old one is forgotten."""
+        if run_id == self.run_id:
+            return
+        self.console.watcher.close(self.run_id)
+        self.run_id = run_id
+        self.console.watcher.open(run_id)
+        self._drawn, self._log_stamp, self._events_stamp, self._bad_lines = (), _UNREAD, None, 0
+        self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
+        if self.is_mounted:
+            self._turn_to(0)
+
+    def on_mount(self) -> None:
+        """Follow the steps, and let the age of the last point grow."""
+        self.console.watcher.open(self.run_id)
+        self._ticker = self.set_interval(1.0, self._tick)
+        self._fit(self.app.size)  # Its own is not known yet, and fitting later would lay it out twice.
+        self._refresh()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened while another screen was on top."""
+        self._refresh()
+
+    def on_resize(self) -> None:
+        """Choose what fits."""
+        self._fit(self.size)
+        self._drawn = ()
+        self._refresh()
+
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """Draw again what the news are about."""
+        if message.run_ids & {self.run_id, self.console.pinned_run_id}:
+            self._news_at = asyncio.get_running_loop().time()
+            self._refresh()
+
+    def _tick(self) -> None:
+        """Once a second: ages grow, logs too."""
+        is_live = self.console.watcher.states.get(self.run_id) is State.RUNNING
+        now = asyncio.get_running_loop().time()
+        is_old = now - self._head_drawn_at >= _HEAD_SECONDS and now - self._news_at >= _NEWS_SECONDS
+        if self.is_current and is_live and is_old:
+            self._refresh()
+        elif self.is_current and self.page == "log":
+            self._show_log()
+
+    def _fit(self, size: Size) -> None:
+        self.set_class(size.width >= _SIDE_WIDTH, "-with-side")
+        self.set_class(size.width < _ONE_CHART_WIDTH, "-one-chart")
+        self.set_class(size.height < 16, "-low")
+
+    def _refresh(self) -> None:
+        if not self.is_mounted or not self.query("#head"):
+            return
+        history = self.history
+        state = self.console.watcher.states.get(self.run_id, State.QUEUED)
+        if state is State.RUNNING or self.page == "log":
+            self._ticker.resume()
+        else:
+            self._ticker.pause()  # Nothing here grows older.
+        self._head_drawn_at = asyncio.get_running_loop().time()
+        self.query_one("#head", HeadView).show(self._head(history, state))
+        if state is not self._state:
+            self._state = state
+            self.query_one(KeyBar).refresh()  # Other acts are possible now.
+        if history is None:
+            for chart in self.charts():
+                chart.show([])
+            return
+        match self.page:
+            case "curves":
+                self._show_curves()
+            case "config":
+                self._show_text("config", config_page(history))
+            case "log":
+                self._show_log()
+            case "system":
+                self._show_text("system", system_page(history, self._folder(), self._bad_lines))
+                self._count_bad_lines()
+
+    def _show_text(self, page: str, content: Content) -> None:
+        self.query_one(f"#{page}", TextPage).show(plain(content, self.console.ascii_only))
+
+    def _show_curves(self) -> None:
+        """Draw the charts if a point is new; steps alone wait a moment for others."""
+        history, pinned = self.history, self.pinned
+        assert history is not None
+        state = self.console.watcher.states.get(self.run_id, State.QUEUED)
+        name, now = self._pinned_label(), asyncio.get_running_loop().time()
+        num_paces = len(pinned.epochs) if pinned else 0
+        drawn = (id(history), len(history.epochs), state, id(pinned), num_paces, name, empty_text(history, state))
+        loss, accuracy = self.query_one("#loss", MetricChart), self.query_one("#accuracy", MetricChart)
+        has_new_steps = len(history.steps) != self._num_steps and now - self._steps_drawn_at >= self._steps_rest
+        if drawn != self._drawn or has_new_steps:
+            self._num_steps, self._steps_drawn_at, begin = len(history.steps), now, time.thread_time()
+            loss.face = Face(title="Loss", empty=empty_text(history, state))
+            loss.show(loss_curves(history, pinned, name))
+            # However long the run, keys find the loop at rest.
+            wanted = _RESTS_A_DRAWING * (time.thread_time() - begin)
+            self._steps_rest = min(max(_STEP_SECONDS, wanted), _LONGEST_REST_SECONDS)
+        if drawn != self._drawn:
+            self._drawn = drawn
+            accuracy.face = Face(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
+            accuracy.show(accuracy_curves(history, pinned, name))
+            self.query_one("#numbers", Static).update(plain(numbers_panel(history, pinned), self.console.ascii_only))
+            self._show_pace(history)
+
+    def _pinned_label(self) -> str:
+        pinned_id = self.console.pinned_run_id
+        return self.console.label_of(pinned_id) if pinned_id else ""
+
+    def _show_pace(self, history: RunHistory) -> None:
+        """Say at the right of the pages how far the run is ahead of the pinned one."""
+        note, pinned = Content(""), self.pinned
+        if pinned is not None and len(history.epochs) and len(pinned.epochs):
+            ahead = pace_of(history, pinned)
+            room = self.app.size.width - _STRIP_CELLS - len(pace_text(ahead, "")[0])
+            text, style = pace_text(ahead, printable(self._pinned_label(), max(1, room)))
+            note = plain(Content.styled(text, f"bold {style_of(style)}"), self.console.ascii_only)
+        self.query_one(PageStrip).note = note
+
+    def _head(self, history: RunHistory | None, state: State) -> list[Content]:
+        if history is None:
+            return [Content(printable(self.run_id, 80)), Content.styled(_NO_ENTRY, "$error")]
+        head = Head(history, state, max(10, self.size.width - 2), self.console.ascii_only)
+        is_low, has_side = self.has_class("-low"), self.has_class("-with-side")
+        return head.lines(self.console.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
+
+    def _folder(self) -> str:
+        try:
+            return str(self.console.store.path(self.run_id).absolute())
+        except StoreError:
+            return _GONE
+
+    @work(group="log", exclusive=True)
+    async def _show_log(self) -> None:
+        """The end of the trainer's log, read beside the loop that draws, and only when it has changed."""
+        run_id = self.run_id
+        try:
+            stamp = await asyncio.to_thread(file_stamp, self._folder(), LOG_FILE)
+            if stamp == self._log_stamp:
+                return
+            text = await asyncio.to_thread(self.console.store.log_tail, run_id)
+        except StoreError as error:
+            stamp, text = None, str(error)
+        if run_id == self.run_id:
+            self._log_stamp = stamp
+            shown = text.rstrip("\n") or _NO_LOG
+            self.query_one("#log", TextPage).show(Content(shown))
+
+    @work(group="lines", exclusive=True)
+    async def _count_bad_lines(self) -> None:
+        """How many lines of the record are no events; read only for who looks at the system page."""
+        run_id, folder = self.run_id, self._folder()
+        stamp = await asyncio.to_thread(file_stamp, folder, EVENTS_FILE)
+        if stamp == self._events_stamp:
+            return
+        bad_lines = await asyncio.to_thread(count_bad_lines, folder)
+        history = self.history
+        if run_id == self.run_id and history is not None:
+            self._events_stamp, self._bad_lines = stamp, bad_lines
+            self._show_text("system", system_page(history, folder, bad_lines))
+
+    def on_page_strip_chosen(self, message: PageStrip.Chosen) -> None:
+        """A page's name was clicked."""
+        self._turn_to(message.page)
+
+    def action_page(self, direction: int) -> None:
+        """The next or the previous page."""
+        self._turn_to((_PAGES.index(self.page) + direction) % len(_PAGES))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of the charts mean nothing where there are none."""
+        return action not in _CURVES_ACTS or not self.is_mounted or self.page == "curves"
+
+    def _turn_to(self, page: int) -> None:
+        self.query_one(PageStrip).page = page
+        self.query_one(ContentSwitcher).current = _PAGES[page]
+        self._refresh()
+        self.refresh_bindings()
+        pages = self.query(f"#{_PAGES[page]}").results(TextPage)
+        self.set_focus(next(iter(pages), None))
+
+    def offers(self, action: str) -> bool:
+        """Whether the key bar should name an act: what cannot be done now is only explained when asked for."""
+        state = self.console.watcher.states.get(self.run_id, State.QUEUED)
+        if action in {"stop", "delete"}:
+            return (action == "stop") is (state is State.RUNNING)
+        return action != "resume" or state not in {State.RUNNING, State.FINISHED}
+
+    def action_next_chart(self) -> None:
+        """The other chart, where only one fits."""
+        self.toggle_class("-second-chart")
+
+    def action_stop(self) -> None:
+        """Ask the trainer to stop after a checkpoint."""
+        self.console.stop_run(self.run_id)
+
+    def action_resume(self) -> None:
+        """Resume, or start a run that waits."""
+        self.console.resume_run(self.run_id)
+
+    def action_duplicate(self) -> None:
+        """Open the form filled in from this run."""
+        self.console.open_new_run(self.run_id)
+
+    def action_compare(self) -> None:
+        """This run beside the pinned and the marked ones."""
+        wanted = [self.run_id, self.console.pinned_run_id, *self.console.marked_run_ids]
+        self.console.open_compare(list(dict.fromkeys(run_id for run_id in wanted if run_id)))
+
+    def action_pin(self) -> None:
+        """Make this run the baseline, or no longer."""
+        self.console.toggle_pin(self.run_id)
+        self._refresh()
+
+    def action_delete(self) -> None:
+        """Delete the run, after a question, and go back to the others."""
+        app = cast("AlexnetApp", self.app)
+        run_actions.delete_runs(app, [self.run_id], then=app.go_home)
+
+    def action_folder(self) -> None:
+        """Copy where the run is; the app says what was copied."""
+        if (folder := self._folder()) == _GONE:
+            self.notify(_NO_ENTRY, severity="error", markup=False)
+        else:
+            self.console.copy(printable(folder, 4000))

@@ -1,0 +1,375 @@
+"""Columns of the runs table as data: width, text, colour class, order. A new column is one entry here."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from alexnet_tui.runs.history import State
+from alexnet_tui.text import format_duration, format_gap, format_points, printable, sparkline
+from alexnet_tui.tui.screens.runs.rows import RunRow
+from alexnet_tui.tui.widgets.glyphs import Glyphs
+
+SortValue = float | str | None
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cell needs besides its row.
+
+    Attributes:
+        glyphs: The terminal's symbols.
+        ascii_only: The terminal has no Unicode.
+        pinned: The run others are compared to, if any.
+        marked: Ids of marked runs.
+        names_variants: No column says the variant, so that names have to.
+    """
+
+    glyphs: Glyphs
+    ascii_only: bool
+    pinned: RunRow | None
+    marked: frozenset[str]
+    names_variants: bool = False
+
+
+Cell = tuple[str, str]
+"""Text and the name of its colour class, empty for the plain one."""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One column.
+
+    Attributes:
+        key: Name in settings and in the filter.
+        title: Head of the column.
+        width: Cells; the smallest where the column may grow.
+        max_width: How far it may grow; `width` where it may not.
+        narrow: Cells that do where there are no more; 0 where there are none.
+        rank: Importance, 0 first; the least important go when there is no room.
+        cell: Text and colour class of a row.
+        order: What rows are sorted by; rows without it come last either way.
+        align_right: Numbers stand on their last digit.
+        is_descending: Sorting begins with the largest.
+        needs_pin: Only shown while a run is pinned.
+        needs_groups: Only shown while runs are grouped.
+        help: One sentence.
+    """
+
+    key: str
+    title: str
+    width: int
+    rank: int
+    cell: Callable[[RunRow, Context, int], Cell]
+    order: Callable[[RunRow, Context], SortValue]
+    max_width: int = 0
+    narrow: int = 0
+    align_right: bool = False
+    is_descending: bool = False
+    needs_pin: bool = False
+    needs_groups: bool = False
+    help: str = ""
+
+
+_STATE_STYLES = {
+    State.QUEUED: "muted",
+    State.RUNNING: "live",
+    State.FINISHED: "muted",
+    State.STOPPED: "warn",
+    State.FAILED: "bad",
+    State.LOST: "bad",
+}
+
+
+def _mark(row: RunRow, context: Context, _: int) -> Cell:
+    is_pinned = context.pinned is not None and context.pinned.id in row.members
+    is_marked = not context.marked.isdisjoint(row.members)
+    symbols = context.glyphs
+    left = symbols.pin if is_pinned else " "
+    right = symbols.mark if is_marked else symbols.reference if row.is_reference else " "
+    return left + right, "accent" if is_pinned or is_marked else "muted"
+
+
+def _state(row: RunRow, context: Context, width: int) -> Cell:
+    return f"{context.glyphs.state[row.state]} {row.state}"[:width], _STATE_STYLES[row.state]
+
+
+def _name(row: RunRow, context: Context, width: int) -> Cell:
+    style = "" if row.is_labelled else "muted"
+    if not context.names_variants or row.is_labelled:
+        return context.glyphs.cut(row.name, width), style
+    return _whole_name(row, context.glyphs, width), style
+
+
+def _whole_name(row: RunRow, symbols: Glyphs, width: int) -> str:
+    """A name that says its variant too; what is cut is the time it was made, then the variant, the seed last."""
+    if row.is_group:
+        return symbols.cut(f"{row.config.variant} {row.name}", width)
+    seed = f"-s{row.config.seed}"
+    if not row.id.startswith(row.config.variant + seed) or len(row.config.variant + seed) < width:
+        return symbols.cut(row.id, width)
+    return symbols.cut(row.config.variant, max(1, width - len(seed))) + seed
+
+
+def _progress(row: RunRow, _: Context, __: int) -> Cell:
+    # 99.6% is not yet 100%.
+    percent = 100 if row.progress >= 1 else int(100 * row.progress)
+    return f"{percent}%", "live" if row.state is State.RUNNING else "muted"
+
+
+def _percent(value: float | None, context: Context) -> str:
+    return context.glyphs.missing if value is None or value != value else f"{100 * value:.2f}"
+
+
+def delta_of(row: RunRow, context: Context) -> float | None:
+    """Best accuracy minus the pinned run's; None where the two may not be compared."""
+    return delta_to(row, context.pinned)
+
+
+def delta_to(row: RunRow, pinned: RunRow | None) -> float | None:
+    """Best accuracy minus another run's; None where the two may not be compared."""
+    if pinned is None or row.best is None or pinned.best is None or not row.is_comparable(pinned):
+        return None
+    return row.best - pinned.best
+
+
+def _delta(row: RunRow, context: Context, _: int) -> Cell:
+    if context.pinned is not None and row.id == context.pinned.id:
+        return "base", "accent"
+    delta = delta_of(row, context)
+    if delta is None:
+        return context.glyphs.missing, "muted"
+    return format_points(delta), "good" if delta > 0 else "bad" if delta < 0 else "muted"
+
+
+def _gap(row: RunRow, context: Context, _: int) -> Cell:
+    if row.gap is None or row.gap != row.gap:
+        return context.glyphs.missing, "muted"
+    return format_gap(row.gap), ""
+
+
+def _epochs_to_25(row: RunRow, context: Context, _: int) -> Cell:
+    return (context.glyphs.missing, "muted") if row.t25 is None else (f"{row.t25:.1f}", "")
+
+
+def _spread(row: RunRow, context: Context, _: int) -> Cell:
+    return ("", "muted") if row.spread is None else (f"{context.glyphs.spread}{100 * row.spread:.2f}", "muted")
+
+
+def _seed(row: RunRow, _: Context, __: int) -> Cell:
+    return (f"n={row.num_counted}", "") if row.is_group else (str(row.config.seed), "muted")
+
+
+def _time(row: RunRow, context: Context, _: int) -> Cell:
+    return (context.glyphs.missing, "muted") if row.seconds is None else (format_duration(row.seconds), "muted")
+
+
+def _curve(row: RunRow, context: Context, width: int) -> Cell:
+    # A full block would touch the row above: the column would be one slab.
+    line = sparkline(row.curve, width, context.ascii_only).replace("█", "▇")
+    return line, "live" if row.state is State.RUNNING else "curve"
+
+
+def _text(value: Callable[[RunRow], str], style: str = "") -> Callable[[RunRow, Context, int], Cell]:
+    return lambda row, context, width: (context.glyphs.cut(printable(value(row), 80), width), style)
+
+
+def _accuracy(value: Callable[[RunRow], float | None], style: str) -> Callable[[RunRow, Context, int], Cell]:
+    def cell(row: RunRow, context: Context, _: int) -> Cell:
+        text = _percent(value(row), context)
+        return text, "muted" if text == context.glyphs.missing else style
+
+    return cell
+
+
+_STATE_ORDER = list(_STATE_STYLES)
+
+COLUMNS: tuple[Column, ...] = (
+    Column(
+        key="mark",
+        title="",
+        width=2,
+        rank=0,
+        cell=_mark,
+        order=lambda row, context: float(not context.marked.isdisjoint(row.members)),
+        is_descending=True,
+        help="Marked and pinned runs.",
+    ),
+    Column(
+        key="state",
+        title="state",
+        width=10,
+        narrow=1,
+        rank=3,
+        cell=_state,
+        order=lambda row, _: float(_STATE_ORDER.index(row.state)),
+        help="What the run is doing.",
+    ),
+    Column(
+        key="name",
+        title="run",
+        width=15,
+        narrow=11,
+        max_width=34,
+        rank=1,
+        cell=_name,
+        order=lambda row, _: row.name.lower(),
+        help="Label, or id.",
+    ),
+    Column(
+        key="variant",
+        title="variant",
+        width=11,
+        rank=5,
+        cell=_text(lambda row: row.config.variant),
+        order=lambda row, _: row.config.variant,
+        help="Experiment of the report.",
+    ),
+    Column(
+        key="front_end",
+        title="front end",
+        width=9,
+        rank=12,
+        cell=_text(lambda row: row.config.front_end, "muted"),
+        order=lambda row, _: row.config.front_end,
+        help="How an image enters the network.",
+    ),
+    Column(
+        key="data",
+        title="data",
+        width=9,
+        max_width=12,
+        rank=13,
+        cell=_text(lambda row: row.config.data, "muted"),
+        order=lambda row, _: row.config.data,
+        help="Data set.",
+    ),
+    Column(
+        key="seed",
+        title="seed",
+        width=4,
+        rank=6,
+        align_right=True,
+        cell=_seed,
+        order=lambda row, _: float(row.config.seed),
+        help="Seed, or how many.",
+    ),
+    Column(
+        key="progress",
+        title="done",
+        width=4,
+        rank=7,
+        align_right=True,
+        cell=_progress,
+        order=lambda row, _: row.progress,
+        is_descending=True,
+        help="Share of the updates done.",
+    ),
+    Column(
+        key="best",
+        title="best %",
+        width=6,
+        rank=2,
+        align_right=True,
+        cell=_accuracy(lambda row: row.best, "strong"),
+        order=lambda row, _: row.best,
+        is_descending=True,
+        help="Highest test accuracy of any epoch.",
+    ),
+    Column(
+        key="spread",
+        title="sd",
+        width=6,
+        rank=6,
+        align_right=True,
+        cell=_spread,
+        order=lambda row, _: row.spread,
+        needs_groups=True,
+        help="Standard deviation of the best over seeds.",
+    ),
+    Column(
+        key="delta",
+        title="to pin",
+        width=6,
+        rank=4,
+        align_right=True,
+        cell=_delta,
+        order=delta_of,
+        is_descending=True,
+        needs_pin=True,
+        help="Best minus the pinned run's best, in points.",
+    ),
+    Column(
+        key="last",
+        title="last %",
+        width=6,
+        rank=10,
+        align_right=True,
+        cell=_accuracy(lambda row: row.last, ""),
+        order=lambda row, _: row.last,
+        is_descending=True,
+        help="Test accuracy of the last epoch.",
+    ),
+    Column(
+        key="gap",
+        title="gap",
+        width=6,
+        rank=11,
+        align_right=True,
+        cell=_gap,
+        order=lambda row, _: row.gap,
+        is_descending=True,
+        help="Training minus test accuracy, in points: overfitting.",
+    ),
+    Column(
+        key="t25",
+        title="T25",
+        width=5,
+        rank=14,
+        align_right=True,
+        cell=_epochs_to_25,
+        order=lambda row, _: row.t25,
+        help="Epochs until the training error fell to 25%.",
+    ),
+    Column(
+        key="seconds",
+        title="time",
+        width=7,
+        rank=9,
+        align_right=True,
+        cell=_time,
+        order=lambda row, _: row.seconds,
+        is_descending=True,
+        help="Training, evaluation and checkpoints.",
+    ),
+    Column(
+        key="curve",
+        title="curve",
+        width=8,
+        max_width=26,
+        rank=8,
+        cell=_curve,
+        order=lambda row, _: row.created,
+        is_descending=True,
+        help="Test accuracy over epochs; sorts by age.",
+    ),
+)
+CREATED = Column(
+    key="created",
+    title="age",
+    width=0,
+    rank=99,
+    cell=lambda *_: ("", ""),
+    order=lambda row, _: row.created,
+    is_descending=True,
+    help="When the run was made.",
+)
+BY_KEY = {column.key: column for column in (*COLUMNS, CREATED)}
+
+
+def sorted_rows(rows: Sequence[RunRow], context: Context, key: str, *, is_descending: bool) -> list[RunRow]:
+    """Rows in the order of a column; those without a value come last either way, newest first among equals."""
+    column = BY_KEY.get(key, CREATED)
+    newest_first = sorted(rows, key=lambda row: (row.created, row.id), reverse=True)
+    valued = [(column.order(row, context), row) for row in newest_first]
+    present = [item for item in valued if item[0] is not None and item[0] == item[0]]
+    missing = [row for value, row in valued if value is None or value != value]
+    present.sort(key=lambda item: item[0], reverse=is_descending)  # type: ignore[arg-type,return-value]
+    return [row for _, row in present] + missing

@@ -1,0 +1,249 @@
+"""The filter line: ``variant=tanh lr>=0.01 best>60 is:running tag:paper text``. Pure; no Textual.
+
+Words are joined by *and*; ``-`` before a word turns it round; ``"two words"`` stay together. Accuracies are in
+percent, times take ``s``, ``m``, ``h`` or ``d``. Every hyperparameter can be asked for by name. Blanks may stand
+around an operator.
+"""
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from alexnet_tui.config.hyperparameters import SPECS, TYPES, format_value
+from alexnet_tui.config.variants import nearest
+from alexnet_tui.errors import UsageError
+from alexnet_tui.runs.history import State
+from alexnet_tui.text import printable, quoted
+from alexnet_tui.tui.screens.runs.rows import RunRow
+
+ALIASES = {
+    "lr": "learning_rate",
+    "bs": "batch_size",
+    "batch": "batch_size",
+    "wd": "weight_decay",
+    "aug": "augmentation",
+    "act": "activation",
+    "front": "front_end",
+    "fe": "front_end",
+    "v": "variant",
+    "s": "seed",
+    "acc": "best",
+    "time": "seconds",
+    "done": "progress",
+}
+HELP = (
+    ("tanh", "runs with tanh in their name, id, variant, tag or note"),
+    ("variant=tanh", "a hyperparameter is just that; != is not that"),
+    ("lr>=0.01", "a hyperparameter is at least that; also < <= >"),
+    ("best>60", "accuracy in percent: best, last, final, gap, progress"),
+    ("t25<30", "epochs until the training error fell to 25%; also epoch"),
+    ("time>1h", "seconds, or with s m h d"),
+    ("is:running", "queued running finished stopped failed lost, live, marked, pinned, reference, grouped"),
+    ("tag:paper", "a tag; note:text, label:text and id:text look into those"),
+    ("-is:failed", "a minus turns a word round"),
+)
+
+Predicate = Callable[[RunRow], bool]
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
+_OPERATOR = r"!=|>=|<=|=|<|>|:"
+_TERM = re.compile(rf"(?P<key>[A-Za-z_][\w-]*)(?P<operator>{_OPERATOR})(?P<value>.*)", re.DOTALL)
+_NAME, _OPEN = re.compile(r"-?[A-Za-z_][\w-]*"), re.compile(rf"-?[A-Za-z_][\w-]*({_OPERATOR})")
+_OPERATOR_FIRST = re.compile(_OPERATOR)
+_NO_JOINER = "words must all match; there is no '{}'"
+_JOINERS = {
+    "and": f"{_NO_JOINER}, and none is needed.",
+    "or": f"{_NO_JOINER}.",
+    "not": f"{_NO_JOINER}: a minus turns a word round, as in -is:failed.",
+}
+_CLOSE = 0.7
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_NUMBERS: dict[str, Callable[[RunRow], float | None]] = {
+    "best": lambda row: _percent(row.best),
+    "last": lambda row: _percent(row.last),
+    "final": lambda row: _percent(row.final),
+    "gap": lambda row: _percent(row.gap),
+    "progress": lambda row: _percent(row.progress),
+    "t25": lambda row: row.t25,
+    "epoch": lambda row: float(row.epochs_done),
+    "seconds": lambda row: row.seconds,
+}
+_TEXTS: dict[str, Callable[[RunRow], Iterable[str]]] = {
+    "tag": lambda row: row.tags,
+    "note": lambda row: (row.note,),
+    "label": lambda row: (row.name,) if row.is_labelled else (),
+    "id": lambda row: row.members,
+}
+_FLAGS: dict[str, Callable[[RunRow, "Query"], bool]] = {
+    **{state.value: (lambda row, _, state=state: row.state is state) for state in State},  # type: ignore[misc]
+    "live": lambda row, _: row.state in {State.RUNNING, State.QUEUED},
+    "reference": lambda row, _: row.is_reference,
+    "grouped": lambda row, _: row.is_group,
+    "marked": lambda row, query: not query.marked.isdisjoint(row.members),
+    "pinned": lambda row, query: query.pinned in row.members,
+}
+
+
+class QueryError(UsageError):
+    """A word of the filter means nothing; the message says what would."""
+
+
+class Query(msgspec.Struct):
+    """A parsed filter.
+
+    Attributes:
+        predicates: All must hold.
+        marked: Ids of marked runs, for ``is:marked``; set before use.
+        pinned: Id of the pinned run, for ``is:pinned``.
+    """
+
+    predicates: list[Predicate]
+    marked: frozenset[str] = frozenset()
+    pinned: str | None = None
+
+    def matches(self, row: RunRow) -> bool:
+        """Whether a row stays."""
+        return all(predicate(row) for predicate in self.predicates)
+
+    def select(self, rows: Iterable[RunRow]) -> list[RunRow]:
+        """The rows that stay, in their order."""
+        return [row for row in rows if self.matches(row)]
+
+
+def parse(text: str) -> Query:
+    """Read a filter; empty text keeps every run.
+
+    Raises:
+        QueryError: A word means nothing.
+    """
+    query = Query([])
+    for word in _words(text):
+        is_negated = word.startswith("-") and len(word) > 1 and not word[1].isdigit()
+        predicate = _term(word[1:] if is_negated else word, query)
+        query.predicates.append(_negated(predicate) if is_negated else predicate)
+    return query
+
+
+def without_last_word(text: str) -> str:
+    """A filter without the word that is being typed."""
+    return " ".join(_words(text)[:-1])
+
+
+def _words(text: str) -> list[str]:
+    """The words of a filter; ``best > 60`` is one."""
+    words: list[str] = []
+    for word in _WORD.findall(text):
+        is_open = bool(words) and _OPEN.fullmatch(words[-1])
+        if is_open or (words and _NAME.fullmatch(words[-1]) and _OPERATOR_FIRST.match(word)):
+            words[-1] += word
+        else:
+            words.append(word)
+    return words
+
+
+def _negated(predicate: Predicate) -> Predicate:
+    return lambda row: not predicate(row)
+
+
+def _term(word: str, query: Query) -> Predicate:
+    match = _TERM.fullmatch(word)
+    if joiner := _JOINERS.get(word.casefold()):
+        raise QueryError(joiner.format(printable(word, 30)))
+    if _OPERATOR_FIRST.match(word):
+        raise QueryError(f"{quoted(word, 30)} needs a name before it, as in best>60.")
+    if match is None:
+        return _anywhere(word.replace('"', "").casefold())
+    name = match["key"].casefold().replace("-", "_")
+    key, sign, value = ALIASES.get(name, name), match["operator"], match["value"].replace('"', "")
+    if not value:
+        raise QueryError(f"{match['key']}{sign} needs a value behind it.")
+    if key == "is":
+        return _flag(value, query)
+    if key in _TEXTS:
+        return _contains(_TEXTS[key], value.casefold(), sign)
+    if key in _NUMBERS:
+        return _number(_NUMBERS[key], sign, _parse_number(match["key"], value))
+    if key in SPECS:
+        return _field(key, sign, value)
+    raise QueryError(f"there is no {quoted(match['key'], 30)} to filter by; {_instead(key, value.casefold())}")
+
+
+def _instead(key: str, value: str) -> str:
+    """What to write in place of a name that there is none of: a close one, or all there are."""
+    if key in {"state", "status"}:
+        return f"is:{value if value in _FLAGS else State.RUNNING} asks for the state."
+    own = ["is", *_TEXTS, *_NUMBERS]
+    if close := difflib.get_close_matches(key, [*own, *SPECS, *ALIASES], n=1, cutoff=_CLOSE):
+        return f"did you mean {close[0]}?"
+    return f"there are {', '.join(own)}, and every hyperparameter, such as variant, seed, dropout, learning_rate."
+
+
+def _anywhere(text: str) -> Predicate:
+    def matches(row: RunRow) -> bool:
+        config = row.config
+        places = (row.name, config.variant, config.front_end, config.data, row.note, *row.members, *row.tags)
+        return any(text in place.casefold() for place in places)
+
+    return matches
+
+
+def _flag(value: str, query: Query) -> Predicate:
+    flag = _FLAGS.get(value.casefold())
+    if flag is None:
+        raise QueryError(f"a run is never {quoted(value, 30)}; {nearest(value.casefold(), _FLAGS)}")
+    return lambda row: flag(row, query)
+
+
+def _contains(texts: Callable[[RunRow], Iterable[str]], value: str, sign: str) -> Predicate:
+    if sign == ":":
+        return lambda row: any(value in text.casefold() for text in texts(row))
+    if sign == "=":
+        return lambda row: any(value == text.casefold() for text in texts(row))
+    if sign == "!=":
+        return lambda row: all(value != text.casefold() for text in texts(row))
+    raise QueryError("words have no order; use : or =.")
+
+
+def _number(number: Callable[[RunRow], float | None], sign: str, limit: float) -> Predicate:
+    compare = _COMPARE["=" if sign == ":" else sign]
+
+    def matches(row: RunRow) -> bool:
+        value = number(row)
+        return value is not None and compare(value, limit)
+
+    return matches
+
+
+def _field(name: str, sign: str, value: str) -> Predicate:
+    if TYPES[name] in {int, float}:
+        limit = _parse_number(name, value)
+        return _number(lambda row: float(getattr(row.config, name)), sign, limit)
+    wanted = value.casefold()
+
+    def texts(row: RunRow) -> Iterable[str]:
+        return (format_value(getattr(row.config, name)),)
+
+    return _contains(texts, wanted, sign)
+
+
+def _parse_number(name: str, text: str) -> float:
+    number, unit = re.fullmatch(r"(.*?)(%|[smhd]?)", text.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
+    try:
+        value = float(number)
+    except ValueError:
+        raise QueryError(f"{printable(name, 30)} needs a number, not {quoted(text, 30)}.") from None
+    return value * _UNITS.get(unit, 1.0)
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value

@@ -1,0 +1,137 @@
+"""The line above the table that narrows it while one types."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from alexnet_tui.text import printable
+from alexnet_tui.tui.screens.runs import filter as query
+
+
+class _Field(Input):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Keep", id="filter.keep", tooltip="Keep the filter, back to the runs."),
+        Binding("ctrl+u", "delete_left_all", "Clear", id="filter.clear", tooltip="Clear the filter line."),
+    ]
+
+
+class FilterLine(Vertical):
+    """Holds a filter that means something, and says what is wrong with one that does not.
+
+    It is empty until there is a filter or somebody begins one: its parts would cost every start.
+
+    Args:
+        text: The filter to begin with.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "undo", "Undo", id="filter.undo", tooltip="Back to the filter as it was."),
+    ]
+
+    class Changed(Message):
+        """Another filter holds."""
+
+    class Left(Message):
+        """The line was left; the table has the keys again."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+        self._before = text
+        self._count = (-1, -1)
+        try:
+            self.query_now = query.parse(text)
+        except query.QueryError:  # From settings of another version.
+            self.text, self.query_now = "", query.parse("")
+        self.display = bool(self.text)
+
+    def compose(self) -> ComposeResult:
+        """Its parts, where a filter was remembered."""
+        if self.text:
+            yield from self._parts()
+
+    def _parts(self) -> Iterator[Widget]:
+        """A prompt, the field, the count of hits; an error below."""
+        field = _Field(self.text, id="filter", compact=True, max_length=300)
+        field.cursor_blink = False
+        prompt, count = Static(Content("/"), id="filter-prompt"), Static(id="filter-count")
+        yield Horizontal(prompt, field, count, id="filter-row")
+        yield Static(id="filter-error")
+
+    @property
+    def _field(self) -> Input:
+        return self.query_one(_Field)
+
+    @property
+    def is_editing(self) -> bool:
+        """Whether the field has the keys."""
+        return bool(self.children) and self.screen.focused is self._field
+
+    async def start(self) -> None:
+        """Edit the filter."""
+        self._before = self.text
+        if not self.children:
+            await self.mount_all(self._parts())
+        self.display = True
+        self.screen.set_focus(self._field)
+
+    def clear(self) -> None:
+        """Show every run again."""
+        if not self.children:
+            return
+        self._field.value = ""
+        self._read("")
+        self.post_message(self.Left())
+
+    def show_count(self, hits: int, total: int) -> None:
+        """Say how many runs fit; hide the line where there is no filter."""
+        is_shown = bool(self.text) or self.is_editing
+        if self.display != is_shown:
+            self.display = is_shown
+        if is_shown and self._count != (hits, total):
+            self._count = hits, total
+            self.query_one("#filter-count", Static).update(Content(f"{hits} of {total}"))
+
+    def action_undo(self) -> None:
+        """Leave the line and the filter as it was."""
+        self._field.value = self._before
+        self._read(self._before)
+        self.post_message(self.Left())
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Narrow while typing."""
+        event.stop()
+        self._read(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter; one that means nothing stays to be mended, with the reason."""
+        event.stop()
+        self._read(event.value)
+        if not self.query_one("#filter-error").has_class("-shown"):
+            self.post_message(self.Left())
+
+    def _read(self, text: str) -> None:
+        """Take a filter in; while its last word means nothing, the words before it hold."""
+        error = self.query_one("#filter-error", Static)
+        try:
+            parsed = query.parse(text)
+        except query.QueryError as problem:
+            error.update(Content(printable(str(problem), 300)))
+            error.add_class("-shown")
+            text = query.without_last_word(text)
+            try:
+                parsed = query.parse(text)
+            except query.QueryError:
+                return
+        else:
+            error.remove_class("-shown")
+        if text != self.text:
+            self.text, self.query_now = text, parsed
+            self.post_message(self.Changed())

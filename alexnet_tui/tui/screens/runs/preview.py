@@ -1,0 +1,136 @@
+"""The run under the cursor: its curve over the pinned run's, and what one wants to know before opening it."""
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Static
+
+from alexnet_tui.config.hyperparameters import shown_value
+from alexnet_tui.runs.events import Failed
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.text import MISSING, format_duration, format_gap, format_percent, format_points, printable
+from alexnet_tui.tui.screens.runs.columns import delta_to
+from alexnet_tui.tui.screens.runs.rows import RunRow
+
+if TYPE_CHECKING:
+    from alexnet_tui.tui.charts.model import Curve
+    from alexnet_tui.tui.charts.widget import MetricChart
+
+_MAX_CHANGES = 4
+
+
+class RunPreview(Horizontal):
+    """A chart and a few lines; the chart's module is loaded only when there is something to draw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chart: MetricChart | None = None
+        self.facts = Content("")
+
+    def compose(self) -> ComposeResult:
+        """The facts; the chart comes later."""
+        yield Static(id="preview-facts")
+
+    async def show(self, row: RunRow | None, pinned: RunRow | None, history: RunHistory | None) -> None:
+        """Show a row; the pinned run's curve lies behind it."""
+        self.facts = _facts(row, pinned, history) if row else Content("")
+        self.query_one("#preview-facts", Static).update(self.facts, layout=False)
+        await self._draw(row, pinned)
+
+    async def _draw(self, row: RunRow | None, pinned: RunRow | None) -> None:
+        # Numpy and the chart cost a third of the start: not before the first frame.
+        from alexnet_tui.tui.charts.axis import Measure
+        from alexnet_tui.tui.charts.model import Face
+        from alexnet_tui.tui.charts.widget import MetricChart
+
+        if self._chart is None:
+            face = Face(title="Test accuracy", y=Measure.SHARE, empty="no epoch has ended yet")
+            self._chart = MetricChart(face)
+            self._chart.can_focus = False
+            await self.mount(self._chart, before=0)
+        curves = []
+        if pinned is not None and row is not None and pinned.id != row.id:
+            curves.append(_curve(pinned, row, is_pace=True))
+        if row is not None:
+            curves.append(_curve(row, pinned))
+        self._chart.show(curves)
+
+
+def _name(row: RunRow, other: RunRow | None) -> str:
+    """What to call a curve: the label, or variant and seed where these tell it from the other; else more of its id."""
+    if row.is_labelled:
+        return row.name
+    seeds = f"n={row.num_counted}" if row.is_group else f"s{row.config.seed}"
+    own, others = ((one.config.variant, one.config.seed) if one else None for one in (row, other))
+    is_told_apart = own != others or (other is not None and other.id == row.id)
+    return f"{row.config.variant} {seeds if is_told_apart else row.name}"
+
+
+def _curve(row: RunRow, other: RunRow | None, *, is_pace: bool = False) -> "Curve":
+    from alexnet_tui.tui.charts.model import Curve
+    from alexnet_tui.tui.charts.series import copy_column
+
+    values = copy_column(row.curve)
+    return Curve(
+        name=_name(row, other),
+        x=copy_column([float(epoch) for epoch in range(1, len(values) + 1)]),
+        y=values,
+        is_pace=is_pace,
+    )
+
+
+def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None) -> Content:
+    """A heading, figures, what is unusual about the run, and its id."""
+    lines = [Content.styled(row.name if row.is_labelled else row.id, "bold")]
+    config = row.config
+    lines.append(
+        Content.styled(f"{config.variant} · {config.front_end} · {config.data} · {_seeds(row)}", "$text-muted")
+    )
+    lines += [Content(""), _figures(row, pinned)]
+    if history is not None and isinstance(history.final, Failed):
+        lines.append(Content.styled(printable(history.final.message, 200), "$error"))
+    elif history is not None and history.remaining_seconds is not None:
+        left = format_duration(history.remaining_seconds)
+        lines.append(Content.styled(f"epoch {row.epochs_done} of {config.epochs}, {left} to go", "$running"))
+    else:
+        lines.append(Content.styled(f"epoch {row.epochs_done} of {config.epochs}", "$text-muted"))
+    if changes := _changes(row):
+        lines.append(Content.styled(changes, "$text-muted"))
+    if row.tags or row.note:
+        tags = " ".join(f"#{tag}" for tag in row.tags)
+        lines.append(Content.assemble((tags, "$accent"), " " if tags and row.note else "", row.note))
+    return Content("\n").join(lines)
+
+
+def _seeds(row: RunRow) -> str:
+    return f"{len(row.members)} seeds" if row.is_group else f"seed {row.config.seed}"
+
+
+def _figures(row: RunRow, pinned: RunRow | None) -> Content:
+    """Two lines: how good, and how it came to be."""
+    accuracy = [("best", format_percent(row.best), "bold"), ("last", format_percent(row.last), "bold")]
+    delta = delta_to(row, pinned)
+    if delta is not None and pinned is not None and pinned.id != row.id:
+        style = "bold $success" if delta > 0 else "bold $error"
+        accuracy.append(("to pin", format_points(delta), style))
+    speed = [
+        ("gap", format_gap(row.gap), "bold"),
+        ("T25", MISSING if row.t25 is None else f"{row.t25:.1f} epochs", "bold"),
+        ("time", format_duration(row.seconds), "bold"),
+    ]
+    lines = [
+        Content("   ").join(
+            [Content.assemble((f"{name} ", "$text-muted"), (text, style)) for name, text, style in figures]
+        )
+        for figures in (accuracy, speed)
+    ]
+    return Content("\n").join(lines)
+
+
+def _changes(row: RunRow) -> str:
+    changed = [f"{name}={shown_value(name, value)}" for name, (_, value) in row.config.changes().items()]
+    kept = [text for text in changed if not text.startswith(("seed=", "epochs=", "data="))]
+    more = f" and {len(kept) - _MAX_CHANGES} more" if len(kept) > _MAX_CHANGES else ""
+    return ", ".join(kept[:_MAX_CHANGES]) + more

@@ -1,0 +1,203 @@
+"""Rows of the runs table: one run, or the runs that differ only in their seed. Pure; no Textual."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from alexnet_tui.config.hyperparameters import RunConfig, shown_value
+from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.store import Notes
+from alexnet_tui.text import printable
+
+_LIVE_FIRST = (State.RUNNING, State.QUEUED, State.FAILED, State.LOST, State.STOPPED, State.FINISHED)
+
+
+class RunRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What the table, the filter and the preview know of one line.
+
+    Attributes:
+        id: The run, or the newest run of a group.
+        name: The label, safe to print, or the id without what other columns say.
+        is_labelled: A person chose the name.
+        config: The run's configuration; of a group, that of its newest run.
+        epochs_done: Whole epochs finished.
+        progress: Share of the updates done.
+        best: Highest test accuracy.
+        last: Test accuracy after the last epoch.
+        final: Mean test accuracy of the last five epochs.
+        gap: Training minus test accuracy.
+        t25: Epochs until the training error fell to 25%.
+        seconds: Seconds of training, evaluation and checkpoints.
+        curve: Test accuracy of each epoch.
+        created: Seconds since 1970.
+        members: Every run of a group, or just `id`.
+        num_counted: How many runs of a group the figures are means of.
+        spread: Standard deviation of `best` over a group.
+    """
+
+    id: str
+    name: str
+    is_labelled: bool
+    config: RunConfig
+    state: State
+    epochs_done: int
+    progress: float
+    best: float | None
+    last: float | None
+    final: float | None
+    gap: float | None
+    t25: float | None
+    seconds: float | None
+    curve: Sequence[float]
+    created: float
+    tags: tuple[str, ...]
+    note: str
+    is_reference: bool
+    members: tuple[str, ...]
+    num_counted: int = 1
+    spread: float | None = None
+
+    def is_comparable(self, other: "RunRow") -> bool:
+        """Whether accuracies may be subtracted: same data, seen through the same front end."""
+        return (self.config.data, self.config.front_end) == (other.config.data, other.config.front_end)
+
+    @property
+    def is_group(self) -> bool:
+        """Whether the row stands for several runs."""
+        return len(self.members) > 1
+
+
+def run_row(history: RunHistory, state: State, notes: Notes, *, is_reference: bool = False) -> RunRow:
+    """The row of one run."""
+    record = history.record
+    label = printable(notes.label or record.label, 200).strip()
+    return RunRow(
+        id=record.id,
+        name=label or short_id(record.id, record.config.variant),
+        is_labelled=bool(label),
+        config=record.config,
+        state=state,
+        epochs_done=history.num_epochs_done,
+        progress=history.progress,
+        best=history.best_test_accuracy,
+        last=history.last_test_accuracy,
+        final=history.final_test_accuracy,
+        gap=history.gap,
+        t25=history.crossing().epochs,
+        seconds=history.elapsed_seconds,
+        curve=history.epochs["test_accuracy"],
+        created=record.created,
+        tags=tuple(printable(tag, 60) for tag in notes.tags[:50]),
+        note=printable(notes.note, 2000),
+        is_reference=is_reference,
+        members=(record.id,),
+    )
+
+
+def short_id(run_id: str, variant: str) -> str:
+    """An id without the variant, which has a column of its own: ``s0-1122-195317``."""
+    return run_id.removeprefix(f"{variant}-") or run_id
+
+
+def group_rows(rows: Iterable[RunRow]) -> list[RunRow]:
+    """One row for all runs that differ only in their seed, in the order of their first run."""
+    groups: dict[tuple[object, ...], list[RunRow]] = {}
+    for row in rows:
+        config = row.config
+        key = tuple(getattr(config, name) for name in config.__struct_fields__ if name != "seed")
+        groups.setdefault((row.is_reference, *key), []).append(row)
+    return [_merge(members) for members in groups.values()]
+
+
+def _merge(rows: Sequence[RunRow]) -> RunRow:
+    """The row of a group: means of what its runs have."""
+    if len(rows) == 1:
+        return rows[0]
+    rows = sorted(rows, key=lambda row: (row.config.seed, row.created))
+    newest = max(rows, key=lambda row: row.created)
+    # A run cut short says nothing about the others: while any is finished, only finished ones count.
+    counted = [row for row in rows if row.state is State.FINISHED] or rows
+    best = _present(row.best for row in counted)
+    return RunRow(
+        id=newest.id,
+        name=_common_name(rows),
+        is_labelled=_have_one_label(rows),
+        config=newest.config,
+        state=min((row.state for row in rows), key=_LIVE_FIRST.index),
+        epochs_done=min(row.epochs_done for row in rows),
+        progress=math.fsum(row.progress for row in rows) / len(rows),
+        best=_mean(best),
+        last=_mean(_present(row.last for row in counted)),
+        final=_mean(_present(row.final for row in counted)),
+        gap=_mean(_present(row.gap for row in counted)),
+        t25=_mean(_present(row.t25 for row in counted)),
+        seconds=_mean(_present(row.seconds for row in counted)),
+        curve=mean_curve([row.curve for row in counted]),
+        created=newest.created,
+        tags=tuple(dict.fromkeys(tag for row in rows for tag in row.tags)),
+        note=newest.note,
+        is_reference=newest.is_reference,
+        members=tuple(row.id for row in rows),
+        num_counted=len(counted),
+        spread=_deviation(best),
+    )
+
+
+def _have_one_label(rows: Sequence[RunRow]) -> bool:
+    return all(row.is_labelled for row in rows) and len({row.name for row in rows}) == 1
+
+
+def _common_name(rows: Sequence[RunRow]) -> str:
+    """The label all share, or what sets the group apart from others of its variant."""
+    if _have_one_label(rows):
+        return rows[0].name
+    config = rows[0].config
+    changes = [f"{name}={shown_value(name, new)}" for name, (_, new) in config.changes().items() if name != "seed"]
+    return printable(" ".join([config.front_end, *changes]), 200)
+
+
+def _present(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    if len(values) < 2:
+        return None
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
+    """The mean of several curves at each epoch, over those that got that far."""
+    longest = max((len(curve) for curve in curves), default=0)
+    columns = ([curve[index] for curve in curves if index < len(curve)] for index in range(longest))
+    return [math.fsum(column) / len(column) for column in columns]
+
+
+def rows_of(
+    histories: Mapping[str, RunHistory],
+    states: Mapping[str, State],
+    notes: Mapping[str, Notes],
+    references: Iterable[str],
+    only: Iterable[str] | None = None,
+) -> dict[str, RunRow]:
+    """The rows of all runs, or of some."""
+    known = set(references)
+    wanted = histories if only is None else [run_id for run_id in only if run_id in histories]
+    return {
+        run_id: run_row(
+            histories[run_id],
+            states.get(run_id, State.QUEUED),
+            notes.get(run_id) or _NO_NOTES,
+            is_reference=run_id in known,
+        )
+        for run_id in wanted
+    }
+
+
+_NO_NOTES = Notes()

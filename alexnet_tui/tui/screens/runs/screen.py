@@ -1,0 +1,368 @@
+"""The home screen: every run in one table, filtered, sorted, grouped, compared to a pinned one."""
+
+import math
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.events import Resize
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Static
+
+from alexnet_tui.runs.history import State
+from alexnet_tui.tui import run_actions
+from alexnet_tui.tui.screens.runs.columns import BY_KEY, COLUMNS, CREATED, Context, sorted_rows
+from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
+from alexnet_tui.tui.screens.runs.keys import RUNS_BINDINGS
+from alexnet_tui.tui.screens.runs.preview import RunPreview
+from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows, rows_of
+from alexnet_tui.tui.screens.runs.table import RunsTable
+from alexnet_tui.tui.screens.runs.welcome import NO_RUNS, ONLY_REFERENCES
+from alexnet_tui.tui.session import RunsChanged
+from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
+from alexnet_tui.tui.widgets.glyphs import glyphs
+
+if TYPE_CHECKING:
+    from alexnet_tui.tui.app import AlexnetApp
+
+_REFRESH_SECONDS = 0.5
+_PREVIEW_SECONDS = 0.06
+_PREVIEW_FROM_HEIGHT, _WISHED_FROM_HEIGHT = 34, 22
+
+
+class RunsScreen(Screen[None]):
+    """All runs of the store."""
+
+    AUTO_FOCUS = "RunsTable"
+    BINDINGS: ClassVar[list[BindingType]] = [*RUNS_BINDINGS]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: dict[str, RunRow] = {}
+        self._shown: list[RunRow] = []
+        self._dirty: set[str] = set()
+        self._refreshed = 0.0
+        self._is_stale = False
+        self._refresh_timer: Timer | None = None
+        self._preview_timer: Timer | None = None
+
+    @property
+    def _alexnet(self) -> "AlexnetApp":
+        return cast("AlexnetApp", self.app)
+
+    @property
+    def table(self) -> RunsTable:
+        """The table."""
+        return self.query_one(RunsTable)
+
+    @property
+    def shown(self) -> list[RunRow]:
+        """The rows on show, in order."""
+        return self._shown
+
+    def compose(self) -> ComposeResult:
+        """Places, filter, table, preview, keys."""
+        yield TopBar("runs")
+        yield FilterLine(self._alexnet.folder.filter)
+        yield Static(id="empty")
+        yield RunsTable()
+        preview = RunPreview()
+        preview.set_class(self._has_preview(), "-shown")
+        yield preview
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Show what is known."""
+        self._alexnet.folder.filter = self.query_one(FilterLine).text  # Without what means nothing any more.
+        self.refresh_rows()
+
+    def on_screen_suspend(self) -> None:
+        """Another screen lies on top, and gets the news."""
+        self._is_stale = True
+
+    def on_screen_resume(self) -> None:
+        """Runs went on while another screen was on top."""
+        if self._is_stale:
+            self.refresh_rows()
+
+    def on_resize(self, event: Resize) -> None:
+        """The preview needs room."""
+        self._show_preview()
+
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """Take in changed runs, at most twice a second."""
+        self._dirty |= message.run_ids
+        wait = self._refreshed + _REFRESH_SECONDS - time.monotonic()
+        if wait <= 0:
+            self._refresh_dirty()
+        elif self._refresh_timer is None:
+            self._refresh_timer = self.set_timer(wait, self._refresh_dirty)
+
+    def refresh_rows(self, only: Iterable[str] | None = None) -> None:
+        """Make the rows again, of all runs or of some, and show them."""
+        watcher, self._refreshed, self._is_stale = self._alexnet.watcher, time.monotonic(), False
+        fresh = rows_of(watcher.histories, watcher.states, watcher.notes, watcher.references, only)
+        if only is None:
+            self._rows = fresh
+        else:
+            self._rows.update(fresh)
+            for run_id in set(only) - set(fresh):
+                self._rows.pop(run_id, None)
+        self._arrange()
+
+    def _refresh_dirty(self) -> None:
+        if self._refresh_timer is not None:
+            self._refresh_timer.stop()
+            self._refresh_timer = None
+        dirty, self._dirty = self._dirty, set()
+        if dirty:
+            self.refresh_rows(dirty)
+
+    def _arrange(self) -> None:
+        """Filter, group and sort the rows; paint only lines that changed where the order is the same."""
+        console, folder = self._alexnet, self._alexnet.folder
+        wanted = self.query_one(FilterLine).query_now
+        wanted.marked, wanted.pinned = frozenset(folder.marked), console.pinned_run_id
+        rows = wanted.select(self._rows.values())
+        pinned = self._rows.get(console.pinned_run_id or "")
+        if folder.is_grouped:
+            pinned = next((row for row in group_rows(self._rows.values()) if pinned and pinned.id in row.members), None)
+            rows = group_rows(rows)
+        context = Context(
+            glyphs=glyphs(console.ascii_only),
+            ascii_only=console.ascii_only,
+            pinned=pinned,
+            marked=wanted.marked,
+        )
+        rows = sorted_rows(rows, context, folder.sort, is_descending=folder.is_descending)
+        self._hand_over(rows, context)
+        self._tell_counts()
+
+    def _hand_over(self, rows: list[RunRow], context: Context) -> None:
+        folder, before = self._alexnet.folder, self._shown
+        self._shown = rows
+        sort = (folder.sort, folder.is_descending)
+        if self.table.can_update(rows, context, sort=sort, is_grouped=folder.is_grouped):
+            changed = [row for row, old in zip(rows, before, strict=True) if row != old]
+            self.table.update_rows(changed)
+            cursor = self.table.row
+            if cursor is not None and any(row.id == cursor.id for row in changed):
+                self._preview_soon()
+        else:
+            self.table.show(rows, context, sort=sort, is_grouped=folder.is_grouped)
+            self._preview_soon()
+
+    def _tell_counts(self) -> None:
+        watcher, rows = self._alexnet.watcher, self._rows.values()
+        running = sum(row.state is State.RUNNING for row in rows)
+        parts = [f"{len(self._rows)} run{'s' * (len(self._rows) != 1)}"]
+        if running:
+            parts.append(f"{running} running")
+        if problems := len(watcher.problems):
+            parts.append(f"{problems} unreadable")
+        self.query_one(TopBar).note = " · ".join(parts) if not self._alexnet.ascii_only else ", ".join(parts)
+        is_bare = all(row.is_reference for row in rows)
+        empty = self.query_one("#empty", Static)
+        empty.set_class(is_bare, "-shown")
+        self.table.set_class(not self._rows, "-bare")
+        if is_bare:
+            empty.update(ONLY_REFERENCES if self._rows else NO_RUNS)
+        hits = sum(len(row.members) for row in self._shown)
+        self.query_one(FilterLine).show_count(hits, len(self._rows))
+
+    # The filter line
+
+    def on_filter_line_changed(self, message: FilterLine.Changed) -> None:
+        """Narrow."""
+        self._alexnet.folder.filter = self.query_one(FilterLine).text
+        self._arrange()
+
+    def on_filter_line_left(self, message: FilterLine.Left) -> None:
+        """Back to the table."""
+        self.set_focus(self.table)
+        self._alexnet.remember()
+        self._tell_counts()
+
+    async def action_filter(self) -> None:
+        """Go to the filter line."""
+        await self.query_one(FilterLine).start()
+
+    def action_back(self) -> None:
+        """One layer out: show all runs again."""
+        if self._alexnet.folder.filter:
+            self.query_one(FilterLine).clear()
+
+    # The cursor and the preview
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor."""
+        self.table.move(rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by pages."""
+        self.table.page(pages)
+
+    def on_runs_table_highlighted(self, message: RunsTable.Highlighted) -> None:
+        """The preview follows, once the cursor rests."""
+        self._preview_soon()
+
+    def on_runs_table_opened(self, message: RunsTable.Opened) -> None:
+        """A double click opens."""
+        self.action_open()
+
+    def on_runs_table_header_clicked(self, message: RunsTable.HeaderClicked) -> None:
+        """A click on a head sorts."""
+        self._sort_by(message.column)
+
+    def _show_preview(self) -> None:
+        self.query_one(RunPreview).set_class(self._has_preview(), "-shown")
+        self._preview_soon()
+
+    def _has_preview(self) -> bool:
+        from_height = {"yes": _WISHED_FROM_HEIGHT, "auto": _PREVIEW_FROM_HEIGHT}
+        return self.app.size.height >= from_height.get(self._alexnet.settings.preview, math.inf)
+
+    def _preview_soon(self) -> None:
+        if self._preview_timer is not None:
+            self._preview_timer.stop()
+        self._preview_timer = self.set_timer(_PREVIEW_SECONDS, self._draw_preview)
+
+    async def _draw_preview(self) -> None:
+        preview = self.query_one(RunPreview)
+        if preview.has_class("-shown") and self.is_current:
+            row = self.table.row
+            history = self._alexnet.watcher.histories.get(row.id) if row else None
+            await preview.show(row, self.table.context.pinned, history)
+
+    def action_preview(self) -> None:
+        """Show or hide the preview."""
+        is_shown = self.query_one(RunPreview).has_class("-shown")
+        self._alexnet.settings.preview = "no" if is_shown else "yes"
+        self._alexnet.remember()
+        self._show_preview()
+
+    # Order
+
+    def action_sort(self) -> None:
+        """Ask for a column."""
+        from alexnet_tui.tui.widgets.dialogs import ChoiceScreen  # Not needed to start.
+
+        folder = self._alexnet.folder
+        choices = [(CREATED.key, "age")] + [
+            (column.key, f"{column.title}: {column.help}".rstrip(".")) for column in COLUMNS if column.title
+        ]
+
+        def answer(key: str | None) -> None:
+            if key is not None:
+                self._sort_by(key)
+
+        self.app.push_screen(ChoiceScreen("Sort by", choices, folder.sort), answer)
+
+    def _sort_by(self, key: str) -> None:
+        folder = self._alexnet.folder
+        folder.is_descending = not folder.is_descending if folder.sort == key else BY_KEY[key].is_descending
+        folder.sort = key
+        self._alexnet.remember()
+        self._arrange()
+
+    def action_group(self) -> None:
+        """Group by all but the seed, or not."""
+        folder = self._alexnet.folder
+        folder.is_grouped = not folder.is_grouped
+        self._alexnet.remember()
+        self._arrange()
+
+    # Acts on runs
+
+    def _chosen(self) -> list[str]:
+        """The marked runs if the one under the cursor is marked, else the one under the cursor."""
+        row, marked = self.table.row, self._alexnet.marked_run_ids
+        if row is None:
+            return []
+        return marked if not set(marked).isdisjoint(row.members) else list(row.members)
+
+    def action_open(self) -> None:
+        """Open the run; of a group, compare its runs."""
+        row = self.table.row
+        if row is None:
+            return
+        if row.is_group:
+            self._alexnet.open_compare(list(row.members))
+        else:
+            self._alexnet.open_run(row.id)
+
+    def action_duplicate(self) -> None:
+        """Start a run like this one."""
+        if row := self.table.row:
+            self._alexnet.open_new_run(row.id)
+
+    def action_mark(self) -> None:
+        """Mark or unmark, and go on."""
+        if row := self.table.row:
+            self._alexnet.toggle_marks(row.members)
+            self._arrange()
+            self.table.move(1)
+
+    def action_unmark_all(self) -> None:
+        """Take away all marks."""
+        self._alexnet.toggle_marks(self._alexnet.marked_run_ids)
+        self._arrange()
+
+    def action_pin(self) -> None:
+        """Pin or unpin."""
+        if row := self.table.row:
+            pinned, before = self._alexnet.pinned_run_id, self.table.columns
+            self._alexnet.toggle_pin(pinned if pinned in row.members else row.id)
+            gone = [BY_KEY[key].title for key in before if key not in self.table.columns]
+            if gone and self._alexnet.pinned_run_id and not self.table.tells_hidden:
+                make = "makes" if len(gone) == 1 else "make"
+                run_actions.tell(self._alexnet, f"{', '.join(gone)} {make} room for the differences to the pinned run.")
+
+    def action_compare(self) -> None:
+        """Compare the marked runs, or this one with the pinned one."""
+        marked = self._alexnet.marked_run_ids
+        row, pinned = self.table.row, self._alexnet.pinned_run_id
+        if not marked and row is not None:
+            marked = [run_id for run_id in (pinned,) if run_id and run_id not in row.members] + list(row.members)
+        if len(marked) > 1:
+            self._alexnet.open_compare(marked)
+        else:
+            run_actions.tell(self._alexnet, "Mark two or more runs with space, then press c.")
+
+    def action_stop(self) -> None:
+        """Stop the run."""
+        if row := self.table.row:
+            self._alexnet.stop_run(row.id)
+
+    def action_resume(self) -> None:
+        """Resume the run."""
+        if row := self.table.row:
+            self._alexnet.resume_run(row.id)
+
+    def action_label(self) -> None:
+        """Name the run."""
+        if row := self.table.row:
+            run_actions.edit_label(self._alexnet, row.id)
+
+    def action_tags(self) -> None:
+        """Tag the chosen runs."""
+        if chosen := self._chosen():
+            run_actions.edit_tags(self._alexnet, chosen)
+
+    def action_note(self) -> None:
+        """Write a note."""
+        if row := self.table.row:
+            run_actions.edit_note(self._alexnet, row.id)
+
+    def action_delete(self) -> None:
+        """Delete the chosen runs, after a question."""
+        if chosen := self._chosen():
+            run_actions.delete_runs(self._alexnet, chosen)
+
+    def action_copy(self) -> None:
+        """Copy the path of the run."""
+        if row := self.table.row:
+            run_actions.copy_folder(self._alexnet, row.id)

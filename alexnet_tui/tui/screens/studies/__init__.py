@@ -1,0 +1,1 @@
+"""The Studies screen: plans of many runs and their queue."""

@@ -1,0 +1,227 @@
+"""The dialog that plans a study: variants x seeds under a protocol, and how many runs that makes."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from alexnet_tui.config.hyperparameters import RunConfig, format_value
+from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, plan_configs, size_text
+from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.errors import ConfigError
+from alexnet_tui.studies.queue import MAX_AT_ONCE
+from alexnet_tui.text import printable
+from alexnet_tui.tui.widgets.dialogs import DialogScreen
+from alexnet_tui.tui.widgets.fields import ChoiceField, FieldEdited, FieldInfo, Option
+
+MAX_SEEDS = 1000
+REPRODUCTION = "reproduction"
+_ALL = "all"
+_CONFIG_FIELDS = ("front_end", "data", "epochs")
+_CONFIGURED = "front end, data and epochs are those above, everything else stays as each variant's preset."
+_LABELS = {
+    "name": ("Name", "small letters, digits, - and _"),
+    "protocol": ("Protocol", "left and right choose"),
+    "variants": ("Variants", f"{_ALL}, or some: name,name"),
+    "seeds": ("Seeds", "how many, or 5-9; a verdict needs 5"),
+    "front_end": ("Front end", ", ".join(FRONT_ENDS)),
+    "data": ("Data", "cifar10, cifar100, synthetic, your own"),
+    "epochs": ("Epochs", "the report has 100"),
+    "at_once": ("At once", "runs that may train at the same time"),
+}
+_CHOICES = {"protocol": tuple(Option(name, note=one.summary) for name, one in PROTOCOLS.items())}
+
+
+def free_name(protocol: str, taken: Collection[str]) -> str:
+    """A name for a study of a protocol that no other study has."""
+    stem = REPRODUCTION if protocol == REPORT else protocol
+    names = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
+
+
+def defaults(name: str) -> dict[str, str]:
+    """The whole report: all variants, five seeds."""
+    config = RunConfig()
+    return {
+        "name": name,
+        "protocol": REPORT,
+        "variants": _ALL,
+        "seeds": "5",
+        **{one: format_value(getattr(config, one)) for one in _CONFIG_FIELDS},
+        "at_once": "1",
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyOrder:
+    """What a person asked for, as typed, and whether a worker is to start at once."""
+
+    texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    starts: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.texts["name"].strip()
+
+    @property
+    def protocol(self) -> str:
+        """Name of its protocol."""
+        return self.texts["protocol"]
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants, as `studies.plan.plan` takes them."""
+        text = self.texts["variants"].strip()
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        if not words:
+            raise ConfigError("variants", f"name some, or {_ALL}")
+        return list(PROTOCOLS[self.protocol].variants) if text == _ALL else words
+
+    @property
+    def seeds(self) -> range:
+        """The seeds: ``5`` is 0 to 4, ``10-14`` those five."""
+        first, dash, last = self.texts["seeds"].replace(" ", "").partition("-")
+        try:
+            start, stop = (int(first), int(last) + 1) if dash else (0, int(first))
+        except ValueError:
+            start = stop = 0
+        if not 0 < stop - start <= MAX_SEEDS:  # Not len(range()): a number may be larger than any length.
+            raise ConfigError("seeds", f"a number from 1 to {MAX_SEEDS}, or two with a dash, such as 5-9")
+        return range(start, stop)
+
+    @property
+    def at_once(self) -> int:
+        """How many runs may train at the same time."""
+        text = self.texts["at_once"].strip()
+        if not (text.isdecimal() and 1 <= int(text[:6]) <= MAX_AT_ONCE):
+            raise ConfigError("at_once", f"a number from 1 to {MAX_AT_ONCE}")
+        return int(text)
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        """The fields of every run that differ from the defaults."""
+        usual = defaults("")
+        texts = {name: self.texts[name].strip() for name in _CONFIG_FIELDS}
+        return {name: text for name, text in texts.items() if text != usual[name]}
+
+    def size(self) -> str:
+        """How many runs that makes.
+
+        Raises:
+            ConfigError: What is typed makes no plan.
+        """
+        variants, seeds = self.variants, self.seeds
+        plan_configs(self.protocol, variants, seeds[-1:], self.overrides)  # The largest seed speaks for the others.
+        _ = self.at_once
+        return size_text(self.protocol, len(variants), len(seeds))
+
+
+class StudyForm(DialogScreen[StudyOrder | None]):
+    """Asks for a plan, and says while one types how many runs it makes, or what is wrong with it.
+
+    Args:
+        texts: What the fields begin with.
+        taken: Names of the studies there are.
+        error: What was wrong the last time, or empty.
+        field_name: The field to begin in.
+    """
+
+    AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (70, "-wide")]
+    BINDINGS = [
+        Binding("ctrl+r", "send(True)", "Start", id="plan.start", tooltip="Write the plan and start its worker."),
+        Binding("ctrl+s", "send(False)", "Only plan", id="plan.save", tooltip="Write the plan; start it later."),
+        Binding("down,enter", "app.focus_next", "Next", show=False, id="plan.next", tooltip="The next field."),
+        Binding("up", "app.focus_previous", "Previous", show=False, id="plan.previous", tooltip="The field before."),
+    ]
+
+    def __init__(
+        self, texts: Mapping[str, str], taken: Collection[str] = (), *, error: str = "", field_name: str = "name"
+    ) -> None:
+        super().__init__("A study: every variant with every seed, planned in advance")
+        self._texts = {name: printable(texts[name], 200) for name in _LABELS}
+        self._taken = taken
+        self._error = error
+        self._protocol = self._texts["protocol"]
+        self._field_name = field_name if field_name in _LABELS else "name"
+        self._editors = {name: _editor(name, text) for name, text in self._texts.items()}
+        self._hints = {name: Static(Content(hint), classes="form-hint") for name, (_, hint) in _LABELS.items()}
+        self._about = Static(id="plan-about")
+        self._result = Static(id="plan-result")
+
+    def compose(self) -> ComposeResult:
+        """Title, fields, what they make, keys."""
+        with Vertical(classes="dialog -form"):
+            yield Static(Content(self._title), classes="dialog-title")
+            for name, (label, _) in _LABELS.items():
+                with Horizontal(classes="form-line"):
+                    yield Static(Content(label), classes="form-label")
+                    yield self._editors[name]
+                    yield self._hints[name]
+            yield self._about
+            yield self._result
+            yield self.keys_line(("^r", "Plan and start"), ("^s", "Only plan"), ("tab", "Next"), ("esc", "Back"))
+
+    def on_mount(self) -> None:
+        """Begin in the field that matters."""
+        self._tell()
+        self._editors[self._field_name].focus()
+
+    @on(Input.Submitted)
+    def _go_on(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.focus_next()
+
+    @on(FieldEdited)
+    def _choose(self, event: FieldEdited) -> None:
+        """Another protocol; a name that nobody typed goes with it."""
+        name = self._editors["name"]
+        if isinstance(name, Input) and name.value == free_name(self._protocol, self._taken):
+            name.value = free_name(event.text, self._taken)
+        self._protocol = event.text
+        self._tell()
+
+    @on(Input.Changed)
+    def _tell(self) -> None:
+        """Say what the protocol decides, and how many runs are planned, or why none can be."""
+        order = self._order(starts=False)
+        summary = PROTOCOLS[order.protocol].summary
+        self._about.update(Content(f"{summary} {contents_text(order.protocol)}; {_CONFIGURED}"))
+        error = self._error if order.texts == self._texts else ""
+        try:
+            size = order.size()
+        except ConfigError as problem:
+            size, error = "", str(problem)
+        self._result.update(Content(printable(error or size, 400)))
+        self._result.set_class(bool(error), "-error")
+
+    def _order(self, *, starts: bool) -> StudyOrder:
+        texts = {name: one.value if isinstance(one, Input) else one.text for name, one in self._editors.items()}
+        return StudyOrder(texts=MappingProxyType(texts), starts=starts)
+
+    def action_send(self, starts: bool) -> None:
+        """Hand over what is typed; where it makes no plan, go to the field that must change."""
+        order = self._order(starts=starts)
+        try:
+            order.size()
+        except ConfigError as problem:
+            self._editors.get(problem.field, self._editors["name"]).focus()
+        else:
+            self.dismiss(order)
+
+
+def _editor(name: str, text: str) -> Input | ChoiceField:
+    if name in _CHOICES:
+        choice = ChoiceField(FieldInfo(name, _LABELS[name][0], "", options=_CHOICES[name]))
+        choice.set_text(text)
+        return choice
+    entry = Input(text, max_length=200, id=f"plan-{name}", compact=True)
+    entry.cursor_blink = False
+    return entry

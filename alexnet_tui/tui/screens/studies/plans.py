@@ -1,0 +1,102 @@
+"""From a wish to the file of a plan: the form, or the question before a reproduction, and what is wrong with it."""
+
+import asyncio
+import platform
+from collections.abc import Callable, Collection, Mapping
+
+from textual.screen import Screen
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import AlexnetTuiError, ConfigError
+from alexnet_tui.studies import plan as study
+from alexnet_tui.text import counted, format_duration, printable
+from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm, StudyOrder, defaults, free_name
+from alexnet_tui.tui.session import console_of
+from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
+
+Planned = Callable[[StudyOrder], None]
+"""What to do once the plan is written."""
+
+
+def ask(screen: Screen[None], taken: Collection[str], planned: Planned) -> None:
+    """Ask for a plan, as often as there is something wrong with it, and write it.
+
+    Args:
+        screen: The screen that asks.
+        taken: Names of the studies there are.
+        planned: Called when the plan is written.
+    """
+    texts = defaults("")
+    _ask(screen, texts | {"name": free_name(texts["protocol"], taken)}, taken, planned)
+
+
+def _ask(
+    screen: Screen[None],
+    texts: Mapping[str, str],
+    taken: Collection[str],
+    planned: Planned,
+    error: str = "",
+    field_name: str = "name",
+) -> None:
+    def take(order: StudyOrder | None) -> None:
+        if order is not None:
+            _write(screen, order, taken, planned)
+
+    screen.app.push_screen(StudyForm(texts, taken, error=error, field_name=field_name), take)
+
+
+def ask_reproduction(screen: Screen[None], planned: Planned) -> None:
+    """Ask whether to reproduce the whole report, and plan it."""
+    order, config = StudyOrder(texts=defaults(REPRODUCTION), starts=True), RunConfig()
+    num_runs = len(order.variants) * len(order.seeds)
+    lines = [
+        f"{order.size()}, one after another:",
+        f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each"
+        f"{_expected(screen, config, num_runs)}.",
+        "It goes on when the console is closed; P pauses it. n plans another one.",
+    ]
+
+    def answer(is_sure: bool | None) -> None:
+        if is_sure:
+            _write(screen, order, (), planned)
+
+    screen.app.push_screen(ConfirmScreen("Reproduce the whole report?", lines, action="Start"), answer)
+
+
+def _write(screen: Screen[None], order: StudyOrder, taken: Collection[str], planned: Planned) -> None:
+    """Write the plan in a thread; the form comes back with what is wrong."""
+    store = console_of(screen.app).store
+
+    def act() -> None:
+        study.plan(
+            store,
+            order.name,
+            variants=order.variants,
+            seeds=order.seeds,
+            overrides=order.overrides,
+            protocol=order.protocol,
+        )
+
+    async def work() -> None:
+        try:
+            await asyncio.to_thread(act)
+        except AlexnetTuiError as error:
+            field_name = error.field if isinstance(error, ConfigError) else "name"
+            _ask(screen, order.texts, taken, planned, str(error), field_name)
+        else:
+            planned(order)
+
+    screen.run_worker(work(), group="plan")
+
+
+def _expected(screen: Screen[None], config: RunConfig, num_runs: int) -> str:
+    """How long it may take, from past runs here, or nothing."""
+    from alexnet_tui.analysis import estimate
+    from alexnet_tui.analysis.estimate import TYPICAL_IMAGES
+
+    found = estimate.estimate_time(
+        config, console_of(screen.app).watcher.histories.values(), host=platform.node(), available=TYPICAL_IMAGES
+    )
+    if found is None:
+        return ""
+    return f", about {format_duration(num_runs * found.total_seconds)} in all ({printable(found.basis, 80)})"

@@ -1,0 +1,281 @@
+"""A study's queue for the console: read from the disk in one go, put in the order of work, and drawn."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from alexnet_tui.config.protocols import PROTOCOLS
+from alexnet_tui.errors import AlexnetTuiError, StoreError
+from alexnet_tui.files import open_regular
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.plan import Plan
+from alexnet_tui.studies.queue import Cell, CellState, Find, Queue
+from alexnet_tui.studies.worker import WORKER_LOG
+from alexnet_tui.text import printable
+from alexnet_tui.tui.studies import newest_studies
+from alexnet_tui.tui.widgets.glyphs import Glyphs
+
+NO_STUDIES = (
+    "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it;\n"
+    "it goes on when the console is closed.\n\n"
+    "r  reproduces the whole report: every variant with five seeds.\n"
+    "n  plans another one: which variants, how many seeds, how many epochs."
+)
+_LOG_TAIL_BYTES = 4096
+_MAX_SEED_COLUMNS = 16
+_STYLES: Mapping[str, str] = {
+    State.RUNNING: "$running",
+    State.FINISHED: "$success",
+    State.FAILED: "$error",
+    State.LOST: "$error",
+    State.STOPPED: "$warning",
+    CellState.CANCELLED: "$text-muted",
+    CellState.DELETED: "$text-muted",
+    CellState.UNREADABLE: "$error",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A study as it stands.
+
+    Attributes:
+        names: All studies, the newest plan first.
+        plan: This one's plan.
+        cells: Its cells in the order of work: what trains, what waits, what is over.
+        num_waiting: How many of them wait.
+        queue: What people changed.
+        has_worker: Some process works through it.
+        last_words: The last line of the worker's log, or empty.
+    """
+
+    names: tuple[str, ...]
+    plan: Plan
+    cells: tuple[Cell, ...]
+    num_waiting: int
+    queue: Queue
+    has_worker: bool
+    last_words: str
+
+    @property
+    def waiting(self) -> tuple[Cell, ...]:
+        """The cells a worker will start, in its order."""
+        return self.cells[self.first_waiting : self.first_waiting + self.num_waiting]
+
+    @property
+    def first_waiting(self) -> int:
+        """Place of the first cell that waits."""
+        return sum(cell.state == State.RUNNING for cell in self.cells)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """The studies there are, and the one to show.
+
+    Attributes:
+        names: All studies, the newest plan first.
+        name: The one to show, or None where there is none.
+        now: How it stands, or None where that cannot be read.
+        problem: Why not, or empty.
+    """
+
+    names: tuple[str, ...] = ()
+    name: str | None = None
+    now: Snapshot | None = None
+    problem: str = ""
+
+
+def look(store: Store, name: str | None, find: Find | None = None) -> Found:
+    """A study, or the one most worth looking at if there is none of that name."""
+    names: tuple[str, ...] = ()
+    try:
+        names = tuple(newest_studies(store))
+        if name not in names:
+            name = next((one for one in names if study_queue.has_worker(store, one)), names[0] if names else None)
+        return Found(names=names, name=name, now=read(store, names, name, find) if name else None)
+    except AlexnetTuiError as error:
+        return Found(names=names, name=name, problem=printable(str(error), 400))
+
+
+def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = None) -> Snapshot:
+    """A study as it stands.
+
+    Raises:
+        StoreError: The plan or the queue cannot be read.
+    """
+    plan = study.load(store, name)
+    queue = study_queue.load(store, name)
+    cells = study_queue.status(store, plan, find)
+    waiting = study_queue.in_order(cells, queue)
+    running = [cell for cell in cells if cell.state == State.RUNNING]
+    known = {cell.index for cell in (*running, *waiting)}
+    return Snapshot(
+        names=names,
+        plan=plan,
+        cells=(*running, *waiting, *(cell for cell in cells if cell.index not in known)),
+        num_waiting=len(waiting),
+        queue=queue,
+        has_worker=study_queue.has_worker(store, name),
+        last_words=_last_words(store, name),
+    )
+
+
+def stamp(store: Store, name: str) -> tuple[object, ...]:
+    """What changes when anybody changes the study, its queue or its worker; cheap to ask for."""
+    folder = store.root / study.STUDIES
+    stamps: list[object] = [study_queue.has_worker(store, name)]
+    for path in (folder, folder / name, folder / name / WORKER_LOG):
+        try:
+            stamps.append(path.stat().st_mtime_ns)
+        except OSError:  # Not there yet, or not any more.
+            stamps.append(None)
+    return tuple(stamps)
+
+
+def _last_words(store: Store, name: str) -> str:
+    path = store.root / study.STUDIES / name / WORKER_LOG
+    try:
+        descriptor = open_regular(path)
+    except StoreError:  # A link or a pipe says nothing.
+        return ""
+    if descriptor is None:
+        return ""
+    with os.fdopen(descriptor, "rb") as log:
+        log.seek(max(0, os.fstat(descriptor).st_size - _LOG_TAIL_BYTES))
+        lines = log.read(_LOG_TAIL_BYTES).decode(errors="replace").split("\n")
+    return printable(next((line.strip() for line in reversed(lines) if line.strip()), ""), 300)
+
+
+# Drawing
+
+
+def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
+    """Which study, how far, and whether somebody works on it; `states` tells of runs outside of it too."""
+    plan = now.plan
+    place = f"{now.names.index(plan.name) + 1} of {len(now.names)}" if plan.name in now.names else ""
+    config = plan.configs[0]
+    tried = PROTOCOLS[plan.protocol].tried.values() if plan.protocol in PROTOCOLS else ()
+    factors = " x ".join(str(len(values)) for values in (plan.variants, plan.seeds, *tried))
+    size = f"{factors}: {len(plan.configs)} run{'s' * (len(plan.configs) != 1)}"
+    protocol = f" · {plan.protocol}" if tried else ""
+    what = f"{size}{protocol} · {config.front_end} on {config.data} · {config.epochs} epoch{'s' * (config.epochs > 1)}"
+    counts = Counter(cell.state for cell in now.cells)
+    done = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+    lines = [
+        Content.assemble((printable(plan.name, 64), "bold"), ("   study " + place, "$text-muted")),
+        Content.styled(_cut(f"{printable(what, 200)} · {done}", width), "$text-muted"),
+        _worker_line(now, width, states),
+    ]
+    return Content("\n").join(lines)
+
+
+def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
+    mine = {cell.run_id for cell in now.cells}
+    others = [run_id for run_id, state in states.items() if state is State.RUNNING and run_id not in mine]
+    if now.queue.is_paused:
+        text, style = "Paused: nothing more is started; what trains goes on. P goes on.", "bold $warning"
+    elif now.has_worker and others and now.num_waiting and not now.first_waiting:
+        text, style = f"waiting: another run is training ({printable(others[0], 64)})", "bold $warning"
+    elif now.has_worker:
+        text, style = "A worker is at work; it goes on when the console is closed.", "$success"
+    elif now.num_waiting:
+        text, style = "No worker is at work: ctrl+r starts one.", "$warning"
+    else:
+        text, style = "Nothing is left to do: v shows the report.", "$success"
+    words = f"  {now.last_words}" if now.last_words and not now.has_worker and now.num_waiting else ""
+    return Content.assemble((_cut(text, width), style), (_cut(words, max(0, width - len(text))), "$text-muted"))
+
+
+def has_grid(plan: Plan) -> bool:
+    """Whether variants x seeds say which cell is which."""
+    places = {(config.variant, config.seed) for config in plan.configs}
+    is_whole = len(places) == len(plan.configs) == len(plan.variants) * len(plan.seeds)
+    return is_whole and len(plan.variants) > 1 and len(plan.seeds) <= _MAX_SEED_COLUMNS
+
+
+def grid(now: Snapshot, symbols: Glyphs, chosen: int | None, *, cursor: str) -> Content:
+    """Variants down, seeds across, a sign for each cell."""
+    places = {(cell.variant, cell.seed): cell for cell in now.cells}
+    room = max(len(variant) for variant in now.plan.variants) + 2
+    lines = [Content.styled("".ljust(room) + "".join(f"{seed:>4}" for seed in now.plan.seeds), "$text-muted")]
+    for variant in now.plan.variants:
+        parts = [Content(variant.ljust(room))]
+        for seed in now.plan.seeds:
+            cell = places[variant, seed]
+            sign = Content.styled(sign_of(cell, symbols), _STYLES.get(cell.state, ""))
+            text = Content("  ") + Content(" ") + sign
+            if cell.index == chosen:
+                text = Content("  ") + (Content(" ") + sign).stylize(cursor)
+            parts.append(text)
+        lines.append(Content("").join(parts))
+    return Content("\n").join(lines)
+
+
+def sign_of(cell: Cell, symbols: Glyphs) -> str:
+    """One character for a cell's state."""
+    if cell.state in {CellState.CANCELLED, CellState.DELETED}:
+        return symbols.minus
+    if cell.state == CellState.PLANNED:
+        return symbols.bullet
+    if cell.state == CellState.UNREADABLE:
+        return symbols.state[State.LOST]
+    return symbols.state[State(cell.state)]
+
+
+_HEADING, _TRIED, _RUN = "    #  variant        seed  state                  epochs  ", "tried with", "run"
+_MIN_RUN_WIDTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How wide the queue's last columns are; 0 leaves one away.
+
+    Attributes:
+        tried: What tells a cell from the others of its variant and seed.
+        run: Its run.
+    """
+
+    tried: int
+    run: int
+
+
+def columns(cells: Iterable[Cell], width: int) -> Columns:
+    """What the queue's lines have room for; what tells cells apart goes before the names of their runs."""
+    rest = width - len(_HEADING)
+    widest = max((len(cell.tried) for cell in cells), default=0)
+    tried = max(widest, len(_TRIED)) if widest else 0
+    if tried > rest:
+        tried = 0
+    run = rest - tried - 2 if tried else rest
+    return Columns(tried, run if run >= _MIN_RUN_WIDTH or not tried else 0)
+
+
+def heading(room: Columns) -> Content:
+    """What stands over the queue's lines."""
+    tried = f"{_TRIED:<{room.tried}}  " if room.tried else ""
+    return Content.styled(f"{_HEADING}{tried}{_RUN if room.run else ''}".rstrip(), "bold $text-muted")
+
+
+def line(cell: Cell, rank: int | None, symbols: Glyphs, room: Columns) -> Content:
+    """One cell of the queue; `rank` is its turn, from 1, while it waits."""
+    state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
+    style = _STYLES.get(cell.state, "")
+    return Content.assemble(
+        (f"{rank if rank is not None else '':>5}  ", "$text-muted"),
+        f"{printable(cell.variant, 14):<14} {cell.seed:>4}  ",
+        (f"{sign_of(cell, symbols)} ", style),
+        (f"{printable(state, 18):<18}", style),
+        f"{f'{cell.num_epochs_done}/{cell.epochs}':>9}  ",
+        f"{printable(cell.tried, room.tried):<{room.tried}}" if room.tried else "",
+        (f"{'  ' if room.tried else ''}{printable(cell.run_id, 64)}" if room.run else "", "$text-muted"),
+    )
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…" * bool(width)

@@ -1,0 +1,371 @@
+"""Studies: plan variants x seeds, and change the queue that works through them, here or with the console closed."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widgets import Static
+
+from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.runs.history import State
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import worker as study_worker
+from alexnet_tui.studies.queue import Cell, CellState, Find
+from alexnet_tui.tui.run_actions import tell
+from alexnet_tui.tui.screens.studies import plans as queue_plans
+from alexnet_tui.tui.screens.studies import queue as queue_view
+from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyOrder
+from alexnet_tui.tui.screens.studies.queue import Snapshot
+from alexnet_tui.tui.session import RunsChanged
+from alexnet_tui.tui.studies import MAX_STUDIES, finder
+from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
+from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
+from alexnet_tui.tui.widgets.glyphs import glyphs
+from alexnet_tui.tui.widgets.text import plain
+
+if TYPE_CHECKING:
+    from alexnet_tui.tui.app import AlexnetApp
+
+_LOOK_SECONDS = 1.0
+_GRID_FROM_HEIGHT = 20
+
+
+def _key(keys: str, action: str, name: str, tooltip: str, *, show: bool = True, display: str | None = None) -> Binding:
+    identifier = f"study.{action.replace('(', '').replace(')', '').replace('_', '-')}"
+    return Binding(keys, action, name, id=identifier, tooltip=tooltip, show=show, key_display=display)
+
+
+class QueueScreen(Screen[None]):
+    """A study and its queue.
+
+    Args:
+        name: The study to show, or None for the one at work or the newest; `show` changes it.
+    """
+
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _key("n", "new", "New", "Plan a study: variants x seeds, front end, data, epochs."),
+        _key("r", "reproduce", "Reproduce", "Reproduce the whole report, or go on with it."),
+        _key("ctrl+r", "start", "Start", "Start a worker that goes through the queue, also with the console closed."),
+        _key("P", "pause", "Pause", "Start nothing more for now, or go on; what trains goes on."),
+        _key("x", "cancel", "Cancel", "Take the cell out of the queue; stop it after a checkpoint if it trains."),
+        _key("K,shift+up", "shift(-1)", "Order", "Start this cell one turn earlier.", display="K/J"),
+        _key("J,shift+down", "shift(1)", "Later", "Start this cell one turn later.", show=False),
+        _key("F", "first", "First", "Start this cell next.", show=False),
+        _key("R", "resume", "Put back", "Put a cancelled cell back; resume a stopped one.", show=False),
+        _key("enter", "open", "Open", "Open the run of this cell."),
+        _key("v", "report", "Report", "Our table and the verdicts on this study."),
+        _key("f", "choose", "Studies", "Choose another study.", show=False),
+        _key("right_square_bracket", "turn(1)", "Next study", "An older study.", show=False),
+        _key("left_square_bracket", "turn(-1)", "Last study", "A newer study.", show=False),
+        _key("up,k", "move(-1)", "Up", "One cell up.", show=False),
+        _key("down,j", "move(1)", "Down", "One cell down.", show=False),
+        _key("pageup", "move(-10)", "Page up", "Ten cells up.", show=False),
+        _key("pagedown", "move(10)", "Page down", "Ten cells down.", show=False),
+        _key("home", "move(-100000)", "First cell", "The first cell.", show=False),
+        _key("end", "move(100000)", "Last cell", "The last cell.", show=False),
+        Binding("w", "back", "Back", id="study.back", show=False, tooltip="Back to where one came from."),
+    ]
+    worker: ClassVar[Sequence[str]] = study_worker.WORKER
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__()
+        self.study_name = name
+        self.now: Snapshot | None = None
+        self.row = 0
+        self._names: tuple[str, ...] = ()
+        self._problem = ""
+        self._chosen: int | None = None
+        self._changes = asyncio.Lock()
+        self._stamp: tuple[object, ...] = ()
+        self._is_reading = self._is_stale = False
+
+    def compose(self) -> ComposeResult:
+        """Which study, its cells as a grid, its queue, keys."""
+        yield TopBar("report")
+        yield Static(queue_view.NO_STUDIES, id="nothing", markup=False)
+        yield Static(id="head", markup=False)
+        yield Static(id="grid", markup=False)
+        yield Static(id="heading", markup=False)
+        yield Static(id="queue", markup=False)
+        yield KeyBar()
+
+    # What is shown
+
+    def show(self, name: str | None) -> None:
+        """Turn to a study; None keeps the one on show."""
+        if name is not None and name != self.study_name:
+            self.study_name, self.row, self._chosen = name, 0, None
+        self._read()
+
+    def on_mount(self) -> None:
+        """Read, and look for changes made elsewhere."""
+        self.set_interval(_LOOK_SECONDS, self._look)
+        self._read()
+
+    def on_screen_resume(self) -> None:
+        """Runs may have ended meanwhile."""
+        self._read()
+
+    def on_resize(self, event: Resize) -> None:
+        """More or fewer cells fit."""
+        self.call_after_refresh(self._draw)
+
+    def on_runs_changed(self, message: RunsChanged) -> None:
+        """A cell trains on, or has begun."""
+        if self.now is None or any(not cell.run_id or cell.run_id in message.run_ids for cell in self.now.cells):
+            self._read()
+        else:
+            self._draw_head(self.now)  # A run outside may have ended, for which the worker waited.
+
+    async def _look(self) -> None:
+        """Whether somebody, perhaps a worker, changed the queue."""
+        if self.is_current and self.study_name is not None:
+            stamp = await asyncio.to_thread(queue_view.stamp, self._alexnet.store, self.study_name)
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._read()
+
+    def _read(self) -> None:
+        self._is_stale = True
+        if self.is_mounted and not self._is_reading:
+            self._is_reading = True
+            self.run_worker(self._take(), group="read")
+
+    async def _take(self) -> None:
+        found = queue_view.Found()
+        while self._is_stale:
+            self._is_stale = False
+            found = await asyncio.to_thread(queue_view.look, self._alexnet.store, self.study_name, self._find)
+        self._is_reading = False
+        if found.problem and found.problem != self._problem:
+            tell(self._alexnet, found.problem, is_error=True)
+        self._names, self.study_name, self.now, self._problem = found.names, found.name, found.now, found.problem
+        if self.now is not None:
+            places = [cell.index for cell in self.now.cells]
+            self.row = places.index(self._chosen) if self._chosen in places else min(self.row, len(places) - 1)
+            self._chosen = places[self.row]
+        self._draw()
+
+    @property
+    def cell(self) -> Cell | None:
+        """The cell under the cursor."""
+        return self.now.cells[self.row] if self.now else None
+
+    def _draw(self) -> None:
+        if not self.query("#queue"):
+            return
+        self.set_class(self.now is None, "-empty")
+        if self.now is None:
+            self.query_one("#nothing", Static).update(self._problem or queue_view.NO_STUDIES)
+            return
+        now, symbols = self.now, glyphs(self._alexnet.ascii_only)
+        has_grid = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
+        self._draw_head(now)
+        grid = self.query_one("#grid", Static)
+        grid.display = has_grid
+        if has_grid:
+            grid.update(self._safe(queue_view.grid(now, symbols, self._chosen, cursor=self._cursor)))
+        above = 6 + (len(now.plan.variants) + 3 if has_grid else 0)
+        width = max(20, self.size.width - 2)
+        self.query_one("#heading", Static).update(queue_view.heading(queue_view.columns(now.cells, width)))
+        lines = self._lines(now, max(1, self.size.height - above), width)
+        self.query_one("#queue", Static).update(self._safe(lines))
+
+    def _draw_head(self, now: Snapshot) -> None:
+        head = queue_view.head(now, max(20, self.size.width - 2), self._alexnet.watcher.states)
+        self.query_one("#head", Static).update(self._safe(head))
+
+    def _lines(self, now: Snapshot, rows: int, width: int) -> Content:
+        symbols, room = glyphs(self._alexnet.ascii_only), queue_view.columns(now.cells, width)
+        top = max(0, min(self.row - rows // 2, len(now.cells) - rows))
+        lines = []
+        for place, cell in enumerate(now.cells[top : top + rows], top):
+            rank = place - now.first_waiting + 1
+            line = queue_view.line(cell, rank if 1 <= rank <= now.num_waiting else None, symbols, room)
+            line = line.truncate(width, ellipsis=True)
+            if place == self.row:
+                line = line.pad_right(max(0, width - line.cell_length))
+                line = line.stylize(self._cursor)
+            lines.append(line)
+        return Content("\n").join(lines)
+
+    @property
+    def _cursor(self) -> str:
+        """How the cursor looks; without colours of our own it is inverted."""
+        is_plain = self.app.no_color or self.app.current_theme.ansi
+        return "reverse" if is_plain else "on $cursor-bg"
+
+    def _safe(self, content: Content) -> Content:
+        return plain(content, self._alexnet.ascii_only)
+
+    # The cursor
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor."""
+        if self.now is not None:
+            self.row = max(0, min(self.row + rows, len(self.now.cells) - 1))
+            self._chosen = self.now.cells[self.row].index
+            self._draw()
+
+    def action_turn(self, step: int) -> None:
+        """Another study."""
+        if self.study_name in self._names:
+            place = self._names.index(self.study_name) + step
+            self.show(self._names[place % len(self._names)])
+
+    def action_choose(self) -> None:
+        """Ask which study."""
+
+        def answer(name: str | None) -> None:
+            if name is not None:
+                self.show(name)
+
+        if self._names:
+            choices = [(name, name) for name in self._names[:MAX_STUDIES]]
+            self.app.push_screen(ChoiceScreen("Show a study", choices, self.study_name or ""), answer)
+
+    def action_open(self) -> None:
+        """Open the run of the cell."""
+        cell = self.cell
+        if cell is None or cell.run_id not in self._alexnet.watcher.histories:
+            tell(self._alexnet, "This cell has no run to look at.")
+        else:
+            self._alexnet.open_run(cell.run_id)
+
+    def action_report(self) -> None:
+        """Report on this study."""
+        self._alexnet.open_report(self.study_name)
+
+    def action_back(self) -> None:
+        """Leave."""
+        self._alexnet.action_back()
+
+    # The queue
+
+    def _do(self, act: Callable[[], str | None]) -> None:
+        """Change something on the disk in a thread, one key after the other, and tell the sentence it returns.
+
+        A worker may hold the queue for a moment; what is on show may be older than the change before.
+        """
+
+        async def work() -> None:
+            try:
+                async with self._changes:
+                    said = await asyncio.to_thread(act)
+            except AlexnetTuiError as error:
+                tell(self._alexnet, str(error), is_error=True)
+            else:
+                if said:
+                    tell(self._alexnet, said)
+            self._read()
+
+        self.run_worker(work(), group="change")
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        if self.now is not None:
+            name = self.now.plan.name
+            self._do(lambda: study_queue.toggle_pause(self._alexnet.store, name))
+
+    def action_cancel(self) -> None:
+        """Cancel a cell that waits, stop one that trains."""
+        cell, now = self.cell, self.now
+        if cell is None or now is None:
+            return
+        if cell.state == State.RUNNING:
+            self._alexnet.stop_run(cell.run_id)
+        elif cell.needs_training:
+            self._do(lambda: study_queue.cancel(self._alexnet.store, now.plan.name, cell.index))
+        else:
+            tell(self._alexnet, f"This cell is {cell.state}: there is nothing to cancel.")
+
+    def action_resume(self) -> None:
+        """Put a cancelled cell back, resume a stopped one."""
+        cell, now = self.cell, self.now
+        if cell is None or now is None:
+            return
+        if cell.index in now.queue.cancelled:
+            self._do(lambda: study_queue.cancel(self._alexnet.store, now.plan.name, cell.index, False))
+        elif cell.run_id and cell.state not in {CellState.DELETED, CellState.UNREADABLE}:
+            self._alexnet.resume_run(cell.run_id)
+        else:
+            tell(self._alexnet, f"This cell is {cell.state}; ctrl+r starts a worker for those that wait.")
+
+    def action_shift(self, step: int) -> None:
+        """Another turn for the cell."""
+        self._shift(step)
+
+    def action_first(self) -> None:
+        """The next turn for the cell."""
+        self._shift(-study.MAX_CELLS)
+
+    def _shift(self, step: int) -> None:
+        cell, now = self.cell, self.now
+        if cell is None or now is None:
+            return
+        waiting, store = [one.index for one in now.waiting], self._alexnet.store
+        if cell.index in waiting:
+            self._do(lambda: study_queue.shift(store, now.plan.name, waiting, cell.index, step))
+        else:
+            tell(self._alexnet, f"This cell is {cell.state}: it has no turn to change.")
+
+    # Plans and workers
+
+    def action_start(self) -> None:
+        """Start the worker; a paused queue goes on."""
+        if self.now is not None:
+            self._start(self.now.plan.name)
+
+    def _start(self, name: str) -> None:
+        store, find, worker = self._alexnet.store, self._find, self.worker
+
+        def act() -> str:
+            now = queue_view.read(store, (), name, find)
+            if not now.first_waiting and not now.num_waiting:
+                return f"Nothing is left to do in study {name}; v shows the report."
+            if now.queue.is_paused:
+                study_queue.pause(store, name, False)
+            if study_worker.start_worker(store, name, parallel=now.queue.at_once, command=worker):
+                return f"A worker was started for study {name}; it goes on when the console is closed."
+            return f"A worker is at work on study {name} already."
+
+        self._do(act)
+
+    def action_new(self) -> None:
+        """Ask for a plan."""
+        queue_plans.ask(self, self._names, self._go_on_with)
+
+    def action_reproduce(self) -> None:
+        """Ask, then reproduce the whole report or go on with it."""
+        if REPRODUCTION in self._names:
+            self.show(REPRODUCTION)
+            self._start(REPRODUCTION)
+        else:
+            queue_plans.ask_reproduction(self, self._go_on_with)
+
+    def _go_on_with(self, order: StudyOrder) -> None:
+        """A plan is written: show it, and start it if that was asked for."""
+        name, at_once = order.name, order.at_once
+        self.show(name)
+        self._do(lambda: study_queue.set_at_once(self._alexnet.store, name, at_once))
+        if order.starts:
+            self._start(name)
+        else:
+            tell(self._alexnet, f"Study {name} is planned; ctrl+r starts it.")
+
+    @cached_property
+    def _find(self) -> Find:
+        watcher = self._alexnet.watcher
+        return finder(self._alexnet.store, watcher.histories, watcher.states)
+
+    @property
+    def _alexnet(self) -> "AlexnetApp":
+        return cast("AlexnetApp", self.app)

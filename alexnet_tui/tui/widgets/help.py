@@ -1,0 +1,171 @@
+"""The keys of a screen, made from its bindings, with a line to search them."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.events import Resize
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from alexnet_tui.tui.widgets.bars import key_name
+
+_PLACE_NAMES = {
+    "runs": "Runs",
+    "new": "New run",
+    "run": "Run",
+    "compare": "Compare",
+    "report": "Report",
+    "chart": "Charts",
+    "form": "Form",
+    "app": "Everywhere",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HelpLine:
+    """One act.
+
+    Attributes:
+        group: Where it belongs.
+        keys: What to press.
+        text: What happens.
+    """
+
+    group: str
+    keys: str
+    text: str
+
+
+WORDS = tuple(
+    HelpLine(group="Words", keys=word, text=text)
+    for word, text in (
+        ("best %", "The highest test accuracy of any epoch; chosen on the test set, as the report does."),
+        ("last 5 %", "The mean test accuracy of the last five epochs."),
+        (
+            "gap",
+            "Accuracy on the training set, in evaluation mode, minus that on the test set, in points, mean of the last"
+            " five epochs: how far the run overfits.",
+        ),
+        (
+            "T25",
+            "Epochs of training until the error on the training set, in evaluation mode, first fell to 25%; between"
+            " two epochs on a straight line.",
+        ),
+        (
+            "T25 Keras",
+            "The same by the error that Keras prints: averaged while an epoch trains, with dropout and augmentation.",
+        ),
+        ("to pin", "A run's figure minus the pinned run's, which is the baseline."),
+    )
+)
+"""What the figures on the screens mean."""
+
+
+def help_lines(active: Sequence[ActiveBinding], *, ascii_only: bool = False) -> list[HelpLine]:
+    """One line for each act that has an id, in the order of the bindings; several keys of one act share it."""
+    found: dict[str, tuple[list[str], ActiveBinding]] = {}
+    for item in active:
+        binding = item.binding
+        if binding.id:
+            keys, _ = found.setdefault(binding.id, ([], item))
+            keys += [key_name(key, ascii_only) for key in binding.key.split(",")]
+    lines = []
+    for identifier, (keys, item) in found.items():
+        place = identifier.partition(".")[0]
+        lines.append(
+            HelpLine(
+                group=_PLACE_NAMES.get(place, place.replace("-", " ").capitalize()),
+                keys="  ".join(dict.fromkeys(keys)),
+                text=item.binding.tooltip or item.binding.description,
+            )
+        )
+    return lines
+
+
+class HelpScreen(ModalScreen[None]):
+    """Keys of the screen below.
+
+    Args:
+        lines: What to show; see `help_lines`.
+        filter_words: The words of the filter line, with what they mean.
+    """
+
+    AUTO_FOCUS = "#help-search"
+    BINDINGS = [
+        Binding("escape", "close", "Back", id="help.close", tooltip="Close the help."),
+        Binding("down", "scroll(1)", "Down", id="help.down", show=False, tooltip="Scroll down."),
+        Binding("up", "scroll(-1)", "Up", id="help.up", show=False, tooltip="Scroll up."),
+        Binding("pagedown", "page(1)", "Page down", id="help.page-down", show=False, tooltip="A page down."),
+        Binding("pageup", "page(-1)", "Page up", id="help.page-up", show=False, tooltip="A page up."),
+    ]
+
+    def __init__(self, lines: Sequence[HelpLine], *, filter_words: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__()
+        self._lines = [*lines, *WORDS]
+        self._lines += [HelpLine(group="Filter words", keys=word, text=text) for word, text in filter_words]
+
+    def compose(self) -> ComposeResult:
+        """A search line over the list."""
+        search = Input(placeholder="type to search, esc to close", id="help-search", compact=True)
+        search.cursor_blink = False
+        with Vertical(id="help-box"):
+            yield search
+            with VerticalScroll(id="help-list", can_focus=False):
+                yield Static(self._content(""), id="help-text")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Narrow the list."""
+        self.query_one("#help-text", Static).update(self._content(event.value))
+
+    def matching(self, text: str) -> list[HelpLine]:
+        """The lines that hold every word of `text`."""
+        words = text.casefold().split()
+        return [
+            line
+            for line in self._lines
+            if all(word in f"{line.group} {line.keys} {line.text}".casefold() for word in words)
+        ]
+
+    def on_resize(self, event: Resize) -> None:
+        """Wrap again."""
+        self.query_one("#help-text", Static).update(self._content(self.query_one(Input).value))
+
+    def _content(self, text: str) -> Content:
+        lines: list[Content] = []
+        groups: dict[str, list[HelpLine]] = {}
+        for line in self.matching(text):
+            groups.setdefault(line.group, []).append(line)
+        for group, found in groups.items():
+            lines += [Content(""), Content.styled(group, "bold")]
+            lines += _wrapped(found, min(84, self.app.size.width) - 7)
+        return Content("\n").join(lines) if lines else Content.styled("\nNothing fits.", "$text-muted")
+
+    def action_close(self) -> None:
+        """Step out, whether something is sought or not."""
+        self.dismiss(None)
+
+    def action_scroll(self, rows: int) -> None:
+        """Scroll by rows."""
+        self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by pages."""
+        area = self.query_one(VerticalScroll)
+        area.scroll_relative(y=pages * area.size.height, animate=False)
+
+
+def _wrapped(lines: Sequence[HelpLine], width: int) -> list[Content]:
+    """Keys at the left, texts beside them, wrapped under themselves."""
+    keys_width = min(max(len(line.keys) for line in lines), width // 2)
+    wrapped = []
+    for line in lines:
+        keys = line.keys
+        for part in textwrap.wrap(line.text, max(10, width - keys_width - 4)) or [""]:
+            wrapped.append(Content.assemble("  ", (f"{keys:<{keys_width}}", "bold $accent"), "  ", part))
+            keys = ""
+    return wrapped

@@ -1,0 +1,75 @@
+"""Groups over seeds, what differs, and differences to the pinned run."""
+
+import pytest
+from fake_histories import make_history, study
+
+from alexnet_tui.analysis.compare import compare, shown_setting
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_group() -> None:
+    compared = compare(study(3, shift={"tanh": {"final": 0.58}}))
+    assert [group.name for group in compared.groups] == ["baseline", "low-dropout", "tanh", "four-conv"]
+    assert all(group.seeds == (0, 1, 2) for group in compared.groups)
+    tanh = compared.groups[2]
+    assert tanh.cells["final_test"].mean == pytest.approx(0.58)
+    assert tanh.cells["final_test"].sd == pytest.approx(0.002)
+    assert tanh.differences["final_test"] == pytest.approx(-0.02)
+
+
+def test_only_what_differs_is_listed() -> None:
+    compared = compare(study(2))
+    assert compared.differing == ("variant", "activation", "dropout", "removed_conv_layer")
+    assert compared.groups[2].settings["activation"] == "tanh"
+    mixed = compare([make_history(), make_history(seed=1, change_started={"device_class": "GPU"})])
+    assert mixed.differing == ("device class",)
+    assert mixed.groups[0].settings == {"device class": "cpu, GPU"}
+
+
+def test_a_zero_that_stands_for_something_is_told_as_that() -> None:
+    few = make_history(train_images="1000", threads="0")
+    compared = compare([make_history(train_images="0", threads="4"), few])
+    kept = [(group.settings["train_images"], group.settings["threads"]) for group in compared.groups]
+    assert kept == [("0", "4"), ("1000", "0")], "what programs read stays a number"
+    told = [tuple(map(shown_setting, ("train_images", "threads"), pair)) for pair in kept]
+    assert told == [("all", "4"), ("1000", "all cores")]
+    assert compare([make_history(dropout="0"), make_history()]).groups[0].settings["dropout"] == "0"  # An amount.
+
+
+def test_ungrouped_runs_stand_alone_and_show_their_seed() -> None:
+    compared = compare([make_history(seed=0), make_history(seed=1)], is_grouped=False)
+    assert [group.seeds for group in compared.groups] == [(0,), (1,)]
+    assert compared.differing == ("seed",)
+
+
+def test_differences_are_to_the_pinned_run_else_to_the_first() -> None:
+    runs = [make_history(final=0.6), make_history("tanh", final=0.55)]
+    first = compare(runs)
+    assert [group.is_base for group in first.groups] == [True, False]
+    assert not any(group.is_pinned for group in first.groups)
+    assert first.groups[1].differences["last_test"] == pytest.approx(-0.05)
+    pinned = compare(runs, pinned=runs[1].id)
+    assert [(group.is_base, group.is_pinned) for group in pinned.groups] == [(False, False), (True, True)]
+    assert pinned.groups[0].differences["last_test"] == pytest.approx(0.05)
+    elsewhere = compare(runs, pinned="not among them").groups[0]
+    assert (elsewhere.is_base, elsewhere.is_pinned) == (True, False)
+
+
+def test_data_are_told_once_by_name_and_by_content_only_where_the_names_are_equal() -> None:
+    named = compare([make_history(data="a"), make_history(data="b", change_started={"data_sha256": "cd" * 32})])
+    assert named.differing == ("data",)
+    assert [group.settings for group in named.groups] == [{"data": "a"}, {"data": "b"}]
+    other = compare([make_history(data="a"), make_history(data="a", seed=1, change_started={"data_sha256": "cd" * 32})])
+    assert other.differing == ("data",)
+    assert other.groups[0].settings == {"data": f"a {'ab' * 6}, a {'cd' * 6}"}
+
+
+def test_a_run_that_never_got_there_has_no_difference() -> None:
+    compared = compare([make_history(), make_history("tanh", final=0.4, t25=None)])
+    assert compared.groups[1].differences["t25"] is None
+    assert compared.groups[1].cells["t25"].num_missing == 1
+
+
+def test_a_single_run_goes_by_its_label() -> None:
+    run = make_history()
+    assert compare([run], labels={run.id: "mine"}).groups[0].name == "mine"
+    assert compare([]).groups == ()

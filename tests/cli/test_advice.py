@@ -1,0 +1,183 @@
+"""Command lines that the program tells people to paste: they parse, and they mean the folder that is meant."""
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from cli_caller import Run, on_a_terminal
+from fake_runs import write_run
+
+from alexnet_tui import paths as advice
+from alexnet_tui.analysis.select import gather
+from alexnet_tui.cli.app import app
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.report.build import build_gathered
+from alexnet_tui.report.wording import side
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.tui.screens.report import source as report_source
+
+PACKAGE = Path(advice.__file__).parent
+QUICK = {"epochs": "1", "data": "synthetic"}
+_ADVISERS = {"command", "advise", "_command"}
+_QUOTED = re.compile(r"`(alexnet-tui [^`]*)`|(alexnet-tui [^`;\n]*)(?:[;\n]|$)")
+_EXAMPLE = re.compile(r"Example: (alexnet-tui [^\n]+(?:\n +-[^\n]+)?)")
+
+
+def parse(line: str) -> list[str]:
+    """The command that a command line names; the parser raises where it does not take the line."""
+    program, *words = shlex.split(line)
+    assert program == "alexnet-tui"
+    command: Any = typer.main.get_command(app)
+    context: Any = None
+    names: list[str] = []
+    while True:
+        context = command.make_context(names[-1] if names else program, words, parent=context)
+        rest = [*context._protected_args, *context.args] if hasattr(command, "resolve_command") else []
+        if not rest:
+            return names
+        name, command, words = command.resolve_command(context, rest)
+        names.append(name)
+
+
+def advised(text: str) -> list[str]:
+    """The command lines in a message: between backticks, or up to the end of the line."""
+    return [(quoted or bare).rstrip(" .)") for quoted, bare in _QUOTED.findall(text)]
+
+
+def written_out(path: Path) -> Iterator[str]:
+    """Command lines that stand in a module's texts, as examples or as advice; what is filled in is ``x``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(part.value if isinstance(part, ast.Constant) else "x" for part in node.values)  # type: ignore[misc]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        yield from (" ".join(line.split()) for line in _EXAMPLE.findall(text))
+        yield from re.findall(r"`(alexnet-tui [^`]*)`", text)
+
+
+def composed(path: Path) -> Iterator[str]:
+    """Command lines that a module has `advice` write; what is not written out there is ``x``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and _name(node.func) in _ADVISERS and node.args:
+            words = [word.value if isinstance(word, ast.Constant) else "x" for word in node.args]
+            if not any(isinstance(word, ast.Starred) for word in node.args) and words[0] != "x":
+                yield shlex.join(
+                    ["alexnet-tui", *(["study"] if _name(node.func) == "_command" else []), *map(str, words)]
+                )
+
+
+def _name(function: ast.expr) -> str:
+    if isinstance(function, ast.Call):  # advice.on(root)("stop", run_id)
+        return "advise" if _name(function.func) == "on" else ""
+    if isinstance(function, ast.Attribute):
+        return function.attr if getattr(function.value, "id", "") in {"advice", "found"} else ""
+    return getattr(function, "id", "")
+
+
+# Not advised but named, as the place where data sets get their names, and a way out of the parser.
+_NAMED = {"alexnet-tui data add", "alexnet-tui --help"}
+COMMANDS = sorted(
+    {(path.name, line) for path in PACKAGE.rglob("*.py") for line in {*written_out(path), *composed(path)} - _NAMED}
+)
+
+
+def test_advice_is_found_where_it_is_given() -> None:
+    lines = {line for _, line in COMMANDS}
+    assert {"alexnet-tui study run x", "alexnet-tui resume x --headless", "alexnet-tui stop x --now"} <= lines
+    assert len(COMMANDS) > 40
+
+
+@pytest.mark.parametrize(("module", "line"), COMMANDS, ids=lambda text: text)
+def test_every_command_that_is_advised_parses(module: str, line: str) -> None:
+    if not any(word.isupper() for word in line.split()):  # Else it says itself what to fill in.
+        assert parse(line)
+
+
+def test_the_parser_of_this_test_takes_no_nonsense() -> None:
+    assert parse("alexnet-tui study run mine --parallel 2") == ["study", "run"]
+    assert parse("alexnet-tui --runs-dir /tmp/x") == []
+    for line in ("alexnet-tui study run", "alexnet-tui compare", "alexnet-tui runs mine", "alexnet-tui show x --nope"):
+        with pytest.raises(Exception, match=r"Missing|unexpected|No such"):
+            parse(line)
+
+
+def test_a_command_is_quoted_and_names_a_folder_that_is_not_the_usual_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert advice.command("show", "last") == "alexnet-tui show last"
+    assert advice.command("runs", root=Path("runs")) == "alexnet-tui runs"
+    assert advice.command("runs", root=Path("runs").absolute()) == "alexnet-tui runs"
+    assert advice.command("show", "a b", root=Path("my runs")) == "alexnet-tui show 'a b' --runs-dir 'my runs'"
+    monkeypatch.setenv("ALEXNET_TUI_RUNS", str(tmp_path))
+    assert advice.on(tmp_path)("runs") == "alexnet-tui runs"
+    assert advice.on(Path("runs"))("runs") == "alexnet-tui runs --runs-dir runs"
+
+
+def plan(store: Store) -> None:
+    study.plan(store, "mine", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
+
+
+def test_the_report_on_a_study_that_is_only_planned_advises_the_command_that_trains_it(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan(store)
+    told = {"in the console": report_source.make(store, report_source.of_study("mine")).sections[0].notes[0]}
+    monkeypatch.delenv("ALEXNET_TUI_RUNS")
+    told["elsewhere"] = report_source.make(store, report_source.of_study("mine")).sections[0].notes[0]
+    told["a command"] = run("report", "mine", "--runs-dir", str(store.root)).err
+    told["the folder first"] = run("--runs-dir", str(store.root), "report", "mine").err
+    lines = {where: advised(text) for where, text in told.items()}
+    here = f"alexnet-tui study run mine --runs-dir {store.root}"
+    assert lines == {
+        "in the console": ["alexnet-tui study run mine"],
+        "elsewhere": [here],
+        "a command": [here],
+        "the folder first": [here],
+    }
+    assert parse(here) == ["study", "run"]
+
+
+def test_own_runs_that_are_not_there_are_reproduced_and_not_a_study_of_nobody(store: Store) -> None:
+    assert advised(build_gathered(gather(store)).sections[0].notes[0]) == [
+        f"alexnet-tui study reproduce --runs-dir {store.root}"
+    ]
+
+
+def test_what_stands_beside_claim_2_advises_the_same_commands_wherever_the_runs_are(store: Store) -> None:
+    write_run(store, RunConfig(epochs=2, data="synthetic", lrn=True))
+    beside = " ".join(side(one) for one in build_gathered(gather(store)).claims[1].sides)
+    lines = advised(beside)
+    assert [parse(line) for line in lines] == [["study", "new"], ["study", "run"]]
+    assert not any("--runs-dir" in line for line in lines), "a report that is passed on names no one's folders"
+    assert "--lrn" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "words", [("study", "status"), ("study", "list"), ("runs",), ("study", "new", "mine"), ("report",)]
+)
+def test_advice_on_the_command_line_parses_and_names_the_folder(
+    words: tuple[str, ...], store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ALEXNET_TUI_RUNS")
+    lines = advised(run(*words, "--runs-dir", str(store.root)).err)
+    assert lines
+    for line in lines:
+        assert parse(line)
+        assert line.endswith(f" --runs-dir {store.root}")
+
+
+def test_show_advises_how_to_go_on_in_the_same_folder(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = write_run(store, RunConfig(epochs=2), epochs_done=1, end=ev.Stopped(epoch=1, step=10, reason="SIGTERM"))
+    monkeypatch.delenv("ALEXNET_TUI_RUNS", raising=False)
+    line = f"  alexnet-tui resume {record.id} --runs-dir {store.root}"
+    assert len(line) > 80
+    assert line in on_a_terminal("show", record.id, "--runs-dir", str(store.root)), "one line, however long"

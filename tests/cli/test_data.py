@@ -1,0 +1,146 @@
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_caller import on_a_terminal
+from image_sets import small_set, write_folder
+from typer.testing import CliRunner, Result
+
+from alexnet_tui.cli.data import data_app
+from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.errors import DatasetError, ExitCode, UsageError
+
+
+def data(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(data_app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "pets", small_set())
+
+
+def test_add_answers_on_stdout_and_talks_on_stderr(pets: Path) -> None:
+    result = data("add", pets, "--name", "pets")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("pets: 6 training and 4 test images of 2 classes")
+    assert result.stdout.count("\n") == 1
+    assert "decoding 10 images" in result.stderr
+
+
+def test_add_as_json_is_one_object(pets: Path) -> None:
+    result = data("add", pets, "--name", "pets", "--json")
+    answer = json.loads(result.stdout)
+    assert answer["name"] == "pets"
+    assert answer["state"] == "ready"
+    assert (answer["num_train"], answer["num_test"], answer["num_classes"]) == (6, 4, 2)
+    assert answer["sha256"] == datasets.load("pets", 32).sha256
+
+
+def test_unreadable_images_are_refused_and_skipped_by_flag(pets: Path) -> None:
+    (pets / "train/cat/bad.png").write_bytes(b"not an image")
+    refused = data("add", pets, "--name", "pets")
+    assert isinstance(refused.exception, DatasetError)
+    assert "train/cat/bad.png" in str(refused.exception)
+    assert "object at 0x" not in str(refused.exception)
+    assert not (datasets.data_root() / "pets").exists()
+    assert refused.exception.exit_code == ExitCode.STORE_OR_DATA
+    skipped = data("add", pets, "--name", "pets", "--skip-unreadable")
+    assert skipped.exit_code == 0
+    assert "1 unreadable image left out" in skipped.stderr
+
+
+def test_list_shows_every_set_in_columns_and_as_json(pets: Path) -> None:
+    data("add", pets, "--name", "pets")
+    lines = data("list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["name", "synthetic", "cifar10", "cifar100", "pets"]
+    starts = {
+        line.index(word)
+        for line, word in zip(
+            lines[1:], ("prepare", "not here: 170 MB to download", "not here: 169 MB to download", "ready"), strict=True
+        )
+    }
+    assert starts == {lines[0].index("state")}
+    assert "downloaded" not in "".join(lines)
+    rows = json.loads(data("list", "--json").stdout)
+    assert [row["state"] for row in rows] == ["prepare", "download", "download", "ready"]
+    assert [(row["name"], row["state"]) for row in rows][-1] == ("pets", "ready")
+
+
+def test_hostile_paths_are_listed_printable(tmp_path: Path) -> None:
+    data("add", write_folder(tmp_path / "\x1b]0;x\x07", small_set()), "--name", "pets")
+    listed = data("list").stdout
+    assert "\x1b" not in listed
+    assert "\\x1b]0;x\\x07" in listed
+
+
+def test_prepare_takes_the_size_from_the_front_end(tmp_path: Path) -> None:
+    data("add", write_folder(tmp_path / "pets", small_set((40, 30))), "--name", "pets")
+    large = next(name for name, front_end in FRONT_ENDS.items() if front_end.image_size > 64)
+    assert not datasets.is_prepared("pets", FRONT_ENDS[large].image_size)
+    assert data("prepare", "pets", "--front-end", large).exit_code == 0
+    assert datasets.is_prepared("pets", FRONT_ENDS[large].image_size)
+
+
+def test_a_misspelt_front_end_gets_the_nearest() -> None:
+    result = data("prepare", "synthetic", "--front-end", "litteral32")
+    assert isinstance(result.exception, UsageError)
+    assert "did you mean literal32?" in str(result.exception)
+
+
+def test_prepare_of_an_unknown_set_is_an_error() -> None:
+    assert isinstance(data("prepare", "nothing").exception, DatasetError)
+
+
+def test_remove_asks_and_needs_yes_without_a_terminal(pets: Path) -> None:
+    data("add", pets, "--name", "pets")
+    refused = data("remove", "pets")
+    assert isinstance(refused.exception, UsageError)
+    assert "--yes" in str(refused.exception)
+    assert datasets.is_prepared("pets", 32)
+    assert data("remove", "pets", "--yes").exit_code == 0
+    assert "pets" not in [info.name for info in datasets.catalog()]
+    assert (pets / "train/cat/0.png").is_file()
+
+
+def test_remove_of_what_is_not_here_deletes_nothing_and_asks_nothing() -> None:
+    refused = data("remove", "cifar10")
+    assert isinstance(refused.exception, UsageError)
+    assert str(refused.exception) == "cifar10 has no prepared images; there is nothing to remove."
+
+
+def test_the_list_fits_a_terminal_and_is_whole_in_a_pipe() -> None:
+    lines = on_a_terminal("data", "list")
+    assert lines[0].split() == ["name", "state", "train", "test", "classes", "on", "disk"]
+    assert max(map(len, lines)) <= 80
+    assert on_a_terminal("data", "list", columns=40)[0].split() == ["name", "state"]
+    assert data("list").stdout.splitlines()[0].endswith("sha256  source")
+
+
+@pytest.mark.parametrize("command", ["add", "list", "prepare", "remove"])
+def test_every_help_gives_an_example(command: str) -> None:
+    text = data(command, "--help").stdout
+    assert f"Example: alexnet-tui data {command}" in text
+
+
+def test_on_a_terminal_progress_is_a_bar_and_stdout_stays_clean(pets: Path) -> None:
+    code = "from alexnet_tui.cli.data import data_app; data_app()"
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "add", str(pets), "--name", "pets", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(follower)
+    stdout, _ = process.communicate(timeout=60)
+    talk = os.read(leader, 65_536).decode(errors="replace")
+    os.close(leader)
+    assert json.loads(stdout)["num_train"] == 6
+    assert "decoding" in talk
+    assert "10/10" in talk

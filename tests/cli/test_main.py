@@ -1,0 +1,283 @@
+"""The command line: what it prints, and the code it leaves with."""
+
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import fake_runs
+import msgspec
+import pytest
+import typer
+from cli_caller import Play, Run
+
+from alexnet_tui.cli import options as cli_options
+from alexnet_tui.config import hyperparameters as config
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import StoreError
+from alexnet_tui.launch import probe as describe
+from alexnet_tui.runs.store import Store
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_run_trains_and_prints_the_record(run: Run, play: Play, store: Store) -> None:
+    play("normal")
+    result = run("run", "tanh", "--data", "synthetic", "--epochs", "2", "--label", "first", "--learning-rate", "1e-3")
+    assert result.code == 0
+    run_id = store.resolve("last")
+    assert result.out == (store.path(run_id) / "events.jsonl").read_text()
+    record = store.record(run_id)
+    assert record.label == "first"
+    assert record.config == RunConfig(variant="tanh", activation="tanh", data="synthetic", epochs=2, learning_rate=1e-3)
+    assert "finished: test accuracy" in result.err
+
+
+def test_run_keeps_presets_that_no_option_overrides(run: Run, play: Play, store: Store) -> None:
+    play("normal")
+    run("run", "--front-end", "same32", "--groups", "1", "--data", "synthetic", "--epochs", "1", "--no-lrn")
+    chosen = store.record(store.resolve("last")).config
+    assert (chosen.front_end, chosen.groups, chosen.lrn) == ("same32", 1, False)
+    run("run", "--front-end", "same32", "--data", "synthetic", "--epochs", "1")
+    chosen = store.record(store.resolve("last")).config
+    assert (chosen.groups, chosen.lrn) == (2, True)
+
+
+def test_every_hyperparameter_is_an_option_with_default_and_range(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("TERMINAL_WIDTH", "300")
+    text = " ".join(run("run", "--help").out.split())
+    for name, spec in config.SPECS.items():
+        assert name == "variant" or f"{config.option_name(name)} " in text
+        assert spec.help in text
+        assert f"default {config.format_value(config.default_of(name))})" in text
+        assert f"{spec.group.capitalize()}:" in text
+    assert "Example: alexnet-tui run low-dropout" in text
+
+
+def test_options_are_a_frozen_public_surface(run: Run) -> None:
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", run("run", "--help").out))
+    own = {"--label", "--headless", "--json", "--dry-run", "--runs-dir", "--help", "--no-lrn"}
+    fields = {config.option_name(name) for name in config.SPECS if name != "variant"}
+    assert options == own | fields
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["run", "basline"], 2, "VARIANT: there is no 'basline'; did you mean baseline?"),
+        (["run", "--dropout", "1.5"], 2, "--dropout: must be 0 to 0.95, not 1.5."),
+        (["run", "--batch-size", "0"], 2, "--batch-size: must be 1 or more, not 0."),
+        (["run", "--learning-rate", "-1"], 2, "--learning-rate: must be above 0, not -1."),
+        (["run", "--epochs", "many"], 2, "--epochs: must be a number (1 or more), not 'many'."),
+        (["run", "--front-end", "same23"], 2, "--front-end: there is no 'same23'; did you mean same32?"),
+        (["run", "--device", "gpu"], 2, "--device: 'gpu' is not valid."),
+        (["run", "--data", "../../etc"], 2, "--data: '../../etc' is not valid."),
+        (["run", "--data", "nothing-here"], 3, "data set nothing-here: "),
+        (["run", "--variant", "tanh"], 2, "no option --variant; the variant stands by itself: alexnet-tui run tanh"),
+        (["run", "--epochs", "1", "--variant=tanh"], 2, "stands by itself: alexnet-tui run tanh"),
+        (["compare", "nope"], 3, "there is no study and no run 'nope'"),
+        (["report", "nope"], 3, "there is no study and no run 'nope'"),
+        (["export", "nope"], 3, "there is no study and no run 'nope'"),
+        (
+            ["report", "-o", "rep.xyz"],
+            2,
+            "names no format; use one of .txt, .md, .html, .htm, .tex, .json, or --format",
+        ),
+        (["study", "status"], 2, "there are no studies yet"),
+        (["run", "--label", "x", "--dta", "x"], 2, "No such option: --dta"),
+        (["rnu"], 2, "No such command 'rnu'. Did you mean"),
+        (["show"], 2, "Missing argument 'RUN'"),
+        (["show", "nope"], 3, "there is no run 'nope'; `alexnet-tui runs` lists them."),
+        (["show", "\x1b]0;x"], 3, r"x1b]0;x'; `alexnet-tui runs` lists them."),
+        (["resume", "../../tmp"], 3, "there is no run '../../tmp'"),
+        (["stop", ""], 3, "there is no run ''"),
+        ([], 2, "the console needs a terminal"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_leaves_nothing(
+    run: Run, store: Store, arguments: list[str], code: int, sentence: str
+) -> None:
+    result = run(*arguments)
+    assert (result.code, result.out) == (code, "")
+    assert result.err.startswith("alexnet-tui: ")
+    assert sentence in result.err
+    assert result.err.count("\n") == 1
+    assert not store.root.exists()
+
+
+def test_a_device_that_is_not_there_is_refused_before_there_is_a_run(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse = "import sys; sys.exit(sys.stderr.write('alexnet-tui: cuda:9 is not here; cpu is.\\n') and 2)"
+    command = (sys.executable, "-c", refuse)
+    monkeypatch.setattr(describe, "describe", functools.partial(describe.describe, command=command))
+    result = run("run", "--device", "cuda:9", "--data", "synthetic")
+    assert (result.code, result.err) == (2, "alexnet-tui: cuda:9 is not here; cpu is.\n")
+    assert not store.root.exists()
+
+
+def test_dry_run_shows_configuration_and_layers_and_writes_nothing(run: Run, store: Store) -> None:
+    plan = json.loads(run("run", "four-conv", "--front-end", "same32", "--dry-run", "--json").out)
+    assert plan["config"]["removed_conv_layer"] == "4"
+    assert plan["config"]["lrn"] is True
+    names = [layer["name"] for layer in plan["layers"]]
+    assert any(name.startswith("conv 5") for name in names)
+    assert not any(name.startswith("conv 4") for name in names)
+    assert plan["layers"][-1]["shape"] == [10]
+    assert plan["num_parameters"] == sum(layer["parameters"] for layer in plan["layers"])
+    table = run("run", "four-conv", "--dropout", "0.25", "--dry-run").out
+    assert re.search(r"--dropout +0\.25 +changed", table)
+    assert re.search(r"dense 8 +10 +40,970", table)
+    assert re.search(r"VARIANT +four-conv", table)
+    assert "--variant" not in table
+    assert not store.root.exists()
+
+
+def test_a_read_only_runs_folder_is_a_sentence(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    result = run("run", "--data", "synthetic", "--runs-dir", str(file / "runs"))
+    assert result.code == 3
+    assert "a run cannot be created here" in result.err
+
+
+def test_a_runs_folder_that_cannot_be_written_is_told_before_data_are_prepared(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "link/runs"):
+        result = run("run", "--data", "synthetic", "--runs-dir", str(tmp_path / name))
+        assert (result.code, result.err.count("a run cannot be created here")) == (3, 1)
+    assert "drawing" not in result.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_runs_dir_may_stand_before_the_command(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Store(tmp_path / "other")
+    record = fake_runs.write_run(other, RunConfig(epochs=1))
+    monkeypatch.setenv("ALEXNET_TUI_RUNS", "put back after the test")
+    assert json.loads(run("--runs-dir", str(other.root), "runs", "--json").out)[0]["id"] == record.id
+
+
+def test_doctor_reports_each_check_and_stays_out_of_the_way(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = json.dumps({"device": "cpu", "precision": "fp32", "step_milliseconds": 100.0, "new": 1})
+    command = (sys.executable, "-c", f"print('chatter'); print({answer!r})")
+    monkeypatch.setattr(describe, "probe", functools.partial(describe.probe, command=command))
+    store.create(RunConfig())
+    before = sorted(store.root.iterdir())
+    result = run("doctor", "--json")
+    checks = {row["check"]: row for row in json.loads(result.out)}
+    assert result.code == 0
+    assert {"python", "torch", "textual", "device", "runs folder", "data synthetic", "terminal"} <= set(checks)
+    assert checks["device"]["detail"].startswith("cpu, fp32: 100.0 ms a step of 128 images (1,280 images/s)")
+    assert checks["runs folder"]["detail"].startswith(f"{store.root}: 1 run, ")
+    assert sorted(store.root.iterdir()) == before
+    assert "100.0 ms a step" in run("doctor").out
+
+
+def test_doctor_says_what_is_wrong(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = (sys.executable, "-c", "import sys; sys.exit('No module named torch')")
+    monkeypatch.setattr(describe, "probe", functools.partial(describe.probe, command=command))
+    file = tmp_path / "file"
+    file.write_text("")
+    result = run("doctor", "--json", "--runs-dir", str(file))
+    checks = {row["check"]: row for row in json.loads(result.out)}
+    assert result.code == 1
+    assert checks["device"]["health"] == checks["runs folder"]["health"] == "problem"
+    assert "No module named torch" in checks["device"]["detail"]
+
+
+def test_a_fault_of_ours_is_a_sentence_and_a_crash_log(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def explode(_: Store) -> None:
+        raise ZeroDivisionError("\x1b[2Jboom")
+
+    monkeypatch.setattr(Store, "list", explode)
+    result = run("runs")
+    log = tmp_path / "state" / "alexnet-tui" / "crash.log"
+    assert result.code == 1
+    assert result.err == (
+        rf"alexnet-tui: something unexpected happened (ZeroDivisionError: \x1b[2Jboom). Details: {log}" + "\n"
+    )
+    assert "Traceback" in log.read_text()
+
+
+def test_ctrl_c_leaves_quietly_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: Store) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "list", interrupt)
+    result = run("runs")
+    assert (result.code, result.out, result.err) == (130, "", "")
+
+
+def test_a_reader_that_leaves_early_causes_no_noise(store: Store) -> None:
+    for seed in range(3):
+        fake_runs.write_run(store, RunConfig(epochs=200, seed=seed))
+    command = f"{sys.executable} -m alexnet_tui show last --json | head -c 10"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "ALEXNET_TUI_RUNS": str(store.root)},
+        capture_output=True,
+        check=True,
+    )
+    assert (len(done.stdout), done.stderr) == (10, b"")
+
+
+def test_completion_knows_runs_variants_and_data_sets(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = store.create(RunConfig())
+    monkeypatch.setenv("ALEXNET_TUI_RUNS", str(store.root))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "_ALEXNET_TUI_COMPLETE": "complete_bash",
+        "COMP_CWORD": "2",
+    }
+
+    def complete(words: str, position: int) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "alexnet_tui"],
+            env={**environment, "COMP_WORDS": words, "COMP_CWORD": str(position)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.split()
+
+    assert complete("alexnet-tui show base", 2) == [record.id]
+    assert complete("alexnet-tui show la", 2) == ["last"]
+    assert complete("alexnet-tui run four", 2) == ["four-conv"]
+    assert complete("alexnet-tui run --front-end same", 3) == ["same32"]
+    assert complete("alexnet-tui run --data synth", 3) == ["synthetic"]
+
+
+def test_completion_of_an_unreadable_folder_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(StoreError):
+        Store(file).ids()
+    context = typer.Context.__new__(typer.Context)
+    context.params = {"runs_dir": file}
+    assert cli_options.complete_run(context, "") == []
+
+
+def test_the_record_of_a_run_hides_secrets_in_the_command(
+    run: Run, play: Play, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play("normal")
+    monkeypatch.setenv("WANDB_API_KEY", "canary-1")
+    monkeypatch.setattr(sys, "argv", ["/bin/alexnet-tui", "run", "--token", "canary-2", "http://u:canary-3@h/"])
+    run("run", "--data", "synthetic", "--epochs", "1")
+    record = store.record(store.resolve("last"))
+    assert record.argv[:3] == ["alexnet-tui", "run", "--token"]
+    content = b"".join(path.read_bytes() for path in store.path(record.id).rglob("*") if path.is_file())
+    assert b"canary" not in content
+    assert b"canary" not in msgspec.json.encode(record)

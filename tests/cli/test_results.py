@@ -1,0 +1,199 @@
+"""The commands `report`, `compare` and `export`, as a person calls them."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from fake_runs import write_run
+from typer.testing import CliRunner, Result
+
+from alexnet_tui.cli import results as cli_results
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
+from alexnet_tui.runs.store import Notes, Store
+
+VALUES = {"baseline": (0.60, 0.30), "low-dropout": (0.57, 0.40), "tanh": (0.58, 0.25), "four-conv": (0.55, 0.30)}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of five seeds of the four variants, 20 epochs, written once."""
+    store = Store(tmp_path_factory.mktemp("template") / "runs")
+    for variant, (final, gap) in VALUES.items():
+        for seed in range(5):
+            config = RunConfig.from_text({"variant": variant, "seed": str(seed), "epochs": "20"})
+            write_run(store, config, study="mine", final=final + seed / 1000, gap=gap + seed / 1000)
+    return store.root
+
+
+@pytest.fixture
+def full(template: Path, store: Store) -> Store:
+    """A copy of that study to work on."""
+    shutil.copytree(template, store.root)
+    return store
+
+
+def call(store: Store, *arguments: str) -> Result:
+    app = typer.Typer()
+    cli_results.register(app)
+    result = CliRunner().invoke(
+        app, [*arguments, "--runs-dir", str(store.root)], env={"COLUMNS": "80"}, catch_exceptions=True
+    )
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_report_prints_the_table_and_three_verdicts_in_eighty_columns(full: Store) -> None:
+    result = call(full, "report", "mine")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(line == line.rstrip() for line in lines)
+    assert any(line.startswith("baseline    report") and "59.33" in line for line in lines)
+    assert sum(line.startswith("Claim ") for line in lines) == 3
+    assert "✓ SUPPORTED" in lines
+    assert "selected on test" in result.stdout
+    assert "20 started, 20 finished" in result.stdout
+
+
+def test_report_json_has_three_claims(full: Store) -> None:
+    data = json.loads(call(full, "report", "--format", "json").stdout)
+    assert [claim["number"] for claim in data["claims"]] == [1, 2, 3]
+    assert data["claims"][0]["verdict"] == "supported"
+    assert data["claims"][2]["evidence"]["estimate"] == pytest.approx(5.0, abs=0.5)
+
+
+def test_report_writes_the_format_of_the_file_s_ending(full: Store, tmp_path: Path) -> None:
+    starts = {
+        "r.html": "<!doctype html>",
+        "r.md": "# Reproducib",
+        "r.tex": "% Needs in the preamble:",
+        "r.json": "{",
+        "r.txt": "Report on",
+    }
+    for name, begin in starts.items():
+        result = call(full, "report", "--output", str(tmp_path / name))
+        assert (tmp_path / name).read_text(encoding="utf-8").startswith(begin)
+        assert result.stdout == ""
+    with pytest.raises(UsageError, match=r"\.html.*--format"):
+        call(full, "report", "--output", str(tmp_path / "r.xyz"))
+    call(full, "report", "--output", str(tmp_path / "r.xyz"), "--format", "json")
+    assert (tmp_path / "r.xyz").read_text(encoding="utf-8").startswith("{")
+    with pytest.raises(StoreError, match="cannot be written"):
+        call(full, "report", "--output", str(tmp_path / "no" / "such" / "folder.md"))
+
+
+def test_compared_columns_stand_below_each_other_and_minus_is_a_hyphen(full: Store) -> None:
+    lines = call(full, "compare", "mine").stdout.splitlines()
+    heads = [line for line in lines if line.startswith(("Differs in", "Results"))]
+    ends = [[match.end() for match in re.finditer(r"\S+", line)][-2:] for line in heads]
+    assert len(heads) >= 2
+    assert ends[0] == ends[1]
+    assert any(re.search(r" -\d", line) for line in lines)
+    assert "\u2212" not in "".join(lines)
+
+
+def test_explain_traces_verdicts_to_runs(full: Store) -> None:
+    text = call(full, "report", "--explain").stdout
+    for run_id in full.ids():
+        assert f"{run_id} (seed " in text
+    assert "252 splits" in text
+
+
+def test_report_of_nothing_says_how_to_get_runs_and_of_no_such_study_is_an_error(store: Store) -> None:
+    for options in ((), ("--explain",)):
+        result = call(store, "report", *options)
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (0, "", 1)
+        assert f"`alexnet-tui study reproduce --runs-dir {store.root}`" in result.stderr
+    with pytest.raises(RunNotFoundError, match="no study and no run 'nowhere'"):
+        call(store, "report", "nowhere")
+
+
+def test_three_seeds_are_inconclusive_in_words(full: Store) -> None:
+    names = [name for name in full.ids() if "-s3-" not in name and "-s4-" not in name]
+    text = call(full, "report", *names).stdout
+    assert text.count("? INCONCLUSIVE") == 3
+    assert "has 3 finished runs; a verdict needs 5." in text
+
+
+def test_what_a_run_says_of_itself_cannot_command_the_terminal(store: Store) -> None:
+    evil = "\x1b]52;c;ZXZpbA==\x07[bold]GPU[/bold]\u202e"
+    for seed, device in enumerate(("cpu", evil)):
+        config = RunConfig(epochs=6, seed=seed)
+        write_run(store, config, label=evil, change_started={"device_class": device, "fingerprint": evil})
+    outputs = [call(store, "report", *options) for options in ((), ("--explain",), ("--format", "markdown"))]
+    outputs += [call(store, "report", "--format", form) for form in ("html", "latex", "json")]
+    outputs += [call(store, "compare", *store.ids(), *options) for options in ((), ("--no-group",), ("--json",))]
+    outputs += [call(store, "export", "--format", form) for form in ("csv", "json", "latex")]
+    for output in outputs:
+        assert not set("\x1b\x07\u202e") & set(output.stdout)
+    assert "[bold]GPU[/bold]" in outputs[0].stdout  # Shown as it is, not obeyed as markup.
+
+
+def test_compare_shows_groups_differences_and_only_what_differs(full: Store) -> None:
+    text = call(full, "compare", "mine").stdout
+    assert "activation" in text
+    assert "learning rate" not in text
+    assert "(pinned)" not in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+    data = json.loads(call(full, "compare", "mine", "--json").stdout)
+    assert [group["seeds"] for group in data["groups"]] == [[0, 1, 2, 3, 4]] * 4
+
+
+def test_an_experiment_s_name_stands_for_all_its_runs(full: Store) -> None:
+    groups = json.loads(call(full, "compare", "baseline", "tanh", "--json").stdout)["groups"]
+    assert [(group["settings"]["variant"], group["seeds"]) for group in groups] == [
+        ("baseline", [0, 1, 2, 3, 4]),
+        ("tanh", [0, 1, 2, 3, 4]),
+    ]
+
+
+def test_compare_measures_against_the_pinned_run(full: Store) -> None:
+    tanh = next(name for name in full.ids() if name.startswith("tanh-s0"))
+    base = next(name for name in full.ids() if name.startswith("baseline-s0"))
+    full.save_notes(tanh, Notes(pinned=True, label="the \x1b]0;evil\x07 pin"))
+    data = json.loads(call(full, "compare", base, tanh, "--json", "--no-group").stdout)
+    assert [group["is_pinned"] for group in data["groups"]] == [False, True]
+    assert data["groups"][0]["differences"]["final_test"] == pytest.approx(0.02, abs=0.005)
+    text = call(full, "compare", base, tanh).stdout
+    assert text.count("(pinned)") == 2  # Above the settings and above the results.
+    assert "\x1b" not in text
+    assert "\x07" not in text
+
+
+def test_compare_of_one_run_says_what_it_needs(full: Store) -> None:
+    with pytest.raises(UsageError, match="needs two or more runs, or a study"):
+        call(full, "compare", "last", full.resolve("last"))
+
+
+@pytest.mark.parametrize(
+    ("form", "begin"), [("csv", "run_id,label,"), ("json", "{"), ("latex", "% Needs in the preamble:")]
+)
+def test_export_writes_to_stdout_or_a_file(full: Store, tmp_path: Path, form: str, begin: str) -> None:
+    text = call(full, "export", "mine", "--format", form).stdout
+    assert text.startswith(begin)
+    call(full, "export", "mine", "--format", form, "--output", str(tmp_path / "out"))
+    assert (tmp_path / "out").read_text(encoding="utf-8") == text
+
+
+def test_export_to_tensorboard_makes_a_folder_a_run(full: Store, tmp_path: Path) -> None:
+    call(full, "export", "mine", "--format", "tensorboard", "--output", str(tmp_path / "logs"))
+    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == sorted(full.ids())
+    with pytest.raises(UsageError, match="--output"):
+        call(full, "export", "--format", "tensorboard")
+
+
+def test_nothing_heavy_is_loaded_to_offer_the_commands() -> None:
+    code = (
+        "import sys, alexnet_tui.cli.results as m;"
+        "print([n for n in ('rich.table', 'torch', 'textual', 'numpy', 'alexnet_tui.report.build')"
+        " if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,295 @@
+"""The commands on runs that exist: runs, show, resume, stop, attach, delete."""
+
+import json
+import os
+import pty
+import re
+import select
+import sys
+import time
+from pathlib import Path
+
+import fake_runs
+import pytest
+from cli_caller import Play, Run, on_a_terminal
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.files import take_lock
+from alexnet_tui.launch import local
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs import history
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import Notes, Store
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_runs_lists_every_run_with_its_figures(run: Run, store: Store) -> None:
+    done = fake_runs.write_run(store, RunConfig(epochs=10, seed=3), label="mine", final=0.6, gap=0.3)
+    queued = store.create(RunConfig(variant="tanh", activation="tanh", epochs=4))
+    rows = {row["id"]: row for row in json.loads(run("runs", "--json").out)}
+    assert set(rows) == {done.id, queued.id}
+    row = rows[done.id]
+    loaded = history.load(store, done.id)[0]
+    assert (row["label"], row["variant"], row["seed"], row["state"]) == ("mine", "baseline", 3, "finished")
+    assert row["best_test_accuracy"] == loaded.best_test_accuracy
+    assert row["t25_epochs"] == loaded.crossing().epochs
+    assert (row["progress"], row["epoch"], row["elapsed_seconds"]) == (1.0, 10, 25.0)
+    assert rows[queued.id]["state"] == "queued"
+    assert rows[queued.id]["best_test_accuracy"] is None
+    table = run("runs").out
+    assert table.startswith("run ")
+    assert all(line == line.rstrip() for line in table.splitlines())
+    assert "──" not in table
+    line = next(line for line in table.splitlines() if done.id in line)
+    assert re.search(r"mine +baseline +literal32 +cifar10 +3 +finished +100% +59\.\d\d% ", line)
+    assert line.rstrip().endswith("█")
+
+
+def test_a_damaged_run_is_named_and_the_others_are_listed(run: Run, store: Store) -> None:
+    good = fake_runs.write_run(store, RunConfig(epochs=1))
+    bad = store.create(RunConfig(epochs=2))
+    (store.path(bad.id) / "run.json").write_text("{")
+    result = run("runs", "--json")
+    assert [row["id"] for row in json.loads(result.out)] == [good.id]
+    assert f"not listed: {store.root / bad.id}" in result.err
+    assert result.code == 0
+
+
+def test_the_table_is_cut_to_the_newest_and_says_so(run: Run, store: Store) -> None:
+    for seed in range(52):
+        store.create(RunConfig(seed=seed))
+    result = run("runs")
+    assert result.out.count("queued") == 50
+    assert result.err == "2 older runs; --all shows the rest.\n"
+    assert run("runs", "--all").out.count("queued") == 52
+
+
+def test_an_empty_folder_says_how_to_begin(run: Run) -> None:
+    result = run("runs", "--json")
+    assert (result.code, json.loads(result.out)) == (0, [])
+    assert "start one: alexnet-tui run" in result.err
+
+
+def test_show_tells_all_of_one_run(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(
+        store, RunConfig(epochs=10, dropout=0.25), label="mine", end=ev.Failed(reason="oom", message="too big")
+    )
+    text = run("show", record.id[:-1]).out
+    assert re.search(r"state +failed \(oom\): too big", text)
+    assert "dropout 0.25 (default 0.5)" in text
+    assert f"alexnet-tui resume {record.id}" in text
+    assert "24,000,000 parameters" in text
+    shown = json.loads(run("show", "last", "--json").out)
+    assert shown["final"] == {"kind": "failed", "reason": "oom", "message": "too big"}
+    assert len(shown["epochs_table"]) == 10
+    assert shown["config"]["dropout"] == 0.25
+
+
+def test_numbers_that_are_none_are_null_in_json(run: Run, store: Store) -> None:
+    def poison(epoch: ev.Epoch) -> None:
+        epoch.train_loss, epoch.test_loss, epoch.test_accuracy = "nan", "inf", "nan"
+
+    record = fake_runs.write_run(store, RunConfig(epochs=1), change_epoch=poison)
+    shown = json.loads(run("show", record.id, "--json").out, parse_constant=lambda word: pytest.fail(word))
+    assert shown["epochs_table"][0]["test_loss"] is None
+    assert shown["last_test_accuracy"] is None
+
+
+def test_nothing_a_run_says_acts_on_the_terminal(run: Run, store: Store) -> None:
+    evil = "\x1b]52;c;YQ==\x07\x9b2J\u202e[red]x[/]"
+    record = fake_runs.write_run(
+        store,
+        RunConfig(epochs=1),
+        label=evil,
+        end=ev.Failed(reason=evil, message=evil),
+        change_started={"device": evil, "versions": {evil: evil}},
+    )
+    store.save_notes(record.id, Notes(note=evil))
+    (store.path(record.id) / "trainer.log").write_text(evil)
+    for arguments in (["show", record.id], ["runs"], ["show", record.id, "--json"], ["runs", "--json"]):
+        result = run(*arguments)
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", result.out + result.err)
+    assert r"\x1b]52;c;YQ==\x07\x9b2J\u202e[red]x[/]" in run("show", record.id).out
+
+
+def test_resume_goes_on_and_prints_only_what_is_new(run: Run, play: Play, store: Store) -> None:
+    stopped = ev.Stopped(epoch=1, step=10, reason="SIGTERM")
+    record = fake_runs.write_run(store, RunConfig(epochs=2, data="synthetic"), epochs_done=1, end=stopped)
+    before = (store.path(record.id) / "events.jsonl").read_text()
+    play("normal")
+    result = run("resume", record.id)
+    assert result.code == 0
+    assert before + result.out == (store.path(record.id) / "events.jsonl").read_text()
+    assert history.load(store, record.id)[0].attempts == 2
+    again = run("resume", record.id)
+    assert (again.code, "has finished" in again.err) == (2, True)
+
+
+def test_a_run_at_work_is_neither_resumed_nor_deleted(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=2), epochs_done=1)
+    lock = take_lock(store.path(record.id))
+    try:
+        assert run("resume", record.id).code == 75
+        assert run("delete", record.id, "--yes").code == 75
+    finally:
+        os.close(lock)
+    assert store.path(record.id).exists()
+
+
+def test_stop_waits_for_the_checkpoint(run: Run, play: Play, store: Store) -> None:
+    play("slow")
+    run_id = store.create(RunConfig(epochs=100)).id
+    local.start(store, run_id)
+    deadline = time.monotonic() + 20
+    while not len(history.load(store, run_id)[0].steps):
+        assert time.monotonic() < deadline
+    result = run("stop", run_id)
+    assert result.code == 0
+    assert history.load(store, run_id)[1] is State.STOPPED
+    assert f"`alexnet-tui resume {run_id}` goes on" in result.err
+    idle = run("stop", run_id)
+    assert (idle.code, "is not being trained" in idle.err) == (2, True)
+
+
+def test_a_stopped_run_has_the_same_progress_everywhere(run: Run, store: Store) -> None:
+    config = RunConfig(epochs=4)
+    stopped = fake_runs.write_run(store, config, epochs_done=1, end=ev.Stopped(epoch=1, step=17, reason="SIGTERM"))
+    lost = store.create(RunConfig(epochs=4, seed=1))
+    with fake_runs.open_writer(store.path(lost.id)) as writer:
+        writer.write(fake_runs.started(config))
+        writer.write(
+            ev.Step(epoch=2, step=17, train_loss=1, train_accuracy=0.5, learning_rate=0.1, images_per_second=9)
+        )
+    for run_id in (stopped.id, lost.id):
+        line = next(line for line in run("runs").out.splitlines() if run_id in line)
+        assert " 42% " in line
+        assert "(42%)" in run("show", run_id).out
+        assert history.load(store, run_id)[0].progress == 17 / 40
+
+
+def test_stop_of_a_finished_run_says_only_that_it_is_not_trained(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=1))
+    result = run("stop", record.id)
+    assert (result.code, result.err) == (
+        2,
+        f"alexnet-tui: run {record.id} is not being trained; there is nothing to stop.\n",
+    )
+
+
+def test_show_says_what_its_numbers_are(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=1))
+    text = run("show", record.id).out
+    assert "(running mean, as trained)" in text
+    assert "; 640 images/s" in text
+
+
+def test_show_fits_eighty_columns_without_breaking_a_fact_in_two(store: Store) -> None:
+    versions = {
+        "python": "3.11.7",
+        "torch": "2.15.0+cu132",
+        "torchvision": "0.29.2",
+        "numpy": "2.4.6",
+        "pillow": "13.0.0",
+        "cuda": "13.2",
+        "alexnet_tui": "0.1.0",
+    }
+    change: dict[str, object] = {"device": "cuda:0", "device_class": "NVIDIA H100 80GB HBM3", "versions": versions}
+    record = fake_runs.write_run(store, RunConfig(epochs=100, threads=1), change_started=change)
+    lines = on_a_terminal("show", record.id, "--runs-dir", str(store.root))
+    facts = lines[: lines.index("")]
+    assert max(map(len, facts[:-2])) <= 80  # The last is the folder, which may be as long as it likes.
+    text = "\n".join(line[14:].strip() for line in facts)
+    for whole in ("cuda:0 (NVIDIA H100 80GB HBM3), fp32, 2 threads", *(" ".join(pair) for pair in versions.items())):
+        assert whole in text
+    assert re.search(r"^best [\d.]+% \(epoch \d+\), last [\d.]+%, mean of last five [\d.]+%$", text, re.MULTILINE)
+    assert "  threads 1 (default all cores)" in lines
+
+
+def test_a_mark_that_was_not_reached_is_said_in_words(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=2), gap=-0.1, final=0.3)
+    text = run("show", record.id).out
+    assert re.search(r"T25 +not reached; by running accuracy not reached\n", text)
+    assert re.search(r"gap +-9\.\d\d points", text)  # A hyphen: what every terminal has.
+    assert "\u2212" not in text + run("runs").out
+
+
+def test_attach_prints_a_finished_run_and_leaves_with_its_code(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=1), end=ev.Failed(reason="diverged", message="nan"))
+    result = run("attach", "last")
+    assert result.code == 1
+    assert result.out == (store.path(record.id) / "events.jsonl").read_text()
+
+
+def test_attach_to_a_run_that_has_not_begun_says_how_to_start_it(run: Run, store: Store) -> None:
+    run_id = store.create(RunConfig()).id
+    result = run("attach", run_id)
+    assert (result.code, result.out) == (2, "")
+    assert f"start it: alexnet-tui resume {run_id}" in result.err
+
+
+def test_delete_without_a_terminal_needs_yes_and_names_what_is_lost(run: Run, store: Store) -> None:
+    end = ev.Checkpoint(epoch=3, step=30, name="e0003", size_bytes=1, seconds=1)
+    record = fake_runs.write_run(store, RunConfig(epochs=9), epochs_done=3, label="mine", end=end)
+    folder = store.path(record.id) / "checkpoints" / "e0003"
+    folder.mkdir(parents=True)
+    (folder / "weights").write_bytes(bytes(3 << 20))
+    refused = run("delete", record.id)
+    assert refused.code == 2
+    assert re.search(r'"mine" \(lost\): 3 epochs, 1 checkpoint, 3\.0 MiB on disk', refused.err)
+    assert store.path(record.id) == store.root / record.id
+    assert run("delete", record.id, "--yes").code == 0
+    assert not (store.root / record.id).exists()
+
+
+def test_delete_never_follows_a_link(run: Run, store: Store, tmp_path: Path) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=1))
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").write_text("precious")
+    (store.path(record.id) / "checkpoints").symlink_to(precious)
+    (store.root / "linked").symlink_to(store.root / record.id)
+    assert run("delete", "linked", "--yes").code == 3
+    assert run("delete", record.id, "--yes").code == 0
+    assert (precious / "file").read_text() == "precious"
+
+
+def on_terminal(store: Store, arguments: list[str], keys: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
+    """Run the program on a pseudo-terminal; press each key once its prompt has appeared."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.environ.update(PYTHONPATH=str(ROOT), ALEXNET_TUI_RUNS=str(store.root), TERM="xterm")
+        os.execv(sys.executable, [sys.executable, "-m", "alexnet_tui", *arguments])
+    content, deadline, waiting = b"", time.monotonic() + 20, list(keys)
+    while time.monotonic() < deadline:
+        if select.select([master], [], [], 0.1)[0]:
+            try:
+                content += os.read(master, 65536)
+            except OSError:
+                break
+        if waiting and waiting[0][0] in content:
+            os.write(master, waiting.pop(0)[1])
+    _, status = os.waitpid(pid, 0)
+    os.close(master)
+    return os.waitstatus_to_exitcode(status), content
+
+
+def test_delete_asks_on_a_terminal(store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=2))
+    code, screen = on_terminal(store, ["delete", "last"], [(b"[y/N]", b"n\n")])
+    assert code == 0
+    assert b"2 epochs, 0 checkpoints" in screen
+    assert store.path(record.id).exists()
+    code, screen = on_terminal(store, ["delete", "last"], [(b"[y/N]", b"y\n")])
+    assert code == 0
+    assert not (store.root / record.id).exists()
+
+
+def test_show_names_the_checkpoints_that_are_left(run: Run, store: Store) -> None:
+    saved = ev.Checkpoint(epoch=1, step=10, name="e0001", size_bytes=1, seconds=0.1)
+    record = fake_runs.write_run(store, RunConfig(epochs=2), end=saved)
+    (store.path(record.id) / "checkpoints" / "e0002").mkdir(parents=True)
+    assert json.loads(run("show", record.id, "--json").out)["checkpoints"] == ["e0002"]
+    shown = run("show", record.id).out
+    assert "e0002" in shown
+    assert "e0001" not in shown

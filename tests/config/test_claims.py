@@ -1,0 +1,72 @@
+"""Claims as data: the sets of the package, and files that are refused with a sentence for each fault."""
+
+from pathlib import Path
+
+import pytest
+
+from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.errors import ClaimError
+
+CLAIM = """
+[[claim]]
+name = "decay"
+statement = "Weight decay lowers the training error."
+metric = "final_test"
+group = { weight_decay = 0.0005 }
+reference = { weight_decay = "0" }
+direction = "higher"
+unit = "points"
+smallest_effect = 0.5
+"""
+
+
+def read(folder: Path, text: str) -> list[registered_claims.Claim]:
+    path = folder / "claims.toml"
+    path.write_text(text)
+    return registered_claims.read_file(path)
+
+
+def test_the_study_makes_three_claims() -> None:
+    claims = registered_claims.load("study")
+    assert [(one.metric, one.direction, one.unit, one.smallest_effect) for one in claims] == [
+        ("gap", "lower", "points", 1.0),
+        ("t25", "lower", "ratio", 1.1),
+        ("final_test", "lower", "points", 0.5),
+    ]
+    assert claims[2].groups == ({"removed_conv_layer": "4"}, {"removed_conv_layer": "none"})
+
+
+def test_settings_become_values_of_their_hyperparameters(tmp_path: Path) -> None:
+    (claim,) = read(tmp_path, CLAIM)
+    assert claim.groups == ({"weight_decay": 0.0005}, {"weight_decay": 0.0})
+    assert claim.source == "own claim"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('name = "decay"', "", "name"),
+        ("weight_decay = 0.0005", "weight_dekay = 0.0005", "did you mean weight_decay"),
+        ("weight_decay = 0.0005", "weight_decay = 2", "must be 0 to 1"),
+        ("weight_decay = 0.0005", "dropout = 0.1", "the same hyperparameters"),
+        ("weight_decay = 0.0005", "weight_decay = 0.0", "the same runs"),
+        ('direction = "higher"', 'direction = "better"', "better"),
+        ("smallest_effect = 0.5", "smallest_effect = 0", "above 0"),
+        ("smallest_effect = 0.5", "smallest_effect = nan", "above 0"),
+        ('unit = "points"', 'unit = "ratio"', "above 1"),
+        ("smallest_effect = 0.5", "smallest_effect = 0.5\nfoo = 1", "foo"),
+        ("[[claim]]", "[[claim", "no TOML"),
+        (CLAIM, "", "claim"),
+        (CLAIM, CLAIM + CLAIM, "several claims"),
+    ],
+)
+def test_a_bad_file_is_refused_in_words(tmp_path: Path, old: str, new: str, words: str) -> None:
+    with pytest.raises(ClaimError, match=words):
+        read(tmp_path, CLAIM.replace(old, new))
+
+
+def test_a_file_that_is_not_there_and_a_set_that_is_unknown(tmp_path: Path) -> None:
+    with pytest.raises(ClaimError, match="cannot be read"):
+        registered_claims.read_file(tmp_path / "none.toml")
+    with pytest.raises(ClaimError, match="did you mean study"):
+        registered_claims.load("studi")

@@ -1,0 +1,521 @@
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import zlib
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from image_sets import picture, small_set, write_folder, write_tar
+from PIL import Image
+
+from alexnet_tui.datasets import archive as image_sources
+from alexnet_tui.datasets import cache as pixel_cache
+from alexnet_tui.datasets import images, synthetic
+from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.errors import DatasetError, ExitCode
+
+REAL = Path(os.environ.get("ALEXNET_TUI_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+def pixels_of(content: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+
+
+def refusal(path: Path, name: str = "pets", skip_unreadable: bool = False) -> str:
+    """The sentence with which adding a source is refused; nothing may be left that looks like a data set."""
+    with pytest.raises(DatasetError) as caught:
+        datasets.add(path, name, skip_unreadable=skip_unreadable)
+    assert caught.value.exit_code == ExitCode.STORE_OR_DATA
+    assert name not in [info.name for info in datasets.catalog()]
+    leftovers = [item for item in datasets.data_root().rglob("*") if item.is_file() and item.suffix != ".lock"]
+    assert leftovers == []
+    return str(caught.value)
+
+
+# Sources and what is read from them
+
+
+def test_a_folder_gives_its_pixels_and_labels_in_the_order_of_names(tmp_path: Path) -> None:
+    files = small_set()
+    info = datasets.add(write_folder(tmp_path / "pets", files), "pets")
+    assert (info.kind, info.state) == ("folder", "ready")
+    assert (info.num_train, info.num_test, info.num_classes) == (6, 4, 2)
+
+    opened = datasets.load("pets", 32)
+    assert opened.class_names == ("cat", "dog")
+    assert opened.image_size == 8
+    assert opened.sha256 == info.sha256
+    for split, share in (("train", opened.train), ("test", opened.test)):
+        names = sorted(name for name in files if name.startswith(split))
+        assert share.images.dtype == np.uint8
+        assert share.labels.dtype == np.int64
+        assert np.array_equal(share.images, np.stack([pixels_of(files[name]) for name in names]))
+        assert share.labels.tolist() == [int("dog" in name) for name in names]
+    assert not opened.train.images.flags.writeable
+    fractions = np.asarray(opened.train.images, dtype=np.float64) / 255
+    assert opened.mean == pytest.approx(fractions.mean(axis=(0, 2, 3)))
+    assert opened.std == pytest.approx(fractions.std(axis=(0, 2, 3)))
+
+
+def test_content_hash_ignores_order_time_compression_and_top_folder(tmp_path: Path) -> None:
+    files = small_set()
+    backwards = dict(reversed(files.items()))
+    below = {f"./top/{name}": content for name, content in files.items()}
+    sources = [
+        write_folder(tmp_path / "folder", files),
+        write_tar(tmp_path / "a.tar", files),
+        write_tar(tmp_path / "b.tar.gz", backwards, mtime=10**9),
+        write_tar(tmp_path / "c.tar.xz", below),
+        write_tar(tmp_path / "d.tar.bz2", files),
+    ]
+    found = {datasets.add(path, f"set{number}").sha256 for number, path in enumerate(sources)}
+    assert len(found) == 1
+    changed = {**files, "train/cat/0.png": picture(99)}
+    assert datasets.add(write_tar(tmp_path / "e.tar", changed), "other").sha256 not in found
+    renamed = {("train/cat/9.png" if name == "train/cat/0.png" else name): data for name, data in files.items()}
+    assert datasets.add(write_tar(tmp_path / "f.tar", renamed), "third").sha256 not in found
+
+
+def test_val_serves_as_test_and_yields_to_it(tmp_path: Path) -> None:
+    files = {name.replace("test/", "val/"): content for name, content in small_set().items()}
+    assert datasets.add(write_folder(tmp_path / "a", files), "a").num_test == 4
+    both = {**files, **small_set(num_test=1)}
+    info = datasets.add(write_folder(tmp_path / "b", both), "b")
+    assert (info.num_test, info.num_ignored) == (2, 4)
+
+
+@pytest.mark.parametrize(("input_size", "stored"), [(32, 32), (227, 256)])
+def test_other_shapes_are_scaled_by_the_shorter_side_and_cut_in_the_middle(
+    tmp_path: Path, input_size: int, stored: int
+) -> None:
+    # Red, green, blue from left to right: the central square of a 3:1 image is the green one.
+    wide = Image.new("RGB", (300, 100), (255, 0, 0))
+    wide.paste((0, 255, 0), (100, 0, 200, 100))
+    wide.paste((0, 0, 255), (200, 0, 300, 100))
+    buffer = io.BytesIO()
+    wide.save(buffer, "PNG")
+    files = {**small_set((40, 30)), "train/cat/0.png": buffer.getvalue()}
+    datasets.add(write_folder(tmp_path / "pets", files), "pets", input_size=input_size)
+    opened = datasets.load("pets", input_size)
+    assert opened.image_size == stored
+    middle = opened.train.images[0]
+    assert middle.shape == (3, stored, stored)
+    # The filter blends the outermost pixels with what was cut off.
+    inner = middle[:, 4:-4, 4:-4]
+    assert (inner[1] == 255).all()
+    assert (inner[[0, 2]] == 0).all()
+
+
+def test_each_input_size_of_mixed_images_gets_its_own_cache(tmp_path: Path) -> None:
+    datasets.add(write_folder(tmp_path / "pets", small_set((40, 30))), "pets")
+    assert datasets.is_prepared("pets", 32)
+    assert not datasets.is_prepared("pets", 227)
+    assert datasets.load("pets", 227).image_size == 256
+    assert datasets.is_prepared("pets", 227)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK", "I;16"])
+def test_every_colour_mode_becomes_rgb(mode: str) -> None:
+    buffer = io.BytesIO()
+    if mode == "I;16":
+        Image.fromarray(np.full((8, 8), 200 * 257, dtype=np.uint16)).save(buffer, "PNG")
+    else:
+        Image.new("RGB", (8, 8), (200, 200, 200)).convert(mode).save(buffer, "JPEG" if mode == "CMYK" else "PNG")
+    got = images.decode_image(buffer.getvalue(), 8)
+    assert got.shape == (3, 8, 8)
+    assert got.dtype == np.uint8
+    assert (abs(got.astype(int) - (255 if mode == "1" else 200)).max() < 10) or mode in {"1", "P"}
+    assert abs(got.mean() - 200) < 60
+
+
+def test_greyscale_sixteen_bit_keeps_its_brightness() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((8, 8), 51_200, dtype=np.uint16)).save(buffer, "PNG")
+    assert (images.decode_image(buffer.getvalue(), 8) == 200).all()
+
+
+# Hostile and broken sources
+
+
+def test_links_devices_and_names_that_leave_the_folder_are_counted_and_not_read(tmp_path: Path) -> None:
+    link, hard, device = (tarfile.TarInfo(f"train/cat/{number}.png") for number in (90, 91, 92))
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    hard.type, hard.linkname = tarfile.LNKTYPE, "train/cat/90.png"
+    device.type = tarfile.CHRTYPE
+    bad = {"../train/cat/7.png": picture(7), "/train/cat/8.png": picture(8), "train/../train/cat/9.png": picture(9)}
+    path = write_tar(tmp_path / "pets.tar", {**bad, **small_set(), "README": b"x"}, (link, hard, device))
+    info = datasets.add(path, "pets")
+    assert (info.num_train, info.num_ignored) == (6, 7)
+
+
+def test_links_inside_a_folder_are_not_followed(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets", small_set())
+    (folder / "train/cat/link.png").symlink_to(folder / "test/cat/0.png")
+    (folder / "train/bird").symlink_to(folder / "train/cat")
+    os.mkfifo(folder / "train/cat/pipe.png")
+    info = datasets.add(folder, "pets")
+    assert (info.num_train, info.num_classes, info.num_ignored) == (6, 2, 3)
+
+
+def test_a_bomb_is_cut_off_while_it_inflates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_sources, "_BUDGET_BYTES", 1 << 20)
+    path = tmp_path / "bomb.tar.gz"
+    member = tarfile.TarInfo("train/cat/0.png")
+    member.size = 64 << 20
+    with gzip.open(path, "wb") as file:
+        file.write(member.tobuf())
+        for _ in range(64):
+            file.write(bytes(1 << 20))
+    assert "inflates to more than" in refusal(path)
+
+
+def test_an_image_of_too_many_pixels_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_MAX_PIXELS", 100)
+    files = {**small_set(), "train/cat/9.png": picture(9, (11, 10))}
+    assert "11x10 pixels are more than 100" in refusal(write_folder(tmp_path / "pets", files))
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.xz", ".tar.bz2"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_truncated_archive_is_refused(tmp_path: Path, suffix: str, share: float) -> None:
+    path = write_tar(tmp_path / f"pets{suffix}", small_set(num_train=20, num_test=20))
+    content = path.read_bytes()
+    # A plain archive ends in zeros that nobody misses; cut inside the last member's header instead.
+    path.write_bytes(content[: int(len(content.rstrip(b"\0")) * share)])
+    assert "is not a whole tar archive" in refusal(path)
+
+
+def test_an_archive_cut_between_two_members_is_refused(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "pets.tar", small_set())
+    with tarfile.open(path) as archive:
+        cut = archive.getmembers()[-1].offset
+    path.write_bytes(path.read_bytes()[:cut])
+    assert "is not a whole tar archive" in refusal(path)
+
+
+def test_a_damaged_header_does_not_pass_for_the_end(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "pets.tar", small_set())
+    with tarfile.open(path) as archive:
+        place = archive.getmembers()[5].offset
+    content = bytearray(path.read_bytes())
+    content[place : place + 100] = b"\xff" * 100
+    path.write_bytes(content)
+    assert "is not a whole tar archive" in refusal(path)
+
+
+def test_a_damaged_checksum_at_the_end_of_gzip_is_refused(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "pets.tar.gz", small_set())
+    content = bytearray(path.read_bytes())
+    content[-6] ^= 0xFF
+    path.write_bytes(content)
+    assert refusal(path)
+
+
+def test_what_is_no_data_set_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("hello")
+    assert "does not exist" in refusal(tmp_path / "nowhere")
+    assert "there are no training images" in refusal(tmp_path / "empty")
+    assert "is not a whole tar archive" in refusal(tmp_path / "text")
+    flat = write_folder(tmp_path / "flat", {"a.png": picture(1), "train/b.png": picture(2)})
+    assert "there are no training images" in refusal(flat)
+    no_test = {name: data for name, data in small_set().items() if name.startswith("train")}
+    assert "there are no test images" in refusal(write_folder(tmp_path / "no-test", no_test))
+
+
+def test_empty_and_unmatched_classes_are_named(tmp_path: Path) -> None:
+    empty = write_folder(tmp_path / "empty", small_set())
+    (empty / "train/bird").mkdir()
+    assert "train/bird holds no image" in refusal(empty)
+    stray = write_folder(tmp_path / "stray", {**small_set(), "test/cow/0.png": picture(3)})
+    assert "the class cow is in test but not in train" in refusal(stray)
+    one = {name: data for name, data in small_set().items() if "cat" in name}
+    assert "there is one class" in refusal(write_folder(tmp_path / "one", one))
+    folder = tarfile.TarInfo("train/bird")
+    folder.type = tarfile.DIRTYPE
+    assert "train/bird holds no image" in refusal(write_tar(tmp_path / "e.tar", small_set(), (folder,)))
+
+
+def test_unreadable_images_are_named_and_refused_or_left_out(tmp_path: Path) -> None:
+    files = small_set()
+    files["train/cat/1.png"] = files["train/cat/1.png"][:60]
+    files["train/dog/0.png"] = b"\x1b]0;not an image\x07"
+    folder = write_folder(tmp_path / "pets", files)
+    sentence = refusal(folder)
+    assert "2 images" in sentence
+    assert "train/cat/1.png" in sentence
+    assert "train/dog/0.png" in sentence
+    assert "--skip-unreadable" in sentence
+    assert "\x1b" not in sentence
+
+    info = datasets.add(folder, "pets", skip_unreadable=True)
+    assert (info.num_train, info.num_test, info.num_skipped) == (4, 4, 2)
+    opened = datasets.load("pets", 32)
+    kept = ["train/cat/0.png", "train/cat/2.png", "train/dog/1.png", "train/dog/2.png"]
+    assert np.array_equal(opened.train.images, np.stack([pixels_of(files[name]) for name in kept]))
+    assert opened.train.labels.tolist() == [0, 0, 1, 1]
+    manifest = json.loads(next(datasets.data_root().glob("pets/*/manifest.json")).read_text())
+    assert [name.split(" ")[0] for name in manifest["skipped"]] == ["train/cat/1.png", "train/dog/0.png"]
+
+
+def test_a_class_without_any_readable_image_is_refused_even_when_skipping(tmp_path: Path) -> None:
+    files = {name: (b"x" if name.startswith("test/dog") else data) for name, data in small_set().items()}
+    path = write_folder(tmp_path / "pets", files)
+    assert "no image of test/dog can be read" in refusal(path, skip_unreadable=True)
+
+
+def test_a_name_that_stands_twice_or_under_two_tops_is_refused(tmp_path: Path) -> None:
+    two = {f"{top}/{name}": data for top in ("a", "b") for name, data in small_set().items()}
+    assert "a and b" in refusal(write_folder(tmp_path / "two", two))
+    path = write_tar(tmp_path / "twice.tar", {**small_set(), "./train/cat/0.png": picture(5)})
+    assert "train/cat/0.png twice" in refusal(path)
+
+
+def test_hostile_class_names_are_stored_printable(tmp_path: Path) -> None:
+    files = {name.replace("dog", "\x1b[2J\u202edog"): data for name, data in small_set().items()}
+    datasets.add(write_tar(tmp_path / "pets.tar", files), "pets")
+    assert datasets.load("pets", 32).class_names == ("\\x1b[2J\\u202edog", "cat")
+
+
+# The cache
+
+
+def test_a_changed_pixel_is_found_at_load_and_both_hashes_are_named(tmp_path: Path) -> None:
+    datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
+    file = next(datasets.data_root().glob("pets/*/test-images.npy"))
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    manifest = msgspec.json.decode((file.parent / "manifest.json").read_bytes(), type=pixel_cache.Manifest)
+    with pytest.raises(DatasetError) as caught:
+        datasets.load("pets", 32)
+    assert manifest.files["test-images.npy"].sha256 in str(caught.value)
+    assert hashlib.sha256(content).hexdigest() in str(caught.value)
+    file.write_bytes(content[:-1])
+    with pytest.raises(DatasetError, match="bytes, the manifest says"):
+        datasets.load("pets", 32)
+    (file.parent / "manifest.json").write_text("{")
+    with pytest.raises(DatasetError, match="is damaged"):
+        datasets.load("pets", 32)
+
+
+def test_a_dead_builders_leavings_are_never_chosen_and_cleared(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets", small_set())
+    datasets.add(folder, "pets")
+    cache = next(datasets.data_root().glob("pets/*-8"))
+    leftover = cache.with_name(".tmp-1-dead")
+    shutil.copytree(cache, leftover)
+    shutil.rmtree(cache)
+    assert not datasets.is_prepared("pets", 32)
+    assert [info.state for info in datasets.catalog() if info.name == "pets"] == ["prepare"]
+    assert len(datasets.load("pets", 32).train.images) == 6
+    assert not leftover.exists()
+
+
+def test_too_little_space_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    assert "100 B free" in refusal(write_folder(tmp_path / "pets", small_set()))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_fills_while_writing_is_a_sentence(tmp_path: Path) -> None:
+    final = tmp_path / "data" / "pets" / "x"
+    with (
+        pytest.raises(DatasetError, match="is full"),
+        pixel_cache.building("pets", final, 0),
+        open("/dev/full", "wb") as full,
+    ):
+        full.write(b"x")
+    assert list(final.parent.iterdir()) == []
+
+
+def test_a_data_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(tmp_path / "file" / "below"))
+    with pytest.raises(DatasetError, match="cannot be written"):
+        datasets.load("synthetic", 32)
+
+
+def test_four_processes_may_prepare_the_same_set_at_once(tmp_path: Path) -> None:
+    datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
+    shutil.rmtree(next(datasets.data_root().glob("pets/*-8")))
+    code = "import sys; from pathlib import Path; from alexnet_tui.datasets import prepare as datasets;"
+    code += "print(len(datasets.load('pets', 32, data_dir=Path(sys.argv[1])).train.images))"
+    command = [sys.executable, "-c", code, str(datasets.data_root())]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [worker.communicate(timeout=60)[0].strip() for worker in workers] == ["6"] * 4
+    assert len(list(datasets.data_root().glob("pets/*-8"))) == 1
+
+
+# Names
+
+
+def test_a_source_that_changed_or_went_away_is_noticed(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets", small_set((40, 30)))
+    datasets.add(folder, "pets")
+    (folder / "train/cat/0.png").write_bytes(picture(77, (40, 30)))
+    with pytest.raises(DatasetError, match="holds other images than were added"):
+        datasets.load("pets", 227)
+    with pytest.raises(DatasetError, match="holds other images"):
+        datasets.add(folder, "pets")
+    shutil.rmtree(folder)
+    assert len(datasets.load("pets", 32).train.images) == 6
+    with pytest.raises(DatasetError, match="does not exist"):
+        datasets.load("pets", 227)
+
+
+def test_adding_the_same_content_again_is_no_error(tmp_path: Path) -> None:
+    first = datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
+    again = datasets.add(write_tar(tmp_path / "pets.tar", small_set()), "pets")
+    assert again.sha256 == first.sha256
+    assert again.source == str(tmp_path / "pets.tar")
+
+
+@pytest.mark.parametrize("name", ["synthetic", "cifar10", "cifar100", "downloads"])
+def test_names_of_the_program_cannot_be_given(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DatasetError, match="taken by alexnet-tui itself"):
+        datasets.add(write_folder(tmp_path / "pets", small_set()), name)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "-rf", "A", "a b", "x" * 65, "a\n", "\x1b[2J"])
+def test_what_is_no_name_is_refused_everywhere(tmp_path: Path, name: str) -> None:
+    folder = write_folder(tmp_path / "pets", small_set())
+    for act in (
+        lambda: datasets.add(folder, name),
+        lambda: datasets.load(name, 32),
+        lambda: datasets.remove(name),
+    ):
+        with pytest.raises(DatasetError) as caught:
+            act()
+        assert "\x1b" not in str(caught.value)
+    assert not datasets.is_prepared(name, 32)
+
+
+def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="did you mean synthetic"):
+        datasets.load("sinthetic", 32)
+
+
+def test_remove_forgets_the_set_and_keeps_the_source(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets", small_set())
+    datasets.add(folder, "pets")
+    datasets.remove("pets")
+    assert not (datasets.data_root() / "pets").exists()
+    assert len(list(folder.rglob("*.png"))) == 10
+    with pytest.raises(DatasetError, match="none of that name"):
+        datasets.remove("pets")
+
+
+# Built-in sets
+
+
+def test_synthetic_is_the_same_everywhere_and_balanced() -> None:
+    opened = datasets.load("synthetic", 32)
+    assert opened.train.images.shape == (10_000, 3, 32, 32)
+    assert opened.test.images.shape == (2_000, 3, 32, 32)
+    assert opened.class_names == synthetic.CLASS_NAMES
+    assert np.bincount(opened.test.labels).tolist() == [200] * 10
+    again, labels = synthetic.draw("test", 2_000)
+    assert np.array_equal(again, opened.test.images)
+    assert np.array_equal(labels, opened.test.labels)
+    # No test image is a training image.
+    train = {row.tobytes() for row in np.asarray(opened.train.images)}
+    assert not any(row.tobytes() in train for row in np.asarray(opened.test.images))
+    assert min(opened.std) > 0.1
+
+
+def test_synthetic_training_labels_are_wrong_now_and_then_and_test_labels_never() -> None:
+    _, noisy = synthetic.draw("train", 10_000)
+    counts = np.bincount(noisy)
+    assert counts.tolist() != [1000] * 10
+    assert all(900 < count < 1100 for count in counts)
+
+
+def test_the_catalogue_is_cheap_and_loads_neither_numpy_nor_pillow(tmp_path: Path) -> None:
+    code = "import sys; from alexnet_tui.datasets import prepare as datasets;"
+    code += "datasets.catalog(); datasets.is_prepared('cifar10', 32);"
+    code += "print([name for name in ('numpy', 'PIL', 'torch', 'torchvision', 'rich') if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_states_of_the_built_in_sets(tmp_path: Path) -> None:
+    states = {info.name: info.state for info in datasets.catalog()}
+    assert states == {"synthetic": "prepare", "cifar10": "download", "cifar100": "download"}
+    write_folder(datasets.data_root() / "downloads", {"cifar-10-python.tar.gz": b"x"})
+    datasets.load("synthetic", 32)
+    states = {info.name: info.state for info in datasets.catalog()}
+    assert states == {"synthetic": "ready", "cifar10": "prepare", "cifar100": "download"}
+
+
+def test_a_tampered_cifar_archive_is_refused_before_anything_parses_it() -> None:
+    write_folder(datasets.data_root() / "downloads", {"cifar-10-python.tar.gz": b"evil"})
+    with pytest.raises(DatasetError) as caught:
+        datasets.load("cifar10", 32)
+    assert "c58f30108f718f92721af3b95e74349a" in str(caught.value)
+    assert hashlib.md5(b"evil").hexdigest() in str(caught.value)
+
+
+def test_cifar_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(DatasetError) as caught:
+        datasets.load("cifar10", 32)
+    sentence = str(caught.value)
+    assert "is not on this disk and could not be downloaded" in sentence
+    assert "alexnet-tui data prepare cifar10" in sentence
+    assert str(datasets.data_root() / "downloads") in sentence
+    assert caught.value.exit_code == ExitCode.STORE_OR_DATA
+
+
+# The real thing
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not (REAL / "imagenet-sample.tar").is_file(), reason=f"no imagenet-sample.tar in {REAL}")
+def test_the_imagenet_sample() -> None:
+    info = datasets.add(REAL / "imagenet-sample.tar", "imagenet-sample", input_size=227)
+    assert (info.num_train, info.num_test, info.num_classes, info.num_skipped) == (100, 100, 100, 0)
+    assert info.sha256 == "f153a3b8ef9a7ce998cc685f0ca8a3f37327b86fad2ec1fad8a96011cf5cc48b"
+    opened = datasets.load("imagenet-sample", 227)
+    assert opened.train.images.shape == (100, 3, 256, 256)
+    assert opened.mean == pytest.approx((0.48, 0.45, 0.40), abs=0.03)
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not (REAL / "cifar10-jpeg.tar.gz").is_file(), reason=f"no cifar10-jpeg.tar.gz in {REAL}")
+def test_cifar10_as_images() -> None:
+    info = datasets.add(REAL / "cifar10-jpeg.tar.gz", "cifar10-jpeg")
+    assert (info.num_train, info.num_test, info.num_classes) == (50_000, 10_000, 10)
+    assert info.sha256 == "8f2f77ec36d282d215026ab23dfdfecf0f900826092b4f7a8bbc11763bf6a69e"
+    opened = datasets.load("cifar10-jpeg", 227)
+    assert opened.image_size == 32
+    assert np.bincount(opened.train.labels).tolist() == [5000] * 10
+    assert opened.mean == pytest.approx((0.4914, 0.4822, 0.4465), abs=0.001)
+    assert opened.std == pytest.approx((0.247, 0.2435, 0.2616), abs=0.004)
+
+
+def test_a_picture_that_claims_to_be_gigantic_is_unreadable_like_any_other(tmp_path: Path) -> None:
+    bomb = bytearray(picture(1))
+    bomb[16:24] = struct.pack(
+        ">II", 60_000, 60_000
+    )  # Pillow's own error for this is neither an OSError nor a ValueError.
+    bomb[29:33] = struct.pack(">I", zlib.crc32(bytes(bomb[12:29])))
+    folder = write_folder(tmp_path / "pets", {**small_set(), "train/cat/bomb.png": bytes(bomb)})
+    sentence = refusal(folder)
+    assert "train/cat/bomb.png" in sentence
+    assert "1 image" in sentence
+    assert datasets.add(folder, "pets", skip_unreadable=True).num_train == 6

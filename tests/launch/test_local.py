@@ -1,0 +1,306 @@
+"""Starting and stopping detached trainers, played by `fake_trainer`."""
+
+import errno
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fake_trainer
+import psutil
+import pytest
+from waiting import wait_for
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import DeviceError, LaunchError, RunBusyError, StoreError
+from alexnet_tui.files import take_lock, write_owner
+from alexnet_tui.launch import local
+from alexnet_tui.launch import probe as describe
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs import history
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import Store
+
+
+@pytest.fixture
+def run_id(store: Store) -> Iterator[str]:
+    run_id = store.create(RunConfig(epochs=3)).id
+    yield run_id
+    if store.path(run_id).exists() and store.is_locked(run_id):
+        owner = store.owner(run_id)
+        if owner is not None and owner.pid not in {1, os.getpid()}:
+            os.kill(owner.pid, signal.SIGKILL)
+
+
+def begin(store: Store, run_id: str, script: str) -> int:
+    return local.start(store, run_id, command=fake_trainer.command(script))
+
+
+def num_events(store: Store, run_id: str) -> int:
+    return len(store.reader(run_id).read_new())
+
+
+def test_start_trains_to_the_end_and_frees_the_lock(store: Store, run_id: str) -> None:
+    pid = begin(store, run_id, "normal")
+    owner = store.owner(run_id)
+    assert owner is not None
+    assert (owner.pid, owner.host) == (pid, platform.node())
+    assert abs(owner.start_seconds - time.time()) < 5
+    assert local.wait_free(store, run_id, 20)
+    events = store.reader(run_id).read_new()
+    assert [event.seq for event in events] == list(range(3 * 11 + 3))
+    assert isinstance(events[-1], ev.Finished)
+    assert store.log_tail(run_id) == "fake trainer plays normal\n"
+    assert history.load(store, run_id)[1] is State.FINISHED
+
+
+def test_the_lock_is_held_without_a_gap_and_a_second_start_is_refused(store: Store, run_id: str) -> None:
+    pid = begin(store, run_id, "slow")
+    assert store.is_locked(run_id)
+    with pytest.raises(RunBusyError, match=str(pid)):
+        begin(store, run_id, "slow")
+    local.kill(store, run_id)
+    assert {event.attempt for event in store.reader(run_id).read_new()} == {1}
+
+
+def test_of_many_starts_at_once_exactly_one_wins(store: Store, run_id: str) -> None:
+    def attempt(_: int) -> int:
+        try:
+            return begin(store, run_id, "slow")
+        except RunBusyError:
+            return 0
+
+    with ThreadPoolExecutor(6) as pool:
+        pids = [pid for pid in pool.map(attempt, range(6)) if pid]
+    assert len(pids) == 1
+    wait_for(lambda: num_events(store, run_id) > 3)
+    assert local.kill(store, run_id)
+    sequence = [event.seq for event in store.reader(run_id).read_new()]
+    assert sequence == list(range(len(sequence)))
+
+
+def test_the_trainer_leads_its_own_session_and_reads_nothing(store: Store, run_id: str) -> None:
+    pid = begin(store, run_id, "slow")
+    assert os.getsid(pid) == pid
+    assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null" if sys.platform == "linux" else True
+    local.kill(store, run_id)
+
+
+def test_the_trainer_outlives_who_started_it(store: Store, run_id: str) -> None:
+    command = fake_trainer.command("slow")
+    code = (
+        "import sys, os; from pathlib import Path; from alexnet_tui.launch import local;"
+        "from alexnet_tui.runs.store import Store;"
+        f"local.start(Store(Path({str(store.root)!r})), {run_id!r}, command={command!r});"
+        "os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    assert store.is_locked(run_id)
+    seen = num_events(store, run_id)
+    wait_for(lambda: num_events(store, run_id) > seen + 3)
+    local.kill(store, run_id)
+
+
+def test_stop_leaves_a_checkpoint_and_start_resumes_after_it(store: Store, run_id: str) -> None:
+    begin(store, run_id, "slow")
+    wait_for(lambda: num_events(store, run_id) > 13)
+    assert local.stop(store, run_id, patience_seconds=20)
+    loaded, state = history.load(store, run_id)
+    assert state is State.STOPPED
+    assert loaded.checkpoints == ["e0001"]
+    begin(store, run_id, "normal")
+    assert local.wait_free(store, run_id, 20)
+    loaded, state = history.load(store, run_id)
+    assert (state, loaded.attempts, loaded.missing_events) == (State.FINISHED, 2, 0)
+    assert list(loaded.epochs["epoch"]) == [1, 2, 3]
+
+
+def test_a_second_stop_is_the_same_request_and_costs_no_checkpoint(store: Store, run_id: str) -> None:
+    begin(store, run_id, "stubborn")  # Would leave at a second signal; without one it trains to its end.
+    wait_for(lambda: num_events(store, run_id) > 1)
+    assert not local.stop(store, run_id)
+    assert local.stop(store, run_id, patience_seconds=20)
+    assert history.load(store, run_id)[1] is State.FINISHED
+
+
+def test_a_trainer_whose_name_cannot_be_written_does_not_stay(
+    store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(local, "write_owner", full)
+    with pytest.raises(LaunchError, match="could not be started"):
+        begin(store, run_id, "slow")
+    assert not store.is_locked(run_id)
+
+
+def test_kill_ends_a_trainer_that_ignores_the_first_request(store: Store, run_id: str) -> None:
+    begin(store, run_id, "stubborn")
+    wait_for(lambda: num_events(store, run_id) > 1)
+    assert not local.stop(store, run_id, patience_seconds=0.2)
+    assert local.kill(store, run_id, patience_seconds=20)
+    assert history.load(store, run_id)[1] is State.STOPPED
+
+
+def test_kill_of_a_trainer_that_leaves_meanwhile_is_done(store: Store, run_id: str) -> None:
+    assert local.kill(store, run_id)
+    lock = take_lock(store.path(run_id))  # By nobody that can be known again.
+    leave = threading.Timer(0.2, os.close, (lock,))
+    leave.start()
+    assert local.kill(store, run_id)
+    leave.join()
+
+
+def test_kill_ends_a_trainer_that_ignores_every_request(store: Store, run_id: str) -> None:
+    begin(store, run_id, "deaf")
+    wait_for(lambda: num_events(store, run_id) > 1)
+    assert local.kill(store, run_id, patience_seconds=0.5)
+    assert history.load(store, run_id)[1] is State.LOST
+
+
+def test_a_torn_last_line_is_ended_not_deleted(store: Store, run_id: str) -> None:
+    begin(store, run_id, "crash")
+    assert local.wait_free(store, run_id, 20)
+    path = store.path(run_id) / "events.jsonl"
+    torn = path.read_bytes()
+    assert not torn.endswith(b"\n")
+    assert history.load(store, run_id)[1] is State.LOST
+    begin(store, run_id, "normal")
+    assert local.wait_free(store, run_id, 20)
+    assert path.read_bytes().startswith(torn + b"\n")
+    reader = store.reader(run_id)
+    assert isinstance(reader.read_new()[-1], ev.Finished)
+    assert reader.bad_lines == 1
+
+
+def test_stop_says_when_nobody_trains(store: Store, run_id: str) -> None:
+    with pytest.raises(LaunchError, match="is not being trained"):
+        local.stop(store, run_id)
+
+
+def test_stop_never_signals_a_process_that_got_the_number_later(store: Store, run_id: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as bystander:
+        lock = take_lock(store.path(run_id))
+        try:
+            write_owner(lock, bystander.pid, psutil.Process(bystander.pid).create_time() - 100)
+            with pytest.raises(LaunchError, match="is not the one that locked it"):
+                local.stop(store, run_id)
+            assert bystander.poll() is None
+        finally:
+            os.close(lock)
+            bystander.kill()
+
+
+def test_a_reused_number_does_not_forbid_a_new_start(store: Store, run_id: str) -> None:
+    lock = take_lock(store.path(run_id))
+    write_owner(lock, os.getpid(), psutil.Process().create_time() - 100)
+    os.close(lock)
+    begin(store, run_id, "normal")
+    assert local.wait_free(store, run_id, 20)
+    assert history.load(store, run_id)[1] is State.FINISHED
+
+
+def test_stop_leaves_a_trainer_on_another_machine_alone(store: Store, run_id: str) -> None:
+    lock = take_lock(store.path(run_id))
+    try:
+        os.pwrite(lock, b'{"pid":%d,"host":"far\\u001baway","start_seconds":1}' % os.getpid(), 0)
+        with pytest.raises(LaunchError, match=r"on far\\x1baway .*; stop it there"):
+            local.stop(store, run_id)
+    finally:
+        os.close(lock)
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "trainer.log"])
+def test_a_link_in_the_way_is_not_followed(store: Store, run_id: str, tmp_path: Path, name: str) -> None:
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    (store.path(run_id) / name).symlink_to(target)
+    with pytest.raises(StoreError, match=name):
+        begin(store, run_id, "normal")
+    assert target.read_text() == "precious"
+    assert not store.is_locked(run_id)
+
+
+def test_a_pipe_in_the_way_is_refused_without_waiting(store: Store, run_id: str) -> None:
+    os.mkfifo(store.path(run_id) / "events.jsonl")
+    with pytest.raises(StoreError, match="not a regular file"):
+        begin(store, run_id, "normal")
+
+
+def test_a_command_that_is_not_there_is_a_sentence_and_frees_the_lock(store: Store, run_id: str) -> None:
+    with pytest.raises(LaunchError, match=f"run {run_id}: the trainer could not be started"):
+        local.start(store, run_id, command=("/nonexistent/python",))
+    assert not store.is_locked(run_id)
+
+
+def test_from_scratch_reaches_the_trainer(store: Store, run_id: str) -> None:
+    show = "import sys; print(sys.argv[1:], file=sys.stderr)"
+    local.start(store, run_id, from_scratch=True, command=(sys.executable, "-c", show))
+    assert local.wait_free(store, run_id, 20)
+    assert store.log_tail(run_id) == f"{[str(store.path(run_id)), '--from-scratch']}\n"
+
+
+def test_a_reference_run_is_never_trained(store: Store, run_id: str) -> None:
+    (store.root / "reference").mkdir()
+    store.path(run_id).rename(store.root / "reference" / run_id)
+    with pytest.raises(StoreError, match="reference run"):
+        begin(store, run_id, "normal")
+
+
+def answering(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", code)
+
+
+def test_describe_reads_the_last_line_and_ignores_what_it_does_not_know() -> None:
+    code = 'import sys; print(\'hello\'); print(\'{"device": "cpu", "num_parameters": 7, "new": [1]}\')'
+    found = describe.describe(RunConfig(), answering(code))
+    assert (found.device, found.num_parameters) == ("cpu", 7)
+
+
+def test_describe_hands_the_configuration_over_whole() -> None:
+    code = "import sys, json; print(json.dumps({'device': json.loads(sys.argv[1])['front_end'] + sys.argv[2:][0]}))"
+    with pytest.raises(LaunchError, match="IndexError"):
+        describe.describe(RunConfig(front_end="same32"), answering(code))
+    code = code.replace(" + sys.argv[2:][0]", "")
+    assert describe.describe(RunConfig(front_end="same32"), answering(code)).device == "same32"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "sentence"),
+    [
+        (
+            "import sys; sys.stderr.write('warning\\nno \\x1b[2Jcuda here\\n'); sys.exit(2)",
+            DeviceError,
+            r"no \\x1b\[2Jcuda here",
+        ),
+        ("import sys; sys.exit(1)", LaunchError, "it left with code 1"),
+        ("print('{}')", LaunchError, "no answer that makes sense"),
+        ("pass", LaunchError, "no answer that makes sense"),
+    ],
+)
+def test_describe_turns_what_went_wrong_into_a_sentence(code: str, kind: type[Exception], sentence: str) -> None:
+    with pytest.raises(kind, match=sentence):
+        describe.describe(RunConfig(), answering(code))
+
+
+def test_probe_hands_over_the_configuration_it_is_given_and_none_else() -> None:
+    code = (
+        "import sys, json; told = len(sys.argv) - 1 and json.loads(sys.argv[1])['batch_size'] if sys.argv[2:] else 0;"
+        "assert sys.argv[-1] == '--probe';"
+        "print(json.dumps({'device': 'cpu', 'precision': 'fp32', 'step_milliseconds': told}))"
+    )
+    assert describe.probe(RunConfig(batch_size=7), answering(code)).step_milliseconds == 7
+    assert describe.probe(command=answering(code)).step_milliseconds == 0
+
+
+def test_the_trainer_times_the_steps_of_the_configuration() -> None:
+    found = describe.probe(RunConfig(batch_size=2, threads=1, dropout=0, device="cpu", precision="fp32"))
+    assert (found.device, found.precision) == ("cpu", "fp32")
+    assert 0 < found.step_milliseconds < 60_000

@@ -1,0 +1,545 @@
+"""A runs folder on disk: made by many at once, read from anybody, deleted with care."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from fake_runs import open_writer, write_run
+from msgspec.structs import replace
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import RunBusyError, RunNotFoundError, StoreError
+from alexnet_tui.files import take_lock
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.events import MAX_LINE_BYTES
+from alexnet_tui.runs.provenance import package_commit, redact
+from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, REFERENCE, RUN_ID, EventReader, Notes, Store, default_root
+
+RECORD_KEYS = [
+    "v",
+    "id",
+    "created",
+    "label",
+    "config",
+    "package_version",
+    "commit",
+    "argv",
+    "host",
+    "environment",
+    "study",
+    "plan_sha256",
+]
+
+
+def plant(store: Store, run_id: str, **changes: object) -> str:
+    """A run directory of a chosen name, copied from a fresh run."""
+    made = store.create(RunConfig())
+    target = store.root / run_id
+    target.parent.mkdir(parents=True, exist_ok=True)
+    store.path(made.id).rename(target)
+    path = target / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    return target.name
+
+
+# --- the record
+
+
+def test_the_record_has_the_published_keys_and_survives_the_disk(store: Store) -> None:
+    config = RunConfig.from_text({"variant": "tanh", "seed": "3"})
+    record = store.create(config, label="first", argv=["alexnet-tui", "run", "tanh"], study="night")
+    raw = json.loads((store.path(record.id) / "run.json").read_text())
+    assert list(raw) == RECORD_KEYS
+    assert list(raw["config"]) == list(RunConfig.__struct_fields__)
+    assert store.record(record.id) == record
+    assert (record.config, record.label, record.study, record.v) == (config, "first", "night", 1)
+    assert record.id.startswith("tanh-s3-")
+    assert record.commit == package_commit()
+    assert store.notes(record.id) == Notes()
+    assert store.owner(record.id) is None
+    assert store.log_tail(record.id) == ""
+
+
+CREATE = """
+import sys
+from pathlib import Path
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.store import Store
+for _ in range(10):
+    print(Store(Path(sys.argv[1])).create(RunConfig()).id)
+"""
+
+
+def test_ids_are_unique_when_fifty_are_made_at_once(store: Store) -> None:
+    command = [sys.executable, "-c", CREATE, str(store.root)]
+    makers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(5)]
+    made = [run_id for maker in makers for run_id in maker.communicate(timeout=60)[0].split()]
+    assert len(made) == len(set(made)) == 50
+    assert all(RUN_ID.fullmatch(run_id) for run_id in made)
+    assert sorted(record.id for record in store.list().runs) == sorted(made) == store.ids()
+
+
+def test_the_environment_and_the_command_line_keep_no_secret(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY_API", "canary-one")
+    monkeypatch.setenv("HF_TOKEN", "canary-two")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    argv = ["run", "--token", "canary-three", "--password=canary-four", "https://me:canary-five@host/x"]
+    record = store.create(RunConfig(), argv=argv)
+    assert record.environment == {
+        name: os.environ[name]
+        for name in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "SLURM_JOB_ID", "WORLD_SIZE")
+        if name in os.environ
+    }
+    assert record.environment["OMP_NUM_THREADS"] == "2"
+    written = [path.read_bytes() for path in store.root.rglob("*") if path.is_file()]
+    assert len(written) == 1
+    assert b"canary" not in written[0]
+
+
+@pytest.mark.parametrize(
+    ("argv", "kept"),
+    [
+        (["--token", "x", "y"], ["--token", "***", "y"]),
+        (["--API_KEY=x", "-v"], ["--API_KEY=***", "-v"]),
+        (["HF_TOKEN=x"], ["HF_TOKEN=***"]),
+        (["--password", "--secret", "x"], ["--password", "***", "x"]),
+        (["--access-key", "x"], ["--access-key", "***"]),
+        (["https://u:p@ss@host/d"], ["https://***@host/d"]),
+        (["--url=https://u:p@host"], ["--url=https://***@host"]),
+        (["https://host/?a=1&token=x&b=2"], ["https://host/?a=1&token=***&b=2"]),
+        (["--label", "my token", "a@b"], ["--label", "my token", "a@b"]),
+    ],
+)
+def test_redact(argv: list[str], kept: list[str]) -> None:
+    assert redact(argv) == kept
+
+
+def test_arguments_that_are_no_utf8_are_kept_as_well_as_can_be(store: Store) -> None:
+    record = store.create(RunConfig(), label="caf\udce9", argv=["--data-dir", "\udcff"])
+    assert store.record(record.id).label == "caf?"
+    store.save_notes(record.id, Notes(note="x\udcffy"))
+    assert store.notes(record.id).note == "x?y"
+
+
+def test_a_runs_folder_that_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for root in (tmp_path / "file", tmp_path / "file" / "runs"):
+        with pytest.raises(StoreError, match="a run cannot be created here .*Choose another folder with --runs-dir"):
+            Store(root).create(RunConfig())
+    assert Store(tmp_path / "nowhere").list().runs == []
+    with pytest.raises(StoreError, match="cannot be read"):
+        Store(tmp_path / "file").list()
+
+
+def test_the_runs_folder_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert default_root() == Path("runs")
+    monkeypatch.setenv("ALEXNET_TUI_RUNS", "/elsewhere")
+    assert default_root() == Path("/elsewhere")
+
+
+# --- finding runs
+
+
+@pytest.mark.parametrize(
+    "hostile", ["../x", "-rf", "", ".", "..", "/etc", "a/b", "x" * 300, "a\nb", "a\x00b", "A", "reference", "é", "\\"]
+)
+def test_a_hostile_id_is_no_run(store: Store, hostile: str) -> None:
+    store.create(RunConfig())
+    outside = store.root.parent / "x"
+    outside.mkdir()
+    (outside / "run.json").write_text("{}")
+    for act in (store.path, store.record, store.resolve, store.delete):
+        with pytest.raises(RunNotFoundError, match="there is no run") as caught:
+            act(hostile)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400
+    assert (outside / "run.json").exists()
+
+
+def test_messages_show_what_was_typed_as_it_was_typed(store: Store) -> None:
+    lists = re.escape(f"`alexnet-tui runs --runs-dir {store.root}` lists them.")
+    with pytest.raises(RunNotFoundError, match=rf"there is no run 'a\\b'; {lists}$"):
+        store.resolve("a\\b")
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
+    for run_id in ("aa-1", "aa-12", "bb"):
+        plant(store, run_id)
+    assert store.resolve("aa-1") == "aa-1"
+    assert store.resolve("b") == "bb"
+    with pytest.raises(RunNotFoundError, match="2 runs begin with 'a': aa-1, aa-12\\."):
+        store.resolve("a")
+
+
+def test_last_is_the_newest_readable_run_of_the_user(store: Store) -> None:
+    with pytest.raises(RunNotFoundError):
+        store.resolve("last")
+    plant(store, "old", created=100)
+    plant(store, "new", created=200)
+    plant(store, "reference/shipped", created=300)
+    broken = plant(store, "broken", created=400)
+    (store.path(broken) / "run.json").write_text("{")
+    assert store.resolve("last") == "new"
+
+
+def test_runs_come_newest_first_and_reference_runs_last(store: Store) -> None:
+    for name, created in (("a", 1), ("b", 3), ("c", 2), ("reference/d", 9), ("reference/a", 8)):
+        plant(store, name, created=created)
+    assert [record.id for record in store.list().runs] == ["b", "c", "a", "d"]
+    assert (store.is_reference("d"), store.is_reference("a")) == (True, False)
+    assert store.ids() == ["a", "b", "c", "d"]
+
+
+def test_links_and_strangers_are_not_listed(store: Store, tmp_path: Path) -> None:
+    real = plant(store, "real")
+    elsewhere = Store(tmp_path / "elsewhere")
+    plant(elsewhere, "other")
+    (store.root / "linked").symlink_to(elsewhere.root / "other")
+    (store.root / "empty").mkdir()
+    (store.root / "file").write_text("")
+    (store.root / ".hidden").mkdir()
+    listing = store.list()
+    assert [record.id for record in listing.runs] == [real]
+    assert listing.problems == []
+    with pytest.raises(RunNotFoundError):
+        store.path("linked")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "cannot be read"),
+        (b"{", "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"[" * 100_000, "cannot be read"),
+        (b'{"id":"x","created":1,"config":{"dropout":7}}', "dropout: must be 0 to 0.95"),
+        (b'{"id":"x","created":1,"config":{"seed":1' + b"0" * 400 + b"}}", "seed: must be at most"),
+        (b'{"id":"x","created":1e300,"config":{}}', "cannot be read"),
+        (b'{"id":"x\x1b[2J","created":"\x1b]0;pwned"}', "cannot be read"),
+        (b'{"v":99,"config":{"variant":"vit"},"id":"x","created":1}', "newer version of alexnet-tui"),
+        (b"x" * (2 << 20), "too large"),
+    ],
+)
+def test_a_damaged_record_is_a_problem_and_not_the_end(store: Store, content: bytes, reason: str) -> None:
+    good, bad = plant(store, "good"), plant(store, "bad")
+    (store.path(bad) / "run.json").write_bytes(content)
+    listing = store.list()
+    assert [record.id for record in listing.runs] == [good]
+    assert len(listing.problems) == 1
+    assert reason in listing.problems[0]
+    assert "\x1b" not in listing.problems[0]
+
+
+def test_a_record_that_is_a_link_or_a_pipe_is_a_problem(store: Store, tmp_path: Path) -> None:
+    for name in ("link", "dangling", "pipe"):
+        plant(store, name)
+        (store.root / name / "run.json").unlink()
+    (tmp_path / "secret").write_text("s3cret")
+    (store.root / "link" / "run.json").symlink_to(tmp_path / "secret")
+    (store.root / "dangling" / "run.json").symlink_to(tmp_path / "nothing")
+    os.mkfifo(store.root / "pipe" / "run.json")
+    listing = store.list()
+    assert listing.runs == []
+    assert len(listing.problems) == 3
+    assert "s3cret" not in "".join(listing.problems)
+
+
+def test_a_newer_record_that_can_be_read_is(store: Store) -> None:
+    run_id = plant(store, "newer", v=7, colour="blue")
+    assert store.record(run_id).v == 7
+
+
+def test_a_copied_record_does_not_speak_for_another_run(store: Store) -> None:
+    plant(store, "original")
+    plant(store, "copy", id="original")
+    plant(store, "forged", id="../../etc")
+    listing = store.list()
+    assert sorted(record.id for record in listing.runs) == ["copy", "forged", "original"]
+    assert listing.problems == []
+
+
+# --- notes and logs
+
+
+def test_notes_are_replaced_whole_under_parallel_writers(store: Store) -> None:
+    run_id = plant(store, "run")
+    failures: list[BaseException] = []
+
+    def write(name: str) -> None:
+        try:
+            for index in range(20):
+                store.save_notes(run_id, Notes(label=name * 300, tags=[name], note=str(index), pinned=True))
+        except StoreError as error:
+            failures.append(error)
+
+    store.save_notes(run_id, Notes(label="z" * 300, tags=["z"]))
+    threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        notes = store.notes(run_id)
+        assert notes.tags
+        assert notes.label == notes.tags[0] * 300
+    assert failures == []
+    assert sorted(os.listdir(store.path(run_id))) == ["notes.json", "run.json"]
+
+
+def test_damaged_notes_count_as_none(store: Store, tmp_path: Path) -> None:
+    run_id = plant(store, "run")
+    path = store.path(run_id) / "notes.json"
+    for content in (b"", b"{", b'{"tags":7}', b"[" * 100_000, b"x" * (2 << 20)):
+        path.write_bytes(content)
+        assert store.notes(run_id) == Notes()
+    path.unlink()
+    (tmp_path / "mine").write_text('{"note":"private"}')
+    path.symlink_to(tmp_path / "mine")
+    assert store.notes(run_id) == Notes()
+    store.save_notes(run_id, Notes(note="new"))
+    assert store.notes(run_id).note == "new"
+    assert (tmp_path / "mine").read_text() == '{"note":"private"}'
+
+
+def test_the_end_of_the_log_is_safe_to_print(store: Store) -> None:
+    run_id = plant(store, "run")
+    (store.path(run_id) / LOG_FILE).write_bytes(b"old\n" * 9000 + "é\n".encode() + b"\x1b]52;c;x\x07\xff end\n")
+    tail = store.log_tail(run_id, limit_bytes=30)
+    assert tail.endswith("\\x1b]52;c;x\\x07\ufffd end\n")
+    assert tail.startswith("old\n") or tail.startswith("d\n")
+
+
+# --- deleting
+
+
+def test_a_run_is_deleted_with_all_it_has(store: Store, tmp_path: Path) -> None:
+    keep, gone = plant(store, "keep"), plant(store, "gone")
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("mine")
+    (store.path(gone) / "checkpoints").symlink_to(tmp_path / "precious")
+    store.delete(gone)
+    assert store.ids() == [keep]
+    assert (tmp_path / "precious" / "file").read_text() == "mine"
+
+
+def test_what_a_deletion_that_died_left_goes_with_the_next(store: Store) -> None:
+    rest = store.root / ".deleted-0123abcd-old"
+    (rest / "checkpoints").mkdir(parents=True)
+    gone = plant(store, "gone")
+    assert store.ids() == [gone]
+    store.delete(gone)
+    assert list(store.root.iterdir()) == []
+
+
+def test_a_training_run_and_a_reference_run_are_not_deleted(store: Store) -> None:
+    busy = plant(store, "busy")
+    lock = take_lock(store.path(busy))
+    with pytest.raises(RunBusyError, match="stop it first: alexnet-tui stop busy"):
+        store.delete(busy)
+    os.close(lock)
+    shipped = plant(store, f"{REFERENCE}/shipped")
+    with pytest.raises(StoreError, match="reference run"):
+        store.delete(shipped)
+    assert store.ids() == [busy, shipped]
+    store.delete(busy)
+    assert store.ids() == [shipped]
+
+
+# --- following events
+
+
+@pytest.fixture
+def events_path(tmp_path: Path) -> Path:
+    return tmp_path / EVENTS_FILE
+
+
+def line(number: int, message: str = "é") -> bytes:
+    return ev.encode(ev.Warned(seq=number, code="c", message=message))
+
+
+def numbers(events: list[ev.KnownEvent]) -> list[int]:
+    return [event.seq for event in events]
+
+
+def append(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
+
+
+def test_a_torn_tail_is_not_yet_an_event(events_path: Path) -> None:
+    reader = EventReader(events_path)
+    assert reader.read_new() == []
+    whole = line(0) + line(1)
+    seen: list[int] = []
+    for index in range(len(whole)):  # Byte by byte: each cut is tried, also within a character.
+        append(events_path, whole[index : index + 1])
+        seen += numbers(reader.read_new())
+    assert seen == [0, 1]
+    assert (reader.bad_lines, reader.offset) == (0, len(whole))
+
+
+def test_damage_in_the_middle_is_counted_and_passed(events_path: Path) -> None:
+    damaged = bytearray(line(0) + line(1) + line(2) + line(3))
+    damaged[len(line(0)) + 5 : len(line(0)) + 25] = b"#" * 20
+    events_path.write_bytes(bytes(damaged) + b"\x00" * 4096 + b"\n\n" + line(4))
+    reader = EventReader(events_path)
+    assert numbers(reader.read_new()) == [0, 2, 3, 4]
+    assert reader.bad_lines == 2
+    assert reader.read_new() == []
+    assert reader.bad_lines == 2
+
+
+def test_a_file_that_became_shorter_is_read_again(events_path: Path) -> None:
+    events_path.write_bytes(b"bad\n" + line(0) + line(1))
+    reader = EventReader(events_path)
+    reader.read_new()
+    assert (reader.was_reset, reader.bad_lines) == (False, 1)
+    events_path.write_bytes(line(7))
+    assert numbers(reader.read_new()) == [7]
+    assert (reader.was_reset, reader.bad_lines) == (True, 0)
+    assert reader.read_new() == []
+    assert not reader.was_reset
+
+
+def test_a_torn_line_before_the_place_to_stop_at_does_not_lead_beyond_it(events_path: Path) -> None:
+    torn = line(0)[:20]
+    events_path.write_bytes(torn + b"\n" + line(1))
+    reader = EventReader(events_path)
+    assert reader.read_new(len(torn), until=len(torn)) == []
+    assert numbers(reader.read_new()) == [1]
+    assert reader.bad_lines == 1
+
+
+def test_a_small_limit_gives_everything_in_turns(events_path: Path) -> None:
+    events_path.write_bytes(b"".join(line(index) for index in range(9)))
+    reader, turns = EventReader(events_path), []
+    while events := reader.read_new(limit_bytes=3 * len(line(0))):
+        turns.append(numbers(events))
+    assert turns == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert numbers(EventReader(events_path).read_new(until=2 * len(line(0)))) == [0, 1]
+    assert EventReader(events_path).read_new(limit_bytes=0) == []
+
+
+def test_empty_means_caught_up_even_behind_a_stretch_without_events(events_path: Path) -> None:
+    events_path.write_bytes(b"bad\n" * 1000 + line(1))
+    reader = EventReader(events_path)
+    assert numbers(reader.read_new(limit_bytes=200)) == [1]
+    assert reader.bad_lines == 1000
+
+
+def test_a_monstrous_line_is_counted_once_however_it_arrives(events_path: Path) -> None:
+    reader = EventReader(events_path)
+    events_path.write_bytes(line(0) + b"x" * (MAX_LINE_BYTES + 9))
+    assert numbers(reader.read_new()) == [0]
+    reader.read_new()
+    append(events_path, b"y" * 5000)
+    assert reader.read_new() == []
+    append(events_path, b"z\n" + line(1))
+    assert numbers(reader.read_new()) == [1]
+    assert reader.bad_lines == 1
+    append(events_path, b"x" * (3 * MAX_LINE_BYTES) + b"\n" + line(2))
+    assert numbers(reader.read_new()) == [2]
+    assert reader.bad_lines == 2
+
+
+def test_the_longest_line_allowed_is_read(events_path: Path) -> None:
+    room = MAX_LINE_BYTES - len(line(5, ""))
+    events_path.write_bytes(line(5, "m" * room) + line(6, "m" * (room + 2)))
+    reader = EventReader(events_path)
+    assert numbers(reader.read_new()) == [5]
+    assert reader.bad_lines == 1
+
+
+def test_a_line_longer_than_one_read_is_not_waited_for_forever(events_path: Path) -> None:
+    events_path.write_bytes(line(0, "m" * 5000) + line(1) + b"x" * (MAX_LINE_BYTES + 9) + b"\n" + line(2))
+    reader = EventReader(events_path)
+    found: list[int] = []
+    while events := reader.read_new(limit_bytes=1000):
+        found += numbers(events)
+    assert (found, reader.bad_lines) == ([0, 1, 2], 1)
+
+
+def test_a_long_file_with_a_bad_line_is_read_whole(events_path: Path) -> None:
+    line = b'{"v":1,"kind":"warning","code":"x","message":"' + b"m" * 1000 + b'","seq":0}'
+    lines = [line] * 3000  # About three times the longest line.
+    lines[1500] = b"broken"
+    events_path.write_bytes(b"\n".join(lines) + b"\n")
+    reader = EventReader(events_path)
+    assert len(reader.read_new()) == 2999
+    assert (reader.bad_lines, reader.offset) == (1, events_path.stat().st_size)
+
+
+def test_an_event_spread_over_two_lines_is_two_bad_lines(events_path: Path) -> None:
+    events_path.write_bytes(line(0) + line(1).replace(b",", b",\n", 1) + line(2))
+    reader = EventReader(events_path)
+    assert (numbers(reader.read_new()), reader.bad_lines) == ([0, 2], 2)
+
+
+def test_steps_are_skipped_in_whatever_order_their_keys_come(store: Store) -> None:
+    record = write_run(store, RunConfig(epochs=2))
+    path = store.path(record.id) / EVENTS_FILE
+    first = next(row for row in path.read_bytes().splitlines() if b'"kind":"step"' in row)
+    turned = json.dumps(dict(reversed(json.loads(first).items()))).encode() + b"\n"
+    append(path, turned + b'{"v":1,"kind":"stepper","seq":99}\n')
+    kinds = [type(event).__name__ for event in store.reader(record.id, skip_steps=True).read_new()]
+    assert kinds == ["Started", "Epoch", "Epoch", "Finished", "Unknown"]
+    whole = store.reader(record.id).read_new()
+    assert sum(type(event) is ev.Step for event in whole) == 21
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_only_a_regular_file_is_followed(events_path: Path, kind: str) -> None:
+    if kind == "link":
+        events_path.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(events_path)
+    else:
+        events_path.mkdir()
+    with pytest.raises(StoreError):
+        EventReader(events_path).read_new()
+    with pytest.raises(StoreError, match="not a regular file"):
+        EventReader(Path("/dev/zero")).read_new()
+
+
+def test_two_attempts_are_one_record(store: Store) -> None:
+    record = store.create(RunConfig())
+    for attempt in (1, 2):
+        with open_writer(store.path(record.id), attempt=attempt, next_seq=3 * (attempt - 1)) as writer:
+            for _ in range(3):
+                writer.write(ev.System())
+    events = store.reader(record.id).read_new()
+    assert numbers(events) == [0, 1, 2, 3, 4, 5]
+    assert [event.attempt for event in events] == [1, 1, 1, 2, 2, 2]
+
+
+def test_two_viewers_change_different_notes_and_none_is_lost(store: Store) -> None:
+    record = store.create(RunConfig())
+
+    def tag(name: str) -> None:
+        for index in range(20):
+            store.change_notes(record.id, lambda old, word=f"{name}{index}": replace(old, tags=[*old.tags, word]))  # type: ignore[misc]
+
+    viewers = [threading.Thread(target=tag, args=(name,)) for name in "ab"]
+    for viewer in viewers:
+        viewer.start()
+    store.change_notes(record.id, lambda old: replace(old, pinned=True))
+    for viewer in viewers:
+        viewer.join()
+    notes = store.change_notes(record.id, lambda old: replace(old, note="seen"))
+    assert sorted(notes.tags) == sorted(f"{name}{index}" for name in "ab" for index in range(20))
+    assert store.notes(record.id) == notes
+    assert (notes.pinned, notes.note) == (True, "seen")
+
+
+def test_checkpoints_are_those_on_the_disk(store: Store, tmp_path: Path) -> None:
+    record = store.create(RunConfig())
+    assert store.checkpoints(record.id) == ()
+    folder = store.path(record.id) / "checkpoints"
+    for name in ("e10000", "e0002", ".e0003.ab.tmp", ".damaged-e0001.cd"):
+        (folder / name).mkdir(parents=True)
+    (folder / "e0009").write_text("no folder")
+    (folder / "backup-2024-07").mkdir()
+    assert store.checkpoints(record.id) == ("e0002", "e10000")

@@ -1,0 +1,640 @@
+"""Studies: the plan, and a queue worker that may be killed at any moment."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import fake_trainer
+import pytest
+from cli_caller import Run
+from fake_runs import curve, open_writer, started
+from waiting import wait_for
+
+from alexnet_tui.analysis.select import gather
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFoundError, StoreError, UsageError
+from alexnet_tui.files import take_lock
+from alexnet_tui.launch import local
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.history_cache import RunCache
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import worker as study_worker
+
+QUICK = {"epochs": "2", "data": "synthetic"}
+
+
+@pytest.fixture
+def plan(store: Store) -> Iterator[study.Plan]:
+    plan = study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
+    yield plan
+    for run_id in store.ids():
+        with contextlib.suppress(LaunchError):  # It left by itself meanwhile.
+            local.kill(store, run_id)
+
+
+def test_a_plan_registers_its_claims_under_a_hash_that_anyone_can_recompute(store: Store, plan: study.Plan) -> None:
+    content = json.loads((store.root / "studies" / "report.json").read_text())
+    assert [claim["metric"] for claim in content["claims"]] == ["gap", "t25", "final_test"]
+    assert (content["rules"], content["alpha"]) == (2, 0.05)
+    assert content["groups"] == {"baseline": {}, "tanh": {"activation": "tanh"}}
+    rest = {name: value for name, value in content.items() if name != "sha256"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    assert content["sha256"] == plan.sha256 == hashlib.sha256(canonical).hexdigest() == study.plan_hash(content)
+    content["claims"][2]["smallest_effect"] = 0.1
+    assert study.plan_hash(content) != plan.sha256
+    assert {store.record(one).plan_sha256 for one in study_queue.prepare_runs(store, plan)} == {plan.sha256}
+
+
+def test_plans_of_the_first_version_stay_readable(store: Store, plan: study.Plan) -> None:
+    path = store.root / "studies" / "report.json"
+    content = json.loads(path.read_text())
+    old = {name: content[name] for name in ("name", "created", "variants", "seeds", "configs", "protocol")}
+    path.write_text(json.dumps({**old, "v": 1}))
+    found = study.load(store, "report")
+    assert (found.configs, found.claims, found.rules, found.sha256) == (plan.configs, [], 0, "")
+
+
+def work(store: Store, plan: study.Plan, script: str = "normal", **options: object) -> list[study_queue.Cell]:
+    command = fake_trainer.command(script)
+    return study_worker.work(store, plan, command=command, poll_seconds=0.02, **options)  # type: ignore[arg-type]
+
+
+def states(store: Store, plan: study.Plan) -> list[str]:
+    return [cell.state for cell in study_queue.status(store, plan)]
+
+
+def kinds(store: Store, run_id: str) -> Counter[type]:
+    return Counter(type(event) for event in store.reader(run_id).read_new())
+
+
+def assert_each_cell_finished_once(store: Store, plan: study.Plan) -> None:
+    cells = study_queue.status(store, plan)
+    assert {cell.state for cell in cells} == {"finished"}
+    assert len({cell.run_id for cell in cells}) == len(plan.configs)
+    mine = [record for record in store.list().runs if record.study == plan.name]
+    assert len(mine) == len(plan.configs)
+    assert sorted(str(record.config) for record in mine) == sorted(map(str, plan.configs))
+    for record in mine:
+        assert kinds(store, record.id)[ev.Finished] == 1
+        epochs = load(store, record.id)[0].epochs["epoch"]
+        assert list(epochs) == [1, 2]
+
+
+def spawn_worker(store: Store, plan: study.Plan, script: str, parallel: int = 1) -> subprocess.Popen[bytes]:
+    """A worker in a process of its own, to be killed."""
+    here = Path(__file__).parents[1]
+    code = textwrap.dedent(
+        f"""
+        import sys
+        sys.path[:0] = {[str(here), str(here.parent)]}
+        from pathlib import Path
+        import fake_trainer
+        from alexnet_tui.studies import plan as study, worker as study_worker
+        from alexnet_tui.runs.store import Store
+        store = Store(Path({str(store.root)!r}))
+        study_worker.work(
+            store, study.load(store, {plan.name!r}), parallel={parallel},
+            command=fake_trainer.command({script!r}), poll_seconds=0.02,
+        )
+        """
+    )
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
+# ----------------------------------------------------------------------- plan
+
+
+def test_a_plan_is_variants_by_seeds_and_reads_back(store: Store, plan: study.Plan) -> None:
+    assert [(config.variant, config.seed) for config in plan.configs] == [
+        ("baseline", 0),
+        ("tanh", 0),
+        ("baseline", 1),
+        ("tanh", 1),
+    ]
+    assert {config.epochs for config in plan.configs} == {2}
+    assert plan.configs[1].activation == "tanh"
+    assert study.load(store, "report") == plan
+    assert study.names(store) == ["report"]
+    assert states(store, plan) == ["planned"] * 4
+    assert store.ids() == []
+
+
+def test_a_plan_is_written_once(store: Store, plan: study.Plan) -> None:
+    with pytest.raises(UsageError, match="plans do not change"):
+        study.plan(store, "report", variants=["tanh"], seeds=[0])
+    assert study.load(store, "report") == plan
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A", "a b", "x" * 65, "-x"])
+def test_names_that_are_no_names_are_refused(store: Store, name: str) -> None:
+    with pytest.raises(UsageError, match="no name for a study"):
+        study.plan(store, name, variants=["tanh"], seeds=[0])
+    with pytest.raises(RunNotFoundError):
+        study.load(store, name)
+
+
+def test_plans_without_sense_are_refused(store: Store) -> None:
+    with pytest.raises(ConfigError, match="did you mean tanh"):
+        study.plan(store, "x", variants=["tahn"], seeds=[0])
+    with pytest.raises(ConfigError, match="epochs"):
+        study.plan(store, "x", variants=["tanh"], seeds=[0], overrides={"epochs": "0"})
+    with pytest.raises(UsageError, match="each variant and seed once"):
+        study.plan(store, "x", variants=["tanh"], seeds=[0, 0])
+    with pytest.raises(UsageError, match="not 0"):
+        study.plan(store, "x", variants=["tanh"], seeds=[])
+    assert study.names(store) == []
+
+
+@pytest.mark.parametrize("content", [b"{}", b"nonsense", b"[" * 100_000])
+def test_a_damaged_plan_is_a_sentence(store: Store, plan: study.Plan, content: bytes) -> None:
+    (store.root / "studies" / "report.json").write_bytes(content)
+    with pytest.raises(StoreError, match="cannot be read"):
+        study.load(store, "report")
+
+
+def test_a_forged_name_in_a_plan_leads_nowhere(store: Store, plan: study.Plan) -> None:
+    path = store.root / "studies" / "report.json"
+    path.write_text(path.read_text().replace('"name": "report"', '"name": "../../elsewhere"'))
+    forged = study.load(store, "report")
+    assert forged == plan
+    study_queue.pause(store, forged.name)
+    assert not (store.root.parent / "elsewhere").exists()
+
+
+def test_a_study_whose_state_lies_elsewhere_is_refused(store: Store, plan: study.Plan, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (store.root / "studies" / "report").symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="this is a link"):
+        study.load(store, "report")
+    with pytest.raises(StoreError, match="this is a link"):
+        study_queue.prepare_runs(store, plan)
+    assert list(elsewhere.iterdir()) == []
+
+
+def damage_first_run(store: Store, plan: study.Plan) -> str:
+    run_id = study_queue.prepare_runs(store, plan)[0]
+    (store.path(run_id) / "run.json").write_text("{")
+    return run_id
+
+
+def test_one_damaged_run_does_not_hide_the_others(store: Store, plan: study.Plan) -> None:
+    run_id = damage_first_run(store, plan)
+    cell, *others = study_queue.status(store, plan)
+    assert (cell.run_id, cell.state, cell.needs_training) == (run_id, "unreadable", False)
+    assert cell.reason.startswith("the run's record cannot be read")
+    assert [other.state for other in others] == ["queued"] * 3
+    found = gather(store, ["report"])
+    assert [(one.config, one.reason) for one in found.absent] == [(plan.configs[0], "unreadable")]
+    assert len(found.histories) == 3
+
+
+def test_a_damaged_run_is_left_alone_and_the_others_trained(store: Store, plan: study.Plan) -> None:
+    damage_first_run(store, plan)
+    cells = work(store, plan)
+    assert [cell.state for cell in cells] == ["unreadable"] + ["finished"] * 3
+
+
+def test_a_damaged_older_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
+    newer = study.plan(store, "newer", variants=["tanh"], seeds=[7], overrides=QUICK)
+    lock = take_lock(study.study_folder(store, "report"))  # As if a worker were at work on it.
+    (store.root / "studies" / "report.json").write_text("{")
+    assert [cell.state for cell in work(store, newer)] == ["finished"]
+    os.close(lock)
+
+
+def test_the_consoles_queue_names_its_plans(store: Store) -> None:
+    plans = [study.queue_plan(store, [RunConfig(seed=seed)]) for seed in range(3)]
+    assert len({plan.name for plan in plans}) == 3
+    assert study.names(store) == sorted(plan.name for plan in plans)
+
+
+def test_runs_are_made_once_however_often_one_asks(store: Store, plan: study.Plan) -> None:
+    first = study_queue.prepare_runs(store, plan)
+    assert study_queue.prepare_runs(store, plan) == first
+    assert sorted(store.ids()) == sorted(first)
+    assert states(store, plan) == ["queued"] * 4
+    (store.root / "studies" / "report" / "cells.json").unlink()  # As after a crash before it was written.
+    assert study_queue.prepare_runs(store, plan) == first
+
+
+def forge_plan(store: Store, **changes: object) -> None:
+    path = store.root / "studies" / "report.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("changes", [{"configs": []}, {"variants": ["baseline", "four-conv"]}, {"seeds": [0, 7]}])
+def test_a_plan_that_contradicts_itself_is_refused(
+    store: Store, plan: study.Plan, changes: dict[str, list[object]]
+) -> None:
+    forge_plan(store, **changes)
+    with pytest.raises(StoreError, match="no runs, or others than its variants and seeds say"):
+        study.load(store, plan.name)
+
+
+@pytest.mark.parametrize("content", ['{"x": "a", "²": "b", "-1": "c", "9": "d"}', "{}"])
+def test_cells_that_are_not_of_the_plan_count_for_nothing(store: Store, plan: study.Plan, content: str) -> None:
+    run_ids = study_queue.prepare_runs(store, plan)
+    (store.root / "studies" / "report" / "cells.json").write_text(content)
+    assert study_queue.prepare_runs(store, plan) == run_ids
+
+
+def test_reference_runs_of_a_study_of_the_same_name_are_not_its_own(store: Store, plan: study.Plan) -> None:
+    made = Store(store.root / "reference").create(plan.configs[0], study=plan.name).id
+    (store.root / "reference" / made).rename(store.root / "reference" / "baseline-elsewhere")
+    assert states(store, plan) == ["planned"] * 4
+    run_ids = study_queue.prepare_runs(store, plan)
+    assert "baseline-elsewhere" not in run_ids
+    assert sorted(gather(store, [plan.name]).states) == sorted(run_ids)
+
+
+# --------------------------------------------------------------------- worker
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_a_study_is_worked_through(store: Store, plan: study.Plan, parallel: int) -> None:
+    said: list[str] = []
+    cells = work(store, plan, parallel=parallel, say=said.append)
+    assert [cell.state for cell in cells] == ["finished"] * 4
+    assert_each_cell_finished_once(store, plan)
+    assert sum("started as" in sentence for sentence in said) == 4
+    assert sum("finished" in sentence for sentence in said) == 4
+    assert {store.record(cell.run_id).study for cell in cells} == {"report"}
+
+
+def test_one_run_at_a_time_whoever_started_the_other(store: Store, plan: study.Plan) -> None:
+    other = store.create(RunConfig(epochs=3))
+    local.start(store, other.id, command=fake_trainer.command("slow"))
+    seen: list[int] = []
+
+    def count() -> bool:
+        seen.append(sum(store.is_locked(run_id) for run_id in store.ids()))
+        return False
+
+    work(store, plan, should_stop=count)
+    assert max(seen) == 1
+    assert load(store, other.id)[1] is State.FINISHED
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_finished_runs_are_skipped(store: Store, plan: study.Plan) -> None:
+    work(store, plan)
+    before = {run_id: (store.path(run_id) / "events.jsonl").read_bytes() for run_id in store.ids()}
+    said: list[str] = []
+    work(store, plan, say=said.append)
+    assert said == []
+    assert {run_id: (store.path(run_id) / "events.jsonl").read_bytes() for run_id in store.ids()} == before
+
+
+def test_a_diverged_run_is_recorded_and_not_replaced(store: Store, plan: study.Plan) -> None:
+    cells = work(store, plan, "diverge")
+    assert {(cell.state, cell.reason) for cell in cells} == {("failed", "diverged")}
+    work(store, plan)
+    cells = study_queue.status(store, plan)
+    assert {(cell.state, cell.reason) for cell in cells} == {("failed", "diverged")}
+    assert all(kinds(store, cell.run_id)[ev.Started] == 1 for cell in cells)
+
+
+def test_otherwise_failed_runs_are_tried_again_by_the_next_worker(store: Store, plan: study.Plan) -> None:
+    cells = work(store, plan, "no-device")
+    assert {(cell.state, cell.reason) for cell in cells} == {("failed", "error")}
+    assert all(kinds(store, cell.run_id)[ev.Started] == 1 for cell in cells)
+    work(store, plan)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_trainer_that_dies_is_resumed_but_not_for_ever(store: Store, plan: study.Plan) -> None:
+    cells = work(store, plan, "crash")
+    assert {cell.state for cell in cells} == {"lost"}
+    assert {kinds(store, cell.run_id)[ev.Started] for cell in cells} == {study_worker.MAX_STARTS}
+    work(store, plan)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_run_a_person_stops_is_left_until_the_next_worker(store: Store, plan: study.Plan) -> None:
+    stopped: list[str] = []
+
+    def stop_first() -> bool:
+        running = [run_id for run_id in store.ids() if store.is_locked(run_id)]
+        if running and not stopped and kinds(store, running[0])[ev.Step]:
+            stopped.append(running[0])
+            local.stop(store, running[0])
+        return False
+
+    work(store, plan, "slow", should_stop=stop_first)
+    assert sorted(states(store, plan)) == ["finished", "finished", "finished", "stopped"]
+    work(store, plan)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_deleted_run_is_not_replaced_in_silence(store: Store, plan: study.Plan) -> None:
+    work(store, plan)
+    gone = study_queue.status(store, plan)[2].run_id
+    store.delete(gone)
+    work(store, plan)
+    assert states(store, plan) == ["finished", "finished", "deleted", "finished"]
+    assert study_queue.status(store, plan)[2].run_id == gone
+
+
+def test_stopping_the_worker_stops_its_runs_with_a_checkpoint(store: Store, plan: study.Plan) -> None:
+    def once_training() -> bool:
+        return any(kinds(store, run_id)[ev.Step] for run_id in store.ids())
+
+    cells = work(store, plan, "slow", should_stop=once_training)
+    assert [cell.state for cell in cells] == ["stopped", "queued", "queued", "queued"]
+    work(store, plan)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: study.Plan) -> None:
+    asked: list[str] = []
+
+    def stop_one_by_hand() -> bool:
+        running = [cell.run_id for cell in study_queue.status(store, plan) if cell.state == State.RUNNING]
+        if len(running) == 2 and not asked:
+            wait_for(lambda: all(ev.Step in kinds(store, run_id) for run_id in running))
+            asked.append(running[0])
+            assert not local.was_asked_to_stop(store, running[0])
+            local.stop(store, running[0])
+            assert [local.was_asked_to_stop(store, run_id) for run_id in running] == [True, False]
+        return bool(asked)
+
+    work(store, plan, "counting", parallel=2, should_stop=stop_one_by_hand)
+    logs = [store.log_tail(cell.run_id) for cell in study_queue.status(store, plan) if cell.state == State.STOPPED]
+    assert [log.count("asked to stop") for log in logs] == [1, 1]
+
+
+def test_a_cache_reads_only_what_is_new(store: Store) -> None:
+    cache, config = RunCache(store), RunConfig(epochs=3)
+    run_id = store.create(config).id
+
+    def look() -> tuple[int, State]:
+        found = cache.find(run_id)
+        assert found is not None
+        return found[0].num_events, found[1]
+
+    assert cache.find("nobody") is None
+    assert look() == (0, State.QUEUED)
+    lock = take_lock(store.path(run_id))
+    with open_writer(store.path(run_id)) as writer:
+        writer.write(started(config))
+        writer.write(curve(1, 3))
+        assert look() == (2, State.RUNNING)
+        first = cache.find(run_id)
+        writer.write(curve(2, 3))
+        assert look() == (3, State.RUNNING)
+        os.close(lock)
+        assert look() == (3, State.LOST)
+        writer.write(ev.Finished(epoch=3, step=30, train_seconds=1.0, elapsed_seconds=1.0))
+    assert look() == (4, State.FINISHED)
+    last = cache.find(run_id)
+    assert first is not None
+    assert last is not None
+    assert last[0] is first[0]
+    (store.path(run_id) / "events.jsonl").write_bytes(b"")
+    assert look() == (0, State.QUEUED)
+    store.delete(run_id)
+    assert cache.find(run_id) is None
+
+
+def test_two_workers_do_not_fight(store: Store, plan: study.Plan) -> None:
+    descriptor = take_lock(study.study_folder(store, plan.name))
+    try:
+        assert study_queue.has_worker(store, plan.name)
+        with pytest.raises(RunBusyError, match="already being worked through"):
+            work(store, plan)
+        assert not study_worker.start_worker(store, plan.name)
+    finally:
+        os.close(descriptor)
+    assert not study_queue.has_worker(store, plan.name)
+
+
+def test_a_detached_worker_is_given_the_study_and_the_folder(store: Store, plan: study.Plan) -> None:
+    tell = (sys.executable, "-c", "import sys; print(sys.argv[1:])")
+    assert study_worker.start_worker(store, plan.name, parallel=2, command=tell)
+    log = store.root / "studies" / "report" / "worker.log"
+    wait_for(lambda: log.exists() and log.read_text().endswith("\n"))
+    assert log.read_text().strip() == str(["report", "--parallel", "2", "--runs-dir", str(store.root.absolute())])
+
+
+def test_the_log_of_a_worker_is_not_written_through_a_link(store: Store, plan: study.Plan, tmp_path: Path) -> None:
+    (study.study_folder(store, plan.name) / "worker.log").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match=r"worker\.log"):
+        study_worker.start_worker(store, plan.name, command=(sys.executable, "-c", "print()"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
+    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    worker = spawn_worker(store, plan, "slow")
+    wait_for(lambda: study_queue.has_worker(store, plan.name))
+    work(store, younger)
+    assert states(store, plan) == ["finished"] * 4
+    assert states(store, younger) == ["finished"]
+    assert worker.wait(20) == 0
+
+
+# ---------------------------------------------------------------------- queue
+
+
+def test_the_queue_can_be_reordered_and_cells_cancelled(store: Store, plan: study.Plan) -> None:
+    study_queue.move_first(store, "report", 3)
+    study_queue.cancel(store, "report", 1)
+    started: list[str] = []
+    work(store, plan, say=started.append)
+    assert states(store, plan) == ["finished", "cancelled", "finished", "finished"]
+    assert "tanh seed 1: started" in started[0]
+    study_queue.cancel(store, "report", 1, is_cancelled=False)
+    work(store, plan)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_change_between_choosing_and_starting_counts(store: Store, plan: study.Plan) -> None:
+    study_queue.prepare_runs(store, plan)
+    chosen = study_queue.status(store, plan)
+    said: list[str] = []
+
+    def start() -> bool:
+        command, session = fake_trainer.command("normal"), study_worker._Session()
+        return study_worker._start_next(store, plan, chosen, 1, command, session, said.append)
+
+    study_queue.move_first(store, plan.name, 3, 2)
+    study_queue.cancel(store, plan.name, 3)
+    assert start()
+    assert said == [f"baseline seed 1: started as {chosen[2].run_id}"]
+    for cell in chosen:
+        study_queue.cancel(store, plan.name, cell.index)
+    wait_for(lambda: states(store, plan)[2] == "finished")
+    assert not start()
+
+
+def test_a_failed_cell_that_was_cancelled_is_left_alone(store: Store, plan: study.Plan) -> None:
+    work(store, plan, "no-device")
+    study_queue.cancel(store, plan.name, 1)
+    work(store, plan)
+    assert states(store, plan) == ["finished", "failed", "finished", "finished"]
+
+
+def test_a_cell_is_shifted_among_those_that_wait(store: Store, plan: study.Plan) -> None:
+    for step, order in (
+        (1, [0, 2, 1, 3]),
+        (1, [0, 2, 3, 1]),
+        (5, [0, 2, 3, 1]),
+        (-2, [0, 1, 2, 3]),
+        (-9, [1, 0, 2, 3]),
+    ):
+        study_queue.shift(store, plan.name, [0, 1, 2, 3], 1, step)
+        assert study_queue.load(store, plan.name).order == order
+    study_queue.shift(store, plan.name, [2, 3], 3, -1)
+    assert study_queue.load(store, plan.name).order == [3, 2, 1, 0], "cells that do not wait come last"
+
+
+def test_a_paused_queue_starts_nothing_until_it_goes_on(store: Store, plan: study.Plan) -> None:
+    study_queue.pause(store, "report")
+    looks: list[int] = []
+
+    def go_on_later() -> bool:
+        looks.append(len([run_id for run_id in store.ids() if kinds(store, run_id)]))
+        if len(looks) == 10:
+            assert looks == [0] * 10
+            study_queue.pause(store, "report", is_paused=False)
+        return False
+
+    work(store, plan, should_stop=go_on_later)
+    assert_each_cell_finished_once(store, plan)
+
+
+# -------------------------------------------------------------------- kill -9
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
+    store: Store, plan: study.Plan, parallel: int
+) -> None:
+    chance = random.Random(parallel)
+    for life in range(8):
+        worker = spawn_worker(store, plan, "slow", parallel)
+        time.sleep(0.15 + 0.5 * chance.random())  # Any moment: import, making runs, starting, training.
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+        if life % 2:
+            for run_id in store.ids():
+                owner = store.owner(run_id) if store.is_locked(run_id) else None
+                if owner is not None and owner.pid > 1:
+                    os.kill(owner.pid, signal.SIGKILL)
+    assert not study_queue.has_worker(store, plan.name)
+    worker = spawn_worker(store, plan, "normal", parallel)
+    assert worker.wait(60) == 0
+    assert_each_cell_finished_once(store, plan)
+
+
+# --------------------------------------------------------------- command line
+
+
+@pytest.fixture
+def fake_work(monkeypatch: pytest.MonkeyPatch, prepared_data: Path) -> None:
+    """The worker of the command line starts trainers that are played."""
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    quick = functools.partial(study_worker.work, command=fake_trainer.command("normal"), poll_seconds=0.02)
+    monkeypatch.setattr(study_worker, "work", quick)
+
+
+def test_commands_plan_run_and_tell(run: Run, store: Store, fake_work: None) -> None:
+    planned = run(
+        *("study", "new", "mine", "--variants", "baseline,tanh", "--seeds", "2", "--first-seed", "3"),
+        *("--epochs", "2", "--data", "synthetic", "--front-end", "same32", "--no-lrn", "--label", "x"),
+    )
+    assert (planned.code, planned.out) == (0, "")
+    assert "2 variants x 2 seeds = 4 runs" in planned.err
+    plan = study.load(store, "mine")
+    assert {(config.seed, config.front_end, config.lrn) for config in plan.configs} == {
+        (3, "same32", False),
+        (4, "same32", False),
+    }
+    assert run("study", "run", "mine").code == 0
+    status = run("study", "status", "mine", "--json")
+    cells = json.loads(status.out)["cells"]
+    assert {cell["state"] for cell in cells} == {"finished"}
+    assert {store.record(cell["run_id"]).label for cell in cells} == {"x"}
+    table = run("study", "status", "mine")
+    assert "4 finished; no worker is at work" in table.err
+    assert "2/2" in table.out
+    assert table.out.startswith("variant ")
+    assert run("study", "status").out == table.out
+    assert json.loads(run("study", "list", "--json").out)[0]["states"] == {"finished": 4}
+    assert "mine" in run("study", "list").out
+
+
+def test_commands_refuse_in_sentences(run: Run, store: Store) -> None:
+    assert (run("study", "run", "nothing").code, run("study", "status", "nothing").code) == (3, 3)
+    assert run("study", "new", "Mine").code == 2
+    wrong = run("study", "new", "mine", "--variants", "tahn")
+    assert wrong.code == 2
+    assert "--variants: there is no 'tahn'; did you mean tanh" in wrong.err
+    assert run("study", "new", "mine", "--epochs", "0").code == 2
+    assert "no studies yet" in run("study", "list").err
+
+
+def test_a_study_with_a_diverged_run_says_so_by_its_exit_code(
+    run: Run, store: Store, fake_work: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        study_worker, "work", functools.partial(study_worker.work, command=fake_trainer.command("diverge"))
+    )
+    run("study", "new", "mine", "--variants", "tanh", "--seeds", "1", "--epochs", "2", "--data", "synthetic")
+    done = run("study", "run", "mine")
+    assert done.code == 1
+    assert "1 failed (diverged)" in done.err
+
+
+def test_reproduce_plans_runs_and_judges_and_goes_on(run: Run, store: Store, fake_work: None) -> None:
+    arguments = ("study", "reproduce", "--seeds", "1", "--epochs", "2", "--data", "synthetic")
+    first = run(*arguments)
+    assert first.code == 0
+    assert "inconclusive" in first.out.lower()
+    assert "4 finished" in first.err
+    again = run(*arguments)
+    assert again.out == first.out
+    assert len(store.ids()) == 4
+    other = run("study", "reproduce", "--seeds", "2", "--epochs", "2", "--data", "synthetic")
+    assert other.code == 2
+    assert "plans do not change" in other.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_the_runs_with_a_checkpoint(
+    store: Store, plan: study.Plan, prepared_data: Path, number: signal.Signals, code: int
+) -> None:
+    here = Path(__file__).parents[1]
+    script = textwrap.dedent(
+        f"""
+        import functools, sys
+        sys.path[:0] = {[str(here), str(here.parent)]}
+        import fake_trainer
+        from alexnet_tui.cli import main as cli
+        from alexnet_tui.studies import worker as study_worker
+        study_worker.work = functools.partial(study_worker.work, command=fake_trainer.command("slow"))
+        cli.main(["study", "run", "report", "--runs-dir", {str(store.root)!r}])
+        """
+    )
+    environment = {**os.environ, "ALEXNET_TUI_DATA": str(prepared_data)}
+    worker = subprocess.Popen([sys.executable, "-c", script], env=environment)
+    wait_for(lambda: any(kinds(store, run_id)[ev.Step] for run_id in store.ids()))
+    worker.send_signal(number)
+    assert worker.wait(30) == code
+    assert states(store, plan)[0] in {"stopped", "finished"}
+    assert not any(store.is_locked(run_id) for run_id in store.ids())

@@ -1,0 +1,169 @@
+"""The filter's grammar: which rows each word keeps, and the sentence for each that means nothing."""
+
+import msgspec
+import pytest
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.history import State
+from alexnet_tui.tui.screens.runs.filter import HELP, QueryError, parse, without_last_word
+from alexnet_tui.tui.screens.runs.rows import RunRow
+
+
+def row(run_id: str = "baseline-s0-1122-101010", **changes: object) -> RunRow:
+    config = RunConfig.from_text(changes.pop("config", {}))  # type: ignore[arg-type]
+    plain = RunRow(
+        id=run_id,
+        name=run_id,
+        is_labelled=False,
+        config=config,
+        state=State.FINISHED,
+        epochs_done=100,
+        progress=1.0,
+        best=0.6,
+        last=0.59,
+        final=0.595,
+        gap=0.3,
+        t25=25.0,
+        seconds=3600.0,
+        curve=(),
+        created=0.0,
+        tags=(),
+        note="",
+        is_reference=False,
+        members=(run_id,),
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+TANH = row(
+    "tanh-s3-1122-101010",
+    config={"variant": "tanh", "seed": "3", "learning_rate": "0.02"},
+    best=0.512,
+    state=State.RUNNING,
+    epochs_done=40,
+    progress=0.4,
+    t25=None,
+    tags=("paper", "night"),
+    note="Second sweep",
+)
+BASE = row(config={"dropout": "0.3", "lrn": "yes"}, name="Paper init", is_labelled=True, is_reference=True)
+ALL = [TANH, BASE]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("", ALL),
+        ("   ", ALL),
+        ("variant=tanh", [TANH]),
+        ("VARIANT=TANH", [TANH]),
+        ("v:tan", [TANH]),
+        ("variant!=tanh", [BASE]),
+        ("lr=0.02", [TANH]),
+        ("lr>=0.01", ALL),
+        ("lr>0.01", [TANH]),
+        ("learning-rate<2e-2", [BASE]),
+        ("dropout<=0.3", [BASE]),
+        ("lrn=yes", [BASE]),
+        ("seed:3", [TANH]),
+        ("best>60", []),
+        ("best>=60", [BASE]),
+        ("best>=60%", [BASE]),
+        ("acc<55", [TANH]),
+        ("gap>29.5", ALL),
+        ("t25<30", [BASE]),
+        ("t25>0", [BASE]),
+        ("time>=1h", ALL),
+        ("time<61m", ALL),
+        ("seconds>3600", []),
+        ("done<50", [TANH]),
+        ("epoch=40", [TANH]),
+        ("is:running", [TANH]),
+        ("is:live", [TANH]),
+        ("is=finished", [BASE]),
+        ("is:reference", [BASE]),
+        ("-is:running", [BASE]),
+        ("is:grouped", []),
+        ("tag:pap", [TANH]),
+        ("tag=paper", [TANH]),
+        ("tag=pap", []),
+        ("tag!=paper", [BASE]),
+        ("note:sweep", [TANH]),
+        ("label:paper", [BASE]),
+        ("id:s3", [TANH]),
+        ("paper", ALL),
+        ('"paper init"', [BASE]),
+        ('note:"second sweep"', [TANH]),
+        ("-paper", []),
+        ("night is:running lr>0.01", [TANH]),
+        ("night is:finished", []),
+        ("fe=literal32", ALL),
+        ("-1122", ALL),
+        ("[/]", []),
+        ("best > 55", [BASE]),
+        ("best >=60", [BASE]),
+        ("best>= 60", [BASE]),
+        ("-is : running", [BASE]),
+        ("night lr >  0.01 is:running", [TANH]),
+        ('note: "second sweep"', [TANH]),
+        ('"or" tanh', []),
+        ("x\x1b]0;P\x07=1", []),  # No key has such a name: it is text to look for.
+    ],
+)
+def test_what_each_word_keeps(text: str, kept: list[RunRow]) -> None:
+    assert parse(text).select(ALL) == kept
+
+
+def test_marked_and_pinned_are_asked_of_the_console() -> None:
+    query = parse("is:marked")
+    assert query.select(ALL) == []
+    query.marked = frozenset({TANH.id})
+    assert query.select(ALL) == [TANH]
+    query = parse("is:pinned")
+    query.pinned = BASE.id
+    assert query.select(ALL) == [BASE]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("varaint=tanh", "there is no 'varaint' to filter by; did you mean variant?"),
+        ("lr>=", "lr>= needs a value behind it."),
+        ("lr>=high", "learning_rate needs a number, not 'high'."),
+        ("best>", "best> needs a value behind it."),
+        ("is:runing", "a run is never 'runing'; did you mean running?"),
+        ("best > 6x", "best needs a number, not '6x'."),
+        ("best >", "best> needs a value behind it."),
+        ("> 60", "'>' needs a name before it, as in best>60."),
+        ("tanh or baseline", "words must all match; there is no 'or'."),
+        ("tanh AND night", "words must all match; there is no 'AND', and none is needed."),
+        ("not tanh", "words must all match; there is no 'not': a minus turns a word round, as in -is:failed."),
+        ("state=failed", "there is no 'state' to filter by; is:failed asks for the state."),
+        ("status:bad", "there is no 'status' to filter by; is:running asks for the state."),
+        ("tag>a", "words have no order; use : or =."),
+        ("variant>tanh", "words have no order; use : or =."),
+    ],
+)
+def test_a_word_that_means_nothing_is_answered(text: str, sentence: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse(text)
+    assert str(caught.value) == sentence
+
+
+def test_a_name_like_no_other_is_answered_with_all_there_are() -> None:
+    with pytest.raises(QueryError) as caught:
+        parse("colour=blue")
+    sentence = str(caught.value)
+    assert "did you mean" not in sentence
+    for name in ("is", "tag", "best", "t25", "seconds", "variant", "seed"):
+        assert f" {name}," in sentence
+    assert len(sentence) < 3 * 72, "three lines hold it"
+
+
+def test_the_word_being_typed_is_the_one_with_blanks_around_its_operator() -> None:
+    assert without_last_word("tanh best > 6x") == "tanh"
+
+
+def test_every_example_of_the_help_can_be_read() -> None:
+    for example, _ in HELP:
+        parse(example)

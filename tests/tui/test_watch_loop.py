@@ -1,0 +1,104 @@
+"""The lookout: the loop that draws is woken by news and by nothing else."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from fake_runs import curve, open_writer, started
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.files import take_lock
+from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.watch_loop import Lookout
+from alexnet_tui.tui.watcher import Batch, RunsWatcher
+
+_PATIENCE_SECONDS = 20.0
+
+
+class Counting(RunsWatcher):
+    """A watcher that counts, and knows where it is called."""
+
+    num_reads = 0
+    num_applied = 0
+
+    def read(self) -> Batch:
+        assert threading.current_thread() is not threading.main_thread()
+        self.num_reads += 1
+        return super().read()
+
+    def apply(self, batch: Batch) -> set[str]:
+        assert threading.current_thread() is threading.main_thread()
+        self.num_applied += 1
+        return super().apply(batch)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+def test_looks_that_find_nothing_do_not_wake_the_loop(store: Store) -> None:
+    record = store.create(RunConfig(epochs=5))
+    lock = take_lock(store.path(record.id))
+    watcher, told = Counting(store), list[set[str]]()
+
+    async def follow() -> None:
+        lookout = Lookout(watcher, lambda: True)
+        task = asyncio.create_task(lookout.follow(told.append))
+        await until(lambda: watcher.num_applied == 1)
+        looked = watcher.num_reads
+        await until(lambda: watcher.num_reads >= looked + 5)
+        assert watcher.num_applied == 1
+        with open_writer(store.path(record.id)) as writer:
+            writer.write(started(RunConfig(epochs=5)))
+            writer.write(curve(1, 5))
+        await until(lambda: len(told) == 2)
+        assert watcher.num_applied == 2
+        task.cancel()
+
+    asyncio.run(follow())  # Ends only if the thread does.
+    os.close(lock)
+    assert told == [{record.id}, {record.id}]
+    assert watcher.histories[record.id].num_epochs_done == 1
+
+
+def test_a_burst_is_told_of_now_and_then_and_to_its_end(store: Store) -> None:
+    record = store.create(RunConfig(epochs=5000))
+    lock = take_lock(store.path(record.id))
+    watcher, told = Counting(store), list[int]()
+
+    async def follow() -> None:
+        lookout = Lookout(watcher, lambda: True)
+        task = asyncio.create_task(lookout.follow(lambda _: told.append(watcher.histories[record.id].num_epochs_done)))
+        await until(lambda: len(told) == 1)
+        with open_writer(store.path(record.id)) as writer:
+            for epoch in range(1, 5001):
+                writer.write(curve(epoch, 5000))
+        await until(lambda: told[-1] == 5000)
+        task.cancel()
+
+    asyncio.run(follow())
+    os.close(lock)
+    assert told == sorted(set(told))
+    assert len(told) - 1 <= watcher.num_applied / 2, "of most slices of a burst nobody is told"
+
+
+def test_woken_it_looks_at_once(store: Store) -> None:
+    watcher = Counting(store)
+
+    async def follow() -> None:
+        lookout = Lookout(watcher, lambda: False)
+        task = asyncio.create_task(lookout.follow(lambda _: None))
+        await until(lambda: watcher.num_reads == 1)
+        begin = time.monotonic()
+        for wanted in range(2, 30):
+            lookout.wake()
+            await until(lambda wanted=wanted: watcher.num_reads >= wanted)  # type: ignore[misc]
+        assert time.monotonic() - begin < 20, "28 looks, not one a second"
+        task.cancel()
+
+    asyncio.run(follow())

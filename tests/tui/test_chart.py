@@ -15,9 +15,18 @@ from textual.pilot import Pilot
 
 from alexnet_tui.tui.charts import raster
 from alexnet_tui.tui.charts.axis import Measure
-from alexnet_tui.tui.charts.model import Curve, Face, View, prepare
-from alexnet_tui.tui.charts.raster import DASHES, Ink, Window, dashed, detect_ink, dots, pack, trace
-from alexnet_tui.tui.charts.render import Picture, draw
+from alexnet_tui.tui.charts.model import ChartSpec, Curve, View, prepare
+from alexnet_tui.tui.charts.raster import (
+    DASHES,
+    DotMode,
+    Viewport,
+    column_extents,
+    dashed,
+    detect_dot_mode,
+    dots,
+    pack_cells,
+)
+from alexnet_tui.tui.charts.render import RenderedChart, draw
 from alexnet_tui.tui.charts.series import SMOOTHINGS
 from alexnet_tui.tui.charts.widget import MetricChart, series_colour
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
@@ -31,30 +40,30 @@ def curve(y: Sequence[float], name: str = "test", slot: int = 0, **more: object)
     return Curve(name=name, x=np.arange(1.0, len(values) + 1), y=values, slot=slot, **more)  # type: ignore[arg-type]
 
 
-def picture(
+def rendered(
     *curves: Curve,
-    face: Face | None = None,
+    spec: ChartSpec | None = None,
     view: View | None = None,
     size: tuple[int, int] = SIZE,
-    ink: Ink = Ink.BRAILLE,
-    is_plain: bool = False,
-) -> Picture:
+    dot_mode: DotMode = DotMode.BRAILLE,
+    no_color: bool = False,
+) -> RenderedChart:
     chosen = view or View()
-    return draw(face or Face(title="Loss"), prepare(curves, chosen), chosen, size, ink, is_plain=is_plain)
+    return draw(spec or ChartSpec(title="Loss"), prepare(curves, chosen), chosen, size, dot_mode, no_color=no_color)
 
 
-def rows(drawn: Picture) -> list[str]:
-    return ["".join(row) for row in drawn.sheet.chars]
+def rows(drawn: RenderedChart) -> list[str]:
+    return ["".join(row) for row in drawn.buffer.chars]
 
 
-def text(drawn: Picture) -> str:
+def text(drawn: RenderedChart) -> str:
     return "\n".join(rows(drawn))
 
 
-def plane(drawn: Picture) -> list[str]:
-    window = drawn.window
-    assert window is not None
-    return ["".join(row[drawn.left :][: window.columns]) for row in drawn.sheet.chars[drawn.top :][: window.rows]]
+def plane(drawn: RenderedChart) -> list[str]:
+    viewport = drawn.viewport
+    assert viewport is not None
+    return ["".join(row[drawn.left :][: viewport.columns]) for row in drawn.buffer.chars[drawn.top :][: viewport.rows]]
 
 
 def is_inked(char: str) -> bool:
@@ -65,8 +74,8 @@ def is_inked(char: str) -> bool:
 
 
 def test_every_column_covers_what_the_line_covers_there() -> None:
-    window = Window(0.0, 10.0, 0.0, 10.0, 10, 5)
-    low, high = trace(np.array([0.0, 10.0]), np.array([0.0, 10.0]), window, Ink.BRAILLE)
+    viewport = Viewport(0.0, 10.0, 0.0, 10.0, 10, 5)
+    low, high = column_extents(np.array([0.0, 10.0]), np.array([0.0, 10.0]), viewport, DotMode.BRAILLE)
     assert (low[0], high[-1]) == (0, 10)
     assert np.all(low[1:] <= high[:-1]), "neighbours join"
     assert np.all(np.diff(low) >= 0)
@@ -75,14 +84,14 @@ def test_every_column_covers_what_the_line_covers_there() -> None:
 def test_one_spike_among_100_000_points_is_drawn_at_its_height() -> None:
     y = np.zeros(100_000)
     y[43_210] = 5.0
-    window = Window(0.0, 99_999.0, 0.0, 5.0, 50, 10)
-    _, high = trace(np.arange(100_000.0), y, window, Ink.BRAILLE)
+    viewport = Viewport(0.0, 99_999.0, 0.0, 5.0, 50, 10)
+    _, high = column_extents(np.arange(100_000.0), y, viewport, DotMode.BRAILLE)
     assert np.flatnonzero(high == 5.0).tolist() == [round(43_210 / 99_999 * 99)]
 
 
 def test_a_gap_stays_a_gap_and_a_lone_point_a_point() -> None:
-    window = Window(0.0, 6.0, 0.0, 1.0, 20, 4)
-    low, _ = trace(np.arange(7.0), np.array([0, 0, NAN, 1, NAN, 0, 0]), window, Ink.BRAILLE)
+    viewport = Viewport(0.0, 6.0, 0.0, 1.0, 20, 4)
+    low, _ = column_extents(np.arange(7.0), np.array([0, 0, NAN, 1, NAN, 0, 0]), viewport, DotMode.BRAILLE)
     drawn = set(np.flatnonzero(np.isfinite(low)).tolist())
     assert drawn == {*range(8), 19, 20, *range(32, 40)}
 
@@ -94,10 +103,10 @@ def test_many_points_a_column_are_traced_like_few(ends: tuple[float, float], mon
     y = np.cumsum(random.normal(size=20_000))
     y[random.random(20_000) < 0.2] = NAN
     y[5_000:6_000] = NAN
-    window = Window(*ends, -100.0, 100.0, 20, 5)
-    many = trace(x, y, window, Ink.BRAILLE)
+    viewport = Viewport(*ends, -100.0, 100.0, 20, 5)
+    many = column_extents(x, y, viewport, DotMode.BRAILLE)
     monkeypatch.setattr(raster, "_MANY_A_COLUMN", 1_000_000)
-    few = trace(x, y, window, Ink.BRAILLE)
+    few = column_extents(x, y, viewport, DotMode.BRAILLE)
     np.testing.assert_allclose(many, few)
     assert np.isfinite(few).any()
 
@@ -105,9 +114,9 @@ def test_many_points_a_column_are_traced_like_few(ends: tuple[float, float], mon
 def test_dots_become_the_right_braille_blocks_and_signs() -> None:
     filled = np.zeros((4, 2), dtype=bool)
     filled[0, 0] = filled[3, 1] = True
-    assert pack(filled, Ink.BRAILLE).tolist() == [[0x01 | 0x80]]
-    assert pack(np.array([[True], [False], [True], [True]]), Ink.BLOCKS).tolist() == [[1], [3]]
-    assert pack(np.array([[True, False]]), Ink.ASCII).tolist() == [[1, 0]]
+    assert pack_cells(filled, DotMode.BRAILLE).tolist() == [[0x01 | 0x80]]
+    assert pack_cells(np.array([[True], [False], [True], [True]]), DotMode.BLOCKS).tolist() == [[1], [3]]
+    assert pack_cells(np.array([[True, False]]), DotMode.ASCII).tolist() == [[1, 0]]
 
 
 def test_dashes_differ_from_each_other() -> None:
@@ -118,29 +127,29 @@ def test_dashes_differ_from_each_other() -> None:
 
 
 def test_dots_outside_the_limits_are_not_drawn() -> None:
-    window = Window(0.0, 1.0, 0.0, 1.0, 1, 1)
-    assert not dots(np.array([2.0, -9.0]), np.array([3.0, -8.0]), window, Ink.BRAILLE).any()
+    viewport = Viewport(0.0, 1.0, 0.0, 1.0, 1, 1)
+    assert not dots(np.array([2.0, -9.0]), np.array([3.0, -8.0]), viewport, DotMode.BRAILLE).any()
 
 
 @pytest.mark.parametrize(
     ("variables", "expected"),
-    [({}, Ink.BRAILLE), ({"ALEXNET_TUI_ASCII": "1"}, Ink.ASCII), ({"TERM": "linux"}, Ink.BLOCKS)],
+    [({}, DotMode.BRAILLE), ({"ALEXNET_TUI_ASCII": "1"}, DotMode.ASCII), ({"TERM": "linux"}, DotMode.BLOCKS)],
 )
 def test_the_terminal_decides_the_ink(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: Ink
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: DotMode
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("ALEXNET_TUI_ASCII", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert detect_ink() is expected
+    assert detect_dot_mode() is expected
 
 
-# The picture
+# The rendered
 
 
 def test_a_falling_curve_falls_and_its_last_point_is_marked() -> None:
-    drawn = picture(curve([3, 2, 1]))
+    drawn = rendered(curve([3, 2, 1]))
     lines = plane(drawn)
     first = next(index for index, line in enumerate(lines) if is_inked(line[0]))
     last = next(index for index, line in enumerate(lines) if line[-1] == "●")
@@ -149,7 +158,7 @@ def test_a_falling_curve_falls_and_its_last_point_is_marked() -> None:
 
 
 def test_axis_labels_are_whole_distinct_and_end_with_the_last_point() -> None:
-    labels = rows(picture(curve(np.linspace(2, 1, 43).tolist())))[-1].split()
+    labels = rows(rendered(curve(np.linspace(2, 1, 43).tolist())))[-1].split()
     assert labels[0] == "epoch"
     assert labels[-1] == "43"
     numbers = [int(label) for label in labels[1:]]
@@ -157,10 +166,10 @@ def test_axis_labels_are_whole_distinct_and_end_with_the_last_point() -> None:
 
 
 def test_an_accuracy_axis_ends_at_100_percent() -> None:
-    face = Face(title="Accuracy", y=Measure.SHARE)
-    drawn = picture(curve([0.2, 0.99, 1.0]), face=face)
-    assert drawn.window is not None
-    assert drawn.window.y_high == 1.0
+    spec = ChartSpec(title="Accuracy", y=Measure.SHARE)
+    drawn = rendered(curve([0.2, 0.99, 1.0]), spec=spec)
+    assert drawn.viewport is not None
+    assert drawn.viewport.y_high == 1.0
     assert "100%" in text(drawn)
     percents = [int(found) for found in re.findall(r"(\d+)% ┤", text(drawn))]
     assert percents == sorted(set(percents), reverse=True)
@@ -168,14 +177,14 @@ def test_an_accuracy_axis_ends_at_100_percent() -> None:
 
 
 def test_impossible_accuracies_are_counted_not_drawn() -> None:
-    drawn = picture(curve([0.5, 7.0, 0.6]), face=Face(title="Accuracy", y=Measure.SHARE))
-    assert drawn.window is not None
-    assert drawn.window.y_high == 1.0
+    drawn = rendered(curve([0.5, 7.0, 0.6]), spec=ChartSpec(title="Accuracy", y=Measure.SHARE))
+    assert drawn.viewport is not None
+    assert drawn.viewport.y_high == 1.0
     assert "1 point above 100%" in rows(drawn)[0]
 
 
 def test_nan_leaves_a_hole_and_infinity_is_counted() -> None:
-    drawn = picture(curve([1, 1, NAN, NAN, NAN, 1, INF, 1, 1]))
+    drawn = rendered(curve([1, 1, NAN, NAN, NAN, 1, INF, 1, 1]))
     lines = plane(drawn)
     middle = len(lines[0]) * 3 // 8
     assert not any(is_inked(line[middle]) for line in lines)
@@ -184,65 +193,65 @@ def test_nan_leaves_a_hole_and_infinity_is_counted() -> None:
 
 
 def test_log_draws_decades_evenly_and_counts_what_has_no_logarithm() -> None:
-    drawn = picture(curve([100, 10, 1, 0, -2]), view=View(log=True))
-    assert drawn.window is not None
-    assert drawn.window.y_low < 0 < 2 < drawn.window.y_high
+    drawn = rendered(curve([100, 10, 1, 0, -2]), view=View(log=True))
+    assert drawn.viewport is not None
+    assert drawn.viewport.y_low < 0 < 2 < drawn.viewport.y_high
     assert drawn.notes == ("log", "2 points not above 0")
     assert "100 ┤" in text(drawn)
 
 
 def test_a_clip_says_how_many_points_it_hides() -> None:
     values = [*np.linspace(2, 1, 99).tolist(), 900.0]
-    assert picture(curve(values)).notes == ()
-    clipped = picture(curve(values), view=View(clip=True))
-    assert clipped.window is not None
-    assert clipped.window.y_high < 3
+    assert rendered(curve(values)).notes == ()
+    clipped = rendered(curve(values), view=View(clip=True))
+    assert clipped.viewport is not None
+    assert clipped.viewport.y_high < 3
     assert clipped.notes == ("clip hides 1 point",)
     assert "clip hides 1 point" in rows(clipped)[0]
-    assert picture(curve([1, 2]), view=View(clip=True)).notes == ("clip: nothing hidden",)
+    assert rendered(curve([1, 2]), view=View(clip=True)).notes == ("clip: nothing hidden",)
 
 
 def test_smoothing_keeps_the_raw_curve_faint_behind() -> None:
     noisy = np.random.default_rng(0).standard_normal(200).tolist()
-    drawn = picture(curve(noisy), view=View(smoothing=SMOOTHINGS[2]))
-    styles = {style for row in drawn.sheet.styles for style in row}
+    drawn = rendered(curve(noisy), view=View(smoothing=SMOOTHINGS[2]))
+    styles = {style for row in drawn.buffer.styles for style in row}
     assert {"series-0", "series-0-faint"} <= styles
     assert drawn.notes == ("EMA 0.9",)
     assert f"{noisy[-1]:.4g}" in rows(drawn)[0], "the legend says the real value"
 
 
 def test_the_crosshair_reads_every_curve() -> None:
-    drawn = picture(curve([3, 2, 1], "train"), curve([9, 8], "test", 1), view=View(cross=2.0))
+    drawn = rendered(curve([3, 2, 1], "train"), curve([9, 8], "test", 1), view=View(crosshair=2.0))
     head = " ".join(rows(drawn)[:2])
     assert "Loss at epoch 2" in head
     assert "train 2" in head
     assert "test 8" in head
     assert " 2 " in rows(drawn)[-1]
-    column = drawn.sheet.styles[drawn.top].index("cross")
+    column = drawn.buffer.styles[drawn.top].index("crosshair")
     assert drawn.x_at(column) == pytest.approx(2.0, abs=0.05)
-    beyond = picture(curve([3, 2, 1], "train"), curve([9, 8], "test", 1), view=View(cross=3.0))
+    beyond = rendered(curve([3, 2, 1], "train"), curve([9, 8], "test", 1), view=View(crosshair=3.0))
     assert "test –" in " ".join(rows(beyond)[:2])
 
 
 def test_a_zoom_shows_its_part_and_scales_to_it() -> None:
-    drawn = picture(curve([100, 50, 3, 2, 1]), view=View(x_low=3, x_high=5))
-    assert drawn.window is not None
-    assert (drawn.window.x_low, drawn.window.x_high) == (3, 5)
-    assert drawn.window.y_high < 4
+    drawn = rendered(curve([100, 50, 3, 2, 1]), view=View(x_low=3, x_high=5))
+    assert drawn.viewport is not None
+    assert (drawn.viewport.x_low, drawn.viewport.x_high) == (3, 5)
+    assert drawn.viewport.y_high < 4
     assert rows(drawn)[-1].split() == ["epoch", "3", "4", "5"]
 
 
 def test_a_band_and_a_pace_line_have_quiet_styles() -> None:
     banded = curve([2, 2, 2], low=np.array([1.0, 1.0, 1.0]), high=np.array([3.0, 3.0, 3.0]))
-    drawn = picture(banded, curve([2.5, 2.5, 2.5], "base", 1, is_pace=True))
-    styles = {style for row in drawn.sheet.styles for style in row}
-    assert {"series-0", "series-0-faint", "pace"} <= styles
-    assert drawn.window is not None
-    assert drawn.window.y_low < 1 < 3 < drawn.window.y_high
+    drawn = rendered(banded, curve([2.5, 2.5, 2.5], "base", 1, is_baseline=True))
+    styles = {style for row in drawn.buffer.styles for style in row}
+    assert {"series-0", "series-0-faint", "baseline"} <= styles
+    assert drawn.viewport is not None
+    assert drawn.viewport.y_low < 1 < 3 < drawn.viewport.y_high
 
 
 def test_end_labels_name_the_curves_on_a_wide_chart() -> None:
-    drawn = picture(curve([1, 2], "low one"), curve([1, 9], "high one", 1), size=(90, 20))
+    drawn = rendered(curve([1, 2], "low one"), curve([1, 9], "high one", 1), size=(90, 20))
     lines = rows(drawn)[drawn.top :]
     high = next(index for index, line in enumerate(lines) if "▲ high one" in line)
     low = next(index for index, line in enumerate(lines) if "● low one" in line)
@@ -251,20 +260,20 @@ def test_end_labels_name_the_curves_on_a_wide_chart() -> None:
 
 def test_end_labels_never_cover_each_other() -> None:
     curves = [curve([1, 2 + index / 1000], f"name{index}", index) for index in range(6)]
-    drawn = picture(*curves, size=(90, 24))
+    drawn = rendered(*curves, size=(90, 24))
     lines = rows(drawn)[drawn.top :]
     assert all(sum(f"name{index}" in line for line in lines) == 1 for index in range(6))
 
 
 def test_curves_are_told_apart_without_colour() -> None:
-    drawn = picture(curve(range(9), "a"), curve(range(1, 10), "b", 1), is_plain=True)
+    drawn = rendered(curve(range(9), "a"), curve(range(1, 10), "b", 1), no_color=True)
     inside = "".join(plane(drawn))
     assert inside.count("●") > 2
     assert inside.count("▲") > 2
 
 
 def test_a_long_legend_says_how_many_more_there_are() -> None:
-    drawn = picture(*(curve([1, 2], f"run number {index}", index) for index in range(30)))
+    drawn = rendered(*(curve([1, 2], f"run number {index}", index) for index in range(30)))
     found = re.search(r"\+(\d+) more", text(drawn))
     assert found
     named = sum(f"run number {index} " in "\n".join(rows(drawn)[: drawn.top]) for index in range(30))
@@ -273,15 +282,15 @@ def test_a_long_legend_says_how_many_more_there_are() -> None:
 
 def test_a_legend_cuts_names_only_where_whole_ones_have_no_room() -> None:
     name = "a label of more than twenty-four cells"
-    assert f"{name} 2.000" in rows(picture(curve([1, 2], name), size=(60, 20)))[0]
-    narrow = rows(picture(curve([1, 2], name), size=(40, 20)))
+    assert f"{name} 2.000" in rows(rendered(curve([1, 2], name), size=(60, 20)))[0]
+    narrow = rows(rendered(curve([1, 2], name), size=(40, 20)))
     assert any("a label of more than tw… 2.000" in line for line in narrow)
 
 
 @pytest.mark.parametrize("count", [8, 12, 16])
 def test_whole_names_never_push_curves_out_of_the_legend(count: int) -> None:
     def num_left_out(name: str) -> int:
-        drawn = picture(*(curve([1, 2], f"{index:2} {name}", index) for index in range(count)), size=(90, 20))
+        drawn = rendered(*(curve([1, 2], f"{index:2} {name}", index) for index in range(count)), size=(90, 20))
         found = re.search(r"\+(\d+) more", text(drawn))
         return int(found.group(1)) if found else 0
 
@@ -300,14 +309,16 @@ def test_whole_names_never_push_curves_out_of_the_legend(count: int) -> None:
     ],
 )
 def test_legends_have_the_digits_of_the_tables(measure: Measure, value: float, shown: str) -> None:
-    drawn = picture(curve([value, value], "x"), face=Face(title="t", y=measure))
+    drawn = rendered(curve([value, value], "x"), spec=ChartSpec(title="t", y=measure))
     assert rows(drawn)[0].split()[-1] == shown
 
 
 def test_ascii_and_blocks_use_nothing_else() -> None:
-    drawn = picture(curve([3, 1, 2]), curve([1, 2, 3], "b", 1), view=View(cross=2.0, log=True), ink=Ink.ASCII)
+    drawn = rendered(
+        curve([3, 1, 2]), curve([1, 2, 3], "b", 1), view=View(crosshair=2.0, log=True), dot_mode=DotMode.ASCII
+    )
     assert text(drawn).isascii()
-    blocks = "".join(plane(picture(curve([3, 1, 2]), ink=Ink.BLOCKS)))
+    blocks = "".join(plane(rendered(curve([3, 1, 2]), dot_mode=DotMode.BLOCKS)))
     assert set(blocks) & set("▀▄█")
     assert not any(0x2800 <= ord(char) <= 0x28FF for char in blocks)
 
@@ -321,9 +332,9 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("size", [(60, 20), (100, 30), (40, 12)])
 def test_names_are_text_and_never_obeyed(name: str, size: tuple[int, int]) -> None:
-    drawn = picture(curve([1, 2], name), curve([2, 1], name, 1), size=size)
+    drawn = rendered(curve([1, 2], name), curve([2, 1], name, 1), size=size)
     assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u200b\ud800-\udfff]", text(drawn).replace("\n", ""))
-    for row in drawn.sheet.chars:
+    for row in drawn.buffer.chars:
         assert len(row) == size[0]
 
 
@@ -331,47 +342,47 @@ def test_names_are_text_and_never_obeyed(name: str, size: tuple[int, int]) -> No
 @pytest.mark.parametrize(
     "values", [[], [1.0], [NAN], [INF, -INF], [0.0, 0.0], [1e300, -1e300], [1e-300, 2e-300], [NAN, 5.0, NAN]]
 )
-@pytest.mark.parametrize("view", [View(), View(log=True, clip=True, cross=1.0, smoothing=SMOOTHINGS[1])])
+@pytest.mark.parametrize("view", [View(), View(log=True, clip=True, crosshair=1.0, smoothing=SMOOTHINGS[1])])
 def test_any_numbers_at_any_size(size: tuple[int, int], values: list[float], view: View) -> None:
     for measure in (Measure.NUMBER, Measure.SHARE):
-        drawn = picture(curve(values), face=Face(title="Loss", y=measure), view=view, size=size)
-        assert [len(row) for row in drawn.sheet.chars] == [size[0]] * size[1]
+        drawn = rendered(curve(values), spec=ChartSpec(title="Loss", y=measure), view=view, size=size)
+        assert [len(row) for row in drawn.buffer.chars] == [size[0]] * size[1]
 
 
 def test_without_a_point_the_chart_says_so() -> None:
-    face = Face(title="Loss", empty="loading data and torch…")
-    assert "loading data and torch…" in text(picture(face=face))
-    assert "loading data and torch…" in text(picture(curve([NAN]), face=face))
-    assert picture(face=face).window is None
+    spec = ChartSpec(title="Loss", empty="loading data and torch…")
+    assert "loading data and torch…" in text(rendered(spec=spec))
+    assert "loading data and torch…" in text(rendered(curve([NAN]), spec=spec))
+    assert rendered(spec=spec).viewport is None
 
 
-@pytest.mark.parametrize("ink", [Ink.BRAILLE, Ink.ASCII])
+@pytest.mark.parametrize("dot_mode", [DotMode.BRAILLE, DotMode.ASCII])
 @pytest.mark.parametrize("height", range(3, 16))
-def test_where_the_chart_has_no_room_a_word_says_so_and_notes_are_cut_last(ink: Ink, height: int) -> None:
+def test_where_the_chart_has_no_room_a_word_says_so_and_notes_are_cut_last(dot_mode: DotMode, height: int) -> None:
     curves = [curve([1, 2, 3, 900] + [2] * 60, f"curve number {index}", index, is_cut=True) for index in range(6)]
     view = View(log=True, clip=True, smoothing=SMOOTHINGS[1])
-    drawn = picture(*curves, view=view, size=(40, height), ink=ink)
+    drawn = rendered(*curves, view=view, size=(40, height), dot_mode=dot_mode)
     shown = text(drawn)
     if height < 5:
-        assert drawn.window is None
+        assert drawn.viewport is None
         assert "needs a larger window" in shown
     else:
-        assert drawn.window is not None
-        assert drawn.window.rows >= 2
+        assert drawn.viewport is not None
+        assert drawn.viewport.rows >= 2
         assert "log" in shown
         assert "EMA 0.6" in shown
-        cut = "~" if ink is Ink.ASCII else "…"
+        cut = "~" if dot_mode is DotMode.ASCII else "…"
         assert ("mean to epoch 64" in shown) != any(line.rstrip().endswith(cut) for line in rows(drawn)[: drawn.top])
-    assert shown.isascii() or ink is not Ink.ASCII
+    assert shown.isascii() or dot_mode is not DotMode.ASCII
 
 
 def test_means_that_end_apart_are_told_by_the_first() -> None:
-    drawn = picture(curve([1, 2], "a", is_cut=True), curve([1, 2, 3], "b", 1, is_cut=True), curve(range(9), "c", 2))
+    drawn = rendered(curve([1, 2], "a", is_cut=True), curve([1, 2, 3], "b", 1, is_cut=True), curve(range(9), "c", 2))
     assert drawn.notes == ("means end with their shortest runs, from epoch 2 on",)
 
 
 def test_one_point_is_drawn() -> None:
-    assert sum(char == "●" for line in plane(picture(curve([2.5]))) for char in line) == 1
+    assert sum(char == "●" for line in plane(rendered(curve([2.5]))) for char in line) == 1
 
 
 # The widget
@@ -389,7 +400,7 @@ class Host(App[None]):
         return VARIABLE_DEFAULTS
 
     def compose(self) -> ComposeResult:
-        yield MetricChart(Face(title="Loss"), ink=Ink.BRAILLE)
+        yield MetricChart(ChartSpec(title="Loss"), dot_mode=DotMode.BRAILLE)
 
     def on_mount(self) -> None:
         for theme in THEMES:
@@ -424,15 +435,15 @@ LONG = curve(np.linspace(2, 1, 100).tolist())
 async def test_keys_of_a_screen_zoom_pan_and_read() -> None:
     async with Host(LONG).run_test(size=(80, 24)) as pilot:
         chart = await shown(pilot)
-        chart.step_cross(1)
-        assert chart.view.cross == 100, "it begins at the last point"
-        chart.step_cross(-1)
-        chart.step_cross(-1)
-        assert chart.view.cross == 98
-        chart.step_cross(1)
-        chart.step_cross(1)
-        chart.step_cross(1)
-        assert chart.view.cross == 100
+        chart.step_crosshair(1)
+        assert chart.view.crosshair == 100, "it begins at the last point"
+        chart.step_crosshair(-1)
+        chart.step_crosshair(-1)
+        assert chart.view.crosshair == 98
+        chart.step_crosshair(1)
+        chart.step_crosshair(1)
+        chart.step_crosshair(1)
+        assert chart.view.crosshair == 100
         chart.view = View()
         chart.pan(1)
         assert chart.view == View(), "what is whole cannot move"
@@ -451,7 +462,7 @@ async def test_keys_of_a_screen_zoom_pan_and_read() -> None:
             chart.zoom(1)
         assert chart.view.x_low is not None
         assert chart.view.x_high is not None
-        assert chart.view.x_high - chart.view.x_low == pytest.approx(2), "two whole places at least"
+        assert chart.view.x_high - chart.view.x_low == pytest.approx(2), "two whole x_positions at least"
         for _ in range(50):
             chart.zoom(-1)
         assert chart.view == View()
@@ -461,7 +472,7 @@ async def test_keys_of_a_screen_zoom_pan_and_read() -> None:
 async def test_zoom_stays_around_the_crosshair() -> None:
     async with Host(LONG).run_test(size=(80, 24)) as pilot:
         chart = await shown(pilot)
-        chart.view = View(cross=10.0)
+        chart.view = View(crosshair=10.0)
         chart.zoom(1)
         assert chart.view.x_low is not None
         assert chart.view.x_high is not None
@@ -479,22 +490,22 @@ async def test_the_mouse_zooms_reads_and_drags() -> None:
     app = Host(LONG)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
-        under = app.chart.picture.x_at(40)
+        under = app.chart.rendered.x_at(40)
         assert under is not None
         await wheel(pilot, MouseScrollUp)
         assert app.views[-1].x_low is not None
-        assert app.chart.picture.x_at(40) == pytest.approx(under, abs=0.2), "what is under the pointer stays"
+        assert app.chart.rendered.x_at(40) == pytest.approx(under, abs=0.2), "what is under the pointer stays"
         before = app.views[-1]
         await pilot.mouse_down(MetricChart, offset=(40, 8))
         await pilot.hover(MetricChart, offset=(30, 8))
         await pilot.mouse_up(MetricChart, offset=(30, 8))
         dragged = app.views[-1]
-        assert dragged.cross is None, "a drag is no click"
+        assert dragged.crosshair is None, "a drag is no click"
         assert dragged.x_low is not None
         assert before.x_low is not None
         assert dragged.x_low > before.x_low
         await pilot.click(MetricChart, offset=(40, 8))
-        assert app.views[-1].cross == pytest.approx(app.chart.picture.x_at(40), abs=1)
+        assert app.views[-1].crosshair == pytest.approx(app.chart.rendered.x_at(40), abs=1)
         await wheel(pilot, MouseScrollDown)
         await wheel(pilot, MouseScrollDown)
         assert app.views[-1].x_low is None
@@ -508,9 +519,9 @@ async def test_without_colour_nothing_breaks_and_markers_repeat(monkeypatch: pyt
         await shown(pilot)
         app.theme = "alexnet-ansi"
         await pilot.pause()
-        app.chart.view = View(cross=50.0, smoothing=SMOOTHINGS[1])
+        app.chart.view = View(crosshair=50.0, smoothing=SMOOTHINGS[1])
         await pilot.pause()
-        assert "".join(plane(app.chart.picture)).count("●") > 2
+        assert "".join(plane(app.chart.rendered)).count("●") > 2
         assert app.chart.render_line(0).cell_length == 70
     os.environ.pop("NO_COLOR", None)
 
@@ -520,10 +531,10 @@ async def test_only_rows_that_changed_are_painted_again() -> None:
     app = Host(LONG)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
-        first = app.chart.picture
+        first = app.chart.rendered
         app.chart.show([LONG])
-        assert app.chart.picture is not first
-        assert rows(app.chart.picture) == rows(first)
+        assert app.chart.rendered is not first
+        assert rows(app.chart.rendered) == rows(first)
         app.chart.show([curve([5, 4, 3])])
         await pilot.pause()
         assert "test 3" in app.chart.render_line(0).text
@@ -554,15 +565,15 @@ def test_a_series_takes_the_themes_colour() -> None:
 
 @driven
 async def test_the_crosshair_reads_the_runs_own_points_before_a_pace_line() -> None:
-    app = Host(curve([3, 2, 1]), curve(range(1, 10), "base", 1, is_pace=True))
+    app = Host(curve([3, 2, 1]), curve(range(1, 10), "base", 1, is_baseline=True))
     async with app.run_test(size=(80, 24)) as pilot:
         chart = await shown(pilot)
-        chart.step_cross(-1)
-        assert chart.view.cross == 3
-        chart.show([curve(range(1, 10), "base", 1, is_pace=True)])
+        chart.step_crosshair(-1)
+        assert chart.view.crosshair == 3
+        chart.show([curve(range(1, 10), "base", 1, is_baseline=True)])
         chart.view = View()
-        chart.step_cross(-1)
-        assert chart.view.cross == 9, "where there is nothing else, the pace line"
+        chart.step_crosshair(-1)
+        assert chart.view.crosshair == 9, "where there is nothing else, the baseline"
 
 
 def test_a_logarithm_hides_what_is_infinite_and_what_is_not_positive() -> None:

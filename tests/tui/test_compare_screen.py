@@ -12,7 +12,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory, load
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.charts.axis import Measure
-from alexnet_tui.tui.charts.model import Face, View, prepare
+from alexnet_tui.tui.charts.model import ChartSpec, View, prepare
 from alexnet_tui.tui.charts.render import draw
 from alexnet_tui.tui.charts.series import Spread
 from alexnet_tui.tui.charts.widget import MetricChart
@@ -173,10 +173,10 @@ def test_a_mean_that_ends_before_some_of_its_runs_says_so(
     drawn = curve_of(entry, METRICS[0], axis, Spread.RANGE)
     assert drawn is not None
     view = View()
-    face = Face(title="Test accuracy", y=Measure.SHARE, x_title=axis)
+    face = ChartSpec(title="Test accuracy", y=Measure.SHARE, x_title=axis)
     shown = draw(face, prepare([drawn], view), view, (80, 20))
     assert shown.notes == ((note,) if note else ())
-    assert note in "".join(char for row in shown.sheet.chars for char in row)
+    assert note in "".join(char for row in shown.buffer.chars for char in row)
 
 
 def test_columns_give_way_by_rank(store: Store) -> None:
@@ -233,8 +233,8 @@ async def test_marked_runs_lie_over_each_other_with_their_table(store: Store) ->
         await compare(driver, *ids)
         assert [one.name for one in chart(driver).curves] == ["base", "baseline s1", "tanh run"]
         assert [one.slot for one in chart(driver).curves] == [0, 1, 2]
-        assert chart(driver).face.title == "Test accuracy"
-        assert chart(driver, "second").face.title == "Test loss"
+        assert chart(driver).spec.title == "Test accuracy"
+        assert chart(driver, "second").spec.title == "Test loss"
         text = driver.text()
         for shown in ("variant", "seed", "best %", "last 5 %", "gap", "T25", "time", "deltas to base", "3 runs"):
             assert shown in text
@@ -251,11 +251,11 @@ async def test_every_key_of_the_comparison(store: Store) -> None:
         shown = await compare(driver, *ids)
         first, second = chart(driver), chart(driver, "second")
         await driver.press("m")
-        assert (first.face.title, second.face.title) == ("Train accuracy", "Train loss")
+        assert (first.spec.title, second.spec.title) == ("Train accuracy", "Train loss")
         await driver.press("m", "m")
-        assert (first.face.title, second.face.title) == ("Test accuracy", "Test loss")
+        assert (first.spec.title, second.spec.title) == ("Test accuracy", "Test loss")
         await driver.press("left", "plus")
-        assert first.view.cross == second.view.cross == 20
+        assert first.view.crosshair == second.view.crosshair == 20
         assert first.view.x_low is not None
         await driver.press("X")
         assert shown.x_axis == "step"
@@ -263,7 +263,7 @@ async def test_every_key_of_the_comparison(store: Store) -> None:
         assert first.view == View(), "a zoom in epochs means nothing in steps"
         await driver.press("X")
         assert first.curves[0].x[-1] == 40
-        assert first.face.x_title == "time"
+        assert first.spec.x_title == "time"
         await driver.press("X", "g")
         assert shown.x_axis == "epoch"
         assert [one.name for one in first.curves] == ["base n=2", "tanh run"]
@@ -285,10 +285,10 @@ async def test_the_row_under_the_cursor_is_on_top_opens_and_pins(store: Store) -
     ids = three(store)
     async with console(store) as driver:
         shown = await compare(driver, *ids)
-        assert [one.is_on_top for one in chart(driver).curves] == [True, False, False]
+        assert [one.is_chosen for one in chart(driver).curves] == [True, False, False]
         await driver.press("down", "down", "down")
         assert shown.row == 2
-        assert [one.is_on_top for one in chart(driver).curves] == [False, False, True]
+        assert [one.is_chosen for one in chart(driver).curves] == [False, False, True]
         await driver.press("p")
         assert driver.app.pinned_run_id == ids[2]
         await driver.wait_for(lambda: "deltas to tanh run" in driver.text())
@@ -305,7 +305,7 @@ async def test_a_pinned_run_outside_is_the_pace_line(store: Store) -> None:
     async with console(store) as driver:
         driver.app.toggle_pin(ids[0])
         await compare(driver, *ids[1:])
-        assert [(one.name, one.is_pace) for one in chart(driver).curves][-1] == ("base", True)
+        assert [(one.name, one.is_baseline) for one in chart(driver).curves][-1] == ("base", True)
         shown = screen(driver)
         assert [entry.histories[0].id for entry in shown.entries] == [ids[0], *ids[1:]]
         lines = driver.text().splitlines()
@@ -316,7 +316,7 @@ async def test_a_pinned_run_outside_is_the_pace_line(store: Store) -> None:
         await driver.press("up", "p")
         assert driver.app.pinned_run_id is None
         assert [entry.histories[0].id for entry in shown.entries] == ids[1:]
-        assert not any(one.is_pace for one in chart(driver).curves)
+        assert not any(one.is_baseline for one in chart(driver).curves)
 
 
 @driven
@@ -424,7 +424,7 @@ async def test_a_small_screen_shows_the_chart_and_its_notes_or_says_why_not(stor
         driver.app.open_compare(ids)
         await driver.wait_for(lambda: isinstance(driver.app.screen, CompareScreen) and screen(driver).entries)
         await driver.press("G", "S", "O")
-        assert chart(driver).picture.window is not None
+        assert chart(driver).rendered.viewport is not None
         text = driver.text()
         assert "log · EMA 0.6 · clip" in text
         assert any(0x2800 < ord(char) <= 0x28FF for char in text), "a curve is drawn"
@@ -453,7 +453,7 @@ async def test_another_comparison_forgets_the_zoom(store: Store) -> None:
         await driver.press("left", "plus", "G")
         driver.app.open_compare(ids[1:])
         await driver.wait_for(lambda: [entry.histories[0].id for entry in shown.entries] == ids[1:])
-        assert (shown.view.cross, shown.view.x_low, shown.view.log) == (None, None, True)
+        assert (shown.view.crosshair, shown.view.x_low, shown.view.log) == (None, None, True)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45), (40, 12), (20, 6)])

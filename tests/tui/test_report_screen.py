@@ -188,10 +188,10 @@ async def test_curves_are_means_with_bands_and_chart_keys_work_only_there(store:
         assert baseline.low[-1] < last < baseline.high[-1]
         await driver.press("G", "right", "plus")
         assert screen.view.log
-        assert screen.view.cross is not None
+        assert screen.view.crosshair is not None
         assert screen.view.x_low is not None
         await driver.press("escape", "escape")
-        assert (screen.view.cross, screen.view.x_low) == (None, None)
+        assert (screen.view.crosshair, screen.view.x_low) == (None, None)
         assert chart.display
         await driver.press("m")
         assert not chart.display
@@ -404,11 +404,11 @@ async def test_the_reports_own_points_are_drawn_in_the_colour_of_their_experimen
         assert screen.page == "curves"
         assert "report (single run)" in driver.text()
         chart = screen.query_one("#test_accuracy", MetricChart)
-        window, place = chart.picture.window, chart.picture
+        window, place = chart.rendered.viewport, chart.rendered
         assert window is not None
         row = place.top + round((window.y_high - 0.5933) / (window.y_high - window.y_low) * (window.rows - 1))
         column = place.left + round((48 - window.x_low) / (window.x_high - window.x_low) * (window.columns - 1))
-        near = {place.sheet.styles[row + step][column] for step in (-1, 0, 1)}
+        near = {place.buffer.styles[row + step][column] for step in (-1, 0, 1)}
         assert near & {"series-0-faint"}
 
 

@@ -73,7 +73,7 @@ async def test_a_finished_run_shows_its_results_and_curves(store: Store) -> None
         text = driver.text()
         for shown in ("finished", "my run", "20/20", "best test", "59.0", "@20", "T25", "gap", "200/200", "lr 0.01"):
             assert shown in text
-        assert accuracy.picture.window is not None
+        assert accuracy.rendered.viewport is not None
 
 
 @driven
@@ -182,7 +182,7 @@ async def test_the_pinned_run_is_a_pace_line_with_epochs_ahead(store: Store) -> 
         await open_run(driver, fast.id)
         await driver.wait_for(lambda: "the baseline" in names(charts(driver)[1]))
         pace = charts(driver)[1].curves[-1]
-        assert pace.is_pace
+        assert pace.is_baseline
         assert len(pace.x) == 20
         await driver.wait_for(lambda: "epochs ahead of the baseline" in driver.text())
         assert "+10.0" not in driver.text()
@@ -198,11 +198,11 @@ async def test_keys_of_the_charts_move_both(store: Store) -> None:
     async with console(store) as driver:
         shown = await open_run(driver, run.id)
         loss, accuracy = charts(driver)
-        await driver.wait_for(lambda: len(accuracy.places()) == 20)
+        await driver.wait_for(lambda: len(accuracy.x_positions()) == 20)
         await driver.press("left")
-        assert (loss.view.cross, accuracy.view.cross) == (20, 20), "the last point, of both"
+        assert (loss.view.crosshair, accuracy.view.crosshair) == (20, 20), "the last point, of both"
         await driver.press("left", "left", "right")
-        assert shown.view.cross == 19
+        assert shown.view.crosshair == 19
         await driver.wait_for(lambda: "Loss at epoch 19" in driver.text() and "Accuracy at epoch 19" in driver.text())
         await driver.press("plus")
         assert accuracy.view.x_low is not None
@@ -233,9 +233,9 @@ async def test_escape_steps_out_of_crosshair_then_zoom_then_the_screen(store: St
     run = write_run(store, CONFIG)
     async with console(store) as driver:
         shown = await open_run(driver, run.id)
-        await driver.wait_for(lambda: len(charts(driver)[1].places()) == 20)
+        await driver.wait_for(lambda: len(charts(driver)[1].x_positions()) == 20)
         await driver.press("left", "plus", "escape")
-        assert shown.view.cross is None
+        assert shown.view.crosshair is None
         assert shown.view.x_low is not None
         await driver.press("escape")
         assert shown.view.x_low is None
@@ -419,12 +419,12 @@ async def test_another_run_forgets_zoom_and_crosshair_but_not_taste(store: Store
     first, second = write_run(store, CONFIG), write_run(store, CONFIG, epochs_done=7, finish=False)
     async with console(store) as driver:
         shown = await open_run(driver, first.id)
-        await driver.wait_for(lambda: len(charts(driver)[1].places()) == 20)
+        await driver.wait_for(lambda: len(charts(driver)[1].x_positions()) == 20)
         await driver.press("left", "plus", "G")
         driver.app.open_run(second.id)
         await driver.wait_for(lambda: len(charts(driver)[1].curves[0].x) == 7)
         assert driver.app.screen is shown, "screens stay"
-        assert (shown.view.cross, shown.view.x_low, shown.view.log) == (None, None, True)
+        assert (shown.view.crosshair, shown.view.x_low, shown.view.log) == (None, None, True)
 
 
 @driven

@@ -30,11 +30,11 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
         x: Places, in the unit of the chart's x axis.
         y: Values; NaN is a gap.
         slot: Which colour, dash and marker it has, from 0; the same number looks the same on every chart.
-        is_pace: A quiet line behind the others, to run against.
+        is_baseline: A quiet line behind the others, to run against.
         low: Lower edge of a band around it, or None.
         high: Upper edge of that band.
         is_faint: A background to a curve of the same slot; no legend names it.
-        is_on_top: Drawn over all others.
+        is_chosen: Drawn over all others.
         is_cut: A mean that ends where the first of its runs does, while others go on.
     """
 
@@ -42,11 +42,11 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     x: Floats
     y: Floats
     slot: int = 0
-    is_pace: bool = False
+    is_baseline: bool = False
     low: Floats | None = None
     high: Floats | None = None
     is_faint: bool = False
-    is_on_top: bool = False
+    is_chosen: bool = False
     is_cut: bool = False
 
 
@@ -59,7 +59,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         clip: Leave outliers out of the y axis, and say how many.
         x_low: Left end when zoomed, else None.
         x_high: Right end when zoomed, else None.
-        cross: Where the crosshair stands, or None.
+        crosshair: Where the crosshair stands, or None.
     """
 
     log: bool = False
@@ -67,10 +67,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     clip: bool = False
     x_low: float | None = None
     x_high: float | None = None
-    cross: float | None = None
+    crosshair: float | None = None
 
 
-class Face(msgspec.Struct, frozen=True, kw_only=True):
+class ChartSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a chart is about.
 
     Attributes:
@@ -88,7 +88,7 @@ class Face(msgspec.Struct, frozen=True, kw_only=True):
     empty: str = "no points yet"
 
 
-class Prepared(msgspec.Struct, frozen=True):
+class PreparedCurve(msgspec.Struct, frozen=True):
     """A curve ready to draw under one view: cleaned, smoothed, logarithms taken; `plain` is only cleaned."""
 
     curve: Curve
@@ -101,7 +101,7 @@ class Prepared(msgspec.Struct, frozen=True):
     num_hidden: int
 
 
-def prepare(curves: Sequence[Curve], view: View) -> list[Prepared]:
+def prepare(curves: Sequence[Curve], view: View) -> list[PreparedCurve]:
     """Curves under a view; depends on no size, so zooming and the crosshair reuse it."""
     prepared = []
     for curve in curves:
@@ -115,11 +115,11 @@ def prepare(curves: Sequence[Curve], view: View) -> list[Prepared]:
             y, raw = to_log(y), to_log(raw)
             hidden += count_gaps(raw) - before
             low, high = (None if edge is None else to_log(edge) for edge in (low, high))
-        prepared.append(Prepared(curve, x, y, raw, plain, low, high, hidden))
+        prepared.append(PreparedCurve(curve, x, y, raw, plain, low, high, hidden))
     return prepared
 
 
-def full_range(prepared: Sequence[Prepared], measure: Measure) -> tuple[float, float] | None:
+def full_range(prepared: Sequence[PreparedCurve], measure: Measure) -> tuple[float, float] | None:
     """Ends of the x axis that show every point."""
     found = limits([finite_ends(one.x, one.y) for one in prepared])
     return None if found is None else axis.padded(found.low, found.high, measure)
@@ -134,8 +134,8 @@ def format_y(value: float | None, measure: Measure) -> str:
     return format_percent(value) if measure is Measure.SHARE else format_loss(value)
 
 
-def format_x(value: float, face: Face) -> str:
+def format_x(value: float, spec: ChartSpec) -> str:
     """A place on the x axis for a person: ``epoch 23``, ``time 3m 05s``."""
-    if face.x is Measure.SECONDS:
-        return f"{face.x_title} {axis.short_duration(value)}"
-    return f"{face.x_title} {value:,.0f}" if float(value).is_integer() else f"{face.x_title} {value:,.2f}"
+    if spec.x is Measure.SECONDS:
+        return f"{spec.x_title} {axis.short_duration(value)}"
+    return f"{spec.x_title} {value:,.0f}" if float(value).is_integer() else f"{spec.x_title} {value:,.2f}"

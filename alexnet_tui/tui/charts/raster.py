@@ -19,7 +19,7 @@ from numpy.typing import NDArray  # isort: skip
 Dots = NDArray[np.bool_]
 
 
-class Ink(Enum):
+class DotMode(Enum):
     """Which characters draw: value is dots across and dots down in one cell."""
 
     BRAILLE = (2, 4)
@@ -27,7 +27,7 @@ class Ink(Enum):
     ASCII = (1, 1)
 
 
-class Window(msgspec.Struct, frozen=True):
+class Viewport(msgspec.Struct, frozen=True):
     """The part of the plane on screen, and its size in cells."""
 
     x_low: float
@@ -37,14 +37,14 @@ class Window(msgspec.Struct, frozen=True):
     columns: int
     rows: int
 
-    def row(self, share: float, ink: Ink) -> int:
-        """The row of cells at a share of the way from the top, by the dots of `ink`."""
-        down = ink.value[1]
+    def row(self, share: float, dot_mode: DotMode) -> int:
+        """The row of cells at a share of the way from the top, by the dots of `dot_mode`."""
+        down = dot_mode.value[1]
         return min(self.rows - 1, max(0, round(share * (self.rows * down - 1)) // down))
 
-    def column(self, share: float, ink: Ink) -> int:
-        """The column of cells at a share of the way from the left, by the dots of `ink`."""
-        across = ink.value[0]
+    def column(self, share: float, dot_mode: DotMode) -> int:
+        """The column of cells at a share of the way from the left, by the dots of `dot_mode`."""
+        across = dot_mode.value[0]
         return min(self.columns - 1, max(0, round(share * (self.columns * across - 1)) // across))
 
 
@@ -58,44 +58,44 @@ class Dash(msgspec.Struct, frozen=True):
 
 
 DASHES = (Dash(), Dash(8, 2), Dash(4, 2), Dash(8, 2, 2, 2), Dash(2, 2), Dash(12, 4))
-PACE_DASH, EDGE_DASH = Dash(1, 2), Dash(1, 1)
+BASELINE_DASH, EDGE_DASH = Dash(1, 2), Dash(1, 1)
 MARKERS = {
-    Ink.BRAILLE: "●▲■◆▼★✚✖",
-    Ink.BLOCKS: "*ox+#%@&",
-    Ink.ASCII: "*ox+#%@&",
+    DotMode.BRAILLE: "●▲■◆▼★✚✖",
+    DotMode.BLOCKS: "*ox+#%@&",
+    DotMode.ASCII: "*ox+#%@&",
 }
 _WEIGHTS = {
-    Ink.BRAILLE: np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint16),
-    Ink.BLOCKS: np.array([[1], [2]], np.uint16),
-    Ink.ASCII: np.array([[1]], np.uint16),
+    DotMode.BRAILLE: np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint16),
+    DotMode.BLOCKS: np.array([[1], [2]], np.uint16),
+    DotMode.ASCII: np.array([[1]], np.uint16),
 }
 _BLOCKS = " ▀▄█"
 _MANY_A_COLUMN = 8
 
 
-def detect_ink() -> Ink:
+def detect_dot_mode() -> DotMode:
     """What this terminal can show; the font of a bare console lacks braille."""
     if is_ascii_terminal():
-        return Ink.ASCII
-    return Ink.BLOCKS if os.environ.get("TERM") == "linux" else Ink.BRAILLE
+        return DotMode.ASCII
+    return DotMode.BLOCKS if os.environ.get("TERM") == "linux" else DotMode.BRAILLE
 
 
-def trace(x: Floats, y: Floats, window: Window, ink: Ink) -> tuple[Floats, Floats]:
+def column_extents(x: Floats, y: Floats, viewport: Viewport, dot_mode: DotMode) -> tuple[Floats, Floats]:
     """The lowest and highest value of the polyline in each column of dots; NaN where there is none."""
-    width = window.columns * ink.value[0]
+    width = viewport.columns * dot_mode.value[0]
     low = np.full(width, np.nan)
     high = np.full(width, np.nan)
-    if not len(x) or width < 1 or window.x_high <= window.x_low:
+    if not len(x) or width < 1 or viewport.x_high <= viewport.x_low:
         return low, high
-    start = max(int(np.searchsorted(x, window.x_low)) - 1, 0)
+    start = max(int(np.searchsorted(x, viewport.x_low)) - 1, 0)
     x, y = x[start:], y[start:]
-    stop = int(np.searchsorted(x, window.x_high, side="right")) + 1
+    stop = int(np.searchsorted(x, viewport.x_high, side="right")) + 1
     x, y = x[:stop], y[:stop]
     if not len(x):
         return low, high
     if len(x) > _MANY_A_COLUMN * width > _MANY_A_COLUMN:
-        return _trace_many(x, y, window, width)
-    place = (x - window.x_low) / (window.x_high - window.x_low) * (width - 1)
+        return _extents_of_many(x, y, viewport, width)
+    place = (x - viewport.x_low) / (viewport.x_high - viewport.x_low) * (width - 1)
     edges = np.interp(np.arange(width + 1) - 0.5, place, y, left=np.nan, right=np.nan)
     low = np.fmin(edges[:-1], edges[1:])
     high = np.fmax(edges[:-1], edges[1:])
@@ -109,9 +109,9 @@ def trace(x: Floats, y: Floats, window: Window, ink: Ink) -> tuple[Floats, Float
     return low, high
 
 
-def _trace_many(x: Floats, y: Floats, window: Window, width: int) -> tuple[Floats, Floats]:
+def _extents_of_many(x: Floats, y: Floats, viewport: Viewport, width: int) -> tuple[Floats, Floats]:
     """The same where many points share a column: the columns are sought among the points, not the other way."""
-    borders = window.x_low + (np.arange(width + 1) - 0.5) / (width - 1) * (window.x_high - window.x_low)
+    borders = viewport.x_low + (np.arange(width + 1) - 0.5) / (width - 1) * (viewport.x_high - viewport.x_low)
     edges = np.interp(borders, x, y, left=np.nan, right=np.nan)
     low, high = np.fmin(edges[:-1], edges[1:]), np.fmax(edges[:-1], edges[1:])
     starts = np.searchsorted(x, borders)
@@ -123,14 +123,14 @@ def _trace_many(x: Floats, y: Floats, window: Window, width: int) -> tuple[Float
     return low, high
 
 
-def dots(low: Floats, high: Floats, window: Window, ink: Ink) -> Dots:
+def dots(low: Floats, high: Floats, viewport: Viewport, dot_mode: DotMode) -> Dots:
     """Which dots lie between `low` and `high` of their column; rows from the top."""
-    height = window.rows * ink.value[1]
-    span = window.y_high - window.y_low
+    height = viewport.rows * dot_mode.value[1]
+    span = viewport.y_high - viewport.y_low
     scale = (height - 1) / span if span > 0 else 0.0
     with np.errstate(invalid="ignore"):
-        top = np.rint(np.clip((window.y_high - high) * scale, -2, height + 1))
-        bottom = np.rint(np.clip((window.y_high - low) * scale, -2, height + 1))
+        top = np.rint(np.clip((viewport.y_high - high) * scale, -2, height + 1))
+        bottom = np.rint(np.clip((viewport.y_high - low) * scale, -2, height + 1))
         rows = np.arange(height)[:, None]
         filled: Dots = (rows >= top) & (rows <= bottom)
     return filled
@@ -145,24 +145,24 @@ def dashed(filled: Dots, dash: Dash) -> Dots:
     return filled & keep
 
 
-def stippled(filled: Dots) -> Dots:
+def dithered(filled: Dots) -> Dots:
     """Every fourth dot of an area, so that curves on top of it can be told apart."""
     rows, columns = np.indices(filled.shape)
     kept: Dots = filled & ((columns + 2 * (rows // 2)) % 4 == 0) & (rows % 2 == 0)
     return kept
 
 
-def pack(filled: Dots, ink: Ink) -> NDArray[np.uint16]:
+def pack_cells(filled: Dots, dot_mode: DotMode) -> NDArray[np.uint16]:
     """One number a cell that says which of its dots are set."""
-    across, down = ink.value
+    across, down = dot_mode.value
     rows, columns = filled.shape[0] // down, filled.shape[1] // across
-    cells = filled.reshape(rows, down, columns, across) * _WEIGHTS[ink][None, :, None, :]
+    cells = filled.reshape(rows, down, columns, across) * _WEIGHTS[dot_mode][None, :, None, :]
     packed: NDArray[np.uint16] = cells.sum(axis=(1, 3), dtype=np.uint16)
     return packed
 
 
-def character(code: int, ink: Ink, marker: str) -> str:
+def character(code: int, dot_mode: DotMode, marker: str) -> str:
     """The character for a packed cell; ASCII draws a curve with its own marker."""
-    if ink is Ink.BRAILLE:
+    if dot_mode is DotMode.BRAILLE:
         return chr(0x2800 | code)
-    return _BLOCKS[code] if ink is Ink.BLOCKS else marker
+    return _BLOCKS[code] if dot_mode is DotMode.BLOCKS else marker

@@ -10,7 +10,7 @@ X_AXES = ("epoch", "step", "seconds")
 _SECONDS = "train_seconds"
 
 
-def places(history: RunHistory, series: Series, x_axis: str) -> Floats:
+def x_values(history: RunHistory, series: Series, x_axis: str) -> Floats:
     """Where the rows of a series stand on an x axis; steps stand between the ends of epochs."""
     is_epochs = series is history.epochs
     if x_axis == "step" or (is_epochs and x_axis == "epoch"):
@@ -28,15 +28,15 @@ def places(history: RunHistory, series: Series, x_axis: str) -> Floats:
 
 
 def curve(
-    history: RunHistory, column: str, name: str, *, slot: int, x_axis: str = "epoch", is_pace: bool = False
+    history: RunHistory, column: str, name: str, *, slot: int, x_axis: str = "epoch", is_baseline: bool = False
 ) -> Curve:
     """One column of a run's epochs."""
     return Curve(
         name=name,
-        x=places(history, history.epochs, x_axis),
+        x=x_values(history, history.epochs, x_axis),
         y=copy_column(history.epochs[column]),
         slot=slot,
-        is_pace=is_pace,
+        is_baseline=is_baseline,
     )
 
 
@@ -44,45 +44,45 @@ def step_curve(history: RunHistory, name: str, *, slot: int, x_axis: str = "epoc
     """The running training loss between epochs: a faint background once there are epochs."""
     return Curve(
         name=name,
-        x=places(history, history.steps, x_axis),
+        x=x_values(history, history.steps, x_axis),
         y=copy_column(history.steps["train_loss"]),
         slot=slot,
         is_faint=len(history.epochs) > 1,
     )
 
 
-def loss_curves(history: RunHistory, pace: RunHistory | None, pace_name: str = "") -> list[Curve]:
-    """Training and test loss; the pace line is the other run's test loss."""
+def loss_curves(history: RunHistory, baseline: RunHistory | None, baseline_name: str = "") -> list[Curve]:
+    """Training and test loss; the baseline is the other run's test loss."""
     curves: list[Curve] = []
     if len(history.steps):
         curves.append(step_curve(history, "train", slot=0))
     if len(history.epochs) > 1 or (len(history.epochs) and not curves):
         curves.append(curve(history, "train_loss", "train", slot=0))
-    return curves + _measured(history, "loss", pace, pace_name)
+    return curves + _measured(history, "loss", baseline, baseline_name)
 
 
-def accuracy_curves(history: RunHistory, pace: RunHistory | None, pace_name: str = "") -> list[Curve]:
+def accuracy_curves(history: RunHistory, baseline: RunHistory | None, baseline_name: str = "") -> list[Curve]:
     """Training accuracy in evaluation mode and test accuracy."""
     train = [curve(history, "train_eval_accuracy", "train", slot=0)] if len(history.epochs) else []
-    return train + _measured(history, "accuracy", pace, pace_name)
+    return train + _measured(history, "accuracy", baseline, baseline_name)
 
 
-def _measured(history: RunHistory, kind: str, pace: RunHistory | None, pace_name: str) -> list[Curve]:
+def _measured(history: RunHistory, kind: str, baseline: RunHistory | None, baseline_name: str) -> list[Curve]:
     curves = [curve(history, f"test_{kind}", "test", slot=1)]
     validation = curve(history, f"val_{kind}", "validation", slot=2)
     if np.isfinite(validation.y).any():
         curves.append(validation)
-    if pace is not None and len(pace.epochs):
-        curves.append(curve(pace, f"test_{kind}", pace_name, slot=3, is_pace=True))
+    if baseline is not None and len(baseline.epochs):
+        curves.append(curve(baseline, f"test_{kind}", baseline_name, slot=3, is_baseline=True))
     return [one for one in curves if len(one.x)]
 
 
-def pace_of(history: RunHistory, pace: RunHistory) -> float | None:
+def lead_over(history: RunHistory, baseline: RunHistory) -> float | None:
     """Epochs by which a run reached its best test accuracy earlier than the other run did."""
     column = "test_accuracy"
     return epochs_ahead(
         copy_column(history.epochs["epoch"]),
         copy_column(history.epochs[column]),
-        copy_column(pace.epochs["epoch"]),
-        copy_column(pace.epochs[column]),
+        copy_column(baseline.epochs["epoch"]),
+        copy_column(baseline.epochs[column]),
     )

@@ -11,7 +11,7 @@ from alexnet_tui.tui.charts.widget import MetricChart
 CHART_BINDINGS: tuple[BindingType, ...] = (
     Binding(
         "left",
-        "cross(-1)",
+        "crosshair(-1)",
         "Read",
         id="chart.left",
         key_display="←/→",
@@ -19,7 +19,7 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
     ),
     Binding(
         "right",
-        "cross(1)",
+        "crosshair(1)",
         "Crosshair",
         id="chart.right",
         tooltip="Move the crosshair one point to the right",
@@ -56,7 +56,7 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
     ),
 )
 """Keys for charts; a screen lists them behind those of its own that matter more on a narrow key bar."""
-CHART_ACTS = frozenset(("cross", "zoom", "pan", "reset_zoom", "log", "smooth", "clip"))
+CHART_ACTS = frozenset(("crosshair", "zoom", "pan", "reset_zoom", "log", "smooth", "clip"))
 """What these keys do, stepping out aside, which leads on to the screen before."""
 
 
@@ -84,14 +84,14 @@ class ChartScreen(Screen[None]):
         self._share(message.view)
 
     def _leading(self) -> MetricChart | None:
-        """The chart that turns keys into places: the first with points, shown ones first."""
-        with_points = [chart for chart in self.charts() if len(chart.places())]
+        """The chart that turns keys into x_positions: the first with points, shown ones first."""
+        with_points = [chart for chart in self.charts() if len(chart.x_positions())]
         return next((chart for chart in with_points if chart.display), None)
 
-    def action_cross(self, direction: int) -> None:
+    def action_crosshair(self, direction: int) -> None:
         """Move the crosshair."""
         if chart := self._leading():
-            chart.step_cross(direction)
+            chart.step_crosshair(direction)
 
     def action_zoom(self, direction: int) -> None:
         """Zoom the x axis."""
@@ -99,7 +99,7 @@ class ChartScreen(Screen[None]):
             chart.zoom(direction)
 
     def action_pan(self, direction: int) -> None:
-        """Move the window of zoomed charts."""
+        """Move the viewport of zoomed charts."""
         if chart := self._leading():
             chart.pan(direction)
 
@@ -122,8 +122,8 @@ class ChartScreen(Screen[None]):
 
     async def action_step_out(self) -> None:
         """Leave the crosshair, then the zoom, then the screen."""
-        if self.view.cross is not None:
-            self.change_view(cross=None)
+        if self.view.crosshair is not None:
+            self.change_view(crosshair=None)
         elif self.view.x_low is not None or self.view.x_high is not None:
             self.action_reset_zoom()
         else:

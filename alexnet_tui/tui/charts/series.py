@@ -281,24 +281,24 @@ def nearest_index(x: Floats, position: float) -> int:
     return right
 
 
-def epochs_ahead(x: Floats, y: Floats, pace_x: Floats, pace_y: Floats) -> float | None:
-    """How many `x` earlier this curve reached its last value than the pace curve did; negative when later.
+def epochs_ahead(x: Floats, y: Floats, baseline_x: Floats, baseline_y: Floats) -> float | None:
+    """How many `x` earlier this curve reached its last value than the baseline did; negative when later.
 
-    None where either has no value, or the pace curve has not got so far. The best value so far counts on both
+    None where either has no value, or the baseline has not got so far. The best value so far counts on both
     sides, so that noise cannot make a run overtake itself.
     """
     x, y = _finite(x, y)
-    pace_x, pace_y = _finite(pace_x, pace_y)
-    if not len(x) or not len(pace_x):
+    baseline_x, baseline_y = _finite(baseline_x, baseline_y)
+    if not len(x) or not len(baseline_x):
         return None
     reached = float(y.max())
     position = float(x[int(np.argmax(y))])
-    best = np.maximum.accumulate(pace_y)
+    best = np.maximum.accumulate(baseline_y)
     index = int(np.searchsorted(best, reached))
     if index == len(best):
         return None
     if index == 0:
-        return float(pace_x[0]) - position
+        return float(baseline_x[0]) - position
     rise = float(best[index] - best[index - 1])
     share = (reached - float(best[index - 1])) / rise if rise else 1.0
-    return float(pace_x[index - 1]) + share * float(pace_x[index] - pace_x[index - 1]) - position
+    return float(baseline_x[index - 1]) + share * float(baseline_x[index] - baseline_x[index - 1]) - position

@@ -19,9 +19,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from alexnet_tui.tui.charts.axis import Measure
-from alexnet_tui.tui.charts.model import Curve, Face, Prepared, View, full_range, prepare
-from alexnet_tui.tui.charts.raster import Ink, detect_ink
-from alexnet_tui.tui.charts.render import Picture, draw
+from alexnet_tui.tui.charts.model import ChartSpec, Curve, PreparedCurve, View, full_range, prepare
+from alexnet_tui.tui.charts.raster import DotMode, detect_dot_mode
+from alexnet_tui.tui.charts.render import RenderedChart, draw
 from alexnet_tui.tui.charts.series import Floats, nearest_index, thin
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
@@ -39,8 +39,8 @@ class MetricChart(Widget):
     """Curves over a common x axis.
 
     Args:
-        face: What the chart is about.
-        ink: Which characters draw; found out from the terminal by default.
+        spec: What the chart is about.
+        dot_mode: Which characters draw; found out from the terminal by default.
         id: The widget's id.
         classes: The widget's CSS classes.
     """
@@ -53,9 +53,9 @@ class MetricChart(Widget):
         "chart--label",
         "chart--name",
         "chart--value",
-        "chart--pace",
-        "chart--cross",
-        "chart--cross-label",
+        "chart--baseline",
+        "chart--crosshair",
+        "chart--crosshair-label",
     }
     DEFAULT_CSS = """
     MetricChart {
@@ -67,14 +67,14 @@ class MetricChart(Widget):
         & > .chart--label { color: $foreground 60%; }
         & > .chart--name { color: $foreground 80%; }
         & > .chart--value { color: $foreground; text-style: bold; }
-        & > .chart--pace { color: $foreground 45%; }
-        & > .chart--cross { color: $warning; }
-        & > .chart--cross-label { color: $warning; text-style: bold reverse; }
+        & > .chart--baseline { color: $foreground 45%; }
+        & > .chart--crosshair { color: $warning; }
+        & > .chart--crosshair-label { color: $warning; text-style: bold reverse; }
         &:ansi > .chart--axis { color: ansi_default; }
         &:ansi > .chart--grid { color: ansi_bright_black; }
         &:ansi > .chart--label { color: ansi_default; }
         &:ansi > .chart--name { color: ansi_default; }
-        &:ansi > .chart--pace { color: ansi_default; }
+        &:ansi > .chart--baseline { color: ansi_default; }
     }
     """
 
@@ -93,32 +93,32 @@ class MetricChart(Widget):
 
     def __init__(
         self,
-        face: Face,
+        spec: ChartSpec,
         *,
-        ink: Ink | None = None,
+        dot_mode: DotMode | None = None,
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self._face = face
-        self._ink = detect_ink() if ink is None else ink
+        self._spec = spec
+        self._dot_mode = detect_dot_mode() if dot_mode is None else dot_mode
         self._view = View()
         self._curves: tuple[Curve, ...] = ()
-        self._prepared: list[Prepared] | None = None
-        self._picture: Picture | None = None
+        self._prepared: list[PreparedCurve] | None = None
+        self._rendered: RenderedChart | None = None
         self._palette: dict[str, Style] = {}
         self._pressed_at: int | None = None
         self._dragged_to: int | None = None
 
     @property
-    def face(self) -> Face:
+    def spec(self) -> ChartSpec:
         """What the chart is about."""
-        return self._face
+        return self._spec
 
-    @face.setter
-    def face(self, face: Face) -> None:
-        if face != self._face:
-            self._face = face
+    @spec.setter
+    def spec(self, spec: ChartSpec) -> None:
+        if spec != self._spec:
+            self._spec = spec
             self._redraw()
 
     @property
@@ -147,34 +147,34 @@ class MetricChart(Widget):
         self._redraw()
 
     @property
-    def prepared(self) -> list[Prepared]:
+    def prepared(self) -> list[PreparedCurve]:
         """The curves under the present view: cleaned, smoothed, logarithms taken."""
         if self._prepared is None:
             self._prepared = prepare(self._curves, self._view)
         return self._prepared
 
     @property
-    def picture(self) -> Picture:
+    def rendered(self) -> RenderedChart:
         """The chart as it is on screen."""
-        if self._picture is None or (self._picture.sheet.width, self._picture.sheet.height) != self.size:
-            self._picture = draw(
-                self._face,
+        if self._rendered is None or (self._rendered.buffer.width, self._rendered.buffer.height) != self.size:
+            self._rendered = draw(
+                self._spec,
                 self.prepared,
                 self._view,
                 (self.size.width, self.size.height),
-                self._ink,
-                is_plain=self.app.no_color,
+                self._dot_mode,
+                no_color=self.app.no_color,
             )
-        return self._picture
+        return self._rendered
 
     def render_line(self, y: int) -> Strip:
         """One row, in the theme's colours."""
-        sheet = self.picture.sheet
+        buffer = self.rendered.buffer
         base = self.rich_style
-        if y >= sheet.height:
+        if y >= buffer.height:
             return Strip.blank(self.size.width, base)
-        segments = [Segment(text, base + self._style(name)) for text, name in sheet.runs(y)]
-        return Strip(segments, sheet.width)
+        segments = [Segment(text, base + self._style(name)) for text, name in buffer.runs(y)]
+        return Strip(segments, buffer.width)
 
     def notify_style_update(self) -> None:
         """The theme or the focus changed: colours are looked up again."""
@@ -183,18 +183,18 @@ class MetricChart(Widget):
 
     def _redraw(self) -> None:
         """Draw again, and paint only the rows that came out differently."""
-        old, self._picture = self._picture, None
-        if old is None or (old.sheet.width, old.sheet.height) != self.size or not self.is_attached:
+        old, self._rendered = self._rendered, None
+        if old is None or (old.buffer.width, old.buffer.height) != self.size or not self.is_attached:
             self.refresh()
             return
-        sheet = self.picture.sheet
+        buffer = self.rendered.buffer
         rows = [
             row
-            for row in range(sheet.height)
-            if sheet.chars[row] != old.sheet.chars[row] or sheet.styles[row] != old.sheet.styles[row]
+            for row in range(buffer.height)
+            if buffer.chars[row] != old.buffer.chars[row] or buffer.styles[row] != old.buffer.styles[row]
         ]
         if rows:  # Each region costs as much as several rows.
-            self.refresh(*(Region(0, top, sheet.width, height) for top, height in _stretches(rows)))
+            self.refresh(*(Region(0, top, buffer.width, height) for top, height in _stretches(rows)))
 
     def _style(self, name: str) -> Style:
         """The terminal style of a style name of `plot`."""
@@ -205,18 +205,18 @@ class MetricChart(Widget):
         return self._palette[name]
 
     def _part(self, name: str) -> Style:
-        if name.startswith("pace") and (pinned := self.app.theme_variables.get("series-pinned")):
-            return Style(color=Color.parse(pinned).rich_color, bold=name.endswith("-cross"))
+        if name.startswith("baseline") and (pinned := self.app.theme_variables.get("series-pinned")):
+            return Style(color=Color.parse(pinned).rich_color, bold=name.endswith("-crosshair"))
         part = name.removesuffix("-faint")
-        if part != "cross":
-            part = part.removesuffix("-cross")
+        if part != "crosshair":
+            part = part.removesuffix("-crosshair")
         style = self.get_component_rich_style(f"chart--{part}")
         return Style(color=style.color, bold=style.bold, reverse=style.reverse, underline=style.underline)
 
     def _series_style(self, name: str) -> Style:
         slot = int(name.split("-")[1])
         colour = series_colour(self.app.theme_variables, slot)
-        if name.endswith("-cross"):
+        if name.endswith("-crosshair"):
             return Style(color=colour.rich_color, bold=True)
         if not name.endswith("-faint"):
             return Style(color=colour.rich_color)
@@ -226,10 +226,10 @@ class MetricChart(Widget):
 
     def zoom(self, direction: int) -> None:
         """Show less (1) or more (-1) of the x axis, around the crosshair or the middle."""
-        self._zoom(ZOOM_FACTOR if direction > 0 else 1 / ZOOM_FACTOR, self._view.cross)
+        self._zoom(ZOOM_FACTOR if direction > 0 else 1 / ZOOM_FACTOR, self._view.crosshair)
 
     def pan(self, direction: int) -> None:
-        """Move the window of a zoomed chart to the left (-1) or right (1)."""
+        """Move the viewport of a zoomed chart to the left (-1) or right (1)."""
         ends = self._ends()
         if ends is not None:
             self._pan(direction * PAN_SHARE * (ends[1] - ends[0]))
@@ -238,39 +238,39 @@ class MetricChart(Widget):
         """Show every point again."""
         self._ask(x_low=None, x_high=None)
 
-    def step_cross(self, direction: int) -> None:
+    def step_crosshair(self, direction: int) -> None:
         """Move the crosshair by one point; without one, put it on the last point."""
-        places = self.places()
-        if not len(places):
+        x_positions = self.x_positions()
+        if not len(x_positions):
             return
-        at = self._view.cross
-        index = len(places) - 1 if at is None else nearest_index(places, at) + direction
-        self._ask(cross=float(places[min(len(places) - 1, max(0, index))]))
+        at = self._view.crosshair
+        index = len(x_positions) - 1 if at is None else nearest_index(x_positions, at) + direction
+        self._ask(crosshair=float(x_positions[min(len(x_positions) - 1, max(0, index))]))
 
-    def places(self) -> Floats:
-        """Every place on screen where a curve has a point, pace lines aside; at most four a column."""
+    def x_positions(self) -> Floats:
+        """Every place on screen where a curve has a point, baselines aside; at most four a column."""
         ends = self._ends()
         named = [one for one in self.prepared if not one.curve.is_faint and len(one.x)]
         if ends is None or not named:
             return np.empty(0)
         most = 4 * max(10, self.size.width)
-        chosen = [one for one in named if not one.curve.is_pace] or named
+        chosen = [one for one in named if not one.curve.is_baseline] or named
         return thin(np.unique(np.concatenate([thin(_places_within(one, ends), most) for one in chosen])), most)
 
     def _ends(self) -> tuple[float, float] | None:
         """The x range on screen."""
-        ends = full_range(self.prepared, self._face.x)
+        ends = full_range(self.prepared, self._spec.x)
         if ends is None:
             return None
         low, high = self._view.x_low, self._view.x_high
         return (ends[0] if low is None else low, ends[1] if high is None else high)
 
     def _zoom(self, factor: float, around: float | None) -> None:
-        full, ends = full_range(self.prepared, self._face.x), self._ends()
+        full, ends = full_range(self.prepared, self._spec.x), self._ends()
         if full is None or ends is None:
             return
         whole = full[1] - full[0]
-        smallest = _SMALLEST_COUNT_SPAN if self._face.x is Measure.COUNT else whole * _SMALLEST_SPAN_SHARE
+        smallest = _SMALLEST_COUNT_SPAN if self._spec.x is Measure.COUNT else whole * _SMALLEST_SPAN_SHARE
         span = max(min(smallest, whole), (ends[1] - ends[0]) * factor)
         if span >= whole:
             self.reset_zoom()
@@ -280,7 +280,7 @@ class MetricChart(Widget):
         self._limit(centre - share * span, span, full)
 
     def _pan(self, distance: float) -> None:
-        full, ends = full_range(self.prepared, self._face.x), self._ends()
+        full, ends = full_range(self.prepared, self._spec.x), self._ends()
         if full is not None and ends is not None and self._view.x_low is not None:
             self._limit(ends[0] + distance, ends[1] - ends[0], full)
 
@@ -309,34 +309,34 @@ class MetricChart(Widget):
             self._zoom(factor, place)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Begin to drag the window."""
+        """Begin to drag the viewport."""
         self._pressed_at = self._dragged_to = event.x
         self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Drag the window along."""
-        window, last = self.picture.window, self._dragged_to
-        if last is None or window is None or event.x == last:
+        """Drag the viewport along."""
+        viewport, last = self.rendered.viewport, self._dragged_to
+        if last is None or viewport is None or event.x == last:
             return
         self._dragged_to = event.x
-        self._pan((last - event.x) * (window.x_high - window.x_low) / window.columns)
+        self._pan((last - event.x) * (viewport.x_high - viewport.x_low) / viewport.columns)
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         """A click sets the crosshair; the end of a drag does not."""
         self.release_mouse()
         is_click = self._pressed_at == event.x
         self._pressed_at = self._dragged_to = None
-        place, places = self._x_under(event), self.places()
-        if is_click and place is not None and len(places):
-            self._ask(cross=float(places[nearest_index(places, place)]))
+        place, x_positions = self._x_under(event), self.x_positions()
+        if is_click and place is not None and len(x_positions):
+            self._ask(crosshair=float(x_positions[nearest_index(x_positions, place)]))
 
     def _x_under(self, event: events.MouseEvent) -> float | None:
         offset = event.get_content_offset(self)
-        return None if offset is None else self.picture.x_at(offset.x)
+        return None if offset is None else self.rendered.x_at(offset.x)
 
 
-def _places_within(one: Prepared, ends: tuple[float, float]) -> Floats:
-    """Where a curve has points between two places."""
+def _places_within(one: PreparedCurve, ends: tuple[float, float]) -> Floats:
+    """Where a curve has points between two x values."""
     inside = slice(np.searchsorted(one.x, ends[0]), np.searchsorted(one.x, ends[1], side="right"))
     finite = np.isfinite(one.y[inside])
     return one.x[inside] if finite.all() else one.x[inside][finite]

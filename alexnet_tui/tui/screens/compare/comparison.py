@@ -14,7 +14,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import MISSING, format_difference, format_duration, format_gap, format_points, printable
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import Curve
-from alexnet_tui.tui.charts.run_curves import places
+from alexnet_tui.tui.charts.run_curves import x_values
 from alexnet_tui.tui.charts.series import Floats, Spread, band, copy_column
 
 _NAME_CELLS = 28
@@ -173,11 +173,11 @@ def curve_of(
     x_axis: str,
     spread: Spread,
     *,
-    is_on_top: bool = False,
+    is_chosen: bool = False,
 ) -> Curve | None:
-    """An entry's curve, with a band where it holds several seeds, a guest's as a pace line; None without a point."""
+    """An entry's curve, with a band where it holds several seeds, a guest's as a baseline; None without a point."""
     rows = [
-        (places(history, history.epochs, x_axis), metric.values(history))
+        (x_values(history, history.epochs, x_axis), metric.values(history))
         for history in entry.histories
         if len(history.epochs)
     ]
@@ -189,10 +189,10 @@ def curve_of(
         x=rows[0][0] if merged is None else merged.x,
         y=rows[0][1] if merged is None else merged.mean,
         slot=entry.slot,
-        is_pace=entry.is_guest,
+        is_baseline=entry.is_guest,
         low=None if merged is None else merged.low,
         high=None if merged is None else merged.high,
-        is_on_top=is_on_top,
+        is_chosen=is_chosen,
         is_cut=merged is not None and merged.is_cut,
     )
 

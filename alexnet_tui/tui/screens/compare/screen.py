@@ -14,8 +14,8 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.canvas import marker_of
-from alexnet_tui.tui.charts.model import Curve, Face
-from alexnet_tui.tui.charts.raster import detect_ink
+from alexnet_tui.tui.charts.model import ChartSpec, Curve
+from alexnet_tui.tui.charts.raster import detect_dot_mode
 from alexnet_tui.tui.charts.run_curves import X_AXES
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.series import Spread
@@ -36,7 +36,7 @@ from alexnet_tui.tui.widgets.text import plain
 
 _TWO_CHARTS_WIDTH = 110
 _MARGINS, _SIGN_CELLS, _FEW_CELLS = 3, 4, 8
-_X_FACES = {
+_X_AXES = {
     "epoch": (Measure.COUNT, "epoch"),
     "step": (Measure.COUNT, "step"),
     "seconds": (Measure.SECONDS, "time"),
@@ -108,8 +108,8 @@ class CompareScreen(ChartScreen):
         yield TopBar("compare")
         yield Static(_NOTHING, id="nothing", markup=False)
         with Horizontal(id="charts"):
-            yield MetricChart(Face(title=""), id="first")
-            yield MetricChart(Face(title=""), id="second")
+            yield MetricChart(ChartSpec(title=""), id="first")
+            yield MetricChart(ChartSpec(title=""), id="second")
         yield Static(id="status", markup=False)
         with VerticalScroll(id="table", can_focus=False):
             yield Static(id="rows", markup=False)
@@ -124,7 +124,7 @@ class CompareScreen(ChartScreen):
         """Compare other runs; the zoom of the old ones is forgotten."""
         if tuple(run_ids) != self.run_ids:
             self.run_ids, self.entries = tuple(run_ids), []
-            self.change_view(x_low=None, x_high=None, cross=None)
+            self.change_view(x_low=None, x_high=None, crosshair=None)
         self._refresh()
 
     def on_mount(self) -> None:
@@ -195,17 +195,17 @@ class CompareScreen(ChartScreen):
         return next(rows, min(self.row, max(0, len(self.entries) - 1)))
 
     def _draw_charts(self) -> None:
-        measure, title = _X_FACES[self.x_axis]
+        measure, title = _X_AXES[self.x_axis]
         for index, chart in enumerate(self.charts()):
             metric = METRICS[(self.metric + index) % len(METRICS)]
-            chart.face = Face(title=metric.title, y=metric.measure, x=measure, x_title=title)
+            chart.spec = ChartSpec(title=metric.title, y=metric.measure, x=measure, x_title=title)
             chart.show(self._curves(index))
 
     def _curves(self, index: int) -> list[Curve]:
-        """A chart's curves; a guest joins as a pace line, the row under the cursor is drawn last."""
+        """A chart's curves; a guest joins as a baseline, the row under the cursor is drawn last."""
         metric = METRICS[(self.metric + index) % len(METRICS)]
         drawn = [
-            curve_of(entry, metric, self.x_axis, self.spread, is_on_top=row == self.row)
+            curve_of(entry, metric, self.x_axis, self.spread, is_chosen=row == self.row)
             for row, entry in enumerate(self.entries)
         ]
         return sorted((curve for curve in drawn if curve is not None), key=lambda curve: curve.slot)
@@ -236,7 +236,7 @@ class CompareScreen(ChartScreen):
         name = symbols.fit(printable(entry.name, 80), room)
         line = Content.assemble(
             (symbols.pin if entry.is_pinned else " ", "bold $accent"),
-            (f"{marker_of(entry.slot, detect_ink())} ", _style_of(entry)),
+            (f"{marker_of(entry.slot, detect_dot_mode())} ", _style_of(entry)),
             (name, "bold" if entry.is_pinned else ""),
             " ",
         )
@@ -286,7 +286,7 @@ class CompareScreen(ChartScreen):
     def action_x_axis(self) -> None:
         """The next x axis; a zoom on the old one means nothing on it."""
         self.x_axis = X_AXES[(X_AXES.index(self.x_axis) + 1) % len(X_AXES)]
-        self.change_view(x_low=None, x_high=None, cross=None)
+        self.change_view(x_low=None, x_high=None, crosshair=None)
         self._refresh()
 
     def action_group(self) -> None:

@@ -18,7 +18,7 @@ from alexnet_tui.runs.history import State
 from alexnet_tui.studies.queue import Find
 from alexnet_tui.text import printable
 from alexnet_tui.tui.charts.axis import Measure
-from alexnet_tui.tui.charts.model import Face
+from alexnet_tui.tui.charts.model import ChartSpec
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.run_actions import tell
@@ -93,7 +93,7 @@ class ReportScreen(ChartScreen):
             with Vertical(id="curves"):
                 with Horizontal(id="charts"):
                     for column, title in _CHARTS.items():
-                        yield MetricChart(Face(title=title, y=Measure.SHARE, empty="no finished run"), id=column)
+                        yield MetricChart(ChartSpec(title=title, y=Measure.SHARE, empty="no finished run"), id=column)
                 yield Static(id="figures", markup=False)
             yield TextPage(id="contradictions")
             yield TextPage(id="source")
@@ -136,7 +136,7 @@ class ReportScreen(ChartScreen):
     def _take_source(self, source: Source) -> None:
         if source != self.source:
             self.source, self.section_index, self.report = source, 0, None
-            self.change_view(x_low=None, x_high=None, cross=None)
+            self.change_view(x_low=None, x_high=None, crosshair=None)
         if self.is_mounted:
             self._read()
 
@@ -253,7 +253,7 @@ class ReportScreen(ChartScreen):
         """The next comparable set."""
         if self.report is not None:
             self.section_index = (self.section_index + 1) % len(self.report.sections)
-            self.change_view(x_low=None, x_high=None, cross=None)
+            self.change_view(x_low=None, x_high=None, crosshair=None)
             self._draw()
 
     # Acts

@@ -18,8 +18,8 @@ from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE
 from alexnet_tui.text import printable
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.charts.axis import Measure
-from alexnet_tui.tui.charts.model import Face, View
-from alexnet_tui.tui.charts.run_curves import accuracy_curves, loss_curves, pace_of
+from alexnet_tui.tui.charts.model import ChartSpec, View
+from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_curves
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.run.facts import empty_text, pace_text
@@ -114,8 +114,8 @@ class RunScreen(ChartScreen):
         yield PageStrip([name.capitalize() for name in _PAGES], id="strip")
         with ContentSwitcher(initial="curves", id="pages"):
             with Horizontal(id="curves"):
-                yield MetricChart(Face(title="Loss"), id="loss")
-                yield MetricChart(Face(title="Accuracy", y=Measure.SHARE), id="accuracy")
+                yield MetricChart(ChartSpec(title="Loss"), id="loss")
+                yield MetricChart(ChartSpec(title="Accuracy", y=Measure.SHARE), id="accuracy")
                 with VerticalScroll(id="side", can_focus=False):
                     yield Static(id="numbers", markup=False)
             yield TextPage(id="config")
@@ -238,14 +238,14 @@ class RunScreen(ChartScreen):
         has_new_steps = len(history.steps) != self._num_steps and now - self._steps_drawn_at >= self._steps_rest
         if drawn != self._drawn or has_new_steps:
             self._num_steps, self._steps_drawn_at, begin = len(history.steps), now, time.thread_time()
-            loss.face = Face(title="Loss", empty=empty_text(history, state))
+            loss.spec = ChartSpec(title="Loss", empty=empty_text(history, state))
             loss.show(loss_curves(history, pinned, name))
             # However long the run, keys find the loop at rest.
             wanted = _RESTS_A_DRAWING * (time.thread_time() - begin)
             self._steps_rest = min(max(_STEP_SECONDS, wanted), _LONGEST_REST_SECONDS)
         if drawn != self._drawn:
             self._drawn = drawn
-            accuracy.face = Face(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
+            accuracy.spec = ChartSpec(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
             accuracy.show(accuracy_curves(history, pinned, name))
             self.query_one("#numbers", Static).update(plain(numbers_panel(history, pinned), self.console.ascii_only))
             self._show_pace(history)
@@ -258,7 +258,7 @@ class RunScreen(ChartScreen):
         """Say at the right of the pages how far the run is ahead of the pinned one."""
         note, pinned = Content(""), self.pinned
         if pinned is not None and len(history.epochs) and len(pinned.epochs):
-            ahead = pace_of(history, pinned)
+            ahead = lead_over(history, pinned)
             room = self.app.size.width - _STRIP_CELLS - len(pace_text(ahead, "")[0])
             text, style = pace_text(ahead, printable(self._pinned_label(), max(1, room)))
             note = plain(Content.styled(text, f"bold {style_of(style)}"), self.console.ascii_only)

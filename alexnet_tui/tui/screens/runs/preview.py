@@ -42,17 +42,17 @@ class RunPreview(Horizontal):
     async def _draw(self, row: RunRow | None, pinned: RunRow | None) -> None:
         # Numpy and the chart cost a third of the start: not before the first frame.
         from alexnet_tui.tui.charts.axis import Measure
-        from alexnet_tui.tui.charts.model import Face
+        from alexnet_tui.tui.charts.model import ChartSpec
         from alexnet_tui.tui.charts.widget import MetricChart
 
         if self._chart is None:
-            face = Face(title="Test accuracy", y=Measure.SHARE, empty="no epoch has ended yet")
-            self._chart = MetricChart(face)
+            spec = ChartSpec(title="Test accuracy", y=Measure.SHARE, empty="no epoch has ended yet")
+            self._chart = MetricChart(spec)
             self._chart.can_focus = False
             await self.mount(self._chart, before=0)
         curves = []
         if pinned is not None and row is not None and pinned.id != row.id:
-            curves.append(_curve(pinned, row, is_pace=True))
+            curves.append(_curve(pinned, row, is_baseline=True))
         if row is not None:
             curves.append(_curve(row, pinned))
         self._chart.show(curves)
@@ -68,7 +68,7 @@ def _name(row: RunRow, other: RunRow | None) -> str:
     return f"{row.config.variant} {seeds if is_told_apart else row.name}"
 
 
-def _curve(row: RunRow, other: RunRow | None, *, is_pace: bool = False) -> "Curve":
+def _curve(row: RunRow, other: RunRow | None, *, is_baseline: bool = False) -> "Curve":
     from alexnet_tui.tui.charts.model import Curve
     from alexnet_tui.tui.charts.series import copy_column
 
@@ -77,7 +77,7 @@ def _curve(row: RunRow, other: RunRow | None, *, is_pace: bool = False) -> "Curv
         name=_name(row, other),
         x=copy_column([float(epoch) for epoch in range(1, len(values) + 1)]),
         y=values,
-        is_pace=is_pace,
+        is_baseline=is_baseline,
     )
 
 

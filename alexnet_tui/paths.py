@@ -1,8 +1,9 @@
-"""Command lines that a message tells people to paste: quoted for a shell, and on the runs folder that is meant."""
+"""Command lines: those a message tells people to paste, and those that start this program's own child processes."""
 
 import functools
 import os
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,3 +31,33 @@ def command(*words: str, root: Path | None = None) -> str:
 def on(root: Path) -> Advise:
     """`command` on a runs folder."""
     return functools.partial(command, root=root)
+
+
+def child_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """The command that runs a module of this program as a process of its own, for use with `child_environment`.
+
+    ``-P`` keeps the current folder off the module search path: ``python -m`` alone puts it before the standard
+    library, and whoever made the folder could then run code by a file called ``torch.py``.
+    """
+    return (sys.executable, "-P", "-m", module, *arguments)
+
+
+def child_environment(**variables: str) -> dict[str, str]:
+    """The environment of a child process: this one's, with `variables`, and with no way to the current folder.
+
+    An empty or relative entry of ``PYTHONPATH`` (``PYTHONPATH=$PYTHONPATH:/opt/x`` where it was not set before)
+    means the current folder; it is left out unless this program itself was found through it.
+    """
+    environment = {**os.environ, "PYTHONSAFEPATH": "1", **variables}
+    entries = environment.pop("PYTHONPATH", "").split(os.pathsep)
+    kept = [entry for entry in entries if os.path.isabs(entry) or _holds_this_package(entry)]
+    if kept:
+        environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, kept))
+    return environment
+
+
+def _holds_this_package(entry: str) -> bool:
+    try:
+        return os.path.samefile(entry or os.curdir, Path(__file__).parents[1])
+    except OSError:  # There is no such folder, or the current one was removed.
+        return False

@@ -38,8 +38,9 @@ class Terminal:
     """A program and the terminal it draws on.
 
     Args:
-        arguments: Of ``python -m alexnet_tui``.
+        arguments: Of the program.
         environment: Variables beside the few that are always set.
+        program: What to run; by default ``python -m alexnet_tui``.
         size: Columns and rows.
         folder: Home, settings and working directory of the program.
 
@@ -53,6 +54,7 @@ class Terminal:
         *,
         folder: Path,
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "alexnet_tui"),
         size: tuple[int, int] = (80, 24),
     ) -> None:
         self.raw = bytearray()
@@ -73,7 +75,7 @@ class Terminal:
             try:
                 fcntl.ioctl(0, termios.TIOCSWINSZ, _window(*size))
                 os.chdir(folder)
-                os.execve(sys.executable, [sys.executable, "-m", "alexnet_tui", *arguments], everything)
+                os.execve(program[0], [*program, *arguments], everything)
             finally:
                 os._exit(127)
 

@@ -9,7 +9,6 @@ import fcntl
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -54,6 +53,7 @@ from alexnet_tui.datasets.catalog import (
     write_source,
 )
 from alexnet_tui.errors import DatasetError
+from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.text import printable
 
 if TYPE_CHECKING:
@@ -381,8 +381,15 @@ def _build_synthetic(root: Path, name: str, lock: int, report: Report) -> Source
 def _build_download(root: Path, name: str, lock: int, report: Report) -> Source:
     """Let a process of its own download and store the set; it keeps the lock should this one die."""
     report(Progress(done=0, total=0, what="downloading"))
-    command = [sys.executable, "-m", DOWNLOAD_MODULE, name, str(root)]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, errors="replace", pass_fds=(lock,), check=False)
+    result = subprocess.run(
+        child_command(DOWNLOAD_MODULE, name, str(root)),
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        pass_fds=(lock,),
+        env=child_environment(),
+        check=False,
+    )
     source = read_source(root, name)
     if result.returncode == 0 and source is not None:
         return source

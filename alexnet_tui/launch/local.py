@@ -9,7 +9,6 @@ import os
 import signal
 import stat
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -29,10 +28,11 @@ from alexnet_tui.files import (
     write_atomic,
     write_owner,
 )
+from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, RECORD_VERSION, Store
 from alexnet_tui.text import printable
 
-TRAINER = (sys.executable, "-m", "alexnet_tui.train")
+TRAINER = child_command("alexnet_tui.train")
 STOP_FILE = "stop.json"
 """Names the process that was last asked to stop, so that a second asker does not end it without its checkpoint."""
 _POLL_SECONDS = 0.02
@@ -246,7 +246,7 @@ def _spawn(arguments: Sequence[str], lock: int, events: int, log: int) -> int:
             stderr=log,
             start_new_session=True,
             pass_fds=(lock,),
-            env={**os.environ, LOCK_VARIABLE: str(lock)},
+            env=child_environment(**{LOCK_VARIABLE: str(lock)}),
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,7 +1,6 @@
 """Ask the trainer's side what it would do, in a short-lived process: only it may load torch."""
 
 import subprocess
-import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -9,9 +8,10 @@ import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, ExitCode, LaunchError
+from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.text import printable
 
-COMMAND = (sys.executable, "-m", "alexnet_tui.train.probe")
+COMMAND = child_command("alexnet_tui.train.probe")
 _TIMEOUT_SECONDS = 180
 Answer = TypeVar("Answer")
 
@@ -66,6 +66,7 @@ def _ask(arguments: Sequence[str]) -> str:
             text=True,
             errors="replace",
             timeout=_TIMEOUT_SECONDS,
+            env=child_environment(),
             check=False,
         )
     except subprocess.TimeoutExpired as error:

@@ -7,7 +7,6 @@ at once in a runs folder, whoever started them; an older study goes first.
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -27,7 +26,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 
-WORKER = (sys.executable, "-m", "alexnet_tui", "study", "run")
+WORKER = advice.child_command("alexnet_tui", "study", "run")
 MAX_STARTS = 3
 WORKER_LOG = "worker.log"
 _STOP_PATIENCE_SECONDS = 60.0
@@ -129,6 +128,7 @@ def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequenc
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=advice.child_environment(),
             )
     except OSError as error:
         raise LaunchError(f"study {name}: its worker could not be started ({reason_of(error)}).") from error

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     STORE_OR_DATA = 3
     BUSY = 75
+    HANGUP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -75,7 +76,7 @@ class RunNotFoundError(StoreError):
 
 
 class RunBusyError(AlexnetTuiError):
-    """Another process holds the run's lock."""
+    """Another process holds the lock on a run, a study or a data set."""
 
     exit_code = ExitCode.BUSY
 

@@ -1,28 +1,551 @@
-"""Files that must survive crashes and hostile neighbours: atomic writes, locks, reads that follow no link."""
+"""Files that survive crashes and hostile neighbours: atomic writes, one lock helper, reads that follow no link.
 
+`Folder` is the one way to what lies in a folder that somebody else may have made, such as a run's. The functions that
+take a path (`read_small`, `write_atomic`, `locked`) are for files of the user's own; `write_output` is for a file that
+a person named on the command line.
+"""
+
+import errno
 import fcntl
+import math
 import os
 import platform
-import signal
+import re
 import stat
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
 from alexnet_tui.errors import RunBusyError, StoreError
-from alexnet_tui.text import printable
+from alexnet_tui.text import printable, quoted
 
 LOCK_FILE = "lock"
-LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
-"""Tells a trainer which descriptor holds the lock that its launcher took for it."""
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-"""What asks a trainer to write a checkpoint and leave; a launcher holds them back until it can answer."""
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+"""Modes of what is made in a run's folder: records name machines and paths."""
 _MAX_JSON_BYTES, _PIECE_BYTES = 1 << 20, 1 << 14
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LOCK_POLL_SECONDS = 0.01
+_OPEN_DESCRIPTOR = re.compile(r"/dev/(std(?:in|out|err))|/(?:dev|proc/(?:self|\d+|thread-self))/fd/(\d+)")
+_STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
+_F_GETPATH = 50  # Of macOS: the path of a descriptor.
+
+
+# --- a folder somebody else may have made
+
+
+class Folder:
+    """A folder held open by its descriptor, and the one way to read, list, make, replace and remove what is in it.
+
+    A name is one component, resolved against the descriptor and never through a link: neither a link planted in the
+    folder nor a rename of the folder leads a read or a write elsewhere. Only regular files with a single name are
+    opened: links, hard links, pipes, sockets and devices are refused, and no open blocks. Files are made with mode 600,
+    folders with 700.
+
+    A method that looks for something answers None where nothing has the name, and raises `StoreError`, whose message is
+    a sentence, where what has it must not be touched. What the disk refuses while writing (full, read-only) comes as
+    `OSError` with its number.
+
+    Use it as a context manager, or `close` it::
+
+        with Folder(run_directory) as run:
+            content = run.read("notes.json")
+            checkpoints = run.make_folder("checkpoints")
+
+    Args:
+        path: The folder; its last component must not be a link.
+
+    Raises:
+        StoreError: There is no such folder, it is a link or no folder, or may not be opened.
+
+    Attributes:
+        path: Where the folder was when it was opened; for messages, and `is_in_place`.
+    """
+
+    __slots__ = ("_descriptor", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+        descriptor = _open_folder(path, path)
+        if descriptor is None:
+            raise StoreError(path, "there is no such folder.")
+        self._descriptor = descriptor
+
+    @classmethod
+    def find(cls, path: Path) -> Self | None:
+        """The folder at a path, or None where nothing is there."""
+        descriptor = _open_folder(path, path)
+        return None if descriptor is None else cls._of(path, descriptor)
+
+    @classmethod
+    def _of(cls, path: Path, descriptor: int) -> Self:
+        folder = cls.__new__(cls)
+        folder.path, folder._descriptor = path, descriptor
+        return folder
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the descriptor; files and folders opened through it stay open."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def fileno(self) -> int:
+        """The descriptor, for `os` functions that take ``dir_fd``."""
+        return self._descriptor
+
+    # --- where it is
+
+    def is_in_place(self) -> bool:
+        """Whether the path the folder was opened by still leads to it; False once it was moved or removed."""
+        try:
+            there = os.stat(self.path, follow_symlinks=False)
+        except OSError:
+            return False
+        return os.path.samestat(there, os.fstat(self._descriptor))
+
+    def current_path(self) -> Path | None:
+        """Where the folder is now, as the system knows it; None where it was removed or nobody can say."""
+        try:
+            if sys.platform == "darwin":
+                found = fcntl.fcntl(self._descriptor, _F_GETPATH, bytes(1024)).rstrip(b"\0")
+            else:
+                found = os.readlink(f"/proc/self/fd/{self._descriptor}").encode(errors="surrogateescape")
+            path = Path(os.fsdecode(found))
+            is_here = os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(self._descriptor))
+        except (OSError, ValueError):
+            return None
+        return path if is_here else None
+
+    # --- reading
+
+    def names(self) -> list[str]:
+        """Names of everything in the folder, sorted."""
+        try:
+            return sorted(os.listdir(self._descriptor))
+        except OSError as error:
+            raise StoreError(self.path, f"the folder cannot be listed ({reason_of(error)}).") from error
+
+    def folders(self) -> list[str]:
+        """Names of the folders in it, sorted; links to folders are none."""
+        return [name for name in self.names() if (status := self.stat(name)) and stat.S_ISDIR(status.st_mode)]
+
+    def stat(self, name: str) -> os.stat_result | None:
+        """Status of what has the name, itself and not what a link leads to."""
+        try:
+            return os.stat(_checked(self.path, name), dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(self.path / name, f"it cannot be looked at ({reason_of(error)}).") from error
+
+    def exists(self, name: str) -> bool:
+        """Whether anything has the name, be it a broken link."""
+        return self.stat(name) is not None
+
+    def open(self, name: str) -> int | None:
+        """A read descriptor of a regular file."""
+        return _open_regular(self.path / name, _checked(self.path, name), os.O_RDONLY, self._descriptor)
+
+    def read(self, name: str, limit_bytes: int = _MAX_JSON_BYTES) -> bytes | None:
+        """The content of a regular file of at most `limit_bytes`; a larger one is refused."""
+        descriptor = self.open(name)
+        return None if descriptor is None else _read_all(descriptor, self.path / name, limit_bytes)
+
+    def folder(self, name: str) -> "Folder | None":
+        """A folder in this one, held open."""
+        path = self.path / name
+        descriptor = _open_folder(path, _checked(self.path, name), self._descriptor)
+        return None if descriptor is None else Folder._of(path, descriptor)
+
+    # --- writing
+
+    def make_folder(self, name: str) -> "Folder":
+        """A folder in this one, made if need be, held open.
+
+        Raises:
+            OSError: The disk is full or read-only.
+            StoreError: Something else has the name.
+        """
+        with suppress(FileExistsError):
+            os.mkdir(_checked(self.path, name), PRIVATE_FOLDER, dir_fd=self._descriptor)
+        found = self.folder(name)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, "the folder was removed while it was made", str(self.path / name))
+        return found
+
+    def append(self, name: str) -> int:
+        """A descriptor of a regular file, made if need be, that reads anywhere and writes at its end only.
+
+        Raises:
+            OSError: The disk is full or read-only.
+            StoreError: Something else has the name.
+        """
+        return self._writable(name, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+
+    def create(self, name: str) -> int:
+        """A write descriptor of a file that is new.
+
+        Raises:
+            OSError: Something has the name already, or the disk is full or read-only.
+        """
+        return self._writable(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+
+    def _writable(self, name: str, flags: int) -> int:
+        descriptor = _open_regular(
+            self.path / name, _checked(self.path, name), flags, self._descriptor, PRIVATE_FILE, writes=True
+        )
+        if descriptor is None:
+            raise FileNotFoundError(errno.ENOENT, "the folder was removed", str(self.path / name))
+        return descriptor
+
+    def write(self, name: str, content: bytes | memoryview) -> None:
+        """Replace a file so that a crash leaves the old content or the new; a link of that name is replaced itself.
+
+        Raises:
+            OSError: The disk is full or read-only; nothing half-written stays.
+        """
+        _replace(_checked(self.path, name), content, PRIVATE_FILE, self._descriptor)
+        self.sync()
+
+    def rename(self, old: str, new: str, target: "Folder | None" = None) -> None:
+        """Rename what has a name, into another folder if one is given.
+
+        Raises:
+            OSError: There is none, or the new name is a folder that is not empty.
+        """
+        into = target or self
+        os.rename(
+            _checked(self.path, old),
+            _checked(into.path, new),
+            src_dir_fd=self._descriptor,
+            dst_dir_fd=into._descriptor,
+        )
+
+    def remove(self, name: str) -> None:
+        """Remove a file, a link itself, or a folder with all that is in it; nothing of the name is fine.
+
+        Raises:
+            OSError: Something in it cannot be removed; what could be is gone.
+        """
+        status = self.stat(name)
+        if status is None:
+            return
+        if not stat.S_ISDIR(status.st_mode):
+            os.unlink(name, dir_fd=self._descriptor)
+            return
+        import shutil  # Hardly anybody removes anything.
+
+        shutil.rmtree(name, dir_fd=self._descriptor)
+
+    def sync(self) -> None:
+        """Make what was made, renamed or removed survive a power cut."""
+        os.fsync(self._descriptor)
+
+    # --- locking
+
+    @contextmanager
+    def locked(self, *, wait_seconds: float = math.inf) -> Iterator[None]:
+        """Hold the lock on the folder itself while the block runs.
+
+        Raises:
+            RunBusyError: Another process holds it for longer than `wait_seconds`.
+        """
+        if not _flock(self._descriptor, self.path, wait_seconds):
+            raise RunBusyError(f"{self.path} is being changed by another process; try again.")
+        try:
+            yield
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+def _checked(path: Path, name: str) -> str:
+    """The name, if it is a single component."""
+    if not name or name in {".", ".."} or "/" in name or "\0" in name:
+        raise StoreError(path, f"{quoted(name, 80)} is no name of a file.")
+    return name
+
+
+def _open_folder(path: Path, name: str | Path, dir_fd: int | None = None) -> int | None:
+    try:
+        return os.open(name, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+            raise StoreError(path, "this is a link or no folder; it is not opened.") from error
+        raise StoreError(path, f"the folder cannot be opened ({reason_of(error)}).") from error
+
+
+def _open_regular(
+    path: Path, name: str | Path, flags: int, dir_fd: int | None = None, mode: int = 0o666, *, writes: bool = False
+) -> int | None:
+    """A descriptor of a regular file with one name; None where there is none.
+
+    Args:
+        path: The file, for messages.
+        name: What to open, relative to `dir_fd` if that is given.
+        flags: How, beside what keeps it safe.
+        dir_fd: Descriptor of a folder.
+        mode: Of a file that is made.
+        writes: What the disk refuses comes as `OSError`, else as `StoreError`.
+    """
+    try:
+        descriptor = os.open(name, flags | _SAFE, mode, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.EMLINK}:
+            raise StoreError(path, "this is a link; it is not followed.") from error
+        if error.errno in {errno.ENXIO, errno.EISDIR, errno.ENODEV}:
+            raise StoreError(path, "this is not a regular file; it is left alone.") from error
+        if writes:
+            raise
+        raise StoreError(path, f"the file cannot be read ({reason_of(error)}).") from error
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:  # None at all: it was replaced just now.
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        raise StoreError(path, "this file has another name elsewhere (a hard link); it is left alone.")
+    raise StoreError(path, "this is not a regular file; it is left alone.")
+
+
+def _read_all(descriptor: int, path: Path, limit_bytes: int) -> bytes:
+    """Everything behind a descriptor, which is closed."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        # In pieces that grow: room for the largest file would cost more than all there usually is to read.
+        while size <= limit_bytes and (piece := os.read(descriptor, max(_PIECE_BYTES, size))):
+            pieces.append(piece)
+            size += len(piece)
+    except OSError as error:
+        raise StoreError(path, f"the file cannot be read ({reason_of(error)}).") from error
+    finally:
+        os.close(descriptor)
+    if size > limit_bytes:
+        raise StoreError(path, "the file is too large to be what it should be.")
+    return b"".join(pieces)
+
+
+# --- files of the user's own
+
+
+def read_small(path: Path) -> bytes | None:
+    """Content of a regular file of at most 1 MiB, or None where there is none; never follows a link.
+
+    Raises:
+        StoreError: The file is larger than a record can be, is no regular file, or cannot be read.
+    """
+    descriptor = open_regular(path)
+    return None if descriptor is None else _read_all(descriptor, path, _MAX_JSON_BYTES)
+
+
+def open_regular(path: Path) -> int | None:
+    """A read descriptor of a regular file; None where there is no such file.
+
+    Raises:
+        StoreError: The path is a link, has a second name, is a pipe or a device, or may not be read.
+    """
+    return _open_regular(path, path, os.O_RDONLY)
+
+
+def write_atomic(path: Path, content: bytes | memoryview, mode: int = 0o666) -> None:
+    """Replace a file so that a crash leaves the old content or the new, never a part; a link is replaced itself.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    folder = os.open(path.parent, _OPEN_FOLDER)
+    try:
+        _replace(path.name, content, mode, folder)
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _replace(name: str, content: bytes | memoryview, mode: int, folder: int) -> None:
+    # A name nobody can foresee, opened only if it is new: a link planted there would send the content elsewhere.
+    temporary = f".{name[:200]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, mode, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(temporary, dir_fd=folder)
+        raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename in a folder survive a power cut."""
+    descriptor = os.open(directory, _OPEN_FOLDER)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def json_bytes(value: object) -> bytes:
+    """JSON for a file that people may open: two blanks an indent, UTF-8, no bare NaN.
+
+    Args:
+        value: A `msgspec.Struct` or plain values; text that is no UTF-8, as of a file name, gets question marks.
+    """
+    import json  # Nobody who only reads needs it.
+
+    text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="replace") + b"\n"
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file that a person named with ``-o``, the way a shell's ``>`` would, but whole or not at all.
+
+    A link is followed and its target replaced; a device, a pipe or an open descriptor (``/dev/null``, ``/dev/stdout``)
+    is written to, never replaced.
+
+    Raises:
+        StoreError: It names a folder, or cannot be written.
+    """
+    try:
+        target = _end_of_links(path)
+        if (number := _descriptor_number(target)) is not None:
+            _write_all(number, content)
+        elif target.is_dir():
+            raise StoreError(path, "this is a folder; name a file.")
+        elif _is_replaceable(target):
+            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666
+            write_atomic(target, content, mode)
+        else:
+            descriptor = os.open(target, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+            try:
+                _write_all(descriptor, content)
+            finally:
+                os.close(descriptor)
+    except OSError as error:
+        raise StoreError(path, f"the file cannot be written ({reason_of(error)}).") from error
+
+
+def _end_of_links(path: Path) -> Path:
+    """What a chain of links leads to; a link that stands for an open descriptor is the end of one."""
+    for _ in range(40):
+        if _descriptor_number(path) is not None or not path.is_symlink():
+            return path
+        path = path.parent / os.readlink(path)
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _descriptor_number(path: Path) -> int | None:
+    found = _OPEN_DESCRIPTOR.fullmatch(str(path))
+    if found is None:
+        return None
+    return _STANDARD[found[1]] if found[1] else int(found[2])
+
+
+def _is_replaceable(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def reason_of(error: OSError) -> str:
+    """What the operating system says, in lower case: ``no space left on device``."""
+    return (error.strerror or str(error)).lower()
+
+
+# --- locks
+
+
+@contextmanager
+def locked(path: Path, *, wait_seconds: float = math.inf, on_wait: Callable[[], object] | None = None) -> Iterator[int]:
+    """Hold the lock on a file, made if need be, while the block runs; yields the descriptor that holds it.
+
+    The lock ends with its last descriptor: a child that inherits one keeps it, a process that dies releases it.
+
+    Args:
+        path: The lock file.
+        wait_seconds: How long to wait for another process to release it.
+        on_wait: Called once, before waiting.
+
+    Raises:
+        RunBusyError: Another process holds it for longer than that.
+        StoreError: The file cannot be made or is no regular file, or the file system has no locks.
+    """
+    descriptor = _open_lock(path)
+    try:
+        if not _flock(descriptor, path, wait_seconds, on_wait):
+            raise RunBusyError(f"{path} is held by {_describe_owner(path)}.")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        descriptor = _open_regular(path, path, os.O_RDWR | os.O_CREAT, mode=PRIVATE_FILE, writes=True)
+    except OSError as error:
+        raise StoreError(path, f"the lock cannot be taken ({reason_of(error)}).") from error
+    if descriptor is None:
+        raise StoreError(path, "the lock cannot be taken (its folder is missing).")
+    return descriptor
+
+
+def _flock(descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[], object] | None = None) -> bool:
+    """Take the lock if it comes free within the time; whether it did."""
+    deadline = time.monotonic() + wait_seconds
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    return False
+                if on_wait is not None:
+                    on_wait()
+                    on_wait = None
+                if math.isinf(wait_seconds):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                    return True
+                time.sleep(_LOCK_POLL_SECONDS)
+            else:
+                return True
+    except OSError as error:
+        raise StoreError(path, f"the lock cannot be taken ({reason_of(error)}).") from error
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds a run's lock: enough to know the process again."""
+    """Who holds a run's lock: enough to know the process again.
+
+    Attributes:
+        pid: Its number.
+        host: The machine.
+        start_seconds: When the process started, in seconds since 1970.
+    """
 
     pid: int
     host: str
@@ -39,15 +562,9 @@ def take_lock(directory: Path, patience_seconds: float = 0.5) -> int:
         StoreError: The lock file cannot be written, or the file system has no locks.
     """
     path = directory / LOCK_FILE
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = _open_lock(path)
     try:
-        descriptor = os.open(path, flags, 0o644)
-    except OSError as error:
-        raise StoreError(path, f"the run cannot be locked ({reason_of(error)}).") from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise StoreError(path, "this is not a regular file; the run cannot be locked.")
-        if not _flock_patiently(descriptor, path, patience_seconds):
+        if not _flock(descriptor, path, patience_seconds):
             raise RunBusyError(f"run {directory.name} is already being trained by {_describe_owner(path)}.")
     except BaseException:
         os.close(descriptor)
@@ -55,29 +572,24 @@ def take_lock(directory: Path, patience_seconds: float = 0.5) -> int:
     return descriptor
 
 
-def _flock_patiently(descriptor: int, path: Path, patience_seconds: float) -> bool:
-    """Take the lock if it comes free within the time; whether it did."""
-    deadline = time.monotonic() + patience_seconds
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.01)
-        except OSError as error:
-            raise StoreError(path, f"the run cannot be locked ({reason_of(error)}).") from error
-        else:
-            return True
+def read_owner(path: Path) -> Owner | None:
+    """Who last took a lock, as the lock file says; None where it does not say.
+
+    Raises:
+        StoreError: The file is no regular file, or cannot be read.
+    """
+    try:
+        return msgspec.json.decode(read_small(path) or b"", type=Owner)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
 
 
 def _describe_owner(path: Path) -> str:
-    """Who says in the lock file to hold it, for people."""
     try:
-        owner = msgspec.json.decode(read_small(path) or b"", type=Owner)
-    except (StoreError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return "an unknown process"
-    return f"process {owner.pid} on {printable(owner.host, 80)}"
+        owner = read_owner(path)
+    except StoreError:
+        owner = None
+    return f"process {owner.pid} on {printable(owner.host, 80)}" if owner else "an unknown process"
 
 
 def write_owner(descriptor: int, pid: int, start_seconds: float) -> None:
@@ -87,67 +599,11 @@ def write_owner(descriptor: int, pid: int, start_seconds: float) -> None:
     os.pwrite(descriptor, content, 0)
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Replace a file so that a crash leaves the old content or the new, never a part.
-
-    Raises:
-        OSError: The folder cannot be written.
-    """
-    # A name nobody can foresee, opened only if it is new: a link planted there would send the content elsewhere.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make a rename in a folder survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def read_small(path: Path) -> bytes | None:
-    """Content of a small regular file, or None where there is none; never follows a link.
-
-    Raises:
-        StoreError: The file is larger than a record can be, or cannot be read.
-    """
-    descriptor = open_regular(path)
-    if descriptor is None:
-        return None
-    content = b""
-    try:
-        # In small pieces: room for the largest file would cost more than all there is to read.
-        while len(content) <= _MAX_JSON_BYTES and (piece := os.read(descriptor, _PIECE_BYTES)):
-            content += piece
-    finally:
-        os.close(descriptor)
-    if len(content) > _MAX_JSON_BYTES:
-        raise StoreError(path, "the file is too large to be what it should be.")
-    return content
-
-
-def reason_of(error: OSError) -> str:
-    """What the operating system says, in lower case: ``no space left on device``."""
-    return (error.strerror or str(error)).lower()
-
-
 def is_locked(path: Path) -> bool:
     """Whether some process holds the lock on a file; False where there is no file.
 
     Raises:
-        StoreError: The path is no regular file, may not be read, or lies where there are no locks.
+        StoreError: The path is no regular file, may not be read, or is where there are no locks.
     """
     descriptor = open_regular(path)
     if descriptor is None:
@@ -161,21 +617,3 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def open_regular(path: Path) -> int | None:
-    """A read descriptor of a regular file; None where there is no such file.
-
-    Raises:
-        StoreError: The path is a link, a pipe or a device, or may not be read.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(path, f"the file cannot be read ({reason_of(error)}).") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise StoreError(path, "this is not a regular file; it is not read.")
-    return descriptor

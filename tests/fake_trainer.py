@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 from fake_runs import curve, started
 
-from alexnet_tui.files import STOP_SIGNALS, take_lock, write_owner
+from alexnet_tui.files import take_lock, write_owner
+from alexnet_tui.launch.local import STOP_SIGNALS
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import EventReader, RunRecord

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -15,12 +16,15 @@ import pytest
 from alexnet_tui.errors import RunBusyError, StoreError
 from alexnet_tui.files import (
     LOCK_FILE,
+    Folder,
     Owner,
     is_locked,
+    locked,
     open_regular,
     read_small,
     take_lock,
     write_atomic,
+    write_output,
     write_owner,
 )
 
@@ -110,13 +114,21 @@ def test_the_owner_can_be_read_and_replaced_by_a_shorter_one(tmp_path: Path) -> 
     os.close(lock)
 
 
-@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/etc/passwd"), os.mkfifo, os.mkdir])
+def hard_link(path: Path) -> None:
+    (path.parent / "precious").write_text("mine")
+    os.link(path.parent / "precious", path)
+
+
+HOSTILE = [lambda path: path.symlink_to("/etc/passwd"), os.mkfifo, os.mkdir, hard_link]
+
+
+@pytest.mark.parametrize("make", HOSTILE)
 def test_only_a_regular_file_is_read_or_locked(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / LOCK_FILE)
     for act in (read_small, is_locked, open_regular):
         with pytest.raises(StoreError):
             act(tmp_path / LOCK_FILE)
-    with pytest.raises(StoreError, match="cannot be locked"):
+    with pytest.raises(StoreError, match="left alone|not followed"):
         take_lock(tmp_path)
 
 
@@ -191,3 +203,200 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     with pytest.raises(OSError, match="directory"):
         write_atomic(tmp_path / "target", b"{}")
     assert os.listdir(tmp_path) == ["target"]
+
+
+# --- a folder of somebody else's
+
+
+@pytest.mark.parametrize("make", HOSTILE)
+def test_attack_10_only_regular_files_with_one_name_are_opened_in_a_folder(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "file")
+    before = sorted(os.listdir(tmp_path))
+    with Folder(tmp_path) as folder:
+        for act in (folder.open, folder.read, folder.append):
+            with pytest.raises((StoreError, IsADirectoryError)):
+                act("file")
+        with pytest.raises(FileExistsError):
+            folder.create("file")
+        assert sorted(os.listdir(tmp_path)) == before
+        if make is not os.mkdir:
+            folder.write("file", b"new")  # The link or the second name goes; what it led to stays.
+            assert folder.read("file") == b"new"
+    if make is hard_link:
+        assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_attack_10_a_link_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "thesis").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoints").symlink_to(tmp_path / "outside")
+    (tmp_path / "linked-run").symlink_to(tmp_path / "run")
+    for find in (Folder, Folder.find):
+        with pytest.raises(StoreError, match="link"):
+            find(tmp_path / "linked-run")
+    with Folder(tmp_path / "run") as run:
+        for act in (run.folder, run.make_folder):
+            with pytest.raises(StoreError, match="link"):
+                act("checkpoints")
+        assert run.folders() == []
+        run.remove("checkpoints")
+        assert run.names() == []
+    assert (tmp_path / "outside" / "thesis").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/etc/passwd", "a\0b"])
+def test_attack_11_a_name_is_one_component(tmp_path: Path, name: str) -> None:
+    with Folder(tmp_path) as folder:
+        acts: list[Callable[[str], object]] = [folder.read, folder.folder, folder.make_folder, folder.append]
+        acts += [folder.create, folder.remove, folder.exists, lambda name: folder.write(name, b"")]
+        acts += [lambda name: folder.rename("x", name)]
+        for act in acts:
+            with pytest.raises(StoreError, match="no name of a file"):
+                act(name)
+
+
+def test_fault_29_a_folder_that_moves_is_followed_by_its_descriptor(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with Folder(tmp_path / "run") as run:
+        assert run.is_in_place()
+        assert run.current_path() == tmp_path / "run"
+        (tmp_path / "run").rename(tmp_path / "moved")
+        (tmp_path / "run").mkdir()  # Another folder under the old name is not the same folder.
+        assert not run.is_in_place()
+        assert run.current_path() == tmp_path / "moved"
+        run.write("events", b"1")
+        run.make_folder("checkpoints").close()
+        assert sorted(os.listdir(tmp_path / "moved")) == ["checkpoints", "events"]
+        assert os.listdir(tmp_path / "run") == []
+        run.remove("checkpoints")
+        run.remove("events")
+        (tmp_path / "moved").rmdir()
+        assert (run.is_in_place(), run.current_path()) == (False, None)
+        with pytest.raises(FileNotFoundError):
+            run.write("events", b"1")
+
+
+def test_a_folder_reads_makes_replaces_and_removes(tmp_path: Path) -> None:
+    with Folder(tmp_path) as folder:
+        assert (folder.read("x"), folder.open("x"), folder.folder("x"), folder.stat("x")) == (None, None, None, None)
+        with folder.make_folder("deep") as deep:
+            os.close(deep.create("new"))
+            descriptor = deep.append("log")
+            for line in (b"one\n", b"two\n"):
+                os.write(descriptor, line)
+            os.close(descriptor)
+            assert deep.read("log") == b"one\ntwo\n"
+            with pytest.raises(StoreError, match="too large"):
+                deep.read("log", limit_bytes=7)
+            deep.rename("log", "log", folder)
+            assert deep.names() == ["new"]
+        assert folder.names() == ["deep", "log"]
+        assert folder.folders() == ["deep"]
+        folder.remove("deep")
+        folder.remove("deep")
+        assert folder.names() == ["log"]
+    assert Folder.find(tmp_path / "nowhere") is None
+    with pytest.raises(StoreError, match="no such folder"):
+        Folder(tmp_path / "nowhere")
+
+
+def test_attack_17_what_is_made_in_a_folder_is_private(tmp_path: Path) -> None:
+    with Folder(tmp_path) as folder:
+        folder.make_folder("made").close()
+        folder.write("written", b"")
+        os.close(folder.append("appended"))
+        os.close(folder.create("created"))
+        for name in folder.names():
+            assert os.stat(tmp_path / name).st_mode & 0o077 == 0
+
+
+# --- locks around a block
+
+
+def test_a_block_holds_its_lock_and_says_that_it_waits(tmp_path: Path) -> None:
+    path, waits = tmp_path / ".turn", list[int]()
+    with locked(path):
+        assert is_locked(path)
+        with pytest.raises(RunBusyError, match="held by an unknown process"), locked(path, wait_seconds=0):
+            pass
+        holder = threading.Thread(target=lambda: wait_for_turn(path, waits))
+        holder.start()
+        wait_until(lambda: waits == [1])
+    holder.join(10)
+    assert waits == [1, 2]
+    assert not is_locked(path)
+
+
+def wait_for_turn(path: Path, waits: list[int]) -> None:
+    with locked(path, on_wait=lambda: waits.append(1)):
+        waits.append(2)
+
+
+def test_a_folder_is_a_lock_too(tmp_path: Path) -> None:
+    with Folder(tmp_path) as one, Folder(tmp_path) as other:
+        with one.locked(), pytest.raises(RunBusyError), other.locked(wait_seconds=0):
+            pass
+        with other.locked(wait_seconds=0):
+            pass
+
+
+# --- a file that a person named
+
+
+def test_output_replaces_a_file_and_what_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "link").symlink_to("deep/second")
+    (tmp_path / "deep" / "second").symlink_to(tmp_path / "target")
+    for content in (b"first", b"second"):
+        write_output(tmp_path / "link", content)
+        assert (tmp_path / "target").read_bytes() == content
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["deep", "link", "target"]
+
+
+def test_output_never_replaces_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path / "link"):
+        with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
+            write_output(path, b"text")
+            assert reader.communicate(timeout=10)[0] == b"text"
+    assert stat.S_ISFIFO(os.lstat(tmp_path / "pipe").st_mode)
+
+
+OUTPUT = """
+import sys
+from pathlib import Path
+from alexnet_tui.files import write_output
+print("before", flush=True)
+write_output(Path(sys.argv[1]), b"text\\n")
+print("after", flush=True)
+"""
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"])
+def test_output_to_standard_output_loses_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    if not os.path.exists(tmp_path / name):
+        pytest.skip(f"no {name} here")
+    with (tmp_path / "out").open("wb") as out:
+        subprocess.run([sys.executable, "-c", OUTPUT, name], cwd=tmp_path, stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "before\ntext\nafter\n"
+
+
+def test_output_to_the_null_device_leaves_it_there(tmp_path: Path) -> None:
+    write_output(Path("/dev/null"), b"text")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+@pytest.mark.parametrize("name", [".", "/", "..", "deep"])
+def test_output_to_a_folder_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="this is a folder"):
+        write_output(Path(name), b"text")

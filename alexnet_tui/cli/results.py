@@ -13,8 +13,8 @@ import typer
 from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
 from alexnet_tui.config.variants import VARIANTS
-from alexnet_tui.errors import ExitCode, StoreError, UsageError
-from alexnet_tui.files import reason_of, write_atomic
+from alexnet_tui.errors import ExitCode, UsageError
+from alexnet_tui.files import write_output
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, printable
 
@@ -178,10 +178,7 @@ def _deliver(text: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(text)
         return
-    try:
-        write_atomic(output, text.encode("utf-8", errors="replace"))
-    except OSError as error:
-        raise StoreError(output, f"the file cannot be written ({reason_of(error)}).") from error
+    write_output(output, text.encode("utf-8", errors="replace"))
     options.say(f"wrote {output}")
 
 

@@ -5,8 +5,6 @@ that downloads, which is named as a string. `datasets.catalog` answers what ther
 decoded form.
 """
 
-import fcntl
-import os
 import shutil
 import subprocess
 import time
@@ -53,6 +51,7 @@ from alexnet_tui.datasets.catalog import (
     write_source,
 )
 from alexnet_tui.errors import DatasetError
+from alexnet_tui.files import locked
 from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.text import printable
 
@@ -227,21 +226,13 @@ def remove(name: str, data_dir: Path | None = None) -> None:
 @contextmanager
 def _locked(root: Path, name: str, report: Report) -> Iterator[int]:
     """Hold a data set's lock, waiting for whoever builds it now; yields the descriptor that holds it."""
-    path = root / f".{name}.lock"
+    waiting = Progress(done=0, total=0, what="waiting for another process that prepares it")
     try:
         root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise write_error(name, root, error) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report(Progress(done=0, total=0, what="waiting for another process that prepares it"))
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(root / f".{name}.lock", on_wait=lambda: report(waiting)) as descriptor:
         yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _silent(progress: Progress) -> None:

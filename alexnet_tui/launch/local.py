@@ -19,8 +19,6 @@ import psutil
 
 from alexnet_tui.errors import LaunchError, StoreError
 from alexnet_tui.files import (
-    LOCK_VARIABLE,
-    STOP_SIGNALS,
     Owner,
     read_small,
     reason_of,
@@ -33,6 +31,10 @@ from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, RECORD_VERSION, Store
 from alexnet_tui.text import printable
 
 TRAINER = child_command("alexnet_tui.train")
+LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
+"""Tells a trainer which descriptor holds the lock that its launcher took for it."""
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+"""What asks a trainer to write a checkpoint and leave; they are blocked in it until it can answer."""
 STOP_FILE = "stop.json"
 """Names the process that was last asked to stop, so that a second asker does not end it without its checkpoint."""
 _POLL_SECONDS = 0.02

@@ -4,10 +4,8 @@
 changes, and is `studies.queue`'s.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +23,7 @@ from alexnet_tui.config.hyperparameters import RunConfig, Value
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError, UsageError
-from alexnet_tui.files import read_small, reason_of, write_atomic
+from alexnet_tui.files import json_bytes, locked, read_small, reason_of, write_atomic
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable, quoted
 
@@ -210,16 +208,8 @@ def study_folder(store: Store, name: str) -> Path:
 @contextmanager
 def turn(store: Store) -> Iterator[None]:
     """Wait until nobody else makes or starts runs of studies in this folder."""
-    path = study_folder(store, ".").resolve() / _TURN_FILE
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise StoreError(path, f"the file cannot be written ({reason_of(error)}).") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(study_folder(store, ".").resolve() / _TURN_FILE):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _plan_path(store: Store, name: str) -> Path:
@@ -247,7 +237,7 @@ def write(path: Path, content: object) -> None:
         StoreError: It cannot be written.
     """
     try:
-        write_atomic(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+        write_atomic(path, json_bytes(content))
     except OSError as error:
         raise StoreError(path, f"the study cannot be written ({reason_of(error)}).") from error
 

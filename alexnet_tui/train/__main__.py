@@ -16,7 +16,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from alexnet_tui.errors import AlexnetTuiError, CheckpointError, DatasetError, DeviceError, ExitCode, RunBusyError
-from alexnet_tui.files import LOCK_VARIABLE, STOP_SIGNALS, reason_of, take_lock, write_owner
+from alexnet_tui.files import reason_of, take_lock, write_owner
+from alexnet_tui.launch.local import LOCK_VARIABLE, STOP_SIGNALS
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alexnet_tui.analysis.select import gather
-from alexnet_tui.errors import StoreError, UsageError
-from alexnet_tui.files import reason_of, write_atomic
+from alexnet_tui.errors import UsageError
+from alexnet_tui.files import reason_of, write_output
 from alexnet_tui.report.build import Report, build_gathered
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import queue as study_queue
@@ -133,7 +133,4 @@ def write(report: Report, path: Path) -> None:
         StoreError: The file cannot be written.
     """
     content = FORMATS[path.suffix.lower()](report).encode("utf-8", errors="replace")
-    try:
-        write_atomic(path, content)
-    except OSError as error:
-        raise StoreError(path, f"the report cannot be written ({reason_of(error)}).") from error
+    write_output(path, content)

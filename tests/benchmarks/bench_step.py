@@ -34,6 +34,7 @@ from alexnet_tui.train.device import place
 from alexnet_tui.train.loop import Trainer
 
 BATCH, STEPS_A_TURN = 128, 4
+CPU = torch.device("cpu")
 Act = Callable[[], None]
 
 
@@ -43,9 +44,9 @@ def images_and_labels(count: int = 2560) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8), rng.integers(0, 10, count).astype(np.int64)
 
 
-def our_step(config: RunConfig) -> Act:
-    """A step of the real trainer: batch gathered and augmented, forward, backward, update, loss read."""
-    pixels, labels = images_and_labels()
+def our_step(config: RunConfig, num_images: int = 2560) -> Act:
+    """The real trainer up to its next step event: `log_steps` updates, then the loss is read."""
+    pixels, labels = images_and_labels(num_images)
     split = Split(images=pixels, labels=labels)
     half = (0.5, 0.5, 0.5)
     dataset = Dataset(
@@ -67,7 +68,7 @@ def our_step(config: RunConfig) -> Act:
         data_sha256="",
         checkpoints=Path("unused"),
     )
-    events = trainer.fit()  # With log_steps = 1 each update yields one event.
+    events = trainer.fit()
 
     def step() -> None:
         while not isinstance(next(events), Step):
@@ -96,7 +97,7 @@ def plain_network(architecture: Architecture) -> nn.Sequential:
     return nn.Sequential(*parts)
 
 
-def plain_step(config: RunConfig) -> Act:
+def plain_step(config: RunConfig, device: torch.device = CPU) -> Act:
     """A step of the loop a user would write."""
     from PIL import Image
     from torchvision import transforms
@@ -116,7 +117,7 @@ def plain_step(config: RunConfig) -> Act:
             return transform(pictures[index]), self.tensors[0][index]
 
     loader = DataLoader(Pictures(torch.from_numpy(labels)), BATCH, shuffle=True, drop_last=True)
-    network = plain_network(config.architecture(10)).train()
+    network = plain_network(config.architecture(10)).to(device).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     criterion = nn.CrossEntropyLoss()
 
@@ -129,7 +130,7 @@ def plain_step(config: RunConfig) -> Act:
     def step() -> None:
         images, targets = next(stream)
         optimizer.zero_grad()
-        loss = criterion(network(images), targets)
+        loss = criterion(network(images.to(device)), targets.to(device))
         loss.backward()
         optimizer.step()
         loss.item()

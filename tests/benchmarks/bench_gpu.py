@@ -31,8 +31,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from bench_step import our_step, plain_network, plain_step
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.bench_step import our_step, plain_network, plain_step
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
@@ -213,10 +215,21 @@ def strong_step(config: RunConfig, device: torch.device, *, compiled: bool) -> C
         images = pixels[index].float().div_(127.5).sub_(1).to(memory_format=torch.channels_last)
         mirrored = torch.rand(BATCH, 1, 1, 1, device=device, generator=generator) < 0.5
         optimizer.zero_grad()
-        forward(torch.where(mirrored, images.flip(3), images), labels[index]).backward()
+        loss = forward(torch.where(mirrored, images.flip(3), images), labels[index])
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step
+
+
+def repeated(act: Callable[[], None], times: int) -> Callable[[], None]:
+    """The same act so many times."""
+
+    def acts() -> None:
+        for _ in range(times):
+            act()
+
+    return acts
 
 
 def step(bench: Bench) -> Result:
@@ -230,8 +243,8 @@ def step(bench: Bench) -> Result:
     plain = plain_step(config, device)
     sides: dict[str, tuple[Callable[[], None], int]] = {
         "ours": (ours, steps),
-        "strong": (lambda: [strong() for _ in range(steps)] and None, steps),
-        "plain": (lambda: [plain() for _ in range(steps // 2)] and None, steps // 2),
+        "strong": (repeated(strong, steps), steps),
+        "plain": (repeated(plain, steps // 2), steps // 2),
     }
     milliseconds: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(rounds + 1):

@@ -13,6 +13,7 @@ from alexnet_tui.errors import ExitCode, RunBusyError, StoreError, UsageError
 from alexnet_tui.files import reason_of
 from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.studies import progress
 from alexnet_tui.text import counted, format_bytes, printable
 
 _STOP_PATIENCE_SECONDS = 120.0
@@ -159,7 +160,7 @@ def delete(
         if not typer.confirm("Delete it?", err=True):
             options.say("Nothing was deleted.")
             return ExitCode.DONE
-    store.delete(run_id)
+    progress.delete_run(store, run_id)
     options.say(f"deleted {lost}.")
     return ExitCode.DONE
 

@@ -3,6 +3,7 @@
 import inspect
 import platform
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,9 @@ from alexnet_tui.errors import AlexnetTuiError, ExitCode, UsageError
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import progress
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.ledger import Ledger
 from alexnet_tui.text import counted, format_duration, printable, quoted
 
 if TYPE_CHECKING:
@@ -109,6 +112,7 @@ def register(app: typer.Typer) -> None:
     studies.command("run")(run)
     studies.command("status")(status)
     studies.command("list")(list_studies)
+    studies.command("verify")(verify)
     app.add_typer(studies)
 
 
@@ -209,6 +213,60 @@ def status(
     worker = "a worker is at work" if study_queue.has_worker(store, name) else "no worker is at work"
     options.say(f"study {name}: {_counts(cells)}; {worker}.")
     return ExitCode.DONE
+
+
+def verify(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
+    """Check that a study's plan and ledger are as they were written, and that its runs agree with them.
+
+    Recomputes the plan's hash and the ledger's chain of hashes; 0 where nothing is wrong, else 3.
+    Example: alexnet-tui study verify mine --json
+    """
+    store = options.open_store(runs_dir)
+    plan = study.load(store, name)
+    ledger = progress.read(store, plan)
+    account = progress.account(ledger)
+    plan_problem = study.verify_hash(store, plan)
+    problems = [*ledger.problems, *progress.changed_records(store, ledger)]
+    is_sound = not problems and (not plan_problem or not plan.sha256)
+    if as_json:
+        options.write_json(
+            {
+                "name": name,
+                "is_sound": is_sound,
+                "plan_sha256": plan.sha256,
+                "plan_problem": plan_problem,
+                "ledger_problems": problems,
+                "is_rebuilt": ledger.is_rebuilt,
+                "num_entries": len(ledger.entries),
+                "num_written": ledger.num_written,
+                "counted": {str(cell): run_id for cell, run_id in account.counted.items()},
+                "repeated": dict(account.repeated),
+                "deleted": dict(account.deleted),
+                "failed": dict(account.failed),
+            }
+        )
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in _verified(plan, plan_problem, ledger, problems, account)))
+    return ExitCode.DONE if is_sound else ExitCode.STORE_OR_DATA
+
+
+def _verified(
+    plan: study.Plan, plan_problem: str, ledger: Ledger, problems: Sequence[str], account: progress.Account
+) -> list[str]:
+    """What `verify` found, a sentence a line."""
+    lines = [
+        f"plan: {plan_problem}" if plan_problem else f"plan: unchanged since it was written, SHA-256 {plan.sha256}"
+    ]
+    lines += [f"ledger: {problem}" for problem in problems]
+    if ledger.is_rebuilt:
+        lines.append("ledger: rebuilt from the runs' own records; it was not written as things happened.")
+    elif not problems:
+        lines.append(f"ledger: {counted(ledger.num_written, 'line')}, an unbroken chain that agrees with the runs.")
+    lines.append(f"runs: {len(account.counted)} of {counted(len(plan.configs), 'cell')} finished.")
+    lines += [f"excluded: {run_id} is repeated; another run of its cell finished first." for run_id in account.repeated]
+    lines += [f"deleted: {run_id} ({state})." for run_id, state in account.deleted.items()]
+    lines += [f"failed: {run_id} ({reason})." for run_id, reason in account.failed.items()]
+    return [printable(line, 400) for line in lines]
 
 
 def _command(store: Store, *words: str) -> str:

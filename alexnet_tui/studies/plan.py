@@ -5,7 +5,6 @@ changes, and is `studies.queue`'s.
 """
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +24,14 @@ from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import json_bytes, locked, read_small, reason_of, write_atomic
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import ledger
+from alexnet_tui.studies.ledger import Entry, canonical
 from alexnet_tui.text import printable, quoted
 
 STUDIES = "studies"
-PLAN_VERSION = 2
-"""1 had no claims, no groups and no hash."""
+PLAN_VERSION = 3
+"""1 had no claims, no groups and no hash; 2 no ledger, and no groups but variants."""
+LEDGER_SINCE = 3
 MAX_CELLS = 1000
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _T = TypeVar("_T")
@@ -53,7 +55,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         rules: Version of the rules by which its claims are judged; 0 in plans that register none.
         alpha: Probability, over all its claims, of calling one supported that is not.
         claims: What is to be judged, in full.
-        groups: Variant to the hyperparameters that make it differ from the baseline.
+        groups: Name of each group of runs to the hyperparameters that make it differ from the plan's base.
+        cell_groups: The group of every cell, in the order of `configs`; empty where the groups are the variants.
+        extends: Name of the plan to which this one adds seeds, or empty.
+        extends_sha256: Hash of that plan.
+        look: How often its claims have been looked at once this one is judged: 1, or one more than the plan it extends.
         sha256: Hash of all the rest; see `plan_hash`.
     """
 
@@ -71,7 +77,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     alpha: float = ALPHA
     claims: list[Claim] = []
     groups: dict[str, dict[str, Value]] = {}
+    cell_groups: list[str] = []
+    extends: str = ""
+    extends_sha256: str = ""
+    look: int = 1
     sha256: str = ""
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a later version of this program wrote it: it can be looked at, and nothing else."""
+        return self.v > PLAN_VERSION
+
+    def group_of(self, index: int) -> str:
+        """Name of the group a cell belongs to."""
+        return self.cell_groups[index] if self.cell_groups else self.configs[index].variant
 
 
 def plan_hash(content: Mapping[str, object]) -> str:
@@ -81,8 +100,7 @@ def plan_hash(content: Mapping[str, object]) -> str:
         content: The plan as decoded JSON, fields unknown to this version included.
     """
     rest = {name: value for name, value in content.items() if name != "sha256"}
-    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical(rest)).hexdigest()
 
 
 def plan(
@@ -173,7 +191,8 @@ def load(store: Store, name: str) -> Plan:
     _refuse_link(store.root / STUDIES / name)
     plan = decode(_plan_path(store, name), content, Plan)
     told = (set(plan.variants), set(plan.seeds))
-    if not plan.configs or told != ({one.variant for one in plan.configs}, {one.seed for one in plan.configs}):
+    cells = ({one.variant for one in plan.configs}, {one.seed for one in plan.configs})
+    if not plan.configs or told != cells or len(plan.cell_groups) not in {0, len(plan.configs)}:
         reason = "the study cannot be read: it has no runs, or others than its variants and seeds say."
         raise StoreError(_plan_path(store, name), reason)
     # The name is the file's, whatever a copied or forged plan says: folders are made after it.
@@ -226,6 +245,9 @@ def _write_plan(store: Store, plan: Plan) -> Plan:
         if path.exists():
             raise UsageError(f"there is a study {quoted(plan.name)} already, and plans do not change.")
         plan = msgspec.structs.replace(plan, sha256=plan_hash(msgspec.to_builtins(plan)))
+        # The ledger first: a plan without one was not registered.
+        registered = Entry(kind="registered", plan_sha256=plan.sha256, wall=plan.created)
+        ledger.append(study_folder(store, plan.name), lambda _: [registered])
         write(path, msgspec.to_builtins(plan))
     return plan
 
@@ -251,4 +273,32 @@ def decode(path: Path, content: bytes, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, ConfigError, RecursionError, UnicodeDecodeError) as error:
+        if kind is Plan and _version_of(content) > PLAN_VERSION:
+            raise StoreError(path, "a newer version of alexnet-tui wrote this plan; update to read it.") from error
         raise StoreError(path, f"the study cannot be read: {printable(str(error), 200)}") from error
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    v: int
+
+
+def _version_of(content: bytes) -> int:
+    try:
+        return msgspec.json.decode(content, type=_Versioned).v
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return 0
+
+
+def verify_hash(store: Store, plan: Plan) -> str:
+    """What is wrong with a plan's hash: empty where the file still is what was registered.
+
+    Raises:
+        StoreError: The plan cannot be read.
+    """
+    path = _plan_path(store, plan.name)
+    content = decode(path, read_small(path) or b"", dict[str, object])
+    if not plan.sha256:
+        return "it carries no hash; an earlier version of alexnet-tui wrote it."
+    if (found := plan_hash(content)) != plan.sha256:
+        return f"it was changed after it was written: its content has the hash {found}, it says {plan.sha256}."
+    return ""

@@ -60,7 +60,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why it failed or cannot be read, or empty.
         num_epochs_done: Whole epochs finished.
         epochs: Epochs planned.
-        tried: What tells it from the other cells of its variant and seed, or empty.
+        tried: What tells it from the other cells of its group and seed, or empty.
+        group: The group of runs it belongs to: the variant, or a name of the plan's.
+        attempts: How often its run was started.
     """
 
     index: int
@@ -72,6 +74,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     num_epochs_done: int = 0
     epochs: int = 0
     tried: str = ""
+    group: str = ""
+    attempts: int = 0
 
     @property
     def needs_training(self) -> bool:
@@ -126,6 +130,8 @@ def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled
         num_epochs_done=found[0].num_epochs_done if found else 0,
         epochs=config.epochs,
         tried=tried_text(plan.protocol, config),
+        group=plan.group_of(index),
+        attempts=found[0].attempts if found else 0,
     )
 
 

@@ -24,6 +24,7 @@ from alexnet_tui.runs.history import State
 from alexnet_tui.runs.history_cache import RunCache
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import progress
 from alexnet_tui.studies import queue as study_queue
 
 WORKER = advice.child_command("alexnet_tui", "study", "run")
@@ -42,11 +43,13 @@ class _Session:
         starts: How often this worker started each cell.
         seen: Cells seen training during this life; if one of them stops, a person wanted that.
         told: The last sentence said about each cell, so that nothing is said twice.
+        noted: Run, state and attempts of every cell when the ledger was last written.
     """
 
     starts: Counter[int] = field(default_factory=Counter)
     seen: set[int] = field(default_factory=set)
     told: dict[int, str] = field(default_factory=dict)
+    noted: tuple[tuple[str, str, int], ...] = ()
 
 
 def work(
@@ -83,6 +86,7 @@ def work(
         while not should_stop():
             cells = study_queue.status(store, plan, runs.find)
             _tell(cells, session, say)
+            _note(store, plan, cells, session)
             session.seen |= {cell.index for cell in cells if cell.state == State.RUNNING}
             ordered = study_queue.in_order(cells, study_queue.load(store, plan.name))
             waiting = [cell for cell in ordered if _may_start(cell, session)]
@@ -198,6 +202,14 @@ def _goes_first(store: Store, name: str, plan: study.Plan) -> bool:
     except StoreError:  # A study that cannot be read cannot be worked through either.
         return False
     return (other.created, other.name) < (plan.created, plan.name)
+
+
+def _note(store: Store, plan: study.Plan, cells: Sequence[study_queue.Cell], session: _Session) -> None:
+    """Bring the ledger up to date where a run began, ended or is gone."""
+    stamp = tuple((cell.run_id, cell.state, cell.attempts) for cell in cells)
+    if stamp != session.noted:
+        progress.update(store, plan, {cell.index: cell.run_id for cell in cells if cell.run_id})
+        session.noted = stamp
 
 
 def _tell(cells: Sequence[study_queue.Cell], session: _Session, say: Say) -> None:

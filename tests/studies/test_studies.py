@@ -177,13 +177,13 @@ def test_a_forged_name_in_a_plan_leads_nowhere(store: Store, plan: study.Plan) -
 
 def test_a_study_whose_state_lies_elsewhere_is_refused(store: Store, plan: study.Plan, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
+    (store.root / "studies" / "report").rename(elsewhere)
     (store.root / "studies" / "report").symlink_to(elsewhere)
     with pytest.raises(StoreError, match="this is a link"):
         study.load(store, "report")
     with pytest.raises(StoreError, match="this is a link"):
         study_queue.prepare_runs(store, plan)
-    assert list(elsewhere.iterdir()) == []
+    assert [path.name for path in elsewhere.iterdir()] == ["ledger.jsonl"]
 
 
 def damage_first_run(store: Store, plan: study.Plan) -> str:

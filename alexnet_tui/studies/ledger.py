@@ -1,0 +1,184 @@
+"""``ledger.jsonl``: an append-only record of a study, each line carrying the hash of the one before.
+
+A line is canonical JSON (sorted keys, no blanks). `Entry.previous` is the SHA-256 of the line before without its
+newline, so that a line that was changed, removed or put in between breaks the chain for everyone who recomputes it.
+The last line has nothing behind it: cutting lines off the end is not seen in the file alone.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.files import locked, open_regular, reason_of
+from alexnet_tui.text import printable
+
+LEDGER_FILE = "ledger.jsonl"
+LEDGER_VERSION = 1
+_MAX_BYTES = 1 << 26
+Kind = Literal["registered", "rebuilt", "started", "resumed", "ended", "failed", "deleted", "extended"]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line.
+
+    Attributes:
+        v: Version of the format.
+        seq: Number of the line, from 0.
+        wall: When it happened, in seconds since 1970; of a run, by the clock of the machine that trained it.
+        kind: ``registered``: the plan was written. ``rebuilt``: there was no ledger; what follows up to the next
+            line of another source was taken from the runs' own records. ``started``, ``resumed``: an attempt at a run
+            began. ``ended``: it stopped on request, or finished. ``failed``: it cannot go on. ``deleted``: the run was
+            removed. ``extended``: a later plan adds seeds to this one.
+        cell: Position of the run in the plan, or None where the line is about no run.
+        run: Id of the run, or empty.
+        attempt: Which start of the run, from 1; 0 where the line is about none.
+        outcome: Of a run that ended: ``finished`` or ``stopped``; of one that failed, why (``diverged``, ``oom``...);
+            of one that was deleted, its state then.
+        plan_sha256: Hash of the plan, on lines about a plan.
+        record_bytes: Length of the run's ``events.jsonl`` when it finished.
+        record_sha256: SHA-256 of that many bytes of it.
+        study: Name of the plan that extends this one.
+        previous: SHA-256 of the line before; empty on the first.
+    """
+
+    v: int = LEDGER_VERSION
+    seq: int = 0
+    wall: float = 0.0
+    kind: Kind
+    cell: int | None = None
+    run: str = ""
+    attempt: int = 0
+    outcome: str = ""
+    plan_sha256: str = ""
+    record_bytes: int = 0
+    record_sha256: str = ""
+    study: str = ""
+    previous: str = ""
+
+    @property
+    def is_finish(self) -> bool:
+        """Whether a run reached its last epoch."""
+        return self.kind == "ended" and self.outcome == "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a ledger says.
+
+    Attributes:
+        entries: Its lines, in order; those that cannot be read are left out and named in `problems`.
+        problems: A sentence for each place where the file is damaged or its chain broken.
+        is_rebuilt: It was made from the runs' own records after the fact, not line by line as things happened.
+        num_written: How many of the entries are in the file; those after them are not noted yet.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    problems: tuple[str, ...] = ()
+    is_rebuilt: bool = False
+    num_written: int = 0
+
+
+def canonical(content: Mapping[str, object]) -> bytes:
+    """JSON with sorted keys and no blanks, in UTF-8: one text for one content.
+
+    Raises:
+        ValueError: It holds a number that is none, or nests too deeply.
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def read_file(path: Path) -> Ledger:
+    """The lines of a ledger, each checked against the one before; without a file, none.
+
+    Raises:
+        StoreError: The file is no regular file, too large, or cannot be read.
+    """
+    return _parse(_read(path))
+
+
+def _read(path: Path) -> bytes:
+    descriptor = open_regular(path)
+    if descriptor is None:
+        return b""
+    with os.fdopen(descriptor, "rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise StoreError(path, "the file is too large to be what it should be.")
+    return content
+
+
+def _parse(content: bytes) -> Ledger:
+    entries, problems, previous = list[Entry](), list[str](), ""
+    *lines, rest = content.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = msgspec.json.decode(line, type=Entry)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            problems.append(f"line {number} cannot be read ({printable(str(error), 100)}).")
+        else:
+            entries.append(entry)
+            if entry.previous != previous:
+                problems.append(f"line {number} does not follow from the line before it: one of them was changed.")
+        previous = hashlib.sha256(line).hexdigest()
+    if rest:
+        problems.append("the last line is torn; the next one written mends it.")
+    is_rebuilt = any(entry.kind == "rebuilt" for entry in entries)
+    return Ledger(tuple(entries), tuple(problems), is_rebuilt, len(entries))
+
+
+def append(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
+    """Add lines to a study's ledger; a torn last line is cut off first.
+
+    Args:
+        folder: The study's folder.
+        make: From the ledger as it is now to the entries to add; called while nobody else can write. Numbers, hashes
+            and a missing time are filled in.
+
+    Returns:
+        The ledger with the new lines.
+
+    Raises:
+        StoreError: The file is no regular file or cannot be written.
+    """
+    path = folder / LEDGER_FILE
+    with locked(path) as descriptor:
+        content = _read(path)
+        end = content.rfind(b"\n") + 1
+        found = _parse(content[:end])
+        *past, _ = content[:end].split(b"\n")
+        previous = hashlib.sha256(past[-1]).hexdigest() if past else ""
+        lines: list[bytes] = []
+        for entry in make(found):
+            numbered = msgspec.structs.replace(
+                entry, seq=len(past) + len(lines), wall=entry.wall or time.time(), previous=previous
+            )
+            line = canonical(msgspec.to_builtins(numbered) | {"v": numbered.v, "seq": numbered.seq})
+            previous = hashlib.sha256(line).hexdigest()
+            lines.append(line + b"\n")
+        if lines or end < len(content):
+            try:
+                os.ftruncate(descriptor, end)
+                _write(descriptor, b"".join(lines), end)
+            except OSError as error:
+                raise StoreError(path, f"the ledger cannot be written ({reason_of(error)}).") from error
+        return _parse(content[:end] + b"".join(lines))
+
+
+def _write(descriptor: int, content: bytes, end: int) -> None:
+    """All of the lines or none."""
+    try:
+        if content and os.pwrite(descriptor, content, end) < len(content):
+            raise OSError("only a part was written")
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, end)
+        raise

@@ -1,0 +1,277 @@
+"""What became of the runs of a plan: its ledger, brought up to date from the runs' own records.
+
+A run's record says when it was started, resumed and ended. The ledger repeats that line by line as it happens, so
+that what is on disk later can be held against it: of every run, the lines of the ledger are the beginning of what
+the record says. Whatever the ledger has not noted yet is added by the next who may write (`update`), or only shown
+(`read`).
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import RunNotFoundError, StoreError
+from alexnet_tui.files import open_regular
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import load as load_history
+from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.studies import ledger as file
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Kind, Ledger
+from alexnet_tui.text import printable
+
+FOUND_MISSING = "found missing"
+"""Outcome of a deletion that nobody noted: the folder is gone."""
+_FACTS = ("started", "resumed", "ended", "failed")
+_PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Which runs of a plan count, and what became of the others.
+
+    Attributes:
+        counted: Cell to the run that counts for it: the first that finished, whether it still exists or not.
+        repeated: Runs that finished after another run of their cell had, to their cell. They do not count.
+        deleted: Runs that were removed, to their state then; ``found missing`` where nobody noted it.
+        failed: Runs whose last attempt failed, to the reason.
+    """
+
+    counted: Mapping[int, str]
+    repeated: Mapping[str, int]
+    deleted: Mapping[str, str]
+    failed: Mapping[str, str]
+
+
+def read(store: Store, plan: study.Plan) -> Ledger:
+    """The ledger of a study, followed by what its runs' records say beyond it; nothing is written.
+
+    Args:
+        store: The runs folder.
+        plan: The study's plan, as `studies.plan.load` gives it.
+
+    Returns:
+        `Ledger.entries` is the whole account so far, in order. For a study of an earlier version, which has no
+        ledger, it is made from the runs' own records, and `Ledger.is_rebuilt` says so. `Ledger.problems` holds a
+        sentence for each place where file, chain and records disagree; none of them is fatal.
+
+    Raises:
+        StoreError: The runs folder or the ledger cannot be read.
+    """
+    found = file.read_file(store.root / study.STUDIES / plan.name / LEDGER_FILE)
+    members = _members(store, plan)
+    new = _missing(store, plan, found, members, hash_records=False)
+    problems = [*found.problems, *_contradictions(store, plan, found, members)]
+    return replace(
+        found,
+        entries=(*found.entries, *new),
+        problems=tuple(problems),
+        is_rebuilt=found.is_rebuilt or any(entry.kind == "rebuilt" for entry in new),
+    )
+
+
+def account(ledger: Ledger) -> Account:
+    """Which runs count, by a study's whole ledger as `read` gives it."""
+    counted: dict[int, str] = {}
+    repeated: dict[str, int] = {}
+    deleted: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    for entry in ledger.entries:
+        if entry.cell is None:
+            continue
+        if entry.is_finish and counted.setdefault(entry.cell, entry.run) != entry.run:
+            repeated[entry.run] = entry.cell
+        if entry.kind == "deleted":
+            deleted[entry.run] = entry.outcome
+        failed.pop(entry.run, None)
+        if entry.kind == "failed":
+            failed[entry.run] = entry.outcome
+    return Account(counted, repeated, deleted, failed)
+
+
+def update(store: Store, plan: study.Plan, run_ids: Mapping[int, str] | None = None) -> Ledger:
+    """Write what the ledger has not noted yet; the ledger as it is then.
+
+    Args:
+        store: The runs folder.
+        plan: The study's plan.
+        run_ids: Cell to run, where they are known; else all runs of the folder are looked at.
+
+    Raises:
+        StoreError: The ledger cannot be written.
+    """
+    members = _members(store, plan) if run_ids is None else {run_id: cell for cell, run_id in run_ids.items()}
+    folder = study.study_folder(store, plan.name)
+    return file.append(folder, lambda found: _missing(store, plan, found, members, hash_records=True))
+
+
+def delete_run(store: Store, run_id: str) -> None:
+    """Remove a run; one that a study planned leaves its line in the study's ledger.
+
+    Raises:
+        RunBusyError: A trainer is at work on it.
+        StoreError: It is a reference run, or cannot be removed.
+    """
+    plan = cell = None
+    state = "unreadable"
+    try:
+        record = store.record(run_id)
+        if record.study and not store.is_reference(run_id):
+            plan = study.load(store, record.study)
+            cell = _cells(plan).get(record.config)
+            state = str(load_history(store, run_id, skip_steps=True)[1])
+            if cell is not None:
+                update(store, plan, {cell: run_id})
+    except StoreError:  # Neither a damaged run nor a study that is gone keeps anyone from removing it.
+        pass
+    store.delete(run_id)
+    if plan is not None and cell is not None:
+        gone = Entry(kind="deleted", cell=cell, run=run_id, outcome=state)
+        with contextlib.suppress(StoreError):  # The next update writes the line: the run is missing then.
+            file.append(study.study_folder(store, plan.name), lambda _: [gone])
+
+
+def changed_records(store: Store, ledger: Ledger) -> list[str]:
+    """A sentence for each finished run whose events are not those that were there when it finished."""
+    problems = []
+    for entry in ledger.entries:
+        if not (entry.is_finish and entry.record_sha256):
+            continue
+        try:
+            if _hash(store, entry.run, entry.record_bytes)[1] != entry.record_sha256:
+                problems.append(f"run {entry.run}: its events were changed after it had finished.")
+        except RunNotFoundError:
+            continue
+        except StoreError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _cells(plan: study.Plan) -> dict[RunConfig, int]:
+    return {config: index for index, config in enumerate(plan.configs)}
+
+
+def _members(store: Store, plan: study.Plan) -> dict[str, int]:
+    """Run to cell, of all runs made for a plan, the oldest first."""
+    cells = _cells(plan)
+    return {
+        record.id: cells[record.config]
+        for record in reversed(store.list().runs)
+        if record.study == plan.name
+        and record.config in cells
+        and record.plan_sha256 in {"", plan.sha256}
+        and not store.is_reference(record.id)
+    }
+
+
+def _missing(
+    store: Store, plan: study.Plan, found: Ledger, members: Mapping[str, int], *, hash_records: bool
+) -> list[Entry]:
+    """The entries that a ledger lacks: what the runs' records say beyond it, and runs that are gone."""
+    noted = _noted(found)
+    new = list[Entry]()
+    for run_id, cell in members.items():
+        for fact in _facts(store, run_id, cell)[len(noted.get(run_id, ())) :]:
+            if fact.is_finish and hash_records:
+                size, digest = _hash(store, run_id)
+                fact = msgspec.structs.replace(fact, record_bytes=size, record_sha256=digest)
+            new.append(fact)
+    new.sort(key=lambda entry: entry.wall)
+    known = {**members, **{entry.run: entry.cell for entry in found.entries if entry.run}}
+    deleted = {entry.run for entry in found.entries if entry.kind == "deleted"}
+    new += [
+        Entry(kind="deleted", cell=cell, run=run_id, outcome=FOUND_MISSING)
+        for run_id, cell in known.items()
+        if run_id not in deleted and not _exists(store, run_id)
+    ]
+    if new and not found.entries:
+        new.insert(0, Entry(kind="rebuilt", plan_sha256=plan.sha256))
+    return new
+
+
+def _noted(found: Ledger) -> dict[str, list[Entry]]:
+    noted: dict[str, list[Entry]] = {}
+    for entry in found.entries:
+        if entry.kind in _FACTS:
+            noted.setdefault(entry.run, []).append(entry)
+    return noted
+
+
+def _facts(store: Store, run_id: str, cell: int) -> list[Entry]:
+    """What a run's own record says of its attempts, in order; nothing where it cannot be read."""
+    facts = list[Entry]()
+    try:
+        reader = store.reader(run_id, skip_steps=True)
+        while events := reader.read_new():
+            for event in events:
+                if fact := _fact(event, run_id, cell, is_first=not facts):
+                    facts.append(fact)
+    except StoreError:
+        return []
+    return facts
+
+
+def _fact(event: ev.KnownEvent, run_id: str, cell: int, *, is_first: bool) -> Entry | None:
+    kind: Kind
+    match event:
+        case ev.Started():
+            kind, outcome = ("started" if is_first else "resumed"), ""
+        case ev.Finished():
+            kind, outcome = "ended", "finished"
+        case ev.Stopped():
+            kind, outcome = "ended", "stopped"
+        case ev.Failed():
+            kind, outcome = "failed", printable(event.reason, 40)
+        case _:
+            return None
+    return Entry(kind=kind, cell=cell, run=run_id, attempt=event.attempt, outcome=outcome, wall=event.wall)
+
+
+def _contradictions(store: Store, plan: study.Plan, found: Ledger, members: Mapping[str, int]) -> list[str]:
+    """Where the records of the runs no longer say what the ledger noted."""
+    problems = []
+    if plan.v >= study.LEDGER_SINCE and not found.entries:
+        problems.append("the ledger is missing; this plan was written together with one.")
+    plans = [entry for entry in found.entries if entry.kind in {"registered", "rebuilt"}]
+    if found.entries and plan.sha256 not in {entry.plan_sha256 for entry in plans}:
+        problems.append("the ledger was written for another plan: this plan's hash is not in it.")
+    runs_before = [entry for entry in found.entries if entry.run and entry.seq < max((p.seq for p in plans), default=0)]
+    if runs_before and len(plans) > 1:
+        problems.append("runs were trained under an earlier plan of this name before this one was registered.")
+    for run_id, entries in _noted(found).items():
+        if run_id not in members:
+            continue
+        facts = [(fact.kind, fact.attempt, fact.outcome) for fact in _facts(store, run_id, members[run_id])]
+        if facts[: len(entries)] != [(entry.kind, entry.attempt, entry.outcome) for entry in entries]:
+            problems.append(f"run {run_id}: its record no longer says what the ledger noted of it.")
+    return problems
+
+
+def _exists(store: Store, run_id: str) -> bool:
+    try:
+        store.path(run_id)
+    except RunNotFoundError:
+        return False
+    except StoreError:
+        return True
+    return True
+
+
+def _hash(store: Store, run_id: str, size: int | None = None) -> tuple[int, str]:
+    """Length and SHA-256 of a run's events, or of the first `size` bytes of them."""
+    descriptor = open_regular(store.path(run_id) / EVENTS_FILE)
+    if descriptor is None:
+        return 0, ""
+    digest = hashlib.sha256()
+    with os.fdopen(descriptor, "rb") as events:
+        left = os.fstat(descriptor).st_size if size is None else size
+        total = left
+        while left > 0 and (piece := events.read(min(left, _PIECE_BYTES))):
+            digest.update(piece)
+            left -= len(piece)
+    return total, digest.hexdigest()

@@ -1,0 +1,240 @@
+"""The ledger: an append-only chain of hashes, and what the runs' own records add to it."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import fake_trainer
+import pytest
+from cli_caller import Run
+from fake_runs import started, write_run
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.launch import local
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import ledger as file
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import progress
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import worker as study_worker
+from alexnet_tui.studies.ledger import Entry
+
+QUICK = {"epochs": "2", "data": "synthetic"}
+
+
+@pytest.fixture
+def plan(store: Store) -> study.Plan:
+    return study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
+
+
+def path_of(store: Store, plan: study.Plan) -> Path:
+    return store.root / "studies" / plan.name / "ledger.jsonl"
+
+
+def work(store: Store, plan: study.Plan, script: str = "normal") -> list[study_queue.Cell]:
+    return study_worker.work(store, plan, command=fake_trainer.command(script), poll_seconds=0.02)
+
+
+def facts(store: Store, plan: study.Plan) -> list[tuple[str, int | None, str]]:
+    return [(one.kind, one.cell, one.outcome) for one in progress.read(store, plan).entries]
+
+
+def test_a_worker_writes_what_happens_to_each_cell(store: Store, plan: study.Plan) -> None:
+    assert facts(store, plan) == [("registered", None, "")]
+    cells = work(store, plan)
+    ledger = progress.read(store, plan)
+    assert facts(store, plan)[1:] == [
+        fact for cell in range(4) for fact in (("started", cell, ""), ("ended", cell, "finished"))
+    ]
+    assert (ledger.num_written, ledger.problems, ledger.is_rebuilt) == (9, (), False)
+    assert progress.account(ledger).counted == {cell.index: cell.run_id for cell in cells}
+
+
+def test_each_line_carries_the_hash_of_the_one_before(store: Store, plan: study.Plan) -> None:
+    work(store, plan)
+    lines = path_of(store, plan).read_bytes().splitlines()
+    hashes = [hashlib.sha256(line).hexdigest() for line in lines]
+    assert [json.loads(line).get("previous", "") for line in lines] == ["", *hashes[:-1]]
+    assert [json.loads(line)["seq"] for line in lines] == list(range(9))
+    assert json.loads(lines[0])["plan_sha256"] == plan.sha256
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_a_line_changed_removed_or_swapped_breaks_the_chain(store: Store, plan: study.Plan, number: int) -> None:
+    work(store, plan)
+    path = path_of(store, plan)
+    lines = path.read_bytes().splitlines(keepends=True)
+    changed = lines.copy()
+    changed[number] = file.canonical(json.loads(changed[number]) | {"wall": 1.0}) + b"\n"
+    removed = lines[:number] + lines[number + 1 :]
+    swapped = [*lines[:number], lines[number + 1], lines[number], *lines[number + 2 :]]
+    for forged in (changed, removed, swapped):
+        path.write_bytes(b"".join(forged))
+        assert any("does not follow" in problem for problem in progress.read(store, plan).problems)
+        assert progress.update(store, plan).entries, "told, not fatal"
+
+
+def test_a_torn_last_line_is_mended_and_what_it_said_is_written_again(store: Store, plan: study.Plan) -> None:
+    work(store, plan)
+    path, whole = path_of(store, plan), facts(store, plan)
+    content = path.read_bytes()
+    path.write_bytes(content[:-20])
+    ledger = progress.read(store, plan)
+    assert "torn" in " ".join(ledger.problems)
+    assert facts(store, plan) == whole, "the run's own record says it"
+    progress.update(store, plan)
+    assert progress.read(store, plan).problems == ()
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("garbage", [b"{}\n", b"\0\0\n", b"[" * 9999 + b"\n", b'{"kind":"x"}\n', b"[1]\n"])
+def test_garbage_in_a_ledger_is_named_and_the_rest_is_read(store: Store, plan: study.Plan, garbage: bytes) -> None:
+    path = path_of(store, plan)
+    path.write_bytes(path.read_bytes() + garbage)
+    work(store, plan)
+    ledger = progress.read(store, plan)
+    assert ledger.problems[0].startswith("line 2 cannot be read")
+    assert len(ledger.problems) == 1
+    assert len(progress.account(ledger).counted) == 4
+
+
+def test_a_ledger_is_not_written_through_a_link(store: Store, plan: study.Plan, tmp_path: Path) -> None:
+    path = path_of(store, plan)
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match=r"ledger\.jsonl"):
+        progress.update(store, plan)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_first_finished_run_of_a_cell_counts(store: Store, plan: study.Plan) -> None:
+    cells = work(store, plan)
+    again = write_run(store, plan.configs[2], study=plan.name, final=0.9).id
+    account = progress.account(progress.update(store, plan))
+    assert account.counted[2] == cells[2].run_id
+    assert account.repeated == {again: 2}
+
+
+def test_a_deleted_run_leaves_its_line_and_is_not_counted_anew(store: Store, plan: study.Plan) -> None:
+    cells = work(store, plan)
+    progress.delete_run(store, cells[1].run_id)
+    again = write_run(store, plan.configs[1], study=plan.name).id
+    account = progress.account(progress.read(store, plan))
+    assert account.deleted == {cells[1].run_id: "finished"}
+    assert (account.counted[1], account.repeated) == (cells[1].run_id, {again: 1})
+
+
+def test_a_run_removed_behind_our_back_is_noted(store: Store, plan: study.Plan) -> None:
+    import shutil
+
+    cells = work(store, plan)
+    shutil.rmtree(store.path(cells[0].run_id))
+    work(store, plan)
+    assert progress.account(file.read_file(path_of(store, plan))).deleted == {cells[0].run_id: "found missing"}
+
+
+def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, plan: study.Plan) -> None:
+    run_id = study_queue.prepare_runs(store, plan)[3]
+    local.start(store, run_id, command=fake_trainer.command("normal"))
+    assert local.wait_free(store, run_id, 20)
+    progress.delete_run(store, run_id)
+    assert facts(store, plan) == [
+        ("registered", None, ""),
+        ("started", 3, ""),
+        ("ended", 3, "finished"),
+        ("deleted", 3, "finished"),
+    ]
+
+
+def test_failures_and_resumes_are_told(store: Store, plan: study.Plan) -> None:
+    work(store, plan, "no-device")
+    assert set(progress.account(progress.read(store, plan)).failed.values()) == {"error"}
+    work(store, plan)
+    account = progress.account(progress.read(store, plan))
+    assert account.failed == {}
+    kinds = [kind for kind, cell, _ in facts(store, plan) if cell == 0]
+    assert kinds == ["started", "failed", "resumed", "ended"]
+
+
+def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(store: Store, plan: study.Plan) -> None:
+    work(store, plan)
+    whole = facts(store, plan)
+    path_of(store, plan).unlink()
+    plan_path = store.root / "studies" / "report.json"
+    old = json.loads(plan_path.read_text()) | {"v": 2}
+    old["sha256"] = study.plan_hash(old)
+    plan_path.write_text(json.dumps(old))
+    old_plan = study.load(store, "report")
+    for run_id in store.ids():  # As if they had been made for it.
+        record = store.path(run_id) / "run.json"
+        record.write_text(record.read_text().replace(plan.sha256, old_plan.sha256))
+    ledger = progress.read(store, old_plan)
+    assert (ledger.is_rebuilt, ledger.num_written, ledger.problems) == (True, 0, ())
+    assert facts(store, old_plan) == [("rebuilt", None, ""), *whole[1:]]
+    written = progress.update(store, old_plan)
+    assert (written.is_rebuilt, written.num_written) == (True, 9)
+
+
+def test_a_ledger_that_was_taken_away_is_missed(store: Store, plan: study.Plan) -> None:
+    work(store, plan)
+    path_of(store, plan).unlink()
+    assert "the ledger is missing" in " ".join(progress.read(store, plan).problems)
+
+
+def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: study.Plan) -> None:
+    work(store, plan)
+    (store.root / "studies" / "report.json").unlink()
+    again = study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
+    assert "an earlier plan of this name" in " ".join(progress.read(store, again).problems)
+
+
+def test_events_changed_after_the_end_are_seen(store: Store, plan: study.Plan) -> None:
+    cells = work(store, plan)
+    assert progress.changed_records(store, progress.read(store, plan)) == []
+    events = store.path(cells[2].run_id) / "events.jsonl"
+    events.write_bytes(events.read_bytes().replace(b'"test_accuracy":0.', b'"test_accuracy":0.9', 1))
+    assert cells[2].run_id in progress.changed_records(store, progress.read(store, plan))[0]
+    events.write_bytes(b"")
+    assert "no longer says" in " ".join(progress.read(store, plan).problems)
+
+
+def test_foreign_text_in_a_record_is_escaped_in_the_ledger(store: Store, plan: study.Plan) -> None:
+    run_id = study_queue.prepare_runs(store, plan)[0]
+    from fake_runs import open_writer
+
+    with open_writer(store.path(run_id)) as writer:
+        writer.write(started(plan.configs[0]))
+        writer.write(ev.Failed(reason="\x1b]0;x\x07", message=""))
+    progress.update(store, plan)
+    assert b"\\u001b" not in path_of(store, plan).read_bytes()
+
+
+def test_verify_recomputes_plan_and_ledger(run: Run, store: Store, plan: study.Plan) -> None:
+    work(store, plan)
+    good = run("study", "verify", "report")
+    assert good.code == 0
+    assert plan.sha256 in good.out
+    found = json.loads(run("study", "verify", "report", "--json").out)
+    assert (found["is_sound"], found["num_entries"], len(found["counted"])) == (True, 9, 4)
+    path = store.root / "studies" / "report.json"
+    path.write_text(path.read_text().replace('"smallest_effect": 1.0', '"smallest_effect": 0.1'))
+    bad = run("study", "verify", "report", "--json")
+    assert bad.code == 3
+    assert "it was changed" in json.loads(bad.out)["plan_problem"]
+
+
+def test_deleting_on_the_command_line_leaves_a_line(run: Run, store: Store, plan: study.Plan) -> None:
+    cells = work(store, plan)
+    assert run("delete", cells[0].run_id, "--yes").code == 0
+    assert facts(store, plan)[-1] == ("deleted", 0, "finished")
+
+
+def test_a_full_disk_leaves_no_half_line(store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = path_of(store, plan)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "pwrite", lambda fd, content, at: os.write(fd, content[:7]))
+    with pytest.raises(StoreError, match="cannot be written"):
+        file.append(path.parent, lambda _: [Entry(kind="extended", study="more")])
+    assert path.read_bytes() == before

@@ -10,7 +10,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from alexnet_tui.runs.store import Store
-from alexnet_tui.tui.app import AlexnetApp
+from alexnet_tui.tui.app import ConsoleApp
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 
 
@@ -27,7 +27,7 @@ def driven(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None
 class Driver:
     """The console, its keyboard and its screen."""
 
-    def __init__(self, app: AlexnetApp, pilot: Pilot[Any]) -> None:
+    def __init__(self, app: ConsoleApp, pilot: Pilot[Any]) -> None:
         self.app, self.pilot = app, pilot
 
     async def press(self, *keys: str) -> None:
@@ -44,6 +44,11 @@ class Driver:
             assert time.monotonic() < deadline, "waited in vain"
             await asyncio.sleep(0.02)
             await self.pilot.pause()
+
+    def toggle_pin(self, run_id: str) -> None:
+        """Pin or unpin a run as if another screen had done it."""
+        self.app.session.toggle_pin([run_id])
+        self.app.post_runs_changed(self.app.session.watcher.histories)
 
     @property
     def runs(self) -> RunsScreen:
@@ -76,7 +81,7 @@ async def console(
     store: Store, *, size: tuple[int, int] = (80, 24), run_id: str | None = None
 ) -> AsyncIterator[Driver]:
     """The console on a runs folder."""
-    app = AlexnetApp(store, run_id)
+    app = ConsoleApp(store, run_id)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield Driver(app, pilot)

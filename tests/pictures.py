@@ -20,8 +20,9 @@ from picture_runs import HOST, NOW, SEEDS, SHAPES
 from svg_screen import to_svg
 
 from alexnet_tui.runs.store import Store
-from alexnet_tui.tui.app import AlexnetApp
+from alexnet_tui.tui.app import ConsoleApp
 from alexnet_tui.tui.screens.report.screen import ReportScreen
+from alexnet_tui.tui.session import OpenCompare
 from alexnet_tui.tui.themes import DARK, LIGHT
 
 SIZES = ((160, 45), (80, 24))
@@ -126,15 +127,15 @@ _FOREIGN = (
 async def staged(gallery: Gallery, name: str, size: tuple[int, int]) -> AsyncIterator[Driver]:
     """The console at a scene, complete and still."""
     scene = SCENES[name]
-    app = AlexnetApp(gallery.store, gallery.live if scene.opens else None)
-    app.folder.pinned = gallery.study[0]
-    app.folder.marked = list(gallery.study[-4:])
+    app = ConsoleApp(gallery.store, gallery.live if scene.opens else None)
+    app.session.folder.pinned = gallery.study[0]
+    app.session.folder.marked = list(gallery.study[-4:])
     with picture_runs.trained(gallery.store, gallery.live):
         async with app.run_test(size=size) as pilot:
             driver = Driver(app, pilot)
             await pilot.pause()
             if scene.compares:
-                app.open_compare(gallery.study)
+                app.on_open_compare(OpenCompare(gallery.study))
                 await pilot.pause()
             await driver.press(*scene.keys)
             if isinstance(screen := app.screen, ReportScreen):

@@ -1,4 +1,4 @@
-"""`AlexnetApp`: the places of the console, its global keys, and the one worker that reads the store."""
+"""`ConsoleApp`: the places of the console, its global keys, and the one worker that reads the runs folder."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,12 +23,19 @@ from alexnet_tui.text import format_percent, printable
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.crash import log_crash
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
-from alexnet_tui.tui.session import RunsChanged
-from alexnet_tui.tui.settings import load_settings, save_settings
-from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up, is_ascii_terminal
+from alexnet_tui.tui.session import (
+    OpenCompare,
+    OpenNewRun,
+    OpenReport,
+    OpenRun,
+    OpenStudy,
+    RunsChanged,
+    Session,
+)
+from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
-from alexnet_tui.tui.watch_loop import Lookout
-from alexnet_tui.tui.watcher import RunsWatcher, newest
+from alexnet_tui.tui.watch_loop import WatchLoop
+from alexnet_tui.tui.watcher import newest
 
 _HERE = Path(__file__).parent
 _PLACES = {
@@ -47,15 +54,12 @@ def _key(keys: str, action: str, name: str, tooltip: str, *, id: str = "", show:
     return Binding(keys, action, name, id=identifier, tooltip=tooltip, show=show)
 
 
-class AlexnetApp(App[int]):
+class ConsoleApp(App[int]):
     """The console of one runs folder.
 
     Args:
         store: The runs folder.
         run_id: A run to open at once, or None for the table.
-
-    Attributes:
-        trainer: The command that trains, where it is not the usual one; tests play it.
     """
 
     TITLE = "alexnet-tui"
@@ -80,18 +84,14 @@ class AlexnetApp(App[int]):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         # Without colours the terminal's own palette is used from the start: Textual chooses its filter here.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
-        self.store = store
-        self.watcher = RunsWatcher(store)
-        self.settings = load_settings()
-        self.folder = self.settings.folder(store.root)
-        self.ascii_only = is_ascii_terminal()
+        self.session = Session(store)
+        self.ascii_only = self.session.ascii_only
         self.animation_level = "none"
-        self.trainer: tuple[str, ...] | None = None
         self._first_run = run_id
         self._last_run = run_id
         self._last_compared: list[str] = []
         self._live: set[str] = set()
-        self._lookout = Lookout(self.watcher, lambda: bool(self._live))
+        self._watch_loop = WatchLoop(self.session.watcher, lambda: bool(self._live))
         self._set_up_themes()
 
     def _set_up_themes(self) -> None:
@@ -100,7 +100,9 @@ class AlexnetApp(App[int]):
         ours = {theme.name for theme in THEMES}
         colors = {"truecolor": 1 << 24, "256": 256}.get(self.console.color_system or "", 16)
         # Assigned the usual way, a theme has every style sheet parsed a second and a third time at the start.
-        self.set_reactive(App.theme, first_theme(self.settings.theme, no_color=self.no_color, num_colors=colors))
+        self.set_reactive(
+            App.theme, first_theme(self.session.settings.theme, no_color=self.no_color, num_colors=colors)
+        )
         self.set_class(self.current_theme.dark, "-dark-mode", update=False)
         self.set_class(not self.current_theme.dark, "-light-mode", update=False)
         self._refresh_truecolor_filter(self.ansi_theme)
@@ -114,32 +116,9 @@ class AlexnetApp(App[int]):
 
     def get_default_screen(self) -> Screen[Any]:
         """The runs table lies under everything."""
-        return RunsScreen()
+        return RunsScreen(self.session)
 
-    # What screens ask
-
-    @property
-    def pinned_run_id(self) -> str | None:
-        """The run others are compared to, if it is still there."""
-        return self.folder.pinned if self.folder.pinned in self.watcher.histories else None
-
-    @property
-    def marked_run_ids(self) -> list[str]:
-        """Marked runs that are still there, in the order they were marked."""
-        return [run_id for run_id in self.folder.marked if run_id in self.watcher.histories]
-
-    def label_of(self, run_id: str) -> str:
-        """What to call a run, safe to show, never markup."""
-        history = self.watcher.histories.get(run_id)
-        notes = self.watcher.notes.get(run_id)
-        label = (notes.label if notes else "") or (history.record.label if history else "")
-        return printable(label.strip() or run_id, 120)
-
-    def num_running(self) -> int:
-        """How many runs are being trained now."""
-        return sum(state is State.RUNNING for state in self.watcher.states.values())
-
-    # Following the store
+    # Following the runs folder
 
     def on_mount(self) -> None:
         """Know the runs before the first frame, then follow them."""
@@ -149,11 +128,11 @@ class AlexnetApp(App[int]):
             with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
                 loop.add_signal_handler(number, self._exit_on, number)
         if self._first_run is not None:
-            self.watcher.open(self._first_run)  # Now, so that its events are read once.
+            self.session.watcher.open(self._first_run)  # Now, so that its events are read once.
         # The terminal has forgotten all; Textual itself paints only what changes in size.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh())
-        self._follow_ends(self.watcher.poll())
-        self.run_worker(self._lookout.follow(self._tell), name="watcher")
+        self._follow_ends(self.session.watcher.poll())
+        self.run_worker(self._watch_loop.follow(self._take_changes), name="watcher")
         if self._first_run is not None:
             self.open_run(self._first_run)
         self.set_timer(_SETTLE_SECONDS, _collect_again)
@@ -167,36 +146,36 @@ class AlexnetApp(App[int]):
         if has_hung_up():
             self._exit_on(signal.SIGHUP)
 
-    def _tell(self, changed: set[str]) -> None:
+    def _take_changes(self, changed: set[str]) -> None:
         self._follow_ends(changed)
-        self.tell_screens(changed)
+        self.post_runs_changed(changed)
 
-    def wake(self) -> None:
-        """Read the store now, and often for a while: something was asked of a run."""
-        self._lookout.wake(is_awaited=True)
+    def on_poll_eagerly(self) -> None:
+        """A run was asked to start or stop."""
+        self._watch_loop.poll_eagerly()
 
     def _follow_ends(self, changed: set[str]) -> None:
-        """Tell of runs that ended."""
+        """Notify of runs that ended."""
         for run_id in sorted(changed):
-            is_running = self.watcher.states.get(run_id) is State.RUNNING
+            is_running = self.session.watcher.states.get(run_id) is State.RUNNING
             if is_running:
                 self._live.add(run_id)
             elif run_id in self._live:
                 self._live.discard(run_id)
-                self._tell_end(run_id)
+                self._notify_end(run_id)
 
-    def _tell_end(self, run_id: str) -> None:
-        history, state = self.watcher.histories.get(run_id), self.watcher.states.get(run_id)
+    def _notify_end(self, run_id: str) -> None:
+        history, state = self.session.watcher.histories.get(run_id), self.session.watcher.states.get(run_id)
         if history is None or state is None:
             return
         best = format_percent(history.best_test_accuracy)
-        run_actions.tell(
+        run_actions.notify(
             self,
-            f"{self.label_of(run_id)} {state}: best test accuracy {best}.",
+            f"{self.session.label_of(run_id)} {state}: best test accuracy {best}.",
             is_error=state in {State.FAILED, State.LOST},
         )
 
-    def tell_screens(self, run_ids: Iterable[str]) -> None:
+    def post_runs_changed(self, run_ids: Iterable[str]) -> None:
         """Post `RunsChanged` to the topmost screen that is no dialog."""
         for screen in reversed(self.screen_stack):
             if not isinstance(screen, ModalScreen):
@@ -205,29 +184,37 @@ class AlexnetApp(App[int]):
 
     # Places
 
+    def on_open_run(self, message: OpenRun) -> None:
+        """Show one run."""
+        self.open_run(message.run_id)
+
     def open_run(self, run_id: str) -> None:
         """Show one run."""
         self._last_run = run_id
-        self.watcher.open(run_id)
-        self._lookout.wake()
+        self.session.watcher.open(run_id)
+        self._watch_loop.poll_now()
         self._show("run", run_id)
 
-    def open_compare(self, run_ids: Sequence[str]) -> None:
-        """Lay runs over each other."""
-        self._last_compared = list(run_ids)
-        self._show("compare", list(run_ids))
+    def on_open_compare(self, message: OpenCompare) -> None:
+        """Overlay runs."""
+        self._last_compared = message.run_ids
+        self._show("compare", message.run_ids)
 
-    def open_new_run(self, template_run_id: str | None = None) -> None:
+    def on_open_new_run(self, message: OpenNewRun) -> None:
         """Show the form, filled from a run if one is named."""
-        self._show("new", template_run_id)
+        self._show("new", message.template_run_id)
 
-    def open_report(self, study: str | None = None) -> None:
+    def on_open_report(self, message: OpenReport) -> None:
         """Show our table beside the published one, of a study or of what was reported last."""
-        self._show("report", study)
+        self._show("report", message.study)
 
-    def open_study(self, name: str | None = None) -> None:
+    def on_open_study(self, message: OpenStudy) -> None:
         """Show a study's queue, or the one looked at last."""
-        self._show("study", name)
+        self._show("study", message.study)
+
+    def on_go_home(self) -> None:
+        """Close everything but the runs table."""
+        self.go_home()
 
     def go_home(self) -> None:
         """Close everything but the runs table."""
@@ -243,7 +230,7 @@ class AlexnetApp(App[int]):
                 _HERE / "screens" / folder / "screen.tcss"
             )  # As a screen's `CSS_PATH` it would have all others parsed anew.
             self.stylesheet.add_source(sheet.read_text("utf-8"), (str(sheet), ""))
-            self.install_screen(getattr(found, name)(argument), place)
+            self.install_screen(getattr(found, name)(self.session, argument), place)
             self.push_screen(place)
             return
         screen: Any = self.get_screen(place)
@@ -261,20 +248,20 @@ class AlexnetApp(App[int]):
         if place == "runs":
             self.go_home()
         elif place == "run":
-            histories = self.watcher.histories
+            histories = self.session.watcher.histories
             run_id = self._last_run if self._last_run in histories else newest(histories.values())
             if run_id is None:
-                run_actions.tell(self, "There is no run yet; press 2 to start one.")
+                run_actions.notify(self, "There is no run yet; press 2 to start one.")
             else:
                 self.open_run(run_id)
         elif place == "compare":
-            compared = self.marked_run_ids or [
-                run_id for run_id in self._last_compared if run_id in self.watcher.histories
-            ]
+            known = self.session.watcher.histories
+            compared = self.session.marked_run_ids or [run_id for run_id in self._last_compared if run_id in known]
             if compared:
-                self.open_compare(compared)
+                self._last_compared = compared
+                self._show("compare", compared)
             else:
-                run_actions.tell(self, "Mark two or more runs with space, then press c.")
+                run_actions.notify(self, "Mark two or more runs with space, then press c.")
         else:
             self._show(place, None)
 
@@ -282,43 +269,6 @@ class AlexnetApp(App[int]):
         """One layer out; the runs table is the last."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
-
-    # Marks, pin, acts on runs
-
-    def toggle_pin(self, run_id: str) -> None:
-        """Make a run the baseline, or no longer."""
-        self.folder.pinned = "" if self.folder.pinned == run_id else run_id
-        self._changed_everywhere()
-
-    def toggle_marks(self, run_ids: Sequence[str]) -> None:
-        """Mark runs; if all of them are marked already, unmark them."""
-        marked = self.folder.marked
-        if set(run_ids) <= set(marked):
-            self.folder.marked = [run_id for run_id in marked if run_id not in set(run_ids)]
-        else:
-            self.folder.marked = marked + [run_id for run_id in run_ids if run_id not in marked]
-        self._changed_everywhere()
-
-    def _changed_everywhere(self) -> None:
-        self.remember()
-        screen = self.screen
-        if isinstance(screen, RunsScreen):
-            screen.refresh_rows()
-        else:
-            self.tell_screens(self.watcher.histories)
-
-    def stop_run(self, run_id: str) -> None:
-        """Ask a run's trainer to leave after a checkpoint."""
-        run_actions.stop_run(self, run_id)
-
-    def resume_run(self, run_id: str) -> None:
-        """Go on with a run, or begin a queued one."""
-        run_actions.resume_run(self, run_id)
-
-    def copy(self, text: str) -> None:
-        """Put text on the clipboard of the terminal, which may be at the other end of an SSH session."""
-        self.copy_to_clipboard(text)
-        run_actions.tell(self, f"Copied {text}")
 
     # Everywhere
 
@@ -348,21 +298,16 @@ class AlexnetApp(App[int]):
     def action_toggle_theme(self) -> None:
         """Dark or light."""
         self.theme = other_theme(self.theme)
-        self.settings.theme = self.theme
-        self.remember()
-
-    def remember(self) -> None:
-        """Keep the settings; a full disk must not end the console."""
-        with contextlib.suppress(OSError):
-            save_settings(self.settings)
+        self.session.settings.theme = self.theme
+        self.session.remember()
 
     def action_interrupt(self) -> None:
         """Copy what is selected; else say how to quit."""
         run_actions.interrupt(self)
 
     def action_leave(self) -> None:
-        """Leave; what runs goes on."""
-        self.remember()
+        """Leave; runs continue."""
+        self.session.remember()
         self.exit(0)
 
     def _fatal_error(self) -> None:
@@ -387,11 +332,11 @@ def run_console(store: Store, run_id: str | None = None) -> int:
         UsageError: There is no terminal to draw on.
     """
     check_terminal()
-    app = AlexnetApp(store, run_id)
+    app = ConsoleApp(store, run_id)
     if app.ascii_only:
         draw_in_ascii()
     app.run()
-    if running := app.num_running():
+    if running := app.session.num_running():
         goes, them = ("1 run goes", "it") if running == 1 else (f"{running} runs go", "them")
         told = f"{goes} on in the background; `{command(root=store.root)}` shows {them} again."
         with contextlib.suppress(OSError):  # The terminal may be gone.

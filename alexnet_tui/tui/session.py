@@ -1,62 +1,168 @@
-"""What a screen may ask of the app that holds it, and what the app tells its screens."""
+"""`Session`: what all screens share, and the messages by which a screen asks for another one.
 
-from typing import Protocol, cast
+A screen is given its session and posts where to go; the app handles that. Nothing here knows a screen or the app.
+"""
 
-from textual.app import App
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from textual.message import Message
 
+from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.text import printable
+from alexnet_tui.tui.settings import load_settings, save_settings
+from alexnet_tui.tui.terminal import is_ascii_terminal
 from alexnet_tui.tui.watcher import RunsWatcher
 
+if TYPE_CHECKING:
+    from alexnet_tui.studies.queue import Find
 
-class Console(Protocol):
-    """The app, as its screens see it."""
 
-    store: Store
-    watcher: RunsWatcher
-    ascii_only: bool
+@dataclass(kw_only=True, slots=True)
+class LaunchCommands:
+    """The commands that start other processes.
+
+    Attributes:
+        trainer: Trains one run.
+        worker: Works through the queue of a study.
+        prober: Describes this machine and times steps.
+    """
+
+    trainer: Sequence[str]
+    worker: Sequence[str]
+    prober: Sequence[str]
+
+
+class Session:
+    """One runs folder as one person looks at it: its runs, the pin, the marks, the settings.
+
+    Args:
+        store: The runs folder.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.watcher = RunsWatcher(store)
+        self.settings = load_settings()
+        self.folder = self.settings.folder(store.root)
+        self.ascii_only = is_ascii_terminal()
+
+    @cached_property
+    def commands(self) -> LaunchCommands:
+        """What starts trainers, workers and probes; a test puts others in their place."""
+        from alexnet_tui.launch import local, probe  # Not needed to start.
+        from alexnet_tui.studies import worker
+
+        return LaunchCommands(trainer=local.TRAINER, worker=worker.WORKER, prober=probe.COMMAND)
+
+    @cached_property
+    def find_run(self) -> "Find":
+        """Looks runs up for studies and reports, in any thread, without reading again what is known."""
+        from alexnet_tui.tui.studies import finder  # Not needed to start.
+
+        return finder(self.store, self.watcher.histories, self.watcher.states)
 
     @property
     def pinned_run_id(self) -> str | None:
-        """The run others are compared to."""
+        """The run others are compared to, if it still exists."""
+        return self.folder.pinned if self.folder.pinned in self.watcher.histories else None
 
     @property
     def marked_run_ids(self) -> list[str]:
-        """Marked runs, in the order they were marked."""
+        """Marked runs that still exist, in the order they were marked."""
+        return [run_id for run_id in self.folder.marked if run_id in self.watcher.histories]
+
+    def state_of(self, run_id: str) -> State:
+        """The state of a run; one nobody has read yet is queued."""
+        return self.watcher.states.get(run_id, State.QUEUED)
 
     def label_of(self, run_id: str) -> str:
-        """What to call a run, safe to show."""
+        """What to call a run, safe to show, never markup."""
+        history = self.watcher.histories.get(run_id)
+        notes = self.watcher.notes.get(run_id)
+        label = (notes.label if notes else "") or (history.record.label if history else "")
+        return printable(label.strip() or run_id, 120)
 
-    def open_run(self, run_id: str) -> None:
-        """Go to the Run screen."""
+    def num_running(self) -> int:
+        """How many runs are being trained now."""
+        return sum(state is State.RUNNING for state in self.watcher.states.values())
 
-    def open_compare(self, run_ids: list[str]) -> None:
-        """Go to the Compare screen."""
+    def toggle_pin(self, run_ids: Sequence[str]) -> None:
+        """Make the first of some runs the baseline of all others; if one of them is it already, none is."""
+        is_pinned = self.folder.pinned in run_ids
+        self.folder.pinned = "" if is_pinned else run_ids[0]
+        self.remember()
 
-    def open_new_run(self, template_run_id: str | None = None) -> None:
-        """Go to the form, filled in from a run."""
+    def toggle_marks(self, run_ids: Sequence[str]) -> None:
+        """Mark runs; if all of them are marked already, unmark them."""
+        marked = self.folder.marked
+        if set(run_ids) <= set(marked):
+            self.folder.marked = [run_id for run_id in marked if run_id not in set(run_ids)]
+        else:
+            self.folder.marked = marked + [run_id for run_id in run_ids if run_id not in marked]
+        self.remember()
 
-    def toggle_pin(self, run_id: str) -> None:
-        """Make a run the baseline, or no longer."""
-
-    def stop_run(self, run_id: str) -> None:
-        """Ask a run to stop after a checkpoint."""
-
-    def resume_run(self, run_id: str) -> None:
-        """Start or resume a run."""
-
-    def copy(self, text: str) -> None:
-        """Put text on the clipboard."""
-
-
-def console_of(app: App[object]) -> Console:
-    """The app as a `Console`."""
-    return cast(Console, app)
+    def remember(self) -> None:
+        """Keep the settings; a full disk must not end the console."""
+        with contextlib.suppress(OSError):
+            save_settings(self.settings)
 
 
 class RunsChanged(Message):
-    """Something was read about runs; `run_ids` names them, deleted ones included."""
+    """Something was read about runs, or changed here; `run_ids` names them, deleted ones included."""
 
     def __init__(self, run_ids: frozenset[str]) -> None:
         super().__init__()
         self.run_ids = run_ids
+
+
+class PollEagerly(Message):
+    """A run was asked to start or stop: read the runs folder now, and often for a while."""
+
+
+class OpenRun(Message):
+    """Go to the Run screen."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+
+
+class OpenCompare(Message):
+    """Go to the Compare screen."""
+
+    def __init__(self, run_ids: Sequence[str]) -> None:
+        super().__init__()
+        self.run_ids = list(run_ids)
+
+
+class OpenNewRun(Message):
+    """Go to the form, filled in from a run if one is named."""
+
+    def __init__(self, template_run_id: str | None = None) -> None:
+        super().__init__()
+        self.template_run_id = template_run_id
+
+
+class OpenReport(Message):
+    """Go to the Report screen, for a study if one is named."""
+
+    def __init__(self, study: str | None = None) -> None:
+        super().__init__()
+        self.study = study
+
+
+class OpenStudy(Message):
+    """Go to the Studies screen, to a study if one is named."""
+
+    def __init__(self, study: str | None = None) -> None:
+        super().__init__()
+        self.study = study
+
+
+class GoHome(Message):
+    """Close every screen but the runs table."""

@@ -2,7 +2,7 @@
 
 Reading and folding are apart: `read` touches the disk and may run in a thread; `apply` changes the public
 dictionaries and belongs to the thread that draws, so that no view ever sees half a fold. The two take turns; what
-the drawing thread wants meanwhile (`open`, `expect`, `forget`) is noted, and the next `read` acts on it. A live run
+the drawing thread wants meanwhile (`open`, `poll_eagerly`, `drop`) is noted, and the next `read` acts on it. A live run
 is looked at on every call; settled runs take turns, because only a resume or a note changes them.
 """
 
@@ -26,7 +26,7 @@ _LOCK_SECONDS = 1.0
 _TURNS, _TURN_SECONDS = 20, 0.9
 _MAX_SETTLED_PER_CALL = 100
 _MAX_RETRIED_PER_TURN = 20
-_EXPECTED_SECONDS = 10.0
+_EAGER_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 18  # What fits the cache of a core, and is freed before the next is read.
 _SLICE_BYTES = 1 << 17  # After so much that is new of one run its views have a turn, and keys.
 _NEW_RUNS_PER_CALL = 400
@@ -109,8 +109,8 @@ class RunsWatcher:
         self._followers: dict[str, _Follower] = {}
         self._waiting: dict[str, Path] = {}
         self._open: set[str] = set()
-        self._forgotten: set[str] = set()
-        self._expected: dict[str, float] = {}
+        self._dropped: set[str] = set()
+        self._eager_until: dict[str, float] = {}
         self._retry: list[str] = []
         self._turn: list[str] = []
         self._turn_size = 0
@@ -131,15 +131,15 @@ class RunsWatcher:
         """No longer follow the steps of a run; those read so far stay."""
         self._open.discard(run_id)
 
-    def expect(self, run_id: str) -> None:
+    def poll_eagerly(self, run_id: str) -> None:
         """Look at a run as often as at a live one for a while: something was asked of it."""
-        self._expected[run_id] = self._clock() + _EXPECTED_SECONDS
+        self._eager_until[run_id] = self._clock() + _EAGER_SECONDS
 
     def read(self) -> Batch:
         """Look at the disk; safe in a thread, one call at a time."""
         batch, now = Batch(), self._clock()
-        while self._forgotten:
-            run_id = self._forgotten.pop()
+        while self._dropped:
+            run_id = self._dropped.pop()
             self._followers.pop(run_id, None)
             self._waiting.pop(run_id, None)
         if now - self._scanned >= _SCAN_SECONDS:
@@ -162,7 +162,7 @@ class RunsWatcher:
     def apply(self, batch: Batch) -> set[str]:
         """Take in what `read` found; the ids of the runs that changed."""
         # A run deleted while this was being read is not to come back with it.
-        fresh = {run_id: history for run_id, history in batch.fresh.items() if run_id not in self._forgotten}
+        fresh = {run_id: history for run_id, history in batch.fresh.items() if run_id not in self._dropped}
         changed = set(fresh) | set(batch.events) & set(self.histories) | batch.gone | batch.solved
         self.histories.update(fresh)
         for run_id, events in batch.events.items():
@@ -195,10 +195,10 @@ class RunsWatcher:
         """
         self.notes[run_id] = self.store.change_notes(run_id, change)
 
-    def forget(self, run_id: str) -> None:
+    def drop(self, run_id: str) -> None:
         """Drop a run at once, as after deleting it."""
         self._open.discard(run_id)
-        self._forgotten.add(run_id)
+        self._dropped.add(run_id)
         self.apply(Batch(gone={run_id}))
 
     def _scan(self, batch: Batch, now: float) -> None:
@@ -244,19 +244,19 @@ class RunsWatcher:
 
     def _due(self, now: float) -> list[str]:
         """Runs to look at now: the live and the opened ones, and once a second some settled ones in turn."""
-        wanted = self._open | {run_id for run_id, until in list(self._expected.items()) if until > now}
+        wanted = self._open | {run_id for run_id, until in list(self._eager_until.items()) if until > now}
         live = [name for name, follower in self._followers.items() if follower.is_live or name in wanted]
         if now - self._turned < _TURN_SECONDS:
             return live
         self._turned = now
-        self._wait_for_unreadable()
+        self._retry_unreadable()
         if not self._turn:
             self._turn = [name for name, follower in self._followers.items() if not follower.is_live]
             self._turn_size = min(_MAX_SETTLED_PER_CALL, -(-len(self._turn) // _TURNS))
         taken, self._turn = self._turn[: self._turn_size], self._turn[self._turn_size :]
         return live + [name for name in taken if name in self._followers and name not in wanted]
 
-    def _wait_for_unreadable(self) -> None:
+    def _retry_unreadable(self) -> None:
         """Have another look at some runs that could not be read: one may have been copied here meanwhile."""
         if not self._retry:
             self._retry = [run_id for run_id in list(self.problems) if run_id and run_id not in self._followers]

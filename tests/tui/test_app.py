@@ -31,6 +31,7 @@ from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
+from alexnet_tui.tui.session import OpenCompare
 from alexnet_tui.tui.settings import load_settings, state_directory
 from alexnet_tui.tui.terminal import is_ascii_terminal
 from alexnet_tui.tui.themes import ANSI, DARK, LIGHT
@@ -111,7 +112,7 @@ async def test_a_click_on_a_tab_and_on_a_key(store: Store, two: list[str]) -> No
         await c.pilot.pause()
         x = c.text().splitlines()[-1].index("Mark")
         await c.pilot.click("KeyBar", offset=(x, 0))
-        await c.wait_for(lambda: len(c.app.marked_run_ids) == 1)
+        await c.wait_for(lambda: len(c.app.session.marked_run_ids) == 1)
 
 
 @driven
@@ -136,14 +137,14 @@ async def test_without_runs_there_is_no_run_to_show(store: Store) -> None:
 async def test_resume_and_stop_a_run_from_the_table(store: Store) -> None:
     record = store.create(RunConfig(epochs=500))
     async with console(store) as c:
-        c.app.trainer = fake_trainer.command("slow")
+        c.app.session.commands.trainer = fake_trainer.command("slow")
         try:
             await c.press("R")
-            await c.wait_for(lambda: c.app.watcher.states[record.id] is State.RUNNING, 30)
-            await c.wait_for(lambda: c.app.watcher.histories[record.id].num_epochs_done, 30)
-            assert c.app.num_running() == 1
+            await c.wait_for(lambda: c.app.session.watcher.states[record.id] is State.RUNNING, 30)
+            await c.wait_for(lambda: c.app.session.watcher.histories[record.id].num_epochs_done, 30)
+            assert c.app.session.num_running() == 1
             await c.press("x")
-            await c.wait_for(lambda: c.app.watcher.states[record.id] is State.STOPPED, 30)
+            await c.wait_for(lambda: c.app.session.watcher.states[record.id] is State.STOPPED, 30)
             await c.wait_for(lambda: any("stopped" in text for text in c.notifications()))
         finally:
             with contextlib.suppress(LaunchError):
@@ -190,10 +191,10 @@ async def test_help_names_keys_of_charts_only_where_there_are_charts(store: Stor
         assert len(re.findall(r"│ +Run +│", c.text())) == 1, "keys of a place stand together"
         await c.press("escape", "escape")
         assert isinstance(c.app.screen, RunsScreen)
-        c.app.open_compare([])
+        c.app.on_open_compare(OpenCompare([]))
         await c.wait_for(lambda: "Nothing to compare yet" in c.text())
         assert "Charts" not in groups().values()
-        c.app.open_compare(two)
+        c.app.on_open_compare(OpenCompare(two))
         await c.wait_for(lambda: "2 runs" in c.text())
         assert groups()["esc"] == "Charts"
         assert "Zoom" in c.text().splitlines()[-1]
@@ -241,8 +242,8 @@ async def test_two_keys_of_one_act_are_parted(store: Store, two: list[str]) -> N
 async def test_every_minus_is_the_same(store: Store) -> None:
     runs = [write_run(store, RunConfig(epochs=20, seed=seed), final=0.6 - 0.1 * seed).id for seed in (0, 1)]
     async with console(store, size=(160, 45)) as c:
-        c.app.toggle_pin(runs[0])
-        c.app.toggle_marks(runs)
+        c.toggle_pin(runs[0])
+        c.app.session.toggle_marks(runs)
         places = {"1": RunsScreen, "3": RunScreen, "4": CompareScreen}
         for place, screen in places.items():
             if place == "3":
@@ -270,7 +271,7 @@ async def test_the_palette_holds_the_keys_of_the_screen(store: Store, two: list[
         titles = {command.title: command for command in c.app.get_system_commands(c.app.screen)}
         assert {"Open", "Sort", "Pin", "Quit", "Theme", "Compare"} <= set(titles)
         titles["Mark"].callback()
-        await c.wait_for(lambda: len(c.app.marked_run_ids) == 1)
+        await c.wait_for(lambda: len(c.app.session.marked_run_ids) == 1)
 
 
 @driven
@@ -302,7 +303,7 @@ async def test_a_full_disk_does_not_end_the_console(store: Store, two: list[str]
     state_directory().write_text("in the way")
     async with console(store) as c:
         await c.press("p", "t", "space")
-        assert c.app.pinned_run_id is not None
+        assert c.app.session.pinned_run_id is not None
 
 
 @driven
@@ -440,7 +441,7 @@ def test_signals_leave_a_clean_terminal(store: Store, two: list[str], number: si
 
 
 def test_a_crash_is_a_sentence_a_log_and_an_exit_code(store: Store, two: list[str]) -> None:
-    broken = "app.AlexnetApp.action_toggle_theme = lambda self: [][1]"
+    broken = "app.ConsoleApp.action_toggle_theme = lambda self: [][1]"
     terminal = Terminal(store, before=broken)
     terminal.wait_for("finished")
     terminal.send("t")
@@ -514,7 +515,7 @@ async def test_after_the_run_looked_at_last_was_deleted_the_newest_is_shown(stor
         c.app.open_run(two[1])
         await c.press("1")
         store.delete(two[1])
-        c.app.watcher.forget(two[1])
+        c.app.session.watcher.drop(two[1])
         await c.press("3")
         await c.wait_for(lambda: isinstance(c.app.screen, RunScreen))
         assert c.app.screen.run_id == two[0]  # type: ignore[attr-defined]

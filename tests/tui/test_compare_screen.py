@@ -30,6 +30,7 @@ from alexnet_tui.tui.screens.compare.comparison import (
 )
 from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
+from alexnet_tui.tui.session import OpenCompare
 
 
 def config(**fields: str) -> RunConfig:
@@ -208,7 +209,7 @@ def chart(driver: Driver, which: str = "first") -> MetricChart:
 
 
 async def compare(driver: Driver, *run_ids: str) -> CompareScreen:
-    driver.app.open_compare(list(run_ids))
+    driver.app.on_open_compare(OpenCompare(list(run_ids)))
     await driver.wait_for(
         lambda: (
             (isinstance(driver.app.screen, CompareScreen) and "deltas to" in driver.text()) or "p pins" in driver.text()
@@ -229,7 +230,7 @@ def three(store: Store) -> list[str]:
 async def test_marked_runs_lie_over_each_other_with_their_table(store: Store) -> None:
     ids = three(store)
     async with console(store, size=(160, 45)) as driver:
-        driver.app.toggle_pin(ids[0])
+        driver.toggle_pin(ids[0])
         await compare(driver, *ids)
         assert [one.name for one in chart(driver).curves] == ["base", "baseline s1", "tanh run"]
         assert [one.slot for one in chart(driver).curves] == [0, 1, 2]
@@ -290,7 +291,7 @@ async def test_the_row_under_the_cursor_is_on_top_opens_and_pins(store: Store) -
         assert shown.row == 2
         assert [one.is_chosen for one in chart(driver).curves] == [False, False, True]
         await driver.press("p")
-        assert driver.app.pinned_run_id == ids[2]
+        assert driver.app.session.pinned_run_id == ids[2]
         await driver.wait_for(lambda: "deltas to tanh run" in driver.text())
         await driver.press("up", "enter")
         await driver.wait_for(lambda: isinstance(driver.app.screen, RunScreen))
@@ -303,7 +304,7 @@ async def test_the_row_under_the_cursor_is_on_top_opens_and_pins(store: Store) -
 async def test_a_pinned_run_outside_is_the_pace_line(store: Store) -> None:
     ids = three(store)
     async with console(store) as driver:
-        driver.app.toggle_pin(ids[0])
+        driver.toggle_pin(ids[0])
         await compare(driver, *ids[1:])
         assert [(one.name, one.is_baseline) for one in chart(driver).curves][-1] == ("base", True)
         shown = screen(driver)
@@ -314,7 +315,7 @@ async def test_a_pinned_run_outside_is_the_pace_line(store: Store) -> None:
         assert "2 runs · deltas to base" in lines[heading - 1]
         assert shown.row == 1, "the cursor stands on a run that was asked for"
         await driver.press("up", "p")
-        assert driver.app.pinned_run_id is None
+        assert driver.app.session.pinned_run_id is None
         assert [entry.histories[0].id for entry in shown.entries] == ids[1:]
         assert not any(one.is_baseline for one in chart(driver).curves)
 
@@ -325,10 +326,10 @@ async def test_the_cursor_stays_on_its_run_when_the_baseline_comes_and_goes(stor
     async with console(store) as driver:
         shown = await compare(driver, *ids[1:])
         await driver.press("down")
-        driver.app.toggle_pin(ids[0])
+        driver.toggle_pin(ids[0])
         await driver.wait_for(lambda: len(shown.entries) == 3)
         assert shown.entries[shown.row].histories[0].id == ids[2]
-        driver.app.toggle_pin(ids[0])
+        driver.toggle_pin(ids[0])
         await driver.wait_for(lambda: len(shown.entries) == 2)
         assert shown.entries[shown.row].histories[0].id == ids[2]
 
@@ -338,7 +339,7 @@ async def test_a_live_baseline_moves_too(store: Store) -> None:
     ids = three(store)
     live = write_run(store, config(seed="9"), epochs_done=3, finish=False)
     async with console(store) as driver:
-        driver.app.toggle_pin(live.id)
+        driver.toggle_pin(live.id)
         await compare(driver, *ids)
         with open_writer(store.path(live.id), next_seq=200) as writer:
             writer.write(curve(4, 20))
@@ -349,10 +350,10 @@ async def test_a_live_baseline_moves_too(store: Store) -> None:
 async def test_p_on_a_group_that_holds_the_pinned_run_takes_the_pin_away(store: Store) -> None:
     ids = three(store)
     async with console(store) as driver:
-        driver.app.toggle_pin(ids[1])
+        driver.toggle_pin(ids[1])
         await compare(driver, *ids)
         await driver.press("g", "p")
-        assert driver.app.pinned_run_id is None
+        assert driver.app.session.pinned_run_id is None
 
 
 def test_the_table_cuts_names_only_where_there_is_no_room(store: Store) -> None:
@@ -373,7 +374,7 @@ def test_the_table_cuts_names_only_where_there_is_no_room(store: Store) -> None:
 async def test_what_has_no_room_in_the_table_is_named_where_the_line_allows(store: Store) -> None:
     ids = three(store)
     async with console(store, size=(100, 24)) as driver:
-        driver.app.toggle_pin(ids[0])
+        driver.toggle_pin(ids[0])
         shown = await compare(driver, *ids)
         hidden = [column.title for column in layout(shown.entries, shown.size.width - 7, is_grouped=False).hidden]
         assert hidden
@@ -398,7 +399,7 @@ async def test_a_live_run_moves_here_too_and_others_do_not_disturb(store: Store)
 async def test_nothing_marked_says_what_to_press(store: Store) -> None:
     write_run(store, config())
     async with console(store) as driver:
-        driver.app.open_compare([])
+        driver.app.on_open_compare(OpenCompare([]))
         await driver.wait_for(lambda: "Nothing to compare yet" in driver.text())
         assert "space" in driver.text()
         await driver.press("m", "g", "X", "left", "enter", "p", "down", "G", "S", "O", "plus", "b")
@@ -421,7 +422,7 @@ async def test_one_run_alone_says_how_to_mark_others(store: Store) -> None:
 async def test_a_small_screen_shows_the_chart_and_its_notes_or_says_why_not(store: Store) -> None:
     ids = three(store)
     async with console(store, size=(40, 12)) as driver:
-        driver.app.open_compare(ids)
+        driver.app.on_open_compare(OpenCompare(ids))
         await driver.wait_for(lambda: isinstance(driver.app.screen, CompareScreen) and screen(driver).entries)
         await driver.press("G", "S", "O")
         assert chart(driver).rendered.viewport is not None
@@ -438,10 +439,10 @@ async def test_a_comparison_of_what_is_left_of_another_works_by_its_keys(store: 
     async with console(store) as driver:
         shown = await compare(driver, *ids[:2])
         store.delete(ids[1])
-        driver.app.watcher.forget(ids[1])
-        driver.app.open_compare(ids[:1])
+        driver.app.session.watcher.drop(ids[1])
+        driver.app.on_open_compare(OpenCompare(ids[:1]))
         await driver.press("p")
-        await driver.wait_for(lambda: driver.app.pinned_run_id == ids[0])
+        await driver.wait_for(lambda: driver.app.session.pinned_run_id == ids[0])
         assert [entry.histories[0].id for entry in shown.entries] == ids[:1]
 
 
@@ -451,7 +452,7 @@ async def test_another_comparison_forgets_the_zoom(store: Store) -> None:
     async with console(store) as driver:
         shown = await compare(driver, *ids[:2])
         await driver.press("left", "plus", "G")
-        driver.app.open_compare(ids[1:])
+        driver.app.on_open_compare(OpenCompare(ids[1:]))
         await driver.wait_for(lambda: [entry.histories[0].id for entry in shown.entries] == ids[1:])
         assert (shown.view.crosshair, shown.view.x_low, shown.view.log) == (None, None, True)
 
@@ -471,7 +472,7 @@ async def test_hostile_labels_and_numbers_at_any_size(store: Store, size: tuple[
     with open_writer(store.path(empty.id)) as writer:
         writer.write(started(config(seed="3")))
     async with console(store, size=size) as driver:
-        driver.app.open_compare([*ids, empty.id, "gone"])
+        driver.app.on_open_compare(OpenCompare([*ids, empty.id, "gone"]))
         await driver.wait_for(lambda: isinstance(driver.app.screen, CompareScreen) and len(screen(driver).entries) == 4)
         await driver.press("left", "m", "X", "g", "G", "S", "O", "b", "down", "plus")
         assert "\x1b" not in driver.text()

@@ -31,8 +31,8 @@ from alexnet_tui.tui.screens.new_run import screen as screen_module
 from alexnet_tui.tui.screens.new_run.draft import Draft, command_line
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.screens.new_run.time_trial import TrialDone, Trials
+from alexnet_tui.tui.session import OpenRun, Session
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
-from alexnet_tui.tui.watcher import RunsWatcher
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 from alexnet_tui.tui.widgets.fields import Card, ChoiceField, FieldEdited, FieldInfo, Option, TextField
 from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow
@@ -49,8 +49,7 @@ class FormApp(App[None]):
 
     def __init__(self, store: Store) -> None:
         super().__init__()
-        self.store = store
-        self.watcher = RunsWatcher(store)
+        self.session = Session(store)
         self.opened: list[str] = []
         self.places: list[str] = []
         for theme in THEMES:
@@ -61,17 +60,17 @@ class FormApp(App[None]):
         return VARIABLE_DEFAULTS
 
     def on_mount(self) -> None:
-        self.watcher.poll()
+        self.session.watcher.poll()
 
-    def open_run(self, run_id: str) -> None:
-        self.opened.append(run_id)
+    def on_open_run(self, message: OpenRun) -> None:
+        self.opened.append(message.run_id)
 
     def action_place(self, place: str) -> None:
         self.places.append(place)
 
     def open_new_run(self, run_id: str | None) -> None:
         if "new" not in self._installed_screens:
-            self.install_screen(NewRunScreen(run_id), "new")
+            self.install_screen(NewRunScreen(self.session, run_id), "new")
         self.push_screen("new")
 
 
@@ -131,7 +130,7 @@ async def opened(
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, NewRunScreen)
-        screen.trainer, screen.worker = fake_trainer.command(trainer), FINISHED_AT_ONCE  # type: ignore[misc]
+        app.session.commands.trainer, app.session.commands.worker = fake_trainer.command(trainer), FINISHED_AT_ONCE
         form = Form(app, pilot, screen)
         await form.until(lambda: bool(form.text("#brief")))
         yield form
@@ -373,7 +372,7 @@ def answering(code: str) -> tuple[str, ...]:
 async def test_a_trial_of_five_steps_tells_the_time_for_every_run_like_it(store: Store) -> None:
     answer = '{"device": "cpu", "precision": "fp32", "step_milliseconds": 100}'
     async with opened(store) as form:
-        form.screen.prober = answering(f"import sys; assert sys.argv[2] == '--probe'; print({answer!r})")  # type: ignore[misc]
+        form.app.session.commands.prober = answering(f"import sys; assert sys.argv[2] == '--probe'; print({answer!r})")
         await form.press("f8")
         await form.until(lambda: "Five steps were timed: 100 ms each." in form.text("#help"))
         # 0.1 s for 128 images: 50,000 trained, 10,000 + 10,000 evaluated at a third of that, 100 epochs.
@@ -397,7 +396,7 @@ def test_a_trial_tells_its_time_in_plain_numbers(seconds: float, told: str) -> N
 @driven
 async def test_a_trial_that_fails_is_a_sentence(store: Store) -> None:
     async with opened(store) as form:
-        form.screen.prober = answering("import sys; sys.exit('no \\x1b[2J such device')")  # type: ignore[misc]
+        form.app.session.commands.prober = answering("import sys; sys.exit('no \\x1b[2J such device')")
         await form.press("f8")
         await form.until(lambda: "No time: " in form.text("#help"))
         assert "no \\x1b[2J such device" in form.text("#help")
@@ -425,7 +424,7 @@ async def test_any_error_of_a_trial_or_of_preparing_data_is_a_sentence(
 @driven
 async def test_no_trial_of_a_run_that_cannot_be(store: Store) -> None:
     async with opened(store) as form:
-        form.screen.prober = answering("raise SystemExit('was asked')")  # type: ignore[misc]
+        form.app.session.commands.prober = answering("raise SystemExit('was asked')")
         await form.type("epochs", "many")
         await form.press("f8")
         await form.until(lambda: "epochs: must be a number" in form.text("#help"))
@@ -821,7 +820,7 @@ async def test_after_a_start_keys_are_commands_again(
         await driver.press("2")
         screen = driver.app.screen
         assert isinstance(screen, NewRunScreen)
-        screen.trainer = fake_trainer.command("normal")  # type: ignore[misc]
+        driver.app.session.commands.trainer = fake_trainer.command("normal")
         screen.query_one("#edit-data", ChoiceField).choose("synthetic")
         screen.query_one("#edit-label").focus()
         await driver.press("ctrl+r")

@@ -66,7 +66,7 @@ async def opened(driver: Driver, command: tuple[str, ...] = NO_WORKER) -> QueueS
     await driver.press("w")
     screen = driver.app.screen
     assert isinstance(screen, QueueScreen)
-    screen.worker = command  # type: ignore[misc]
+    driver.app.session.commands.worker = command
     await driver.wait_for(lambda: not screen._is_reading)
     await driver.pilot.pause()
     return screen
@@ -255,7 +255,7 @@ async def test_enter_opens_a_run_that_is_there(store: Store) -> None:
         await driver.press("enter")
         assert any("no run to look at" in one for one in driver.notifications())
         ids = study_queue.prepare_runs(store, plan)
-        await driver.wait_for(lambda: ids[0] in driver.app.watcher.histories)
+        await driver.wait_for(lambda: ids[0] in driver.app.session.watcher.histories)
         await driver.wait_for(lambda: screen.cell is not None and screen.cell.run_id == ids[0])
         await driver.press("enter")
         run = driver.app.screen
@@ -270,7 +270,7 @@ async def test_a_deleted_run_stays_deleted(store: Store) -> None:
     async with console(store) as driver:
         screen = await opened(driver)
         store.delete(ids[3])
-        driver.app.watcher.forget(ids[3])
+        driver.app.session.watcher.drop(ids[3])
         screen.show(None)
         await driver.wait_for(lambda: order(screen) == [0, 1, 2, 4, 5])
         states = {cell.index: cell.state for cell in screen.now.cells}  # type: ignore[union-attr]
@@ -560,7 +560,7 @@ async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None
         await opened(driver, worker("slow"))
         await driver.press("ctrl+r")
         await driver.wait_for(lambda: "A worker is at work" in driver.text(), 30)
-        await driver.wait_for(lambda: any(state is State.RUNNING for state in driver.app.watcher.states.values()), 30)
+        await driver.wait_for(lambda: driver.app.session.num_running(), 30)
     assert study_queue.has_worker(store, plan.name)
     async with console(store) as driver:
         screen = await opened(driver)
@@ -582,9 +582,9 @@ async def test_a_paused_worker_starts_nothing_and_x_stops_what_trains(store: Sto
             await driver.wait_for(lambda: study_queue.load(store, plan.name).is_paused)
             running = screen.cell
             assert running is not None
-            await driver.wait_for(lambda: driver.app.watcher.states.get(running.run_id) is State.RUNNING)
+            await driver.wait_for(lambda: driver.app.session.watcher.states.get(running.run_id) is State.RUNNING)
             await driver.press("x")
-            await driver.wait_for(lambda: driver.app.watcher.states.get(running.run_id) is State.STOPPED, 30)
+            await driver.wait_for(lambda: driver.app.session.watcher.states.get(running.run_id) is State.STOPPED, 30)
             cells = {cell.index: cell for cell in study_queue.status(store, plan)}
             assert cells[running.index].state == State.STOPPED
             assert [cells[index].state for index in range(4) if index != running.index] == [State.QUEUED] * 3

@@ -21,6 +21,7 @@ from alexnet_tui.tui.screens.report import curves as report_curves
 from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.report import text as report_view
 from alexnet_tui.tui.screens.report.screen import ReportScreen
+from alexnet_tui.tui.session import OpenReport
 from alexnet_tui.tui.studies import finder
 from alexnet_tui.tui.widgets.dialogs import TextScreen
 
@@ -218,9 +219,9 @@ async def test_one_chooses_what_is_reported(store: Store) -> None:
         await driver.press("2")
         await driver.wait_for(lambda: screen.report is not None and screen.report.title == "newer")
         assert [row.num_runs for row in screen.report.sections[0].rows if row.arm == "tanh"] == [1]  # type: ignore[union-attr]
-        driver.app.open_report("older")
+        driver.app.on_open_report(OpenReport("older"))
         await driver.wait_for(lambda: screen.report is not None and screen.report.title == "older")
-        driver.app.open_report()
+        driver.app.on_open_report(OpenReport())
         assert screen.source.names == ("older",), "no name keeps what is chosen"
 
 
@@ -351,9 +352,9 @@ async def test_a_damaged_plan_is_a_sentence_and_not_an_end(store: Store) -> None
     (store.root / "studies" / "broken.json").write_text("{")
     async with console(store) as driver:
         await opened(driver)
-        driver.app.open_report("broken")
+        driver.app.on_open_report(OpenReport("broken"))
         await driver.wait_for(lambda: "cannot be read" in driver.text())
-        driver.app.open_report("whole")
+        driver.app.on_open_report(OpenReport("whole"))
         await driver.wait_for(lambda: "Report on whole" in driver.text())
 
 
@@ -376,7 +377,7 @@ async def test_w_opens_the_study_on_report(store: Store) -> None:
     write_study(store, "newer", seeds=1)
     async with console(store) as driver:
         screen = await opened(driver)
-        driver.app.open_report("older")
+        driver.app.on_open_report(OpenReport("older"))
         await driver.wait_for(lambda: screen.report is not None and screen.report.title == "older")
         await driver.press("w")
         await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" older"))

@@ -32,8 +32,8 @@ async def test_a_run_that_nobody_knows_any_more_gets_no_label(store: Store) -> N
     run_id = write_run(store, RunConfig(epochs=1)).id
     async with console(store) as c:
         shutil.rmtree(store.path(run_id))
-        c.app.watcher.forget(run_id)
-        run_actions.edit_label(c.app, run_id)
+        c.app.session.watcher.drop(run_id)
+        run_actions.edit_label(c.app.screen, c.app.session, run_id)
         await c.pilot.pause()
         await c.type("mine")
         await c.press("enter")
@@ -47,9 +47,9 @@ async def test_files_that_vanish_while_they_are_measured_count_for_nothing(
     run_id = write_run(store, RunConfig(epochs=1)).id
     folder = store.path(run_id)
     async with console(store) as c:
-        before = run_actions.lost(c.app, run_id, folder)
+        before = run_actions.deletion_summary(c.app.session, run_id, folder)
         monkeypatch.setattr("os.walk", lambda top: [(str(top), [], ["nothing"])])
-        assert run_actions.lost(c.app, run_id, folder).endswith("0 B")
+        assert run_actions.deletion_summary(c.app.session, run_id, folder).endswith("0 B")
         assert not before.endswith("0 B")
 
 

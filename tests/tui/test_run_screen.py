@@ -178,7 +178,7 @@ async def test_the_pinned_run_is_a_pace_line_with_epochs_ahead(store: Store) -> 
     slow = write_run(store, CONFIG, final=0.5, label="the baseline")
     fast = write_run(store, CONFIG, final=0.6, epochs_done=5, finish=False, label="mine")
     async with console(store, size=(160, 40)) as driver:
-        driver.app.toggle_pin(slow.id)
+        driver.toggle_pin(slow.id)
         await open_run(driver, fast.id)
         await driver.wait_for(lambda: "the baseline" in names(charts(driver)[1]))
         pace = charts(driver)[1].curves[-1]
@@ -188,7 +188,7 @@ async def test_the_pinned_run_is_a_pace_line_with_epochs_ahead(store: Store) -> 
         assert "+10.0" not in driver.text()
         assert "vs pinned" in driver.text()
         await driver.press("p")
-        assert driver.app.pinned_run_id == fast.id
+        assert driver.app.session.pinned_run_id == fast.id
         await driver.wait_for(lambda: names(charts(driver)[1]) == ["train", "test"])
 
 
@@ -319,7 +319,7 @@ async def test_a_long_name_of_the_pinned_run_does_not_take_the_pace_away(store: 
     pinned = write_run(store, CONFIG, final=0.6, label="a label that is longer than the line of the pages has room")
     run = write_run(store, CONFIG, final=0.5)
     async with console(store) as driver:
-        driver.app.toggle_pin(pinned.id)
+        driver.toggle_pin(pinned.id)
         await open_run(driver, run.id)
         await driver.wait_for(lambda: "epochs behind a label" in driver.text())
 
@@ -481,7 +481,7 @@ async def test_duplicate_and_compare_go_where_they_say(store: Store) -> None:
 
     run, pinned = write_run(store, CONFIG), write_run(store, CONFIG)
     async with console(store) as driver:
-        driver.app.toggle_pin(pinned.id)
+        driver.toggle_pin(pinned.id)
         await open_run(driver, run.id)
         await driver.press("c")
         await driver.wait_for(lambda: isinstance(driver.app.screen, CompareScreen))
@@ -540,7 +540,7 @@ async def test_news_repaint_only_the_lines_of_the_head_that_they_change(
             await driver.wait_for(lambda: "20/2,000" in driver.text())
             assert asked
             assert all(region.height == 1 and region.y > 0 for regions in asked for region in regions), "not the title"
-            lines = Head(driver.app.watcher.histories[run.id], State.LOST, 158, False).lines(
+            lines = Head(driver.app.session.watcher.histories[run.id], State.LOST, 158, False).lines(
                 "x", is_low=False, has_numbers=False
             )
             head.show([lines[0]] * 3)

@@ -117,7 +117,7 @@ async def test_escape_in_the_filter_brings_the_old_one_back(store: Store, four: 
         await c.press("escape")
         assert c.shown == [four[2]]
         await c.press("space")  # The table has the keys again.
-        assert c.app.marked_run_ids == [four[2]]
+        assert c.app.session.marked_run_ids == [four[2]]
 
 
 @driven
@@ -219,7 +219,7 @@ async def test_group_by_all_but_the_seed(store: Store) -> None:
         group = c.runs.shown[0]
         assert group.members == (*seeds, cut)
         assert group.num_counted == 3  # The one cut short says nothing about the others.
-        each = [c.app.watcher.histories[run_id].best_test_accuracy or 0 for run_id in seeds]
+        each = [c.app.session.watcher.histories[run_id].best_test_accuracy or 0 for run_id in seeds]
         assert group.best == pytest.approx(sum(each) / 3)
         assert "n=3" in c.text()
         await c.press("g")
@@ -235,7 +235,7 @@ async def test_pin_shows_deltas_in_every_row(store: Store, four: list[str]) -> N
     async with console(store) as c:
         assert "to pin" not in c.text()
         await c.press("p")
-        assert c.app.pinned_run_id == four[0]
+        assert c.app.session.pinned_run_id == four[0]
         rows = [line for line in c.text().splitlines() if "finished" in line and " 7 " not in line]
         lines = {variant: line for variant in FINALS for line in rows if f" {variant} " in line}
         best = {row.config.variant: row.best or 0 for row in c.runs.shown if row.id != elsewhere}
@@ -246,9 +246,9 @@ async def test_pin_shows_deltas_in_every_row(store: Store, four: list[str]) -> N
         # Accuracies on other data are not compared.
         assert "–" in next(line for line in c.text().splitlines() if " 7 " in line)
     async with console(store) as c:
-        assert c.app.pinned_run_id == four[0]
+        assert c.app.session.pinned_run_id == four[0]
         await c.press("p")
-        assert c.app.pinned_run_id is None
+        assert c.app.session.pinned_run_id is None
         assert "to pin" not in c.text()
 
 
@@ -256,18 +256,18 @@ async def test_pin_shows_deltas_in_every_row(store: Store, four: list[str]) -> N
 async def test_mark_moves_on_and_is_remembered(store: Store, four: list[str]) -> None:
     async with console(store) as c:
         await c.press("space", "space")
-        assert c.app.marked_run_ids == four[:2]
+        assert c.app.session.marked_run_ids == four[:2]
         assert c.cursor == four[2]
         await c.press("home", "space")
-        assert c.app.marked_run_ids == [four[1]]
+        assert c.app.session.marked_run_ids == [four[1]]
     async with console(store) as c:
-        assert c.app.marked_run_ids == [four[1]]
+        assert c.app.session.marked_run_ids == [four[1]]
         assert "◆" in c.text()
         await c.press("slash")
         await c.type("is:marked")
         assert c.shown == [four[1]]
         await c.press("escape", "u")
-        assert c.app.marked_run_ids == []
+        assert c.app.session.marked_run_ids == []
 
 
 @driven
@@ -584,7 +584,7 @@ async def test_a_row_repaints_nothing_when_nothing_changed(store: Store, four: l
         c.runs.refresh_rows()
         assert painted == []
         store.save_notes(four[1], Notes(label="renamed"))
-        c.app.watcher.notes[four[1]] = Notes(label="renamed")
+        c.app.session.watcher.notes[four[1]] = Notes(label="renamed")
         c.runs.refresh_rows([four[1]])
         assert len(painted) == 1
         assert "renamed" in c.text()
@@ -610,10 +610,10 @@ async def test_every_binding_has_an_id_and_a_sentence(store: Store, four: list[s
 @driven
 async def test_a_remembered_filter_that_means_nothing_any_more_is_forgotten(store: Store, four: list[str]) -> None:
     async with console(store) as c:
-        c.app.folder.filter = "colour=blue"
-        c.app.remember()
+        c.app.session.folder.filter = "colour=blue"
+        c.app.session.remember()
     async with console(store) as c:
         assert c.shown == four
         await c.press("escape")
         assert c.shown == four
-        assert c.app.folder.filter == ""
+        assert c.app.session.folder.filter == ""

@@ -1,4 +1,4 @@
-"""The lookout: the loop that draws is woken by news and by nothing else."""
+"""The watch loop: the event loop is woken by changes and by nothing else."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from fake_runs import curve, open_writer, started
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.runs.store import Store
-from alexnet_tui.tui.watch_loop import Lookout
+from alexnet_tui.tui.watch_loop import WatchLoop
 from alexnet_tui.tui.watcher import Batch, RunsWatcher
 
 _PATIENCE_SECONDS = 20.0
@@ -47,8 +47,8 @@ def test_looks_that_find_nothing_do_not_wake_the_loop(store: Store) -> None:
     watcher, told = Counting(store), list[set[str]]()
 
     async def follow() -> None:
-        lookout = Lookout(watcher, lambda: True)
-        task = asyncio.create_task(lookout.follow(told.append))
+        loop = WatchLoop(watcher, lambda: True)
+        task = asyncio.create_task(loop.follow(told.append))
         await until(lambda: watcher.num_applied == 1)
         looked = watcher.num_reads
         await until(lambda: watcher.num_reads >= looked + 5)
@@ -72,8 +72,8 @@ def test_a_burst_is_told_of_now_and_then_and_to_its_end(store: Store) -> None:
     watcher, told = Counting(store), list[int]()
 
     async def follow() -> None:
-        lookout = Lookout(watcher, lambda: True)
-        task = asyncio.create_task(lookout.follow(lambda _: told.append(watcher.histories[record.id].num_epochs_done)))
+        loop = WatchLoop(watcher, lambda: True)
+        task = asyncio.create_task(loop.follow(lambda _: told.append(watcher.histories[record.id].num_epochs_done)))
         await until(lambda: len(told) == 1)
         with open_writer(store.path(record.id)) as writer:
             for epoch in range(1, 5001):
@@ -91,12 +91,12 @@ def test_woken_it_looks_at_once(store: Store) -> None:
     watcher = Counting(store)
 
     async def follow() -> None:
-        lookout = Lookout(watcher, lambda: False)
-        task = asyncio.create_task(lookout.follow(lambda _: None))
+        loop = WatchLoop(watcher, lambda: False)
+        task = asyncio.create_task(loop.follow(lambda _: None))
         await until(lambda: watcher.num_reads == 1)
         begin = time.monotonic()
         for wanted in range(2, 30):
-            lookout.wake()
+            loop.poll_now()
             await until(lambda wanted=wanted: watcher.num_reads >= wanted)  # type: ignore[misc]
         assert time.monotonic() - begin < 20, "28 looks, not one a second"
         task.cancel()

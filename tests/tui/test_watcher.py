@@ -315,7 +315,7 @@ def test_forget(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     record = write_run(store, RunConfig(epochs=1))
     watcher.poll()
     store.delete(record.id)
-    watcher.forget(record.id)
+    watcher.drop(record.id)
     assert watcher.histories == {}
     assert later(watcher, clock) == set()
 
@@ -330,7 +330,7 @@ def test_deleting_while_the_disk_is_read_is_no_accident_and_leaves_no_ghost(
         look(self, run_id, *arguments)
         if doomed in store.ids():  # As the drawing thread does it in the middle of a read.
             store.delete(doomed)
-            watcher.forget(doomed)
+            watcher.drop(doomed)
 
     monkeypatch.setattr(RunsWatcher, "_look", look_slowly)
     assert watcher.poll() == {kept}
@@ -378,7 +378,7 @@ def test_a_run_something_was_asked_of_is_looked_at_like_a_live_one(
     later(watcher, clock)
     asked = records[17].id
     lock = take_lock(store.path(asked))
-    watcher.expect(asked)
+    watcher.poll_eagerly(asked)
     clock.now += 1.1
     watcher.poll()
     assert watcher.states[asked] is State.RUNNING

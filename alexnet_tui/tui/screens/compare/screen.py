@@ -29,7 +29,7 @@ from alexnet_tui.tui.screens.compare.comparison import (
     known,
     layout,
 )
-from alexnet_tui.tui.session import Console, RunsChanged, console_of
+from alexnet_tui.tui.session import OpenRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar, new_run_key
 from alexnet_tui.tui.widgets.glyphs import glyphs
 from alexnet_tui.tui.widgets.text import plain
@@ -53,6 +53,7 @@ class CompareScreen(ChartScreen):
     """A comparison.
 
     Args:
+        session: The session.
         run_ids: The runs to compare; `show` changes them.
     """
 
@@ -92,8 +93,9 @@ class CompareScreen(ChartScreen):
         Binding("p", "pin", "Pin", id="compare.pin", tooltip="Compare all others with the run of this row"),
     ]
 
-    def __init__(self, run_ids: Sequence[str]) -> None:
+    def __init__(self, session: Session, run_ids: Sequence[str]) -> None:
         super().__init__()
+        self.session = session
         self.run_ids = tuple(run_ids)
         self.x_axis = X_AXES[0]
         self.metric = 0
@@ -114,11 +116,6 @@ class CompareScreen(ChartScreen):
         with VerticalScroll(id="table", can_focus=False):
             yield Static(id="rows", markup=False)
         yield KeyBar()
-
-    @property
-    def console(self) -> Console:
-        """The app."""
-        return console_of(self.app)
 
     def show(self, run_ids: Sequence[str]) -> None:
         """Compare other runs; the zoom of the old ones is forgotten."""
@@ -144,7 +141,7 @@ class CompareScreen(ChartScreen):
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Draw again if the news are about one of these runs."""
-        if message.run_ids & {*self.run_ids, self.console.pinned_run_id}:
+        if message.run_ids & {*self.run_ids, self.session.pinned_run_id}:
             self._refresh()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -158,7 +155,7 @@ class CompareScreen(ChartScreen):
     def _refresh(self) -> None:
         if not self.is_mounted or not self.query("#rows"):
             return
-        watcher, pinned_id = self.console.watcher, self.console.pinned_run_id
+        watcher, pinned_id = self.session.watcher, self.session.pinned_run_id
         histories = known(self.run_ids, watcher.histories)
         guest = self._guest(histories)
         on_show = [*histories, *([guest] if guest else [])]
@@ -166,13 +163,13 @@ class CompareScreen(ChartScreen):
             (self.run_ids, self.x_axis, self.metric, self.is_grouped, self.spread),
             pinned_id,
             tuple((id(history), len(history.epochs), watcher.states.get(history.id)) for history in on_show),
-            tuple(self.console.label_of(history.id) for history in on_show),
+            tuple(self.session.label_of(history.id) for history in on_show),
         )
         if (drawn, self.row) == self._drawn:
             return
         chosen = self._chosen()
         self.entries = entries_of(
-            histories, self.console.label_of, is_grouped=self.is_grouped, pinned_id=pinned_id, guest=guest
+            histories, self.session.label_of, is_grouped=self.is_grouped, pinned_id=pinned_id, guest=guest
         )
         self.row = self._row_of(chosen)
         self._drawn = drawn, self.row
@@ -184,7 +181,7 @@ class CompareScreen(ChartScreen):
 
     def _guest(self, histories: Sequence[RunHistory]) -> RunHistory | None:
         """The pinned run, where it is not one of the runs to compare."""
-        pinned = self.console.watcher.histories.get(self.console.pinned_run_id or "")
+        pinned = self.session.watcher.histories.get(self.session.pinned_run_id or "")
         return None if not histories or pinned is None or any(one.id == pinned.id for one in histories) else pinned
 
     def _row_of(self, run_id: str | None) -> int:
@@ -215,7 +212,7 @@ class CompareScreen(ChartScreen):
         shown, room = found.shown, found.name_cells
         lines = [self._heading(shown, room)]
         lines += [self._line(index, entry, shown, room) for index, entry in enumerate(self.entries)]
-        ascii_only = self.console.ascii_only
+        ascii_only = self.session.ascii_only
         self.query_one("#rows", Static).update(plain(Content("\n").join(lines), ascii_only))
         status = self._status([column.title for column in found.hidden])
         self.query_one("#status", Static).update(plain(status, ascii_only))
@@ -232,7 +229,7 @@ class CompareScreen(ChartScreen):
         return Content.styled("  ".join(parts), "bold $text-muted")
 
     def _line(self, index: int, entry: Entry, columns: Sequence[Column], room: int) -> Content:
-        symbols = glyphs(self.console.ascii_only)
+        symbols = glyphs(self.session.ascii_only)
         name = symbols.fit(printable(entry.name, 80), room)
         line = Content.assemble(
             (symbols.pin if entry.is_pinned else " ", "bold $accent"),
@@ -310,14 +307,12 @@ class CompareScreen(ChartScreen):
     def action_open(self) -> None:
         """Look at the run of the row."""
         if run_id := self._chosen():
-            self.console.open_run(run_id)
+            self.post_message(OpenRun(run_id))
 
     def action_pin(self) -> None:
         """Compare all others with the run of the row, or with none."""
         if self.entries:
-            members = [history.id for history in self.entries[self.row].histories]
-            pinned = self.console.pinned_run_id
-            self.console.toggle_pin(pinned if pinned in members else members[0])
+            self.session.toggle_pin([history.id for history in self.entries[self.row].histories])
             self._refresh()
 
 

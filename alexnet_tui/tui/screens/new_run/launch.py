@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from textual.message import Message
 from textual.screen import Screen
@@ -21,7 +21,7 @@ from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.tui.screens.new_run.draft import command_line
-from alexnet_tui.tui.session import console_of
+from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
 _PROGRESS_SECONDS = 0.2
@@ -129,7 +129,7 @@ def in_thread(work: Callable[[], None], name: str) -> None:
     threading.Thread(target=work, daemon=True, name=name).start()
 
 
-def fulfil(store: Store, order: Order, *, trainer: Sequence[str], worker: Sequence[str]) -> list[str]:
+def fulfil(store: Store, order: Order, commands: LaunchCommands) -> list[str]:
     """Make the runs of an order and start what should start; their ids, in order.
 
     One run is simply started. Several, or a queued one, become a study whose worker outlives the console.
@@ -137,8 +137,7 @@ def fulfil(store: Store, order: Order, *, trainer: Sequence[str], worker: Sequen
     Args:
         store: The runs folder.
         order: What to run.
-        trainer: Command of the trainer.
-        worker: Command of the queue worker.
+        commands: What starts the trainer and the queue worker.
 
     Raises:
         AlexnetTuiError: A run cannot be made or started; the sentence says why.
@@ -146,13 +145,13 @@ def fulfil(store: Store, order: Order, *, trainer: Sequence[str], worker: Sequen
     first = order.configs[0]
     if len(order.configs) == 1 and not order.is_queued:
         run_ids = [store.create(first, label=order.label, argv=command_line(first, order.label)).id]
-        local.start(store, run_ids[0], command=trainer)
+        local.start(store, run_ids[0], command=commands.trainer)
         return run_ids
     plan = study.queue_plan(store, order.configs, label=order.label)
     run_ids = study_queue.prepare_runs(store, plan)
     if not order.is_queued:
-        local.start(store, run_ids[0], command=trainer)
-    study_worker.start_worker(store, plan.name, command=worker)
+        local.start(store, run_ids[0], command=commands.trainer)
+    study_worker.start_worker(store, plan.name, command=commands.worker)
     return run_ids
 
 
@@ -160,13 +159,9 @@ class Form(Protocol):
     """What a starter asks of the form that orders come from.
 
     Attributes:
-        trainer: Command of the trainer.
-        worker: Command of the queue worker.
         catalog: The data sets of this machine, as far as they have been looked at.
     """
 
-    trainer: ClassVar[Sequence[str]]
-    worker: ClassVar[Sequence[str]]
     catalog: dict[str, datasets.DatasetInfo]
 
     def say(self, sentence: str, *, is_error: bool = False) -> None:
@@ -190,14 +185,15 @@ class Starter:
 
     Args:
         screen: The screen that orders come from; it hands on `DataProgress` and `DataReady`.
+        session: The session.
         form: The form on it.
 
     Attributes:
         preparing: The data set that is being prepared, or empty.
     """
 
-    def __init__(self, screen: Screen[None], form: Form) -> None:
-        self._screen, self._form = screen, form
+    def __init__(self, screen: Screen[None], session: Session, form: Form) -> None:
+        self._screen, self._session, self._form = screen, session, form
         self.preparing, self._is_starting = "", False
 
     def submit(self, order: Order) -> None:
@@ -241,9 +237,9 @@ class Starter:
             self._screen.run_worker(self._start(order), group="start")
 
     async def _start(self, order: Order) -> None:
-        console, form = console_of(self._screen.app), self._form
+        session, form = self._session, self._form
         try:
-            run_ids = await asyncio.to_thread(fulfil, console.store, order, trainer=form.trainer, worker=form.worker)
+            run_ids = await asyncio.to_thread(fulfil, session.store, order, session.commands)
         except AlexnetTuiError as error:
             form.say(str(error), is_error=True)
             return
@@ -256,6 +252,6 @@ class Starter:
             return
         if self._screen.is_current:
             form.begin_anew()
-            console.open_run(run_ids[0])
+            self._screen.post_message(OpenRun(run_ids[0]))
         else:
             self._screen.app.notify(f"Run {run_ids[0]} has started.", markup=False)

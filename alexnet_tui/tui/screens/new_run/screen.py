@@ -5,7 +5,7 @@ variant, the front end and the data set - are known by name, in `fields`.
 """
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import ClassVar
 
 from textual import events, on
@@ -23,15 +23,12 @@ from textual.widgets.collapsible import CollapsibleTitle
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, meaning_of
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import AlexnetTuiError, ConfigError
-from alexnet_tui.launch import local
-from alexnet_tui.launch import probe as describe
-from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.tui.screens.new_run import field_info as fields
 from alexnet_tui.tui.screens.new_run import launch as starting
 from alexnet_tui.tui.screens.new_run import summary as run_summary
 from alexnet_tui.tui.screens.new_run.draft import ARMS, PRESET_FIELDS, SEEDS, Draft, with_meaning
 from alexnet_tui.tui.screens.new_run.time_trial import TrialDone, Trials
-from alexnet_tui.tui.session import console_of
+from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.fields import CardField, ChoiceField, FieldEdited, TextField
 from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow, FormScroll, HelpLine
@@ -48,6 +45,7 @@ class NewRunScreen(Screen[None]):
     """The form; `show` fills it from a past run.
 
     Args:
+        session: The session.
         template_run_id: A run to begin with, or None for the defaults.
     """
 
@@ -71,12 +69,10 @@ class NewRunScreen(Screen[None]):
 
     # Textual would redraw the whole screen whenever the cursor goes to another field.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
-    trainer: ClassVar[Sequence[str]] = local.TRAINER
-    worker: ClassVar[Sequence[str]] = study_worker.WORKER
-    prober: ClassVar[Sequence[str]] = describe.COMMAND
 
-    def __init__(self, template_run_id: str | None = None) -> None:
+    def __init__(self, session: Session, template_run_id: str | None = None) -> None:
         super().__init__()
+        self.session = session
         self._template = template_run_id
         self.draft = Draft()
         self._infos = fields.field_infos()
@@ -87,7 +83,7 @@ class NewRunScreen(Screen[None]):
         self._redraw: Timer | None = None
         self._trials = Trials()
         self.catalog: dict[str, datasets.DatasetInfo] = {}
-        self.starter = starting.Starter(self, self)
+        self.starter = starting.Starter(self, session, self)
 
     def compose(self) -> ComposeResult:
         """Cards, fields, summary, and the line that starts."""
@@ -137,7 +133,7 @@ class NewRunScreen(Screen[None]):
         if template_run_id is None:
             return
         try:
-            config = console_of(self.app).store.record(template_run_id).config
+            config = self.session.store.record(template_run_id).config
         except AlexnetTuiError as error:
             self.say(str(error), is_error=True)
             return
@@ -257,7 +253,7 @@ class NewRunScreen(Screen[None]):
     def _summarise(self, config: RunConfig) -> run_summary.RunSummary:
         return run_summary.summarise(
             config,
-            console_of(self.app).watcher.histories.values(),
+            self.session.watcher.histories.values(),
             num_runs=self.draft.num_runs,
             info=self.catalog.get(config.data, fields.TYPICAL_DATA),
             host=platform.node(),
@@ -302,7 +298,7 @@ class NewRunScreen(Screen[None]):
         """Time five steps of the run as it stands."""
         if config := self._drafted():
             if not self._trials.is_busy:
-                self._trials.begin(self, config, self.prober)
+                self._trials.begin(self, config, self.session.commands.prober)
             self.say("Five steps are being timed here…")
 
     def _drafted(self) -> RunConfig | None:

@@ -1,9 +1,8 @@
 """The Report place: our table beside the published one, the three verdicts, and where the report contradicts itself."""
 
 import asyncio
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,25 +14,20 @@ from textual.widgets import ContentSwitcher, Static
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.runs.history import State
-from alexnet_tui.studies.queue import Find
 from alexnet_tui.text import printable
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
-from alexnet_tui.tui.run_actions import tell
+from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.report import curves as report_curves
 from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.report import text as report_view
 from alexnet_tui.tui.screens.report.source import OWN, Source
-from alexnet_tui.tui.session import RunsChanged
-from alexnet_tui.tui.studies import finder
+from alexnet_tui.tui.session import OpenStudy, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
 from alexnet_tui.tui.widgets.text import PageStrip, TextPage, plain
-
-if TYPE_CHECKING:
-    from alexnet_tui.tui.app import AlexnetApp
 
 PAGES = ("verdicts", "table", "curves", "contradictions", "source")
 NUM_CLAIMS = 3
@@ -52,6 +46,7 @@ class ReportScreen(ChartScreen):
     """A report on some runs, read and judged in a thread.
 
     Args:
+        session: The session.
         study: The study to report on, or None for the user's own runs; `show` changes it.
     """
 
@@ -69,8 +64,9 @@ class ReportScreen(ChartScreen):
         *CHART_BINDINGS,
     ]
 
-    def __init__(self, study: str | None = None) -> None:
+    def __init__(self, session: Session, study: str | None = None) -> None:
         super().__init__()
+        self.session = session
         self.source: Source = report_source.of_study(study) if study else OWN
         self.report: Report | None = None
         self.section_index = 0
@@ -114,11 +110,11 @@ class ReportScreen(ChartScreen):
 
     def on_screen_resume(self) -> None:
         """Runs may have ended meanwhile."""
-        self._read_if(self._app.watcher.states != self._seen)
+        self._read_if(self.session.watcher.states != self._seen)
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Only an end or a beginning of a run changes a report."""
-        states = self._app.watcher.states
+        states = self.session.watcher.states
         self._read_if(any(states.get(run_id) != self._seen.get(run_id) for run_id in message.run_ids))
 
     def on_resize(self) -> None:
@@ -142,15 +138,15 @@ class ReportScreen(ChartScreen):
 
     def _read(self) -> None:
         """Read and judge in a thread; a later choice makes an earlier answer void."""
-        self._is_reading, self._seen = True, dict(self._app.watcher.states)
+        self._is_reading, self._seen = True, dict(self.session.watcher.states)
         if self.report is None:
             self._say("Reading the runs…")
         self.run_worker(self._make(self.source), group="report", exclusive=True)
 
     async def _make(self, source: Source) -> None:
-        store, watcher = self._app.store, self._app.watcher
+        store, watcher = self.session.store, self.session.watcher
         try:
-            report = await asyncio.to_thread(report_source.make, store, source, self._find)
+            report = await asyncio.to_thread(report_source.make, store, source, self.session.find_run)
         except AlexnetTuiError as error:
             self.report = None
             self._say(str(error), is_error=True)
@@ -160,11 +156,6 @@ class ReportScreen(ChartScreen):
             self._draw()
         self._is_reading = False
         self._read_if(watcher.states != self._seen)
-
-    @cached_property
-    def _find(self) -> Find:
-        watcher = self._app.watcher
-        return finder(self._app.store, watcher.histories, watcher.states)
 
     @property
     def section(self) -> Section | None:
@@ -208,7 +199,7 @@ class ReportScreen(ChartScreen):
             widget.update(self._safe(report_view.card(verdict, room)))
 
     def _safe(self, content: Content) -> Content:
-        return plain(content, self._app.ascii_only)
+        return plain(content, self.session.ascii_only)
 
     # Pages
 
@@ -260,37 +251,42 @@ class ReportScreen(ChartScreen):
 
     def action_studies(self) -> None:
         """To the queue of studies."""
-        self._app.open_study(self.source.names[0] if self.source.key.startswith("study ") else None)
+        self.post_message(OpenStudy(self.source.names[0] if self.source.key.startswith("study ") else None))
 
     def action_choose(self) -> None:
         """Ask what to report on."""
         self.run_worker(self._ask_source(), group="choose", exclusive=True)
 
     async def _ask_source(self) -> None:
-        app = self._app
+        session = self.session
         try:
             found = await asyncio.to_thread(
-                report_source.sources, app.store, app.marked_run_ids, has_references=bool(app.watcher.references)
+                report_source.sources,
+                session.store,
+                session.marked_run_ids,
+                has_references=bool(session.watcher.references),
             )
         except AlexnetTuiError as error:
-            tell(app, str(error), is_error=True)
+            notify(self, str(error), is_error=True)
             return
 
         def answer(key: str | None) -> None:
             if chosen := next((one for one in found if one.key == key), None):
                 self._take_source(chosen)
 
-        app.push_screen(ChoiceScreen("Report on", [(one.key, one.title) for one in found], self.source.key), answer)
+        self.app.push_screen(
+            ChoiceScreen("Report on", [(one.key, one.title) for one in found], self.source.key), answer
+        )
 
     def action_export(self) -> None:
         """Ask for a file, then write."""
         if self.report is None:
-            tell(self._app, "There is no report to write yet.", is_error=True)
+            notify(self, "There is no report to write yet.", is_error=True)
             return
         self._ask_path(report_source.FORMATS_HINT)
 
     def _ask_path(self, hint: str) -> None:
-        self._app.push_screen(TextScreen("Write the report to", self._path, hint=hint), self._take_path)
+        self.app.push_screen(TextScreen("Write the report to", self._path, hint=hint), self._take_path)
 
     def _take_path(self, text: str | None) -> None:
         if text is None or not text.strip():
@@ -310,7 +306,7 @@ class ReportScreen(ChartScreen):
         if is_there:
             lines = [str(path), "What is in it now is lost."]
             question = ConfirmScreen("Replace this file?", lines, action="Replace", destructive=True)
-            self._app.push_screen(question, answer)
+            self.app.push_screen(question, answer)
         else:
             self._write(path)
 
@@ -322,10 +318,6 @@ class ReportScreen(ChartScreen):
         try:
             await asyncio.to_thread(report_source.write, report, path)
         except AlexnetTuiError as error:
-            tell(self._app, str(error), is_error=True)
+            notify(self, str(error), is_error=True)
         else:
-            tell(self._app, f"Wrote {path}")
-
-    @property
-    def _app(self) -> "AlexnetApp":
-        return cast("AlexnetApp", self.app)
+            notify(self, f"Wrote {path}")

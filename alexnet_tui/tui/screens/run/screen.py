@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -25,12 +25,9 @@ from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.run.facts import empty_text, pace_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, numbers_panel
 from alexnet_tui.tui.screens.run.pages import config_page, count_bad_lines, file_stamp, system_page
-from alexnet_tui.tui.session import Console, RunsChanged, console_of
+from alexnet_tui.tui.session import GoHome, OpenCompare, OpenNewRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar, new_run_key
 from alexnet_tui.tui.widgets.text import PageStrip, TextPage, plain, style_of
-
-if TYPE_CHECKING:
-    from alexnet_tui.tui.app import AlexnetApp
 
 _PAGES = ("curves", "config", "log", "system")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
@@ -49,6 +46,7 @@ class RunScreen(ChartScreen):
     """Everything about one run.
 
     Args:
+        session: The session.
         run_id: The run to show; `show` changes it.
     """
 
@@ -95,8 +93,9 @@ class RunScreen(ChartScreen):
         Binding("o,y", "folder", "Path", id="run.folder", tooltip="Copy the path of this run's folder", show=False),
     ]
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, session: Session, run_id: str) -> None:
         super().__init__()
+        self.session = session
         self.run_id = run_id
         self._drawn: tuple[object, ...] = ()
         self._num_steps = -1
@@ -124,20 +123,15 @@ class RunScreen(ChartScreen):
         yield KeyBar()
 
     @property
-    def console(self) -> Console:
-        """The app."""
-        return console_of(self.app)
-
-    @property
     def history(self) -> RunHistory | None:
         """What is known of the run, or None if it is gone."""
-        return self.console.watcher.histories.get(self.run_id)
+        return self.session.watcher.histories.get(self.run_id)
 
     @property
     def pinned(self) -> RunHistory | None:
         """The run to compare with: the pinned one, unless it is this one."""
-        pinned_id = self.console.pinned_run_id
-        return None if pinned_id == self.run_id else self.console.watcher.histories.get(pinned_id or "")
+        pinned_id = self.session.pinned_run_id
+        return None if pinned_id == self.run_id else self.session.watcher.histories.get(pinned_id or "")
 
     @property
     def page(self) -> str:
@@ -148,9 +142,9 @@ class RunScreen(ChartScreen):
         """Turn to another run; everything a person zoomed or read on the old one is forgotten."""
         if run_id == self.run_id:
             return
-        self.console.watcher.close(self.run_id)
+        self.session.watcher.close(self.run_id)
         self.run_id = run_id
-        self.console.watcher.open(run_id)
+        self.session.watcher.open(run_id)
         self._drawn, self._log_stamp, self._events_stamp, self._bad_lines = (), _UNREAD, None, 0
         self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
         if self.is_mounted:
@@ -158,7 +152,7 @@ class RunScreen(ChartScreen):
 
     def on_mount(self) -> None:
         """Follow the steps, and let the age of the last point grow."""
-        self.console.watcher.open(self.run_id)
+        self.session.watcher.open(self.run_id)
         self._ticker = self.set_interval(1.0, self._tick)
         self._fit(self.app.size)  # Its own is not known yet, and fitting later would lay it out twice.
         self._refresh()
@@ -175,13 +169,13 @@ class RunScreen(ChartScreen):
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Draw again what the news are about."""
-        if message.run_ids & {self.run_id, self.console.pinned_run_id}:
+        if message.run_ids & {self.run_id, self.session.pinned_run_id}:
             self._news_at = asyncio.get_running_loop().time()
             self._refresh()
 
     def _tick(self) -> None:
         """Once a second: ages grow, logs too."""
-        is_live = self.console.watcher.states.get(self.run_id) is State.RUNNING
+        is_live = self.session.watcher.states.get(self.run_id) is State.RUNNING
         now = asyncio.get_running_loop().time()
         is_old = now - self._head_drawn_at >= _HEAD_SECONDS and now - self._news_at >= _NEWS_SECONDS
         if self.is_current and is_live and is_old:
@@ -198,7 +192,7 @@ class RunScreen(ChartScreen):
         if not self.is_mounted or not self.query("#head"):
             return
         history = self.history
-        state = self.console.watcher.states.get(self.run_id, State.QUEUED)
+        state = self.session.state_of(self.run_id)
         if state is State.RUNNING or self.page == "log":
             self._ticker.resume()
         else:
@@ -224,13 +218,13 @@ class RunScreen(ChartScreen):
                 self._count_bad_lines()
 
     def _show_text(self, page: str, content: Content) -> None:
-        self.query_one(f"#{page}", TextPage).show(plain(content, self.console.ascii_only))
+        self.query_one(f"#{page}", TextPage).show(plain(content, self.session.ascii_only))
 
     def _show_curves(self) -> None:
         """Draw the charts if a point is new; steps alone wait a moment for others."""
         history, pinned = self.history, self.pinned
         assert history is not None
-        state = self.console.watcher.states.get(self.run_id, State.QUEUED)
+        state = self.session.state_of(self.run_id)
         name, now = self._pinned_label(), asyncio.get_running_loop().time()
         num_paces = len(pinned.epochs) if pinned else 0
         drawn = (id(history), len(history.epochs), state, id(pinned), num_paces, name, empty_text(history, state))
@@ -247,12 +241,12 @@ class RunScreen(ChartScreen):
             self._drawn = drawn
             accuracy.spec = ChartSpec(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
             accuracy.show(accuracy_curves(history, pinned, name))
-            self.query_one("#numbers", Static).update(plain(numbers_panel(history, pinned), self.console.ascii_only))
+            self.query_one("#numbers", Static).update(plain(numbers_panel(history, pinned), self.session.ascii_only))
             self._show_pace(history)
 
     def _pinned_label(self) -> str:
-        pinned_id = self.console.pinned_run_id
-        return self.console.label_of(pinned_id) if pinned_id else ""
+        pinned_id = self.session.pinned_run_id
+        return self.session.label_of(pinned_id) if pinned_id else ""
 
     def _show_pace(self, history: RunHistory) -> None:
         """Say at the right of the pages how far the run is ahead of the pinned one."""
@@ -261,19 +255,19 @@ class RunScreen(ChartScreen):
             ahead = lead_over(history, pinned)
             room = self.app.size.width - _STRIP_CELLS - len(pace_text(ahead, "")[0])
             text, style = pace_text(ahead, printable(self._pinned_label(), max(1, room)))
-            note = plain(Content.styled(text, f"bold {style_of(style)}"), self.console.ascii_only)
+            note = plain(Content.styled(text, f"bold {style_of(style)}"), self.session.ascii_only)
         self.query_one(PageStrip).note = note
 
     def _head(self, history: RunHistory | None, state: State) -> list[Content]:
         if history is None:
             return [Content(printable(self.run_id, 80)), Content.styled(_NO_ENTRY, "$error")]
-        head = Head(history, state, max(10, self.size.width - 2), self.console.ascii_only)
+        head = Head(history, state, max(10, self.size.width - 2), self.session.ascii_only)
         is_low, has_side = self.has_class("-low"), self.has_class("-with-side")
-        return head.lines(self.console.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
+        return head.lines(self.session.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
 
     def _folder(self) -> str:
         try:
-            return str(self.console.store.path(self.run_id).absolute())
+            return str(self.session.store.path(self.run_id).absolute())
         except StoreError:
             return _GONE
 
@@ -285,7 +279,7 @@ class RunScreen(ChartScreen):
             stamp = await asyncio.to_thread(file_stamp, self._folder(), LOG_FILE)
             if stamp == self._log_stamp:
                 return
-            text = await asyncio.to_thread(self.console.store.log_tail, run_id)
+            text = await asyncio.to_thread(self.session.store.log_tail, run_id)
         except StoreError as error:
             stamp, text = None, str(error)
         if run_id == self.run_id:
@@ -328,7 +322,7 @@ class RunScreen(ChartScreen):
 
     def offers(self, action: str) -> bool:
         """Whether the key bar should name an act: what cannot be done now is only explained when asked for."""
-        state = self.console.watcher.states.get(self.run_id, State.QUEUED)
+        state = self.session.state_of(self.run_id)
         if action in {"stop", "delete"}:
             return (action == "stop") is (state is State.RUNNING)
         return action != "resume" or state not in {State.RUNNING, State.FINISHED}
@@ -339,34 +333,33 @@ class RunScreen(ChartScreen):
 
     def action_stop(self) -> None:
         """Ask the trainer to stop after a checkpoint."""
-        self.console.stop_run(self.run_id)
+        run_actions.stop_run(self, self.session, self.run_id)
 
     def action_resume(self) -> None:
         """Resume, or start a run that waits."""
-        self.console.resume_run(self.run_id)
+        run_actions.resume_run(self, self.session, self.run_id)
 
     def action_duplicate(self) -> None:
         """Open the form filled in from this run."""
-        self.console.open_new_run(self.run_id)
+        self.post_message(OpenNewRun(self.run_id))
 
     def action_compare(self) -> None:
         """This run beside the pinned and the marked ones."""
-        wanted = [self.run_id, self.console.pinned_run_id, *self.console.marked_run_ids]
-        self.console.open_compare(list(dict.fromkeys(run_id for run_id in wanted if run_id)))
+        wanted = [self.run_id, self.session.pinned_run_id, *self.session.marked_run_ids]
+        self.post_message(OpenCompare(list(dict.fromkeys(run_id for run_id in wanted if run_id))))
 
     def action_pin(self) -> None:
         """Make this run the baseline, or no longer."""
-        self.console.toggle_pin(self.run_id)
+        self.session.toggle_pin([self.run_id])
         self._refresh()
 
     def action_delete(self) -> None:
         """Delete the run, after a question, and go back to the others."""
-        app = cast("AlexnetApp", self.app)
-        run_actions.delete_runs(app, [self.run_id], then=app.go_home)
+        run_actions.delete_runs(self, self.session, [self.run_id], then=lambda: self.post_message(GoHome()))
 
     def action_folder(self) -> None:
         """Copy where the run is; the app says what was copied."""
         if (folder := self._folder()) == _GONE:
             self.notify(_NO_ENTRY, severity="error", markup=False)
         else:
-            self.console.copy(printable(folder, 4000))
+            run_actions.copy(self.app, printable(folder, 4000))

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -21,12 +21,9 @@ from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows, rows_of
 from alexnet_tui.tui.screens.runs.table import RunsTable
 from alexnet_tui.tui.screens.runs.welcome import NO_RUNS, ONLY_REFERENCES
-from alexnet_tui.tui.session import RunsChanged
+from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.glyphs import glyphs
-
-if TYPE_CHECKING:
-    from alexnet_tui.tui.app import AlexnetApp
 
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
@@ -34,13 +31,18 @@ _PREVIEW_FROM_HEIGHT, _WISHED_FROM_HEIGHT = 34, 22
 
 
 class RunsScreen(Screen[None]):
-    """All runs of the store."""
+    """All runs of the store.
+
+    Args:
+        session: The session.
+    """
 
     AUTO_FOCUS = "RunsTable"
     BINDINGS: ClassVar[list[BindingType]] = [*RUNS_BINDINGS]
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
+        self.session = session
         self._rows: dict[str, RunRow] = {}
         self._shown: list[RunRow] = []
         self._dirty: set[str] = set()
@@ -48,10 +50,6 @@ class RunsScreen(Screen[None]):
         self._is_stale = False
         self._refresh_timer: Timer | None = None
         self._preview_timer: Timer | None = None
-
-    @property
-    def _alexnet(self) -> "AlexnetApp":
-        return cast("AlexnetApp", self.app)
 
     @property
     def table(self) -> RunsTable:
@@ -66,7 +64,7 @@ class RunsScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Places, filter, table, preview, keys."""
         yield TopBar("runs")
-        yield FilterLine(self._alexnet.folder.filter)
+        yield FilterLine(self.session.folder.filter)
         yield Static(id="empty")
         yield RunsTable()
         preview = RunPreview()
@@ -76,7 +74,7 @@ class RunsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show what is known."""
-        self._alexnet.folder.filter = self.query_one(FilterLine).text  # Without what means nothing any more.
+        self.session.folder.filter = self.query_one(FilterLine).text  # Without what means nothing any more.
         self.refresh_rows()
 
     def on_screen_suspend(self) -> None:
@@ -103,7 +101,7 @@ class RunsScreen(Screen[None]):
 
     def refresh_rows(self, only: Iterable[str] | None = None) -> None:
         """Make the rows again, of all runs or of some, and show them."""
-        watcher, self._refreshed, self._is_stale = self._alexnet.watcher, time.monotonic(), False
+        watcher, self._refreshed, self._is_stale = self.session.watcher, time.monotonic(), False
         fresh = rows_of(watcher.histories, watcher.states, watcher.notes, watcher.references, only)
         if only is None:
             self._rows = fresh
@@ -123,17 +121,17 @@ class RunsScreen(Screen[None]):
 
     def _arrange(self) -> None:
         """Filter, group and sort the rows; paint only lines that changed where the order is the same."""
-        console, folder = self._alexnet, self._alexnet.folder
+        session, folder = self.session, self.session.folder
         wanted = self.query_one(FilterLine).query_now
-        wanted.marked, wanted.pinned = frozenset(folder.marked), console.pinned_run_id
+        wanted.marked, wanted.pinned = frozenset(folder.marked), session.pinned_run_id
         rows = wanted.select(self._rows.values())
-        pinned = self._rows.get(console.pinned_run_id or "")
+        pinned = self._rows.get(session.pinned_run_id or "")
         if folder.is_grouped:
             pinned = next((row for row in group_rows(self._rows.values()) if pinned and pinned.id in row.members), None)
             rows = group_rows(rows)
         context = Context(
-            glyphs=glyphs(console.ascii_only),
-            ascii_only=console.ascii_only,
+            glyphs=glyphs(session.ascii_only),
+            ascii_only=session.ascii_only,
             pinned=pinned,
             marked=wanted.marked,
         )
@@ -142,7 +140,7 @@ class RunsScreen(Screen[None]):
         self._tell_counts()
 
     def _hand_over(self, rows: list[RunRow], context: Context) -> None:
-        folder, before = self._alexnet.folder, self._shown
+        folder, before = self.session.folder, self._shown
         self._shown = rows
         sort = (folder.sort, folder.is_descending)
         if self.table.can_update(rows, context, sort=sort, is_grouped=folder.is_grouped):
@@ -156,14 +154,14 @@ class RunsScreen(Screen[None]):
             self._preview_soon()
 
     def _tell_counts(self) -> None:
-        watcher, rows = self._alexnet.watcher, self._rows.values()
+        watcher, rows = self.session.watcher, self._rows.values()
         running = sum(row.state is State.RUNNING for row in rows)
         parts = [f"{len(self._rows)} run{'s' * (len(self._rows) != 1)}"]
         if running:
             parts.append(f"{running} running")
         if problems := len(watcher.problems):
             parts.append(f"{problems} unreadable")
-        self.query_one(TopBar).note = " · ".join(parts) if not self._alexnet.ascii_only else ", ".join(parts)
+        self.query_one(TopBar).note = " · ".join(parts) if not self.session.ascii_only else ", ".join(parts)
         is_bare = all(row.is_reference for row in rows)
         empty = self.query_one("#empty", Static)
         empty.set_class(is_bare, "-shown")
@@ -177,13 +175,13 @@ class RunsScreen(Screen[None]):
 
     def on_filter_line_changed(self, message: FilterLine.Changed) -> None:
         """Narrow."""
-        self._alexnet.folder.filter = self.query_one(FilterLine).text
+        self.session.folder.filter = self.query_one(FilterLine).text
         self._arrange()
 
     def on_filter_line_left(self, message: FilterLine.Left) -> None:
         """Back to the table."""
         self.set_focus(self.table)
-        self._alexnet.remember()
+        self.session.remember()
         self._tell_counts()
 
     async def action_filter(self) -> None:
@@ -192,7 +190,7 @@ class RunsScreen(Screen[None]):
 
     def action_back(self) -> None:
         """One layer out: show all runs again."""
-        if self._alexnet.folder.filter:
+        if self.session.folder.filter:
             self.query_one(FilterLine).clear()
 
     # The cursor and the preview
@@ -223,7 +221,7 @@ class RunsScreen(Screen[None]):
 
     def _has_preview(self) -> bool:
         from_height = {"yes": _WISHED_FROM_HEIGHT, "auto": _PREVIEW_FROM_HEIGHT}
-        return self.app.size.height >= from_height.get(self._alexnet.settings.preview, math.inf)
+        return self.app.size.height >= from_height.get(self.session.settings.preview, math.inf)
 
     def _preview_soon(self) -> None:
         if self._preview_timer is not None:
@@ -234,14 +232,14 @@ class RunsScreen(Screen[None]):
         preview = self.query_one(RunPreview)
         if preview.has_class("-shown") and self.is_current:
             row = self.table.row
-            history = self._alexnet.watcher.histories.get(row.id) if row else None
+            history = self.session.watcher.histories.get(row.id) if row else None
             await preview.show(row, self.table.context.pinned, history)
 
     def action_preview(self) -> None:
         """Show or hide the preview."""
         is_shown = self.query_one(RunPreview).has_class("-shown")
-        self._alexnet.settings.preview = "no" if is_shown else "yes"
-        self._alexnet.remember()
+        self.session.settings.preview = "no" if is_shown else "yes"
+        self.session.remember()
         self._show_preview()
 
     # Order
@@ -250,7 +248,7 @@ class RunsScreen(Screen[None]):
         """Ask for a column."""
         from alexnet_tui.tui.widgets.dialogs import ChoiceScreen  # Not needed to start.
 
-        folder = self._alexnet.folder
+        folder = self.session.folder
         choices = [(CREATED.key, "age")] + [
             (column.key, f"{column.title}: {column.help}".rstrip(".")) for column in COLUMNS if column.title
         ]
@@ -262,24 +260,24 @@ class RunsScreen(Screen[None]):
         self.app.push_screen(ChoiceScreen("Sort by", choices, folder.sort), answer)
 
     def _sort_by(self, key: str) -> None:
-        folder = self._alexnet.folder
+        folder = self.session.folder
         folder.is_descending = not folder.is_descending if folder.sort == key else BY_KEY[key].is_descending
         folder.sort = key
-        self._alexnet.remember()
+        self.session.remember()
         self._arrange()
 
     def action_group(self) -> None:
         """Group by all but the seed, or not."""
-        folder = self._alexnet.folder
+        folder = self.session.folder
         folder.is_grouped = not folder.is_grouped
-        self._alexnet.remember()
+        self.session.remember()
         self._arrange()
 
     # Acts on runs
 
     def _chosen(self) -> list[str]:
         """The marked runs if the one under the cursor is marked, else the one under the cursor."""
-        row, marked = self.table.row, self._alexnet.marked_run_ids
+        row, marked = self.table.row, self.session.marked_run_ids
         if row is None:
             return []
         return marked if not set(marked).isdisjoint(row.members) else list(row.members)
@@ -290,79 +288,80 @@ class RunsScreen(Screen[None]):
         if row is None:
             return
         if row.is_group:
-            self._alexnet.open_compare(list(row.members))
+            self.post_message(OpenCompare(row.members))
         else:
-            self._alexnet.open_run(row.id)
+            self.post_message(OpenRun(row.id))
 
     def action_duplicate(self) -> None:
         """Start a run like this one."""
         if row := self.table.row:
-            self._alexnet.open_new_run(row.id)
+            self.post_message(OpenNewRun(row.id))
 
     def action_mark(self) -> None:
         """Mark or unmark, and go on."""
         if row := self.table.row:
-            self._alexnet.toggle_marks(row.members)
+            self.session.toggle_marks(row.members)
             self._arrange()
             self.table.move(1)
 
     def action_unmark_all(self) -> None:
         """Take away all marks."""
-        self._alexnet.toggle_marks(self._alexnet.marked_run_ids)
+        self.session.toggle_marks(self.session.marked_run_ids)
         self._arrange()
 
     def action_pin(self) -> None:
         """Pin or unpin."""
         if row := self.table.row:
-            pinned, before = self._alexnet.pinned_run_id, self.table.columns
-            self._alexnet.toggle_pin(pinned if pinned in row.members else row.id)
+            before = self.table.columns
+            self.session.toggle_pin([row.id, *row.members])
+            self._arrange()
             gone = [BY_KEY[key].title for key in before if key not in self.table.columns]
-            if gone and self._alexnet.pinned_run_id and not self.table.tells_hidden:
+            if gone and self.session.pinned_run_id and not self.table.tells_hidden:
                 make = "makes" if len(gone) == 1 else "make"
-                run_actions.tell(self._alexnet, f"{', '.join(gone)} {make} room for the differences to the pinned run.")
+                run_actions.notify(self, f"{', '.join(gone)} {make} room for the differences to the pinned run.")
 
     def action_compare(self) -> None:
         """Compare the marked runs, or this one with the pinned one."""
-        marked = self._alexnet.marked_run_ids
-        row, pinned = self.table.row, self._alexnet.pinned_run_id
+        marked = self.session.marked_run_ids
+        row, pinned = self.table.row, self.session.pinned_run_id
         if not marked and row is not None:
             marked = [run_id for run_id in (pinned,) if run_id and run_id not in row.members] + list(row.members)
         if len(marked) > 1:
-            self._alexnet.open_compare(marked)
+            self.post_message(OpenCompare(marked))
         else:
-            run_actions.tell(self._alexnet, "Mark two or more runs with space, then press c.")
+            run_actions.notify(self, "Mark two or more runs with space, then press c.")
 
     def action_stop(self) -> None:
         """Stop the run."""
         if row := self.table.row:
-            self._alexnet.stop_run(row.id)
+            run_actions.stop_run(self, self.session, row.id)
 
     def action_resume(self) -> None:
         """Resume the run."""
         if row := self.table.row:
-            self._alexnet.resume_run(row.id)
+            run_actions.resume_run(self, self.session, row.id)
 
     def action_label(self) -> None:
         """Name the run."""
         if row := self.table.row:
-            run_actions.edit_label(self._alexnet, row.id)
+            run_actions.edit_label(self, self.session, row.id)
 
     def action_tags(self) -> None:
         """Tag the chosen runs."""
         if chosen := self._chosen():
-            run_actions.edit_tags(self._alexnet, chosen)
+            run_actions.edit_tags(self, self.session, chosen)
 
     def action_note(self) -> None:
         """Write a note."""
         if row := self.table.row:
-            run_actions.edit_note(self._alexnet, row.id)
+            run_actions.edit_note(self, self.session, row.id)
 
     def action_delete(self) -> None:
         """Delete the chosen runs, after a question."""
         if chosen := self._chosen():
-            run_actions.delete_runs(self._alexnet, chosen)
+            run_actions.delete_runs(self, self.session, chosen)
 
     def action_copy(self) -> None:
         """Copy the path of the run."""
         if row := self.table.row:
-            run_actions.copy_folder(self._alexnet, row.id)
+            run_actions.copy_folder(self, self.session, row.id)

@@ -11,27 +11,29 @@ from alexnet_tui.errors import AlexnetTuiError, ConfigError
 from alexnet_tui.studies import plan as study
 from alexnet_tui.text import counted, format_duration, printable
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm, StudyOrder, defaults, free_name
-from alexnet_tui.tui.session import console_of
+from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
 Planned = Callable[[StudyOrder], None]
 """What to do once the plan is written."""
 
 
-def ask(screen: Screen[None], taken: Collection[str], planned: Planned) -> None:
+def ask(screen: Screen[None], session: Session, taken: Collection[str], planned: Planned) -> None:
     """Ask for a plan, as often as there is something wrong with it, and write it.
 
     Args:
         screen: The screen that asks.
+        session: The session.
         taken: Names of the studies there are.
         planned: Called when the plan is written.
     """
     texts = defaults("")
-    _ask(screen, texts | {"name": free_name(texts["protocol"], taken)}, taken, planned)
+    _ask(screen, session, texts | {"name": free_name(texts["protocol"], taken)}, taken, planned)
 
 
 def _ask(
     screen: Screen[None],
+    session: Session,
     texts: Mapping[str, str],
     taken: Collection[str],
     planned: Planned,
@@ -40,32 +42,32 @@ def _ask(
 ) -> None:
     def take(order: StudyOrder | None) -> None:
         if order is not None:
-            _write(screen, order, taken, planned)
+            _write(screen, session, order, taken, planned)
 
     screen.app.push_screen(StudyForm(texts, taken, error=error, field_name=field_name), take)
 
 
-def ask_reproduction(screen: Screen[None], planned: Planned) -> None:
+def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -> None:
     """Ask whether to reproduce the whole report, and plan it."""
     order, config = StudyOrder(texts=defaults(REPRODUCTION), starts=True), RunConfig()
     num_runs = len(order.variants) * len(order.seeds)
     lines = [
         f"{order.size()}, one after another:",
         f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each"
-        f"{_expected(screen, config, num_runs)}.",
+        f"{_expected(session, config, num_runs)}.",
         "It goes on when the console is closed; P pauses it. n plans another one.",
     ]
 
     def answer(is_sure: bool | None) -> None:
         if is_sure:
-            _write(screen, order, (), planned)
+            _write(screen, session, order, (), planned)
 
     screen.app.push_screen(ConfirmScreen("Reproduce the whole report?", lines, action="Start"), answer)
 
 
-def _write(screen: Screen[None], order: StudyOrder, taken: Collection[str], planned: Planned) -> None:
+def _write(screen: Screen[None], session: Session, order: StudyOrder, taken: Collection[str], planned: Planned) -> None:
     """Write the plan in a thread; the form comes back with what is wrong."""
-    store = console_of(screen.app).store
+    store = session.store
 
     def act() -> None:
         study.plan(
@@ -82,20 +84,20 @@ def _write(screen: Screen[None], order: StudyOrder, taken: Collection[str], plan
             await asyncio.to_thread(act)
         except AlexnetTuiError as error:
             field_name = error.field if isinstance(error, ConfigError) else "name"
-            _ask(screen, order.texts, taken, planned, str(error), field_name)
+            _ask(screen, session, order.texts, taken, planned, str(error), field_name)
         else:
             planned(order)
 
     screen.run_worker(work(), group="plan")
 
 
-def _expected(screen: Screen[None], config: RunConfig, num_runs: int) -> str:
+def _expected(session: Session, config: RunConfig, num_runs: int) -> str:
     """How long it may take, from past runs here, or nothing."""
     from alexnet_tui.analysis import estimate
     from alexnet_tui.analysis.estimate import TYPICAL_IMAGES
 
     found = estimate.estimate_time(
-        config, console_of(screen.app).watcher.histories.values(), host=platform.node(), available=TYPICAL_IMAGES
+        config, session.watcher.histories.values(), host=platform.node(), available=TYPICAL_IMAGES
     )
     if found is None:
         return ""

@@ -1,9 +1,8 @@
 """Studies: plan variants x seeds, and change the queue that works through them, here or with the console closed."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Callable
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,21 +16,19 @@ from alexnet_tui.runs.history import State
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
-from alexnet_tui.studies.queue import Cell, CellState, Find
-from alexnet_tui.tui.run_actions import tell
+from alexnet_tui.studies.queue import Cell, CellState
+from alexnet_tui.tui import run_actions
+from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue as queue_view
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyOrder
 from alexnet_tui.tui.screens.studies.queue import Snapshot
-from alexnet_tui.tui.session import RunsChanged
-from alexnet_tui.tui.studies import MAX_STUDIES, finder
+from alexnet_tui.tui.session import OpenReport, OpenRun, RunsChanged, Session
+from alexnet_tui.tui.studies import MAX_STUDIES
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
 from alexnet_tui.tui.widgets.glyphs import glyphs
 from alexnet_tui.tui.widgets.text import plain
-
-if TYPE_CHECKING:
-    from alexnet_tui.tui.app import AlexnetApp
 
 _LOOK_SECONDS = 1.0
 _GRID_FROM_HEIGHT = 20
@@ -46,6 +43,7 @@ class QueueScreen(Screen[None]):
     """A study and its queue.
 
     Args:
+        session: The session.
         name: The study to show, or None for the one at work or the newest; `show` changes it.
     """
 
@@ -73,10 +71,10 @@ class QueueScreen(Screen[None]):
         _key("end", "move(100000)", "Last cell", "The last cell.", show=False),
         Binding("w", "back", "Back", id="study.back", show=False, tooltip="Back to where one came from."),
     ]
-    worker: ClassVar[Sequence[str]] = study_worker.WORKER
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, session: Session, name: str | None = None) -> None:
         super().__init__()
+        self.session = session
         self.study_name = name
         self.now: Snapshot | None = None
         self.row = 0
@@ -128,7 +126,7 @@ class QueueScreen(Screen[None]):
     async def _look(self) -> None:
         """Whether somebody, perhaps a worker, changed the queue."""
         if self.is_current and self.study_name is not None:
-            stamp = await asyncio.to_thread(queue_view.stamp, self._alexnet.store, self.study_name)
+            stamp = await asyncio.to_thread(queue_view.stamp, self.session.store, self.study_name)
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._read()
@@ -143,10 +141,10 @@ class QueueScreen(Screen[None]):
         found = queue_view.Found()
         while self._is_stale:
             self._is_stale = False
-            found = await asyncio.to_thread(queue_view.look, self._alexnet.store, self.study_name, self._find)
+            found = await asyncio.to_thread(queue_view.look, self.session.store, self.study_name, self.session.find_run)
         self._is_reading = False
         if found.problem and found.problem != self._problem:
-            tell(self._alexnet, found.problem, is_error=True)
+            notify(self, found.problem, is_error=True)
         self._names, self.study_name, self.now, self._problem = found.names, found.name, found.now, found.problem
         if self.now is not None:
             places = [cell.index for cell in self.now.cells]
@@ -166,7 +164,7 @@ class QueueScreen(Screen[None]):
         if self.now is None:
             self.query_one("#nothing", Static).update(self._problem or queue_view.NO_STUDIES)
             return
-        now, symbols = self.now, glyphs(self._alexnet.ascii_only)
+        now, symbols = self.now, glyphs(self.session.ascii_only)
         has_grid = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
         self._draw_head(now)
         grid = self.query_one("#grid", Static)
@@ -180,11 +178,11 @@ class QueueScreen(Screen[None]):
         self.query_one("#queue", Static).update(self._safe(lines))
 
     def _draw_head(self, now: Snapshot) -> None:
-        head = queue_view.head(now, max(20, self.size.width - 2), self._alexnet.watcher.states)
+        head = queue_view.head(now, max(20, self.size.width - 2), self.session.watcher.states)
         self.query_one("#head", Static).update(self._safe(head))
 
     def _lines(self, now: Snapshot, rows: int, width: int) -> Content:
-        symbols, room = glyphs(self._alexnet.ascii_only), queue_view.columns(now.cells, width)
+        symbols, room = glyphs(self.session.ascii_only), queue_view.columns(now.cells, width)
         top = max(0, min(self.row - rows // 2, len(now.cells) - rows))
         lines = []
         for place, cell in enumerate(now.cells[top : top + rows], top):
@@ -204,7 +202,7 @@ class QueueScreen(Screen[None]):
         return "reverse" if is_plain else "on $cursor-bg"
 
     def _safe(self, content: Content) -> Content:
-        return plain(content, self._alexnet.ascii_only)
+        return plain(content, self.session.ascii_only)
 
     # The cursor
 
@@ -235,18 +233,18 @@ class QueueScreen(Screen[None]):
     def action_open(self) -> None:
         """Open the run of the cell."""
         cell = self.cell
-        if cell is None or cell.run_id not in self._alexnet.watcher.histories:
-            tell(self._alexnet, "This cell has no run to look at.")
+        if cell is None or cell.run_id not in self.session.watcher.histories:
+            notify(self, "This cell has no run to look at.")
         else:
-            self._alexnet.open_run(cell.run_id)
+            self.post_message(OpenRun(cell.run_id))
 
     def action_report(self) -> None:
         """Report on this study."""
-        self._alexnet.open_report(self.study_name)
+        self.post_message(OpenReport(self.study_name))
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         """Leave."""
-        self._alexnet.action_back()
+        await self.app.run_action("app.back")
 
     # The queue
 
@@ -261,10 +259,10 @@ class QueueScreen(Screen[None]):
                 async with self._changes:
                     said = await asyncio.to_thread(act)
             except AlexnetTuiError as error:
-                tell(self._alexnet, str(error), is_error=True)
+                notify(self, str(error), is_error=True)
             else:
                 if said:
-                    tell(self._alexnet, said)
+                    notify(self, said)
             self._read()
 
         self.run_worker(work(), group="change")
@@ -273,7 +271,7 @@ class QueueScreen(Screen[None]):
         """Pause, or go on."""
         if self.now is not None:
             name = self.now.plan.name
-            self._do(lambda: study_queue.toggle_pause(self._alexnet.store, name))
+            self._do(lambda: study_queue.toggle_pause(self.session.store, name))
 
     def action_cancel(self) -> None:
         """Cancel a cell that waits, stop one that trains."""
@@ -281,11 +279,11 @@ class QueueScreen(Screen[None]):
         if cell is None or now is None:
             return
         if cell.state == State.RUNNING:
-            self._alexnet.stop_run(cell.run_id)
+            run_actions.stop_run(self, self.session, cell.run_id)
         elif cell.needs_training:
-            self._do(lambda: study_queue.cancel(self._alexnet.store, now.plan.name, cell.index))
+            self._do(lambda: study_queue.cancel(self.session.store, now.plan.name, cell.index))
         else:
-            tell(self._alexnet, f"This cell is {cell.state}: there is nothing to cancel.")
+            notify(self, f"This cell is {cell.state}: there is nothing to cancel.")
 
     def action_resume(self) -> None:
         """Put a cancelled cell back, resume a stopped one."""
@@ -293,11 +291,11 @@ class QueueScreen(Screen[None]):
         if cell is None or now is None:
             return
         if cell.index in now.queue.cancelled:
-            self._do(lambda: study_queue.cancel(self._alexnet.store, now.plan.name, cell.index, False))
+            self._do(lambda: study_queue.cancel(self.session.store, now.plan.name, cell.index, False))
         elif cell.run_id and cell.state not in {CellState.DELETED, CellState.UNREADABLE}:
-            self._alexnet.resume_run(cell.run_id)
+            run_actions.resume_run(self, self.session, cell.run_id)
         else:
-            tell(self._alexnet, f"This cell is {cell.state}; ctrl+r starts a worker for those that wait.")
+            notify(self, f"This cell is {cell.state}; ctrl+r starts a worker for those that wait.")
 
     def action_shift(self, step: int) -> None:
         """Another turn for the cell."""
@@ -311,11 +309,11 @@ class QueueScreen(Screen[None]):
         cell, now = self.cell, self.now
         if cell is None or now is None:
             return
-        waiting, store = [one.index for one in now.waiting], self._alexnet.store
+        waiting, store = [one.index for one in now.waiting], self.session.store
         if cell.index in waiting:
             self._do(lambda: study_queue.shift(store, now.plan.name, waiting, cell.index, step))
         else:
-            tell(self._alexnet, f"This cell is {cell.state}: it has no turn to change.")
+            notify(self, f"This cell is {cell.state}: it has no turn to change.")
 
     # Plans and workers
 
@@ -325,7 +323,7 @@ class QueueScreen(Screen[None]):
             self._start(self.now.plan.name)
 
     def _start(self, name: str) -> None:
-        store, find, worker = self._alexnet.store, self._find, self.worker
+        store, find, worker = self.session.store, self.session.find_run, self.session.commands.worker
 
         def act() -> str:
             now = queue_view.read(store, (), name, find)
@@ -341,7 +339,7 @@ class QueueScreen(Screen[None]):
 
     def action_new(self) -> None:
         """Ask for a plan."""
-        queue_plans.ask(self, self._names, self._go_on_with)
+        queue_plans.ask(self, self.session, self._names, self._go_on_with)
 
     def action_reproduce(self) -> None:
         """Ask, then reproduce the whole report or go on with it."""
@@ -349,23 +347,14 @@ class QueueScreen(Screen[None]):
             self.show(REPRODUCTION)
             self._start(REPRODUCTION)
         else:
-            queue_plans.ask_reproduction(self, self._go_on_with)
+            queue_plans.ask_reproduction(self, self.session, self._go_on_with)
 
     def _go_on_with(self, order: StudyOrder) -> None:
         """A plan is written: show it, and start it if that was asked for."""
         name, at_once = order.name, order.at_once
         self.show(name)
-        self._do(lambda: study_queue.set_at_once(self._alexnet.store, name, at_once))
+        self._do(lambda: study_queue.set_at_once(self.session.store, name, at_once))
         if order.starts:
             self._start(name)
         else:
-            tell(self._alexnet, f"Study {name} is planned; ctrl+r starts it.")
-
-    @cached_property
-    def _find(self) -> Find:
-        watcher = self._alexnet.watcher
-        return finder(self._alexnet.store, watcher.histories, watcher.states)
-
-    @property
-    def _alexnet(self) -> "AlexnetApp":
-        return cast("AlexnetApp", self.app)
+            notify(self, f"Study {name} is planned; ctrl+r starts it.")

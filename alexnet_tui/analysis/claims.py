@@ -9,13 +9,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from alexnet_tui.analysis import metrics as measures
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.effect import Evidence, Observation, Sample, weigh
-from alexnet_tui.analysis.groups import NO_STATES, Absent, ArmRuns, Cohort, States, assemble, plural, unequal_conditions
-from alexnet_tui.analysis.secondary import Side, dropout_sides, layer_sides, speed_sides
+from alexnet_tui.analysis.effect import Effect, compare_samples
+from alexnet_tui.analysis.groups import (
+    NO_STATES,
+    GroupedRuns,
+    GroupRuns,
+    Missing,
+    Sample,
+    States,
+    group_runs,
+    sample,
+    unequal_conditions,
+)
+from alexnet_tui.analysis.metrics import METRICS, Metric
+from alexnet_tui.analysis.secondary import Secondary, dropout_outcomes, layer_outcomes, speed_outcomes
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.text import counted
 
 MIN_RUNS = 5
 ALPHA = 0.05
@@ -44,18 +55,18 @@ class Claim:
             points.
         delta: The smallest effect that matters, in points or as a ratio.
         precondition: A sentence if the arms (larger, smaller) do not allow the claim to be judged.
-        sides: What is told beside the verdict and never decides it.
+        secondary: What is told beside the verdict and never decides it.
     """
 
     number: int
     metric: str
     larger: str
     smaller: str
-    measure: Callable[[RunHistory], float | None]
+    measure: Metric
     is_ratio: bool = False
     delta: float
     precondition: Callable[["Sample", "Sample"], str | None]
-    sides: Callable[[Cohort], list[Side]]
+    secondary: Callable[[GroupedRuns], list[Secondary]]
 
     @property
     def statement(self) -> str:
@@ -88,13 +99,13 @@ class ClaimVerdict:
     reasons: tuple[str, ...]
     larger: Sample
     smaller: Sample
-    evidence: Evidence | None
+    effect: Effect | None
     p_holm: float | None
     p_reversed_holm: float | None
     published_effect: float
     published: str
     paper: str
-    sides: tuple[Side, ...]
+    secondary: tuple[Secondary, ...]
 
     @property
     def headline(self) -> str:
@@ -104,7 +115,7 @@ class ClaimVerdict:
     @property
     def num_runs(self) -> tuple[int, int]:
         """Runs in the larger and in the smaller arm."""
-        return len(self.larger.observations), len(self.smaller.observations)
+        return len(self.larger.runs), len(self.smaller.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,7 @@ class Judgement:
     """The three verdicts and the runs they rest on."""
 
     verdicts: tuple[ClaimVerdict, ...]
-    cohort: Cohort
+    runs: GroupedRuns
 
 
 def _has_gap(larger: Sample, smaller: Sample) -> str | None:
@@ -125,7 +136,7 @@ def _has_gap(larger: Sample, smaller: Sample) -> str | None:
 def _all_reach(larger: Sample, smaller: Sample) -> str | None:
     if not smaller.num_censored:
         return None
-    count = len(smaller.observations)
+    count = len(smaller.runs)
     return f"{smaller.num_censored} of {count} runs of {smaller.title!r} never reached 25% training error."
 
 
@@ -139,31 +150,31 @@ CLAIMS: tuple[Claim, ...] = (
         metric="gap(dropout 0.01) - gap(dropout 0.5); gap = train - test accuracy, mean of last five epochs",
         larger="low-dropout",
         smaller="baseline",
-        measure=measures.gap,
+        measure=METRICS["gap"],
         delta=1.0,
         precondition=_has_gap,
-        sides=dropout_sides,
+        secondary=dropout_outcomes,
     ),
     Claim(
         number=2,
         metric="T25(tanh) / T25(ReLU), T25 = epochs to 25% training error",
         larger="tanh",
         smaller="baseline",
-        measure=measures.t25_epochs,
+        measure=METRICS["t25"],
         is_ratio=True,
         delta=1.10,
         precondition=_all_reach,
-        sides=speed_sides,
+        secondary=speed_outcomes,
     ),
     Claim(
         number=3,
         metric="test accuracy(five layers) - test accuracy(four); mean of last five epochs",
         larger="baseline",
         smaller="four-conv",
-        measure=measures.final_test_accuracy,
+        measure=METRICS["final_test"],
         delta=0.5,
         precondition=_nothing,
-        sides=layer_sides,
+        secondary=layer_outcomes,
     ),
 )
 
@@ -171,27 +182,27 @@ CLAIMS: tuple[Claim, ...] = (
 def judge(
     histories: Sequence[RunHistory],
     states: States = NO_STATES,
-    absent: Sequence[Absent] = (),
+    missing: Sequence[Missing] = (),
     *,
-    tuned: Cohort | None = None,
+    sweep: GroupedRuns | None = None,
 ) -> Judgement:
     """Judge the three claims on these runs, and on nothing else.
 
     Args:
         histories: Runs of one protocol; unequal conditions make a claim inconclusive, they are never mixed.
         states: State of a run by its id, where known; it tells a running run from a lost one.
-        absent: Runs that the study's plan asks for and that are not there.
-        tuned: Runs of the paper's own protocol, told beside claim 2.
+        missing: Runs that the study's plan asks for and that are not there.
+        sweep: Runs of the learning-rate sweep, told beside claim 2.
     """
-    cohort = replace(assemble(histories, states, absent), tuned=tuned)
-    cases = [_Case.of(claim, cohort) for claim in CLAIMS]
+    runs = replace(group_runs(histories, states, missing), sweep=sweep)
+    cases = [_Case.of(claim, runs) for claim in CLAIMS]
     # A claim that cannot be tested counts as a test without a finding: Holm's correction stays over three.
-    forward = stats.holm([case.evidence.p if case.is_testable and case.evidence else 1.0 for case in cases])
-    backward = stats.holm([case.evidence.p_reversed if case.is_testable and case.evidence else 1.0 for case in cases])
+    forward = stats.holm([case.effect.p if case.is_testable and case.effect else 1.0 for case in cases])
+    backward = stats.holm([case.effect.p_reversed if case.is_testable and case.effect else 1.0 for case in cases])
     verdicts = (
-        _decide(case, cohort, p, p_reversed) for case, p, p_reversed in zip(cases, forward, backward, strict=True)
+        _decide(case, runs, p, p_reversed) for case, p, p_reversed in zip(cases, forward, backward, strict=True)
     )
-    return Judgement(tuple(verdicts), cohort)
+    return Judgement(tuple(verdicts), runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,22 +213,22 @@ class _Case:
     larger: Sample
     smaller: Sample
     obstacles: tuple[str, ...]
-    evidence: Evidence | None
+    effect: Effect | None
 
     @property
     def is_testable(self) -> bool:
-        return not self.obstacles and self.evidence is not None
+        return not self.obstacles and self.effect is not None
 
     @classmethod
-    def of(cls, claim: Claim, cohort: Cohort) -> "_Case":
-        arms = [cohort.runs(claim.larger), cohort.runs(claim.smaller)]
-        larger, smaller = (_sample(claim, arm) for arm in arms)
-        obstacles = [sentence for arm in arms for sentence in _missing_runs(arm)]
-        for arm, sample in zip(arms, (larger, smaller), strict=True):
-            if lacking := len(arm.used) - len(sample.observations):
-                obstacles.append(f"{lacking} {plural(lacking, 'run')} of {arm.arm.title!r} gave no value.")
-        obstacles += unequal_conditions([*arms[0].used, *arms[1].used])
-        enough = min(len(larger.observations), len(smaller.observations))
+    def of(cls, claim: Claim, runs: GroupedRuns) -> "_Case":
+        groups = [runs.runs(claim.larger), runs.runs(claim.smaller)]
+        larger, smaller = (_sample(claim, group) for group in groups)
+        obstacles = [sentence for group in groups for sentence in _missing_runs(group)]
+        for group, found in zip(groups, (larger, smaller), strict=True):
+            if lacking := len(group.used) - len(found.lower_bounds):
+                obstacles.append(f"{counted(lacking, 'run')} of {group.group.title!r} gave no value.")
+        obstacles += unequal_conditions([*groups[0].used, *groups[1].used])
+        enough = min(len(larger.lower_bounds), len(smaller.lower_bounds))
         if enough and (failed := claim.precondition(larger, smaller)):
             obstacles.append(failed)
         return cls(
@@ -225,37 +236,30 @@ class _Case:
             larger,
             smaller,
             tuple(obstacles),
-            weigh(larger, smaller, is_ratio=claim.is_ratio) if enough > 1 else None,
+            compare_samples(larger, smaller, is_ratio=claim.is_ratio) if enough > 1 else None,
         )
 
 
-def _missing_runs(arm: ArmRuns) -> list[str]:
+def _missing_runs(runs: GroupRuns) -> list[str]:
     sentences = []
-    if not arm.used:
-        sentences.append(f"There is no finished run of {arm.arm.title!r}.")
-    elif len(arm.used) < MIN_RUNS:
-        count = len(arm.used)
-        sentences.append(f"{arm.arm.title!r} has {count} finished {plural(count, 'run')}; a verdict needs {MIN_RUNS}.")
-    for history, word in arm.unfinished:
-        who = f"Run {history.id} ({arm.arm.title}, seed {history.record.config.seed})"
+    if not runs.used:
+        sentences.append(f"There is no finished run of {runs.group.title!r}.")
+    elif len(runs.used) < MIN_RUNS:
+        finished = counted(len(runs.used), "finished run")
+        sentences.append(f"{runs.group.title!r} has {finished}; a verdict needs {MIN_RUNS}.")
+    for history, word in runs.unfinished:
+        who = f"Run {history.id} ({runs.group.title}, seed {history.record.config.seed})"
         sentences.append(f"{who}: {word}, and no finished run replaces it.")
-    for one in arm.absent:
-        sentences.append(f"The plan's run of {arm.arm.title!r} with seed {one.config.seed} is {one.reason}.")
+    for one in runs.missing:
+        sentences.append(f"The plan's run of {runs.group.title!r} with seed {one.config.seed} is {one.reason}.")
     return sentences
 
 
-def _sample(claim: Claim, arm: ArmRuns) -> Sample:
-    observations = []
-    for history in arm.used:
-        value, config = claim.measure(history), history.record.config
-        if value is None and claim.is_ratio:
-            observations.append(Observation(history.id, config.seed, float(config.epochs), True))
-        elif value is not None:
-            observations.append(Observation(history.id, config.seed, value))
-    return Sample(arm.arm.name, arm.arm.title, tuple(observations))
+def _sample(claim: Claim, runs: GroupRuns) -> Sample:
+    return sample(runs.used, claim.measure, runs.group.title, is_censored=claim.is_ratio)
 
 
-def _decide(case: _Case, cohort: Cohort, p: float, p_reversed: float) -> ClaimVerdict:
+def _decide(case: _Case, runs: GroupedRuns, p: float, p_reversed: float) -> ClaimVerdict:
     verdict, kind, reasons = _verdict(case, p, p_reversed)
     claim, published = case.claim, paper.CLAIMS[case.claim.number]
     return ClaimVerdict(
@@ -269,29 +273,29 @@ def _decide(case: _Case, cohort: Cohort, p: float, p_reversed: float) -> ClaimVe
         reasons=reasons,
         larger=case.larger,
         smaller=case.smaller,
-        evidence=case.evidence,
+        effect=case.effect,
         p_holm=p if case.is_testable else None,
         p_reversed_holm=p_reversed if case.is_testable else None,
         published_effect=published.effect if claim.is_ratio else 100 * published.effect,
         published=published.found,
         paper=published.paper,
-        sides=tuple(claim.sides(cohort)),
+        secondary=tuple(claim.secondary(runs)),
     )
 
 
 def _verdict(case: _Case, p: float, p_reversed: float) -> tuple[Verdict, str, tuple[str, ...]]:
-    evidence, claim = case.evidence, case.claim
-    if case.obstacles or evidence is None:
+    effect, claim = case.effect, case.claim
+    if case.obstacles or effect is None:
         return Verdict.INCONCLUSIVE, "", case.obstacles
     neutral, unit = (1.0, "") if claim.is_ratio else (0.0, " points")
-    low, high90 = evidence.interval[0], evidence.interval90[1]
+    low, high90 = effect.interval[0], effect.interval90[1]
     begin = "no bound" if low is None else f"{low:.2f}"
     checks: Mapping[str, bool] = {
         f"Holm p is {p:.3f} (needed: below {ALPHA})": p < ALPHA,
         f"the 95% interval begins at {begin} (needed: above {neutral:g})":
             low is not None and low > neutral,
-        f"the effect is {evidence.estimate:.2f}{unit} (needed: at least {claim.delta:.2f})":
-            evidence.estimate >= claim.delta,
+        f"the effect is {effect.estimate:.2f}{unit} (needed: at least {claim.delta:.2f})":
+            effect.estimate >= claim.delta,
     }  # fmt: skip
     if all(checks.values()):
         return Verdict.SUPPORTED, "", (_sentence(checks),)

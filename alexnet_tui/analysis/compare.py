@@ -1,24 +1,37 @@
-"""`compare`: any runs side by side, grouped over seeds, with only what differs; pure.
+"""Runs side by side: one comparison for the command line and the console; pure.
 
-Unlike the report it compares what it is given, finished or not; it judges nothing.
+Runs that differ in their seed alone are averaged, if they finished and have different seeds; every other run is shown
+by itself, with the reason. What differs between the groups is named: hyperparameters, and what the runs were trained
+with (data, images, arithmetic, device, code). Unlike the report this judges nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from alexnet_tui.analysis.columns import COLUMNS, Spread, spread
-from alexnet_tui.analysis.groups import CONDITIONS, NO_STATES, States, state_word
+from alexnet_tui.analysis.groups import (
+    CONDITIONS,
+    NO_STATES,
+    TOLD_CONDITIONS,
+    Sample,
+    States,
+    is_finished,
+    sample,
+    state_word,
+)
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import SPECS, format_value, meaning_of
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.text import counted
 
 Read = Callable[[RunHistory], str]
-"""How a run tells a setting or a condition."""
+"""A setting or a condition of a run, in words."""
 COMPARED = ("max_train", "max_test", "last_test", "final_test", "gap", "t25", "time")
+"""Metrics compared where none are asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Group:
-    """Runs of one configuration, the seed aside; or a single run.
+class ComparedGroup:
+    """Finished runs of one configuration, the seed aside; or a single run.
 
     Attributes:
         name: The label of a single run, else the variant.
@@ -26,10 +39,11 @@ class Group:
         seeds: Their seeds.
         states: Their states in words.
         settings: The values of what differs between the groups, by name.
-        cells: Mean and standard deviation of each quantity, by the name of its column.
+        cells: Mean and standard deviation, by metric.
         differences: Mean minus that of the base; None where either has none.
         is_base: The others are measured against this group.
         is_pinned: It holds the pinned run.
+        alone: Why a run is not averaged with others of its configuration; else empty.
     """
 
     name: str
@@ -37,10 +51,11 @@ class Group:
     seeds: tuple[int, ...]
     states: tuple[str, ...]
     settings: Mapping[str, str]
-    cells: Mapping[str, Spread]
+    cells: Mapping[str, Sample]
     differences: Mapping[str, float | None]
     is_base: bool
     is_pinned: bool
+    alone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +67,16 @@ class Comparison:
         differing: Names of the hyperparameters and conditions that are not equal in all groups.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[ComparedGroup, ...]
     differing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """Runs of one group, by seed, and why a run is by itself."""
+
+    runs: tuple[RunHistory, ...]
+    alone: str = ""
 
 
 def compare(
@@ -63,6 +86,7 @@ def compare(
     labels: Mapping[str, str] | None = None,
     pinned: str | None = None,
     is_grouped: bool = True,
+    metrics: Sequence[str] = COMPARED,
 ) -> Comparison:
     """Put runs side by side.
 
@@ -71,45 +95,71 @@ def compare(
         states: State of a run by its id, where known.
         labels: The user's name of a run by its id; the record's own label where it is missing.
         pinned: Id of the run the others are measured against; the first run if None or not among them.
-        is_grouped: Put runs that differ in their seed alone into one group.
+        is_grouped: Average runs that differ in their seed alone.
+        metrics: Names of the metrics to compare.
     """
-    members: dict[tuple[object, ...], list[RunHistory]] = {}
-    for history in histories:
-        members.setdefault(_key(history, is_grouped), []).append(history)
-    groups = [sorted(runs, key=lambda run: run.record.config.seed) for runs in members.values()]
-    differing = _differing(groups, is_grouped)
+    groups = _grouped(histories, states) if is_grouped else [_Members((history,)) for history in histories]
+    differing = _differing(histories, is_grouped)
+    anchor = next((one for one in groups if pinned in {run.id for run in one.runs}), groups[0] if groups else None)
     has_pin = any(history.id == pinned for history in histories)
-    anchor = next((runs for runs in groups if pinned in {run.id for run in runs}), groups[0] if groups else [])
-    base = {name: spread(anchor, COLUMNS[name].measure).mean for name in COMPARED}
-    return Comparison(
-        tuple(
-            _group(
-                runs,
-                states,
-                labels or {},
-                differing,
-                base,
-                is_base=runs is anchor,
-                is_pinned=has_pin and runs is anchor,
+    cells = [{name: sample(one.runs, METRICS[name]) for name in metrics} for one in groups]
+    base = next((of for of, one in zip(cells, groups, strict=True) if one is anchor), {})
+    compared = []
+    for one, of in zip(groups, cells, strict=True):
+        first = one.runs[0]
+        label = (labels or {}).get(first.id) or first.record.label
+        compared.append(
+            ComparedGroup(
+                name=label if label and len(one.runs) == 1 else first.record.config.variant,
+                run_ids=tuple(run.id for run in one.runs),
+                seeds=tuple(run.record.config.seed for run in one.runs),
+                states=tuple(state_word(run, states) for run in one.runs),
+                settings={name: ", ".join(dict.fromkeys(map(read, one.runs))) for name, read in differing.items()},
+                cells=of,
+                differences={name: _minus(of[name].mean, base[name].mean) for name in metrics},
+                is_base=one is anchor,
+                is_pinned=has_pin and one is anchor,
+                alone=one.alone,
             )
-            for runs in groups
-        ),
-        tuple(differing),
-    )
+        )
+    return Comparison(tuple(compared), tuple(differing))
 
 
-def _key(history: RunHistory, is_grouped: bool) -> tuple[object, ...]:
-    if not is_grouped:
-        return (history.id,)
-    return tuple(getattr(history.record.config, name) for name in SPECS if name != "seed")
+def _grouped(histories: Sequence[RunHistory], states: States) -> list[_Members]:
+    """Runs to average, and single runs, in the order of the first run of each configuration."""
+    alike: dict[tuple[object, ...], list[RunHistory]] = {}
+    for history in histories:
+        alike.setdefault(_key(history), []).append(history)
+    groups = []
+    for runs in alike.values():
+        by_seed: dict[int, RunHistory] = {}
+        for run in filter(is_finished, runs):
+            by_seed.setdefault(run.record.config.seed, run)
+        averaged = tuple(by_seed[seed] for seed in sorted(by_seed))
+        others = [run for run in runs if all(run is not one for one in averaged)]
+        if averaged:
+            groups.append(_Members(averaged))
+        groups += [_Members((run,), _why_alone(run, averaged, states) if len(runs) > 1 else "") for run in others]
+    return groups
 
 
-def _differing(groups: Sequence[Sequence[RunHistory]], is_grouped: bool) -> dict[str, Read]:
-    """What is not equal in all runs, and how a run tells it.
+def _key(history: RunHistory) -> tuple[object, ...]:
+    """What is equal in runs that may be averaged: every setting but the seed, and what decides numbers."""
+    settings = (getattr(history.record.config, name) for name in SPECS if name != "seed")
+    return (*settings, *(read(history) for name, read in CONDITIONS.items() if name not in TOLD_CONDITIONS))
+
+
+def _why_alone(run: RunHistory, averaged: Sequence[RunHistory], states: States) -> str:
+    if not is_finished(run):
+        return f"{state_word(run, states)}: only finished runs are averaged"
+    return f"seed {run.record.config.seed} is already among the {counted(len(averaged), 'run')} averaged"
+
+
+def _differing(runs: Sequence[RunHistory], is_grouped: bool) -> dict[str, Read]:
+    """What is not equal in all runs.
 
     A setting and a condition may share a name, as the data do: the condition is told only where the setting is equal.
     """
-    runs = [run for group in groups for run in group]
     readers = {name: _setting(name) for name in SPECS if not (is_grouped and name == "seed")}
     found = {name: read for name, read in readers.items() if len({read(run) for run in runs}) > 1}
     for name, condition in CONDITIONS.items():
@@ -129,32 +179,6 @@ def shown_setting(name: str, text: str) -> str:
 
 def _both(setting: Read, condition: Read) -> Read:
     return lambda history: f"{setting(history)} {condition(history)}"
-
-
-def _group(
-    runs: Sequence[RunHistory],
-    states: States,
-    labels: Mapping[str, str],
-    differing: Mapping[str, Read],
-    base: Mapping[str, float | None],
-    *,
-    is_base: bool,
-    is_pinned: bool,
-) -> Group:
-    first = runs[0]
-    label = labels.get(first.id) or first.record.label
-    cells = {name: spread(runs, COLUMNS[name].measure) for name in COMPARED}
-    return Group(
-        name=label if label and len(runs) == 1 else first.record.config.variant,
-        run_ids=tuple(run.id for run in runs),
-        seeds=tuple(run.record.config.seed for run in runs),
-        states=tuple(state_word(run, states) for run in runs),
-        settings={name: ", ".join(dict.fromkeys(read(run) for run in runs)) for name, read in differing.items()},
-        cells=cells,
-        differences={name: _minus(cells[name].mean, base[name]) for name in COMPARED},
-        is_base=is_base,
-        is_pinned=is_pinned,
-    )
 
 
 def _minus(value: float | None, base: float | None) -> float | None:

@@ -1,45 +1,18 @@
-"""The numbers behind a verdict: two samples in, estimate, intervals, test and effect sizes out; pure."""
+"""The size of an effect: two samples in, estimate, intervals, test and effect sizes out; pure."""
 
 import itertools
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from alexnet_tui.analysis import stats
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One run's value: a fraction, or epochs; `is_censored` means "more than this"."""
-
-    run_id: str
-    seed: int
-    value: float
-    is_censored: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The values of one arm."""
-
-    arm: str
-    title: str
-    observations: tuple[Observation, ...]
-
-    @property
-    def values(self) -> list[float]:
-        """The values alone, censored ones at their limit."""
-        return [observation.value for observation in self.observations]
-
-    @property
-    def num_censored(self) -> int:
-        """Runs that did not reach the mark."""
-        return sum(observation.is_censored for observation in self.observations)
+from alexnet_tui.analysis.groups import Sample
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Evidence:
-    """The numbers behind a verdict, in points or as a ratio; censored samples give a lower bound.
+class Effect:
+    """The effect of one sample over another, in points or as a ratio; censored samples give a lower bound.
 
     Attributes:
         estimate: Difference of means, or ratio of geometric means (of the pairs' median where censored).
@@ -47,7 +20,7 @@ class Evidence:
         interval90: The 90% interval, for "negligible".
         p: One-sided p-value in the claimed direction.
         p_reversed: The same in the other direction.
-        superiority: P(a run of the larger arm is above one of the smaller).
+        superiority: P(a run of the larger group is above one of the smaller).
         hedges_g: The effect in pooled standard deviations; None where censored or without spread.
         test: The test, for people.
         num_splits: Splits of the runs that the test looked at.
@@ -65,15 +38,15 @@ class Evidence:
     num_splits: int
 
 
-def weigh(larger: Sample, smaller: Sample, *, is_ratio: bool) -> Evidence:
+def compare_samples(larger: Sample, smaller: Sample, *, is_ratio: bool) -> Effect:
     """Compare two samples of at least two values each; a difference in points, or a ratio of times."""
     if larger.num_censored or smaller.num_censored:
-        return _weigh_censored(larger, smaller)
+        return _compare_censored(larger, smaller)
     prepare: Callable[[float], float] = math.log if is_ratio else (lambda value: 100 * value)
     restore: Callable[[float], float] = math.exp if is_ratio else float
     a, b = ([prepare(value) for value in sample.values] for sample in (larger, smaller))
     test = stats.permutation_test(a, b)
-    return Evidence(
+    return Effect(
         estimate=restore(stats.mean(a) - stats.mean(b)),
         interval=_ends(stats.welch_interval(a, b, 0.95), restore),
         interval90=_ends(stats.welch_interval(a, b, 0.90), restore),
@@ -87,19 +60,19 @@ def weigh(larger: Sample, smaller: Sample, *, is_ratio: bool) -> Evidence:
     )
 
 
-def _weigh_censored(larger: Sample, smaller: Sample) -> Evidence:
+def _compare_censored(larger: Sample, smaller: Sample) -> Effect:
     """Ranks, where a time is only known to be above the last epoch; the estimate is a lower bound."""
-    arms = (larger, smaller)
-    low = [[math.log(value) for value in sample.values] for sample in arms]
-    high = [[math.inf if seen.is_censored else math.log(seen.value) for seen in sample.observations] for sample in arms]
+    samples = (larger, smaller)
+    low = [[math.log(value) for value in sample.lower_bounds] for sample in samples]
+    high = [[math.inf if run.value is None else math.log(run.value) for run in sample.runs] for sample in samples]
     # A difference is least where the first time is at its least and the second at its most.
     least = [x - y for x, y in itertools.product(low[0], high[1])]
     most = [x - y for x, y in itertools.product(high[0], low[1])]
     shift = [x - y for x, y in itertools.product(low[0], low[1])]
     test = stats.rank_test(high[0], high[1])
     sizes = len(low[0]), len(low[1])
-    return Evidence(
-        estimate=math.exp(stats.median(shift)),
+    return Effect(
+        estimate=math.exp(statistics.median(shift)),
         interval=_ends(stats.shift_interval(least, most, *sizes, 0.95), math.exp),
         interval90=_ends(stats.shift_interval(least, most, *sizes, 0.90), math.exp),
         p=test.p_greater,

@@ -1,37 +1,35 @@
 """The paper's Figure 1: each activation at its own best learning rate, nothing regularised; pure.
 
-It stands beside the verdict on the activations and decides nothing: the runs that choose the rates are those
-that are measured. What chooses is training error alone, never the test set. These runs are known by their
-settings, and they enter no arm and no table of the report's experiments.
+A learning-rate sweep, reported beside the verdict on the activations, which it never decides: the runs that choose
+the rates are those that are measured. What chooses is training error alone, never the test set. These runs are known
+by their settings, and they enter no group and no table of the study's experiments.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from alexnet_tui.analysis import metrics as measures
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.effect import Observation, Sample
 from alexnet_tui.analysis.groups import (
-    ARM_FIELDS,
-    NO_STATES,
-    PROTOCOL_FIELDS,
-    Absent,
-    Arm,
-    ArmRuns,
-    Cohort,
-    States,
-    assemble,
-    plural,
+    STUDY_FIELDS,
+    Group,
+    GroupedRuns,
+    Grouping,
+    GroupRuns,
+    Protocol,
+    RunValue,
+    Sample,
+    make_sample,
+    sample,
     unequal_surroundings,
 )
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, plan_command
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.paths import command
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.text import counted
 
 SLOW, FAST = "tanh", "baseline"
 DIVERGED = "diverged"
@@ -39,73 +37,33 @@ _STUDY = "fig1"
 NAME = "each activation at its best learning rate, no dropout, no weight decay"
 _RATE = "learning_rate"
 _SPEC = PROTOCOLS[BEST_LEARNING_RATE]
-_ARM_FIELDS = (*ARM_FIELDS, *(name for name in _SPEC.fields if name not in ARM_FIELDS))
-_BASE_FIELDS = tuple(name for name in PROTOCOL_FIELDS if name not in _SPEC.fields)
-
-Base = tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Tried:
+def _cell(variant: str, rate: Value) -> Group:
     """One activation at one learning rate."""
-
-    variant: str
-    rate: Value
-
-
-def _settings(variant: str, changed: Mapping[str, Value]) -> tuple[Value, ...]:
-    known = {**VARIANTS[variant].settings, **changed}
-    return tuple(known.get(name, default_of(name)) for name in _ARM_FIELDS)
-
-
-def _title(variant: str, rate: Value) -> str:
-    activation = VARIANTS[variant].settings.get("activation", default_of("activation"))
-    return f"{activation} at learning rate {format_value(rate)}"
+    known = {**VARIANTS[variant].settings, **_SPEC.settings, _RATE: rate}
+    fields = dict.fromkeys((*STUDY_FIELDS, *_SPEC.fields))
+    settings = {name: known.get(name, default_of(name)) for name in fields}
+    return Group(
+        name=f"{variant} {format_value(rate)}",
+        title=f"{settings['activation']} at learning rate {format_value(rate)}",
+        settings=settings,
+    )
 
 
-_TRIED: Mapping[str, _Tried] = MappingProxyType(
-    {
-        f"{variant} {format_value(cell[_RATE])}": _Tried(variant, cell[_RATE])
-        for variant in _SPEC.variants
-        for cell in _SPEC.grid()
-    }
-)
-ARMS: Mapping[str, Arm] = MappingProxyType(
-    {
-        name: Arm(
-            name=name,
-            title=_title(one.variant, one.rate),
-            settings=_settings(one.variant, {**_SPEC.settings, _RATE: one.rate}),
-        )
-        for name, one in _TRIED.items()
-    }
-)
-_ARM_BY_SETTINGS = {arm.settings: arm for arm in ARMS.values()}
+_RATES = {variant: [_cell(variant, cell[_RATE]) for cell in _SPEC.grid()] for variant in _SPEC.variants}
+SWEEP = Grouping(group for groups in _RATES.values() for group in groups)
+"""Activations and learning rates."""
 
 
-def arm_of(config: RunConfig) -> Arm | None:
-    """The activation and rate a run tries, or None if it is no run of this protocol."""
-    return _ARM_BY_SETTINGS.get(tuple(getattr(config, name) for name in _ARM_FIELDS))
-
-
-def base_of(config: RunConfig) -> Base:
-    """Everything that can change a result and that the protocol leaves open; equal in what may be compared."""
-    return tuple(getattr(config, name) for name in _BASE_FIELDS)
-
-
-def separate(histories: Iterable[RunHistory]) -> tuple[list[RunHistory], dict[Base, list[RunHistory]]]:
-    """The runs of the report's own experiments, and those of this protocol by their base."""
+def separate(histories: Iterable[RunHistory]) -> tuple[list[RunHistory], dict[Protocol, list[RunHistory]]]:
+    """The runs of the study's own experiments, and those of the sweep by what they share."""
     others: list[RunHistory] = []
-    tuned: dict[Base, list[RunHistory]] = {}
+    sweeps: dict[Protocol, list[RunHistory]] = {}
     for history in histories:
         config = history.record.config
-        (tuned.setdefault(base_of(config), []) if arm_of(config) else others).append(history)
-    return others, tuned
-
-
-def sort_runs(histories: Sequence[RunHistory], states: States = NO_STATES, absent: Sequence[Absent] = ()) -> Cohort:
-    """Sort runs of one base into activations and rates; of two finished runs of one seed the newest counts."""
-    return assemble(histories, states, absent, arms=ARMS, arm_of=arm_of)
+        (sweeps.setdefault(SWEEP.protocol_of(config), []) if SWEEP.group_of(config) else others).append(history)
+    return others, sweeps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,81 +83,77 @@ class BestRates:
     samples: tuple[Sample, ...] = ()
 
 
-def find(cohort: Cohort | None, like: RunConfig | None) -> BestRates:
+def compare_best(runs: GroupedRuns | None, like: RunConfig | None) -> BestRates:
     """Choose each activation's rate by the geometric mean of T25, and compare the two.
 
     A run that did not reach 25% training error, or diverged, counts as slowest: as if it had at the last epoch.
 
     Args:
-        cohort: The runs, as `sort_runs` gives them, or None.
+        runs: The runs, grouped by `SWEEP`, or None.
         like: A run with the settings that such runs would have, for the command that makes them.
     """
-    arms = cohort.arms if cohort else {}
-    if not arms:
-        plan = command(*plan_command(BEST_LEARNING_RATE, _STUDY, like, _BASE_FIELDS))
+    groups = runs.groups if runs else {}
+    if not groups:
+        plan = command(*plan_command(BEST_LEARNING_RATE, _STUDY, like, SWEEP.protocol_fields))
         train = command("study", "run", _STUDY)
         return BestRates(note=f"no runs of it here; `{plan}` plans them, `{train}` trains them")
-    samples = {name: _sample(ARMS[name], arms.get(name) or ArmRuns(ARMS[name])) for name in ARMS}
-    counted = [sample for sample in samples.values() if sample.observations]
-    if obstacles := [*_missing(samples), *_unequal(arms.values())]:
-        return BestRates(note=" ".join(obstacles), samples=tuple(counted))
+    samples = {name: _sample(groups.get(name) or GroupRuns(group)) for name, group in SWEEP.groups.items()}
+    known = tuple(one for one in samples.values() if one.runs)
+    if obstacles := [*_missing(samples), *_unequal(groups.values())]:
+        return BestRates(note=" ".join(obstacles), samples=known)
     slow, fast = (_best(samples, variant) for variant in (SLOW, FAST))
     if fast.num_censored:
-        note = f"{fast.num_censored} of {len(fast.values)} runs of {fast.title}, its best, did not reach 25%"
-        return BestRates(note=note, samples=tuple(counted))
+        note = f"{fast.num_censored} of {len(fast.runs)} runs of {fast.title}, its best, did not reach 25%"
+        return BestRates(note=note, samples=known)
     return BestRates(
-        ratio=_geometric_mean(slow) / _geometric_mean(fast),
+        ratio=_mean_time(slow) / _mean_time(fast),
         is_bound=bool(slow.num_censored),
-        note=_note(slow, fast, arms.values()),
-        samples=tuple(counted),
+        note=_note(slow, fast, groups.values()),
+        samples=known,
     )
 
 
-def _sample(arm: Arm, runs: ArmRuns) -> Sample:
-    observations = []
-    for history in runs.used:
-        value = measures.t25_epochs(history)
-        limit = float(history.record.config.epochs)
-        observations.append(
-            Observation(history.id, history.record.config.seed, limit if value is None else value, value is None)
-        )
-    for seed, history in _diverged(runs).items():
-        observations.append(Observation(history.id, seed, float(history.record.config.epochs), True))
-    return Sample(arm.name, arm.title, tuple(observations))
+def _sample(runs: GroupRuns) -> Sample:
+    values = sample(runs.used, METRICS["t25"], is_censored=True).runs
+    limits = (
+        RunValue(history.id, seed, None, float(history.record.config.epochs))
+        for seed, history in _diverged(runs).items()
+    )
+    return make_sample((*values, *limits), runs.group.title)
 
 
-def _diverged(runs: ArmRuns) -> dict[int, RunHistory]:
+def _diverged(runs: GroupRuns) -> dict[int, RunHistory]:
     """By its seed; of two the newest."""
     found = (history for history, word in runs.unfinished if word == DIVERGED)
     return {one.record.config.seed: one for one in sorted(found, key=lambda history: history.record.created)}
 
 
 def _missing(samples: Mapping[str, Sample]) -> list[str]:
-    lacking = [sample.title for sample in samples.values() if not sample.observations]
+    lacking = [one.title for one in samples.values() if not one.runs]
     return [f"no finished run of {', '.join(lacking)}"] if lacking else []
 
 
-def _unequal(arms: Iterable[ArmRuns]) -> list[str]:
-    return unequal_surroundings([one for arm in arms for one in (*arm.used, *_diverged(arm).values())])
+def _unequal(groups: Iterable[GroupRuns]) -> list[str]:
+    return unequal_surroundings([one for runs in groups for one in (*runs.used, *_diverged(runs).values())])
 
 
 def _best(samples: Mapping[str, Sample], variant: str) -> Sample:
-    """The rate with the smallest mean; of equals the one that more runs reached the mark with."""
-    mine = [samples[name] for name, tried in _TRIED.items() if tried.variant == variant]
-    return min(mine, key=lambda sample: (_geometric_mean(sample), sample.num_censored))
+    """The rate with the smallest mean time; where two are equal, the one with fewer runs that did not reach 25%."""
+    mine = [samples[group.name] for group in _RATES[variant]]
+    return min(mine, key=lambda one: (_mean_time(one), one.num_censored))
 
 
-def _geometric_mean(sample: Sample) -> float:
-    return math.exp(stats.mean([math.log(value) for value in sample.values]))
+def _mean_time(found: Sample) -> float:
+    return stats.geometric_mean(found.lower_bounds)
 
 
-def _note(slow: Sample, fast: Sample, arms: Iterable[ArmRuns]) -> str:
-    parts = [f"{slow.title} (n = {len(slow.values)}) over {fast.title} (n = {len(fast.values)})"]
+def _note(slow: Sample, fast: Sample, groups: Iterable[GroupRuns]) -> str:
+    parts = [f"{slow.title} (n = {len(slow.runs)}) over {fast.title} (n = {len(fast.runs)})"]
     if slow.num_censored:
-        parts.insert(0, f"at least; {slow.num_censored} of {len(slow.values)} {SLOW} runs not reached")
-    open_runs = sum(word != DIVERGED for arm in arms for _, word in arm.unfinished)
-    if lacking := open_runs + sum(len(arm.absent) for arm in arms):
-        parts.append(f"{lacking} {plural(lacking, 'run')} not finished")
+        parts.insert(0, f"at least; {slow.num_censored} of {len(slow.runs)} {SLOW} runs not reached")
+    unfinished = sum(word != DIVERGED for runs in groups for _, word in runs.unfinished)
+    if lacking := unfinished + sum(len(runs.missing) for runs in groups):
+        parts.append(f"{counted(lacking, 'run')} not finished")
     parts.append("choice and measure use the same runs, so this describes and decides nothing")
     parts.append(f"the paper's {paper.FIGURE_1.place}: about {paper.FIGURE_1.value:g}")
     return "; ".join(parts)

@@ -1,87 +1,208 @@
-"""Which runs may be compared: arms known by their settings, protocols never mixed, nothing lost in silence.
+"""Groups: runs that differ in their seed alone; which runs a group holds, and what else must be equal between groups.
 
-An arm is what an experiment varies (activation, dropout, the layer left out); a protocol is every other
-hyperparameter that can change a result. The name of a variant decides nothing: its settings do.
+A `Grouping` is a set of groups that are told apart by the values of a few hyperparameters: the study's experiments
+(`STUDY`), the cells of a learning-rate sweep, the groups of a claim. The name of a variant decides nothing: settings
+do. Every other hyperparameter that can change a result is the groups' *protocol* and may not differ between them.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+import msgspec
+
+from alexnet_tui.analysis import stats
+from alexnet_tui.analysis.metrics import Metric, Unit
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, Value, default_of, format_value, shown_value
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.text import MISSING, counted
 
-ARM_FIELDS = ("activation", "dropout", "removed_conv_layer")
-_FREE_FIELDS = {
-    "variant",
-    "seed",
-    *ARM_FIELDS,
-    "device",
-    "precision",
-    "threads",
-    "checkpoint_epochs",
-    "log_steps",
-}
-PROTOCOL_FIELDS = tuple(name for name in SPECS if name not in _FREE_FIELDS)
-"""Hyperparameters that must be equal for two runs to stand in one table."""
+NO_RESULT_FIELDS = frozenset(
+    ("variant", "seed", "device", "precision", "threads", "checkpoint_epochs", "log_steps"),
+)
+"""Hyperparameters that change no result, are compared by what they led to, or name a preset."""
+RESULT_FIELDS = tuple(name for name in SPECS if name not in NO_RESULT_FIELDS)
+STUDY_FIELDS = ("activation", "dropout", "removed_conv_layer")
+"""What the study's experiments vary."""
+
+States = Mapping[str, State]
+NO_STATES: States = MappingProxyType({})
+Protocol = tuple[Value, ...]
+"""Values of a grouping's `protocol_fields`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Arm:
-    """One experiment: a name, a title and the values of `ARM_FIELDS` that make it."""
+class Group:
+    """Runs that differ in their seed alone.
+
+    Attributes:
+        name: For files and commands.
+        title: For people.
+        settings: The hyperparameters that tell it from the other groups of its grouping.
+    """
 
     name: str
     title: str
-    settings: tuple[Value, ...]
+    settings: Mapping[str, Value]
 
 
-def _settings(changed: Mapping[str, Value]) -> tuple[Value, ...]:
-    return tuple(changed.get(name, default_of(name)) for name in ARM_FIELDS)
+class Grouping:
+    """Groups that are told apart by the same hyperparameters.
+
+    Attributes:
+        groups: By name.
+        fields: The hyperparameters that tell them apart.
+        protocol_fields: The hyperparameters that must be equal in runs that are compared.
+    """
+
+    def __init__(self, groups: Iterable[Group]) -> None:
+        self.groups: Mapping[str, Group] = MappingProxyType({group.name: group for group in groups})
+        self.fields = tuple(dict.fromkeys(name for group in self.groups.values() for name in group.settings))
+        self.protocol_fields = tuple(name for name in RESULT_FIELDS if name not in self.fields)
+        self._by_settings = {self._key(group.settings): group for group in reversed(list(self.groups.values()))}
+
+    def _key(self, settings: Mapping[str, Value]) -> tuple[Value, ...]:
+        return tuple(settings.get(name, default_of(name)) for name in self.fields)
+
+    def group_of(self, config: RunConfig) -> Group | None:
+        """The group that a run belongs to, or None if its settings are none of them."""
+        return self._by_settings.get(tuple(getattr(config, name) for name in self.fields))
+
+    def protocol_of(self, config: RunConfig) -> Protocol:
+        """The values of `protocol_fields`."""
+        return tuple(getattr(config, name) for name in self.protocol_fields)
+
+    def protocol_changes(self, protocol: Protocol) -> dict[str, Value]:
+        """The fields of a protocol that differ from the program's defaults."""
+        pairs = zip(self.protocol_fields, protocol, strict=True)
+        return {name: value for name, value in pairs if value != default_of(name)}
 
 
 _SENSITIVITY = {
     "without-conv3": ("Without convolution 3", {"removed_conv_layer": "3"}),
     "without-conv5": ("Without convolution 5", {"removed_conv_layer": "5"}),
 }
-ARMS: Mapping[str, Arm] = MappingProxyType(
-    {
-        name: Arm(name=name, title=title, settings=_settings(settings))
-        for name, (title, settings) in {
-            **{
-                name: (variant.title, variant.settings)
-                for name, variant in VARIANTS.items()
-                if set(variant.settings) <= set(ARM_FIELDS)
-            },
-            **_SENSITIVITY,
-        }.items()
-    }
+_EXPERIMENTS: Mapping[str, tuple[str, Mapping[str, Value]]] = {
+    **{
+        name: (variant.title, variant.settings)
+        for name, variant in VARIANTS.items()
+        if set(variant.settings) <= set(STUDY_FIELDS)
+    },
+    **_SENSITIVITY,
+}
+STUDY = Grouping(
+    Group(name=name, title=title, settings={field: settings.get(field, default_of(field)) for field in STUDY_FIELDS})
+    for name, (title, settings) in _EXPERIMENTS.items()
 )
-_ARM_BY_SETTINGS = {arm.settings: arm for arm in reversed(list(ARMS.values()))}
-
-Protocol = tuple[Value, ...]
+"""The study's experiments, and the same network without another layer."""
 
 
-def arm_of(config: RunConfig) -> Arm | None:
-    """The experiment a run belongs to, or None if its settings are no experiment of the report."""
-    return _ARM_BY_SETTINGS.get(tuple(getattr(config, name) for name in ARM_FIELDS))
+class RunValue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A metric of one run.
+
+    Attributes:
+        run_id: The run.
+        seed: Its seed.
+        value: In the metric's unit; None where the run has none.
+        limit: Where a mark was not reached: what the time is known to exceed (a censored value).
+    """
+
+    run_id: str
+    seed: int
+    value: float | None
+    limit: float | None = None
 
 
-def protocol_of(config: RunConfig) -> Protocol:
-    """The values of `PROTOCOL_FIELDS`."""
-    return tuple(getattr(config, name) for name in PROTOCOL_FIELDS)
+class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A metric of the runs of a group.
+
+    Attributes:
+        mean: Over the values there are; None if there is none.
+        sd: With n - 1; None for fewer than two values.
+        num_missing: Runs without a value.
+        runs: Every run, with its value.
+        title: The group's, or empty.
+    """
+
+    mean: float | None
+    sd: float | None
+    num_missing: int
+    runs: tuple[RunValue, ...]
+    title: str = ""
+
+    @property
+    def values(self) -> list[float]:
+        """The values there are."""
+        return [run.value for run in self.runs if run.value is not None]
+
+    @property
+    def lower_bounds(self) -> list[float]:
+        """The values, a censored one at its limit."""
+        known = (run.limit if run.value is None else run.value for run in self.runs)
+        return [value for value in known if value is not None]
+
+    @property
+    def num_censored(self) -> int:
+        """Runs that did not reach the mark."""
+        return sum(run.value is None and run.limit is not None for run in self.runs)
 
 
-def protocol_changes(protocol: Protocol) -> dict[str, Value]:
-    """The fields of a protocol that differ from the program's defaults."""
-    pairs = zip(PROTOCOL_FIELDS, protocol, strict=True)
-    return {name: value for name, value in pairs if value != default_of(name)}
+def make_sample(values: Iterable[RunValue], title: str = "") -> Sample:
+    """A sample with its mean and standard deviation."""
+    runs = tuple(values)
+    known = [run.value for run in runs if run.value is not None]
+    return Sample(
+        mean=stats.mean(known) if known else None,
+        sd=stats.sd(known) if len(known) > 1 else None,
+        num_missing=len(runs) - len(known),
+        runs=runs,
+        title=title,
+    )
+
+
+def sample(runs: Iterable[RunHistory], metric: Metric, title: str = "", *, is_censored: bool = False) -> Sample:
+    """A metric of runs.
+
+    Args:
+        runs: The runs.
+        metric: What is looked at.
+        title: The group's title.
+        is_censored: A time that was not reached counts as longer than the run.
+    """
+
+    def value(run: RunHistory) -> RunValue:
+        found = metric.value(run)
+        limit = metric.limit(run) if is_censored and found is None and metric.limit else None
+        return RunValue(run.id, run.record.config.seed, found, limit)
+
+    return make_sample(map(value, runs), title)
+
+
+def best_cells(metric: Metric, samples: Sequence[Sample]) -> list[bool]:
+    """Which samples have the best mean; none where there is nothing to compare, or no mean is better.
+
+    A mean over only some of a group's runs, those that reached a mark, is not compared with others.
+    """
+    known = [one.mean for one in samples if one.mean is not None and not one.num_missing]
+    best = metric.best(known) if len(known) > 1 else None
+    return [best is not None and one.mean == best and not one.num_missing for one in samples]
+
+
+def sample_text(found: Sample, metric: Metric) -> str:
+    """Mean and standard deviation: ``61.52 ±0.38``; ``41.0 ±1.4 (3 of 5)`` where only three have a value."""
+    if found.mean is None:
+        return "not reached" if found.num_missing and metric.unit is not Unit.PERCENT else MISSING
+    text = metric.mean_text(found.mean)
+    if found.sd is not None:
+        text += f" ±{metric.sd_text(found.sd)}"
+    return f"{text} ({len(found.values)} of {len(found.runs)})" if found.num_missing else text
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class Excluded:
     """A run that counts for nothing here, and why."""
 
     run_id: str
@@ -89,7 +210,7 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class Missing:
     """A run that a plan asks for and that is not there, with the reason in a word or two."""
 
     config: RunConfig
@@ -97,105 +218,100 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmRuns:
-    """The runs of one arm.
+class GroupRuns:
+    """The runs of one group.
 
     Attributes:
-        arm: The experiment.
+        group: The group.
         used: Finished runs, one a seed, in order of seed.
         unfinished: Runs that did not finish and that no other run replaces, with their state in words.
-        absent: Planned runs that are not there.
+        missing: Planned runs that are not there.
     """
 
-    arm: Arm
+    group: Group
     used: tuple[RunHistory, ...] = ()
     unfinished: tuple[tuple[RunHistory, str], ...] = ()
-    absent: tuple[Absent, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Cohort:
-    """Runs sorted into arms.
+class GroupedRuns:
+    """Runs sorted into the groups of a grouping.
 
     Attributes:
-        arms: By name, only arms that have a run, in the order of `ARMS`.
-        set_aside: Runs that were left out, and why.
-        tuned: Runs of the paper's own protocol for the claim on activations, sorted likewise; they stand beside
-            the claim's verdict and never in an arm.
+        grouping: The grouping.
+        groups: By name, only groups that have a run or miss one, in the order of the grouping.
+        excluded: Runs that were left out, and why.
+        sweep: Runs of the learning-rate sweep that belong beside these, in groups of their own.
     """
 
-    arms: Mapping[str, ArmRuns]
-    set_aside: tuple[SetAside, ...] = field(default=())
-    tuned: "Cohort | None" = None
+    grouping: Grouping
+    groups: Mapping[str, GroupRuns]
+    excluded: tuple[Excluded, ...] = ()
+    sweep: "GroupedRuns | None" = None
+
+    @property
+    def used(self) -> list[RunHistory]:
+        """Every run that counts."""
+        return [run for one in self.groups.values() for run in one.used]
 
     @property
     def histories(self) -> list[RunHistory]:
-        """Every run in an arm, finished or not."""
-        return [run for arm in self.arms.values() for run in (*arm.used, *(run for run, _ in arm.unfinished))]
+        """Every run in a group, finished or not."""
+        return [run for one in self.groups.values() for run in (*one.used, *(run for run, _ in one.unfinished))]
 
-    def runs(self, name: str) -> ArmRuns:
-        """The runs of an arm; empty if it has none."""
-        return self.arms.get(name) or ArmRuns(ARMS[name])
-
-
-States = Mapping[str, State]
-NO_STATES: States = MappingProxyType({})
+    def runs(self, name: str) -> GroupRuns:
+        """The runs of a group; empty if it has none."""
+        return self.groups.get(name) or GroupRuns(self.grouping.groups[name])
 
 
-def assemble(
+def group_runs(
     histories: Sequence[RunHistory],
     states: States = NO_STATES,
-    absent: Sequence[Absent] = (),
+    missing: Sequence[Missing] = (),
     *,
-    arms: Mapping[str, Arm] = ARMS,
-    arm_of: Callable[[RunConfig], Arm | None] = arm_of,
-) -> Cohort:
-    """Sort runs into arms; of two finished runs of one seed the newest counts.
+    grouping: Grouping = STUDY,
+) -> GroupedRuns:
+    """Sort runs into groups; of several finished runs of one seed the first made counts.
 
     Args:
         histories: Any runs; those of other protocols are not separated here, see `split_by_protocol`.
         states: State of a run by its id, where it is known; else it follows from the last event.
-        absent: Runs that a plan asks for and that are not there.
-        arms: The arms there are.
-        arm_of: The arm a run belongs to, or None.
+        missing: Runs that a plan asks for and that are not there.
+        grouping: The groups there are.
     """
-    aside: list[SetAside] = []
+    excluded: list[Excluded] = []
     repeats: dict[tuple[str, int, Protocol], list[RunHistory]] = {}
     for history in histories:
         config = history.record.config
-        arm = arm_of(config)
-        if arm is None:
-            shown = ", ".join(f"{name} {format_value(getattr(config, name))}" for name in ARM_FIELDS)
-            aside.append(SetAside(history.id, f"no experiment of the report: {shown}"))
+        group = grouping.group_of(config)
+        if group is None:
+            shown = ", ".join(f"{name} {format_value(getattr(config, name))}" for name in grouping.fields)
+            excluded.append(Excluded(history.id, f"no experiment of the report: {shown}"))
         else:
-            repeats.setdefault((arm.name, config.seed, protocol_of(config)), []).append(history)
-    used: dict[str, list[RunHistory]] = {}
-    unfinished: dict[str, list[tuple[RunHistory, str]]] = {}
-    for (name, *_), group in sorted(repeats.items(), key=lambda item: item[0][1]):
-        finished = sorted(filter(is_finished, group), key=lambda history: history.record.created)
+            repeats.setdefault((group.name, config.seed, grouping.protocol_of(config)), []).append(history)
+    found = {name: GroupRuns(group) for name, group in grouping.groups.items()}
+    for (name, *_), runs in sorted(repeats.items(), key=lambda item: item[0][1]):
+        finished = sorted(filter(is_finished, runs), key=lambda history: history.record.created)
         if finished:
-            used.setdefault(name, []).append(finished[-1])
-            aside.extend(_replaced(group, finished[-1], states))
+            found[name] = replace(found[name], used=(*found[name].used, finished[0]))
+            excluded.extend(_excluded_for(finished[0], runs, states))
         else:
-            unfinished.setdefault(name, []).extend((history, state_word(history, states)) for history in group)
-    lacking: dict[str, list[Absent]] = {}
-    for one in absent:
-        arm = arm_of(one.config)
-        if arm and (arm.name, one.config.seed, protocol_of(one.config)) not in repeats:
-            lacking.setdefault(arm.name, []).append(one)
-    sorted_runs = {
-        name: ArmRuns(arm, tuple(used.get(name, ())), tuple(unfinished.get(name, ())), tuple(lacking.get(name, ())))
-        for name, arm in arms.items()
-        if name in used or name in unfinished or name in lacking
-    }
-    return Cohort(sorted_runs, tuple(aside))
+            left = ((history, state_word(history, states)) for history in runs)
+            found[name] = replace(found[name], unfinished=(*found[name].unfinished, *left))
+    for one in missing:
+        group = grouping.group_of(one.config)
+        if group and (group.name, one.config.seed, grouping.protocol_of(one.config)) not in repeats:
+            found[group.name] = replace(found[group.name], missing=(*found[group.name].missing, one))
+    kept = {name: one for name, one in found.items() if one.used or one.unfinished or one.missing}
+    return GroupedRuns(grouping, kept, tuple(excluded))
 
 
-def _replaced(group: Iterable[RunHistory], kept: RunHistory, states: States) -> Iterable[SetAside]:
-    for history in group:
+def _excluded_for(kept: RunHistory, runs: Iterable[RunHistory], states: States) -> Iterable[Excluded]:
+    for history in runs:
         if history is not kept:
-            word = state_word(history, states)
-            yield SetAside(history.id, f"{word}; the finished run {kept.id} of the same seed counts")
+            word = "repeated" if is_finished(history) else state_word(history, states)
+            yield Excluded(history.id, f"{word}; the finished run {kept.id} of the same seed counts")
 
 
 def is_finished(history: RunHistory) -> bool:
@@ -219,34 +335,37 @@ def state_word(history: RunHistory, states: States = NO_STATES) -> str:
     return state.value
 
 
-def split_by_protocol(histories: Iterable[RunHistory]) -> dict[Protocol, list[RunHistory]]:
+def split_by_protocol(histories: Iterable[RunHistory], grouping: Grouping = STUDY) -> dict[Protocol, list[RunHistory]]:
     """Runs that may stand in one table, set by set; the fullest and least changed protocol first."""
     sets: dict[Protocol, list[RunHistory]] = {}
     for history in histories:
-        sets.setdefault(protocol_of(history.record.config), []).append(history)
+        sets.setdefault(grouping.protocol_of(history.record.config), []).append(history)
 
     def rank(protocol: Protocol) -> tuple[int, int, str]:
-        members = sets[protocol]
-        arms = {arm.name for run in members if is_finished(run) and (arm := arm_of(run.record.config))}
-        return -len(arms & VARIANTS.keys()), len(protocol_changes(protocol)), str(protocol)
+        finished = (grouping.group_of(run.record.config) for run in sets[protocol] if is_finished(run))
+        names = {group.name for group in finished if group}
+        return -len(names & VARIANTS.keys()), len(grouping.protocol_changes(protocol)), str(protocol)
 
     return {protocol: sets[protocol] for protocol in sorted(sets, key=rank)}
 
 
-_OF_PLACE: Mapping[str, Callable[[ev.Started, RunHistory], str]] = MappingProxyType(
+_OF_ATTEMPT: Mapping[str, Callable[[ev.Started, RunHistory], str]] = MappingProxyType(
     {
-        "device class": lambda place, run: place.device_class,
-        "precision": lambda place, run: place.precision,
-        "data": lambda place, run: place.data_sha256[:12],
-        "code": lambda place, run: _code(place.commit, run),
+        "device class": lambda started, run: started.device_class,
+        "precision": lambda started, run: started.precision,
+        "data": lambda started, run: started.data_sha256[:12],
+        "images": lambda started, run: _images(started),
+        "arithmetic": lambda started, run: f"version {started.arithmetic}" if started.arithmetic else "unknown",
+        "torch": lambda started, run: ".".join(started.versions.get("torch", "unknown").split(".")[:2]),
+        "code": lambda started, run: _code(started.commit, run),
     }
 )
 
 
 def condition_values(history: RunHistory, name: str) -> list[str]:
     """The values a condition had in the attempts that trained a run, the first attempt's first; never empty."""
-    of_place = _OF_PLACE[name]
-    values = dict.fromkeys(of_place(place, history) for place in history.places)
+    of_attempt = _OF_ATTEMPT[name]
+    values = dict.fromkeys(of_attempt(started, history) for started in history.places)
     return list(values) or [_code("", history) if name == "code" else "unknown"]
 
 
@@ -258,8 +377,17 @@ def _condition(name: str) -> Callable[[RunHistory], str]:
     return condition
 
 
-CONDITIONS: Mapping[str, Callable[[RunHistory], str]] = MappingProxyType({name: _condition(name) for name in _OF_PLACE})
-"""What a run's surroundings must share with the other arm's, by name; ``mixed`` where a resume changed them."""
+CONDITIONS: Mapping[str, Callable[[RunHistory], str]] = MappingProxyType(
+    {name: _condition(name) for name in _OF_ATTEMPT}
+)
+"""What a run was trained with, by name; ``mixed`` where a resume changed it."""
+TOLD_CONDITIONS = frozenset(("code",))
+"""Conditions that may differ between runs that are compared, because they decide no number by themselves."""
+
+
+def _images(started: ev.Started) -> str:
+    numbers = (started.num_train_images, started.num_train_eval_images, started.num_test_images)
+    return "{:,} trained on, {:,} evaluated, {:,} tested on".format(*numbers)
 
 
 def _code(commit: str, history: RunHistory) -> str:
@@ -268,10 +396,10 @@ def _code(commit: str, history: RunHistory) -> str:
     return f"commit {commit}" if commit else f"version {history.record.package_version}"
 
 
-def unequal_conditions(histories: Sequence[RunHistory]) -> list[str]:
-    """A sentence for each condition or hyperparameter that is not equal in all runs, the arms' own aside."""
+def unequal_conditions(histories: Sequence[RunHistory], grouping: Grouping = STUDY) -> list[str]:
+    """A sentence for each condition or hyperparameter that is not equal in all runs, the groups' own aside."""
     sentences = []
-    for name in PROTOCOL_FIELDS:
+    for name in grouping.protocol_fields:
         values = Counter(shown_value(name, getattr(run.record.config, name)) for run in histories)
         sentences.extend(_mixed(name.replace("_", " "), values))
     return [*sentences, *unequal_surroundings(histories)]
@@ -281,6 +409,8 @@ def unequal_surroundings(histories: Sequence[RunHistory]) -> list[str]:
     """A sentence for each condition that is not equal in all runs, or not throughout one."""
     sentences = []
     for name, condition in CONDITIONS.items():
+        if name in TOLD_CONDITIONS:
+            continue
         sentences.extend(_mixed(name, Counter(condition(run) for run in histories)))
         for run in histories:
             if len(values_of_run := condition_values(run, name)) > 1:
@@ -293,10 +423,5 @@ def unequal_surroundings(histories: Sequence[RunHistory]) -> list[str]:
 def _mixed(name: str, values: Counter[str]) -> list[str]:
     if len(values) < 2:
         return []
-    shown = ", ".join(f"{value} ({count} {plural(count, 'run')})" for value, count in values.most_common())
+    shown = ", ".join(f"{value} ({counted(count, 'run')})" for value, count in values.most_common())
     return [f"The runs differ in {name}: {shown}."]
-
-
-def plural(count: int, noun: str) -> str:
-    """The noun, with an s unless there is one."""
-    return noun if count == 1 else f"{noun}s"

@@ -1,98 +1,219 @@
-"""What is measured on one finished run, beyond what `RunHistory` offers; pure.
+"""The registry of metrics: every number of a run once, with its name, heading, unit and value; pure.
 
-Everything is None where the run does not allow it, and never an invented number.
+Each table, form, export, filter and claim reads it::
+
+    from alexnet_tui.analysis.metrics import METRICS
+
+    METRICS["gap"].heading              # "Gap"
+    METRICS["gap"].value(history)       # 0.305: a fraction, or None where the run has no such number yet
+    METRICS["gap"].text(0.305)          # "30.50"
+    METRICS["gap"].difference(-0.0123)  # "-1.23"
+    METRICS["gap"].is_better(a, b)      # whether a is better than b; None where neither is
+    METRICS["max_test"].label           # "Test max *", starred because the epoch is selected on the test set
+
+Accuracies, errors and gaps are fractions in [-1, 1] here and points on the screen; times are seconds or epochs. A
+value is None where the run does not allow it, and never an invented number. A new metric is one entry of `METRICS`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+
+import msgspec
 
 from alexnet_tui.runs.history import LAST_EPOCHS, RunHistory
+from alexnet_tui.text import MISSING, format_clock, format_count, format_difference, format_loss
 
 CONVERGED_WITHIN = 0.01
 """A run has converged once its smoothed accuracy is within one point of its own maximum."""
 
+SELECTED_ON_TEST = "selected on test"
+SELECTED_MARK = " *"
+"""Follows the heading of every number whose epoch the test set selects."""
 
-def finite(value: float | None) -> float | None:
-    """A number, or None where it is missing or not finite."""
+
+class Unit(StrEnum):
+    """What a metric counts, and so how it is written."""
+
+    PERCENT = "percent"
+    POINTS = "points"
+    EPOCHS = "epochs"
+    SECONDS = "seconds"
+    NATS = "nats"
+    RATE = "images/s"
+
+    @property
+    def is_share(self) -> bool:
+        """A fraction that is shown times 100."""
+        return self in (Unit.PERCENT, Unit.POINTS)
+
+    @property
+    def is_time(self) -> bool:
+        """Never negative, and compared by ratios."""
+        return self in (Unit.EPOCHS, Unit.SECONDS)
+
+
+Value = Callable[[RunHistory], float | None]
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A number of a run.
+
+    Attributes:
+        name: In claims, filters, settings and JSON.
+        heading: For tables.
+        help: One sentence.
+        unit: What it counts.
+        value: The number of one run, None where there is none.
+        limit: Of a time to reach a mark: what a run that did not reach it is known to exceed.
+        higher_is_better: None where neither direction is a merit.
+        least: A value below this is neither better nor worse than any other.
+        published: Field of `published.Experiment` with the study's number, or empty.
+        selected_on_test: The number is that of an epoch chosen by the accuracy on the test set.
+    """
+
+    name: str
+    heading: str
+    help: str
+    unit: Unit
+    value: Value
+    limit: Value | None = None
+    higher_is_better: bool | None = None
+    least: float = -math.inf
+    published: str = ""
+    selected_on_test: bool = False
+
+    @property
+    def label(self) -> str:
+        """The heading, starred where the number is selected on test."""
+        return f"{self.heading}{SELECTED_MARK}" if self.selected_on_test else self.heading
+
+    def text(self, value: float | None) -> str:
+        """One number for people, without its unit: ``59.33``, ``36.4``, ``03:22:33``; shares carry no sign."""
+        if value is None or not math.isfinite(value):
+            return MISSING
+        match self.unit:
+            case Unit.SECONDS:
+                return format_clock(value)
+            case Unit.EPOCHS:
+                return f"{value:.1f}".removesuffix(".0")
+            case Unit.NATS:
+                return format_loss(value)
+            case Unit.RATE:
+                return format_count(value)
+        return f"{100 * value:.2f}"
+
+    def mean_text(self, value: float | None) -> str:
+        """A mean over runs: as `text`, but epochs always have a digit after the point."""
+        is_known = value is not None and math.isfinite(value)
+        return f"{value:.1f}" if is_known and self.unit is Unit.EPOCHS else self.text(value)
+
+    def sd_text(self, value: float) -> str:
+        """A standard deviation."""
+        match self.unit:
+            case Unit.SECONDS:
+                return f"{value:.1f}s" if value < 10 else f"{value:.0f}s"
+            case Unit.EPOCHS:
+                return f"{value:.1f}"
+        return self.text(value)
+
+    def difference(self, value: float | None) -> str:
+        """A difference of two values, signed: ``+4.70`` points, ``-0.3`` epochs, ``+00:03:12``."""
+        if value is None or not math.isfinite(value):
+            return MISSING
+        if self.unit.is_share:
+            return format_difference(100 * value, 2)
+        if self.unit is Unit.EPOCHS:
+            return format_difference(value, 1)
+        return f"{'-' if value < 0 else '+'}{self.text(abs(value))}"
+
+    def best(self, values: Sequence[float]) -> float | None:
+        """The best of several values; None where none is."""
+        if not values or self.higher_is_better is None or min(values) < self.least:
+            return None
+        return max(values) if self.higher_is_better else min(values)
+
+    def is_better(self, value: float, other: float) -> bool | None:
+        """Whether a value is better than another; None where the two are equal or no merit."""
+        best = self.best([value, other]) if value != other else None
+        return None if best is None else best == value
+
+
+def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def gap(history: RunHistory) -> float | None:
-    """Training accuracy in evaluation mode minus test accuracy, mean of the last five epochs."""
-    return finite(history.gap)
+def _property(name: str) -> Value:
+    """A property of `RunHistory` where it is finite."""
+    return lambda history: _finite(getattr(history, name))
 
 
-def final_test_accuracy(history: RunHistory) -> float | None:
-    """Mean test accuracy of the last five epochs."""
-    return finite(history.final_test_accuracy)
+def _last(column: str) -> Value:
+    """The value after the last epoch."""
+
+    def value(history: RunHistory) -> float | None:
+        values = history.epochs[column]
+        return _finite(values[-1]) if len(values) else None
+
+    return value
 
 
-def last_test_accuracy(history: RunHistory) -> float | None:
-    """Test accuracy after the last epoch."""
-    return finite(history.last_test_accuracy)
+def _last_mean(column: str, sign: int = 1, offset: float = 0.0) -> Value:
+    """``offset + sign * mean`` of the last five epochs."""
+
+    def value(history: RunHistory) -> float | None:
+        tail = history.epochs[column][-LAST_EPOCHS:]
+        return _finite(offset + sign * sum(tail) / len(tail)) if len(tail) else None
+
+    return value
 
 
-def max_test_accuracy(history: RunHistory) -> float | None:
-    """Highest test accuracy after any epoch: selected on test."""
-    return finite(history.best_test_accuracy)
+def _maxima_gap(history: RunHistory) -> float | None:
+    train, test = _finite(history.best_train_accuracy), _finite(history.best_test_accuracy)
+    return None if train is None or test is None else train - test
 
 
-def max_train_accuracy(history: RunHistory) -> float | None:
-    """Highest running training accuracy."""
-    return finite(history.best_train_accuracy)
-
-
-def max_test_epoch(history: RunHistory) -> float | None:
-    """Epoch of the highest test accuracy: selected on test."""
+def _max_test_epoch(history: RunHistory) -> float | None:
     epoch = history.best_epoch
     return None if epoch is None else float(epoch)
 
 
-def val_selected_test_accuracy(history: RunHistory) -> float | None:
-    """Test accuracy at the epoch whose validation accuracy is highest; None without a validation set."""
-    index = _selected_index(history)
-    return None if index is None else finite(history.epochs["test_accuracy"][index])
-
-
-def val_selected_gap(history: RunHistory) -> float | None:
-    """The gap at the epoch whose validation accuracy is highest; None without a validation set."""
-    index, epochs = _selected_index(history), history.epochs
-    return None if index is None else finite(epochs["train_eval_accuracy"][index] - epochs["test_accuracy"][index])
-
-
-def _selected_index(history: RunHistory) -> int | None:
-    """Where validation accuracy is highest, the first of equals."""
+def _selected_on_validation(history: RunHistory) -> int | None:
+    """Row of the highest validation accuracy, the first of equals; None without a validation set."""
     accuracies = history.epochs["val_accuracy"]
     known = [index for index, accuracy in enumerate(accuracies) if math.isfinite(accuracy)]
     return max(known, key=lambda index: accuracies[index], default=None)
 
 
-def t25_epochs(history: RunHistory) -> float | None:
-    """Epochs until training error, in evaluation mode, fell to 25%; None if it never did."""
-    return history.crossing().epochs
+def _val_selected_test(history: RunHistory) -> float | None:
+    index = _selected_on_validation(history)
+    return None if index is None else _finite(history.epochs["test_accuracy"][index])
 
 
-def t25_seconds(history: RunHistory) -> float | None:
-    """Seconds of training until training error, in evaluation mode, fell to 25%."""
-    return history.crossing().train_seconds
+def _val_selected_gap(history: RunHistory) -> float | None:
+    index, epochs = _selected_on_validation(history), history.epochs
+    return None if index is None else _finite(epochs["train_eval_accuracy"][index] - epochs["test_accuracy"][index])
 
 
-def t25_epochs_running(history: RunHistory) -> float | None:
-    """Epochs until the running training error, as Keras prints it, fell to 25%: the report's way."""
-    return history.crossing("train_accuracy").epochs
+def _epochs_done(history: RunHistory) -> float | None:
+    return float(history.num_epochs_done) or None
 
 
-def elapsed_seconds(history: RunHistory) -> float | None:
-    """Seconds of training, evaluation and checkpoints, over all attempts."""
-    return finite(history.elapsed_seconds)
+def _train_seconds(history: RunHistory) -> float | None:
+    return _finite(history.train_seconds)
 
 
-def converged_epoch(history: RunHistory) -> float | None:
-    """First epoch whose smoothed accuracy is within a point of its maximum.
+def _mean_rate(history: RunHistory) -> float | None:
+    """Training images a second of training, over all epochs done; the latest throughput before the first's end."""
+    seconds, started = _finite(history.train_seconds), history.started
+    if seconds and started and started.num_train_images:
+        return history.num_epochs_done * started.num_train_images / seconds
+    return _finite(history.images_per_second)
 
-    None if the maximum lies in the last five epochs: then the run has not converged. Accuracy is that of the
-    validation set, or of the test set where the run kept none back.
-    """
+
+def _converged(history: RunHistory) -> float | None:
+    """First epoch whose smoothed accuracy is within a point of its maximum; None if that lies in the last five."""
     smooth = smoothed(_held_out(history, "accuracy"))
     if not smooth:
         return None
@@ -103,8 +224,8 @@ def converged_epoch(history: RunHistory) -> float | None:
     return history.epochs["epoch"][first]
 
 
-def overfitting_epoch(history: RunHistory) -> float | None:
-    """Epoch from which the smoothed validation loss only got worse than its minimum."""
+def _overfits(history: RunHistory) -> float | None:
+    """Epoch from which the smoothed held-out loss only got worse than its minimum."""
     smooth = smoothed(_held_out(history, "loss"))
     if not smooth or not all(map(math.isfinite, smooth)):
         return None
@@ -119,7 +240,210 @@ def smoothed(values: Sequence[float]) -> list[float]:
 
 
 def _held_out(history: RunHistory, quantity: str) -> Sequence[float]:
+    """The validation set's series, or the test set's where the run kept no validation set."""
     validation = history.epochs[f"val_{quantity}"]
     if len(validation) and math.isfinite(validation[-1]):
         return validation
     return history.epochs[f"test_{quantity}"]
+
+
+_METRICS = (
+    Metric(
+        name="max_train",
+        heading="Train max",
+        help="Highest running training accuracy.",
+        unit=Unit.PERCENT,
+        # Measured with dropout at work, and high where a run overfits: no merit in itself.
+        value=_property("best_train_accuracy"),
+        published="max_train_accuracy",
+    ),
+    Metric(
+        name="max_test",
+        heading="Test max",
+        help="Highest test accuracy over epochs.",
+        unit=Unit.PERCENT,
+        value=_property("best_test_accuracy"),
+        higher_is_better=True,
+        published="max_val_accuracy",
+        selected_on_test=True,
+    ),
+    Metric(
+        name="max_epoch",
+        heading="at epoch",
+        help="Epoch of the highest test accuracy.",
+        unit=Unit.EPOCHS,
+        value=_max_test_epoch,
+        published="max_val_epoch",
+        selected_on_test=True,
+    ),
+    Metric(
+        name="final_test",
+        heading="Test last 5",
+        help="Mean test accuracy of the last five epochs; nothing is selected.",
+        unit=Unit.PERCENT,
+        value=_property("final_test_accuracy"),
+        higher_is_better=True,
+    ),
+    Metric(
+        name="last_test",
+        heading="Test last",
+        help="Test accuracy after the last epoch.",
+        unit=Unit.PERCENT,
+        value=_property("last_test_accuracy"),
+        higher_is_better=True,
+    ),
+    Metric(
+        name="gap",
+        heading="Gap",
+        help="Training accuracy (evaluation mode) minus test accuracy, last five epochs, in points.",
+        unit=Unit.POINTS,
+        value=_property("gap"),
+        higher_is_better=False,
+        least=0.0,  # A run with a gap below 0 underfits, and is neither better nor worse for it.
+    ),
+    Metric(
+        name="t25",
+        heading="T25",
+        help="Epochs until training error (evaluation mode) fell to 25%.",
+        unit=Unit.EPOCHS,
+        value=lambda history: history.crossing().epochs,
+        limit=_epochs_done,
+        higher_is_better=False,
+        published="t25_epochs",
+    ),
+    Metric(
+        name="t25_running",
+        heading="T25 running",
+        help="Epochs until the running training error, as Keras prints it, fell to 25%.",
+        unit=Unit.EPOCHS,
+        value=lambda history: history.crossing("train_accuracy").epochs,
+        limit=_epochs_done,
+        higher_is_better=False,
+        published="t25_epochs",
+    ),
+    Metric(
+        name="t25_seconds",
+        heading="T25 time",
+        help="Training time until training error fell to 25%.",
+        unit=Unit.SECONDS,
+        value=lambda history: history.crossing().train_seconds,
+        limit=_train_seconds,
+        higher_is_better=False,
+        published="t25_seconds",
+    ),
+    Metric(
+        name="converged",
+        heading="Converged",
+        help="First epoch within a point of the maximum of smoothed accuracy (the report: by eye).",
+        unit=Unit.EPOCHS,
+        value=_converged,
+        limit=_epochs_done,
+        published="converged_epoch",
+    ),
+    Metric(
+        name="overfits",
+        heading="Overfits from",
+        help="Epoch of the minimum of smoothed validation loss (the report: by eye).",
+        unit=Unit.EPOCHS,
+        value=_overfits,
+        published="overfitting_epoch",
+    ),
+    Metric(
+        name="time",
+        heading="Time",
+        help="Time of the whole run, evaluation included.",
+        unit=Unit.SECONDS,
+        value=_property("elapsed_seconds"),  # No best: it may be a part.
+        published="seconds",
+    ),
+    Metric(
+        name="train_time",
+        heading="Training time",
+        help="Time of training alone, over all attempts.",
+        unit=Unit.SECONDS,
+        value=_train_seconds,
+    ),
+    Metric(
+        name="rate",
+        heading="Images/s",
+        help="Training images a second of training, mean of the whole run.",
+        unit=Unit.RATE,
+        value=_mean_rate,
+        higher_is_better=True,
+    ),
+    Metric(
+        name="max_gap",
+        heading="Gap of maxima",
+        help="Highest running training accuracy minus highest test accuracy, as the study measures overfitting.",
+        unit=Unit.POINTS,
+        value=_maxima_gap,
+        selected_on_test=True,
+    ),
+    Metric(
+        name="final_train",
+        heading="Train last 5",
+        help="Mean training accuracy (evaluation mode) of the last five epochs.",
+        unit=Unit.PERCENT,
+        value=_last_mean("train_eval_accuracy"),
+    ),
+    Metric(
+        name="train_error",
+        heading="Train error",
+        help="Mean training error (evaluation mode) of the last five epochs.",
+        unit=Unit.PERCENT,
+        value=_last_mean("train_eval_accuracy", -1, 1.0),
+    ),
+    Metric(
+        name="train_error_running",
+        heading="Train error running",
+        help="Mean running training error, as Keras prints it, of the last five epochs.",
+        unit=Unit.PERCENT,
+        value=_last_mean("train_accuracy", -1, 1.0),
+    ),
+    Metric(
+        name="test_error",
+        heading="Test error",
+        help="Mean test error of the last five epochs; nothing is selected.",
+        unit=Unit.PERCENT,
+        value=_last_mean("test_accuracy", -1, 1.0),
+        higher_is_better=False,
+    ),
+    Metric(
+        name="last_train",
+        heading="Train last",
+        help="Training accuracy (evaluation mode) after the last epoch.",
+        unit=Unit.PERCENT,
+        value=_last("train_eval_accuracy"),
+    ),
+    Metric(
+        name="train_loss",
+        heading="Train loss",
+        help="Running training loss of the last epoch.",
+        unit=Unit.NATS,
+        value=_last("train_loss"),
+    ),
+    Metric(
+        name="test_loss",
+        heading="Test loss",
+        help="Test loss after the last epoch.",
+        unit=Unit.NATS,
+        value=_last("test_loss"),
+        higher_is_better=False,
+    ),
+    Metric(
+        name="val_selected_test",
+        heading="Test at best validation",
+        help="Test accuracy at the epoch whose validation accuracy is highest.",
+        unit=Unit.PERCENT,
+        value=_val_selected_test,
+        higher_is_better=True,
+    ),
+    Metric(
+        name="val_selected_gap",
+        heading="Gap at best validation",
+        help="The gap at the epoch whose validation accuracy is highest.",
+        unit=Unit.POINTS,
+        value=_val_selected_gap,
+    ),
+)
+METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _METRICS})

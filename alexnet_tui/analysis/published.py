@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from alexnet_tui.analysis.metrics import Metric
+
 REPORT_TITLE = 'Reproducibility of "ImageNet Classification with Deep Convolutional Neural Networks"'
 REPORT_AUTHORS = "Sherry Shang, Zijian Pei, Yuteng Zhang (McGill University)"
 PAPER_AUTHORS = "Alex Krizhevsky, Ilya Sutskever, Geoffrey E. Hinton (NIPS 2012)"
@@ -23,10 +25,12 @@ class Published:
     Attributes:
         value: A fraction, seconds or epochs, as the field that holds it says.
         place: Section of the source.
+        is_by_eye: Read off a figure.
     """
 
     value: float
     place: str
+    is_by_eye: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,13 @@ class Experiment:
     t25_seconds: Published | None = None
     t25_epochs: PublishedRange | None = None
 
+    def number(self, metric: Metric) -> tuple[str, str] | None:
+        """The study's number for a metric as it is written, and its place; None where it gives none."""
+        found: Published | PublishedRange | None = getattr(self, metric.published) if metric.published else None
+        if isinstance(found, PublishedRange):
+            return f"{found.low:g}–{found.high:g}", found.place
+        return None if found is None else (f"{'~' * found.is_by_eye}{metric.text(found.value)}", found.place)
+
 
 def _clock(hours: int, minutes: int, seconds: int) -> float:
     return 3600.0 * hours + 60 * minutes + seconds
@@ -79,8 +90,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             max_train_accuracy=Published(0.9576, "4.1.1, table"),
             max_val_accuracy=Published(0.5933, "4.1.1, table and text"),
             max_val_epoch=Published(48, "4.1.1, text"),
-            converged_epoch=Published(20, "4.1.1, text"),
-            overfitting_epoch=Published(40, "4.1.1, text"),
+            converged_epoch=Published(20, "4.1.1, text", is_by_eye=True),
+            overfitting_epoch=Published(40, "4.1.1, text", is_by_eye=True),
             seconds=Published(_clock(3, 22, 33), "4.1.1, table"),
             t25_seconds=Published(_clock(1, 25, 16), "5, text"),
             t25_epochs=PublishedRange(40, 50, "5, text"),
@@ -91,8 +102,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             max_train_accuracy=Published(0.9248, "4.2.1, table"),
             max_val_accuracy=Published(0.5973, "4.2.1, table and text"),
             max_val_epoch=Published(92, "4.2.1, text"),
-            converged_epoch=Published(30, "4.2.1, text"),
-            overfitting_epoch=Published(60, "4.2.1, text"),
+            converged_epoch=Published(30, "4.2.1, text", is_by_eye=True),
+            overfitting_epoch=Published(60, "4.2.1, text", is_by_eye=True),
             seconds=Published(_clock(3, 17, 28), "4.2.1, table"),
         ),
         "tanh": Experiment(
@@ -101,8 +112,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             max_train_accuracy=Published(0.9444, "4.2.2, table"),
             max_val_accuracy=Published(0.5971, "4.2.2, table"),
             max_val_epoch=Published(65, "4.2.2, text"),
-            converged_epoch=Published(40, "4.2.2, text"),
-            overfitting_epoch=Published(55, "4.2.2, text"),
+            converged_epoch=Published(40, "4.2.2, text", is_by_eye=True),
+            overfitting_epoch=Published(55, "4.2.2, text", is_by_eye=True),
             seconds=Published(_clock(3, 17, 25), "4.2.2, table"),
             t25_seconds=Published(_clock(1, 40, 41), "5, text"),
             t25_epochs=PublishedRange(50, 60, "5, text"),
@@ -113,8 +124,8 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             max_train_accuracy=Published(0.8562, "4.2.3, table"),
             max_val_accuracy=Published(0.6102, "4.2.3, table and text"),
             max_val_epoch=Published(81, "4.2.3, text"),
-            converged_epoch=Published(40, "4.2.3, text"),
-            overfitting_epoch=Published(60, "4.2.3, text"),
+            converged_epoch=Published(40, "4.2.3, text", is_by_eye=True),
+            overfitting_epoch=Published(60, "4.2.3, text", is_by_eye=True),
             seconds=Published(_clock(1, 48, 59), "4.2.3, table"),
         ),
     }

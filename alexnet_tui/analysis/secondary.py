@@ -1,22 +1,14 @@
-"""What is told beside a verdict and never decides it: other measures of the same runs; pure."""
+"""Secondary outcomes: other metrics of the runs behind a verdict, which never decide it; pure."""
 
-import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from alexnet_tui.analysis import figure1 as best_rate
-from alexnet_tui.analysis import metrics as measures
-from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.effect import Sample
-from alexnet_tui.analysis.groups import Cohort, unequal_conditions
-from alexnet_tui.runs.history import RunHistory
-
-Measure = Callable[[RunHistory], float | None]
-SELECTED_ON_TEST = "selected on test"
+from alexnet_tui.analysis import figure1, stats
+from alexnet_tui.analysis.groups import GroupedRuns, Sample, sample, unequal_conditions
+from alexnet_tui.analysis.metrics import METRICS, SELECTED_ON_TEST
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class Secondary:
     """One number beside a verdict.
 
     Attributes:
@@ -34,106 +26,85 @@ class Side:
     samples: tuple[Sample, ...] = ()
 
 
-def dropout_sides(cohort: Cohort) -> list[Side]:
+def dropout_outcomes(grouped: GroupedRuns) -> list[Secondary]:
     """Claim 1: whether the gap fell only because the network learned less."""
     sides = []
     for name in ("baseline", "low-dropout"):
-        if (gap := _mean(cohort, name, measures.gap)) is not None:
-            sides.append(Side(f"gap of {cohort.runs(name).arm.title!r}", 100 * gap, "level"))
-    accuracy = _difference(cohort, "baseline", "low-dropout", measures.final_test_accuracy)
+        if (gap := _mean(grouped, name, "gap")) is not None:
+            sides.append(Secondary(f"gap of {grouped.runs(name).group.title!r}", 100 * gap, "level"))
+    accuracy = _difference(grouped, "baseline", "low-dropout", "final_test")
     if accuracy is not None:
-        gap = _difference(cohort, "low-dropout", "baseline", measures.gap)
+        gap = _difference(grouped, "low-dropout", "baseline", "gap")
         fell = gap is not None and gap > 0 > accuracy
         note = "gap down by underfitting" if fell else ""
-        sides.append(Side("test accuracy, dropout 0.5 minus 0.01", accuracy, note=note))
-    if (selected := _difference(cohort, "low-dropout", "baseline", measures.val_selected_gap)) is not None:
-        sides.append(Side("gap, dropout 0.01 minus 0.5, at the epoch chosen on validation", selected))
+        sides.append(Secondary("test accuracy, dropout 0.5 minus 0.01", accuracy, note=note))
+    if (selected := _difference(grouped, "low-dropout", "baseline", "val_selected_gap")) is not None:
+        sides.append(Secondary("gap, dropout 0.01 minus 0.5, at the epoch chosen on validation", selected))
     return sides
 
 
-def speed_sides(cohort: Cohort) -> list[Side]:
+def speed_outcomes(grouped: GroupedRuns) -> list[Secondary]:
     """Claim 2: the same ratio in seconds, in the report's own way of measuring, and under the paper's protocol."""
     sides = []
-    runs = [*cohort.runs("tanh").used, *cohort.runs("baseline").used]
+    runs = [*grouped.runs("tanh").used, *grouped.runs("baseline").used]
     fingerprints = {place.fingerprint for run in runs for place in run.places}
     if len(fingerprints) == 1:
-        sides += _ratio(cohort, measures.t25_seconds, "T25 in seconds of training, tanh over ReLU", _all_seconds)
+        sides += _ratio(grouped, "t25_seconds", "T25 in seconds of training, tanh over ReLU")
     elif fingerprints:
         note = "the runs have several machine fingerprints"
-        sides.append(Side("T25 in seconds of training", None, "", note))
-    sides += _ratio(cohort, measures.t25_epochs_running, "T25 by running training error (Keras' way)", _all_epochs)
-    return [*sides, _best_rate_side(cohort)]
+        sides.append(Secondary("T25 in seconds of training", None, "", note))
+    sides += _ratio(grouped, "t25_running", "T25 by running training error (Keras' way)")
+    return [*sides, _sweep_outcome(grouped)]
 
 
-def _best_rate_side(cohort: Cohort) -> Side:
-    like = next((run.record.config for run in cohort.histories), None)
-    found = best_rate.find(cohort.tuned, like)
-    return Side(best_rate.NAME, found.ratio, "ratio", found.note, found.samples)
+def _sweep_outcome(grouped: GroupedRuns) -> Secondary:
+    like = next((run.record.config for run in grouped.histories), None)
+    found = figure1.compare_best(grouped.sweep, like)
+    return Secondary(figure1.NAME, found.ratio, "ratio", found.note, found.samples)
 
 
-def _all_seconds(history: RunHistory) -> float | None:
-    return measures.finite(history.train_seconds)
-
-
-def _all_epochs(history: RunHistory) -> float | None:
-    return float(history.num_epochs_done)
-
-
-def layer_sides(cohort: Cohort) -> list[Side]:
+def layer_outcomes(grouped: GroupedRuns) -> list[Secondary]:
     """Claim 3: other readings of the test accuracy, and other layers left out."""
-    readings: tuple[tuple[str, Measure, str], ...] = (
-        ("after the last epoch", measures.last_test_accuracy, ""),
-        ("at the epoch chosen on validation", measures.val_selected_test_accuracy, ""),
-        ("maximum over epochs", measures.max_test_accuracy, SELECTED_ON_TEST),
+    readings: tuple[tuple[str, str, str], ...] = (
+        ("after the last epoch", "last_test", ""),
+        ("at the epoch chosen on validation", "val_selected_test", ""),
+        ("maximum over epochs", "max_test", SELECTED_ON_TEST),
     )
     sides = []
-    for name, measure, note in readings:
-        if (value := _difference(cohort, "baseline", "four-conv", measure)) is not None:
-            sides.append(Side(f"five layers minus four, {name}", value, note=note))
+    for name, metric, note in readings:
+        if (value := _difference(grouped, "baseline", "four-conv", metric)) is not None:
+            sides.append(Secondary(f"five layers minus four, {name}", value, note=note))
     for arm in ("without-conv3", "without-conv5"):
-        value = _difference(cohort, "baseline", arm, measures.final_test_accuracy)
+        value = _difference(grouped, "baseline", arm, "final_test")
         if value is not None:
-            runs = cohort.runs(arm)
-            name = f"sensitivity: five layers minus {runs.arm.title.lower()}"
-            if reasons := unequal_conditions([*cohort.runs("baseline").used, *runs.used]):
-                sides.append(Side(name, None, "", " ".join(reasons)))
+            runs = grouped.runs(arm)
+            name = f"sensitivity: five layers minus {runs.group.title.lower()}"
+            if reasons := unequal_conditions([*grouped.runs("baseline").used, *runs.used]):
+                sides.append(Secondary(name, None, "", " ".join(reasons)))
             else:
-                sides.append(Side(name, value, note=f"n = {len(runs.used)}"))
+                sides.append(Secondary(name, value, note=f"n = {len(runs.used)}"))
     return sides
 
 
-def _values(cohort: Cohort, arm: str, measure: Measure) -> list[float]:
-    return [value for run in cohort.runs(arm).used if (value := measure(run)) is not None]
+def _mean(grouped: GroupedRuns, group: str, metric: str) -> float | None:
+    return sample(grouped.runs(group).used, METRICS[metric]).mean
 
 
-def _mean(cohort: Cohort, arm: str, measure: Measure) -> float | None:
-    values = _values(cohort, arm, measure)
-    return stats.mean(values) if values else None
-
-
-def _difference(cohort: Cohort, first: str, second: str, measure: Measure) -> float | None:
-    """Mean of one arm minus mean of another, in points."""
-    a, b = (_mean(cohort, arm, measure) for arm in (first, second))
+def _difference(grouped: GroupedRuns, first: str, second: str, metric: str) -> float | None:
+    """Mean of one group minus mean of another, in points."""
+    a, b = (_mean(grouped, group, metric) for group in (first, second))
     return None if a is None or b is None else 100 * (a - b)
 
 
-def _geometric_mean(values: Sequence[float]) -> float:
-    return math.exp(stats.mean([math.log(value) for value in values]))
-
-
-def _ratio(cohort: Cohort, measure: Measure, name: str, longest: Measure) -> list[Side]:
-    """The ratio of geometric means; `longest` stands in for a slow run that never got there: a lower bound."""
-    slow_runs, fast_runs = cohort.runs("tanh").used, cohort.runs("baseline").used
-    fast = _values(cohort, "baseline", measure)
-    if not slow_runs or not fast_runs:
+def _ratio(grouped: GroupedRuns, metric: str, name: str) -> list[Secondary]:
+    """The ratio of geometric means; a slow run that never got there counts at its limit: a lower bound."""
+    slow, fast = (sample(grouped.runs(group).used, METRICS[metric], is_censored=True) for group in ("tanh", "baseline"))
+    if not slow.runs or not fast.runs:
         return []
-    if lacking := len(fast_runs) - len(fast):  # Then the ratio is neither a value nor a bound.
-        return [Side(name, None, "", f"{lacking} of {len(fast_runs)} ReLU runs not reached")]
-    reached = [measure(run) for run in slow_runs]
-    num_censored = reached.count(None)
-    pairs = zip(reached, slow_runs, strict=True)
-    slow = [longest(run) or 0.0 if value is None else value for value, run in pairs]
-    if min(*slow, *fast) <= 0:
+    if lacking := fast.num_missing:  # Then the ratio is neither a value nor a bound.
+        return [Secondary(name, None, "", f"{lacking} of {len(fast.runs)} ReLU runs not reached")]
+    if len(slow.lower_bounds) < len(slow.runs) or min(*slow.lower_bounds, *fast.values) <= 0:
         return []
-    note = f"at least; {num_censored} of {len(slow)} tanh runs not reached" if num_censored else ""
-    return [Side(name, _geometric_mean(slow) / _geometric_mean(fast), "ratio", note)]
+    note = f"at least; {slow.num_censored} of {len(slow.runs)} tanh runs not reached" if slow.num_censored else ""
+    ratio = stats.geometric_mean(slow.lower_bounds) / stats.geometric_mean(fast.values)
+    return [Secondary(name, ratio, "ratio", note)]

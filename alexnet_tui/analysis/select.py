@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from alexnet_tui import paths as advice
-from alexnet_tui.analysis.groups import Absent
+from alexnet_tui.analysis.groups import Missing
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import REFERENCE, RunRecord, Store
@@ -16,23 +16,29 @@ _REPRODUCE = ("study", "reproduce")
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """Runs read from a store, with their states, what could not be read, and what a plan asks for in vain.
+class Selection:
+    """Runs read from a store.
 
-    `train` is the command line that makes the runs that are missing.
+    Attributes:
+        title: What was asked for.
+        histories: The runs.
+        states: State of a run by its id.
+        problems: A sentence for each run that could not be read.
+        missing: Runs that a plan asks for and that are not there.
+        train: The command line that makes them.
     """
 
     title: str
     histories: list[RunHistory]
     states: dict[str, State] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    absent: list[Absent] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
     train: str = advice.command(*_REPRODUCE)
 
 
-def gather(
+def select_runs(
     store: Store, names: Iterable[str] = (), *, skip_steps: bool = True, find: study_queue.Find | None = None
-) -> Gathered:
+) -> Selection:
     """Read the runs that studies, experiments and run ids name; without a name all own runs, or the reference runs.
 
     Args:
@@ -57,16 +63,16 @@ def gather(
             return replace(own, title="all runs", train=advise(*_REPRODUCE))
         chosen = {REFERENCE: None}
     ids: dict[str, None] = {}
-    plans, absent, train = set(study.names(store)), [], advise(*_REPRODUCE)
+    plans, missing, train = set(study.names(store)), [], advise(*_REPRODUCE)
     for name in chosen:
         if name in plans:
-            absent += _absent(store, name, find)
+            missing += _missing(store, name, find)
         members = _members(name, listing.runs, reference, is_study=name in plans)
         if name in plans and not members:
             train = advise("study", "run", name)
         ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))
     found = _read(ids, problems, look)
-    return replace(found, title=_title(list(chosen)), absent=absent, train=train)
+    return replace(found, title=_title(list(chosen)), missing=missing, train=train)
 
 
 def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *, is_study: bool) -> list[str]:
@@ -84,10 +90,10 @@ def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *
     return own or [record.id for record in oldest_first if record.config.variant == name]
 
 
-def _absent(store: Store, name: str, find: study_queue.Find | None) -> list[Absent]:
+def _missing(store: Store, name: str, find: study_queue.Find | None) -> list[Missing]:
     plan = study.load(store, name)
     return [
-        Absent(plan.configs[cell.index], cell.state)
+        Missing(plan.configs[cell.index], cell.state)
         for cell in study_queue.status(store, plan, find)
         if cell.state in tuple(study_queue.CellState)
     ]
@@ -112,8 +118,8 @@ def _resolve(store: Store, name: str) -> str:
         raise RunNotFoundError(store.root, reason) from error
 
 
-def _read(ids: Iterable[str], problems: list[str], look: study_queue.Find) -> Gathered:
-    found = Gathered("", [], {}, problems)
+def _read(ids: Iterable[str], problems: list[str], look: study_queue.Find) -> Selection:
+    found = Selection("", [], {}, problems)
     for run_id in ids:
         try:
             known = look(run_id)

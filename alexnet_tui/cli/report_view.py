@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from alexnet_tui.analysis.claims import ClaimVerdict, Verdict
-from alexnet_tui.analysis.columns import COLUMNS, Kind, write, write_spread
-from alexnet_tui.analysis.compare import COMPARED, Comparison, Group, shown_setting
+from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, shown_setting
+from alexnet_tui.analysis.groups import sample_text
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.report.table import Row
 from alexnet_tui.report.wording import (
@@ -22,7 +23,7 @@ from alexnet_tui.report.wording import (
     section_title,
     time_ratio,
 )
-from alexnet_tui.text import MISSING, format_difference, printable
+from alexnet_tui.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +76,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str]) -> "Table":
         table.add_column(heading(name), justify="right", no_wrap=True)
     table.add_column("Speed", justify="right", no_wrap=True)
     for row in rows:
-        title = row.arm
+        title = row.group
         if row.is_published:
             cells = [Text(published(row, name), style="dim") for name in columns]
             table.add_row(title, Text("report", style="dim"), *cells, Text("1x", style="dim"))
@@ -127,11 +128,14 @@ def print_comparison(console: "Console", compared: Comparison) -> None:
             _line(console, "")
         console.print(_side_by_side("Results", part, widths, results))
         _line(console, "")
+    for group in compared.groups:
+        if group.alone:
+            _line(console, f"{group.run_ids[0]} is by itself. {group.alone}.", "dim")
     _line(console, SELECTED_NOTE, "dim")
 
 
 def _side_by_side(
-    title: str, groups: Sequence[Group], widths: Sequence[int], rows: Iterable[tuple[str, list[str]]]
+    title: str, groups: Sequence[ComparedGroup], widths: Sequence[int], rows: Iterable[tuple[str, list[str]]]
 ) -> "Table":
     from rich.table import Table
     from rich.text import Text
@@ -146,27 +150,21 @@ def _side_by_side(
     return table
 
 
-def _results(groups: Sequence[Group]) -> Iterator[tuple[str, list[str]]]:
+def _results(groups: Sequence[ComparedGroup]) -> Iterator[tuple[str, list[str]]]:
     yield "runs", [f"{len(group.run_ids)}, {_states(group)}" for group in groups]
     yield "seeds", [", ".join(map(str, group.seeds)) for group in groups]
     for name in COMPARED:
-        kind = COLUMNS[name].kind
-        yield heading(name), [write_spread(group.cells[name], kind) for group in groups]
+        yield heading(name), [sample_text(group.cells[name], METRICS[name]) for group in groups]
         if any(not group.is_base for group in groups):
-            yield "", [_difference(group, name, kind) for group in groups]
+            yield "", [_difference(group, name) for group in groups]
 
 
-def _states(group: Group) -> str:
+def _states(group: ComparedGroup) -> str:
     return ", ".join(dict.fromkeys(group.states))
 
 
-def _difference(group: Group, name: str, kind: Kind) -> str:
-    value = group.differences[name]
-    if group.is_base or value is None:
-        return "" if group.is_base else MISSING
-    if kind is Kind.CLOCK:
-        return f"{'-' if value < 0 else '+'}{write(abs(value), kind)}"
-    return format_difference(value, 1) if kind is Kind.EPOCHS else format_difference(100 * value, 2)
+def _difference(group: ComparedGroup, name: str) -> str:
+    return "" if group.is_base else METRICS[name].difference(group.differences[name])
 
 
 def _line(console: "Console", text: str, style: str = "") -> None:

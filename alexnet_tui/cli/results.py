@@ -104,12 +104,12 @@ def report(
 
     Example: alexnet-tui report reference --format html --output report.html
     """
-    from alexnet_tui.analysis.select import gather
-    from alexnet_tui.report.build import build_gathered
+    from alexnet_tui.analysis.select import select_runs
+    from alexnet_tui.report.build import build_selection
 
     chosen = form or (ReportFormat.TERMINAL if output is None or explain else _format_of(output))
     store = options.open_store(runs_dir)
-    found = gather(store, names or ())
+    found = select_runs(store, names or ())
     for problem in found.problems:
         options.say(f"not read: {problem}")
     if not found.histories and names:
@@ -120,7 +120,7 @@ def report(
             f" `{advice.command('run', 'baseline', root=store.root)}` trains one."
         )
         return ExitCode.DONE
-    built = build_gathered(found)
+    built = build_selection(found)
     if explain:
         from alexnet_tui.report.wording import explain as lines
 
@@ -203,10 +203,10 @@ def compare(
     Differences are to the pinned run, else to the first. Example: alexnet-tui compare baseline tanh --json
     """
     from alexnet_tui.analysis import compare as comparison
-    from alexnet_tui.analysis.select import gather
+    from alexnet_tui.analysis.select import select_runs
 
     store = options.open_store(runs_dir)
-    found = gather(store, runs)
+    found = select_runs(store, runs)
     for problem in found.problems:
         options.say(f"not read: {problem}")
     ids = [history.id for history in found.histories]
@@ -260,14 +260,14 @@ def export(
     Example: alexnet-tui export reference --format tensorboard --output logs
     """
     from alexnet_tui.analysis import compare as comparison
-    from alexnet_tui.analysis.select import gather
+    from alexnet_tui.analysis.select import select_runs
     from alexnet_tui.report import export as exporter
 
     if form is ExportFormat.TENSORBOARD and output is None:
         raise UsageError("TensorBoard reads folders; name one with --output FOLDER.")
     store = options.open_store(runs_dir)
     needs_steps = form in (ExportFormat.JSON, ExportFormat.TENSORBOARD)
-    found = gather(store, runs or (), skip_steps=not needs_steps)
+    found = select_runs(store, runs or (), skip_steps=not needs_steps)
     for problem in found.problems:
         options.say(f"not read: {problem}")
     histories = found.histories

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alexnet_tui import paths as advice
+from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK, SELECTED_ON_TEST
 from alexnet_tui.cli import options
 from alexnet_tui.cli.tables import Row, runs_table
 from alexnet_tui.config.hyperparameters import shown_value
@@ -67,6 +68,8 @@ def runs(
         with options.printing() as console:
             table, left_out = runs_table(rows, console.width if sys.stdout.isatty() else None)
             console.print(table)
+        if any(row.history.num_epochs_done for row in rows):
+            options.say(f"{SELECTED_MARK.strip()} {SELECTED_ON_TEST}: the highest of all epochs.")
         if left_out:
             options.say(f"no room for {', '.join(left_out)}; a wider terminal, `show RUN` and --json have them.")
     _say_what_is_missing(store, listing, len(rows), limit)
@@ -113,10 +116,24 @@ def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: option
     return ExitCode.DONE
 
 
+_SUMMARY = {
+    "best_test_accuracy": "max_test",
+    "last_test_accuracy": "last_test",
+    "final_test_accuracy": "final_test",
+    "best_train_accuracy": "max_train",
+    "gap": "gap",
+    "t25_epochs": "t25",
+    "t25_train_seconds": "t25_seconds",
+    "train_seconds": "train_time",
+    "elapsed_seconds": "time",
+    "images_per_second": "rate",
+}
+"""Names of metrics in the JSON of `runs` and `show`."""
+
+
 def summary(row: Row) -> dict[str, options.Json]:
     """One run as a row of facts: accuracies are fractions, times seconds, null what is not known."""
     history, record, config = row.history, row.history.record, row.history.record.config
-    crossing = history.crossing()
     return {
         "id": record.id,
         "label": row.label,
@@ -131,17 +148,8 @@ def summary(row: Row) -> dict[str, options.Json]:
         "epoch": history.num_epochs_done,
         "epochs": config.epochs,
         "progress": round(history.progress, 6),
-        "best_test_accuracy": _finite(history.best_test_accuracy),
+        **{key: METRICS[name].value(history) for key, name in _SUMMARY.items()},
         "best_epoch": history.best_epoch,
-        "last_test_accuracy": _finite(history.last_test_accuracy),
-        "final_test_accuracy": _finite(history.final_test_accuracy),
-        "best_train_accuracy": _finite(history.best_train_accuracy),
-        "gap": _finite(history.gap),
-        "t25_epochs": _finite(crossing.epochs),
-        "t25_train_seconds": _finite(crossing.train_seconds),
-        "train_seconds": _finite(history.train_seconds),
-        "elapsed_seconds": _finite(history.elapsed_seconds),
-        "images_per_second": _finite(history.images_per_second),
         "attempts": history.attempts,
     }
 
@@ -304,8 +312,8 @@ def _rate_text(history: RunHistory) -> str:
 
 def _accuracies(history: RunHistory) -> list[str]:
     best = format_percent(history.best_test_accuracy)
-    where = f" (epoch {history.best_epoch})" if history.best_epoch is not None else ""
     last, mean = format_percent(history.last_test_accuracy), format_percent(history.final_test_accuracy)
+    where = f" (epoch {history.best_epoch}, {SELECTED_ON_TEST})" if history.best_epoch is not None else ""
     return [f"best {best}{where}", f"last {last}", f"mean of last five {mean}"]
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK
 from alexnet_tui.cli import options
 from alexnet_tui.runs.history import RunHistory, State
 from alexnet_tui.text import (
-    MISSING,
     format_duration,
     format_percent,
     format_points,
@@ -50,6 +50,10 @@ class _Column:
     right: bool = False
 
 
+def _value(row: Row, metric: str) -> float | None:
+    return METRICS[metric].value(row.history)
+
+
 _COLUMNS = (
     _Column("run", 0, lambda row: row.history.id),
     _Column("label", 6, lambda row: printable(row.label, 40)),
@@ -59,11 +63,11 @@ _COLUMNS = (
     _Column("seed", 11, lambda row: str(row.history.record.config.seed), right=True),
     _Column("state", 1, lambda row: f"{row.state}{' (ref)' if row.is_reference else ''}"),
     _Column("done", 2, lambda row: f"{100 * row.history.progress:.0f}%", right=True),
-    _Column("best", 4, lambda row: format_percent(row.history.best_test_accuracy), right=True),
-    _Column("last", 3, lambda row: format_percent(row.history.last_test_accuracy), right=True),
-    _Column("gap", 7, lambda row: format_points(row.history.gap), right=True),
-    _Column("T25", 10, lambda row: _epochs_text(row.history.crossing().epochs), right=True),
-    _Column("time", 5, lambda row: format_duration(row.history.elapsed_seconds), right=True),
+    _Column(f"best{SELECTED_MARK}", 4, lambda row: format_percent(_value(row, "max_test")), right=True),
+    _Column("last", 3, lambda row: format_percent(_value(row, "last_test")), right=True),
+    _Column("gap", 7, lambda row: format_points(_value(row, "gap")), right=True),
+    _Column("T25", 10, lambda row: METRICS["t25"].mean_text(_value(row, "t25")), right=True),
+    _Column("time", 5, lambda row: format_duration(_value(row, "time")), right=True),
     _Column("test accuracy", 13, lambda row: _curve(row.history)),
 )
 
@@ -106,10 +110,6 @@ def _that_fit(cells: Sequence[Sequence[str]], max_width: int | None) -> list[int
         kept.append(index)
         room -= widths[index]
     return sorted(kept)
-
-
-def _epochs_text(epochs: float | None) -> str:
-    return MISSING if epochs is None else f"{epochs:.1f}"
 
 
 def _curve(history: RunHistory) -> str:

@@ -9,26 +9,26 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from alexnet_tui.analysis import figure1 as best_rate
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.claims import ClaimVerdict, judge
+from alexnet_tui.analysis.figure1 import SWEEP, separate
 from alexnet_tui.analysis.groups import (
     CONDITIONS,
     NO_STATES,
-    PROTOCOL_FIELDS,
-    Absent,
-    ArmRuns,
-    Cohort,
+    STUDY,
+    Excluded,
+    GroupedRuns,
+    GroupRuns,
+    Missing,
     Protocol,
-    SetAside,
     States,
-    protocol_of,
+    group_runs,
     split_by_protocol,
     state_word,
 )
 from alexnet_tui.analysis.published import CONTRADICTIONS, PAPER_RESULTS, Contradiction, PaperResult
-from alexnet_tui.analysis.select import Gathered
+from alexnet_tui.analysis.select import Selection
 from alexnet_tui.config.hyperparameters import RunConfig, shown_value
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.paths import command
@@ -42,7 +42,7 @@ CURVE_COLUMNS = ("train_accuracy", "test_accuracy")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Curve:
-    """Mean and standard deviation over seeds, epoch by epoch, of one arm's accuracy.
+    """Mean and standard deviation over seeds, epoch by epoch, of one group's accuracy.
 
     Attributes:
         column: Which series: ``train_accuracy`` (running) or ``test_accuracy``.
@@ -50,7 +50,7 @@ class Curve:
         sds: One an epoch; 0 for a single run.
     """
 
-    arm: str
+    group: str
     title: str
     column: str
     num_runs: int
@@ -64,10 +64,10 @@ class Provenance:
     """Where the numbers come from.
 
     Attributes:
-        states: Number of runs by state in words, the ones set aside included.
-        set_aside: Runs that count for nothing, and why.
+        states: Number of runs by state in words, the excluded ones included.
+        excluded: Runs that count for nothing, and why.
         unfinished: Runs without an end that no other run replaces, with their state.
-        beside: Finished runs of the paper's own protocol, told beside claim 2 and in no arm.
+        beside: Finished runs of the paper's own protocol, told beside claim 2 and in no group.
         conditions: Values of each condition and the number of runs with it. This and the next four are those of
             the runs that numbers rest on.
         hosts: Machine fingerprints.
@@ -82,8 +82,8 @@ class Provenance:
     """
 
     states: Mapping[str, int]
-    set_aside: tuple[SetAside, ...]
-    unfinished: tuple[SetAside, ...]
+    excluded: tuple[Excluded, ...]
+    unfinished: tuple[Excluded, ...]
     beside: int
     conditions: Mapping[str, Mapping[str, int]]
     hosts: tuple[str, ...]
@@ -147,7 +147,7 @@ def build(
     *,
     title: str = "all runs",
     problems: Sequence[str] = (),
-    absent: Sequence[Absent] = (),
+    missing: Sequence[Missing] = (),
     train: str = "",
 ) -> Report:
     """The report on these runs; without a run it has one empty section.
@@ -157,22 +157,22 @@ def build(
         states: State of a run by its id, where known.
         title: What is reported on.
         problems: A sentence for each run that could not be read.
-        absent: Runs that a plan asks for and that are not there.
+        missing: Runs that a plan asks for and that are not there.
         train: The command line that makes runs, told where there is none.
     """
-    others, tuned = best_rate.separate(histories)
+    others, sweeps = separate(histories)
     sets = list(split_by_protocol(others).values())
     sections = []
-    counted: set[best_rate.Base] = set()
+    counted: set[Protocol] = set()
     for members in sets:
-        base = best_rate.base_of(members[0].record.config)
-        beside = tuned.get(base, [])
-        sections.append(_section(members, beside, states, absent, counts_tuned=base not in counted))
+        base = SWEEP.protocol_of(members[0].record.config)
+        beside = sweeps.get(base, [])
+        sections.append(_section(members, beside, states, missing, counts_sweep=base not in counted))
         counted.add(base)
-    sections += [_section([], runs, states, absent) for base, runs in tuned.items() if base not in counted]
+    sections += [_section([], runs, states, missing) for base, runs in sweeps.items() if base not in counted]
     if not sections:
         note = f"There is no run to report on yet; this trains some: {train or command('study', 'reproduce')}"
-        sections = [replace(_section([], [], states, absent), notes=(note,))]
+        sections = [replace(_section([], [], states, missing), notes=(note,))]
     return Report(
         title=title,
         created=time.time(),
@@ -182,35 +182,36 @@ def build(
     )
 
 
-def build_gathered(found: Gathered) -> Report:
-    """The report on what was gathered from a store."""
+def build_selection(found: Selection) -> Report:
+    """The report on what was selected from a store."""
     return build(
         found.histories,
         found.states,
         title=found.title,
         problems=found.problems,
-        absent=found.absent,
+        missing=found.missing,
         train=found.train,
     )
 
 
 def _section(
     histories: Sequence[RunHistory],
-    tuned: Sequence[RunHistory],
+    sweep: Sequence[RunHistory],
     states: States,
-    absent: Sequence[Absent],
+    missing: Sequence[Missing],
     *,
-    counts_tuned: bool = True,
+    counts_sweep: bool = True,
 ) -> Section:
     """One comparable set, and the runs of the paper's own protocol that belong beside it.
 
-    Those may belong beside several sets; `counts_tuned` says which of them counts them, and their time.
+    Those may belong beside several sets; `counts_sweep` says which of them counts them, and their time.
     """
-    everything = [*histories, *tuned]
+    everything = [*histories, *sweep]
     config = everything[0].record.config if everything else None
-    mine = [one for one in absent if not everything or (histories and protocol_of(one.config) == _protocol(histories))]
-    others = [one for one in absent if config and best_rate.base_of(one.config) == best_rate.base_of(config)]
-    judgement = judge(histories, states, mine, tuned=best_rate.sort_runs(tuned, states, others))
+    protocol = STUDY.protocol_of(histories[0].record.config) if histories else None
+    mine = [one for one in missing if not everything or STUDY.protocol_of(one.config) == protocol]
+    others = [one for one in missing if config and SWEEP.protocol_of(one.config) == SWEEP.protocol_of(config)]
+    judgement = judge(histories, states, mine, sweep=group_runs(sweep, states, others, grouping=SWEEP))
     return Section(
         name=f"{config.front_end} on {config.data}" if config else "no runs",
         front_end=config.front_end if config else "",
@@ -219,23 +220,19 @@ def _section(
         epochs=config.epochs if config else 0,
         settings=_settings(config) if config else {},
         notes=tuple(_notes(everything)),
-        rows=build_rows(judgement.cohort),
+        rows=build_rows(judgement.runs),
         claims=judgement.verdicts,
-        curves=tuple(_curves(judgement.cohort)),
-        provenance=_provenance(everything, states, judgement.cohort)
-        if counts_tuned
-        else _provenance(histories, states, replace(judgement.cohort, tuned=None)),
+        curves=tuple(_curves(judgement.runs)),
+        provenance=_provenance(everything, states, judgement.runs)
+        if counts_sweep
+        else _provenance(histories, states, replace(judgement.runs, sweep=None)),
     )
-
-
-def _protocol(histories: Sequence[RunHistory]) -> Protocol:
-    return protocol_of(histories[0].record.config)
 
 
 def _settings(config: RunConfig) -> dict[str, str]:
     default = RunConfig.from_text({"front_end": config.front_end})
-    is_tuned = best_rate.arm_of(config) is not None
-    names = (name for name in PROTOCOL_FIELDS if not (is_tuned and name in PROTOCOLS[BEST_LEARNING_RATE].fields))
+    is_sweep = SWEEP.group_of(config) is not None
+    names = (name for name in STUDY.protocol_fields if not (is_sweep and name in PROTOCOLS[BEST_LEARNING_RATE].fields))
     pairs = ((name, getattr(config, name)) for name in names)
     return {name: shown_value(name, value) for name, value in pairs if value != getattr(default, name)}
 
@@ -244,7 +241,7 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
     if not histories:
         return
     config = histories[0].record.config
-    if best_rate.arm_of(config):
+    if SWEEP.group_of(config):
         yield "These runs stand beside claim 2 and decide none: " + PROTOCOLS[BEST_LEARNING_RATE].summary
     if config.epochs != paper.REPORT_EPOCHS:
         plural = "s" * (config.epochs != 1)
@@ -260,40 +257,37 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
         yield f"T25 and gap use {format_count(part)} of {format_count(whole)} training images, the same in every run."
 
 
-def _curves(cohort: Cohort) -> Iterable[Curve]:
-    for arm in cohort.arms.values():
-        if arm.used:
-            yield from (_curve(arm, column) for column in CURVE_COLUMNS)
+def _curves(grouped: GroupedRuns) -> Iterable[Curve]:
+    for runs in grouped.groups.values():
+        if runs.used:
+            yield from (_curve(runs, column) for column in CURVE_COLUMNS)
 
 
-def _curve(arm: ArmRuns, column: str) -> Curve:
-    points = list(zip(*(run.epochs[column] for run in arm.used), strict=False))
+def _curve(runs: GroupRuns, column: str) -> Curve:
+    points = list(zip(*(run.epochs[column] for run in runs.used), strict=False))
     return Curve(
-        arm=arm.arm.name,
-        title=arm.arm.title,
+        group=runs.group.name,
+        title=runs.group.title,
         column=column,
-        num_runs=len(arm.used),
-        epochs=tuple(int(epoch) for epoch in arm.used[0].epochs["epoch"][: len(points)]),
+        num_runs=len(runs.used),
+        epochs=tuple(int(epoch) for epoch in runs.used[0].epochs["epoch"][: len(points)]),
         means=tuple(stats.mean(values) for values in points),
         sds=tuple(stats.sd(values) for values in points),
     )
 
 
-def _used(cohort: Cohort | None) -> list[RunHistory]:
-    return [run for arm in cohort.arms.values() for run in arm.used] if cohort else []
-
-
-def _provenance(histories: Sequence[RunHistory], states: States, cohort: Cohort) -> Provenance:
-    cohorts = [cohort, *([cohort.tuned] if cohort.tuned else [])]
-    unfinished = [one for sorted_runs in cohorts for arm in sorted_runs.arms.values() for one in arm.unfinished]
-    used = _used(cohort) or _used(cohort.tuned)
+def _provenance(histories: Sequence[RunHistory], states: States, grouped: GroupedRuns) -> Provenance:
+    parts = [grouped, *([grouped.sweep] if grouped.sweep else [])]
+    unfinished = [one for part in parts for runs in part.groups.values() for one in runs.unfinished]
+    swept = grouped.sweep.used if grouped.sweep else []
+    used = grouped.used or swept
     known = [place for run in used for place in run.places]
     created = [run.record.created for run in histories]
     return Provenance(
         states=Counter(state_word(run, states) for run in histories),
-        set_aside=tuple(one for sorted_runs in cohorts for one in sorted_runs.set_aside),
-        unfinished=tuple(SetAside(run.id, word) for run, word in unfinished),
-        beside=len(_used(cohort.tuned)),
+        excluded=tuple(one for part in parts for one in part.excluded),
+        unfinished=tuple(Excluded(run.id, word) for run, word in unfinished),
+        beside=len(swept),
         conditions={name: Counter(condition(run) for run in used) for name, condition in CONDITIONS.items()},
         hosts=tuple(sorted({one.fingerprint for one in known})),
         versions=tuple(sorted({f"{name} {of}" for one in known for name, of in one.versions.items()})),

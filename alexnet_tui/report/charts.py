@@ -69,7 +69,7 @@ def overlay_chart(curves: Sequence[Curve]) -> str:
     maxima = {
         index: (found.max_val_epoch.value, found.max_val_accuracy.value)
         for index, curve in enumerate(curves)
-        if (found := EXPERIMENTS.get(curve.arm)) and found.max_val_epoch.value <= last
+        if (found := EXPERIMENTS.get(curve.group)) and found.max_val_epoch.value <= last
     }
     highest = max([0.5, *(max(curve.means, default=0.0) for curve in curves), *(top for _, top in maxima.values())])
     frame = _Frame(width=1060, height=340, last=last, high=min(1.0, (int(highest * 10) + 1) / 10), right=230)
@@ -92,7 +92,7 @@ def overlay_chart(curves: Sequence[Curve]) -> str:
 
 def interval_chart(verdict: ClaimVerdict) -> str:
     """The estimate and its 95% interval, against no effect, the smallest that matters, and the report's."""
-    evidence = verdict.evidence
+    evidence = verdict.effect
     if evidence is None:
         return ""
     neutral = 1.0 if verdict.unit == "ratio" else 0.0

@@ -16,8 +16,9 @@ from types import MappingProxyType
 
 import msgspec
 
-from alexnet_tui.analysis.columns import COLUMNS, best_cells, write_spread
 from alexnet_tui.analysis.compare import COMPARED, Comparison, shown_setting
+from alexnet_tui.analysis.groups import best_cells, sample_text
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import SPECS, format_value
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import reason_of, write_atomic
@@ -108,9 +109,9 @@ def _json_number(name: str, value: float) -> float | int | None:
 
 def to_latex(comparison: Comparison) -> str:
     """A table of the groups, the best mean of each column in bold; its first lines say what it needs."""
-    headings = ["Run", "$n$", *map(_heading, comparison.differing), *(COLUMNS[name].heading for name in COMPARED)]
+    headings = ["Run", "$n$", *map(_heading, comparison.differing), *(METRICS[name].heading for name in COMPARED)]
     groups = comparison.groups
-    best = {name: best_cells(COLUMNS[name], [group.cells[name] for group in groups]) for name in COMPARED}
+    best = {name: best_cells(METRICS[name], [group.cells[name] for group in groups]) for name in COMPARED}
     lines = [
         *LATEX_PREAMBLE,
         LATEX_FIT,
@@ -122,7 +123,7 @@ def to_latex(comparison: Comparison) -> str:
         cells = [escape_latex(group.name), str(len(group.run_ids))]
         cells += [escape_latex(shown_setting(name, group.settings[name])) for name in comparison.differing]
         for name in COMPARED:
-            text = escape_latex(write_spread(group.cells[name], COLUMNS[name].kind))
+            text = escape_latex(sample_text(group.cells[name], METRICS[name]))
             cells.append(rf"\textbf{{{text}}}" if best[name][place] else text)
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}"]) + "\n"

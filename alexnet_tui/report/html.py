@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis.claims import ClaimVerdict
-from alexnet_tui.analysis.columns import COLUMNS
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import EXPERIMENTS
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.report.charts import escape, experiment_chart, interval_chart, overlay_chart
@@ -131,7 +131,7 @@ def _section(section: Section) -> Iterator[str]:
 
 def _card(verdict: ClaimVerdict) -> str:
     state = verdict.verdict.value.replace(" ", "-")
-    evidence = verdict.evidence
+    evidence = verdict.effect
     told = dict(facts(verdict))
     big = told["Estimate"].split(" (")[0] if evidence else "no estimate"
     interval = f"95% interval {escape(told['95% interval'])}" if evidence else ""
@@ -154,13 +154,13 @@ def _evidence(claims: Sequence[ClaimVerdict]) -> Iterator[str]:
     for label in labels:
         cells = "".join(f"<td>{escape(facts_of.get(label, MISSING))}</td>" for facts_of in told)
         yield f"<tr><td>{escape(label)}</td>{cells}</tr>"
-    sides = "".join(f"<td>{'<br>'.join(escape(side(one)) for one in verdict.sides)}</td>" for verdict in claims)
+    sides = "".join(f"<td>{'<br>'.join(escape(side(one)) for one in verdict.secondary)}</td>" for verdict in claims)
     yield f"<tr><td>Beside it</td>{sides}</tr></tbody></table></div>"
 
 
 def _table(rows: Iterable[Row], columns: Sequence[str], *, with_speed: bool) -> Iterator[str]:
     yield '<div class="scroll"><table><thead><tr><th>Experiment</th>'
-    yield from (f'<th title="{escape(COLUMNS[name].help)}">{escape(heading(name))}</th>' for name in columns)
+    yield from (f'<th title="{escape(METRICS[name].help)}">{escape(heading(name))}</th>' for name in columns)
     yield f"{'<th>Speed</th>' if with_speed else ''}</tr></thead><tbody>"
     for row in rows:
         if row.is_published:
@@ -181,8 +181,8 @@ def _figures(section: Section) -> Iterator[str]:
     tests = [curve for curve in section.curves if curve.column == "test_accuracy"]
     yield f"<figure>{overlay_chart(tests)}<figcaption>Test accuracy of all experiments.</figcaption></figure>"
     yield '<div class="figures">'
-    for arm in dict.fromkeys(curve.arm for curve in section.curves):
-        curves = [curve for curve in section.curves if curve.arm == arm]
+    for arm in dict.fromkeys(curve.group for curve in section.curves):
+        curves = [curve for curve in section.curves if curve.group == arm]
         experiment = EXPERIMENTS.get(arm)
         beside = f" Marks: what the report says of its {experiment.figure} ({CAVEAT})." if experiment else ""
         yield (

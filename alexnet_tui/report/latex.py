@@ -3,7 +3,8 @@
 from collections.abc import Container, Iterator, Sequence
 
 from alexnet_tui.analysis.claims import ClaimVerdict
-from alexnet_tui.analysis.columns import COLUMNS, best_cells
+from alexnet_tui.analysis.groups import best_cells
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.report.export import LATEX_FIT, LATEX_PREAMBLE
 from alexnet_tui.report.wording import (
@@ -27,7 +28,7 @@ def to_latex(report: Report) -> str:
 
 def _latex_section(section: Section) -> Iterator[str]:
     columns = TABLE_COLUMNS
-    best = [best_cells(COLUMNS[name], [row.cells[name].ours for row in section.rows]) for name in columns]
+    best = [best_cells(METRICS[name], [row.cells[name].ours for row in section.rows]) for name in columns]
     yield from (r"\begin{table}", r"\centering", LATEX_FIT)
     yield from (rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}", r"\toprule")
     yield _latex_row(["Experiment", "Source", *map(heading, columns)])
@@ -48,7 +49,7 @@ def _latex_section(section: Section) -> Iterator[str]:
     yield from (r"\bottomrule", r"\end{tabular}}")
     yield rf"\caption{{{escape_latex(f'Verdicts, {section_title(section)}.')}}}"
     yield from (r"\end{table}", "")
-    sides = [f"Beside claim {verdict.number}: {side(one)}" for verdict in section.claims for one in verdict.sides]
+    sides = [f"Beside claim {verdict.number}: {side(one)}" for verdict in section.claims for one in verdict.secondary]
     if sides:
         yield from (r"\begin{itemize}\sloppy", *(rf"\item {escape_latex(one)}" for one in sides), r"\end{itemize}", "")
 

@@ -92,7 +92,7 @@ def _markdown_claim(verdict: ClaimVerdict) -> Iterator[str]:
     yield f"**{verdict.headline.capitalize()}.** " + text(" ".join(verdict.reasons))
     yield ""
     yield from (f"- {text(label)}: {text(value)}" for label, value in facts(verdict))
-    yield from (f"- Beside it: {text(side(found))}" for found in verdict.sides)
+    yield from (f"- Beside it: {text(side(found))}" for found in verdict.secondary)
 
 
 def _cells(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[list[str]]:

@@ -3,11 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from alexnet_tui.analysis.columns import COLUMNS, Spread, spread
-from alexnet_tui.analysis.groups import ArmRuns, Cohort
+from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns, Sample, sample
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import EXPERIMENTS, REPORT_EPOCHS, Experiment
 from alexnet_tui.runs.history import RunHistory
 
+REPORTED = (
+    "max_train",
+    "max_test",
+    "max_epoch",
+    "final_test",
+    "last_test",
+    "gap",
+    "t25",
+    "t25_running",
+    "t25_seconds",
+    "converged",
+    "overfits",
+    "time",
+)
+"""Metrics in the report's data, in order."""
 _REPORT_WORK = (REPORT_EPOCHS, 50_000, 10_000)
 """Epochs, images trained on and images tested on in each."""
 
@@ -16,7 +31,7 @@ _REPORT_WORK = (REPORT_EPOCHS, 50_000, 10_000)
 class Cell:
     """One quantity of one experiment, ours and the report's."""
 
-    ours: Spread
+    ours: Sample
     published: str | None
     place: str
 
@@ -29,11 +44,11 @@ class Row:
         arm: Its name.
         title: Its title.
         num_runs: Finished runs behind it.
-        cells: By the name of the column.
+        cells: By the name of the metric.
         time_ratio: The report's time over our mean time; above 1, ours is faster. None where the work differs.
     """
 
-    arm: str
+    group: str
     title: str
     num_runs: int
     cells: Mapping[str, Cell]
@@ -45,26 +60,26 @@ class Row:
         return any(cell.published for cell in self.cells.values())
 
 
-def build_rows(cohort: Cohort) -> tuple[Row, ...]:
-    """A row for each arm that has a finished run, and for each experiment of the report in any case."""
-    names = [*EXPERIMENTS, *(name for name in cohort.arms if name not in EXPERIMENTS)]
-    rows = (_row(cohort.runs(name), EXPERIMENTS.get(name)) for name in names)
-    return tuple(row for row in rows if row.num_runs or row.arm in EXPERIMENTS)
+def build_rows(grouped: GroupedRuns) -> tuple[Row, ...]:
+    """A row for each group that has a finished run, and for each experiment of the report in any case."""
+    names = [*EXPERIMENTS, *(name for name in grouped.groups if name not in EXPERIMENTS)]
+    rows = (_row(grouped.runs(name), EXPERIMENTS.get(name)) for name in names)
+    return tuple(row for row in rows if row.num_runs or row.group in EXPERIMENTS)
 
 
-def _row(arm: ArmRuns, experiment: Experiment | None) -> Row:
+def _row(runs: GroupRuns, experiment: Experiment | None) -> Row:
     cells = {}
-    for name, column in COLUMNS.items():
-        published = column.published(experiment) if experiment else None
+    for name in REPORTED:
+        published = experiment.number(METRICS[name]) if experiment else None
         text, place = published or (None, "")
-        cells[name] = Cell(spread(arm.used, column.measure), text, place)
+        cells[name] = Cell(sample(runs.used, METRICS[name]), text, place)
     ours = cells["time"].ours.mean
     return Row(
-        arm=arm.arm.name,
-        title=arm.arm.title,
-        num_runs=len(arm.used),
+        group=runs.group.name,
+        title=runs.group.title,
+        num_runs=len(runs.used),
         cells=cells,
-        time_ratio=experiment.seconds.value / ours if experiment and ours and _is_same_work(arm.used) else None,
+        time_ratio=experiment.seconds.value / ours if experiment and ours and _is_same_work(runs.used) else None,
     )
 
 

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator, Mapping
 
 from alexnet_tui.analysis.claims import ClaimVerdict, Verdict
-from alexnet_tui.analysis.columns import COLUMNS, Kind, write, write_spread
-from alexnet_tui.analysis.effect import Sample
-from alexnet_tui.analysis.secondary import Side
+from alexnet_tui.analysis.groups import Sample, sample_text
+from alexnet_tui.analysis.metrics import METRICS, Unit
+from alexnet_tui.analysis.secondary import Secondary
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report.build import Provenance, Report, Section
-from alexnet_tui.report.table import Row
+from alexnet_tui.report.table import REPORTED, Row
 from alexnet_tui.runs.history import State
 from alexnet_tui.text import MISSING, format_clock, format_difference, format_duration
 
@@ -30,21 +30,20 @@ _CARD_FACTS = ("Estimate", "95% interval", "p", "P(A>B)", "Runs")
 
 
 def heading(name: str) -> str:
-    """The heading of a column, starred where the number is selected on test."""
-    column = COLUMNS[name]
-    return f"{column.heading} *" if column.selected_on_test else column.heading
+    """The heading of a metric, starred where the number is selected on test."""
+    return METRICS[name].label
 
 
 def ours(row: Row, name: str) -> str:
     """Our cell in words."""
     if not row.num_runs:
         return MISSING
-    return write_spread(row.cells[name].ours, COLUMNS[name].kind)
+    return sample_text(row.cells[name].ours, METRICS[name])
 
 
 def brief(row: Row, name: str) -> str:
     """Our cell where room is scarce: a time without its spread, as the report has none."""
-    if COLUMNS[name].kind is Kind.CLOCK:
+    if METRICS[name].unit is Unit.SECONDS:
         return format_clock(row.cells[name].ours.mean)
     return ours(row, name)
 
@@ -71,16 +70,16 @@ def effect(value: float, unit: str) -> str:
 def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:
     """What stands on a verdict's card, as pairs of a label and a text."""
     pairs = [("Effect", verdict.metric)]
-    evidence = verdict.evidence
-    if evidence:
+    found = verdict.effect
+    if found:
         bound = "at least " if verdict.larger.num_censored else ""
-        low, high = (MISSING if end is None else effect(end, verdict.unit).split(" ")[0] for end in evidence.interval)
+        low, high = (MISSING if end is None else effect(end, verdict.unit).split(" ")[0] for end in found.interval)
         pairs += [
-            ("Estimate", f"{bound}{effect(evidence.estimate, verdict.unit)} (matters from {verdict.delta:g})"),
-            ("95% interval", f"{low} to {high if evidence.interval[1] is not None else 'no upper bound'}"),
+            ("Estimate", f"{bound}{effect(found.estimate, verdict.unit)} (matters from {verdict.delta:g})"),
+            ("95% interval", f"{low} to {high if found.interval[1] is not None else 'no upper bound'}"),
             ("p", _p_text(verdict)),
-            ("Test", evidence.test),
-            ("P(A>B)", f"{evidence.superiority:.2f}{_g_text(evidence.hedges_g)}"),
+            ("Test", found.test),
+            ("P(A>B)", f"{found.superiority:.2f}{_g_text(found.hedges_g)}"),
         ]
     pairs += [
         ("Runs", f"{_runs(verdict.larger)} against {_runs(verdict.smaller)}"),
@@ -95,27 +94,26 @@ def card(verdict: ClaimVerdict) -> list[tuple[str, str]]:
     told = dict(facts(verdict))
     pairs = [(label, told[label]) for label in _CARD_FACTS if label in told]
     pairs.append(("The report", f"{effect(verdict.published_effect, verdict.unit)} ({CAVEAT})"))
-    return pairs + [("" if index else "Beside it", side(one)) for index, one in enumerate(verdict.sides)]
+    return pairs + [("" if index else "Beside it", side(one)) for index, one in enumerate(verdict.secondary)]
 
 
 def _p_text(verdict: ClaimVerdict) -> str:
-    assert verdict.evidence is not None
+    assert verdict.effect is not None
     if verdict.p_holm is None:
-        return f"{verdict.evidence.p:.3f} (not a verdict)"
-    return f"{verdict.evidence.p:.4f}, Holm over three claims {verdict.p_holm:.4f}"
+        return f"{verdict.effect.p:.3f} (not a verdict)"
+    return f"{verdict.effect.p:.4f}, Holm over three claims {verdict.p_holm:.4f}"
 
 
 def _g_text(hedges_g: float | None) -> str:
     return "" if hedges_g is None else f", Hedges' g {hedges_g:.1f}"
 
 
-def _runs(sample: Sample) -> str:
-    count = len(sample.observations)
-    censored = f", {sample.num_censored} not reached" if sample.num_censored else ""
-    return f"{count} x {sample.title}{censored}"
+def _runs(found: Sample) -> str:
+    censored = f", {found.num_censored} not reached" if found.num_censored else ""
+    return f"{len(found.runs)} x {found.title}{censored}"
 
 
-def side(found: Side) -> str:
+def side(found: Secondary) -> str:
     """A side report in words."""
     value = f" {effect(found.value, found.unit)}" if found.value is not None else ""
     note = f" ({found.note})" if found.note and found.value is not None else ""
@@ -140,7 +138,7 @@ def provenance(found: Provenance) -> list[tuple[str, str]]:
         ("Resumed", f"{found.num_resumed} runs, {found.num_not_bit_exact} of them not bit for bit"),
     ]
     pairs += [("Not finished", f"{one.run_id}: {one.reason}") for one in found.unfinished]
-    pairs += [("Set aside", f"{one.run_id}: {one.reason}") for one in found.set_aside]
+    pairs += [("Excluded", f"{one.run_id}: {one.reason}") for one in found.excluded]
     return [(label, text) for label, text in pairs if text not in ("", MISSING)]
 
 
@@ -177,29 +175,30 @@ def explain(report: Report) -> Iterator[str]:
             yield from (f"  {label}: {text}" for label, text in facts(verdict))
             yield from _explain_sample(verdict.unit, verdict.larger, "A = ")
             yield from _explain_sample(verdict.unit, verdict.smaller, "B = ")
-            for found in verdict.sides:
+            for found in verdict.secondary:
                 yield f"  beside it: {side(found)}"
-                for sample in found.samples:
-                    yield from _explain_sample(found.unit, sample, "of ")
+                for one in found.samples:
+                    yield from _explain_sample(found.unit, one, "of ")
         yield ""
         yield from _explain_table(section)
         yield from (f"{label}: {text}" for label, text in provenance(section.provenance))
         yield ""
 
 
-def _explain_sample(unit: str, sample: Sample, before: str) -> Iterator[str]:
-    yield f"  {before}{sample.title}"
-    for seen in sample.observations:
-        value = f"{seen.value:.4f} epochs" if unit == "ratio" else f"{100 * seen.value:.4f} points"
-        more = "more than " if seen.is_censored else ""
-        yield f"    {seen.run_id} (seed {seen.seed}): {more}{value}"
+def _explain_sample(unit: str, found: Sample, before: str) -> Iterator[str]:
+    yield f"  {before}{found.title}"
+    for run in found.runs:
+        value = run.limit if run.value is None else run.value
+        text = MISSING if value is None else f"{value:.4f} epochs" if unit == "ratio" else f"{100 * value:.4f} points"
+        more = "more than " if run.value is None and value is not None else ""
+        yield f"    {run.run_id} (seed {run.seed}): {more}{text}"
 
 
 def _explain_table(section: Section) -> Iterator[str]:
     for row in section.rows:
-        for name, column in COLUMNS.items():
+        for name in REPORTED:
             cell = row.cells[name]
-            values = ", ".join(f"{run.run_id} {write(run.value, column.kind)}" for run in cell.ours.runs)
+            values = ", ".join(f"{run.run_id} {METRICS[name].text(run.value)}" for run in cell.ours.runs)
             yield f"{row.title}, {heading(name)}: {ours(row, name)} from {values or 'no run'}"
             if cell.published:
                 yield f"{row.title}, {heading(name)}, report: {cell.published} (section {cell.place})"

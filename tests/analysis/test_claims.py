@@ -9,7 +9,7 @@ from fake_runs import curve, started
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.claims import CLAIMS, ClaimVerdict, Verdict, judge
-from alexnet_tui.analysis.secondary import Side
+from alexnet_tui.analysis.secondary import Secondary
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory, State
 
@@ -32,22 +32,22 @@ def test_a_verdict_shows_the_numbers_of_its_definition() -> None:
     four = [0.57 + 0.001 * step for step in (-2, 0, 2, -1, 1)]
     assert third.larger.values == pytest.approx(base)
     assert third.smaller.values == pytest.approx(four)
-    assert third.evidence is not None
-    assert third.evidence.estimate == pytest.approx(3.0)
+    assert third.effect is not None
+    assert third.effect.estimate == pytest.approx(3.0)
     interval = stats.welch_interval([100 * x for x in base], [100 * x for x in four])
-    assert third.evidence.interval == pytest.approx((interval.low, interval.high))
-    assert third.evidence.p == pytest.approx(1 / 252)
+    assert third.effect.interval == pytest.approx((interval.low, interval.high))
+    assert third.effect.p == pytest.approx(1 / 252)
     assert third.p_holm == pytest.approx(3 / 252)
-    assert third.evidence.superiority == 1.0
-    assert third.evidence.num_splits == 252
+    assert third.effect.superiority == 1.0
+    assert third.effect.num_splits == 252
     assert third.published_effect == pytest.approx(-1.69)
 
 
 def test_the_ratio_of_times_is_judged_on_logarithms() -> None:
     second = verdict_of(study(shift=CLEAR), 2)
     assert second.unit == "ratio"
-    assert second.evidence is not None
-    assert second.evidence.estimate == pytest.approx(1.5, rel=1e-3)
+    assert second.effect is not None
+    assert second.effect.estimate == pytest.approx(1.5, rel=1e-3)
     assert second.published_effect == pytest.approx(6041 / 5116)
 
 
@@ -62,8 +62,8 @@ def test_equal_arms_are_negligible_and_a_reversed_effect_is_contradicted() -> No
 def test_a_real_but_tiny_effect_is_not_support() -> None:
     tiny = {**CLEAR, "four-conv": {"final": 0.5965, "gap": 0.25, "t25": 6.0}}
     third = verdict_of(study(spread=0.0001, shift=tiny), 3)
-    assert third.evidence is not None
-    assert third.evidence.p < 0.01
+    assert third.effect is not None
+    assert third.effect.p < 0.01
     assert third.headline == "not supported (negligible)"
 
 
@@ -79,7 +79,7 @@ def test_three_seeds_are_too_few() -> None:
         assert verdict.verdict is Verdict.INCONCLUSIVE
         assert any("has 3 finished runs; a verdict needs 5" in reason for reason in verdict.reasons)
         assert verdict.p_holm is None
-        assert verdict.evidence is not None  # The numbers are shown, the verdict is withheld.
+        assert verdict.effect is not None  # The numbers are shown, the verdict is withheld.
 
 
 def test_a_missing_arm_concerns_its_claim_alone() -> None:
@@ -97,7 +97,7 @@ def test_a_missing_arm_concerns_its_claim_alone() -> None:
         ({"device_class": "NVIDIA H100"}, "device class"),
         ({"precision": "bf16"}, "precision"),
         ({"data_sha256": "cd" * 32}, "data"),
-        ({"commit": "deadbeef"}, "code"),
+        ({"arithmetic": 7}, "arithmetic"),
     ],
 )
 def test_unequal_conditions_are_inconclusive(change: dict[str, object], word: str) -> None:
@@ -116,7 +116,7 @@ def test_unequal_conditions_are_inconclusive(change: dict[str, object], word: st
         ({"device_class": "NVIDIA H100"}, "changed its device class when it was resumed: cpu, then NVIDIA H100."),
         ({"precision": "bf16"}, "changed its precision when it was resumed: fp32, then bf16."),
         ({"data_sha256": "cd" * 32}, "changed its data when it was resumed: abababababab, then cdcdcdcdcdcd."),
-        ({"commit": "deadbeef"}, "changed its code when it was resumed: commit c0ffee, then commit deadbeef."),
+        ({"arithmetic": 7}, "changed its arithmetic when it was resumed: unknown, then version 7."),
     ],
 )
 def test_a_run_of_two_places_is_inconclusive_even_if_all_ended_in_one(change: dict[str, object], sentence: str) -> None:
@@ -162,9 +162,7 @@ def test_a_diverged_run_must_be_replaced() -> None:
     replaced = [*histories, make_history("four-conv", 5, final=0.57, gap=0.25)]
     judgement = judge(replaced)
     assert judgement.verdicts[2].verdict is Verdict.SUPPORTED
-    assert [(aside.run_id, aside.reason.split(";")[0]) for aside in judgement.cohort.set_aside] == [
-        ("broken", "diverged")
-    ]
+    assert [(aside.run_id, aside.reason.split(";")[0]) for aside in judgement.runs.excluded] == [("broken", "diverged")]
 
 
 @pytest.mark.parametrize(("state", "word"), [(State.LOST, "lost"), (State.RUNNING, "running")])
@@ -175,21 +173,21 @@ def test_an_unfinished_run_withholds_the_verdict(state: State, word: str) -> Non
         assert f"Run open (Original model, seed 9): {word}, " in verdict.reasons[0]
 
 
-def test_of_two_runs_of_a_seed_the_newest_finished_counts() -> None:
-    newer = make_history("baseline", 0, final=0.61, created=1_800_000_000.0, run_id="newer")
-    judgement = judge([newer, *study(shift=CLEAR)])
-    assert judgement.verdicts[2].larger.observations[0].run_id == "newer"
-    assert "the finished run newer of the same seed counts" in judgement.cohort.set_aside[0].reason
+def test_of_two_runs_of_a_seed_the_first_finished_counts() -> None:
+    later = make_history("baseline", 0, final=0.61, created=1_800_000_000.0, run_id="later")
+    judgement = judge([later, *study(shift=CLEAR)])
+    assert judgement.verdicts[2].larger.runs[0].run_id == "baseline-literal32-s0"
+    assert judgement.runs.excluded[0].reason.startswith("repeated; the finished run baseline-literal32-s0")
 
 
 def test_arms_are_known_by_their_settings_and_not_by_the_variant_s_name() -> None:
     disguised = [make_history("baseline", seed, final=0.57, removed_conv_layer="4") for seed in range(5)]
     others = [run for run in study(shift=CLEAR) if run.record.config.variant != "four-conv"]
     disguised = [*disguised, *others]
-    assert verdict_of(disguised, 3).smaller.arm == "four-conv"
+    assert verdict_of(disguised, 3).smaller.title == "Four convolutional layers"
     assert verdict_of(disguised, 3).verdict is Verdict.SUPPORTED
     odd = make_history("baseline", 0, dropout="0.3", run_id="odd")
-    assert judge([odd]).cohort.set_aside[0].reason.startswith("no experiment of the report")
+    assert judge([odd]).runs.excluded[0].reason.startswith("no experiment of the report")
 
 
 def test_without_a_gap_there_is_nothing_to_reduce() -> None:
@@ -203,7 +201,7 @@ def test_gap_down_by_underfitting_is_flagged() -> None:
     shift = {**CLEAR, "low-dropout": {"final": 0.62, "gap": 0.30, "t25": 6.0}}
     first = verdict_of(study(shift=shift), 1)
     assert first.verdict is Verdict.SUPPORTED
-    assert [side.note for side in first.sides if side.note] == ["gap down by underfitting"]
+    assert [side.note for side in first.secondary if side.note] == ["gap down by underfitting"]
 
 
 def test_tanh_runs_that_never_get_there_are_censored_and_ranked() -> None:
@@ -212,12 +210,12 @@ def test_tanh_runs_that_never_get_there_are_censored_and_ranked() -> None:
     second = verdict_of(histories, 2)
     assert second.larger.num_censored == 5
     assert second.verdict is Verdict.SUPPORTED
-    assert second.evidence is not None
-    assert "ranks" in second.evidence.test
-    assert second.evidence.p == pytest.approx(1 / 252)
-    assert second.evidence.estimate == pytest.approx(20 / 6, rel=0.01)
-    assert second.evidence.interval[0] == pytest.approx(20 / 6, rel=0.01)
-    assert second.evidence.interval[1] is None
+    assert second.effect is not None
+    assert "ranks" in second.effect.test
+    assert second.effect.p == pytest.approx(1 / 252)
+    assert second.effect.estimate == pytest.approx(20 / 6, rel=0.01)
+    assert second.effect.interval[0] == pytest.approx(20 / 6, rel=0.01)
+    assert second.effect.interval[1] is None
 
 
 def test_relu_runs_must_all_reach_the_mark() -> None:
@@ -231,7 +229,7 @@ def test_relu_runs_must_all_reach_the_mark() -> None:
 def test_nothing_at_all_is_three_times_inconclusive() -> None:
     judgement = judge([])
     assert [verdict.verdict for verdict in judgement.verdicts] == [Verdict.INCONCLUSIVE] * 3
-    assert all(verdict.evidence is None for verdict in judgement.verdicts)
+    assert all(verdict.effect is None for verdict in judgement.verdicts)
 
 
 def simulated(generator: random.Random, effect_sd: float) -> list[RunHistory]:
@@ -265,7 +263,7 @@ RUNNING_SIDE = "T25 by running training error (Keras' way)"
 
 
 def running_side(histories: list[RunHistory]) -> tuple[float | None, str]:
-    side = next(side for side in verdict_of(histories, 2).sides if side.name == RUNNING_SIDE)
+    side = next(side for side in verdict_of(histories, 2).secondary if side.name == RUNNING_SIDE)
     return side.value, side.note
 
 
@@ -291,7 +289,7 @@ def test_the_ratio_beside_claim_2_is_of_geometric_means_and_a_bound_where_tanh_i
 
 def test_an_older_finished_run_is_not_called_newer() -> None:
     late = make_history("baseline", 0, end=diverged(), created=1_800_000_000.0, run_id="late")
-    (aside,) = judge([*study(shift=CLEAR), late]).cohort.set_aside
+    (aside,) = judge([*study(shift=CLEAR), late]).runs.excluded
     assert aside.reason == "diverged; the finished run baseline-literal32-s0 of the same seed counts"
 
 
@@ -299,7 +297,7 @@ GAP_AT_SELECTED = "gap, dropout 0.01 minus 0.5, at the epoch chosen on validatio
 
 
 def test_the_gap_at_the_epoch_chosen_on_validation_stands_beside_claim_1() -> None:
-    assert GAP_AT_SELECTED not in [side.name for side in verdict_of(study(shift=CLEAR), 1).sides]
+    assert GAP_AT_SELECTED not in [side.name for side in verdict_of(study(shift=CLEAR), 1).secondary]
     histories = study(shift=CLEAR, split="holdout")
     for run in histories:
         for index, epoch in enumerate(run.epochs["epoch"]):
@@ -307,15 +305,15 @@ def test_the_gap_at_the_epoch_chosen_on_validation_stands_beside_claim_1() -> No
             run.epochs.columns["train_eval_accuracy"][index] = 0.9
             is_low = run.record.config.variant == "low-dropout"
             run.epochs.columns["test_accuracy"][index] = 0.6 - 0.07 * (is_low and epoch == 12)
-    side = next(side for side in verdict_of(histories, 1).sides if side.name == GAP_AT_SELECTED)
+    side = next(side for side in verdict_of(histories, 1).secondary if side.name == GAP_AT_SELECTED)
     assert side.value == pytest.approx(7.0)
     assert side.unit == "points"
 
 
 def test_layers_left_out_elsewhere_are_no_number_beside_claim_3() -> None:
-    def sensitivity(**changes: object) -> Side:
+    def sensitivity(**changes: object) -> Secondary:
         other = make_history(removed_conv_layer="3", final=0.5, change_started=changes)
-        sides = verdict_of([make_history(final=0.6), other], 3).sides
+        sides = verdict_of([make_history(final=0.6), other], 3).secondary
         return next(side for side in sides if side.name.startswith("sensitivity"))
 
     assert sensitivity().value == pytest.approx(10)

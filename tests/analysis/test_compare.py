@@ -4,6 +4,7 @@ import pytest
 from fake_histories import make_history, study
 
 from alexnet_tui.analysis.compare import compare, shown_setting
+from alexnet_tui.runs.history import State
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_group() -> None:
@@ -22,7 +23,7 @@ def test_only_what_differs_is_listed() -> None:
     assert compared.groups[2].settings["activation"] == "tanh"
     mixed = compare([make_history(), make_history(seed=1, change_started={"device_class": "GPU"})])
     assert mixed.differing == ("device class",)
-    assert mixed.groups[0].settings == {"device class": "cpu, GPU"}
+    assert [group.settings for group in mixed.groups] == [{"device class": "cpu"}, {"device class": "GPU"}]
 
 
 def test_a_zero_that_stands_for_something_is_told_as_that() -> None:
@@ -60,7 +61,20 @@ def test_data_are_told_once_by_name_and_by_content_only_where_the_names_are_equa
     assert [group.settings for group in named.groups] == [{"data": "a"}, {"data": "b"}]
     other = compare([make_history(data="a"), make_history(data="a", seed=1, change_started={"data_sha256": "cd" * 32})])
     assert other.differing == ("data",)
-    assert other.groups[0].settings == {"data": f"a {'ab' * 6}, a {'cd' * 6}"}
+    assert [group.settings for group in other.groups] == [{"data": f"a {'ab' * 6}"}, {"data": f"a {'cd' * 6}"}]
+
+
+def test_only_finished_runs_of_different_seeds_are_averaged_and_others_say_why_not() -> None:
+    finished = [make_history(seed=seed, final=0.6 + seed / 100) for seed in range(2)]
+    repeated = make_history(seed=1, final=0.9, run_id="repeated", created=1.8e9)
+    live = make_history(seed=2, finish=False, run_id="live")
+    averaged, *others = compare([*finished, repeated, live], {"live": State.RUNNING}).groups
+    assert averaged.cells["final_test"].mean == pytest.approx(0.605)
+    assert [(group.run_ids, group.alone) for group in others] == [
+        (("repeated",), "seed 1 is already among the 2 runs averaged"),
+        (("live",), "running: only finished runs are averaged"),
+    ]
+    assert [group.alone for group in compare([finished[0], make_history("tanh", finish=False)]).groups] == ["", ""]
 
 
 def test_a_run_that_never_got_there_has_no_difference() -> None:

@@ -9,11 +9,10 @@ from cli_caller import Run
 from fake_histories import CLEAR, EPOCHS, diverged, make_history, study
 from fake_runs import write_run
 
-from alexnet_tui.analysis import claims
-from alexnet_tui.analysis import figure1 as best_rate
+from alexnet_tui.analysis import claims, figure1
 from alexnet_tui.analysis import published as paper
-from alexnet_tui.analysis.secondary import Side
-from alexnet_tui.analysis.select import gather
+from alexnet_tui.analysis.secondary import Secondary
+from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.config import protocols
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.report.build import Report, build
@@ -29,7 +28,7 @@ RELU = {"0.003": 8.0, "0.01": 4.0, "0.03": 3.0}
 TANH = {"0.003": 14.0, "0.01": 12.0, "0.03": 13.0}
 
 
-def tuned(
+def sweep_runs(
     relu: Mapping[str, float | None] = RELU,
     tanh: Mapping[str, float | None] = TANH,
     **fields: Any,
@@ -51,12 +50,12 @@ def tuned(
     ]
 
 
-def side_of(built: Report, section: int = 0) -> Side:
-    return next(one for one in built.sections[section].claims[1].sides if one.name == best_rate.NAME)
+def side_of(built: Report, section: int = 0) -> Secondary:
+    return next(one for one in built.sections[section].claims[1].secondary if one.name == figure1.NAME)
 
 
 def test_each_activation_gets_its_own_rate_and_the_ratio_is_of_geometric_means() -> None:
-    side = side_of(build(tuned()))
+    side = side_of(build(sweep_runs()))
     assert side.value == pytest.approx(12 / 3)
     assert side.unit == "ratio"
     assert side.note.startswith("tanh at learning rate 0.01 (n = 2) over relu at learning rate 0.03 (n = 2)")
@@ -69,29 +68,31 @@ def test_each_activation_gets_its_own_rate_and_the_ratio_is_of_geometric_means()
 
 
 def test_the_report_s_own_verdicts_and_table_are_the_same_with_and_without_these_runs() -> None:
-    plain, both = build(study(shift=CLEAR)), build([*tuned(), *study(shift=CLEAR)])
+    plain, both = build(study(shift=CLEAR)), build([*sweep_runs(), *study(shift=CLEAR)])
     assert len(both.sections) == 1
     for before, after in zip(plain.claims, both.claims, strict=True):
-        assert (before.verdict, before.reasons, before.evidence) == (after.verdict, after.reasons, after.evidence)
+        assert (before.verdict, before.reasons, before.effect) == (after.verdict, after.reasons, after.effect)
         assert (before.larger, before.smaller) == (after.larger, after.smaller)
     assert plain.sections[0].rows == both.sections[0].rows
     assert plain.sections[0].curves == both.sections[0].curves
     assert both.sections[0].provenance.beside == 12
-    assert both.sections[0].provenance.set_aside == ()
+    assert both.sections[0].provenance.excluded == ()
     assert both.sections[0].provenance.states == {"finished": 32}
 
 
 def test_a_run_that_differs_in_one_setting_is_no_run_of_the_protocol() -> None:
     for fields in ({"dropout": "0.01"}, {"weight_decay": "0.0005"}, {"learning_rate": "0.1"}, {"variant": "four-conv"}):
         config = make_history(**{**FREE, **fields}).record.config
-        assert best_rate.arm_of(config) is None, fields
-    assert best_rate.arm_of(make_history("tanh", **FREE).record.config) == best_rate.ARMS["tanh 0.01"]
+        assert figure1.SWEEP.group_of(config) is None, fields
+    assert figure1.SWEEP.group_of(make_history("tanh", **FREE).record.config) == figure1.SWEEP.groups["tanh 0.01"]
     disguised = make_history("baseline", activation="tanh", **FREE).record.config
-    assert best_rate.arm_of(disguised) == best_rate.ARMS["tanh 0.01"], "settings decide, not the variant's name"
+    assert figure1.SWEEP.group_of(disguised) == figure1.SWEEP.groups["tanh 0.01"], (
+        "settings decide, not the variant's name"
+    )
 
 
 def test_the_rate_does_not_depend_on_the_test_set() -> None:
-    runs = tuned()
+    runs = sweep_runs()
     for run in runs:
         for index in range(EPOCHS):
             run.epochs.columns["test_accuracy"][index] = 0.9 if "0.003" in run.id else 0.1
@@ -100,7 +101,7 @@ def test_the_rate_does_not_depend_on_the_test_set() -> None:
 
 @pytest.mark.parametrize("fields", [{"front_end": "same32"}, {"data": "cifar100"}, {"batch_size": "64"}])
 def test_other_settings_make_a_section_of_their_own(fields: dict[str, Any]) -> None:
-    built = build([*study(shift=CLEAR), *tuned(**fields)])
+    built = build([*study(shift=CLEAR), *sweep_runs(**fields)])
     assert len(built.sections) == 2
     main, other = side_of(built), side_of(built, 1)
     assert main.value is None
@@ -117,33 +118,33 @@ def test_other_settings_make_a_section_of_their_own(fields: dict[str, Any]) -> N
 )
 def test_places_are_never_mixed(change: dict[str, object], word: str) -> None:
     odd = make_history("tanh", 7, t25=1.0, learning_rate="0.01", change_started=change, **FREE)
-    side = side_of(build([*tuned(), odd]))
+    side = side_of(build([*sweep_runs(), odd]))
     assert side.value is None
     assert f"The runs differ in {word}: " in side.note
 
 
 def test_censored_tanh_runs_count_as_slowest_and_make_a_bound() -> None:
-    side = side_of(build(tuned(tanh=dict.fromkeys(TANH))))
+    side = side_of(build(sweep_runs(tanh=dict.fromkeys(TANH))))
     assert side.value == pytest.approx(EPOCHS / 3)
     assert side.note.startswith("at least; 2 of 2 tanh runs not reached; ")
-    relu = side_of(build(tuned(relu=dict.fromkeys(RELU))))
+    relu = side_of(build(sweep_runs(relu=dict.fromkeys(RELU))))
     assert relu.value is None
     assert "2 of 2 runs of relu at learning rate 0.003, its best, did not reach 25%" in relu.note
 
 
 def test_a_diverged_run_counts_as_slowest_and_an_open_one_is_told() -> None:
-    runs = [run for run in tuned() if not (run.id.startswith("baseline-0.03"))]
+    runs = [run for run in sweep_runs() if not (run.id.startswith("baseline-0.03"))]
     fast = [make_history("baseline", seed, end=diverged(), learning_rate="0.03", **FREE) for seed in range(2)]
     side = side_of(build([*runs, *fast]))
     assert side.value == pytest.approx(12 / 4), "ReLU's best is now 0.01"
-    (sample,) = [one for one in side.samples if one.arm == "baseline 0.03"]
-    assert [(seen.value, seen.is_censored) for seen in sample.observations] == [(EPOCHS, True)] * 2
+    (sample,) = [one for one in side.samples if one.title == "relu at learning rate 0.03"]
+    assert [(seen.value, seen.limit) for seen in sample.runs] == [(None, EPOCHS)] * 2
     still = make_history("tanh", 9, finish=False, learning_rate="0.01", **FREE)
-    assert "; 1 run not finished; " in side_of(build([*tuned(), still])).note
+    assert "; 1 run not finished; " in side_of(build([*sweep_runs(), still])).note
 
 
 def test_a_rate_without_runs_withholds_the_ratio() -> None:
-    side = side_of(build([run for run in tuned() if not run.id.startswith("tanh-0.03")]))
+    side = side_of(build([run for run in sweep_runs() if not run.id.startswith("tanh-0.03")]))
     assert side.value is None
     assert side.note == "no finished run of tanh at learning rate 0.03"
 
@@ -159,9 +160,9 @@ def test_without_runs_the_command_repeats_the_settings_of_the_runs_there_are() -
 
 
 def test_explain_names_every_run_behind_the_ratio_and_every_format_has_it() -> None:
-    built = build([*study(shift=CLEAR), *tuned()])
+    built = build([*study(shift=CLEAR), *sweep_runs()])
     text = "\n".join(explain(built))
-    for run in tuned():
+    for run in sweep_runs():
         crossing = run.crossing().epochs
         assert crossing is not None
         assert f"{run.id} (seed {run.record.config.seed}): {crossing:.4f} epochs" in text
@@ -169,8 +170,8 @@ def test_explain_names_every_run_behind_the_ratio_and_every_format_has_it() -> N
 
 
 def test_judge_alone_tells_of_no_tuned_runs() -> None:
-    side = claims.judge(study()).verdicts[1].sides[-1]
-    assert (side.name, side.value) == (best_rate.NAME, None)
+    side = claims.judge(study()).verdicts[1].secondary[-1]
+    assert (side.name, side.value) == (figure1.NAME, None)
 
 
 # ------------------------------------------------------------------- planning
@@ -246,12 +247,12 @@ def test_from_the_plan_to_the_ratio_on_disk(store: Store) -> None:
     )
     for config in plan.configs[:-1]:
         write_run(store, config, gap=0.3 if config.activation == "tanh" else 0.39, study="fig1")
-    found = gather(store, ["fig1"])
-    side = side_of(build(found.histories, found.states, absent=found.absent))
+    found = select_runs(store, ["fig1"])
+    side = side_of(build(found.histories, found.states, missing=found.missing))
     assert side.note == "no finished run of tanh at learning rate 0.03"
     write_run(store, plan.configs[-1], gap=0.38, study="fig1")
-    found = gather(store, ["fig1"])
-    built = build(found.histories, found.states, absent=found.absent)
+    found = select_runs(store, ["fig1"])
+    built = build(found.histories, found.states, missing=found.missing)
     side = side_of(built)
     assert side.note.startswith("tanh at learning rate 0.03 (n = 1) over relu at learning rate 0.003 (n = 1)")
     assert side.value is not None

@@ -30,14 +30,6 @@ def test_moments_agree_with_numpy(seed: int) -> None:
     a, _ = samples(seed)
     assert stats.mean(a) == near(float(np.mean(a)))
     assert stats.sd(a) == near(float(np.std(a, ddof=1)))
-    assert stats.median(a) == near(float(np.median(a)))
-
-
-@pytest.mark.parametrize("a", [0.5, 1.0, 2.37, 17.5, 300.0])
-@pytest.mark.parametrize("b", [0.5, 1.0, 4.2, 90.0])
-@pytest.mark.parametrize("x", [0.0, 1e-9, 0.03, 0.5, 0.97, 1 - 1e-9, 1.0])
-def test_incomplete_beta_agrees_with_scipy(a: float, b: float, x: float) -> None:
-    assert stats.incomplete_beta(a, b, x) == near(float(scipy.special.betainc(a, b, x)))
 
 
 @pytest.mark.parametrize("df", [1.0, 1.3, 2.0, 4.71, 8.0, 33.3, 250.0, 1e4])
@@ -180,7 +172,7 @@ def test_nothing_to_compute_with_is_refused() -> None:
         stats.mean([])
     with pytest.raises(ValueError, match="two values"):
         stats.welch_interval([1.0], [1.0, 2.0])
-    with pytest.raises(ValueError, match="each arm"):
+    with pytest.raises(ValueError, match="each group"):
         stats.permutation_test([], [1.0])
 
 

@@ -13,10 +13,10 @@ from cli_caller import Run, on_a_terminal
 from fake_runs import write_run
 
 from alexnet_tui import paths as advice
-from alexnet_tui.analysis.select import gather
+from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.cli.app import app
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.report.build import build_gathered
+from alexnet_tui.report.build import build_selection
 from alexnet_tui.report.wording import side
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
@@ -147,14 +147,14 @@ def test_the_report_on_a_study_that_is_only_planned_advises_the_command_that_tra
 
 
 def test_own_runs_that_are_not_there_are_reproduced_and_not_a_study_of_nobody(store: Store) -> None:
-    assert advised(build_gathered(gather(store)).sections[0].notes[0]) == [
+    assert advised(build_selection(select_runs(store)).sections[0].notes[0]) == [
         f"alexnet-tui study reproduce --runs-dir {store.root}"
     ]
 
 
 def test_what_stands_beside_claim_2_advises_the_same_commands_wherever_the_runs_are(store: Store) -> None:
     write_run(store, RunConfig(epochs=2, data="synthetic", lrn=True))
-    beside = " ".join(side(one) for one in build_gathered(gather(store)).claims[1].sides)
+    beside = " ".join(side(one) for one in build_selection(select_runs(store)).claims[1].secondary)
     lines = advised(beside)
     assert [parse(line) for line in lines] == [["study", "new"], ["study", "run"]]
     assert not any("--runs-dir" in line for line in lines), "a report that is passed on names no one's folders"

@@ -202,7 +202,9 @@ def test_show_fits_eighty_columns_without_breaking_a_fact_in_two(store: Store) -
     text = "\n".join(line[14:].strip() for line in facts)
     for whole in ("cuda:0 (NVIDIA H100 80GB HBM3), fp32, 2 threads", *(" ".join(pair) for pair in versions.items())):
         assert whole in text
-    assert re.search(r"^best [\d.]+% \(epoch \d+\), last [\d.]+%, mean of last five [\d.]+%$", text, re.MULTILINE)
+    assert re.search(
+        r"^best [\d.]+% \(epoch \d+, selected on test\), last [\d.]+%,\s+mean of last five [\d.]+%$", text, re.MULTILINE
+    )
     assert "  threads 1 (default all cores)" in lines
 
 

@@ -11,7 +11,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import history
 from alexnet_tui.runs.store import Store
 
-ALL = "run label variant front end data seed state done best last gap T25 time test accuracy"
+ALL = "run label variant front end data seed state done best * last gap T25 time test accuracy"
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_every_width_holds_whole_cells_and_what_is_left_out_is_named(rows: list[
 
 def test_eighty_columns_tell_state_progress_and_accuracy(rows: list[Row]) -> None:
     headings = [str(column.header) for column in runs_table(rows, 80)[0].columns]
-    assert headings == ["run", "label", "state", "done", "best", "last", "gap", "time"]
+    assert headings == ["run", "label", "state", "done", "best *", "last", "gap", "time"]
 
 
 def test_a_column_without_content_takes_no_room(rows: list[Row]) -> None:

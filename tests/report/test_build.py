@@ -12,9 +12,9 @@ import pytest
 from fake_histories import CLEAR, diverged, make_history, study
 from fake_runs import write_run
 
-from alexnet_tui.analysis import metrics as measures
-from alexnet_tui.analysis.columns import Kind, RunValue, Spread, write_spread
-from alexnet_tui.analysis.select import gather
+from alexnet_tui.analysis.groups import RunValue, make_sample, sample_text
+from alexnet_tui.analysis.metrics import METRICS, smoothed
+from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError
 from alexnet_tui.report import charts as report_svg
@@ -37,7 +37,7 @@ def clear() -> Report:
 
 
 def test_rows_hold_our_numbers_beside_the_report_s(clear: Report) -> None:
-    rows = {row.arm: row for row in clear.sections[0].rows}
+    rows = {row.group: row for row in clear.sections[0].rows}
     assert list(rows) == ["baseline", "low-dropout", "tanh", "four-conv"]
     baseline = rows["baseline"]
     assert baseline.num_runs == 5
@@ -56,7 +56,7 @@ def test_times_are_compared_only_over_the_same_work(changed: dict[str, object]) 
     def ratio(**changed: object) -> float | None:
         work = {"num_train_images": 50_000, "num_test_images": 10_000, **changed}
         section = build([make_history(epochs="100", change_started=work)]).sections[0]
-        return next(row for row in section.rows if row.arm == "baseline").time_ratio
+        return next(row for row in section.rows if row.group == "baseline").time_ratio
 
     assert ratio() == pytest.approx(12_153 / 250)
     assert ratio(**changed) is None
@@ -82,12 +82,12 @@ def test_mixed_devices_stay_in_one_section_and_are_inconclusive() -> None:
 
 
 def test_provenance_counts_every_run_and_says_why_one_does_not_count() -> None:
-    older = make_history("baseline", 0, created=1.0, run_id="older")
+    later = make_history("baseline", 0, created=1.8e9, run_id="later")
     broken = make_history("tanh", 8, end=diverged(), run_id="broken")
     odd = make_history("baseline", 3, dropout="0.25", run_id="odd")
-    found = build([*study(), older, broken, odd]).sections[0].provenance
+    found = build([*study(), later, broken, odd]).sections[0].provenance
     assert found.states == {"finished": 22, "diverged": 1}
-    assert {one.run_id for one in found.set_aside} == {"older", "odd"}
+    assert {one.run_id for one in found.excluded} == {"later", "odd"}
     assert [(one.run_id, one.reason) for one in found.unfinished] == [("broken", "diverged")]
     assert found.total_seconds == pytest.approx(23 * 50)
 
@@ -141,7 +141,7 @@ def test_a_schedule_that_follows_the_test_error_is_told() -> None:
 
 
 def test_curves_are_means_over_seeds_of_every_epoch(clear: Report) -> None:
-    curve = next(c for c in clear.sections[0].curves if (c.arm, c.column) == ("tanh", "test_accuracy"))
+    curve = next(c for c in clear.sections[0].curves if (c.group, c.column) == ("tanh", "test_accuracy"))
     assert curve.epochs == tuple(range(1, 21))
     assert curve.means[-1] == pytest.approx(0.58)
     assert curve.sds[-1] == pytest.approx(0.001 * (10 / 4) ** 0.5)
@@ -151,41 +151,38 @@ def test_convergence_and_overfitting_by_their_definitions() -> None:
     run = make_history()
     column = run.epochs.columns["test_accuracy"]
     column[:] = type(column)("d", [index / 40 for index in range(20)])
-    assert measures.converged_epoch(run) is None  # Still climbing at the end.
+    assert METRICS["converged"].value(run) is None  # Still climbing at the end.
     # Up to a plateau at epoch 8 and slowly down: smoothed, epoch 8 is 0.6 - 0.0063 and epoch 7 is 0.6 - 0.016.
     column[:] = type(column)("d", [0.6 - 0.01 * max(0, 8 - e) - 0.001 * max(0, e - 8) for e in range(1, 21)])
-    assert measures.converged_epoch(run) == 8
-    assert measures.overfitting_epoch(run) == 9
+    assert METRICS["converged"].value(run) == 8
+    assert METRICS["overfits"].value(run) == 9
 
 
 def test_losses_that_add_up_to_more_than_a_float_are_no_end_of_overfitting() -> None:
     run = make_history()
     run.epochs.columns["test_loss"] = array("d", [1.7e308] * 20)
-    assert measures.overfitting_epoch(run) is None
+    assert METRICS["overfits"].value(run) is None
 
 
 def test_smoothing_shortens_the_window_at_the_edges() -> None:
-    assert measures.smoothed([1, 2, 3, 4, 5, 6]) == pytest.approx([2, 2.5, 3, 4, 4.5, 5])
+    assert smoothed([1, 2, 3, 4, 5, 6]) == pytest.approx([2, 2.5, 3, 4, 4.5, 5])
 
 
 @pytest.mark.parametrize(
-    ("values", "kind", "text"),
+    ("values", "metric", "text"),
     [
-        ([0.61, 0.62], Kind.PERCENT, "61.50 ±0.71"),
-        ([0.61], Kind.PERCENT, "61.00"),
-        ([40.0, 42.0], Kind.EPOCHS, "41.0 ±1.4"),
-        ([40.0, None], Kind.EPOCHS, "40.0 (1 of 2)"),
-        ([None, None], Kind.EPOCHS, "not reached"),
-        ([12_153.0], Kind.CLOCK, "03:22:33"),
-        ([], Kind.CLOCK, "–"),
+        ([0.61, 0.62], "final_test", "61.50 ±0.71"),
+        ([0.61], "final_test", "61.00"),
+        ([40.0, 42.0], "t25", "41.0 ±1.4"),
+        ([40.0, None], "t25", "40.0 (1 of 2)"),
+        ([None, None], "t25", "not reached"),
+        ([12_153.0], "time", "03:22:33"),
+        ([], "time", "–"),
     ],
 )
-def test_cells_in_words(values: list[float | None], kind: Kind, text: str) -> None:
-    known = [value for value in values if value is not None]
-    runs = tuple(RunValue(f"r{index}", index, value) for index, value in enumerate(values))
-    sd = abs(known[0] - known[1]) / 2**0.5 if len(known) == 2 else None
-    found = Spread(sum(known) / len(known) if known else None, sd, len(values) - len(known), runs)
-    assert write_spread(found, kind) == text
+def test_cells_in_words(values: list[float | None], metric: str, text: str) -> None:
+    found = make_sample(RunValue(f"run{seed}", seed, value) for seed, value in enumerate(values))
+    assert sample_text(found, METRICS[metric]) == text
 
 
 def test_markdown_uses_the_challenge_s_headings_and_warns_of_selection(clear: Report) -> None:
@@ -212,8 +209,8 @@ def test_json_carries_three_claims_with_everything_behind_them(clear: Report) ->
     data = json.loads(msgspec.json.encode(clear))
     assert [claim["verdict"] for claim in data["claims"]] == ["supported"] * 3
     second = data["claims"][1]
-    assert [seen["seed"] for seen in second["larger"]["observations"]] == [0, 1, 2, 3, 4]
-    assert second["evidence"]["p"] == pytest.approx(1 / 252)
+    assert [seen["seed"] for seen in second["larger"]["runs"]] == [0, 1, 2, 3, 4]
+    assert second["effect"]["p"] == pytest.approx(1 / 252)
     assert second["delta"] == 1.1
     assert len(data["contradictions"]) == 19
     assert data["sections"][0]["rows"][0]["cells"]["max_test"]["published"] == "59.33"
@@ -223,7 +220,7 @@ def test_explain_names_every_run_behind_a_verdict_with_its_value(clear: Report) 
     text = "\n".join(explain(clear))
     for verdict in clear.claims:
         for sample in (verdict.larger, verdict.smaller):
-            for seen in sample.observations:
+            for seen in sample.runs:
                 value = seen.value if verdict.unit == "ratio" else 100 * seen.value
                 assert f"{seen.run_id} (seed {seen.seed}): {value:.4f}" in text
     assert "252 splits" in text
@@ -327,33 +324,33 @@ def fill(store: Store, *, seeds: int = 1, study_name: str = "", **fields: str) -
 
 def test_gather_prefers_own_finished_runs_to_the_reference_runs(store: Store) -> None:
     fill(Store(store.root / "reference"))
-    assert gather(store).title == "the reference runs"
+    assert select_runs(store).title == "the reference runs"
     write_run(store, RunConfig(epochs=6, seed=9), epochs_done=2)
-    assert len(gather(store).histories) == 2  # An unfinished run of one's own is nothing to report yet.
+    assert len(select_runs(store).histories) == 2  # An unfinished run of one's own is nothing to report yet.
     write_run(store, RunConfig(epochs=6, seed=8))
-    assert gather(store).title == "all runs"
-    assert len(gather(store).histories) == 2
-    assert len(gather(store, ["reference"]).histories) == 2
+    assert select_runs(store).title == "all runs"
+    assert len(select_runs(store).histories) == 2
+    assert len(select_runs(store, ["reference"]).histories) == 2
 
 
 def test_gather_takes_studies_and_runs_by_name(store: Store) -> None:
     fill(store, study_name="mine")
     fill(store)
-    mine = gather(store, ["mine"])
+    mine = select_runs(store, ["mine"])
     assert {history.record.study for history in mine.histories} == {"mine"}
     assert len(mine.histories) == 2
     run_id = store.ids()[0]
-    assert [history.id for history in gather(store, [run_id]).histories] == [run_id]
+    assert [history.id for history in select_runs(store, [run_id]).histories] == [run_id]
     with pytest.raises(RunNotFoundError, match="no study and no run 'nothing'"):
-        gather(store, ["nothing"])
+        select_runs(store, ["nothing"])
 
 
 def test_a_planned_run_that_is_not_there_withholds_the_verdict(store: Store) -> None:
     plan = studies.plan(store, "short", variants=["baseline", "four-conv"], seeds=range(6), overrides={"epochs": "6"})
     for config in plan.configs[:-1]:
         write_run(store, config, study="short", final=0.5 + 0.001 * config.seed)
-    found = gather(store, ["short"])
-    built = build(found.histories, found.states, absent=found.absent)
+    found = select_runs(store, ["short"])
+    built = build(found.histories, found.states, missing=found.missing)
     assert built.claims[2].headline == "inconclusive"
     assert built.claims[2].reasons == ("The plan's run of 'Four convolutional layers' with seed 5 is planned.",)
 
@@ -361,7 +358,7 @@ def test_a_planned_run_that_is_not_there_withholds_the_verdict(store: Store) -> 
 def test_an_unreadable_run_is_told_and_left_out(store: Store) -> None:
     fill(store)
     (store.path(store.ids()[0]) / "run.json").write_text("{")
-    found = gather(store)
+    found = select_runs(store)
     assert len(found.histories) == 1
     assert "cannot be read" in found.problems[0]
 
@@ -374,7 +371,7 @@ def test_forty_runs_of_a_hundred_epochs_take_less_than_a_second(store: Store) ->
                 config = RunConfig.from_text({"variant": variant, "front_end": front_end, "seed": str(seed)})
                 shutil.copy(first, store.path(store.create(config).id))
     begin = time.process_time()
-    found = gather(store)
+    found = select_runs(store)
     text = to_html(build(found.histories, found.states))
     assert time.process_time() - begin < 1.0
     assert len(found.histories) == 41

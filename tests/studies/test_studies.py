@@ -21,7 +21,7 @@ from cli_caller import Run
 from fake_runs import curve, open_writer, started
 from waiting import wait_for
 
-from alexnet_tui.analysis.select import gather
+from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import take_lock
@@ -198,7 +198,7 @@ def test_one_damaged_run_does_not_hide_the_others(store: Store, plan: study.Plan
     assert (cell.run_id, cell.state, cell.needs_training) == (run_id, "unreadable", False)
     assert cell.reason.startswith("the run's record cannot be read")
     assert [other.state for other in others] == ["queued"] * 3
-    found = gather(store, ["report"])
+    found = select_runs(store, ["report"])
     assert [(one.config, one.reason) for one in found.absent] == [(plan.configs[0], "unreadable")]
     assert len(found.histories) == 3
 
@@ -259,7 +259,7 @@ def test_reference_runs_of_a_study_of_the_same_name_are_not_its_own(store: Store
     assert states(store, plan) == ["planned"] * 4
     run_ids = study_queue.prepare_runs(store, plan)
     assert "baseline-elsewhere" not in run_ids
-    assert sorted(gather(store, [plan.name]).states) == sorted(run_ids)
+    assert sorted(select_runs(store, [plan.name]).states) == sorted(run_ids)
 
 
 # --------------------------------------------------------------------- worker

@@ -218,7 +218,7 @@ async def test_one_chooses_what_is_reported(store: Store) -> None:
         await driver.wait_for(lambda: "Report on" in driver.text() and "Study newer" in driver.text())
         await driver.press("2")
         await driver.wait_for(lambda: screen.report is not None and screen.report.title == "newer")
-        assert [row.num_runs for row in screen.report.sections[0].rows if row.arm == "tanh"] == [1]  # type: ignore[union-attr]
+        assert [row.num_runs for row in screen.report.sections[0].rows if row.group == "tanh"] == [1]  # type: ignore[union-attr]
         driver.app.on_open_report(OpenReport("older"))
         await driver.wait_for(lambda: screen.report is not None and screen.report.title == "older")
         driver.app.on_open_report(OpenReport())

@@ -55,7 +55,7 @@ def _means(section: Section, column: str) -> Iterator[Curve]:
         mean, sd = np.array(one.means, dtype=np.float64), np.array(one.sds, dtype=np.float64)
         has_band = one.num_runs > 1
         yield Curve(
-            name=one.arm,
+            name=one.group,
             x=np.array(one.epochs, dtype=np.float64),
             y=mean,
             slot=slot,

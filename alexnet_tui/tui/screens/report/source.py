@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alexnet_tui.analysis.select import gather
+from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.errors import UsageError
 from alexnet_tui.files import reason_of, write_output
-from alexnet_tui.report.build import Report, build_gathered
+from alexnet_tui.report.build import Report, build_selection
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.text import counted, printable
@@ -62,7 +62,7 @@ def make(store: Store, source: Source, find: study_queue.Find | None = None) -> 
         AlexnetTuiError: The runs or the plan cannot be read; the sentence says why.
     """
     with _MAKING:  # One that is asked for again is made by a second thread, out of runs that reading changes.
-        return build_gathered(gather(store, source.names, find=find))
+        return build_selection(select_runs(store, source.names, find=find))
 
 
 def _html(report: Report) -> str:

@@ -129,7 +129,7 @@ def _block_lines(rows: Sequence[Row], block: Sequence[_Column]) -> Iterator[Cont
     yield _table_line("Experiment", "", titles, room).stylize("bold $text-muted")
     for index, row in enumerate(rows):
         report, own = ([column.cells[index][whose].rjust(column.width) for column in block] for whose in (0, 1))
-        title = row.arm
+        title = row.group
         if row.is_published:
             yield _table_line(title, "report", report, room).stylize("$text-muted")
             title = f"  n={row.num_runs}"
@@ -137,7 +137,7 @@ def _block_lines(rows: Sequence[Row], block: Sequence[_Column]) -> Iterator[Cont
 
 
 def _title_cells(rows: Sequence[Row]) -> int:
-    return max(len("Experiment"), *(len(row.arm) for row in rows), 1)
+    return max(len("Experiment"), *(len(row.group) for row in rows), 1)
 
 
 def _table_line(title: str, whose: str, cells: Sequence[str], room: int) -> Content:

@@ -221,7 +221,7 @@ def test_explain_names_every_run_behind_a_verdict_with_its_value(clear: Report) 
     for verdict in clear.claims:
         for sample in (verdict.larger, verdict.smaller):
             for seen in sample.runs:
-                value = seen.value if verdict.unit == "ratio" else 100 * seen.value
+                value = seen.value if verdict.unit == "ratio" else 100 * (seen.value or 0.0)
                 assert f"{seen.run_id} (seed {seen.seed}): {value:.4f}" in text
     assert "252 splits" in text
     assert "Original model, Test max *, report: 59.33 (section 4.1.1, table and text)" in text

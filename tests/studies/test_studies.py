@@ -199,7 +199,7 @@ def test_one_damaged_run_does_not_hide_the_others(store: Store, plan: study.Plan
     assert cell.reason.startswith("the run's record cannot be read")
     assert [other.state for other in others] == ["queued"] * 3
     found = select_runs(store, ["report"])
-    assert [(one.config, one.reason) for one in found.absent] == [(plan.configs[0], "unreadable")]
+    assert [(one.config, one.reason) for one in found.missing] == [(plan.configs[0], "unreadable")]
     assert len(found.histories) == 3
 
 

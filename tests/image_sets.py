@@ -2,10 +2,15 @@
 
 import io
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.errors import DatasetError, ExitCode
 
 CLASSES = ("cat", "dog")
 
@@ -51,3 +56,25 @@ def write_tar(path: Path, files: dict[str, bytes], extra: tuple[tarfile.TarInfo,
             info.size, info.mtime = len(content), mtime
             archive.addfile(info, io.BytesIO(content))
     return path
+
+
+def write_zip(path: Path, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
+    """Write a zip archive; `links` are symbolic links by name."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        for name, target in (links or {}).items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o120777 << 16
+            archive.writestr(info, target)
+    return path
+
+
+def refusal(path: Path, name: str = "pets", skip_unreadable: bool = False) -> str:
+    """The sentence with which adding a source is refused; nothing may be left on the disk."""
+    with pytest.raises(DatasetError) as caught:
+        datasets.add(path, name, skip_unreadable=skip_unreadable)
+    assert caught.value.exit_code == ExitCode.STORE_OR_DATA
+    assert name not in [info.name for info in datasets.catalog()]
+    assert list(datasets.data_root().glob(f"*{name}*")) == []
+    return str(caught.value)

@@ -12,7 +12,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_count, printable
 
 if TYPE_CHECKING:
-    from alexnet_tui.datasets.cache import Progress, Report
+    from alexnet_tui.datasets.cache import Progress, ProgressCallback
 
 
 def open_console(store: Store, run_id: str | None = None) -> int:
@@ -38,7 +38,7 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator["Report"]:
+def progress_bar(title: str) -> Iterator["ProgressCallback"]:
     """A progress bar on stderr while the block runs; one line per act where stderr is no terminal."""
     from rich import progress as bars
     from rich.console import Console

@@ -5,18 +5,19 @@ stdout carries the answer, stderr the progress.
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from alexnet_tui.cli.console import progress_bar, say
-from alexnet_tui.cli.options import AsJson, complete_data, complete_front_end, write_json
+from alexnet_tui.cli.options import AsJson, Json, complete_data, complete_front_end, write_json
 from alexnet_tui.config.variants import FRONT_ENDS, nearest
 from alexnet_tui.errors import UsageError
-from alexnet_tui.text import counted, format_bytes, format_count, printable, quoted
+from alexnet_tui.text import format_bytes, format_count, printable, quoted
 
 if TYPE_CHECKING:
     from alexnet_tui.datasets.prepare import DatasetInfo
@@ -41,7 +42,7 @@ FrontEndOption = Annotated[
 
 @data_app.command("add")
 def add_command(
-    path: Annotated[Path, typer.Argument(help="Folder, or tar archive of one, plain or compressed.")],
+    path: Annotated[Path, typer.Argument(help="Folder, or tar or zip archive of one.")],
     name: Annotated[str, typer.Option(help="What to call it from now on: letters, digits, - and _.")],
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
@@ -49,9 +50,11 @@ def add_command(
     front_end: FrontEndOption = DEFAULT_FRONT_END,
     as_json: AsJson = False,
 ) -> None:
-    """Add your own images: train/CLASS/*.jpg and test/CLASS/*.jpg (val too; jpeg, png).
+    """Add your own images: train/CLASS/*.jpg and test/CLASS/*.jpg (val too; jpeg, png, webp, bmp).
 
     Reads the folder or archive once to check it, once to decode it; it is not changed or extracted.
+    Images are turned as their EXIF orientation says. Links are followed inside the source and refused outside it.
+    What is left out (hidden entries, other formats, deeper folders) is counted by reason, here and in `data list`.
     An unreadable image stops it unless --skip-unreadable is given.
 
     Example: alexnet-tui data add pets.tar.gz --name pets
@@ -74,7 +77,7 @@ def list_command(as_json: AsJson = False) -> None:
 
     infos = data_catalog.catalog()
     if as_json:
-        write_json([asdict(info) for info in infos])
+        write_json([_facts(info) for info in infos])
     else:
         _write_table(infos)
 
@@ -132,24 +135,31 @@ def _input_size(front_end: str) -> int:
     return FRONT_ENDS[front_end].image_size
 
 
+def _facts(info: "DatasetInfo") -> Json:
+    return {**asdict(info), "left_out": [msgspec.structs.asdict(item) for item in info.left_out]}
+
+
 def _answer(info: "DatasetInfo", as_json: bool) -> None:
     if as_json:
-        write_json(asdict(info))
+        write_json(_facts(info))
         return
     typer.echo(
         f"{info.name}: {format_count(info.num_train)} training and {format_count(info.num_test)} test images"
         f" of {info.num_classes} classes, {format_bytes(info.size_bytes)}, sha256 {info.sha256}"
     )
-    if info.num_ignored:
-        typer.echo(f"{counted(info.num_ignored, 'other file')} ignored.", err=True)
-    if info.num_skipped:
-        typer.echo(f"{counted(info.num_skipped, 'unreadable image')} left out.", err=True)
+    for note in info.notes:
+        say(note)
 
 
 def _state(info: "DatasetInfo") -> str:
     from alexnet_tui.datasets.catalog import BUILT_IN
 
-    return f"not here: {BUILT_IN[info.name].download} to download" if info.state == "download" else info.state
+    match info.state:
+        case "download":
+            return f"not here: {BUILT_IN[info.name].download} to download"
+        case "newer":
+            return "made by a newer version"
+    return info.state
 
 
 # The last ones go first where a terminal has no room.
@@ -165,7 +175,7 @@ _COLUMNS: tuple[tuple[str, "Callable[[DatasetInfo], str]"], ...] = (
 )
 
 
-def _write_table(infos: "Iterable[DatasetInfo]") -> None:
+def _write_table(infos: "Sequence[DatasetInfo]") -> None:
     rows = [[title for title, _ in _COLUMNS], *([cell(info) for _, cell in _COLUMNS] for info in infos)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     kept = len(widths)
@@ -178,3 +188,6 @@ def _write_table(infos: "Iterable[DatasetInfo]") -> None:
         typer.echo("  ".join(padded).rstrip())
     if left_out := rows[0][kept:]:
         say(f"no room for {', '.join(left_out)}; a wider terminal and --json have them.")
+    for info in infos:
+        for note in info.notes:
+            say(f"{info.name}: {note}")

@@ -1,8 +1,8 @@
-"""Where images come from: a folder or a tar archive, read front to back and never extracted.
+"""Where images come from: a folder, a tar or a zip archive, read front to back and never extracted.
 
-A source is hostile input. Only regular files named ``[TOP/]train|test|val/CLASS/NAME.jpg|jpeg|png`` are
-read; links, devices, names that lead outside and everything else are counted and left alone. What an archive
-may inflate to has a budget.
+A source is hostile input. Only regular files named ``[TOP/]train|test|val/CLASS/NAME.jpg|jpeg|png|webp|bmp``
+are read. Links are followed as long as they stay inside the source. Everything else is counted by reason
+(`datasets.left_out`). What an archive may inflate to has a budget.
 """
 
 import bz2
@@ -10,27 +10,35 @@ import gzip
 import io
 import lzma
 import os
+import posixpath
+import stat
+import struct
 import tarfile
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import IO, NamedTuple, Self
 
-from alexnet_tui.errors import DatasetError, StoreError
-from alexnet_tui.files import open_regular, reason_of
+from alexnet_tui.datasets.left_out import LeftOutCounter, Reason, is_hidden
+from alexnet_tui.errors import DatasetError
+from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable
 
 _SPLITS = ("train", "test", "val")
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 # Images are compressed already, so an archive that inflates far beyond its own size is not one of images.
 _BUDGET_BYTES, _BUDGET_RATIO = 1 << 30, 50
-_MAX_FILE_BYTES = 64 << 20
-LAYOUT = "train/CLASS/*.jpg and test/CLASS/*.jpg (or val/...; .jpeg and .png too)"
+MAX_FILE_BYTES = 64 << 20
+_MAX_HEADER_BYTES = 1 << 20
+_MAX_LINK_HOPS = 8
+LAYOUT = "train/CLASS/*.jpg and test/CLASS/*.jpg (or val/...; .jpeg, .png, .webp and .bmp too)"
 
 
-class Key(NamedTuple):
-    """Where an image stands in its source."""
+class ImageKey(NamedTuple):
+    """The path of an image inside its source, without a top folder."""
 
     split: str
     class_name: str
@@ -38,115 +46,352 @@ class Key(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The path inside the source, without a top folder."""
+        """The path as text."""
         return "/".join(self)
 
 
 @dataclass(kw_only=True, slots=True)
-class Listing:
+class SourceContents:
     """Collected while a source is read.
 
     Attributes:
         name: Of the data set.
         tops: Folders above train, test and val.
-        folders: Split and class of every class folder, empty ones too.
-        num_ignored: Entries that are no images of the set.
+        class_folders: Split and class of every class folder, empty ones too.
+        left_out: Entries that are no images of the set.
+        links: Links that were followed, by name.
+        num_links: How many were followed.
     """
 
     name: str
     tops: set[str] = field(default_factory=set)
-    folders: set[tuple[str, str]] = field(default_factory=set)
-    num_ignored: int = 0
+    class_folders: set[tuple[str, str]] = field(default_factory=set)
+    left_out: LeftOutCounter = field(default_factory=LeftOutCounter)
+    links: list[str] = field(default_factory=list)
+    num_links: int = 0
 
-    def folder(self, path: str) -> None:
-        """Note a folder that may be a class."""
-        parts = _parts(path)
-        key = _locate([*parts, "x.png"]) if parts else None
-        if key:
-            self.folders.add(key[1][:2])
+    def enter(self, parts: tuple[str, ...]) -> bool:
+        """Note a folder; whether anything in it may be an image."""
+        found = _judge(parts, is_folder=True)
+        if isinstance(found, _Misplaced):
+            self.left_out.add(found.reason, parts[: found.length], is_folder=True)
+            return False
+        if found:
+            self.class_folders.add(found[:2])
+        return True
 
-    def file(self, path: str) -> Key | None:
-        """The key of an image, or None for what is not one of ours."""
-        parts = _parts(path)
-        found = _locate(parts) if parts else None
-        if found is None or not found[1].file_name.lower().endswith(_SUFFIXES):
-            self.num_ignored += 1
+    def image(self, parts: tuple[str, ...]) -> ImageKey | None:
+        """The key of an image file, or None for a file that is none; that one is counted."""
+        found = _judge(parts, is_folder=False)
+        if isinstance(found, _Misplaced):
+            self.left_out.add(found.reason, parts[: found.length], is_folder=found.length < len(parts))
             return None
-        top, key = found
-        self.tops.add(top)
+        assert found is not None
+        self.tops.add("/".join(parts[: len(parts) - 3]))
         if len(self.tops) > 1:
             names = " and ".join(printable(item, 60) or "the top" for item in sorted(self.tops))
             raise DatasetError(self.name, f"there are train, test or val folders in {names}; add one of them.")
-        self.folders.add(key[:2])
-        return key
+        self.class_folders.add(found[:2])
+        return found
+
+    def followed(self, name: str) -> None:
+        """Count a link that was followed."""
+        self.num_links += 1
+        if len(self.links) < 5:
+            self.links.append(printable(name, 200))
 
 
-def _parts(path: str) -> list[str] | None:
-    """The parts of a relative path that stays inside, or None."""
-    if path.startswith("/") or "\0" in path:
-        return None
-    parts = [part for part in path.split("/") if part not in {"", "."}]
-    return None if ".." in parts else parts
+class _Misplaced(NamedTuple):
+    """Why a path is no image; `length` is the number of its parts that the entry left out has."""
+
+    reason: Reason
+    length: int
 
 
-def _locate(parts: list[str]) -> tuple[str, Key] | None:
-    for depth in (0, 1):
-        if len(parts) == depth + 3 and parts[depth] in _SPLITS and not parts[-1].startswith("."):
-            return "/".join(parts[:depth]), Key(*parts[depth:])
-    return None
+def _judge(parts: tuple[str, ...], is_folder: bool) -> ImageKey | _Misplaced | None:
+    """The place of a path in a data set; of a class folder the key with an empty file name.
+
+    None for a folder above the classes.
+    """
+    for length, part in enumerate(parts, 1):
+        if is_hidden(part):
+            return _Misplaced(Reason.HIDDEN, length)
+    size = len(parts) + is_folder
+    depth = 0 if parts[0] in _SPLITS and not (size == 4 and parts[1] in _SPLITS) else 1
+    if len(parts) <= depth:
+        return None if is_folder else _Misplaced(Reason.OUTSIDE, len(parts))
+    if parts[depth] not in _SPLITS:
+        return _Misplaced(Reason.OUTSIDE, depth + 1)
+    if size > depth + 3:
+        return _Misplaced(Reason.DEEPER, depth + 3)
+    if size < depth + 3:
+        return None if is_folder else _Misplaced(Reason.OUTSIDE, len(parts))
+    key = ImageKey(parts[depth], parts[depth + 1], "" if is_folder else parts[-1])
+    if not is_folder and not key.file_name.lower().endswith(_SUFFIXES):
+        return _Misplaced(Reason.FORMAT, len(parts))
+    return key
 
 
-def members(path: Path, listing: Listing) -> Iterator[tuple[Key, bytes]]:
+def read_images(path: Path, contents: SourceContents) -> Iterator[tuple[ImageKey, bytes]]:
     """Every image of a source with its bytes, in the source's own order.
 
     Raises:
         DatasetError: The source is missing, damaged, or inflates beyond its budget.
     """
-    name = listing.name
+    name = contents.name
     try:
         if path.is_dir():
-            yield from _folder_members(path, listing)
+            yield from _folder_images(path, contents)
         elif path.is_file():
-            yield from _tar_members(path, listing)
+            yield from _archive_images(path, contents)
         else:
             what = "is neither a folder nor an archive" if path.exists() else "does not exist"
-            raise DatasetError(name, f"{path} {what}. Give a folder or a tar archive that holds {LAYOUT}.")
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise DatasetError(name, f"{path} is not a whole tar archive ({error}). Copy or download it again.") from error
-    except (OSError, StoreError) as error:
-        reason = reason_of(error) if isinstance(error, OSError) else str(error)
-        raise DatasetError(name, f"{path} cannot be read ({reason}).") from error
+            raise DatasetError(name, f"{path} {what}. Give a folder, or a tar or zip archive, that holds {LAYOUT}.")
+    except _DAMAGED as error:
+        raise DatasetError(
+            name,
+            f"{path} is not a whole tar or zip archive ({printable(str(error), 200)})."
+            " Copy or download it again, or unpack it and add the folder.",
+        ) from error
+    except OSError as error:
+        place = getattr(error, "filename", None) or path
+        raise DatasetError(
+            name, f"{printable(os.fsdecode(place), 300)} cannot be read ({reason_of(error)})."
+        ) from error
 
 
-def _folder_members(path: Path, listing: Listing) -> Iterator[tuple[Key, bytes]]:
-    """Links inside the folder are not followed."""
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    # A zip archive's directory with impossible numbers, and its ways of compression that Python lacks.
+    NotImplementedError,
+    OverflowError,
+    UnicodeDecodeError,
+    struct.error,
+)
 
-    def refuse(error: OSError) -> None:
-        raise error
 
-    for folder, folders, files in os.walk(path, onerror=refuse):
-        inside = Path(folder).relative_to(path)
-        folders.sort()
-        if len(inside.parts) >= 4:
-            folders.clear()
-        listing.folder(inside.as_posix())
-        listing.num_ignored += sum((Path(folder) / name).is_symlink() for name in folders)
-        for file_name in sorted(files):
-            full = Path(folder) / file_name
-            key = listing.file((inside / file_name).as_posix())
-            if key is None:
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def source_kind(path: Path) -> str:
+    """``folder``, ``zip`` or ``tar``; the last for anything else, too."""
+    if path.is_dir():
+        return "folder"
+    try:
+        with path.open("rb") as file:
+            return "zip" if file.read(4) in _ZIP_MAGIC else "tar"
+    except OSError:
+        return "tar"
+
+
+def _folder_images(
+    folder: Path, contents: SourceContents, root: Path | None = None, parts: tuple[str, ...] = ()
+) -> Iterator[tuple[ImageKey, bytes]]:
+    """The images below a folder of the source; `parts` is its path inside the source, `root` the source's own."""
+    root = root or folder.resolve(strict=True)
+    with os.scandir(folder) as listed:
+        entries = sorted(listed, key=lambda entry: entry.name)
+    for entry in entries:
+        inside = (*parts, entry.name)
+        path = _follow(entry, root)
+        if isinstance(path, Reason):
+            contents.left_out.add(path, inside)
+        elif path.is_dir():
+            if contents.enter(inside):
+                if entry.is_symlink():
+                    contents.followed("/".join(inside) + "/")
+                yield from _folder_images(path, contents, root, inside)
+        elif key := contents.image(inside):
+            content = _content(path) if path.is_file() else None
+            if content is None:
+                contents.left_out.add(Reason.SPECIAL, inside)
                 continue
-            if full.is_symlink() or not full.is_file():
-                listing.num_ignored += 1
-                continue
-            descriptor = open_regular(full)
-            if descriptor is not None:
-                with os.fdopen(descriptor, "rb") as file:
-                    yield key, file.read(_MAX_FILE_BYTES)
+            if entry.is_symlink():
+                contents.followed(key.name)
+            yield key, content
+
+
+def _follow(entry: "os.DirEntry[str]", root: Path) -> Path | Reason:
+    """Where an entry of a folder leads, or why it is not followed."""
+    path = Path(entry.path)
+    if is_hidden(entry.name) or not entry.is_symlink():
+        return path
+    try:
+        path = path.resolve(strict=True)
+    except (OSError, RuntimeError):  # It leads nowhere, or in a circle.
+        return Reason.LINK_BROKEN
+    return path if path.is_relative_to(root) else Reason.LINK_OUTSIDE
+
+
+def _content(path: Path) -> bytes | None:
+    """The bytes of a regular file, up to one more than it may have; None for a pipe or a device.
+
+    A second name of the file elsewhere is no matter here: it is only read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+
+
+class _Kind(Enum):
+    FILE = auto()
+    FOLDER = auto()
+    LINK = auto()
+    SPECIAL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A member of an archive.
+
+    Attributes:
+        name: As the archive has it.
+        kind: What it is.
+        read: Gives the content of a file, at most `MAX_FILE_BYTES` + 1 bytes.
+        target: Path that a link leads to, from the archive's root; None where it leads out of it.
+    """
+
+    name: str
+    kind: _Kind
+    read: Callable[[], bytes] = bytes
+    target: tuple[str, ...] | None = None
+
+
+@dataclass(slots=True)
+class _Links:
+    """The links of an archive: where each leads, and those in an image's place."""
+
+    targets: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    images: dict[tuple[str, ...], ImageKey] = field(default_factory=dict)
+
+
+def _archive_images(path: Path, contents: SourceContents) -> Iterator[tuple[ImageKey, bytes]]:
+    """Files first; the archive is read once more if links lead to some of its files."""
+    links = _Links()
+    for entry in _entries(path, contents.name):
+        parts = _parts(entry.name)
+        if parts is None:
+            contents.left_out.add(Reason.UNSAFE_NAME, (entry.name,))
+        elif parts and entry.kind is _Kind.FILE:
+            if key := contents.image(parts):
+                yield key, entry.read()
+        elif parts:
+            _note(entry, parts, contents, links)
+    if links.images:
+        yield from _linked_images(path, contents, links)
+
+
+def _note(entry: _Entry, parts: tuple[str, ...], contents: SourceContents, links: _Links) -> None:
+    """Take in a member of an archive that is no file."""
+    if entry.kind is _Kind.FOLDER:
+        contents.enter(parts)
+    elif entry.kind is _Kind.SPECIAL:
+        contents.left_out.add(Reason.SPECIAL, parts)
+    elif entry.target is None:
+        contents.left_out.add(Reason.LINK_OUTSIDE, parts)
+    else:
+        links.targets[parts] = entry.target
+        if parts not in links.images and (key := contents.image(parts)):
+            links.images[parts] = key
+
+
+def _linked_images(path: Path, contents: SourceContents, links: _Links) -> Iterator[tuple[ImageKey, bytes]]:
+    wanted: dict[tuple[str, ...], list[ImageKey]] = {}
+    for parts, key in links.images.items():
+        wanted.setdefault(_last_target(links.targets, parts), []).append(key)
+    for entry in _entries(path, contents.name):
+        parts = _parts(entry.name) or ()
+        if entry.kind is _Kind.FILE and parts in wanted:
+            content = entry.read()
+            for key in wanted.pop(parts):
+                contents.followed(key.name)
+                yield key, content
+    for key in (key for keys in wanted.values() for key in keys):
+        contents.left_out.add(Reason.LINK_BROKEN, key)
+
+
+def _last_target(links: dict[tuple[str, ...], tuple[str, ...]], parts: tuple[str, ...]) -> tuple[str, ...]:
+    for _ in range(_MAX_LINK_HOPS):
+        if parts not in links:
+            break
+        parts = links[parts]
+    return parts
+
+
+def _parts(path: str) -> tuple[str, ...] | None:
+    """The parts of a relative path that stays inside, or None."""
+    if path.startswith("/") or "\0" in path:
+        return None
+    parts = tuple(part for part in path.split("/") if part not in {"", "."})
+    return None if ".." in parts else parts
+
+
+def _link_target(base: str, target: str) -> tuple[str, ...] | None:
+    """Where a link leads from a folder of the archive; None out of the archive."""
+    return None if target.startswith("/") else _parts(posixpath.normpath(posixpath.join(base, target)))
+
+
+def _entries(path: Path, name: str) -> Iterator[_Entry]:
+    with path.open("rb") as raw:
+        magic = raw.read(6)
+        raw.seek(0)
+        budget_bytes = _BUDGET_BYTES + _BUDGET_RATIO * os.fstat(raw.fileno()).st_size
+        if magic.startswith(_ZIP_MAGIC):
+            yield from _zip_entries(raw, _Budget(name, path, budget_bytes))
+        else:
+            opener = next((opener for start, opener in _OPENERS if magic.startswith(start)), None)
+            inflated: IO[bytes] = opener(raw) if opener else raw  # type: ignore[assignment]
+            yield from _tar_entries(_BoundedStream(inflated, _Budget(name, path, budget_bytes)))
+
+
+_OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
+
+
+class _Budget:
+    """Counts down the bytes that an archive may inflate to: a bomb is cut off while it inflates."""
+
+    def __init__(self, name: str, path: Path, budget_bytes: int) -> None:
+        self.name, self._left = name, budget_bytes
+        self._refusal = f"{path} inflates to more than {budget_bytes:,} bytes; it is no archive of images."
+        self.encrypted = f"{path} is encrypted. Unpack it and add the folder."
+
+    def spend(self, content: bytes) -> bytes:
+        """Count some content, and give it back."""
+        self._left -= len(content)
+        if self._left < 0:
+            raise DatasetError(self.name, self._refusal)
+        return content
+
+
+class _BoundedStream(io.RawIOBase):
+    """A stream that refuses to give more bytes than its budget has."""
+
+    def __init__(self, file: IO[bytes], budget: _Budget) -> None:
+        self._file, self._budget = file, budget
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._budget.spend(self._file.read(min(size, 1 << 20) if size >= 0 else 1 << 20))
 
 
 class _StrictTarInfo(tarfile.TarInfo):
     """A header reader that does not take damage for the end of the archive, as tarfile does."""
+
+    _LONG_HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """A header; tarfile would read names of any length into memory."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in cls._LONG_HEADERS and header.size > _MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a name in it has {header.size:,} bytes")
+        return header
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
@@ -159,53 +404,54 @@ class _StrictTarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(f"it ends early or is damaged: {error}") from error
 
 
-class _Budget(io.RawIOBase):
-    """A stream that refuses to give more bytes than its budget: a bomb is cut off while it inflates."""
-
-    def __init__(self, name: str, path: Path, file: IO[bytes], budget_bytes: int) -> None:
-        self._file, self._left = file, budget_bytes
-        self._refusal = f"{path} inflates to more than {budget_bytes:,} bytes; it is no archive of images."
-        self._name = name
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        content = self._file.read(min(size, 1 << 20) if size >= 0 else 1 << 20)
-        self._left -= len(content)
-        if self._left < 0:
-            raise DatasetError(self._name, self._refusal)
-        return content
-
-
-_OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
+def _tar_entries(stream: _BoundedStream) -> Iterator[_Entry]:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictTarInfo) as archive:
+        for member in archive:
+            # In a stream tarfile would keep every header; a million of them is a lot of memory.
+            archive.members = []  # type: ignore[attr-defined]
+            if member.isdir():
+                yield _Entry(member.name, _Kind.FOLDER)
+            elif member.isreg():
+                yield _Entry(member.name, _Kind.FILE, lambda member=member: _tar_content(archive, member))  # type: ignore[misc]
+            elif member.issym() or member.islnk():
+                base = posixpath.dirname(member.name) if member.issym() else ""
+                yield _Entry(member.name, _Kind.LINK, target=_link_target(base, member.linkname))
+            else:
+                yield _Entry(member.name, _Kind.SPECIAL)
+    # What follows the last member still has to inflate: the checksum of the archive is there.
+    while stream.read(1 << 20):
+        pass
 
 
-def _tar_members(path: Path, listing: Listing) -> Iterator[tuple[Key, bytes]]:
-    with path.open("rb") as raw:
-        magic = raw.read(6)
-        raw.seek(0)
-        opener = next((opener for start, opener in _OPENERS if magic.startswith(start)), None)
-        inflated: IO[bytes] = opener(raw) if opener else raw  # type: ignore[assignment]
-        size = os.fstat(raw.fileno()).st_size
-        budget = _Budget(listing.name, path, inflated, _BUDGET_BYTES + _BUDGET_RATIO * size)
-        with tarfile.open(fileobj=budget, mode="r|", tarinfo=_StrictTarInfo) as archive:
-            for member in archive:
-                # In a stream tarfile would keep every header; a million of them is a lot of memory.
-                archive.members = []  # type: ignore[attr-defined]
-                if member.isdir():
-                    listing.folder(member.name)
-                    continue
-                if not member.isreg():
-                    listing.num_ignored += 1
-                    continue
-                key = listing.file(member.name)
-                if key is None:
-                    continue
-                file = archive.extractfile(member)
-                assert file is not None
-                content = file.read(min(member.size, _MAX_FILE_BYTES))
-                yield key, content
-        # What follows the last member still has to inflate: the checksum of the archive stands there.
-        while budget.read(1 << 20):
-            pass
+def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None
+    return file.read(min(member.size, MAX_FILE_BYTES + 1))
+
+
+def _zip_entries(raw: IO[bytes], budget: _Budget) -> Iterator[_Entry]:
+    with zipfile.ZipFile(raw) as archive:
+        for member in archive.infolist():
+            if member.flag_bits & 1:
+                raise DatasetError(budget.name, budget.encrypted)
+            # The upper half is the mode where the archive was made by a Unix; zero elsewhere.
+            mode = member.external_attr >> 16
+            if member.filename.endswith("/"):
+                yield _Entry(member.filename, _Kind.FOLDER)
+            elif stat.S_ISLNK(mode):
+                target = _zip_content(archive, member, budget)[:4096].decode(errors="surrogateescape")
+                base = posixpath.dirname(member.filename)
+                yield _Entry(member.filename, _Kind.LINK, target=_link_target(base, target))
+            elif stat.S_IFMT(mode) in {0, stat.S_IFREG}:
+                yield _Entry(
+                    member.filename,
+                    _Kind.FILE,
+                    lambda member=member: _zip_content(archive, member, budget),  # type: ignore[misc]
+                )
+            else:
+                yield _Entry(member.filename, _Kind.SPECIAL)
+
+
+def _zip_content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: _Budget) -> bytes:
+    with archive.open(member) as file:
+        return budget.spend(file.read(MAX_FILE_BYTES + 1))

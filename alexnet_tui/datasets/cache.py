@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
     Labels = NDArray[np.int64]
 
-CACHE_VERSION = 1
+# 2: EXIF orientation is applied; WebP and BMP are read; what was left out is on record.
+CACHE_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 TEMPORARY_PREFIX = ".tmp-"
 SPLITS = ("train", "test")
 # Above this, reading every byte again at each start would cost more than it protects; sizes are checked.
 _VERIFIED_BYTES = 8 << 30
 _CHUNK_BYTES = 32 << 20
-_NAMED_SKIPPED = 100
+_NAMED = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +56,7 @@ class Progress:
     what: str
 
 
-Report = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +93,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         std: The same for the standard deviation.
         skipped: The first unreadable images that were left out, by name.
         num_skipped: How many were left out.
+        shared: The first test images whose pixels are those of a training image, with that one's name.
+        num_shared: How many there are.
         files: Name of each file to its size and hash.
     """
 
@@ -105,6 +108,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     std: tuple[float, float, float]
     skipped: list[str] = []
     num_skipped: int = 0
+    shared: list[str] = []
+    num_shared: int = 0
     files: dict[str, FileRecord]
 
 
@@ -227,7 +232,13 @@ def drop_rows(directory: Path, split: str, rows: set[int]) -> None:
     write_labels(directory, split, labels[kept])
 
 
-def seal(directory: Path, sha256: str, class_names: tuple[str, ...], skipped: list[str]) -> Manifest:
+def seal(
+    directory: Path,
+    sha256: str,
+    class_names: tuple[str, ...],
+    skipped: Sequence[str] = (),
+    shared: Sequence[str] = (),
+) -> Manifest:
     """Measure the written splits, write the manifest and push everything to the disk."""
     import numpy as np
 
@@ -247,8 +258,10 @@ def seal(directory: Path, sha256: str, class_names: tuple[str, ...], skipped: li
         num_test=len(images["test"]),
         mean=mean,
         std=std,
-        skipped=skipped[:_NAMED_SKIPPED],
+        skipped=list(skipped[:_NAMED]),
         num_skipped=len(skipped),
+        shared=list(shared[:_NAMED]),
+        num_shared=len(shared),
         files=files,
     )
     write_atomic(directory / MANIFEST_FILE, msgspec.json.encode(manifest))
@@ -256,20 +269,69 @@ def seal(directory: Path, sha256: str, class_names: tuple[str, ...], skipped: li
 
 
 def is_cache(directory: Path) -> bool:
-    """Whether a folder is a finished cache, judged by its manifest alone."""
-    return (directory / MANIFEST_FILE).is_file()
+    """Whether a folder is a finished cache: its manifest can be read, and the files it lists have their sizes.
+
+    A cache of a newer version counts; opening it says what it is.
+    """
+    try:
+        manifest = _decode_manifest(read_small(directory / MANIFEST_FILE) or b"")
+        if isinstance(manifest, int):
+            return True
+        return bool(manifest.files) and all(
+            (directory / Path(name).name).stat().st_size == record.size_bytes for name, record in manifest.files.items()
+        )
+    except (OSError, ValueError, StoreError):
+        return False
 
 
 def read_manifest(name: str, directory: Path) -> Manifest:
     """The manifest of a finished cache.
 
     Raises:
-        DatasetError: It is damaged.
+        DatasetError: It is damaged, or made by a newer version.
     """
     try:
-        return msgspec.json.decode(read_small(directory / MANIFEST_FILE) or b"", type=Manifest)
-    except (msgspec.MsgspecError, ValueError, StoreError) as error:
+        manifest = _decode_manifest(read_small(directory / MANIFEST_FILE) or b"")
+    except (ValueError, StoreError) as error:
         raise _damaged(name, directory, str(error)) from error
+    if isinstance(manifest, int):
+        raise newer(name, directory / MANIFEST_FILE, manifest)
+    return manifest
+
+
+class _Version(msgspec.Struct):
+    """The one field that every version of a format has."""
+
+    v: int = 1
+
+
+def version_of(content: bytes) -> int:
+    """The version of the format of a JSON file.
+
+    Raises:
+        ValueError: It is no such file.
+    """
+    try:
+        return msgspec.json.decode(content, type=_Version).v
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+
+
+def newer(name: str, path: Path, version: int) -> DatasetError:
+    """The sentence for a file of a version that this program does not know."""
+    return DatasetError(
+        name,
+        f"{path} was made by a newer version of alexnet-tui (format {version}, this one reads up to {CACHE_VERSION})."
+        f" Update alexnet-tui, or delete {path.parent} and add the set again.",
+    )
+
+
+def _decode_manifest(content: bytes) -> Manifest | int:
+    """A manifest, or the version of a newer one; ValueError where it is none."""
+    version = version_of(content)
+    if version > CACHE_VERSION:
+        return version
+    return msgspec.json.decode(content, type=Manifest)
 
 
 def open_cache(name: str, directory: Path) -> tuple[Manifest, dict[str, Split]]:

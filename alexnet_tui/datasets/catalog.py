@@ -6,6 +6,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,12 +15,13 @@ import msgspec
 
 from alexnet_tui.config.hyperparameters import SPECS
 from alexnet_tui.config.variants import nearest
-from alexnet_tui.datasets.cache import CACHE_VERSION, is_cache
+from alexnet_tui.datasets.cache import CACHE_VERSION, is_cache, newer, version_of
+from alexnet_tui.datasets.left_out import LeftOut, list_left_out, named
 from alexnet_tui.errors import DatasetError, StoreError
 from alexnet_tui.files import read_small, write_atomic
-from alexnet_tui.text import printable
+from alexnet_tui.text import counted, printable
 
-State = Literal["ready", "prepare", "download"]
+DatasetState = Literal["ready", "prepare", "download", "newer"]
 SOURCE_FILE = "source.json"
 DOWNLOADS = "downloads"
 _MAX_NATIVE_SIZE = 256
@@ -40,7 +42,7 @@ class BuiltIn:
         num_test: Test images.
         num_classes: Classes.
         archive: File that a download leaves in the downloads folder, or empty.
-        unpacked: Folder a download unpacks to, or empty.
+        unpacked: Files that a download unpacks to, in the downloads folder.
         md5: Published checksum of the archive, or empty.
         revision: Raised whenever the program draws other pixels than before.
     """
@@ -53,7 +55,7 @@ class BuiltIn:
     origin: str = ""
     download: str = ""
     archive: str = ""
-    unpacked: str = ""
+    unpacked: tuple[str, ...] = ()
     md5: str = ""
     revision: int = 0
 
@@ -76,7 +78,10 @@ BUILT_IN = {
         num_test=10_000,
         num_classes=10,
         archive="cifar-10-python.tar.gz",
-        unpacked="cifar-10-batches-py",
+        unpacked=tuple(
+            f"cifar-10-batches-py/{name}"
+            for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
+        ),
         md5="c58f30108f718f92721af3b95e74349a",
     ),
     "cifar100": BuiltIn(
@@ -88,7 +93,7 @@ BUILT_IN = {
         num_test=10_000,
         num_classes=100,
         archive="cifar-100-python.tar.gz",
-        unpacked="cifar-100-python",
+        unpacked=("cifar-100-python/train", "cifar-100-python/test", "cifar-100-python/meta"),
         md5="eb9058c3a382ffc7106e4002c42a8d85",
     ),
 }
@@ -99,7 +104,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         v: Version of the format.
-        kind: ``folder``, ``tar``, ``synthetic`` or ``torchvision``.
+        kind: ``folder``, ``tar``, ``zip``, ``synthetic`` or ``torchvision``.
         path: Absolute path of an added set, or empty.
         added: Seconds since 1970.
         sha256: Content hash.
@@ -110,6 +115,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         num_classes: Classes.
         num_ignored: Entries of the source that are no images of it.
         num_skipped: Unreadable images that were left out.
+        left_out: Both, by reason; empty in a record of version 1.
+        links: The first links inside the source that were followed.
+        num_links: How many were followed.
+        test_split: The folder of the test images: ``test`` or ``val``.
+        shared: The first test images whose pixels are those of a training image.
+        num_shared: How many there are.
         skip_unreadable: Whether unreadable images may be left out.
     """
 
@@ -125,6 +136,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     num_classes: int
     num_ignored: int = 0
     num_skipped: int = 0
+    left_out: list[LeftOut] = []
+    links: list[str] = []
+    num_links: int = 0
+    test_split: str = "test"
+    shared: list[str] = []
+    num_shared: int = 0
     skip_unreadable: bool = False
 
 
@@ -134,9 +151,9 @@ class DatasetInfo:
 
     Attributes:
         name: What `load` takes.
-        kind: ``synthetic``, ``torchvision``, ``folder`` or ``tar``.
+        kind: ``synthetic``, ``torchvision``, ``folder``, ``tar`` or ``zip``.
         source: Where it comes from, for people.
-        state: ``ready`` to train, ``prepare`` (decode first) or ``download``.
+        state: ``ready`` to train, ``prepare`` (decode first), ``download``, or made by a ``newer`` version.
         num_train: Training images.
         num_test: Test images.
         num_classes: Classes.
@@ -144,12 +161,15 @@ class DatasetInfo:
         sha256: Content hash, or empty before it is known.
         num_ignored: Entries of the source that are no images of it.
         num_skipped: Unreadable images that were left out.
+        notes: What a person should know of it: what was left out, links that were followed, test images that are
+            training images; sentences, safe to print.
+        left_out: What was left out, by reason.
     """
 
     name: str
     kind: str
     source: str
-    state: State
+    state: DatasetState
     num_train: int
     num_test: int
     num_classes: int
@@ -157,6 +177,8 @@ class DatasetInfo:
     sha256: str
     num_ignored: int = 0
     num_skipped: int = 0
+    notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def data_root() -> Path:
@@ -214,14 +236,22 @@ def cache_path(root: Path, name: str, source: Source, input_size: int) -> Path:
 
 
 def read_source(root: Path, name: str) -> Source | None:
-    """What is recorded about a data set; None where nothing is, or what is there is outdated or damaged."""
+    """What is recorded about a data set; None where nothing is, or what is there is outdated or damaged.
+
+    Raises:
+        DatasetError: It was made by a newer version of this program.
+    """
     if not is_name(name):
         return None
+    path = root / name / SOURCE_FILE
     try:
-        content = read_small(root / name / SOURCE_FILE)
-        source = msgspec.json.decode(content, type=Source) if content else None
-    except (msgspec.MsgspecError, ValueError, StoreError):
+        content = read_small(path)
+        version = version_of(content) if content else 0
+        source = msgspec.json.decode(content, type=Source) if content and version <= CACHE_VERSION else None
+    except (ValueError, StoreError):
         return None
+    if version > CACHE_VERSION:
+        raise newer(name, path, version)
     if source is None or not re.fullmatch("[0-9a-f]{64}", source.sha256):
         return None
     built_in = BUILT_IN.get(name)
@@ -265,13 +295,28 @@ def unknown(root: Path, name: str) -> DatasetError:
 
 
 def _describe(root: Path, name: str) -> DatasetInfo | None:
-    source, built_in = read_source(root, name), BUILT_IN.get(name)
+    built_in = BUILT_IN.get(name)
+    try:
+        source = read_source(root, name)
+    except DatasetError as error:
+        return DatasetInfo(
+            name=name,
+            kind="",
+            source=str(root / name),
+            state="newer",
+            num_train=0,
+            num_test=0,
+            num_classes=0,
+            size_bytes=0,
+            sha256="",
+            notes=(str(error).partition(": ")[2],),
+        )
     if source is None and built_in is None:
         return None
     facts = source or built_in
     assert facts is not None
     is_ready, size_bytes = _caches(root / name, source)
-    state: State = "ready" if is_ready else "prepare"
+    state: DatasetState = "ready" if is_ready else "prepare"
     if built_in and built_in.archive and not is_ready and not _is_downloaded(root, built_in):
         state = "download"
     return DatasetInfo(
@@ -286,7 +331,24 @@ def _describe(root: Path, name: str) -> DatasetInfo | None:
         sha256=source.sha256 if source else "",
         num_ignored=source.num_ignored if source else 0,
         num_skipped=source.num_skipped if source else 0,
+        notes=tuple(_notes(source)) if source else (),
+        left_out=tuple(source.left_out) if source else (),
     )
+
+
+def _notes(source: Source) -> Iterator[str]:
+    if source.left_out:
+        yield f"left out: {list_left_out(source.left_out)}"
+    elif source.num_ignored or source.num_skipped:  # A record of version 1.
+        unreadable = counted(source.num_skipped, "unreadable image")
+        yield f"left out: {counted(source.num_ignored, 'other file')}, {unreadable}"
+    if source.num_links:
+        yield f"followed {counted(source.num_links, 'link')} inside the source{named(source.links, source.num_links)}"
+    if source.test_split != "test":
+        yield f"the images of {printable(source.test_split, 20)} are the test images"
+    if source.num_shared:
+        names = named(source.shared, source.num_shared)
+        yield f"{counted(source.num_shared, 'test image')} also in training{names}: test accuracy comes out too high"
 
 
 def _caches(directory: Path, source: Source | None) -> tuple[bool, int]:
@@ -299,4 +361,4 @@ def _caches(directory: Path, source: Source | None) -> tuple[bool, int]:
 
 def _is_downloaded(root: Path, built_in: BuiltIn) -> bool:
     downloads = root / DOWNLOADS
-    return (downloads / built_in.archive).is_file() or (downloads / built_in.unpacked).is_dir()
+    return (downloads / built_in.archive).is_file() or all((downloads / name).is_file() for name in built_in.unpacked)

@@ -1,7 +1,7 @@
 """Image data sets: their content hash, and their decoding.
 
-A source is streamed twice: once to hash it and to measure the images, once to decode them on all cores. EXIF
-orientation is ignored, as the usual loaders of ImageNet do.
+A source is streamed twice: once to hash it and to measure the images, once to decode them on all cores. An image
+is turned as its EXIF orientation says.
 """
 
 import hashlib
@@ -10,14 +10,16 @@ import os
 import warnings
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from alexnet_tui.datasets.archive import LAYOUT, Key, Listing, members
-from alexnet_tui.datasets.cache import PixelFile, Progress, Report
+from alexnet_tui.datasets.archive import LAYOUT, MAX_FILE_BYTES, ImageKey, SourceContents, read_images
+from alexnet_tui.datasets.cache import PixelFile, Progress, ProgressCallback
+from alexnet_tui.datasets.left_out import LeftOut, Reason, list_left_out
 from alexnet_tui.errors import DatasetError
 from alexnet_tui.text import printable
 
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
 
     from alexnet_tui.datasets.cache import Pixels
 
-_FORMATS = ("JPEG", "PNG")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+_FIRST_FORMATS = ("JPEG", "PNG")
 _TINY_SIZE = 64
 _MAX_PIXELS = 64_000_000
 _BATCH_FILES, _BATCH_BYTES = 64, 8 << 20
+_ORIENTATION_TAG = 0x0112
 
 
 class Row(NamedTuple):
@@ -46,41 +50,56 @@ class Scan:
 
     Attributes:
         sha256: Over the sorted names and the hashes of their bytes; no order, date or compression changes it.
+            An image that version 1 of the cache decoded otherwise, or not at all, adds how it is decoded now.
         class_names: Sorted; the same for both splits.
         rows: Each image's place in the cache.
         labels: Per split, the class of each row.
         native_size: Side in pixels where all images are squares of one size, else 0.
-        num_ignored: Entries that were left alone: links, devices, other names.
+        test_split: The folder whose images are the test images: ``test`` or ``val``.
+        left_out: Entries of the source that are no images of it.
+        links: The first links that were followed, by name.
+        num_links: How many were followed.
     """
 
     sha256: str
     class_names: tuple[str, ...]
-    rows: dict[Key, Row]
+    rows: dict[ImageKey, Row]
     labels: dict[str, list[int]]
     native_size: int
-    num_ignored: int
+    test_split: str
+    left_out: list[LeftOut]
+    links: list[str]
+    num_links: int
 
 
-def scan(name: str, path: Path, report: Report) -> Scan:
+def scan(name: str, path: Path, report: ProgressCallback) -> Scan:
     """Read a source once: what is in it, and its hash.
 
     Raises:
         DatasetError: The source is missing, damaged, or not laid out as a data set.
     """
-    listing, digests, sizes = Listing(name=name), {}, Counter[tuple[int, int]]()
-    for key, content in members(path, listing):
-        if key in digests:
-            raise DatasetError(name, f"{path} holds {printable(key.name, 200)} twice; keep one of them.")
-        digests[key] = hashlib.sha256(content).digest()
-        size = _measure(content)
-        if size:
-            sizes[size] += 1
-        if len(digests) % 500 == 0:
-            report(Progress(done=len(digests), total=0, what="reading"))
+    contents, sizes = SourceContents(name=name), Counter[tuple[int, int]]()
+    digests: dict[ImageKey, bytes] = {}
+    decoding: dict[ImageKey, bytes] = {}
+    with _no_warnings():
+        for key, content in read_images(path, contents):
+            if key in digests:
+                raise DatasetError(name, f"{path} holds {printable(key.name, 200)} twice; keep one of them.")
+            digests[key] = hashlib.sha256(content).digest()
+            header = _read_header(content)
+            if header:
+                sizes[header.size] += 1
+                if header.decoding:
+                    decoding[key] = header.decoding
+            if len(digests) % 500 == 0:
+                report(Progress(done=len(digests), total=0, what="reading"))
     test = "test" if any(key.split == "test" for key in digests) else "val"
     used = {key: digests[key] for key in sorted(digests) if key.split in {"train", test}}
-    folders = {folder for folder in listing.folders if folder[0] in {"train", test}}
-    class_names = _check_classes(name, path, set(used), folders, test)
+    for key in sorted(digests.keys() - used.keys()):
+        contents.left_out.add(Reason.SPLIT, key)
+    left_out = contents.left_out.result()
+    folders = {folder for folder in contents.class_folders if folder[0] in {"train", test}}
+    class_names = _check_classes(name, path, set(used), folders, test, left_out)
     side, other = next(iter(sizes)) if len(sizes) == 1 else (0, -1)
     labels: dict[str, list[int]] = {"train": [], "test": []}
     numbers = {class_name: number for number, class_name in enumerate(class_names)}
@@ -89,18 +108,28 @@ def scan(name: str, path: Path, report: Report) -> Scan:
         split = "train" if key.split == "train" else "test"
         rows[key] = Row(split, len(labels[split]), digest)
         labels[split].append(numbers[key.class_name])
-        total.update(key.name.encode(errors="surrogateescape") + b"\0" + digest)
+        total.update(key.name.encode(errors="surrogateescape") + b"\0" + digest + decoding.get(key, b""))
     return Scan(
         sha256=total.hexdigest(),
         class_names=tuple(printable(class_name, 200) for class_name in class_names),
         rows=rows,
         labels=labels,
         native_size=side if side == other else 0,
-        num_ignored=listing.num_ignored + len(digests) - len(used),
+        test_split=test,
+        left_out=left_out,
+        links=contents.links,
+        num_links=contents.num_links,
     )
 
 
-def _check_classes(name: str, path: Path, keys: set[Key], folders: set[tuple[str, str]], test: str) -> list[str]:
+def _check_classes(
+    name: str,
+    path: Path,
+    keys: set[ImageKey],
+    folders: set[tuple[str, str]],
+    test: str,
+    left_out: Sequence[LeftOut],
+) -> list[str]:
     full = {(key.split, key.class_name) for key in keys}
     train, tested = ({folder[1] for folder in full if folder[0] == split} for split in ("train", test))
     empty = sorted(folders - full)
@@ -112,53 +141,88 @@ def _check_classes(name: str, path: Path, keys: set[Key], folders: set[tuple[str
     elif empty:
         more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
         reason = f"{printable('/'.join(empty[0]), 200)}{more} holds no image. Fill or remove that folder."
-    elif tested - train:
-        stray = printable(min(tested - train), 100)
-        reason = f"the class {stray} is in {test} but not in train. Both splits need the same classes."
+    elif tested != train:
+        stray = min(tested ^ train)
+        there, missing = (test, "train") if stray in tested else ("train", test)
+        reason = f"the class {printable(stray, 100)} is in {there} but not in {missing}. Both need the same classes."
     elif len(train) < 2:
         reason = "there is one class in it; telling classes apart needs two at least."
     if reason:
-        raise DatasetError(name, f"{path}: {reason}")
+        rest = f" Left out: {list_left_out(left_out)}." if left_out else ""
+        raise DatasetError(name, f"{path}: {reason}{rest}")
     return sorted(train)
 
 
-def decode(
-    name: str, path: Path, found: Scan, image_size: int, files: dict[str, PixelFile], report: Report
-) -> dict[Key, str]:
-    """Decode every image of a scanned source into the cache's files, on all cores.
+@dataclass(kw_only=True, slots=True)
+class Decoded:
+    """What came of decoding a source.
 
-    Returns:
-        The images that cannot be read, each with the reason.
+    Attributes:
+        failures: The images that cannot be read, each with the reason.
+        shared: Test images whose pixels are those of a training image, with that one.
+    """
+
+    failures: dict[ImageKey, str] = field(default_factory=dict)
+    shared: list[tuple[ImageKey, ImageKey]] = field(default_factory=list)
+
+
+def decode(
+    name: str, path: Path, found: Scan, image_size: int, files: dict[str, PixelFile], report: ProgressCallback
+) -> Decoded:
+    """Decode every image of a scanned source into the cache's files, on all cores.
 
     Raises:
         DatasetError: The source is no longer the one that was scanned.
     """
     # Decoding a tiny image is mostly Python; threads would only wait for each other there.
     threads = 1 if 0 < found.native_size <= _TINY_SIZE else _num_threads()
-    failures: dict[Key, str] = {}
+    failures: dict[ImageKey, str] = {}
+    pixels: dict[ImageKey, bytes] = {}
     done = 0
-    pending: deque[Future[dict[Key, str]]] = deque()
-    listing = Listing(name=name)
-    with ThreadPoolExecutor(threads) as pool:
+    pending: deque[Future[_Batch]] = deque()
+
+    def take(batch: _Batch) -> None:
+        failures.update(batch.failures)
+        pixels.update(batch.pixels)
+
+    with _no_warnings(), ThreadPoolExecutor(threads) as pool:
         try:
-            for batch in _batches(members(path, listing), found):
+            for batch in _batches(read_images(path, SourceContents(name=name)), found):
                 pending.append(pool.submit(_decode_batch, batch, found, image_size, files))
                 done += len(batch)
                 if len(pending) > 2 * threads:
-                    failures.update(pending.popleft().result())
+                    take(pending.popleft().result())
                     report(Progress(done=done, total=len(found.rows), what="decoding"))
             while pending:
-                failures.update(pending.popleft().result())
+                take(pending.popleft().result())
         finally:
             for future in pending:
                 future.cancel()
     if done != len(found.rows) or _CHANGED in failures.values():
         raise DatasetError(name, f"{path} changed while it was read; try again.")
     report(Progress(done=done, total=done, what="decoding"))
-    return failures
+    training = {digest: key for key, digest in pixels.items() if key.split == "train"}
+    tests = sorted(key for key in pixels if key.split != "train")
+    shared = [(key, training[pixels[key]]) for key in tests if pixels[key] in training]
+    return Decoded(failures=failures, shared=shared)
 
 
 _CHANGED = "changed"
+
+
+class _Batch(NamedTuple):
+    """What came of some images: those that cannot be read, and a hash of the pixels of the others."""
+
+    failures: dict[ImageKey, str]
+    pixels: dict[ImageKey, bytes]
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Nothing of Pillow's warnings on stderr: what cannot be read is reported by name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _num_threads() -> int:
@@ -166,8 +230,8 @@ def _num_threads() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _batches(stream: Iterator[tuple[Key, bytes]], found: Scan) -> Iterator[list[tuple[Key, bytes]]]:
-    batch: list[tuple[Key, bytes]] = []
+def _batches(stream: Iterator[tuple[ImageKey, bytes]], found: Scan) -> Iterator[list[tuple[ImageKey, bytes]]]:
+    batch: list[tuple[ImageKey, bytes]] = []
     size = 0
     for key, content in stream:
         if key not in found.rows:
@@ -182,35 +246,36 @@ def _batches(stream: Iterator[tuple[Key, bytes]], found: Scan) -> Iterator[list[
 
 
 def _decode_batch(
-    batch: list[tuple[Key, bytes]], found: Scan, image_size: int, files: dict[str, PixelFile]
-) -> dict[Key, str]:
-    failures = {}
+    batch: list[tuple[ImageKey, bytes]], found: Scan, image_size: int, files: dict[str, PixelFile]
+) -> _Batch:
+    done = _Batch({}, {})
     for key, content in batch:
         row = found.rows[key]
         if hashlib.sha256(content).digest() != row.digest:
-            failures[key] = _CHANGED
+            done.failures[key] = _CHANGED
             continue
         try:
             pixels = decode_image(content, image_size)
         # Pillow's decoders raise nearly anything on hostile bytes; these are all they are known to raise.
         except (OSError, ValueError, SyntaxError, EOFError, OverflowError, zlib.error) as error:
-            failures[key] = _reason(error)
+            done.failures[key] = _reason(error)
             continue
         files[row.split].write(row.place, pixels)
-    return failures
+        done.pixels[key] = hashlib.blake2b(pixels.data, digest_size=16).digest()
+    return done
 
 
 def _reason(error: Exception) -> str:
-    """Why an image cannot be read; Pillow names an unknown one by where it lies in memory."""
+    """Why an image cannot be read; Pillow names an unknown one by its address in memory."""
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return "it is no whole JPEG or PNG image"
+        return "it is no whole JPEG, PNG, WebP or BMP image"
     return printable(str(error) or type(error).__name__, 100)
 
 
 def decode_image(content: bytes, image_size: int) -> "Pixels":
-    """Decode a JPEG or PNG to uint8 (3, S, S): shorter side scaled to S, then the central square.
+    """Decode an image to uint8 (3, S, S): upright, the shorter side scaled to S, then the central square.
 
     Source: Krizhevsky et al. 2012, section 2.
 
@@ -221,13 +286,12 @@ def decode_image(content: bytes, image_size: int) -> "Pixels":
     import numpy as np
     from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
-            _check_size(opened.size)
-            opened.load()
-            image = _to_rgb(opened)
-    except Image.DecompressionBombError as error:  # A plain Exception, which nobody else would expect.
-        raise ValueError(str(error)) from error
+    with _open(content) as opened:
+        orientation = _orientation(opened)
+        opened.load()
+        image = _to_rgb(opened)
+    if orientation != 1:
+        image = image.transpose(Image.Transpose[_TURNS[orientation]])
     width, height = image.size
     if (width, height) != (image_size, image_size):
         side = min(width, height)
@@ -241,6 +305,47 @@ def decode_image(content: bytes, image_size: int) -> "Pixels":
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
 
 
+def _open(content: bytes) -> "Image.Image":
+    """An image whose header has been read and whose size is bounded."""
+    from PIL import Image
+
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"it has more than {MAX_FILE_BYTES:,} bytes")
+    # Pillow's own bound is higher than the one below; it would only add a warning.
+    Image.MAX_IMAGE_PIXELS = None
+    image = Image.open(io.BytesIO(content), formats=_FORMATS)
+    if image.size[0] * image.size[1] > _MAX_PIXELS:
+        raise ValueError(f"{image.size[0]}x{image.size[1]} pixels are more than {_MAX_PIXELS:,}")
+    return image
+
+
+# EXIF orientation to the transposition that undoes it.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+
+
+def _orientation(image: "Image.Image") -> int:
+    """The EXIF orientation from the image's header: 2 to 8, else 1 (upright)."""
+    from PIL import Image
+
+    if "exif" not in image.info:
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(image.info["exif"])
+        value = exif.get(_ORIENTATION_TAG)
+    except Exception:  # noqa: BLE001 - a damaged EXIF block raises nearly anything, and says nothing of the pixels.
+        return 1
+    return value if isinstance(value, int) and value in _TURNS else 1
+
+
 def _to_rgb(image: "Image.Image") -> "Image.Image":
     import numpy as np
     from PIL import Image
@@ -252,20 +357,22 @@ def _to_rgb(image: "Image.Image") -> "Image.Image":
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _measure(content: bytes) -> tuple[int, int] | None:
-    """Width and height of an image, or None where the header cannot be read."""
-    from PIL import Image
+class _Header(NamedTuple):
+    """What the head of an image says: its size, and what sets its decoding apart from version 1 of the cache."""
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-                _check_size(image.size)
-                return image.size
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
-            return None
+    size: tuple[int, int]
+    decoding: bytes
 
 
-def _check_size(size: tuple[int, int]) -> None:
-    if size[0] * size[1] > _MAX_PIXELS:
-        raise ValueError(f"{size[0]}x{size[1]} pixels are more than {_MAX_PIXELS:,}")
+def _read_header(content: bytes) -> _Header | None:
+    """The header of an image, or None where it cannot be read."""
+    try:
+        with _open(content) as image:
+            kind, orientation = image.format or "", _orientation(image)
+            size = image.size
+    except (OSError, ValueError, SyntaxError, EOFError, OverflowError, zlib.error):
+        return None
+    decoding = "" if kind in _FIRST_FORMATS else f"\0{kind}"
+    if orientation != 1:
+        decoding += f"\0exif{orientation}"
+    return _Header(size, decoding.encode())

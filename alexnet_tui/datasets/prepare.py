@@ -5,6 +5,7 @@ that downloads, which is named as a string. `datasets.catalog` answers what ther
 decoded form.
 """
 
+import os
 import shutil
 import subprocess
 import time
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from alexnet_tui.datasets.cache import (
+    CACHE_VERSION,
     PixelFile,
     Progress,
-    Report,
+    ProgressCallback,
     Split,
     building,
     drop_rows,
@@ -36,8 +38,8 @@ from alexnet_tui.datasets.catalog import (
     BUILT_IN,
     DOWNLOADS,
     DatasetInfo,
+    DatasetState,
     Source,
-    State,
     cache_path,
     catalog,
     check_free_name,
@@ -50,10 +52,11 @@ from alexnet_tui.datasets.catalog import (
     unknown,
     write_source,
 )
+from alexnet_tui.datasets.left_out import LeftOut, Reason, is_hidden, total
 from alexnet_tui.errors import DatasetError
 from alexnet_tui.files import locked
 from alexnet_tui.paths import child_command, child_environment
-from alexnet_tui.text import printable
+from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
     from alexnet_tui.datasets.cache import Labels, Pixels
@@ -63,9 +66,9 @@ __all__ = [
     "BUILT_IN",
     "Dataset",
     "DatasetInfo",
+    "DatasetState",
     "Progress",
     "Split",
-    "State",
     "add",
     "catalog",
     "data_root",
@@ -106,7 +109,7 @@ class Dataset:
     std: tuple[float, float, float]
 
 
-def load(name: str, input_size: int, progress: Report | None = None, data_dir: Path | None = None) -> Dataset:
+def load(name: str, input_size: int, progress: ProgressCallback | None = None, data_dir: Path | None = None) -> Dataset:
     """Open a data set for a network whose input is `input_size` pixels wide, preparing it where needed.
 
     Every byte of the cache is checked against its manifest (files above 8 GiB by size only).
@@ -123,6 +126,12 @@ def load(name: str, input_size: int, progress: Report | None = None, data_dir: P
             f"its cache holds content {manifest.sha256}, its source is recorded as {source.sha256}."
             f" Run `alexnet-tui data remove {name}` and add it again.",
         )
+    if hidden := [class_name for class_name in manifest.class_names if is_hidden(class_name)]:
+        raise DatasetError(
+            name,
+            f"an older version took the hidden folder {hidden[0]} for a class. Run `alexnet-tui data remove {name}`"
+            " and add it again; runs trained on it had a class too many.",
+        )
     return Dataset(
         name=name,
         sha256=manifest.sha256,
@@ -135,7 +144,9 @@ def load(name: str, input_size: int, progress: Report | None = None, data_dir: P
     )
 
 
-def prepare(name: str, input_size: int, progress: Report | None = None, data_dir: Path | None = None) -> Source:
+def prepare(
+    name: str, input_size: int, progress: ProgressCallback | None = None, data_dir: Path | None = None
+) -> Source:
     """Make sure the cache for an input size is there.
 
     Raises:
@@ -163,13 +174,13 @@ def prepare(name: str, input_size: int, progress: Report | None = None, data_dir
 def add(
     path: Path,
     name: str,
-    progress: Report | None = None,
+    progress: ProgressCallback | None = None,
     *,
     input_size: int = 32,
     skip_unreadable: bool = False,
     data_dir: Path | None = None,
 ) -> DatasetInfo:
-    """Register an image folder or a tar archive of one under a name, and prepare it for an input size.
+    """Register an image folder, or a tar or zip archive of one, under a name, and prepare it for an input size.
 
     Adding the same content again is no error.
 
@@ -179,8 +190,10 @@ def add(
     root = data_dir or data_root()
     check_free_name(name)
     full = Path(path).expanduser().absolute()
+    from alexnet_tui.datasets.archive import source_kind
+
     source = Source(
-        kind="folder" if full.is_dir() else "tar",
+        kind=source_kind(full),
         path=str(full),
         added=time.time(),
         sha256="",
@@ -224,22 +237,41 @@ def remove(name: str, data_dir: Path | None = None) -> None:
 
 
 @contextmanager
-def _locked(root: Path, name: str, report: Report) -> Iterator[int]:
-    """Hold a data set's lock, waiting for whoever builds it now; yields the descriptor that holds it."""
+def _locked(root: Path, name: str, report: ProgressCallback) -> Iterator[int]:
+    """Hold a data set's lock, waiting for whoever builds it now; yields the descriptor that holds it.
+
+    The lock file is removed with the lock.
+    """
     waiting = Progress(done=0, total=0, what="waiting for another process that prepares it")
+    path = root / f".{name}.lock"
+    while True:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(name, root, error) from error
+        with locked(path, on_wait=lambda: report(waiting)) as descriptor:
+            if not _is_same_file(descriptor, path):  # Its last holder removed it while this process waited.
+                continue
+            try:
+                yield descriptor
+            finally:
+                with suppress(OSError):
+                    path.unlink()
+            return
+
+
+def _is_same_file(descriptor: int, path: Path) -> bool:
     try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(name, root, error) from error
-    with locked(root / f".{name}.lock", on_wait=lambda: report(waiting)) as descriptor:
-        yield descriptor
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _silent(progress: Progress) -> None:
-    """Report to nobody."""
+    """Tell nobody."""
 
 
-def _build_images(root: Path, name: str, source: Source, input_size: int, report: Report) -> Source:
+def _build_images(root: Path, name: str, source: Source, input_size: int, report: ProgressCallback) -> Source:
     """Decode a folder or an archive into a cache; returns the source with what was found in it."""
     from alexnet_tui.datasets import images
 
@@ -249,7 +281,7 @@ def _build_images(root: Path, name: str, source: Source, input_size: int, report
         raise DatasetError(
             name,
             f"{path} holds other images than were added under this name (content hash {found.sha256}, was"
-            f" {source.sha256}). Run `alexnet-tui data remove {name}` first, or choose another name.",
+            f" {source.sha256}){_older(source)}. Run `alexnet-tui data remove {name}` first, or choose another name.",
         )
     num_train, num_test = len(found.labels["train"]), len(found.labels["test"])
     source = msgspec.structs.replace(
@@ -259,26 +291,48 @@ def _build_images(root: Path, name: str, source: Source, input_size: int, report
         num_train=num_train,
         num_test=num_test,
         num_classes=len(found.class_names),
-        num_ignored=found.num_ignored,
+        num_ignored=total(found.left_out),
+        left_out=found.left_out,
+        links=found.links,
+        num_links=found.num_links,
+        test_split=found.test_split,
     )
     final, size = cache_path(root, name, source, input_size), stored_size(found.native_size, input_size)
-    if not is_cache(final):
+    if not is_cache(final) or read_manifest(name, final).v < CACHE_VERSION:
         with building(name, final, (num_train + num_test) * 3 * size * size) as directory:
-            failures = _decode(name, path, found, size, directory, report)
+            failures, shared = _decode(name, path, found, size, directory, report)
             _judge(name, path, failures, len(failures), source.skip_unreadable)
-            seal(directory, found.sha256, found.class_names, failures)
+            seal(directory, found.sha256, found.class_names, failures, shared)
     manifest = read_manifest(name, final)
     _judge(name, path, manifest.skipped, manifest.num_skipped, source.skip_unreadable)
+    left_out = list(found.left_out)
+    if manifest.num_skipped:
+        names = manifest.skipped[:_NAMED_FAILURES]
+        left_out.append(LeftOut(reason=Reason.UNREADABLE, count=manifest.num_skipped, names=names))
     return msgspec.structs.replace(
         source,
         num_train=manifest.num_train,
         num_test=manifest.num_test,
         num_skipped=manifest.num_skipped,
+        left_out=left_out,
+        shared=manifest.shared[:_NAMED_FAILURES],
+        num_shared=manifest.num_shared,
     )
 
 
-def _decode(name: str, path: Path, found: "Scan", size: int, directory: Path, report: Report) -> list[str]:
-    """Fill a cache folder with a source's pixels; returns what cannot be read, each with the reason."""
+def _older(source: Source) -> str:
+    """Why the same images may have another hash."""
+    return ", or an older version read them otherwise" if source.v < CACHE_VERSION else ""
+
+
+def _decode(
+    name: str, path: Path, found: "Scan", size: int, directory: Path, report: ProgressCallback
+) -> tuple[list[str], list[str]]:
+    """Fill a cache folder with a source's pixels.
+
+    Returns:
+        What cannot be read, each with the reason; the test images that are training images, each with that one.
+    """
     import numpy as np
 
     from alexnet_tui.datasets import images
@@ -290,12 +344,15 @@ def _decode(name: str, path: Path, found: "Scan", size: int, directory: Path, re
             split: stack.enter_context(closing(PixelFile(directory / f"{split}-images.npy", len(labels), size)))
             for split, labels in found.labels.items()
         }
-        failures = images.decode(name, path, found, size, files, report)
+        decoded = images.decode(name, path, found, size, files, report)
+    failures = decoded.failures
     for split in found.labels:
         lost = {found.rows[key].place for key in failures if found.rows[key].split == split}
         _check_left(name, path, found, split, lost)
         drop_rows(directory, split, lost)
-    return [f"{printable(key.name, 200)} ({failures[key]})" for key in sorted(failures)]
+    unreadable = [f"{printable(key.name, 200)} ({failures[key]})" for key in sorted(failures)]
+    shared = [f"{printable(test.name, 200)} = {printable(train.name, 200)}" for test, train in decoded.shared]
+    return unreadable, shared
 
 
 def _check_left(name: str, path: Path, found: "Scan", split: str, lost: set[int]) -> None:
@@ -311,10 +368,10 @@ def _judge(name: str, path: Path, failures: list[str], count: int, skip_unreadab
     if not count or skip_unreadable:
         return
     shown = ", ".join(failures[:_NAMED_FAILURES]) + (", …" if count > _NAMED_FAILURES else "")
-    noun = "image" if count == 1 else "images"
     raise DatasetError(
         name,
-        f"{count} {noun} in {path} cannot be read: {shown}. Replace them, or leave them out with --skip-unreadable.",
+        f"{counted(count, 'image')} in {path} cannot be read: {shown}."
+        " Replace them, or leave them out with --skip-unreadable.",
     )
 
 
@@ -352,12 +409,12 @@ def store_arrays(
     with building(name, final, sum(array.nbytes for array in images.values())) as directory:
         for split, pixels in images.items():
             write_split(directory, split, pixels, labels[split])
-        seal(directory, source.sha256, class_names, [])
+        seal(directory, source.sha256, class_names)
         write_source(root, name, source)
     return source
 
 
-def _build_synthetic(root: Path, name: str, lock: int, report: Report) -> Source:
+def _build_synthetic(root: Path, name: str, lock: int, report: ProgressCallback) -> Source:
     from alexnet_tui.datasets import synthetic
 
     total = BUILT_IN[name].num_train + BUILT_IN[name].num_test
@@ -369,7 +426,7 @@ def _build_synthetic(root: Path, name: str, lock: int, report: Report) -> Source
     return store_arrays(root, name, images, labels, synthetic.CLASS_NAMES)
 
 
-def _build_download(root: Path, name: str, lock: int, report: Report) -> Source:
+def _build_download(root: Path, name: str, lock: int, report: ProgressCallback) -> Source:
     """Let a process of its own download and store the set; it keeps the lock should this one die."""
     report(Progress(done=0, total=0, what="downloading"))
     result = subprocess.run(
@@ -389,7 +446,7 @@ def _build_download(root: Path, name: str, lock: int, report: Report) -> Source:
     raise DatasetError(name, reason)
 
 
-_BUILDERS: dict[str, Callable[[Path, str, int, Report], Source]] = {
+_BUILDERS: dict[str, Callable[[Path, str, int, ProgressCallback], Source]] = {
     "synthetic": _build_synthetic,
     "torchvision": _build_download,
 }

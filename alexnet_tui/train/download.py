@@ -13,8 +13,9 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS, BuiltIn
 from alexnet_tui.datasets.prepare import store_arrays
@@ -82,11 +83,12 @@ def _store(name: str, root: Path) -> None:
 
         try:
             kind = {"cifar10": published.CIFAR10, "cifar100": published.CIFAR100}[name]
-            if not (archive := downloads / built_in.archive).is_file():
-                fetch(kind.url, built_in.md5, archive)
-            opened = {
-                split: kind(root=str(downloads), train=split == "train", download=True) for split in ("train", "test")
-            }
+            try:  # Unpacked earlier: every file is checked against its MD5.
+                opened = _open(kind, downloads, download=False)
+            except RuntimeError:
+                if not (archive := downloads / built_in.archive).is_file():
+                    fetch(kind.url, built_in.md5, archive)
+                opened = _open(kind, downloads, download=True)
         except (OSError, RuntimeError) as error:
             raise DatasetError(name, _advice(name, downloads, built_in, error)) from error
         images = {split: np.ascontiguousarray(data.data.transpose(0, 3, 1, 2)) for split, data in opened.items()}
@@ -95,6 +97,10 @@ def _store(name: str, root: Path) -> None:
     finally:
         os.dup2(reply, 1)
         os.close(reply)
+
+
+def _open(kind: Callable[..., Any], downloads: Path, download: bool) -> dict[str, Any]:
+    return {split: kind(root=str(downloads), train=split == "train", download=download) for split in ("train", "test")}
 
 
 def fetch(url: str, md5: str, archive: Path) -> None:

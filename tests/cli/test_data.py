@@ -52,7 +52,19 @@ def test_unreadable_images_are_refused_and_skipped_by_flag(pets: Path) -> None:
     assert refused.exception.exit_code == ExitCode.STORE_OR_DATA
     skipped = data("add", pets, "--name", "pets", "--skip-unreadable")
     assert skipped.exit_code == 0
-    assert "1 unreadable image left out" in skipped.stderr
+    assert "1 unreadable image (train/cat/bad.png" in skipped.stderr
+
+
+def test_what_was_left_out_is_in_the_answer_the_list_and_the_json(pets: Path) -> None:
+    (pets / "train/.ipynb_checkpoints").mkdir()
+    (pets / "train/cat/a.gif").write_bytes(b"x")
+    for talk in (data("add", pets, "--name", "pets").stderr, data("list").stderr):
+        assert "1 hidden or system entry (train/.ipynb_checkpoints/)" in talk
+        assert "1 file of another format (train/cat/a.gif)" in talk
+    listed = json.loads(data("list", "--json").stdout)[-1]
+    added = json.loads(data("add", pets, "--name", "pets", "--json").stdout)
+    assert listed["left_out"] == added["left_out"]
+    assert {item["reason"]: item["count"] for item in added["left_out"]} == {"hidden": 1, "format": 1}
 
 
 def test_list_shows_every_set_in_columns_and_as_json(pets: Path) -> None:

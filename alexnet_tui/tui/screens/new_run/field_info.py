@@ -75,6 +75,8 @@ def data_option(info: DatasetInfo) -> Option:
     if info.state == "download":
         size = BUILT_IN[info.name].download if info.name in BUILT_IN else ""
         return Option(info.name, note=f"not here yet: {size or 'all'} to download; {images} (^g downloads it now)")
+    if info.state == "newer":
+        return Option(info.name, note="made by a newer version of alexnet-tui; this one cannot read it")
     return Option(info.name, note=f"not prepared yet: {images}; {printable(info.source, 80)} (Start or ^g)")
 
 

@@ -4,15 +4,16 @@ A claim names a metric and two groups of runs by the hyperparameters in which th
 a list of these, word for word.
 """
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from alexnet_tui.config.hyperparameters import Value, format_value, parse_field
-from alexnet_tui.config.variants import nearest
+from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value, parse_field
+from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import ClaimError, ConfigError
 from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable, quoted
@@ -120,6 +121,61 @@ def read_file(path: Path) -> list[Claim]:
     if problems:
         raise ClaimError(path, problems)
     return claims
+
+
+def group_config(settings: Mapping[str, Value], overrides: Mapping[str, str], seed: int = 0) -> RunConfig:
+    """A run of a group: what a plan sets for all runs, and on top of it what makes the group.
+
+    Args:
+        settings: The group's hyperparameters, as `Claim.group` or `Claim.reference` has them.
+        overrides: The plan's, as a person would type them.
+        seed: The run's seed.
+
+    Raises:
+        ConfigError: A value is out of range, or two contradict each other.
+    """
+    fields = {**overrides, **{name: format_value(value) for name, value in settings.items()}, "seed": str(seed)}
+    config = RunConfig.from_text(fields)
+    # The variant is a name: that of the preset which says most of what is set here.
+    alike = [name for name, variant in VARIANTS.items() if _has(config, variant.settings)]
+    return msgspec.structs.replace(config, variant=max(alike, key=lambda name: len(VARIANTS[name].settings)))
+
+
+def _has(config: RunConfig, settings: Mapping[str, Value]) -> bool:
+    return all(getattr(config, name) == value for name, value in settings.items())
+
+
+def groups_of(claims: Sequence[Claim], overrides: Mapping[str, str]) -> dict[str, dict[str, Value]]:
+    """The groups that a plan of these claims needs, each once: name to what makes it differ from the plan's base.
+
+    ``group_config(settings, overrides, seed)`` is the configuration of each of its runs.
+
+    Args:
+        claims: What is to be judged.
+        overrides: What the plan sets for all its runs, as a person would type it.
+
+    Raises:
+        ConfigError: A group has a value that its other settings do not allow.
+    """
+    base = group_config({}, overrides)
+    groups: dict[str, dict[str, Value]] = {}
+    known: dict[RunConfig, str] = {}
+    for claim in claims:
+        for settings in reversed(claim.groups):
+            changed = {name: value for name, value in settings.items() if getattr(base, name) != value}
+            config = group_config(changed, overrides)
+            if config not in known:
+                known[config] = _group_name(config, changed)
+                groups[known[config]] = changed
+    return groups
+
+
+def _group_name(config: RunConfig, changed: Mapping[str, Value]) -> str:
+    """The variant, where that says it all; else the settings: ``lrn-true``, ``dropout-0-weight-decay-0``."""
+    if changed == dict(VARIANTS[config.variant].settings):
+        return config.variant
+    text = "-".join(f"{name}-{format_value(value)}" for name, value in changed.items())
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()) or config.variant
 
 
 def _checked(claim: Claim, problems: list[str]) -> Claim:

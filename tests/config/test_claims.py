@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ClaimError
 
 CLAIM = """
@@ -70,3 +71,22 @@ def test_a_file_that_is_not_there_and_a_set_that_is_unknown(tmp_path: Path) -> N
         registered_claims.read_file(tmp_path / "none.toml")
     with pytest.raises(ClaimError, match="did you mean study"):
         registered_claims.load("studi")
+
+
+def test_claims_share_their_groups_and_each_group_has_its_configuration() -> None:
+    groups = registered_claims.groups_of(registered_claims.load("study"), {"data": "synthetic"})
+    assert groups == {
+        "low-dropout": {"dropout": 0.01},
+        "baseline": {},
+        "tanh": {"activation": "tanh"},
+        "four-conv": {"removed_conv_layer": "4"},
+    }
+    for name, settings in groups.items():
+        config = registered_claims.group_config(settings, {"data": "synthetic"}, seed=3)
+        assert config == RunConfig.from_text({"variant": name, "data": "synthetic", "seed": "3"})
+
+
+def test_what_a_plan_sets_for_all_runs_is_no_part_of_a_group() -> None:
+    groups = registered_claims.groups_of(registered_claims.load("study"), {"dropout": "0.3"})
+    assert groups["dropout-0.5"] == {"dropout": 0.5}
+    assert registered_claims.group_config(groups["tanh"], {"dropout": "0.3"}).dropout == 0.3

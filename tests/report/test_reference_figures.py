@@ -46,12 +46,12 @@ def report_figures(report: Mapping[str, Any]) -> dict[str, object]:
     for row in report["sections"][0]["rows"]:
         cells = {name: [cell["published"], rounded(cell["ours"]["mean"])] for name, cell in row["cells"].items()}
         values = {name: [rounded(run["value"]) for run in cell["ours"]["runs"]] for name, cell in row["cells"].items()}
-        rows[row["arm"]] = {"cells": cells, "values": values, "speed": rounded(row["time_ratio"])}
+        rows[row["group"]] = {"cells": cells, "values": values, "speed": rounded(row["time_ratio"])}
     claims = {
         str(claim["number"]): {
             "published": rounded(claim["published_effect"]),
-            "runs": sorted({(seen["run_id"], rounded(seen["value"])) for seen in dictionaries(claim, "is_censored")}),
-            "also": [rounded(one["value"]) for one in claim["sides"]],
+            "runs": sorted({(seen["run_id"], rounded(seen["value"])) for seen in dictionaries(claim, "seed")}),
+            "also": [rounded(one["value"]) for one in claim["secondary"]],
         }
         for claim in report["claims"]
     }

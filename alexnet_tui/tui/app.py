@@ -32,10 +32,11 @@ from alexnet_tui.tui.session import (
     RunsChanged,
     Session,
 )
-from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up
+from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up, is_ascii_terminal
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
 from alexnet_tui.tui.watch_loop import WatchLoop
 from alexnet_tui.tui.watcher import newest
+from alexnet_tui.tui.widgets.keys import Keys
 
 _HERE = Path(__file__).parent
 _PLACES = {
@@ -47,11 +48,7 @@ _PLACES = {
 }
 _SETTLE_SECONDS = 2.0
 _HANG_UP_SECONDS = 2.0
-
-
-def _key(keys: str, action: str, name: str, tooltip: str, *, id: str = "", show: bool = False) -> Binding:
-    identifier = f"app.{id or action.replace('_', '-')}"
-    return Binding(keys, action, name, id=identifier, tooltip=tooltip, show=show)
+_key = Keys("app")
 
 
 class ConsoleApp(App[int]):
@@ -65,18 +62,18 @@ class ConsoleApp(App[int]):
     TITLE = "alexnet-tui"
     CSS_PATH: ClassVar = _HERE / "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        _key("question_mark,f1", "help", "Help", "Every key of this screen, searchable.", show=True),
-        _key("q", "leave", "Quit", "Leave the console; runs go on.", id="quit", show=True),
-        _key("1", "place('runs')", "Runs", "All runs.", id="runs"),
-        _key("2", "place('new')", "New run", "Start a run.", id="new"),
-        _key("3", "place('run')", "Run", "The run looked at last, or the newest.", id="run"),
-        _key("4", "place('compare')", "Compare", "The marked runs over each other.", id="compare"),
-        _key("5", "place('report')", "Report", "Our table beside the published one.", id="report"),
-        _key("w", "place('study')", "Studies", "Plans of many runs, and their queue.", id="study", show=True),
-        _key("escape", "back", "Back", "One layer out."),
-        _key("t", "toggle_theme", "Theme", "Dark or light.", id="theme"),
+        _key("question_mark,f1", "help", "Help", "Every key of this screen, searchable."),
+        _key("q", "leave", "Quit", "Leave the console; runs continue."),
+        _key("1", "place('runs')", "Runs", "All runs.", show=False),
+        _key("2", "place('new')", "New run", "Start a run.", show=False),
+        _key("3", "place('run')", "Run", "The run looked at last, or the newest.", show=False),
+        _key("4", "place('compare')", "Compare", "Overlay the marked runs.", show=False),
+        _key("5", "place('report')", "Report", "Our table beside the published one.", show=False),
+        _key("w", "place('study')", "Studies", "Plans of many runs, and their queue."),
+        _key("escape", "back", "Back", "One layer out.", show=False),
+        _key("t", "toggle_theme", "Theme", "Dark or light.", show=False),
         Binding("ctrl+c", "interrupt", show=False, priority=True, tooltip="Copy what is selected, or say how to quit."),
-        _key("ctrl+z", "suspend_process", "Suspend", "To the shell; fg comes back.", id="suspend"),
+        _key("ctrl+z", "suspend_process", "Suspend", "To the shell; fg comes back.", show=False),
     ]
 
     def __init__(self, store: Store, run_id: str | None = None) -> None:
@@ -85,7 +82,6 @@ class ConsoleApp(App[int]):
         # Without colours the terminal's own palette is used from the start: Textual chooses its filter here.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.session = Session(store)
-        self.ascii_only = self.session.ascii_only
         self.animation_level = "none"
         self._first_run = run_id
         self._last_run = run_id
@@ -279,7 +275,7 @@ class ConsoleApp(App[int]):
 
         if isinstance(self.screen, ModalScreen):
             return
-        lines = help_lines(list(self.screen.active_bindings.values()), ascii_only=self.ascii_only)
+        lines = help_lines(list(self.screen.active_bindings.values()))
         self.push_screen(HelpScreen(lines, filter_words=HELP if isinstance(self.screen, RunsScreen) else ()))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
@@ -333,7 +329,7 @@ def run_console(store: Store, run_id: str | None = None) -> int:
     """
     check_terminal()
     app = ConsoleApp(store, run_id)
-    if app.ascii_only:
+    if is_ascii_terminal():
         draw_in_ascii()
     app.run()
     if running := app.session.num_running():

@@ -15,7 +15,6 @@ from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
 from alexnet_tui.tui.settings import load_settings, save_settings
-from alexnet_tui.tui.terminal import is_ascii_terminal
 from alexnet_tui.tui.watcher import RunsWatcher
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ class Session:
         self.watcher = RunsWatcher(store)
         self.settings = load_settings()
         self.folder = self.settings.folder(store.root)
-        self.ascii_only = is_ascii_terminal()
 
     @cached_property
     def commands(self) -> LaunchCommands:

@@ -12,8 +12,9 @@ from rich.cells import cell_len
 
 from alexnet_tui.errors import UsageError
 
-TWINS: Mapping[str, str] = {
-    **dict.fromkeys("─━┄┅┈┉╌╍═▔▁−–—‐‑·", "-"),
+ASCII_FALLBACK: Mapping[str, str] = {
+    **dict.fromkeys("─┄┅┈┉╌╍▔▁−–—‐‑·", "-"),
+    **dict.fromkeys("━═", "="),
     **dict.fromkeys("│┃┆┇┊┋╎╏║▎▍▌▐▏▕", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬▖▗▘▝", "+"),
     **dict.fromkeys("▂▃▄▅▆▇█▉▊▋▀▪■", "#"),
@@ -29,8 +30,8 @@ TWINS: Mapping[str, str] = {
     **dict.fromkeys("“”", '"'),
     **dict.fromkeys("✓✔", "+"),
 }
-"""What symbols look like without Unicode, Textual's own and ours, one cell each."""
-_ASCII_TWINS = "ascii-twins"
+"""How symbols look without Unicode, Textual's own and ours, one cell each."""
+_ERROR_HANDLER = "ascii-fallback"
 _HEADLESS_HINT = "Use the headless commands instead: alexnet-tui run --headless, or alexnet-tui runs."
 
 
@@ -57,8 +58,8 @@ def check_terminal() -> None:
 def draw_in_ascii() -> None:
     """Let the stream that Textual draws on write every symbol as one of ASCII, as wide as it was."""
     if isinstance(sys.__stderr__, io.TextIOWrapper):
-        codecs.register_error(_ASCII_TWINS, _twins)
-        sys.__stderr__.reconfigure(encoding="ascii", errors=_ASCII_TWINS)
+        codecs.register_error(_ERROR_HANDLER, _replace)
+        sys.__stderr__.reconfigure(encoding="ascii", errors=_ERROR_HANDLER)
 
 
 def has_hung_up() -> bool:
@@ -66,11 +67,19 @@ def has_hung_up() -> bool:
     if sys.__stdin__ is None:
         return True
     poll = select.poll()
-    poll.register(sys.__stdin__.fileno(), 0)  # A hang-up is always told; some systems tell other things of terminals.
-    return any(told & select.POLLHUP for _, told in poll.poll(0))
+    poll.register(
+        sys.__stdin__.fileno(), 0
+    )  # A hang-up is always reported; some systems report other events of terminals.
+    return any(events & select.POLLHUP for _, events in poll.poll(0))
 
 
-def _twins(error: UnicodeError) -> tuple[str, int]:
+def to_ascii(text: str) -> str:
+    """The text as a terminal without Unicode shows it, every symbol as wide as it was."""
+    return "".join(
+        symbol if symbol.isascii() else ASCII_FALLBACK.get(symbol) or "?" * cell_len(symbol) for symbol in text
+    )
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
-    symbols = error.object[error.start : error.end]
-    return "".join(TWINS.get(symbol) or "?" * cell_len(symbol) for symbol in symbols), error.end
+    return to_ascii(error.object[error.start : error.end]), error.end

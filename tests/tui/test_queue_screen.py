@@ -28,7 +28,6 @@ from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.studies import queue as queue_view
 from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyOrder, defaults, free_name
 from alexnet_tui.tui.screens.studies.screen import QueueScreen
-from alexnet_tui.tui.widgets.glyphs import UNICODE
 
 NO_WORKER = (sys.executable, "-c", "")
 
@@ -637,10 +636,10 @@ def test_a_log_that_is_no_regular_file_says_nothing(store: Store, tmp_path: Path
 def test_a_row_fits_and_says_why_a_cell_failed() -> None:
     cell = Cell(index=1, variant="low-dropout", seed=12, state=State.FAILED, reason="diverged", epochs=100)
     room = queue_view.columns([cell], 78)
-    text = queue_view.line(cell, None, UNICODE, room).plain
+    text = queue_view.line(cell, None, room).plain
     assert text.split()[:6] == ["low-dropout", "12", "✗", "failed", "(diverged)", "0/100"]
     waits = Cell(index=2, variant="tanh", seed=0, state=CellState.PLANNED, epochs=5)
-    assert queue_view.line(waits, 3, UNICODE, room).plain.split()[:4] == ["3", "tanh", "0", UNICODE.bullet]
+    assert queue_view.line(waits, 3, room).plain.split()[:4] == ["3", "tanh", "0", "·"]
 
 
 @pytest.mark.parametrize(
@@ -651,7 +650,7 @@ def test_what_a_cell_is_tried_with_stands_where_there_is_room(width: int, last: 
         index=0, variant="tanh", seed=1, state=CellState.PLANNED, run_id="some-run", tried="learning rate 0.003"
     )
     room = queue_view.columns([cell], width)
-    text = queue_view.line(cell, 1, UNICODE, room).plain.rstrip()
+    text = queue_view.line(cell, 1, room).plain.rstrip()
     assert text.split()[-1] == last
     assert ("learning rate 0.003" in text) is (width >= 78)
     assert text.find("learning rate") == queue_view.heading(room).plain.find("tried with")

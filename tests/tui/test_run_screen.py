@@ -269,7 +269,7 @@ async def test_pages_follow_the_brackets_and_a_click(store: Store) -> None:
         assert shown.page == "curves"
         await driver.press("left_square_bracket")
         assert shown.page == "system"
-        await driver.pilot.click("PageStrip", offset=(2, 0))
+        await driver.pilot.click("#strip", offset=(2, 0))
         await driver.wait_for(lambda: shown.page == "curves")
 
 
@@ -540,7 +540,7 @@ async def test_news_repaint_only_the_lines_of_the_head_that_they_change(
             await driver.wait_for(lambda: "20/2,000" in driver.text())
             assert asked
             assert all(region.height == 1 and region.y > 0 for regions in asked for region in regions), "not the title"
-            lines = Head(driver.app.session.watcher.histories[run.id], State.LOST, 158, False).lines(
+            lines = Head(driver.app.session.watcher.histories[run.id], State.LOST, 158).lines(
                 "x", is_low=False, has_numbers=False
             )
             head.show([lines[0]] * 3)

@@ -17,10 +17,10 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import REFERENCE, Notes, Store
 from alexnet_tui.tui.charts.widget import MetricChart
-from alexnet_tui.tui.screens.runs.column_fit import GAP, fit, tell_hidden
 from alexnet_tui.tui.screens.runs.columns import COLUMNS
 from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.settings import load_settings
+from alexnet_tui.tui.widgets.columns import GAP, fit, hidden_text
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
 from alexnet_tui.tui.widgets.help import HelpScreen
 
@@ -528,8 +528,7 @@ async def test_columns_there_is_no_room_for_are_named_below_the_rows(store: Stor
         await c.press("p")
         assert c.text().splitlines()[-2] == " 7 columns hidden: curve, time, last %, gap, front end, data, T25"
         await c.pilot.resize_terminal(180, 24)
-        await c.wait_for(lambda: "T25" in c.text())
-        assert "hidden" not in c.text()
+        await c.wait_for(lambda: "hidden" not in c.text())
         assert c.notifications() == []
 
 
@@ -548,25 +547,22 @@ async def test_where_rows_fill_the_table_a_message_says_what_a_pin_costs(store: 
 @pytest.mark.parametrize("has_pin", [False, True])
 def test_the_best_accuracy_and_the_difference_to_the_pin_stay_longest(has_pin: bool) -> None:
     wanted = {"name", "best", "delta"} if has_pin else {"name", "best"}
+    offered = [column for column in COLUMNS if column.key not in ({"spread"} if has_pin else {"spread", "delta"})]
     before: set[str] = set()
     for width in range(38, 200):
-        chosen = fit(width, has_pin=has_pin, is_grouped=False)
+        chosen = fit(offered, width)
         keys = {column.key for column, _ in chosen}
         assert wanted <= keys
         assert before <= keys, "more room never costs a column"
         assert 1 + sum(cells for _, cells in chosen) + GAP * (len(chosen) - 1) <= width
         before = keys
-    assert tell_hidden(sorted(before), has_pin=has_pin, is_grouped=False) == ""
+    assert hidden_text(offered, sorted(before)) == ""
 
 
-def test_what_is_hidden_is_told_by_importance_and_in_the_singular_too() -> None:
+def test_hidden_columns_are_named_by_importance_and_in_the_singular_too() -> None:
     all_but = [column.key for column in COLUMNS if column.key != "t25"]
-    assert tell_hidden(all_but, has_pin=True, is_grouped=True) == "1 column hidden: T25"
-    assert tell_hidden([key for key in all_but if key != "gap"], has_pin=True, is_grouped=True) == (
-        "2 columns hidden: gap, T25"
-    )
-    all_but.remove("delta")
-    assert tell_hidden(all_but, has_pin=False, is_grouped=True) == "1 column hidden: T25", "no pin, no delta to hide"
+    assert hidden_text(COLUMNS, all_but) == "1 column hidden: T25"
+    assert hidden_text(COLUMNS, [key for key in all_but if key != "gap"]) == "2 columns hidden: gap, T25"
 
 
 @driven

@@ -1,101 +1,90 @@
-"""The first and the last line of every screen: where one is, and what one can press."""
+"""The first and the last line of every screen, and the strip of pages: where one is, and what one can press."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from textual.app import RenderResult
-from textual.binding import ActiveBinding, Binding
+from textual.binding import ActiveBinding
 from textual.content import Content
 from textual.events import Click
+from textual.message import Message
 from textual.reactive import reactive
 from textual.style import Style
 from textual.widget import Widget
-from textual.widgets import Input
 
-from alexnet_tui.text import printable
+from alexnet_tui.tui.widgets.keys import key_name
 
 PLACES = (("runs", "Runs"), ("new", "New run"), ("run", "Run"), ("compare", "Compare"), ("report", "Report"))
-_ALWAYS = ("app.help", "app.quit")
-_ASCII_ARROWS = str.maketrans("←→", "<>")
-_ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
-_KEY_NAMES = {
-    "question_mark": "?",
-    "slash": "/",
-    "escape": "esc",
-    "delete": "del",
-    "space": "space",
-    "enter": "enter",
-    "plus": "+",
-    "minus": "-",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "full_stop": ".",
-    "comma": ",",
-    "equals_sign": "=",
-}
+_ALWAYS = ("app.help", "app.leave")
 
 
-def key_name(key: str, ascii_only: bool = False) -> str:
-    """A key as people write it: ``?``, ``esc``, ``^p``, ``R``."""
-    key = key.partition(",")[0]
-    if key.startswith("ctrl+"):
-        return "^" + key[5:]
-    if key.startswith("shift+") and len(key) == 7:
-        return key[6:].upper()
-    return _KEY_NAMES.get(key) or (key if ascii_only else _ARROWS.get(key, key))
+class TabStrip(Widget):
+    """Names in one line, the open one lit, and a note at the right.
+
+    Args:
+        names: What the tabs are called.
+        tab: Index of the open one.
+        short_names: What the others shrink to where names and note have no room, or None where they stay.
+    """
+
+    tab: reactive[int] = reactive(0)
+    note: reactive[Content] = reactive(Content(""), always_update=True)
+
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        def __init__(self, tab: int) -> None:
+            self.tab = tab
+            super().__init__()
+
+    def __init__(
+        self, names: Sequence[str], *, tab: int = 0, short_names: Sequence[str] | None = None, id: str | None = None
+    ) -> None:
+        super().__init__(id=id)
+        self.names, self.short_names = tuple(names), short_names
+        self.set_reactive(TabStrip.tab, tab)
+
+    def render(self) -> RenderResult:
+        """One line; the note is cut where there is no room for it."""
+        tabs = self._tabs(self.names)
+        if self.short_names is not None and tabs.cell_length + self.note.cell_length + 2 > self.size.width:
+            tabs = self._tabs(self.short_names)
+        room = self.size.width - tabs.cell_length - 2
+        note = self.note.truncate(room, ellipsis=True) if room > 0 else Content("")
+        return tabs + Content(" " * max(0, room + 1 - note.cell_length)) + note
+
+    def _tabs(self, names: Sequence[str]) -> Content:
+        lit = "bold reverse" if self.app.no_color else "bold $accent on $panel"
+        parts = [
+            Content.styled(
+                f" {self.names[index] if index == self.tab else name} ", lit if index == self.tab else "$text-muted"
+            ).stylize(Style.from_meta({"tab": index}))
+            for index, name in enumerate(names)
+        ]
+        return Content("").join(parts)
+
+    def on_click(self, event: Click) -> None:
+        """A click on a name opens its tab."""
+        tab = event.style.meta.get("tab")
+        if isinstance(tab, int):
+            self.post_message(self.Chosen(tab))
 
 
-def shown_key(binding: Binding, key: str, ascii_only: bool) -> str:
-    """What a key bar says of a binding's key, in ASCII where the terminal has no more."""
-    shown = binding.key_display or key_name(key, ascii_only)
-    return shown.translate(_ASCII_ARROWS) if ascii_only else shown
-
-
-def new_run_key(place: str) -> Binding:
-    """The key that starts a run, the same on every screen about runs."""
-    return Binding("n", "app.place('new')", "New", id=f"{place}.new", tooltip="Start a run.")
-
-
-class TopBar(Widget):
-    """The places as tabs, the present one lit, and a note at the right.
+class TopBar(TabStrip):
+    """The places as tabs.
 
     Args:
         place: Which of `PLACES` this screen is.
     """
 
-    note: reactive[str] = reactive("")
-
     def __init__(self, place: str) -> None:
-        super().__init__()
-        self.place = place
+        numbers = [str(number) for number in range(1, len(PLACES) + 1)]
+        names = [f"{number} {name}" for number, (_, name) in zip(numbers, PLACES, strict=True)]
+        super().__init__(names, tab=[key for key, _ in PLACES].index(place), short_names=numbers)
 
-    def render(self) -> RenderResult:
-        """One line; on a narrow terminal the other places shrink to their digits."""
-        width = self.size.width
-        note = printable(self.note, 200)
-        for show_names in (True, False):
-            tabs = self._tabs(show_names)
-            if tabs.cell_length + len(note) + 2 <= width:
-                break
-        room = max(0, width - tabs.cell_length - 2)
-        note = note if len(note) <= room else note[: max(0, room - 1)] + "…" * bool(room)
-        gap = Content(" " * max(0, width - tabs.cell_length - len(note) - 1))
-        return Content.assemble(tabs, gap, (note, "$text-muted"))
-
-    def _tabs(self, show_names: bool) -> Content:
-        parts: list[Content] = []
-        for number, (place, name) in enumerate(PLACES, 1):
-            is_here = place == self.place
-            text = f" {number} {name} " if show_names or is_here else f" {number} "
-            style = "$text-muted"
-            if is_here:
-                style = "bold reverse" if self.app.no_color else "bold $accent on $panel"
-            parts.append(Content.styled(text, style).stylize(Style.from_meta({"place": place})))
-        return Content("").join(parts)
-
-    async def on_click(self, event: Click) -> None:
-        """A click on a tab goes there."""
-        if place := event.style.meta.get("place"):
-            await self.app.run_action(f"app.place('{place}')")
+    async def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
+        """A click on a place goes there."""
+        message.stop()
+        await self.app.run_action(f"app.place('{PLACES[message.tab][0]}')")
 
 
 class KeyBar(Widget):
@@ -109,36 +98,26 @@ class KeyBar(Widget):
         self.refresh()
 
     def render(self) -> RenderResult:
-        """As many keys as there is room for, in the order they are declared."""
-        typing = isinstance(self.screen.focused, Input)
+        """As many keys as there is room for, in the order they are declared; an ellipsis where some are left out."""
         offers = getattr(self.screen, "offers", lambda action: True)
         active = [
-            item
-            for item in self.screen.active_bindings.values()
-            if item.binding.show and offers(item.binding.action) and not (typing and _types(item.binding.key))
+            item for item in self.screen.active_bindings.values() if item.binding.show and offers(item.binding.action)
         ]
         ours = _distinct(item for item in active if item.node is self.app)
-        right = self._line([item for item in ours if item.binding.id in _ALWAYS])
+        right = _line([item for item in ours if item.binding.id in _ALWAYS])
         room = self.size.width - right.cell_length - 1
-        left = Content(" ")
         theirs = _distinct(item for item in active if item.node is not self.app)
         names = {item.binding.description for item in theirs}
         extra = [item for item in ours if item.binding.id not in _ALWAYS and item.binding.description not in names]
-        for item in (*theirs, *extra):
-            longer = left + self._line([item])
+        left, rest = Content(" "), [*theirs, *extra]
+        while rest:
+            longer = left + _line(rest[:1])
             if longer.cell_length > room:
                 break
-            left = longer
+            left, rest = longer, rest[1:]
+        if rest and left.cell_length < room:
+            left += Content.styled("…", "$text-muted")
         return left + Content(" " * max(1, self.size.width - left.cell_length - right.cell_length)) + right
-
-    def _line(self, items: list[ActiveBinding]) -> Content:
-        ascii_only = bool(getattr(self.app, "ascii_only", False))
-        parts: list[Content] = []
-        for item in items:
-            key = shown_key(item.binding, item.binding.key, ascii_only)
-            text = Content.assemble((key, "bold $accent"), " ", (item.binding.description, "$text-muted"))
-            parts += (text.stylize(Style.from_meta({"press": item.binding.key})), Content("  "))
-        return Content("").join(parts)
 
     def on_click(self, event: Click) -> None:
         """A click on a key presses it."""
@@ -146,14 +125,17 @@ class KeyBar(Widget):
             self.app.simulate_key(str(key).partition(",")[0])
 
 
-def _types(key: str) -> bool:
-    """Whether a key would write a character instead of doing its act."""
-    name = key_name(key.partition(",")[0])
-    return len(name) == 1 and name.isascii()
+def _line(items: Sequence[ActiveBinding]) -> Content:
+    parts: list[Content] = []
+    for item in items:
+        key = item.binding.key_display or key_name(item.binding.key)
+        text = Content.assemble((key, "bold $accent"), " ", (item.binding.description, "$text-muted"))
+        parts += (text.stylize(Style.from_meta({"press": item.binding.key})), Content("  "))
+    return Content("").join(parts)
 
 
 def _distinct(items: Iterable[ActiveBinding]) -> list[ActiveBinding]:
-    """One entry for each act: several keys may do the same."""
+    """One entry for each action: several keys may do the same."""
     seen: set[str] = set()
     kept: list[ActiveBinding] = []
     for item in items:

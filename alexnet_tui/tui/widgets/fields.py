@@ -20,6 +20,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
+from alexnet_tui.tui.widgets.glyphs import CHOSEN, UNCHOSEN
 
 _NAME_LIMIT = 64
 
@@ -171,15 +172,8 @@ class ChoiceField(Widget, can_focus=True):
 
     def _part(self, option: Option) -> Content:
         chosen = option.value == self.text
-        word = f"{radio(self.app, chosen)} {printable(option.title or option.value, _NAME_LIMIT)}"
+        word = f"{CHOSEN if chosen else UNCHOSEN} {printable(option.title or option.value, _NAME_LIMIT)}"
         return Content(word).stylize("$accent bold" if chosen else "$text-muted")
-
-
-def radio(app: object, chosen: bool) -> str:
-    """The mark before a word, in plain letters where the terminal has no others."""
-    if getattr(app, "ascii_only", False):
-        return "(*)" if chosen else "( )"
-    return "◉" if chosen else "○"
 
 
 class Card(Static):
@@ -203,7 +197,7 @@ class Card(Static):
 
     def render(self) -> Content:
         """Title, result and sentence; the style sheet decides how much of it fits."""
-        title = f"{radio(self.app, self.chosen)} {self.option.title or self.option.value}"
+        title = f"{CHOSEN if self.chosen else UNCHOSEN} {self.option.title or self.option.value}"
         head = Content(title).stylize("bold $accent" if self.chosen else "bold")
         result = Content(self.option.result).stylize("$text-muted")
         if self.content_size.height > 1:
@@ -217,8 +211,6 @@ class Card(Static):
         field = self.parent
         if not (self.chosen and isinstance(field, CardField) and field.has_focus):
             return ""
-        if getattr(self.app, "ascii_only", False):
-            return "  up/down choose, tab next" if field.is_stacked else "  </> choose, tab next"
         return "  ↑/↓ choose, tab next" if field.is_stacked else "  ←/→ choose, tab next"
 
 

@@ -63,8 +63,7 @@ class FieldRow(Widget):
         if wanted == self._shown:
             return
         self._shown = wanted
-        bullet = "*" if getattr(self.app, "ascii_only", False) else "•"
-        self._label.update(Content(f"{bullet if differs else ' '} {self.info.title}"), layout=False)
+        self._label.update(Content(f"{'•' if differs else ' '} {self.info.title}"), layout=False)
         self.set_class(differs, "-differs")
         self.set_class(bool(error), "-invalid")
         usual = f"preset {printable(preset, 80)}" if differs and preset else ""

@@ -12,7 +12,7 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from alexnet_tui.tui.widgets.bars import key_name
+from alexnet_tui.tui.widgets.keys import key_name
 
 _PLACE_NAMES = {
     "runs": "Runs",
@@ -66,14 +66,14 @@ WORDS = tuple(
 """What the figures on the screens mean."""
 
 
-def help_lines(active: Sequence[ActiveBinding], *, ascii_only: bool = False) -> list[HelpLine]:
+def help_lines(active: Sequence[ActiveBinding]) -> list[HelpLine]:
     """One line for each act that has an id, in the order of the bindings; several keys of one act share it."""
     found: dict[str, tuple[list[str], ActiveBinding]] = {}
     for item in active:
         binding = item.binding
         if binding.id:
             keys, _ = found.setdefault(binding.id, ([], item))
-            keys += [key_name(key, ascii_only) for key in binding.key.split(",")]
+            keys += [key_name(key) for key in binding.key.split(",")]
     lines = []
     for identifier, (keys, item) in found.items():
         place = identifier.partition(".")[0]
@@ -143,7 +143,7 @@ class HelpScreen(ModalScreen[None]):
         for group, found in groups.items():
             lines += [Content(""), Content.styled(group, "bold")]
             lines += _wrapped(found, min(84, self.app.size.width) - 7)
-        return Content("\n").join(lines) if lines else Content.styled("\nNothing fits.", "$text-muted")
+        return Content("\n").join(lines) if lines else Content.styled("\nNo matches.", "$text-muted")
 
     def action_close(self) -> None:
         """Step out, whether something is sought or not."""

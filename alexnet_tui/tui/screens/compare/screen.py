@@ -30,9 +30,9 @@ from alexnet_tui.tui.screens.compare.comparison import (
     layout,
 )
 from alexnet_tui.tui.session import OpenRun, RunsChanged, Session
-from alexnet_tui.tui.widgets.bars import KeyBar, TopBar, new_run_key
-from alexnet_tui.tui.widgets.glyphs import glyphs
-from alexnet_tui.tui.widgets.text import plain
+from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
+from alexnet_tui.tui.widgets.glyphs import PIN, pad
+from alexnet_tui.tui.widgets.keys import new_run_key
 
 _TWO_CHARTS_WIDTH = 110
 _MARGINS, _SIGN_CELLS, _FEW_CELLS = 3, 4, 8
@@ -212,10 +212,9 @@ class CompareScreen(ChartScreen):
         shown, room = found.shown, found.name_cells
         lines = [self._heading(shown, room)]
         lines += [self._line(index, entry, shown, room) for index, entry in enumerate(self.entries)]
-        ascii_only = self.session.ascii_only
-        self.query_one("#rows", Static).update(plain(Content("\n").join(lines), ascii_only))
+        self.query_one("#rows", Static).update(Content("\n").join(lines))
         status = self._status([column.title for column in found.hidden])
-        self.query_one("#status", Static).update(plain(status, ascii_only))
+        self.query_one("#status", Static).update(status)
         self.query_one("#table", VerticalScroll).scroll_to_region(
             Region(0, self.row + 1, 1, 1), animate=False, force=True
         )
@@ -229,10 +228,9 @@ class CompareScreen(ChartScreen):
         return Content.styled("  ".join(parts), "bold $text-muted")
 
     def _line(self, index: int, entry: Entry, columns: Sequence[Column], room: int) -> Content:
-        symbols = glyphs(self.session.ascii_only)
-        name = symbols.fit(printable(entry.name, 80), room)
+        name = pad(printable(entry.name, 80), room)
         line = Content.assemble(
-            (symbols.pin if entry.is_pinned else " ", "bold $accent"),
+            (PIN if entry.is_pinned else " ", "bold $accent"),
             (f"{marker_of(entry.slot, detect_dot_mode())} ", _style_of(entry)),
             (name, "bold" if entry.is_pinned else ""),
             " ",

@@ -25,9 +25,9 @@ from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.report import text as report_view
 from alexnet_tui.tui.screens.report.source import OWN, Source
 from alexnet_tui.tui.session import OpenStudy, RunsChanged, Session
-from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
+from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
-from alexnet_tui.tui.widgets.text import PageStrip, TextPage, plain
+from alexnet_tui.tui.widgets.text import TextPage
 
 PAGES = ("verdicts", "table", "curves", "contradictions", "source")
 NUM_CLAIMS = 3
@@ -78,7 +78,7 @@ class ReportScreen(ChartScreen):
         """What is reported, the pages, keys."""
         yield TopBar("report")
         yield Static("Reading the runs…", id="head", markup=False)
-        yield PageStrip([name.capitalize() for name in PAGES], id="strip")
+        yield TabStrip([name.capitalize() for name in PAGES], id="strip")
         with ContentSwitcher(initial=PAGES[0], id="pages"):
             with VerticalScroll(id="verdicts"):
                 yield Static(id="caveats", markup=False)
@@ -175,9 +175,9 @@ class ReportScreen(ChartScreen):
             return
         width = max(20, self.size.width - _SCROLLBAR_AND_PADDING)
         self.set_class(False, "-empty")
-        self.query_one("#head", Static).update(self._safe(report_view.head(report, self.section_index, width + 2)))
-        self.query_one(PageStrip).note = self._safe(report_view.signs(section))
-        self.query_one("#caveats", Static).update(self._safe(Content("\n").join(report_view.caveats(section, width))))
+        self.query_one("#head", Static).update(report_view.head(report, self.section_index, width + 2))
+        self.query_one("#strip", TabStrip).note = report_view.signs(section)
+        self.query_one("#caveats", Static).update(Content("\n").join(report_view.caveats(section, width)))
         self._draw_cards(section, width)
         pages = {
             "table": report_view.table(section, width),
@@ -185,10 +185,10 @@ class ReportScreen(ChartScreen):
             "source": report_view.sources(report, self.section_index, width),
         }
         for name, content in pages.items():
-            self.query_one(f"#{name}", TextPage).show(self._safe(content))
+            self.query_one(f"#{name}", TextPage).show(content)
         for column in _CHARTS:
             self.query_one(f"#{column}", MetricChart).show(report_curves.curves(section, column))
-        self.query_one("#figures", Static).update(self._safe(report_view.figures(section, width)))
+        self.query_one("#figures", Static).update(report_view.figures(section, width))
         self.refresh_bindings()
 
     def _draw_cards(self, section: Section, width: int) -> None:
@@ -196,10 +196,7 @@ class ReportScreen(ChartScreen):
         for index, verdict in enumerate(section.claims):
             widget = self.query_one(f"#card-{index}", Static)
             widget.set_classes(["card", report_view.css_class(verdict.verdict)])
-            widget.update(self._safe(report_view.card(verdict, room)))
-
-    def _safe(self, content: Content) -> Content:
-        return plain(content, self.session.ascii_only)
+            widget.update(report_view.card(verdict, room))
 
     # Pages
 
@@ -212,12 +209,12 @@ class ReportScreen(ChartScreen):
         """Another page."""
         self._turn_to((PAGES.index(self.page) + step) % len(PAGES))
 
-    @on(PageStrip.Chosen)
-    def _choose_page(self, message: PageStrip.Chosen) -> None:
-        self._turn_to(message.page)
+    @on(TabStrip.Chosen)
+    def _choose_page(self, message: TabStrip.Chosen) -> None:
+        self._turn_to(message.tab)
 
     def _turn_to(self, page: int) -> None:
-        self.query_one(PageStrip).page = page
+        self.query_one("#strip", TabStrip).tab = page
         self.query_one(ContentSwitcher).current = PAGES[page]
         self.set_focus(self._scroller())
         self.refresh_bindings()

@@ -22,8 +22,9 @@ from alexnet_tui.tui.screens.run.facts import (
     situation,
     what_parts,
 )
-from alexnet_tui.tui.widgets.glyphs import Glyphs, glyphs
-from alexnet_tui.tui.widgets.text import plain, style_of
+from alexnet_tui.tui.terminal import is_ascii_terminal
+from alexnet_tui.tui.widgets.glyphs import STATE_SIGNS
+from alexnet_tui.tui.widgets.text import style_of
 
 _STATE_STYLES = {
     State.RUNNING: "bold $running",
@@ -34,6 +35,7 @@ _STATE_STYLES = {
     State.QUEUED: "bold $text-muted",
 }
 _WIDE, _LONGEST_SPARKLINE = 100, 60
+_DONE, _REST = "━", "─"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,6 @@ class Head:
     history: RunHistory
     state: State
     width: int
-    ascii_only: bool
-
-    @property
-    def symbols(self) -> Glyphs:
-        """The terminal's symbols."""
-        return glyphs(self.ascii_only)
 
     def lines(self, label: str, *, is_low: bool, has_numbers: bool) -> list[Content]:
         """All of it; on a low screen only what one cannot do without."""
@@ -59,11 +55,11 @@ class Head:
             lines.append(self.activity())
         if has_numbers and not is_low:
             lines.append(joined(number_facts(self.history, None), self.width))
-        return [plain(line, self.ascii_only) for line in lines if line.plain]
+        return [line for line in lines if line.plain]
 
     def title(self, label: str) -> Content:
         """State and label, and as much of what the run is as one line has room for."""
-        state = f"{self.symbols.state[self.state]} {self.state} "
+        state = f"{STATE_SIGNS[self.state]} {self.state} "
         parts = what_parts(self.history)
         while parts and len(state) + cell_len(label) + 2 + cell_len(" · ".join(parts)) > self.width:
             parts.pop()
@@ -77,8 +73,8 @@ class Head:
         share, size = self.history.progress, 12 if self.width < _WIDE else 32
         done = round(share * size)
         bar = Content.assemble(
-            (self.symbols.full * done, _STATE_STYLES[self.state]),
-            (self.symbols.empty * (size - done), "$faint"),
+            (_DONE * done, _STATE_STYLES[self.state]),
+            (_REST * (size - done), "$faint"),
             f" {share:4.0%}  ",
         )
         first, *others = progress_facts(self.history, self.state)
@@ -90,7 +86,7 @@ class Head:
         machine = joined(machine_facts(self.history, max(30, self.width // 3)), max(10, self.width - 24))
         room = min(_LONGEST_SPARKLINE, self.width - machine.cell_length - 16)
         losses = self.history.steps["train_loss"]
-        recent = sparkline(losses[-room:], room, self.ascii_only) if room > 4 else ""
+        recent = sparkline(losses[-room:], room, is_ascii_terminal()) if room > 4 else ""
         if not recent:
             return machine
         return Content.assemble(("last steps ", "$text-muted"), (recent, "$series-1"), "   ", machine)

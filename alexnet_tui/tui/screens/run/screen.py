@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.geometry import Size
@@ -26,9 +26,11 @@ from alexnet_tui.tui.screens.run.facts import empty_text, pace_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, numbers_panel
 from alexnet_tui.tui.screens.run.pages import config_page, count_bad_lines, file_stamp, system_page
 from alexnet_tui.tui.session import GoHome, OpenCompare, OpenNewRun, RunsChanged, Session
-from alexnet_tui.tui.widgets.bars import KeyBar, TopBar, new_run_key
-from alexnet_tui.tui.widgets.text import PageStrip, TextPage, plain, style_of
+from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
+from alexnet_tui.tui.widgets.keys import Keys, new_run_key
+from alexnet_tui.tui.widgets.text import TextPage, style_of
 
+_key = Keys("run")
 _PAGES = ("curves", "config", "log", "system")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
@@ -52,45 +54,18 @@ class RunScreen(ChartScreen):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "stop", "Stop", id="run.stop", tooltip="Stop this run after a checkpoint"),
-        Binding("R", "resume", "Resume", id="run.resume", tooltip="Resume this run from its last checkpoint"),
-        Binding(
-            "right_square_bracket",
-            "page(1)",
-            "Pages",
-            id="run.next-page",
-            key_display="[/]",
-            tooltip="Next page: curves, config, log, system",
-        ),
-        Binding(
-            "left_square_bracket",
-            "page(-1)",
-            "Previous",
-            id="run.previous-page",
-            tooltip="Previous page",
-            show=False,
-        ),
-        Binding(
-            "c",
-            "compare",
-            "Compare",
-            id="run.compare",
-            tooltip="Compare this run with the pinned and the marked ones",
-        ),
-        Binding("d", "duplicate", "Duplicate", id="run.duplicate", tooltip="Open the form filled in from this run"),
+        _key("x", "stop", "Stop", "Stop this run after a checkpoint."),
+        _key("R", "resume", "Resume", "Resume this run from its last checkpoint."),
+        _key("right_square_bracket", "page(1)", "Pages", "Next page: curves, config, log, system.", display="[/]"),
+        _key("left_square_bracket", "page(-1)", "Previous", "Previous page.", show=False),
+        _key("c", "compare", "Compare", "Compare this run with the pinned and the marked ones."),
+        _key("d", "duplicate", "Duplicate", "Open the form filled in from this run."),
         new_run_key("run"),
         *CHART_BINDINGS,
-        Binding("p", "pin", "Pin", id="run.pin", tooltip="Make this run the baseline of all others, or no longer"),
-        Binding("D,delete", "delete", "Delete", id="run.delete", tooltip="Delete this run; asks first"),
-        Binding(
-            "m",
-            "next_chart",
-            "Chart",
-            id="run.chart",
-            tooltip="Loss or accuracy, where only one fits",
-            show=False,
-        ),
-        Binding("o,y", "folder", "Path", id="run.folder", tooltip="Copy the path of this run's folder", show=False),
+        _key("p", "pin", "Pin", "Make this run the baseline of all others; again, no longer."),
+        _key("D,delete", "delete", "Delete", "Delete this run; asks first."),
+        _key("m", "next_chart", "Chart", "Loss or accuracy, where only one fits.", show=False),
+        _key("o,y", "folder", "Path", "Copy the path of this run's folder.", show=False),
     ]
 
     def __init__(self, session: Session, run_id: str) -> None:
@@ -110,7 +85,7 @@ class RunScreen(ChartScreen):
         """The head, the strip of pages, and the pages."""
         yield TopBar("run")
         yield HeadView(id="head")
-        yield PageStrip([name.capitalize() for name in _PAGES], id="strip")
+        yield TabStrip([name.capitalize() for name in _PAGES], id="strip")
         with ContentSwitcher(initial="curves", id="pages"):
             with Horizontal(id="curves"):
                 yield MetricChart(ChartSpec(title="Loss"), id="loss")
@@ -218,7 +193,7 @@ class RunScreen(ChartScreen):
                 self._count_bad_lines()
 
     def _show_text(self, page: str, content: Content) -> None:
-        self.query_one(f"#{page}", TextPage).show(plain(content, self.session.ascii_only))
+        self.query_one(f"#{page}", TextPage).show(content)
 
     def _show_curves(self) -> None:
         """Draw the charts if a point is new; steps alone wait a moment for others."""
@@ -241,7 +216,7 @@ class RunScreen(ChartScreen):
             self._drawn = drawn
             accuracy.spec = ChartSpec(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
             accuracy.show(accuracy_curves(history, pinned, name))
-            self.query_one("#numbers", Static).update(plain(numbers_panel(history, pinned), self.session.ascii_only))
+            self.query_one("#numbers", Static).update(numbers_panel(history, pinned))
             self._show_pace(history)
 
     def _pinned_label(self) -> str:
@@ -255,13 +230,13 @@ class RunScreen(ChartScreen):
             ahead = lead_over(history, pinned)
             room = self.app.size.width - _STRIP_CELLS - len(pace_text(ahead, "")[0])
             text, style = pace_text(ahead, printable(self._pinned_label(), max(1, room)))
-            note = plain(Content.styled(text, f"bold {style_of(style)}"), self.session.ascii_only)
-        self.query_one(PageStrip).note = note
+            note = Content.styled(text, f"bold {style_of(style)}")
+        self.query_one("#strip", TabStrip).note = note
 
     def _head(self, history: RunHistory | None, state: State) -> list[Content]:
         if history is None:
             return [Content(printable(self.run_id, 80)), Content.styled(_NO_ENTRY, "$error")]
-        head = Head(history, state, max(10, self.size.width - 2), self.session.ascii_only)
+        head = Head(history, state, max(10, self.size.width - 2))
         is_low, has_side = self.has_class("-low"), self.has_class("-with-side")
         return head.lines(self.session.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
 
@@ -300,9 +275,9 @@ class RunScreen(ChartScreen):
             self._events_stamp, self._bad_lines = stamp, bad_lines
             self._show_text("system", system_page(history, folder, bad_lines))
 
-    def on_page_strip_chosen(self, message: PageStrip.Chosen) -> None:
+    def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A page's name was clicked."""
-        self._turn_to(message.page)
+        self._turn_to(message.tab)
 
     def action_page(self, direction: int) -> None:
         """The next or the previous page."""
@@ -313,7 +288,7 @@ class RunScreen(ChartScreen):
         return action not in _CURVES_ACTS or not self.is_mounted or self.page == "curves"
 
     def _turn_to(self, page: int) -> None:
-        self.query_one(PageStrip).page = page
+        self.query_one("#strip", TabStrip).tab = page
         self.query_one(ContentSwitcher).current = _PAGES[page]
         self._refresh()
         self.refresh_bindings()

@@ -1,72 +1,36 @@
-"""Columns of the runs table as data: width, text, colour class, order. A new column is one entry here."""
+"""Columns of the runs table as data: width, text, style, order. A new column is one entry here; pure."""
 
 from collections.abc import Callable, Sequence
 
 import msgspec
 
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.runs.history import State
-from alexnet_tui.text import format_duration, format_gap, format_points, printable, sparkline
-from alexnet_tui.tui.screens.runs.rows import RunRow
-from alexnet_tui.tui.widgets.glyphs import Glyphs
-
-SortValue = float | str | None
+from alexnet_tui.text import MISSING, format_duration, format_points, printable, sparkline
+from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
+from alexnet_tui.tui.terminal import is_ascii_terminal
+from alexnet_tui.tui.widgets import columns
+from alexnet_tui.tui.widgets.columns import Cell
+from alexnet_tui.tui.widgets.glyphs import MARK, PIN, REFERENCE, SPREAD, STATE_SIGNS, cut
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a cell needs besides its row.
 
     Attributes:
-        glyphs: The terminal's symbols.
-        ascii_only: The terminal has no Unicode.
         pinned: The run others are compared to, if any.
         marked: Ids of marked runs.
+        is_grouped: Runs that differ only in their seed are one row.
         names_variants: No column says the variant, so that names have to.
     """
 
-    glyphs: Glyphs
-    ascii_only: bool
-    pinned: RunRow | None
-    marked: frozenset[str]
+    pinned: RunRow | None = None
+    marked: frozenset[str] = frozenset()
+    is_grouped: bool = False
     names_variants: bool = False
 
 
-Cell = tuple[str, str]
-"""Text and the name of its colour class, empty for the plain one."""
-
-
-class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """One column.
-
-    Attributes:
-        key: Name in settings and in the filter.
-        title: Head of the column.
-        width: Cells; the smallest where the column may grow.
-        max_width: How far it may grow; `width` where it may not.
-        narrow: Cells that do where there are no more; 0 where there are none.
-        rank: Importance, 0 first; the least important go when there is no room.
-        cell: Text and colour class of a row.
-        order: What rows are sorted by; rows without it come last either way.
-        align_right: Numbers stand on their last digit.
-        is_descending: Sorting begins with the largest.
-        needs_pin: Only shown while a run is pinned.
-        needs_groups: Only shown while runs are grouped.
-        help: One sentence.
-    """
-
-    key: str
-    title: str
-    width: int
-    rank: int
-    cell: Callable[[RunRow, Context, int], Cell]
-    order: Callable[[RunRow, Context], SortValue]
-    max_width: int = 0
-    narrow: int = 0
-    align_right: bool = False
-    is_descending: bool = False
-    needs_pin: bool = False
-    needs_groups: bool = False
-    help: str = ""
-
+Column = columns.Column[RunRow, Context]
 
 _STATE_STYLES = {
     State.QUEUED: "muted",
@@ -78,44 +42,43 @@ _STATE_STYLES = {
 }
 
 
+def shown_state(state: State) -> str:
+    """The word for a state on the screen; `State.LOST` keeps its name in files and filters."""
+    return "crashed" if state is State.LOST else state.value
+
+
 def _mark(row: RunRow, context: Context, _: int) -> Cell:
     is_pinned = context.pinned is not None and context.pinned.id in row.members
     is_marked = not context.marked.isdisjoint(row.members)
-    symbols = context.glyphs
-    left = symbols.pin if is_pinned else " "
-    right = symbols.mark if is_marked else symbols.reference if row.is_reference else " "
-    return left + right, "accent" if is_pinned or is_marked else "muted"
+    right = MARK if is_marked else REFERENCE if row.is_reference else " "
+    return (PIN if is_pinned else " ") + right, "accent" if is_pinned or is_marked else "muted"
 
 
-def _state(row: RunRow, context: Context, width: int) -> Cell:
-    return f"{context.glyphs.state[row.state]} {row.state}"[:width], _STATE_STYLES[row.state]
+def _state(row: RunRow, _: Context, width: int) -> Cell:
+    return f"{STATE_SIGNS[row.state]} {shown_state(row.state)}"[:width], _STATE_STYLES[row.state]
 
 
 def _name(row: RunRow, context: Context, width: int) -> Cell:
     style = "" if row.is_labelled else "muted"
     if not context.names_variants or row.is_labelled:
-        return context.glyphs.cut(row.name, width), style
-    return _whole_name(row, context.glyphs, width), style
+        return cut(row.name, width), style
+    return _whole_name(row, width), style
 
 
-def _whole_name(row: RunRow, symbols: Glyphs, width: int) -> str:
+def _whole_name(row: RunRow, width: int) -> str:
     """A name that says its variant too; what is cut is the time it was made, then the variant, the seed last."""
     if row.is_group:
-        return symbols.cut(f"{row.config.variant} {row.name}", width)
+        return cut(f"{row.config.variant} {row.name}", width)
     seed = f"-s{row.config.seed}"
     if not row.id.startswith(row.config.variant + seed) or len(row.config.variant + seed) < width:
-        return symbols.cut(row.id, width)
-    return symbols.cut(row.config.variant, max(1, width - len(seed))) + seed
+        return cut(row.id, width)
+    return cut(row.config.variant, max(1, width - len(seed))) + seed
 
 
 def _progress(row: RunRow, _: Context, __: int) -> Cell:
     # 99.6% is not yet 100%.
     percent = 100 if row.progress >= 1 else int(100 * row.progress)
     return f"{percent}%", "live" if row.state is State.RUNNING else "muted"
-
-
-def _percent(value: float | None, context: Context) -> str:
-    return context.glyphs.missing if value is None or value != value else f"{100 * value:.2f}"
 
 
 def delta_of(row: RunRow, context: Context) -> float | None:
@@ -135,46 +98,38 @@ def _delta(row: RunRow, context: Context, _: int) -> Cell:
         return "base", "accent"
     delta = delta_of(row, context)
     if delta is None:
-        return context.glyphs.missing, "muted"
+        return MISSING, "muted"
     return format_points(delta), "good" if delta > 0 else "bad" if delta < 0 else "muted"
 
 
-def _gap(row: RunRow, context: Context, _: int) -> Cell:
-    if row.gap is None or row.gap != row.gap:
-        return context.glyphs.missing, "muted"
-    return format_gap(row.gap), ""
-
-
-def _epochs_to_25(row: RunRow, context: Context, _: int) -> Cell:
-    return (context.glyphs.missing, "muted") if row.t25 is None else (f"{row.t25:.1f}", "")
-
-
-def _spread(row: RunRow, context: Context, _: int) -> Cell:
-    return ("", "muted") if row.spread is None else (f"{context.glyphs.spread}{100 * row.spread:.2f}", "muted")
+def _spread(row: RunRow, _: Context, __: int) -> Cell:
+    return ("", "muted") if row.spread is None else (f"{SPREAD}{100 * row.spread:.2f}", "muted")
 
 
 def _seed(row: RunRow, _: Context, __: int) -> Cell:
     return (f"n={row.num_counted}", "") if row.is_group else (str(row.config.seed), "muted")
 
 
-def _time(row: RunRow, context: Context, _: int) -> Cell:
-    return (context.glyphs.missing, "muted") if row.seconds is None else (format_duration(row.seconds), "muted")
+def _time(row: RunRow, _: Context, __: int) -> Cell:
+    return (MISSING if row.seconds is None else format_duration(row.seconds)), "muted"
 
 
-def _curve(row: RunRow, context: Context, width: int) -> Cell:
+def _curve(row: RunRow, _: Context, width: int) -> Cell:
     # A full block would touch the row above: the column would be one slab.
-    line = sparkline(row.curve, width, context.ascii_only).replace("█", "▇")
+    line = sparkline(row.curve, width, is_ascii_terminal()).replace("█", "▇")
     return line, "live" if row.state is State.RUNNING else "curve"
 
 
 def _text(value: Callable[[RunRow], str], style: str = "") -> Callable[[RunRow, Context, int], Cell]:
-    return lambda row, context, width: (context.glyphs.cut(printable(value(row), 80), width), style)
+    return lambda row, _, width: (cut(printable(value(row), 80), width), style)
 
 
-def _accuracy(value: Callable[[RunRow], float | None], style: str) -> Callable[[RunRow, Context, int], Cell]:
-    def cell(row: RunRow, context: Context, _: int) -> Cell:
-        text = _percent(value(row), context)
-        return text, "muted" if text == context.glyphs.missing else style
+def _metric(field: str, style: str = "") -> Callable[[RunRow, Context, int], Cell]:
+    metric = METRICS[ROW_METRICS[field]]
+
+    def cell(row: RunRow, _: Context, __: int) -> Cell:
+        text = metric.mean_text(getattr(row, field))
+        return text, "muted" if text == MISSING else style
 
     return cell
 
@@ -268,7 +223,7 @@ COLUMNS: tuple[Column, ...] = (
         width=6,
         rank=2,
         align_right=True,
-        cell=_accuracy(lambda row: row.best, "strong"),
+        cell=_metric("best", "strong"),
         order=lambda row, _: row.best,
         is_descending=True,
         help="Highest test accuracy of any epoch.",
@@ -281,19 +236,19 @@ COLUMNS: tuple[Column, ...] = (
         align_right=True,
         cell=_spread,
         order=lambda row, _: row.spread,
-        needs_groups=True,
+        is_offered=lambda context: context.is_grouped,
         help="Standard deviation of the best over seeds.",
     ),
     Column(
         key="delta",
-        title="to pin",
+        title="vs pin",
         width=6,
         rank=4,
         align_right=True,
         cell=_delta,
         order=delta_of,
         is_descending=True,
-        needs_pin=True,
+        is_offered=lambda context: context.pinned is not None,
         help="Best minus the pinned run's best, in points.",
     ),
     Column(
@@ -302,7 +257,7 @@ COLUMNS: tuple[Column, ...] = (
         width=6,
         rank=10,
         align_right=True,
-        cell=_accuracy(lambda row: row.last, ""),
+        cell=_metric("last"),
         order=lambda row, _: row.last,
         is_descending=True,
         help="Test accuracy of the last epoch.",
@@ -313,7 +268,7 @@ COLUMNS: tuple[Column, ...] = (
         width=6,
         rank=11,
         align_right=True,
-        cell=_gap,
+        cell=_metric("gap"),
         order=lambda row, _: row.gap,
         is_descending=True,
         help="Training minus test accuracy, in points: overfitting.",
@@ -324,7 +279,7 @@ COLUMNS: tuple[Column, ...] = (
         width=5,
         rank=14,
         align_right=True,
-        cell=_epochs_to_25,
+        cell=_metric("t25"),
         order=lambda row, _: row.t25,
         help="Epochs until the training error fell to 25%.",
     ),
@@ -368,7 +323,9 @@ def sorted_rows(rows: Sequence[RunRow], context: Context, key: str, *, is_descen
     """Rows in the order of a column; those without a value come last either way, newest first among equals."""
     column = BY_KEY.get(key, CREATED)
     newest_first = sorted(rows, key=lambda row: (row.created, row.id), reverse=True)
-    valued = [(column.order(row, context), row) for row in newest_first]
+    order = column.order or CREATED.order
+    assert order is not None
+    valued = [(order(row, context), row) for row in newest_first]
     present = [item for item in valued if item[0] is not None and item[0] == item[0]]
     missing = [row for value, row in valued if value is None or value != value]
     present.sort(key=lambda item: item[0], reverse=is_descending)  # type: ignore[arg-type,return-value]

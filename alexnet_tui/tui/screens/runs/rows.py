@@ -1,15 +1,26 @@
 """Rows of the runs table: one run, or the runs that differ only in their seed. Pure; no Textual."""
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import RunConfig, shown_value
 from alexnet_tui.runs.history import RunHistory, State
 from alexnet_tui.runs.store import Notes
 from alexnet_tui.text import printable
 
+ROW_METRICS = {
+    "best": "max_test",
+    "last": "last_test",
+    "final": "final_test",
+    "gap": "gap",
+    "t25": "t25",
+    "seconds": "time",
+}
+"""Fields of a row that are metrics of its run, and their names in the registry; filters use the fields' names."""
 _LIVE_FIRST = (State.RUNNING, State.QUEUED, State.FAILED, State.LOST, State.STOPPED, State.FINISHED)
 
 
@@ -80,12 +91,12 @@ def run_row(history: RunHistory, state: State, notes: Notes, *, is_reference: bo
         state=state,
         epochs_done=history.num_epochs_done,
         progress=history.progress,
-        best=history.best_test_accuracy,
-        last=history.last_test_accuracy,
-        final=history.final_test_accuracy,
-        gap=history.gap,
-        t25=history.crossing().epochs,
-        seconds=history.elapsed_seconds,
+        best=METRICS[ROW_METRICS["best"]].value(history),
+        last=METRICS[ROW_METRICS["last"]].value(history),
+        final=METRICS[ROW_METRICS["final"]].value(history),
+        gap=METRICS[ROW_METRICS["gap"]].value(history),
+        t25=METRICS[ROW_METRICS["t25"]].value(history),
+        seconds=METRICS[ROW_METRICS["seconds"]].value(history),
         curve=history.epochs["test_accuracy"],
         created=record.created,
         tags=tuple(printable(tag, 60) for tag in notes.tags[:50]),
@@ -126,7 +137,7 @@ def _merge(rows: Sequence[RunRow]) -> RunRow:
         config=newest.config,
         state=min((row.state for row in rows), key=_LIVE_FIRST.index),
         epochs_done=min(row.epochs_done for row in rows),
-        progress=math.fsum(row.progress for row in rows) / len(rows),
+        progress=statistics.fmean(row.progress for row in rows),
         best=_mean(best),
         last=_mean(_present(row.last for row in counted)),
         final=_mean(_present(row.final for row in counted)),
@@ -162,21 +173,18 @@ def _present(values: Iterable[float | None]) -> list[float]:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return math.fsum(values) / len(values) if values else None
+    return statistics.fmean(values) if values else None
 
 
 def _deviation(values: Sequence[float]) -> float | None:
-    if len(values) < 2:
-        return None
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
     """The mean of several curves at each epoch, over those that got that far."""
     longest = max((len(curve) for curve in curves), default=0)
     columns = ([curve[index] for curve in curves if index < len(curve)] for index in range(longest))
-    return [math.fsum(column) / len(column) for column in columns]
+    return [statistics.fmean(column) for column in columns]
 
 
 def rows_of(

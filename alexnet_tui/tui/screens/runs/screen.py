@@ -5,10 +5,12 @@ import time
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.content import Content
 from textual.events import Resize
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
@@ -16,15 +18,16 @@ from alexnet_tui.runs.history import State
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.screens.runs.columns import BY_KEY, COLUMNS, CREATED, Context, sorted_rows
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
-from alexnet_tui.tui.screens.runs.keys import RUNS_BINDINGS
 from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows, rows_of
 from alexnet_tui.tui.screens.runs.table import RunsTable
 from alexnet_tui.tui.screens.runs.welcome import NO_RUNS, ONLY_REFERENCES
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
-from alexnet_tui.tui.widgets.glyphs import glyphs
+from alexnet_tui.tui.widgets.keys import Keys, new_run_key, row_keys
+from alexnet_tui.tui.widgets.table import LineTable
 
+_key = Keys("runs")
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
 _PREVIEW_FROM_HEIGHT, _WISHED_FROM_HEIGHT = 34, 22
@@ -38,7 +41,30 @@ class RunsScreen(Screen[None]):
     """
 
     AUTO_FOCUS = "RunsTable"
-    BINDINGS: ClassVar[list[BindingType]] = [*RUNS_BINDINGS]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # In the order of the key bar, the most wanted first.
+        _key("enter", "open", "Open", "Open the run under the cursor; of a group, compare its runs."),
+        new_run_key("runs"),
+        _key("slash", "filter", "Filter", "Filter the runs: variant=tanh lr>=0.01 best>60 is:running tag:x."),
+        _key("s", "sort", "Sort", "Choose a column to sort by; the same again reverses the order."),
+        _key("space", "mark", "Mark", "Mark or unmark the run, and go one down."),
+        _key("c", "compare", "Compare", "Overlay the marked runs."),
+        _key("w", "app.place('study')", "Studies", "Plans of many runs, and their queue."),
+        _key("p", "pin", "Pin", "Make the run the baseline that all others are compared to; again, no longer."),
+        _key("g", "group", "Group", "One row for runs that differ only in their seed; again, one row a run."),
+        _key("d", "duplicate", "Duplicate", "Start a run with the settings of this one."),
+        _key("x", "stop", "Stop", "Stop the run after a checkpoint."),
+        _key("R", "resume", "Resume", "Continue a stopped, failed or crashed run; start a queued one."),
+        _key("L", "label", "Label", "Give the run a name."),
+        _key("T", "tags", "Tags", "Tag the run, or the marked runs."),
+        _key("N", "note", "Note", "Write a note on the run."),
+        _key("D,delete", "delete", "Delete", "Delete the run, or the marked runs; asks first."),
+        _key("u", "unmark_all", "Unmark", "Clear all marks.", show=False),
+        _key("v", "preview", "Preview", "Show or hide the preview.", show=False),
+        _key("y", "copy", "Copy", "Copy the path of the run.", show=False),
+        _key("escape", "back", "Back", "Show all runs again.", show=False),
+        *row_keys("runs", "run"),
+    ]
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -78,11 +104,11 @@ class RunsScreen(Screen[None]):
         self.refresh_rows()
 
     def on_screen_suspend(self) -> None:
-        """Another screen lies on top, and gets the news."""
-        self._is_stale = True
+        """Another screen is on top and gets the changes; under a dialog they still come here."""
+        self._is_stale = not isinstance(self.app.screen, ModalScreen)
 
     def on_screen_resume(self) -> None:
-        """Runs went on while another screen was on top."""
+        """Runs changed while another screen was on top."""
         if self._is_stale:
             self.refresh_rows()
 
@@ -129,31 +155,18 @@ class RunsScreen(Screen[None]):
         if folder.is_grouped:
             pinned = next((row for row in group_rows(self._rows.values()) if pinned and pinned.id in row.members), None)
             rows = group_rows(rows)
-        context = Context(
-            glyphs=glyphs(session.ascii_only),
-            ascii_only=session.ascii_only,
-            pinned=pinned,
-            marked=wanted.marked,
-        )
+        context = Context(pinned=pinned, marked=wanted.marked, is_grouped=folder.is_grouped)
         rows = sorted_rows(rows, context, folder.sort, is_descending=folder.is_descending)
-        self._hand_over(rows, context)
-        self._tell_counts()
-
-    def _hand_over(self, rows: list[RunRow], context: Context) -> None:
-        folder, before = self.session.folder, self._shown
+        sort, before = (folder.sort, folder.is_descending), self._shown
         self._shown = rows
-        sort = (folder.sort, folder.is_descending)
-        if self.table.can_update(rows, context, sort=sort, is_grouped=folder.is_grouped):
-            changed = [row for row, old in zip(rows, before, strict=True) if row != old]
-            self.table.update_rows(changed)
-            cursor = self.table.row
-            if cursor is not None and any(row.id == cursor.id for row in changed):
-                self._preview_soon()
+        if self.table.can_update(rows, context, sort=sort):
+            self.table.update_rows([row for row, old in zip(rows, before, strict=True) if row != old])
         else:
-            self.table.show(rows, context, sort=sort, is_grouped=folder.is_grouped)
+            self.table.show(rows, context, sort=sort)
             self._preview_soon()
+        self._show_counts()
 
-    def _tell_counts(self) -> None:
+    def _show_counts(self) -> None:
         watcher, rows = self.session.watcher, self._rows.values()
         running = sum(row.state is State.RUNNING for row in rows)
         parts = [f"{len(self._rows)} run{'s' * (len(self._rows) != 1)}"]
@@ -161,7 +174,7 @@ class RunsScreen(Screen[None]):
             parts.append(f"{running} running")
         if problems := len(watcher.problems):
             parts.append(f"{problems} unreadable")
-        self.query_one(TopBar).note = " · ".join(parts) if not self.session.ascii_only else ", ".join(parts)
+        self.query_one(TopBar).note = Content.styled(" · ".join(parts), "$text-muted")
         is_bare = all(row.is_reference for row in rows)
         empty = self.query_one("#empty", Static)
         empty.set_class(is_bare, "-shown")
@@ -182,7 +195,7 @@ class RunsScreen(Screen[None]):
         """Back to the table."""
         self.set_focus(self.table)
         self.session.remember()
-        self._tell_counts()
+        self._show_counts()
 
     async def action_filter(self) -> None:
         """Go to the filter line."""
@@ -203,16 +216,16 @@ class RunsScreen(Screen[None]):
         """Move the cursor by pages."""
         self.table.page(pages)
 
-    def on_runs_table_highlighted(self, message: RunsTable.Highlighted) -> None:
-        """The preview follows, once the cursor rests."""
+    @on(LineTable.Highlighted)
+    def _follow_cursor(self) -> None:
         self._preview_soon()
 
-    def on_runs_table_opened(self, message: RunsTable.Opened) -> None:
-        """A double click opens."""
+    @on(LineTable.Opened)
+    def _open_clicked(self) -> None:
         self.action_open()
 
-    def on_runs_table_header_clicked(self, message: RunsTable.HeaderClicked) -> None:
-        """A click on a head sorts."""
+    @on(LineTable.HeadClicked)
+    def _sort_by_head(self, message: LineTable.HeadClicked) -> None:
         self._sort_by(message.column)
 
     def _show_preview(self) -> None:
@@ -316,7 +329,7 @@ class RunsScreen(Screen[None]):
             self.session.toggle_pin([row.id, *row.members])
             self._arrange()
             gone = [BY_KEY[key].title for key in before if key not in self.table.columns]
-            if gone and self.session.pinned_run_id and not self.table.tells_hidden:
+            if gone and self.session.pinned_run_id and not self.table.has_note:
                 make = "makes" if len(gone) == 1 else "make"
                 run_actions.notify(self, f"{', '.join(gone)} {make} room for the differences to the pinned run.")
 

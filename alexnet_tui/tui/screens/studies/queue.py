@@ -19,7 +19,7 @@ from alexnet_tui.studies.queue import Cell, CellState, Find, Queue
 from alexnet_tui.studies.worker import WORKER_LOG
 from alexnet_tui.text import printable
 from alexnet_tui.tui.studies import newest_studies
-from alexnet_tui.tui.widgets.glyphs import Glyphs
+from alexnet_tui.tui.widgets.glyphs import MINUS, STATE_SIGNS
 
 NO_STUDIES = (
     "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it;\n"
@@ -199,7 +199,7 @@ def has_grid(plan: Plan) -> bool:
     return is_whole and len(plan.variants) > 1 and len(plan.seeds) <= _MAX_SEED_COLUMNS
 
 
-def grid(now: Snapshot, symbols: Glyphs, chosen: int | None, *, cursor: str) -> Content:
+def grid(now: Snapshot, chosen: int | None, *, cursor: str) -> Content:
     """Variants down, seeds across, a sign for each cell."""
     places = {(cell.variant, cell.seed): cell for cell in now.cells}
     room = max(len(variant) for variant in now.plan.variants) + 2
@@ -208,7 +208,7 @@ def grid(now: Snapshot, symbols: Glyphs, chosen: int | None, *, cursor: str) -> 
         parts = [Content(variant.ljust(room))]
         for seed in now.plan.seeds:
             cell = places[variant, seed]
-            sign = Content.styled(sign_of(cell, symbols), _STYLES.get(cell.state, ""))
+            sign = Content.styled(sign_of(cell), _STYLES.get(cell.state, ""))
             text = Content("  ") + Content(" ") + sign
             if cell.index == chosen:
                 text = Content("  ") + (Content(" ") + sign).stylize(cursor)
@@ -217,15 +217,15 @@ def grid(now: Snapshot, symbols: Glyphs, chosen: int | None, *, cursor: str) -> 
     return Content("\n").join(lines)
 
 
-def sign_of(cell: Cell, symbols: Glyphs) -> str:
+def sign_of(cell: Cell) -> str:
     """One character for a cell's state."""
     if cell.state in {CellState.CANCELLED, CellState.DELETED}:
-        return symbols.minus
+        return MINUS
     if cell.state == CellState.PLANNED:
-        return symbols.bullet
+        return "·"
     if cell.state == CellState.UNREADABLE:
-        return symbols.state[State.LOST]
-    return symbols.state[State(cell.state)]
+        return STATE_SIGNS[State.LOST]
+    return STATE_SIGNS[State(cell.state)]
 
 
 _HEADING, _TRIED, _RUN = "    #  variant        seed  state                  epochs  ", "tried with", "run"
@@ -262,14 +262,14 @@ def heading(room: Columns) -> Content:
     return Content.styled(f"{_HEADING}{tried}{_RUN if room.run else ''}".rstrip(), "bold $text-muted")
 
 
-def line(cell: Cell, rank: int | None, symbols: Glyphs, room: Columns) -> Content:
+def line(cell: Cell, rank: int | None, room: Columns) -> Content:
     """One cell of the queue; `rank` is its turn, from 1, while it waits."""
     state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
     style = _STYLES.get(cell.state, "")
     return Content.assemble(
         (f"{rank if rank is not None else '':>5}  ", "$text-muted"),
         f"{printable(cell.variant, 14):<14} {cell.seed:>4}  ",
-        (f"{sign_of(cell, symbols)} ", style),
+        (f"{sign_of(cell)} ", style),
         (f"{printable(state, 18):<18}", style),
         f"{f'{cell.num_epochs_done}/{cell.epochs}':>9}  ",
         f"{printable(cell.tried, room.tried):<{room.tried}}" if room.tried else "",

@@ -27,8 +27,6 @@ from alexnet_tui.tui.session import OpenReport, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.studies import MAX_STUDIES
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
-from alexnet_tui.tui.widgets.glyphs import glyphs
-from alexnet_tui.tui.widgets.text import plain
 
 _LOOK_SECONDS = 1.0
 _GRID_FROM_HEIGHT = 20
@@ -164,30 +162,30 @@ class QueueScreen(Screen[None]):
         if self.now is None:
             self.query_one("#nothing", Static).update(self._problem or queue_view.NO_STUDIES)
             return
-        now, symbols = self.now, glyphs(self.session.ascii_only)
+        now = self.now
         has_grid = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
         self._draw_head(now)
         grid = self.query_one("#grid", Static)
         grid.display = has_grid
         if has_grid:
-            grid.update(self._safe(queue_view.grid(now, symbols, self._chosen, cursor=self._cursor)))
+            grid.update(queue_view.grid(now, self._chosen, cursor=self._cursor))
         above = 6 + (len(now.plan.variants) + 3 if has_grid else 0)
         width = max(20, self.size.width - 2)
         self.query_one("#heading", Static).update(queue_view.heading(queue_view.columns(now.cells, width)))
         lines = self._lines(now, max(1, self.size.height - above), width)
-        self.query_one("#queue", Static).update(self._safe(lines))
+        self.query_one("#queue", Static).update(lines)
 
     def _draw_head(self, now: Snapshot) -> None:
         head = queue_view.head(now, max(20, self.size.width - 2), self.session.watcher.states)
-        self.query_one("#head", Static).update(self._safe(head))
+        self.query_one("#head", Static).update(head)
 
     def _lines(self, now: Snapshot, rows: int, width: int) -> Content:
-        symbols, room = glyphs(self.session.ascii_only), queue_view.columns(now.cells, width)
+        room = queue_view.columns(now.cells, width)
         top = max(0, min(self.row - rows // 2, len(now.cells) - rows))
         lines = []
         for place, cell in enumerate(now.cells[top : top + rows], top):
             rank = place - now.first_waiting + 1
-            line = queue_view.line(cell, rank if 1 <= rank <= now.num_waiting else None, symbols, room)
+            line = queue_view.line(cell, rank if 1 <= rank <= now.num_waiting else None, room)
             line = line.truncate(width, ellipsis=True)
             if place == self.row:
                 line = line.pad_right(max(0, width - line.cell_length))
@@ -200,9 +198,6 @@ class QueueScreen(Screen[None]):
         """How the cursor looks; without colours of our own it is inverted."""
         is_plain = self.app.no_color or self.app.current_theme.ansi
         return "reverse" if is_plain else "on $cursor-bg"
-
-    def _safe(self, content: Content) -> Content:
-        return plain(content, self.session.ascii_only)
 
     # The cursor
 

@@ -1,0 +1,102 @@
+"""Columns of a table as data, and which of them fit into a width; pure, no Textual."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from alexnet_tui.text import counted
+
+Row = TypeVar("Row")
+Context = TypeVar("Context")
+Cell = tuple[str, str]
+"""Text, and the name of its style in `table.STYLES`, empty for the plain one."""
+SortValue = float | str | None
+GAP = 2
+"""Blank cells between two columns."""
+CORE_RANK = 4
+"""Columns up to this rank are narrowed before one of them is left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column(Generic[Row, Context]):
+    """One column.
+
+    Attributes:
+        key: Name in settings and messages.
+        title: Head of the column.
+        width: Cells; the smallest where the column may grow.
+        max_width: How far it may grow; 0 where it may not.
+        narrow: Cells that are enough where there are no more; 0 where there are none.
+        rank: Importance, 0 first; the least important are left out when there is no room.
+        cell: Text and style of a row in so many cells.
+        order: What rows are sorted by; rows without it come last either way. None where one cannot sort by it.
+        align_right: Numbers end at the same cell.
+        is_descending: Sorting begins with the largest.
+        is_offered: Whether there is anything to say in it now.
+        help: One sentence.
+    """
+
+    key: str
+    title: str
+    width: int
+    rank: int
+    cell: Callable[[Row, Context, int], Cell]
+    order: Callable[[Row, Context], SortValue] | None = None
+    max_width: int = 0
+    narrow: int = 0
+    align_right: bool = False
+    is_descending: bool = False
+    is_offered: Callable[[Context], bool] = lambda _: True
+    help: str = ""
+
+
+Fitted = list[tuple[Column[Row, Context], int]]
+"""Columns in their order, and how wide each is."""
+
+
+def fit(columns: Sequence[Column[Row, Context]], width: int) -> Fitted[Row, Context]:
+    """The columns that fit into `width` cells and how wide each is, the least important left out first."""
+    by_rank = sorted(columns, key=lambda column: column.rank)
+    chosen = _choose(by_rank, width)
+    if any(column.rank <= CORE_RANK and column.key not in chosen for column in by_rank):
+        chosen = _choose(by_rank, width, is_tight=True)
+    return _grow([(column, chosen[column.key]) for column in columns if column.key in chosen], width)
+
+
+def _choose(columns: Sequence[Column[Row, Context]], width: int, *, is_tight: bool = False) -> dict[str, int]:
+    """Keys and widths of the first columns that fit; if it is tight, each as narrow as it may be."""
+    chosen: dict[str, int] = {}
+    used = 1
+    for column in columns:
+        wished = (column.narrow or column.width,) if is_tight else (column.width, column.narrow)
+        cells = next((cells for cells in wished if 0 < cells <= width - used), 0)
+        if chosen and not cells:
+            break
+        chosen[column.key] = cells or column.width
+        used += chosen[column.key] + GAP
+    return chosen
+
+
+def _grow(kept: Fitted[Row, Context], width: int) -> Fitted[Row, Context]:
+    """Give what is left over to the columns that may grow, a cell each in turn."""
+    widths = {column.key: cells for column, cells in kept}
+    spare = width - 1 - sum(widths.values()) - GAP * (len(kept) - 1)
+    growing = [column for column, _ in kept if column.max_width]
+    while spare > 0 and growing:
+        for column in list(growing):
+            if widths[column.key] >= column.max_width:
+                growing.remove(column)
+            elif spare > 0:
+                widths[column.key] += 1
+                spare -= 1
+    if kept and spare < 0:  # Too narrow for even one column: cut it.
+        first = kept[0][0].key
+        widths[first] = max(1, widths[first] + spare)
+    return [(column, widths[column.key]) for column, _ in kept]
+
+
+def hidden_text(columns: Sequence[Column[Row, Context]], shown: Sequence[str]) -> str:
+    """What a wider terminal would show, the most important first: ``2 columns hidden: gap, T25``; else nothing."""
+    hidden = sorted((column for column in columns if column.key not in shown), key=lambda column: column.rank)
+    titles = ", ".join(column.title for column in hidden)
+    return f"{counted(len(hidden), 'column')} hidden: {titles}" if hidden else ""

@@ -21,8 +21,8 @@ from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, UsageError
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.ledger import Ledger
 from alexnet_tui.text import counted, format_duration, printable, quoted
@@ -110,6 +110,7 @@ def register(app: typer.Typer) -> None:
         _add_field_options(command)
         studies.command(name, help=text, short_help=short, cls=cli_run.GroupedCommand)(command)
     studies.command("run")(run)
+    studies.command("worker", hidden=True)(worker)
     studies.command("status")(status)
     studies.command("list")(list_studies)
     studies.command("verify")(verify)
@@ -166,7 +167,7 @@ def run(
     Example: alexnet-tui study run mine --parallel 2
     """
     store = options.open_store(runs_dir)
-    plan = study.load(store, name)
+    plan = study.load_runnable(store, name)
     if detach:
         from alexnet_tui.studies.worker import start_worker
 
@@ -175,6 +176,16 @@ def run(
         options.say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
         return ExitCode.DONE if is_new else ExitCode.BUSY
     return _work(store, plan, parallel)
+
+
+def worker(runs_dir: options.RunsDir = None) -> int:
+    """Work through the studies that were started in the background; ends when none is left."""
+    from alexnet_tui.studies.worker import serve
+
+    store = options.open_store(runs_dir)
+    with _signals() as caught:
+        serve(store, say=options.say, should_stop=lambda: bool(caught), prepare=cli_run.prepare_data)
+    return ExitCode.TERMINATED if caught else ExitCode.DONE
 
 
 def status(
@@ -202,7 +213,7 @@ def status(
         options.write_json(
             {
                 "name": name,
-                "has_worker": study_queue.has_worker(store, name),
+                "has_worker": orders.has_worker(store, name),
                 "is_paused": study_queue.load(store, name).is_paused,
                 "cells": [{field: getattr(cell, field) for field in cell.__struct_fields__} for cell in cells],
             }
@@ -210,8 +221,8 @@ def status(
         return ExitCode.DONE
     with options.printing() as console:
         console.print(_table(cells))
-    worker = "a worker is at work" if study_queue.has_worker(store, name) else "no worker is at work"
-    options.say(f"study {name}: {_counts(cells)}; {worker}.")
+    at_work = "a worker is at work" if orders.has_worker(store, name) else "no worker is at work"
+    options.say(f"study {name}: {_counts(cells)}; {at_work}.")
     return ExitCode.DONE
 
 
@@ -305,7 +316,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
                     "variants": plan.variants,
                     "seeds": plan.seeds,
                     "states": dict(Counter(cell.state for cell in cells)),
-                    "has_worker": study_queue.has_worker(store, plan.name),
+                    "has_worker": orders.has_worker(store, plan.name),
                 }
                 for plan, cells in found
             ]
@@ -371,7 +382,14 @@ def _work(store: Store, plan: study.Plan, parallel: int) -> int:
     for config in {(config.data, config.front_end): config for config in plan.configs}.values():
         cli_run.prepare_data(config)
     with _signals() as caught:
-        cells = work(store, plan, parallel=parallel, say=options.say, should_stop=lambda: bool(caught))
+        cells = work(
+            store,
+            plan,
+            parallel=parallel,
+            say=options.say,
+            should_stop=lambda: bool(caught),
+            prepare=cli_run.prepare_data,
+        )
     options.say(f"study {plan.name}: {_counts(cells)}.")
     if caught:
         options.say(f"`{_command(store, 'run', plan.name)}` goes on.")
@@ -450,6 +468,6 @@ def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study_queue
 
     table = Table("study", "runs", "states", "worker", box=options.table_box(), pad_edge=False)
     for plan, cells in found:
-        worker = "at work" if study_queue.has_worker(store, plan.name) else ""
-        table.add_row(plan.name, str(len(cells)), _counts(cells), worker)
+        at_work = "at work" if orders.has_worker(store, plan.name) else ""
+        table.add_row(plan.name, str(len(cells)), _counts(cells), at_work)
     return table

@@ -5,6 +5,8 @@ changes, and is `studies.queue`'s.
 """
 
 import hashlib
+import itertools
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +37,7 @@ LEDGER_SINCE = 3
 MAX_CELLS = 1000
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _T = TypeVar("_T")
-_TURN_FILE = ".turn"
+_LOCK_OF_STUDIES = ".turn"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,7 +181,7 @@ def load(store: Store, name: str) -> Plan:
         RunNotFoundError: There is no such study.
         StoreError: Its plan cannot be read, or the folder of its state leads elsewhere.
     """
-    content = read_small(_plan_path(store, name)) if _NAME.fullmatch(name) else None
+    content = read_small(_plan_path(store, name)) if is_name(name) else None
     if content is None:
         known = names(store)
         hint = (
@@ -199,6 +201,19 @@ def load(store: Store, name: str) -> Plan:
     return msgspec.structs.replace(plan, name=name)
 
 
+def load_runnable(store: Store, name: str) -> Plan:
+    """The plan of a study that may be trained.
+
+    Raises:
+        RunNotFoundError: There is no such study.
+        StoreError: It cannot be read, or a newer program wrote it.
+    """
+    plan = load(store, name)
+    if plan.is_newer:
+        raise StoreError(_plan_path(store, name), "a newer alexnet-tui wrote this plan; it can only be looked at.")
+    return plan
+
+
 def _refuse_link(folder: Path) -> None:
     if folder.is_symlink():
         raise StoreError(folder, "this is a link; a study's state is not read or written through it. Remove it.")
@@ -206,7 +221,7 @@ def _refuse_link(folder: Path) -> None:
 
 def names(store: Store) -> list[str]:
     """Names of all studies, in alphabetical order."""
-    return sorted(path.stem for path in (store.root / STUDIES).glob("*.json") if _NAME.fullmatch(path.stem))
+    return sorted(path.stem for path in (store.root / STUDIES).glob("*.json") if is_name(path.stem))
 
 
 def study_folder(store: Store, name: str) -> Path:
@@ -224,10 +239,15 @@ def study_folder(store: Store, name: str) -> Path:
     return folder
 
 
+def is_name(name: str) -> bool:
+    """Whether a study can be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
 @contextmanager
-def turn(store: Store) -> Iterator[None]:
-    """Wait until nobody else makes or starts runs of studies in this folder."""
-    with locked(study_folder(store, ".").resolve() / _TURN_FILE):
+def exclusive(store: Store) -> Iterator[None]:
+    """Hold off everybody else who changes studies of this folder, or makes or starts their runs."""
+    with locked(study_folder(store, ".").resolve() / _LOCK_OF_STUDIES):
         yield
 
 
@@ -236,12 +256,12 @@ def _plan_path(store: Store, name: str) -> Path:
 
 
 def _write_plan(store: Store, plan: Plan) -> Plan:
-    if not _NAME.fullmatch(plan.name):
+    if not is_name(plan.name):
         raise UsageError(f"{quoted(plan.name)} is no name for a study: use small letters, digits, - and _.")
     if not 0 < len(plan.configs) <= MAX_CELLS or len(set(plan.configs)) < len(plan.configs):
         raise UsageError(f"a study has 1 to {MAX_CELLS} runs, each variant and seed once, not {len(plan.configs)}.")
     path = _plan_path(store, plan.name)
-    with turn(store):
+    with exclusive(store):
         if path.exists():
             raise UsageError(f"there is a study {quoted(plan.name)} already, and plans do not change.")
         plan = msgspec.structs.replace(plan, sha256=plan_hash(msgspec.to_builtins(plan)))
@@ -262,6 +282,23 @@ def write(path: Path, content: object) -> None:
         write_atomic(path, json_bytes(content))
     except OSError as error:
         raise StoreError(path, f"the study cannot be written ({reason_of(error)}).") from error
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file so that a new one can be written; where it is then.
+
+    Raises:
+        StoreError: It cannot be renamed.
+    """
+    names = (path.with_name(f"{path.name}.damaged-{number}") for number in itertools.count(1))
+    target = next(name for name in names if not os.path.lexists(name))
+    try:
+        path.rename(target)
+    except FileNotFoundError:  # Somebody else was faster.
+        pass
+    except OSError as error:
+        raise StoreError(path, f"the damaged file cannot be set aside ({reason_of(error)}).") from error
+    return target
 
 
 def decode(path: Path, content: bytes, kind: type[_T]) -> _T:

@@ -1,7 +1,7 @@
 """The queue of a study: where each of its runs stands, which are made, and what comes next.
 
 ``runs/studies/NAME/`` holds what changes: which run serves which cell (so that a deleted or failed run is never
-replaced in silence), the order of the queue, and the worker's lock and log. `studies.worker` works through it.
+replaced in silence), and the order of the queue. `studies.worker` works through it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -12,7 +12,7 @@ import msgspec
 
 from alexnet_tui.config.protocols import tried_text
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, is_locked, read_small
+from alexnet_tui.files import read_small
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import RunHistory, State
 from alexnet_tui.runs.history_cache import RunCache
@@ -20,7 +20,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 
 MAX_AT_ONCE = 64
-_CELLS_FILE, _QUEUE_FILE = "cells.json", "queue.json"
+CELLS_FILE, QUEUE_FILE = "cells.json", "queue.json"
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
         is_paused: Start nothing more for now.
         order: Cells to start first, in this order; the others follow as planned.
         cancelled: Cells not to start any more.
-        at_once: How many runs may train at once under a worker that the console starts.
+        at_once: How many runs may train at once when the console orders the study.
     """
 
     is_paused: bool = False
@@ -143,7 +143,7 @@ def prepare_runs(store: Store, plan: study.Plan, argv: Sequence[str] = ()) -> li
     Raises:
         StoreError: The runs folder cannot be written.
     """
-    with study.turn(store):
+    with study.exclusive(store):
         run_ids = _known_runs(store, plan)
         for index, config in enumerate(plan.configs):
             if index not in run_ids:
@@ -152,13 +152,13 @@ def prepare_runs(store: Store, plan: study.Plan, argv: Sequence[str] = ()) -> li
                     config, label=plan.label, argv=command, study=plan.name, plan_sha256=plan.sha256
                 ).id
         folder = study.study_folder(store, plan.name)
-        study.write(folder / _CELLS_FILE, {str(index): run_id for index, run_id in sorted(run_ids.items())})
+        study.write(folder / CELLS_FILE, {str(index): run_id for index, run_id in sorted(run_ids.items())})
     return [run_ids[index] for index in range(len(plan.configs))]
 
 
 def _known_runs(store: Store, plan: study.Plan) -> dict[int, str]:
     """Cell to run: as written down, else, after a crash, as the runs' own records say."""
-    path = store.root / study.STUDIES / plan.name / _CELLS_FILE
+    path = store.root / study.STUDIES / plan.name / CELLS_FILE
     content = read_small(path)
     noted = study.decode(path, content, dict[str, str]) if content else {}
     run_ids = {index: noted[str(index)] for index in range(len(plan.configs)) if str(index) in noted}
@@ -175,7 +175,7 @@ def _known_runs(store: Store, plan: study.Plan) -> dict[int, str]:
 
 def load(store: Store, name: str) -> Queue:
     """The queue of a study as people left it."""
-    path = store.root / study.STUDIES / name / _QUEUE_FILE
+    path = store.root / study.STUDIES / name / QUEUE_FILE
     content = read_small(path)
     return study.decode(path, content, Queue) if content else Queue()
 
@@ -214,7 +214,7 @@ def shift(store: Store, name: str, waiting: Collection[int], index: int, step: i
     """Start one of the cells that wait so many turns later, or earlier where `step` is negative."""
 
     def change(now: Queue) -> Queue:
-        order = sorted(waiting, key=_turn(now))
+        order = sorted(waiting, key=_position(now))
         place = order.index(index)
         order.insert(max(0, min(place + step, len(order) - 1)), order.pop(place))
         return _with_first(now, order)
@@ -226,24 +226,19 @@ def _with_first(now: Queue, indices: Sequence[int]) -> Queue:
     return msgspec.structs.replace(now, order=[*indices, *(cell for cell in now.order if cell not in indices)])
 
 
-def _turn(queue: Queue) -> Callable[[int], tuple[int, int]]:
+def _position(queue: Queue) -> Callable[[int], tuple[int, int]]:
     """What cells are sorted by for the order of work."""
     rank = {index: place for place, index in enumerate(queue.order)}
     return lambda index: (rank.get(index, len(rank)), index)
 
 
 def _change_queue(store: Store, name: str, change: Callable[[Queue], Queue]) -> None:
-    with study.turn(store):
-        study.write(study.study_folder(store, name) / _QUEUE_FILE, msgspec.to_builtins(change(load(store, name))))
-
-
-def has_worker(store: Store, name: str) -> bool:
-    """Whether some process works through a study now."""
-    return is_locked(store.root / study.STUDIES / name / LOCK_FILE)
+    with study.exclusive(store):
+        study.write(study.study_folder(store, name) / QUEUE_FILE, msgspec.to_builtins(change(load(store, name))))
 
 
 def in_order(cells: Iterable[Cell], queue: Queue) -> list[Cell]:
     """The cells of a study that need training, in the order in which a worker starts them."""
-    turn = _turn(queue)
+    position = _position(queue)
     waiting = (cell for cell in cells if cell.needs_training and cell.index not in queue.cancelled)
-    return sorted(waiting, key=lambda cell: turn(cell.index))
+    return sorted(waiting, key=lambda cell: position(cell.index))

@@ -1,55 +1,238 @@
-"""The queue worker: takes a study's runs one by one, or a few at a time, to their end.
+"""The worker: the one process that starts runs of studies in a runs folder, order by order, to their end.
 
-It keeps nothing in memory that matters: every decision is read from the disk, so it may be killed at any
-moment and started again. The trainers are processes of their own and outlive it. At most `parallel` runs train
-at once in a runs folder, whoever started them; an older study goes first.
+Whoever holds the lock in ``studies/.worker`` is it: a command in the foreground, or a process in the background that
+the console or ``--detach`` started. A command that finds the folder served only watches its own study, and takes over
+where the other one ends. Nothing that matters is kept in memory alone: every decision is read from the disk, so a
+worker may be killed at any moment and another one started. Trainers are processes of their own and outlive it.
 """
 
+import contextlib
+import errno
 import os
 import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from alexnet_tui import paths as advice
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
 from alexnet_tui.files import reason_of, take_lock, write_owner
 from alexnet_tui.launch import local
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.history_cache import RunCache
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.orders import Order
 
-WORKER = advice.child_command("alexnet_tui", "study", "run")
+WORKER = advice.child_command("alexnet_tui", "study", "worker")
 MAX_STARTS = 3
-WORKER_LOG = "worker.log"
 _STOP_PATIENCE_SECONDS = 60.0
+_DAMAGE_PATIENCE_SECONDS = 2.0
+"""How long a damaged file is read again before it is set aside: an editor may be writing it."""
 _SLICE_SECONDS = 0.1
+_T = TypeVar("_T")
 Say = Callable[[str], None]
+Prepare = Callable[[RunConfig], None]
+"""Makes the data of a run ready."""
 
 
 @dataclass(slots=True)
 class _Session:
-    """One life of a worker.
+    """What a worker knows of one order beyond the disk.
 
     Attributes:
+        order: The order.
+        plan: Its study's plan.
+        run_ids: The run of every cell.
         starts: How often this worker started each cell.
-        seen: Cells seen training during this life; if one of them stops, a person wanted that.
+        seen: Cells seen training under this order; if one of them stops, a person wanted that.
         told: The last sentence said about each cell, so that nothing is said twice.
         noted: Run, state and attempts of every cell when the ledger was last written.
     """
 
+    order: Order
+    plan: study.Plan
+    run_ids: list[str]
     starts: Counter[int] = field(default_factory=Counter)
     seen: set[int] = field(default_factory=set)
     told: dict[int, str] = field(default_factory=dict)
     noted: tuple[tuple[str, str, int], ...] = ()
+
+    def may_start(self, cell: study_queue.Cell) -> bool:
+        """Whether the worker should try a cell that needs training, once more or at all."""
+        was_ours = bool(self.starts[cell.index]) or cell.index in self.seen
+        if was_ours and cell.state in {State.STOPPED, State.FAILED}:
+            return False
+        return self.starts[cell.index] < MAX_STARTS
+
+
+class Worker:
+    """Serves the orders of a runs folder; make one only while holding the folder's lock (`take_service`).
+
+    Args:
+        store: The runs folder.
+        command: The trainer.
+        say: Takes a sentence about what happens.
+        prepare: Makes the data of a study's runs ready before the first starts.
+        own: The study whose sentences need not name it, or empty.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        command: Sequence[str] = local.TRAINER,
+        say: Say = lambda sentence: None,
+        prepare: Prepare = lambda config: None,
+        own: str = "",
+    ) -> None:
+        self._store = store
+        self._command = command
+        self._say = say
+        self._prepare = prepare
+        self._own = own
+        self._runs = RunCache(store)
+        self._sessions: dict[str, _Session] = {}
+        self._troubles: dict[str, tuple[str, float]] = {}
+
+    def look(self) -> bool:
+        """Look at every order, end those that are done, start a run if one may start; whether one was started.
+
+        Raises:
+            StoreError: The runs folder is gone.
+        """
+        if not self._store.root.is_dir():
+            raise StoreError(self._store.root, "the runs folder is gone; nothing more is started.")
+        try:
+            standing = orders.standing(self._store)
+        except StoreError as error:
+            self._mend("", error)
+            return False
+        self._sessions = {order.study: one for order in standing if (one := self._sessions.get(order.study))}
+        first: tuple[_Session, list[study_queue.Cell]] | None = None
+        for order in standing:
+            waiting = self._guarded(order.study, partial(self._refresh, order)) or []
+            if waiting and first is None:  # Nothing of a later order goes before it.
+                first = self._sessions[order.study], waiting
+        if first is None:
+            return False
+        session, waiting = first
+        return bool(self._guarded(session.plan.name, partial(self._start_next, session, waiting)))
+
+    def is_done(self) -> bool:
+        """Whether no order is left."""
+        try:
+            return not orders.standing(self._store)
+        except StoreError:
+            return False
+
+    def stop(self) -> None:
+        """Give all orders up and stop their runs with a checkpoint."""
+        run_ids = [run_id for session in self._sessions.values() for run_id in session.run_ids]
+        for name in list(self._sessions):
+            _withdraw(self._store, name)
+        stop_runs(self._store, run_ids, self._say)
+
+    def _guarded(self, name: str, act: Callable[[], _T]) -> _T | None:
+        """Do something for an order; None, and a sentence, where the disk does not let us."""
+        try:
+            result = act()
+        except StoreError as error:
+            self._mend(name, error)
+            return None
+        self._troubles.pop(name, None)
+        return result
+
+    def _refresh(self, order: Order) -> list[study_queue.Cell]:
+        """Tell and note what changed in an order's study; its cells that may be started now."""
+        session = self._session(order)
+        if session is None:
+            return []
+        cells = study_queue.status(self._store, session.plan, self._runs.find)
+        _note(self._store, session, cells)
+        _tell(cells, session, lambda sentence: self._tell(order.study, sentence))
+        session.seen |= {cell.index for cell in cells if cell.state == State.RUNNING}
+        queue = study_queue.load(self._store, order.study)
+        waiting = [cell for cell in study_queue.in_order(cells, queue) if session.may_start(cell)]
+        if not waiting and not any(cell.state == State.RUNNING for cell in cells):
+            self._finish(order)
+        return [] if queue.is_paused else waiting
+
+    def _session(self, order: Order) -> _Session | None:
+        """What is known of an order; a new one's data and runs are made first, None where that cannot be done."""
+        known = self._sessions.get(order.study)
+        if known is not None and known.order.placed == order.placed:
+            return known
+        try:
+            plan = study.load_runnable(self._store, order.study)
+            for config in {(config.data, config.front_end): config for config in plan.configs}.values():
+                self._prepare(config)
+        except AlexnetTuiError as error:
+            self._tell(order.study, f"given up: {error}")
+            _withdraw(self._store, order.study)
+            return None
+        self._sessions[order.study] = session = _Session(order, plan, study_queue.prepare_runs(self._store, plan))
+        return session
+
+    def _finish(self, order: Order) -> None:
+        with study.exclusive(self._store):
+            if any(one.placed == order.placed for one in orders.standing(self._store) if one.study == order.study):
+                orders.withdraw(self._store, order.study)
+        self._sessions.pop(order.study, None)
+
+    def _start_next(self, session: _Session, waiting: Sequence[study_queue.Cell]) -> bool:
+        """Start the first cell that waits if the machine has room; whether it was started."""
+        name = session.plan.name
+        with study.exclusive(self._store):
+            # Others change the queue only while they hold the same lock: what is first, or cancelled, is known here.
+            queue = study_queue.load(self._store, name)
+            cell = next(iter(study_queue.in_order(waiting, queue)), None)
+            if cell is None or queue.is_paused:
+                return False
+            training = [run_id for run_id in self._store.ids() if _is_locked(self._store, run_id)]
+            if len(training) >= session.order.parallel:
+                return False
+            try:
+                local.start(self._store, cell.run_id, command=self._command)
+            except RunBusyError:  # Someone else was faster: as good.
+                return False
+            except AlexnetTuiError as error:
+                if is_disk_full(error):
+                    raise StoreError(self._store.root, f"{_name(cell)} could not be started: {error}") from error
+                session.starts[cell.index] += 1
+                self._tell(name, f"{_name(cell)}: {error}")
+                return False
+            session.starts[cell.index] += 1
+        verb = "resumed" if cell.state != State.QUEUED else "started"
+        self._tell(name, f"{_name(cell)}: {verb} as {cell.run_id}")
+        return True
+
+    def _mend(self, name: str, error: StoreError) -> None:
+        """Say what is wrong, once; a damaged file is set aside if it stays so, everything else is tried again."""
+        sentence, since = self._troubles.get(name, ("", time.monotonic()))
+        self._troubles[name] = (str(error), since)
+        if sentence != str(error):
+            self._tell(name, f"{error} It is tried again.")
+        elif _is_damaged_state(error) and time.monotonic() - since > _DAMAGE_PATIENCE_SECONDS:
+            with contextlib.suppress(StoreError), study.exclusive(self._store):
+                self._tell(name, f"{error.path} stayed damaged; it is kept as {study.set_aside(error.path).name}.")
+                if not name:
+                    orders.write(self._store, [session.order for session in self._sessions.values()])
+            self._troubles.pop(name, None)
+
+    def _tell(self, name: str, sentence: str) -> None:
+        self._say(sentence if not name or name == self._own else f"study {name}: {sentence}")
 
 
 def work(
@@ -58,76 +241,147 @@ def work(
     *,
     parallel: int = 1,
     command: Sequence[str] = local.TRAINER,
+    successor: Sequence[str] = WORKER,
     say: Say = lambda sentence: None,
     should_stop: Callable[[], bool] = lambda: False,
+    prepare: Prepare = lambda config: None,
     poll_seconds: float = 2.0,
 ) -> list[study_queue.Cell]:
-    """Work through a plan until nothing is left to do; returns where every cell stands then.
+    """Work through a plan in the foreground until nothing is left to do; returns where every cell stands then.
 
     Finished and diverged runs are left alone; stopped, lost and otherwise failed ones are resumed once; a run
-    whose trainer dies is resumed, `MAX_STARTS` times at most in one life of the worker.
+    whose trainer dies is resumed, `MAX_STARTS` times at most by one worker.
 
     Args:
         store: The runs folder.
         plan: What to run.
-        parallel: How many runs may train at once.
+        parallel: How many runs may train at once in the folder.
         command: The trainer.
+        successor: Command of the worker that goes on with other studies' orders when this one is done.
         say: Takes a sentence about what happens.
         should_stop: Polled; once true, the runs of this study are stopped with a checkpoint.
+        prepare: Makes the data of a study's runs ready.
         poll_seconds: Pause between two looks.
 
     Raises:
-        RunBusyError: Another worker works through this study.
+        RunBusyError: This study is being worked through already.
         StoreError: The runs folder cannot be read or written.
     """
-    with _worker_lock(store, plan.name):
-        run_ids = study_queue.prepare_runs(store, plan)
-        session, runs = _Session(), RunCache(store)
+    order = Order(study=plan.name, parallel=parallel, is_foreground=True)
+    service: ExitStack | None = None
+    try:
+        with _command_lock(store, plan.name):
+            _until_there_is_room(lambda: _place(store, order), say, should_stop, poll_seconds)
+            act: Worker | _Watcher = _Watcher(store, plan, say)
+            try:
+                while not should_stop() and _is_ordered(store, plan.name):
+                    if service is None and (service := take_service(store)) is not None:
+                        act = Worker(store, command=command, say=say, prepare=prepare, own=plan.name)
+                    if not act.look():
+                        _pause(poll_seconds, should_stop)
+            finally:
+                _withdraw(store, plan.name)
+            cells = study_queue.status(store, plan)
+            if should_stop():
+                stop_runs(store, [cell.run_id for cell in cells if cell.run_id], say)
+                cells = study_queue.status(store, plan)
+            with contextlib.suppress(StoreError):  # What cannot be written now is written by the next worker.
+                progress.update(store, plan, {cell.index: cell.run_id for cell in cells if cell.run_id})
+            return cells
+    finally:
+        if service is not None:
+            service.close()
+            _ensure_worker(store, successor)
+
+
+def serve(
+    store: Store,
+    *,
+    command: Sequence[str] = local.TRAINER,
+    say: Say = lambda sentence: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    prepare: Prepare = lambda config: None,
+    poll_seconds: float = 2.0,
+) -> None:
+    """Serve the orders of a folder until none is left; returns at once where another process serves it.
+
+    Args:
+        store: The runs folder.
+        command: The trainer.
+        say: Takes a sentence about what happens.
+        should_stop: Polled; once true, all orders are given up and their runs stopped with a checkpoint.
+        prepare: Makes the data of a study's runs ready.
+        poll_seconds: Pause between two looks.
+
+    Raises:
+        StoreError: The runs folder cannot be read or written.
+    """
+    service = take_service(store)
+    if service is None:
+        return
+    with service:
+        worker = Worker(store, command=command, say=say, prepare=prepare)
         while not should_stop():
-            cells = study_queue.status(store, plan, runs.find)
-            _tell(cells, session, say)
-            _note(store, plan, cells, session)
-            session.seen |= {cell.index for cell in cells if cell.state == State.RUNNING}
-            ordered = study_queue.in_order(cells, study_queue.load(store, plan.name))
-            waiting = [cell for cell in ordered if _may_start(cell, session)]
-            num_running = sum(cell.state == State.RUNNING for cell in cells)
-            if not waiting and not num_running:
-                return cells
-            may_start = bool(waiting) and num_running < parallel
-            if not (may_start and _start_next(store, plan, waiting, parallel, command, session, say)):
-                _pause(poll_seconds, should_stop)
-        _stop_all(store, run_ids, say)
-        return study_queue.status(store, plan)
+            if worker.look():
+                continue
+            with study.exclusive(store):
+                if worker.is_done():
+                    service.close()  # While nobody can place an order that this worker would not see.
+                    return
+            _pause(poll_seconds, should_stop)
+        worker.stop()
 
 
-def _pause(seconds: float, should_stop: Callable[[], bool]) -> None:
-    """Sleep, but not through a request to stop."""
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0 and not should_stop():
-        time.sleep(min(left, _SLICE_SECONDS))
+class _Watcher:
+    """Tells how a study goes that another process works through."""
+
+    def __init__(self, store: Store, plan: study.Plan, say: Say) -> None:
+        self._store, self._plan, self._say = store, plan, say
+        self._runs = RunCache(store)
+        self._session: _Session | None = None
+
+    def look(self) -> bool:
+        """Say what changed; never starts anything."""
+        if self._session is None:
+            self._session = _Session(Order(study=self._plan.name), self._plan, [])
+            self._say(f"another process starts the runs of this folder; study {self._plan.name} waits for its turn.")
+        with contextlib.suppress(StoreError):  # Whoever works through it tells and mends.
+            _tell(study_queue.status(self._store, self._plan, self._runs.find), self._session, self._say)
+        return False
 
 
 def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequence[str] = WORKER) -> bool:
-    """Start a worker in a process of its own that outlives this one; False where one is at work already.
+    """Order a study and see that a worker serves it, one that outlives this process; False where it is served already.
 
     Args:
         store: The runs folder.
         name: The study.
         parallel: How many runs may train at once.
-        command: What to run, before the study's name and options.
+        command: What to run where no process serves the folder.
 
     Raises:
-        LaunchError: It cannot be started.
-        StoreError: Its log is no regular file or cannot be written.
+        LaunchError: The worker cannot be started.
+        StoreError: The order cannot be written, its log is no regular file, or a newer program wrote the plan.
     """
-    if study_queue.has_worker(store, name):
-        return False
-    folder = study.study_folder(store, name)
-    options = ["--parallel", str(parallel), "--runs-dir", str(store.root.absolute())]
+    study.load_runnable(store, name)
+    with study.exclusive(store):
+        if orders.has_worker(store, name):
+            return False
+        orders.place(store, Order(study=name, parallel=parallel))
+    _ensure_worker(store, command)
+    return True
+
+
+def _ensure_worker(store: Store, command: Sequence[str]) -> None:
+    """Start a worker in the background if nobody serves the orders that were placed for one."""
+    with study.exclusive(store):
+        if orders.is_folder_served(store) or all(order.is_foreground for order in orders.standing(store)):
+            return
+    orders.worker_folder(store)
     try:
-        with os.fdopen(local.open_append(folder / WORKER_LOG), "ab") as log:
+        with os.fdopen(local.open_append(orders.log_path(store)), "ab") as log:
             process = subprocess.Popen(
-                [*command, name, *options],
+                [*command, "--runs-dir", str(store.root.absolute())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -135,50 +389,105 @@ def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequenc
                 env=advice.child_environment(),
             )
     except OSError as error:
-        raise LaunchError(f"study {name}: its worker could not be started ({reason_of(error)}).") from error
+        raise LaunchError(f"the worker of {store.root} could not be started ({reason_of(error)}).") from error
     # A console may live longer than the worker; somebody must collect its exit status.
     threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
-    return True
 
 
-def _may_start(cell: study_queue.Cell, session: _Session) -> bool:
-    starts = session.starts[cell.index]
-    was_ours = bool(starts) or cell.index in session.seen
-    if was_ours and cell.state in {State.STOPPED, State.FAILED}:
-        return False
-    return starts < MAX_STARTS
+def take_service(store: Store) -> ExitStack | None:
+    """Become the one process that starts runs in a folder, until the result is closed; None where another one is."""
+    try:
+        descriptor = take_lock(orders.worker_folder(store), patience_seconds=0.0)
+    except RunBusyError:
+        return None
+    _sign(descriptor)
+    service = ExitStack()
+    service.callback(os.close, descriptor)
+    return service
 
 
-def _start_next(
-    store: Store,
-    plan: study.Plan,
-    waiting: Sequence[study_queue.Cell],
-    parallel: int,
-    command: Sequence[str],
-    session: _Session,
-    say: Say,
-) -> bool:
-    """Start the first cell that waits if the machine has room; whether it was started."""
-    with study.turn(store):
-        # People change the queue in turn too: which cell is first, or cancelled, is known only here.
-        queue = study_queue.load(store, plan.name)
-        cell = next(iter(study_queue.in_order(waiting, queue)), None)
-        if cell is None or queue.is_paused or _is_behind(store, plan):
-            return False
-        others = [run_id for run_id in store.ids() if _is_locked(store, run_id)]
-        if len(others) >= parallel:
-            return False
-        session.starts[cell.index] += 1
+@contextmanager
+def _command_lock(store: Store, name: str) -> Iterator[None]:
+    """Mark a study as worked through by this command, as long as the block runs."""
+    shows = advice.command("study", "status", name, root=store.root)
+    busy = f"study {name} is already being worked through; `{shows}` shows it."
+    with study.exclusive(store):
+        if orders.has_worker(store, name):
+            raise RunBusyError(busy)
         try:
-            local.start(store, cell.run_id, command=command)
-        except RunBusyError:  # Someone else was faster: as good.
-            return False
-        except AlexnetTuiError as error:
-            say(f"{_name(cell)}: {error}")
-            return False
-    verb = "resumed" if cell.state != State.QUEUED else "started"
-    say(f"{_name(cell)}: {verb} as {cell.run_id}")
-    return True
+            descriptor = take_lock(study.study_folder(store, name))
+        except RunBusyError as error:
+            raise RunBusyError(busy) from error
+    try:
+        _sign(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sign(descriptor: int) -> None:
+    """Write into a lock file who holds it; on a full disk the lock holds without."""
+    with contextlib.suppress(OSError):
+        write_owner(descriptor, os.getpid(), psutil.Process().create_time())
+
+
+def _place(store: Store, order: Order) -> None:
+    with study.exclusive(store):
+        orders.place(store, order)
+
+
+def _withdraw(store: Store, name: str) -> None:
+    """Take a study off the list; a list that cannot be written now is mended by the next worker."""
+    if not orders.orders_path(store).exists():  # The runs folder may be gone: it is not made anew.
+        return
+    with contextlib.suppress(StoreError), study.exclusive(store):
+        orders.withdraw(store, name)
+
+
+def _is_ordered(store: Store, name: str) -> bool:
+    """Whether a study is still to be worked through; a damaged list leaves it so."""
+    try:
+        return any(order.study == name for order in orders.standing(store))
+    except StoreError:
+        return True
+
+
+def _until_there_is_room(act: Callable[[], None], say: Say, should_stop: Callable[[], bool], seconds: float) -> None:
+    """Do something that writes; while the disk is full, say so once and try again."""
+    is_told = False
+    while True:
+        try:
+            act()
+            return
+        except StoreError as error:
+            if not is_disk_full(error) or should_stop():
+                raise
+            if not is_told:
+                say(f"{error} It goes on once there is room.")
+            is_told = True
+            _pause(seconds, should_stop)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one behind it, is that of a full disk or a used-up quota."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _is_damaged_state(error: StoreError) -> bool:
+    """Whether an error is about the content of a file of ours that can be made anew."""
+    is_ours = Path(error.path).name in {study_queue.QUEUE_FILE, study_queue.CELLS_FILE, orders.ORDERS_FILE}
+    return is_ours and not isinstance(error.__cause__, OSError)
+
+
+def _pause(seconds: float, should_stop: Callable[[], bool]) -> None:
+    """Sleep, but not through a request to stop."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0 and not should_stop():
+        time.sleep(min(left, _SLICE_SECONDS))
 
 
 def _is_locked(store: Store, run_id: str) -> bool:
@@ -189,26 +498,11 @@ def _is_locked(store: Store, run_id: str) -> bool:
         return False
 
 
-def _is_behind(store: Store, plan: study.Plan) -> bool:
-    """Whether an older study with a worker has its turn first."""
-    return any(_goes_first(store, name, plan) for name in study.names(store) if name != plan.name)
-
-
-def _goes_first(store: Store, name: str, plan: study.Plan) -> bool:
-    try:
-        if not study_queue.has_worker(store, name) or study_queue.load(store, name).is_paused:
-            return False
-        other = study.load(store, name)
-    except StoreError:  # A study that cannot be read cannot be worked through either.
-        return False
-    return (other.created, other.name) < (plan.created, plan.name)
-
-
-def _note(store: Store, plan: study.Plan, cells: Sequence[study_queue.Cell], session: _Session) -> None:
+def _note(store: Store, session: _Session, cells: Sequence[study_queue.Cell]) -> None:
     """Bring the ledger up to date where a run began, ended or is gone."""
     stamp = tuple((cell.run_id, cell.state, cell.attempts) for cell in cells)
     if stamp != session.noted:
-        progress.update(store, plan, {cell.index: cell.run_id for cell in cells if cell.run_id})
+        progress.update(store, session.plan, {cell.index: cell.run_id for cell in cells if cell.run_id})
         session.noted = stamp
 
 
@@ -224,13 +518,18 @@ def _tell(cells: Sequence[study_queue.Cell], session: _Session, say: Say) -> Non
 
 
 def _name(cell: study_queue.Cell) -> str:
-    return f"{cell.variant} seed {cell.seed}" + (f", {cell.tried}" if cell.tried else "")
+    return f"{cell.group} seed {cell.seed}" + (f", {cell.tried}" if cell.tried else "")
 
 
-def _stop_all(store: Store, run_ids: Sequence[str], say: Say) -> None:
-    """Ask the trainers of this study for a checkpoint, all of them, then wait until they have left.
+def stop_runs(store: Store, run_ids: Sequence[str], say: Say) -> None:
+    """Ask trainers for a checkpoint, all of them, then wait until they have left.
 
     A trainer that was asked before is only waited for: a second request would cost its checkpoint.
+
+    Args:
+        store: The runs folder.
+        run_ids: The runs; those that do not train are passed over.
+        say: Takes a sentence about what happens.
     """
     leaving = []
     for run_id in run_ids:
@@ -246,18 +545,3 @@ def _stop_all(store: Store, run_ids: Sequence[str], say: Say) -> None:
     deadline = time.monotonic() + _STOP_PATIENCE_SECONDS
     while any(_is_locked(store, run_id) for run_id in leaving) and time.monotonic() < deadline:
         time.sleep(_SLICE_SECONDS)
-
-
-@contextmanager
-def _worker_lock(store: Store, name: str) -> Iterator[None]:
-    folder = study.study_folder(store, name)
-    try:
-        descriptor = take_lock(folder)
-    except RunBusyError as error:
-        shows = advice.command("study", "status", name, root=store.root)
-        raise RunBusyError(f"study {name} is already being worked through; `{shows}` shows it.") from error
-    try:
-        write_owner(descriptor, os.getpid(), psutil.Process().create_time())
-        yield
-    finally:
-        os.close(descriptor)

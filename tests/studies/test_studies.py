@@ -1,6 +1,7 @@
 """Studies: the plan, and a queue worker that may be killed at any moment."""
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
@@ -24,12 +25,13 @@ from waiting import wait_for
 from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFoundError, StoreError, UsageError
-from alexnet_tui.files import take_lock
+from alexnet_tui.files import take_lock, write_atomic
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import State, load
 from alexnet_tui.runs.history_cache import RunCache
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
@@ -96,6 +98,14 @@ def assert_each_cell_finished_once(store: Store, plan: study.Plan) -> None:
 
 def spawn_worker(store: Store, plan: study.Plan, script: str, parallel: int = 1) -> subprocess.Popen[bytes]:
     """A worker in a process of its own, to be killed."""
+    return spawn(
+        store,
+        f"study_worker.work(store, study.load(store, {plan.name!r}), parallel={parallel},"
+        f" command=fake_trainer.command({script!r}), poll_seconds=0.02)",
+    )
+
+
+def spawn(store: Store, statement: str) -> subprocess.Popen[bytes]:
     here = Path(__file__).parents[1]
     code = textwrap.dedent(
         f"""
@@ -106,10 +116,7 @@ def spawn_worker(store: Store, plan: study.Plan, script: str, parallel: int = 1)
         from alexnet_tui.studies import plan as study, worker as study_worker
         from alexnet_tui.runs.store import Store
         store = Store(Path({str(store.root)!r}))
-        study_worker.work(
-            store, study.load(store, {plan.name!r}), parallel={parallel},
-            command=fake_trainer.command({script!r}), poll_seconds=0.02,
-        )
+        {statement}
         """
     )
     return subprocess.Popen([sys.executable, "-c", code])
@@ -414,34 +421,238 @@ def test_a_cache_reads_only_what_is_new(store: Store) -> None:
 def test_two_workers_do_not_fight(store: Store, plan: study.Plan) -> None:
     descriptor = take_lock(study.study_folder(store, plan.name))
     try:
-        assert study_queue.has_worker(store, plan.name)
+        assert orders.has_worker(store, plan.name)
         with pytest.raises(RunBusyError, match="already being worked through"):
             work(store, plan)
         assert not study_worker.start_worker(store, plan.name)
     finally:
         os.close(descriptor)
-    assert not study_queue.has_worker(store, plan.name)
+    assert not orders.has_worker(store, plan.name)
 
 
-def test_a_detached_worker_is_given_the_study_and_the_folder(store: Store, plan: study.Plan) -> None:
+def test_a_detached_worker_is_given_the_folder_and_finds_the_order(store: Store, plan: study.Plan) -> None:
     tell = (sys.executable, "-c", "import sys; print(sys.argv[1:])")
     assert study_worker.start_worker(store, plan.name, parallel=2, command=tell)
-    log = store.root / "studies" / "report" / "worker.log"
+    log = orders.log_path(store)
     wait_for(lambda: log.exists() and log.read_text().endswith("\n"))
-    assert log.read_text().strip() == str(["report", "--parallel", "2", "--runs-dir", str(store.root.absolute())])
+    assert log.read_text().strip() == str(["--runs-dir", str(store.root.absolute())])
+    assert [(order.study, order.parallel) for order in orders.standing(store)] == [("report", 2)]
+    assert not orders.has_worker(store, plan.name), "the one that was started has ended"
 
 
 def test_the_log_of_a_worker_is_not_written_through_a_link(store: Store, plan: study.Plan, tmp_path: Path) -> None:
-    (study.study_folder(store, plan.name) / "worker.log").symlink_to(tmp_path / "elsewhere")
+    orders.worker_folder(store)
+    orders.log_path(store).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreError, match=r"worker\.log"):
         study_worker.start_worker(store, plan.name, command=(sys.executable, "-c", "print()"))
     assert not (tmp_path / "elsewhere").exists()
 
 
+def serve(store: Store, script: str = "normal", **options: object) -> None:
+    command = fake_trainer.command(script)
+    study_worker.serve(store, command=command, poll_seconds=0.02, **options)  # type: ignore[arg-type]
+
+
+def order(store: Store, *plans: study.Plan, parallel: int = 1) -> None:
+    """Place orders as the console does, without a worker of their own."""
+    for one in plans:
+        orders.place(store, orders.Order(study=one.name, parallel=parallel))
+
+
+def test_one_worker_serves_every_order_of_the_folder_in_order(store: Store, plan: study.Plan) -> None:
+    queued = [study.queue_plan(store, [RunConfig(epochs=2, seed=seed)]) for seed in (9, 8)]
+    order(store, queued[0], plan, queued[1])
+    said: list[str] = []
+    serve(store, say=said.append)
+    started = [sentence.split(":")[0] for sentence in said if "started as" in sentence]
+    assert started == [f"study {one.name}" for one in (queued[0], *[plan] * 4, queued[1])]
+    assert orders.standing(store) == []
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_an_order_placed_while_a_worker_is_at_work_needs_no_other(store: Store, plan: study.Plan) -> None:
+    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    order(store, plan)
+    refused = (sys.executable, "-c", "raise SystemExit('a second worker')")
+    placed: list[bool] = []
+
+    def once_training() -> bool:
+        if not placed and any(store.is_locked(run_id) for run_id in store.ids()):
+            placed.append(study_worker.start_worker(store, younger.name, command=refused))
+        return False
+
+    serve(store, should_stop=once_training)
+    assert placed == [True]
+    assert states(store, younger) == ["finished"]
+    assert not orders.log_path(store).exists()
+
+
+def test_a_second_worker_leaves_at_once(store: Store, plan: study.Plan) -> None:
+    order(store, plan)
+    service = study_worker.take_service(store)
+    assert service is not None
+    with service:
+        serve(store)
+        assert states(store, plan) == ["planned"] * 4
+        assert orders.has_worker(store, plan.name)
+    serve(store)
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_paused_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
+    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    order(store, plan, younger)
+    study_queue.pause(store, plan.name)
+    serve(store, should_stop=lambda: states(store, younger) == ["finished"])
+    assert states(store, plan) == ["queued"] * 4
+
+
+def test_a_foreground_command_and_the_background_worker_start_no_run_twice(store: Store, plan: study.Plan) -> None:
+    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    order(store, younger)
+    worker = spawn(store, "study_worker.serve(store, command=fake_trainer.command('slow'), poll_seconds=0.02)")
+    wait_for(lambda: orders.has_worker(store, younger.name))
+    said: list[str] = []
+    work(store, plan, say=said.append)
+    assert worker.wait(20) == 0
+    assert "another process starts the runs" in said[0]
+    assert_each_cell_finished_once(store, plan)
+    for run_id in store.ids():
+        assert kinds(store, run_id)[ev.Started] == 1
+
+
+def test_a_command_goes_on_where_the_worker_that_served_it_is_killed(store: Store, plan: study.Plan) -> None:
+    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    order(store, younger)
+    worker = spawn(store, "study_worker.serve(store, command=fake_trainer.command('slow'), poll_seconds=0.02)")
+    wait_for(lambda: orders.has_worker(store, younger.name))
+    killed: list[int] = []
+
+    def kill_once() -> bool:
+        if not killed and any(kinds(store, run_id)[ev.Step] for run_id in store.ids()):
+            worker.kill()
+            killed.append(worker.wait())
+        return False
+
+    work(store, plan, should_stop=kill_once)
+    assert killed
+    assert_each_cell_finished_once(store, plan)
+    assert states(store, younger) == ["finished"], "it was ordered before"
+
+
+def test_a_command_that_ends_hands_the_other_orders_to_a_worker(store: Store, plan: study.Plan) -> None:
+    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    study_queue.pause(store, younger.name)
+    order(store, younger)
+    tell = (sys.executable, "-c", "print('at your service')")
+    work(store, plan, successor=tell)
+    log = orders.log_path(store)
+    wait_for(lambda: log.exists() and log.read_text() == "at your service\n")
+
+
+def test_an_order_of_a_command_that_was_killed_is_void(store: Store, plan: study.Plan) -> None:
+    worker = spawn_worker(store, plan, "slow")
+    wait_for(lambda: orders.is_ordered(store, plan.name))
+    worker.kill()
+    worker.wait()
+    assert not orders.is_ordered(store, plan.name)
+    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    work(store, younger)
+    assert "finished" not in states(store, plan)[1:]
+
+
+def test_a_worker_that_is_asked_to_stop_gives_its_orders_up(store: Store, plan: study.Plan) -> None:
+    order(store, plan)
+    serve(store, "slow", should_stop=lambda: any(kinds(store, run_id)[ev.Step] for run_id in store.ids()))
+    assert states(store, plan) == ["stopped", "queued", "queued", "queued"]
+    assert orders.standing(store) == []
+
+
+def test_a_study_that_cannot_be_read_is_given_up(store: Store, plan: study.Plan) -> None:
+    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    order(store, plan, younger)
+    (store.root / "studies" / "report.json").write_text("{")
+    said: list[str] = []
+    serve(store, say=said.append)
+    assert "study report: given up" in said[0]
+    assert states(store, younger) == ["finished"]
+
+
+DAMAGED = [b'{"is_pau', b"\0" * 200, b"[" * 100_000, b'{"order":"x"}', b'{"at_once":0}', b'{"orders":[{}]}', b"[]"]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize("name", ["report/queue.json", "report/cells.json", ".worker/orders.json"])
+def test_a_worker_outlives_a_damaged_file(
+    store: Store, plan: study.Plan, name: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_worker, "_DAMAGE_PATIENCE_SECONDS", 0.05)
+    path = store.root / "studies" / name
+    damaged: list[bool] = []
+    said: list[str] = []
+
+    def damage_once() -> bool:
+        if not damaged and "finished" in states(store, plan):
+            damaged.append(True)
+            path.write_bytes(content)
+        return False
+
+    work(store, plan, say=said.append, should_stop=damage_once)
+    assert_each_cell_finished_once(store, plan)
+    aside = path.with_name(f"{path.name}.damaged-1")
+    is_told = any("it is kept as" in sentence for sentence in said)
+    assert is_told == aside.exists()
+    assert not aside.exists() or aside.read_bytes() == content
+
+
+def test_a_file_that_is_whole_again_is_not_set_aside(store: Store, plan: study.Plan) -> None:
+    path = store.root / "studies" / "report" / "queue.json"
+    said: list[str] = []
+
+    def tear_and_mend() -> bool:
+        if "finished" in states(store, plan) and not said[-1].endswith("tried again."):
+            path.write_bytes(b'{"is_pau')
+        elif said and said[-1].endswith("tried again."):
+            path.write_bytes(b"{}")
+        return False
+
+    with contextlib.suppress(StoreError):  # The test itself may read the torn file.
+        work(store, plan, say=said.append, should_stop=tear_and_mend)
+    assert not list(path.parent.glob("*.damaged*"))
+
+
+def test_a_full_disk_is_told_and_tried_again(store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    failures = iter(range(3))
+
+    def full(path: Path, content: bytes) -> None:
+        if next(failures, None) is not None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_atomic(path, content)
+
+    monkeypatch.setattr(study, "write_atomic", full)
+    work(store, plan, say=said.append)
+    assert sum("no space left" in sentence for sentence in said) == 1
+    assert_each_cell_finished_once(store, plan)
+
+
+def test_a_newer_plan_is_shown_and_not_trained(run: Run, store: Store, plan: study.Plan) -> None:
+    forge_plan(store, v=99, wonder=1)
+    assert study.load(store, "report").is_newer
+    assert run("study", "status", "report").code == 0
+    for words in (("run", "report"), ("run", "report", "--detach")):
+        refused = run("study", *words)
+        assert refused.code == 3
+        assert "a newer alexnet-tui" in refused.err
+    assert store.ids() == []
+    forge_plan(store, configs=[{"variant": "unheard-of"}])
+    assert "a newer version" in run("study", "status", "report").err
+
+
 def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
     younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     worker = spawn_worker(store, plan, "slow")
-    wait_for(lambda: study_queue.has_worker(store, plan.name))
+    wait_for(lambda: orders.has_worker(store, plan.name))
     work(store, younger)
     assert states(store, plan) == ["finished"] * 4
     assert states(store, younger) == ["finished"]
@@ -468,9 +679,11 @@ def test_a_change_between_choosing_and_starting_counts(store: Store, plan: study
     chosen = study_queue.status(store, plan)
     said: list[str] = []
 
+    worker = study_worker.Worker(store, command=fake_trainer.command("normal"), say=said.append, own=plan.name)
+    session = study_worker._Session(orders.Order(study=plan.name), plan, [cell.run_id for cell in chosen])
+
     def start() -> bool:
-        command, session = fake_trainer.command("normal"), study_worker._Session()
-        return study_worker._start_next(store, plan, chosen, 1, command, session, said.append)
+        return worker._start_next(session, chosen)
 
     study_queue.move_first(store, plan.name, 3, 2)
     study_queue.cancel(store, plan.name, 3)
@@ -536,7 +749,7 @@ def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
                 owner = store.owner(run_id) if store.is_locked(run_id) else None
                 if owner is not None and owner.pid > 1:
                     os.kill(owner.pid, signal.SIGKILL)
-    assert not study_queue.has_worker(store, plan.name)
+    assert not orders.has_worker(store, plan.name)
     worker = spawn_worker(store, plan, "normal", parallel)
     assert worker.wait(60) == 0
     assert_each_cell_finished_once(store, plan)

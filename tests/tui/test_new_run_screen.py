@@ -495,7 +495,7 @@ async def test_the_console_goes_on_while_runs_are_made_and_makes_them_once(
     prepare_synthetic(monkeypatch, tmp_path)
     async with opened(store) as form:
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
-        with study.turn(store):  # A worker elsewhere has its turn.
+        with study.exclusive(store):  # A worker elsewhere has its turn.
             await form.press("ctrl+s", "ctrl+s")
             await form.press("f2")
             assert form.screen.has_class("-layers")

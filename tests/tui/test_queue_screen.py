@@ -20,6 +20,7 @@ from alexnet_tui.files import take_lock
 from alexnet_tui.launch import local
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.queue import Cell, CellState
@@ -40,13 +41,11 @@ import os, sys
 sys.path[:0] = [{str(tests)!r}, {str(tests.parent)!r}]
 from pathlib import Path
 import fake_trainer
-from alexnet_tui.studies import plan as study, worker as study_worker
+from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.runs.store import Store
 print("worker", os.getpid(), flush=True)
-name, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
-store = Store(Path(options["--runs-dir"]))
-study_worker.work(store, study.load(store, name), parallel=int(options["--parallel"]),
-    command=fake_trainer.command({trainer!r}), poll_seconds=0.02)
+store = Store(Path(sys.argv[sys.argv.index("--runs-dir") + 1]))
+study_worker.serve(store, command=fake_trainer.command({trainer!r}), poll_seconds=0.02)
 """
     return (sys.executable, "-c", code)
 
@@ -199,7 +198,7 @@ async def test_keys_that_follow_at_once_all_count(store: Store) -> None:
     plan = plan_study(store)
     async with console(store) as driver:
         screen = await opened(driver)
-        with study.turn(store):  # As while a worker chooses: nothing is changed, nor shown, until all keys are in.
+        with study.exclusive(store):  # As while a worker chooses: nothing is changed, nor shown, until all keys are in.
             await driver.pilot.press("J", "J", "J", "P", "P", "P")
         await driver.wait_for(lambda: order(screen) == [1, 2, 3, 0, 4, 5])
         await driver.wait_for(lambda: study_queue.load(store, plan.name).is_paused)
@@ -345,7 +344,7 @@ async def test_without_studies_it_says_what_one_is_and_n_plans_one(store: Store)
             ("baseline", 5, 7, "synthetic"),
         ]
         assert plan.overrides == {"epochs": "7", "data": "synthetic"}
-        assert not study_queue.has_worker(store, "few")
+        assert not orders.has_worker(store, "few")
         assert store.ids() == []
 
 
@@ -504,11 +503,9 @@ def test_seeds_of_any_length_are_a_sentence() -> None:
 @driven
 async def test_each_study_keeps_how_many_train_at_once(store: Store) -> None:
     plan_study(store)
-    tells = (sys.executable, "-c", "import sys; print('told', sys.argv[3])")
 
-    def log(name: str) -> str:
-        path = store.root / "studies" / name / "worker.log"
-        return path.read_text() if path.exists() else ""
+    def ordered() -> dict[str, int]:
+        return {order.study: order.parallel for order in orders.standing(store)}
 
     async with console(store) as driver:
         screen = await opened(driver)
@@ -517,13 +514,13 @@ async def test_each_study_keeps_how_many_train_at_once(store: Store) -> None:
         await driver.press("ctrl+s")
         await driver.wait_for(lambda: screen.now is not None and screen.now.plan.name == "wide")
     async with console(store) as driver:
-        screen = await opened(driver, tells)
+        screen = await opened(driver)
         await driver.press("ctrl+r")
-        await driver.wait_for(lambda: log("wide") == "told 3\n")
+        await driver.wait_for(lambda: ordered() == {"wide": 3})
         screen.show("mine")
         await driver.wait_for(lambda: screen.now is not None and screen.now.plan.name == "mine")
         await driver.press("ctrl+r")
-        await driver.wait_for(lambda: log("mine") == "told 1\n")
+        await driver.wait_for(lambda: ordered() == {"wide": 3, "mine": 1})
 
 
 @driven
@@ -560,7 +557,7 @@ async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None
         await driver.press("ctrl+r")
         await driver.wait_for(lambda: "A worker is at work" in driver.text(), 30)
         await driver.wait_for(lambda: driver.app.session.num_running(), 30)
-    assert study_queue.has_worker(store, plan.name)
+    assert orders.has_worker(store, plan.name)
     async with console(store) as driver:
         screen = await opened(driver)
         assert screen.study_name == plan.name
@@ -572,7 +569,7 @@ async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None
 @driven
 async def test_a_paused_worker_starts_nothing_and_x_stops_what_trains(store: Store) -> None:
     plan = plan_study(store, seeds=2, epochs=200)
-    with ended_after(store, plan.name):
+    with ended_after(store):
         async with console(store) as driver:
             screen = await opened(driver, worker("slow"))
             await driver.press("ctrl+r")
@@ -587,16 +584,16 @@ async def test_a_paused_worker_starts_nothing_and_x_stops_what_trains(store: Sto
             cells = {cell.index: cell for cell in study_queue.status(store, plan)}
             assert cells[running.index].state == State.STOPPED
             assert [cells[index].state for index in range(4) if index != running.index] == [State.QUEUED] * 3
-            assert study_queue.has_worker(store, plan.name)
+            assert orders.has_worker(store, plan.name)
 
 
 @contextlib.contextmanager
-def ended_after(store: Store, name: str) -> Iterator[None]:
+def ended_after(store: Store) -> Iterator[None]:
     """End the worker of this test, by the id it wrote down, and what it started."""
     try:
         yield
     finally:
-        words = (store.root / "studies" / name / "worker.log").read_text().split()
+        words = orders.log_path(store).read_text().split()
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(words[words.index("worker") + 1]), signal.SIGKILL)
         for run_id in store.ids():
@@ -606,9 +603,9 @@ def ended_after(store: Store, name: str) -> Iterator[None]:
 
 @driven
 async def test_what_a_worker_said_last_is_told_and_not_obeyed(store: Store) -> None:
-    plan = plan_study(store)
-    folder = study.study_folder(store, plan.name)
-    (folder / "worker.log").write_bytes(b"begin\nerror: no \x1b]0;evil\x07 [b]data[/b] \xff\n\n")
+    plan_study(store)
+    orders.worker_folder(store)
+    orders.log_path(store).write_bytes(b"begin\nerror: no \x1b]0;evil\x07 [b]data[/b] \xff\n\n")
     async with console(store) as driver:
         await opened(driver)
         text = driver.text()
@@ -619,7 +616,8 @@ async def test_what_a_worker_said_last_is_told_and_not_obeyed(store: Store) -> N
 @pytest.mark.parametrize("make", ["link", "pipe"])
 def test_a_log_that_is_no_regular_file_says_nothing(store: Store, tmp_path: Path, make: str) -> None:
     plan = plan_study(store)
-    log = study.study_folder(store, plan.name) / "worker.log"
+    orders.worker_folder(store)
+    log = orders.log_path(store)
     (tmp_path / "private").write_text("secret")
     if make == "link":
         log.symlink_to(tmp_path / "private")

@@ -12,11 +12,11 @@ from alexnet_tui.errors import AlexnetTuiError, StoreError
 from alexnet_tui.files import open_regular
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Cell, CellState, Find, Queue
-from alexnet_tui.studies.worker import WORKER_LOG
 from alexnet_tui.text import printable
 from alexnet_tui.tui.studies import newest_studies
 from alexnet_tui.tui.widgets.glyphs import MINUS, STATE_SIGNS
@@ -97,7 +97,7 @@ def look(store: Store, name: str | None, find: Find | None = None) -> Found:
     try:
         names = tuple(newest_studies(store))
         if name not in names:
-            name = next((one for one in names if study_queue.has_worker(store, one)), names[0] if names else None)
+            name = next((one for one in names if orders.has_worker(store, one)), names[0] if names else None)
         return Found(names=names, name=name, now=read(store, names, name, find) if name else None)
     except AlexnetTuiError as error:
         return Found(names=names, name=name, problem=printable(str(error), 400))
@@ -121,16 +121,16 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
         cells=(*running, *waiting, *(cell for cell in cells if cell.index not in known)),
         num_waiting=len(waiting),
         queue=queue,
-        has_worker=study_queue.has_worker(store, name),
-        last_words=_last_words(store, name),
+        has_worker=orders.has_worker(store, name),
+        last_words=_last_words(store),
     )
 
 
 def stamp(store: Store, name: str) -> tuple[object, ...]:
     """What changes when anybody changes the study, its queue or its worker; cheap to ask for."""
     folder = store.root / study.STUDIES
-    stamps: list[object] = [study_queue.has_worker(store, name)]
-    for path in (folder, folder / name, folder / name / WORKER_LOG):
+    stamps: list[object] = [orders.has_worker(store, name)]
+    for path in (folder, folder / name, orders.orders_path(store), orders.log_path(store)):
         try:
             stamps.append(path.stat().st_mtime_ns)
         except OSError:  # Not there yet, or not any more.
@@ -138,10 +138,9 @@ def stamp(store: Store, name: str) -> tuple[object, ...]:
     return tuple(stamps)
 
 
-def _last_words(store: Store, name: str) -> str:
-    path = store.root / study.STUDIES / name / WORKER_LOG
+def _last_words(store: Store) -> str:
     try:
-        descriptor = open_regular(path)
+        descriptor = open_regular(orders.log_path(store))
     except StoreError:  # A link or a pipe says nothing.
         return ""
     if descriptor is None:

@@ -1,0 +1,141 @@
+"""The studies that a runs folder's worker is to work through, in order.
+
+``runs/studies/.worker/`` holds the list (``orders.json``), the lock of the one process that starts runs, and its log.
+An order placed in the background stays until its study is done, also when the worker dies. One placed by a command
+in the foreground ends with that command, which holds the lock in the study's own folder as long as it lives.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.files import LOCK_FILE, is_locked, read_small
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+
+MAX_PARALLEL = 64
+ORDERS_FILE = "orders.json"
+_WORKER_FOLDER, _LOG_FILE = ".worker", "worker.log"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A study to work through.
+
+    Attributes:
+        study: Its name.
+        parallel: How many runs may train at once in the folder while it is this study's turn.
+        placed: When, in seconds since 1970; tells a new order from an old one of the same study.
+        is_foreground: It ends with the command that placed it.
+    """
+
+    study: str
+    parallel: Annotated[int, msgspec.Meta(ge=1, le=MAX_PARALLEL)] = 1
+    placed: float = 0.0
+    is_foreground: bool = False
+
+
+class _File(msgspec.Struct, frozen=True):
+    orders: list[Order]
+
+
+def worker_folder(store: Store) -> Path:
+    """The folder of the worker's files, made if need be.
+
+    Raises:
+        StoreError: It cannot be made, or is a link to another.
+    """
+    return study.study_folder(store, _WORKER_FOLDER)
+
+
+def log_path(store: Store) -> Path:
+    """Where a worker in the background writes what it does."""
+    return store.root / study.STUDIES / _WORKER_FOLDER / _LOG_FILE
+
+
+def orders_path(store: Store) -> Path:
+    """The file of the list; it changes with every order."""
+    return store.root / study.STUDIES / _WORKER_FOLDER / ORDERS_FILE
+
+
+def standing(store: Store) -> list[Order]:
+    """The orders that are to be served, the oldest first.
+
+    Raises:
+        StoreError: The list is damaged or cannot be read.
+    """
+    content = read_small(orders_path(store))
+    found = study.decode(orders_path(store), content, _File).orders if content else []
+    return [order for order in found if study.is_name(order.study) and _stands(store, order)]
+
+
+def _stands(store: Store, order: Order) -> bool:
+    return not order.is_foreground or has_command(store, order.study)
+
+
+def place(store: Store, order: Order) -> None:
+    """Put an order at the end of the list, in place of an older one of the same study.
+
+    Raises:
+        StoreError: The list cannot be read or written.
+    """
+    dated = msgspec.structs.replace(order, placed=time.time())
+    _change(store, lambda found: [*(one for one in found if one.study != order.study), dated])
+
+
+def withdraw(store: Store, name: str) -> None:
+    """Take a study off the list.
+
+    Raises:
+        StoreError: The list cannot be read or written.
+    """
+    _change(store, lambda found: [one for one in found if one.study != name])
+
+
+def _change(store: Store, change: Callable[[list[Order]], list[Order]]) -> None:
+    try:
+        before = standing(store)
+    except StoreError:
+        if is_folder_served(store):  # Its worker knows the orders and writes them anew.
+            raise
+        study.set_aside(orders_path(store))
+        before = []
+    after = change(before)
+    if after != before:
+        write(store, after)
+
+
+def write(store: Store, found: list[Order]) -> None:
+    """Replace the list.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    worker_folder(store)
+    study.write(orders_path(store), _File(found))
+
+
+def is_ordered(store: Store, name: str) -> bool:
+    """Whether a study is on the list; a list that cannot be read names none."""
+    try:
+        return any(order.study == name for order in standing(store))
+    except StoreError:
+        return False
+
+
+def has_command(store: Store, name: str) -> bool:
+    """Whether a command in the foreground works through a study now."""
+    return is_locked(store.root / study.STUDIES / name / LOCK_FILE)
+
+
+def is_folder_served(store: Store) -> bool:
+    """Whether some process starts runs of studies in this folder now."""
+    return is_locked(store.root / study.STUDIES / _WORKER_FOLDER / LOCK_FILE)
+
+
+def has_worker(store: Store, name: str) -> bool:
+    """Whether some process works through a study now, or will once it is the study's turn."""
+    return has_command(store, name) or (is_folder_served(store) and is_ordered(store, name))

@@ -84,6 +84,14 @@ class Folder:
         return None if descriptor is None else cls._of(path, descriptor)
 
     @classmethod
+    def follow(cls, path: Path) -> Self:
+        """The folder at a path of the user's own, where a link is followed, as to a runs folder on another disk."""
+        descriptor = _open_folder(path, path, follows=True)
+        if descriptor is None:
+            raise StoreError(path, "there is no such folder.")
+        return cls._of(path, descriptor)
+
+    @classmethod
     def _of(cls, path: Path, descriptor: int) -> Self:
         folder = cls.__new__(cls)
         folder.path, folder._descriptor = path, descriptor
@@ -280,9 +288,9 @@ def _checked(path: Path, name: str) -> str:
     return name
 
 
-def _open_folder(path: Path, name: str | Path, dir_fd: int | None = None) -> int | None:
+def _open_folder(path: Path, name: str | Path, dir_fd: int | None = None, *, follows: bool = False) -> int | None:
     try:
-        return os.open(name, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=dir_fd)
+        return os.open(name, _OPEN_FOLDER | (0 if follows else os.O_NOFOLLOW), dir_fd=dir_fd)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -550,6 +558,25 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     host: str
     start_seconds: float
+
+
+def rewrite(path: Path, change: Callable[[bytes | None], bytes]) -> None:
+    """Replace a file of the user's own by what `change` makes of its content now, one process after the other.
+
+    For files that several processes change, such as a console's marks and pins: what another one saved meanwhile is in
+    what `change` is given.
+
+    Args:
+        path: The file; its lock is ``.NAME.lock`` beside it.
+        change: From the content, None where there is no file, to the new content.
+
+    Raises:
+        OSError: The folder cannot be written.
+        RunBusyError: Another process holds the lock for ten seconds.
+        StoreError: The file or its lock is no regular file.
+    """
+    with locked(path.with_name(f".{path.name}.lock"), wait_seconds=10):
+        write_atomic(path, change(read_small(path)))
 
 
 def take_lock(directory: Path, patience_seconds: float = 0.5) -> int:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from alexnet_tui.text import printable
+
 PROGRAM = "alexnet-tui"
 Advise = Callable[..., str]
 """From the words of a command to its command line."""
@@ -24,8 +26,38 @@ def command(*words: str, root: Path | None = None) -> str:
         words: The command, its arguments and options.
         root: The runs folder; named only where the program would take another one by itself.
     """
-    is_usual = root is None or root.absolute() == default_root().absolute()
-    return shlex.join((PROGRAM, *words, *(() if is_usual else ("--runs-dir", str(root)))))
+    is_usual = root is None or _absolute(root) == _absolute(default_root())
+    place = () if is_usual else ("--runs-dir", str(root))
+    end = words.index("--") if "--" in words else len(words)
+    return shell(PROGRAM, *words[:end], *place, *words[end:])
+
+
+def _absolute(path: Path) -> Path:
+    """The path from the root of the file system; a relative one stays so where the current folder was removed."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        return path
+
+
+def shell(*words: str) -> str:
+    """A line for a shell: words quoted where need be, with what a terminal would obey as an escape in ``$'...'``."""
+    return " ".join(map(_quote, words))
+
+
+def _quote(word: str) -> str:
+    if word.isprintable() and printable(word, len(word)) == word:
+        return shlex.quote(word)
+    escaped = (
+        f"\\{character}" if character in "'\\" else character if " " <= character <= "~" else _escape(character)
+        for character in word
+    )
+    return f"$'{''.join(escaped)}'"
+
+
+def _escape(character: str) -> str:
+    """A character as the bytes it has in a file's name."""
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def on(root: Path) -> Advise:

@@ -16,7 +16,8 @@ from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.launch.local import STOP_SIGNALS
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.store import EventReader, RunRecord
+from alexnet_tui.runs.event_log import EventReader
+from alexnet_tui.runs.store import RunRecord
 
 _num_signals = 0
 

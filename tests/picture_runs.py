@@ -22,7 +22,8 @@ from alexnet_tui.datasets import cache as pixel_cache
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.files import take_lock
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.store import EVENTS_FILE, Notes, RunRecord, Store
+from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
 
 NOW = 1_773_500_960.0  # 14 March 2026, 15:09:20 UTC
 HOST = "workstation"

@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command("resume", short_help="Go on with a run from its last checkpoint.")(resume)
     app.command("stop", short_help="Stop a run, with a checkpoint.")(stop)
     app.command("attach", short_help="Follow a run that was started elsewhere.")(attach)
+    app.command("rename", short_help="Give a folder that is not listed the name of a run.")(rename)
     app.command("delete", short_help="Delete a run and all it has, after asking.")(delete)
 
 
@@ -108,7 +109,7 @@ def stop(
     if wait:
         history, state = load(store, run_id, skip_steps=True)
         again = f"; `{advice.command('resume', run_id, root=store.root)}` goes on" if state is State.STOPPED else ""
-        options.say(f"run {run_id}: {sentence(history, state)}{again}")
+        options.say(f"run {run_id}: {sentence(store, history, state)}{again}")
     return ExitCode.DONE
 
 
@@ -132,6 +133,25 @@ def attach(
     return follow_or_open(store, run_id, headless=headless, as_json=as_json, stop_on_interrupt=False)
 
 
+def rename(
+    folder: Annotated[str, typer.Argument(help="Name of a folder in the runs folder.", show_default=False)],
+    new_id: Annotated[
+        str,
+        typer.Argument(metavar="[NEW_ID]", help="The id it gets; by default one like its name.", show_default=False),
+    ] = "",
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Rename a folder with a run's record in it, so that it is listed and can be opened.
+
+    A run's id is the name of its folder: small letters, digits, - and _. A folder that was copied here under another
+    name is not listed; `alexnet-tui runs` says so. Example: alexnet-tui rename "My best run" my-best-run
+    """
+    store = options.open_store(runs_dir)
+    run_id = store.rename(folder, new_id)
+    options.say(f"{printable(folder, 200)} is now run {run_id}: {advice.command('show', run_id, root=store.root)}")
+    return ExitCode.DONE
+
+
 def delete(
     run: options.RunName,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)] = False,
@@ -139,7 +159,7 @@ def delete(
 ) -> int:
     """Delete a run with its record and its checkpoints, after asking.
 
-    Example: alexnet-tui delete baseline-s0-1122-1953
+    Example: alexnet-tui delete baseline-s0-20261122-195310
     """
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)

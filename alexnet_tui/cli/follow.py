@@ -5,7 +5,6 @@ last event says how the run ended, and where there is none the run is lost.
 """
 
 import json
-import os
 import re
 import signal
 import sys
@@ -18,11 +17,10 @@ from typing import TYPE_CHECKING
 
 from alexnet_tui import paths as advice
 from alexnet_tui.errors import ExitCode, LaunchError
-from alexnet_tui.files import open_regular
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.store import EventReader, Store
+from alexnet_tui.runs.history import RunFollower, RunHistory
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import (
     format_duration,
     format_loss,
@@ -89,8 +87,7 @@ class _Follower:
     store: Store
     run_id: str
     from_offset: int
-    reader: EventReader = field(init=False)
-    history: RunHistory = field(init=False)
+    run: RunFollower = field(init=False)
     outcome: ev.Event | None = None
     num_interrupts: int = 0
     num_answered: int = 0
@@ -99,10 +96,14 @@ class _Follower:
     is_detached: bool = False
 
     def __post_init__(self) -> None:
-        self.reader = self.store.reader(self.run_id)
-        self.history = RunHistory(self.store.record(self.run_id))
-        if self.from_offset:
-            self.history.fold(self.reader.read_new(self.from_offset, until=self.from_offset))
+        self.run = RunFollower(self.store.path(self.run_id), keep_lines=True)
+        for _ in self.run.read(until=self.from_offset):
+            pass
+
+    @property
+    def history(self) -> RunHistory:
+        """All attempts of the run so far."""
+        return self.run.history
 
     def poll(self, pause_seconds: float) -> Iterator[list[bytes]]:
         """New complete lines of the record as they come, until the run ends or the user leaves."""
@@ -141,36 +142,10 @@ class _Follower:
 
     def _read_all(self) -> list[bytes]:
         lines: list[bytes] = []
-        while True:
-            start = self.reader.offset
-            events = self.reader.read_new(_CHUNK_BYTES)
-            if self.reader.was_reset:
-                start = 0
-            if self.reader.offset == start:
-                return lines
-            self.history.fold(events)
+        for events in self.run.read(_CHUNK_BYTES):
             self.outcome = next((e for e in reversed(events) if isinstance(e, ev.FINAL_EVENTS)), self.outcome)
-            lines += _raw_lines(self.reader, start)
-
-
-def _raw_lines(reader: EventReader, start: int) -> list[bytes]:
-    """The lines between an offset and where the reader stands, as they are in the file; bad ones left out."""
-    descriptor = open_regular(reader.path)
-    if descriptor is None:
-        return []
-    try:
-        content = os.pread(descriptor, reader.offset - start, start)
-    finally:
-        os.close(descriptor)
-    return [line for line in content.split(b"\n") if line and _is_event(line)]
-
-
-def _is_event(line: bytes) -> bool:
-    try:
-        ev.decode(line)
-    except ValueError:
-        return False
-    return True
+            lines += self.run.lines
+        return lines
 
 
 def _write_lines(lines: list[bytes]) -> None:
@@ -231,7 +206,7 @@ def _conclude(follower: _Follower) -> int:
     if follower.num_interrupts:
         _say(f"run {run_id} ended before it could write a checkpoint.")
         return interrupted
-    _say(f"run {run_id} is lost: its trainer ended without a word. Go on: {resume}")
+    _say(f"run {run_id} is {follower.store.explain_lost(run_id)} Go on: {resume}")
     tail = follower.store.log_tail(run_id).splitlines()[-_LOG_LINES:]
     for line in tail:
         _say(f"  {line}")

@@ -13,7 +13,8 @@ from pathlib import Path
 from alexnet_tui import __version__
 from alexnet_tui.cli.console import PROGRAM, open_console, say
 from alexnet_tui.errors import AlexnetTuiError, ConfigError, ExitCode
-from alexnet_tui.runs.store import Store, default_root
+from alexnet_tui.paths import default_root
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
 
 _COMPLETION = "_ALEXNET_TUI_COMPLETE"

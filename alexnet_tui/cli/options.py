@@ -13,7 +13,8 @@ import typer
 from alexnet_tui.cli.console import say as say
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.errors import AlexnetTuiError
-from alexnet_tui.runs.store import Store, default_root
+from alexnet_tui.paths import default_root
+from alexnet_tui.runs.store import Store
 
 if TYPE_CHECKING:
     from rich.box import Box

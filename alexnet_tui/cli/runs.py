@@ -32,7 +32,7 @@ from alexnet_tui.text import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-_SHOWN_RUNS = 50
+_SHOWN_RUNS, _SHOWN_PROBLEMS = 50, 5
 
 
 def register(app: typer.Typer) -> None:
@@ -72,14 +72,17 @@ def runs(
             options.say(f"{SELECTED_MARK.strip()} {SELECTED_ON_TEST}: the highest of all epochs.")
         if left_out:
             options.say(f"no room for {', '.join(left_out)}; a wider terminal, `show RUN` and --json have them.")
+    if warning := store.access_warning():
+        options.say(warning)
     _say_what_is_missing(store, listing, len(rows), limit)
     return ExitCode.DONE
 
 
 def _load(store: Store, run_id: str) -> tuple[RunHistory, State]:
     """A run without its steps, unless they alone tell how far it is."""
-    history, state = load(store, run_id, skip_steps=True)
-    return load(store, run_id) if state in {State.RUNNING, State.LOST} else (history, state)
+    history, state = load(store, run_id, skip_steps=True, may_outline=True)
+    is_enough = history.is_outline or state not in {State.RUNNING, State.LOST}
+    return (history, state) if is_enough else load(store, run_id)
 
 
 def _row(store: Store, history: RunHistory, state: State) -> Row:
@@ -87,8 +90,11 @@ def _row(store: Store, history: RunHistory, state: State) -> Row:
 
 
 def _say_what_is_missing(store: Store, listing: Listing, num_shown: int, limit: int | None) -> None:
-    for problem in listing.problems:
+    named = listing.problems if limit is None else listing.problems[:_SHOWN_PROBLEMS]
+    for problem in named:
         options.say(f"not listed: {problem}")
+    if num_more := len(listing.problems) - len(named):
+        options.say(f"not listed: {counted(num_more, 'folder')} more; --all names them.")
     if limit is not None and len(listing.runs) > limit:
         options.say(f"{counted(len(listing.runs) - limit, 'older run')}; --all shows the rest.")
     if not listing.runs:
@@ -103,7 +109,7 @@ def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: option
     """
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
-    history, state = load(store, run_id)
+    history, state = load(store, run_id, may_outline=True)
     if as_json:
         options.write_json({**summary(_row(store, history, state)), **_details(store, history)})
         return ExitCode.DONE
@@ -198,7 +204,8 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
         ("run", record.id),
         ("label", label_of(store, history)),
         ("experiment", f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}"),
-        ("state", sentence(history, state)),
+        ("state", sentence(store, history, state)),
+        ("format", "newer than this program: shown as far as it is known, not trained" if history.is_newer else ""),
         ("progress", f"epoch {history.num_epochs_done} of {config.epochs} ({100 * history.progress:.0f}%)"),
         ("test accuracy", _accuracies(history)),
         ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running mean, as trained)"),
@@ -227,6 +234,8 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
             ),
         ]
     facts.append(("folder", str(store.path(history.id))))
+    if history.is_outline:
+        facts.append(("log", "large: read in parts, so warnings in the middle of epochs are left out here"))
     return [(name, value) for name, value in facts if value]
 
 
@@ -291,7 +300,7 @@ _NEXT = {
 }
 
 
-def sentence(history: RunHistory, state: State) -> str:
+def sentence(store: Store, history: RunHistory, state: State) -> str:
     """The state, and why."""
     final = history.final
     if state is State.FAILED and isinstance(final, ev.Failed):
@@ -299,7 +308,7 @@ def sentence(history: RunHistory, state: State) -> str:
     if state is State.STOPPED and isinstance(final, ev.Stopped):
         return f"stopped after step {final.step} ({final.reason})"
     if state is State.LOST:
-        return "lost: the trainer ended without saying why"
+        return store.explain_lost(history.id).removesuffix(".")
     if state is State.RUNNING:
         return f"running, about {format_duration(history.remaining_seconds)} left"
     return str(state)

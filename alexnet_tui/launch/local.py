@@ -27,7 +27,8 @@ from alexnet_tui.files import (
     write_owner,
 )
 from alexnet_tui.paths import child_command, child_environment
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, RECORD_VERSION, Store
+from alexnet_tui.runs.event_log import is_newer
+from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable
 
 TRAINER = child_command("alexnet_tui.train")
@@ -83,8 +84,8 @@ def check_startable(store: Store, run_id: str) -> None:
     directory = store.path(run_id)
     if store.is_reference(run_id):
         raise StoreError(directory, "this is a reference run; it is not trained again. Start a new run.")
-    if store.record(run_id).v > RECORD_VERSION:
-        raise StoreError(directory, "this run was made by a newer alexnet-tui; it can only be looked at.")
+    if store.record(run_id).is_newer or is_newer(directory / EVENTS_FILE):
+        raise StoreError(directory, "a newer alexnet-tui wrote in this run; it can only be looked at.")
 
 
 def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:

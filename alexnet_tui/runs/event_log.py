@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import open_regular, reason_of
+from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.runs.events import (
     FINAL_EVENTS,
+    FORMAT_VERSION,
     MAX_LINE_BYTES,
     Epoch,
     Event,
@@ -30,6 +31,7 @@ _STEP = b'{"v":1,"kind":"step"'
 # A literal first, so that the search leaps from one newline to the next.
 _END_OF_STEPS = re.compile(rb'\n(?!\{"v":1,"kind":"step")')
 _FULL_DISK_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
+_LEAF_BYTES, _PROBE_BYTES = 1 << 15, 1 << 12
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -107,12 +109,20 @@ class EventReader:
     became shorter is read again from its start, and `was_reset` says so.
 
     Args:
-        path: The file; it need not exist yet.
+        path: The file, opened through its folder; it need not exist yet.
         skip_steps: Leave ``step`` events undecoded, for views that need only epochs.
+        keep_lines: Keep the lines themselves, for who hands them on.
+
+    Attributes:
+        bad_lines: Terminated lines that are no events, so far.
+        was_reset: Whether the last call found the file shorter than it had been, and read it from its start.
+        lines: The line of each event the last call returned, without its newline; only with `keep_lines`.
     """
 
-    def __init__(self, path: Path, *, skip_steps: bool = False) -> None:
+    def __init__(self, path: Path, *, skip_steps: bool = False, keep_lines: bool = False) -> None:
         self.path = path
+        self.lines: list[bytes] = []
+        self._keep_lines = keep_lines
         self.bad_lines = 0
         self.was_reset = False
         self._offset = 0
@@ -130,7 +140,8 @@ class EventReader:
             StoreError: The file is not a regular file, or cannot be read.
         """
         self.was_reset = False
-        descriptor = open_regular(self.path)
+        self.lines = []
+        descriptor = _open(self.path)
         if descriptor is None:
             return []
         try:
@@ -174,7 +185,12 @@ class EventReader:
         events: list[KnownEvent] = []
         for piece in _pieces(chunk):
             decoded = decode_lines(piece)
-            events += self._decode(piece) if decoded is None else decoded
+            if decoded is None:
+                events += self._decode(piece)
+            else:
+                events += decoded
+                if self._keep_lines:
+                    self.lines += piece.split(b"\n")[:-1]
         return events
 
     @property
@@ -190,6 +206,8 @@ class EventReader:
                 self.bad_lines += 1
                 continue
             if not (self._skip_steps and type(event) is Step):
+                if self._keep_lines:
+                    self.lines.append(line)
                 yield event
 
     def _lines(self, chunk: bytes) -> Iterator[bytes]:
@@ -207,6 +225,15 @@ class EventReader:
             start = end + 1
 
 
+def _open(path: Path) -> int | None:
+    """A read descriptor of an event log, None where there is none."""
+    folder = Folder.find(path.parent)
+    if folder is None:
+        return None
+    with folder:
+        return folder.open(path.name)
+
+
 def _pieces(chunk: bytes) -> Iterator[bytes]:
     """Whole lines, as many at a time as make no more than the longest line may have."""
     start = 0
@@ -214,3 +241,111 @@ def _pieces(chunk: bytes) -> Iterator[bytes]:
         end = chunk.rfind(b"\n", start, start + MAX_LINE_BYTES) + 1 or chunk.index(b"\n", start) + 1
         yield chunk[start:end]
         start = end
+
+
+# --- a large log, without reading all of it
+
+
+class Outline:
+    """What a log says between its steps, without reading the steps.
+
+    Attempts and epochs only grow along a log. Where two lines are of the same attempt and epoch, so is all between
+    them, and it is not read; where they differ, the place of the change is found by halving the distance. A log of
+    1 GB costs some thousand small reads. What is left out are warnings, checkpoints and readings of the machine in the
+    middle of epochs, and a log that is damaged or forged may hide more: an outline is for a look, not for a verdict.
+
+    Args:
+        path: The log.
+
+    Attributes:
+        size: Bytes of the log.
+        events: Events other than steps, in order.
+        last_step: The last ``step`` event.
+
+    Raises:
+        StoreError: The log is not a regular file, or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.size = 0
+        self.events: list[KnownEvent] = []
+        self.last_step: Step | None = None
+        descriptor = _open(path)
+        if descriptor is None:
+            return
+        try:
+            self.size = os.fstat(descriptor).st_size
+            end = min(self.size, _LEAF_BYTES)
+            self._read(descriptor, 0, end)
+            tail = max(end, self.size - _LEAF_BYTES)
+            self._between(descriptor, end, tail)
+            self._read(descriptor, tail, self.size)
+        except OSError as error:
+            raise StoreError(path, f"the events cannot be read ({reason_of(error)}).") from error
+        finally:
+            os.close(descriptor)
+
+    def _between(self, descriptor: int, start: int, end: int) -> None:
+        """Read what may be of interest between two offsets."""
+        if end - start <= _LEAF_BYTES:
+            self._read(descriptor, start, end)
+            return
+        before = _place_at(descriptor, start - _PROBE_BYTES)
+        if before is not None and before == _place_at(descriptor, end):
+            return
+        middle = (start + end) // 2
+        self._between(descriptor, start, middle)
+        self._between(descriptor, middle, end)
+
+    def _read(self, descriptor: int, start: int, end: int) -> None:
+        """Decode the lines that begin between two offsets."""
+        before = 1 if start else 0
+        chunk = os.pread(descriptor, end - start + before, start - before)
+        begin = chunk.find(b"\n") + 1 if before else 0
+        if before and not begin:
+            return
+        newline = chunk.rfind(b"\n") + 1
+        if newline < len(chunk) and end < self.size:  # The last line goes on behind the end.
+            chunk += _rest_of_line(descriptor, end)
+            newline = chunk.rfind(b"\n") + 1
+        for line in chunk[begin:newline].split(b"\n"):
+            try:
+                event = decode(line) if line else None
+            except ValueError:
+                continue
+            if type(event) is Step:
+                self.last_step = event
+            elif event is not None:
+                self.events.append(event)
+
+
+def _rest_of_line(descriptor: int, offset: int) -> bytes:
+    """What is left of the line at an offset, with its newline; nothing if that is longer than a line may be."""
+    for length in (_PROBE_BYTES, MAX_LINE_BYTES):
+        rest = os.pread(descriptor, length, offset)
+        if newline := rest.find(b"\n") + 1:
+            return rest[:newline]
+    return b""
+
+
+def _place_at(descriptor: int, offset: int) -> tuple[int, int] | None:
+    """Attempt and epoch of the first whole ``step`` line in the few kilobytes from an offset; None if there is none."""
+    for line in os.pread(descriptor, _PROBE_BYTES, offset).split(b"\n")[1:-1]:
+        if line.startswith(_STEP):
+            try:
+                event = decode(line)
+            except ValueError:
+                continue
+            if type(event) is Step:
+                return event.attempt, event.epoch
+    return None
+
+
+def is_newer(path: Path) -> bool:
+    """Whether the first or the last lines of a log are of a newer format than this program writes.
+
+    Raises:
+        StoreError: The log is not a regular file, or cannot be read.
+    """
+    outline = Outline(path)
+    return any(event.v > FORMAT_VERSION for event in (*outline.events, outline.last_step) if event is not None)

@@ -1,21 +1,30 @@
-"""`RunHistory`: a fold over a run's events; every view is a function of histories.
+"""`RunHistory`, a fold over a run's events, and `RunFollower`, which keeps one in step with the disk.
 
-Pure: no disk, no clock. A run that is live and a run that stopped talking are the same thing here.
+Every view is a function of histories. The fold is pure: no disk, no clock. A run that is live and a run that ended are
+the same thing to it.
 """
 
 import math
+import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 
+from alexnet_tui.errors import RunNotFoundError, StoreError
+from alexnet_tui.files import LOCK_FILE, is_locked, read_owner
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.store import RunRecord, Store
+from alexnet_tui.runs.event_log import EventReader, Outline
+from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord, Store, read_record
 
 T25_ERROR = 0.25
+_LARGE_LOG_BYTES = 1 << 25
+"""From here on a look at a run reads only an outline of its log."""
 LAST_EPOCHS = 5
 
 
@@ -118,6 +127,7 @@ class RunHistory:
         newer_version: Some event is of a newer format than this program knows.
         missing_events: Gaps in the numbering of events; counted only where step events are read too.
         next_seq: The number the next event should have.
+        is_outline: Only an outline of the log was read: what happened in the middle of epochs is not in it.
     """
 
     record: RunRecord
@@ -135,6 +145,7 @@ class RunHistory:
     newer_version: bool = False
     missing_events: int = 0
     next_seq: int = 0
+    is_outline: bool = False
     _stretches: list[tuple[int, ev.Started]] = field(default_factory=list)
 
     def fold(self, events: Iterable[ev.KnownEvent]) -> "RunHistory":
@@ -157,6 +168,7 @@ class RunHistory:
             if type(event) is not ev.Step:
                 self.newer_version = self.newer_version or event.v > ev.FORMAT_VERSION
                 self._fold_rare(event)
+        self.newer_version = self.newer_version or max(events[0].v, events[-1].v) > ev.FORMAT_VERSION
         self._count(events, has_steps)
 
     def _count(self, events: Sequence[ev.KnownEvent], has_steps: bool) -> None:
@@ -215,6 +227,11 @@ class RunHistory:
     def id(self) -> str:
         """The run's id."""
         return self.record.id
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer program wrote the record or an event: the run is shown and never appended to."""
+        return self.newer_version or self.record.is_newer
 
     @property
     def places(self) -> list[ev.Started]:
@@ -324,8 +341,13 @@ class RunHistory:
             before = (epoch, second, error) if math.isfinite(error) else None
         return Crossing(None, None)
 
-    def state(self, *, is_locked: bool) -> State:
-        """What the run is doing; `is_locked` says whether a trainer holds its lock now."""
+    def state(self, *, is_locked: bool, was_started: bool = False) -> State:
+        """What the run is doing.
+
+        Args:
+            is_locked: Whether a trainer holds its lock now.
+            was_started: Whether one ever did; it may have died before its first event.
+        """
         match self.final:
             case ev.Finished():
                 return State.FINISHED
@@ -335,7 +357,7 @@ class RunHistory:
                 return State.STOPPED
             case ev.Failed():
                 return State.FAILED
-        return State.LOST if self.num_events else State.QUEUED
+        return State.LOST if self.num_events or was_started else State.QUEUED
 
     def _best(self, column: str) -> float | None:
         return max((value for value in self.epochs[column] if math.isfinite(value)), default=None)
@@ -347,16 +369,145 @@ def _tail_mean(values: Sequence[float]) -> float | None:
     return mean if math.isfinite(mean) else None
 
 
-def load(store: Store, run_id: str, *, skip_steps: bool = False) -> tuple[RunHistory, State]:
+class RunFollower:
+    """One run, read as far as it is written.
+
+    Args:
+        directory: The run's directory.
+        skip_steps: Leave ``step`` events out of the history.
+        keep_lines: Keep the lines of the events of each batch, in `lines`.
+
+    Raises:
+        StoreError: The run cannot be read.
+
+    Attributes:
+        history: What was read so far.
+    """
+
+    def __init__(self, directory: Path, *, skip_steps: bool = False, keep_lines: bool = False) -> None:
+        self.directory = directory
+        self.history = RunHistory(read_record(directory))
+        self._reader = EventReader(directory / EVENTS_FILE, skip_steps=skip_steps, keep_lines=keep_lines)
+        self._size = 0
+
+    @property
+    def bad_lines(self) -> int:
+        """Lines of the log that are no events."""
+        return self._reader.bad_lines
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines of the events `read` gave last."""
+        return self._reader.lines
+
+    def read(self, limit_bytes: int = 1 << 26, *, until: int | None = None) -> Iterator[list[ev.KnownEvent]]:
+        """Fold what is new, and give it in batches; a log that became shorter is read again from its start.
+
+        Args:
+            limit_bytes: Size of a batch.
+            until: Offset at which the log counts as ended, or None for its true end.
+
+        Raises:
+            StoreError: The log cannot be read.
+        """
+        while True:
+            events = self._reader.read_new(limit_bytes, until=until)
+            if self._reader.was_reset:
+                self.history = RunHistory(self.history.record)
+            if not events:
+                return
+            self.history.fold(events)
+            yield events
+
+    def refresh(self) -> State:
+        """Read what is new; what the run is doing now.
+
+        Raises:
+            StoreError: The run cannot be read.
+        """
+        size = self.log_size()
+        if isinstance(self.history.final, ev.Finished) and size == self._size:
+            return State.FINISHED
+        # Asked before reading: a trainer that ends in between leaves its last event, not a lost run.
+        locked = is_locked(self.directory / LOCK_FILE)
+        size = self.log_size()
+        if size != self._size:
+            for _ in self.read():
+                pass
+            self._size = size  # Not before: what could not be read must be looked at again.
+        return state_of(self.history, self.directory, locked)
+
+    def log_size(self) -> int:
+        """Bytes of the log now."""
+        try:
+            return (self.directory / EVENTS_FILE).lstat().st_size
+        except OSError:
+            return 0
+
+
+def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:
+    """What a run is doing; a lock somebody once took tells a run that died before its first event from a queued one."""
+    was_started = False
+    if not history.num_events and not is_locked:
+        with suppress(StoreError):
+            was_started = read_owner(directory / LOCK_FILE) is not None
+    return history.state(is_locked=is_locked, was_started=was_started)
+
+
+def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bool = False) -> tuple[RunHistory, State]:
     """A run's whole history and its state now.
+
+    Args:
+        store: The runs folder.
+        run_id: The run.
+        skip_steps: Leave out ``step`` events.
+        may_outline: Of a log of more than 32 MiB read only an outline, in a fraction of a second: every epoch, and the
+            last step. For a look at a run; not for a comparison or a verdict.
 
     Raises:
         StoreError: The run cannot be read.
     """
-    # Asked before reading: a trainer that ends in between leaves its last words, not a lost run.
-    is_locked = store.is_locked(run_id)
-    reader = store.reader(run_id, skip_steps=skip_steps)
-    history = RunHistory(store.record(run_id))
-    while events := reader.read_new():
-        history.fold(events)
-    return history, history.state(is_locked=is_locked)
+    follower = RunFollower(store.path(run_id), skip_steps=skip_steps)
+    if not may_outline or follower.log_size() <= _LARGE_LOG_BYTES:
+        state = follower.refresh()
+        return follower.history, state
+    locked = is_locked(follower.directory / LOCK_FILE)
+    outline, history = Outline(follower.directory / EVENTS_FILE), follower.history
+    history.fold(outline.events)
+    history.is_outline = True
+    if outline.last_step is not None:
+        history.steps.extend([outline.last_step])
+    return history, history.state(is_locked=locked, was_started=True)
+
+
+class RunCache:
+    """Histories without steps, of runs that are looked up again and again: each time only what is new is read.
+
+    Args:
+        store: The runs folder.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, RunFollower] = {}
+
+    def find(self, run_id: str) -> tuple[RunHistory, State] | None:
+        """A run's history and state now, or None where it is gone.
+
+        Raises:
+            StoreError: The run cannot be read.
+        """
+        known = self._known.get(run_id)
+        if known is not None and not os.path.lexists(known.directory / RECORD_FILE):
+            known = self._known.pop(run_id) and None
+        if known is None:
+            try:
+                known = self._known[run_id] = RunFollower(self._store.path(run_id), skip_steps=True)
+            except RunNotFoundError:
+                return None
+        state = known.refresh()
+        return known.history, state
+
+    def forget(self, run_id: str) -> None:
+        """Keep a run no longer; looked up again, it is read from its start."""
+        self._known.pop(run_id, None)

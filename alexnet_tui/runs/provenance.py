@@ -1,5 +1,6 @@
 """Where a run comes from, in words that may be shown to anyone: its command line, its commit, its environment."""
 
+import functools
 import os
 import re
 import subprocess
@@ -42,8 +43,9 @@ def safe_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _SAFE_ENVIRONMENT if name in os.environ}
 
 
+@functools.cache
 def package_commit() -> str:
-    """The commit this program runs from, with ``+`` if files differ from it; empty outside a checkout."""
+    """The commit this process runs from, with ``+`` if files differ from it; empty outside a checkout. Asked once."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return ""

@@ -6,15 +6,14 @@ links and anything that is not a regular file are never followed.
 """
 
 import errno
-import fcntl
 import os
 import platform
 import re
-import shutil
 import stat
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,19 +23,32 @@ from alexnet_tui import __version__
 from alexnet_tui import paths as advice
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, RunNotFoundError, StoreError
-from alexnet_tui.files import LOCK_FILE, Owner, is_locked, open_regular, read_small, reason_of, take_lock, write_atomic
-from alexnet_tui.paths import default_root as default_root
-from alexnet_tui.runs.event_log import EventReader as EventReader
+from alexnet_tui.files import (
+    LOCK_FILE,
+    PRIVATE_FOLDER,
+    Folder,
+    Owner,
+    is_locked,
+    json_bytes,
+    read_owner,
+    reason_of,
+    take_lock,
+)
+from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import Seconds
+from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, read_notes
 from alexnet_tui.runs.provenance import package_commit, redact, safe_environment
 from alexnet_tui.text import printable, quoted
 
 RECORD_VERSION = 1
-REFERENCE = "reference"
+REFERENCE, _STUDIES = "reference", "studies"
+RECORD_FILE, CHECKPOINTS = "run.json", "checkpoints"
 CHECKPOINT_NAME = re.compile(r"e[0-9]{4,}(-s[0-9]{8,})?")
 _DELETED = ".deleted-"
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 EVENTS_FILE, LOG_FILE = "events.jsonl", "trainer.log"
+_START_TOLERANCE_SECONDS = 1.5
+_ID_RULE = "small letters, digits, - and _, at most 64."
 _UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
@@ -71,18 +83,14 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     study: str = ""
     plan_sha256: str = ""
 
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer program made the run, which is then only to be looked at."""
+        return self.v > RECORD_VERSION
+
 
 class _Versioned(msgspec.Struct, frozen=True):
     v: int
-
-
-class Notes(msgspec.Struct, frozen=True, kw_only=True):
-    """``notes.json``: what people say about a run; `label` overrides the record's."""
-
-    label: str = ""
-    tags: list[str] = []
-    note: str = ""
-    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class Listing:
 
     Attributes:
         runs: Records of its runs, newest first, reference runs last.
-        problems: A sentence for each entry that looks like a run and cannot be read.
+        problems: A sentence for each folder that holds a record and is not among them.
     """
 
     runs: list[RunRecord]
@@ -123,10 +131,9 @@ class Store:
             StoreError: The runs folder cannot be written.
         """
         created, run_id = time.time(), ""
-        stem = f"{config.variant}-s{config.seed}-{time.strftime('%m%d-%H%M%S', time.gmtime(created))}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            run_id = _make_directory(self.root, stem)
+            run_id = _make_directory(self.root, _stem(config, created))
             record = RunRecord(
                 id=run_id,
                 created=created,
@@ -139,10 +146,12 @@ class Store:
                 study=study,
                 plan_sha256=plan_sha256,
             )
-            write_atomic(self.root / run_id / "run.json", _pretty(record))
+            with Folder(self.root / run_id) as folder:
+                folder.write(RECORD_FILE, json_bytes(record))
         except OSError as error:
             if run_id:
-                shutil.rmtree(self.root / run_id, ignore_errors=True)
+                with suppress(OSError):
+                    (self.root / run_id).rmdir()  # What could not be written left nothing in it.
             raise _not_creatable(self.root, reason_of(error)) from error
         return record
 
@@ -158,6 +167,28 @@ class Store:
         if not os.access(present, os.W_OK | os.X_OK):
             raise _not_creatable(self.root, f"{present} is read-only")
 
+    def access_warning(self) -> str:
+        """A sentence if somebody else can change what is in the runs folder, or owns it; else nothing."""
+        try:
+            status = self.root.stat()
+        except OSError:
+            return ""
+        if status.st_uid not in {os.getuid(), 0}:
+            return f"{self.root} belongs to another user (uid {status.st_uid}), who can change every run in it."
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            close = advice.shell("chmod", "go-w", str(self.root))
+            return f"other users can write in {self.root} and so change or replace runs; `{close}` forbids it."
+        return ""
+
+    def folder(self, run_id: str) -> Folder:
+        """The directory of a run, held open; see `Folder` for what it protects from.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            StoreError: It cannot be opened.
+        """
+        return Folder(self.path(run_id))
+
     def path(self, run_id: str) -> Path:
         """The directory of a run, one of its own or a reference run.
 
@@ -165,9 +196,9 @@ class Store:
             RunNotFoundError: There is no such run.
         """
         if RUN_ID.fullmatch(run_id):
-            for parent in (self.root, self.root / REFERENCE):
+            for parent in self._parents():
                 directory = parent / run_id
-                if _is_directory(directory) and os.path.lexists(directory / "run.json"):
+                if _is_directory(directory) and os.path.lexists(directory / RECORD_FILE):
                     return directory
         raise self._not_found(quoted(run_id, 80))
 
@@ -191,6 +222,11 @@ class Store:
             raise RunNotFoundError(self.root, f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}{more}.")
         raise self._not_found(shown)
 
+    def _parents(self) -> tuple[Path, ...]:
+        """The folders that hold runs; the reference runs come last, and not from behind a link."""
+        reference = self.root / REFERENCE
+        return (self.root, reference) if _is_directory(reference) else (self.root,)
+
     def _not_found(self, shown: str) -> RunNotFoundError:
         lists = advice.command("runs", root=self.root)
         return RunNotFoundError(self.root, f"there is no run {shown}; `{lists}` lists them.")
@@ -201,9 +237,24 @@ class Store:
 
     def directories(self) -> dict[str, Path]:
         """The directory of every run by its id, reference runs last; unreadable ones included."""
-        own = {name: self.root / name for name in _run_directories(self.root)}
-        reference = self.root / REFERENCE
-        return own | {name: reference / name for name in _run_directories(reference) if name not in own}
+        return self.scan()[0]
+
+    def scan(self) -> tuple[dict[str, Path], dict[str, str]]:
+        """The directory of every run by its id, and the folders with a record that are no runs, by name.
+
+        Each of the latter has a sentence on why it is none and what to do: its name is no id, it is a link, or it may
+        not be looked into.
+
+        Raises:
+            StoreError: The runs folder cannot be read.
+        """
+        runs, strays = dict[str, Path](), dict[str, str]()
+        for parent in self._parents():
+            names, others = _scan(parent)
+            strays |= others
+            for name in names:
+                runs.setdefault(name, parent / name)
+        return runs, strays
 
     def is_reference(self, run_id: str) -> bool:
         """Whether a run came with the program rather than from this user."""
@@ -218,11 +269,13 @@ class Store:
         return read_record(self.path(run_id))
 
     def list(self) -> Listing:
-        """All runs with a readable record, newest first, and a sentence for each other."""
-        own, reference, problems = list[RunRecord](), list[RunRecord](), list[str]()
-        for run_id in self.ids():
+        """All runs with a readable record, newest first, and a sentence for each other folder that holds one."""
+        own, reference = list[RunRecord](), list[RunRecord]()
+        directories, strays = self.scan()
+        problems = list(strays.values())
+        for directory in directories.values():
             try:
-                (reference if self.is_reference(run_id) else own).append(self.record(run_id))
+                (reference if directory.parent.name == REFERENCE else own).append(read_record(directory))
             except StoreError as error:
                 problems.append(str(error))
         for runs in (own, reference):
@@ -235,50 +288,44 @@ class Store:
 
     def notes(self, run_id: str) -> Notes:
         """What people said about a run; damaged notes count as none."""
-        path = self.path(run_id) / "notes.json"
-        try:
-            content = read_small(path)
-            return msgspec.json.decode(content, type=Notes) if content else Notes()
-        except (*_UNDECODABLE, StoreError):
-            return Notes()
-
-    def save_notes(self, run_id: str, notes: Notes) -> None:
-        """Replace the notes of a run.
-
-        Raises:
-            StoreError: The run's directory cannot be written.
-        """
-        path = self.path(run_id) / "notes.json"
-        try:
-            write_atomic(path, _pretty(notes))
-        except OSError as error:
-            raise StoreError(path, f"the notes cannot be saved ({reason_of(error)}).") from error
+        with self.folder(run_id) as folder:
+            return read_notes(folder)
 
     def change_notes(self, run_id: str, change: Callable[[Notes], Notes]) -> Notes:
-        """Change the notes of a run as they are on disk now, one viewer after the other; the new notes.
+        """Change the notes of a run as they are on disk now; see `notes.change_notes`.
 
         Raises:
             StoreError: The run's directory cannot be written.
         """
-        directory = self.path(run_id)
-        try:
-            turn = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as error:
-            raise StoreError(directory, f"the notes cannot be saved ({reason_of(error)}).") from error
-        try:
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            notes = change(self.notes(run_id))
-            self.save_notes(run_id, notes)
-            return notes
-        except OSError as error:
-            raise StoreError(directory, f"the notes cannot be saved ({reason_of(error)}).") from error
-        finally:
-            os.close(turn)
+        with self.folder(run_id) as folder:
+            return change_notes(folder, change)
+
+    def save_notes(self, run_id: str, notes: Notes) -> None:
+        """Replace the notes of a run, whatever they are now.
+
+        Raises:
+            StoreError: The run's directory cannot be written.
+        """
+        self.change_notes(run_id, lambda _: notes)
+
+    def edit_notes(self, run_id: str, seen: Notes, wanted: Notes) -> Notes:
+        """Save an edit of the notes that were shown as `seen`; see `notes.edit_notes`.
+
+        Raises:
+            NotesConflictError: Somebody else changed the same text meanwhile.
+            StoreError: The run's directory cannot be written.
+        """
+        with self.folder(run_id) as folder:
+            return edit_notes(folder, seen, wanted)
 
     def checkpoints(self, run_id: str) -> tuple[str, ...]:
         """Names of the checkpoints on disk, the oldest first; older ones were removed in the course of training."""
-        folder = self.path(run_id) / "checkpoints"
-        return tuple(_checkpoint_names(folder)) if _is_directory(folder) else ()
+        with self.folder(run_id) as run:
+            status = run.stat(CHECKPOINTS)
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                return ()
+            with Folder(run.path / CHECKPOINTS) as folder:
+                return tuple(sorted(filter(CHECKPOINT_NAME.fullmatch, folder.folders()), key=checkpoint_place))
 
     def is_locked(self, run_id: str) -> bool:
         """Whether some process holds the run's lock now."""
@@ -286,15 +333,31 @@ class Store:
 
     def owner(self, run_id: str) -> Owner | None:
         """Who last took the run's lock, or None."""
-        content = read_small(self.path(run_id) / LOCK_FILE)
-        try:
-            return msgspec.json.decode(content, type=Owner) if content else None
-        except _UNDECODABLE:
-            return None
+        return read_owner(self.path(run_id) / LOCK_FILE)
+
+    def explain_lost(self, run_id: str) -> str:
+        """What to say of a run that has no last event and no trainer here: a sentence without a subject.
+
+        Raises:
+            StoreError: The run cannot be read.
+        """
+        owner = self.owner(run_id)
+        if owner is None:
+            return "lost: its trainer ended without saying why."
+        who = f"process {owner.pid} on {printable(owner.host, 80)}"
+        if owner.host != platform.node():
+            return f"a copy, or lost: {who} trained it; if that goes on, it goes on there."
+        import psutil  # Hardly any run is lost.
+
+        with suppress(psutil.Error, ValueError, OverflowError):
+            if abs(psutil.Process(owner.pid).create_time() - owner.start_seconds) < _START_TOLERANCE_SECONDS:
+                return f"a copy: {who} trains the run in another folder."
+        return "lost: its trainer ended without saying why."
 
     def log_tail(self, run_id: str, limit_bytes: int = 32_768) -> str:
         """The end of the trainer's log, made safe to print."""
-        descriptor = open_regular(self.path(run_id) / LOG_FILE)
+        with self.folder(run_id) as folder:
+            descriptor = folder.open(LOG_FILE)
         if descriptor is None:
             return ""
         with os.fdopen(descriptor, "rb") as file:
@@ -318,23 +381,61 @@ class Store:
         except RunBusyError as error:
             stop = advice.command("stop", run_id, root=self.root)
             raise RunBusyError(f"run {run_id} is being trained; stop it first: {stop}") from error
-        doomed = directory.with_name(f"{_DELETED}{uuid.uuid4().hex[:8]}-{run_id}")
-        try:
-            directory.rename(doomed)  # All of the run is gone from the list at once, or nothing.
-        except OSError as error:
-            raise StoreError(directory, f"the run cannot be deleted ({reason_of(error)}).") from error
-        finally:
-            os.close(lock)
-        for rest in directory.parent.glob(f"{_DELETED}*"):
-            shutil.rmtree(rest, ignore_errors=True)
-        if doomed.exists():
-            raise StoreError(doomed, "the run is off the list, but these files of it could not be deleted.")
+        deleted = f"{_DELETED}{uuid.uuid4().hex[:8]}-{run_id}"[:200]
+        with Folder.follow(directory.parent) as parent:
+            try:
+                parent.rename(run_id, deleted)  # All of the run is gone from the list at once, or nothing.
+            except OSError as error:
+                raise StoreError(directory, f"the run cannot be deleted ({reason_of(error)}).") from error
+            finally:
+                os.close(lock)
+            for name in parent.names():
+                if name.startswith(_DELETED):
+                    with suppress(OSError):
+                        parent.remove(name)
+            if parent.exists(deleted):
+                raise StoreError(
+                    parent.path / deleted, "the run is off the list, but these files of it could not be deleted."
+                )
+
+    def rename(self, name: str, new_id: str = "") -> str:
+        """Give a folder that holds a record a name under which it is listed; the new id.
+
+        Args:
+            name: Its name in the runs folder.
+            new_id: The new id; else one is made from the old name.
+
+        Raises:
+            RunBusyError: A trainer is at work on it.
+            StoreError: There is no such folder, it is part of a study, or the new id is taken or none.
+        """
+        with Folder.follow(self.root) as root:
+            directory = root.folder(name)
+            if directory is None or not directory.exists(RECORD_FILE):
+                raise self._not_found(quoted(name, 80))
+            with directory:
+                wanted = new_id or _free_id(root, name)
+                if not RUN_ID.fullmatch(wanted) or wanted in {REFERENCE, _STUDIES}:
+                    raise StoreError(self.root, f"{quoted(wanted, 80)} is no id of a run: {_ID_RULE}")
+                if root.exists(wanted):
+                    raise StoreError(self.root / wanted, "this name is taken; choose another.")
+                if RUN_ID.fullmatch(name) and read_record(self.root / name).study:
+                    raise StoreError(self.root / name, "this run belongs to a study, which knows it by its id.")
+                lock = take_lock(self.root / name)
+                try:
+                    root.rename(name, wanted)
+                except OSError as error:
+                    raise StoreError(self.root / name, f"it cannot be renamed ({reason_of(error)}).") from error
+                finally:
+                    os.close(lock)
+        return wanted
 
 
 def read_record(directory: Path) -> RunRecord:
     """The record in a run's directory; see `Store.record`."""
-    path = directory / "run.json"
-    content = read_small(path)
+    path = directory / RECORD_FILE
+    with Folder(directory) as folder:
+        content = folder.read(RECORD_FILE)
     if content is None:
         raise StoreError(path, "the run's record is missing.")
     try:
@@ -358,22 +459,27 @@ def _version_of(content: bytes) -> int:
         return 0
 
 
-def _pretty(value: msgspec.Struct) -> bytes:
-    import json  # Nobody who only reads needs it.
-
-    text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode(errors="replace") + b"\n"  # An argument may be a file name that is no UTF-8.
+def _stem(config: RunConfig, created: float) -> str:
+    """What the id of a run begins with, often all of it: ``baseline-s0-20261126-074510``, in UTC."""
+    return f"{config.variant}-s{config.seed}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(created))}"
 
 
 def _make_directory(root: Path, stem: str) -> str:
     for attempt in range(1000):
         run_id = stem if attempt == 0 else f"{stem}-{attempt + 1}"
         try:
-            (root / run_id).mkdir()
+            (root / run_id).mkdir(PRIVATE_FOLDER)
         except FileExistsError:
             continue
         return run_id
     raise OSError(errno.EEXIST, f"a thousand runs are called {stem}")
+
+
+def _free_id(root: Folder, name: str) -> str:
+    """An id that nothing in a folder has, as like a name as can be."""
+    stem = re.sub("[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:56] or "run"
+    numbered = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 1000))
+    return next((run_id for run_id in numbered if run_id != REFERENCE and not root.exists(run_id)), stem)
 
 
 def _is_directory(path: Path) -> bool:
@@ -384,28 +490,43 @@ def _is_directory(path: Path) -> bool:
         return False
 
 
-def _checkpoint_names(folder: Path) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError as error:
-        raise StoreError(folder, f"the checkpoints cannot be looked at ({reason_of(error)}).") from error
-    return sorted(filter(CHECKPOINT_NAME.fullmatch, names), key=checkpoint_place)
-
-
 def checkpoint_place(name: str) -> list[int]:
     """Epochs and steps done at a checkpoint, from its name; sorts."""
     return [int(digits) for digits in re.findall(r"\d+", name)]
 
 
-def _run_directories(root: Path) -> list[str]:
+def _scan(parent: Path) -> tuple[list[str], dict[str, str]]:
+    """Names of the runs in a folder, sorted, and the folders with a record that are none, each with the reason."""
     try:
-        with os.scandir(root) as entries:
-            names = [
-                entry.name for entry in entries if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
-            ]
+        with os.scandir(parent) as entries:
+            found = [(entry.name, entry.is_symlink(), entry.is_dir()) for entry in entries]
     except FileNotFoundError:
-        return []
+        return [], {}
     except OSError as error:
-        raise StoreError(root, f"the runs folder cannot be read ({reason_of(error)}).") from error
-    return sorted(name for name in names if os.path.lexists(f"{root}/{name}/run.json"))
+        raise StoreError(parent, f"the runs folder cannot be read ({reason_of(error)}).") from error
+    runs, strays = list[str](), dict[str, str]()
+    for name, is_link, is_folder in sorted(found):
+        if not is_folder or name.startswith(_DELETED):
+            continue
+        is_id = RUN_ID.fullmatch(name) is not None
+        try:
+            os.lstat(f"{parent}/{name}/{RECORD_FILE}")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            strays[name] = _stray(parent, name, f"this folder cannot be looked into ({reason_of(error)}).")
+            continue
+        if is_link:
+            strays[name] = _stray(parent, name, "this is a link to a run elsewhere, which is not followed; copy it.")
+        elif is_id:
+            runs.append(name)
+        else:
+            ends_options = ("--",) if name.startswith("-") else ()
+            rename = advice.command("rename", *ends_options, name, root=parent)
+            advise = f"; `{rename}` gives it one" if parent.name != REFERENCE else ""
+            strays[name] = _stray(parent, name, f"the name is no id of a run{advise}.")
+    return runs, strays
+
+
+def _stray(parent: Path, name: str, reason: str) -> str:
+    return f"{parent}/{printable(name, 200)}: {reason}"

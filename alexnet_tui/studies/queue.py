@@ -14,8 +14,7 @@ from alexnet_tui.config.protocols import tried_text
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import read_small
 from alexnet_tui.runs.events import Failed
-from alexnet_tui.runs.history import RunHistory, State
-from alexnet_tui.runs.history_cache import RunCache
+from alexnet_tui.runs.history import RunCache, RunHistory, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 

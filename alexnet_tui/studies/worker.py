@@ -27,8 +27,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
 from alexnet_tui.files import reason_of, take_lock, write_owner
 from alexnet_tui.launch import local
-from alexnet_tui.runs.history import State
-from alexnet_tui.runs.history_cache import RunCache
+from alexnet_tui.runs.history import RunCache, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study

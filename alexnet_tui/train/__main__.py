@@ -15,13 +15,20 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from alexnet_tui.errors import AlexnetTuiError, CheckpointError, DatasetError, DeviceError, ExitCode, RunBusyError
+from alexnet_tui.errors import (
+    AlexnetTuiError,
+    CheckpointError,
+    DatasetError,
+    DeviceError,
+    ExitCode,
+    RunBusyError,
+    StoreError,
+)
 from alexnet_tui.files import reason_of, take_lock, write_owner
 from alexnet_tui.launch.local import LOCK_VARIABLE, STOP_SIGNALS
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.store import EVENTS_FILE, EventReader, Store
+from alexnet_tui.runs.history import RunFollower, RunHistory
 from alexnet_tui.text import printable
 
 if TYPE_CHECKING:
@@ -139,12 +146,12 @@ def _past(directory: Path) -> RunHistory:
     Raises:
         StoreError: The directory holds no readable run.
     """
-    record = Store(directory.parent).record(directory.name)
-    history = RunHistory(record)
-    reader = EventReader(directory / EVENTS_FILE, skip_steps=False)
-    while events := reader.read_new():
-        history.fold(events)
-    return history
+    run = RunFollower(directory)
+    for _ in run.read():
+        pass
+    if run.history.is_newer:
+        raise StoreError(directory, "a newer alexnet-tui wrote in this run; it can only be looked at.")
+    return run.history
 
 
 def _explain(error: Exception) -> tuple[str, str]:

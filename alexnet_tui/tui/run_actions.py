@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from alexnet_tui.errors import AlexnetTuiError, StoreError
 from alexnet_tui.runs.history import State
-from alexnet_tui.runs.store import Notes
+from alexnet_tui.runs.notes import Notes
 from alexnet_tui.text import counted, format_bytes, printable
 from alexnet_tui.tui.session import PollEagerly, RunsChanged, Session
 

@@ -4,8 +4,7 @@ import threading
 from collections.abc import Mapping
 
 from alexnet_tui.errors import AlexnetTuiError
-from alexnet_tui.runs.history import RunHistory, State
-from alexnet_tui.runs.history_cache import RunCache
+from alexnet_tui.runs.history import RunCache, RunHistory, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue

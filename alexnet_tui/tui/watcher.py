@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, is_locked
+from alexnet_tui.files import LOCK_FILE, is_locked, read_owner
+from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import Finished, KnownEvent, Resumed, Started
 from alexnet_tui.runs.history import RunHistory, State
-from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, EventReader, Notes, Store, read_record
+from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, Store, read_record
 
 _SCAN_SECONDS = 1.0
 _SETTLE_SECONDS = 3.0
@@ -58,6 +60,7 @@ class Batch:
         fresh: Histories read from the start; they replace the old ones.
         events: New events of runs already known, oldest first.
         locks: Whether a trainer holds the lock, of the runs where that or anything else is new.
+        orphans: Runs whose trainer ended before its first event.
         notes: Notes that were new or changed.
         gone: Runs whose directories are no longer there.
         problems: A sentence for each run that cannot be read; "" stands for the folder itself.
@@ -68,6 +71,7 @@ class Batch:
     fresh: dict[str, RunHistory] = field(default_factory=dict)
     events: dict[str, list[KnownEvent]] = field(default_factory=dict)
     locks: dict[str, bool] = field(default_factory=dict)
+    orphans: set[str] = field(default_factory=set)
     notes: dict[str, Notes] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
@@ -174,7 +178,7 @@ class RunsWatcher:
             self.references.discard(run_id)
         for run_id, locked in batch.locks.items():
             history = self.histories.get(run_id)
-            state = history.state(is_locked=locked) if history else None
+            state = history.state(is_locked=locked, was_started=run_id in batch.orphans) if history else None
             if state is not None and self.states.get(run_id) is not state:
                 self.states[run_id] = state
                 changed.add(run_id)
@@ -210,19 +214,20 @@ class RunsWatcher:
         elif now - self._root_changed > _SETTLE_SECONDS and "" not in self.problems:
             return
         try:
-            found = self.store.directories()
+            found, strays = self.store.scan()
         except StoreError as error:
             batch.problems[""] = str(error)
             return
         if "" in self.problems:
             batch.solved.add("")
-        present = set(found)
+        batch.problems |= strays
+        present = set(found) | set(strays)
         batch.gone = (set(self._followers) | set(self.problems) - {""}) - present
         for run_id in batch.gone:
             self._followers.pop(run_id, None)
             self._open.discard(run_id)
         known = set(self._followers) | set(self._waiting) | set(self.problems)
-        new = sorted(present - known, key=_creation_key, reverse=True)
+        new = sorted(set(found) - known, key=_creation_key, reverse=True)
         self._waiting.update((run_id, found[run_id]) for run_id in new)
 
     def _read_waiting(self, batch: Batch) -> None:
@@ -295,6 +300,9 @@ class RunsWatcher:
         follower.is_live = follower.is_locked or not follower.events_stamp or not follower.events_stamp[1]
         if was_locked != follower.is_locked or run_id in batch.events or run_id in batch.fresh:
             batch.locks[run_id] = follower.is_locked
+            has_events = bool(follower.events_stamp and follower.events_stamp[1])
+            if not has_events and not follower.is_locked and read_owner(follower.directory / LOCK_FILE):
+                batch.orphans.add(run_id)
 
     def _read_events(self, run_id: str, follower: _Follower, batch: Batch, *, enough_bytes: int | None = None) -> bool:
         """Read what is new; False where `enough_bytes` of a run that is shown already came and there is more."""

@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 from alexnet_tui.cli import results as cli_results
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
-from alexnet_tui.runs.store import Notes, Store
+from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.store import Store
 
 VALUES = {"baseline": (0.60, 0.30), "low-dropout": (0.57, 0.40), "tanh": (0.58, 0.25), "four-conv": (0.55, 0.30)}
 

@@ -19,7 +19,8 @@ from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import history
 from alexnet_tui.runs.history import State
-from alexnet_tui.runs.store import Notes, Store
+from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
 

@@ -44,7 +44,7 @@ def test_every_width_holds_whole_cells_and_what_is_left_out_is_named(rows: list[
 
 def test_eighty_columns_tell_state_progress_and_accuracy(rows: list[Row]) -> None:
     headings = [str(column.header) for column in runs_table(rows, 80)[0].columns]
-    assert headings == ["run", "label", "state", "done", "best *", "last", "gap", "time"]
+    assert headings == ["run", "label", "state", "done", "best *", "last", "time"]
 
 
 def test_a_column_without_content_takes_no_room(rows: list[Row]) -> None:

@@ -2,23 +2,30 @@
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from fake_runs import open_writer, write_run
 from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunBusyError, RunNotFoundError, StoreError
-from alexnet_tui.files import take_lock
+from alexnet_tui.files import LOCK_FILE, take_lock, write_owner
+from alexnet_tui.paths import default_root
 from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.event_log import EventReader, Outline, is_newer
 from alexnet_tui.runs.events import MAX_LINE_BYTES
+from alexnet_tui.runs.history import RunCache, RunHistory, State, load
+from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.runs.provenance import package_commit, redact
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, REFERENCE, RUN_ID, EventReader, Notes, Store, default_root
+from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, REFERENCE, RUN_ID, Store
 
 RECORD_KEYS = [
     "v",
@@ -205,7 +212,7 @@ def test_links_and_strangers_are_not_listed(store: Store, tmp_path: Path) -> Non
     (store.root / ".hidden").mkdir()
     listing = store.list()
     assert [record.id for record in listing.runs] == [real]
-    assert listing.problems == []
+    assert [problem.split(": ")[0] for problem in listing.problems] == [f"{store.root}/linked"]
     with pytest.raises(RunNotFoundError):
         store.path("linked")
 
@@ -263,6 +270,103 @@ def test_a_copied_record_does_not_speak_for_another_run(store: Store) -> None:
     assert listing.problems == []
 
 
+@pytest.mark.parametrize("name", ["My best run", "..x", "[red]", "new\nline", "\x1b[31m", "日本", "x" * 65, "-rf"])
+def test_a_folder_with_a_record_that_is_no_run_is_named_and_can_be_renamed(store: Store, name: str) -> None:
+    good = plant(store, "good")
+    (store.root / good).rename(store.root / name)
+    listing = store.list()
+    assert (listing.runs, len(listing.problems)) == ([], 1)
+    assert list(store.scan()[1]) == [name]
+    assert "alexnet-tui rename" in listing.problems[0]
+    assert not set(listing.problems[0]) & {"\n", "\x1b"}
+    run_id = store.rename(name)
+    assert RUN_ID.fullmatch(run_id)
+    assert [record.id for record in store.list().runs] == [run_id]
+    assert store.scan()[1] == {}
+
+
+def test_a_rename_replaces_nothing_and_moves_no_run_at_work(store: Store) -> None:
+    one, other = plant(store, "one"), plant(store, "other")
+    for wanted in (other, "reference", "studies", "../x", "UPPER"):
+        with pytest.raises(StoreError):
+            store.rename(one, wanted)
+    for name in ("nothing", "../x", ""):
+        with pytest.raises(StoreError):
+            store.rename(name, "new")
+    lock = take_lock(store.path(one))
+    with pytest.raises(RunBusyError):
+        store.rename(one, "new")
+    os.close(lock)
+    planned = plant(store, "planned", study="night")
+    with pytest.raises(StoreError, match="study"):
+        store.rename(planned, "new")
+    assert store.ids() == sorted([one, other, planned])
+    assert store.rename(one, "new") == "new"
+    assert store.ids() == ["new", other, planned]
+
+
+def test_attack_10_reference_runs_are_not_read_from_behind_a_link(store: Store, tmp_path: Path) -> None:
+    plant(store, "mine")
+    plant(Store(tmp_path / "elsewhere"), "other")
+    (store.root / REFERENCE).symlink_to(tmp_path / "elsewhere")
+    assert store.ids() == ["mine"]
+    with pytest.raises(RunNotFoundError):
+        store.path("other")
+
+
+def test_attack_17_a_run_is_private_and_a_folder_of_others_is_warned_of(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = store.create(RunConfig())
+    store.save_notes(record.id, Notes(label="x"))
+    made = [store.path(record.id), *store.path(record.id).iterdir()]
+    assert [path.name for path in made if path.lstat().st_mode & 0o077] == []
+    store.root.chmod(0o755)
+    assert store.access_warning() == ""
+    for mode in (0o775, 0o777):
+        store.root.chmod(mode)
+        assert f"chmod go-w {store.root}" in store.access_warning()
+    store.root.chmod(0o755)
+    monkeypatch.setattr(os, "getuid", lambda: store.root.stat().st_uid + 1)
+    assert ("belongs to another user" in store.access_warning()) == (store.root.stat().st_uid != 0)
+    assert Store(store.root / "nowhere").access_warning() == ""
+
+
+def test_the_id_of_a_run_names_its_year_and_old_ids_stay_readable(store: Store) -> None:
+    record = store.create(RunConfig())
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(record.created))
+    assert record.id == f"baseline-s0-{stamp}"
+    old = plant(store, "baseline-s0-1122-201540")
+    assert store.record(old).id == old
+
+
+def test_fault_24_a_newer_run_is_named_as_newer(store: Store) -> None:
+    newer_record = plant(store, "newer-record", v=99, colour="blue")
+    newer_event = plant(store, "newer-event")
+    newer_step = plant(store, "newer-step")
+    same = plant(store, "same", colour="blue")
+    for run_id, event in ((newer_event, ev.Warned(v=99, code="c", message="m")), (newer_step, a_step(v=99))):
+        (store.path(run_id) / EVENTS_FILE).write_bytes(ev.encode(event))
+    newer = {run_id for run_id in store.ids() if load(store, run_id)[0].is_newer}
+    assert newer == {newer_record, newer_event, newer_step}
+    assert is_newer(store.path(newer_event) / EVENTS_FILE)
+    assert is_newer(store.path(newer_step) / EVENTS_FILE)
+    assert not is_newer(store.path(same) / EVENTS_FILE)
+
+
+def a_step(epoch: int = 1, step: int = 1, attempt: int = 1, v: int = 1) -> ev.Step:
+    return ev.Step(
+        v=v,
+        attempt=attempt,
+        epoch=epoch,
+        step=step,
+        train_loss=2.3,
+        train_accuracy=0.1,
+        learning_rate=0.01,
+        images_per_second=849.25,
+    )
+
+
 # --- notes and logs
 
 
@@ -304,12 +408,105 @@ def test_damaged_notes_count_as_none(store: Store, tmp_path: Path) -> None:
     assert (tmp_path / "mine").read_text() == '{"note":"private"}'
 
 
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        (b'{"label": "tr', "notes.damaged-1.json"),
+        (b'{"label":5,"future":1}', "notes.damaged-1.json"),
+        (b"[1]", "notes.damaged-1.json"),
+        (b" " * (2 << 20), "notes.damaged-1.json"),
+        (b'{"v":2,"label":"newer"}', "notes.newer-1.json"),
+    ],
+)
+def test_fault_11_notes_that_cannot_be_used_are_kept_aside(store: Store, content: bytes, kept: str) -> None:
+    run_id = plant(store, "run")
+    folder = store.path(run_id)
+    (folder / "notes.json").write_bytes(content)
+    store.change_notes(run_id, lambda notes: replace(notes, tags=["new"]))
+    assert (folder / kept).read_bytes() == content
+    assert store.notes(run_id).tags == ["new"]
+    (folder / "notes.json").write_bytes(content)
+    store.change_notes(run_id, lambda notes: replace(notes, tags=["newer"]))
+    assert (folder / kept.replace("1", "2")).read_bytes() == content
+
+
+def test_fault_24_fields_of_a_newer_program_survive_a_change_of_the_notes(store: Store) -> None:
+    run_id = plant(store, "run")
+    path = store.path(run_id) / "notes.json"
+    path.write_text('{"label":"keep","tags":["k"],"note":"kept","pinned":false,"future":{"a":1}}')
+    store.change_notes(run_id, lambda notes: replace(notes, label="new"))
+    assert json.loads(path.read_text()) == {
+        "label": "new",
+        "tags": ["k"],
+        "note": "kept",
+        "pinned": False,
+        "future": {"a": 1},
+    }
+
+
+def test_fault_11_the_second_of_two_editors_sees_the_first(store: Store) -> None:
+    run_id = plant(store, "run")
+    seen = Notes(label="l0", note="n0", tags=["t"])
+    store.save_notes(run_id, seen)
+    store.edit_notes(run_id, seen, replace(seen, note="BBBB", tags=["t", "bb"]))
+    store.edit_notes(run_id, seen, replace(seen, label="AL", tags=["aa"]))  # Another field, and tags: both are kept.
+    assert store.notes(run_id) == Notes(label="AL", note="BBBB", tags=["bb", "aa"])
+    with pytest.raises(NotesConflictError) as caught:
+        store.edit_notes(run_id, seen, replace(seen, note="AAAA"))
+    assert caught.value.fields == ("note",)
+    assert caught.value.current.note == store.notes(run_id).note == "BBBB"
+    both = replace(caught.value.current, note="BBBB AAAA")
+    assert store.edit_notes(run_id, caught.value.current, both).note == "BBBB AAAA"
+    # The same text twice is no conflict, nor is a save of what was not changed.
+    assert store.edit_notes(run_id, seen, replace(seen, note="BBBB AAAA")).note == "BBBB AAAA"
+    assert store.edit_notes(run_id, seen, seen) == store.notes(run_id)
+
+
+def test_notes_that_nobody_could_read_again_are_not_saved(store: Store) -> None:
+    run_id = plant(store, "run")
+    store.save_notes(run_id, Notes(note="kept"))
+    with pytest.raises(StoreError, match="too long"):
+        store.save_notes(run_id, Notes(note="x" * (1 << 20)))
+    assert store.notes(run_id).note == "kept"
+
+
 def test_the_end_of_the_log_is_safe_to_print(store: Store) -> None:
     run_id = plant(store, "run")
     (store.path(run_id) / LOG_FILE).write_bytes(b"old\n" * 9000 + "é\n".encode() + b"\x1b]52;c;x\x07\xff end\n")
     tail = store.log_tail(run_id, limit_bytes=30)
     assert tail.endswith("\\x1b]52;c;x\\x07\ufffd end\n")
     assert tail.startswith("old\n") or tail.startswith("d\n")
+
+
+# --- runs without a last event
+
+
+def test_fault_01_a_run_that_died_before_its_first_event_is_lost(store: Store) -> None:
+    run_id = plant(store, "run")
+    assert load(store, run_id)[1] is State.QUEUED
+    lock = take_lock(store.path(run_id))
+    write_owner(lock, 2**22 + 1, 1.0)
+    assert load(store, run_id)[1] is State.RUNNING
+    os.close(lock)
+    assert load(store, run_id)[1] is State.LOST
+    found = RunCache(store).find(run_id)
+    assert found is not None
+    assert found[1] is State.LOST
+    assert store.explain_lost(run_id).startswith("lost: ")
+
+
+def test_a_copy_of_a_run_that_trains_elsewhere_is_called_a_copy(store: Store) -> None:
+    run_id = plant(store, "run")
+    owner = {"pid": os.getpid(), "host": "another-host\x1b", "start_seconds": 1.0}
+    path = store.path(run_id) / LOCK_FILE
+    path.write_text(json.dumps(owner))
+    assert store.explain_lost(run_id).startswith(f"a copy, or lost: process {os.getpid()} on another-host\\x1b ")
+    start = psutil.Process().create_time()
+    path.write_text(json.dumps({**owner, "host": platform.node(), "start_seconds": start}))
+    assert store.explain_lost(run_id).startswith("a copy: ")
+    for pid in (-1, 10**30, 2**22 + 1):  # Whatever a stranger writes there.
+        path.write_text(json.dumps({**owner, "host": platform.node(), "pid": pid}))
+        assert store.explain_lost(run_id).startswith("lost: ")
 
 
 # --- deleting
@@ -543,3 +740,80 @@ def test_checkpoints_are_those_on_the_disk(store: Store, tmp_path: Path) -> None
     (folder / "e0009").write_text("no folder")
     (folder / "backup-2024-07").mkdir()
     assert store.checkpoints(record.id) == ("e0002", "e10000")
+
+
+# --- a large log
+
+
+def test_fault_30_an_outline_holds_all_but_the_steps_of_a_large_log(store: Store) -> None:
+    run_id = store.create(RunConfig(epochs=40)).id
+    path = store.path(run_id) / EVENTS_FILE
+    lines, wanted, seq = list[bytes](), list[tuple[str, int]](), 0
+
+    def add(event: ev.Event) -> None:
+        nonlocal seq
+        event.seq, seq = seq, seq + 1
+        lines.append(ev.encode(event))
+        if not isinstance(event, ev.Step):
+            wanted.append((type(event).__name__, event.seq))
+
+    # A second attempt goes back; some epochs have thousands of steps, some few, some none.
+    for attempt, epochs in ((1, range(1, 25)), (2, range(20, 41))):
+        add(ev.Warned(attempt=attempt, code="c", message="m" * 5000))
+        for epoch in epochs:
+            for step in range([400, 3, 0, 2000][epoch % 4]):
+                add(a_step(epoch, epoch * 2000 + step, attempt))
+            add(ev.Checkpoint(attempt=attempt, epoch=epoch, step=epoch, name="e", size_bytes=1, seconds=1))
+    add(a_step(41, 99_999, 2))
+    path.write_bytes(b"".join(lines) + b'{"v":1,"kind":"step","torn')
+    outline = Outline(path)
+    assert [(type(event).__name__, event.seq) for event in outline.events] == wanted
+    assert outline.last_step is not None
+    assert outline.last_step.step == 99_999
+    whole, sketched = load(store, run_id)[0], RunHistory(store.record(run_id)).fold(outline.events)
+    assert sketched.checkpoints == whole.checkpoints
+
+
+def test_fault_30_a_large_log_is_looked_at_without_reading_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_id = store.create(RunConfig()).id
+    path = store.path(run_id) / EVENTS_FILE
+    line_bytes = ev.encode(a_step(1, 1))
+    with path.open("wb") as file:
+        for epoch in range(1, 5):
+            file.write(ev.encode(a_step(epoch, epoch)) * (10_000_000 // len(line_bytes)))
+    read_bytes, pread = 0, os.pread
+
+    def counting(descriptor: int, length: int, offset: int) -> bytes:
+        nonlocal read_bytes
+        content = pread(descriptor, length, offset)
+        read_bytes += len(content)
+        return content
+
+    monkeypatch.setattr(os, "pread", counting)
+    history, state = load(store, run_id, may_outline=True)
+    assert (history.is_outline, history.step, state) == (True, 4, State.LOST)
+    assert read_bytes < 2_000_000 < path.stat().st_size
+    assert not load(store, run_id)[0].is_outline  # Verdicts read everything.
+
+
+def test_an_outline_of_anything_else_is_a_sentence_or_nothing(tmp_path: Path) -> None:
+    assert Outline(tmp_path / "nothing" / "at-all").events == []
+    (tmp_path / "empty").touch()
+    assert Outline(tmp_path / "empty").events == []
+    (tmp_path / "noise").write_bytes(os.urandom(300_000))
+    assert all(isinstance(event, ev.Unknown) for event in Outline(tmp_path / "noise").events)
+    with pytest.raises(StoreError):
+        Outline(Path("/dev/zero"))
+
+
+def test_a_reader_can_keep_the_lines_of_its_events(events_path: Path) -> None:
+    good = [line(0), line(1), ev.encode(a_step())]
+    events_path.write_bytes(good[0] + b"bad\n\n" + good[1] + good[2])
+    reader = EventReader(events_path, keep_lines=True)
+    assert len(reader.read_new()) == 3
+    assert reader.lines == [one.rstrip(b"\n") for one in good]
+    append(events_path, good[0])
+    assert len(reader.read_new()) == len(reader.lines) == 1
+    assert (reader.read_new(), reader.lines) == ([], [])

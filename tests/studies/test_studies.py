@@ -28,8 +28,7 @@ from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFou
 from alexnet_tui.files import take_lock, write_atomic
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import State, load
-from alexnet_tui.runs.history_cache import RunCache
+from alexnet_tui.runs.history import RunCache, State, load
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study

@@ -8,7 +8,8 @@ from console_driver import console, driven
 from fake_runs import write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.runs.store import Notes, Store
+from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.store import Store
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 

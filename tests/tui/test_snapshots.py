@@ -8,7 +8,7 @@ import pytest
 from pictures import SCENES, SIZES, Gallery, fixed_world, hang
 from screenshots import draw, snapshot_path
 
-from alexnet_tui.runs.store import Notes
+from alexnet_tui.runs.notes import Notes
 
 ROOT = Path(__file__).parents[2]
 _MOST_LINES = 120

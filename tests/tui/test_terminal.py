@@ -22,7 +22,8 @@ from alexnet_tui.files import take_lock
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import State, load
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Notes, Store
+from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
 
 SMALL = {
     "data": "synthetic",

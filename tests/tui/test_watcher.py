@@ -13,7 +13,8 @@ from alexnet_tui.files import is_locked, take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.history import State
-from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, Notes, Store
+from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, Store
 from alexnet_tui.tui.watcher import RunsWatcher, newest
 
 

@@ -8,8 +8,9 @@ from textual.content import Content
 
 from alexnet_tui.config.hyperparameters import SPECS, Value, shown_value
 from alexnet_tui.errors import StoreError
+from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.store import EVENTS_FILE, EventReader
+from alexnet_tui.runs.store import EVENTS_FILE
 from alexnet_tui.text import format_bytes, format_count, printable
 
 _NAME_CELLS = 20
@@ -105,7 +106,7 @@ def _run_rows(history: RunHistory, directory: str, bad_lines: int) -> Iterator[t
     yield "missing events", format_count(history.missing_events) if history.missing_events else ""
     yield "lines skipped", f"{format_count(bad_lines)} that are no events" if bad_lines else ""
     yield "bit-exact", "yes" if history.bit_exact else "no: a resume could not promise the same numbers"
-    yield "format", "newer than this program; shown as far as it is known" if history.newer_version else ""
+    yield "format", "newer than this program; shown as far as it is known" if history.is_newer else ""
 
 
 def _started_rows(history: RunHistory) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ import msgspec
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import RunConfig, shown_value
 from alexnet_tui.runs.history import RunHistory, State
-from alexnet_tui.runs.store import Notes
+from alexnet_tui.runs.notes import Notes
 from alexnet_tui.text import printable
 
 ROW_METRICS = {

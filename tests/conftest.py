@@ -1,5 +1,6 @@
 """Fixtures every test may use; nothing of the machine leaks into a test."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -9,6 +10,13 @@ from alexnet_tui.runs.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest_plugins = ["cli_caller"]
+
+
+def pytest_collection_finish() -> None:
+    """Imported modules and collected tests stay; looking through them at every collection costs a fifth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 @pytest.fixture(autouse=True)

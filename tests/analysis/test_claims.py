@@ -244,6 +244,7 @@ def simulated(generator: random.Random, effect_sd: float) -> list[RunHistory]:
     return histories
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("effect_sd", "draws"), [(0.0, 1000), (5.0, 300)])
 def test_simulated_studies_find_effects_that_exist_and_only_those(effect_sd: float, draws: int) -> None:
     generator = random.Random(11)

@@ -300,6 +300,7 @@ def test_probe_hands_over_the_configuration_it_is_given_and_none_else() -> None:
     assert describe.probe(command=answering(code)).step_milliseconds == 0
 
 
+@pytest.mark.slow
 def test_the_trainer_times_the_steps_of_the_configuration() -> None:
     found = describe.probe(RunConfig(batch_size=2, threads=1, dropout=0, device="cpu", precision="fp32"))
     assert (found.device, found.precision) == ("cpu", "fp32")

@@ -733,6 +733,7 @@ def test_a_paused_queue_starts_nothing_until_it_goes_on(store: Store, plan: stud
 # -------------------------------------------------------------------- kill -9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
     store: Store, plan: study.Plan, parallel: int

@@ -64,6 +64,7 @@ def losses(front_end: str) -> list[float]:
     return [float(event.train_loss) for event in events]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
 def test_thirty_updates_give_the_stored_losses(front_end: str) -> None:
     stored = json.loads(GOLDEN.read_text())

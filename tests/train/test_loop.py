@@ -90,6 +90,7 @@ def test_events_of_a_run(tmp_path: Path) -> None:
     assert [event.name for event in events if isinstance(event, ev.Checkpoint)] == ["e0002"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_same_seed_same_numbers_and_another_seed_other_numbers(tmp_path: Path, precision: str) -> None:
     runs = [
@@ -100,6 +101,7 @@ def test_same_seed_same_numbers_and_another_seed_other_numbers(tmp_path: Path, p
     assert runs[0] != runs[2]
 
 
+@pytest.mark.slow
 # Three updates, evaluation of two sets: polls 1-4 are in training, 5-7 in and around evaluation, 9 in epoch 2.
 @pytest.mark.parametrize("poll", [2, 3, 5, 6, 9])
 def test_stop_and_resume_ends_with_the_weights_of_an_unbroken_run(tmp_path: Path, poll: int) -> None:
@@ -148,6 +150,7 @@ def test_full_disk_at_a_checkpoint_is_a_warning(tmp_path: Path, monkeypatch: pyt
     assert isinstance(events[-1], ev.Finished)
 
 
+@pytest.mark.slow
 def test_training_learns(tmp_path: Path) -> None:
     subject = trainer(
         tmp_path,

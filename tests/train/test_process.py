@@ -40,6 +40,7 @@ def finish(store: Store, run_id: str) -> RunHistory:
     return history
 
 
+@pytest.mark.slow
 def test_kill_and_resume_gives_the_numbers_of_an_unbroken_run(store: Store, synthetic: Path) -> None:
     config = RunConfig.from_text(SMALL)
     whole, broken = store.create(config).id, store.create(config).id
@@ -61,6 +62,7 @@ def test_kill_and_resume_gives_the_numbers_of_an_unbroken_run(store: Store, synt
     assert first == second
 
 
+@pytest.mark.slow
 def test_terminate_writes_a_checkpoint_and_frees_the_lock(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500"})).id
     local.start(store, run_id)
@@ -73,6 +75,7 @@ def test_terminate_writes_a_checkpoint_and_frees_the_lock(store: Store, syntheti
     assert history.final.step == history.step
 
 
+@pytest.mark.slow
 def test_a_stop_in_the_first_moments_is_a_stop_with_a_checkpoint(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500"})).id
     local.start(store, run_id)
@@ -95,6 +98,7 @@ def test_second_trainer_is_refused_and_writes_nothing(store: Store, synthetic: P
     assert "Traceback" not in second.stderr
 
 
+@pytest.mark.slow
 def test_finished_run_is_left_alone(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "1", "train_images": "32"})).id
     local.start(store, run_id)
@@ -105,6 +109,7 @@ def test_finished_run_is_left_alone(store: Store, synthetic: Path) -> None:
     assert load(store, run_id)[0].num_events == before
 
 
+@pytest.mark.slow
 def test_missing_data_is_a_failed_event_and_exit_code_three(store: Store, isolated: None) -> None:
     run_id = store.create(RunConfig.from_text({"data": "no-such-set"})).id
     command = [sys.executable, "-m", "alexnet_tui.train", str(store.path(run_id))]
@@ -116,6 +121,7 @@ def test_missing_data_is_a_failed_event_and_exit_code_three(store: Store, isolat
     assert "no-such-set" in final.message
 
 
+@pytest.mark.slow
 def test_stdout_carries_nothing_but_events(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "1", "train_images": "32"})).id
     command = [sys.executable, "-m", "alexnet_tui.train", str(store.path(run_id))]

@@ -200,6 +200,7 @@ async def test_help_names_keys_of_charts_only_where_there_are_charts(store: Stor
         assert "Zoom" in c.text().splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["1", "3", "4", "5"])
 @pytest.mark.parametrize(("word", "meaning"), [("t25", "fell to 25%"), ("gap", "Accuracy on the training set")])
 @driven
@@ -213,6 +214,7 @@ async def test_help_says_what_the_figures_on_a_screen_mean(
         await c.wait_for(lambda: meaning in c.text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["1", "3", "4"])
 @driven
 async def test_n_starts_a_run_from_every_screen_about_runs(store: Store, two: list[str], place: str) -> None:

@@ -1,5 +1,6 @@
 """Charts: what is drawn is what the numbers say, for any numbers, any size, any terminal."""
 
+import itertools
 import math
 import os
 import re
@@ -329,24 +330,23 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("size", [(60, 20), (100, 30), (40, 12)])
-def test_names_are_text_and_never_obeyed(name: str, size: tuple[int, int]) -> None:
-    drawn = rendered(curve([1, 2], name), curve([2, 1], name, 1), size=size)
-    assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u200b\ud800-\udfff]", text(drawn).replace("\n", ""))
-    for row in drawn.buffer.chars:
-        assert len(row) == size[0]
+def test_names_are_text_and_never_obeyed() -> None:
+    for name, size in itertools.product(HOSTILE, [(60, 20), (100, 30), (40, 12)]):
+        drawn = rendered(curve([1, 2], name), curve([2, 1], name, 1), size=size)
+        assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u200b\ud800-\udfff]", text(drawn).replace("\n", ""))
+        for row in drawn.buffer.chars:
+            assert len(row) == size[0]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 5), (10, 4), (12, 6), (20, 8), (200, 60)])
-@pytest.mark.parametrize(
-    "values", [[], [1.0], [NAN], [INF, -INF], [0.0, 0.0], [1e300, -1e300], [1e-300, 2e-300], [NAN, 5.0, NAN]]
-)
-@pytest.mark.parametrize("view", [View(), View(log=True, clip=True, crosshair=1.0, smoothing=SMOOTHINGS[1])])
-def test_any_numbers_at_any_size(size: tuple[int, int], values: list[float], view: View) -> None:
-    for measure in (Measure.NUMBER, Measure.SHARE):
-        drawn = rendered(curve(values), spec=ChartSpec(title="Loss", y=measure), view=view, size=size)
-        assert [len(row) for row in drawn.buffer.chars] == [size[0]] * size[1]
+def test_any_numbers_at_any_size() -> None:
+    for size, values, view in itertools.product(
+        [(1, 1), (2, 3), (5, 5), (10, 4), (12, 6), (20, 8), (200, 60)],
+        [[], [1.0], [NAN], [INF, -INF], [0.0, 0.0], [1e300, -1e300], [1e-300, 2e-300], [NAN, 5.0, NAN]],
+        [View(), View(log=True, clip=True, crosshair=1.0, smoothing=SMOOTHINGS[1])],
+    ):
+        for measure in (Measure.NUMBER, Measure.SHARE):
+            drawn = rendered(curve(values), spec=ChartSpec(title="Loss", y=measure), view=view, size=size)
+            assert [len(row) for row in drawn.buffer.chars] == [size[0]] * size[1]
 
 
 def test_without_a_point_the_chart_says_so() -> None:
@@ -356,24 +356,25 @@ def test_without_a_point_the_chart_says_so() -> None:
     assert rendered(spec=spec).viewport is None
 
 
-@pytest.mark.parametrize("dot_mode", [DotMode.BRAILLE, DotMode.ASCII])
-@pytest.mark.parametrize("height", range(3, 16))
-def test_where_the_chart_has_no_room_a_word_says_so_and_notes_are_cut_last(dot_mode: DotMode, height: int) -> None:
-    curves = [curve([1, 2, 3, 900] + [2] * 60, f"curve number {index}", index, is_cut=True) for index in range(6)]
-    view = View(log=True, clip=True, smoothing=SMOOTHINGS[1])
-    drawn = rendered(*curves, view=view, size=(40, height), dot_mode=dot_mode)
-    shown = text(drawn)
-    if height < 5:
-        assert drawn.viewport is None
-        assert "needs a larger window" in shown
-    else:
-        assert drawn.viewport is not None
-        assert drawn.viewport.rows >= 2
-        assert "log" in shown
-        assert "EMA 0.6" in shown
-        cut = "~" if dot_mode is DotMode.ASCII else "…"
-        assert ("mean to epoch 64" in shown) != any(line.rstrip().endswith(cut) for line in rows(drawn)[: drawn.top])
-    assert shown.isascii() or dot_mode is not DotMode.ASCII
+def test_where_the_chart_has_no_room_a_word_says_so_and_notes_are_cut_last() -> None:
+    for dot_mode, height in itertools.product([DotMode.BRAILLE, DotMode.ASCII], range(3, 16)):
+        curves = [curve([1, 2, 3, 900] + [2] * 60, f"curve number {index}", index, is_cut=True) for index in range(6)]
+        view = View(log=True, clip=True, smoothing=SMOOTHINGS[1])
+        drawn = rendered(*curves, view=view, size=(40, height), dot_mode=dot_mode)
+        shown = text(drawn)
+        if height < 5:
+            assert drawn.viewport is None
+            assert "needs a larger window" in shown
+        else:
+            assert drawn.viewport is not None
+            assert drawn.viewport.rows >= 2
+            assert "log" in shown
+            assert "EMA 0.6" in shown
+            cut = "~" if dot_mode is DotMode.ASCII else "…"
+            assert ("mean to epoch 64" in shown) != any(
+                line.rstrip().endswith(cut) for line in rows(drawn)[: drawn.top]
+            )
+        assert shown.isascii() or dot_mode is not DotMode.ASCII
 
 
 def test_means_that_end_apart_are_told_by_the_first() -> None:

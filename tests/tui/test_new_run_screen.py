@@ -267,7 +267,8 @@ async def test_typing_shows_one_error_line_and_the_summary_follows(store: Store)
         assert form.screen.draft.config().epochs == 1000
 
 
-@pytest.mark.parametrize("ticks", [0, 1, 2, 3, 5, 8, 13, 21, 34])
+@pytest.mark.slow
+@pytest.mark.parametrize("ticks", [0, 3, 13])
 @driven
 async def test_what_is_typed_fast_is_what_the_field_says(store: Store, ticks: int) -> None:
     async with opened(store, size=(80, 24)) as form:
@@ -615,6 +616,7 @@ async def test_the_chosen_card_and_the_key_bar_say_which_keys_choose(store: Stor
         assert "←/→ Choose" in driver.text().splitlines()[-1], "the front end is chosen so, too"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(160, 45), (120, 40)])
 @driven
 async def test_cards_side_by_side_say_how_to_choose_and_go_on(store: Store, size: tuple[int, int]) -> None:
@@ -735,6 +737,7 @@ async def test_unfold_key_opens_and_closes_every_group(store: Store) -> None:
         assert all(group.collapsed for group in form.screen.query(FieldGroup))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["label", "dropout", "threads"])
 @driven
 async def test_the_field_with_the_cursor_stays_in_sight_while_groups_unfold(store: Store, name: str) -> None:
@@ -776,6 +779,7 @@ async def test_layers_key_shows_the_table_on_a_narrow_screen_and_escape_steps_ou
         assert form.app.screen is form.screen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (40, 12)])
 @driven
 async def test_every_field_can_be_reached_by_tab_and_is_in_sight(store: Store, size: tuple[int, int]) -> None:
@@ -869,6 +873,7 @@ async def test_a_zero_that_stands_for_something_says_what(store: Store) -> None:
         await form.until(lambda: "0 (all) -> 500" in form.text("#summary"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(160, 45), (120, 40), (80, 24)])
 @driven
 async def test_nothing_of_a_row_or_a_heading_is_cut(store: Store, size: tuple[int, int]) -> None:

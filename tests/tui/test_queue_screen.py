@@ -348,6 +348,7 @@ async def test_without_studies_it_says_what_one_is_and_n_plans_one(store: Store)
         assert store.ids() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "sentence", "field"),
     [

@@ -8,7 +8,9 @@ import errno
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from alexnet_tui.runs.events import (
     Event,
     KnownEvent,
     Step,
+    System,
     decode,
     decode_lines,
     encode,
@@ -30,13 +33,14 @@ from alexnet_tui.runs.events import (
 _STEP = b'{"v":1,"kind":"step"'
 # A literal first, so that the search leaps from one newline to the next.
 _END_OF_STEPS = re.compile(rb'\n(?!\{"v":1,"kind":"step")')
-_FULL_DISK_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
 _LEAF_BYTES, _PROBE_BYTES = 1 << 15, 1 << 12
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class EventWriter:
     """Stamps events and appends each with a single `write`, so that a crash leaves whole lines.
+
+    While the disk is full, lines are kept in memory and written in their order once there is room.
 
     Args:
         descriptor: An open file descriptor, in append mode where it is a file.
@@ -61,38 +65,59 @@ class EventWriter:
         self._clock = clock
         self._wall_clock = wall_clock
         self._start_seconds: float = clock()
-        self._is_torn = False
+        self._kept: deque[_Line] = deque()
 
-    def write(self, event: Event) -> None:
-        """Stamp and append one event.
+    def write(self, event: Event) -> bool:
+        """Stamp and append one event, after those kept; whether all are on the disk now.
 
         Raises:
-            OSError: The disk is full or the reader of a pipe has gone.
+            OSError: The file cannot be written, or the reader of a pipe has gone.
         """
         event.seq, event.attempt = self._next_seq, self._attempt
         event.t = round(self._clock() - self._start_seconds, 6)
         event.wall = round(self._wall_clock(), 3)
-        self._append(encode(event))
+        is_vital = isinstance(event, (Epoch, *FINAL_EVENTS))
+        self._kept.append(_Line(encode(event), may_be_dropped=isinstance(event, (Step, System))))
         self._next_seq += 1
-        if isinstance(event, (Epoch, *FINAL_EVENTS)):
+        is_written = self.flush()
+        if is_vital and is_written:
             self._sync()
+        return is_written
 
-    def _append(self, line: bytes) -> None:
-        """Write the whole line; while the disk is full wait a little, then go on where the line broke off.
+    def flush(self) -> bool:
+        """Append the lines kept while the disk was full, as far as there is room; whether none is left.
 
-        A line given up half-written is ended before the next one, which would be lost with it otherwise.
+        Raises:
+            OSError: The file cannot be written, or the reader of a pipe has gone.
         """
-        rest = memoryview(b"\n" + line if self._is_torn else line)
-        pauses = iter(_FULL_DISK_PAUSES_SECONDS)
-        while rest:
+        while self._kept:
+            line = self._kept[0]
             try:
-                rest = rest[os.write(self._descriptor, rest) :]
-                self._is_torn = bool(rest)
+                written = os.write(self._descriptor, line.rest)
             except OSError as error:
-                pause = next(pauses, None) if error.errno in FULL_DISK else None
-                if pause is None:
-                    raise
-                time.sleep(pause)
+                if error.errno in FULL_DISK:
+                    return False
+                raise
+            if written == len(line.rest):
+                self._kept.popleft()
+            else:  # Its end must follow its beginning before anything else.
+                self._kept[0] = _Line(line.rest[written:], may_be_dropped=False)
+        return True
+
+    def drop_steps(self, limit_bytes: int) -> int:
+        """Give up kept ``step`` and ``system`` events, the oldest first, until the rest fits; how many were given up.
+
+        Readers see the gap in `seq` and count it.
+        """
+        size, dropped, left = sum(len(line.rest) for line in self._kept), 0, deque[_Line]()
+        for line in self._kept:
+            if line.may_be_dropped and size > limit_bytes:
+                size -= len(line.rest)
+                dropped += 1
+            else:
+                left.append(line)
+        self._kept = left
+        return dropped
 
     def _sync(self) -> None:
         """Make what was written survive a power cut, where the descriptor is a file."""
@@ -100,6 +125,14 @@ class EventWriter:
             os.fsync(self._descriptor)
         except OSError:  # A pipe or a terminal cannot be synced.
             return
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What is still to be written of a line."""
+
+    rest: bytes
+    may_be_dropped: bool
 
 
 class EventReader:

@@ -15,32 +15,28 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from alexnet_tui.errors import (
-    AlexnetTuiError,
-    CheckpointError,
-    DatasetError,
-    DeviceError,
-    ExitCode,
-    RunBusyError,
-    StoreError,
-)
-from alexnet_tui.files import reason_of, take_lock, write_owner
+from alexnet_tui.errors import AlexnetTuiError, ExitCode, RunBusyError, StoreError
+from alexnet_tui.files import Folder, reason_of, take_lock, write_owner
 from alexnet_tui.launch.local import LOCK_VARIABLE, STOP_SIGNALS
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunFollower, RunHistory
-from alexnet_tui.text import printable
+from alexnet_tui.text import format_bytes, printable
+from alexnet_tui.train.record import Record
 
 if TYPE_CHECKING:
     from alexnet_tui.train.session import Session
 
 _SAME_REQUEST_SECONDS = 1.0
-_REASONS: dict[type[AlexnetTuiError], str] = {
-    DatasetError: "data",
-    DeviceError: "device",
-    CheckpointError: "checkpoint",
+_REASONS = {
+    "DatasetError": "data",
+    "DataTooLargeError": "oom",
+    "DeviceError": "device",
+    "CheckpointError": "checkpoint",
+    "StoreError": "checkpoint",
 }
-_OUT_OF_MEMORY = ("outofmemoryerror", "out of memory", "can't allocate memory", "alloc_failed")
+"""Name of an error to the reason a ``failed`` event gives; a class would load torch with its module."""
+_EXIT_CODES = {ev.Finished: ExitCode.DONE, ev.Stopped: ExitCode.TERMINATED}
 
 
 class StopRequest:
@@ -78,66 +74,65 @@ def main() -> int:
     directory = Path(sys.argv[1]).absolute()
     try:
         lock = _inherit_or_take_lock(directory)
+        with contextlib.closing(os.fdopen(lock, "rb", closefd=True)), Folder(directory) as folder:
+            return _train(folder, descriptor, stop, from_scratch=len(sys.argv) == 3)
     except AlexnetTuiError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    with contextlib.closing(os.fdopen(lock, "rb", closefd=True)):
-        return _train(directory, descriptor, stop, from_scratch=len(sys.argv) == 3)
 
 
-def _train(directory: Path, descriptor: int, stop: StopRequest, *, from_scratch: bool) -> int:
-    """Run the training and turn every way it can end into a final event and an exit code."""
-    try:
-        history = _past(directory)
-    except AlexnetTuiError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+def _train(folder: Folder, descriptor: int, stop: StopRequest, *, from_scratch: bool) -> int:
+    """Run the training and turn every way it can end into a final event and an exit code.
+
+    Raises:
+        StoreError: The folder holds no readable run.
+    """
+    history = _past(folder.path)
     if isinstance(history.final, ev.Finished):
         return ExitCode.DONE
     writer = event_log.EventWriter(descriptor, attempt=history.attempts + 1, next_seq=history.next_seq)
+    record = Record(folder, writer, stop)
     try:
-        return _run(directory, writer, history, stop, from_scratch)
+        return _run(record, history, from_scratch)
     except OSError as error:
-        traceback.print_exc()
-        full = error.errno in event_log.FULL_DISK
-        message = f"The run's events could not be written ({reason_of(error)}) in {directory}. Free space and resume."
-        return _fail(writer, "disk_full" if full else "error", message if full else str(error))
+        _print_traceback()
+        return _fail(record, "error", f"The run's events could not be written ({reason_of(error)}) in {folder.path}.")
     except AlexnetTuiError as error:
-        traceback.print_exc()
-        _fail(writer, _REASONS.get(type(error), "error"), str(error))
+        _print_traceback()
+        _fail(record, _REASONS.get(type(error).__name__, "error"), str(error))
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last door: the record must say how the run ended
-        traceback.print_exc()
-        return _fail(writer, *_explain(error))
+        _print_traceback()
+        return _fail(record, *_explain(error))
 
 
-def _run(
-    directory: Path, writer: event_log.EventWriter, history: RunHistory, stop: StopRequest, from_scratch: bool
-) -> int:
+def _run(record: Record, history: RunHistory, from_scratch: bool) -> int:
     # Here, not above: a refused or finished run does not pay for loading torch.
     from alexnet_tui.train.session import open_session
 
-    session = open_session(history, directory, should_stop=stop, from_scratch=from_scratch)
+    session = open_session(history, record.folder, should_stop=record.should_stop, from_scratch=from_scratch)
     for event in session.opening_events:
-        writer.write(event)
-    final: ev.Event | None = None
+        record.write(event)
     for event in session.trainer.fit():
+        if not isinstance(event, ev.FINAL_EVENTS):
+            record.write(event)
+            continue
         if isinstance(event, ev.Finished):
-            _save_predictions(session, directory, writer)
-        writer.write(event)
-        final = event
-    if isinstance(final, ev.Finished):
-        return ExitCode.DONE
-    return ExitCode.TERMINATED if isinstance(final, ev.Stopped) else ExitCode.TRAINING_FAILED
+            _save_predictions(session, record)
+        final = record.finish(event, is_saved=session.trainer.is_saved)
+        return _EXIT_CODES.get(type(final), ExitCode.TRAINING_FAILED)
+    raise AssertionError("training ended without a final event")
 
 
-def _save_predictions(session: "Session", directory: Path, writer: event_log.EventWriter) -> None:
-    """The run is complete without them: a full disk here is a warning."""
+def _save_predictions(session: "Session", record: Record) -> None:
+    """The run is complete without them: whatever goes wrong here is a warning."""
     try:
-        session.save_predictions(directory)
-    except OSError as error:
-        message = f"The predictions on the test images were not written ({reason_of(error)})."
-        writer.write(ev.Warned(code="predictions_failed", message=message))
+        session.save_predictions(record.folder)
+    except Exception as error:  # noqa: BLE001 - neither a full disk nor lack of memory makes a finished run a failed one
+        _print_traceback()
+        reason = reason_of(error) if isinstance(error, OSError) else printable(str(error), 200)
+        message = f"The predictions on the test images were not written ({reason})."
+        record.write(ev.Warned(code="predictions_failed", message=message))
 
 
 def _past(directory: Path) -> RunHistory:
@@ -157,24 +152,27 @@ def _past(directory: Path) -> RunHistory:
 def _explain(error: Exception) -> tuple[str, str]:
     """A reason word and a sentence for an error nobody foresaw."""
     text = printable(str(error), 300)
-    said = f"{type(error).__name__} {text}".lower()
-    if isinstance(error, MemoryError) or any(word in said for word in _OUT_OF_MEMORY):
-        return "oom", f"Out of memory{_peak_memory()}. Try a smaller batch size or front end. ({text})"
+    try:
+        from alexnet_tui.train.device import is_out_of_memory, peak_memory_bytes
+    except ImportError:  # Torch is not there or broken, which is the error.
+        return "error", f"{type(error).__name__}: {text}"
+    if is_out_of_memory(error):
+        peak, of_what = peak_memory_bytes()
+        said = f" ({text})" if text else ""
+        return "oom", (
+            f"Out of memory after {format_bytes(peak)} of {of_what}. Try a smaller batch size or front end.{said}"
+        )
     return "error", f"{type(error).__name__}: {text} The traceback is in trainer.log."
 
 
-def _peak_memory() -> str:
-    import torch
-
-    if not torch.cuda.is_available():
-        return ""
-    peak = max(torch.cuda.max_memory_allocated(index) for index in range(torch.cuda.device_count()))
-    return f" after {peak / 2**30:.1f} GiB on the GPU" if peak else ""
+def _print_traceback() -> None:
+    with contextlib.suppress(OSError):  # The log is on the same disk, which may be full.
+        traceback.print_exc()
 
 
-def _fail(writer: event_log.EventWriter, reason: str, message: str) -> int:
+def _fail(record: Record, reason: str, message: str) -> int:
     with contextlib.suppress(OSError):
-        writer.write(ev.Failed(reason=reason, message=printable(message, 500)))
+        record.finish(ev.Failed(reason=reason, message=printable(message, 500)), is_saved=False)
     return ExitCode.TRAINING_FAILED
 
 

@@ -1,35 +1,44 @@
-"""Checkpoints: written whole or not at all, and believed only after their hash was checked.
+"""Checkpoints: written whole or not at all, and loaded only if every part of them is what the run would write.
 
-``checkpoints/e0010``, the state after epoch 10, holds ``state.pt`` and ``manifest.json`` with its size and
-SHA-256. `torch.load` alone accepts flipped bits, so the hash decides. There is no generator state: random streams
-are seeded by their place (see `device.stream_seed`), and the place is in the checkpoint.
+``checkpoints/e0010``, the state after epoch 10, holds ``state.pt`` and ``manifest.json`` with its size and SHA-256.
+`torch.load` alone accepts flipped bits, so the hash decides; a hash has no key, so that the content of a right hash is
+checked too: a run may come from somebody else. There is no generator state: random streams are seeded by the position
+in training (see `device.stream_seed`), and the position is in the manifest.
 """
 
 import hashlib
 import io
+import math
 import os
-import shutil
 import uuid
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
 from torch import Tensor
 
-from alexnet_tui.errors import CheckpointError
-from alexnet_tui.files import sync_directory
+from alexnet_tui.errors import CheckpointError, StoreError
+from alexnet_tui.files import Folder
+from alexnet_tui.paths import command
 from alexnet_tui.runs.store import CHECKPOINT_NAME, checkpoint_place
 from alexnet_tui.text import printable
 
+CHECKPOINTS = "checkpoints"
 KEEP = 2
+FORMAT_VERSION = 1
 _STATE, _MANIFEST = "state.pt", "manifest.json"
 _DAMAGED = ".damaged-"
+# Above the tensors' own bytes: names, shapes and the archive's directory.
+_OVERHEAD_BYTES = 1 << 20
+_MAX_SECONDS = 1e11
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """Where training stands, and the sums that belong to the unfinished epoch.
+    """How far training has come, and the sums that belong to the unfinished epoch.
 
     Attributes:
         epoch: Epoch under way, from 1.
@@ -58,7 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `sha256` is that of ``state.pt``, `seal` that of this manifest with an empty seal.
     """
 
-    v: int = 1
+    v: int = FORMAT_VERSION
     seal: str = ""
     size_bytes: int
     sha256: str
@@ -67,36 +76,87 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     position: Position
 
 
+class _Versioned(msgspec.Struct, frozen=True):
+    v: int
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """A loaded checkpoint: float32 weights and velocities in the network's order."""
 
     name: str
     manifest: Manifest
-    masters: list[Tensor]
+    master_weights: list[Tensor]
     velocities: list[Tensor]
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What every checkpoint of a run agrees with.
+
+    Attributes:
+        shapes: Shapes of its weights, in the network's order.
+        epochs: Length of the run.
+        num_images: Images of an epoch.
+        batch_size: Images of an update; the last one of an epoch may have fewer.
+    """
+
+    shapes: Sequence[torch.Size]
+    epochs: int
+    num_images: int
+    batch_size: int
+
+    @property
+    def size_bytes(self) -> int:
+        """The most that weights and velocities in float32 take on disk."""
+        return 8 * sum(shape.numel() for shape in self.shapes) + _OVERHEAD_BYTES
+
+    def check_position(self, position: Position) -> None:
+        """Refuse a position that training cannot reach.
+
+        Raises:
+            ValueError: With the reason.
+        """
+        steps_per_epoch = math.ceil(self.num_images / self.batch_size)
+        last_step = 0 if position.epoch == self.epochs + 1 else steps_per_epoch
+        if not (1 <= position.epoch <= self.epochs + 1 and 0 <= position.step_in_epoch <= last_step):
+            raise ValueError(
+                f"it claims epoch {position.epoch}, update {position.step_in_epoch}, of a run of"
+                f" {self.epochs} epochs of {steps_per_epoch} updates"
+            )
+        if position.step != (position.epoch - 1) * steps_per_epoch + position.step_in_epoch:
+            raise ValueError("its counts of epochs and updates contradict each other")
+        seconds = (position.train_seconds, position.elapsed_seconds)
+        if not all(0 <= value <= _MAX_SECONDS for value in seconds):
+            raise ValueError("its times are no durations")
+        if len(position.errors) != position.epoch - 1 or not all(0 <= error <= 1 for error in position.errors):
+            raise ValueError("its errors are not one for each epoch")
+        images = min(position.step_in_epoch * self.batch_size, self.num_images)
+        for loss_sum, right, count in (position.epoch_sums, position.interval_sums):
+            if not (0 <= loss_sum < math.inf and 0 <= right <= count < math.inf):
+                raise ValueError("its sums are no sums of losses and right answers")
+        if position.epoch_sums[2] != images:
+            raise ValueError("its sums are of another number of images")
+
+
 def save(
-    directory: Path,
+    run: Folder,
     position: Position,
-    masters: list[Tensor],
+    master_weights: list[Tensor],
     velocities: list[Tensor],
     fingerprint: str,
     data: str,
 ) -> tuple[str, int]:
-    """Write a checkpoint and prune old ones; returns its name and size in bytes.
+    """Write a checkpoint into a run's folder and prune old ones; returns its name and size in bytes.
 
     A checkpoint of this name with this very content is left as it is.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; nothing half-written stays.
+        StoreError: ``checkpoints`` is a link or no folder.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    name = f"e{position.epoch - 1:04d}" + (f"-s{position.step:08d}" if position.step_in_epoch else "")
-    temporary = directory / f".{name}.{uuid.uuid4().hex[:8]}.tmp"
     buffer = io.BytesIO()
-    torch.save({"masters": masters, "velocities": velocities}, buffer)
+    torch.save({"masters": master_weights, "velocities": velocities}, buffer)
     content = buffer.getbuffer()
     manifest = Manifest(
         size_bytes=len(content),
@@ -105,96 +165,157 @@ def save(
         data_sha256=data,
         position=position,
     )
-    target = directory / name
-    if _holds(target, manifest.sha256):
-        return name, len(content)
-    try:
-        temporary.mkdir()
-        _write(temporary / _STATE, content)
-        _write(temporary / _MANIFEST, msgspec.json.encode(_sealed(manifest)))
-        sync_directory(temporary)
-        if target.exists():  # Damaged, or of a line of training that was given up.
-            target.rename(directory / f"{_DAMAGED}{name}.{uuid.uuid4().hex[:8]}")
-        temporary.rename(target)
-        sync_directory(directory)
-    except OSError:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    _prune(directory)
+    name = name_of(position)
+    with run.make_folder(CHECKPOINTS) as folder:
+        if not _holds(folder, name, manifest):
+            _write(folder, name, content, manifest)
+            _prune(folder)
     return name, len(content)
 
 
-def set_aside(directory: Path) -> None:
+def name_of(position: Position) -> str:
+    """``e0010`` after epoch 10; ``e0010-s00004321`` after update 4321, inside epoch 11."""
+    return f"e{position.epoch - 1:04d}" + (f"-s{position.step:08d}" if position.step_in_epoch else "")
+
+
+def set_aside(run: Folder) -> None:
     """Move all checkpoints out of the way of a run that starts again; nothing is deleted."""
-    if not directory.is_dir():
+    if not run.exists(CHECKPOINTS):
         return
     number = 1
-    while (target := directory.with_name(f"{directory.name}-before-{number}")).exists():
+    while run.exists(target := f"{CHECKPOINTS}-before-{number}"):
         number += 1
-    directory.rename(target)
+    run.rename(CHECKPOINTS, target)
 
 
-def load_newest(directory: Path, problems: list[str]) -> State | None:
-    """The newest checkpoint whose hash is right, or None where there is no checkpoint at all.
+def load_newest(run: Folder, expected: Expected, problems: list[str]) -> State | None:
+    """The newest checkpoint that is what this run would write, or None where there is no checkpoint at all.
 
-    Newer ones that cannot be believed are renamed, so that they never count as one of those to keep.
+    Newer ones that are not are renamed, so that they never count as one of those to keep.
 
     Args:
-        directory: The run's ``checkpoints`` folder.
+        run: The run's folder.
+        expected: What the checkpoint must agree with.
         problems: Gets a sentence for each newer checkpoint that could not be believed.
 
     Raises:
-        CheckpointError: There are checkpoints, and none can be believed.
+        CheckpointError: There are checkpoints, and none can be believed; or the newest is of a newer program.
+        StoreError: ``checkpoints`` is a link or no folder.
     """
-    names = list_names(directory)
-    for position, name in enumerate(names):
-        try:
-            state = _load(directory, name)
-        except (CheckpointError, OSError) as error:
-            problems.append(str(error))
-            continue
-        for damaged in names[:position]:
-            (directory / damaged).rename(directory / f"{_DAMAGED}{damaged}.{uuid.uuid4().hex[:8]}")
-        return state
+    folder = run.folder(CHECKPOINTS)
+    if folder is None:
+        return None
+    with folder:
+        names = list_names(folder)
+        again = command("resume", run.path.name, "--from-scratch", root=run.path.parent)
+        for index, name in enumerate(names):
+            try:
+                state = _load(folder, name, expected)
+            except _NewerFormatError as error:
+                raise CheckpointError(f"{error}; update to go on, or start the run again: `{again}`.") from error
+            except (CheckpointError, StoreError) as error:
+                problems.append(str(error).rstrip("."))
+                continue
+            for damaged in names[:index]:
+                with suppress(OSError):
+                    folder.rename(damaged, f"{_DAMAGED}{damaged}.{uuid.uuid4().hex[:8]}")
+            return state
     if names:
         raise CheckpointError(
-            f"{directory}: no checkpoint can be trusted ({'; '.join(problems)}). Nothing was deleted; "
-            "`alexnet-tui resume RUN --from-scratch` starts the run again from its first epoch."
+            f"{folder.path}: no checkpoint can be trusted ({'; '.join(problems)}). Nothing was deleted; "
+            f"`{again}` starts the run again from its first epoch."
         )
     return None
 
 
-def list_names(directory: Path) -> list[str]:
-    """Names of the checkpoints in a folder, the furthest in training first; what else lies there is not ours."""
-    if not directory.is_dir():
-        return []
-    found = (entry.name for entry in directory.iterdir() if entry.is_dir() and not entry.is_symlink())
-    return sorted(filter(CHECKPOINT_NAME.fullmatch, found), key=checkpoint_place, reverse=True)
+def list_names(folder: Folder) -> list[str]:
+    """Names of the checkpoints in a folder, the furthest in training first; other names are no checkpoints."""
+    return sorted(filter(CHECKPOINT_NAME.fullmatch, folder.folders()), key=checkpoint_place, reverse=True)
 
 
-def _load(directory: Path, name: str) -> State:
-    folder = directory / name
-    manifest = _read_manifest(folder)
-    content = (folder / _STATE).read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    if len(content) != manifest.size_bytes or digest != manifest.sha256:
+class _NewerFormatError(CheckpointError):
+    """A newer program wrote the checkpoint."""
+
+
+def _load(folder: Folder, name: str, expected: Expected) -> State:
+    """One checkpoint, checked.
+
+    Raises:
+        CheckpointError: Whatever is wrong with it, in a sentence that names it.
+        StoreError: A part of it is a link, a pipe or a device, or cannot be read.
+    """
+    with _opened(folder, name) as checkpoint:
+        manifest = _read_manifest(checkpoint)
+        if manifest.size_bytes > expected.size_bytes:
+            raise CheckpointError(f"checkpoint {name}: it is larger than one of this run")
+        content = checkpoint.read(_STATE, limit_bytes=expected.size_bytes) or b""
+    if len(content) != manifest.size_bytes or hashlib.sha256(content).hexdigest() != manifest.sha256:
         raise CheckpointError(f"checkpoint {name}: its content does not match its hash")
     try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # Foreign bytes may raise anything.
-        raise CheckpointError(f"checkpoint {name}: {printable(str(error), 200)}") from error
-    return State(name, manifest, state["masters"], state["velocities"])
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    name = folder.name
+        expected.check_position(manifest.position)
+        if name != name_of(manifest.position):
+            raise ValueError(f"its content is that of {name_of(manifest.position)}")
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {name}: {error}") from error
     try:
-        manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"checkpoint {name}: its manifest cannot be read ({error})") from error
+        tensors = _read_tensors(content, expected)
+    except Exception as error:  # Foreign bytes may raise anything; torch's own words advise to switch safety off.
+        raise CheckpointError(
+            f"checkpoint {name}: its content is not the weights of this run ({type(error).__name__})"
+        ) from error
+    return State(name, manifest, tensors["masters"], tensors["velocities"])
+
+
+def _opened(folder: Folder, name: str) -> Folder:
+    found = folder.folder(name)
+    if found is None:
+        raise CheckpointError(f"checkpoint {name}: it is gone")
+    return found
+
+
+def _read_tensors(content: bytes, expected: Expected) -> dict[str, list[Tensor]]:
+    """Weights and velocities.
+
+    Raises:
+        Exception: The bytes are anything else.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:  # Not the old format, and nothing that inflates.
+        if sum(member.file_size for member in archive.infolist()) > expected.size_bytes:
+            raise ValueError("larger when unpacked")
+    state: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    found = {key: list(state[key]) for key in ("masters", "velocities")}
+    for tensors in found.values():
+        for tensor, shape in zip(tensors, expected.shapes, strict=True):
+            if type(tensor) is not Tensor or tensor.dtype is not torch.float32 or tensor.shape != shape:
+                raise ValueError("tensors of another network")
+            if not bool(torch.isfinite(tensor).all()):
+                raise ValueError("numbers that are not finite")
+    return found
+
+
+def _read_manifest(checkpoint: Folder) -> Manifest:
+    name = checkpoint.path.name
+    content = checkpoint.read(_MANIFEST)
+    try:
+        manifest = msgspec.json.decode(content or b"", type=Manifest)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        _refuse_newer(name, content or b"")
+        raise CheckpointError(
+            f"checkpoint {name}: its manifest cannot be read ({printable(str(error), 100)})"
+        ) from error
+    _refuse_newer(name, content or b"")
     if _sealed(manifest) != manifest:
         raise CheckpointError(f"checkpoint {name}: its manifest does not match its seal")
     return manifest
+
+
+def _refuse_newer(name: str, manifest: bytes) -> None:
+    with suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        version = msgspec.json.decode(manifest, type=_Versioned).v
+        if version > FORMAT_VERSION:
+            raise _NewerFormatError(
+                f"checkpoint {name}: a newer alexnet-tui wrote it (format {version}; this one reads {FORMAT_VERSION})"
+            )
 
 
 def _sealed(manifest: Manifest) -> Manifest:
@@ -203,30 +324,51 @@ def _sealed(manifest: Manifest) -> Manifest:
     return msgspec.structs.replace(manifest, seal=hashlib.sha256(msgspec.json.encode(open_manifest)).hexdigest())
 
 
-def _holds(folder: Path, sha256: str) -> bool:
+def _holds(folder: Folder, name: str, manifest: Manifest) -> bool:
     """Whether a checkpoint is there already, whole, with this very content."""
     try:
-        return hashlib.sha256((folder / _STATE).read_bytes()).hexdigest() == sha256 and bool(_read_manifest(folder))
-    except (OSError, CheckpointError):
+        with _opened(folder, name) as checkpoint:
+            content = checkpoint.read(_STATE, limit_bytes=manifest.size_bytes) or b""
+            _read_manifest(checkpoint)
+        return hashlib.sha256(content).hexdigest() == manifest.sha256
+    except (CheckpointError, StoreError):
         return False
 
 
-def _write(path: Path, content: bytes | memoryview) -> None:
-    with path.open("wb") as file:
+def _write(folder: Folder, name: str, content: memoryview, manifest: Manifest) -> None:
+    temporary = f".{name}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        with folder.make_folder(temporary) as made:
+            _write_file(made, _STATE, content)
+            _write_file(made, _MANIFEST, msgspec.json.encode(_sealed(manifest)))
+            made.sync()
+        if folder.exists(name):  # Damaged, or of a line of training that was given up.
+            folder.rename(name, f"{_DAMAGED}{name}.{uuid.uuid4().hex[:8]}")
+        folder.rename(temporary, name)
+        folder.sync()
+    except OSError:
+        with suppress(OSError, StoreError):
+            folder.remove(temporary)
+        raise
+
+
+def _write_file(folder: Folder, name: str, content: bytes | memoryview) -> None:
+    with os.fdopen(folder.create(name), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _prune(directory: Path) -> None:
+def _prune(folder: Folder) -> None:
     """Keep the last two; then drop damaged ones and what attempts that died left behind."""
-    for name in _superseded(directory):
-        shutil.rmtree(directory / name, ignore_errors=True)
+    for name in list(_superseded(folder)):
+        with suppress(OSError, StoreError):
+            folder.remove(name)
 
 
-def _superseded(directory: Path) -> Iterator[str]:
-    names = list_names(directory)
+def _superseded(folder: Folder) -> Iterator[str]:
+    names = list_names(folder)
     yield from names[KEEP:]
-    for entry in directory.iterdir():
-        if entry.name.endswith(".tmp") or (entry.name.startswith(_DAMAGED) and len(names) >= KEEP):
-            yield entry.name
+    for name in folder.names():
+        if (name.startswith(".e") and name.endswith(".tmp")) or (name.startswith(_DAMAGED) and len(names) >= KEEP):
+            yield name

@@ -5,6 +5,7 @@ The pixels live on the device as uint8; a batch is gathered, augmented and prepr
 Legend: N images, C channels, H and W pixels.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,15 +18,26 @@ from alexnet_tui.config.hyperparameters import HOLDOUT_SHARE, RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets.cache import channel_moments
 from alexnet_tui.datasets.prepare import Dataset, Split
-from alexnet_tui.errors import DatasetError
+from alexnet_tui.errors import AlexnetTuiError, DatasetError
+from alexnet_tui.text import format_bytes
 from alexnet_tui.train import augment
-from alexnet_tui.train.device import Placement, stream_seed
+from alexnet_tui.train.device import DeviceSetup, memory_bytes, stream_seed
 
 # The split does not change with the seed of a run, so that all runs are judged on the same images.
 _SPLIT_SEED = 2012
 _CROP_PADDING = 4
 _COLOUR_CHUNK = 200
 _MEAN_CHUNK = 1000
+
+
+class DataTooLargeError(AlexnetTuiError):
+    """The images of a run do not fit into memory, whatever the batch size."""
+
+    def __init__(self, name: str, needed_bytes: int, limit: str) -> None:
+        super().__init__(
+            f"Out of memory: the images of {name} take {format_bytes(needed_bytes)}, and {limit}. Train on a part of"
+            " them (--train-images, --train-eval-images); a smaller batch does not help."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +62,12 @@ class Data:
     batches: "BatchMaker"
 
 
-def prepare(dataset: Dataset, config: RunConfig, placement: Placement) -> Data:
+def prepare(dataset: Dataset, config: RunConfig, setup: DeviceSetup) -> Data:
     """Put the parts of a data set that a run needs on its device.
 
     Raises:
         DatasetError: Fewer training images than the configuration asks for.
+        DataTooLargeError: The images do not fit into the device's memory.
     """
     labels = np.asarray(dataset.train.labels)
     train_index = np.arange(len(labels))
@@ -71,16 +84,18 @@ def prepare(dataset: Dataset, config: RunConfig, placement: Placement) -> Data:
         train_index = train_index[stratified(labels[train_index], config.train_images, "train")]
     count = min(config.train_eval_images, len(train_index))
     eval_index = train_index[stratified(labels[train_index], count, "train_eval")]
-    train = _on_device(dataset.train, train_index, placement)
+    num_val_images = 0 if val_index is None else len(val_index)
+    _check_memory(dataset, len(train_index) + count + num_val_images + len(dataset.test.labels), setup)
+    train = _on_device(dataset.train, train_index, setup)
     # The same numbers as a data set states of all its training images; a held-out part must not leak into them.
     is_whole = len(train) == len(labels)
     moments = (dataset.mean, dataset.std) if is_whole else channel_moments(train.pixels_NCHW.cpu().numpy())
     return Data(
         train=train,
-        train_eval=_on_device(dataset.train, eval_index, placement),
-        test=_on_device(dataset.test, None, placement),
-        val=None if val_index is None else _on_device(dataset.train, val_index, placement),
-        batches=BatchMaker(train, moments, config, placement),
+        train_eval=_on_device(dataset.train, eval_index, setup),
+        test=_on_device(dataset.test, None, setup),
+        val=None if val_index is None else _on_device(dataset.train, val_index, setup),
+        batches=BatchMaker(train, moments, config, setup),
     )
 
 
@@ -106,16 +121,16 @@ class BatchMaker:
         train: The images trained on; their pixels give the PCA colours.
         moments: Their mean and standard deviation per channel as fractions of 255, which standardise all images.
         config: Names the preprocessing, the augmentation and the front end.
-        placement: Device and precision of the batches.
+        setup: Device and precision of the batches.
     """
 
     def __init__(
-        self, train: Images, moments: tuple[Sequence[float], Sequence[float]], config: RunConfig, placement: Placement
+        self, train: Images, moments: tuple[Sequence[float], Sequence[float]], config: RunConfig, setup: DeviceSetup
     ) -> None:
-        self._placement = placement
+        self._setup = setup
         self._augmentation = config.augmentation
         self._size = FRONT_ENDS[config.front_end].image_size
-        device = placement.device
+        device = setup.device
         self._mean: Tensor  # (1, C, 1, 1) or (1, C, H, W), in grey levels
         self._deviation: Tensor | None = None
         if config.preprocessing == "mean":
@@ -163,7 +178,7 @@ class BatchMaker:
         return augment.center_crop(images_NCHW, self._size)
 
     def _finish(self, images_NCHW: Tensor) -> Tensor:
-        return images_NCHW.to(self._placement.dtype, memory_format=torch.channels_last)
+        return images_NCHW.to(self._setup.dtype, memory_format=torch.channels_last)
 
 
 def mean_image(pixels_NCHW: Tensor) -> Tensor:
@@ -203,10 +218,22 @@ def epoch_order(num_images: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(num_images, generator=generator)
 
 
-def _on_device(split: Split, index: np.ndarray | None, placement: Placement) -> Images:
-    pixels = split.images if index is None else split.images[index]
-    labels = split.labels if index is None else split.labels[index]
-    return Images(
-        torch.from_numpy(np.array(pixels)).to(placement.device),
-        torch.from_numpy(np.array(labels, dtype=np.int64)).to(placement.device),
-    )
+def _on_device(split: Split, index: np.ndarray | None, setup: DeviceSetup) -> Images:
+    """The split's images of the given indices, or all of them, copied once."""
+    whole = index is None or len(index) == len(split.labels)
+    # Indexing with an array copies already; the cache behind a whole split is read-only and is copied here.
+    pixels = np.array(split.images) if whole else np.asarray(split.images[index])
+    labels = np.array(split.labels if whole else split.labels[index], dtype=np.int64)
+    return Images(torch.from_numpy(pixels).to(setup.device), torch.from_numpy(labels).to(setup.device))
+
+
+def _check_memory(dataset: Dataset, num_images: int, setup: DeviceSetup) -> None:
+    """Refuse images that take more than all memory there is, before they are read.
+
+    Raises:
+        DataTooLargeError: With what would fit.
+    """
+    needed = num_images * math.prod(dataset.train.images.shape[1:])
+    limit = memory_bytes(setup.device)
+    if needed > limit:
+        raise DataTooLargeError(dataset.name, needed, f"there are {format_bytes(limit)}")

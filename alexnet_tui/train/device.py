@@ -1,33 +1,38 @@
-"""Where training runs and with what arithmetic: device, precision, threads, seeds, and what numbers depend on."""
+"""The device a run uses and the arithmetic it gets there: precision, threads, random seeds, and their fingerprint."""
 
 import ctypes
 import hashlib
 import os
 import platform
+import resource
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import torch
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError
 
 ARITHMETIC = 3
-"""Version of what decides numbers: raised whenever a change of this program changes losses or weights.
+"""Version of what decides numbers; raised whenever a change of this program changes losses or weights.
 
 `tests/train/test_arithmetic.py` compares the losses of a few updates with stored ones.
 """
+_MAX_THREADS = 4096
+_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_OUT_OF_MEMORY = ("outofmemoryerror", "out of memory", "can't allocate memory", "alloc_failed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Placement:
-    """The machine as one run uses it.
+class DeviceSetup:
+    """The device of one run and how it computes there.
 
     Attributes:
-        device: Where tensors live.
-        dtype: Precision of weights and maps in the network; masters are always float32.
+        device: Holds all tensors.
+        dtype: Precision of weights and activations in the network; master weights are always float32.
         threads: CPU threads of one operation.
         device_class: What results may be compared within: ``cpu``, or the GPU's name.
         fingerprint: What exact numbers depend on; equal fingerprints promise equal numbers.
@@ -50,18 +55,16 @@ class Placement:
         return "bf16" if self.dtype is torch.bfloat16 else "fp32"
 
 
-def place(config: RunConfig) -> Placement:
+def select_device(config: RunConfig) -> DeviceSetup:
     """Choose the device and its settings, and apply those that are global to the process.
+
+    With `threads` 0 every core is used that this process may use, or as many as ``OMP_NUM_THREADS`` says.
 
     Raises:
         DeviceError: The device asked for is not on this machine.
     """
     device = _choose_device(config.device)
-    threads = (
-        config.threads or len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else (config.threads or os.cpu_count() or 1)
-    )
+    threads = config.threads or _default_threads()
     torch.set_num_threads(threads)
     _make_deterministic(device)
     if device.type == "cpu":
@@ -70,7 +73,7 @@ def place(config: RunConfig) -> Placement:
     name = processor_name() if device.type == "cpu" else _accelerator_name(device)
     parts = [device.type, name, f"{threads} threads", str(dtype).removeprefix("torch."), str(torch.__version__)]
     parts.append(f"arithmetic {ARITHMETIC}")
-    return Placement(
+    return DeviceSetup(
         device=device,
         dtype=dtype,
         threads=threads,
@@ -80,12 +83,21 @@ def place(config: RunConfig) -> Placement:
 
 
 def stream_seed(*parts: int | str) -> int:
-    """A 63-bit seed for one stream of random numbers, such as (seed, "shuffle", epoch).
+    """The seed of one stream of random numbers, such as (seed, "shuffle", epoch): 63 bits of a SHA-256.
 
-    Seeding every stream by its place makes the place the only state there is: a checkpoint holds no generator.
+    Seeding every stream by its position in training makes the position the only state: a checkpoint holds no
+    generator. NumPy and CUDA generators use all bits; torch's CPU generator uses the low 32 alone, so that among the
+    streams of a long run a few share their numbers (about 5 of the 195,500 of five 100-epoch runs).
     """
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
+
+
+def _default_threads() -> int:
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if wanted.isdecimal() and 0 < int(wanted) <= _MAX_THREADS:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions() -> dict[str, str]:
@@ -121,6 +133,38 @@ def processor_name() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     return platform.processor() or platform.machine()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch, NumPy or Python could not allocate; torch has no one class for it."""
+    said = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(word in said for word in _OUT_OF_MEMORY)
+
+
+def memory_bytes(device: torch.device) -> int:
+    """All memory there is for a process: of the GPU, or of the machine within its cgroup's limit."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    total = int(psutil.virtual_memory().total)
+    limits = [_read_limit(path) for path in _CGROUP_LIMITS]
+    return min([total, *(limit for limit in limits if limit)])
+
+
+def _read_limit(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # No cgroups, or "max".
+        return None
+
+
+def peak_memory_bytes() -> tuple[int, str]:
+    """The most memory this process has held, and of what: of the GPU if it used one."""
+    if torch.cuda.is_available():
+        peak = max(torch.cuda.max_memory_allocated(index) for index in range(torch.cuda.device_count()))
+        if peak:
+            return peak, "GPU memory"
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "memory"
 
 
 def gpu_memory_bytes(device: torch.device) -> int | None:

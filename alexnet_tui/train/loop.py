@@ -1,4 +1,4 @@
-"""The training loop: `Trainer.fit` yields events, and touches nothing else outside but the checkpoints.
+"""The training loop: `Trainer.fit` yields events, and writes nothing but checkpoints.
 
 Legend: N images, K classes.
 """
@@ -6,20 +6,19 @@ Legend: N images, K classes.
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import CheckpointError
-from alexnet_tui.files import reason_of
+from alexnet_tui.errors import CheckpointError, StoreError
+from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint
 from alexnet_tui.train.checkpoint import Position
 from alexnet_tui.train.data import Data, Images, epoch_order
-from alexnet_tui.train.device import Placement, stream_seed
+from alexnet_tui.train.device import DeviceSetup, stream_seed
 from alexnet_tui.train.model import AlexNet, Dropout
 from alexnet_tui.train.optim import MasterSGD, Schedule
 from alexnet_tui.train.system import SystemSampler
@@ -29,75 +28,84 @@ _EVAL_BATCH_LARGE_IMAGES = 125
 
 
 class Trainer:
-    """One run: a network, its optimiser, its data and its place in training.
+    """One run: a network, its optimiser, its data and its position in training.
 
     Args:
         config: The run's configuration.
         data: Its images on the device.
-        placement: Device and precision.
+        setup: Device and precision.
         num_classes: Width of the last layer.
         data_sha256: Recorded in checkpoints, so that a resume on other data is refused.
-        checkpoints: Folder for checkpoints.
-        should_stop: Asked before every update and every evaluation batch.
+        folder: The run's folder, which gets the checkpoints; None writes none.
+        should_stop: Called before every update and every evaluation batch.
     """
 
     def __init__(
         self,
         config: RunConfig,
         data: Data,
-        placement: Placement,
+        setup: DeviceSetup,
         *,
         num_classes: int,
         data_sha256: str,
-        checkpoints: Path,
+        folder: Folder | None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.config, self.data, self.placement = config, data, placement
+        self.config, self.data, self.setup = config, data, setup
         self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
-        self.network, self.optimizer = build(config, placement, num_classes)
+        self.network, self.optimizer = build(config, setup, num_classes)
         self.schedule = Schedule(config)
         self.epoch, self.step, self.step_in_epoch = 1, 0, 0
         self.train_seconds = 0.0
         self._data_sha256 = data_sha256
-        self._checkpoints = checkpoints
+        self._folder = folder
+        self._saved_step = -1
         self._should_stop = should_stop
-        self._epoch_sums = RunningSums(placement.device)
-        self._interval_sums = RunningSums(placement.device)
+        self._epoch_sums = RunningSums(setup.device)
+        self._interval_sums = RunningSums(setup.device)
         self._interval_images, self._interval_seconds = 0, 0.0
         self._elapsed_before = 0.0
         self._clock_start = time.monotonic()
-        self._generator = torch.Generator(device=placement.device)
+        self._generator = torch.Generator(device=setup.device)
         self._dropout = Dropout(config.dropout, self._generator) if config.dropout else None
-        self._system = SystemSampler(placement.device)
-        self._loss_is_at_hand = placement.device.type == "cpu"
+        self._system = SystemSampler(setup.device)
+        self._loss_is_at_hand = setup.device.type == "cpu"
 
     @property
     def elapsed_seconds(self) -> float:
         """Seconds of training, evaluation and checkpoints over all attempts."""
         return self._elapsed_before + time.monotonic() - self._clock_start
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether a checkpoint on disk holds the weights as they are now."""
+        return self._saved_step == self.step
+
+    def expected_checkpoint(self) -> checkpoint.Expected:
+        """What a checkpoint of this run agrees with."""
+        shapes = [weight.shape for weight in self.optimizer.master_weights]
+        return checkpoint.Expected(shapes, self.config.epochs, len(self.data.train), self.config.batch_size)
+
     def restore(self, state: checkpoint.State) -> None:
         """Go back to a checkpoint.
 
         Raises:
-            CheckpointError: It belongs to another network or to other data.
+            CheckpointError: It belongs to other data.
         """
-        shapes = [master.shape for master in self.optimizer.masters]
-        if [master.shape for master in state.masters] != shapes:
-            raise CheckpointError(f"checkpoint {state.name}: it belongs to another network.")
         if state.manifest.data_sha256 != self._data_sha256:
             raise CheckpointError(
                 f"checkpoint {state.name}: it was trained on other data (hash {state.manifest.data_sha256[:12]}, "
                 f"now {self._data_sha256[:12]}). Prepare the same data again, or start a new run."
             )
-        self.optimizer.load(state.masters, state.velocities)
+        self.optimizer.load(state.master_weights, state.velocities)
         position = state.manifest.position
         self.epoch, self.step, self.step_in_epoch = position.epoch, position.step, position.step_in_epoch
+        self._saved_step = self.step
         self.train_seconds = position.train_seconds
         self._elapsed_before, self._clock_start = position.elapsed_seconds, time.monotonic()
         self.schedule = Schedule(self.config, list(position.errors))
-        self._epoch_sums = RunningSums(self.placement.device, position.epoch_sums)
-        self._interval_sums = RunningSums(self.placement.device, position.interval_sums)
+        self._epoch_sums = RunningSums(self.setup.device, position.epoch_sums)
+        self._interval_sums = RunningSums(self.setup.device, position.interval_sums)
 
     def fit(self) -> Iterator[ev.Event]:
         """Train to the last epoch, or until asked to stop, or until the loss is not finite.
@@ -122,6 +130,11 @@ class Trainer:
             done = self.epoch - 1
             if done % self.config.checkpoint_epochs == 0 or done == self.config.epochs:
                 yield from self._save()
+        if self._folder is not None and not self.is_saved:
+            yield ev.Warned(
+                code="weights_not_saved",
+                message="The run is complete, but its last weights are not on disk: no checkpoint could be written.",
+            )
         yield ev.Finished(
             epoch=self.config.epochs,
             step=self.step,
@@ -132,16 +145,14 @@ class Trainer:
     def _train_epoch(self) -> Generator[ev.Event, None, ev.Failed | None]:
         """The updates left in this epoch; early out when asked to stop, or when it cannot go on."""
         self.network.train()
-        order = epoch_order(len(self.data.train), self.config.seed, self.epoch).to(self.placement.device)
+        order = epoch_order(len(self.data.train), self.config.seed, self.epoch).to(self.setup.device)
         while self.step_in_epoch < self.steps_per_epoch and not self._should_stop():
             start = time.perf_counter()
             first = self.step_in_epoch * self.config.batch_size
-            measured_2, count = self._backward(order[first : first + self.config.batch_size])
-            # On a CPU a look at the loss is free; elsewhere it would wait for the device at every step.
+            learning_rate = self.schedule.learning_rate(self.epoch, self.step)
+            measured_2, count = self.update(order[first : first + self.config.batch_size], learning_rate)
             if self._loss_is_at_hand and not math.isfinite(float(measured_2[0])):
                 return self._diverged(f"loss {float(measured_2[0])} in step {self.step + 1}, before the update")
-            learning_rate = self.schedule.learning_rate(self.epoch, self.step)
-            self.optimizer.step(learning_rate)
             self.step += 1
             self.step_in_epoch += 1
             for sums in (self._epoch_sums, self._interval_sums):
@@ -161,15 +172,25 @@ class Trainer:
                 yield from self._system.due()
         return None
 
-    def _backward(self, index_N: Tensor) -> tuple[Tensor, int]:
-        """Gradients of one batch; returns (sum of losses, right answers) on the device, and its size."""
+    def update(self, index_N: Tensor, learning_rate: float) -> tuple[Tensor, int]:
+        """One update on a batch of training images, given by their indices.
+
+        On a CPU weights stay as they are where the loss is not finite; elsewhere reading it would wait for the device
+        at every step.
+
+        Returns:
+            Sum of losses and right answers, (2,), on the device, and the number of images.
+        """
         self._generator.manual_seed(stream_seed(self.config.seed, "step", self.epoch, self.step_in_epoch))
         labels_N = self.data.train.labels_N[index_N]
         images = self.data.batches.training(self.data.train.pixels_NCHW[index_N], self._generator)
         logits_NK = self.network(images, self._dropout).float()
         loss = F.cross_entropy(logits_NK, labels_N)
         loss.backward()
-        return _measure(loss.detach(), logits_NK.detach(), labels_N), len(labels_N)
+        measured_2 = _measure(loss.detach(), logits_NK.detach(), labels_N)
+        if not self._loss_is_at_hand or math.isfinite(float(measured_2[0])):
+            self.optimizer.step(learning_rate)
+        return measured_2, len(labels_N)
 
     def _step_event(self, learning_rate: float) -> ev.Step:
         loss, accuracy = self._interval_sums.means()
@@ -181,7 +202,7 @@ class Trainer:
             learning_rate=learning_rate,
             images_per_second=round(self._interval_images / max(self._interval_seconds, 1e-9), 1),
         )
-        self._interval_sums = RunningSums(self.placement.device)
+        self._interval_sums = RunningSums(self.setup.device)
         self._interval_images, self._interval_seconds = 0, 0.0
         return event
 
@@ -221,7 +242,7 @@ class Trainer:
     @torch.no_grad()
     def evaluate(self, images: Images) -> tuple[float, float] | None:
         """Mean loss and accuracy in evaluation mode, or None when asked to stop meanwhile."""
-        sums = RunningSums(self.placement.device)
+        sums = RunningSums(self.setup.device)
         for logits_NK, labels_N in self.predict(images):
             if self._should_stop():
                 return None
@@ -240,10 +261,12 @@ class Trainer:
     def _next_epoch(self, error: float) -> None:
         self.schedule.add(error)
         self.epoch, self.step_in_epoch = self.epoch + 1, 0
-        self._epoch_sums = RunningSums(self.placement.device)
+        self._epoch_sums = RunningSums(self.setup.device)
 
     def _save(self) -> Iterator[ev.Event]:
         """Write a checkpoint; a full disk is a warning, and the last good checkpoint stays."""
+        if self._folder is None:
+            return
         start = time.perf_counter()
         position = Position(
             epoch=self.epoch,
@@ -255,24 +278,25 @@ class Trainer:
             epoch_sums=self._epoch_sums.values(),
             interval_sums=self._interval_sums.values(),
         )
-        masters = [master.cpu() for master in self.optimizer.masters]
+        master_weights = [weight.cpu() for weight in self.optimizer.master_weights]
         velocities = [velocity.cpu() for velocity in self.optimizer.velocities]
         try:
             name, size_bytes = checkpoint.save(
-                self._checkpoints,
+                self._folder,
                 position,
-                masters,
+                master_weights,
                 velocities,
-                self.placement.fingerprint,
+                self.setup.fingerprint,
                 self._data_sha256,
             )
-        except OSError as error:
+        except (OSError, StoreError) as error:
+            reason = reason_of(error) if isinstance(error, OSError) else str(error).rstrip(".")
             yield ev.Warned(
                 code="checkpoint_failed",
-                message=f"The checkpoint of epoch {self.epoch - 1} was not written ({reason_of(error)});"
-                " older checkpoints stay.",
+                message=f"The checkpoint of epoch {self.epoch - 1} was not written ({reason}); older checkpoints stay.",
             )
             return
+        self._saved_step = self.step
         seconds = round(time.perf_counter() - start, 3)
         yield ev.Checkpoint(epoch=self.epoch - 1, step=self.step, name=name, size_bytes=size_bytes, seconds=seconds)
 
@@ -283,9 +307,8 @@ class Trainer:
             return
         saved = list(self._save())
         yield from saved
-        names = [event.name for event in saved if isinstance(event, ev.Checkpoint)]
-        reason = "asked to stop" if names else "asked to stop; no checkpoint was written, a resume repeats some steps"
-        yield ev.Stopped(epoch=self.epoch - 1, step=self.step, reason=reason)
+        repeats = "" if self.is_saved else "; no checkpoint was written, a resume repeats some steps"
+        yield ev.Stopped(epoch=self.epoch - 1, step=self.step, reason=f"asked to stop{repeats}")
 
     def _diverged(self, what: str) -> ev.Failed:
         return ev.Failed(
@@ -297,7 +320,7 @@ class Trainer:
 
 
 class RunningSums:
-    """Means over images as they come, summed on the device; three sums are all there is to restore."""
+    """Running means over images, kept as three sums: losses and right answers on the device, images on the host."""
 
     def __init__(self, device: torch.device, values: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> None:
         dtype = torch.float32 if device.type == "mps" else torch.float64
@@ -310,7 +333,7 @@ class RunningSums:
         self._count += count
 
     def wait(self) -> None:
-        """Return when the device has done all that was added."""
+        """Wait for the device to finish the sums."""
         self._sums_2.tolist()
 
     def values(self) -> tuple[float, float, float]:
@@ -336,16 +359,16 @@ def _losses(summary: ev.Epoch) -> list[ev.Number]:
     return [loss for loss in losses if loss is not None]
 
 
-def build(config: RunConfig, placement: Placement, num_classes: int) -> tuple[AlexNet, MasterSGD]:
-    """The network in the run's precision, and the optimiser that holds its float32 masters."""
+def build(config: RunConfig, setup: DeviceSetup, num_classes: int) -> tuple[AlexNet, MasterSGD]:
+    """The network in the run's precision, and the optimiser that holds its float32 master_weights."""
     generator = torch.Generator().manual_seed(stream_seed(config.seed, "init"))
     network = AlexNet(config.architecture(num_classes), config.init, generator)
-    network = network.to(placement.device).to(memory_format=torch.channels_last)
+    network = network.to(setup.device).to(memory_format=torch.channels_last)
     values = [parameter.detach().clone() for parameter in network.parameters()]
-    network = network.to(placement.dtype)
+    network = network.to(setup.dtype)
     parameters = list(network.parameters())
-    masters = [
-        parameter.data if placement.dtype is torch.float32 else value
+    master_weights = [
+        parameter.data if setup.dtype is torch.float32 else value
         for parameter, value in zip(parameters, values, strict=True)
     ]
-    return network, MasterSGD(parameters, masters, config.momentum, config.weight_decay)
+    return network, MasterSGD(parameters, master_weights, config.momentum, config.weight_decay)

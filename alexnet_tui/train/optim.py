@@ -17,7 +17,7 @@ class MasterSGD:
     """v <- momentum * v - rate * (gradient + decay * w); w <- w + v, in float32; biases do not decay.
 
     The network may hold bfloat16 copies of the weights: each step reads their gradients, updates the float32
-    masters, and rounds the result back. Small updates are then not lost to rounding. On a CPU the arrays are
+    master weights, and rounds the result back. Small updates are then not lost to rounding. On a CPU the arrays are
     walked in pieces that fit the cache, which halves the time of a step that is bound by memory.
 
     Source: Krizhevsky et al. 2012, section 5 (learning rate inside the velocity, decay inside the rate). The
@@ -25,27 +25,29 @@ class MasterSGD:
 
     Args:
         parameters: The network's parameters, in the network's precision.
-        masters: Their float32 values, in the same order.
+        master_weights: Their float32 values, in the same order.
         momentum: Share of the velocity kept.
         weight_decay: Decay of weights, tensors of two dimensions or more, per unit of learning rate.
     """
 
     def __init__(
-        self, parameters: list[nn.Parameter], masters: list[Tensor], momentum: float, weight_decay: float
+        self, parameters: list[nn.Parameter], master_weights: list[Tensor], momentum: float, weight_decay: float
     ) -> None:
         self.parameters = parameters
-        self.masters = masters
-        self.velocities = [torch.zeros_like(master) for master in masters]
+        self.master_weights = master_weights
+        self.velocities = [torch.zeros_like(weight) for weight in master_weights]
         self._momentum = momentum
-        self._decays = [weight_decay if master.dim() > 1 else 0.0 for master in masters]
-        self._walks_in_pieces = masters[0].device.type == "cpu"
+        self._decays = [weight_decay if weight.dim() > 1 else 0.0 for weight in master_weights]
+        self._walks_in_pieces = master_weights[0].device.type == "cpu"
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update every weight from its gradient and forget the gradients."""
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         if self._walks_in_pieces:
-            for rows in zip(self.parameters, gradients, self.masters, self.velocities, self._decays, strict=True):
+            for rows in zip(
+                self.parameters, gradients, self.master_weights, self.velocities, self._decays, strict=True
+            ):
                 self._update(*rows, learning_rate)
         else:
             self._update_at_once(gradients, learning_rate)
@@ -53,12 +55,12 @@ class MasterSGD:
             parameter.grad = None
 
     @torch.no_grad()
-    def load(self, masters: list[Tensor], velocities: list[Tensor]) -> None:
+    def load(self, master_weights: list[Tensor], velocities: list[Tensor]) -> None:
         """Take weights and velocities from a checkpoint, by value."""
-        for own, loaded in zip((*self.masters, *self.velocities), (*masters, *velocities), strict=True):
+        for own, loaded in zip((*self.master_weights, *self.velocities), (*master_weights, *velocities), strict=True):
             own.copy_(loaded)
-        for parameter, master in zip(self.parameters, self.masters, strict=True):
-            parameter.copy_(master)
+        for parameter, weight in zip(self.parameters, self.master_weights, strict=True):
+            parameter.copy_(weight)
 
     def _update_at_once(self, gradients: list[Tensor], learning_rate: float) -> None:
         """A few launches for all weights together, as a GPU wants it."""
@@ -67,11 +69,13 @@ class MasterSGD:
         torch._foreach_add_(self.velocities, full, alpha=-learning_rate)
         decayed = [index for index, decay in enumerate(self._decays) if decay]
         if decayed:
-            velocities, weights = ([tensors[index] for index in decayed] for tensors in (self.velocities, self.masters))
+            velocities, weights = (
+                [tensors[index] for index in decayed] for tensors in (self.velocities, self.master_weights)
+            )
             torch._foreach_add_(velocities, weights, alpha=-learning_rate * self._decays[decayed[0]])
-        torch._foreach_add_(self.masters, self.velocities)
-        if self.parameters[0].data_ptr() != self.masters[0].data_ptr():
-            torch._foreach_copy_([parameter.data for parameter in self.parameters], self.masters)
+        torch._foreach_add_(self.master_weights, self.velocities)
+        if self.parameters[0].data_ptr() != self.master_weights[0].data_ptr():
+            torch._foreach_copy_([parameter.data for parameter in self.parameters], self.master_weights)
 
     def _update(
         self, parameter: Tensor, gradient: Tensor, master: Tensor, velocity: Tensor, decay: float, learning_rate: float

@@ -11,18 +11,19 @@ import time
 
 import msgspec
 import torch
-import torch.nn.functional as F
 
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.errors import AlexnetTuiError, ExitCode
 from alexnet_tui.text import printable
-from alexnet_tui.train.device import Placement, place
-from alexnet_tui.train.loop import build
-from alexnet_tui.train.model import Dropout
+from alexnet_tui.train.data import BatchMaker, Data, Images
+from alexnet_tui.train.device import DeviceSetup, select_device
+from alexnet_tui.train.loop import Trainer
 
 _WARM_UP_STEPS, _TIMED_STEPS = 2, 5
 _LIMIT_SECONDS = 240
+NUM_CLASSES = 10
 
 
 def main() -> int:
@@ -36,19 +37,19 @@ def main() -> int:
         return ExitCode.USAGE
     try:
         config = msgspec.json.decode(arguments[0], type=RunConfig) if arguments else RunConfig()
-        placement = place(config)
+        setup = select_device(config)
     except AlexnetTuiError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     answer = {
-        "device": str(placement.device) if placement.device.type == "cpu" else placement.device_class,
-        "precision": placement.precision,
-        "num_parameters": num_parameters(config.architecture(10)),
+        "device": str(setup.device) if setup.device.type == "cpu" else setup.device_class,
+        "precision": setup.precision,
+        "num_parameters": num_parameters(config.architecture(NUM_CLASSES)),
     }
     if is_probe:
         signal.alarm(_LIMIT_SECONDS)  # Steps that take for ever end, even where nobody waits for them any more.
         try:
-            answer["step_milliseconds"] = 1000 * step_seconds(config, placement)
+            answer["step_milliseconds"] = 1000 * step_seconds(config, setup)
         except (RuntimeError, MemoryError) as error:  # Torch says so where memory does not suffice.
             sys.stderr.write(f"the steps of this run could not be made here ({printable(str(error), 200)}).\n")
             return ExitCode.TRAINING_FAILED
@@ -56,22 +57,20 @@ def main() -> int:
     return 0
 
 
-def step_seconds(config: RunConfig, placement: Placement) -> float:
-    """Median seconds of one update on random images, after a warm-up; no data set is needed."""
-    network, optimizer = build(config, placement, num_classes=10)
-    generator = torch.Generator(device=placement.device).manual_seed(0)
-    dropout = Dropout(config.dropout, generator) if config.dropout else None
-    size = network.architecture.front_end.image_size
-    images = torch.randn(config.batch_size, 3, size, size, device=placement.device)
-    images = images.to(placement.dtype, memory_format=torch.channels_last)
-    labels = torch.arange(config.batch_size, device=placement.device) % 10
+def step_seconds(config: RunConfig, setup: DeviceSetup) -> float:
+    """Median seconds of the trainer's own update on random images, after a warm-up; no data set is needed."""
+    size = FRONT_ENDS[config.front_end].image_size
+    pixels = torch.randint(0, 256, (config.batch_size, 3, size, size), dtype=torch.uint8, device=setup.device)
+    images = Images(pixels, torch.arange(config.batch_size, device=setup.device) % NUM_CLASSES)
+    grey = (0.5, 0.5, 0.5)
+    data = Data(images, images, images, None, BatchMaker(images, (grey, grey), config, setup))
+    trainer = Trainer(config, data, setup, num_classes=NUM_CLASSES, data_sha256="", folder=None)
+    batch = torch.arange(config.batch_size, device=setup.device)
     seconds = []
     for _ in range(_WARM_UP_STEPS + _TIMED_STEPS):
         start = time.perf_counter()
-        loss = F.cross_entropy(network(images, dropout).float(), labels)
-        loss.backward()
-        optimizer.step(config.learning_rate)
-        loss.item()  # Waits until the device is done.
+        measured_2, _ = trainer.update(batch, config.learning_rate)
+        measured_2.tolist()  # Waits until the device is done.
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[_WARM_UP_STEPS:])
 

@@ -1,10 +1,9 @@
-"""From a run's record to a trainer that is ready to go: data loaded, network built, checkpoint restored."""
+"""From a run's record to a trainer ready for its next update: data loaded, network built, checkpoint restored."""
 
 import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,13 +12,13 @@ from alexnet_tui import __version__
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets import prepare as datasets
-from alexnet_tui.files import write_atomic
+from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.provenance import package_commit
 from alexnet_tui.text import printable
 from alexnet_tui.train import checkpoint, data
-from alexnet_tui.train.device import ARITHMETIC, Placement, place, versions
+from alexnet_tui.train.device import ARITHMETIC, DeviceSetup, is_out_of_memory, select_device, versions
 from alexnet_tui.train.loop import Trainer
 
 _TOP = 5
@@ -32,8 +31,8 @@ class Session:
     trainer: Trainer
     opening_events: list[ev.Event]
 
-    def save_predictions(self, directory: Path) -> None:
-        """Write ``predictions.npz``: what the trained network says of every test image.
+    def save_predictions(self, folder: Folder) -> None:
+        """Write ``predictions.npz``: the trained network's answers on every test image.
 
         ``top_classes`` (N, 5) and ``top_probabilities`` (N, 5) are the five likeliest classes, ``labels`` (N,)
         the truth, ``conv1_filters`` (96, 3, k, k) the first layer's kernels.
@@ -53,68 +52,78 @@ class Session:
             top_classes=torch.cat(classes).numpy(),
             top_probabilities=torch.cat(probabilities).numpy(),
             labels=torch.cat(labels).numpy(),
-            conv1_filters=self.trainer.optimizer.masters[0].cpu().contiguous().numpy(),
+            conv1_filters=self.trainer.optimizer.master_weights[0].cpu().contiguous().numpy(),
         )
-        write_atomic(directory / "predictions.npz", buffer.getvalue())
+        folder.write("predictions.npz", buffer.getbuffer())
 
 
 def open_session(
-    history: RunHistory, directory: Path, *, should_stop: Callable[[], bool], from_scratch: bool = False
+    history: RunHistory, folder: Folder, *, should_stop: Callable[[], bool], from_scratch: bool = False
 ) -> Session:
     """Load the data, build the network and go back to the newest checkpoint that can be believed.
 
     Args:
         history: What earlier attempts of the run wrote.
-        directory: The run's directory.
-        should_stop: Asked between updates.
+        folder: The run's folder.
+        should_stop: Called between updates.
         from_scratch: Set checkpoints aside, in a folder beside the new ones.
 
     Raises:
         DeviceError: The device is not there.
+        DataTooLargeError: The images do not fit into memory.
         DatasetError: The data is not there or is not what it was.
         CheckpointError: No checkpoint can be believed.
     """
     config = history.record.config
-    placement = place(config)
+    setup = select_device(config)
     dataset = datasets.load(config.data, FRONT_ENDS[config.front_end].image_size)
-    prepared = data.prepare(dataset, config, placement)
+    try:
+        prepared = data.prepare(dataset, config, setup)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        needed = dataset.train.images.nbytes + dataset.test.images.nbytes
+        raise data.DataTooLargeError(dataset.name, needed, "memory does not suffice") from error
     trainer = Trainer(
         config,
         prepared,
-        placement,
+        setup,
         num_classes=len(dataset.class_names),
         data_sha256=dataset.sha256,
-        checkpoints=directory / "checkpoints",
+        folder=folder,
         should_stop=should_stop,
     )
     started = _started(trainer, dataset)
     problems: list[str] = []
     if from_scratch:
-        checkpoint.set_aside(directory / "checkpoints")
-    state = checkpoint.load_newest(directory / "checkpoints", problems)
+        checkpoint.set_aside(folder)
+    state = checkpoint.load_newest(folder, trainer.expected_checkpoint(), problems)
     if state is not None:
         trainer.restore(state)
     opening: list[ev.Event] = [started]
-    if not placement.is_deterministic:
-        message = f"Numbers on {placement.device_class} may differ a little from run to run, with the same seed too."
+    if not setup.is_deterministic:
+        message = f"Numbers on {setup.device_class} may differ a little from run to run, with the same seed too."
         opening.append(ev.Warned(code="not_deterministic", message=message))
     opening += [
         ev.Warned(code="checkpoint_fallback", message=f"{problem}; an older one was taken.") for problem in problems
     ]
     if history.num_events:
-        opening.append(_resumed(state, placement))
+        opening.append(_resumed(state, setup))
+        again = range(trainer.epoch, history.num_epochs_done + 1)
+        if again and not from_scratch:
+            opening.append(ev.Warned(code="epochs_repeated", message=_repeated(again)))
     return Session(trainer, opening)
 
 
 def _started(trainer: Trainer, dataset: datasets.Dataset) -> ev.Started:
-    config, placement, parts = trainer.config, trainer.placement, trainer.data
+    config, setup, parts = trainer.config, trainer.setup, trainer.data
     return ev.Started(
-        device=str(placement.device),
-        device_class=placement.device_class,
-        precision=placement.precision,
-        threads=placement.threads,
+        device=str(setup.device),
+        device_class=setup.device_class,
+        precision=setup.precision,
+        threads=setup.threads,
         versions={**versions(), "alexnet_tui": __version__},
-        fingerprint=placement.fingerprint,
+        fingerprint=setup.fingerprint,
         data=dataset.name,
         data_sha256=dataset.sha256,
         num_classes=len(dataset.class_names),
@@ -133,15 +142,20 @@ def _started(trainer: Trainer, dataset: datasets.Dataset) -> ev.Started:
     )
 
 
-def _resumed(state: checkpoint.State | None, placement: Placement) -> ev.Resumed:
+def _repeated(epochs: range) -> str:
+    which = f"Epochs {epochs[0]} to {epochs[-1]} are" if len(epochs) > 1 else f"Epoch {epochs[0]} is"
+    return f"{which} trained again: no checkpoint after them could be loaded."
+
+
+def _resumed(state: checkpoint.State | None, setup: DeviceSetup) -> ev.Resumed:
     """What an attempt after the first goes on from; from the start where there is no checkpoint."""
     if state is None:
-        return ev.Resumed(epoch=0, step=0, checkpoint="", bit_exact=placement.is_deterministic)
-    position, same = state.manifest.position, state.manifest.fingerprint == placement.fingerprint
+        return ev.Resumed(epoch=0, step=0, checkpoint="", bit_exact=setup.is_deterministic)
+    position, same = state.manifest.position, state.manifest.fingerprint == setup.fingerprint
     return ev.Resumed(
         epoch=position.epoch - 1,
         step=position.step,
         checkpoint=state.name,
-        bit_exact=same and placement.is_deterministic,
-        reason="" if same else f"trained on {state.manifest.fingerprint}, now {placement.fingerprint}",
+        bit_exact=same and setup.is_deterministic,
+        reason="" if same else f"trained on {state.manifest.fingerprint}, now {setup.fingerprint}",
     )

@@ -18,7 +18,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,7 +29,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets.prepare import Dataset, Split
 from alexnet_tui.runs.events import Step
 from alexnet_tui.train import data
-from alexnet_tui.train.device import place
+from alexnet_tui.train.device import select_device
 from alexnet_tui.train.loop import Trainer
 
 BATCH, STEPS_A_TURN = 128, 4
@@ -59,14 +58,14 @@ def our_step(config: RunConfig, num_images: int = 2560) -> Act:
         mean=half,
         std=half,
     )
-    placement = place(config)
+    setup = select_device(config)
     trainer = Trainer(
         config,
-        data.prepare(dataset, config, placement),
-        placement,
+        data.prepare(dataset, config, setup),
+        setup,
         num_classes=10,
         data_sha256="",
-        checkpoints=Path("unused"),
+        folder=None,
     )
     events = trainer.fit()
 
@@ -244,7 +243,7 @@ def main() -> None:
             seconds[name].append(measure())
     if keras:
         keras.close()
-    precision = place(config).precision
+    precision = select_device(config).precision
     print(f"{arguments.front_end}, batch {BATCH}, {torch.get_num_threads()} threads, ours in {precision}, "
           f"torch {torch.__version__}, Python {platform.python_version()}, {arguments.rounds} rounds of "
           f"{STEPS_A_TURN} steps")  # fmt: skip

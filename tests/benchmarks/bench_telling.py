@@ -26,12 +26,12 @@ from fake_runs import open_writer, started
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
-from alexnet_tui.files import take_lock
+from alexnet_tui.files import Folder, take_lock
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
 from alexnet_tui.train import data
-from alexnet_tui.train.device import place
+from alexnet_tui.train.device import select_device
 from alexnet_tui.train.loop import Trainer
 
 
@@ -85,8 +85,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6, help="step events a turn, ten updates each")
     arguments = parser.parse_args()
     config = RunConfig.from_text({"data": "synthetic", "epochs": "100000", "checkpoint_epochs": "100000"})
-    placement = place(config)
-    parts = data.prepare(datasets.load("synthetic", 32), config, placement)
+    setup = select_device(config)
+    parts = data.prepare(datasets.load("synthetic", 32), config, setup)
     # Evaluation is no part of telling; one image of each set keeps it out of the figures.
     few = data.Images(parts.test.pixels_NCHW[:1], parts.test.labels_N[:1])
     parts = data.Data(parts.train, few, few, None, parts.batches)
@@ -95,9 +95,7 @@ def main() -> None:
         record = store.create(config)
         directory = store.path(record.id)
         lock = take_lock(directory)
-        trainer = Trainer(
-            config, parts, placement, num_classes=10, data_sha256="", checkpoints=directory / "checkpoints"
-        )
+        trainer = Trainer(config, parts, setup, num_classes=10, data_sha256="", folder=Folder(directory))
         events = trainer.fit()
         seconds: dict[str, list[float]] = {"silent": [], "telling": [], "telling and watched": []}
         with open_writer(directory) as writer:
@@ -114,7 +112,7 @@ def main() -> None:
                     raise SystemExit("The console drew nothing; run `alexnet-tui attach` by hand to see why.")
         os.close(lock)
     base = statistics.median(seconds["silent"])
-    print(f"literal32, {placement.fingerprint}, {arguments.rounds} rounds of {arguments.steps * 10} updates")
+    print(f"literal32, {setup.fingerprint}, {arguments.rounds} rounds of {arguments.steps * 10} updates")
     for name, values in seconds.items():
         middle = statistics.median(values)
         print(f"{name:20s} {middle * 1e3:7.2f} ms an update [{min(values) * 1e3:.2f} .. {max(values) * 1e3:.2f}]"

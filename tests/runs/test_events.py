@@ -238,56 +238,39 @@ def test_a_reader_that_has_gone_is_an_error() -> None:
 
 # A file-size limit is a full disk that a test may have: the write that reaches it is cut short, the next one fails.
 FULL_DISK = """
-import os, resource, sys, threading, time
+import os, resource, sys
 from alexnet_tui.runs import event_log, events as ev
-path, lift = sys.argv[1], sys.argv[2] == "lift"
-event_log._FULL_DISK_PAUSES_SECONDS = (0.05,) * 40 if lift else (0.01, 0.01)
+path, limit_bytes = sys.argv[1], int(sys.argv[2])
 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (350, hard))
-def make_room():
-    while os.path.getsize(path) < 350:
-        time.sleep(0.005)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-if lift:
-    threading.Thread(target=make_room, daemon=True).start()
 writer = event_log.EventWriter(descriptor)
-for index in range(5):
-    try:
-        writer.write(ev.Warned(code="c", message=str(index) * 60))
-    except OSError as error:
-        print(error.errno, flush=True)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+written = [writer.write(ev.Warned(code="c", message=str(index) * 60)) for index in range(5)]
+for index in range(5, 9):
+    written.append(writer.write(ev.System(cpu_percent=index)))
+dropped = writer.drop_steps(limit_bytes)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+print(written, dropped, writer.flush(), writer.write(ev.Warned(code="c", message="9")))
 """
 
 
-def fill_disk(path: Path, mode: str) -> tuple[str, list[bytes]]:
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path), mode], capture_output=True, text=True, timeout=30, check=True
-    )
-    return done.stdout, path.read_bytes().splitlines()
+def fill_disk(path: Path, limit_bytes: int) -> tuple[str, list[ev.KnownEvent]]:
+    command = [sys.executable, "-c", FULL_DISK, str(path), str(limit_bytes)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    return done.stdout, [ev.decode(line) for line in path.read_bytes().splitlines()]
 
 
-def test_a_line_cut_by_a_full_disk_is_completed_when_there_is_room(tmp_path: Path) -> None:
-    told, lines = fill_disk(tmp_path / "events.jsonl", "lift")
-    assert told == ""
-    events = [ev.decode(line) for line in lines]
-    assert [event.seq for event in events] == [0, 1, 2, 3, 4]
-    assert [event.message[0] for event in events if isinstance(event, ev.Warned)] == list("01234")
+def test_fault_07_lines_kept_while_the_disk_is_full_follow_when_there_is_room(tmp_path: Path) -> None:
+    said, events = fill_disk(tmp_path / "events.jsonl", 1 << 20)
+    assert said == f"{[True] * 2 + [False] * 7} 0 True True\n"  # The second line fits, the third is cut.
+    assert [event.seq for event in events] == list(range(10))
+    assert [event.message[0] for event in events if isinstance(event, ev.Warned)] == list("012349")
 
 
-def test_a_line_given_up_half_written_spoils_no_other(tmp_path: Path) -> None:
-    told, lines = fill_disk(tmp_path / "events.jsonl", "keep")
-    assert told.strip().isdigit()
-    events, bad = [], 0
-    for line in lines:
-        try:
-            events.append(ev.decode(line))
-        except ValueError:
-            bad += 1
-    assert bad == 1
-    assert [event.message[0] for event in events if isinstance(event, ev.Warned)] == list("0134")
-    assert [event.seq for event in events] == [0, 1, 2, 3]
+def test_fault_07_where_only_a_little_fits_steps_are_given_up_and_missed(tmp_path: Path) -> None:
+    said, events = fill_disk(tmp_path / "events.jsonl", 1)
+    assert said == f"{[True] * 2 + [False] * 7} 4 True True\n"
+    assert [event.seq for event in events] == [0, 1, 2, 3, 4, 9]
 
 
 def test_decoding_gives_what_plain_json_gives() -> None:

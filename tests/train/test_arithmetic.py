@@ -15,7 +15,7 @@ from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets.prepare import Dataset, Split
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import data
-from alexnet_tui.train.device import ARITHMETIC, place
+from alexnet_tui.train.device import ARITHMETIC, select_device
 from alexnet_tui.train.loop import Trainer
 
 GOLDEN = Path(__file__).with_name("golden_losses.json")
@@ -53,13 +53,12 @@ def losses(front_end: str) -> list[float]:
     fields |= {"threads": "1", "precision": "fp32", "device": "cpu", "train_eval_images": "1"}
     fields |= {**SETTINGS[front_end], "weight_decay": "0.02"}
     config = RunConfig.from_text(fields)
-    placement = place(config)
+    setup = select_device(config)
     dataset = images(size)
-    parts = data.prepare(dataset, config, placement)
+    parts = data.prepare(dataset, config, setup)
     one = data.Images(parts.test.pixels_NCHW[:1], parts.test.labels_N[:1])
     parts = data.Data(parts.train, parts.train_eval, one, None, parts.batches)
-    nowhere = GOLDEN / "a file has no folder"  # No checkpoint is written.
-    trainer = Trainer(config, parts, placement, num_classes=10, data_sha256="", checkpoints=nowhere)
+    trainer = Trainer(config, parts, setup, num_classes=10, data_sha256="", folder=None)
     events = [event for event in trainer.fit() if isinstance(event, ev.Step)]
     return [float(event.train_loss) for event in events]
 

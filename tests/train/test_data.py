@@ -10,7 +10,7 @@ from alexnet_tui.datasets.cache import channel_moments
 from alexnet_tui.datasets.prepare import Dataset, Split
 from alexnet_tui.errors import DatasetError
 from alexnet_tui.train import data
-from alexnet_tui.train.device import place
+from alexnet_tui.train.device import select_device
 
 
 def dataset(side: int = 32, count: int = 200) -> Dataset:
@@ -29,7 +29,7 @@ def dataset(side: int = 32, count: int = 200) -> Dataset:
 
 def prepared(side: int = 32, **fields: str) -> data.Data:
     config = RunConfig.from_text({"threads": "1", "precision": "fp32", **fields})
-    return data.prepare(dataset(side), config, place(config))
+    return data.prepare(dataset(side), config, select_device(config))
 
 
 def test_holdout_keeps_a_stratified_tenth_out_of_training() -> None:
@@ -47,7 +47,7 @@ def test_what_is_held_out_never_enters_standardisation_or_colours() -> None:
         config = RunConfig.from_text({"threads": "1", "precision": "fp32", "split": "holdout", "augmentation": "paper"})
         index = data.stratified(np.asarray(images.train.labels), 20, "holdout")
         images.train.images[index] = held_out
-        parts = data.prepare(images, config, place(config))
+        parts = data.prepare(images, config, select_device(config))
         generator = torch.Generator().manual_seed(0)
         unseen = torch.from_numpy(np.asarray(dataset().test.images))
         return parts.batches.evaluation(unseen), parts.batches.training(parts.train.pixels_NCHW, generator)

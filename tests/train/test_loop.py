@@ -10,9 +10,10 @@ import torch
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import CheckpointError
+from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint, data
-from alexnet_tui.train.device import place
+from alexnet_tui.train.device import select_device
 from alexnet_tui.train.loop import Trainer
 
 SMALL = {
@@ -30,20 +31,29 @@ def trainer(
     folder: Path, should_stop: Callable[[], bool] = lambda: False, data_sha256: str = "d", **fields: str
 ) -> Trainer:
     config = RunConfig.from_text({**SMALL, **fields})
-    placement = place(config)
+    setup = select_device(config)
     dataset = datasets.load("synthetic", 32)
-    parts = data.prepare(dataset, config, placement)
+    parts = data.prepare(dataset, config, setup)
     # 32 test images are enough to tell two networks apart.
     parts = data.Data(parts.train, parts.train_eval, cut(parts.test), parts.val and cut(parts.val), parts.batches)
     return Trainer(
         config,
         parts,
-        placement,
+        setup,
         num_classes=10,
         data_sha256=data_sha256,
-        checkpoints=folder / "checkpoints",
+        folder=opened(folder),
         should_stop=should_stop,
     )
+
+
+def opened(path: Path) -> Folder:
+    path.mkdir(exist_ok=True)
+    return Folder(path)
+
+
+def newest(path: Path, subject: Trainer) -> checkpoint.State | None:
+    return checkpoint.load_newest(opened(path), subject.expected_checkpoint(), [])
 
 
 def cut(images: data.Images) -> data.Images:
@@ -111,12 +121,12 @@ def test_stop_and_resume_ends_with_the_weights_of_an_unbroken_run(tmp_path: Path
     broken = trainer(tmp_path / "broken", stop_before(poll), **fields)
     first_part = list(broken.fit())
     assert isinstance(first_part[-1], ev.Stopped)
-    state = checkpoint.load_newest(tmp_path / "broken" / "checkpoints", [])
-    assert state is not None
     resumed = trainer(tmp_path / "broken", never, **fields)
+    state = newest(tmp_path / "broken", resumed)
+    assert state is not None
     resumed.restore(state)
     assert numbers(first_part) + numbers(list(resumed.fit())) == expected
-    for mine, theirs in zip(resumed.optimizer.masters, whole.optimizer.masters, strict=True):
+    for mine, theirs in zip(resumed.optimizer.master_weights, whole.optimizer.master_weights, strict=True):
         assert torch.equal(mine, theirs)
 
 
@@ -127,26 +137,27 @@ def test_not_finite_loss_stops_before_the_update(tmp_path: Path) -> None:
     assert isinstance(final, ev.Failed)
     assert final.reason == "diverged"
     assert "learning rate below 1e+06" in final.message
-    assert all(bool(torch.isfinite(master).all()) for master in subject.optimizer.masters)
+    assert all(bool(torch.isfinite(master).all()) for master in subject.optimizer.master_weights)
     for event in events:
         ev.encode(event)  # Every line is valid JSON.
 
 
 def test_checkpoint_of_other_data_or_another_network_is_refused(tmp_path: Path) -> None:
-    list(trainer(tmp_path, stop_before(2)).fit())
-    state = checkpoint.load_newest(tmp_path / "checkpoints", [])
+    subject = trainer(tmp_path, stop_before(2))
+    list(subject.fit())
+    state = newest(tmp_path, subject)
     assert state is not None
     with pytest.raises(CheckpointError, match="other data"):
         trainer(tmp_path, data_sha256="e").restore(state)
-    with pytest.raises(CheckpointError, match="another network"):
-        trainer(tmp_path, removed_conv_layer="4").restore(state)
+    with pytest.raises(CheckpointError, match="no checkpoint can be trusted"):
+        newest(tmp_path, trainer(tmp_path, removed_conv_layer="4"))
 
 
 def test_full_disk_at_a_checkpoint_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "checkpoints").write_text("a file where the folder should be")
     events = list(trainer(tmp_path, epochs="1").fit())
     warnings = [event for event in events if isinstance(event, ev.Warned)]
-    assert [warning.code for warning in warnings] == ["checkpoint_failed"]
+    assert [warning.code for warning in warnings] == ["checkpoint_failed", "weights_not_saved"]
     assert isinstance(events[-1], ev.Finished)
 
 

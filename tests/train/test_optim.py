@@ -36,14 +36,14 @@ def test_the_form_for_gpus_computes_the_same(dtype: torch.dtype) -> None:
     for in_pieces in (True, False):
         parameters = [nn.Parameter(tensor.to(dtype)) for tensor in start]
         is_same = dtype is torch.float32
-        masters = [p.data if is_same else t.clone() for p, t in zip(parameters, start, strict=True)]
-        optimizer = MasterSGD(parameters, masters, 0.9, 5e-4)
+        master_weights = [p.data if is_same else t.clone() for p, t in zip(parameters, start, strict=True)]
+        optimizer = MasterSGD(parameters, master_weights, 0.9, 5e-4)
         optimizer._walks_in_pieces = in_pieces
         for _ in range(3):
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient.clone()
             optimizer.step(0.01)
-        results.append([*parameters, *masters])
+        results.append([*parameters, *master_weights])
     for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs)
 

@@ -1,0 +1,153 @@
+"""A trainer's hold on its run: the folder by its descriptor, the event log, and room on the disk for the last event."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.files import Folder
+from alexnet_tui.paths import command
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.event_log import EventWriter
+from alexnet_tui.text import counted, printable
+
+RESERVE_FILE = ".reserve"
+RESERVE_BYTES = 1 << 18
+"""Freed for the last events of a run whose disk is full: an epoch takes 400 bytes."""
+FULL_DISK_PATIENCE_SECONDS = 300.0
+_LOOK_SECONDS = 5.0
+_RETRY_SECONDS = 0.5
+
+
+class Record:
+    """The event log of a run that is being trained.
+
+    While the disk is full, events are kept in memory and training goes on. After `patience_seconds` without room, or
+    when asked to stop, the last events are written into the space of a small file made at the start.
+
+    The folder is held open, so that a run that is moved while it trains stays whole: checkpoints and events go where
+    the folder is. Every few seconds `should_stop` compares it with its path.
+
+    Args:
+        folder: The run's folder; its `path` follows a move.
+        writer: Appends to its event log.
+        is_asked_to_stop: Whether a signal asked for an end.
+        patience_seconds: How long a full disk is borne.
+        look_seconds: Pause between two looks at the folder's place.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        writer: EventWriter,
+        is_asked_to_stop: Callable[[], bool],
+        *,
+        patience_seconds: float = FULL_DISK_PATIENCE_SECONDS,
+        look_seconds: float = _LOOK_SECONDS,
+    ) -> None:
+        self.folder = folder
+        self._writer = writer
+        self._is_asked_to_stop = is_asked_to_stop
+        self._patience_seconds = patience_seconds
+        self._look_seconds = look_seconds
+        self._next_look_seconds = time.monotonic() + look_seconds
+        self._full_since: float | None = None
+        self._is_lost = False
+        _make_reserve(folder)
+
+    def should_stop(self) -> bool:
+        """Whether to leave: asked to, or out of patience with a full disk, or without a folder to write to."""
+        if time.monotonic() >= self._next_look_seconds:
+            self._look()
+        return self._is_asked_to_stop() or self._is_lost or self._is_out_of_patience()
+
+    def write(self, event: ev.Event) -> None:
+        """Append an event, now or when there is room.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        self._note(self._writer.write(event))
+
+    def finish(self, event: ev.Event, *, is_saved: bool) -> ev.Event:
+        """Write the final event, or the one that a full disk or a lost folder makes of it; the one written.
+
+        Args:
+            event: Finished, stopped or failed.
+            is_saved: Whether a checkpoint holds the weights as they are now.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        while not self._flush() and isinstance(event, ev.Finished) and not self.should_stop():
+            time.sleep(_RETRY_SECONDS)
+        if self._full_since is not None:
+            if not is_saved and not isinstance(event, ev.Failed):
+                event = self._disk_full(event)
+            _free_reserve(self.folder)
+            self._writer.drop_steps(RESERVE_BYTES // 2)
+        elif self._is_lost and isinstance(event, ev.Stopped):
+            event.reason = "its folder was moved to where it cannot be found, or removed" + (
+                "" if is_saved else "; no checkpoint was written"
+            )
+        self._writer.write(event)
+        _free_reserve(self.folder)
+        self._writer.flush()
+        return event
+
+    def _flush(self) -> bool:
+        is_written = self._writer.flush()
+        self._note(is_written)
+        return is_written
+
+    def _note(self, is_written: bool) -> None:
+        if is_written:
+            self._full_since = None
+        elif self._full_since is None:
+            self._full_since = time.monotonic()
+
+    def _is_out_of_patience(self) -> bool:
+        return self._full_since is not None and time.monotonic() - self._full_since > self._patience_seconds
+
+    def _disk_full(self, event: ev.Event) -> ev.Failed:
+        assert self._full_since is not None
+        seconds = round(time.monotonic() - self._full_since)
+        resume = command("resume", self.folder.path.name, root=self.folder.path.parent)
+        return ev.Failed(
+            reason="disk_full",
+            message=f"The disk has been full for {counted(seconds, 'second')}, and no checkpoint could be written."
+            f" Free space in {self.folder.path}; `{resume}` goes on from the last checkpoint.",
+            epoch=getattr(event, "epoch", 0),
+            step=getattr(event, "step", 0),
+        )
+
+    def _look(self) -> None:
+        """Follow the folder to where it is now."""
+        self._next_look_seconds = time.monotonic() + self._look_seconds
+        self._flush()
+        if self.folder.is_in_place():
+            return
+        found = self.folder.current_path()
+        if found is None:
+            self._is_lost = True
+            return
+        old, self.folder.path = self.folder.path, found
+        message = f"The run's folder was moved from {old} to {found}; training continues there."
+        self.write(ev.Warned(code="moved", message=printable(message, 500)))
+
+
+def _make_reserve(folder: Folder) -> None:
+    """A file whose space can be freed later; without room for it the run goes on without."""
+    with contextlib.suppress(OSError, StoreError):
+        folder.remove(RESERVE_FILE)
+        descriptor = folder.create(RESERVE_FILE)
+        try:
+            os.write(descriptor, os.urandom(RESERVE_BYTES))  # A file system that compresses gives nothing for zeros.
+        finally:
+            os.close(descriptor)
+
+
+def _free_reserve(folder: Folder) -> None:
+    with contextlib.suppress(OSError, StoreError):
+        folder.remove(RESERVE_FILE)

@@ -10,6 +10,8 @@ import math
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
@@ -152,47 +154,21 @@ def _thin(values: Sequence[float], width: int) -> list[float]:
     return [sum(values[start:end]) / (end - start) for start, end in itertools.pairwise(edges)]
 
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "`": r"\textasciigrave{}",
-    # Behind the end of a table's row these two would be its options.
-    "[": "{[}",
-    "*": "{*}",
-    "±": r"$\pm$",
-    "–": r"\textendash{}",
-    "−": "$-$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-}
-# What pdflatex sets with the font encoding T1, beyond Latin-1.
-_LATEX_KNOWN = frozenset(map(chr, range(0x100, 0x17F))) - set("ĦħĸĿŀŉŦŧ") | set("‘’“”„…—†‡•€™←→↑↓")
-_TWO_HYPHENS = re.compile("-(?=-)")
+def json_text(value: object) -> str:
+    """JSON for a reader of our output: ASCII, so that a terminal finds nothing to obey in it.
+
+    Args:
+        value: Plain values, structs or dataclasses; numbers that are not finite become null.
+    """
+    import json  # The console and the lists begin without it.
+
+    plain = _without_nan(msgspec.to_builtins(value))
+    return json.dumps(plain, indent=1, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
 
 
-def escape_markdown(text: str) -> str:
-    """Foreign text that Markdown shows as it is."""
-    return _MARKDOWN.sub(r"\\\1", printable(text, 4000))
-
-
-def escape_latex(text: str) -> str:
-    """Foreign text that LaTeX sets as it is; a character that its fonts lack is told by its code, ``[U+2713]``."""
-    return _TWO_HYPHENS.sub("-{}", "".join(map(_latex_character, printable(text, 4000))))
-
-
-def _latex_character(character: str) -> str:
-    if character in _LATEX or character in _LATEX_KNOWN or character < "\u0100":
-        return _LATEX.get(character, character)
-    return f"{{[}}U+{ord(character):04X}]"
+def _without_nan(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

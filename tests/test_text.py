@@ -9,8 +9,6 @@ import pytest
 from alexnet_tui.text import (
     MISSING,
     counted,
-    escape_latex,
-    escape_markdown,
     format_bytes,
     format_clock,
     format_count,
@@ -151,8 +149,3 @@ def test_sparklines_show_the_shape_and_keep_gaps() -> None:
 )
 def test_sparklines_survive_any_float(values: list[float]) -> None:
     assert len(sparkline(values, 7)) == min(7, len(values))
-
-
-def test_foreign_text_in_reports() -> None:
-    assert escape_markdown("[a](b) <i> *x*\x1b") == r"\[a\](b) \<i\> \*x\*\\x1b"
-    assert escape_latex("50% & {x}_\\") == r"50\% \& \{x\}\_\textbackslash{}"

@@ -1,6 +1,5 @@
 """What the commands share: options that mean the same everywhere, shell completion, and how they print."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.paths import default_root
 from alexnet_tui.runs.store import Store
+from alexnet_tui.text import json_text
 
 if TYPE_CHECKING:
     from rich.box import Box
@@ -138,8 +138,7 @@ def can_draw() -> bool:
 
 def write_json(value: Json) -> None:
     """JSON to stdout, in ASCII, so that a terminal finds nothing to obey in it."""
-    text = json.dumps(value, indent=2, allow_nan=False).replace("\x7f", "\\u007f")
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(json_text(value))
 
 
 def command_line() -> list[str]:

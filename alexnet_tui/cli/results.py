@@ -16,7 +16,7 @@ from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.files import write_output
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import counted, printable
+from alexnet_tui.text import counted, json_text, printable
 
 if TYPE_CHECKING:
     from alexnet_tui.report.build import Report
@@ -161,7 +161,6 @@ def _plain_text(built: "Report", width: int) -> str:
 
 
 def _renderers() -> Mapping[ReportFormat, Callable[..., str]]:
-    from alexnet_tui.report.export import json_text
     from alexnet_tui.report.html import to_html
     from alexnet_tui.report.latex import to_latex
     from alexnet_tui.report.markdown import to_markdown
@@ -222,8 +221,6 @@ def compare(
         is_grouped=group,
     )
     if as_json:
-        from alexnet_tui.report.export import json_text
-
         sys.stdout.write(json_text(compared))
     else:
         from alexnet_tui.cli.report_view import print_comparison
@@ -259,9 +256,11 @@ def export(
 
     Example: alexnet-tui export reference --format tensorboard --output logs
     """
-    from alexnet_tui.analysis import compare as comparison
+    from alexnet_tui.analysis.compare import compare
     from alexnet_tui.analysis.select import select_runs
-    from alexnet_tui.report import export as exporter
+    from alexnet_tui.report.export import to_csv, to_json
+    from alexnet_tui.report.latex import comparison_to_latex
+    from alexnet_tui.report.tensorboard import write_tensorboard
 
     if form is ExportFormat.TENSORBOARD and output is None:
         raise UsageError("TensorBoard reads folders; name one with --output FOLDER.")
@@ -273,14 +272,14 @@ def export(
     histories = found.histories
     labels = _labels(store, [history.id for history in histories])
     if form is ExportFormat.TENSORBOARD and output is not None:
-        paths = exporter.write_tensorboard(histories, output)
+        paths = write_tensorboard(histories, output)
         options.say(
             f"wrote {counted(len(paths), 'event file')} under {output}; `tensorboard --logdir {output}` shows them."
         )
     elif form is ExportFormat.LATEX:
-        _deliver(exporter.to_latex(comparison.compare(histories, found.states, labels=labels)), output)
+        _deliver(comparison_to_latex(compare(histories, found.states, labels=labels)), output)
     elif form is ExportFormat.JSON:
-        _deliver(exporter.to_json(histories, labels), output)
+        _deliver(to_json(histories, labels), output)
     else:
-        _deliver(exporter.to_csv(histories, labels), output)
+        _deliver(to_csv(histories, labels), output)
     return ExitCode.DONE

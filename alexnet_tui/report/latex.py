@@ -1,12 +1,13 @@
-"""The report's tables as LaTeX."""
+"""Tables of the report and of a comparison as LaTeX."""
 
-from collections.abc import Container, Iterator, Sequence
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from alexnet_tui.analysis.claims import ClaimVerdict
-from alexnet_tui.analysis.groups import best_cells
+from alexnet_tui.analysis.compare import COMPARED, Comparison, shown_setting
+from alexnet_tui.analysis.groups import Sample, best_cells, sample_text
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.report.build import Report, Section
-from alexnet_tui.report.export import LATEX_FIT, LATEX_PREAMBLE
 from alexnet_tui.report.wording import (
     SELECTED_NOTE,
     TABLE_COLUMNS,
@@ -18,43 +19,97 @@ from alexnet_tui.report.wording import (
     section_title,
     side,
 )
-from alexnet_tui.text import MISSING, escape_latex
+from alexnet_tui.text import MISSING, printable
+
+_PREAMBLE = (
+    "% Needs in the preamble:",
+    r"% \usepackage[T1]{fontenc}",
+    r"% \usepackage{booktabs}",
+    r"% \usepackage{graphicx}",
+)
+# A table wider than the text is made as wide as the text; a narrower one stays as it is.
+_FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    # Behind the end of a table's row these two would be its options.
+    "[": "{[}",
+    "*": "{*}",
+    "±": r"$\pm$",
+    "–": r"\textendash{}",
+    "−": "$-$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+}
+# What pdflatex sets with the font encoding T1, beyond Latin-1.
+_LATEX_KNOWN = frozenset(map(chr, range(0x100, 0x17F))) - set("ĦħĸĿŀŉŦŧ") | set("‘’“”„…—†‡•€™←→↑↓")
+_TWO_HYPHENS = re.compile("-(?=-)")
 
 
 def to_latex(report: Report) -> str:
     """LaTeX tables of each section and of its verdicts; the first lines say what they need."""
-    return "\n".join([*LATEX_PREAMBLE, *(line for one in report.sections for line in _latex_section(one))]) + "\n"
+    return _text(line for section in report.sections for line in _section(section))
 
 
-def _latex_section(section: Section) -> Iterator[str]:
+def comparison_to_latex(comparison: Comparison) -> str:
+    """A table of the groups, the best mean of each column in bold."""
+    groups = comparison.groups
+    bold = _best_places(COMPARED, [[group.cells[name] for name in COMPARED] for group in groups])
+    before = 2 + len(comparison.differing)
+    rows = [
+        _row(
+            [
+                group.name,
+                str(len(group.run_ids)),
+                *(shown_setting(name, group.settings[name]) for name in comparison.differing),
+                *(sample_text(group.cells[name], METRICS[name]) for name in COMPARED),
+            ],
+            {before + place for place in places},
+        )
+        for group, places in zip(groups, bold, strict=True)
+    ]
+    names = [name.replace("_", " ") for name in comparison.differing]
+    headings = ["Run", "n", *names, *(METRICS[name].heading for name in COMPARED)]
+    return _text(_tabular(f"lr{'l' * len(names)}{'r' * len(COMPARED)}", headings, rows))
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "\n".join([*_PREAMBLE, *lines]) + "\n"
+
+
+def _section(section: Section) -> Iterator[str]:
     columns = TABLE_COLUMNS
-    best = [best_cells(METRICS[name], [row.cells[name].ours for row in section.rows]) for name in columns]
-    yield from (r"\begin{table}", r"\centering", LATEX_FIT)
-    yield from (rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}", r"\toprule")
-    yield _latex_row(["Experiment", "Source", *map(heading, columns)])
-    yield r"\midrule"
-    for index, row in enumerate(section.rows):
+    bold = _best_places(columns, [[row.cells[name].ours for name in columns] for row in section.rows])
+    rows = []
+    for row, places in zip(section.rows, bold, strict=True):
         if row.is_published:
-            yield _latex_row([row.title, "report", *(published(row, name) for name in columns)])
-        bold = {place for place, marks in enumerate(best, 2) if marks[index]}
+            rows.append(_row([row.title, "report", *(published(row, name) for name in columns)]))
         cells = [row.title, f"ours, n = {row.num_runs}", *(ours(row, name) for name in columns)]
-        yield _latex_row(cells, bold)
-    yield from (r"\bottomrule", r"\end{tabular}}")
+        rows.append(_row(cells, {2 + place for place in places}))
     caption = f"{section_title(section)}. {UNITS_NOTE} {SELECTED_NOTE} Best of ours in bold."
-    yield from (rf"\caption{{{escape_latex(caption)}}}", r"\end{table}", "")
-    yield from (r"\begin{table}", r"\centering", LATEX_FIT, r"\begin{tabular}{llrrrl}", r"\toprule")
-    yield r"Claim & Verdict & Estimate & 95\% interval & Holm $p$ & Report \\"
-    yield r"\midrule"
-    yield from (_latex_row(_latex_verdict(verdict)) for verdict in section.claims)
-    yield from (r"\bottomrule", r"\end{tabular}}")
-    yield rf"\caption{{{escape_latex(f'Verdicts, {section_title(section)}.')}}}"
-    yield from (r"\end{table}", "")
+    headings = ["Experiment", "Source", *map(heading, columns)]
+    yield from _table(_tabular(f"ll{'r' * len(columns)}", headings, rows), caption)
+    headings = ["Claim", "Verdict", "Estimate", "95% interval", "Holm p", "Report"]
+    verdicts = (_row(_verdict_cells(verdict)) for verdict in section.claims)
+    yield from _table(_tabular("llrrrl", headings, verdicts), f"Verdicts, {section_title(section)}.")
     sides = [f"Beside claim {verdict.number}: {side(one)}" for verdict in section.claims for one in verdict.secondary]
     if sides:
         yield from (r"\begin{itemize}\sloppy", *(rf"\item {escape_latex(one)}" for one in sides), r"\end{itemize}", "")
 
 
-def _latex_verdict(verdict: ClaimVerdict) -> list[str]:
+def _verdict_cells(verdict: ClaimVerdict) -> list[str]:
     told = dict(facts(verdict))
     return [
         f"{verdict.number}. {verdict.statement}",
@@ -66,6 +121,32 @@ def _latex_verdict(verdict: ClaimVerdict) -> list[str]:
     ]
 
 
-def _latex_row(cells: Sequence[str], bold: Container[int] = ()) -> str:
+def _best_places(names: Sequence[str], rows: Sequence[Sequence[Sample]]) -> list[set[int]]:
+    """For each row the columns in which it is the best."""
+    marks = [best_cells(METRICS[name], [row[place] for row in rows]) for place, name in enumerate(names)]
+    return [{place for place, column in enumerate(marks) if column[index]} for index in range(len(rows))]
+
+
+def _table(tabular: Iterable[str], caption: str) -> Iterator[str]:
+    yield from (r"\begin{table}", r"\centering", *tabular, rf"\caption{{{escape_latex(caption)}}}", r"\end{table}", "")
+
+
+def _tabular(columns: str, headings: Sequence[str], rows: Iterable[str]) -> Iterator[str]:
+    yield from (_FIT, rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _row(headings), r"\midrule", *rows)
+    yield from (r"\bottomrule", r"\end{tabular}}")
+
+
+def _row(cells: Sequence[str], bold: Container[int] = ()) -> str:
     texts = (escape_latex(cell) for cell in cells)
     return " & ".join(rf"\textbf{{{text}}}" if place in bold else text for place, text in enumerate(texts)) + r" \\"
+
+
+def escape_latex(text: str) -> str:
+    """Foreign text that LaTeX sets as it is; a character that its fonts lack is told by its code, ``[U+2713]``."""
+    return _TWO_HYPHENS.sub("-{}", "".join(map(_latex_character, printable(text, 4000))))
+
+
+def _latex_character(character: str) -> str:
+    if character in _LATEX or character in _LATEX_KNOWN or character < "\u0100":
+        return _LATEX.get(character, character)
+    return f"{{[}}U+{ord(character):04X}]"

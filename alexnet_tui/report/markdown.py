@@ -1,5 +1,6 @@
 """The report as Markdown, under the headings of the ML Reproducibility Challenge."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from alexnet_tui.analysis import published as paper
@@ -20,7 +21,9 @@ from alexnet_tui.report.wording import (
     side,
     time_ratio,
 )
-from alexnet_tui.text import escape_markdown
+from alexnet_tui.text import printable
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
 def to_markdown(report: Report) -> str:
@@ -107,3 +110,8 @@ def _markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> I
     yield f"|{' --- |' * len(headings)}"
     for row in rows:
         yield f"| {' | '.join(map(escape_markdown, row))} |"
+
+
+def escape_markdown(text: str) -> str:
+    """Foreign text that Markdown shows as it is."""
+    return _MARKDOWN.sub(r"\\\1", printable(text, 4000))

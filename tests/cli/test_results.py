@@ -67,7 +67,7 @@ def test_report_json_has_three_claims(full: Store) -> None:
     data = json.loads(call(full, "report", "--format", "json").stdout)
     assert [claim["number"] for claim in data["claims"]] == [1, 2, 3]
     assert data["claims"][0]["verdict"] == "supported"
-    assert data["claims"][2]["evidence"]["estimate"] == pytest.approx(5.0, abs=0.5)
+    assert data["claims"][2]["effect"]["estimate"] == pytest.approx(5.0, abs=0.5)
 
 
 def test_report_writes_the_format_of_the_file_s_ending(full: Store, tmp_path: Path) -> None:

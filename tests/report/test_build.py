@@ -20,13 +20,12 @@ from alexnet_tui.errors import RunNotFoundError
 from alexnet_tui.report import charts as report_svg
 from alexnet_tui.report.build import Report, build
 from alexnet_tui.report.html import to_html
-from alexnet_tui.report.latex import to_latex
-from alexnet_tui.report.markdown import to_markdown
+from alexnet_tui.report.latex import escape_latex, to_latex
+from alexnet_tui.report.markdown import escape_markdown, to_markdown
 from alexnet_tui.report.wording import explain, provenance
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import RunRecord, Store
 from alexnet_tui.studies import plan as studies
-from alexnet_tui.text import escape_latex, escape_markdown
 
 HOSTILE = '<script>alert(1)</script>|$\\x_{1}&"'
 
@@ -287,6 +286,8 @@ def test_foreign_text_is_escaped_in_every_format() -> None:
     assert "script" not in page.tags
     assert "\\<script\\>" in to_markdown(built)
     assert escape_markdown("a|b\n# c") == "a\\|b \\# c"
+    assert escape_markdown("[a](b) <i> *x*\x1b") == r"\[a\](b) \<i\> \*x\*\\x1b"
+    assert escape_latex("50% & {x}_\\") == r"50\% \& \{x\}\_\textbackslash{}"
     assert escape_latex("50% & x_1 \\ $") == r"50\% \& x\_1 \textbackslash{} \$"
 
 

@@ -13,7 +13,9 @@ from fake_runs import write_run
 from alexnet_tui.analysis.compare import compare
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.errors import StoreError
-from alexnet_tui.report import export
+from alexnet_tui.report.export import to_csv, to_json
+from alexnet_tui.report.latex import comparison_to_latex
+from alexnet_tui.report.tensorboard import crc32c, write_tensorboard
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory, load
 from alexnet_tui.runs.store import Store
 
@@ -105,12 +107,12 @@ def history(store: Store) -> RunHistory:
 
 
 def test_crc32c_of_the_known_vector() -> None:
-    assert export.crc32c(b"123456789") == 0xE3069283
+    assert crc32c(b"123456789") == 0xE3069283
     assert slow_crc32c(b"123456789") == 0xE3069283
 
 
 def test_tensorboard_files_hold_every_value(history: RunHistory, tmp_path: Path) -> None:
-    (path,) = export.write_tensorboard([history], tmp_path / "logs")
+    (path,) = write_tensorboard([history], tmp_path / "logs")
     assert path.parent == tmp_path / "logs" / history.id
     assert path.name.startswith("events.out.tfevents.")
     rows = scalars(path)
@@ -131,13 +133,13 @@ def test_tensorboard_keeps_infinities_and_large_steps(tmp_path: Path) -> None:
     run.epochs.columns["train_loss"][1] = 1e300
     for index in range(20):
         run.epochs.columns["step"][index] += 5_000_000_000
-    (path,) = export.write_tensorboard([run], tmp_path)
+    (path,) = write_tensorboard([run], tmp_path)
     rows = [(step, value) for tag, step, value, _ in scalars(path) if tag == "loss/train"]
     assert rows == [(5_000_000_010, math.inf), (5_000_000_020, math.inf)]
 
 
 def test_csv_has_a_line_an_epoch_that_reads_back(history: RunHistory) -> None:
-    rows = list(csv.DictReader(export.to_csv([history, make_history()]).splitlines()))
+    rows = list(csv.DictReader(to_csv([history, make_history()]).splitlines()))
     assert len(rows) == 5 + 20
     assert list(rows[0]) == ["run_id", "label", *(f"config.{name}" for name in SPECS), *EPOCH_COLUMNS]
     assert [float(row["test_accuracy"]) for row in rows[:5]] == list(history.epochs["test_accuracy"])
@@ -147,7 +149,7 @@ def test_csv_has_a_line_an_epoch_that_reads_back(history: RunHistory) -> None:
 
 
 def test_json_has_the_whole_record(history: RunHistory) -> None:
-    (run,) = json.loads(export.to_json([history]))["runs"]
+    (run,) = json.loads(to_json([history]))["runs"]
     assert run["record"]["id"] == history.id
     assert run["started"]["device_class"] == "cpu"
     assert run["epochs"]["test_accuracy"] == list(history.epochs["test_accuracy"])
@@ -156,7 +158,7 @@ def test_json_has_the_whole_record(history: RunHistory) -> None:
 
 
 def test_latex_marks_the_best_of_each_column() -> None:
-    text = export.to_latex(compare(study(2, shift={"tanh": {"final": 0.7, "gap": 0.2}})))
+    text = comparison_to_latex(compare(study(2, shift={"tanh": {"final": 0.7, "gap": 0.2}})))
     lines = {line.split(" & ")[0]: line for line in text.splitlines() if " & " in line}
     assert r"\textbf{70.10 $\pm$0.14}" not in lines["baseline"]
     assert r"\textbf{" in lines["tanh"].split(" & ")[-4]
@@ -166,7 +168,7 @@ def test_latex_marks_the_best_of_each_column() -> None:
 def gaps_in_bold(**gaps: float) -> set[str]:
     """The variants whose gap is marked, where the runs have these gaps."""
     groups = compare([make_history(name.replace("_", "-"), gap=gap) for name, gap in gaps.items()])
-    lines = [line for line in export.to_latex(groups).splitlines() if line.endswith(r"\\") and " & 1 & " in line]
+    lines = [line for line in comparison_to_latex(groups).splitlines() if line.endswith(r"\\") and " & 1 & " in line]
     return {line.split(" & ")[0] for line in lines if r"\textbf{" in line.split(" & ")[-3]}
 
 
@@ -181,7 +183,7 @@ def test_neither_training_accuracy_nor_a_mean_of_a_few_lucky_runs_is_best() -> N
     lucky = [make_history("tanh", 0, t25=3.0), make_history("tanh", 1, t25=None, final=0.4)]
     slow = [make_history("baseline", seed, t25=9.0) for seed in range(2)]
     slower = [make_history("four-conv", seed, t25=11.0) for seed in range(2)]
-    text = export.to_latex(compare([*lucky, *slow, *slower]))
+    text = comparison_to_latex(compare([*lucky, *slow, *slower]))
     rows = {
         line.split(" & ")[0]: line.removesuffix(r" \\").split(" & ") for line in text.splitlines() if " & 2 & " in line
     }
@@ -193,13 +195,13 @@ def test_neither_training_accuracy_nor_a_mean_of_a_few_lucky_runs_is_best() -> N
 def test_a_folder_that_cannot_be_made_is_an_error_in_words(history: RunHistory, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
-        export.write_tensorboard([history], tmp_path / "file" / "logs")
+        write_tensorboard([history], tmp_path / "file" / "logs")
 
 
 def test_labels_given_later_are_exported() -> None:
     history = make_history(run_id="run")
     labels = {"run": "renamed", "other": "no"}
-    (row, *_) = csv.DictReader(export.to_csv([history], labels).splitlines())
+    (row, *_) = csv.DictReader(to_csv([history], labels).splitlines())
     assert row["label"] == "renamed"
-    (run,) = json.loads(export.to_json([history], labels))["runs"]
+    (run,) = json.loads(to_json([history], labels))["runs"]
     assert (run["label"], run["record"]["label"]) == ("renamed", "")

@@ -10,12 +10,10 @@ from fake_runs import write_run
 
 from alexnet_tui.analysis.compare import compare
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.report import export
 from alexnet_tui.report.build import build
-from alexnet_tui.report.latex import to_latex
+from alexnet_tui.report.latex import comparison_to_latex, escape_latex, to_latex
 from alexnet_tui.runs.history import load
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import escape_latex
 
 HOSTILE = (
     "50% of_my & $x$ #1 ~a ^b \\c {d} }e{",
@@ -53,7 +51,7 @@ def test_the_export_is_set_with_any_label_and_fits_the_page(store: Store, tmp_pa
     configs = [RunConfig(epochs=2, data="synthetic", seed=seed) for seed in range(len(HOSTILE))]
     records = [write_run(store, config, label=label) for config, label in zip(configs, HOSTILE, strict=True)]
     histories = [load(store, record.id)[0] for record in records]
-    text = export.to_latex(compare(histories, is_grouped=False))
+    text = comparison_to_latex(compare(histories, is_grouped=False))
     assert "/etc/passwd" in text
     log = typeset(tmp_path, text)
     assert "Overfull" not in log
@@ -67,5 +65,5 @@ def test_what_latex_would_take_for_its_own_is_told_otherwise() -> None:
 
 
 def test_equal_bests_are_all_bold() -> None:
-    lines = export.to_latex(compare(study(2))).splitlines()
+    lines = comparison_to_latex(compare(study(2))).splitlines()
     assert [line.count(r"\textbf{8.0") for line in lines if line.endswith(r"\\") and " & 2 & " in line] == [1] * 4

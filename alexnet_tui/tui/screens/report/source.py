@@ -11,7 +11,7 @@ from alexnet_tui.files import reason_of, write_output
 from alexnet_tui.report.build import Report, build_selection
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.text import counted, printable
+from alexnet_tui.text import counted, json_text, printable
 from alexnet_tui.tui.studies import MAX_STUDIES, newest_studies
 
 _MAKING = threading.Lock()
@@ -84,8 +84,6 @@ def _latex(report: Report) -> str:
 
 
 def _json(report: Report) -> str:
-    from alexnet_tui.report.export import json_text
-
     return json_text(report)
 
 

@@ -3,7 +3,7 @@
 import gc
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from alexnet_tui.errors import UsageError
@@ -33,8 +33,9 @@ def open_console(store: Store, run_id: str | None = None) -> int:
 
 def say(message: str) -> None:
     """A line for the person, not for a program: to stderr, safe to print."""
-    sys.stderr.write(printable(message, keep_newlines=True) + "\n")
-    sys.stderr.flush()
+    with suppress(AttributeError, OSError, ValueError):  # There may be no stderr, or nobody who reads it.
+        sys.stderr.write(printable(message, keep_newlines=True) + "\n")
+        sys.stderr.flush()
 
 
 @contextmanager

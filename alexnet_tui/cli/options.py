@@ -12,7 +12,7 @@ import typer
 from alexnet_tui.cli.console import say as say
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.errors import AlexnetTuiError
-from alexnet_tui.paths import default_root
+from alexnet_tui.paths import default_root, given
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import json_text
 
@@ -73,6 +73,7 @@ RunsDir = Annotated[
     typer.Option(
         "--runs-dir",
         metavar="DIR",
+        parser=given,
         help="Folder that holds the runs (default: $ALEXNET_TUI_RUNS, else ./runs).",
         show_default=False,
     ),

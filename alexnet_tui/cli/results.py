@@ -15,6 +15,7 @@ from alexnet_tui.cli import options
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.files import write_output
+from alexnet_tui.paths import given
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, json_text, printable
 
@@ -74,7 +75,9 @@ Names = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout.", show_default=False),
+    typer.Option(
+        "--output", "-o", metavar="FILE", parser=given, help="Write to this file, not to stdout.", show_default=False
+    ),
 ]
 
 
@@ -245,6 +248,7 @@ def export(
         typer.Option(
             "--output",
             "-o",
+            parser=given,
             metavar="PATH",
             help="File to write (default: stdout); for tensorboard a folder, which is needed.",
             show_default=False,

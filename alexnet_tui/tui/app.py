@@ -16,12 +16,11 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from alexnet_tui.paths import command
+from alexnet_tui.paths import command, log_crash
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_percent, printable
 from alexnet_tui.tui import run_actions
-from alexnet_tui.tui.crash import log_crash
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
     OpenCompare,

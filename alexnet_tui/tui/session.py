@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from alexnet_tui.errors import HomeError
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
@@ -106,7 +107,7 @@ class Session:
 
     def remember(self) -> None:
         """Keep the settings; a full disk must not end the console."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, HomeError):
             save_settings(self.settings)
 
 

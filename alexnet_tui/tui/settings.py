@@ -3,13 +3,13 @@
 Filter, sort order, marks and pin belong to a runs folder; theme and layout to the person.
 """
 
-import os
 from pathlib import Path
 
 import msgspec
 
-from alexnet_tui.errors import StoreError
+from alexnet_tui.errors import HomeError, StoreError
 from alexnet_tui.files import read_small, write_atomic
+from alexnet_tui.paths import state_dir
 
 _MAX_FOLDERS = 50
 
@@ -59,17 +59,9 @@ class Settings(msgspec.Struct, kw_only=True):
         return settings
 
 
-def state_directory() -> Path:
-    """Where the console keeps its settings and its crash log."""
-    base = os.environ.get("XDG_STATE_HOME") or ""
-    # The XDG rules: a relative path is to be ignored.
-    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
-    return root / "alexnet-tui"
-
-
 def settings_path() -> Path:
     """The file of the settings."""
-    return state_directory() / "console.json"
+    return state_dir() / "console.json"
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -77,7 +69,7 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         content = read_small(path or settings_path())
         return msgspec.json.decode(content, type=Settings) if content else Settings()
-    except (StoreError, OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (HomeError, StoreError, OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return Settings()
 
 
@@ -85,6 +77,7 @@ def save_settings(settings: Settings, path: Path | None = None) -> None:
     """Remember the settings.
 
     Raises:
+        HomeError: Nothing says where the user's files are.
         OSError: The folder cannot be written.
     """
     target = path or settings_path()

@@ -14,6 +14,7 @@ from alexnet_tui.cli.data import data_app
 from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import DatasetError, ExitCode, UsageError
+from alexnet_tui.paths import data_root
 
 
 def data(*arguments: str | Path) -> Result:
@@ -48,7 +49,7 @@ def test_unreadable_images_are_refused_and_skipped_by_flag(pets: Path) -> None:
     assert isinstance(refused.exception, DatasetError)
     assert "train/cat/bad.png" in str(refused.exception)
     assert "object at 0x" not in str(refused.exception)
-    assert not (datasets.data_root() / "pets").exists()
+    assert not (data_root() / "pets").exists()
     assert refused.exception.exit_code == ExitCode.STORE_OR_DATA
     skipped = data("add", pets, "--name", "pets", "--skip-unreadable")
     assert skipped.exit_code == 0

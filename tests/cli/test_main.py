@@ -205,7 +205,8 @@ def test_a_fault_of_ours_is_a_sentence_and_a_crash_log(
     log = tmp_path / "state" / "alexnet-tui" / "crash.log"
     assert result.code == 1
     assert result.err == (
-        rf"alexnet-tui: something unexpected happened (ZeroDivisionError: \x1b[2Jboom). Details: {log}" + "\n"
+        r"alexnet-tui: something unexpected happened (ZeroDivisionError: \x1b[2Jboom)."
+        f" The details are in {log}.\n"
     )
     assert "Traceback" in log.read_text()
 

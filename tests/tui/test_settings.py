@@ -11,7 +11,6 @@ from alexnet_tui.tui.settings import (
     load_settings,
     save_settings,
     settings_path,
-    state_directory,
 )
 
 
@@ -72,10 +71,3 @@ def test_saving_leaves_no_part_behind() -> None:
     save_settings(Settings(theme="alexnet-dark"))
     save_settings(Settings(theme="alexnet-light"))
     assert os.listdir(settings_path().parent) == ["console.json"]
-
-
-def test_where_the_state_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert state_directory() == tmp_path / "state" / "alexnet-tui"
-    monkeypatch.setenv("XDG_STATE_HOME", "relative")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert state_directory() == tmp_path / ".local" / "state" / "alexnet-tui"

@@ -8,6 +8,7 @@ from pathlib import Path
 from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.errors import UsageError
 from alexnet_tui.files import reason_of, write_output
+from alexnet_tui.paths import given
 from alexnet_tui.report.build import Report, build_selection
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import queue as study_queue
@@ -103,10 +104,7 @@ def target(text: str) -> Path:
     Raises:
         UsageError: It has no ending of a known format, or begins with the home of nobody.
     """
-    try:
-        path = Path(text.strip()).expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"{printable(text.strip(), 200)!r} begins with a home folder that is not there.") from error
+    path = given(text.strip())
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"{printable(text.strip(), 200)!r} names no format. {FORMATS_HINT}")
     return path.absolute()

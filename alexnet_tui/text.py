@@ -2,13 +2,15 @@
 
 Everything that comes from a file, a child process or another person passes `printable` before it reaches a
 terminal: terminals obey control sequences, and some of them (OSC 52, title changes, bidirectional overrides)
-do harm.
+do harm. What a terminal without Unicode gets instead of our symbols is here, too.
 """
 
 import itertools
+import locale
 import math
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -19,6 +21,25 @@ _UNSAFE = re.compile(
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "_.-=+*#@"
 MISSING = "–"
+ASCII_FALLBACK: Mapping[str, str] = {
+    **dict.fromkeys("─┄┅┈┉╌╍▔▁−–—‐‑·", "-"),
+    **dict.fromkeys("━═", "="),
+    **dict.fromkeys("│┃┆┇┊┋╎╏║▎▍▌▐▏▕", "|"),
+    **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬▖▗▘▝", "+"),
+    **dict.fromkeys("▂▃▄▅▆▇█▉▊▋▀▪■", "#"),
+    **dict.fromkeys("●◉◆•", "*"),
+    **dict.fromkeys("○◯◇", "o"),
+    **dict.fromkeys("▶▸►→", ">"),
+    **dict.fromkeys("◀◂◄←", "<"),
+    **dict.fromkeys("▲▴↑", "^"),
+    **dict.fromkeys("▼▾↓", "v"),
+    **dict.fromkeys("✗✘×⭘", "x"),
+    **dict.fromkeys("…±≈", "~"),
+    **dict.fromkeys("’‘", "'"),
+    **dict.fromkeys("“”", '"'),
+    **dict.fromkeys("✓✔", "+"),
+}
+"""How symbols look without Unicode, Textual's own and ours, one cell each."""
 
 
 def printable(text: str, limit: int = 2000, keep_newlines: bool = False) -> str:
@@ -172,3 +193,11 @@ def _without_nan(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_without_nan(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def is_ascii_terminal() -> bool:
+    """Whether the terminal cannot be trusted with Unicode: its encoding is not UTF-8, or a person said so."""
+    if os.environ.get("ALEXNET_TUI_ASCII"):
+        return True
+    # Of the locale itself: in Python's UTF-8 mode, which LC_ALL=C turns on, streams and the rest say UTF-8 anyhow.
+    return locale.getencoding().lower().replace("-", "") not in {"utf8", "utf8sig"}

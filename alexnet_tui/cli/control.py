@@ -8,6 +8,7 @@ import typer
 
 from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
+from alexnet_tui.cli.output import say
 from alexnet_tui.cli.runs import label_of, sentence
 from alexnet_tui.errors import ExitCode, RunBusyError, StoreError, UsageError
 from alexnet_tui.files import reason_of
@@ -37,7 +38,7 @@ def resume(
     headless: options.Headless = False,
     as_json: options.AsEvents = False,
     runs_dir: options.RunsDir = None,
-) -> int:
+) -> options.Outcome:
     """Go on with a stopped, failed or lost run from its last checkpoint, and follow it.
 
     Example: alexnet-tui resume last --headless
@@ -98,10 +99,10 @@ def stop(
     if now:
         has_left = local.kill(store, run_id)
     else:
-        options.say(f"stopping {run_id} with a checkpoint…")
+        say(f"stopping {run_id} with a checkpoint…")
         has_left = local.stop(store, run_id, _STOP_PATIENCE_SECONDS if wait else 0)
     if wait and not has_left:
-        options.say(
+        say(
             f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s;"
             f" `{advice.command('stop', run_id, '--now', root=store.root)}` ends it at once, without a new checkpoint."
         )
@@ -109,7 +110,7 @@ def stop(
     if wait:
         history, state = load(store, run_id, skip_steps=True)
         again = f"; `{advice.command('resume', run_id, root=store.root)}` goes on" if state is State.STOPPED else ""
-        options.say(f"run {run_id}: {sentence(store, history, state)}{again}")
+        say(f"run {run_id}: {sentence(store, history, state)}{again}")
     return ExitCode.DONE
 
 
@@ -118,7 +119,7 @@ def attach(
     headless: options.Headless = False,
     as_json: options.AsEvents = False,
     runs_dir: options.RunsDir = None,
-) -> int:
+) -> options.Outcome:
     """Follow a run that was started elsewhere; ctrl-c only leaves, the run goes on.
 
     Example: alexnet-tui attach last --headless
@@ -148,7 +149,7 @@ def rename(
     """
     store = options.open_store(runs_dir)
     run_id = store.rename(folder, new_id)
-    options.say(f"{printable(folder, 200)} is now run {run_id}: {advice.command('show', run_id, root=store.root)}")
+    say(f"{printable(folder, 200)} is now run {run_id}: {advice.command('show', run_id, root=store.root)}")
     return ExitCode.DONE
 
 
@@ -176,12 +177,12 @@ def delete(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"this would delete {lost}. --yes does it without asking.")
-        options.say(f"This deletes {lost}. It cannot be undone.")
+        say(f"This deletes {lost}. It cannot be undone.")
         if not typer.confirm("Delete it?", err=True):
-            options.say("Nothing was deleted.")
+            say("Nothing was deleted.")
             return ExitCode.DONE
     progress.delete_run(store, run_id)
-    options.say(f"deleted {lost}.")
+    say(f"deleted {lost}.")
     return ExitCode.DONE
 
 

@@ -4,13 +4,14 @@ Nothing heavy is imported here. The console, which is what `alexnet-tui` alone o
 """
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Sequence
 
-from alexnet_tui.cli.console import PROGRAM, open_console, say
-from alexnet_tui.errors import AlexnetTuiError, ConfigError, ExitCode
-from alexnet_tui.paths import default_root, given, log_crash
+from alexnet_tui.cli.output import prepare_streams, say
+from alexnet_tui.errors import AlexnetTuiError, ConfigError, ExitCode, UsageError
+from alexnet_tui.paths import PROGRAM, default_root, given, log_crash
 from alexnet_tui.runs.event_log import FULL_DISK
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
@@ -21,9 +22,7 @@ _COMPLETION = "_ALEXNET_TUI_COMPLETE"
 def main(arguments: Sequence[str] | None = None) -> None:
     """The one door: every error leaves here as a sentence and an exit code."""
     _fill_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # A terminal without UTF-8 gets escapes, not a traceback.
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     try:
         code = _call(arguments)
         sys.stdout.flush()
@@ -76,12 +75,29 @@ def _call(arguments: Sequence[str] | None) -> int:
             return open_console(Store(given(folder)))
     from alexnet_tui.cli.app import call
 
-    return call(arguments)
+    outcome = call(arguments)
+    return outcome if isinstance(outcome, int) else open_console(*outcome)
+
+
+def open_console(store: Store, run_id: str | None = None) -> int:
+    """Open the console on a runs folder, or on one of its runs; its exit code.
+
+    Raises:
+        UsageError: There is no terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the console needs a terminal; `alexnet-tui --help` lists what works without one.")
+    # Loading makes much and throws away nothing: no collection until the console is up, which turns it on again.
+    gc.disable()
+    gc.set_threshold(20_000, 20, 20)
+    from alexnet_tui.tui.app import run_console
+
+    return run_console(store, run_id)
 
 
 def _option(field: str) -> str:
     """What a person writes to set a hyperparameter; a name that is none stays as it is."""
-    from alexnet_tui.cli.run import POSITIONAL
+    from alexnet_tui.cli.options import POSITIONAL
     from alexnet_tui.config.hyperparameters import SPECS, option_name
 
     if field == POSITIONAL:

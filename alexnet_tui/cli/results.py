@@ -12,6 +12,7 @@ import typer
 
 from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
+from alexnet_tui.cli.output import printing, say, terminal
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.files import write_output
@@ -114,11 +115,11 @@ def report(
     store = options.open_store(runs_dir)
     found = select_runs(store, names or ())
     for problem in found.problems:
-        options.say(f"not read: {problem}")
+        say(f"not read: {problem}")
     if not found.histories and names:
         raise UsageError(f"{printable(found.title)} has no run yet; `{found.train}` trains what is planned.")
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
-        options.say(
+        say(
             f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"
             f" `{advice.command('run', 'baseline', root=store.root)}` trains one."
         )
@@ -131,7 +132,7 @@ def report(
     elif chosen is ReportFormat.TERMINAL and output is None and sys.stdout.isatty():
         from alexnet_tui.cli.report_view import print_report
 
-        print_report(options.terminal(), built)
+        print_report(terminal(), built)
     elif chosen is ReportFormat.TERMINAL:
         columns = os.environ.get("COLUMNS", "")
         _deliver(_plain_text(built, int(columns) if columns.isdecimal() else _FILE_WIDTH), output)
@@ -181,7 +182,7 @@ def _deliver(text: str, output: Path | None) -> None:
         sys.stdout.write(text)
         return
     write_output(output, text.encode("utf-8", errors="replace"))
-    options.say(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def compare(
@@ -210,7 +211,7 @@ def compare(
     store = options.open_store(runs_dir)
     found = select_runs(store, runs)
     for problem in found.problems:
-        options.say(f"not read: {problem}")
+        say(f"not read: {problem}")
     ids = [history.id for history in found.histories]
     if len(ids) < 2:
         raise UsageError(
@@ -228,7 +229,7 @@ def compare(
     else:
         from alexnet_tui.cli.report_view import print_comparison
 
-        with options.printing() as console:
+        with printing() as console:
             print_comparison(console, compared)
     return ExitCode.DONE
 
@@ -272,14 +273,12 @@ def export(
     needs_steps = form in (ExportFormat.JSON, ExportFormat.TENSORBOARD)
     found = select_runs(store, runs or (), skip_steps=not needs_steps)
     for problem in found.problems:
-        options.say(f"not read: {problem}")
+        say(f"not read: {problem}")
     histories = found.histories
     labels = _labels(store, [history.id for history in histories])
     if form is ExportFormat.TENSORBOARD and output is not None:
         paths = write_tensorboard(histories, output)
-        options.say(
-            f"wrote {counted(len(paths), 'event file')} under {output}; `tensorboard --logdir {output}` shows them."
-        )
+        say(f"wrote {counted(len(paths), 'event file')} under {output}; `tensorboard --logdir {output}` shows them.")
     elif form is ExportFormat.LATEX:
         _deliver(comparison_to_latex(compare(histories, found.states, labels=labels)), output)
     elif form is ExportFormat.JSON:

@@ -1,6 +1,5 @@
 """``study``: plan a reproduction, work through it, see where it stands, and judge it."""
 
-import inspect
 import platform
 import signal
 import sys
@@ -15,11 +14,12 @@ import typer
 from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
 from alexnet_tui.cli import run as cli_run
-from alexnet_tui.config.hyperparameters import SPECS
-from alexnet_tui.config.protocols import PROTOCOLS, REPORT, size_text
+from alexnet_tui.cli.output import printing, say, write_json
+from alexnet_tui.cli.tables import TONE_STYLES, table_box
+from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, UsageError
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.history import STATE_TONES, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
@@ -43,7 +43,6 @@ _REPRODUCE_HELP = """Reproduce the whole report: plan, run and judge in one comm
 
 Example: alexnet-tui study reproduce --seeds 5 --data cifar10
 """
-_STATE_STYLES = {"running": "cyan", "finished": "green", "failed": "red", "lost": "magenta", "stopped": "yellow"}
 
 
 def _complete_study(context: typer.Context, incomplete: str) -> list[str]:
@@ -107,24 +106,15 @@ def register(app: typer.Typer) -> None:
         ("reproduce", reproduce, _REPRODUCE_HELP, "Reproduce the whole report in one command."),
     )
     for name, command, text, short in generated:
-        _add_field_options(command)
-        studies.command(name, help=text, short_help=short, cls=cli_run.GroupedCommand)(command)
+        studies.command(name, help=text, short_help=short, cls=options.GroupedCommand)(
+            options.with_hyperparameters(command, without=_SET_BY_THE_PLAN)
+        )
     studies.command("run")(run)
     studies.command("worker", hidden=True)(worker)
     studies.command("status")(status)
     studies.command("list")(list_studies)
     studies.command("verify")(verify)
     app.add_typer(studies)
-
-
-def _add_field_options(command: object) -> None:
-    """Give a command an option for every hyperparameter that a plan does not set itself."""
-    own = [one for one in inspect.signature(command).parameters.values() if one.kind is not one.VAR_KEYWORD]  # type: ignore[arg-type]
-    own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
-    fields = [cli_run.field_option(name) for name in SPECS if name not in _SET_BY_THE_PLAN]
-    parameters = [*own, *fields]
-    command.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
 
 
 def new(
@@ -144,14 +134,14 @@ def new(
         name,
         variants=_variants(variants, protocol),
         seeds=range(first_seed, first_seed + seeds),
-        overrides=cli_run.given_text(fields),
+        overrides=options.given_text(fields),
         label=label,
         protocol=protocol,
     )
     size = size_text(protocol, len(plan.variants), len(plan.seeds))
     claims = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
-    options.say(f"study {name}: {size}{claims}{_expected(store, plan)}. Next: {_command(store, 'run', name)}")
-    options.say(f"plan's SHA-256: {plan.sha256}")
+    say(f"study {name}: {size}{claims}{_expected(store, plan)}. Next: {_command(store, 'run', name)}")
+    say(f"plan's SHA-256: {plan.sha256}")
     return ExitCode.DONE
 
 
@@ -173,7 +163,7 @@ def run(
 
         is_new = start_worker(store, name, parallel=parallel)
         verb = "goes on in the background" if is_new else "is already being worked through"
-        options.say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
+        say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
         return ExitCode.DONE if is_new else ExitCode.BUSY
     return _work(store, plan, parallel)
 
@@ -184,7 +174,7 @@ def worker(runs_dir: options.RunsDir = None) -> int:
 
     store = options.open_store(runs_dir)
     with _signals() as caught:
-        serve(store, say=options.say, should_stop=lambda: bool(caught), prepare=cli_run.prepare_data)
+        serve(store, say=say, should_stop=lambda: bool(caught), prepare=cli_run.prepare_data)
     return ExitCode.TERMINATED if caught else ExitCode.DONE
 
 
@@ -210,7 +200,7 @@ def status(
     plan = study.load(store, name)
     cells = study_queue.status(store, plan)
     if as_json:
-        options.write_json(
+        write_json(
             {
                 "name": name,
                 "has_worker": orders.has_worker(store, name),
@@ -219,10 +209,10 @@ def status(
             }
         )
         return ExitCode.DONE
-    with options.printing() as console:
+    with printing() as console:
         console.print(_table(cells))
     at_work = "a worker is at work" if orders.has_worker(store, name) else "no worker is at work"
-    options.say(f"study {name}: {_counts(cells)}; {at_work}.")
+    say(f"study {name}: {_counts(cells)}; {at_work}.")
     return ExitCode.DONE
 
 
@@ -240,7 +230,7 @@ def verify(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsD
     problems = [*ledger.problems, *progress.changed_records(store, ledger)]
     is_sound = not problems and (not plan_problem or not plan.sha256)
     if as_json:
-        options.write_json(
+        write_json(
             {
                 "name": name,
                 "is_sound": is_sound,
@@ -306,9 +296,9 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
             plan = study.load(store, name)
             found.append((plan, study_queue.status(store, plan)))
         except AlexnetTuiError as error:
-            options.say(f"not listed: {error}")
+            say(f"not listed: {error}")
     if as_json:
-        options.write_json(
+        write_json(
             [
                 {
                     "name": plan.name,
@@ -322,10 +312,10 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
             ]
         )
     elif found:
-        with options.printing() as console:
+        with printing() as console:
             console.print(_list_table(store, found))
     else:
-        options.say(f"no studies yet; `{_command(store, 'new', 'mine')}` plans one.")
+        say(f"no studies yet; `{_command(store, 'new', 'mine')}` plans one.")
     return ExitCode.DONE
 
 
@@ -343,18 +333,19 @@ def reproduce(
 ) -> int:
     """Plan, run and judge; the signature typer sees has an option for each hyperparameter."""
     store = options.open_store(runs_dir)
-    overrides = cli_run.given_text(fields)
-    wanted = (_variants(variants, REPORT), list(range(first_seed, first_seed + seeds)), overrides, REPORT)
+    overrides = options.given_text(fields)
+    chosen, planned_seeds = _variants(variants, REPORT), range(first_seed, first_seed + seeds)
     if name in study.names(store):
         plan = study.load(store, name)
-        if (plan.variants, plan.seeds, plan.overrides, plan.protocol) != wanted:
+        # By value: an option that says what is so anyhow changes nothing.
+        if (plan.protocol, plan.configs) != (REPORT, plan_configs(REPORT, chosen, planned_seeds, overrides)):
             raise UsageError(
                 f"study {name} was planned with other variants, seeds or settings, and plans do not change;"
                 " give the same ones, or another NAME."
             )
     else:
-        plan = study.plan(store, name, variants=wanted[0], seeds=wanted[1], overrides=overrides)
-        options.say(f"study {name}: {counted(len(plan.configs), 'run')} planned{_expected(store, plan)}.")
+        plan = study.plan(store, name, variants=chosen, seeds=planned_seeds, overrides=overrides)
+        say(f"study {name}: {counted(len(plan.configs), 'run')} planned{_expected(store, plan)}.")
     code = _work(store, plan, parallel)
     if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
         return code
@@ -386,13 +377,13 @@ def _work(store: Store, plan: study.Plan, parallel: int) -> int:
             store,
             plan,
             parallel=parallel,
-            say=options.say,
+            say=say,
             should_stop=lambda: bool(caught),
             prepare=cli_run.prepare_data,
         )
-    options.say(f"study {plan.name}: {_counts(cells)}.")
+    say(f"study {plan.name}: {_counts(cells)}.")
     if caught:
-        options.say(f"`{_command(store, 'run', plan.name)}` goes on.")
+        say(f"`{_command(store, 'run', plan.name)}` goes on.")
         return ExitCode.INTERRUPTED if caught[0] == signal.SIGINT else ExitCode.TERMINATED
     is_whole = all(cell.state in {State.FINISHED, study_queue.CellState.CANCELLED} for cell in cells)
     return ExitCode.DONE if is_whole else ExitCode.TRAINING_FAILED
@@ -407,7 +398,7 @@ def _signals() -> Iterator[list[int]]:
         if caught:
             raise KeyboardInterrupt
         caught.append(number)
-        options.say("stopping after a checkpoint; once more leaves at once and lets the runs train.")
+        say("stopping after a checkpoint; once more leaves at once and lets the runs train.")
 
     before = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -449,24 +440,29 @@ def _table(cells: Sequence[study_queue.Cell]) -> "Table":
     from rich.text import Text
 
     tried = ["tried with"] if any(cell.tried for cell in cells) else []
-    table = Table("variant", "seed", *tried, "state", "epochs", "run", box=options.table_box(), pad_edge=False)
+    table = Table("variant", "seed", *tried, "state", "epochs", "run", box=table_box(), pad_edge=False)
     for cell in cells:
         state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
         table.add_row(
             cell.variant,
             str(cell.seed),
             *([cell.tried] if tried else []),
-            Text(printable(state, 60), style=_STATE_STYLES.get(cell.state, "dim")),
+            Text(printable(state, 60), style=_style(cell.state)),
             f"{cell.num_epochs_done}/{cell.epochs}",
             Text(printable(cell.run_id, 70)),
         )
     return table
 
 
+def _style(state: str) -> str:
+    """The colour of a cell's state; one that is no run's has none of its own."""
+    return TONE_STYLES[STATE_TONES.get(State(state), "muted")] if state in set(State) else "dim"
+
+
 def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study_queue.Cell]]]) -> "Table":
     from rich.table import Table
 
-    table = Table("study", "runs", "states", "worker", box=options.table_box(), pad_edge=False)
+    table = Table("study", "runs", "states", "worker", box=table_box(), pad_edge=False)
     for plan, cells in found:
         at_work = "at work" if orders.has_worker(store, plan.name) else ""
         table.add_row(plan.name, str(len(cells)), _counts(cells), at_work)

@@ -39,6 +39,15 @@ class State(StrEnum):
     LOST = "lost"
 
 
+STATE_TONES = {
+    State.QUEUED: "muted",
+    State.RUNNING: "live",
+    State.FINISHED: "good",
+    State.STOPPED: "warn",
+    State.FAILED: "bad",
+    State.LOST: "bad",
+}
+"""How a state is coloured, in words that each front end turns into colours of its own."""
 EPOCH_COLUMNS = (
     "epoch",
     "step",

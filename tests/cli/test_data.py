@@ -128,11 +128,11 @@ def test_remove_of_what_is_not_here_deletes_nothing_and_asks_nothing() -> None:
 
 
 def test_the_list_fits_a_terminal_and_is_whole_in_a_pipe() -> None:
-    lines = on_a_terminal("data", "list")
-    assert lines[0].split() == ["name", "state", "train", "test", "classes", "on", "disk"]
-    assert max(map(len, lines)) <= 80
-    assert on_a_terminal("data", "list", columns=40)[0].split() == ["name", "state"]
-    assert data("list").stdout.splitlines()[0].endswith("sha256  source")
+    for columns, headings in ((80, "name state train test classes"), (40, "name state")):
+        lines = [line for line in on_a_terminal("data", "list", columns=columns) if line]
+        assert " ".join(lines[0].split()).startswith(headings)
+        assert max(map(len, lines)) <= columns
+    assert data("list").stdout.splitlines()[0].endswith("source")
 
 
 @pytest.mark.parametrize("command", ["add", "list", "prepare", "remove"])

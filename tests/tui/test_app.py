@@ -26,6 +26,7 @@ from alexnet_tui.launch import local
 from alexnet_tui.paths import command, state_dir
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.text import is_ascii_terminal
 from alexnet_tui.tui.app import run_console
 from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
@@ -33,7 +34,7 @@ from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import OpenCompare
 from alexnet_tui.tui.settings import load_settings
-from alexnet_tui.tui.terminal import is_ascii_terminal, to_ascii
+from alexnet_tui.tui.terminal import to_ascii
 from alexnet_tui.tui.themes import ANSI, DARK, LIGHT
 from alexnet_tui.tui.widgets.help import HelpScreen, help_lines
 from alexnet_tui.tui.widgets.keys import key_name

@@ -10,8 +10,8 @@ from enum import Enum
 
 import msgspec
 
+from alexnet_tui.text import is_ascii_terminal
 from alexnet_tui.tui.charts.series import Floats
-from alexnet_tui.tui.terminal import is_ascii_terminal
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 from numpy.typing import NDArray  # isort: skip

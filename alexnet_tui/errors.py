@@ -88,6 +88,12 @@ class RunNotFoundError(StoreError):
     """No run has the id, or more than one begins with it."""
 
 
+class UntrustedRunError(AlexnetTuiError):
+    """Another user made the run, and nobody has said yet that it may be trained."""
+
+    exit_code = ExitCode.USAGE
+
+
 class RunBusyError(AlexnetTuiError):
     """Another process holds the lock on a run, a study or a data set."""
 

@@ -210,7 +210,7 @@ def test_fault_12_attack_17_stop_never_signals_a_process_that_is_not_the_trainer
 
 def test_attack_17_a_lock_that_names_the_trainer_of_another_run_stops_nothing(store: Store, run_id: str) -> None:
     other = store.create(RunConfig(epochs=3)).id
-    begin(store, other, "slow")
+    begin(store, other, "counting")
     lock = take_lock(store.path(run_id))
     try:
         os.pwrite(lock, (store.path(other) / "lock").read_bytes(), 0)
@@ -224,7 +224,7 @@ def test_attack_17_a_lock_that_names_the_trainer_of_another_run_stops_nothing(st
 
 def test_attack_17_a_hard_link_to_the_lock_of_another_run_stops_nothing(store: Store, run_id: str) -> None:
     other = store.create(RunConfig(epochs=3)).id
-    begin(store, other, "slow")
+    begin(store, other, "counting")
     (store.path(run_id) / "lock").hardlink_to(store.path(other) / "lock")
     try:
         with pytest.raises((LaunchError, StoreError)):

@@ -97,7 +97,8 @@ def interval_chart(verdict: ClaimVerdict) -> str:
         return ""
     neutral = 1.0 if verdict.unit == "ratio" else 0.0
     ends = [end for end in evidence.interval if end is not None]
-    marks = [neutral, verdict.delta, verdict.published_effect, evidence.estimate, *ends]
+    known = [] if verdict.published_effect is None else [verdict.published_effect]
+    marks = [neutral, verdict.delta, *known, evidence.estimate, *ends]
     low, high = min(marks), max(marks)
     span = (high - low) or 1.0
     low, high = low - 0.08 * span, high + 0.08 * span
@@ -108,14 +109,15 @@ def interval_chart(verdict: ClaimVerdict) -> str:
     start, end = (
         x(value) if value is not None else edge for value, edge in zip(evidence.interval, (10, 310), strict=True)
     )
-    diamond = x(verdict.published_effect)
+    diamonds = "".join(
+        f'<path class="mark" d="M{x(one)} 26l6 6l-6 6l-6 -6z"><title>the study</title></path>' for one in known
+    )
     return (
         '<svg viewBox="0 0 320 74" role="img"><title>Estimate with 95% interval</title>'
         f'<rect class="zone" x="{x(verdict.delta)}" y="14" width="{max(0.0, 310 - x(verdict.delta)):.1f}" height="36"/>'
         f'<line class="axis" x1="{x(neutral)}" x2="{x(neutral)}" y1="8" y2="54"/>'
         f'<text class="tick" text-anchor="middle" x="{x(neutral)}" y="68">no effect</text>'
-        f'<path class="mark" d="M{diamond} 26l6 6l-6 6l-6 -6z"><title>the report</title></path>'
-        f'<line class="bar" x1="{start}" x2="{end}" y1="32" y2="32"/>'
+        f'{diamonds}<line class="bar" x1="{start}" x2="{end}" y1="32" y2="32"/>'
         f'<circle class="dot" cx="{x(evidence.estimate)}" cy="32" r="6"/></svg>'
     )
 

@@ -15,6 +15,7 @@ from alexnet_tui.report.wording import (
     SELECTED_NOTE,
     SIGNS,
     TABLE_COLUMNS,
+    TONES,
     UNITS_NOTE,
     effect,
     facts,
@@ -22,6 +23,7 @@ from alexnet_tui.report.wording import (
     ours,
     provenance,
     published,
+    registered,
     section_title,
     side,
     time_ratio,
@@ -45,7 +47,7 @@ p{margin:6px 0;max-width:72ch}.soft,.note,dt,.source td{color:var(--soft)}.note{
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:18px;margin:20px 0}
 .card,figure{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:18px 20px;margin:0}
 .card{border-top:4px solid var(--tone)}.card h3{margin:8px 0 4px;font-size:16.5px;line-height:1.35;min-height:4.05em}
-.supported{--tone:var(--good)}.not-supported{--tone:var(--bad)}.inconclusive{--tone:var(--open)}
+.good{--tone:var(--good)}.bad{--tone:var(--bad)}.open{--tone:var(--open)}
 .badge{color:var(--tone);font-weight:650;font-size:14px}.badge b{font-size:17px;margin-right:5px}
 .big{font-size:30px;font-weight:650;letter-spacing:-.02em;font-variant-numeric:tabular-nums;margin:8px 0 0}
 .why{font-size:14.5px;margin:8px 0}
@@ -113,6 +115,7 @@ def _page(report: Report) -> Iterator[str]:
 
 def _section(section: Section) -> Iterator[str]:
     yield f"<section><h2>{escape(section_title(section))}</h2>"
+    yield f'<p class="soft">{escape(registered(section))}</p>'
     yield from (f'<p class="soft">{escape(note)}</p>' for note in section.notes)
     yield '<div class="cards">'
     yield from (_card(verdict) for verdict in section.claims)
@@ -130,7 +133,7 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _card(verdict: ClaimVerdict) -> str:
-    state = verdict.verdict.value.replace(" ", "-")
+    state = TONES[verdict.verdict]
     evidence = verdict.effect
     told = dict(facts(verdict))
     big = told["Estimate"].split(" (")[0] if evidence else "no estimate"
@@ -140,9 +143,15 @@ def _card(verdict: ClaimVerdict) -> str:
         f"{escape(verdict.headline.capitalize())}</div><h3>{verdict.number}. {escape(verdict.statement)}</h3>"
         f'<p class="big">{escape(big)}</p><p class="note">{interval}</p>{interval_chart(verdict)}'
         f'<p class="why">{"<br>".join(map(escape, verdict.reasons))}</p>'
-        f'<p class="note">◇ the report: {escape(effect(verdict.published_effect, verdict.unit))} ({CAVEAT})</p>'
+        f'<p class="note">{escape(_published(verdict))}</p>'
         "</article>"
     )
+
+
+def _published(verdict: ClaimVerdict) -> str:
+    if verdict.published_effect is None:
+        return ""
+    return f"◇ the study: {effect(verdict.published_effect, verdict.unit)} ({CAVEAT})"
 
 
 def _evidence(claims: Sequence[ClaimVerdict]) -> Iterator[str]:
@@ -155,7 +164,7 @@ def _evidence(claims: Sequence[ClaimVerdict]) -> Iterator[str]:
         cells = "".join(f"<td>{escape(facts_of.get(label, MISSING))}</td>" for facts_of in told)
         yield f"<tr><td>{escape(label)}</td>{cells}</tr>"
     sides = "".join(f"<td>{'<br>'.join(escape(side(one)) for one in verdict.secondary)}</td>" for verdict in claims)
-    yield f"<tr><td>Beside it</td>{sides}</tr></tbody></table></div>"
+    yield f"<tr><td>Also</td>{sides}</tr></tbody></table></div>"
 
 
 def _table(rows: Iterable[Row], columns: Sequence[str], *, with_speed: bool) -> Iterator[str]:

@@ -104,7 +104,7 @@ def _section(section: Section) -> Iterator[str]:
     headings = ["Claim", "Verdict", "Estimate", "95% interval", "Holm p", "Report"]
     verdicts = (_row(_verdict_cells(verdict)) for verdict in section.claims)
     yield from _table(_tabular("llrrrl", headings, verdicts), f"Verdicts, {section_title(section)}.")
-    sides = [f"Beside claim {verdict.number}: {side(one)}" for verdict in section.claims for one in verdict.secondary]
+    sides = [f"Also on claim {verdict.number}: {side(one)}" for verdict in section.claims for one in verdict.secondary]
     if sides:
         yield from (r"\begin{itemize}\sloppy", *(rf"\item {escape_latex(one)}" for one in sides), r"\end{itemize}", "")
 
@@ -116,8 +116,8 @@ def _verdict_cells(verdict: ClaimVerdict) -> list[str]:
         verdict.headline,
         told.get("Estimate", MISSING).split(" (")[0],
         told.get("95% interval", MISSING),
-        MISSING if verdict.p_holm is None else f"{verdict.p_holm:.4f}",
-        told["The report"].split(". ")[0],
+        MISSING if verdict.p_holm is None else "< 0.001" if verdict.p_holm < 0.001 else f"{verdict.p_holm:.4f}",
+        told.get("The study", MISSING).split(". ")[0],
     ]
 
 

@@ -17,6 +17,7 @@ from alexnet_tui.report.wording import (
     ours,
     provenance,
     published,
+    registered,
     section_title,
     side,
     time_ratio,
@@ -36,13 +37,14 @@ def _markdown(report: Report) -> Iterator[str]:
     yield f"# {text(paper.REPORT_TITLE)}: a second look"
     yield from ("", f"Runs: {text(report.title)}. Report examined: {text(paper.REPORT_AUTHORS)}.")
     yield from ("", "## Reproducibility Summary", "", "### Scope of Reproducibility", "")
-    yield "Three claims of the report, each made there from single runs, tested over seeds with fixed rules:"
+    yield "The claims of the study, each made there from single runs, tested over seeds with fixed rules:"
     yield from ("", *(f"- Claim {number}: {text(claim.statement)}" for number, claim in paper.CLAIMS.items()))
     yield from ("", "### Methodology", "")
     yield (
         "AlexNet's four variants are trained anew. Effects carry Welch's 95% interval; p-values come from the"
-        " exact unpaired one-sided permutation test with Holm's correction over the three claims; fewer than"
-        " five runs an arm, unequal conditions or an unreplaced failure make a claim inconclusive."
+        " exact unpaired one-sided permutation test with Holm's correction over the claims of a plan, in each"
+        " direction; equivalence is two one-sided tests. Only runs that a plan registered before they were made get a"
+        " verdict; fewer than five runs a group, unequal conditions or a run that does not count leave it not assessed."
     )
     yield from ("", "### Results", "")
     for section in report.sections:
@@ -73,6 +75,7 @@ def _markdown(report: Report) -> Iterator[str]:
 def _markdown_section(section: Section) -> Iterator[str]:
     text = escape_markdown
     yield from ("", f"### {text(section_title(section))}", "")
+    yield text(registered(section)) + "  "
     yield from (f"{text(note)}  " for note in section.notes)
     yield ""
     yield from _markdown_table(
@@ -95,7 +98,7 @@ def _markdown_claim(verdict: ClaimVerdict) -> Iterator[str]:
     yield f"**{verdict.headline.capitalize()}.** " + text(" ".join(verdict.reasons))
     yield ""
     yield from (f"- {text(label)}: {text(value)}" for label, value in facts(verdict))
-    yield from (f"- Beside it: {text(side(found))}" for found in verdict.secondary)
+    yield from (f"- Also: {text(side(found))}" for found in verdict.secondary)
 
 
 def _cells(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[list[str]]:

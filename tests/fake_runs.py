@@ -12,7 +12,6 @@ from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
 
-
 TRAIN_IMAGES, TEST_IMAGES = 1280, 10_000
 
 

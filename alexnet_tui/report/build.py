@@ -174,7 +174,8 @@ def build(
     ids = {run.id for one in planned for run in one.histories} | {run.run_id for one in planned for run in one.excluded}
     others, sweeps = separate(run for run in histories if run.id not in ids)
     counted: set[Protocol] = set()
-    parts = [_planned_part(one, histories, sweeps, states) for one in planned]
+    fullest_first = sorted(planned, key=lambda one: -len(one.histories))
+    parts = [_planned_part(one, histories, sweeps, states) for one in fullest_first]
     parts += [_exploratory_part(members, sweeps, states, missing) for members in split_by_protocol(others).values()]
     sections = []
     for part in parts:

@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from fake_runs import started
 
@@ -137,7 +138,7 @@ CLEAR = {
 """Values under which all three claims hold."""
 
 
-def plan_of(histories: Sequence[RunHistory], claims: Sequence[Claim] | None = None, **changes: object) -> Plan:
+def plan_of(histories: Sequence[RunHistory], claims: Sequence[Claim] | None = None, **changes: Any) -> Plan:
     """A plan that these runs were made for, as if it had been registered before them."""
     configs = list(dict.fromkeys(run.record.config for run in histories))
     fields: dict[str, object] = {
@@ -156,7 +157,7 @@ def plan_of(histories: Sequence[RunHistory], claims: Sequence[Claim] | None = No
 
 
 def planned(
-    histories: Sequence[RunHistory], missing: Sequence[Missing] = (), *, seeds: int = 5, **changes: object
+    histories: Sequence[RunHistory], missing: Sequence[Missing] = (), *, seeds: int = 5, **changes: Any
 ) -> PlannedStudy:
     """Runs with the plan that registered them; nothing of it is checked."""
     plan = plan_of(histories, **changes)
@@ -167,7 +168,7 @@ def planned(
 
 
 def judged(
-    histories: Sequence[RunHistory], states: States = NO_STATES, missing: Sequence[Missing] = (), **changes: object
+    histories: Sequence[RunHistory], states: States = NO_STATES, missing: Sequence[Missing] = (), **changes: Any
 ) -> tuple[ClaimVerdict, ...]:
     """The verdicts of a registered study on these runs."""
     study = planned(histories, missing, **changes)

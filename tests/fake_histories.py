@@ -153,7 +153,7 @@ def plan_of(histories: Sequence[RunHistory], claims: Sequence[Claim] | None = No
         "groups": {name: dict(VARIANTS[name].settings) for name in dict.fromkeys(one.variant for one in configs)},
         "sha256": "5a" * 32,
     }
-    return Plan(**{**fields, **changes})  # type: ignore[arg-type]
+    return Plan(**{**fields, **changes})
 
 
 def planned(

@@ -64,6 +64,49 @@ def ticks(low: float, high: float, measure: Measure, most: int, *, log: bool = F
     return label([index * step for index in range(first, last + 1)][:most], measure, step)
 
 
+def even_scale(
+    low: float, high: float, measure: Measure, rows: int, dots_per_row: int
+) -> tuple[float, float, list[Tick]] | None:
+    """Limits around values from `low` to `high` whose ticks are the same whole number of rows apart.
+
+    Of all round steps it takes the one that leaves little room empty and puts ticks about four rows apart. None
+    where `rows` are too few for two ticks.
+    """
+    low, high = padded(low, high, measure)
+    last = rows * dots_per_row - 1
+    best: tuple[float, float, float] | None = None
+    for step in _steps_near(high - low, measure):
+        rows_apart = int(step * (last - 1) / (dots_per_row * (high - low)) + 1e-9) if last > 1 else 0
+        if not 2 <= rows_apart < rows:
+            continue
+        span = step * last / (dots_per_row * rows_apart)
+        cost = span / (high - low) + 0.05 * abs(rows_apart - 4)
+        if best is None or cost < best[0]:
+            best = cost, step, span
+    if best is None:
+        return None
+    _, step, span = best
+    dot = span / last
+    wanted = high + (span - (high - low)) / 2
+    if wanted - span < 0 <= low:
+        wanted = span
+    if measure is Measure.SHARE:
+        wanted = min(1.0, wanted)
+    first = math.floor(wanted / step + 1e-9) * step
+    top = first + math.ceil((max(wanted, high) - first) / dot - 1e-6) * dot
+    bottom = top - span
+    indices = range(math.ceil(bottom / step - 1e-6), math.floor(top / step + 1e-6) + 1)
+    at = [index * step for index in indices if measure is not Measure.SHARE or -1e-9 <= index * step <= 1 + 1e-9]
+    return (bottom, top, label(at, measure, step)) if at else None
+
+
+def _steps_near(span: float, measure: Measure) -> list[float]:
+    """Round distances from a hundredth of a span to all of it."""
+    power = 10.0 ** math.floor(math.log10(span))
+    steps = [factor * power for factor in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)]
+    return [step for step in steps if step >= 1 or measure is not Measure.COUNT]
+
+
 def label(places: Sequence[float], measure: Measure, step: float) -> list[Tick]:
     """Ticks at `places`, with as many digits as `step` needs."""
     if measure is Measure.COUNT:

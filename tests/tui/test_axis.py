@@ -34,7 +34,7 @@ def test_an_even_scale_covers_the_values_and_puts_ticks_on_rows_equally_far_apar
         low, high, found = scale
         last = rows * dots - 1
         if measure is not Measure.SHARE or ends[1] <= 1:
-            assert low <= ends[0] + 1e-9 * abs(ends[0]), case
+            assert low <= ends[0] + 1e-9 * max(ends[1], 1), case
             assert high >= ends[1] - 1e-9 * abs(ends[1]), case
         assert high <= 1 or measure is not Measure.SHARE, case
         at = [round((high - tick.at) / (high - low) * last) // dots for tick in found]

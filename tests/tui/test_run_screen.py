@@ -195,7 +195,7 @@ async def test_the_pinned_run_is_a_pace_line_with_epochs_ahead(store: Store) -> 
 @driven
 async def test_keys_of_the_charts_move_both(store: Store) -> None:
     run = write_run(store, CONFIG)
-    async with console(store) as driver:
+    async with console(store, size=(160, 30)) as driver:
         shown = await open_run(driver, run.id)
         loss, accuracy = charts(driver)
         await driver.wait_for(lambda: len(accuracy.x_positions()) == 20)

@@ -38,15 +38,15 @@ class Tick(msgspec.Struct, frozen=True):
     label: str
 
 
-def padded(low: float, high: float, measure: Measure) -> tuple[float, float]:
-    """Limits for curves between `low` and `high`, with a little air; a share never leaves [0, 1]."""
+def padded(low: float, high: float, measure: Measure, air: float = 0.04) -> tuple[float, float]:
+    """Limits for curves between `low` and `high`, with a part of their distance as air; a share stays in [0, 1]."""
     if measure is Measure.COUNT:
         low, high = math.floor(low), math.ceil(high)
         return (low, high) if high > low else (low - 1 if low else 0, low + 1)
     if measure is Measure.SECONDS:
         return (low, high) if high > low else (low - 0.5, low + 0.5)
-    air = (high - low) * 0.04 or abs(high) * 0.05 or 0.05
-    low, high = low - air, high + air
+    margin = (high - low) * air or abs(high) * 0.05 or 0.05
+    low, high = low - margin, high + margin
     if measure is Measure.SHARE:
         low, high = min(max(0.0, low), 0.95), max(min(1.0, high), 0.05)
         return (low, high) if high - low > _SMALLEST_SPAN else (max(0.0, low - 0.05), min(1.0, high + 0.05))
@@ -69,18 +69,19 @@ def even_scale(
 ) -> tuple[float, float, list[Tick]] | None:
     """Limits around values from `low` to `high` whose ticks are the same whole number of rows apart.
 
-    Of all round steps it takes the one that leaves little room empty and puts ticks about four rows apart. None
+    Of all round steps it takes the one that leaves little room empty and puts ticks three to six rows apart. None
     where `rows` are too few for two ticks.
     """
-    low, high = padded(low, high, measure)
+    low, high = padded(low, high, measure, 0.015)
     last = rows * dots_per_row - 1
+    wanted_apart = min(6.0, max(3.0, rows / 6))
     best: tuple[float, float, float] | None = None
     for step in _steps_near(high - low, measure):
         rows_apart = int(step * (last - 1) / (dots_per_row * (high - low)) + 1e-9) if last > 1 else 0
         if not 2 <= rows_apart < rows:
             continue
         span = step * last / (dots_per_row * rows_apart)
-        cost = span / (high - low) + 0.05 * abs(rows_apart - 4)
+        cost = span / (high - low) + 0.05 * abs(rows_apart - wanted_apart)
         if best is None or cost < best[0]:
             best = cost, step, span
     if best is None:

@@ -1,6 +1,6 @@
 """The head of a chart: its title, the curves that no label in the plot area names, and what is hidden."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
@@ -9,8 +9,9 @@ from alexnet_tui.tui.charts.canvas import CellBuffer, Label, marker_of, style_of
 from alexnet_tui.tui.charts.model import ChartSpec, PreparedCurve, View, format_x, format_y, value_of
 from alexnet_tui.tui.charts.raster import DotMode
 
-_FEWEST_NAME_CELLS, _MORE_CELLS, _GAP = 8, 9, 2
+_FEWEST_NAME_CELLS, _MORE_CELLS, _GAP = 6, 9, 2
 _ROWS_PER_NOTE_LINE = 6
+_SEPARATOR = " · "
 
 _Entry = tuple[str, list[tuple[str, str]]]
 """A curve's name, and the texts of its entry, each with its style."""
@@ -22,22 +23,20 @@ def note_lines(
     entries: Sequence[PreparedCurve],
     notes: Sequence[str],
     size: tuple[int, int],
-    dot_mode: DotMode,
 ) -> list[str]:
     """Notes that take rows of their own: none where they fit beside the legend, or where a chart is low."""
     width, height = size
-    separator = " . " if dot_mode is DotMode.ASCII else " · "
     named = cell_len(_title(spec, view)) + sum(_GAP + _width(_entry(one, spec, view, width)) for one in entries)
-    if not notes or named + _GAP + cell_len(separator.join(notes)) <= width or height < _ROWS_PER_NOTE_LINE:
+    if not notes or named + _GAP + cell_len(_SEPARATOR.join(notes)) <= width or height < _ROWS_PER_NOTE_LINE:
         return []
     lines: list[str] = []
     for note in notes:
-        longer = f"{lines[-1]}{separator}{note}" if lines else note
+        longer = f"{lines[-1]}{_SEPARATOR}{note}" if lines else note
         if lines and (cell_len(longer) <= width or len(lines) == height // _ROWS_PER_NOTE_LINE):
             lines[-1] = longer
         else:
             lines.append(note)
-    return [_cut(line, width, dot_mode) for line in lines]
+    return [_cut(line, width) for line in lines]
 
 
 def draw_head(
@@ -53,17 +52,38 @@ def draw_head(
 
     Names are cut before a curve is left out, and how many are left out is said.
     """
-    column = buffer.put(0, 0, _title(spec, view), "title") + _GAP
     room = buffer.width
     for row, line in enumerate(lines, start=1):
         buffer.put(row, 0, line, "label")
     if notes and not lines:
-        needed = _MORE_CELLS if entries else 0
-        separator = " . " if dot_mode is DotMode.ASCII else " · "
-        cut = _cut(separator.join(notes), max(0, buffer.width - column - needed), dot_mode)
+        needed = cell_len(_title(spec, view)) + _GAP + (_MORE_CELLS if entries else 0)
+        cut = _cut(_SEPARATOR.join(notes), max(0, buffer.width - needed))
         buffer.put(0, buffer.width - cell_len(cut), cut, "label")
         room -= cell_len(cut) + _GAP
-    return _draw_entries(buffer, spec, view, entries, column, room, dot_mode)
+    return _draw_entries(buffer, spec, view, entries, room, dot_mode)
+
+
+def _layouts(
+    spec: ChartSpec, view: View, shown: Sequence[PreparedCurve], dot_mode: DotMode, room: int
+) -> Iterator[tuple[str, list[_Entry]]]:
+    """Titles and entries, the fullest first: names are cut, then values go, or names where a crosshair reads values."""
+    dropped = "name" if view.crosshair is not None else "value"
+    for title, without in ((_title(spec, view), ""), (spec.title, ""), (spec.title, dropped)):
+        entries = [_entry(one, spec, view, room, dot_mode, without) for one in shown]
+        yield title, entries
+        lengths = [cell_len(printable(name, room)) for name, _ in entries]
+        free = room - cell_len(title) - _GAP - _total(entries) + sum(lengths)
+        cells = max(_FEWEST_NAME_CELLS, longest_that_fits(lengths, free))
+        yield title, [_entry(one, spec, view, cells, dot_mode, without) for one in shown]
+
+
+def longest_that_fits(lengths: Sequence[int], room: int) -> int:
+    """The greatest length to cut all to so that together they take no more than `room`."""
+    for index, length in enumerate(sorted(lengths)):
+        if length * (len(lengths) - index) > room:
+            return room // (len(lengths) - index)
+        room -= length
+    return max(lengths, default=0)
 
 
 def _draw_entries(
@@ -71,21 +91,19 @@ def _draw_entries(
     spec: ChartSpec,
     view: View,
     shown: Sequence[PreparedCurve],
-    column: int,
     room: int,
     dot_mode: DotMode,
 ) -> list[Label]:
-    cells = buffer.width
-    entries = [_entry(one, spec, view, cells, dot_mode) for one in shown]
-    if entries and column + _total(entries) > room:
-        fixed = sum(_width(entry) - cell_len(printable(entry[0], cells)) + _GAP for entry in entries)
-        cells = max(_FEWEST_NAME_CELLS, (room - column - fixed) // len(entries))
-        entries = [_entry(one, spec, view, cells, dot_mode) for one in shown]
+    title, entries = "", list[_Entry]()
+    for title, entries in _layouts(spec, view, shown, dot_mode, room):
+        if cell_len(title) + _GAP + _total(entries) <= room:
+            break
+    column = buffer.put(0, 0, title, "title") + _GAP
     labels: list[Label] = []
     for index, entry in enumerate(entries):
-        rest = len(entries) - index - 1
-        if column + _width(entry) > room - (_MORE_CELLS if rest else 0) and column + _total(entries[index:]) > room:
-            buffer.put(0, column, f"+{rest + 1} more", "label")
+        rest = len(entries) - index
+        if column + _total(entries[index:]) > room and column + _width(entry) > room - _MORE_CELLS:
+            buffer.put(0, column, f"+{rest} more", "label")
             break
         start = column
         for text, style in entry[1]:
@@ -99,14 +117,21 @@ def _title(spec: ChartSpec, view: View) -> str:
     return spec.title if view.crosshair is None else f"{spec.title} at {format_x(view.crosshair, spec)}"
 
 
-def _entry(one: PreparedCurve, spec: ChartSpec, view: View, cells: int, dot_mode: DotMode = DotMode.BRAILLE) -> _Entry:
-    """Marker, name and value of a curve; of a hidden one, the word instead."""
-    marker = f"{marker_of(one.curve.slot, dot_mode)} "
+def _entry(
+    one: PreparedCurve,
+    spec: ChartSpec,
+    view: View,
+    cells: int,
+    dot_mode: DotMode = DotMode.BRAILLE,
+    without: str = "",
+) -> _Entry:
+    """Marker, name and value of a curve, or two of them; of a hidden one, the word instead."""
     name = printable(one.curve.name, cells) if spec.has_names or one.curve.name in view.hidden else ""
     if one.curve.name in view.hidden:
         return one.curve.name, [(f"{name} hidden", "label")]
-    texts = [(marker, style_of(one.curve)), (f"{name} ", "name"), (format_y(value_of(one, view), spec.y), "value")]
-    return one.curve.name, [(text, style) for text, style in texts if text.strip()]
+    marker, value = marker_of(one.curve.slot, dot_mode), format_y(value_of(one, view), spec.y)
+    texts = [(marker, style_of(one.curve)), (f" {name}" if name else "", "name"), (f" {value}", "value")]
+    return one.curve.name, [(text, style) for text, style in texts if text and style != without]
 
 
 def _width(entry: _Entry) -> int:
@@ -117,8 +142,6 @@ def _total(entries: Sequence[_Entry]) -> int:
     return sum(_width(entry) + _GAP for entry in entries) - _GAP
 
 
-def _cut(text: str, width: int, dot_mode: DotMode) -> str:
+def _cut(text: str, width: int) -> str:
     """A line with a sign that some of it is missing, if it is."""
-    if cell_len(text) <= width:
-        return text
-    return text[: max(0, width - 1)] + ("~" if dot_mode is DotMode.ASCII else "…")
+    return text if cell_len(text) <= width else text[: max(0, width - 1)] + "…"

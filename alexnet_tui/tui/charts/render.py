@@ -80,7 +80,7 @@ def draw(
     ends = [one for one in named if one.curve.name not in view.hidden]
     with_ends = width >= _WIDTH_WITH_END_LABELS and len(ends) > 1
     in_head = [one for one in named if one.curve.name in view.hidden] if with_ends else named
-    lines = note_lines(spec, view, in_head, notes, size, dot_mode)
+    lines = note_lines(spec, view, in_head, notes, size)
     top = 1 + len(lines)
     name_cells, right = _end_label_cells(spec, ends, view, width) if with_ends else (0, 1)
     rows = height - top - _X_AXIS_ROWS

@@ -41,11 +41,11 @@ from alexnet_tui.text import (
         ("Zoë 漢字 🙂 \\ '\"", "Zoë 漢字 🙂 \\ '\""),
     ],
 )
-def test_what_a_terminal_would_obey_is_shown(hostile: str, shown: str) -> None:
+def test_attack_01_what_a_terminal_would_obey_is_shown(hostile: str, shown: str) -> None:
     assert printable(hostile) == shown
 
 
-def test_no_character_of_unicode_reaches_the_terminal_as_a_command() -> None:
+def test_attack_01_no_character_of_unicode_reaches_the_terminal_as_a_command() -> None:
     harmful = {"Cc", "Cs", "Zl", "Zp"}
     for code in range(0x30000):
         safe = printable(chr(code))

@@ -85,21 +85,35 @@ def effect(value: float, unit: str) -> str:
     return f"{value:.2f}x" if unit == "ratio" else f"{format_difference(value, 2)} points"
 
 
+def estimate(verdict: ClaimVerdict) -> str:
+    """The effect that was found, or that there is none."""
+    if verdict.effect is None:
+        return "no estimate"
+    bound = f"{verdict.effect.bound} " if verdict.effect.bound else ""
+    return f"{bound}{effect(verdict.effect.estimate, verdict.unit)}"
+
+
+def interval(verdict: ClaimVerdict) -> str:
+    """The ends of the 95% interval: ``+1.02 to +1.55``."""
+    if verdict.effect is None:
+        return MISSING
+    return _interval(verdict.effect.interval, verdict.unit)
+
+
 def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:
     """What stands on a verdict's card, as pairs of a label and a text."""
     pairs = [("Effect", verdict.metric)]
     found = verdict.effect
     if found:
-        bound = f"{found.bound} " if found.bound else ""
         pairs += [
-            ("Estimate", f"{bound}{effect(found.estimate, verdict.unit)} (matters from {verdict.delta:g})"),
-            ("95% interval", _interval(found.interval, verdict.unit)),
+            ("Estimate", f"{estimate(verdict)} (matters from {verdict.delta:g})"),
+            ("95% interval", interval(verdict)),
         ]
         if verdict.equivalence_level is not None:
             level = f"{100 * verdict.equivalence_level:.1f}% interval"
-            interval = _interval(verdict.equivalence_interval, verdict.unit)
+            ends = _interval(verdict.equivalence_interval, verdict.unit)
             inside = f"negligible inside {_zone(verdict)}"
-            pairs.append(("Equivalence", f"{level} {interval} ({inside}), {_p(verdict.p_equivalence_holm, 'Holm p')}"))
+            pairs.append(("Equivalence", f"{level} {ends} ({inside}), {_p(verdict.p_equivalence_holm, 'Holm p')}"))
         pairs += [
             ("p", _p_text(verdict)),
             ("Test", found.test),
@@ -156,14 +170,25 @@ def _zone(verdict: ClaimVerdict) -> str:
 
 
 def _interval(ends: tuple[float | None, float | None], unit: str) -> str:
-    low, high = (MISSING if end is None else effect(end, unit).split(" ")[0] for end in ends)
-    return f"{low} to {high if ends[1] is not None else 'no upper bound'}"
+    low, high = ("" if end is None else _end(end, unit) for end in ends)
+    return f"{low or MISSING} to {high or 'no upper bound'}"
+
+
+def _end(value: float, unit: str) -> str:
+    return f"{value:.2f}x" if unit == "ratio" else format_difference(value, 2)
+
+
+def p_value(value: float | None) -> str:
+    """A p-value: ``0.0119``, ``< 0.001``."""
+    if value is None:
+        return MISSING
+    return "< 0.001" if value < 0.001 else f"{value:.4f}"
 
 
 def _p(value: float | None, name: str) -> str:
     if value is None:
         return MISSING
-    return f"{name} < 0.001" if value < 0.001 else f"{name} = {value:.4f}"
+    return f"{name} {p_value(value)}" if value < 0.001 else f"{name} = {p_value(value)}"
 
 
 def _p_text(verdict: ClaimVerdict) -> str:

@@ -206,7 +206,7 @@ def test_markdown_uses_the_challenge_s_headings_and_warns_of_selection(clear: Re
         "## Results reproducing original paper",
     ):
         assert f"\n{heading}\n" in text
-    assert "| Original model | report | 95.76 | 59.33 | 48 |" in text
+    assert "| Original model | study | 95.76 | 59.33 | 48 |" in text
     assert "| Original model | ours, n=5 |" in text
     assert "selected on test" in text
     assert text.count("**Supported.**") == 3

@@ -3,7 +3,6 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,14 +42,6 @@ class ExportFormat(StrEnum):
     LATEX = "latex"
 
 
-_SUFFIXES = {
-    ".txt": ReportFormat.TERMINAL,
-    ".md": ReportFormat.MARKDOWN,
-    ".html": ReportFormat.HTML,
-    ".htm": ReportFormat.HTML,
-    ".tex": ReportFormat.LATEX,
-    ".json": ReportFormat.JSON,
-}
 _FILE_WIDTH = 100
 
 
@@ -137,19 +128,23 @@ def report(
         columns = os.environ.get("COLUMNS", "")
         _deliver(_plain_text(built, int(columns) if columns.isdecimal() else _FILE_WIDTH), output)
     else:
-        _deliver(_renderers()[chosen](built), output)
+        from alexnet_tui.report.formats import Format, render
+
+        _deliver(render(built, Format(chosen)), output)
     return ExitCode.DONE
 
 
 def _format_of(output: Path) -> ReportFormat:
     """The format that a file's ending stands for."""
+    from alexnet_tui.report.formats import ENDINGS
+
+    endings = {".txt": ReportFormat.TERMINAL, **{ending: ReportFormat(form) for ending, form in ENDINGS.items()}}
     try:
-        return _SUFFIXES[output.suffix.lower()]
+        return endings[output.suffix.lower()]
     except KeyError:
-        endings, forms = ", ".join(_SUFFIXES), ", ".join(ReportFormat)
         raise UsageError(
-            f"the ending of {printable(str(output), 200)} names no format; use one of {endings}, or --format with one"
-            f" of {forms}."
+            f"the ending of {printable(str(output), 200)} names no format; use one of {', '.join(endings)}, or"
+            f" --format with one of {', '.join(ReportFormat)}."
         ) from None
 
 
@@ -162,19 +157,6 @@ def _plain_text(built: "Report", width: int) -> str:
     buffer = io.StringIO()
     print_report(Console(file=buffer, width=width, markup=False, highlight=False, emoji=False), built)
     return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
-
-
-def _renderers() -> Mapping[ReportFormat, Callable[..., str]]:
-    from alexnet_tui.report.html import to_html
-    from alexnet_tui.report.latex import to_latex
-    from alexnet_tui.report.markdown import to_markdown
-
-    return {
-        ReportFormat.MARKDOWN: to_markdown,
-        ReportFormat.HTML: to_html,
-        ReportFormat.LATEX: to_latex,
-        ReportFormat.JSON: json_text,
-    }
 
 
 def _deliver(text: str, output: Path | None) -> None:

@@ -43,6 +43,7 @@ from alexnet_tui.datasets.catalog import (
     cache_path,
     catalog,
     check_free_name,
+    data_root,
     find,
     is_name,
     is_prepared,
@@ -54,7 +55,7 @@ from alexnet_tui.datasets.catalog import (
 from alexnet_tui.datasets.left_out import LeftOut, Reason, is_hidden, total
 from alexnet_tui.errors import DatasetError
 from alexnet_tui.files import locked
-from alexnet_tui.paths import child_command, child_environment, data_root, given
+from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ __all__ = [
     "Split",
     "add",
     "catalog",
+    "data_root",
     "find",
     "is_prepared",
     "load",
@@ -187,7 +189,7 @@ def add(
     """
     root = data_dir or data_root()
     check_free_name(name)
-    full = given(path).absolute()
+    full = Path(path).expanduser().absolute()
     from alexnet_tui.datasets.archive import source_kind
 
     source = Source(

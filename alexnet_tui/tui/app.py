@@ -14,13 +14,15 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
-from alexnet_tui.paths import command, log_crash
+from alexnet_tui.paths import command
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import format_percent, is_ascii_terminal, printable
+from alexnet_tui.text import format_percent, printable
 from alexnet_tui.tui import run_actions
+from alexnet_tui.tui.crash import log_crash
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
     OpenCompare,
@@ -31,11 +33,11 @@ from alexnet_tui.tui.session import (
     RunsChanged,
     Session,
 )
-from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up
+from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up, is_ascii_terminal
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
 from alexnet_tui.tui.watch_loop import WatchLoop
 from alexnet_tui.tui.watcher import newest
-from alexnet_tui.tui.widgets.keys import Keys
+from alexnet_tui.tui.widgets.keys import Keys, key_name
 
 _HERE = Path(__file__).parent
 _PLACES = {
@@ -133,6 +135,10 @@ class ConsoleApp(App[int]):
         self.set_timer(_SETTLE_SECONDS, _collect_again)
         if not self.is_headless:
             self.set_interval(_HANG_UP_SECONDS, self._leave_if_hung_up)
+
+    def on_unmount(self) -> None:
+        """Keep what is to be remembered."""
+        self.session.close()
 
     def _exit_on(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)
@@ -251,7 +257,8 @@ class ConsoleApp(App[int]):
                 self.open_run(run_id)
         elif place == "compare":
             known = self.session.watcher.histories
-            compared = self.session.marked_run_ids or [run_id for run_id in self._last_compared if run_id in known]
+            last = [run_id for run_id in self._last_compared if run_id in known]
+            compared = self.session.comparison() or last
             if compared:
                 self._last_compared = compared
                 self._show("compare", compared)
@@ -270,31 +277,37 @@ class ConsoleApp(App[int]):
     def action_help(self) -> None:
         """The keys of the screen below."""
         from alexnet_tui.tui.screens.runs.filter import HELP
-        from alexnet_tui.tui.widgets.help import HelpScreen, help_lines
+        from alexnet_tui.tui.widgets.help import HelpScreen, help_entries
 
         if isinstance(self.screen, ModalScreen):
             return
-        lines = help_lines(list(self.screen.active_bindings.values()))
-        self.push_screen(HelpScreen(lines, filter_words=HELP if isinstance(self.screen, RunsScreen) else ()))
+        entries = help_entries(list(self.screen.active_bindings.values()))
+        self.push_screen(HelpScreen(entries, filter_words=HELP if isinstance(self.screen, RunsScreen) else ()))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette holds what the screen's keys do, under the same names."""
-        found = {
-            item.binding.description: item.binding  # By name: two keys may do the same.
-            for item in reversed(list(screen.active_bindings.values()))
-            if item.binding.id and "(" not in item.binding.action.replace("place('", "")
-        }
-        for name, binding in found.items():
-            yield SystemCommand(name, binding.tooltip, self._runner(binding.key))
+        """The palette has what the screen's keys do, under the same names, also where a text field has the keys."""
+        focused = screen.focused
+        nodes = list(focused.ancestors_with_self) if focused else [screen, self]
+        found: dict[str, tuple[Binding, DOMNode]] = {}
+        actions = set[str]()
+        for node in nodes:
+            for one in (one for same in node._bindings.key_to_bindings.values() for one in same):
+                action = one.action.removeprefix("app.")
+                is_plain = one.id and one.tooltip and "(" not in action.replace("place('", "")
+                is_new = one.description not in found and action not in actions
+                if is_plain and is_new and node.check_action(action, ()):
+                    found[one.description] = one, node
+                    actions.add(action)
+        for name, (one, node) in sorted(found.items(), key=lambda item: item[0].casefold()):
+            yield SystemCommand(name, f"{one.tooltip} {key_name(one.key)}", self._runner(one.action, node))
 
-    def _runner(self, key: str) -> Any:
-        return lambda: self.simulate_key(key)
+    def _runner(self, action: str, node: DOMNode) -> Any:
+        return lambda: self.call_later(self.run_action, action, node)
 
     def action_toggle_theme(self) -> None:
         """Dark or light."""
         self.theme = other_theme(self.theme)
-        self.session.settings.theme = self.theme
-        self.session.remember()
+        self.session.change_settings(theme=self.theme)
 
     def action_interrupt(self) -> None:
         """Copy what is selected; else say how to quit."""
@@ -302,7 +315,6 @@ class ConsoleApp(App[int]):
 
     def action_leave(self) -> None:
         """Leave; runs continue."""
-        self.session.remember()
         self.exit(0)
 
     def _fatal_error(self) -> None:

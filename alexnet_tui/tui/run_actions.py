@@ -6,7 +6,7 @@ Every function takes the screen it is asked from, which shows dialogs and messag
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from alexnet_tui.errors import AlexnetTuiError, StoreError
 from alexnet_tui.runs.history import State
-from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.text import counted, format_bytes, printable
 from alexnet_tui.tui.session import PollEagerly, RunsChanged, Session
 
@@ -57,48 +57,65 @@ def find_folder(screen: Screen[Any], session: Session, run_id: str) -> Path | No
         return None
 
 
-def copy_folder(screen: Screen[Any], session: Session, run_id: str) -> None:
-    """Copy the path of a run's folder."""
-    if folder := find_folder(screen, session, run_id):
-        copy(screen.app, printable(str(folder.absolute()), 4000))
+def copy_folders(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
+    """Copy the paths of runs, a blank between two."""
+    folders = [folder for run_id in run_ids if (folder := find_folder(screen, session, run_id))]
+    if folders:
+        copy(screen.app, printable(" ".join(str(folder.absolute()) for folder in folders), 4000))
 
 
-def stop_run(screen: Screen[Any], session: Session, run_id: str) -> None:
-    """Ask a run's trainer to stop after a checkpoint."""
-    label = session.label_of(run_id)
-    if session.watcher.states.get(run_id) is not State.RUNNING:
-        notify(screen, f"{label} is not running.")
+def stop_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
+    """Ask the trainers of runs to stop after a checkpoint."""
+    running = [run_id for run_id in run_ids if session.watcher.states.get(run_id) is State.RUNNING]
+    if not running:
+        notify(screen, f"{_named(session, run_ids)} {'is' if len(run_ids) == 1 else 'are'} not running.")
         return
-    notify(screen, f"Stopping {label}; it saves a checkpoint first.")
-    session.watcher.poll_eagerly(run_id)
-    _in_thread(screen, lambda local: local.stop(session.store, run_id))
+    saves = "it saves a checkpoint" if len(running) == 1 else "each saves a checkpoint"
+    notify(screen, f"Stopping {_named(session, running)}; {saves} first.")
+    _in_thread(screen, session, running, lambda local, run_id: local.stop(session.store, run_id))
 
 
-def resume_run(screen: Screen[Any], session: Session, run_id: str) -> None:
-    """Continue a run that was stopped, failed or crashed, or start a queued one."""
-    state, label = session.watcher.states.get(run_id), session.label_of(run_id)
-    if state in {State.RUNNING, State.FINISHED}:
-        notify(screen, f"{label} is {state}; there is nothing to resume.")
-        return
-    if run_id in session.watcher.references:
+def resume_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
+    """Continue runs that were stopped, failed or crashed, or start queued ones."""
+    states = {run_id: session.watcher.states.get(run_id) for run_id in run_ids}
+    idle = [run_id for run_id, state in states.items() if state not in {State.RUNNING, State.FINISHED}]
+    own = [run_id for run_id in idle if run_id not in session.watcher.references]
+    if own:
+        notify(screen, f"Starting {_named(session, own)}.")
+        _in_thread(
+            screen,
+            session,
+            own,
+            lambda local, run_id: local.start(session.store, run_id, command=session.commands.trainer),
+        )
+    elif idle:
         notify(screen, "This is a reference run; press d to start one like it.")
-        return
-    notify(screen, f"Starting {label}.")
-    session.watcher.poll_eagerly(run_id)
-    _in_thread(screen, lambda local: local.start(session.store, run_id, command=session.commands.trainer))
+    elif len(run_ids) == 1:
+        notify(screen, f"{session.label_of(run_ids[0])} is {states[run_ids[0]]}; there is nothing to resume.")
+    else:
+        notify(screen, f"{_named(session, run_ids)} are running or finished; there is nothing to resume.")
 
 
-def _in_thread(screen: Screen[Any], act: Callable[[Any], object]) -> None:
-    """Start or stop outside the event loop: both may wait for another process."""
+def _named(session: Session, run_ids: Sequence[str]) -> str:
+    return session.label_of(run_ids[0]) if len(run_ids) == 1 else counted(len(run_ids), "run")
+
+
+def _in_thread(
+    screen: Screen[Any], session: Session, run_ids: Sequence[str], act: Callable[[Any, str], object]
+) -> None:
+    """Start or stop runs outside the event loop: both may wait for another process."""
+    for run_id in run_ids:
+        session.watcher.poll_eagerly(run_id)
 
     async def work() -> None:
         from alexnet_tui.launch import local
 
-        try:
-            await asyncio.to_thread(act, local)
-        except AlexnetTuiError as error:
-            notify(screen, str(error), is_error=True)
-        screen.post_message(PollEagerly())
+        for run_id in run_ids:
+            try:
+                await asyncio.to_thread(act, local, run_id)
+            except AlexnetTuiError as error:
+                notify(screen, str(error), is_error=True)
+            screen.post_message(PollEagerly())
 
     screen.run_worker(work(), group="launch")
 
@@ -115,46 +132,59 @@ def delete_runs(
         then: What to do once all that may be deleted are.
     """
     watcher = session.watcher
-    deletable = [
-        run_id
-        for run_id in run_ids
-        if run_id not in watcher.references and watcher.states.get(run_id) is not State.RUNNING
-    ]
-    if not deletable:
-        is_running = any(watcher.states.get(run_id) is State.RUNNING for run_id in run_ids)
-        reason = "It is running: stop it first with x." if is_running else "Reference runs are not deleted."
-        notify(screen, reason, is_error=True)
-        return
-    kept = len(run_ids) - len(deletable)
-    folders = {run_id: folder for run_id in deletable if (folder := find_folder(screen, session, run_id))}
+    folders = {
+        run_id: folder
+        for run_id in _deletable(screen, session, run_ids)
+        if (folder := find_folder(screen, session, run_id))
+    }
     if not (deletable := list(folders)):
         return
-    lines = [deletion_summary(session, run_id, folders[run_id]) for run_id in deletable[:_MAX_NAMED]]
-    if len(deletable) > _MAX_NAMED:
-        lines.append(f"and {len(deletable) - _MAX_NAMED} more")
+    kept = sum(_stays(session, run_id) for run_id in run_ids)
+    rest = [f"and {len(deletable) - _MAX_NAMED} more"] if len(deletable) > _MAX_NAMED else []
     if kept:
-        lines.append(f"{kept} running or reference run{'s' * (kept > 1)} will stay.")
-    lines.append("This cannot be undone.")
-    title = f"Delete {session.label_of(deletable[0])}?" if len(deletable) == 1 else f"Delete {len(deletable)} runs?"
+        rest.append(f"{kept} running or reference run{'s' * (kept > 1)} will stay.")
+    rest.append("This cannot be undone.")
+    named = {run_id: session.label_of(run_id) for run_id in deletable[:_MAX_NAMED]}
+
+    def measure() -> list[str]:
+        return [deletion_summary(session, run_id, folders[run_id]) for run_id in named] + rest
+
+    async def delete() -> None:
+        for run_id in deletable:
+            await _delete(screen, session, run_id)
+        if not any(run_id in watcher.histories for run_id in deletable):
+            then()
 
     def answer(is_sure: bool | None) -> None:
         if is_sure:
-            for run_id in deletable:
-                _delete(screen, session, run_id)
-            if not any(run_id in watcher.histories for run_id in deletable):
-                then()
+            screen.run_worker(delete(), group="delete")
 
     from alexnet_tui.tui.widgets.dialogs import ConfirmScreen  # Not needed to start.
 
-    screen.app.push_screen(ConfirmScreen(title, lines, action="Delete", destructive=True), answer)
+    title = f"Delete {_named(session, deletable)}?"
+    lines = [f"{label}: measuring…" for label in named.values()] + rest
+    screen.app.push_screen(ConfirmScreen(title, lines, action="Delete", destructive=True, details=measure), answer)
 
 
-def _delete(screen: Screen[Any], session: Session, run_id: str) -> None:
-    from alexnet_tui.studies.progress import delete_run  # Not needed to start.
+def _stays(session: Session, run_id: str) -> bool:
+    """Whether a run may not be deleted."""
+    return run_id in session.watcher.references or session.watcher.states.get(run_id) is State.RUNNING
 
+
+def _deletable(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> list[str]:
+    """The runs that may be deleted; where there are none, a message says why."""
+    deletable = [run_id for run_id in run_ids if not _stays(session, run_id)]
+    if not deletable:
+        is_running = any(session.watcher.states.get(run_id) is State.RUNNING for run_id in run_ids)
+        reason = "It is running: stop it first with x." if is_running else "Reference runs are not deleted."
+        notify(screen, reason, is_error=True)
+    return deletable
+
+
+async def _delete(screen: Screen[Any], session: Session, run_id: str) -> None:
     label = session.label_of(run_id)
     try:
-        delete_run(session.store, run_id)
+        await asyncio.to_thread(session.store.delete, run_id)
     except AlexnetTuiError as error:
         notify(screen, str(error), is_error=True)
         return
@@ -181,55 +211,90 @@ def deletion_summary(session: Session, run_id: str, directory: Path) -> str:
     return f"{session.label_of(run_id)}: {', '.join(parts)}"
 
 
-def edit_label(screen: Screen[Any], session: Session, run_id: str) -> None:
-    """Ask for another label; empty restores the one the run was made with."""
-    notes = session.watcher.notes.get(run_id) or Notes()
-    history = session.watcher.histories.get(run_id)
-    _ask(
-        screen,
-        f"Label of {run_id}",
-        notes.label or (history.record.label if history else ""),
-        lambda text: _save(
-            screen, session, [run_id], lambda old: msgspec.structs.replace(old, label=text.strip()), "Label"
-        ),
-        hint="Empty shows the id.",
-        limit=120,
-    )
+def edit_label(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
+    """Ask for another label of one run, or of all runs of a group; empty restores the one it was made with."""
+    watcher = session.watcher
+    labels = {
+        _notes(session, run_id).label or (history.record.label if (history := watcher.histories.get(run_id)) else "")
+        for run_id in run_ids
+    }
+    before = labels.pop() if len(labels) == 1 else ""
+    title = f"Label of {run_ids[0] if len(run_ids) == 1 else _named(session, run_ids)}"
+    _edit(screen, session, run_ids, "label", title, before, hint="Empty shows the id.", limit=120)
+
+
+def edit_note(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
+    """Ask for the note of a run, or the one note of all runs of a group."""
+    notes = {_notes(session, run_id).note for run_id in run_ids}
+    if len(notes) > 1:
+        notify(screen, f"These {len(run_ids)} runs have different notes; g shows each run.", is_error=True)
+        return
+    title = f"Note on {_named(session, run_ids)}"
+    _edit(screen, session, run_ids, "note", title, notes.pop(), hint="One line, kept in notes.json.")
 
 
 def edit_tags(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
-    """Ask for the tags of one run or several."""
-    notes = session.watcher.notes
-    tags = dict.fromkeys(tag for run_id in run_ids for tag in (notes.get(run_id) or Notes()).tags)
-    title = f"Tags of {session.label_of(run_ids[0])}" if len(run_ids) == 1 else f"Tags of {len(run_ids)} runs"
-    _ask(
-        screen,
-        title,
-        " ".join(tags),
-        lambda text: _save(
-            screen,
-            session,
-            run_ids,
-            lambda old: msgspec.structs.replace(old, tags=list(dict.fromkeys(text.split()))),
-            "Tags",
-        ),
-        hint="Words with spaces between; find them with tag:word.",
-        limit=400,
-    )
+    """Ask for the tags of one run or several; words added or removed there are added to or removed from each."""
+    before = list(dict.fromkeys(tag for run_id in run_ids for tag in _notes(session, run_id).tags))
+    hint = "Words with spaces between; find them with tag:word."
+    if len({frozenset(_notes(session, run_id).tags) for run_id in run_ids}) > 1:
+        hint = "The tags of all of them; each keeps its own but for what you add or remove here."
+
+    seen = {run_id: _notes(session, run_id) for run_id in run_ids}
+
+    def take(text: str) -> None:
+        shown, wanted = printable(" ".join(before), _MAX_CHARS).split(), text.split()
+        removed = set(shown) - set(wanted)
+        added = [word for word in wanted if word not in shown]
+
+        def change(notes: Notes) -> Notes:
+            kept = [tag for tag in notes.tags if removed.isdisjoint(printable(tag).split())]
+            return msgspec.structs.replace(notes, tags=list(dict.fromkeys([*kept, *added])))
+
+        _save(screen, session, seen, change, "Tags")
+
+    _ask(screen, f"Tags of {_named(session, run_ids)}", " ".join(before), take, hint=hint, limit=400)
 
 
-def edit_note(screen: Screen[Any], session: Session, run_id: str) -> None:
-    """Ask for the note of a run."""
-    notes = session.watcher.notes.get(run_id) or Notes()
-    _ask(
-        screen,
-        f"Note on {session.label_of(run_id)}",
-        notes.note,
-        lambda text: _save(
-            screen, session, [run_id], lambda old: msgspec.structs.replace(old, note=text.strip()), "Note"
-        ),
-        hint="One line, kept in notes.json.",
-    )
+def _notes(session: Session, run_id: str) -> Notes:
+    return session.watcher.notes.get(run_id) or Notes()
+
+
+def _edit(
+    screen: Screen[Any],
+    session: Session,
+    run_ids: Sequence[str],
+    field: str,
+    title: str,
+    before: str,
+    *,
+    hint: str,
+    limit: int = 2000,
+) -> None:
+    """Ask for another text in one field of the notes; where another viewer changed it meanwhile, ask which holds."""
+    seen = {run_id: _notes(session, run_id) for run_id in run_ids}
+
+    def save(text: str) -> None:
+        def ask(run_id: str, notes: Notes) -> None:
+            from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
+
+            current = getattr(notes, field)
+            answers = {"mine": text} | ({"both": f"{current} / {text}"} if field == "note" else {})
+            choices = [("mine", f"Yours: {text}"), ("theirs", f"Theirs: {current}")]
+            choices += [("both", f"Both: {answers[name]}") for name in answers if name == "both"]
+
+            def answer(name: str | None) -> None:
+                seen[run_id] = notes
+                session.watcher.set_notes(run_id, notes)
+                if name in answers:
+                    save(answers[name])
+
+            title = f"Another viewer changed this {field} meanwhile. Which one is kept?"
+            screen.app.push_screen(ChoiceScreen(title, choices), answer)
+
+        _save(screen, session, seen, lambda old: msgspec.structs.replace(old, **{field: text}), field.capitalize(), ask)
+
+    _ask(screen, title, before, lambda text: save(text.strip()), hint=hint, limit=limit)
 
 
 def _ask(
@@ -248,16 +313,39 @@ def _ask(
 
 
 def _save(
-    screen: Screen[Any], session: Session, run_ids: Sequence[str], change: Callable[[Notes], Notes], what: str
+    screen: Screen[Any],
+    session: Session,
+    seen: Mapping[str, Notes],
+    change: Callable[[Notes], Notes],
+    what: str,
+    on_conflict: Callable[[str, Notes], None] = lambda *_: None,
 ) -> None:
-    """Change the notes of runs and say so."""
-    num_saved = 0
-    for run_id in run_ids:
-        try:
-            session.watcher.change_notes(run_id, change)
-            num_saved += 1
-        except AlexnetTuiError as error:
-            notify(screen, str(error), is_error=True)
-    if num_saved:
-        notify(screen, f"{what} saved." if num_saved == 1 else f"{what} of {num_saved} runs saved.")
-    screen.post_message(RunsChanged(frozenset(run_ids)))
+    """Change the notes of runs in a thread - another viewer may hold their lock - and say so.
+
+    Args:
+        screen: Where it was asked for.
+        session: The session.
+        seen: The runs, and their notes as the person saw them.
+        change: Makes the new notes out of those.
+        what: What was changed, for the message.
+        on_conflict: Called with a run and its notes where another viewer changed the same text meanwhile.
+    """
+
+    async def work() -> None:
+        saved = 0
+        for run_id, notes in seen.items():
+            try:
+                now = await asyncio.to_thread(session.store.edit_notes, run_id, notes, change(notes))
+            except NotesConflictError as conflict:
+                on_conflict(run_id, conflict.current)
+                break
+            except AlexnetTuiError as error:
+                notify(screen, str(error), is_error=True)
+            else:
+                session.watcher.set_notes(run_id, now)
+                saved += 1
+        if saved:
+            notify(screen, f"{what} saved." if saved == 1 else f"{what} of {saved} runs saved.")
+        screen.post_message(RunsChanged(frozenset(seen)))
+
+    screen.run_worker(work(), group="notes")

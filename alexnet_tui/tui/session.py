@@ -3,19 +3,17 @@
 A screen is given its session and posts where to go; the app handles that. Nothing here knows a screen or the app.
 """
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from alexnet_tui.errors import HomeError
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
-from alexnet_tui.tui.settings import load_settings, save_settings
+from alexnet_tui.tui.settings import Settings, SettingsWriter, load_settings
 from alexnet_tui.tui.watcher import RunsWatcher
 
 if TYPE_CHECKING:
@@ -49,6 +47,7 @@ class Session:
         self.watcher = RunsWatcher(store)
         self.settings = load_settings()
         self.folder = self.settings.folder(store.root)
+        self._writer = SettingsWriter()
 
     @cached_property
     def commands(self) -> LaunchCommands:
@@ -75,6 +74,18 @@ class Session:
         """Marked runs that still exist, in the order they were marked."""
         return [run_id for run_id in self.folder.marked if run_id in self.watcher.histories]
 
+    def comparison(self, run_ids: Sequence[str] = ()) -> list[str]:
+        """The runs to compare: two or more marked ones, else one marked one or `run_ids` with the pinned one.
+
+        Empty where that is fewer than two.
+        """
+        marked = self.marked_run_ids
+        compared = marked or list(run_ids)
+        if len(marked) < 2 and self.pinned_run_id:
+            compared = [self.pinned_run_id, *compared]
+        compared = list(dict.fromkeys(compared))
+        return compared if len(compared) > 1 else []
+
     def state_of(self, run_id: str) -> State:
         """The state of a run; one nobody has read yet is queued."""
         return self.watcher.states.get(run_id, State.QUEUED)
@@ -93,22 +104,46 @@ class Session:
     def toggle_pin(self, run_ids: Sequence[str]) -> None:
         """Make the first of some runs the baseline of all others; if one of them is it already, none is."""
         is_pinned = self.folder.pinned in run_ids
-        self.folder.pinned = "" if is_pinned else run_ids[0]
-        self.remember()
+        self.change_folder(pinned="" if is_pinned else run_ids[0])
 
     def toggle_marks(self, run_ids: Sequence[str]) -> None:
         """Mark runs; if all of them are marked already, unmark them."""
-        marked = self.folder.marked
-        if set(run_ids) <= set(marked):
-            self.folder.marked = [run_id for run_id in marked if run_id not in set(run_ids)]
-        else:
-            self.folder.marked = marked + [run_id for run_id in run_ids if run_id not in marked]
-        self.remember()
+        marks, unmarks = set(run_ids), set(run_ids) <= set(self.folder.marked)
 
-    def remember(self) -> None:
-        """Keep the settings; a full disk must not end the console."""
-        with contextlib.suppress(OSError, HomeError):
-            save_settings(self.settings)
+        def change(settings: Settings) -> None:
+            folder = settings.folder(self.store.root)
+            kept = [run_id for run_id in folder.marked if run_id not in marks]
+            folder.marked = kept if unmarks else kept + list(dict.fromkeys(run_ids))
+
+        self._change(change)
+
+    def change_folder(self, **fields: object) -> None:
+        """Change and keep how this runs folder is looked at: fields of `FolderSettings`."""
+
+        def change(settings: Settings) -> None:
+            folder = settings.folder(self.store.root)
+            for name, value in fields.items():
+                setattr(folder, name, value)
+
+        self._change(change)
+
+    def change_settings(self, **fields: object) -> None:
+        """Change and keep what belongs to the person: fields of `Settings`."""
+
+        def change(settings: Settings) -> None:
+            for name, value in fields.items():
+                setattr(settings, name, value)
+
+        self._change(change)
+
+    def _change(self, change: Callable[[Settings], None]) -> None:
+        """Change the settings here at once, and on disk soon, among what other consoles write there."""
+        change(self.settings)
+        self._writer.submit(change)
+
+    def close(self) -> None:
+        """Wait until the settings are written."""
+        self._writer.close()
 
 
 class RunsChanged(Message):

@@ -1,17 +1,23 @@
 """What the console remembers between sessions; a damaged or missing file means the defaults.
 
-Filter, sort order, marks and pin belong to a runs folder; theme and layout to the person.
+Filter, sort order, marks and pin belong to a runs folder; theme and layout to the person. Several consoles may be
+open: each writes only what was changed in it, into what the others have written.
 """
 
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from alexnet_tui.errors import HomeError, StoreError
-from alexnet_tui.files import read_small, write_atomic
-from alexnet_tui.paths import state_dir
+from alexnet_tui.errors import AlexnetTuiError, StoreError
+from alexnet_tui.files import locked, read_small, write_atomic
 
 _MAX_FOLDERS = 50
+_LOCK_SECONDS = 5.0
 
 
 class FolderSettings(msgspec.Struct, kw_only=True):
@@ -50,7 +56,7 @@ class Settings(msgspec.Struct, kw_only=True):
     folders: dict[str, FolderSettings] = {}
 
     def folder(self, root: Path) -> FolderSettings:
-        """The settings of one runs folder; the folder used last stands last."""
+        """The settings of one runs folder, which becomes the last: the one used most recently."""
         key = str(root.absolute())
         settings = self.folders.pop(key, None) or FolderSettings()
         self.folders[key] = settings
@@ -59,9 +65,17 @@ class Settings(msgspec.Struct, kw_only=True):
         return settings
 
 
+def state_directory() -> Path:
+    """Where the console keeps its settings and its crash log."""
+    base = os.environ.get("XDG_STATE_HOME") or ""
+    # The XDG rules: a relative path is to be ignored.
+    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    return root / "alexnet-tui"
+
+
 def settings_path() -> Path:
     """The file of the settings."""
-    return state_dir() / "console.json"
+    return state_directory() / "console.json"
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -69,17 +83,55 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         content = read_small(path or settings_path())
         return msgspec.json.decode(content, type=Settings) if content else Settings()
-    except (HomeError, StoreError, OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (StoreError, OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return Settings()
 
 
-def save_settings(settings: Settings, path: Path | None = None) -> None:
-    """Remember the settings.
+def change_settings(change: Callable[[Settings], object], path: Path | None = None) -> None:
+    """Change the settings as they are on disk now, one console after the other.
 
     Raises:
-        HomeError: Nothing says where the user's files are.
         OSError: The folder cannot be written.
+        StoreError: The lock cannot be taken.
     """
     target = path or settings_path()
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, msgspec.json.encode(settings))
+    with locked(target.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
+        settings = load_settings(target)
+        change(settings)
+        write_atomic(target, msgspec.json.encode(settings))
+
+
+class SettingsWriter:
+    """Changes the settings in a thread, in order, so that no key waits for the disk.
+
+    Changes that cannot be written are dropped: a full disk must not end the console.
+    """
+
+    def __init__(self) -> None:
+        self._changes: queue.SimpleQueue[Callable[[Settings], object] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, change: Callable[[Settings], object]) -> None:
+        """Have a change written soon."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write, daemon=True, name="settings")
+            self._thread.start()
+        self._changes.put(change)
+
+    def close(self, timeout_seconds: float = 2.0) -> None:
+        """Wait until everything is written, but not for ever for a disk that does not answer."""
+        if self._thread is not None:
+            self._changes.put(None)
+            self._thread.join(timeout_seconds)
+            self._thread = None
+
+    def _write(self) -> None:
+        is_open = True
+        while is_open:
+            changes = [self._changes.get()]
+            while not self._changes.empty():
+                changes.append(self._changes.get())
+            is_open = None not in changes
+            with contextlib.suppress(OSError, AlexnetTuiError):
+                change_settings(lambda settings, changes=changes: [one(settings) for one in changes if one])  # type: ignore[misc]

@@ -43,7 +43,7 @@ class _Follower:
     reader: EventReader
     events_path: str
     notes_path: str
-    step_reader: EventReader | None = None
+    has_steps: bool = False
     events_stamp: _Stamp | None = None
     notes_stamp: _Stamp | None = None
     is_locked: bool = False
@@ -114,6 +114,8 @@ class RunsWatcher:
         self._waiting: dict[str, Path] = {}
         self._open: set[str] = set()
         self._dropped: set[str] = set()
+        self._edited: set[str] = set()
+        self._closed: set[str] = set()
         self._eager_until: dict[str, float] = {}
         self._retry: list[str] = []
         self._turn: list[str] = []
@@ -132,8 +134,9 @@ class RunsWatcher:
         self._open.add(run_id)
 
     def close(self, run_id: str) -> None:
-        """No longer follow the steps of a run; those read so far stay."""
+        """No longer follow the steps of a run; those read so far are dropped with the next read."""
         self._open.discard(run_id)
+        self._closed.add(run_id)
 
     def poll_eagerly(self, run_id: str) -> None:
         """Look at a run as often as at a live one for a while: something was asked of it."""
@@ -142,6 +145,7 @@ class RunsWatcher:
     def read(self) -> Batch:
         """Look at the disk; safe in a thread, one call at a time."""
         batch, now = Batch(), self._clock()
+        self._edited.clear()
         while self._dropped:
             run_id = self._dropped.pop()
             self._followers.pop(run_id, None)
@@ -150,6 +154,12 @@ class RunsWatcher:
             self._scanned = now
             self._scan(batch, now)
         self._read_waiting(batch)
+        while self._closed:
+            run_id = self._closed.pop()
+            closed = self._followers.get(run_id)
+            if closed is not None and closed.has_steps and run_id not in self._open:
+                with contextlib.suppress(StoreError, OSError):
+                    self._read_whole(run_id, closed, batch, has_steps=False)
         for run_id in self._due(now):
             follower = self._followers[run_id]
             try:
@@ -182,22 +192,28 @@ class RunsWatcher:
             if state is not None and self.states.get(run_id) is not state:
                 self.states[run_id] = state
                 changed.add(run_id)
-        for run_id, notes in batch.notes.items():
-            if run_id in self.histories and self.notes.get(run_id) != notes:
-                self.notes[run_id] = notes
-                changed.add(run_id)
+        changed |= self._apply_notes(batch)
         changed |= {run_id for run_id in batch.problems if run_id not in self.problems}
         unsolved = {run_id: text for run_id, text in self.problems.items() if run_id not in batch.solved}
         self.problems = unsolved | batch.problems
         return changed
 
-    def change_notes(self, run_id: str, change: Callable[[Notes], Notes]) -> None:
-        """Change the notes of a run as they are on disk now, there and here.
+    def _apply_notes(self, batch: Batch) -> set[str]:
+        changed = set[str]()
+        for run_id in self._edited & set(batch.notes):
+            batch.notes.pop(run_id)
+            if follower := self._followers.get(run_id):
+                follower.notes_stamp = None  # Read once more: these may be older than the edit.
+        for run_id, notes in batch.notes.items():
+            if run_id in self.histories and self.notes.get(run_id) != notes:
+                self.notes[run_id] = notes
+                changed.add(run_id)
+        return changed
 
-        Raises:
-            StoreError: The run's directory cannot be written.
-        """
-        self.notes[run_id] = self.store.change_notes(run_id, change)
+    def set_notes(self, run_id: str, notes: Notes) -> None:
+        """Show notes that were just written; a `read` that began before may still bring older ones."""
+        self._edited.add(run_id)
+        self.notes[run_id] = notes
 
     def drop(self, run_id: str) -> None:
         """Drop a run at once, as after deleting it."""
@@ -249,7 +265,10 @@ class RunsWatcher:
 
     def _due(self, now: float) -> list[str]:
         """Runs to look at now: the live and the opened ones, and once a second some settled ones in turn."""
-        wanted = self._open | {run_id for run_id, until in list(self._eager_until.items()) if until > now}
+        for run_id, until in list(self._eager_until.items()):
+            if until <= now:
+                self._eager_until.pop(run_id, None)
+        wanted = self._open | set(self._eager_until)
         live = [name for name, follower in self._followers.items() if follower.is_live or name in wanted]
         if now - self._turned < _TURN_SECONDS:
             return live
@@ -273,8 +292,8 @@ class RunsWatcher:
     def _look(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
         stamp = _stamp(follower.events_path)
         has_news, follower.events_stamp = stamp != follower.events_stamp, stamp
-        if run_id in self._open and follower.step_reader is None:
-            self._read_whole(run_id, follower, batch)
+        if run_id in self._open and not follower.has_steps:
+            self._read_whole(run_id, follower, batch, has_steps=True)
         elif has_news and not self._read_events(run_id, follower, batch, enough_bytes=_SLICE_BYTES):
             follower.events_stamp, batch.has_more = None, True
             return  # Whether it ended is asked when its last words have been read.
@@ -306,7 +325,7 @@ class RunsWatcher:
 
     def _read_events(self, run_id: str, follower: _Follower, batch: Batch, *, enough_bytes: int | None = None) -> bool:
         """Read what is new; False where `enough_bytes` of a run that is shown already came and there is more."""
-        reader, stamp = follower.step_reader or follower.reader, follower.events_stamp
+        reader, stamp = follower.reader, follower.events_stamp
         start = reader.offset
         first = reader.read_new(_CHUNK_BYTES)
         if reader.was_reset:
@@ -323,13 +342,13 @@ class RunsWatcher:
                 return False
         return True
 
-    def _read_whole(self, run_id: str, follower: _Follower, batch: Batch) -> None:
-        """Read a run again from its start, steps and all; the old reader is done with."""
-        reader = EventReader(follower.directory / EVENTS_FILE)
+    def _read_whole(self, run_id: str, follower: _Follower, batch: Batch, *, has_steps: bool) -> None:
+        """Read a run again from its start, with or without its steps; the old reader is done with."""
+        reader = EventReader(follower.directory / EVENTS_FILE, skip_steps=not has_steps)
         history = RunHistory(read_record(follower.directory))
         for events in _rest(reader, follower.events_stamp):
             history.fold(events)
-        follower.step_reader = reader
+        follower.reader, follower.has_steps = reader, has_steps
         follower.is_finished = isinstance(history.final, Finished)
         batch.fresh[run_id] = history
 

@@ -23,20 +23,19 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError, UsageError
 from alexnet_tui.files import take_lock
 from alexnet_tui.launch import local
-from alexnet_tui.paths import command, state_dir
+from alexnet_tui.paths import command
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import is_ascii_terminal
 from alexnet_tui.tui.app import run_console
 from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import OpenCompare
-from alexnet_tui.tui.settings import load_settings
-from alexnet_tui.tui.terminal import to_ascii
+from alexnet_tui.tui.settings import load_settings, state_directory
+from alexnet_tui.tui.terminal import is_ascii_terminal, to_ascii
 from alexnet_tui.tui.themes import ANSI, DARK, LIGHT
-from alexnet_tui.tui.widgets.help import HelpScreen, help_lines
+from alexnet_tui.tui.widgets.help import HelpScreen, help_entries
 from alexnet_tui.tui.widgets.keys import key_name
 
 ROOT = Path(__file__).parents[2]
@@ -158,7 +157,7 @@ async def test_resume_and_stop_a_run_from_the_table(store: Store) -> None:
 @driven
 async def test_help_lists_every_key_of_the_screen_and_can_be_searched(store: Store, two: list[str]) -> None:
     async with console(store, size=(120, 80)) as c:
-        wanted = help_lines(list(c.app.screen.active_bindings.values()))
+        wanted = help_entries(list(c.app.screen.active_bindings.values()))
         await c.press("question_mark")
         screen = c.app.screen
         assert isinstance(screen, HelpScreen)
@@ -171,7 +170,7 @@ async def test_help_lists_every_key_of_the_screen_and_can_be_searched(store: Sto
         assert "Make the run the baseline" in c.text()
         assert "Start a run." not in c.text()
         await c.type("zzz")
-        assert "Nothing fits." in c.text()
+        assert "No matches." in c.text()
         await c.press("escape")
         assert isinstance(c.app.screen, RunsScreen), "one esc closes, as the line of the search says"
 
@@ -179,7 +178,7 @@ async def test_help_lists_every_key_of_the_screen_and_can_be_searched(store: Sto
 @driven
 async def test_help_names_keys_of_charts_only_where_there_are_charts(store: Store, two: list[str]) -> None:
     def groups() -> dict[str, str]:
-        return {line.keys: line.group for line in help_lines(list(c.app.screen.active_bindings.values()))}
+        return {line.keys: line.group for line in help_entries(list(c.app.screen.active_bindings.values()))}
 
     async with console(store, size=(120, 80)) as c:
         await c.press("3")
@@ -222,7 +221,7 @@ async def test_n_starts_a_run_from_every_screen_about_runs(store: Store, two: li
     async with console(store) as c:
         await c.press("space", "space", place)
         assert "n New" in c.text().splitlines()[-1]
-        keys = {line.keys: line for line in help_lines(list(c.app.screen.active_bindings.values()))}
+        keys = {line.keys: line for line in help_entries(list(c.app.screen.active_bindings.values()))}
         assert keys["n"].text.startswith("Start a run")
         assert keys["n"].group == {"1": "Runs", "3": "Run", "4": "Compare"}[place]
         await c.press("n")
@@ -236,9 +235,9 @@ async def test_two_keys_of_one_act_are_parted(store: Store, two: list[str]) -> N
         bar = c.text().splitlines()[-1]
         for shown in ("[/] Pages", "←/→ Read", "+/- Zoom"):
             assert shown in bar
-        lines = {line.text: line.keys for line in help_lines(list(c.app.screen.active_bindings.values()))}
+        lines = {line.text: line.keys for line in help_entries(list(c.app.screen.active_bindings.values()))}
         assert lines["Show less of the x axis, around the crosshair"] == "+  ="
-        assert lines["Next page: curves, config, log, system"] == "]"
+        assert lines["Next page: curves, config, log, system."] == "]"
 
 
 @driven
@@ -283,6 +282,7 @@ async def test_the_theme_turns_and_is_remembered(store: Store) -> None:
         assert c.app.theme == DARK
         await c.press("t")
         assert c.app.theme == LIGHT
+        c.app.session.close()
         assert load_settings().theme == LIGHT
     async with console(store) as c:
         assert c.app.theme == LIGHT
@@ -302,8 +302,8 @@ async def test_every_dialog_lets_go(store: Store, two: list[str]) -> None:
 
 @driven
 async def test_a_full_disk_does_not_end_the_console(store: Store, two: list[str]) -> None:
-    state_dir().parent.mkdir(parents=True, exist_ok=True)
-    state_dir().write_text("in the way")
+    state_directory().parent.mkdir(parents=True, exist_ok=True)
+    state_directory().write_text("in the way")
     async with console(store) as c:
         await c.press("p", "t", "space")
         assert c.app.session.pinned_run_id is not None
@@ -451,7 +451,7 @@ def test_a_crash_is_a_sentence_a_log_and_an_exit_code(store: Store, two: list[st
     terminal.send("t")
     assert terminal.finish() == 1
     assert terminal.is_clean()
-    log = state_dir() / "crash.log"
+    log = state_directory() / "crash.log"
     words = terminal.last_words()
     assert words.startswith("The console stopped because of a fault of its own. The details are in")
     assert "Traceback" not in words
@@ -499,9 +499,9 @@ def test_keys_have_the_names_people_write() -> None:
 async def test_ctrl_c_says_once_how_to_quit(store: Store) -> None:
     async with console(store) as driver:
         await driver.press("ctrl+c", "ctrl+c")
-        assert [one.message for one in driver.app._notifications] == ["Press q to quit; runs go on."]
+        assert [one.message for one in driver.app._notifications] == ["Press q to quit; runs continue."]
         await driver.press("slash", "ctrl+c")
-        assert [one.message for one in driver.app._notifications] == ["Press esc, then q to quit; runs go on."]
+        assert [one.message for one in driver.app._notifications] == ["Press esc, then q to quit; runs continue."]
 
 
 @driven
@@ -514,3 +514,32 @@ async def test_after_the_run_looked_at_last_was_deleted_the_newest_is_shown(stor
         await c.press("3")
         await c.wait_for(lambda: isinstance(c.app.screen, RunScreen))
         assert c.app.screen.run_id == two[0]  # type: ignore[attr-defined]
+
+
+@driven
+async def test_the_palette_has_every_place_also_in_a_text_field(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        everywhere = {command.title for command in c.app.get_system_commands(c.app.screen)}
+        await c.press("slash")
+        names = [command.title for command in c.app.get_system_commands(c.app.screen)]
+        assert {"Quit", "Runs", "New", "Report", "Studies", "Help"} <= set(names)
+        assert everywhere <= set(names)
+        assert len(set(names)) == len(names)
+        assert names == sorted(names, key=str.casefold)
+        report = next(one for one in c.app.get_system_commands(c.app.screen) if one.title == "Report")
+        assert report.help.endswith(" 5")
+        report.callback()
+        await c.wait_for(lambda: type(c.app.screen).__name__ == "ReportScreen")
+
+
+@driven
+async def test_one_marked_run_is_compared_only_beside_a_pinned_one(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        for key in ("4", "c"):
+            c.app.clear_notifications()
+            await c.press("home", "space", key)
+            assert isinstance(c.app.screen, RunsScreen)
+            assert c.notifications() == ["Mark two or more runs with space, then press c."]
+            await c.press("u")
+        await c.press("home", "space", "end", "p", "4")
+        await c.wait_for(lambda: isinstance(c.app.screen, CompareScreen))

@@ -6,12 +6,14 @@ import shutil
 import pytest
 from console_driver import console, driven
 from fake_runs import write_run
+from textual.widgets import Input
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
+from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
 
 
 @driven
@@ -34,10 +36,11 @@ async def test_a_run_that_nobody_knows_any_more_gets_no_label(store: Store) -> N
     async with console(store) as c:
         shutil.rmtree(store.path(run_id))
         c.app.session.watcher.drop(run_id)
-        run_actions.edit_label(c.app.screen, c.app.session, run_id)
+        run_actions.edit_label(c.app.screen, c.app.session, [run_id])
         await c.pilot.pause()
         await c.type("mine")
         await c.press("enter")
+        await c.wait_for(c.notifications)
         assert "there is no run" in c.notifications()[-1]
 
 
@@ -64,5 +67,92 @@ async def test_text_longer_than_the_field_is_neither_cut_nor_rewritten(store: St
             await c.press(key, "enter")
         assert store.notes(run_id) == notes
         await c.press("L", "home", "delete", "enter")
-        assert store.notes(run_id).label == "l" * 299
+        await c.wait_for(lambda: store.notes(run_id).label == "l" * 299)
     assert json.loads((store.path(run_id) / "notes.json").read_text())["note"] == notes.note
+
+
+def of_group(store: Store, count: int = 3) -> list[str]:
+    return [write_run(store, RunConfig(epochs=1, seed=seed)).id for seed in range(count)]
+
+
+@driven
+async def test_tags_of_several_runs_change_by_what_was_added_and_removed(store: Store) -> None:
+    first, second = of_group(store, 2)
+    store.save_notes(first, Notes(tags=["a", "both"]))
+    store.save_notes(second, Notes(tags=["b", "both"]))
+    async with console(store) as c:
+        run_actions.edit_tags(c.app.screen, c.app.session, [first, second])
+        await c.pilot.pause()
+        field = c.app.screen.query_one(Input)
+        assert set(field.value.split()) == {"a", "b", "both"}
+        field.value = field.value.replace("both", "c")
+        await c.press("enter")
+        await c.wait_for(lambda: store.notes(second).tags == ["b", "c"])
+        assert store.notes(first).tags == ["a", "c"]
+
+
+@driven
+async def test_typing_in_a_note_adds_to_it(store: Store) -> None:
+    run_id = write_run(store, RunConfig(epochs=1)).id
+    store.save_notes(run_id, Notes(note="long precious note"))
+    async with console(store) as c:
+        await c.press("N", "exclamation_mark", "enter")
+        await c.wait_for(lambda: store.notes(run_id).note == "long precious note!")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"), [("1", "begun, mine"), ("2", "theirs"), ("3", "theirs / begun, mine"), ("escape", "theirs")]
+)
+@driven
+async def test_two_consoles_on_one_note_lose_neither(store: Store, answer: str, kept: str) -> None:
+    run_id = write_run(store, RunConfig(epochs=1)).id
+    store.save_notes(run_id, Notes(note="begun"))
+    async with console(store) as c:
+        await c.press("N")
+        await c.type(", mine")
+        store.save_notes(run_id, Notes(note="theirs", label="kept"))
+        await c.press("enter")
+        await c.wait_for(lambda: isinstance(c.app.screen, ChoiceScreen))
+        assert store.notes(run_id).note == "theirs"
+        await c.press(answer)
+        await c.wait_for(lambda: store.notes(run_id) == Notes(note=kept, label="kept"))
+
+
+@driven
+async def test_keys_on_a_group_act_on_all_its_runs(store: Store) -> None:
+    runs = of_group(store)
+    async with console(store) as c:
+        await c.press("g", "L")
+        await c.type("trio")
+        await c.press("enter")
+        await c.wait_for(lambda: [store.notes(run_id).label for run_id in runs] == ["trio"] * 3)
+        await c.wait_for(lambda: "trio" in c.text())
+        await c.press("N")
+        await c.type("all")
+        await c.press("enter")
+        await c.wait_for(lambda: [store.notes(run_id).note for run_id in runs] == ["all"] * 3)
+        await c.press("y")
+        assert len(c.app.clipboard.split()) == 3
+        c.app.clear_notifications()
+        await c.press("x", "R")
+        assert c.notifications() == [
+            "3 runs are not running.",
+            "3 runs are running or finished; there is nothing to resume.",
+        ]
+        store.save_notes(runs[1], Notes(note="other"))
+        c.app.session.watcher.set_notes(runs[1], Notes(note="other"))
+        await c.press("N")
+        assert "different notes" in c.notifications()[-1]
+        await c.press("D", "y")
+        await c.wait_for(lambda: store.ids() == [])
+
+
+@driven
+async def test_stop_and_resume_act_on_the_marked_runs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = of_group(store)
+    async with console(store) as c:
+        await c.press("space", "space", "up")
+        assert len(c.app.session.marked_run_ids) == 2
+        await c.press("x")
+        assert c.notifications() == ["2 runs are not running."]
+    assert len(runs) == 3

@@ -99,6 +99,7 @@ async def test_filter_while_typing_counts_hits_and_is_remembered(store: Store, f
         assert "2 of 4" in c.text()
         await c.press("enter")
         assert "2 of 4" in c.text()
+        c.app.session.close()
         assert load_settings().folder(store.root).filter == "best>58"
     async with console(store) as c:
         assert c.shown == [four[0], four[3]]
@@ -136,6 +137,7 @@ async def test_a_filter_that_means_nothing_says_so_and_keeps_the_rows(store: Sto
         await c.type("0.001")
         await c.press("enter")
         assert "needs a number" not in c.text()
+        c.app.session.close()
         assert load_settings().folder(store.root).filter == "variant=tanh lr>=0.001"
 
 
@@ -225,6 +227,7 @@ async def test_group_by_all_but_the_seed(store: Store) -> None:
         assert "n=3" in c.text()
         await c.press("g")
         assert c.shown == [*seeds, cut, other]
+        c.app.session.close()
         assert load_settings().folder(store.root).is_grouped is False
 
 
@@ -278,16 +281,18 @@ async def test_label_tags_and_note(store: Store, four: list[str]) -> None:
         assert isinstance(c.app.screen, TextScreen)
         await c.type("my run")
         await c.press("enter")
-        assert store.notes(four[0]).label == "my run"
+        await c.wait_for(lambda: store.notes(four[0]).label == "my run")
         assert "my run" in c.text()
         await c.press("T")
         await c.type("paper night paper")
         await c.press("enter", "N")
         await c.type("the first")
         await c.press("enter")
-        assert store.notes(four[0]) == Notes(label="my run", tags=["paper", "night"], note="the first")
+        await c.wait_for(
+            lambda: store.notes(four[0]) == Notes(label="my run", tags=["paper", "night"], note="the first")
+        )
         await c.press("L", "escape")
-        assert store.notes(four[0]).label == "my run"
+        await c.wait_for(lambda: store.notes(four[0]).label == "my run")
         await c.press("slash")
         await c.type("tag:night the first")
         assert c.shown == [four[0]]
@@ -299,7 +304,7 @@ async def test_tags_of_marked_runs_go_on_all_of_them(store: Store, four: list[st
         await c.press("space", "space", "up", "T")
         await c.type("both")
         await c.press("enter")
-        assert [store.notes(run_id).tags for run_id in four] == [["both"], ["both"], [], []]
+        await c.wait_for(lambda: [store.notes(run_id).tags for run_id in four] == [["both"], ["both"], [], []])
 
 
 @driven
@@ -309,9 +314,8 @@ async def test_delete_names_what_is_lost_and_asks(store: Store, four: list[str])
     async with console(store) as c:
         await c.press("down", "D")
         assert isinstance(c.app.screen, ConfirmScreen)
-        text = c.text()
-        assert "20 of 20 epochs, 1 checkpoint, 2.9 MiB" in text
-        assert "cannot be undone" in text
+        await c.wait_for(lambda: "20 of 20 epochs, 1 checkpoint, 2.9 MiB" in c.text())
+        assert "cannot be undone" in c.text()
         await c.press("enter")  # Not enough for what cannot be undone.
         assert isinstance(c.app.screen, ConfirmScreen)
         await c.press("escape")
@@ -319,7 +323,7 @@ async def test_delete_names_what_is_lost_and_asks(store: Store, four: list[str])
         await c.press("delete", "n")
         assert four[1] in store.ids()
         await c.press("D", "y")
-        assert four[1] not in store.ids()
+        await c.wait_for(lambda: four[1] not in store.ids())
         await c.wait_for(lambda: c.shown == [four[0], four[2], four[3]])
 
 
@@ -607,8 +611,7 @@ async def test_every_binding_has_an_id_and_a_sentence(store: Store, four: list[s
 @driven
 async def test_a_remembered_filter_that_means_nothing_any_more_is_forgotten(store: Store, four: list[str]) -> None:
     async with console(store) as c:
-        c.app.session.folder.filter = "colour=blue"
-        c.app.session.remember()
+        c.app.session.change_folder(filter="colour=blue")
     async with console(store) as c:
         assert c.shown == four
         await c.press("escape")

@@ -5,23 +5,63 @@ from pathlib import Path
 
 import pytest
 
+from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.settings import (
     FolderSettings,
     Settings,
+    SettingsWriter,
+    change_settings,
     load_settings,
-    save_settings,
     settings_path,
+    state_directory,
 )
 
 
-def test_what_is_saved_comes_back(tmp_path: Path) -> None:
-    settings = Settings(theme="alexnet-light", preview="no")
-    folder = settings.folder(tmp_path)
-    folder.filter, folder.sort, folder.is_descending = "is:running", "best", False
-    folder.marked, folder.pinned, folder.is_grouped = ["a", "b"], "a", True
-    save_settings(settings)
-    assert load_settings() == settings
-    assert load_settings().folder(tmp_path) == folder
+def test_what_is_changed_comes_back(tmp_path: Path) -> None:
+    def change(settings: Settings) -> None:
+        settings.theme, settings.preview = "alexnet-light", "no"
+        folder = settings.folder(tmp_path)
+        folder.filter, folder.sort, folder.is_descending = "is:running", "best", False
+        folder.marked, folder.pinned, folder.is_grouped = ["a", "b"], "a", True
+
+    expected = Settings()
+    change(expected)
+    change_settings(change)
+    assert load_settings() == expected
+    assert load_settings().folder(tmp_path) == expected.folder(tmp_path)
+
+
+def test_two_consoles_keep_what_the_other_one_wrote(store: Store, tmp_path: Path) -> None:
+    first, second = Session(store), Session(store)
+    elsewhere = Session(Store(tmp_path / "elsewhere"))
+    elsewhere.toggle_marks(["x"])
+    first.toggle_marks(["a", "b"])
+    first.close()
+    second.toggle_marks(["c"])
+    second.toggle_pin(["c"])
+    second.close()
+    first.toggle_marks(["b"])
+    first.change_settings(theme="alexnet-light")
+    for session in (first, second, elsewhere):
+        session.close()
+    settings = load_settings()
+    assert settings.folder(store.root).marked == ["a", "c"]
+    assert settings.folder(store.root).pinned == "c"
+    assert settings.folder(tmp_path / "elsewhere").marked == ["x"]
+    assert settings.theme == "alexnet-light"
+
+
+def test_a_writer_writes_in_order_and_drops_what_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = SettingsWriter()
+    for theme in ("a", "b", "c"):
+        writer.submit(lambda settings, theme=theme: setattr(settings, "theme", settings.theme + theme))  # type: ignore[misc]
+    writer.close()
+    assert load_settings().theme == "abc"
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/nowhere")
+    writer.submit(lambda settings: setattr(settings, "theme", "d"))
+    writer.close()
+    monkeypatch.undo()
 
 
 def test_each_folder_has_its_own(tmp_path: Path) -> None:
@@ -67,7 +107,14 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert load_settings() == Settings()
 
 
-def test_saving_leaves_no_part_behind() -> None:
-    save_settings(Settings(theme="alexnet-dark"))
-    save_settings(Settings(theme="alexnet-light"))
-    assert os.listdir(settings_path().parent) == ["console.json"]
+def test_writing_leaves_no_part_behind() -> None:
+    for theme in ("alexnet-dark", "alexnet-light"):
+        change_settings(lambda settings, theme=theme: setattr(settings, "theme", theme))  # type: ignore[misc]
+    assert sorted(os.listdir(settings_path().parent)) == ["console.json", "console.lock"]
+
+
+def test_where_the_state_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert state_directory() == tmp_path / "state" / "alexnet-tui"
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert state_directory() == tmp_path / ".local" / "state" / "alexnet-tui"

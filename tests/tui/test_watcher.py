@@ -219,6 +219,7 @@ def test_open_brings_the_steps_and_goes_on_with_them(store: Store, watcher: Runs
     assert watcher.poll() == {record.id}
     assert list(watcher.histories[record.id].steps["step"])[-1] == 11
     watcher.close(record.id)
+    assert later(watcher, clock) == {record.id}, "its steps are dropped"
     assert later(watcher, clock) == set()
 
 
@@ -267,9 +268,59 @@ def test_notes_of_another_viewer_arrive(store: Store, watcher: RunsWatcher, cloc
 def test_saving_notes_needs_no_reading(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     record = write_run(store, RunConfig(epochs=1))
     watcher.poll()
-    watcher.change_notes(record.id, lambda old: Notes(label="mine"))
+    watcher.set_notes(record.id, store.change_notes(record.id, lambda old: Notes(label="mine")))
     assert watcher.notes[record.id].label == "mine"
     assert later(watcher, clock) == set()
+
+
+def test_an_edit_is_not_undone_by_a_read_that_began_before(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = write_run(store, RunConfig(epochs=1))
+    watcher.poll()
+    store.save_notes(record.id, Notes(note="older"))
+    batches = []
+    for _ in range(25):  # Settled runs take turns.
+        clock.now += 1
+        batches.append(watcher.read())
+        if batches[-1].notes:
+            break
+        watcher.apply(batches[-1])
+    assert batches[-1].notes[record.id].note == "older"
+    watcher.set_notes(record.id, store.change_notes(record.id, lambda old: Notes(note="mine")))
+    watcher.apply(batches[-1])
+    assert watcher.notes[record.id].note == "mine"
+    store.save_notes(record.id, Notes(note="newer"))
+    later(watcher, clock)
+    assert watcher.notes[record.id].note == "newer"
+
+
+def test_a_closed_run_has_no_steps_and_gets_no_more(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    record = write_run(store, RunConfig(epochs=2), epochs_done=1)
+    watcher.open(record.id)
+    watcher.poll()
+    assert len(watcher.histories[record.id].steps) == 10
+    watcher.close(record.id)
+    watcher.poll()
+    with open_writer(store.path(record.id), next_seq=99) as writer:
+        for step in (11, 12):
+            writer.write(
+                ev.Step(epoch=2, step=step, train_loss=1.0, train_accuracy=0.5, learning_rate=0.1, images_per_second=9)
+            )
+    later(watcher, clock)
+    assert len(watcher.histories[record.id].steps) == 0
+    assert watcher.histories[record.id].num_epochs_done == 1
+    watcher.open(record.id)
+    later(watcher, clock)
+    assert list(watcher.histories[record.id].steps["step"]) == list(range(1, 13))
+
+
+def test_runs_that_were_polled_eagerly_are_not_kept_for_ever(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
+    for seed in range(3):
+        watcher.poll_eagerly(write_run(store, RunConfig(epochs=1, seed=seed)).id)
+    watcher.poll()
+    assert len(watcher._eager_until) == 3
+    clock.now += 60
+    watcher.poll()
+    assert watcher._eager_until == {}
 
 
 def test_one_damaged_run_costs_one_sentence_not_the_others(store: Store, watcher: RunsWatcher, clock: Clock) -> None:

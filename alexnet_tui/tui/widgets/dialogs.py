@@ -1,46 +1,79 @@
 """Small questions over a screen. Escape always means no; what destroys says what is lost.
 
-Texts are shown as they are: nothing in them is markup.
+Texts are shown as they are: nothing in them is markup. Keys named in the last line answer clicks too.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Key
+from textual.events import Click, Key, Resize
 from textual.screen import ModalScreen
+from textual.style import Style
 from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
+from alexnet_tui.tui.widgets.columns import Column
+from alexnet_tui.tui.widgets.glyphs import pad
+from alexnet_tui.tui.widgets.keys import Keys, key_name, row_keys
+from alexnet_tui.tui.widgets.table import LineTable
 
 Answer = TypeVar("Answer")
+_SHORT_HEIGHT = 18
+_dialog, _confirm, _text, _choice = Keys("dialog"), Keys("confirm"), Keys("text"), Keys("choice")
+
+
+class KeysLine(Static):
+    """The last line of a dialog: what to press; a click on a key presses it."""
+
+    def __init__(self, *keys: tuple[str, str]) -> None:
+        parts = [
+            Content.assemble((key_name(key), "bold $accent"), " ", (name, "$text-muted")).stylize(
+                Style.from_meta({"press": key})
+            )
+            for key, name in keys
+        ]
+        super().__init__(Content("   ").join(parts), classes="dialog-keys")
+
+    def on_click(self, event: Click) -> None:
+        """Press the key under the mouse."""
+        if key := event.style.meta.get("press"):
+            self.app.simulate_key(str(key))
 
 
 class DialogScreen(ModalScreen[Answer]):
     """A box in the middle of the screen that escape closes."""
 
     AUTO_FOCUS = ""
-    BINDINGS = [Binding("escape", "cancel", "Back", id="dialog.cancel", tooltip="Close this and change nothing.")]
+    BINDINGS = [_dialog("escape", "cancel", "Back", "Close this and change nothing.")]
 
     def __init__(self, title: str) -> None:
         super().__init__()
         self._title = printable(title, 300)
+        self._is_answered = False
 
     def on_mount(self) -> None:
-        """A low terminal has no room for air."""
-        self.set_class(self.app.size.height < 18, "-short")
+        """Leave out blank lines on a low terminal."""
+        self.set_class(self.app.size.height < _SHORT_HEIGHT, "-short")
 
-    def keys_line(self, *keys: tuple[str, str]) -> Static:
-        """The line that says what to press."""
-        parts = [Content.assemble((key, "bold $accent"), " ", (name, "$text-muted")) for key, name in keys]
-        return Static(Content("   ").join(parts), classes="dialog-keys")
+    def on_resize(self, event: Resize) -> None:
+        """The terminal may have become lower under the dialog."""
+        self.set_class(event.size.height < _SHORT_HEIGHT, "-short")
+
+    def answer(self, result: Answer | None) -> None:
+        """Close with an answer; further ones, as from two keys read at once, come too late."""
+        if not self._is_answered:
+            self._is_answered = True
+            self.dismiss(result)
 
     def action_cancel(self) -> None:
         """Close without an answer."""
-        self.dismiss(None)
+        self.answer(None)
 
 
 class ConfirmScreen(DialogScreen[bool]):
@@ -51,41 +84,58 @@ class ConfirmScreen(DialogScreen[bool]):
         lines: What the act does, or what is lost.
         action: The act, one or two words.
         destructive: Something cannot be brought back: enter is then not enough.
+        details: Makes better lines in a thread, where that takes a while.
     """
 
     BINDINGS = [
-        Binding("y", "confirm", "Yes", id="confirm.yes", tooltip="Do it."),
-        Binding("n", "cancel", "No", id="confirm.no", tooltip="Change nothing."),
-        Binding("enter", "enter", "Yes", id="confirm.enter", show=False, tooltip="Do it, unless something is lost."),
+        _confirm("y", "confirm", "Yes", "Do it."),
+        _confirm("n", "cancel", "No", "Change nothing."),
+        _confirm("enter", "enter", "Yes", "Do it, unless something is lost.", show=False),
     ]
 
     def __init__(
-        self, title: str, lines: Sequence[str] = (), *, action: str = "Yes", destructive: bool = False
+        self,
+        title: str,
+        lines: Sequence[str] = (),
+        *,
+        action: str = "Yes",
+        destructive: bool = False,
+        details: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         super().__init__(title)
         self._lines = [printable(line, 500) for line in lines]
         self._action = action
         self._is_destructive = destructive
+        self._details = details
 
     def compose(self) -> ComposeResult:
         """Title, what happens, keys."""
         with Vertical(classes="dialog -destructive" if self._is_destructive else "dialog"):
             yield Static(Content(self._title), classes="dialog-title")
             yield Static(Content("\n".join(self._lines)), classes="dialog-text")
-            yield self.keys_line(("y", self._action), ("n", "No"), ("esc", "Back"))
+            yield KeysLine(("y", self._action), ("n", "No"), ("escape", "Back"))
+
+    def on_mount(self) -> None:
+        """Have the details made."""
+        if self._details is not None:
+            self.run_worker(self._show_details(self._details))
+
+    async def _show_details(self, details: Callable[[], Sequence[str]]) -> None:
+        lines = await asyncio.to_thread(details)
+        self.query_one(".dialog-text", Static).update(Content("\n".join(printable(line, 500) for line in lines)))
 
     def action_confirm(self) -> None:
         """Yes."""
-        self.dismiss(True)
+        self.answer(True)
 
     def action_enter(self) -> None:
         """Enter is yes only where nothing is lost."""
         if not self._is_destructive:
-            self.dismiss(True)
+            self.answer(True)
 
     def action_cancel(self) -> None:
         """No."""
-        self.dismiss(False)
+        self.answer(False)
 
 
 class TextScreen(DialogScreen[str | None]):
@@ -93,14 +143,12 @@ class TextScreen(DialogScreen[str | None]):
 
     Args:
         title: What is asked.
-        value: The text to begin with.
+        value: The text to begin with; the cursor is behind it, and typing adds to it.
         hint: One line below the field.
     """
 
     AUTO_FOCUS = "Input"
-    BINDINGS = [
-        Binding("enter", "submit", "Save", id="text.save", show=False, tooltip="Save the text."),
-    ]
+    BINDINGS = [_text("enter", "submit", "Save", "Save the text.", show=False)]
 
     def __init__(self, title: str, value: str = "", *, hint: str = "", limit: int = 2000) -> None:
         super().__init__(title)
@@ -110,23 +158,49 @@ class TextScreen(DialogScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """Title, field, hint, keys."""
-        field = Input(self._value, max_length=self._limit, id="dialog-input", compact=True)
+        field = Input(self._value, max_length=self._limit, id="dialog-input", compact=True, select_on_focus=False)
         field.cursor_blink = False
         with Vertical(classes="dialog"):
             yield Static(Content(self._title), classes="dialog-title")
             yield field
             if self._hint:
                 yield Static(Content(self._hint), classes="dialog-hint")
-            yield self.keys_line(("enter", "Save"), ("esc", "Back"))
+            yield KeysLine(("enter", "Save"), ("escape", "Back"))
+
+    def on_mount(self) -> None:
+        """Begin behind the text."""
+        self.query_one(Input).action_end()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter saves."""
         event.stop()
-        self.dismiss(event.value)
+        self.answer(event.value)
 
     def action_submit(self) -> None:
         """Save, when the field has lost the focus."""
-        self.dismiss(self.query_one(Input).value)
+        self.answer(self.query_one(Input).value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One of the choices: its key, its value and its name."""
+
+    key: str
+    id: str
+    name: str
+
+
+_CHOICE_COLUMNS: tuple[Column[_Choice, None], ...] = (
+    Column(key="key", title="", width=1, rank=1, cell=lambda row, _, __: (row.key, "accent")),
+    Column(
+        key="name",
+        title="",
+        width=8,
+        max_width=300,
+        rank=0,
+        cell=lambda row, _, width: (pad(printable(row.name, 300), width), ""),
+    ),
+)
 
 
 class ChoiceScreen(DialogScreen[str | None]):
@@ -139,47 +213,63 @@ class ChoiceScreen(DialogScreen[str | None]):
     """
 
     _KEYS = "123456789abcdefghilmnopqrstuvwxyz"
-    BINDINGS = [
-        Binding("up,k", "move(-1)", "Up", id="choice.up", show=False, tooltip="One choice up."),
-        Binding("down,j", "move(1)", "Down", id="choice.down", show=False, tooltip="One choice down."),
-        Binding("enter", "choose", "Choose", id="choice.choose", show=False, tooltip="Take this choice."),
-    ]
+    BINDINGS = [*row_keys("choice", "choice"), _choice("enter", "choose", "Choose", "Take this choice.", show=False)]
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str]], current: str = "") -> None:
         super().__init__(title)
-        self._choices = list(choices)
-        self._index = next((index for index, item in enumerate(choices) if item[0] == current), 0)
+        keys = self._KEYS + " " * max(0, len(choices) - len(self._KEYS))
+        self._choices = [_Choice(key, value, name) for key, (value, name) in zip(keys, choices, strict=False)]
+        self._current = current
+
+    @property
+    def table(self) -> LineTable[_Choice, None]:
+        """The choices."""
+        return self.query_one(LineTable)
 
     def compose(self) -> ComposeResult:
         """Title, the choices, keys."""
+        table = LineTable(_CHOICE_COLUMNS, None, has_head=False, opens_on_click=True, id="choices")
+        table.can_focus = False
         with Vertical(classes="dialog -list"):
             yield Static(Content(self._title), classes="dialog-title")
-            yield Static(self._list(), id="choices", classes="dialog-text")
-            yield self.keys_line(("enter", "Choose"), ("esc", "Back"))
+            yield table
+            yield KeysLine(("enter", "Choose"), ("escape", "Back"))
 
-    def _list(self) -> Content:
-        lines = []
-        rows = max(1, self.app.size.height - 8)
-        width = max(8, min(72, self.app.size.width * 96 // 100) - 11)
-        top = max(0, min(self._index - rows // 2, len(self._choices) - rows))
-        for index, (key, (_, name)) in list(enumerate(zip(self._KEYS, self._choices, strict=False)))[top : top + rows]:
-            is_here = index == self._index
-            style = "bold reverse" if is_here and self.app.no_color else "bold on $cursor-bg" if is_here else ""
-            lines.append(Content.assemble((f" {key} ", "$accent"), (f" {printable(name, width):<{width}} ", style)))
-        return Content("\n").join(lines)
+    def on_mount(self) -> None:
+        """Begin at the present choice."""
+        self._fit(self.app.size.height)
+        self.table.show(self._choices, None)
+        self.table.move_to(next((place for place, one in enumerate(self._choices) if one.id == self._current), 0))
+
+    def on_resize(self, event: Resize) -> None:
+        """More or fewer choices are shown at a time."""
+        self._fit(event.size.height)
+
+    def _fit(self, height: int) -> None:
+        frame = 5 if height < _SHORT_HEIGHT else 8
+        self.table.styles.height = max(1, min(len(self._choices), height - frame))
 
     def action_move(self, rows: int) -> None:
-        """Move to another choice."""
-        self._index = (self._index + rows) % len(self._choices)
-        self.query_one("#choices", Static).update(self._list())
+        """Move to another choice; beyond the last is the first."""
+        count = len(self._choices)
+        self.table.move_to((self.table.cursor + rows) % count if abs(rows) == 1 else self.table.cursor + rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move by as many choices as are shown."""
+        self.table.page(pages)
 
     def action_choose(self) -> None:
         """Take the choice under the cursor."""
-        self.dismiss(self._choices[self._index][0])
+        if row := self.table.row:
+            self.answer(row.id)
+
+    @on(LineTable.Opened)
+    def _choose_clicked(self) -> None:
+        self.action_choose()
 
     def on_key(self, event: Key) -> None:
         """A choice's own key takes it at once."""
-        position = self._KEYS.find(event.character) if event.character else -1
-        if 0 <= position < len(self._choices) and len(event.character or "") == 1:
+        chosen = next((one for one in self._choices if one.key == event.character and one.key.strip()), None)
+        if chosen is not None:
             event.stop()
-            self.dismiss(self._choices[position][0])
+            self.answer(chosen.id)

@@ -1,19 +1,21 @@
 """The keys of a screen, made from its bindings, with a line to search them."""
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.app import ComposeResult
-from textual.binding import ActiveBinding, Binding
+from textual.binding import ActiveBinding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from alexnet_tui.tui.widgets.keys import key_name
+from alexnet_tui.tui.widgets.dialogs import DialogScreen
+from alexnet_tui.tui.widgets.keys import Keys, key_name
+from alexnet_tui.tui.widgets.text import hanging
 
+_key = Keys("help")
+_MIN_TEXT_CELLS = 8
 _PLACE_NAMES = {
     "runs": "Runs",
     "new": "New run",
@@ -27,7 +29,7 @@ _PLACE_NAMES = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HelpLine:
+class HelpEntry:
     """One act.
 
     Attributes:
@@ -42,7 +44,7 @@ class HelpLine:
 
 
 WORDS = tuple(
-    HelpLine(group="Words", keys=word, text=text)
+    HelpEntry(group="Words", keys=word, text=text)
     for word, text in (
         ("best %", "The highest test accuracy of any epoch; chosen on the test set, as the report does."),
         ("last 5 %", "The mean test accuracy of the last five epochs."),
@@ -60,13 +62,13 @@ WORDS = tuple(
             "T25 Keras",
             "The same by the error that Keras prints: averaged while an epoch trains, with dropout and augmentation.",
         ),
-        ("to pin", "A run's figure minus the pinned run's, which is the baseline."),
+        ("vs pinned", "A run's figure minus the pinned run's, which is the baseline."),
     )
 )
 """What the figures on the screens mean."""
 
 
-def help_lines(active: Sequence[ActiveBinding]) -> list[HelpLine]:
+def help_entries(active: Sequence[ActiveBinding]) -> list[HelpEntry]:
     """One line for each act that has an id, in the order of the bindings; several keys of one act share it."""
     found: dict[str, tuple[list[str], ActiveBinding]] = {}
     for item in active:
@@ -78,7 +80,7 @@ def help_lines(active: Sequence[ActiveBinding]) -> list[HelpLine]:
     for identifier, (keys, item) in found.items():
         place = identifier.partition(".")[0]
         lines.append(
-            HelpLine(
+            HelpEntry(
                 group=_PLACE_NAMES.get(place, place.replace("-", " ").capitalize()),
                 keys="  ".join(dict.fromkeys(keys)),
                 text=item.binding.tooltip or item.binding.description,
@@ -87,27 +89,26 @@ def help_lines(active: Sequence[ActiveBinding]) -> list[HelpLine]:
     return lines
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(DialogScreen[None]):
     """Keys of the screen below.
 
     Args:
-        lines: What to show; see `help_lines`.
+        lines: What to show; see `help_entries`.
         filter_words: The words of the filter line, with what they mean.
     """
 
     AUTO_FOCUS = "#help-search"
     BINDINGS = [
-        Binding("escape", "close", "Back", id="help.close", tooltip="Close the help."),
-        Binding("down", "scroll(1)", "Down", id="help.down", show=False, tooltip="Scroll down."),
-        Binding("up", "scroll(-1)", "Up", id="help.up", show=False, tooltip="Scroll up."),
-        Binding("pagedown", "page(1)", "Page down", id="help.page-down", show=False, tooltip="A page down."),
-        Binding("pageup", "page(-1)", "Page up", id="help.page-up", show=False, tooltip="A page up."),
+        _key("down", "scroll(1)", "Down", "Scroll down.", show=False),
+        _key("up", "scroll(-1)", "Up", "Scroll up.", show=False),
+        _key("pagedown", "page(1)", "Page down", "A page down.", show=False),
+        _key("pageup", "page(-1)", "Page up", "A page up.", show=False),
     ]
 
-    def __init__(self, lines: Sequence[HelpLine], *, filter_words: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__()
+    def __init__(self, lines: Sequence[HelpEntry], *, filter_words: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__("")
         self._lines = [*lines, *WORDS]
-        self._lines += [HelpLine(group="Filter words", keys=word, text=text) for word, text in filter_words]
+        self._lines += [HelpEntry(group="Filter words", keys=word, text=text) for word, text in filter_words]
 
     def compose(self) -> ComposeResult:
         """A search line over the list."""
@@ -122,7 +123,7 @@ class HelpScreen(ModalScreen[None]):
         """Narrow the list."""
         self.query_one("#help-text", Static).update(self._content(event.value))
 
-    def matching(self, text: str) -> list[HelpLine]:
+    def matching(self, text: str) -> list[HelpEntry]:
         """The lines that hold every word of `text`."""
         words = text.casefold().split()
         return [
@@ -137,17 +138,13 @@ class HelpScreen(ModalScreen[None]):
 
     def _content(self, text: str) -> Content:
         lines: list[Content] = []
-        groups: dict[str, list[HelpLine]] = {}
+        groups: dict[str, list[HelpEntry]] = {}
         for line in self.matching(text):
             groups.setdefault(line.group, []).append(line)
         for group, found in groups.items():
             lines += [Content(""), Content.styled(group, "bold")]
             lines += _wrapped(found, min(84, self.app.size.width) - 7)
         return Content("\n").join(lines) if lines else Content.styled("\nNo matches.", "$text-muted")
-
-    def action_close(self) -> None:
-        """Step out, whether something is sought or not."""
-        self.dismiss(None)
 
     def action_scroll(self, rows: int) -> None:
         """Scroll by rows."""
@@ -159,13 +156,14 @@ class HelpScreen(ModalScreen[None]):
         area.scroll_relative(y=pages * area.size.height, animate=False)
 
 
-def _wrapped(lines: Sequence[HelpLine], width: int) -> list[Content]:
-    """Keys at the left, texts beside them, wrapped under themselves."""
-    keys_width = min(max(len(line.keys) for line in lines), width // 2)
-    wrapped = []
-    for line in lines:
-        keys = line.keys
-        for part in textwrap.wrap(line.text, max(10, width - keys_width - 4)) or [""]:
-            wrapped.append(Content.assemble("  ", (f"{keys:<{keys_width}}", "bold $accent"), "  ", part))
-            keys = ""
-    return wrapped
+def _wrapped(entries: Sequence[HelpEntry], width: int) -> list[Content]:
+    """Keys at the left, texts beside them, wrapped under themselves; on a few columns, texts below the keys."""
+    keys_width = max(1, min(max(len(entry.keys) for entry in entries), width // 2))
+    lines: list[Content] = []
+    for entry in entries:
+        label = f"  {entry.keys:<{keys_width}}  "
+        if len(label) + _MIN_TEXT_CELLS > width:
+            lines.append(Content.styled(f"  {entry.keys}", "bold $accent"))
+            label = "    "
+        lines += hanging(label, entry.text, max(len(label) + 1, width), label_style="bold $accent")
+    return lines

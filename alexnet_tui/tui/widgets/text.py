@@ -1,5 +1,7 @@
 """Text on a screen: a page that scrolls, and lines that hang under their first."""
 
+import textwrap
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -11,6 +13,15 @@ _STYLES = {"": "", "error": "$error", "warning": "$warning", "good": "$success",
 def style_of(name: str) -> str:
     """The theme's style for a word of pure code."""
     return _STYLES[name]
+
+
+def hanging(label: str, text: str, width: int, *, label_style: str = "", style: str = "") -> list[Content]:
+    """A label and a text in lines of at most `width` cells, the text wrapped under itself."""
+    room = max(1, width - len(label))
+    first, *rest = textwrap.wrap(text, room) or [""]
+    indent = " " * len(label)
+    lines = [Content.assemble((label, label_style), (first, style))]
+    return [*lines, *(Content.assemble(indent, (part, style)) for part in rest)]
 
 
 class TextPage(VerticalScroll):

@@ -308,11 +308,11 @@ class RunScreen(ChartScreen):
 
     def action_stop(self) -> None:
         """Ask the trainer to stop after a checkpoint."""
-        run_actions.stop_run(self, self.session, self.run_id)
+        run_actions.stop_runs(self, self.session, [self.run_id])
 
     def action_resume(self) -> None:
         """Resume, or start a run that waits."""
-        run_actions.resume_run(self, self.session, self.run_id)
+        run_actions.resume_runs(self, self.session, [self.run_id])
 
     def action_duplicate(self) -> None:
         """Open the form filled in from this run."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
@@ -13,12 +13,15 @@ from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
 from alexnet_tui.tui.screens.runs import filter as query
+from alexnet_tui.tui.widgets.keys import Keys
+
+_key = Keys("filter")
 
 
 class _Field(Input):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "Keep", id="filter.keep", tooltip="Keep the filter, back to the runs."),
-        Binding("ctrl+u", "delete_left_all", "Clear", id="filter.clear", tooltip="Clear the filter line."),
+        _key("enter", "submit", "Keep", "Keep the filter, back to the runs."),
+        _key("ctrl+u", "delete_left_all", "Clear", "Clear the filter line."),
     ]
 
 
@@ -32,7 +35,7 @@ class FilterLine(Vertical):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "undo", "Undo", id="filter.undo", tooltip="Back to the filter as it was."),
+        _key("escape", "undo", "Undo", "Back to the filter as it was."),
     ]
 
     class Changed(Message):
@@ -59,7 +62,7 @@ class FilterLine(Vertical):
 
     def _parts(self) -> Iterator[Widget]:
         """A prompt, the field, the count of hits; an error below."""
-        field = _Field(self.text, id="filter", compact=True, max_length=300)
+        field = _Field(self.text, id="filter", compact=True, max_length=300, select_on_focus=False)
         field.cursor_blink = False
         prompt, count = Static(Content("/"), id="filter-prompt"), Static(id="filter-count")
         yield Horizontal(prompt, field, count, id="filter-row")

@@ -53,15 +53,20 @@ class RunsScreen(Screen[None]):
         _key("p", "pin", "Pin", "Make the run the baseline that all others are compared to; again, no longer."),
         _key("g", "group", "Group", "One row for runs that differ only in their seed; again, one row a run."),
         _key("d", "duplicate", "Duplicate", "Start a run with the settings of this one."),
-        _key("x", "stop", "Stop", "Stop the run after a checkpoint."),
-        _key("R", "resume", "Resume", "Continue a stopped, failed or crashed run; start a queued one."),
-        _key("L", "label", "Label", "Give the run a name."),
+        _key("x", "stop", "Stop", "Stop the run, or the marked runs, after a checkpoint."),
+        _key(
+            "R",
+            "resume",
+            "Resume",
+            "Continue stopped, failed or crashed runs, start queued ones: this or the marked.",
+        ),
+        _key("L", "label", "Label", "Give the run a name; of a group, all its runs."),
         _key("T", "tags", "Tags", "Tag the run, or the marked runs."),
-        _key("N", "note", "Note", "Write a note on the run."),
+        _key("N", "note", "Note", "Write a note on the run; of a group, on all its runs."),
         _key("D,delete", "delete", "Delete", "Delete the run, or the marked runs; asks first."),
         _key("u", "unmark_all", "Unmark", "Clear all marks.", show=False),
         _key("v", "preview", "Preview", "Show or hide the preview.", show=False),
-        _key("y", "copy", "Copy", "Copy the path of the run.", show=False),
+        _key("y", "copy", "Copy", "Copy the path of the run; of a group, of all its runs.", show=False),
         _key("escape", "back", "Back", "Show all runs again.", show=False),
         *row_keys("runs", "run"),
     ]
@@ -194,7 +199,7 @@ class RunsScreen(Screen[None]):
     def on_filter_line_left(self, message: FilterLine.Left) -> None:
         """Back to the table."""
         self.set_focus(self.table)
-        self.session.remember()
+        self.session.change_folder(filter=self.session.folder.filter)
         self._show_counts()
 
     async def action_filter(self) -> None:
@@ -251,8 +256,7 @@ class RunsScreen(Screen[None]):
     def action_preview(self) -> None:
         """Show or hide the preview."""
         is_shown = self.query_one(RunPreview).has_class("-shown")
-        self.session.settings.preview = "no" if is_shown else "yes"
-        self.session.remember()
+        self.session.change_settings(preview="no" if is_shown else "yes")
         self._show_preview()
 
     # Order
@@ -274,16 +278,13 @@ class RunsScreen(Screen[None]):
 
     def _sort_by(self, key: str) -> None:
         folder = self.session.folder
-        folder.is_descending = not folder.is_descending if folder.sort == key else BY_KEY[key].is_descending
-        folder.sort = key
-        self.session.remember()
+        is_descending = not folder.is_descending if folder.sort == key else BY_KEY[key].is_descending
+        self.session.change_folder(sort=key, is_descending=is_descending)
         self._arrange()
 
     def action_group(self) -> None:
         """Group by all but the seed, or not."""
-        folder = self.session.folder
-        folder.is_grouped = not folder.is_grouped
-        self.session.remember()
+        self.session.change_folder(is_grouped=not self.session.folder.is_grouped)
         self._arrange()
 
     # Acts on runs
@@ -318,8 +319,8 @@ class RunsScreen(Screen[None]):
             self.table.move(1)
 
     def action_unmark_all(self) -> None:
-        """Take away all marks."""
-        self.session.toggle_marks(self.session.marked_run_ids)
+        """Clear all marks."""
+        self.session.toggle_marks(self.session.folder.marked)
         self._arrange()
 
     def action_pin(self) -> None:
@@ -335,29 +336,26 @@ class RunsScreen(Screen[None]):
 
     def action_compare(self) -> None:
         """Compare the marked runs, or this one with the pinned one."""
-        marked = self.session.marked_run_ids
-        row, pinned = self.table.row, self.session.pinned_run_id
-        if not marked and row is not None:
-            marked = [run_id for run_id in (pinned,) if run_id and run_id not in row.members] + list(row.members)
-        if len(marked) > 1:
-            self.post_message(OpenCompare(marked))
+        row = self.table.row
+        if compared := self.session.comparison(row.members if row else ()):
+            self.post_message(OpenCompare(compared))
         else:
             run_actions.notify(self, "Mark two or more runs with space, then press c.")
 
     def action_stop(self) -> None:
-        """Stop the run."""
-        if row := self.table.row:
-            run_actions.stop_run(self, self.session, row.id)
+        """Stop the chosen runs."""
+        if chosen := self._chosen():
+            run_actions.stop_runs(self, self.session, chosen)
 
     def action_resume(self) -> None:
-        """Resume the run."""
-        if row := self.table.row:
-            run_actions.resume_run(self, self.session, row.id)
+        """Resume the chosen runs."""
+        if chosen := self._chosen():
+            run_actions.resume_runs(self, self.session, chosen)
 
     def action_label(self) -> None:
-        """Name the run."""
+        """Name the run, or all runs of the group."""
         if row := self.table.row:
-            run_actions.edit_label(self, self.session, row.id)
+            run_actions.edit_label(self, self.session, row.members)
 
     def action_tags(self) -> None:
         """Tag the chosen runs."""
@@ -365,9 +363,9 @@ class RunsScreen(Screen[None]):
             run_actions.edit_tags(self, self.session, chosen)
 
     def action_note(self) -> None:
-        """Write a note."""
+        """Write a note on the run, or on all runs of the group."""
         if row := self.table.row:
-            run_actions.edit_note(self, self.session, row.id)
+            run_actions.edit_note(self, self.session, row.members)
 
     def action_delete(self) -> None:
         """Delete the chosen runs, after a question."""
@@ -375,6 +373,6 @@ class RunsScreen(Screen[None]):
             run_actions.delete_runs(self, self.session, chosen)
 
     def action_copy(self) -> None:
-        """Copy the path of the run."""
+        """Copy the path of the run, or of all runs of the group."""
         if row := self.table.row:
-            run_actions.copy_folder(self, self.session, row.id)
+            run_actions.copy_folders(self, self.session, row.members)

@@ -17,7 +17,7 @@ from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.studies.queue import MAX_AT_ONCE
 from alexnet_tui.text import printable
-from alexnet_tui.tui.widgets.dialogs import DialogScreen
+from alexnet_tui.tui.widgets.dialogs import DialogScreen, KeysLine
 from alexnet_tui.tui.widgets.fields import ChoiceField, FieldEdited, FieldInfo, Option
 
 MAX_SEEDS = 1000
@@ -167,7 +167,7 @@ class StudyForm(DialogScreen[StudyOrder | None]):
                     yield self._hints[name]
             yield self._about
             yield self._result
-            yield self.keys_line(("^r", "Plan and start"), ("^s", "Only plan"), ("tab", "Next"), ("esc", "Back"))
+            yield KeysLine(("ctrl+r", "Plan and start"), ("ctrl+s", "Only plan"), ("tab", "Next"), ("escape", "Back"))
 
     def on_mount(self) -> None:
         """Begin in the field that matters."""
@@ -214,7 +214,7 @@ class StudyForm(DialogScreen[StudyOrder | None]):
         except ConfigError as problem:
             self._editors.get(problem.field, self._editors["name"]).focus()
         else:
-            self.dismiss(order)
+            self.answer(order)
 
 
 def _editor(name: str, text: str) -> Input | ChoiceField:

@@ -169,7 +169,7 @@ class QueueScreen(Screen[None]):
         grid.display = has_grid
         if has_grid:
             grid.update(queue_view.grid(now, self._chosen, cursor=self._cursor))
-        above = 6 + (len(now.plan.group_names) + 3 if has_grid else 0)
+        above = 6 + (len(now.plan.variants) + 3 if has_grid else 0)
         width = max(20, self.size.width - 2)
         self.query_one("#heading", Static).update(queue_view.heading(queue_view.columns(now.cells, width)))
         lines = self._lines(now, max(1, self.size.height - above), width)
@@ -274,7 +274,7 @@ class QueueScreen(Screen[None]):
         if cell is None or now is None:
             return
         if cell.state == State.RUNNING:
-            run_actions.stop_run(self, self.session, cell.run_id)
+            run_actions.stop_runs(self, self.session, [cell.run_id])
         elif cell.needs_training:
             self._do(lambda: study_queue.cancel(self.session.store, now.plan.name, cell.index))
         else:
@@ -288,7 +288,7 @@ class QueueScreen(Screen[None]):
         if cell.index in now.queue.cancelled:
             self._do(lambda: study_queue.cancel(self.session.store, now.plan.name, cell.index, False))
         elif cell.run_id and cell.state not in {CellState.DELETED, CellState.UNREADABLE}:
-            run_actions.resume_run(self, self.session, cell.run_id)
+            run_actions.resume_runs(self, self.session, [cell.run_id])
         else:
             notify(self, f"This cell is {cell.state}; ctrl+r starts a worker for those that wait.")
 

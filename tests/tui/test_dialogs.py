@@ -1,0 +1,95 @@
+"""Dialogs: they answer once however many keys come at once, and to the mouse; help fits any terminal."""
+
+import pytest
+from console_driver import Driver, console, driven
+from fake_runs import write_run
+from textual import events
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.screens.runs.screen import RunsScreen
+from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, DialogScreen, TextScreen
+from alexnet_tui.tui.widgets.help import HelpScreen
+
+
+@pytest.fixture
+def run_id(store: Store) -> str:
+    return write_run(store, RunConfig(epochs=1)).id
+
+
+def at_once(c: Driver, *keys: str) -> None:
+    """Keys as a fast hand types them: all of them are read before the first is answered."""
+    for key in keys:
+        c.app.post_message(events.Key(key, key if len(key) == 1 else None))
+
+
+@pytest.mark.parametrize(
+    ("opens", "keys"),
+    [
+        ("s", "23"),
+        ("s", ("enter", "escape")),
+        ("L", ("enter", "enter")),
+        ("D", "nn"),
+        ("D", ("escape", "n")),
+        ("f1", ("escape", "escape")),
+    ],
+)
+@driven
+async def test_two_keys_at_once_are_one_answer(store: Store, run_id: str, opens: str, keys: tuple[str, ...]) -> None:
+    async with console(store) as c:
+        await c.press(opens)
+        assert not isinstance(c.app.screen, RunsScreen)
+        at_once(c, *keys)
+        await c.wait_for(lambda: not isinstance(c.app.screen, DialogScreen))
+        await c.press("down")
+        assert c.app.is_running
+        assert store.ids() == [run_id]
+
+
+@driven
+async def test_the_mouse_answers(store: Store, run_id: str) -> None:
+    async with console(store) as c:
+        await c.press("s")
+        assert isinstance(c.app.screen, ChoiceScreen)
+        await c.pilot.click("#choices", offset=(5, 3))
+        assert isinstance(c.app.screen, RunsScreen)
+        assert c.app.session.folder.sort == "variant"
+        await c.press("D")
+        assert isinstance(c.app.screen, ConfirmScreen)
+        await c.pilot.click(".dialog-keys", offset=(12, 0))
+        assert isinstance(c.app.screen, RunsScreen)
+        await c.press("L")
+        await c.type("mine")
+        assert isinstance(c.app.screen, TextScreen)
+        await c.pilot.click(".dialog-keys", offset=(1, 0))
+        await c.wait_for(lambda: store.notes(run_id).label == "mine")
+
+
+@driven
+async def test_a_choice_moves_round_and_scrolls(store: Store, run_id: str) -> None:
+    async with console(store, size=(80, 12)) as c:
+        await c.press("s", "end", "enter")
+        assert c.app.session.folder.sort == "curve"
+        await c.press("s", "home", "up", "up", "enter")
+        assert c.app.session.folder.sort == "seconds"
+
+
+@driven
+async def test_a_dialog_keeps_its_keys_on_a_terminal_made_low(store: Store, run_id: str) -> None:
+    async with console(store) as c:
+        await c.press("s")
+        await c.pilot.resize_terminal(60, 8)
+        await c.wait_for(lambda: c.app.screen.has_class("-short"))
+        assert "Choose" in c.text()
+
+
+@driven
+async def test_help_fits_any_terminal(store: Store, run_id: str) -> None:
+    async with console(store) as c:
+        await c.press("f1")
+        assert isinstance(c.app.screen, HelpScreen)
+        for width in (*range(1, 40, 3), 200):
+            await c.pilot.resize_terminal(width, 10)
+            assert isinstance(c.app.screen, HelpScreen)
+        await c.type("xyzzy")
+        assert "No matches." in c.text()

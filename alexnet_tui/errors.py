@@ -71,8 +71,27 @@ class StoreError(AlexnetTuiError):
         super().__init__(f"{path}: {reason}")
 
 
+class HomeError(AlexnetTuiError):
+    """Nothing says where this user's files are: no HOME, and no such user on this machine.
+
+    Args:
+        variable: The environment variable that names the place in question.
+    """
+
+    exit_code = ExitCode.STORE_OR_DATA
+
+    def __init__(self, variable: str) -> None:
+        super().__init__(f"no home folder is known for this user; set HOME, or {variable}.")
+
+
 class RunNotFoundError(StoreError):
     """No run has the id, or more than one begins with it."""
+
+
+class UntrustedRunError(AlexnetTuiError):
+    """Another user made the run, and nobody has said yet that it may be trained."""
+
+    exit_code = ExitCode.USAGE
 
 
 class RunBusyError(AlexnetTuiError):

@@ -2,40 +2,108 @@
 
 Everything that comes from a file, a child process or another person passes `printable` before it reaches a
 terminal: terminals obey control sequences, and some of them (OSC 52, title changes, bidirectional overrides)
-do harm.
+do harm. What a terminal without Unicode gets instead of our symbols is here, too.
 """
 
 import itertools
+import locale
 import math
-import re
-from collections.abc import Sequence
+import os
+import sys
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Control, format (bidirectional, zero-width) and surrogate characters, line and paragraph separators."""
+_IGNORABLE = (
+    (0xAD, 0xAD),
+    (0x34F, 0x34F),
+    (0x61C, 0x61C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFF8),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
 )
+"""Default_Ignorable_Code_Point of Unicode 16, DerivedCoreProperties.txt: shown as nothing, so that names look alike."""
+_MAX_MARKS = 4
+"""Combining marks one letter keeps; no language needs more, and a thousand paint over the lines around."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "_.-=+*#@"
 MISSING = "–"
+ASCII_FALLBACK: Mapping[str, str] = {
+    **dict.fromkeys("─┄┅┈┉╌╍▔▁−–—‐‑·", "-"),
+    **dict.fromkeys("━═", "="),
+    **dict.fromkeys("│┃┆┇┊┋╎╏║▎▍▌▐▏▕", "|"),
+    **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬▖▗▘▝", "+"),
+    **dict.fromkeys("▂▃▄▅▆▇█▉▊▋▀▪■", "#"),
+    **dict.fromkeys("●◉◆•", "*"),
+    **dict.fromkeys("○◯◇", "o"),
+    **dict.fromkeys("▶▸►→", ">"),
+    **dict.fromkeys("◀◂◄←", "<"),
+    **dict.fromkeys("▲▴↑", "^"),
+    **dict.fromkeys("▼▾↓", "v"),
+    **dict.fromkeys("✗✘×⭘", "x"),
+    **dict.fromkeys("…±≈", "~"),
+    **dict.fromkeys("’‘", "'"),
+    **dict.fromkeys("“”", '"'),
+    **dict.fromkeys("✓✔", "+"),
+}
+"""How symbols look without Unicode, Textual's own and ours, one cell each."""
 
 
 def printable(text: str, limit: int = 2000, keep_newlines: bool = False) -> str:
-    r"""Replace what a terminal would obey by a visible escape, and cut what is too long.
+    r"""Replace what a terminal would obey or not show by a visible escape, and cut what is too long.
 
-    Control characters, bidirectional overrides, zero-width characters and lone surrogates become escapes
-    such as ``\x1b``. Newlines and tabs become spaces unless `keep_newlines`.
+    Control and format characters, everything that Unicode says to ignore by default, and lone surrogates become
+    escapes such as ``\x1b``; combining marks beyond the fourth on one letter become ``…``. Newlines and tabs become
+    spaces unless `keep_newlines`.
     """
     cut = text[: limit + 1]
     if not keep_newlines:
         cut = cut.replace("\n", " ").replace("\t", " ")
-    safe = _UNSAFE.sub(_escape, cut)
+    safe = cut if cut.isascii() and cut.isprintable() else _escape_unsafe(cut)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match.group())
+def _escape_unsafe(text: str) -> str:
+    from unicodedata import category  # Most text is ASCII.
+
+    shown: list[str] = []
+    num_marks = 0
+    for character in text:
+        kind = "" if " " <= character <= "~" or character in "\n\t" else category(character)
+        is_mark = kind in {"Mn", "Me"}
+        num_marks = num_marks + 1 if is_mark else 0
+        if kind in _UNSAFE_CATEGORIES or (kind and _is_ignorable(ord(character))):
+            shown.append(_escape(ord(character)))
+            num_marks = 0
+        elif is_mark and not shown:
+            shown.append(f"\N{DOTTED CIRCLE}{character}")  # Else it would sit on what is printed before the text.
+        elif num_marks <= _MAX_MARKS:
+            shown.append(character)
+        elif num_marks == _MAX_MARKS + 1:
+            shown.append("…")
+    return "".join(shown)
+
+
+def _is_ignorable(code: int) -> bool:
+    index = bisect_right(_IGNORABLE, (code, sys.maxunicode)) - 1
+    return index >= 0 and code <= _IGNORABLE[index][1]
+
+
+def _escape(code: int) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
@@ -172,3 +240,11 @@ def _without_nan(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_without_nan(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def is_ascii_terminal() -> bool:
+    """Whether the terminal cannot be trusted with Unicode: its encoding is not UTF-8, or a person said so."""
+    if os.environ.get("ALEXNET_TUI_ASCII"):
+        return True
+    # Of the locale itself: in Python's UTF-8 mode, which LC_ALL=C turns on, streams and the rest say UTF-8 anyhow.
+    return locale.getencoding().lower().replace("-", "") not in {"utf8", "utf8sig"}

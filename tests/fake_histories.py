@@ -1,15 +1,27 @@
 """Finished runs in memory with chosen values: gap, last test accuracy and T25. No disk."""
 
 import math
+import random
+from collections.abc import Sequence
+from typing import Any
 
 from fake_runs import started
 
+from alexnet_tui.analysis.claims import ClaimVerdict, judge
+from alexnet_tui.analysis.groups import NO_STATES, STUDY, Missing, States, group_runs
+from alexnet_tui.analysis.registration import PlannedStudy, Registration
+from alexnet_tui.config.architecture import num_parameters
+from alexnet_tui.config.claims import RULES_VERSION, Claim
+from alexnet_tui.config.claims import load as load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
 from alexnet_tui.runs.store import RunRecord
+from alexnet_tui.studies.plan import Plan
 
 EPOCHS = 20
+TRAIN_IMAGES, TEST_IMAGES = 50_000, 10_000
 
 
 def make_history(
@@ -33,28 +45,53 @@ def make_history(
     record = RunRecord(
         id=run_id or f"{variant}-{config.front_end}-s{seed}", created=created, config=config, commit="c0ffee"
     )
-    history = RunHistory(record).fold([started(config, **(change_started or {}))])
+    history = RunHistory(record).fold([started(config, **{**_sizes(config), **(change_started or {})})])
     count = config.epochs
     epochs = [float(epoch) for epoch in range(1, count + 1)]
     train = [_train_accuracy(epoch, final + gap, t25) for epoch in epochs]
     test = [final * (1 - math.exp(-epoch)) if epoch <= count - 5 else final for epoch in epochs]
+    noise = random.Random(f"{history.id} {config.seed}")
+    jitter = [noise.uniform(0, 0.01) for _ in epochs]
+    steps = history.places[-1].steps_per_epoch
     values = {
         "epoch": epochs,
-        "step": [10 * epoch for epoch in epochs],
-        "train_accuracy": [value - 0.02 for value in train],
-        "train_eval_accuracy": train,
-        "test_accuracy": test,
-        "test_loss": [1.0 + abs(epoch - 9) / 20 for epoch in epochs],
+        "step": [steps * epoch for epoch in epochs],
+        "train_accuracy": [_whole(value - 0.02, TRAIN_IMAGES) for value in train],
+        "train_eval_accuracy": [_whole(value, TEST_IMAGES) for value in train],
+        "test_accuracy": [_whole(value, TEST_IMAGES) for value in test],
+        "train_loss": [2.3 * math.exp(-epoch / 9) + extra for epoch, extra in zip(epochs, jitter, strict=True)],
+        "train_eval_loss": [2.2 * math.exp(-epoch / 9) + extra for epoch, extra in zip(epochs, jitter, strict=True)],
+        "test_loss": [1.0 + abs(epoch - 9) / 20 + extra / 1e4 for epoch, extra in zip(epochs, jitter, strict=True)],
         "train_seconds": [2 * epoch for epoch in epochs],
         "elapsed_seconds": [2.5 * epoch for epoch in epochs],
-        "learning_rate": [0.01] * count,
-        "images_per_second": [640.0] * count,
+        "learning_rate": [config.learning_rate] * count,
+        "images_per_second": [TRAIN_IMAGES / 2] * count,
     }
     for name in EPOCH_COLUMNS:
         history.epochs.columns[name].extend(values.get(name, [math.nan] * count))
     if end is None and finish:
-        end = ev.Finished(epoch=count, step=10 * count, train_seconds=2.0 * count, elapsed_seconds=2.5 * count)
+        end = ev.Finished(epoch=count, step=steps * count, train_seconds=2.0 * count, elapsed_seconds=2.5 * count)
     return history.fold([end] if end else [])
+
+
+def _sizes(config: RunConfig) -> dict[str, object]:
+    """What a `started` event says of CIFAR-10 and of this architecture."""
+    images = config.train_images or TRAIN_IMAGES
+    steps = math.ceil(images / config.batch_size)
+    return {
+        "num_train_images": images,
+        "num_test_images": TEST_IMAGES,
+        "num_val_images": 5_000 if config.split == "holdout" else 0,
+        "num_train_eval_images": min(config.train_eval_images or images, images),
+        "num_parameters": num_parameters(config.architecture(10)),
+        "steps_per_epoch": steps,
+        "total_steps": steps * config.epochs,
+    }
+
+
+def _whole(accuracy: float, images: int) -> float:
+    """An accuracy that so many images can have."""
+    return round(accuracy * images) / images
 
 
 def _train_accuracy(epoch: float, highest: float, t25: float | None) -> float:
@@ -99,3 +136,41 @@ CLEAR = {
     "four-conv": {"final": 0.57, "gap": 0.25, "t25": 6.0},
 }
 """Values under which all three claims hold."""
+
+
+def plan_of(histories: Sequence[RunHistory], claims: Sequence[Claim] | None = None, **changes: Any) -> Plan:
+    """A plan that these runs were made for, as if it had been registered before them."""
+    configs = list(dict.fromkeys(run.record.config for run in histories))
+    fields: dict[str, object] = {
+        "name": "mine",
+        "created": 0.0,
+        "variants": list(dict.fromkeys(config.variant for config in configs)),
+        "seeds": sorted({config.seed for config in configs}),
+        "overrides": {"epochs": str(EPOCHS), "data": "cifar10"},
+        "configs": configs,
+        "rules": RULES_VERSION,
+        "claims": list(load_claims("study") if claims is None else claims),
+        "groups": {name: dict(VARIANTS[name].settings) for name in dict.fromkeys(one.variant for one in configs)},
+        "sha256": "5a" * 32,
+    }
+    return Plan(**{**fields, **changes})
+
+
+def planned(
+    histories: Sequence[RunHistory], missing: Sequence[Missing] = (), *, seeds: int = 5, **changes: Any
+) -> PlannedStudy:
+    """Runs with the plan that registered them; nothing of it is checked."""
+    plan = plan_of(histories, **changes)
+    registration = Registration(
+        study=plan.name, sha256=plan.sha256, created=0.0, protocol="report", alpha=plan.alpha, num_seeds=seeds
+    )
+    return PlannedStudy(plan=plan, registration=registration, histories=tuple(histories), missing=tuple(missing))
+
+
+def judged(
+    histories: Sequence[RunHistory], states: States = NO_STATES, missing: Sequence[Missing] = (), **changes: Any
+) -> tuple[ClaimVerdict, ...]:
+    """The verdicts of a registered study on these runs."""
+    study = planned(histories, missing, **changes)
+    runs = group_runs(study.histories, states, study.missing, grouping=STUDY)
+    return judge(runs, study.plan.claims, study.plan.overrides, study.registration)

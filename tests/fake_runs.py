@@ -2,18 +2,27 @@
 
 import math
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
+from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
 
+TRAIN_IMAGES, TEST_IMAGES = 1280, 10_000
+
+
+def whole(accuracy: float, images: int) -> float:
+    """An accuracy that so many images can have."""
+    return round(accuracy * images) / images
+
 
 def started(config: RunConfig, **changes: object) -> ev.Started:
-    """The first event of a run on the data set `fake` of 1,280 training images: ten steps an epoch."""
-    steps_per_epoch = 10
+    """The first event of a run on a data set of 1,280 training images: ten steps an epoch in batches of 128."""
+    steps_per_epoch = math.ceil(TRAIN_IMAGES / config.batch_size)
     fields: dict[str, object] = {
         "device": "cpu",
         "device_class": "cpu",
@@ -25,10 +34,11 @@ def started(config: RunConfig, **changes: object) -> ev.Started:
         "data_sha256": "ab" * 32,
         "num_classes": 10,
         "class_names": [f"class{index}" for index in range(10)],
-        "num_train_images": 1280,
-        "num_test_images": 256,
-        "num_train_eval_images": 256,
-        "num_parameters": 24_000_000,
+        "num_train_images": TRAIN_IMAGES,
+        "num_test_images": TEST_IMAGES,
+        "num_val_images": TEST_IMAGES if config.split == "holdout" else 0,
+        "num_train_eval_images": min(config.train_eval_images or TRAIN_IMAGES, TRAIN_IMAGES),
+        "num_parameters": num_parameters(config.architecture(10)),
         "steps_per_epoch": steps_per_epoch,
         "total_steps": steps_per_epoch * config.epochs,
         "epochs": config.epochs,
@@ -38,19 +48,20 @@ def started(config: RunConfig, **changes: object) -> ev.Started:
     return ev.Started(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def curve(epoch: int, epochs: int, *, final: float = 0.6, gap: float = 0.3) -> ev.Epoch:
-    """A smooth epoch: test accuracy rises to `final`, training accuracy to `final + gap`."""
+def curve(epoch: int, epochs: int, *, final: float = 0.6, gap: float = 0.3, name: str = "") -> ev.Epoch:
+    """A smooth epoch: test accuracy rises to `final`, training accuracy to `final + gap`; losses differ by `name`."""
     share = 1 - math.exp(-4 * epoch / epochs)
+    extra = random.Random(f"{name} {epoch}").uniform(0, 1e-3) if name else 0.0
     test, train = 0.1 + (final - 0.1) * share, 0.1 + (final + gap - 0.1) * share
     return ev.Epoch(
         epoch=epoch,
         step=epoch * 10,
-        train_loss=2.3 * (1 - 0.9 * share),
-        train_accuracy=train - 0.01,
-        train_eval_loss=2.2 * (1 - 0.9 * share),
-        train_eval_accuracy=train,
-        test_loss=2.3 - 1.1 * share,
-        test_accuracy=test,
+        train_loss=2.3 * (1 - 0.9 * share) + extra,
+        train_accuracy=whole(train - 0.01, TRAIN_IMAGES),
+        train_eval_loss=2.2 * (1 - 0.9 * share) + extra,
+        train_eval_accuracy=whole(train, TRAIN_IMAGES),
+        test_loss=2.3 - 1.1 * share + extra,
+        test_accuracy=whole(test, TEST_IMAGES),
         learning_rate=0.01,
         train_seconds=2.0 * epoch,
         elapsed_seconds=2.5 * epoch,
@@ -69,11 +80,12 @@ def write_run(
     finish: bool = True,
     label: str = "",
     study: str = "",
+    plan_sha256: str = "",
     change_started: dict[str, object] | None = None,
     change_epoch: Callable[[ev.Epoch], None] = lambda epoch: None,
 ) -> RunRecord:
     """Create a run and write its events; finished unless the other arguments say otherwise."""
-    record = store.create(config, label=label, study=study)
+    record = store.create(config, label=label, study=study, plan_sha256=plan_sha256)
     done = config.epochs if epochs_done is None else epochs_done
     with open_writer(store.path(record.id)) as writer:
         writer.write(started(config, **(change_started or {})))
@@ -90,7 +102,7 @@ def write_run(
                         images_per_second=640.0,
                     )
                 )
-            row = curve(epoch, config.epochs, final=final, gap=gap)
+            row = curve(epoch, config.epochs, final=final, gap=gap, name=f"{config.variant} {config.seed}")
             change_epoch(row)
             writer.write(row)
         if end is not None:

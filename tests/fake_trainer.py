@@ -1,6 +1,6 @@
 """A trainer without torch: plays one of a few scripts on a run directory, as the real one would.
 
-Arguments: SCRIPT RUN_DIR [--from-scratch]; events go to stdout, which is the record.
+Arguments: alexnet_tui.train SCRIPT RUN_DIR [--from-scratch]; events go to stdout, which is the record.
 """
 
 import os
@@ -25,8 +25,9 @@ _num_signals = 0
 def command(script: str) -> tuple[str, ...]:
     """What `launch.local.start` takes as its `command`."""
     here = Path(__file__).parent
+    # Its command line names a trainer, as that of a real one does.
     code = f"import sys; sys.path[:0] = {[str(here), str(here.parent)]}; import fake_trainer; fake_trainer.main()"
-    return (sys.executable, "-c", code, script)
+    return (sys.executable, "-c", code, "alexnet_tui.train", script)
 
 
 class Player:
@@ -89,7 +90,7 @@ class Player:
 
 
 def main() -> None:
-    script, directory = sys.argv[1], Path(sys.argv[2])
+    script, directory = sys.argv[2], Path(sys.argv[3])
     lock = os.environ.pop("ALEXNET_TUI_LOCK_FD", "")
     if not lock:
         write_owner(take_lock(directory), os.getpid(), time.time())

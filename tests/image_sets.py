@@ -11,6 +11,7 @@ from PIL import Image
 
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import DatasetError, ExitCode
+from alexnet_tui.paths import data_root
 
 CLASSES = ("cat", "dog")
 
@@ -76,5 +77,5 @@ def refusal(path: Path, name: str = "pets", skip_unreadable: bool = False) -> st
         datasets.add(path, name, skip_unreadable=skip_unreadable)
     assert caught.value.exit_code == ExitCode.STORE_OR_DATA
     assert name not in [info.name for info in datasets.catalog()]
-    assert list(datasets.data_root().glob(f"*{name}*")) == []
+    assert list(data_root().glob(f"*{name}*")) == []
     return str(caught.value)

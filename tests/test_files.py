@@ -57,7 +57,7 @@ def test_a_lock_is_for_one(tmp_path: Path) -> None:
     os.close(take_lock(tmp_path, patience_seconds=0))
 
 
-def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+def test_fault_13_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
@@ -123,7 +123,7 @@ HOSTILE = [lambda path: path.symlink_to("/etc/passwd"), os.mkfifo, os.mkdir, har
 
 
 @pytest.mark.parametrize("make", HOSTILE)
-def test_only_a_regular_file_is_read_or_locked(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_attack_10_only_a_regular_file_is_read_or_locked(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / LOCK_FILE)
     for act in (read_small, is_locked, open_regular):
         with pytest.raises(StoreError):
@@ -186,7 +186,7 @@ def test_a_file_is_replaced_whole_whoever_writes_at_once(tmp_path: Path) -> None
     assert os.listdir(tmp_path) == ["notes.json"]
 
 
-def test_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
+def test_attack_10_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "precious"
     target.write_text("mine")
     (tmp_path / "notes.json").symlink_to(target)

@@ -54,6 +54,12 @@ def test_looking_at_runs_loads_neither_torch_nor_textual_nor_numpy(runs_dir: str
         assert of_command(*arguments, "--runs-dir", runs_dir) & (HEAVY | {"psutil"}) == set(), arguments
 
 
+def test_templates_are_loaded_for_the_formats_that_have_one_alone(runs_dir: str) -> None:
+    for form in ("terminal", "json", "latex"):
+        names = of_command("report", "--format", form, "--runs-dir", runs_dir)
+        assert names & {"jinja2", "markupsafe", "torch", "textual"} == set(), form
+
+
 def test_vocabulary_record_and_claims_need_neither_torch_nor_a_terminal() -> None:
     modules = (
         "errors",

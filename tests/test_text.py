@@ -41,16 +41,36 @@ from alexnet_tui.text import (
         ("Zoë 漢字 🙂 \\ '\"", "Zoë 漢字 🙂 \\ '\""),
     ],
 )
-def test_what_a_terminal_would_obey_is_shown(hostile: str, shown: str) -> None:
+def test_attack_01_what_a_terminal_would_obey_is_shown(hostile: str, shown: str) -> None:
     assert printable(hostile) == shown
 
 
-def test_no_character_of_unicode_reaches_the_terminal_as_a_command() -> None:
+def test_attack_01_no_character_of_unicode_reaches_the_terminal_as_a_command() -> None:
     harmful = {"Cc", "Cs", "Zl", "Zp"}
     for code in range(0x30000):
         safe = printable(chr(code))
         assert not any(unicodedata.category(character) in harmful for character in safe), hex(code)
         assert not any(unicodedata.bidirectional(character) in {"RLO", "LRO", "RLI", "PDF"} for character in safe)
+
+
+def test_attack_04_what_shows_as_nothing_is_marked() -> None:
+    hidden = [0x34F, 0x115F, 0x3164, 0xFFA0, 0x17B4, 0xFE00, 0xFE0F, 0xE0100, 0xE01EF, 0x1D173, 0x1BCA0, 0x600, 0x110BD]
+    hidden += [0x13430, 0x180B, 0x2065, 0xFFF0, 0xE0FFF, 0xAD]
+    for code in hidden:
+        safe = printable(f"a{chr(code)}b")
+        assert safe.isascii(), hex(code)
+        assert safe != "ab"
+    for code in range(0x110000):  # By property, whatever the version of Unicode that Python knows.
+        if unicodedata.category(chr(code)) == "Cf":
+            assert printable(chr(code)).isascii(), hex(code)
+
+
+def test_attack_04_a_letter_has_four_marks_at_most() -> None:
+    assert printable("Việt Nam, שָׁלוֹם") == "Việt Nam, שָׁלוֹם"
+    decomposed = unicodedata.normalize("NFD", "Việt")
+    assert printable(decomposed) == decomposed
+    assert printable("e" + "\u0301" * 5000 + "x", 6000) == "e" + "\u0301" * 4 + "…x"
+    assert printable("\u0301x") == "\u25cc\u0301x"  # Nothing sits on what is printed before.
 
 
 def test_newlines_stay_where_they_are_wanted() -> None:

@@ -1,82 +1,61 @@
-"""The report's three claims as data, and `judge`: run histories in, verdicts out; pure.
+"""`judge`: claims and the runs of their groups in, verdicts out; pure.
 
-A verdict follows from a rule fixed before any run: enough finished runs under equal conditions, the exact
-one-sided permutation test with Holm's correction over the three claims, Welch's 95% interval, and the
-smallest effect that matters. Nothing here selects an epoch on the test set.
+The rules are fixed before any run and are the same in both directions. `delta` is the smallest effect that matters;
+Holm's correction goes over the claims of a plan, in each direction.
+
+================  ======================================================================================
+supported         Holm p below alpha in the claimed direction, 95% interval above no effect, estimate at
+                  least delta
+contradicted      the mirror image
+negligible        two one-sided tests: Holm p below alpha that the effect lies inside (-delta, delta)
+not supported     none of these, and Holm p below alpha that the effect is smaller than delta
+inconclusive      anything else, with the number of seeds that the spread seen would need
+not assessed      a precondition fails, the plan was changed, or planned runs do not count
+exploratory       the runs were not registered before they were made: numbers, and no verdict
+================  ======================================================================================
+
+Tests are exact one-sided permutation tests, intervals Welch's, equivalence by Welch's t. Ratios of times are tested
+on logarithms; times that were not reached by ranks. Nothing here selects an epoch on the test set.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
-from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.effect import Effect, compare_samples
+from alexnet_tui.analysis.effect import Effect, Ends, Scale, compare_samples, interval_at
 from alexnet_tui.analysis.groups import (
-    NO_STATES,
+    CONDITIONS,
+    Group,
     GroupedRuns,
     GroupRuns,
-    Missing,
     Sample,
-    States,
-    group_runs,
     sample,
     unequal_conditions,
 )
-from alexnet_tui.analysis.metrics import METRICS, Metric
-from alexnet_tui.analysis.secondary import Secondary, dropout_outcomes, layer_outcomes, speed_outcomes
-from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import counted
+from alexnet_tui.analysis.integrity import Result, check_trained, same_network
+from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
+from alexnet_tui.analysis.published import PublishedClaim, published_claim
+from alexnet_tui.analysis.registration import Registration
+from alexnet_tui.analysis.secondary import Secondary, own_measure, secondary_outcomes
+from alexnet_tui.config.claims import ALPHA, Claim, group_config
+from alexnet_tui.errors import ConfigError
+from alexnet_tui.text import counted, printable
 
 MIN_RUNS = 5
-ALPHA = 0.05
-MIN_GAP_POINTS = 5.0
+POWER = 0.8
 
 
 class Verdict(StrEnum):
     """What the runs say about a claim."""
 
     SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    NEGLIGIBLE = "negligible"
     NOT_SUPPORTED = "not supported"
     INCONCLUSIVE = "inconclusive"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """A claim as a comparison of two arms.
-
-    Attributes:
-        number: As in the report.
-        metric: The effect, in a formula for people.
-        larger: Arm whose value the claim says is larger.
-        smaller: The other arm.
-        measure: The value of one run; None is "not reached" for a ratio of times, else "no value".
-        is_ratio: The effect is a ratio of times, tested on logarithms; else a difference of fractions, in
-            points.
-        delta: The smallest effect that matters, in points or as a ratio.
-        precondition: A sentence if the arms (larger, smaller) do not allow the claim to be judged.
-        secondary: What is told beside the verdict and never decides it.
-    """
-
-    number: int
-    metric: str
-    larger: str
-    smaller: str
-    measure: Metric
-    is_ratio: bool = False
-    delta: float
-    precondition: Callable[["Sample", "Sample"], str | None]
-    secondary: Callable[[GroupedRuns], list[Secondary]]
-
-    @property
-    def statement(self) -> str:
-        """The claim in the report's words."""
-        return paper.CLAIMS[self.number].statement
-
-    @property
-    def unit(self) -> str:
-        """What the effect counts."""
-        return "ratio" if self.is_ratio else "points"
+    NOT_ASSESSED = "not assessed"
+    EXPLORATORY = "exploratory"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,229 +63,381 @@ class ClaimVerdict:
     """One claim, judged, with everything behind it.
 
     Attributes:
-        kind: For "not supported": contradicted or negligible; else empty.
+        number: From 1, in the order of the plan.
+        claim: The claim as it is registered.
+        metric: The effect, in words.
+        verdict: What the runs say.
+        headline: The verdict in words.
         reasons: Why, as sentences.
-        p_holm: The p-value corrected for three claims; None where the claim could not be tested.
+        remarks: What does not decide and must be known.
+        larger: The sample claimed to have the larger values.
+        smaller: The other one.
+        effect: None where there are fewer than two values a group.
+        p_holm: P-value corrected for the claims of the plan; None where the claim could not be tested.
+        p_reversed_holm: The same in the other direction.
+        p_equivalence_holm: The same of "negligible".
+        equivalence_level: Level of the interval that decides between negligible and not.
+        equivalence_interval: That interval.
+        seeds_needed: Seeds a group at which delta would be told from no effect; where inconclusive.
+        published_effect: The study's own figure, in its own measure; None for other claims.
+        published: One sentence on it.
+        paper: What the 2012 paper says.
+        own: Ours in the study's measure.
+        secondary: Other metrics of the same runs.
     """
 
     number: int
-    statement: str
+    claim: Claim
     metric: str
-    unit: str
-    delta: float
     verdict: Verdict
-    kind: str
+    headline: str
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
     larger: Sample
     smaller: Sample
-    effect: Effect | None
-    p_holm: float | None
-    p_reversed_holm: float | None
-    published_effect: float
-    published: str
-    paper: str
-    secondary: tuple[Secondary, ...]
+    effect: Effect | None = None
+    p_holm: float | None = None
+    p_reversed_holm: float | None = None
+    p_equivalence_holm: float | None = None
+    equivalence_level: float | None = None
+    equivalence_interval: Ends = (None, None)
+    seeds_needed: int | None = None
+    published_effect: float | None = None
+    published: str = ""
+    paper: str = ""
+    own: Secondary | None = None
+    secondary: tuple[Secondary, ...] = ()
 
     @property
-    def headline(self) -> str:
-        """The verdict in words: ``not supported (contradicted)``."""
-        return f"{self.verdict.value} ({self.kind})" if self.kind else self.verdict.value
+    def statement(self) -> str:
+        """The claim in the words of who made it."""
+        return self.claim.statement
+
+    @property
+    def unit(self) -> str:
+        """What the effect counts: points or ratio."""
+        return self.claim.unit
+
+    @property
+    def delta(self) -> float:
+        """The smallest effect that matters, in `unit`."""
+        return self.claim.smallest_effect
 
     @property
     def num_runs(self) -> tuple[int, int]:
-        """Runs in the larger and in the smaller arm."""
+        """Runs in the larger and in the smaller group."""
         return len(self.larger.runs), len(self.smaller.runs)
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """The three verdicts and the runs they rest on."""
-
-    verdicts: tuple[ClaimVerdict, ...]
-    runs: GroupedRuns
-
-
-def _has_gap(larger: Sample, smaller: Sample) -> str | None:
-    points = 100 * stats.mean(larger.values)
-    if points >= MIN_GAP_POINTS:
-        return None
-    return f"Without dropout the gap is {points:.2f} points, below {MIN_GAP_POINTS:g}: nothing to reduce."
-
-
-def _all_reach(larger: Sample, smaller: Sample) -> str | None:
-    if not smaller.num_censored:
-        return None
-    count = len(smaller.runs)
-    return f"{smaller.num_censored} of {count} runs of {smaller.title!r} never reached 25% training error."
-
-
-def _nothing(larger: Sample, smaller: Sample) -> str | None:
-    return None
-
-
-CLAIMS: tuple[Claim, ...] = (
-    Claim(
-        number=1,
-        metric="gap(dropout 0.01) - gap(dropout 0.5); gap = train - test accuracy, mean of last five epochs",
-        larger="low-dropout",
-        smaller="baseline",
-        measure=METRICS["gap"],
-        delta=1.0,
-        precondition=_has_gap,
-        secondary=dropout_outcomes,
-    ),
-    Claim(
-        number=2,
-        metric="T25(tanh) / T25(ReLU), T25 = epochs to 25% training error",
-        larger="tanh",
-        smaller="baseline",
-        measure=METRICS["t25"],
-        is_ratio=True,
-        delta=1.10,
-        precondition=_all_reach,
-        secondary=speed_outcomes,
-    ),
-    Claim(
-        number=3,
-        metric="test accuracy(five layers) - test accuracy(four); mean of last five epochs",
-        larger="baseline",
-        smaller="four-conv",
-        measure=METRICS["final_test"],
-        delta=0.5,
-        precondition=_nothing,
-        secondary=layer_outcomes,
-    ),
-)
-
-
-def judge(
-    histories: Sequence[RunHistory],
-    states: States = NO_STATES,
-    missing: Sequence[Missing] = (),
-    *,
-    sweep: GroupedRuns | None = None,
-) -> Judgement:
-    """Judge the three claims on these runs, and on nothing else.
-
-    Args:
-        histories: Runs of one protocol; unequal conditions make a claim inconclusive, they are never mixed.
-        states: State of a run by its id, where known; it tells a running run from a lost one.
-        missing: Runs that the study's plan asks for and that are not there.
-        sweep: Runs of the learning-rate sweep, told beside claim 2.
-    """
-    runs = replace(group_runs(histories, states, missing), sweep=sweep)
-    cases = [_Case.of(claim, runs) for claim in CLAIMS]
-    # A claim that cannot be tested counts as a test without a finding: Holm's correction stays over three.
-    forward = stats.holm([case.effect.p if case.is_testable and case.effect else 1.0 for case in cases])
-    backward = stats.holm([case.effect.p_reversed if case.is_testable and case.effect else 1.0 for case in cases])
-    verdicts = (
-        _decide(case, runs, p, p_reversed) for case, p, p_reversed in zip(cases, forward, backward, strict=True)
-    )
-    return Judgement(tuple(verdicts), runs)
-
-
-@dataclass(frozen=True, slots=True)
 class _Case:
-    """A claim with its samples, and what stands in the way of a verdict."""
+    """A claim with its groups and samples, and what stands in the way of a verdict."""
 
+    number: int
     claim: Claim
-    larger: Sample
-    smaller: Sample
+    larger: GroupRuns
+    smaller: GroupRuns
+    samples: tuple[Sample, Sample]
     obstacles: tuple[str, ...]
     effect: Effect | None
+    published: PublishedClaim | None
 
     @property
     def is_testable(self) -> bool:
         return not self.obstacles and self.effect is not None
 
-    @classmethod
-    def of(cls, claim: Claim, runs: GroupedRuns) -> "_Case":
-        groups = [runs.runs(claim.larger), runs.runs(claim.smaller)]
-        larger, smaller = (_sample(claim, group) for group in groups)
-        obstacles = [sentence for group in groups for sentence in _missing_runs(group)]
-        for group, found in zip(groups, (larger, smaller), strict=True):
-            if lacking := len(group.used) - len(found.lower_bounds):
-                obstacles.append(f"{counted(lacking, 'run')} of {group.group.title!r} gave no value.")
-        obstacles += unequal_conditions([*groups[0].used, *groups[1].used])
-        enough = min(len(larger.lower_bounds), len(smaller.lower_bounds))
-        if enough and (failed := claim.precondition(larger, smaller)):
-            obstacles.append(failed)
-        return cls(
-            claim,
-            larger,
-            smaller,
-            tuple(obstacles),
-            compare_samples(larger, smaller, is_ratio=claim.is_ratio) if enough > 1 else None,
-        )
+    def p(self, name: str) -> float:
+        """A p-value; a claim that cannot be tested counts as a test without a finding."""
+        found: float = getattr(self.effect, name) if self.is_testable else 1.0
+        return found
 
 
-def _missing_runs(runs: GroupRuns) -> list[str]:
-    sentences = []
-    if not runs.used:
-        sentences.append(f"There is no finished run of {runs.group.title!r}.")
-    elif len(runs.used) < MIN_RUNS:
-        finished = counted(len(runs.used), "finished run")
-        sentences.append(f"{runs.group.title!r} has {finished}; a verdict needs {MIN_RUNS}.")
-    for history, word in runs.unfinished:
-        who = f"Run {history.id} ({runs.group.title}, seed {history.record.config.seed})"
-        sentences.append(f"{who}: {word}, and no finished run replaces it.")
-    for one in runs.missing:
-        sentences.append(f"The plan's run of {runs.group.title!r} with seed {one.config.seed} is {one.reason}.")
-    return sentences
+@dataclass(frozen=True, slots=True)
+class _Corrected:
+    """P-values corrected by Holm over the claims of a plan."""
+
+    forward: float
+    reversed: float
+    equivalence: float
+    below: float
+    level: float
 
 
-def _sample(claim: Claim, runs: GroupRuns) -> Sample:
-    return sample(runs.used, claim.measure, runs.group.title, is_censored=claim.is_ratio)
+def judge(
+    runs: GroupedRuns,
+    claims: Sequence[Claim],
+    overrides: Mapping[str, str],
+    registration: Registration | None = None,
+) -> tuple[ClaimVerdict, ...]:
+    """Judge claims on these runs, and on nothing else.
 
-
-def _decide(case: _Case, runs: GroupedRuns, p: float, p_reversed: float) -> ClaimVerdict:
-    verdict, kind, reasons = _verdict(case, p, p_reversed)
-    claim, published = case.claim, paper.CLAIMS[case.claim.number]
-    return ClaimVerdict(
-        number=claim.number,
-        statement=claim.statement,
-        metric=claim.metric,
-        unit=claim.unit,
-        delta=claim.delta,
-        verdict=verdict,
-        kind=kind,
-        reasons=reasons,
-        larger=case.larger,
-        smaller=case.smaller,
-        effect=case.effect,
-        p_holm=p if case.is_testable else None,
-        p_reversed_holm=p_reversed if case.is_testable else None,
-        published_effect=published.effect if claim.is_ratio else 100 * published.effect,
-        published=published.found,
-        paper=published.paper,
-        secondary=tuple(claim.secondary(runs)),
+    Args:
+        runs: The runs by group; unequal conditions stop a verdict, they are never mixed.
+        claims: What is claimed.
+        overrides: What the plan sets for all runs, as a person would type it.
+        registration: The plan; None for runs that no plan registered, whose numbers are exploratory.
+    """
+    cases = [_case(number, claim, runs, overrides, registration) for number, claim in enumerate(claims, start=1)]
+    return tuple(
+        _verdict(case, corrected, registration, runs, len(cases))
+        for case, corrected in zip(cases, _correct(cases, registration), strict=True)
     )
 
 
-def _verdict(case: _Case, p: float, p_reversed: float) -> tuple[Verdict, str, tuple[str, ...]]:
-    effect, claim = case.effect, case.claim
-    if case.obstacles or effect is None:
-        return Verdict.INCONCLUSIVE, "", case.obstacles
-    neutral, unit = (1.0, "") if claim.is_ratio else (0.0, " points")
-    low, high90 = effect.interval[0], effect.interval90[1]
-    begin = "no bound" if low is None else f"{low:.2f}"
-    checks: Mapping[str, bool] = {
-        f"Holm p is {p:.3f} (needed: below {ALPHA})": p < ALPHA,
-        f"the 95% interval begins at {begin} (needed: above {neutral:g})":
-            low is not None and low > neutral,
-        f"the effect is {effect.estimate:.2f}{unit} (needed: at least {claim.delta:.2f})":
-            effect.estimate >= claim.delta,
+def _correct(cases: Sequence[_Case], registration: Registration | None) -> Iterator[_Corrected]:
+    alpha = registration.alpha if registration else ALPHA
+    equivalence = [case.p("p_equivalence") for case in cases]
+    place = {index: rank for rank, index in enumerate(sorted(range(len(cases)), key=equivalence.__getitem__))}
+    columns = zip(
+        stats.holm([case.p("p") for case in cases]),
+        stats.holm([case.p("p_reversed") for case in cases]),
+        stats.holm(equivalence),
+        stats.holm([case.p("p_below") for case in cases]),
+        strict=True,
+    )
+    for index, values in enumerate(columns):
+        yield _Corrected(*values, level=1 - 2 * alpha / (len(cases) - place[index]))
+
+
+def problems(claims: Sequence[Claim]) -> list[str]:
+    """A sentence for each claim that could not be judged whatever the runs say."""
+    found = []
+    for claim in claims:
+        for name in (claim.metric, *(one.metric for one in claim.precondition)):
+            if name not in METRICS:
+                known = ", ".join(METRICS)
+                found.append(f"{claim.name}: there is no metric {printable(name, 60)!r}; choose one of {known}.")
+        metric = METRICS.get(claim.metric)
+        if metric and claim.unit == "ratio" and metric.unit in (Unit.POINTS, Unit.NATS):
+            found.append(f"{claim.name}: a ratio needs values above 0, and {metric.heading} may be below.")
+        if metric and claim.unit == "points" and not metric.unit.is_share:
+            found.append(f"{claim.name}: points are of accuracies, errors and gaps; {metric.heading} needs a ratio.")
+    return found
+
+
+def _case(
+    number: int, claim: Claim, runs: GroupedRuns, overrides: Mapping[str, str], registration: Registration | None
+) -> _Case:
+    empty = Sample(None, None, 0, ())
+    obstacles = [*(registration.faults if registration else ()), *problems([claim])]
+    try:
+        pair = [_group(runs, settings, overrides) for settings in claim.groups]
+    except ConfigError as error:
+        obstacles.append(f"The plan does not allow the claim's settings: {error}.")
+        pair = [GroupRuns(Group(name="", title="", settings=settings)) for settings in claim.groups]
+    larger, smaller = pair if claim.direction == "higher" else pair[::-1]
+    if not (metric := METRICS.get(claim.metric)):
+        return _Case(number, claim, larger, smaller, (empty, empty), tuple(obstacles), None, None)
+    samples = (_sample(claim, larger, metric), _sample(claim, smaller, metric))
+    obstacles += [one for group in (larger, smaller) for one in _missing_runs(group, registration)]
+    obstacles += _unlike(runs, larger, smaller)
+    obstacles += _values(claim, (larger, smaller), samples, metric)
+    effect = None
+    if min(len(one.lower_bounds) for one in samples) > 1 and not problems([claim]):
+        try:
+            is_ratio = claim.unit == "ratio"
+            effect = compare_samples(*samples, is_ratio=is_ratio, delta=claim.smallest_effect)
+        except ValueError:
+            obstacles.append("A ratio needs values above 0.")
+    published = published_claim(claim)
+    return _Case(number, claim, larger, smaller, samples, tuple(dict.fromkeys(obstacles)), effect, published)
+
+
+def _group(runs: GroupedRuns, settings: Mapping[str, object], overrides: Mapping[str, str]) -> GroupRuns:
+    """The runs of one side of a claim; empty where the runs at hand have no such group."""
+    config = group_config(settings, overrides)  # type: ignore[arg-type]
+    group, grouping = runs.grouping.group_of(config), runs.grouping
+    if group and grouping.protocol_of(config) == grouping.protocol_of(group_config({}, overrides)):
+        return runs.runs(group.name)
+    title = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
+    return GroupRuns(Group(name="", title=title, settings={}))
+
+
+def _sample(claim: Claim, group: GroupRuns, metric: Metric) -> Sample:
+    return sample(group.used, metric, group.group.title, is_censored=claim.unit == "ratio")
+
+
+def _missing_runs(group: GroupRuns, registration: Registration | None) -> Iterator[str]:
+    title, count = group.group.title, len(group.used)
+    if not group.group.name:
+        yield f"There are no runs with {title} here."
+        return
+    for history, word in group.unfinished:
+        who = f"Run {history.id} ({title}, seed {history.record.config.seed})"
+        yield f"{who}: {word}, and no finished run replaces it."
+    for one in group.missing:
+        yield f"The planned run of {title!r} with seed {one.config.seed} is not there: {one.reason}."
+    if registration and count != registration.num_seeds:
+        yield f"{count} of the {counted(registration.num_seeds, 'run')} planned for {title!r} count."
+    elif not count:
+        yield f"There is no finished run of {title!r}."
+    elif count < MIN_RUNS:
+        yield f"{title!r} has {counted(count, 'finished run')}; a verdict needs {MIN_RUNS}."
+
+
+def _unlike(runs: GroupedRuns, larger: GroupRuns, smaller: GroupRuns) -> list[str]:
+    """What else differs between the groups than the claim says; or that nothing does."""
+    used = [*larger.used, *smaller.used]
+    found = unequal_conditions(used, runs.grouping)
+    if larger.used and smaller.used and larger.group != smaller.group:
+        configs = larger.used[0].record.config, smaller.used[0].record.config
+        if same_network(*configs):
+            found.append("Both groups train one and the same network: these layers have equal shapes here.")
+    return found
+
+
+def _values(
+    claim: Claim, groups: tuple[GroupRuns, GroupRuns], samples: tuple[Sample, Sample], metric: Metric
+) -> Iterator[str]:
+    """What the values themselves do not allow."""
+    for group, found in zip(groups, samples, strict=True):
+        if lacking := len(found.runs) - len(found.lower_bounds):
+            yield f"{counted(lacking, 'run')} of {group.group.title!r} gave no value of {metric.heading}."
+        if group.used and (trained := check_trained(group.used)).result is Result.FAILED:
+            yield f"{group.group.title!r} was not trained: {trained.sentence}"
+        if len(found.values) > 1 and not found.num_missing and not found.sd:
+            yield f"All runs of {group.group.title!r} have the same {metric.heading}: seeds make a difference."
+    for one in claim.precondition:
+        is_group_first = claim.direction == "higher"
+        group = groups[0] if (one.of == "group") == is_group_first else groups[1]
+        looked_at = METRICS.get(one.metric)
+        mean = sample(group.used, looked_at).mean if looked_at else None
+        if looked_at and mean is not None:
+            value = 100 * mean if looked_at.unit.is_share else mean
+            if value < one.at_least:
+                least = f"below {one.at_least:g}"
+                yield f"{looked_at.heading} of {group.group.title!r} is {value:.2f}, {least}: {one.why}."
+
+
+def _verdict(
+    case: _Case,
+    corrected: _Corrected,
+    registration: Registration | None,
+    runs: GroupedRuns,
+    num_claims: int,
+) -> ClaimVerdict:
+    claim, effect = case.claim, case.effect
+    alpha = registration.alpha if registration else ALPHA
+    verdict, reasons = _decide(case, corrected, alpha)
+    needed = None
+    if verdict is Verdict.INCONCLUSIVE and effect and effect.variances:
+        delta = Scale(claim.unit == "ratio").effect(claim.smallest_effect)
+        # Holm's strictest step: enough whatever the other claims show.
+        needed = stats.seeds_needed(*effect.variances, delta, alpha=alpha / num_claims, power=POWER)
+        reasons = (*reasons, _needed_text(needed, claim))
+    if registration is None:
+        verdict, reasons = Verdict.EXPLORATORY, case.obstacles
+    elif registration.look > 1:
+        reasons = (*reasons, f"These claims are looked at for the {_ordinal(registration.look)} time.")
+    published = case.published
+    is_tested = case.is_testable and effect is not None
+    return ClaimVerdict(
+        number=case.number,
+        claim=claim,
+        metric=_effect_text(claim, case),
+        verdict=verdict,
+        headline=_headline(verdict, claim),
+        reasons=reasons,
+        remarks=tuple(_remarks(case, registration)),
+        larger=case.samples[0],
+        smaller=case.samples[1],
+        effect=effect,
+        p_holm=corrected.forward if is_tested else None,
+        p_reversed_holm=corrected.reversed if is_tested else None,
+        p_equivalence_holm=corrected.equivalence if is_tested else None,
+        equivalence_level=corrected.level if is_tested else None,
+        equivalence_interval=interval_at(*case.samples, is_ratio=claim.unit == "ratio", level=corrected.level)
+        if is_tested
+        else (None, None),
+        seeds_needed=needed,
+        published_effect=published.shown_effect if published else None,
+        published=published.found if published else "",
+        paper=published.paper if published else "",
+        own=own_measure(published, case.larger, case.smaller) if published else None,
+        secondary=tuple(secondary_outcomes(claim, case.larger, case.smaller, runs)),
+    )
+
+
+def _decide(case: _Case, corrected: _Corrected, alpha: float) -> tuple[Verdict, tuple[str, ...]]:
+    claim, effect = case.claim, case.effect
+    if not case.is_testable or effect is None:
+        return Verdict.NOT_ASSESSED, case.obstacles
+    scale = Scale(claim.unit == "ratio")
+    neutral, mirror = scale.restore(0.0), scale.restore(-scale.effect(claim.smallest_effect))
+    unit = "" if scale.is_ratio else " points"
+    low, high = effect.interval
+    supports = {
+        f"Holm {p_text(corrected.forward)} (needed: below {alpha:g})": corrected.forward < alpha,
+        f"the 95% interval begins at {_end(low)} (needed: above {neutral:g})": low is not None and low > neutral,
+        f"the effect is {effect.estimate:.2f}{unit} (needed: at least {claim.smallest_effect:.2f})":
+            effect.estimate >= claim.smallest_effect,
     }  # fmt: skip
-    if all(checks.values()):
-        return Verdict.SUPPORTED, "", (_sentence(checks),)
-    if p_reversed < ALPHA:
-        reason = f"The effect goes the other way: reversed Holm p is {p_reversed:.3f}."
-        return Verdict.NOT_SUPPORTED, "contradicted", (reason,)
-    if high90 is not None and high90 < claim.delta:
-        reason = f"The 90% interval ends at {high90:.2f}{unit}, below the {claim.delta:.2f} that would matter."
-        return Verdict.NOT_SUPPORTED, "negligible", (reason,)
-    failed = [name for name, passed in checks.items() if not passed]
-    return Verdict.INCONCLUSIVE, "", (_sentence(failed),)
+    contradicts = {
+        f"Holm {p_text(corrected.reversed)} for the other direction": corrected.reversed < alpha,
+        f"the 95% interval ends at {_end(high)}, below {neutral:g}": high is not None and high < neutral,
+        f"the effect is {effect.estimate:.2f}{unit}, at most {mirror:.2f}": effect.estimate <= mirror,
+    }
+    if all(supports.values()):
+        return Verdict.SUPPORTED, (_sentence(supports),)
+    if all(contradicts.values()):
+        return Verdict.CONTRADICTED, (_sentence(contradicts),)
+    if corrected.equivalence < alpha:
+        inside = f"The effect lies between {mirror:.2f} and {claim.smallest_effect:.2f}{unit}"
+        return Verdict.NEGLIGIBLE, (f"{inside}: two one-sided tests, Holm {p_text(corrected.equivalence)}.",)
+    if corrected.below < alpha:
+        words = f"The effect is below the {claim.smallest_effect:.2f}{unit} that would matter"
+        return Verdict.NOT_SUPPORTED, (f"{words}: Holm {p_text(corrected.below)}.",)
+    failed = [name for name, passed in supports.items() if not passed]
+    return Verdict.INCONCLUSIVE, (_sentence(failed),)
+
+
+def _headline(verdict: Verdict, claim: Claim) -> str:
+    if verdict is not Verdict.NOT_SUPPORTED:
+        return verdict.value
+    return f"not supported: no gain of {claim.smallest_effect:g}{' points' if claim.unit == 'points' else 'x'}"
+
+
+def _needed_text(needed: int | None, claim: Claim) -> str:
+    effect = f"{claim.smallest_effect:g}{' points' if claim.unit == 'points' else 'x'}"
+    count = f"more than {stats.MAX_SEEDS:,}" if needed is None else f"{needed:,}"
+    return f"With this spread {count} seeds a group would tell {effect} from no effect (power {POWER:g})."
+
+
+def _ordinal(number: int) -> str:
+    return {2: "second", 3: "third"}.get(number, f"{number}th")
+
+
+def _effect_text(claim: Claim, case: _Case) -> str:
+    metric = METRICS.get(claim.metric)
+    name = metric.heading if metric else claim.metric
+    sign = "over" if claim.unit == "ratio" else "minus"
+    pair = f"{case.larger.group.title} {sign} {case.smaller.group.title}"
+    return f"{name}: {pair}. {metric.help}" if metric else f"{name}: {pair}"
+
+
+def _remarks(case: _Case, registration: Registration | None) -> Iterator[str]:
+    """What differs between runs, or happened to them, and decides nothing."""
+    used = [*case.larger.used, *case.smaller.used]
+    codes = {CONDITIONS["code"](run) for run in used}
+    if len(codes) > 1 or any(code.endswith("+") for code in codes):
+        yield f"Code: {', '.join(sorted(codes))}; the version of the arithmetic decides, not the commit."
+    machines = {place.fingerprint for run in used for place in run.places}
+    if len(machines) > 1:
+        yield f"{len(machines)} machines or numbers of threads: {'; '.join(sorted(machines))}."
+    seeds = [{run.record.config.seed for run in group.used} for group in (case.larger, case.smaller)]
+    if all(seeds) and seeds[0] != seeds[1]:
+        yield "The two groups have different seeds."
+    if registration:
+        yield from registration.remarks
+
+
+def p_text(value: float) -> str:
+    """A p-value for people: ``p is 0.0119``, ``p is < 0.001``."""
+    return "p is < 0.001" if value < 0.001 else f"p is {value:.4f}"
+
+
+def _end(value: float | None) -> str:
+    return "no bound" if value is None else f"{value:.2f}"
 
 
 def _sentence(parts: "Mapping[str, bool] | list[str]") -> str:

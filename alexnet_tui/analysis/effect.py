@@ -1,83 +1,149 @@
-"""The size of an effect: two samples in, estimate, intervals, test and effect sizes out; pure."""
+"""The size of an effect: two samples in, estimate, intervals, tests and effect sizes out; pure.
+
+Effects count in the direction that a claim says: above "no effect" speaks for it. Differences of shares are in points
+and tested as they are; ratios of times are tested on logarithms. A time that was not reached is censored: it is known
+to be longer than the run, and such samples are compared by ranks.
+"""
 
 import itertools
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import Sample
 
+LEVEL = 0.95
+Ends = tuple[float | None, float | None]
+"""An interval; None is no bound."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effect:
-    """The effect of one sample over another, in points or as a ratio; censored samples give a lower bound.
+    """The effect of one sample over another, in points or as a ratio.
 
     Attributes:
         estimate: Difference of means, or ratio of geometric means (of the pairs' median where censored).
-        interval: The 95% interval; None is no bound.
-        interval90: The 90% interval, for "negligible".
-        p: One-sided p-value in the claimed direction.
-        p_reversed: The same in the other direction.
+        bound: ``at least`` or ``at most`` where the estimate is no more than that, else empty.
+        interval: The 95% interval.
+        p: One-sided p-value of "above no effect".
+        p_reversed: The same of "below no effect".
+        p_below: One-sided p-value of "smaller than the smallest effect that matters".
+        p_above: One-sided p-value of "larger than its mirror image".
         superiority: P(a run of the larger group is above one of the smaller).
         hedges_g: The effect in pooled standard deviations; None where censored or without spread.
+        cohen_d: The same without correction for few runs.
         test: The test, for people.
         num_splits: Splits of the runs that the test looked at.
+        variances: Of the two samples, on the scale of the test; None where censored.
     """
 
     estimate: float
-    interval: tuple[float | None, float | None]
-    interval90: tuple[float | None, float | None]
+    bound: str = ""
+    interval: Ends
     p: float
     p_reversed: float
+    p_below: float
+    p_above: float
     superiority: float
     hedges_g: float | None
     cohen_d: float | None
     test: str
     num_splits: int
+    variances: tuple[float, float] | None = None
+
+    @property
+    def p_equivalence(self) -> float:
+        """P-value of "nearer to no effect than the smallest effect that matters": two one-sided tests."""
+        return max(self.p_below, self.p_above)
 
 
-def compare_samples(larger: Sample, smaller: Sample, *, is_ratio: bool) -> Effect:
-    """Compare two samples of at least two values each; a difference in points, or a ratio of times."""
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How values are compared: differences of shares in points, ratios of times by their logarithms."""
+
+    is_ratio: bool
+
+    def value(self, number: float) -> float:
+        """A value on the scale of the test."""
+        return math.log(number) if self.is_ratio else 100 * number
+
+    def effect(self, number: float) -> float:
+        """An effect, in points or as a ratio, on the scale of the test."""
+        return math.log(number) if self.is_ratio else number
+
+    def restore(self, number: float) -> float:
+        """An effect on the scale of the test, in points or as a ratio."""
+        return math.exp(number) if self.is_ratio else number
+
+    def ends(self, interval: stats.Interval) -> Ends:
+        """An interval, in points or as a ratio."""
+        low, high = (self.restore(end) if math.isfinite(end) else None for end in (interval.low, interval.high))
+        return low, high
+
+
+def compare_samples(larger: Sample, smaller: Sample, *, is_ratio: bool, delta: float) -> Effect:
+    """Compare two samples of at least two values each.
+
+    Args:
+        larger: The sample that is claimed to have the larger values.
+        smaller: The other one.
+        is_ratio: The effect is a ratio of times.
+        delta: The smallest effect that matters, in points or as a ratio.
+
+    Raises:
+        ValueError: A value has no logarithm.
+    """
+    scale = Scale(is_ratio)
     if larger.num_censored or smaller.num_censored:
-        return _compare_censored(larger, smaller)
-    prepare: Callable[[float], float] = math.log if is_ratio else (lambda value: 100 * value)
-    restore: Callable[[float], float] = math.exp if is_ratio else float
-    a, b = ([prepare(value) for value in sample.values] for sample in (larger, smaller))
-    test = stats.permutation_test(a, b)
+        return _compare_censored(larger, smaller, scale, scale.effect(delta))
+    a, b = ([scale.value(value) for value in sample.values] for sample in (larger, smaller))
+    test, threshold = stats.permutation_test(a, b), scale.effect(delta)
     return Effect(
-        estimate=restore(stats.mean(a) - stats.mean(b)),
-        interval=_ends(stats.welch_interval(a, b, 0.95), restore),
-        interval90=_ends(stats.welch_interval(a, b, 0.90), restore),
+        estimate=scale.restore(stats.mean(a) - stats.mean(b)),
+        interval=scale.ends(stats.welch_interval(a, b, LEVEL)),
         p=test.p_greater,
         p_reversed=test.p_less,
+        p_below=stats.welch_p_below(a, b, threshold),
+        p_above=stats.welch_p_below(b, a, threshold),
         superiority=stats.superiority(a, b),
         hedges_g=stats.hedges_g(a, b),
         cohen_d=stats.cohen_d(a, b),
         test=_test_name("of logarithms" if is_ratio else "of means", test),
         num_splits=test.num_splits,
+        variances=(stats.variance(a), stats.variance(b)),
     )
 
 
-def _compare_censored(larger: Sample, smaller: Sample) -> Effect:
-    """Ranks, where a time is only known to be above the last epoch; the estimate is a lower bound."""
-    samples = (larger, smaller)
-    low = [[math.log(value) for value in sample.lower_bounds] for sample in samples]
-    high = [[math.inf if run.value is None else math.log(run.value) for run in sample.runs] for sample in samples]
-    # A difference is least where the first time is at its least and the second at its most.
-    least = [x - y for x, y in itertools.product(low[0], high[1])]
-    most = [x - y for x, y in itertools.product(high[0], low[1])]
-    shift = [x - y for x, y in itertools.product(low[0], low[1])]
-    test = stats.rank_test(high[0], high[1])
-    sizes = len(low[0]), len(low[1])
+def interval_at(larger: Sample, smaller: Sample, *, is_ratio: bool, level: float) -> Ends:
+    """The interval of the same effect at another level."""
+    scale = Scale(is_ratio)
+    if larger.num_censored or smaller.num_censored:
+        (low_a, high_a), (low_b, high_b) = (_bounds(sample, scale) for sample in (larger, smaller))
+        return scale.ends(_shift_interval(low_a, high_a, low_b, high_b, level))
+    a, b = ([scale.value(value) for value in sample.values] for sample in (larger, smaller))
+    return scale.ends(stats.welch_interval(a, b, level))
+
+
+def _compare_censored(larger: Sample, smaller: Sample, scale: Scale, threshold: float) -> Effect:
+    """Ranks, where a time is only known to be above the last epoch."""
+    (low_a, high_a), (low_b, high_b) = (_bounds(sample, scale) for sample in (larger, smaller))
+    test = stats.rank_test(high_a, high_b)
+    # The bounds of the effect are tested with each censored time where it speaks against what is tested.
+    below = stats.rank_test([value - threshold for value in high_a], low_b)
+    above = stats.rank_test([value + threshold for value in low_a], high_b)
+    bounds = {(True, False): "at least", (False, True): "at most"}
+    shift = [x - y for x, y in itertools.product(low_a, low_b)]
     return Effect(
-        estimate=math.exp(statistics.median(shift)),
-        interval=_ends(stats.shift_interval(least, most, *sizes, 0.95), math.exp),
-        interval90=_ends(stats.shift_interval(least, most, *sizes, 0.90), math.exp),
+        estimate=scale.restore(statistics.median(shift)),
+        bound=bounds.get((larger.num_censored > 0, smaller.num_censored > 0), "about"),
+        interval=scale.ends(_shift_interval(low_a, high_a, low_b, high_b, LEVEL)),
         p=test.p_greater,
         p_reversed=test.p_less,
-        superiority=stats.superiority(high[0], high[1]),
+        p_below=below.p_less,
+        p_above=above.p_greater,
+        superiority=stats.superiority(high_a, high_b),
         hedges_g=None,
         cohen_d=None,
         test=_test_name("of ranks (censored times)", test),
@@ -85,9 +151,20 @@ def _compare_censored(larger: Sample, smaller: Sample) -> Effect:
     )
 
 
-def _ends(interval: stats.Interval, restore: Callable[[float], float]) -> tuple[float | None, float | None]:
-    low, high = (restore(end) if math.isfinite(end) else None for end in (interval.low, interval.high))
+def _bounds(sample: Sample, scale: Scale) -> tuple[list[float], list[float]]:
+    """Each value at its least and at its most."""
+    low = [scale.value(value) for value in sample.lower_bounds]
+    high = [math.inf if run.value is None else value for run, value in zip(sample.runs, low, strict=True)]
     return low, high
+
+
+def _shift_interval(
+    low_a: Sequence[float], high_a: Sequence[float], low_b: Sequence[float], high_b: Sequence[float], level: float
+) -> stats.Interval:
+    # A difference is least where the first time is at its least and the second at its most.
+    least = [x - y for x, y in itertools.product(low_a, high_b)]
+    most = [x - y for x, y in itertools.product(high_a, low_b)]
+    return stats.shift_interval(least, most, len(low_a), len(low_b), level)
 
 
 def _test_name(what: str, test: stats.PermutationTest) -> str:

@@ -5,6 +5,7 @@ A `Grouping` is a set of groups that are told apart by the values of a few hyper
 do. Every other hyperparameter that can change a result is the groups' *protocol* and may not differ between them.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -52,20 +53,26 @@ class Group:
 class Grouping:
     """Groups that are told apart by the same hyperparameters.
 
+    Args:
+        groups: The groups; what one does not set it has from `base`.
+        base: What all runs have but for their group; the program's defaults where it is None.
+
     Attributes:
         groups: By name.
         fields: The hyperparameters that tell them apart.
         protocol_fields: The hyperparameters that must be equal in runs that are compared.
     """
 
-    def __init__(self, groups: Iterable[Group]) -> None:
+    def __init__(self, groups: Iterable[Group], base: RunConfig | None = None) -> None:
+        self._base = base
         self.groups: Mapping[str, Group] = MappingProxyType({group.name: group for group in groups})
         self.fields = tuple(dict.fromkeys(name for group in self.groups.values() for name in group.settings))
         self.protocol_fields = tuple(name for name in RESULT_FIELDS if name not in self.fields)
         self._by_settings = {self._key(group.settings): group for group in reversed(list(self.groups.values()))}
 
     def _key(self, settings: Mapping[str, Value]) -> tuple[Value, ...]:
-        return tuple(settings.get(name, default_of(name)) for name in self.fields)
+        usual = default_of if self._base is None else functools.partial(getattr, self._base)
+        return tuple(settings.get(name, usual(name)) for name in self.fields)
 
     def group_of(self, config: RunConfig) -> Group | None:
         """The group that a run belongs to, or None if its settings are none of them."""

@@ -332,6 +332,15 @@ _METRICS = (
         published="t25_seconds",
     ),
     Metric(
+        name="t25_running_seconds",
+        heading="T25 running, time",
+        help="Training time until the running training error, as Keras prints it, fell to 25%.",
+        unit=Unit.SECONDS,
+        value=lambda history: history.crossing("train_accuracy").train_seconds,
+        limit=_train_seconds,
+        higher_is_better=False,
+    ),
+    Metric(
         name="converged",
         heading="Converged",
         help="First epoch within a point of the maximum of smoothed accuracy (the report: by eye).",

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from alexnet_tui.analysis.metrics import Metric
+from alexnet_tui.analysis.metrics import METRICS, Metric
+from alexnet_tui.config.claims import Claim
 
 REPORT_TITLE = 'Reproducibility of "ImageNet Classification with Deep Convolutional Neural Networks"'
 REPORT_AUTHORS = "Sherry Shang, Zijian Pei, Yuteng Zhang (McGill University)"
@@ -134,21 +135,36 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedClaim:
-    """A claim of the report and the single pair of runs behind what it found.
+    """A claim of the study and the single pair of runs behind what it found.
 
     Attributes:
-        statement: The claim in the report's words (section 2).
-        effect: The report's own number for our metric: points as a fraction, or a ratio.
+        name: Of the claim in the set `study`.
+        statement: The claim in the study's words (section 2).
+        effect: The study's own number: points as a fraction, or a ratio.
+        measure: Name of the metric that number is of.
         found: One sentence on that number.
         place: Where it comes from.
         paper: What the 2012 paper says, with its section.
     """
 
+    name: str
     statement: str
     effect: float
+    measure: str
     found: str
     place: str
     paper: str
+
+    @property
+    def shown_effect(self) -> float:
+        """The number in points, or as a ratio."""
+        return self.effect if METRICS[self.measure].unit.is_time else 100 * self.effect
+
+
+def published_claim(claim: Claim) -> PublishedClaim | None:
+    """What the study found on a claim; None where it is not one of the study's."""
+    found = (one for one in CLAIMS.values() if (one.name, one.statement) == (claim.name, claim.statement))
+    return next(found, None)
 
 
 def _published_gap(name: str) -> float:
@@ -159,22 +175,28 @@ def _published_gap(name: str) -> float:
 CLAIMS: Mapping[int, PublishedClaim] = MappingProxyType(
     {
         1: PublishedClaim(
+            name="dropout-reduces-overfitting",
             statement="Adding dropout helps reducing over-fitting.",
             effect=_published_gap("low-dropout") - _published_gap("baseline"),
+            measure="max_gap",
             found="With less dropout the gap of the maxima fell from 36.43 to 32.75 points; one run each.",
             place="4.1.1 and 4.2.1, tables",
             paper="Without dropout the network exhibits substantial overfitting (section 4.2).",
         ),
         2: PublishedClaim(
+            name="relu-converges-faster-than-tanh",
             statement="ReLU provides faster convergence speed than tanh.",
             effect=_clock(1, 40, 41) / _clock(1, 25, 16),
+            measure="t25_running_seconds",
             found="Training error 25% after 01:40:41 (tanh) and 01:25:16 (ReLU), ratio 1.18; one run each.",
             place="5, text",
             paper="A four-layer network reaches 25% training error six times faster with ReLU (Figure 1).",
         ),
         3: PublishedClaim(
+            name="removing-a-layer-degrades",
             statement="Network's performance degrades if a single convolutional layer is removed.",
             effect=0.5933 - 0.6102,
+            measure="max_test",
             found="Without a layer the maximum rose from 59.33% to 61.02%; one run each, layer not named.",
             place="4.1.1 and 4.2.3, tables",
             paper="Removing any middle layer loses about 2% top-1 (section 7).",
@@ -326,8 +348,9 @@ CONTRADICTIONS: tuple[Contradiction, ...] = _contradictions(
     (
         "4.2.3",
         "One convolutional layer fewer cut the time to 0.54 of the baseline's.",
-        "Dropping a 3x3 layer saves 7 to 26% of the arithmetic; only removing layer 2, or another machine,"
-        " would explain it. Which layer was removed is not said.",
+        "Dropping a 3x3 layer saves 7 to 26% of the arithmetic at 227 px, 4 to 13% of same32's and 1.5 to 5.4% of"
+        " literal32's; only removing layer 2, or another machine, would explain it. Which layer was removed is not"
+        " said.",
         "Layer 4 is removed here: the only one whose removal changes no other layer.",
     ),
     (
@@ -363,5 +386,35 @@ CONTRADICTIONS: tuple[Contradiction, ...] = _contradictions(
         "In Keras of that time SGD(decay=...) was a decay of the learning rate per update, which would cut it"
         " twentyfold by epoch 100.",
         "Plausible, and not provable without their code; weight decay is used here.",
+    ),
+    (
+        "Summary and 3.2, against the paper",
+        "CIFAR-10 is a data set that the paper's authors examined, and measured their models on, as well.",
+        "The paper never runs AlexNet on CIFAR-10: only a four-layer network (its 3.3 and Figure 1).",
+        "",
+    ),
+    (
+        "3.1 against 3.2",
+        "The first layer filters the 224x224x3 input image.",
+        "The images are 32x32, and no resizing is said.",
+        "The front ends here are the readings: literal32, same32, resize227.",
+    ),
+    (
+        "Summary and 4.2, against 2",
+        "The extra experiments are outside the scope of the paper.",
+        "They test claims made in the original article.",
+        "",
+    ),
+    (
+        "5 against 4.1.1",
+        "The accuracy is 59.33% after running 100 epochs.",
+        "59.33% is the maximum, at epoch 48.",
+        "After epoch 48 it can only have been lower.",
+    ),
+    (
+        "Summary, against 3.2 and the paper",
+        "CIFAR-10 has the same form of image as ImageNet.",
+        "Its images are 32 x 32; ImageNet's are photographs of any size, cut to 224 x 224 by the paper.",
+        "",
     ),
 )

@@ -1,10 +1,14 @@
 """Secondary outcomes: other metrics of the runs behind a verdict, which never decide it; pure."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from alexnet_tui.analysis import figure1, stats
-from alexnet_tui.analysis.groups import GroupedRuns, Sample, sample, unequal_conditions
-from alexnet_tui.analysis.metrics import METRICS, SELECTED_ON_TEST
+from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns, Sample, sample, unequal_conditions
+from alexnet_tui.analysis.integrity import same_network
+from alexnet_tui.analysis.metrics import METRICS, SELECTED_ON_TEST, Metric
+from alexnet_tui.analysis.published import PublishedClaim
+from alexnet_tui.config.claims import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,85 +30,107 @@ class Secondary:
     samples: tuple[Sample, ...] = ()
 
 
-def dropout_outcomes(grouped: GroupedRuns) -> list[Secondary]:
-    """Claim 1: whether the gap fell only because the network learned less."""
-    sides = []
-    for name in ("baseline", "low-dropout"):
-        if (gap := _mean(grouped, name, "gap")) is not None:
-            sides.append(Secondary(f"gap of {grouped.runs(name).group.title!r}", 100 * gap, "level"))
-    accuracy = _difference(grouped, "baseline", "low-dropout", "final_test")
-    if accuracy is not None:
-        gap = _difference(grouped, "low-dropout", "baseline", "gap")
-        fell = gap is not None and gap > 0 > accuracy
-        note = "gap down by underfitting" if fell else ""
-        sides.append(Secondary("test accuracy, dropout 0.5 minus 0.01", accuracy, note=note))
-    if (selected := _difference(grouped, "low-dropout", "baseline", "val_selected_gap")) is not None:
-        sides.append(Secondary("gap, dropout 0.01 minus 0.5, at the epoch chosen on validation", selected))
-    return sides
+READINGS: Mapping[str, tuple[str, ...]] = {
+    "gap": ("val_selected_gap",),
+    "t25": ("t25_seconds", "t25_running"),
+    "final_test": ("last_test", "val_selected_test", "max_test"),
+}
+"""By the metric of a claim: other readings of the same quantity, compared in the direction of the claim."""
+BESIDE: Mapping[str, tuple[str, ...]] = {
+    "gap": ("final_test",),
+    "train_error": ("test_error", "gap"),
+    "converged": ("final_test",),
+}
+"""By the metric of a claim: what its price may be, the claim's group minus its reference."""
 
 
-def speed_outcomes(grouped: GroupedRuns) -> list[Secondary]:
-    """Claim 2: the same ratio in seconds, in the report's own way of measuring, and under the paper's protocol."""
-    sides = []
-    runs = [*grouped.runs("tanh").used, *grouped.runs("baseline").used]
-    fingerprints = {place.fingerprint for run in runs for place in run.places}
-    if len(fingerprints) == 1:
-        sides += _ratio(grouped, "t25_seconds", "T25 in seconds of training, tanh over ReLU")
-    elif fingerprints:
-        note = "the runs have several machine fingerprints"
-        sides.append(Secondary("T25 in seconds of training", None, "", note))
-    sides += _ratio(grouped, "t25_running", "T25 by running training error (Keras' way)")
-    return [*sides, _sweep_outcome(grouped)]
+def secondary_outcomes(claim: Claim, larger: GroupRuns, smaller: GroupRuns, runs: GroupedRuns) -> Iterator[Secondary]:
+    """Other metrics of a claim's two groups, and other groups by the claim's metric."""
+    pair = (larger, smaller)
+    group, reference = pair if claim.direction == "higher" else pair[::-1]
+    metric = METRICS.get(claim.metric)
+    if metric is None:
+        return
+    if claim.metric in BESIDE and metric.unit.is_share:
+        for one in (group, reference):
+            if (level := sample(one.used, metric).mean) is not None:
+                yield Secondary(f"{metric.heading} of {one.group.title!r}", 100 * level, "level")
+    for name in BESIDE.get(claim.metric, ()):
+        if (found := _compared(METRICS[name], group, reference, "points")) and found.value is not None:
+            yield Secondary(found.name, found.value, note=_price(claim, name, found.value, pair))
+    for name in READINGS.get(claim.metric, ()):
+        if found := _compared(METRICS[name], larger, smaller, claim.unit):
+            yield found
+    yield from _sensitivity(claim, metric, reference, group, runs)
+    if set(claim.group) == {"activation"} and claim.metric == "t25":
+        yield _sweep(runs)
 
 
-def _sweep_outcome(grouped: GroupedRuns) -> Secondary:
-    like = next((run.record.config for run in grouped.histories), None)
-    found = figure1.compare_best(grouped.sweep, like)
-    return Secondary(figure1.NAME, found.ratio, "ratio", found.note, found.samples)
+def own_measure(published: PublishedClaim, larger: GroupRuns, smaller: GroupRuns) -> Secondary | None:
+    """Our number in the measure that the study's own figure is in."""
+    metric = METRICS[published.measure]
+    return _compared(metric, larger, smaller, "ratio" if metric.unit.is_time else "points")
 
 
-def layer_outcomes(grouped: GroupedRuns) -> list[Secondary]:
-    """Claim 3: other readings of the test accuracy, and other layers left out."""
-    readings: tuple[tuple[str, str, str], ...] = (
-        ("after the last epoch", "last_test", ""),
-        ("at the epoch chosen on validation", "val_selected_test", ""),
-        ("maximum over epochs", "max_test", SELECTED_ON_TEST),
-    )
-    sides = []
-    for name, metric, note in readings:
-        if (value := _difference(grouped, "baseline", "four-conv", metric)) is not None:
-            sides.append(Secondary(f"five layers minus four, {name}", value, note=note))
-    for arm in ("without-conv3", "without-conv5"):
-        value = _difference(grouped, "baseline", arm, "final_test")
-        if value is not None:
-            runs = grouped.runs(arm)
-            name = f"sensitivity: five layers minus {runs.group.title.lower()}"
-            if reasons := unequal_conditions([*grouped.runs("baseline").used, *runs.used]):
-                sides.append(Secondary(name, None, "", " ".join(reasons)))
-            else:
-                sides.append(Secondary(name, value, note=f"n = {len(runs.used)}"))
-    return sides
+def _compared(metric: Metric, first: GroupRuns, second: GroupRuns, unit: str) -> Secondary | None:
+    """The ratio or the difference of two groups; None where neither has a value."""
+    if unit == "ratio":
+        return _ratio(metric, first, second)
+    a, b = (sample(one.used, metric).mean for one in (first, second))
+    if a is None or b is None:
+        return None
+    name = f"{metric.heading}: {first.group.title} minus {second.group.title}"
+    return Secondary(name, 100 * (a - b), note=SELECTED_ON_TEST if metric.selected_on_test else "")
 
 
-def _mean(grouped: GroupedRuns, group: str, metric: str) -> float | None:
-    return sample(grouped.runs(group).used, METRICS[metric]).mean
-
-
-def _difference(grouped: GroupedRuns, first: str, second: str, metric: str) -> float | None:
-    """Mean of one group minus mean of another, in points."""
-    a, b = (_mean(grouped, group, metric) for group in (first, second))
-    return None if a is None or b is None else 100 * (a - b)
-
-
-def _ratio(grouped: GroupedRuns, metric: str, name: str) -> list[Secondary]:
+def _ratio(metric: Metric, slow: GroupRuns, fast: GroupRuns) -> Secondary | None:
     """The ratio of geometric means; a slow run that never got there counts at its limit: a lower bound."""
-    slow, fast = (sample(grouped.runs(group).used, METRICS[metric], is_censored=True) for group in ("tanh", "baseline"))
-    if not slow.runs or not fast.runs:
-        return []
-    if lacking := fast.num_missing:  # Then the ratio is neither a value nor a bound.
-        return [Secondary(name, None, "", f"{lacking} of {len(fast.runs)} ReLU runs not reached")]
-    if len(slow.lower_bounds) < len(slow.runs) or min(*slow.lower_bounds, *fast.values) <= 0:
-        return []
-    note = f"at least; {slow.num_censored} of {len(slow.runs)} tanh runs not reached" if slow.num_censored else ""
-    ratio = stats.geometric_mean(slow.lower_bounds) / stats.geometric_mean(fast.values)
-    return [Secondary(name, ratio, "ratio", note)]
+    name = f"{metric.heading}: {slow.group.title} over {fast.group.title}"
+    a, b = (sample(one.used, metric, is_censored=True) for one in (slow, fast))
+    if not a.runs or not b.runs:
+        return None
+    machines = {place.fingerprint for run in (*slow.used, *fast.used) for place in run.places}
+    if metric.unit.value == "seconds" and len(machines) > 1:
+        return Secondary(name, None, "", "the runs have several machine fingerprints")
+    if b.num_missing:  # Then the ratio is neither a value nor a bound.
+        return Secondary(name, None, "", f"{b.num_missing} of {len(b.runs)} runs of {fast.group.title!r} not reached")
+    if len(a.lower_bounds) < len(a.runs) or min(*a.lower_bounds, *b.values) <= 0:
+        return None
+    runs = f"{a.num_censored} of {len(a.runs)} runs of {slow.group.title!r}"
+    ratio = stats.geometric_mean(a.lower_bounds) / stats.geometric_mean(b.values)
+    return Secondary(name, ratio, "ratio", f"at least; {runs} not reached" if a.num_censored else "")
+
+
+def _price(claim: Claim, name: str, difference: float, pair: tuple[GroupRuns, GroupRuns]) -> str:
+    """Whether the gap fell only because the network learned less."""
+    if (claim.metric, claim.direction, name) != ("gap", "lower", "final_test") or difference >= 0:
+        return ""
+    larger, smaller = (sample(one.used, METRICS["gap"]).mean for one in pair)
+    return "gap down by underfitting" if larger is not None and smaller is not None and larger > smaller else ""
+
+
+def _sensitivity(
+    claim: Claim, metric: Metric, reference: GroupRuns, group: GroupRuns, runs: GroupedRuns
+) -> Iterator[Secondary]:
+    """The same comparison with other groups that differ from the reference in what the claim is about."""
+    base = runs.grouping.groups.get(reference.group.name)
+    if base is None or not reference.used or not metric.unit.is_share:
+        return
+    for name, other in runs.groups.items():
+        settings = other.group.settings
+        changed = {field for field in runs.grouping.fields if settings.get(field) != base.settings.get(field)}
+        if name == group.group.name or not other.used or changed != set(claim.group):
+            continue
+        title = f"sensitivity, {metric.heading}: {base.title} minus {other.group.title.lower()}"
+        if group.used and same_network(group.used[0].record.config, other.used[0].record.config):
+            yield Secondary(title, None, "", f"it is the same network as {group.group.title!r}: no second opinion")
+        elif reasons := unequal_conditions([*reference.used, *other.used], runs.grouping):
+            yield Secondary(title, None, "", " ".join(reasons))
+        elif found := _compared(metric, reference, other, "points"):
+            yield Secondary(title, found.value, note=f"n = {len(other.used)}")
+
+
+def _sweep(runs: GroupedRuns) -> Secondary:
+    like = next((run.record.config for run in runs.histories), None)
+    found = figure1.compare_best(runs.sweep, like)
+    return Secondary(figure1.NAME, found.ratio, "ratio", found.note, found.samples)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from alexnet_tui import paths as advice
 from alexnet_tui.analysis.groups import Missing
+from alexnet_tui.analysis.registration import PlannedStudy, examine, is_registered
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import REFERENCE, RunRecord, Store
@@ -25,7 +26,8 @@ class Selection:
         states: State of a run by its id.
         problems: A sentence for each run that could not be read.
         missing: Runs that a plan asks for and that are not there.
-        train: The command line that makes them.
+        planned: Registered studies that were asked for as a whole; their runs are among `histories` too.
+        train: The command line that makes what is missing.
     """
 
     title: str
@@ -33,6 +35,7 @@ class Selection:
     states: dict[str, State] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
+    planned: list[PlannedStudy] = field(default_factory=list)
     train: str = advice.command(*_REPRODUCE)
 
 
@@ -60,7 +63,8 @@ def select_runs(
     if not chosen:
         own = _read([record.id for record in listing.runs if record.id not in reference], problems, look)
         if any(state is State.FINISHED for state in own.states.values()) or not reference:
-            return replace(own, title="all runs", train=advise(*_REPRODUCE))
+            planned = _planned(store, study.names(store), own.histories, problems, find)
+            return replace(own, title="all runs", planned=planned, train=advise(*_REPRODUCE))
         chosen = {REFERENCE: None}
     ids: dict[str, None] = {}
     plans, missing, train = set(study.names(store)), [], advise(*_REPRODUCE)
@@ -72,7 +76,36 @@ def select_runs(
             train = advise("study", "run", name)
         ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))
     found = _read(ids, problems, look)
-    return replace(found, title=_title(list(chosen)), missing=missing, train=train)
+    planned = _planned(store, [name for name in chosen if name in plans], found.histories, problems, find)
+    if REFERENCE in chosen:
+        shipped = Store(store.root / REFERENCE)
+        planned += _planned(shipped, study.names(shipped), found.histories, problems, find)
+    return replace(found, title=_title(list(chosen)), missing=missing, planned=planned, train=train)
+
+
+def _planned(
+    store: Store,
+    names: Iterable[str],
+    histories: Sequence[RunHistory],
+    problems: list[str],
+    find: study_queue.Find | None,
+) -> list[PlannedStudy]:
+    """The registered studies of these names that have a run."""
+    found = []
+    for name in names:
+        members = [run for run in histories if run.record.study == name and _is_in(store, run.id)]
+        try:
+            plan = study.load(store, name) if members else None
+            if plan and is_registered(plan):
+                found.append(examine(store, plan, members, _missing(store, name, find)))
+        except StoreError as error:
+            problems.append(str(error))
+    return found
+
+
+def _is_in(store: Store, run_id: str) -> bool:
+    """Whether a folder itself holds a run, and not the reference runs below it."""
+    return (store.root / run_id).is_dir()
 
 
 def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *, is_study: bool) -> list[str]:

@@ -97,22 +97,79 @@ def t_quantile(probability: float, df: float) -> float:
     return float(stdtrit(df, probability))
 
 
+@dataclass(frozen=True, slots=True)
+class _Welch:
+    """Difference of two means, its standard error, and Welch's degrees of freedom."""
+
+    difference: float
+    error: float
+    df: float
+
+
+def _welch(a: Sequence[float], b: Sequence[float]) -> _Welch:
+    if min(len(a), len(b)) < 2:
+        raise ValueError("a comparison of means needs two values a group")
+    share_a, share_b = variance(a) / len(a), variance(b) / len(b)
+    difference, square = mean(a) - mean(b), share_a + share_b
+    if square == 0:
+        return _Welch(difference, 0.0, math.inf)
+    # Shares of the whole, because squares of tiny variances are 0.
+    df = 1 / ((share_a / square) ** 2 / (len(a) - 1) + (share_b / square) ** 2 / (len(b) - 1))
+    return _Welch(difference, math.sqrt(square), df)
+
+
 def welch_interval(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Interval:
     """The interval of mean(a) - mean(b) that does not assume equal variances.
 
     Raises:
         ValueError: A group has fewer than two values.
     """
-    if min(len(a), len(b)) < 2:
-        raise ValueError("an interval needs two values a group")
-    share_a, share_b = variance(a) / len(a), variance(b) / len(b)
-    difference, square = mean(a) - mean(b), share_a + share_b
-    if square == 0:
-        return Interval(difference, difference)
-    # Shares of the whole, because squares of tiny variances are 0.
-    df = 1 / ((share_a / square) ** 2 / (len(a) - 1) + (share_b / square) ** 2 / (len(b) - 1))
-    half = t_quantile((1 + level) / 2, df) * math.sqrt(square)
-    return Interval(difference - half, difference + half)
+    found = _welch(a, b)
+    half = t_quantile((1 + level) / 2, found.df) * found.error if found.error else 0.0
+    return Interval(found.difference - half, found.difference + half)
+
+
+def welch_p_below(a: Sequence[float], b: Sequence[float], bound: float) -> float:
+    """One-sided p-value of mean(a) - mean(b) < `bound`, against "at least `bound`".
+
+    Raises:
+        ValueError: A group has fewer than two values.
+    """
+    found = _welch(a, b)
+    if not found.error:
+        return 0.0 if found.difference < bound else 1.0
+    return t_tail((bound - found.difference) / found.error, found.df)
+
+
+MAX_SEEDS = 1000
+
+
+def seeds_needed(variance_a: float, variance_b: float, delta: float, *, alpha: float, power: float) -> int | None:
+    """Values a group that Welch's one-sided test needs to find a difference of `delta`.
+
+    Args:
+        variance_a: Variance of the first group.
+        variance_b: Variance of the second.
+        delta: The difference, above 0.
+        alpha: Level of the test.
+        power: Chance of finding it.
+
+    Returns:
+        None where that is more than `MAX_SEEDS`.
+    """
+    from scipy.special import nctdtr
+
+    total = variance_a + variance_b
+    if total <= 0:
+        return 2
+    shape = total**2 / (variance_a**2 + variance_b**2)
+
+    def is_enough(count: int) -> bool:
+        df = (count - 1) * shape
+        noncentrality = delta / math.sqrt(total / count)
+        return 1 - float(nctdtr(df, noncentrality, t_quantile(1 - alpha, df))) >= power
+
+    return next((count for count in range(2, MAX_SEEDS + 1) if is_enough(count)), None)
 
 
 def permutation_test(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> PermutationTest:

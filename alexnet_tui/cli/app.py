@@ -14,9 +14,9 @@ from alexnet_tui.cli import results as cli_results
 from alexnet_tui.cli import run as cli_run
 from alexnet_tui.cli import runs as cli_runs
 from alexnet_tui.cli import study as cli_study
-from alexnet_tui.cli.console import PROGRAM, open_console
-from alexnet_tui.cli.options import RunsDir, name_first, open_store
+from alexnet_tui.cli.options import ConsoleRequest, Outcome, RunsDir, open_store, set_default_runs_dir
 from alexnet_tui.errors import ExitCode
+from alexnet_tui.paths import PROGRAM
 
 app = typer.Typer(
     name=PROGRAM,
@@ -35,7 +35,7 @@ def console(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and leave.", show_default=False)
     ] = False,
-) -> int:
+) -> Outcome:
     """Reproduce the AlexNet experiments of a reproducibility report: run, watch, compare, judge.
 
     Without a command, opens the console. Example: alexnet-tui run baseline --data synthetic --epochs 2
@@ -44,9 +44,9 @@ def console(
         sys.stdout.write(f"{PROGRAM} {__version__}\n")
         raise typer.Exit
     if context.invoked_subcommand is not None:
-        name_first(runs_dir)
+        set_default_runs_dir(runs_dir)
         return ExitCode.DONE
-    return open_console(open_store(runs_dir))
+    return ConsoleRequest(open_store(runs_dir))
 
 
 for _module in (cli_run, cli_control, cli_runs, cli_results, cli_study, cli_doctor):
@@ -54,12 +54,12 @@ for _module in (cli_run, cli_control, cli_runs, cli_results, cli_study, cli_doct
 app.add_typer(cli_data.data_app, name="data")
 
 
-def call(arguments: Sequence[str] | None) -> int:
-    """Parse a command line and do what it says; the exit code."""
+def call(arguments: Sequence[str] | None) -> Outcome:
+    """Parse a command line and do what it says."""
     try:
-        code = app(args=None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        outcome = app(args=None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except typer.Abort:
         return ExitCode.INTERRUPTED
     finally:
-        name_first(None)
-    return int(code or 0)
+        set_default_runs_dir(None)
+    return outcome if isinstance(outcome, ConsoleRequest) else int(outcome or 0)

@@ -8,8 +8,9 @@ import typer
 
 from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
+from alexnet_tui.cli.output import say
 from alexnet_tui.cli.runs import label_of, sentence
-from alexnet_tui.errors import ExitCode, RunBusyError, StoreError, UsageError
+from alexnet_tui.errors import ExitCode, LaunchError, RunBusyError, StoreError, UntrustedRunError, UsageError
 from alexnet_tui.files import reason_of
 from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import EVENTS_FILE, Store
@@ -34,10 +35,14 @@ def resume(
         bool,
         typer.Option("--from-scratch", help="Start again, ignoring checkpoints.", show_default=False),
     ] = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Train a run that another user made.", show_default=False),
+    ] = False,
     headless: options.Headless = False,
     as_json: options.AsEvents = False,
     runs_dir: options.RunsDir = None,
-) -> int:
+) -> options.Outcome:
     """Go on with a stopped, failed or lost run from its last checkpoint, and follow it.
 
     Example: alexnet-tui resume last --headless
@@ -55,10 +60,13 @@ def resume(
     if state is State.FINISHED:
         raise UsageError(f"run {run_id} has finished; there is nothing to resume. Start a new run instead.")
     local.check_startable(store, run_id)
+    if not (trust or _is_trusted(store, run_id)):
+        say("Nothing was started.")
+        return ExitCode.DONE
     check_device(record.config)
     prepare_data(record.config)
     from_offset = _size(store.path(run_id) / EVENTS_FILE)
-    local.start(store, run_id, from_scratch=from_scratch)
+    local.start(store, run_id, from_scratch=from_scratch, is_trusted=True)
     return follow_or_open(
         store,
         run_id,
@@ -67,6 +75,24 @@ def resume(
         stop_on_interrupt=True,
         from_offset=from_offset,
     )
+
+
+def _is_trusted(store: Store, run_id: str) -> bool:
+    """Whether a run is this user's own; another's is asked about on a terminal.
+
+    Raises:
+        UntrustedRunError: It is another user's, and there is no terminal to ask on.
+    """
+    from alexnet_tui.launch import local
+
+    try:
+        local.check_trust(store, run_id)
+    except UntrustedRunError as error:
+        if not sys.stdin.isatty():
+            raise
+        say(str(error))
+        return typer.confirm("Train it?", err=True)
+    return True
 
 
 def stop(
@@ -96,20 +122,25 @@ def stop(
     if not store.is_locked(run_id):
         raise UsageError(f"run {run_id} is not being trained; there is nothing to stop.")
     if now:
-        has_left = local.kill(store, run_id)
+        if not local.kill(store, run_id):
+            process = f"process {owner.pid}" if (owner := store.owner(run_id)) else "its process"
+            raise LaunchError(
+                f"run {run_id}: {process} was killed and is still there; it waits for the system, such as a disk or a"
+                " network drive that does not answer, and ends with that."
+            )
     else:
-        options.say(f"stopping {run_id} with a checkpoint…")
-        has_left = local.stop(store, run_id, _STOP_PATIENCE_SECONDS if wait else 0)
-    if wait and not has_left:
-        options.say(
-            f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s;"
-            f" `{advice.command('stop', run_id, '--now', root=store.root)}` ends it at once, without a new checkpoint."
-        )
-        return ExitCode.TRAINING_FAILED
+        local.find_owner(store, run_id)
+        say(f"stopping {run_id} with a checkpoint…")
+        if not local.stop(store, run_id, _STOP_PATIENCE_SECONDS if wait else 0) and wait:
+            at_once = advice.command("stop", run_id, "--now", root=store.root)
+            raise LaunchError(
+                f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s; `{at_once}` ends it at"
+                " once, without a new checkpoint."
+            )
     if wait:
         history, state = load(store, run_id, skip_steps=True)
         again = f"; `{advice.command('resume', run_id, root=store.root)}` goes on" if state is State.STOPPED else ""
-        options.say(f"run {run_id}: {sentence(store, history, state)}{again}")
+        say(f"run {run_id}: {sentence(store, history, state)}{again}")
     return ExitCode.DONE
 
 
@@ -118,7 +149,7 @@ def attach(
     headless: options.Headless = False,
     as_json: options.AsEvents = False,
     runs_dir: options.RunsDir = None,
-) -> int:
+) -> options.Outcome:
     """Follow a run that was started elsewhere; ctrl-c only leaves, the run goes on.
 
     Example: alexnet-tui attach last --headless
@@ -148,7 +179,7 @@ def rename(
     """
     store = options.open_store(runs_dir)
     run_id = store.rename(folder, new_id)
-    options.say(f"{printable(folder, 200)} is now run {run_id}: {advice.command('show', run_id, root=store.root)}")
+    say(f"{printable(folder, 200)} is now run {run_id}: {advice.command('show', run_id, root=store.root)}")
     return ExitCode.DONE
 
 
@@ -176,12 +207,12 @@ def delete(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"this would delete {lost}. --yes does it without asking.")
-        options.say(f"This deletes {lost}. It cannot be undone.")
+        say(f"This deletes {lost}. It cannot be undone.")
         if not typer.confirm("Delete it?", err=True):
-            options.say("Nothing was deleted.")
+            say("Nothing was deleted.")
             return ExitCode.DONE
     progress.delete_run(store, run_id)
-    options.say(f"deleted {lost}.")
+    say(f"deleted {lost}.")
     return ExitCode.DONE
 
 

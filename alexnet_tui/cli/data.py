@@ -3,9 +3,7 @@
 stdout carries the answer, stderr the progress.
 """
 
-import shutil
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from alexnet_tui.cli.console import progress_bar, say
-from alexnet_tui.cli.options import AsJson, Json, complete_data, complete_front_end, write_json
+from alexnet_tui.cli.options import AsJson, complete_data, complete_front_end
+from alexnet_tui.cli.output import Json, progress_bar, say, write_json
+from alexnet_tui.cli.tables import Column, print_table
 from alexnet_tui.config.variants import FRONT_ENDS, nearest
 from alexnet_tui.errors import UsageError
 from alexnet_tui.text import format_bytes, format_count, printable, quoted
@@ -79,7 +78,10 @@ def list_command(as_json: AsJson = False) -> None:
     if as_json:
         write_json([_facts(info) for info in infos])
     else:
-        _write_table(infos)
+        print_table(_COLUMNS, infos, " and --json have")
+        for info in infos:
+            for note in info.notes:
+                say(f"{info.name}: {note}")
 
 
 @data_app.command("prepare")
@@ -162,32 +164,14 @@ def _state(info: "DatasetInfo") -> str:
     return info.state
 
 
-# The last ones go first where a terminal has no room.
-_COLUMNS: tuple[tuple[str, "Callable[[DatasetInfo], str]"], ...] = (
-    ("name", lambda info: info.name),
-    ("state", lambda info: _state(info)),
-    ("train", lambda info: format_count(info.num_train)),
-    ("test", lambda info: format_count(info.num_test)),
-    ("classes", lambda info: str(info.num_classes)),
-    ("on disk", lambda info: format_bytes(info.size_bytes) if info.size_bytes else ""),
-    ("sha256", lambda info: info.sha256[:12]),
-    ("source", lambda info: printable(info.source)),
+_COLUMNS: "tuple[Column[DatasetInfo], ...]" = (
+    Column("name", 0, lambda info: info.name),
+    Column("state", 1, _state),
+    Column("train", 2, lambda info: format_count(info.num_train), right=True),
+    Column("test", 3, lambda info: format_count(info.num_test), right=True),
+    Column("classes", 4, lambda info: str(info.num_classes), right=True),
+    Column("on disk", 5, lambda info: format_bytes(info.size_bytes) if info.size_bytes else "", right=True),
+    Column("left out", 6, lambda info: format_count(info.num_ignored + info.num_skipped or None), right=True),
+    Column("sha256", 7, lambda info: info.sha256[:12]),
+    Column("source", 8, lambda info: printable(info.source)),
 )
-
-
-def _write_table(infos: "Sequence[DatasetInfo]") -> None:
-    rows = [[title for title, _ in _COLUMNS], *([cell(info) for _, cell in _COLUMNS] for info in infos)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    kept = len(widths)
-    if sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns
-        while kept > 1 and sum(widths[:kept]) + 2 * (kept - 1) > room:
-            kept -= 1
-    for row in rows:
-        padded = (text.ljust(width) for text, width in zip(row[:kept], widths, strict=False))
-        typer.echo("  ".join(padded).rstrip())
-    if left_out := rows[0][kept:]:
-        say(f"no room for {', '.join(left_out)}; a wider terminal and --json have them.")
-    for info in infos:
-        for note in info.notes:
-            say(f"{info.name}: {note}")

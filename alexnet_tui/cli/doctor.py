@@ -14,6 +14,7 @@ import typer
 
 from alexnet_tui import __version__
 from alexnet_tui.cli import options
+from alexnet_tui.cli.output import can_draw, printing, say, write_json
 from alexnet_tui.errors import AlexnetTuiError, ExitCode
 from alexnet_tui.files import reason_of, take_lock
 from alexnet_tui.runs.store import Store
@@ -62,9 +63,7 @@ def doctor(as_json: options.AsJson = False, runs_dir: options.RunsDir = None) ->
     """
     checks = list(_all_checks(options.open_store(runs_dir)))
     if as_json:
-        options.write_json(
-            [{"check": check.name, "health": str(check.health), "detail": check.detail} for check in checks]
-        )
+        write_json([{"check": check.name, "health": str(check.health), "detail": check.detail} for check in checks])
     else:
         _print(checks)
     has_problem = any(check.health is Health.PROBLEM for check in checks)
@@ -83,7 +82,7 @@ def _print(checks: list[Check]) -> None:
             Text(check.name),
             Text(printable(check.detail), overflow="fold"),
         )
-    with options.printing() as console:
+    with printing() as console:
         console.print(table)
 
 
@@ -115,7 +114,7 @@ def _device(store: Store) -> Check:
     """Ask the trainer's side; only it may load torch."""
     from alexnet_tui.launch.probe import probe
 
-    options.say("timing a training step…")
+    say("timing a training step…")
     try:
         found = probe()
     except AlexnetTuiError as error:
@@ -151,10 +150,10 @@ def _runs_folder(store: Store) -> Check:
 
 
 def _data_sets() -> Iterator[Check]:
-    from alexnet_tui.datasets import prepare as datasets
+    from alexnet_tui.datasets.catalog import catalog
 
     try:
-        for info in datasets.catalog():
+        for info in catalog():
             health = Health.OK if info.state == "ready" else Health.WARNING
             detail = f"{info.state}: {format_count(info.num_train)} + {format_count(info.num_test)} images"
             yield Check(f"data {printable(info.name, 64)}", health, detail)
@@ -175,7 +174,7 @@ def _terminal() -> Check:
         "" if sys.stdout.isatty() else "stdout is no terminal",
     ]
     small = sys.stdout.isatty() and (size.columns < 80 or size.lines < 24)
-    ready = options.can_draw() and not small
+    ready = can_draw() and not small
     advice = "" if ready else "; the console wants UTF-8 and 80x24"
     text = ", ".join(fact for fact in facts if fact) + advice
     return Check("terminal", Health.OK if ready else Health.WARNING, text)

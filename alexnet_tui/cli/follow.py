@@ -4,18 +4,18 @@ A follower reads the same record as everybody else. It ends when nobody holds th
 last event says how the run ended, and where there is none the run is lost.
 """
 
-import json
-import re
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from alexnet_tui import paths as advice
+from alexnet_tui.cli.output import can_draw, in_ascii, say
+from alexnet_tui.cli.tables import fit_line
 from alexnet_tui.errors import ExitCode, LaunchError
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
@@ -39,7 +39,6 @@ _JSON_POLL_SECONDS = 0.05
 _CHUNK_BYTES = 1 << 22
 _LOG_LINES = 15
 _MIN_BAR = 4
-_NOT_PRINTABLE = re.compile(r"[^ -~]")
 _FAILURE_CODES = {
     "device": ExitCode.USAGE,
     "data": ExitCode.STORE_OR_DATA,
@@ -128,15 +127,15 @@ class _Follower:
             except LaunchError as error:  # It ended just now, or is not ours to stop.
                 self.is_detached = self.store.is_locked(self.run_id)
                 if self.is_detached:
-                    _say(str(error))
+                    say(str(error))
         return not self.is_detached
 
     def _stop(self) -> None:
         if self.num_answered == 1:
-            _say("stopping with a checkpoint… (once more leaves at once)")
+            say("stopping with a checkpoint… (once more leaves at once)")
             local.stop(self.store, self.run_id)
         else:
-            _say("leaving at once")
+            say("leaving at once")
             self.is_detached = True
             local.kill(self.store, self.run_id)
 
@@ -154,15 +153,10 @@ def _write_lines(lines: list[bytes]) -> None:
         return
     if sys.stdout.isatty():
         for line in lines:  # Not parsed again: what an event may not hold, a line may, in a field nobody knows.
-            sys.stdout.write(_in_ascii(line.decode(errors="replace")) + "\n")
+            sys.stdout.write(in_ascii(line.decode(errors="replace")) + "\n")
     else:
         sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
     sys.stdout.flush()
-
-
-def _in_ascii(line: str) -> str:
-    """A line of JSON with every character above or below ASCII's printable ones as an escape."""
-    return _NOT_PRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1].replace("\x7f", "\\u007f"), line)
 
 
 @contextmanager
@@ -191,31 +185,26 @@ def _conclude(follower: _Follower) -> int:
     interrupted = ExitCode.TERMINATED if follower.signal_number == signal.SIGTERM else ExitCode.INTERRUPTED
     if follower.is_detached:
         if follower.store.is_locked(run_id):
-            _say(f"left run {run_id}; it goes on. Follow it again: {advise('attach', run_id, '--headless')}")
+            say(f"left run {run_id}; it goes on. Follow it again: {advise('attach', run_id, '--headless')}")
         return interrupted
     match outcome:
         case ev.Finished():
             _summarise(follower)
             return ExitCode.DONE
         case ev.Stopped():
-            _say(f"run {run_id} stopped after step {outcome.step}; go on: {resume}")
+            say(f"run {run_id} stopped after step {outcome.step}; go on: {resume}")
             return interrupted if follower.num_interrupts else ExitCode.TERMINATED
         case ev.Failed():
-            _say(f"run {run_id} failed ({outcome.reason}): {outcome.message}")
+            say(f"run {run_id} failed ({outcome.reason}): {outcome.message}")
             return _FAILURE_CODES.get(outcome.reason, ExitCode.TRAINING_FAILED)
     if follower.num_interrupts:
-        _say(f"run {run_id} ended before it could write a checkpoint.")
+        say(f"run {run_id} ended before it could write a checkpoint.")
         return interrupted
-    _say(f"run {run_id} is {follower.store.explain_lost(run_id)} Go on: {resume}")
+    say(f"run {run_id} is {follower.store.explain_lost(run_id)} Go on: {resume}")
     tail = follower.store.log_tail(run_id).splitlines()[-_LOG_LINES:]
     for line in tail:
-        _say(f"  {line}")
+        say(f"  {line}")
     return ExitCode.TRAINING_FAILED
-
-
-def _say(message: str) -> None:
-    sys.stderr.write(printable(message) + "\n")
-    sys.stderr.flush()
 
 
 def _summarise(follower: _Follower) -> None:
@@ -224,10 +213,10 @@ def _summarise(follower: _Follower) -> None:
     best, last = format_percent(history.best_test_accuracy), format_percent(history.last_test_accuracy)
     where = f" after epoch {history.best_epoch}" if history.best_epoch is not None else ""
     seconds = format_duration(history.elapsed_seconds)
-    _say(f"run {run_id} finished: test accuracy {last}, best {best}{where}, in {seconds}")
-    _say(f"record: {follower.store.path(run_id)}")
+    say(f"run {run_id} finished: test accuracy {last}, best {best}{where}, in {seconds}")
+    say(f"record: {follower.store.path(run_id)}")
     advise = advice.on(follower.store.root)
-    _say(f"next: {advise('show', run_id)}; {advise('report')}; {advise()}")
+    say(f"next: {advise('show', run_id)}; {advise('report')}; {advise()}")
 
 
 def _draw(follower: _Follower) -> None:
@@ -258,38 +247,29 @@ def render(history: RunHistory, console: "Console", *, label: str = "", is_stopp
     from rich.console import Group
     from rich.text import Text
 
-    can_draw = console.encoding.lower().startswith("utf")
     width = max(20, min(console.width, 100))
     config, started = history.record.config, history.started
     name = label or history.record.label
     about = f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}: "
     title = [(2, about), (0, printable(history.id)), (1, f' "{printable(name, 60)}"' if name else "")]
-    lines = [Text(_fit(title, width), style="bold")]
+    lines = [Text(fit_line(title, width), style="bold")]
     if started is None:
         lines.append(Text("starting: loading torch and the data"))
     else:
-        lines.append(_progress_line(history, width, can_draw))
+        lines.append(_progress_line(history, width))
         lines.append(Text(_numbers_line(history, width)))
         if len(losses := history.steps["train_loss"]):
-            lines.append(Text("loss " + sparkline(losses[-8 * width :], width - 5, ascii_only=not can_draw)))
+            lines.append(Text("loss " + sparkline(losses[-8 * width :], width - 5, ascii_only=not can_draw())))
     if history.warnings:
         lines.append(Text(f"warning: {printable(history.warnings[-1], 300)}", style="yellow"))
     if is_stopping and history.final is None:
         lines.append(Text("stopping with a checkpoint", style="yellow"))
     for line in lines:
-        line.no_wrap, line.overflow = True, "ellipsis" if can_draw else "crop"
+        line.no_wrap, line.overflow = True, "ellipsis"
     return Group(*lines)
 
 
-def _fit(parts: Sequence[tuple[int, str]], width: int) -> str:
-    """Parts of a line, each with its rank; the least important, of the highest rank, go until the line fits."""
-    kept = list(parts)
-    while sum(len(text) for _, text in kept) > width and len(kept) > 1:
-        kept.remove(max(kept, key=lambda part: part[0]))
-    return "".join(text for _, text in kept)
-
-
-def _progress_line(history: RunHistory, width: int, can_draw: bool) -> "Text":
+def _progress_line(history: RunHistory, width: int) -> "Text":
     from rich.text import Text
 
     config, started = history.record.config, history.started
@@ -297,7 +277,7 @@ def _progress_line(history: RunHistory, width: int, can_draw: bool) -> "Text":
     epoch = min(history.num_epochs_done + (not isinstance(history.final, ev.Finished)), config.epochs)
     left = format_duration(history.remaining_seconds)
     before = f"epoch {epoch}/{config.epochs} "
-    after = _fit(
+    after = fit_line(
         [
             (0, f" {100 * history.progress:3.0f}%"),
             (2, f"  step {history.step:,}/{total_steps:,}"),
@@ -307,8 +287,7 @@ def _progress_line(history: RunHistory, width: int, can_draw: bool) -> "Text":
     )
     room = max(_MIN_BAR, width - len(before) - len(after))
     full = round(room * history.progress)
-    done, rest = ("━", "─") if can_draw else ("#", "-")
-    return Text.assemble(before, (done * full, "green"), (rest * (room - full), "dim"), after)
+    return Text.assemble(before, ("━" * full, "green"), ("─" * (room - full), "dim"), after)
 
 
 def _numbers_line(history: RunHistory, width: int) -> str:
@@ -324,7 +303,7 @@ def _numbers_line(history: RunHistory, width: int) -> str:
         (4, f"  {format_rate(history.images_per_second)}"),
         (5, f"  lr {_learning_rate(history):g}"),
     )
-    return _fit(parts, width)
+    return fit_line(parts, width)
 
 
 def _learning_rate(history: RunHistory) -> float:

@@ -3,29 +3,26 @@
 Nothing heavy is imported here. The console, which is what `alexnet-tui` alone opens, must not wait for the parser.
 """
 
+import errno
+import gc
 import os
 import sys
-import time
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
-from alexnet_tui import __version__
-from alexnet_tui.cli.console import PROGRAM, open_console, say
-from alexnet_tui.errors import AlexnetTuiError, ConfigError, ExitCode
-from alexnet_tui.paths import default_root
+from alexnet_tui.cli.output import prepare_streams, say
+from alexnet_tui.errors import AlexnetTuiError, ConfigError, ExitCode, UsageError
+from alexnet_tui.paths import PROGRAM, default_root, given, log_crash
+from alexnet_tui.runs.event_log import FULL_DISK
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
 
 _COMPLETION = "_ALEXNET_TUI_COMPLETE"
-_MAX_CRASH_LOG_BYTES = 1 << 20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The one door: every error leaves here as a sentence and an exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # A terminal without UTF-8 gets escapes, not a traceback.
-            stream.reconfigure(errors="backslashreplace")
+    _fill_streams()
+    prepare_streams()
     try:
         code = _call(arguments)
         sys.stdout.flush()
@@ -41,8 +38,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
     except Exception as error:  # noqa: BLE001 - the last door before the user.
-        code = _explain(error)
+        code = _explain_full_output(error) if _is_of_output(error) else _explain(error)
     sys.exit(int(code))
+
+
+def _fill_streams() -> None:
+    """Give the process the standard streams it was started without: another file would get their numbers, and text."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    # Open for as long as the process runs.
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
+
+def _is_of_output(error: Exception) -> bool:
+    """Whether an error comes from writing to stdout, which, unlike a file, has no name."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in (*FULL_DISK, errno.EIO, errno.EBADF)
+
+
+def _explain_full_output(error: Exception) -> int:
+    say(f"{PROGRAM}: the output could not be written ({getattr(error, 'strerror', error)}).")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Do not fail again at exit.
+    return ExitCode.STORE_OR_DATA
 
 
 def _call(arguments: Sequence[str] | None) -> int:
@@ -53,15 +72,32 @@ def _call(arguments: Sequence[str] | None) -> int:
         case []:
             return open_console(Store(default_root()))
         case ["--runs-dir", folder] if not folder.startswith("-"):
-            return open_console(Store(Path(folder)))
+            return open_console(Store(given(folder)))
     from alexnet_tui.cli.app import call
 
-    return call(arguments)
+    outcome = call(arguments)
+    return outcome if isinstance(outcome, int) else open_console(*outcome)
+
+
+def open_console(store: Store, run_id: str | None = None) -> int:
+    """Open the console on a runs folder, or on one of its runs; its exit code.
+
+    Raises:
+        UsageError: There is no terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the console needs a terminal; `alexnet-tui --help` lists what works without one.")
+    # Loading makes much and throws away nothing: no collection until the console is up, which turns it on again.
+    gc.disable()
+    gc.set_threshold(20_000, 20, 20)
+    from alexnet_tui.tui.app import run_console
+
+    return run_console(store, run_id)
 
 
 def _option(field: str) -> str:
     """What a person writes to set a hyperparameter; a name that is none stays as it is."""
-    from alexnet_tui.cli.run import POSITIONAL
+    from alexnet_tui.cli.options import POSITIONAL
     from alexnet_tui.config.hyperparameters import SPECS, option_name
 
     if field == POSITIONAL:
@@ -77,20 +113,16 @@ def _explain(error: Exception) -> int:
         say(f"{PROGRAM}: {' '.join(format_message().split())} (`{path} --help` explains.)")
         return int(getattr(error, "exit_code", ExitCode.USAGE))
     reason = printable(f"{type(error).__name__}: {error}", 300)
-    say(f"{PROGRAM}: something unexpected happened ({reason}). {_write_crash_log()}")
+    if isinstance(error, FileNotFoundError) and not _has_current_folder():
+        say(f"{PROGRAM}: the current folder was removed; change to another one.")
+        return ExitCode.STORE_OR_DATA
+    say(f"{PROGRAM}: something unexpected happened ({reason}). {log_crash()}")
     return ExitCode.TRAINING_FAILED
 
 
-def _write_crash_log() -> str:
-    """Append the current traceback to the crash log; where it is, or why it is nowhere."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    path = Path(state) / PROGRAM / "crash.log"
+def _has_current_folder() -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_full = path.exists() and path.stat().st_size > _MAX_CRASH_LOG_BYTES
-        with path.open("w" if is_full else "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {PROGRAM} {__version__}\n")
-            file.write(traceback.format_exc())
-    except OSError as error:
-        return f"The details could not be saved ({error})."
-    return f"Details: {path}"
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,41 +1,43 @@
-"""What the commands share: options that mean the same everywhere, shell completion, and how they print."""
+"""What the commands share: options that mean the same everywhere, those of the hyperparameters, shell completion."""
 
+import functools
+import inspect
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand
 
-from alexnet_tui.cli.console import say as say
+from alexnet_tui.config.hyperparameters import (
+    SPECS,
+    TYPES,
+    default_of,
+    format_value,
+    option_name,
+    range_text,
+)
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.errors import AlexnetTuiError
-from alexnet_tui.paths import default_root
+from alexnet_tui.paths import default_root, given
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import json_text
 
-if TYPE_CHECKING:
-    from rich.box import Box
-    from rich.console import Console
-
-Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
-_WIDTH_OF_FILES = 250
+POSITIONAL = "variant"
+"""The one hyperparameter that `run` takes by its place."""
+_runs_dir_of_program: Path | None = None
 
 
-_named_first: Path | None = None
-
-
-def name_first(runs_dir: Path | None) -> None:
-    """Keep the folder that stood before the command, for the command behind it."""
-    global _named_first
-    _named_first = runs_dir
+def set_default_runs_dir(runs_dir: Path | None) -> None:
+    """Keep the --runs-dir that was given before the command."""
+    global _runs_dir_of_program
+    _runs_dir_of_program = runs_dir
 
 
 def open_store(runs_dir: Path | None) -> Store:
     """The runs folder a command works on."""
-    return Store(runs_dir or _named_first or default_root())
+    return Store(runs_dir or _runs_dir_of_program or default_root())
 
 
 def complete_run(context: typer.Context, incomplete: str) -> list[str]:
@@ -59,10 +61,10 @@ def complete_front_end(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_data(incomplete: str) -> list[str]:
     """Names of the data sets this machine knows."""
-    from alexnet_tui.datasets import prepare as datasets
+    from alexnet_tui.datasets.catalog import catalog
 
     try:
-        names = [info.name for info in datasets.catalog()]
+        names = [info.name for info in catalog()]
     except AlexnetTuiError:
         return []
     return [name for name in names if name.startswith(incomplete)]
@@ -73,6 +75,7 @@ RunsDir = Annotated[
     typer.Option(
         "--runs-dir",
         metavar="DIR",
+        parser=given,
         help="Folder that holds the runs (default: $ALEXNET_TUI_RUNS, else ./runs).",
         show_default=False,
     ),
@@ -99,48 +102,130 @@ AsEvents = Annotated[
 ]
 
 
+class ConsoleRequest(NamedTuple):
+    """What a command returns to have the console opened in its place.
+
+    Attributes:
+        store: The runs folder.
+        run_id: A run to open, or None for the table of runs.
+    """
+
+    store: Store
+    run_id: str | None = None
+
+
+Outcome = int | ConsoleRequest
+"""What a command ends in: an exit code, or the console."""
+
+
 def wants_console(headless: bool, as_json: bool) -> bool:
     """Whether a command that follows a run may open the console."""
     return not (headless or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def terminal() -> "Console":
-    """A rich console on stdout that obeys no markup; in a file or a pipe it cuts nothing to a screen's width."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else _WIDTH_OF_FILES
-    return Console(markup=False, highlight=False, emoji=False, width=width)
-
-
-@contextmanager
-def printing() -> Iterator["Console"]:
-    """A console for a command's answer; a file or a pipe gets its lines without blanks at their ends."""
-    console = terminal()
-    if sys.stdout.isatty():
-        yield console
-        return
-    with console.capture() as captured:
-        yield console
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
-
-
-def table_box() -> "Box | None":
-    """How a table is ruled on a terminal; in a file or a pipe it has no rules, only columns."""
-    from rich import box
-
-    return box.SIMPLE if sys.stdout.isatty() else None
-
-
-def can_draw() -> bool:
-    """Whether stdout takes block characters."""
-    return "utf" in (sys.stdout.encoding or "").lower()
-
-
-def write_json(value: Json) -> None:
-    """JSON to stdout, in ASCII, so that a terminal finds nothing to obey in it."""
-    sys.stdout.write(json_text(value))
-
-
 def command_line() -> list[str]:
     """How this program was called, for the record."""
     return [os.path.basename(sys.argv[0]), *sys.argv[1:]]
+
+
+class GroupedCommand(TyperCommand):
+    """Lists options under the headings of their hyperparameters; rich's help pages would cost 0.2 s."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, heading by heading."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if row is not None:
+                is_argument = parameter.param_type_name == "argument"
+                panel = getattr(parameter, "rich_help_panel", None)
+                heading = panel or ("Arguments" if is_argument else "Options")
+                sections.setdefault(heading, []).append(row)
+        for heading, rows in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; initials, as in ``--lr``, get the option they stand for as a hint."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            wrong = getattr(error, "option_name", None)
+            if wrong is not None and hasattr(error, "possibilities"):
+                known = [name for parameter in self.params for name in parameter.opts if name.startswith("--")]
+                meant = [name for name in known if _initials(name) == wrong.lstrip("-")]
+                error.possibilities = meant or error.possibilities
+            raise
+
+
+def _initials(option: str) -> str:
+    return "".join(word[:1] for word in option.strip("-").split("-"))
+
+
+def with_hyperparameters(
+    command: Callable[..., Outcome], *, positional: bool = False, without: Collection[str] = ()
+) -> Callable[..., Outcome]:
+    """A command with an option for each hyperparameter before or behind its own, generated from `SPECS`.
+
+    Args:
+        command: Takes the fields that were given as keyword arguments, as text.
+        positional: The variant is taken by its place; then it comes first and the command's own options last.
+        without: Hyperparameters that get no option.
+    """
+
+    @functools.wraps(command)
+    def generated(**given: Any) -> Outcome:
+        return command(**given)
+
+    own = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for one in inspect.signature(command, eval_str=True).parameters.values()
+        if one.kind is not one.VAR_KEYWORD
+    ]
+    fields = [_field_option(name) for name in SPECS if name != POSITIONAL and name not in without]
+    parameters = [_variant_argument(), *fields, *own] if positional else [*own, *fields]
+    generated.__signature__ = inspect.Signature(parameters, return_annotation=Outcome)  # type: ignore[attr-defined]
+    generated.__annotations__ = {one.name: one.annotation for one in parameters}
+    return generated
+
+
+def given_text(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
+    """The options the user gave, as text; those left out must stay out, for the presets to apply."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return {name: value if isinstance(value, str) else format_value(value) for name, value in given.items()}
+
+
+def _variant_argument() -> inspect.Parameter:
+    argument = typer.Argument(
+        metavar="[VARIANT]",
+        help=f"{SPECS['variant'].help} ({range_text('variant')}; default {default_of('variant')})",
+        autocompletion=complete_variant,
+        show_default=False,
+    )
+    return _parameter(POSITIONAL, str | None, argument)
+
+
+def _field_option(name: str) -> inspect.Parameter:
+    """The option of one hyperparameter; text, so that a wrong value is told in our own sentence."""
+    spec, option, is_switch = SPECS[name], option_name(name), TYPES[name] is bool
+    facts = [
+        "" if is_switch else range_text(name) if not spec.pattern else "",
+        spec.unit,
+        f"default {format_value(default_of(name))}",
+    ]
+    info = typer.Option(
+        f"{option}/--no-{option[2:]}" if is_switch else option,
+        metavar=None if is_switch else TYPES[name].__name__.upper().replace("STR", "TEXT"),
+        help=f"{spec.help} ({'; '.join(fact for fact in facts if fact)})",
+        rich_help_panel=spec.group.capitalize(),
+        autocompletion=_COMPLETE.get(name),
+        show_default=False,
+    )
+    return _parameter(name, bool | None if is_switch else str | None, info)
+
+
+_COMPLETE = {"front_end": complete_front_end, "data": complete_data}
+
+
+def _parameter(name: str, kind: Any, info: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, info])

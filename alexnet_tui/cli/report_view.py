@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from alexnet_tui.analysis.claims import ClaimVerdict, Verdict
+from alexnet_tui.analysis.claims import ClaimVerdict
 from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, shown_setting
 from alexnet_tui.analysis.groups import sample_text
 from alexnet_tui.analysis.metrics import METRICS
@@ -14,12 +14,15 @@ from alexnet_tui.report.wording import (
     SELECTED_NOTE,
     SIGNS,
     TABLE_COLUMNS,
+    TONES,
     UNITS_NOTE,
     brief,
     card,
+    families,
     heading,
     provenance,
     published,
+    registered,
     section_title,
     time_ratio,
 )
@@ -32,11 +35,7 @@ if TYPE_CHECKING:
 _NARROW_COLUMNS = ("max_train", "max_test", "final_test", "t25", "time")
 _WIDE = 116
 _LABEL_WIDTH, _GROUP_WIDTH, _GAP = 20, 18, 2
-_STYLES = {
-    Verdict.SUPPORTED: "green",
-    Verdict.NOT_SUPPORTED: "red",
-    Verdict.INCONCLUSIVE: "yellow",
-}
+_STYLES = {"good": "green", "bad": "red", "open": "yellow"}
 
 _BEGIN = re.compile(r" *(?:\d+\. )?")
 
@@ -44,6 +43,8 @@ _BEGIN = re.compile(r" *(?:\d+\. )?")
 def print_report(console: "Console", report: Report) -> None:
     """Print every section, the contradictions and what could not be read."""
     _line(console, f"Report on {report.title}", "bold")
+    if many := families(report):
+        _line(console, many, "dim")
     for section in report.sections:
         _print_section(console, section)
     _line(console, f"\nThe report contradicts itself or its source in {len(report.contradictions)} places", "bold")
@@ -54,6 +55,7 @@ def print_report(console: "Console", report: Report) -> None:
 
 def _print_section(console: "Console", section: Section) -> None:
     _line(console, f"\n{section_title(section)}", "bold cyan")
+    _line(console, registered(section))
     for note in section.notes:
         _line(console, note, "dim")
     console.print(_table(section.rows, TABLE_COLUMNS if console.width >= _WIDE else _NARROW_COLUMNS))
@@ -86,7 +88,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str]) -> "Table":
 
 
 def _print_card(console: "Console", verdict: ClaimVerdict) -> None:
-    style = _STYLES[verdict.verdict]
+    style = _STYLES[TONES[verdict.verdict]]
     _line(console, f"\nClaim {verdict.number}: {verdict.statement}", "bold")
     _line(console, f"{SIGNS[verdict.verdict]} {verdict.headline.upper()}", f"bold {style}")
     for reason in verdict.reasons:

@@ -3,7 +3,6 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +11,11 @@ import typer
 
 from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
+from alexnet_tui.cli.output import printing, say, terminal
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.files import write_output
+from alexnet_tui.paths import given
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, json_text, printable
 
@@ -41,14 +42,6 @@ class ExportFormat(StrEnum):
     LATEX = "latex"
 
 
-_SUFFIXES = {
-    ".txt": ReportFormat.TERMINAL,
-    ".md": ReportFormat.MARKDOWN,
-    ".html": ReportFormat.HTML,
-    ".htm": ReportFormat.HTML,
-    ".tex": ReportFormat.LATEX,
-    ".json": ReportFormat.JSON,
-}
 _FILE_WIDTH = 100
 
 
@@ -74,7 +67,9 @@ Names = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout.", show_default=False),
+    typer.Option(
+        "--output", "-o", metavar="FILE", parser=given, help="Write to this file, not to stdout.", show_default=False
+    ),
 ]
 
 
@@ -111,11 +106,11 @@ def report(
     store = options.open_store(runs_dir)
     found = select_runs(store, names or ())
     for problem in found.problems:
-        options.say(f"not read: {problem}")
+        say(f"not read: {problem}")
     if not found.histories and names:
         raise UsageError(f"{printable(found.title)} has no run yet; `{found.train}` trains what is planned.")
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
-        options.say(
+        say(
             f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"
             f" `{advice.command('run', 'baseline', root=store.root)}` trains one."
         )
@@ -128,24 +123,28 @@ def report(
     elif chosen is ReportFormat.TERMINAL and output is None and sys.stdout.isatty():
         from alexnet_tui.cli.report_view import print_report
 
-        print_report(options.terminal(), built)
+        print_report(terminal(), built)
     elif chosen is ReportFormat.TERMINAL:
         columns = os.environ.get("COLUMNS", "")
         _deliver(_plain_text(built, int(columns) if columns.isdecimal() else _FILE_WIDTH), output)
     else:
-        _deliver(_renderers()[chosen](built), output)
+        from alexnet_tui.report.formats import Format, render
+
+        _deliver(render(built, Format(chosen)), output)
     return ExitCode.DONE
 
 
 def _format_of(output: Path) -> ReportFormat:
     """The format that a file's ending stands for."""
+    from alexnet_tui.report.formats import ENDINGS
+
+    endings = {".txt": ReportFormat.TERMINAL, **{ending: ReportFormat(form) for ending, form in ENDINGS.items()}}
     try:
-        return _SUFFIXES[output.suffix.lower()]
+        return endings[output.suffix.lower()]
     except KeyError:
-        endings, forms = ", ".join(_SUFFIXES), ", ".join(ReportFormat)
         raise UsageError(
-            f"the ending of {printable(str(output), 200)} names no format; use one of {endings}, or --format with one"
-            f" of {forms}."
+            f"the ending of {printable(str(output), 200)} names no format; use one of {', '.join(endings)}, or"
+            f" --format with one of {', '.join(ReportFormat)}."
         ) from None
 
 
@@ -160,25 +159,12 @@ def _plain_text(built: "Report", width: int) -> str:
     return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
 
 
-def _renderers() -> Mapping[ReportFormat, Callable[..., str]]:
-    from alexnet_tui.report.html import to_html
-    from alexnet_tui.report.latex import to_latex
-    from alexnet_tui.report.markdown import to_markdown
-
-    return {
-        ReportFormat.MARKDOWN: to_markdown,
-        ReportFormat.HTML: to_html,
-        ReportFormat.LATEX: to_latex,
-        ReportFormat.JSON: json_text,
-    }
-
-
 def _deliver(text: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(text)
         return
     write_output(output, text.encode("utf-8", errors="replace"))
-    options.say(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def compare(
@@ -207,7 +193,7 @@ def compare(
     store = options.open_store(runs_dir)
     found = select_runs(store, runs)
     for problem in found.problems:
-        options.say(f"not read: {problem}")
+        say(f"not read: {problem}")
     ids = [history.id for history in found.histories]
     if len(ids) < 2:
         raise UsageError(
@@ -225,7 +211,7 @@ def compare(
     else:
         from alexnet_tui.cli.report_view import print_comparison
 
-        with options.printing() as console:
+        with printing() as console:
             print_comparison(console, compared)
     return ExitCode.DONE
 
@@ -245,6 +231,7 @@ def export(
         typer.Option(
             "--output",
             "-o",
+            parser=given,
             metavar="PATH",
             help="File to write (default: stdout); for tensorboard a folder, which is needed.",
             show_default=False,
@@ -268,14 +255,12 @@ def export(
     needs_steps = form in (ExportFormat.JSON, ExportFormat.TENSORBOARD)
     found = select_runs(store, runs or (), skip_steps=not needs_steps)
     for problem in found.problems:
-        options.say(f"not read: {problem}")
+        say(f"not read: {problem}")
     histories = found.histories
     labels = _labels(store, [history.id for history in histories])
     if form is ExportFormat.TENSORBOARD and output is not None:
         paths = write_tensorboard(histories, output)
-        options.say(
-            f"wrote {counted(len(paths), 'event file')} under {output}; `tensorboard --logdir {output}` shows them."
-        )
+        say(f"wrote {counted(len(paths), 'event file')} under {output}; `tensorboard --logdir {output}` shows them.")
     elif form is ExportFormat.LATEX:
         _deliver(comparison_to_latex(compare(histories, found.states, labels=labels)), output)
     elif form is ExportFormat.JSON:

@@ -1,25 +1,13 @@
 """``run``: one option for each hyperparameter, all generated from `RunConfig`; and ``--dry-run``."""
 
-import inspect
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from alexnet_tui.cli import options
-from alexnet_tui.cli.console import open_console, progress_bar
-from alexnet_tui.config.hyperparameters import (
-    SPECS,
-    TYPES,
-    RunConfig,
-    default_of,
-    format_value,
-    option_name,
-    range_text,
-    shown_value,
-)
+from alexnet_tui.cli.output import printing, progress_bar, write_json
+from alexnet_tui.cli.tables import table_box
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, shown_value
 from alexnet_tui.errors import UsageError
 from alexnet_tui.paths import command
 from alexnet_tui.runs.store import Store
@@ -32,43 +20,19 @@ twice leaves at once.
 
 Example: alexnet-tui run low-dropout --data cifar10 --epochs 20 --seed 1 --headless
 """
-POSITIONAL = "variant"
-"""The one hyperparameter that `run` takes by its place."""
-_COMPLETE = {"front_end": options.complete_front_end, "data": options.complete_data}
 
 
 def register(app: typer.Typer) -> None:
     """Mount the command."""
-    parameters = list(_parameters())
-    run.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command("run", help=_HELP, cls=_RunCommand)(run)
+    app.command("run", help=_HELP, cls=_RunCommand)(options.with_hyperparameters(run, positional=True))
 
 
-class GroupedCommand(TyperCommand):
-    """Lists options under the headings of their hyperparameters; rich's help pages would cost 0.2 s."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options, heading by heading."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            row = parameter.get_help_record(ctx)
-            if row is not None:
-                is_argument = parameter.param_type_name == "argument"
-                panel = getattr(parameter, "rich_help_panel", None)
-                heading = panel or ("Arguments" if is_argument else "Options")
-                sections.setdefault(heading, []).append(row)
-        for heading, rows in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(rows)
-
-
-class _RunCommand(GroupedCommand):
+class _RunCommand(options.GroupedCommand):
     """Knows the one hyperparameter that is no option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments; the variant as an option gets a sentence of its own."""
-        option = option_name(POSITIONAL)
+        option = option_name(options.POSITIONAL)
         for index, word in enumerate(args):
             if word == option or word.startswith(f"{option}="):
                 value = word.partition("=")[2] or "".join(args[index + 1 : index + 2]) or "VARIANT"
@@ -78,15 +42,22 @@ class _RunCommand(GroupedCommand):
 
 
 def run(
-    label: str,
-    headless: bool,
-    as_json: bool,
-    dry_run: bool,
-    runs_dir: Path | None,
+    label: Annotated[
+        str, typer.Option("--label", metavar="TEXT", help="Your own name for the run.", show_default=False)
+    ] = "",
+    headless: options.Headless = False,
+    as_json: options.AsEvents = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the resolved configuration and the layers; train nothing.", show_default=False
+        ),
+    ] = False,
+    runs_dir: options.RunsDir = None,
     **fields: str | bool | None,
-) -> int:
-    """Train one variant; the signature typer sees is generated from `RunConfig`."""
-    config = RunConfig.from_text(given_text(fields))
+) -> options.Outcome:
+    """Train one variant; the parser gets an option for each hyperparameter, too."""
+    config = RunConfig.from_text(options.given_text(fields))
     check_device(config)
     if dry_run:
         return show_plan(config, as_json)
@@ -108,10 +79,10 @@ def follow_or_open(
     as_json: bool,
     stop_on_interrupt: bool,
     from_offset: int = 0,
-) -> int:
-    """Open the console on a run, or follow it here; returns the exit code."""
+) -> options.Outcome:
+    """Open the console on a run, or follow it here."""
     if options.wants_console(headless, as_json):
-        return open_console(store, run_id)
+        return options.ConsoleRequest(store, run_id)
     from alexnet_tui.cli.follow import follow
 
     return follow(store, run_id, as_json=as_json, stop_on_interrupt=stop_on_interrupt, from_offset=from_offset)
@@ -151,7 +122,7 @@ def show_plan(config: RunConfig, as_json: bool) -> int:
     architecture = config.architecture(_num_classes(config.data))
     rows, total = layer_table(architecture), num_parameters(architecture)
     if as_json:
-        options.write_json(
+        write_json(
             {
                 "config": {name: getattr(config, name) for name in SPECS},
                 "layers": [
@@ -169,20 +140,20 @@ def show_plan(config: RunConfig, as_json: bool) -> int:
         return 0
     from rich.table import Table
 
-    settings = Table("setting", "value", "", box=options.table_box(), pad_edge=False)
+    settings = Table("setting", "value", "", box=table_box(), pad_edge=False)
     changes = config.changes()
     for name, spec in SPECS.items():
-        shown = "VARIANT" if name == POSITIONAL else option_name(name)
+        shown = "VARIANT" if name == options.POSITIONAL else option_name(name)
         value = shown_value(name, getattr(config, name))
         value = value if value == spec.zero else f"{value} {spec.unit}".strip()
         settings.add_row(shown, value, "changed" if name in changes else "")
-    network = Table("layer", "output", box=options.table_box(), pad_edge=False)
+    network = Table("layer", "output", box=table_box(), pad_edge=False)
     network.add_column("parameters", justify="right")
     for row in rows:
         shape = "x".join(str(side) for side in row.shape)
         network.add_row(row.name, shape, format_count(row.num_parameters) if row.num_parameters else "")
     network.add_row("total", "", format_count(total))
-    with options.printing() as console:
+    with printing() as console:
         console.print(settings)
         if not console.is_terminal:
             console.print()
@@ -192,65 +163,6 @@ def show_plan(config: RunConfig, as_json: bool) -> int:
 
 def _num_classes(data: str) -> int:
     """Classes of a data set this machine knows, else ten."""
-    from alexnet_tui.datasets import prepare as datasets
+    from alexnet_tui.datasets.catalog import catalog
 
-    return next((info.num_classes for info in datasets.catalog() if info.name == data), 0) or 10
-
-
-def given_text(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
-    """The options the user gave, as text; those left out must stay out, for the presets to apply."""
-    given = {name: value for name, value in fields.items() if value is not None}
-    return {name: value if isinstance(value, str) else format_value(value) for name, value in given.items()}
-
-
-def _parameters() -> Iterator[inspect.Parameter]:
-    """What typer sees of `run`: the variant, the other hyperparameters by group, and its own options."""
-    yield _parameter(
-        POSITIONAL,
-        str | None,
-        typer.Argument(
-            metavar="[VARIANT]",
-            help=f"{SPECS['variant'].help} ({range_text('variant')}; default {default_of('variant')})",
-            autocompletion=options.complete_variant,
-            show_default=False,
-        ),
-        None,
-    )
-    for name in SPECS:
-        if name != POSITIONAL:
-            yield field_option(name)
-    text = typer.Option("--label", metavar="TEXT", help="Your own name for the run.", show_default=False)
-    dry = typer.Option(
-        "--dry-run",
-        help="Print the resolved configuration and the layers; train nothing.",
-        show_default=False,
-    )
-    yield _parameter("label", str, text, "")
-    yield _parameter("headless", options.Headless, None, False)
-    yield _parameter("as_json", options.AsEvents, None, False)
-    yield _parameter("dry_run", bool, dry, False)
-    yield _parameter("runs_dir", options.RunsDir, None, None)
-
-
-def field_option(name: str) -> inspect.Parameter:
-    """The option of one hyperparameter; text, so that a wrong value is told in our own sentence."""
-    spec, option, is_switch = SPECS[name], option_name(name), TYPES[name] is bool
-    facts = [
-        "" if is_switch else range_text(name) if not spec.pattern else "",
-        spec.unit,
-        f"default {format_value(default_of(name))}",
-    ]
-    info = typer.Option(
-        f"{option}/--no-{option[2:]}" if is_switch else option,
-        metavar=None if is_switch else TYPES[name].__name__.upper().replace("STR", "TEXT"),
-        help=f"{spec.help} ({'; '.join(fact for fact in facts if fact)})",
-        rich_help_panel=spec.group.capitalize(),
-        autocompletion=_COMPLETE.get(name),
-        show_default=False,
-    )
-    return _parameter(name, bool | None if is_switch else str | None, info, None)
-
-
-def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
-    annotation = kind if info is None else Annotated[kind, info]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return next((info.num_classes for info in catalog() if info.name == data), 0) or 10

@@ -1,9 +1,9 @@
 """``runs`` and ``show``: what is on record, as tables and as JSON."""
 
 import math
-import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,11 +11,12 @@ import typer
 from alexnet_tui import paths as advice
 from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK, SELECTED_ON_TEST
 from alexnet_tui.cli import options
-from alexnet_tui.cli.tables import Row, runs_table
-from alexnet_tui.config.hyperparameters import shown_value
+from alexnet_tui.cli.output import Json, can_draw, printing, say, write_json
+from alexnet_tui.cli.tables import TONE_STYLES, Column, fill_lines, print_table
+from alexnet_tui.config.hyperparameters import RunConfig, shown_value
 from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import Crossing, RunHistory, State, load
+from alexnet_tui.runs.history import STATE_TONES, Crossing, RunHistory, State, load
 from alexnet_tui.runs.store import Listing, Store
 from alexnet_tui.text import (
     MISSING,
@@ -33,6 +34,56 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SHOWN_RUNS, _SHOWN_PROBLEMS = 50, 5
+_SPARKLINE_WIDTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A run as a line of the table.
+
+    Attributes:
+        history: Without its steps, unless they alone say how far it is.
+        state: What it is doing.
+        label: The user's own name for it.
+        is_reference: One of the shipped runs.
+    """
+
+    history: RunHistory
+    state: State
+    label: str
+    is_reference: bool
+
+    @property
+    def config(self) -> RunConfig:
+        """Its hyperparameters."""
+        return self.history.record.config
+
+    def value(self, metric: str) -> float | None:
+        """A number of it, by the metric's name."""
+        return METRICS[metric].value(self.history)
+
+
+_COLUMNS: tuple[Column[Row], ...] = (
+    Column("run", 0, lambda row: row.history.id),
+    Column("label", 6, lambda row: printable(row.label, 40)),
+    Column("variant", 12, lambda row: row.config.variant),  # A run's id begins with it.
+    Column("front end", 8, lambda row: row.config.front_end),
+    Column("data", 9, lambda row: printable(row.config.data, 40)),
+    Column("seed", 11, lambda row: str(row.config.seed), right=True),
+    Column(
+        "state",
+        1,
+        lambda row: f"{row.state}{' (ref)' if row.is_reference else ''}",
+        style=lambda row: TONE_STYLES[STATE_TONES[row.state]],
+    ),
+    Column("done", 2, lambda row: f"{100 * row.history.progress:.0f}%", right=True),
+    Column(f"best{SELECTED_MARK}", 4, lambda row: format_percent(row.value("max_test")), right=True),
+    Column("last", 3, lambda row: format_percent(row.value("last_test")), right=True),
+    Column("gap", 7, lambda row: format_points(row.value("gap")), right=True),
+    Column("T25", 10, lambda row: METRICS["t25"].mean_text(row.value("t25")), right=True),
+    Column("time", 5, lambda row: format_duration(row.value("time")), right=True),
+    Column("test accuracy", 13, lambda row: _curve(row.history, _SPARKLINE_WIDTH)),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -63,17 +114,13 @@ def runs(
         except StoreError as error:  # Damaged, or deleted meanwhile.
             listing.problems.append(str(error))
     if as_json:
-        options.write_json([summary(row) for row in rows])
+        write_json([summary(row) for row in rows])
     elif rows:
-        with options.printing() as console:
-            table, left_out = runs_table(rows, console.width if sys.stdout.isatty() else None)
-            console.print(table)
+        print_table(_COLUMNS, rows, ", `show RUN` and --json have")
         if any(row.history.num_epochs_done for row in rows):
-            options.say(f"{SELECTED_MARK.strip()} {SELECTED_ON_TEST}: the highest of all epochs.")
-        if left_out:
-            options.say(f"no room for {', '.join(left_out)}; a wider terminal, `show RUN` and --json have them.")
+            say(f"{SELECTED_MARK.strip()} {SELECTED_ON_TEST}: the highest of all epochs.")
     if warning := store.access_warning():
-        options.say(warning)
+        say(warning)
     _say_what_is_missing(store, listing, len(rows), limit)
     return ExitCode.DONE
 
@@ -92,14 +139,14 @@ def _row(store: Store, history: RunHistory, state: State) -> Row:
 def _say_what_is_missing(store: Store, listing: Listing, num_shown: int, limit: int | None) -> None:
     named = listing.problems if limit is None else listing.problems[:_SHOWN_PROBLEMS]
     for problem in named:
-        options.say(f"not listed: {problem}")
+        say(f"not listed: {problem}")
     if num_more := len(listing.problems) - len(named):
-        options.say(f"not listed: {counted(num_more, 'folder')} more; --all names them.")
+        say(f"not listed: {counted(num_more, 'folder')} more; --all names them.")
     if limit is not None and len(listing.runs) > limit:
-        options.say(f"{counted(len(listing.runs) - limit, 'older run')}; --all shows the rest.")
+        say(f"{counted(len(listing.runs) - limit, 'older run')}; --all shows the rest.")
     if not listing.runs:
         start = advice.command("run", "baseline", "--data", "synthetic", root=store.root)
-        options.say(f"no runs in {store.root}; start one: {start}")
+        say(f"no runs in {store.root}; start one: {start}")
 
 
 def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
@@ -111,9 +158,9 @@ def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: option
     run_id = store.resolve(run)
     history, state = load(store, run_id, may_outline=True)
     if as_json:
-        options.write_json({**summary(_row(store, history, state)), **_details(store, history)})
+        write_json({**summary(_row(store, history, state)), **_details(store, history)})
         return ExitCode.DONE
-    with options.printing() as console:
+    with printing() as console:
         console.print(_facts_table(_facts(store, history, state), console.width))
         for title, lines in _paragraphs(store, history, state):
             console.print(f"\n{title}")
@@ -137,7 +184,7 @@ _SUMMARY = {
 """Names of metrics in the JSON of `runs` and `show`."""
 
 
-def summary(row: Row) -> dict[str, options.Json]:
+def summary(row: Row) -> dict[str, Json]:
     """One run as a row of facts: accuracies are fractions, times seconds, null what is not known."""
     history, record, config = row.history, row.history.record, row.history.record.config
     return {
@@ -160,7 +207,7 @@ def summary(row: Row) -> dict[str, options.Json]:
     }
 
 
-def _details(store: Store, history: RunHistory) -> dict[str, options.Json]:
+def _details(store: Store, history: RunHistory) -> dict[str, Json]:
     """What `show` adds to the summary."""
     config = history.record.config
     columns = history.epochs.columns
@@ -182,7 +229,7 @@ def _details(store: Store, history: RunHistory) -> dict[str, options.Json]:
     }
 
 
-def _final(history: RunHistory) -> options.Json:
+def _final(history: RunHistory) -> Json:
     match history.final:
         case ev.Failed() as failed:
             return {"kind": "failed", "reason": failed.reason, "message": failed.message}
@@ -246,22 +293,9 @@ def _facts_table(facts: Sequence[tuple[str, Fact]], width: int) -> "Table":
     table = Table.grid(padding=(0, 2, 0, 0))
     room = width - max(len(name) for name, _ in facts) - 2
     for name, value in facts:
-        text = printable(value) if isinstance(value, str) else _in_lines(value, room)
+        text = printable(value) if isinstance(value, str) else fill_lines(value, room)
         table.add_row(Text(name, style="bold"), Text(text, overflow="fold"))
     return table
-
-
-def _in_lines(parts: Sequence[str], room: int) -> str:
-    """Parts side by side, as many to a line as fit."""
-    first, *others = map(printable, parts)
-    lines = [first]
-    for part in others:
-        if len(f"{lines[-1]}, {part},") <= room:
-            lines[-1] += f", {part}"
-        else:
-            lines[-1] += ","
-            lines.append(part)
-    return "\n".join(lines)
 
 
 def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[str, list[str]]]:
@@ -270,8 +304,8 @@ def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[s
         f"{name} {shown_value(name, new)} (default {shown_value(name, old)})"
         for name, (old, new) in history.record.config.changes().items()
     ]
-    shape = sparkline(history.epochs["test_accuracy"], 60, ascii_only=not options.can_draw())
-    loss = sparkline(history.epochs["train_loss"], 60, ascii_only=not options.can_draw())
+    shape = _curve(history, 60)
+    loss = _curve(history, 60, "train_loss")
     failed = state in {State.FAILED, State.LOST}
     advise = advice.on(store.root)
     note, checkpoints = store.notes(history.id).note, store.checkpoints(history.id)
@@ -333,6 +367,10 @@ def _crossing_text(crossing: Crossing) -> str:
 def _last_loss(history: RunHistory) -> str:
     losses = history.epochs["train_loss"]
     return format_loss(losses[-1]) if len(losses) else MISSING
+
+
+def _curve(history: RunHistory, width: int, column: str = "test_accuracy") -> str:
+    return sparkline(history.epochs[column], width, ascii_only=not can_draw())
 
 
 def label_of(store: Store, history: RunHistory) -> str:

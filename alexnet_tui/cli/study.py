@@ -1,25 +1,32 @@
 """``study``: plan a reproduction, work through it, see where it stands, and judge it."""
 
-import inspect
+import os
 import platform
 import signal
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
 from alexnet_tui.cli import run as cli_run
-from alexnet_tui.config.hyperparameters import SPECS
-from alexnet_tui.config.protocols import PROTOCOLS, REPORT, size_text
+from alexnet_tui.cli.output import Json, printing, say, write_json
+from alexnet_tui.cli.tables import TONE_STYLES, table_box
+from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.claims import Claim
+from alexnet_tui.config.hyperparameters import Value, format_value
+from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
-from alexnet_tui.errors import AlexnetTuiError, ExitCode, UsageError
-from alexnet_tui.runs.history import State
+from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, UsageError
+from alexnet_tui.runs.history import STATE_TONES, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
@@ -38,12 +45,13 @@ _NEW_HELP = """Write the plan of a study: every variant with every seed, fixed i
 Example: alexnet-tui study new mine --variants all --seeds 5 --front-end literal32 --epochs 100
 
 Example: alexnet-tui study new fig1 --protocol best-learning-rate --seeds 5
+
+Example: alexnet-tui study new decay --claims my-claims.toml --seeds 5
 """
 _REPRODUCE_HELP = """Reproduce the whole report: plan, run and judge in one command; the same command goes on.
 
 Example: alexnet-tui study reproduce --seeds 5 --data cifar10
 """
-_STATE_STYLES = {"running": "cyan", "finished": "green", "failed": "red", "lost": "magenta", "stopped": "yellow"}
 
 
 def _complete_study(context: typer.Context, incomplete: str) -> list[str]:
@@ -85,6 +93,16 @@ _FirstSeed = Annotated[
     int,
     typer.Option("--first-seed", metavar="N", min=0, help="The first of them (default 0).", show_default=False),
 ]
+_Claims = Annotated[
+    str,
+    typer.Option(
+        "--claims",
+        metavar="FILE|SET",
+        help=f"Plan the groups these claims need: a TOML file, or a set ({', '.join(registered_claims.names())}).",
+        autocompletion=lambda incomplete: [one for one in registered_claims.names() if one.startswith(incomplete)],
+        show_default=False,
+    ),
+]
 _Protocol = Annotated[
     str,
     typer.Option(
@@ -107,24 +125,17 @@ def register(app: typer.Typer) -> None:
         ("reproduce", reproduce, _REPRODUCE_HELP, "Reproduce the whole report in one command."),
     )
     for name, command, text, short in generated:
-        _add_field_options(command)
-        studies.command(name, help=text, short_help=short, cls=cli_run.GroupedCommand)(command)
+        studies.command(name, help=text, short_help=short, cls=options.GroupedCommand)(
+            options.with_hyperparameters(command, without=_SET_BY_THE_PLAN)
+        )
     studies.command("run")(run)
     studies.command("worker", hidden=True)(worker)
     studies.command("status")(status)
+    studies.command("show")(show)
+    studies.command("extend")(extend)
     studies.command("list")(list_studies)
     studies.command("verify")(verify)
     app.add_typer(studies)
-
-
-def _add_field_options(command: object) -> None:
-    """Give a command an option for every hyperparameter that a plan does not set itself."""
-    own = [one for one in inspect.signature(command).parameters.values() if one.kind is not one.VAR_KEYWORD]  # type: ignore[arg-type]
-    own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
-    fields = [cli_run.field_option(name) for name in SPECS if name not in _SET_BY_THE_PLAN]
-    parameters = [*own, *fields]
-    command.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
 
 
 def new(
@@ -133,26 +144,160 @@ def new(
     seeds: _Seeds = _DEFAULT_SEEDS,
     first_seed: _FirstSeed = 0,
     protocol: _Protocol = REPORT,
+    claims: _Claims = "",
     label: Annotated[str, typer.Option("--label", metavar="TEXT", help="Label of every run.", show_default=False)] = "",
     runs_dir: options.RunsDir = None,
     **fields: str | bool | None,
 ) -> int:
     """Write a plan; the signature typer sees has an option for each hyperparameter."""
     store = options.open_store(runs_dir)
-    plan = study.plan(
-        store,
-        name,
-        variants=_variants(variants, protocol),
-        seeds=range(first_seed, first_seed + seeds),
-        overrides=cli_run.given_text(fields),
-        label=label,
-        protocol=protocol,
-    )
-    size = size_text(protocol, len(plan.variants), len(plan.seeds))
-    claims = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
-    options.say(f"study {name}: {size}{claims}{_expected(store, plan)}. Next: {_command(store, 'run', name)}")
-    options.say(f"plan's SHA-256: {plan.sha256}")
+    overrides, all_seeds = options.given_text(fields), range(first_seed, first_seed + seeds)
+    if claims:
+        if (variants, protocol) != (_ALL, REPORT):
+            raise UsageError("--claims decides the groups of runs; leave --variants and --protocol away.")
+        try:
+            from alexnet_tui.analysis.metrics import METRICS
+
+            plan = study.plan_claims(
+                store,
+                name,
+                _read_claims(claims),
+                seeds=all_seeds,
+                known_metrics=METRICS,
+                overrides=overrides,
+                label=label,
+            )
+        except ClaimError as error:
+            for problem in error.problems:
+                say(printable(f"{claims}: {problem}", 400))
+            say("nothing was planned.")
+            return ExitCode.USAGE
+    else:
+        plan = study.plan(
+            store,
+            name,
+            variants=_variants(variants, protocol),
+            seeds=all_seeds,
+            overrides=overrides,
+            label=label,
+            protocol=protocol,
+        )
+    return _say_planned(store, plan)
+
+
+def _read_claims(text: str) -> list[Claim]:
+    """The claims of a set of the package or of a file."""
+    if text in registered_claims.names():
+        return registered_claims.load(text)
+    if not os.path.lexists(text):
+        known = registered_claims.names()
+        raise UsageError(f"--claims: there is no set and no file {quoted(text)}; {nearest(text, known)}")
+    return registered_claims.read_file(Path(text))
+
+
+def _say_planned(store: Store, plan: study.Plan) -> int:
+    """Tell what was registered, claim by claim, and how to go on."""
+    registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
+    following = _command(store, "run", plan.name)
+    say(f"study {plan.name}: {_size(plan)}{registered}{_expected(store, plan)}. Next: {following}")
+    for line in _claim_lines(plan):
+        say(line)
+    say(f"plan's SHA-256: {plan.sha256}")
     return ExitCode.DONE
+
+
+def _size(plan: study.Plan) -> str:
+    if plan.protocol in PROTOCOLS:
+        return size_text(plan.protocol, len(plan.variants), len(plan.seeds))
+    groups, seeds = counted(len(plan.groups), "group"), counted(len(plan.seeds), "seed")
+    return f"{groups} x {seeds} = {counted(len(plan.configs), 'run')}"
+
+
+def _claim_lines(plan: study.Plan) -> list[str]:
+    """What a plan registers, a sentence a claim."""
+    return [
+        printable(
+            f"claim {one.name}: {one.metric} with {_settings_text(one.group)} is {one.direction} than with"
+            f" {_settings_text(one.reference)}; {'a ratio of' if one.unit == 'ratio' else 'by'} {one.smallest_effect:g}"
+            f"{'' if one.unit == 'ratio' else ' points'} or more matters",
+            400,
+        )
+        for one in plan.claims
+    ]
+
+
+def extend(
+    name: _Name,
+    seeds: _Seeds = _DEFAULT_SEEDS,
+    new_name: Annotated[
+        str,
+        typer.Option("--name", metavar="NAME", help="Name of the new plan (default NAME-2).", show_default=False),
+    ] = "",
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Plan further seeds for a study; reports tell that its claims are looked at once more.
+
+    Example: alexnet-tui study extend mine --seeds 5
+    """
+    store = options.open_store(runs_dir)
+    return _say_planned(store, study.extend(store, name, seeds, new_name=new_name))
+
+
+def show(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
+    """What a study registered: its groups, seeds, claims, hash, and the state of its ledger.
+
+    Example: alexnet-tui study show mine
+    """
+    store = options.open_store(runs_dir)
+    plan = study.load(store, name)
+    if as_json:
+        write_json({**_plan_facts(plan), **_ledger_facts(store, plan)})
+        return ExitCode.DONE
+    lines = [
+        f"study {plan.name}: {_size(plan)}, planned {time.strftime('%Y-%m-%d %H:%M', time.localtime(plan.created))}",
+        *(f"group {group}: {_settings_text(settings)}" for group, settings in plan.groups.items()),
+        f"all runs: {_settings_text(plan.overrides)}",
+        f"seeds: {', '.join(map(str, plan.seeds[:50]))}",
+        *_claim_lines(plan),
+        f"plan's SHA-256: {plan.sha256 or 'none; an earlier version of alexnet-tui wrote it'}",
+        _ledger_sentence(progress.read(store, plan)),
+    ]
+    if plan.extends:
+        lines.append(f"extends study {plan.extends} (SHA-256 {plan.extends_sha256}); look {plan.look} at its claims")
+    if plan.is_newer:
+        lines.append("a newer alexnet-tui wrote this plan; it can only be looked at")
+    sys.stdout.write("".join(f"{printable(line, 400)}\n" for line in lines))
+    return ExitCode.DONE
+
+
+def _settings_text(settings: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name} {format_value(value)}" for name, value in settings.items()) or "as by default"
+
+
+def _plan_facts(plan: study.Plan) -> dict[str, Json]:
+    """A plan for scripts, without the configurations of its cells."""
+    content = msgspec.to_builtins(plan)
+    return {name: value for name, value in content.items() if name not in {"configs", "cell_groups"}}
+
+
+def _ledger_facts(store: Store, plan: study.Plan) -> dict[str, Json]:
+    ledger = progress.read(store, plan)
+    return {
+        "ledger": {
+            "num_entries": len(ledger.entries),
+            "num_written": ledger.num_written,
+            "is_rebuilt": ledger.is_rebuilt,
+            "problems": list(ledger.problems),
+        }
+    }
+
+
+def _ledger_sentence(ledger: Ledger) -> str:
+    if ledger.problems:
+        return f"ledger: {ledger.problems[0]}"
+    if ledger.is_rebuilt:
+        return "ledger: rebuilt from the runs' own records; it was not written as things happened"
+    return f"ledger: {counted(ledger.num_written, 'line')}, an unbroken chain"
 
 
 def run(
@@ -173,7 +318,7 @@ def run(
 
         is_new = start_worker(store, name, parallel=parallel)
         verb = "goes on in the background" if is_new else "is already being worked through"
-        options.say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
+        say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
         return ExitCode.DONE if is_new else ExitCode.BUSY
     return _work(store, plan, parallel)
 
@@ -184,7 +329,7 @@ def worker(runs_dir: options.RunsDir = None) -> int:
 
     store = options.open_store(runs_dir)
     with _signals() as caught:
-        serve(store, say=options.say, should_stop=lambda: bool(caught), prepare=cli_run.prepare_data)
+        serve(store, say=say, should_stop=lambda: bool(caught), prepare=cli_run.prepare_data)
     return ExitCode.TERMINATED if caught else ExitCode.DONE
 
 
@@ -210,19 +355,24 @@ def status(
     plan = study.load(store, name)
     cells = study_queue.status(store, plan)
     if as_json:
-        options.write_json(
+        write_json(
             {
                 "name": name,
+                "plan_sha256": plan.sha256,
+                "claims": [claim.name for claim in plan.claims],
+                **_ledger_facts(store, plan),
                 "has_worker": orders.has_worker(store, name),
                 "is_paused": study_queue.load(store, name).is_paused,
                 "cells": [{field: getattr(cell, field) for field in cell.__struct_fields__} for cell in cells],
             }
         )
         return ExitCode.DONE
-    with options.printing() as console:
-        console.print(_table(cells))
+    with printing() as console:
+        console.print(_table(plan, cells))
     at_work = "a worker is at work" if orders.has_worker(store, name) else "no worker is at work"
-    options.say(f"study {name}: {_counts(cells)}; {at_work}.")
+    say(f"study {name}: {_counts(cells)}; {at_work}.")
+    if plan.sha256:
+        say(f"plan's SHA-256: {plan.sha256}; {_ledger_sentence(progress.read(store, plan))}.")
     return ExitCode.DONE
 
 
@@ -240,7 +390,7 @@ def verify(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsD
     problems = [*ledger.problems, *progress.changed_records(store, ledger)]
     is_sound = not problems and (not plan_problem or not plan.sha256)
     if as_json:
-        options.write_json(
+        write_json(
             {
                 "name": name,
                 "is_sound": is_sound,
@@ -269,10 +419,8 @@ def _verified(
         f"plan: {plan_problem}" if plan_problem else f"plan: unchanged since it was written, SHA-256 {plan.sha256}"
     ]
     lines += [f"ledger: {problem}" for problem in problems]
-    if ledger.is_rebuilt:
-        lines.append("ledger: rebuilt from the runs' own records; it was not written as things happened.")
-    elif not problems:
-        lines.append(f"ledger: {counted(ledger.num_written, 'line')}, an unbroken chain that agrees with the runs.")
+    if ledger.is_rebuilt or not problems:
+        lines.append(f"{_ledger_sentence(ledger)}.")
     lines.append(f"runs: {len(account.counted)} of {counted(len(plan.configs), 'cell')} finished.")
     lines += [f"excluded: {run_id} is repeated; another run of its cell finished first." for run_id in account.repeated]
     lines += [f"deleted: {run_id} ({state})." for run_id, state in account.deleted.items()]
@@ -306,9 +454,9 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
             plan = study.load(store, name)
             found.append((plan, study_queue.status(store, plan)))
         except AlexnetTuiError as error:
-            options.say(f"not listed: {error}")
+            say(f"not listed: {error}")
     if as_json:
-        options.write_json(
+        write_json(
             [
                 {
                     "name": plan.name,
@@ -322,10 +470,10 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
             ]
         )
     elif found:
-        with options.printing() as console:
+        with printing() as console:
             console.print(_list_table(store, found))
     else:
-        options.say(f"no studies yet; `{_command(store, 'new', 'mine')}` plans one.")
+        say(f"no studies yet; `{_command(store, 'new', 'mine')}` plans one.")
     return ExitCode.DONE
 
 
@@ -343,18 +491,19 @@ def reproduce(
 ) -> int:
     """Plan, run and judge; the signature typer sees has an option for each hyperparameter."""
     store = options.open_store(runs_dir)
-    overrides = cli_run.given_text(fields)
-    wanted = (_variants(variants, REPORT), list(range(first_seed, first_seed + seeds)), overrides, REPORT)
+    overrides = options.given_text(fields)
+    chosen, planned_seeds = _variants(variants, REPORT), range(first_seed, first_seed + seeds)
     if name in study.names(store):
         plan = study.load(store, name)
-        if (plan.variants, plan.seeds, plan.overrides, plan.protocol) != wanted:
+        # By value: an option that says what is so anyhow changes nothing.
+        if (plan.protocol, plan.configs) != (REPORT, plan_configs(REPORT, chosen, planned_seeds, overrides)):
             raise UsageError(
                 f"study {name} was planned with other variants, seeds or settings, and plans do not change;"
                 " give the same ones, or another NAME."
             )
     else:
-        plan = study.plan(store, name, variants=wanted[0], seeds=wanted[1], overrides=overrides)
-        options.say(f"study {name}: {counted(len(plan.configs), 'run')} planned{_expected(store, plan)}.")
+        plan = study.plan(store, name, variants=chosen, seeds=planned_seeds, overrides=overrides)
+        say(f"study {name}: {counted(len(plan.configs), 'run')} planned{_expected(store, plan)}.")
     code = _work(store, plan, parallel)
     if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
         return code
@@ -386,13 +535,13 @@ def _work(store: Store, plan: study.Plan, parallel: int) -> int:
             store,
             plan,
             parallel=parallel,
-            say=options.say,
+            say=say,
             should_stop=lambda: bool(caught),
             prepare=cli_run.prepare_data,
         )
-    options.say(f"study {plan.name}: {_counts(cells)}.")
+    say(f"study {plan.name}: {_counts(cells)}.")
     if caught:
-        options.say(f"`{_command(store, 'run', plan.name)}` goes on.")
+        say(f"`{_command(store, 'run', plan.name)}` goes on.")
         return ExitCode.INTERRUPTED if caught[0] == signal.SIGINT else ExitCode.TERMINATED
     is_whole = all(cell.state in {State.FINISHED, study_queue.CellState.CANCELLED} for cell in cells)
     return ExitCode.DONE if is_whole else ExitCode.TRAINING_FAILED
@@ -407,7 +556,7 @@ def _signals() -> Iterator[list[int]]:
         if caught:
             raise KeyboardInterrupt
         caught.append(number)
-        options.say("stopping after a checkpoint; once more leaves at once and lets the runs train.")
+        say("stopping after a checkpoint; once more leaves at once and lets the runs train.")
 
     before = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -444,29 +593,35 @@ def _counts(cells: Sequence[study_queue.Cell]) -> str:
     return ", ".join(f"{count} {printable(state, 60)}" for state, count in counts.most_common())
 
 
-def _table(cells: Sequence[study_queue.Cell]) -> "Table":
+def _table(plan: study.Plan, cells: Sequence[study_queue.Cell]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     tried = ["tried with"] if any(cell.tried for cell in cells) else []
-    table = Table("variant", "seed", *tried, "state", "epochs", "run", box=options.table_box(), pad_edge=False)
+    group = "group" if plan.cell_groups else "variant"
+    table = Table(group, "seed", *tried, "state", "epochs", "run", box=table_box(), pad_edge=False)
     for cell in cells:
         state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
         table.add_row(
-            cell.variant,
+            printable(cell.group, 60),
             str(cell.seed),
             *([cell.tried] if tried else []),
-            Text(printable(state, 60), style=_STATE_STYLES.get(cell.state, "dim")),
+            Text(printable(state, 60), style=_style(cell.state)),
             f"{cell.num_epochs_done}/{cell.epochs}",
             Text(printable(cell.run_id, 70)),
         )
     return table
 
 
+def _style(state: str) -> str:
+    """The colour of a cell's state; one that is no run's has none of its own."""
+    return TONE_STYLES[STATE_TONES.get(State(state), "muted")] if state in set(State) else "dim"
+
+
 def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study_queue.Cell]]]) -> "Table":
     from rich.table import Table
 
-    table = Table("study", "runs", "states", "worker", box=options.table_box(), pad_edge=False)
+    table = Table("study", "runs", "states", "worker", box=table_box(), pad_edge=False)
     for plan, cells in found:
         at_work = "at work" if orders.has_worker(store, plan.name) else ""
         table.add_row(plan.name, str(len(cells)), _counts(cells), at_work)

@@ -1,116 +1,115 @@
-"""The table of ``runs``: as many columns as the terminal holds, the least telling left out first."""
+"""Tables and lines that fit a terminal: the least important parts are left out first, and named."""
 
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK
-from alexnet_tui.cli import options
-from alexnet_tui.runs.history import RunHistory, State
-from alexnet_tui.text import (
-    format_duration,
-    format_percent,
-    format_points,
-    printable,
-    sparkline,
-)
+from alexnet_tui.cli.output import printing, say
+from alexnet_tui.text import printable
 
 if TYPE_CHECKING:
+    from rich.box import Box
     from rich.table import Table
 
-_STATE_STYLES = {
-    State.RUNNING: "cyan",
-    State.FINISHED: "green",
-    State.FAILED: "red",
-    State.LOST: "magenta",
-    State.STOPPED: "yellow",
-}
-_SPARKLINE_WIDTH = 16
 _GAP = 2
+# The tones of `runs.history.STATE_TONES` as a terminal's own colours.
+TONE_STYLES = {"live": "cyan", "good": "green", "warn": "yellow", "bad": "red", "muted": "dim"}
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What a line of the table is made of."""
+class Column(Generic[_Row]):
+    """A column of a table.
 
-    history: RunHistory
-    state: State
-    label: str
-    is_reference: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column and how early it goes when room is short: the highest `rank` first."""
+    Attributes:
+        heading: Its title.
+        rank: How early it goes when room is short: the highest first.
+        cell: The text of a row; a column without any text is not shown.
+        right: Aligned to the right.
+        style: Of the cell.
+    """
 
     heading: str
     rank: int
-    cell: Callable[[Row], str]
+    cell: Callable[[_Row], str]
     right: bool = False
+    style: Callable[[_Row], str] = lambda _: ""
 
 
-def _value(row: Row, metric: str) -> float | None:
-    return METRICS[metric].value(row.history)
-
-
-_COLUMNS = (
-    _Column("run", 0, lambda row: row.history.id),
-    _Column("label", 6, lambda row: printable(row.label, 40)),
-    _Column("variant", 12, lambda row: row.history.record.config.variant),  # A run's id begins with it.
-    _Column("front end", 8, lambda row: row.history.record.config.front_end),
-    _Column("data", 9, lambda row: printable(row.history.record.config.data, 40)),
-    _Column("seed", 11, lambda row: str(row.history.record.config.seed), right=True),
-    _Column("state", 1, lambda row: f"{row.state}{' (ref)' if row.is_reference else ''}"),
-    _Column("done", 2, lambda row: f"{100 * row.history.progress:.0f}%", right=True),
-    _Column(f"best{SELECTED_MARK}", 4, lambda row: format_percent(_value(row, "max_test")), right=True),
-    _Column("last", 3, lambda row: format_percent(_value(row, "last_test")), right=True),
-    _Column("gap", 7, lambda row: format_points(_value(row, "gap")), right=True),
-    _Column("T25", 10, lambda row: METRICS["t25"].mean_text(_value(row, "t25")), right=True),
-    _Column("time", 5, lambda row: format_duration(_value(row, "time")), right=True),
-    _Column("test accuracy", 13, lambda row: _curve(row.history)),
-)
-
-
-def runs_table(rows: Sequence[Row], max_width: int | None) -> tuple["Table", list[str]]:
-    """The table, and the headings of the columns that found no room.
+def fitting(parts: Sequence[tuple[int, int]], room: int | None) -> list[int]:
+    """The parts that fit beside each other: indices, in order.
 
     Args:
-        rows: In the order shown.
-        max_width: Cells a line may take; None where nothing bounds it, as in a pipe.
+        parts: Rank and width of each; the highest ranks go first, the lowest is always kept.
+        room: Cells there are; None where nothing bounds them.
     """
-    from rich.table import Table
-    from rich.text import Text
-
-    cells = [[column.cell(row) for row in rows] for column in _COLUMNS]
-    kept = _that_fit(cells, max_width)
-    table = Table(box=options.table_box(), pad_edge=False, padding=(0, _GAP - 1, 0, 0), collapse_padding=True)
-    for index in kept:
-        column = _COLUMNS[index]
-        table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=True)
-    for number, row in enumerate(rows):
-        style = _STATE_STYLES.get(row.state, "")
-        texts = [(_COLUMNS[index].heading, cells[index][number]) for index in kept]
-        table.add_row(*(Text(text, style=style if heading == "state" else "") for heading, text in texts))
-    return table, [column.heading for index, column in enumerate(_COLUMNS) if index not in kept and any(cells[index])]
-
-
-def _that_fit(cells: Sequence[Sequence[str]], max_width: int | None) -> list[int]:
-    """Places of the columns that fit side by side; an empty one takes no room and is left out."""
-    from rich.cells import cell_len
-
-    widths = [
-        max(map(cell_len, (column.heading, *texts))) + _GAP for column, texts in zip(_COLUMNS, cells, strict=True)
-    ]
     kept: list[int] = []
-    room = sys.maxsize if max_width is None else max_width
-    for index in sorted((i for i, texts in enumerate(cells) if any(texts)), key=lambda i: _COLUMNS[i].rank):
-        if kept and widths[index] > room:
+    left = sys.maxsize if room is None else room
+    for index in sorted(range(len(parts)), key=lambda index: parts[index][0]):
+        if kept and parts[index][1] > left:
             break
         kept.append(index)
-        room -= widths[index]
+        left -= parts[index][1]
     return sorted(kept)
 
 
-def _curve(history: RunHistory) -> str:
-    return sparkline(history.epochs["test_accuracy"], _SPARKLINE_WIDTH, ascii_only=not options.can_draw())
+def fit_line(parts: Sequence[tuple[int, str]], width: int) -> str:
+    """Ranked parts of a line, as many as fit."""
+    return "".join(parts[index][1] for index in fitting([(rank, len(text)) for rank, text in parts], width))
+
+
+def fill_lines(parts: Sequence[str], width: int) -> str:
+    """Foreign texts beside each other, as many to a line as fit; none is broken in two."""
+    first, *others = map(printable, parts)
+    lines = [first]
+    for part in others:
+        if len(f"{lines[-1]}, {part},") <= width:
+            lines[-1] += f", {part}"
+        else:
+            lines[-1] += ","
+            lines.append(part)
+    return "\n".join(lines)
+
+
+def make_table(
+    columns: Sequence[Column[_Row]], rows: Sequence[_Row], max_width: int | None
+) -> tuple["Table", list[str]]:
+    """A table, and the headings of the columns that found no room.
+
+    Args:
+        columns: From left to right.
+        rows: In the order shown.
+        max_width: Cells a line may take; None where nothing bounds it, as in a pipe.
+    """
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [[column.cell(row) for row in rows] for column in columns]
+    filled = [index for index, texts in enumerate(cells) if any(texts) or not rows]
+    widths = [max(map(cell_len, (columns[index].heading, *cells[index]))) + _GAP for index in filled]
+    ranked = [(columns[index].rank, width) for index, width in zip(filled, widths, strict=True)]
+    kept = [filled[place] for place in fitting(ranked, None if max_width is None else max_width + _GAP)]
+    table = Table(box=table_box(), pad_edge=False, padding=(0, _GAP - 1, 0, 0), collapse_padding=True)
+    for index in kept:
+        table.add_column(columns[index].heading, justify="right" if columns[index].right else "left", no_wrap=True)
+    for number, row in enumerate(rows):
+        table.add_row(*(Text(cells[index][number], style=columns[index].style(row)) for index in kept))
+    return table, [columns[index].heading for index in filled if index not in kept]
+
+
+def print_table(columns: Sequence[Column[_Row]], rows: Sequence[_Row], elsewhere: str) -> None:
+    """Print a table that fits the terminal; what found no room is named with where it is: ``--json``."""
+    with printing() as console:
+        table, left_out = make_table(columns, rows, console.width if sys.stdout.isatty() else None)
+        console.print(table)
+    if left_out:
+        say(f"no room for {', '.join(left_out)}; a wider terminal{elsewhere} it.")
+
+
+def table_box() -> "Box | None":
+    """How a table is ruled on a terminal; in a file or a pipe it has no rules, only columns."""
+    from rich import box
+
+    return box.SIMPLE if sys.stdout.isatty() else None

@@ -19,7 +19,11 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
         conv1_kernel: Side in pixels of the first layer's kernels.
         conv1_stride: Step in pixels between two places of a kernel.
         conv1_padding: Zeros in pixels added at each border before the first layer.
-        pool_partial: Pooling windows may reach over the border, as with padding ``same``.
+        conv1_padding_end: Zeros at the right and the lower border, where other than at the left and the upper one:
+            padding ``same`` of Keras puts the odd one there.
+        pool_partial: The last pooling window may reach over the border.
+        pool_same: Pooling halves every map, as with padding ``same``: on a map of odd size the first window reaches
+            over the border too.
         summary: One sentence for people.
         settings: Hyperparameters whose default this front end moves.
     """
@@ -28,7 +32,9 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
     conv1_kernel: int = 11
     conv1_stride: int = 4
     conv1_padding: int
+    conv1_padding_end: int | None = None
     pool_partial: bool = True
+    pool_same: bool = False
     summary: str
     settings: Mapping[str, Setting] = msgspec.field(default_factory=lambda: MappingProxyType({}))
 
@@ -65,6 +71,7 @@ class ConvLayer(msgspec.Struct, frozen=True, kw_only=True):
         pools: 3x3 max pooling with stride 2 follows.
         output_size: Side after the convolution.
         pooled_size: Side after pooling; equal to `output_size` where none follows.
+        padding_end: Zeros in pixels at the right and the lower border; `padding` is that of the other two.
     """
 
     number: int
@@ -79,6 +86,7 @@ class ConvLayer(msgspec.Struct, frozen=True, kw_only=True):
     input_size: int
     output_size: int
     pooled_size: int
+    padding_end: int
 
     @property
     def num_parameters(self) -> int:
@@ -132,7 +140,8 @@ def layers(architecture: Architecture) -> tuple[list[ConvLayer], list[DenseLayer
         first = number == 1
         side, stride = (front.conv1_kernel, front.conv1_stride) if first else (kernel, 1)
         padding = front.conv1_padding if first else kernel // 2
-        output = (size + 2 * padding - side) // stride + 1
+        end = padding if not first or front.conv1_padding_end is None else front.conv1_padding_end
+        output = (size + padding + end - side) // stride + 1
         pools_here = pools or number == kept[-1][0]
         convolutions.append(
             ConvLayer(
@@ -147,7 +156,8 @@ def layers(architecture: Architecture) -> tuple[list[ConvLayer], list[DenseLayer
                 pools=pools_here,
                 input_size=size,
                 output_size=output,
-                pooled_size=pooled_size(output, partial=front.pool_partial) if pools_here else output,
+                pooled_size=_pooled_size(output, front) if pools_here else output,
+                padding_end=end,
             )
         )
         channels, size = out_channels, convolutions[-1].pooled_size
@@ -157,6 +167,10 @@ def layers(architecture: Architecture) -> tuple[list[ConvLayer], list[DenseLayer
         for index, (wide, out) in enumerate(itertools.pairwise(widths))
     ]
     return convolutions, dense
+
+
+def _pooled_size(size: int, front: FrontEnd) -> int:
+    return -(-size // 2) if front.pool_same else pooled_size(size, partial=front.pool_partial)
 
 
 def pooled_size(size: int, *, partial: bool) -> int:

@@ -74,6 +74,19 @@ FRONT_ENDS: Mapping[str, FrontEnd] = MappingProxyType(
             summary="The paper's own geometry on images resized to 227 px; for a GPU.",
             settings=MappingProxyType({"lrn": True, "groups": 2}),
         ),
+        "keras-valid": FrontEnd(
+            image_size=32,
+            conv1_padding=0,
+            pool_same=True,
+            summary="A reading of the report: unpadded first layer, then Keras' padding same (maps 6, 3, 2, 1).",
+        ),
+        "keras-same": FrontEnd(
+            image_size=32,
+            conv1_padding=3,
+            conv1_padding_end=4,
+            pool_same=True,
+            summary="A reading of the report: Keras' padding same in every layer (maps 8, 4, 2, 1).",
+        ),
         "cifar3x3": FrontEnd(
             image_size=32,
             conv1_kernel=3,

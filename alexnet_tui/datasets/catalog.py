@@ -4,7 +4,6 @@
 ``<data root>/<name>/<hash>-<size>/`` is its decoded form (`datasets.cache`). Nothing here loads numpy.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from alexnet_tui.datasets.cache import CACHE_VERSION, is_cache, newer, version_o
 from alexnet_tui.datasets.left_out import LeftOut, list_left_out, named
 from alexnet_tui.errors import DatasetError, StoreError
 from alexnet_tui.files import read_small, write_atomic
+from alexnet_tui.paths import data_root
 from alexnet_tui.text import counted, printable
 
 DatasetState = Literal["ready", "prepare", "download", "newer"]
@@ -179,15 +179,6 @@ class DatasetInfo:
     num_skipped: int = 0
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
-
-
-def data_root() -> Path:
-    """The folder of all data sets: ALEXNET_TUI_DATA, else a folder in the user's cache."""
-    chosen = os.environ.get("ALEXNET_TUI_DATA")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "alexnet-tui" / "data"
 
 
 def stored_size(native_size: int, input_size: int) -> int:

@@ -43,7 +43,6 @@ from alexnet_tui.datasets.catalog import (
     cache_path,
     catalog,
     check_free_name,
-    data_root,
     find,
     is_name,
     is_prepared,
@@ -55,7 +54,7 @@ from alexnet_tui.datasets.catalog import (
 from alexnet_tui.datasets.left_out import LeftOut, Reason, is_hidden, total
 from alexnet_tui.errors import DatasetError
 from alexnet_tui.files import locked
-from alexnet_tui.paths import child_command, child_environment
+from alexnet_tui.paths import child_command, child_environment, data_root, given
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ __all__ = [
     "Split",
     "add",
     "catalog",
-    "data_root",
     "find",
     "is_prepared",
     "load",
@@ -189,7 +187,7 @@ def add(
     """
     root = data_dir or data_root()
     check_free_name(name)
-    full = Path(path).expanduser().absolute()
+    full = given(path).absolute()
     from alexnet_tui.datasets.archive import source_kind
 
     source = Source(

@@ -7,7 +7,6 @@ slip in. The trainer's stdout is ``events.jsonl`` itself: no pipe ties it to thi
 import contextlib
 import os
 import signal
-import stat
 import subprocess
 import threading
 import time
@@ -17,21 +16,16 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from alexnet_tui.errors import LaunchError, StoreError
-from alexnet_tui.files import (
-    Owner,
-    read_small,
-    reason_of,
-    take_lock,
-    write_atomic,
-    write_owner,
-)
+from alexnet_tui.errors import LaunchError, StoreError, UntrustedRunError
+from alexnet_tui.files import LOCK_FILE, Folder, Owner, reason_of, take_lock, write_owner
 from alexnet_tui.paths import child_command, child_environment
+from alexnet_tui.paths import command as shell_command
 from alexnet_tui.runs.event_log import is_newer
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
+from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable
 
-TRAINER = child_command("alexnet_tui.train")
+TRAINER_MODULE = "alexnet_tui.train"
+TRAINER = child_command(TRAINER_MODULE)
 LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
 """Tells a trainer which descriptor holds the lock that its launcher took for it."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -42,13 +36,21 @@ _POLL_SECONDS = 0.02
 _START_TOLERANCE_SECONDS = 1.5
 
 
-def start(store: Store, run_id: str, *, from_scratch: bool = False, command: Sequence[str] = TRAINER) -> int:
+def start(
+    store: Store,
+    run_id: str,
+    *,
+    from_scratch: bool = False,
+    is_trusted: bool = False,
+    command: Sequence[str] = TRAINER,
+) -> int:
     """Start or resume a run in a process of its own that outlives this one.
 
     Args:
         store: Where the run is.
         run_id: The run.
         from_scratch: Ignore the run's checkpoints.
+        is_trusted: A person has agreed to train a run that another user made.
         command: What to run, before the run's directory.
 
     Returns:
@@ -57,22 +59,25 @@ def start(store: Store, run_id: str, *, from_scratch: bool = False, command: Seq
     Raises:
         RunBusyError: A trainer is already at work on the run.
         StoreError: The run cannot be written, is a reference run, or was made by a newer program.
+        UntrustedRunError: Another user made it, or a part of it.
         LaunchError: The trainer could not be started.
     """
     check_startable(store, run_id)
-    directory = store.path(run_id)
-    arguments = [*command, str(directory.absolute()), *(["--from-scratch"] if from_scratch else [])]
-    descriptors = [take_lock(directory)]
-    try:
-        descriptors.append(open_append(directory / EVENTS_FILE))
-        _end_last_line(descriptors[1])
-        descriptors.append(open_append(directory / LOG_FILE))
-        return _spawn(arguments, *descriptors)
-    except OSError as error:
-        raise LaunchError(f"run {run_id}: the trainer could not be started ({reason_of(error)}).") from error
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+    if not is_trusted:
+        check_trust(store, run_id)
+    with store.folder(run_id) as folder:
+        arguments = [*command, str(folder.path.absolute()), *(["--from-scratch"] if from_scratch else [])]
+        descriptors = [take_lock(folder.path)]
+        try:
+            descriptors.append(folder.append(EVENTS_FILE))
+            _end_last_line(descriptors[1])
+            descriptors.append(folder.append(LOG_FILE))
+            return _spawn(arguments, *descriptors)
+        except OSError as error:
+            raise LaunchError(f"run {run_id}: the trainer could not be started ({reason_of(error)}).") from error
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
 
 
 def check_startable(store: Store, run_id: str) -> None:
@@ -86,6 +91,38 @@ def check_startable(store: Store, run_id: str) -> None:
         raise StoreError(directory, "this is a reference run; it is not trained again. Start a new run.")
     if store.record(run_id).is_newer or is_newer(directory / EVENTS_FILE):
         raise StoreError(directory, "a newer alexnet-tui wrote in this run; it can only be looked at.")
+
+
+def check_trust(store: Store, run_id: str) -> None:
+    """Refuse a run of which anything the trainer reads belongs to another user; root is trusted.
+
+    Raises:
+        UntrustedRunError: With the command that says yes.
+    """
+    with store.folder(run_id) as folder:
+        owners = {os.fstat(folder.fileno()).st_uid}
+        owners |= {status.st_uid for name in folder.names() if (status := folder.stat(name))}
+        with contextlib.suppress(StoreError):  # What is no folder, the trainer refuses itself.
+            checkpoints = folder.folder(CHECKPOINTS)
+            if checkpoints is not None:
+                with checkpoints:
+                    owners |= {status.st_uid for name in checkpoints.names() if (status := checkpoints.stat(name))}
+    strangers = sorted(owners - {os.geteuid(), 0})
+    if strangers:
+        again = shell_command("resume", run_id, "--trust", root=store.root)
+        raise UntrustedRunError(
+            f"run {run_id} was made or changed by another user ({', '.join(map(_user_name, strangers))}). Training it"
+            f" reads that user's files; if you trust them: {again}"
+        )
+
+
+def _user_name(uid: int) -> str:
+    import pwd  # Hardly any run is a stranger's.
+
+    try:
+        return printable(pwd.getpwuid(uid).pw_name, 80)
+    except KeyError:
+        return f"uid {uid}"
 
 
 def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
@@ -106,15 +143,16 @@ def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
     if not was_asked_to_stop(store, run_id):  # A second request would end it without its checkpoint.
         _signal(owner, signal.SIGTERM)
         # Without the note the stop is a stop all the same.
-        with contextlib.suppress(OSError, StoreError):
-            write_atomic(store.path(run_id) / STOP_FILE, msgspec.json.encode(owner))
+        with contextlib.suppress(OSError, StoreError), store.folder(run_id) as folder:
+            folder.write(STOP_FILE, msgspec.json.encode(owner))
     return wait_free(store, run_id, patience_seconds)
 
 
 def was_asked_to_stop(store: Store, run_id: str) -> bool:
     """Whether the process that holds a run's lock has been asked to stop already."""
     try:
-        content = read_small(store.path(run_id) / STOP_FILE)
+        with store.folder(run_id) as folder:
+            content = folder.read(STOP_FILE)
         return content is not None and msgspec.json.decode(content, type=Owner) == store.owner(run_id)
     except (StoreError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return False
@@ -169,7 +207,7 @@ def find_owner(store: Store, run_id: str, patience_seconds: float = 1.0) -> Owne
         if not store.is_locked(run_id):
             raise LaunchError(f"run {run_id} is not being trained.")
         owner = store.owner(run_id)
-        if owner is not None and _is_here(owner) and _is_same_process(owner, store.path(run_id)):
+        if owner is not None and _is_here(owner) and _is_trainer(owner, store.path(run_id)):
             return owner
         if time.monotonic() >= deadline:
             raise LaunchError(_why_unknown(run_id, owner))
@@ -182,26 +220,64 @@ def _why_unknown(run_id: str, owner: Owner | None) -> str:
     if not _is_here(owner):
         host = printable(owner.host, 80)
         return f"run {run_id} is being trained on {host} (process {owner.pid}); stop it there."
-    return f"run {run_id} is locked, but process {owner.pid} is not the one that locked it; nothing was stopped."
+    return f"run {run_id} is locked, but process {owner.pid} is not its trainer; nothing was stopped."
 
 
 def _is_here(owner: Owner) -> bool:
     return owner.host == os.uname().nodename
 
 
-def _is_same_process(owner: Owner, directory: Path) -> bool:
-    """Whether the pid still means the process that took the lock, and not one that got its number later.
+def _is_trainer(owner: Owner, directory: Path) -> bool:
+    """Whether a process is the trainer of a run, by what nobody else can plant: never trust the lock file's word alone.
 
-    The start time moves when somebody sets the clock; a command line that names the run is proof too.
+    It runs as this user (where this user is root: as root or the lock file's owner), has the lock file of this very
+    folder open, and its command line names a trainer or the folder. Its start time must be the one in the lock file;
+    that moves when somebody sets the clock, and a command line that names the folder is proof in its place.
     """
     if owner.pid <= 1:
         return False
     try:
+        with Folder(directory) as folder:
+            lock = folder.stat(LOCK_FILE)
         process = psutil.Process(owner.pid)
-        if abs(process.create_time() - owner.start_seconds) < _START_TOLERANCE_SECONDS:
-            return True
-        return any(Path(argument) == directory.absolute() for argument in process.cmdline())
-    except psutil.Error:
+        if lock is None or lock.st_nlink != 1 or process.uids().real not in _possible_users(lock.st_uid):
+            return False
+        command_line = process.cmdline()
+        names_folder = any(_is_same_folder(argument, directory) for argument in command_line)
+        if not names_folder and TRAINER_MODULE not in command_line:
+            return False
+        is_same_start = abs(process.create_time() - owner.start_seconds) < _START_TOLERANCE_SECONDS
+        return (is_same_start or names_folder) and _has_open(process, lock)
+    except (psutil.Error, StoreError):
+        return False
+
+
+def _possible_users(lock_uid: int) -> set[int]:
+    """Users a trainer may run as; anybody but root can signal only their own processes."""
+    return {os.getuid()} if os.getuid() else {0, lock_uid}
+
+
+def _is_same_folder(argument: str, directory: Path) -> bool:
+    try:
+        return os.path.isabs(argument) and os.path.samefile(argument, directory)
+    except (OSError, ValueError):
+        return False
+
+
+def _has_open(process: psutil.Process, file: os.stat_result) -> bool:
+    """Whether a process has a file open, wherever the file has been moved to."""
+    descriptors = Path(f"/proc/{process.pid}/fd")
+    try:
+        paths = list(descriptors.iterdir())
+    except OSError:  # No Linux.
+        paths = [Path(opened.path) for opened in process.open_files()]
+    return any(_is_file(path, file) for path in paths)
+
+
+def _is_file(path: Path, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), status)
+    except OSError:
         return False
 
 
@@ -215,16 +291,16 @@ def _signal(owner: Owner, number: signal.Signals) -> None:
 
 
 def open_append(path: Path) -> int:
-    """A descriptor that only appends; a link, a pipe or a device in the way is refused."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    """A descriptor that only appends; a link, a pipe or a device in the way is refused.
+
+    Raises:
+        StoreError: The file is no regular file, or cannot be written.
+    """
     try:
-        descriptor = os.open(path, flags, 0o644)
+        with Folder(path.parent) as folder:
+            return folder.append(path.name)
     except OSError as error:
         raise StoreError(path, f"the file cannot be written ({reason_of(error)}).") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise StoreError(path, "this is not a regular file; it is not written.")
-    return descriptor
 
 
 def _end_last_line(events: int) -> None:

@@ -28,15 +28,18 @@ from alexnet_tui.analysis.groups import (
     state_word,
 )
 from alexnet_tui.analysis.published import CONTRADICTIONS, PAPER_RESULTS, Contradiction, PaperResult
+from alexnet_tui.analysis.registration import PlannedStudy, Registration
 from alexnet_tui.analysis.select import Selection
-from alexnet_tui.config.hyperparameters import RunConfig, shown_value
-from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
+from alexnet_tui.config.claims import load as load_claims
+from alexnet_tui.config.hyperparameters import RunConfig, format_value, shown_value
+from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, REPORT, plan_command
 from alexnet_tui.paths import command
 from alexnet_tui.report.table import Row, build_rows
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import format_count
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
+"""1 had other names for groups, effects and secondary outcomes, and no registration."""
 CURVE_COLUMNS = ("train_accuracy", "test_accuracy")
 
 
@@ -99,12 +102,14 @@ class Provenance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """One comparable set of runs.
+    """One comparable set of runs: a registered study, or runs of one protocol that were not registered.
 
     Attributes:
         name: The front end and the data, for people.
         settings: Hyperparameters of the protocol that differ from the front end's defaults.
         notes: Sentences on how the protocol departs from the report's.
+        registration: The plan that its verdicts rest on; None where the runs were not registered.
+        register: The command that registers such runs, where they were not.
     """
 
     name: str
@@ -114,6 +119,8 @@ class Section:
     epochs: int
     settings: Mapping[str, str]
     notes: tuple[str, ...]
+    registration: Registration | None = None
+    register: str = ""
     rows: tuple[Row, ...]
     claims: tuple[ClaimVerdict, ...]
     curves: tuple[Curve, ...]
@@ -127,7 +134,8 @@ class Report:
     Attributes:
         title: What was reported on: a study, the reference runs, or all runs.
         claims: The verdicts of the first section.
-        sections: One for each comparable set of runs.
+        sections: One for each comparable set of runs; registered studies first.
+        num_families: How many sections have tests: each is a family of its own, and more of them find more by chance.
         problems: A sentence for each run that could not be read.
     """
 
@@ -136,6 +144,7 @@ class Report:
     created: float
     claims: tuple[ClaimVerdict, ...]
     sections: tuple[Section, ...]
+    num_families: int = 0
     contradictions: tuple[Contradiction, ...] = CONTRADICTIONS
     paper: tuple[PaperResult, ...] = PAPER_RESULTS
     problems: tuple[str, ...] = ()
@@ -148,6 +157,7 @@ def build(
     title: str = "all runs",
     problems: Sequence[str] = (),
     missing: Sequence[Missing] = (),
+    planned: Sequence[PlannedStudy] = (),
     train: str = "",
 ) -> Report:
     """The report on these runs; without a run it has one empty section.
@@ -158,26 +168,33 @@ def build(
         title: What is reported on.
         problems: A sentence for each run that could not be read.
         missing: Runs that a plan asks for and that are not there.
+        planned: Registered studies; their runs are among `histories`. Only these get verdicts.
         train: The command line that makes runs, told where there is none.
     """
-    others, sweeps = separate(histories)
-    sets = list(split_by_protocol(others).values())
-    sections = []
+    ids = {run.id for one in planned for run in one.histories} | {run.run_id for one in planned for run in one.excluded}
+    others, sweeps = separate(run for run in histories if run.id not in ids)
     counted: set[Protocol] = set()
-    for members in sets:
-        base = SWEEP.protocol_of(members[0].record.config)
-        beside = sweeps.get(base, [])
-        sections.append(_section(members, beside, states, missing, counts_sweep=base not in counted))
-        counted.add(base)
-    sections += [_section([], runs, states, missing) for base, runs in sweeps.items() if base not in counted]
+    fullest_first = sorted(planned, key=lambda one: -len(one.histories))
+    parts = [_planned_part(one, histories, sweeps, states) for one in fullest_first]
+    parts += [_exploratory_part(members, sweeps, states, missing) for members in split_by_protocol(others).values()]
+    sections = []
+    for part in parts:
+        sections.append(_section(part, states, counts_sweep=part.sweep_protocol not in counted))
+        counted.add(part.sweep_protocol)
+    for protocol, runs in sweeps.items():
+        if protocol not in counted:
+            sections.append(_section(_exploratory_part([], {protocol: runs}, states, missing), states))
     if not sections:
         note = f"There is no run to report on yet; this trains some: {train or command('study', 'reproduce')}"
-        sections = [replace(_section([], [], states, missing), notes=(note,))]
+        empty = _section(_exploratory_part([], {}, states, missing), states)
+        sections = [replace(empty, notes=(note,))]
+    families = sum(any(claim.effect for claim in section.claims) for section in sections)
     return Report(
         title=title,
         created=time.time(),
         claims=sections[0].claims,
         sections=tuple(sections),
+        num_families=families,
         problems=tuple(problems),
     )
 
@@ -190,28 +207,92 @@ def build_selection(found: Selection) -> Report:
         title=found.title,
         problems=found.problems,
         missing=found.missing,
+        planned=found.planned,
         train=found.train,
     )
 
 
-def _section(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Part:
+    """What a section is made of.
+
+    Attributes:
+        histories: Every run in it.
+        runs: The runs by group.
+        verdicts: The claims, judged or with exploratory numbers.
+        sweep: Runs of the learning-rate sweep that belong beside it.
+        sweep_protocol: What those share with it.
+        registration: The plan; None where the runs were not registered.
+        register: The command that would register such runs.
+        excluded: Runs left out before they were grouped.
+    """
+
+    histories: Sequence[RunHistory]
+    runs: GroupedRuns
+    verdicts: tuple[ClaimVerdict, ...]
+    sweep: Sequence[RunHistory]
+    sweep_protocol: Protocol
+    registration: Registration | None = None
+    register: str = ""
+    excluded: tuple[Excluded, ...] = ()
+
+
+def _planned_part(
+    planned: PlannedStudy, histories: Sequence[RunHistory], sweeps: Mapping[Protocol, list[RunHistory]], states: States
+) -> _Part:
+    """The runs of a registered study, judged by its plan."""
+    known = {one.run_id for one in planned.excluded}
+    plan, protocol = planned.plan, SWEEP.protocol_of(planned.plan.configs[0])
+    sweep = sweeps.get(protocol, [])
+    runs = group_runs(planned.histories, states, planned.missing, grouping=planned.grouping)
+    runs = replace(runs, sweep=group_runs(sweep, states, grouping=SWEEP))
+    return _Part(
+        histories=[*planned.histories, *(run for run in histories if run.id in known)],
+        runs=runs,
+        verdicts=judge(runs, plan.claims, plan.overrides, planned.registration),
+        sweep=sweep,
+        sweep_protocol=protocol,
+        registration=planned.registration,
+        excluded=planned.excluded,
+    )
+
+
+def _exploratory_part(
     histories: Sequence[RunHistory],
-    sweep: Sequence[RunHistory],
+    sweeps: Mapping[Protocol, list[RunHistory]],
     states: States,
     missing: Sequence[Missing],
-    *,
-    counts_sweep: bool = True,
-) -> Section:
-    """One comparable set, and the runs of the paper's own protocol that belong beside it.
+) -> _Part:
+    """Runs that no plan registered, with the numbers of the study's claims."""
+    first = [*histories, *(run for runs in sweeps.values() for run in runs)][:1]
+    config = first[0].record.config if first else RunConfig()
+    protocol = SWEEP.protocol_of(config)
+    sweep = sweeps.get(protocol, [])
+    base = STUDY.protocol_of(config)
+    mine = [one for one in missing if not first or (histories and STUDY.protocol_of(one.config) == base)]
+    others = [one for one in missing if first and SWEEP.protocol_of(one.config) == protocol]
+    runs = group_runs(histories, states, mine)
+    runs = replace(runs, sweep=group_runs(sweep, states, others, grouping=SWEEP))
+    overrides = {name: format_value(getattr(config, name)) for name in STUDY.protocol_fields}
+    fields = (*STUDY.protocol_fields, "threads", "device", "precision")
+    return _Part(
+        histories=histories,
+        runs=runs,
+        verdicts=judge(runs, load_claims(PROTOCOLS[REPORT].claims), overrides),
+        sweep=sweep,
+        sweep_protocol=protocol,
+        register=command(*plan_command(REPORT, "mine", config if first else None, fields)),
+    )
 
-    Those may belong beside several sets; `counts_sweep` says which of them counts them, and their time.
+
+def _section(part: _Part, states: States, *, counts_sweep: bool = True) -> Section:
+    """One comparable set.
+
+    Runs of the sweep may belong beside several sets; `counts_sweep` says which of them counts them, and their time.
     """
-    everything = [*histories, *sweep]
+    everything = [*part.histories, *part.sweep]
     config = everything[0].record.config if everything else None
-    protocol = STUDY.protocol_of(histories[0].record.config) if histories else None
-    mine = [one for one in missing if not everything or STUDY.protocol_of(one.config) == protocol]
-    others = [one for one in missing if config and SWEEP.protocol_of(one.config) == SWEEP.protocol_of(config)]
-    judgement = judge(histories, states, mine, sweep=group_runs(sweep, states, others, grouping=SWEEP))
+    runs = part.runs if counts_sweep else replace(part.runs, sweep=None)
     return Section(
         name=f"{config.front_end} on {config.data}" if config else "no runs",
         front_end=config.front_end if config else "",
@@ -220,12 +301,12 @@ def _section(
         epochs=config.epochs if config else 0,
         settings=_settings(config) if config else {},
         notes=tuple(_notes(everything)),
-        rows=build_rows(judgement.runs),
-        claims=judgement.verdicts,
-        curves=tuple(_curves(judgement.runs)),
-        provenance=_provenance(everything, states, judgement.runs)
-        if counts_sweep
-        else _provenance(histories, states, replace(judgement.runs, sweep=None)),
+        registration=part.registration,
+        register=part.register,
+        rows=build_rows(part.runs),
+        claims=part.verdicts,
+        curves=tuple(_curves(part.runs)),
+        provenance=_provenance(everything if counts_sweep else part.histories, states, runs, part.excluded),
     )
 
 
@@ -276,7 +357,9 @@ def _curve(runs: GroupRuns, column: str) -> Curve:
     )
 
 
-def _provenance(histories: Sequence[RunHistory], states: States, grouped: GroupedRuns) -> Provenance:
+def _provenance(
+    histories: Sequence[RunHistory], states: States, grouped: GroupedRuns, excluded: tuple[Excluded, ...] = ()
+) -> Provenance:
     parts = [grouped, *([grouped.sweep] if grouped.sweep else [])]
     unfinished = [one for part in parts for runs in part.groups.values() for one in runs.unfinished]
     swept = grouped.sweep.used if grouped.sweep else []
@@ -285,7 +368,7 @@ def _provenance(histories: Sequence[RunHistory], states: States, grouped: Groupe
     created = [run.record.created for run in histories]
     return Provenance(
         states=Counter(state_word(run, states) for run in histories),
-        excluded=tuple(one for part in parts for one in part.excluded),
+        excluded=(*excluded, *(one for part in parts for one in part.excluded)),
         unfinished=tuple(Excluded(run.id, word) for run, word in unfinished),
         beside=len(swept),
         conditions={name: Counter(condition(run) for run in used) for name, condition in CONDITIONS.items()},

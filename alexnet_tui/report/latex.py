@@ -12,9 +12,12 @@ from alexnet_tui.report.wording import (
     SELECTED_NOTE,
     TABLE_COLUMNS,
     UNITS_NOTE,
-    facts,
+    effect,
+    estimate,
     heading,
+    interval,
     ours,
+    p_value,
     published,
     section_title,
     side,
@@ -95,29 +98,28 @@ def _section(section: Section) -> Iterator[str]:
     rows = []
     for row, places in zip(section.rows, bold, strict=True):
         if row.is_published:
-            rows.append(_row([row.title, "report", *(published(row, name) for name in columns)]))
+            rows.append(_row([row.title, "study", *(published(row, name) for name in columns)]))
         cells = [row.title, f"ours, n = {row.num_runs}", *(ours(row, name) for name in columns)]
         rows.append(_row(cells, {2 + place for place in places}))
     caption = f"{section_title(section)}. {UNITS_NOTE} {SELECTED_NOTE} Best of ours in bold."
     headings = ["Experiment", "Source", *map(heading, columns)]
     yield from _table(_tabular(f"ll{'r' * len(columns)}", headings, rows), caption)
-    headings = ["Claim", "Verdict", "Estimate", "95% interval", "Holm p", "Report"]
+    headings = ["Claim", "Verdict", "Estimate", "95% interval", "Holm p", "Study"]
     verdicts = (_row(_verdict_cells(verdict)) for verdict in section.claims)
     yield from _table(_tabular("llrrrl", headings, verdicts), f"Verdicts, {section_title(section)}.")
-    sides = [f"Beside claim {verdict.number}: {side(one)}" for verdict in section.claims for one in verdict.secondary]
+    sides = [f"Also on claim {verdict.number}: {side(one)}" for verdict in section.claims for one in verdict.secondary]
     if sides:
         yield from (r"\begin{itemize}\sloppy", *(rf"\item {escape_latex(one)}" for one in sides), r"\end{itemize}", "")
 
 
 def _verdict_cells(verdict: ClaimVerdict) -> list[str]:
-    told = dict(facts(verdict))
     return [
         f"{verdict.number}. {verdict.statement}",
         verdict.headline,
-        told.get("Estimate", MISSING).split(" (")[0],
-        told.get("95% interval", MISSING),
-        MISSING if verdict.p_holm is None else f"{verdict.p_holm:.4f}",
-        told["The report"].split(". ")[0],
+        estimate(verdict) if verdict.effect else MISSING,
+        interval(verdict),
+        p_value(verdict.p_holm),
+        MISSING if verdict.published_effect is None else effect(verdict.published_effect, verdict.unit),
     ]
 
 

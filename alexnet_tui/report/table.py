@@ -62,7 +62,8 @@ class Row:
 
 def build_rows(grouped: GroupedRuns) -> tuple[Row, ...]:
     """A row for each group that has a finished run, and for each experiment of the report in any case."""
-    names = [*EXPERIMENTS, *(name for name in grouped.groups if name not in EXPERIMENTS)]
+    published = [name for name in EXPERIMENTS if name in grouped.grouping.groups]
+    names = [*published, *(name for name in grouped.groups if name not in published)]
     rows = (_row(grouped.runs(name), EXPERIMENTS.get(name)) for name in names)
     return tuple(row for row in rows if row.num_runs or row.group in EXPERIMENTS)
 

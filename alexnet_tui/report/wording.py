@@ -23,10 +23,28 @@ UNITS_NOTE = (
     "Accuracies in %, gap in points, T25 in epochs to 25% training error; ours: mean ± standard deviation over seeds,"
     " (3 of 5) where only three runs got there."
 )
-SIGNS = {Verdict.SUPPORTED: "✓", Verdict.NOT_SUPPORTED: "✗", Verdict.INCONCLUSIVE: "?"}
+SIGNS = {
+    Verdict.SUPPORTED: "✓",
+    Verdict.CONTRADICTED: "✗",
+    Verdict.NEGLIGIBLE: "≈",
+    Verdict.NOT_SUPPORTED: "✗",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_ASSESSED: "–",
+    Verdict.EXPLORATORY: "~",
+}
+TONES = {
+    Verdict.SUPPORTED: "good",
+    Verdict.CONTRADICTED: "bad",
+    Verdict.NEGLIGIBLE: "bad",
+    Verdict.NOT_SUPPORTED: "bad",
+    Verdict.INCONCLUSIVE: "open",
+    Verdict.NOT_ASSESSED: "open",
+    Verdict.EXPLORATORY: "open",
+}
+"""What a verdict is to a claim: good, bad or open; each format has its colour for these."""
 _NOT_STARTED = State.QUEUED.value
 CAVEAT = "one run, no seed given"
-_CARD_FACTS = ("Estimate", "95% interval", "p", "P(A>B)", "Runs")
+_CARD_FACTS = ("Estimate", "95% interval", "Equivalence", "p", "P(A>B)", "Runs")
 
 
 def heading(name: str) -> str:
@@ -67,41 +85,116 @@ def effect(value: float, unit: str) -> str:
     return f"{value:.2f}x" if unit == "ratio" else f"{format_difference(value, 2)} points"
 
 
+def estimate(verdict: ClaimVerdict) -> str:
+    """The effect that was found, or that there is none."""
+    if verdict.effect is None:
+        return "no estimate"
+    bound = f"{verdict.effect.bound} " if verdict.effect.bound else ""
+    return f"{bound}{effect(verdict.effect.estimate, verdict.unit)}"
+
+
+def interval(verdict: ClaimVerdict) -> str:
+    """The ends of the 95% interval: ``+1.02 to +1.55``."""
+    if verdict.effect is None:
+        return MISSING
+    return _interval(verdict.effect.interval, verdict.unit)
+
+
 def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:
     """What stands on a verdict's card, as pairs of a label and a text."""
     pairs = [("Effect", verdict.metric)]
     found = verdict.effect
     if found:
-        bound = "at least " if verdict.larger.num_censored else ""
-        low, high = (MISSING if end is None else effect(end, verdict.unit).split(" ")[0] for end in found.interval)
         pairs += [
-            ("Estimate", f"{bound}{effect(found.estimate, verdict.unit)} (matters from {verdict.delta:g})"),
-            ("95% interval", f"{low} to {high if found.interval[1] is not None else 'no upper bound'}"),
+            ("Estimate", f"{estimate(verdict)} (matters from {verdict.delta:g})"),
+            ("95% interval", interval(verdict)),
+        ]
+        if verdict.equivalence_level is not None:
+            level = f"{100 * verdict.equivalence_level:.1f}% interval"
+            ends = _interval(verdict.equivalence_interval, verdict.unit)
+            inside = f"negligible inside {_zone(verdict)}"
+            pairs.append(("Equivalence", f"{level} {ends} ({inside}), {_p(verdict.p_equivalence_holm, 'Holm p')}"))
+        pairs += [
             ("p", _p_text(verdict)),
             ("Test", found.test),
             ("P(A>B)", f"{found.superiority:.2f}{_g_text(found.hedges_g)}"),
         ]
-    pairs += [
-        ("Runs", f"{_runs(verdict.larger)} against {_runs(verdict.smaller)}"),
-        ("The report", f"{effect(verdict.published_effect, verdict.unit)}. {verdict.published}"),
-        ("The paper", verdict.paper),
-    ]
+    pairs.append(("Runs", f"{_runs(verdict.larger)} against {_runs(verdict.smaller)}"))
+    if verdict.published_effect is not None:
+        pairs.append(("The study", f"{effect(verdict.published_effect, verdict.unit)}. {verdict.published}"))
+    if verdict.own:
+        pairs.append(("Ours, its way", side(verdict.own)))
+    if verdict.paper:
+        pairs.append(("The paper", verdict.paper))
+    pairs += [("" if index else "Remarks", text) for index, text in enumerate(verdict.remarks)]
     return pairs
 
 
 def card(verdict: ClaimVerdict) -> list[tuple[str, str]]:
-    """What a short card shows: the numbers, the report's own with its caveat, and what stands beside them."""
+    """What a short card shows: the numbers, the study's own with its caveat, and other metrics of the same runs."""
     told = dict(facts(verdict))
     pairs = [(label, told[label]) for label in _CARD_FACTS if label in told]
-    pairs.append(("The report", f"{effect(verdict.published_effect, verdict.unit)} ({CAVEAT})"))
-    return pairs + [("" if index else "Beside it", side(one)) for index, one in enumerate(verdict.secondary)]
+    if verdict.published_effect is not None:
+        pairs.append(("The study", f"{effect(verdict.published_effect, verdict.unit)} ({CAVEAT})"))
+    if verdict.own:
+        pairs.append(("Ours, its way", side(verdict.own)))
+    others = [one for one in verdict.secondary if verdict.own is None or one.name != verdict.own.name]
+    pairs += [("" if index else "Also", side(one)) for index, one in enumerate(others)]
+    return pairs + [("" if index else "Remarks", text) for index, text in enumerate(verdict.remarks)]
+
+
+def registered(section: Section) -> str:
+    """The plan a section's verdicts rest on, in one line; or that there is none."""
+    plan = section.registration
+    if plan is None:
+        words = "Exploratory: no plan registered these runs before they were made, so they get numbers and no verdict"
+        return f"{words}; `{section.register}` registers the claims and new runs."
+    seeds = f"{plan.num_seeds} seeds a group"
+    extends = f", extending {plan.extends} (look {plan.look})" if plan.extends else ""
+    return f"Registered as {plan.study} on {_day(plan.created)}, plan {plan.sha256[:12]}, {seeds}{extends}."
+
+
+def families(report: Report) -> str:
+    """How many families of tests this report looks at; empty for one."""
+    if report.num_families < 2:
+        return ""
+    return (
+        f"{report.num_families} families of tests are looked at here; each is corrected by itself, and the more of"
+        " them there are, the more is found by chance."
+    )
+
+
+def _zone(verdict: ClaimVerdict) -> str:
+    low = 1 / verdict.delta if verdict.unit == "ratio" else -verdict.delta
+    return f"{low:.2f} to {verdict.delta:.2f}"
+
+
+def _interval(ends: tuple[float | None, float | None], unit: str) -> str:
+    low, high = ("" if end is None else _end(end, unit) for end in ends)
+    return f"{low or MISSING} to {high or 'no upper bound'}"
+
+
+def _end(value: float, unit: str) -> str:
+    return f"{value:.2f}x" if unit == "ratio" else format_difference(value, 2)
+
+
+def p_value(value: float | None) -> str:
+    """A p-value: ``0.0119``, ``< 0.001``."""
+    if value is None:
+        return MISSING
+    return "< 0.001" if value < 0.001 else f"{value:.4f}"
+
+
+def _p(value: float | None, name: str) -> str:
+    if value is None:
+        return MISSING
+    return f"{name} {p_value(value)}" if value < 0.001 else f"{name} = {p_value(value)}"
 
 
 def _p_text(verdict: ClaimVerdict) -> str:
     assert verdict.effect is not None
-    if verdict.p_holm is None:
-        return f"{verdict.effect.p:.3f} (not a verdict)"
-    return f"{verdict.effect.p:.4f}, Holm over three claims {verdict.p_holm:.4f}"
+    raw = _p(verdict.effect.p, "p")
+    return f"{raw} (not corrected)" if verdict.p_holm is None else f"{raw}, {_p(verdict.p_holm, 'Holm p')}"
 
 
 def _g_text(hedges_g: float | None) -> str:
@@ -126,7 +219,9 @@ def provenance(found: Provenance) -> list[tuple[str, str]]:
     counted = {"started": sum(found.states.values()) - found.states.get(_NOT_STARTED, 0), "finished": 0}
     pairs = [("Runs", ", ".join(f"{count} {word}" for word, count in {**counted, **found.states}.items()))]
     if found.beside:
-        pairs.append(("Beside claim 2", f"{found.beside} of the finished: {PROTOCOLS[BEST_LEARNING_RATE].summary}"))
+        pairs.append(
+            ("Learning-rate sweep", f"{found.beside} of the finished: {PROTOCOLS[BEST_LEARNING_RATE].summary}")
+        )
     pairs += [(name.capitalize(), _counts(values)) for name, values in found.conditions.items()]
     pairs += [
         ("Data sets", "; ".join(found.data) or MISSING),
@@ -156,18 +251,20 @@ def section_title(section: Section) -> str:
     """The protocol of a section in one line."""
     if not section.front_end:
         return "No runs"
+    study = f"Study {section.registration.study}: " if section.registration else ""
     moved = {
         name: value for name, value in section.settings.items() if name not in ("front_end", "data", "epochs", "split")
     }
     extra = "".join(f", {name.replace('_', ' ')} {value}" for name, value in moved.items())
     epochs = f"{section.epochs} epoch{'s' * (section.epochs != 1)}"
-    return f"Front end {section.front_end} on {section.data}, {epochs}, split {section.split}{extra}"
+    return f"{study}Front end {section.front_end} on {section.data}, {epochs}, split {section.split}{extra}"
 
 
 def explain(report: Report) -> Iterator[str]:
     """The runs, values and test behind every verdict and every number of the table, line by line."""
     for section in report.sections:
         yield section_title(section)
+        yield registered(section)
         for verdict in section.claims:
             yield ""
             yield f"Claim {verdict.number}: {verdict.statement} {verdict.headline.upper()}"
@@ -176,7 +273,7 @@ def explain(report: Report) -> Iterator[str]:
             yield from _explain_sample(verdict.unit, verdict.larger, "A = ")
             yield from _explain_sample(verdict.unit, verdict.smaller, "B = ")
             for found in verdict.secondary:
-                yield f"  beside it: {side(found)}"
+                yield f"  also: {side(found)}"
                 for one in found.samples:
                     yield from _explain_sample(found.unit, one, "of ")
         yield ""

@@ -39,6 +39,15 @@ class State(StrEnum):
     LOST = "lost"
 
 
+STATE_TONES = {
+    State.QUEUED: "muted",
+    State.RUNNING: "live",
+    State.FINISHED: "good",
+    State.STOPPED: "warn",
+    State.FAILED: "bad",
+    State.LOST: "bad",
+}
+"""How a state is coloured, in words that each front end turns into colours of its own."""
 EPOCH_COLUMNS = (
     "epoch",
     "step",
@@ -147,6 +156,7 @@ class RunHistory:
     next_seq: int = 0
     is_outline: bool = False
     _stretches: list[tuple[int, ev.Started]] = field(default_factory=list)
+    _has_read_steps: bool = False
 
     def fold(self, events: Iterable[ev.KnownEvent]) -> "RunHistory":
         """Add events in the order they were written; returns itself."""
@@ -161,7 +171,7 @@ class RunHistory:
 
     def _fold_stretch(self, events: Sequence[ev.KnownEvent]) -> None:
         """Add events between which no row is taken back: whole columns at once."""
-        has_steps = len(self.steps) > 0
+        num_steps = len(self.steps)
         self.steps.extend([event for event in events if type(event) is ev.Step])
         self.epochs.extend([event for event in events if type(event) is ev.Epoch])
         for event in events:
@@ -169,22 +179,24 @@ class RunHistory:
                 self.newer_version = self.newer_version or event.v > ev.FORMAT_VERSION
                 self._fold_rare(event)
         self.newer_version = self.newer_version or max(events[0].v, events[-1].v) > ev.FORMAT_VERSION
-        self._count(events, has_steps)
+        self._count(events, has_steps=len(self.steps) > num_steps)
 
-    def _count(self, events: Sequence[ev.KnownEvent], has_steps: bool) -> None:
-        """Count events and the gaps in their numbering."""
+    def _count(self, events: Sequence[ev.KnownEvent], *, has_steps: bool) -> None:
+        """Count events and the gaps in their numbering; `has_steps` says whether there are steps among them."""
         self.num_events += len(events)
-        self.attempts = max(self.attempts, events[-1].attempt)  # One may have ended before it could say "started".
+        # An attempt may have ended before it could say "started".
+        self.attempts = max(self.attempts, *map(attrgetter("attempt"), events))
+        has_read_steps, self._has_read_steps = self._has_read_steps, self._has_read_steps or has_steps
         self.last_wall = next((event.wall for event in reversed(events) if event.wall), self.last_wall)
         numbers = list(map(attrgetter("seq"), events))
         if numbers == list(range(self.next_seq, self.next_seq + len(events))):  # As good as always.
             self.next_seq += len(events)
             return
         for event in events:
-            has_steps = has_steps or type(event) is ev.Step
+            has_read_steps = has_read_steps or type(event) is ev.Step
             if event.seq < 0:  # A line of a newer program, without a number.
                 continue
-            if event.seq > self.next_seq and has_steps:
+            if event.seq > self.next_seq and has_read_steps:
                 self.missing_events += event.seq - self.next_seq
             self.next_seq = event.seq + 1
 

@@ -352,6 +352,11 @@ class Store:
         with suppress(psutil.Error, ValueError, OverflowError):
             if abs(psutil.Process(owner.pid).create_time() - owner.start_seconds) < _START_TOLERANCE_SECONDS:
                 return f"a copy: {who} trains the run in another folder."
+        from alexnet_tui.runs.memory_kill import memory_kill
+
+        reason = memory_kill(owner.pid, owner.start_seconds)
+        if reason:
+            return f"lost: {reason}. Try a smaller batch or fewer images."
         return "lost: its trainer ended without saying why."
 
     def log_tail(self, run_id: str, limit_bytes: int = 32_768) -> str:

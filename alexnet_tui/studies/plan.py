@@ -9,7 +9,7 @@ import itertools
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -21,9 +21,9 @@ from alexnet_tui import paths as advice
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim
 from alexnet_tui.config.hyperparameters import RunConfig, Value
-from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs
-from alexnet_tui.config.variants import VARIANTS
-from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError, UsageError
+from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
+from alexnet_tui.config.variants import VARIANTS, nearest
+from alexnet_tui.errors import ClaimError, ConfigError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import json_bytes, locked, read_small, reason_of, write_atomic
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger
@@ -90,6 +90,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a later version of this program wrote it: it can be looked at, and nothing else."""
         return self.v > PLAN_VERSION
 
+    @property
+    def group_names(self) -> list[str]:
+        """Names of its groups, in order."""
+        return list(dict.fromkeys(self.cell_groups)) or self.variants
+
     def group_of(self, index: int) -> str:
         """Name of the group a cell belongs to."""
         return self.cell_groups[index] if self.cell_groups else self.configs[index].variant
@@ -147,9 +152,141 @@ def plan(
             protocol=protocol,
             rules=RULES_VERSION if claims else 0,
             claims=claims,
-            groups={name: dict(VARIANTS[name].settings) for name in variants},
+            groups={one: dict(VARIANTS[one].settings) for one in variants},
         ),
     )
+
+
+def plan_claims(
+    store: Store,
+    name: str,
+    claims: Sequence[Claim],
+    *,
+    seeds: Sequence[int],
+    known_metrics: Collection[str],
+    overrides: Mapping[str, str] | None = None,
+    label: str = "",
+) -> Plan:
+    """Write the plan of exactly the groups that some claims need, each once, with every seed.
+
+    Args:
+        store: The runs folder.
+        name: Name of the study.
+        claims: What is to be judged.
+        seeds: The seeds of each group.
+        known_metrics: Names a claim may decide by.
+        overrides: Fields of every run, as a person would type them; what makes a group goes over them.
+        label: Label of every run.
+
+    Raises:
+        UsageError: The name is no name or taken, or nothing is planned, or too much.
+        ClaimError: A claim names a metric that is not known; with a sentence for each.
+        ConfigError: An override is out of range, or a group's settings contradict each other.
+        StoreError: The folder cannot be written.
+    """
+    check_metrics(claims, known_metrics)
+    fields = dict(overrides or {})
+    groups = registered_claims.groups_of(claims, fields)
+    cells = [
+        (group, registered_claims.group_config(settings, fields, seed))
+        for seed in seeds
+        for group, settings in groups.items()
+    ]
+    return _write_plan(
+        store,
+        Plan(
+            name=name,
+            created=time.time(),
+            variants=list(dict.fromkeys(config.variant for _, config in cells)),
+            seeds=list(seeds),
+            overrides=fields,
+            configs=[config for _, config in cells],
+            label=label,
+            protocol=CLAIMS,
+            rules=RULES_VERSION,
+            claims=list(claims),
+            groups=groups,
+            cell_groups=[group for group, _ in cells],
+        ),
+    )
+
+
+def check_metrics(claims: Sequence[Claim], known: Collection[str]) -> None:
+    """Refuse claims that decide by a number no run has.
+
+    Raises:
+        ClaimError: With a sentence for each.
+    """
+    problems = [
+        f"{claim.name}: there is no metric {quoted(metric)}; {nearest(metric, known)}"
+        for claim in claims
+        for metric in dict.fromkeys((claim.metric, *(one.metric for one in claim.precondition)))
+        if metric not in known
+    ]
+    if problems:
+        raise ClaimError("claims", problems)
+
+
+def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Plan:
+    """Write a plan of further seeds for a study: the same groups and claims, one more look at them.
+
+    The new plan holds the new seeds alone and names the one it extends; that one's ledger says that it was extended.
+
+    Args:
+        store: The runs folder.
+        name: The study.
+        num_seeds: How many more seeds each group gets, after the last one of the study.
+        new_name: Name of the new plan; else the first of NAME-2, NAME-3... that is free.
+
+    Raises:
+        RunNotFoundError: There is no such study.
+        UsageError: The name is no name or taken, or nothing is planned, or too much.
+        StoreError: The plan cannot be read or written.
+    """
+    old = load_runnable(store, name)
+    first = max(old.seeds) + 1
+    seeds = range(first, first + num_seeds)
+    num_cells = len(old.configs) // len(old.seeds)
+    cells = range(num_cells)  # The first seed's; the plan goes seed by seed.
+    taken = set(names(store))
+    free = (candidate for number in itertools.count(2) if (candidate := f"{name[:60]}-{number}") not in taken)
+    new = _write_plan(
+        store,
+        msgspec.structs.replace(
+            old,
+            v=PLAN_VERSION,
+            package_version=__version__,
+            name=new_name or next(free),
+            created=time.time(),
+            seeds=list(seeds),
+            configs=[msgspec.structs.replace(old.configs[cell], seed=seed) for seed in seeds for cell in cells],
+            cell_groups=[old.group_of(cell) for _ in seeds for cell in cells] if old.cell_groups else [],
+            extends=name,
+            extends_sha256=old.sha256,
+            look=old.look + 1,
+        ),
+    )
+    extended = Entry(kind="extended", study=new.name, plan_sha256=new.sha256)
+    ledger.append(study_folder(store, name), lambda _: [extended])
+    return new
+
+
+def lineage(store: Store, plan: Plan) -> list[Plan]:
+    """The plans that a plan extends, the first one first, and itself; one that is gone ends the line.
+
+    Raises:
+        StoreError: One of them cannot be read.
+    """
+    line = [plan]
+    while line[0].extends and line[0].extends not in {one.name for one in line}:
+        try:
+            before = load(store, line[0].extends)
+        except RunNotFoundError:
+            break
+        if before.sha256 != line[0].extends_sha256:  # Another plan of that name.
+            break
+        line.insert(0, before)
+    return line
 
 
 def queue_plan(store: Store, configs: Sequence[RunConfig], *, label: str = "") -> Plan:

@@ -189,7 +189,7 @@ def _missing(
         for run_id, cell in known.items()
         if run_id not in deleted and not _exists(store, run_id)
     ]
-    if new and not found.entries:
+    if new and not any(entry.kind in {"registered", "rebuilt"} for entry in found.entries):
         new.insert(0, Entry(kind="rebuilt", plan_sha256=plan.sha256))
     return new
 
@@ -238,7 +238,7 @@ def _contradictions(store: Store, plan: study.Plan, found: Ledger, members: Mapp
     if plan.v >= study.LEDGER_SINCE and not found.entries:
         problems.append("the ledger is missing; this plan was written together with one.")
     plans = [entry for entry in found.entries if entry.kind in {"registered", "rebuilt"}]
-    if found.entries and plan.sha256 not in {entry.plan_sha256 for entry in plans}:
+    if plans and plan.sha256 not in {entry.plan_sha256 for entry in plans}:
         problems.append("the ledger was written for another plan: this plan's hash is not in it.")
     runs_before = [entry for entry in found.entries if entry.run and entry.seq < max((p.seq for p in plans), default=0)]
     if runs_before and len(plans) > 1:

@@ -24,10 +24,9 @@ from torch import Tensor
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import Folder
 from alexnet_tui.paths import command
-from alexnet_tui.runs.store import CHECKPOINT_NAME, checkpoint_place
+from alexnet_tui.runs.store import CHECKPOINT_NAME, CHECKPOINTS, checkpoint_place
 from alexnet_tui.text import printable
 
-CHECKPOINTS = "checkpoints"
 KEEP = 2
 FORMAT_VERSION = 1
 _STATE, _MANIFEST = "state.pt", "manifest.json"

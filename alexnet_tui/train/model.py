@@ -103,7 +103,10 @@ class Convolution(nn.Module):
         layer = self.layer
         if self.spans_map:
             return self._as_dense(maps_NCHW)
-        return F.conv2d(maps_NCHW, self.weight, self.bias, layer.stride, layer.padding, groups=layer.groups)
+        padding = layer.padding
+        if layer.padding_end != padding:  # A convolution pads all borders alike.
+            maps_NCHW, padding = F.pad(maps_NCHW, (padding, layer.padding_end) * 2), 0
+        return F.conv2d(maps_NCHW, self.weight, self.bias, layer.stride, padding, groups=layer.groups)
 
     def _as_dense(self, maps_NCHW: Tensor) -> Tensor:
         layer, size = self.layer, self.layer.output_size
@@ -200,12 +203,13 @@ class Dropout:
 
 
 def max_pool(maps_NCHW: Tensor, layer: ConvLayer) -> Tensor:
-    """Overlapping 3x3 pooling with stride 2 (section 3.4); a map below 3x3 pools to one place."""
+    """Overlapping 3x3 pooling with stride 2 (section 3.4); a map that pools to one place is seen whole."""
     size = layer.output_size
     if layer.pooled_size == 1 and size <= 3:
         return maps_NCHW if size == 1 else maps_NCHW.amax((2, 3), keepdim=True)
+    first_outside = int(layer.pooled_size > -(-(size - 3) // 2) + 1)  # Padding same on a map of odd size.
     partial = (size - 3) // 2 + 1 < layer.pooled_size
-    return F.max_pool2d(maps_NCHW, 3, 2, ceil_mode=partial)
+    return F.max_pool2d(maps_NCHW, 3, 2, padding=first_outside, ceil_mode=partial and not first_outside)
 
 
 def local_response_norm(maps_NCHW: Tensor) -> Tensor:

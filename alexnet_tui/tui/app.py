@@ -17,12 +17,11 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
-from alexnet_tui.paths import command
+from alexnet_tui.paths import command, log_crash
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import format_percent, printable
+from alexnet_tui.text import format_percent, is_ascii_terminal, printable
 from alexnet_tui.tui import run_actions
-from alexnet_tui.tui.crash import log_crash
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
     OpenCompare,
@@ -33,7 +32,7 @@ from alexnet_tui.tui.session import (
     RunsChanged,
     Session,
 )
-from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up, is_ascii_terminal
+from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
 from alexnet_tui.tui.watch_loop import WatchLoop
 from alexnet_tui.tui.watcher import newest

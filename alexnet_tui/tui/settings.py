@@ -5,7 +5,6 @@ open: each writes only what was changed in it, into what the others have written
 """
 
 import contextlib
-import os
 import queue
 import threading
 from collections.abc import Callable
@@ -13,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from alexnet_tui.errors import AlexnetTuiError, StoreError
+from alexnet_tui.errors import AlexnetTuiError, HomeError, StoreError
 from alexnet_tui.files import locked, read_small, write_atomic
+from alexnet_tui.paths import state_dir
 
 _MAX_FOLDERS = 50
 _LOCK_SECONDS = 5.0
@@ -65,17 +65,9 @@ class Settings(msgspec.Struct, kw_only=True):
         return settings
 
 
-def state_directory() -> Path:
-    """Where the console keeps its settings and its crash log."""
-    base = os.environ.get("XDG_STATE_HOME") or ""
-    # The XDG rules: a relative path is to be ignored.
-    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
-    return root / "alexnet-tui"
-
-
 def settings_path() -> Path:
     """The file of the settings."""
-    return state_directory() / "console.json"
+    return state_dir() / "console.json"
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -83,7 +75,7 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         content = read_small(path or settings_path())
         return msgspec.json.decode(content, type=Settings) if content else Settings()
-    except (StoreError, OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (HomeError, StoreError, OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return Settings()
 
 
@@ -91,6 +83,7 @@ def change_settings(change: Callable[[Settings], object], path: Path | None = No
     """Change the settings as they are on disk now, one console after the other.
 
     Raises:
+        HomeError: Nothing says where the user's files are.
         OSError: The folder cannot be written.
         StoreError: The lock cannot be taken.
     """

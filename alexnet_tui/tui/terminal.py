@@ -2,45 +2,17 @@
 
 import codecs
 import io
-import locale
 import os
 import select
 import sys
-from collections.abc import Mapping
 
 from rich.cells import cell_len
 
 from alexnet_tui.errors import UsageError
+from alexnet_tui.text import ASCII_FALLBACK
 
-ASCII_FALLBACK: Mapping[str, str] = {
-    **dict.fromkeys("─┄┅┈┉╌╍▔▁−–—‐‑·", "-"),
-    **dict.fromkeys("━═", "="),
-    **dict.fromkeys("│┃┆┇┊┋╎╏║▎▍▌▐▏▕", "|"),
-    **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬▖▗▘▝", "+"),
-    **dict.fromkeys("▂▃▄▅▆▇█▉▊▋▀▪■", "#"),
-    **dict.fromkeys("●◉◆•", "*"),
-    **dict.fromkeys("○◯◇", "o"),
-    **dict.fromkeys("▶▸►→", ">"),
-    **dict.fromkeys("◀◂◄←", "<"),
-    **dict.fromkeys("▲▴↑", "^"),
-    **dict.fromkeys("▼▾↓", "v"),
-    **dict.fromkeys("✗✘×⭘", "x"),
-    **dict.fromkeys("…±≈", "~"),
-    **dict.fromkeys("’‘", "'"),
-    **dict.fromkeys("“”", '"'),
-    **dict.fromkeys("✓✔", "+"),
-}
-"""How symbols look without Unicode, Textual's own and ours, one cell each."""
 _ERROR_HANDLER = "ascii-fallback"
 _HEADLESS_HINT = "Use the headless commands instead: alexnet-tui run --headless, or alexnet-tui runs."
-
-
-def is_ascii_terminal() -> bool:
-    """Whether the terminal cannot be trusted with Unicode: its encoding is not UTF-8, or a person said so."""
-    if os.environ.get("ALEXNET_TUI_ASCII"):
-        return True
-    # Of the locale itself: in Python's UTF-8 mode, which LC_ALL=C turns on, streams and the rest say UTF-8 anyhow.
-    return locale.getencoding().lower().replace("-", "") not in {"utf8", "utf8sig"}
 
 
 def check_terminal() -> None:

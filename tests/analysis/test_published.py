@@ -47,8 +47,8 @@ def test_the_report_s_own_effects() -> None:
     assert effects[3] == pytest.approx(-0.0169)
 
 
-def test_nineteen_contradictions_have_two_sides() -> None:
-    assert [one.number for one in paper.CONTRADICTIONS] == list(range(1, 20))
+def test_contradictions_have_two_sides_and_are_numbered() -> None:
+    assert [one.number for one in paper.CONTRADICTIONS] == list(range(1, 25))
     for one in paper.CONTRADICTIONS:
         assert one.place
         assert one.one.endswith(".")

@@ -282,11 +282,20 @@ def test_the_display_names_the_run_as_it_is_called_now(store: Store) -> None:
     assert rendered(loaded, 120, label="new\x1b[2J").splitlines()[0].endswith(f'{record.id} "new\\x1b[2J"')
 
 
-def test_the_display_fits_a_narrow_terminal_without_unicode(store: Store) -> None:
+def test_the_display_fits_a_narrow_terminal_in_ascii(store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=4), epochs_done=2)
-    lines = rendered(history.load(store, record.id)[0], 40, "ascii").splitlines()
-    assert all(len(line) <= 40 for line in lines)
-    assert lines[1].startswith("epoch 3/4 #")
+    code = (
+        "import sys; from pathlib import Path; from rich.console import Console; from alexnet_tui.cli import output;"
+        "from alexnet_tui.cli.follow import render; from alexnet_tui.runs import history;"
+        "from alexnet_tui.runs.store import Store; output.prepare_streams();"
+        f"loaded = history.load(Store(Path({str(store.root)!r})), {record.id!r})[0];"
+        "Console(width=40).print(render(loaded, Console(width=40)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert all(line.isascii() and len(line) <= 40 for line in lines)
+    assert lines[1].startswith("epoch 3/4 ==")
     assert lines[3].startswith("loss @")
 
 

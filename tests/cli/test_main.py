@@ -205,7 +205,8 @@ def test_a_fault_of_ours_is_a_sentence_and_a_crash_log(
     log = tmp_path / "state" / "alexnet-tui" / "crash.log"
     assert result.code == 1
     assert result.err == (
-        rf"alexnet-tui: something unexpected happened (ZeroDivisionError: \x1b[2Jboom). Details: {log}" + "\n"
+        r"alexnet-tui: something unexpected happened (ZeroDivisionError: \x1b[2Jboom)."
+        f" The details are in {log}.\n"
     )
     assert "Traceback" in log.read_text()
 
@@ -281,3 +282,10 @@ def test_the_record_of_a_run_hides_secrets_in_the_command(
     content = b"".join(path.read_bytes() for path in store.path(record.id).rglob("*") if path.is_file())
     assert b"canary" not in content
     assert b"canary" not in msgspec.json.encode(record)
+
+
+def test_initials_get_the_option_they_stand_for(run: Run) -> None:
+    for wrong, right in (("--lr", "--learning-rate"), ("--bs", "--batch-size"), ("--wd", "--weight-decay")):
+        error = run("run", wrong, "1").err
+        assert right in error
+        assert "--lrn" not in error

@@ -1,56 +1,45 @@
-"""The table of runs at every width of a terminal."""
+"""Tables and lines at every width of a terminal."""
 
-import itertools
-
-import fake_runs
-import pytest
 from rich.console import Console
 
-from alexnet_tui.cli.tables import Row, runs_table
-from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.runs import history
-from alexnet_tui.runs.store import Store
+from alexnet_tui.cli.runs import _COLUMNS
+from alexnet_tui.cli.tables import Column, fill_lines, fit_line, fitting, make_table
 
-ALL = "run label variant front end data seed state done best * last gap T25 time test accuracy"
-
-
-@pytest.fixture
-def rows(store: Store) -> list[Row]:
-    """Two finished runs, one with a label of wide characters."""
-    records = [fake_runs.write_run(store, RunConfig(epochs=10, seed=seed)) for seed in (1, 2)]
-    loaded = [history.load(store, record.id) for record in records]
-    return [Row(run, state, label, False) for (run, state), label in zip(loaded, ("網絡", ""), strict=True)]
+ROWS = [("one", "網絡" * 5, "", "1.25"), ("two", "x", "", "12.5")]
+COLUMNS: tuple[Column[tuple[str, ...]], ...] = (
+    Column("name", 0, lambda row: row[0]),
+    Column("label", 2, lambda row: row[1]),
+    Column("empty", 1, lambda row: row[2]),
+    Column("value", 3, lambda row: row[3], right=True),
+)
 
 
-def test_every_width_holds_whole_cells_and_what_is_left_out_is_named(rows: list[Row]) -> None:
+def test_every_width_holds_whole_cells_and_what_is_left_out_is_named() -> None:
     shown_before: set[str] = set()
-    for width in range(40, 181, 4):
-        table, left_out = runs_table(rows, width)
+    for width in range(5, 50):
+        table, left_out = make_table(COLUMNS, ROWS, width)
         headings = [str(column.header) for column in table.columns]
-        assert sorted([*headings, *left_out]) == sorted(
-            [str(column.header) for column in runs_table(rows, None)[0].columns]
-        )
+        assert sorted([*headings, *left_out]) == ["label", "name", "value"], "an empty column takes no room"
         assert shown_before <= set(headings), "a wider terminal shows at least as much"
         shown_before = set(headings)
         console = Console(width=width, legacy_windows=False)
         with console.capture() as captured:
             console.print(table)
-        text = captured.get()
-        assert "…" not in text
-        for row in rows:
-            assert sum(row.history.id in line for line in text.splitlines()) == 1
+        lines = captured.get().splitlines()
+        assert "…" not in captured.get()
+        assert [sum(row[0] in line for line in lines) for row in ROWS] == [1, 1]
     assert not left_out
 
 
-def test_eighty_columns_tell_state_progress_and_accuracy(rows: list[Row]) -> None:
-    headings = [str(column.header) for column in runs_table(rows, 80)[0].columns]
-    assert headings == ["run", "label", "state", "done", "best *", "last", "time"]
+def test_the_columns_of_runs_go_in_the_order_of_their_ranks() -> None:
+    ranked = sorted(_COLUMNS, key=lambda column: column.rank)
+    assert [column.heading for column in ranked[:6]] == ["run", "state", "done", "last", "best *", "time"]
+    assert len({column.rank for column in _COLUMNS}) == len(_COLUMNS)
 
 
-def test_a_column_without_content_takes_no_room(rows: list[Row]) -> None:
-    without_label = [Row(row.history, row.state, "", False) for row in rows]
-    table, left_out = runs_table(without_label, None)
-    headings = [str(column.header) for column in table.columns]
-    assert "label" not in headings
-    assert not left_out
-    assert " ".join(itertools.chain(["run", "label"], headings[1:])) == ALL
+def test_parts_of_a_line_go_by_rank_and_the_first_stays() -> None:
+    assert fitting([(1, 5), (0, 9), (2, 1)], 8) == [1]
+    assert fitting([(1, 5), (0, 9), (2, 1)], 14) == [0, 1]
+    assert fitting([(1, 5), (0, 9), (2, 1)], None) == [0, 1, 2]
+    assert fit_line([(0, "run "), (2, "details"), (1, "x")], 9) == "run x"
+    assert fill_lines(["aa", "bb", "c\x1b"], 8) == "aa, bb,\nc\\x1b"

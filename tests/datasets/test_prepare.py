@@ -16,6 +16,7 @@ from alexnet_tui.datasets import cache as pixel_cache
 from alexnet_tui.datasets import images, synthetic
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import DatasetError, ExitCode
+from alexnet_tui.paths import data_root
 
 REAL = Path(os.environ.get("ALEXNET_TUI_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -133,7 +134,7 @@ def test_greyscale_sixteen_bit_keeps_its_brightness() -> None:
 
 def test_a_changed_pixel_is_found_at_load_and_both_hashes_are_named(tmp_path: Path) -> None:
     datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
-    file = next(datasets.data_root().glob("pets/*/test-images.npy"))
+    file = next(data_root().glob("pets/*/test-images.npy"))
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
@@ -148,7 +149,7 @@ def test_ready_is_said_after_a_look_at_the_files(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets", small_set())
     datasets.add(folder, "pets")
     for name, content in (("test-images.npy", b"short"), ("train-labels.npy", None), ("manifest.json", b"{")):
-        file = next(datasets.data_root().glob(f"pets/*/{name}"))
+        file = next(data_root().glob(f"pets/*/{name}"))
         if content is None:
             file.unlink()
         else:
@@ -161,8 +162,8 @@ def test_ready_is_said_after_a_look_at_the_files(tmp_path: Path) -> None:
 
 def test_fault_24_newer_records_and_caches_are_named_and_not_read(tmp_path: Path) -> None:
     datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
-    manifest = next(datasets.data_root().glob("pets/*/manifest.json"))
-    source = datasets.data_root() / "pets" / "source.json"
+    manifest = next(data_root().glob("pets/*/manifest.json"))
+    source = data_root() / "pets" / "source.json"
     for file in (manifest, source):
         content = file.read_bytes()
         file.write_bytes(content.replace(b'"v":2', b'"v":99'))
@@ -180,7 +181,7 @@ def test_fault_24_newer_records_and_caches_are_named_and_not_read(tmp_path: Path
 def test_a_dead_builders_leavings_are_never_chosen_and_cleared(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets", small_set())
     datasets.add(folder, "pets")
-    cache = next(datasets.data_root().glob("pets/*-8"))
+    cache = next(data_root().glob("pets/*-8"))
     leftover = cache.with_name(".tmp-1-dead")
     shutil.copytree(cache, leftover)
     shutil.rmtree(cache)
@@ -217,13 +218,13 @@ def test_a_data_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, monkeyp
 
 def test_four_processes_may_prepare_the_same_set_at_once(tmp_path: Path) -> None:
     datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
-    shutil.rmtree(next(datasets.data_root().glob("pets/*-8")))
+    shutil.rmtree(next(data_root().glob("pets/*-8")))
     code = "import sys; from pathlib import Path; from alexnet_tui.datasets import prepare as datasets;"
     code += "print(len(datasets.load('pets', 32, data_dir=Path(sys.argv[1])).train.images))"
-    command = [sys.executable, "-c", code, str(datasets.data_root())]
+    command = [sys.executable, "-c", code, str(data_root())]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert [worker.communicate(timeout=60)[0].strip() for worker in workers] == ["6"] * 4
-    assert len(list(datasets.data_root().glob("pets/*-8"))) == 1
+    assert len(list(data_root().glob("pets/*-8"))) == 1
 
 
 # Names
@@ -279,7 +280,7 @@ def test_remove_forgets_the_set_and_keeps_the_source(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets", small_set())
     datasets.add(folder, "pets")
     datasets.remove("pets")
-    assert not (datasets.data_root() / "pets").exists()
+    assert not (data_root() / "pets").exists()
     assert len(list(folder.rglob("*.png"))) == 10
     with pytest.raises(DatasetError, match="none of that name"):
         datasets.remove("pets")
@@ -321,14 +322,14 @@ def test_the_catalogue_is_cheap_and_loads_neither_numpy_nor_pillow(tmp_path: Pat
 def test_states_of_the_built_in_sets(tmp_path: Path) -> None:
     states = {info.name: info.state for info in datasets.catalog()}
     assert states == {"synthetic": "prepare", "cifar10": "download", "cifar100": "download"}
-    write_folder(datasets.data_root() / "downloads", {"cifar-10-python.tar.gz": b"x"})
+    write_folder(data_root() / "downloads", {"cifar-10-python.tar.gz": b"x"})
     datasets.load("synthetic", 32)
     states = {info.name: info.state for info in datasets.catalog()}
     assert states == {"synthetic": "ready", "cifar10": "prepare", "cifar100": "download"}
 
 
 def test_a_tampered_cifar_archive_is_refused_before_anything_parses_it() -> None:
-    write_folder(datasets.data_root() / "downloads", {"cifar-10-python.tar.gz": b"evil"})
+    write_folder(data_root() / "downloads", {"cifar-10-python.tar.gz": b"evil"})
     with pytest.raises(DatasetError) as caught:
         datasets.load("cifar10", 32)
     assert "c58f30108f718f92721af3b95e74349a" in str(caught.value)
@@ -346,7 +347,7 @@ def test_cifar_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch
     sentence = str(caught.value)
     assert "is not on this disk and could not be downloaded" in sentence
     assert "alexnet-tui data prepare cifar10" in sentence
-    assert str(datasets.data_root() / "downloads") in sentence
+    assert str(data_root() / "downloads") in sentence
     assert caught.value.exit_code == ExitCode.STORE_OR_DATA
 
 

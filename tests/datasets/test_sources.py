@@ -25,11 +25,12 @@ from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.datasets.archive import SourceContents, read_images
 from alexnet_tui.datasets.catalog import read_source
 from alexnet_tui.errors import DatasetError
+from alexnet_tui.paths import data_root
 
 
 def left_out(name: str = "pets") -> dict[str, tuple[int, list[str]]]:
     """What the record of a data set says was left out, by reason."""
-    source = read_source(datasets.data_root(), name)
+    source = read_source(data_root(), name)
     assert source is not None
     return {item.reason: (item.count, item.names) for item in source.left_out}
 
@@ -79,7 +80,7 @@ def test_fault_31_hidden_and_system_entries_are_no_data_in_any_kind_of_source(tm
 
 def test_a_set_of_an_older_version_with_a_hidden_class_is_not_trained_on(tmp_path: Path) -> None:
     datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
-    manifest = next(datasets.data_root().glob("pets/*/manifest.json"))
+    manifest = next(data_root().glob("pets/*/manifest.json"))
     manifest.write_bytes(manifest.read_bytes().replace(b'"cat"', b'".ipynb_checkpoints"'))
     with pytest.raises(DatasetError, match=r"took the hidden folder \.ipynb_checkpoints for a class"):
         datasets.load("pets", 32)
@@ -110,7 +111,7 @@ def test_links_inside_a_folder_are_followed_and_others_are_refused(tmp_path: Pat
     assert found["link_outside"] == (3, ["test/out", "train/cat/out.png", "train/out"])
     assert found["link_broken"] == (2, ["train/cat/circle.png", "train/cat/nowhere.png"])
     assert found["special"] == (1, ["train/cat/pipe.png"])
-    source = read_source(datasets.data_root(), "pets")
+    source = read_source(data_root(), "pets")
     assert source is not None
     assert (source.num_links, source.links[:2]) == (4, ["test/bird/", "train/bird/"])
     assert source.num_shared == 1  # The one bird is in both splits.
@@ -424,7 +425,7 @@ def test_test_images_that_are_training_images_are_named(tmp_path: Path) -> None:
     Image.open(io.BytesIO(files["train/dog/2.png"])).save(buffer, "BMP")
     files["test/cat/other.bmp"] = buffer.getvalue()
     info = datasets.add(write_folder(tmp_path / "pets", files), "pets")
-    source = read_source(datasets.data_root(), "pets")
+    source = read_source(data_root(), "pets")
     assert source is not None
     assert source.num_shared == 2
     assert source.shared == ["test/cat/other.bmp = train/dog/2.png", "test/dog/copy.png = train/cat/1.png"]

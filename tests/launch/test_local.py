@@ -18,7 +18,7 @@ import pytest
 from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import DeviceError, LaunchError, RunBusyError, StoreError
+from alexnet_tui.errors import DeviceError, LaunchError, RunBusyError, StoreError, UntrustedRunError
 from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.launch import local
 from alexnet_tui.launch import probe as describe
@@ -185,17 +185,82 @@ def test_stop_says_when_nobody_trains(store: Store, run_id: str) -> None:
         local.stop(store, run_id)
 
 
-def test_stop_never_signals_a_process_that_got_the_number_later(store: Store, run_id: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as bystander:
-        lock = take_lock(store.path(run_id))
-        try:
-            write_owner(lock, bystander.pid, psutil.Process(bystander.pid).create_time() - 100)
-            with pytest.raises(LaunchError, match="is not the one that locked it"):
-                local.stop(store, run_id)
-            assert bystander.poll() is None
-        finally:
-            os.close(lock)
-            bystander.kill()
+def test_fault_12_attack_17_stop_never_signals_a_process_that_is_not_the_trainer(store: Store, run_id: str) -> None:
+    """Somebody holds the lock and names in it a process of ours, with its true start or a wrong one."""
+    directory = store.path(run_id)
+    bystanders = {
+        "any": [sys.executable, "-c", "import time; time.sleep(60)"],
+        "one that names the folder": [sys.executable, "-c", "import time; time.sleep(60)", str(directory)],
+        "one that names a trainer": [sys.executable, "-c", "import time; time.sleep(60)", local.TRAINER_MODULE],
+    }
+    for command in bystanders.values():
+        for seconds_off in (0, -100):
+            with subprocess.Popen(command) as bystander:
+                lock = take_lock(directory)
+                try:
+                    write_owner(lock, bystander.pid, psutil.Process(bystander.pid).create_time() + seconds_off)
+                    for act in (local.stop, local.kill):
+                        with pytest.raises(LaunchError, match="is not its trainer"):
+                            act(store, run_id)
+                    assert bystander.poll() is None
+                finally:
+                    os.close(lock)
+                    bystander.kill()
+
+
+def test_attack_17_a_lock_that_names_the_trainer_of_another_run_stops_nothing(store: Store, run_id: str) -> None:
+    other = store.create(RunConfig(epochs=3)).id
+    begin(store, other, "counting")
+    lock = take_lock(store.path(run_id))
+    try:
+        os.pwrite(lock, (store.path(other) / "lock").read_bytes(), 0)
+        with pytest.raises(LaunchError, match="is not its trainer"):
+            local.kill(store, run_id)
+        assert store.is_locked(other)
+    finally:
+        os.close(lock)
+        local.kill(store, other)
+
+
+def test_attack_17_a_hard_link_to_the_lock_of_another_run_stops_nothing(store: Store, run_id: str) -> None:
+    other = store.create(RunConfig(epochs=3)).id
+    begin(store, other, "counting")
+    (store.path(run_id) / "lock").hardlink_to(store.path(other) / "lock")
+    try:
+        with pytest.raises((LaunchError, StoreError)):
+            local.kill(store, run_id)
+    finally:
+        (store.path(run_id) / "lock").unlink()
+        assert store.is_locked(other)
+        local.kill(store, other)
+
+
+def test_fault_29_a_moved_run_is_stopped_where_it_is(store: Store, run_id: str, tmp_path: Path) -> None:
+    begin(store, run_id, "slow")
+    wait_for(lambda: num_events(store, run_id) > 1)
+    store.root.rename(tmp_path / "moved")
+    moved = Store(tmp_path / "moved")
+    assert moved.is_locked(run_id)
+    with pytest.raises(RunBusyError):
+        moved.delete(run_id)
+    # The fake trainer's command line names the old path, as a real one's does too.
+    assert local.kill(moved, run_id, 20) if sys.platform == "linux" else True
+    moved.root.rename(store.root)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_attack_05_a_run_of_another_user_is_trained_after_a_yes_alone(store: Store, run_id: str) -> None:
+    directory = store.path(run_id)
+    (directory / "checkpoints" / "e0001").mkdir(parents=True)
+    for stranger in (directory, directory / "run.json", directory / "checkpoints" / "e0001"):
+        os.chown(stranger, 65534, 65534)
+        with pytest.raises(UntrustedRunError, match=f"resume {run_id} --trust"):
+            begin(store, run_id, "normal")
+        assert not (directory / "events.jsonl").exists()
+        os.chown(stranger, 0, 0)
+    os.chown(directory, 65534, 65534)
+    local.start(store, run_id, is_trusted=True, command=fake_trainer.command("normal"))
+    assert local.wait_free(store, run_id, 20)
 
 
 def test_a_reused_number_does_not_forbid_a_new_start(store: Store, run_id: str) -> None:

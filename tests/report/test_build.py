@@ -6,10 +6,12 @@ import re
 import shutil
 import time
 from array import array
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
-from fake_histories import CLEAR, diverged, make_history, study
+from fake_histories import CLEAR, diverged, make_history, planned, study
 from fake_runs import write_run
 
 from alexnet_tui.analysis.groups import RunValue, make_sample, sample_text
@@ -18,11 +20,11 @@ from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError
 from alexnet_tui.report import charts as report_svg
-from alexnet_tui.report.build import Report, build
+from alexnet_tui.report.build import Report, build, build_selection
 from alexnet_tui.report.html import to_html
 from alexnet_tui.report.latex import escape_latex, to_latex
 from alexnet_tui.report.markdown import escape_markdown, to_markdown
-from alexnet_tui.report.wording import explain, provenance
+from alexnet_tui.report.wording import explain, families, provenance
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import RunRecord, Store
 from alexnet_tui.studies import plan as studies
@@ -32,7 +34,12 @@ HOSTILE = '<script>alert(1)</script>|$\\x_{1}&"'
 
 @pytest.fixture(scope="module")
 def clear() -> Report:
-    return build(study(shift=CLEAR), title="clear")
+    return build_planned(study(shift=CLEAR), title="clear")
+
+
+def build_planned(histories: Sequence[RunHistory], **options: Any) -> Report:
+    """The report on a registered study."""
+    return build(histories, planned=[planned(histories)], **options)
 
 
 def test_rows_hold_our_numbers_beside_the_report_s(clear: Report) -> None:
@@ -63,19 +70,21 @@ def test_times_are_compared_only_over_the_same_work(changed: dict[str, object]) 
 
 def test_front_ends_get_a_section_each_and_verdicts_of_their_own() -> None:
     other = study(shift={"four-conv": {"final": 0.7, "gap": 0.2}}, front_end="same32")
-    built = build([*other, *study(shift=CLEAR)])
+    mine = study(shift=CLEAR)
+    built = build([*other, *mine], planned=[planned(mine)])
     assert [section.front_end for section in built.sections] == ["literal32", "same32"]
-    third = [section.claims[2].headline for section in built.sections]
-    assert third == ["supported", "not supported (contradicted)"]
+    assert [section.claims[2].headline for section in built.sections] == ["supported", "exploratory"]
+    assert built.num_families == 2
+    assert "2 families of tests" in families(built)
     assert built.claims == built.sections[0].claims
     assert all(section.provenance.states == {"finished": 20} for section in built.sections)
 
 
-def test_mixed_devices_stay_in_one_section_and_are_inconclusive() -> None:
+def test_mixed_devices_stay_in_one_section_and_say_so() -> None:
     histories = [*study(shift=CLEAR), make_history("tanh", 7, final=0.58, change_started={"device_class": "GPU"})]
     built = build(histories)
     assert len(built.sections) == 1
-    assert built.claims[1].headline == "inconclusive"
+    assert built.claims[1].headline == "exploratory"
     assert "cpu (10 runs), GPU (1 run)" in built.claims[1].reasons[0]
     assert built.sections[0].provenance.conditions["device class"] == {"cpu": 20, "GPU": 1}
 
@@ -197,7 +206,7 @@ def test_markdown_uses_the_challenge_s_headings_and_warns_of_selection(clear: Re
         "## Results reproducing original paper",
     ):
         assert f"\n{heading}\n" in text
-    assert "| Original model | report | 95.76 | 59.33 | 48 |" in text
+    assert "| Original model | study | 95.76 | 59.33 | 48 |" in text
     assert "| Original model | ours, n=5 |" in text
     assert "selected on test" in text
     assert text.count("**Supported.**") == 3
@@ -210,8 +219,8 @@ def test_json_carries_three_claims_with_everything_behind_them(clear: Report) ->
     second = data["claims"][1]
     assert [seen["seed"] for seen in second["larger"]["runs"]] == [0, 1, 2, 3, 4]
     assert second["effect"]["p"] == pytest.approx(1 / 252)
-    assert second["delta"] == 1.1
-    assert len(data["contradictions"]) == 19
+    assert second["claim"]["smallest_effect"] == 1.1
+    assert len(data["contradictions"]) == 24
     assert data["sections"][0]["rows"][0]["cells"]["max_test"]["published"] == "59.33"
 
 
@@ -302,7 +311,7 @@ def test_latex_balances_and_marks_the_best_of_ours(clear: Report) -> None:
 
 def test_a_report_without_runs_says_what_to_do() -> None:
     built = build([])
-    assert [claim.headline for claim in built.claims] == ["inconclusive"] * 3
+    assert [claim.headline for claim in built.claims] == ["exploratory"] * 3
     assert "study reproduce" in built.sections[0].notes[0]
     for text in (to_html(built), to_markdown(built), to_latex(built), "\n".join(explain(built))):
         assert text
@@ -349,11 +358,11 @@ def test_gather_takes_studies_and_runs_by_name(store: Store) -> None:
 def test_a_planned_run_that_is_not_there_withholds_the_verdict(store: Store) -> None:
     plan = studies.plan(store, "short", variants=["baseline", "four-conv"], seeds=range(6), overrides={"epochs": "6"})
     for config in plan.configs[:-1]:
-        write_run(store, config, study="short", final=0.5 + 0.001 * config.seed)
-    found = select_runs(store, ["short"])
-    built = build(found.histories, found.states, missing=found.missing)
-    assert built.claims[2].headline == "inconclusive"
-    assert built.claims[2].reasons == ("The plan's run of 'Four convolutional layers' with seed 5 is planned.",)
+        write_run(store, config, study="short", plan_sha256=plan.sha256, final=0.5 + 0.001 * config.seed)
+    built = build_selection(select_runs(store, ["short"]))
+    assert built.claims[2].headline == "not assessed"
+    reason = "The planned run of 'Four convolutional layers' with seed 5 is not there: planned."
+    assert reason in built.claims[2].reasons
 
 
 def test_an_unreadable_run_is_told_and_left_out(store: Store) -> None:

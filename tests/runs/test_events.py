@@ -165,7 +165,7 @@ def changed(old: bytes, new: bytes) -> bytes:
     ],
     ids=lambda line: str(line[:60]),
 )
-def test_what_is_no_event_is_a_value_error(line: bytes) -> None:
+def test_attack_13_what_is_no_event_is_a_value_error(line: bytes) -> None:
     with pytest.raises(ValueError, match="not an event|a line of"):
         ev.decode(line)
 

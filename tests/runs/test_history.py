@@ -312,7 +312,7 @@ def test_load_tells_the_state_from_the_disk(store: Store) -> None:
     assert (state, told.attempts, told.missing_events) == (State.STOPPED, 1, 0)
 
 
-def test_a_run_of_a_stranger_is_read_to_its_end(store: Store, tmp_path: Path) -> None:
+def test_attack_13_a_run_of_a_stranger_is_read_to_its_end(store: Store, tmp_path: Path) -> None:
     record = write_run(store, RunConfig(epochs=1))
     path = store.path(record.id) / EVENTS_FILE
     damage = b'{"v":1,"kind":"epoch","step":1e999}\n\x00\x00\n{"v":9,"kind":"warp"}\n'

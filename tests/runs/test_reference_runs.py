@@ -45,5 +45,5 @@ def test_every_verdict_on_them_names_the_runs_behind_it(run: Run, runs: list[tup
     assert [claim["number"] for claim in claims] == [1, 2, 3]
     for claim in claims:
         for side in (claim["larger"], claim["smaller"]):
-            assert side["observations"]
-            assert {observation["run_id"] for observation in side["observations"]} <= set(ids)
+            assert side["runs"]
+            assert {observation["run_id"] for observation in side["runs"]} <= set(ids)

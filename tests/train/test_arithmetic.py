@@ -26,6 +26,8 @@ SETTINGS = {
     "literal32": {"init": "he", "learning_rate": "0.01"},
     "same32": {"init": "he", "learning_rate": "0.01"},
     "resize227": {"learning_rate": "0.0003"},
+    "keras-valid": {"init": "he", "learning_rate": "0.003"},
+    "keras-same": {"init": "he", "learning_rate": "0.003"},
     "cifar3x3": {"learning_rate": "0.001"},
 }
 

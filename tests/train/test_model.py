@@ -1,5 +1,8 @@
 """The network: shapes, parameter counts, and that the fast forms compute what the plain ones do."""
 
+import math
+
+import msgspec
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +10,7 @@ from torch import Tensor
 
 from alexnet_tui.config.architecture import Architecture, FrontEnd, layers, num_parameters
 from alexnet_tui.config.variants import FRONT_ENDS
-from alexnet_tui.train.model import AlexNet, Convolution, Dropout, local_response_norm
+from alexnet_tui.train.model import AlexNet, Convolution, Dropout, local_response_norm, max_pool
 
 PAPER = FrontEnd(image_size=224, conv1_padding=2, pool_partial=False, summary="")
 
@@ -146,3 +149,26 @@ def test_glorot_initialisation_is_keras_default() -> None:
     assert isinstance(weight, Tensor)
     limit = (6 / (3 * 121 + 96 * 121)) ** 0.5
     assert weight.abs().max().item() == pytest.approx(limit, rel=0.01)
+
+
+@pytest.mark.parametrize("size", range(1, 10))
+def test_padding_same_is_that_of_keras(size: int) -> None:
+    """TensorFlow: ceil(n / stride) places; of the zeros (or minus infinities) needed, the odd one goes to the end."""
+    maps = torch.randn(2, 3, size, size)
+    places = -(-size // 2)
+    total = max((places - 1) * 2 + 3 - size, 0)
+    before, after = total // 2, total - total // 2
+    expected = F.max_pool2d(F.pad(maps, (before, after, before, after), value=-math.inf), 3, 2)
+    layer = msgspec.structs.replace(
+        layers(Architecture(front_end=FRONT_ENDS["keras-same"]))[0][0], output_size=size, pooled_size=places
+    )
+    assert torch.equal(max_pool(maps, layer), expected)
+
+
+def test_the_first_layer_of_keras_same_is_padded_unevenly() -> None:
+    network = AlexNet(Architecture(front_end=FRONT_ENDS["keras-same"]), "glorot", torch.Generator())
+    images, first = torch.randn(2, 3, 32, 32), network.convolutions[0]
+    assert isinstance(first, Convolution)
+    expected = F.conv2d(F.pad(images, (3, 4, 3, 4)), first.weight, first.bias, 4)
+    assert torch.equal(first(images), expected)
+    assert expected.shape[2:] == (8, 8)

@@ -23,17 +23,18 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError, UsageError
 from alexnet_tui.files import take_lock
 from alexnet_tui.launch import local
-from alexnet_tui.paths import command
+from alexnet_tui.paths import command, state_dir
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.text import is_ascii_terminal
 from alexnet_tui.tui.app import run_console
 from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import OpenCompare
-from alexnet_tui.tui.settings import load_settings, state_directory
-from alexnet_tui.tui.terminal import is_ascii_terminal, to_ascii
+from alexnet_tui.tui.settings import load_settings
+from alexnet_tui.tui.terminal import to_ascii
 from alexnet_tui.tui.themes import ANSI, DARK, LIGHT
 from alexnet_tui.tui.widgets.help import HelpScreen, help_entries
 from alexnet_tui.tui.widgets.keys import key_name
@@ -302,8 +303,8 @@ async def test_every_dialog_lets_go(store: Store, two: list[str]) -> None:
 
 @driven
 async def test_a_full_disk_does_not_end_the_console(store: Store, two: list[str]) -> None:
-    state_directory().parent.mkdir(parents=True, exist_ok=True)
-    state_directory().write_text("in the way")
+    state_dir().parent.mkdir(parents=True, exist_ok=True)
+    state_dir().write_text("in the way")
     async with console(store) as c:
         await c.press("p", "t", "space")
         assert c.app.session.pinned_run_id is not None
@@ -451,7 +452,7 @@ def test_a_crash_is_a_sentence_a_log_and_an_exit_code(store: Store, two: list[st
     terminal.send("t")
     assert terminal.finish() == 1
     assert terminal.is_clean()
-    log = state_directory() / "crash.log"
+    log = state_dir() / "crash.log"
     words = terminal.last_words()
     assert words.startswith("The console stopped because of a fault of its own. The details are in")
     assert "Traceback" not in words

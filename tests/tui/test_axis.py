@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from alexnet_tui.tui.charts.axis import Measure, padded, short_duration, ticks, with_last
+from alexnet_tui.tui.charts.axis import Measure, even_scale, padded, short_duration, ticks, with_last
 
 RANGES = [(0.0, 1e-6), (0.0, 0.9), (0.58, 0.6), (1.0, 100.0), (0.0, 39_000.0), (-3.0, 7.5), (1e5, 1.00001e5), (2, 1e9)]
 
@@ -13,11 +13,43 @@ def test_ticks_are_inside_distinct_and_few() -> None:
         low, high = padded(*ends, measure)
         found = ticks(low, high, measure, most)
         labels = [tick.label for tick in found]
-        assert len(labels) == len(set(labels)) <= most
-        assert all(low - 1e-9 * abs(low) <= tick.at <= high * (1 + 1e-9) + 1e-9 for tick in found)
+        assert len(labels) == len(set(labels)) <= most, (ends, measure, most)
+        assert all(low - 1e-9 * abs(low) <= tick.at <= high * (1 + 1e-9) + 1e-9 for tick in found), (
+            ends,
+            measure,
+            most,
+        )
         if measure is Measure.COUNT:
-            assert all(float(tick.at).is_integer() for tick in found)
-            assert not any("." in label for label in labels)
+            assert all(float(tick.at).is_integer() for tick in found), (ends, most)
+            assert not any("." in label for label in labels), (ends, most)
+
+
+def test_an_even_scale_covers_the_values_and_puts_ticks_on_rows_equally_far_apart() -> None:
+    for ends, measure, rows, dots in itertools.product(RANGES, Measure, (4, 7, 12, 20, 41), (1, 2, 4)):
+        case = (ends, measure, rows, dots)
+        scale = even_scale(*ends, measure, rows, dots)
+        if scale is None:
+            assert rows < 12, case
+            continue
+        low, high, found = scale
+        last = rows * dots - 1
+        if measure is not Measure.SHARE or ends[1] <= 1:
+            assert low <= ends[0] + 1e-9 * max(ends[1], 1), case
+            assert high >= ends[1] - 1e-9 * abs(ends[1]), case
+        assert high <= 1 or measure is not Measure.SHARE, case
+        at = [round((high - tick.at) / (high - low) * last) // dots for tick in found]
+        assert all(0 <= row < rows for row in at), case
+        gaps = {above - below for below, above in itertools.pairwise(at)}
+        assert len(gaps) <= 1 or len({tick.label for tick in found}) < len(found) or measure is Measure.SECONDS, case
+        labels = [tick.label for tick in found]
+        assert len(labels) == len(set(labels)), case
+
+
+def test_an_even_scale_wastes_little_room() -> None:
+    for ends in ((0.0, 1.0), (0.31, 0.62), (1.05, 2.31), (0.02, 0.9), (3.0, 97.0)):
+        low, high, found = even_scale(*ends, Measure.NUMBER, 20, 4) or (0.0, 0.0, [])
+        assert high - low <= 1.35 * (ends[1] - ends[0]), ends
+        assert 3 <= len(found) <= 9, ends
 
 
 def test_labels_say_what_the_place_is() -> None:
@@ -46,10 +78,10 @@ def test_an_accuracy_axis_never_passes_100_percent_nor_0() -> None:
 
 
 def test_one_value_still_gives_an_axis() -> None:
-    for measure, value in itertools.product(list(Measure), [0.0, 1.0, 7.0, 0.5]):
+    for measure, value in itertools.product(Measure, (0.0, 1.0, 7.0, 0.5)):
         low, high = padded(value, value, measure)
-        assert low < high
-        assert low <= value <= high or measure is Measure.SHARE
+        assert low < high, (measure, value)
+        assert low <= value <= high or measure is Measure.SHARE, (measure, value)
 
 
 def test_the_last_point_has_a_tick_and_crowding_ones_give_way() -> None:
@@ -59,7 +91,7 @@ def test_the_last_point_has_a_tick_and_crowding_ones_give_way() -> None:
 
 
 def test_no_ticks_without_a_range() -> None:
-    for ends in [(math.nan, 1.0), (0.0, math.inf), (1.0, 1.0), (2.0, 1.0)]:
+    for ends in ((math.nan, 1.0), (0.0, math.inf), (1.0, 1.0), (2.0, 1.0)):
         assert ticks(*ends, Measure.NUMBER, 5) == []
 
 

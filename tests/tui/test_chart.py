@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from console_driver import driven
 from textual.app import App, ComposeResult
-from textual.events import MouseScrollDown, MouseScrollUp
+from textual.events import MouseDown, MouseScrollDown, MouseScrollUp, MouseUp
 from textual.pilot import Pilot
 
 from alexnet_tui.tui.charts import raster
@@ -19,6 +19,7 @@ from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec, Curve, View, prepare
 from alexnet_tui.tui.charts.raster import (
     DASHES,
+    Colours,
     DotMode,
     Viewport,
     column_extents,
@@ -47,10 +48,10 @@ def rendered(
     view: View | None = None,
     size: tuple[int, int] = SIZE,
     dot_mode: DotMode = DotMode.BRAILLE,
-    no_color: bool = False,
+    colours: Colours = Colours.FULL,
 ) -> RenderedChart:
     chosen = view or View()
-    return draw(spec or ChartSpec(title="Loss"), prepare(curves, chosen), chosen, size, dot_mode, no_color=no_color)
+    return draw(spec or ChartSpec(title="Loss"), prepare(curves, chosen), chosen, size, dot_mode, colours)
 
 
 def rows(drawn: RenderedChart) -> list[str]:
@@ -242,13 +243,88 @@ def test_a_zoom_shows_its_part_and_scales_to_it() -> None:
     assert rows(drawn)[-1].split() == ["epoch", "3", "4", "5"]
 
 
-def test_a_band_and_a_pace_line_have_quiet_styles() -> None:
+def test_a_band_is_a_tint_where_there_is_colour_and_dots_where_there_is_none() -> None:
     banded = curve([2, 2, 2], low=np.array([1.0, 1.0, 1.0]), high=np.array([3.0, 3.0, 3.0]))
-    drawn = rendered(banded, curve([2.5, 2.5, 2.5], "base", 1, is_baseline=True))
-    styles = {style for row in drawn.buffer.styles for style in row}
-    assert {"series-0", "series-0-faint", "baseline"} <= styles
+    curves = banded, curve([2.5, 2.5, 2.5], "base", 1, is_baseline=True)
+    for colours in Colours:
+        drawn = rendered(*curves, colours=colours)
+        styles = {style for row in drawn.buffer.styles for style in row}
+        assert {"series-0", "baseline"} <= styles
+        assert ("series-0-faint" in styles) == (colours is not Colours.FULL)
+        assert drawn.viewport is not None
+        assert drawn.viewport.y_low < 1 < 3 < drawn.viewport.y_high
+        tinted = [row for row, tints in enumerate(drawn.buffer.tints) if tints and any(tints)]
+        if colours is not Colours.FULL:
+            assert not tinted
+            continue
+        span = drawn.viewport.y_high - drawn.viewport.y_low
+        assert len(tinted) == pytest.approx(2 / span * drawn.viewport.rows, abs=1)
+        assert tinted == list(range(tinted[0], tinted[-1] + 1))
+
+
+def test_a_band_thinner_than_a_cell_is_still_seen() -> None:
+    values = np.linspace(0, 10, 9)
+    drawn = rendered(curve(values.tolist(), low=values - 0.01, high=values + 0.01))
     assert drawn.viewport is not None
-    assert drawn.viewport.y_low < 1 < 3 < drawn.viewport.y_high
+    columns = {column for tints in drawn.buffer.tints if tints for column, name in enumerate(tints) if name}
+    assert len(columns) == drawn.viewport.columns
+
+
+def test_curves_are_solid_with_colour_and_dashed_without() -> None:
+    level = curve([1.0, 1.0], "level", 4), curve([0.0, 2.0], "rise")
+
+    def num_gaps(colours: Colours) -> int:
+        drawn = rendered(*level, colours=colours)
+        line = max(plane(drawn), key=lambda line: sum(0x2800 < ord(char) <= 0x28FF for char in line))
+        return len(re.findall("[^\u2801-\u28ff●▼]+", line.strip()))
+
+    assert num_gaps(Colours.FULL) == num_gaps(Colours.ANSI) == 0
+    dots_with, dots_without = (
+        sum(
+            (ord(char) & 0xFF).bit_count()
+            for line in plane(rendered(*level, colours=colours))
+            for char in line
+            if 0x2800 < ord(char) <= 0x28FF
+        )
+        for colours in (Colours.FULL, Colours.NONE)
+    )
+    assert dots_without < 0.9 * dots_with
+
+
+def test_the_chosen_curve_is_two_dots_thick() -> None:
+    thin, thick = (
+        sum(
+            (ord(char) & 0xFF).bit_count()
+            for line in plane(rendered(curve([1, 1.0], is_chosen=chosen)))
+            for char in line
+            if 0x2800 < ord(char) <= 0x28FF
+        )
+        for chosen in (False, True)
+    )
+    assert thick == pytest.approx(2 * thin, rel=0.05)
+
+
+def test_grid_rows_are_equally_far_apart() -> None:
+    for top, height in itertools.product((0.13, 1.0, 7.3, 940.0), (9, 14, 20, 31)):
+        drawn = rendered(curve([0.01, top]), size=(60, height))
+        grid = [row for row, line in enumerate(rows(drawn)) if "┤" in line]
+        assert len({below - above for above, below in itertools.pairwise(grid)}) == 1, (top, height)
+
+
+def test_hidden_curves_keep_a_place_to_click_and_lend_no_limits() -> None:
+    for size in ((60, 20), (90, 20)):
+        curves = curve([1, 2], "low"), curve([90, 100], "high", 1), curve([1, 3], "middle", 2)
+        drawn = rendered(*curves, view=View(hidden=frozenset({"high"})), size=size)
+        assert drawn.viewport is not None
+        assert drawn.viewport.y_high < 10
+        assert "high hidden" in rows(drawn)[0]
+        assert {label.curve for label in drawn.labels} == {"low", "high", "middle"}
+        for label in drawn.labels:
+            assert drawn.curve_at(label.cells.start, label.row) == label.curve
+        assert drawn.curve_at(drawn.left + 1, drawn.top) is None
+    every = rendered(*curves, view=View(hidden=frozenset({"low", "high", "middle"})))
+    assert "every curve is hidden" in text(every)
+    assert len(every.labels) == 3
 
 
 def test_end_labels_name_the_curves_on_a_wide_chart() -> None:
@@ -267,7 +343,7 @@ def test_end_labels_never_cover_each_other() -> None:
 
 
 def test_curves_are_told_apart_without_colour() -> None:
-    drawn = rendered(curve(range(9), "a"), curve(range(1, 10), "b", 1), no_color=True)
+    drawn = rendered(curve(range(9), "a"), curve(range(1, 10), "b", 1), colours=Colours.NONE)
     inside = "".join(plane(drawn))
     assert inside.count("●") > 2
     assert inside.count("▲") > 2
@@ -277,25 +353,29 @@ def test_a_long_legend_says_how_many_more_there_are() -> None:
     drawn = rendered(*(curve([1, 2], f"run number {index}", index) for index in range(30)))
     found = re.search(r"\+(\d+) more", text(drawn))
     assert found
-    named = sum(f"run number {index} " in "\n".join(rows(drawn)[: drawn.top]) for index in range(30))
-    assert named + int(found.group(1)) == 30
+    assert len(drawn.labels) + int(found.group(1)) == 30
+    assert drawn.top == 1
 
 
 def test_a_legend_cuts_names_only_where_whole_ones_have_no_room() -> None:
     name = "a label of more than twenty-four cells"
     assert f"{name} 2.000" in rows(rendered(curve([1, 2], name), size=(60, 20)))[0]
     narrow = rows(rendered(curve([1, 2], name), size=(40, 20)))
-    assert any("a label of more than tw… 2.000" in line for line in narrow)
+    assert re.search("a label of more than tw.*… 2.000", narrow[0])
 
 
-@pytest.mark.parametrize("count", [8, 12, 16])
-def test_whole_names_never_push_curves_out_of_the_legend(count: int) -> None:
-    def num_left_out(name: str) -> int:
-        drawn = rendered(*(curve([1, 2], f"{index:2} {name}", index) for index in range(count)), size=(90, 20))
-        found = re.search(r"\+(\d+) more", text(drawn))
-        return int(found.group(1)) if found else 0
-
-    assert num_left_out("a label of more than twenty-four cells") == num_left_out("label of 21 cells now")
+def test_names_on_a_wide_chart_are_each_written_once() -> None:
+    drawn = rendered(*(curve([1, 2 + index], f"name{index}", index) for index in range(3)), size=(90, 20))
+    assert [text(drawn).count(f"name{index}") for index in range(3)] == [1, 1, 1]
+    assert "name0" not in rows(drawn)[0]
+    assert any("name2 4.000" in line for line in rows(drawn))
+    bare = rendered(
+        *(curve([1, 2 + index], f"name{index}", index) for index in range(3)),
+        spec=ChartSpec(title="Loss", has_names=False),
+        size=(90, 20),
+    )
+    assert "name" not in text(bare)
+    assert any("4.000" in line for line in rows(bare))
 
 
 @pytest.mark.parametrize(
@@ -318,7 +398,7 @@ def test_ascii_and_blocks_use_nothing_else() -> None:
     drawn = rendered(
         curve([3, 1, 2]), curve([1, 2, 3], "b", 1), view=View(crosshair=2.0, log=True), dot_mode=DotMode.ASCII
     )
-    assert text(drawn).isascii()
+    assert text(drawn).translate({0x2026: "~", 0xB7: "."}).isascii()
     blocks = "".join(plane(rendered(curve([3, 1, 2]), dot_mode=DotMode.BLOCKS)))
     assert set(blocks) & set("▀▄█")
     assert not any(0x2800 <= ord(char) <= 0x28FF for char in blocks)
@@ -331,19 +411,22 @@ HOSTILE = [
 
 
 def test_names_are_text_and_never_obeyed() -> None:
-    for name, size in itertools.product(HOSTILE, [(60, 20), (100, 30), (40, 12)]):
+    for name, size in itertools.product(HOSTILE, ((60, 20), (100, 30), (40, 12))):
         drawn = rendered(curve([1, 2], name), curve([2, 1], name, 1), size=size)
         assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u200b\ud800-\udfff]", text(drawn).replace("\n", ""))
         for row in drawn.buffer.chars:
             assert len(row) == size[0]
 
 
+SIZES = ((1, 1), (2, 3), (5, 5), (10, 4), (12, 6), (20, 8), (200, 60))
+NUMBERS: list[list[float]] = [
+    [], [1.0], [NAN], [INF, -INF], [0.0, 0.0], [1e300, -1e300], [1e-300, 2e-300], [NAN, 5.0, NAN],
+]  # fmt: skip
+VIEWS = (View(), View(log=True, clip=True, crosshair=1.0, smoothing=SMOOTHINGS[1]), View(hidden=frozenset({"test"})))
+
+
 def test_any_numbers_at_any_size() -> None:
-    for size, values, view in itertools.product(
-        [(1, 1), (2, 3), (5, 5), (10, 4), (12, 6), (20, 8), (200, 60)],
-        [[], [1.0], [NAN], [INF, -INF], [0.0, 0.0], [1e300, -1e300], [1e-300, 2e-300], [NAN, 5.0, NAN]],
-        [View(), View(log=True, clip=True, crosshair=1.0, smoothing=SMOOTHINGS[1])],
-    ):
+    for size, values, view in itertools.product(SIZES, NUMBERS, VIEWS):
         for measure in (Measure.NUMBER, Measure.SHARE):
             drawn = rendered(curve(values), spec=ChartSpec(title="Loss", y=measure), view=view, size=size)
             assert [len(row) for row in drawn.buffer.chars] == [size[0]] * size[1]
@@ -357,8 +440,8 @@ def test_without_a_point_the_chart_says_so() -> None:
 
 
 def test_where_the_chart_has_no_room_a_word_says_so_and_notes_are_cut_last() -> None:
-    for dot_mode, height in itertools.product([DotMode.BRAILLE, DotMode.ASCII], range(3, 16)):
-        curves = [curve([1, 2, 3, 900] + [2] * 60, f"curve number {index}", index, is_cut=True) for index in range(6)]
+    for dot_mode, height in itertools.product((DotMode.BRAILLE, DotMode.ASCII), range(3, 20)):
+        curves = [curve([1, 2, 3, 900] + [2] * 60, f"curve {index}", index, is_cut=True) for index in range(6)]
         view = View(log=True, clip=True, smoothing=SMOOTHINGS[1])
         drawn = rendered(*curves, view=view, size=(40, height), dot_mode=dot_mode)
         shown = text(drawn)
@@ -370,11 +453,10 @@ def test_where_the_chart_has_no_room_a_word_says_so_and_notes_are_cut_last() -> 
             assert drawn.viewport.rows >= 2
             assert "log" in shown
             assert "EMA 0.6" in shown
-            cut = "~" if dot_mode is DotMode.ASCII else "…"
-            assert ("mean to epoch 64" in shown) != any(
-                line.rstrip().endswith(cut) for line in rows(drawn)[: drawn.top]
+            assert ("clip: nothing hidden" in shown) != any(
+                line.rstrip().endswith("…") for line in rows(drawn)[: drawn.top]
             )
-        assert shown.isascii() or dot_mode is not DotMode.ASCII
+        assert shown.translate({0x2026: "~", 0xB7: "."}).isascii() or dot_mode is not DotMode.ASCII
 
 
 def test_means_that_end_apart_are_told_by_the_first() -> None:
@@ -496,20 +578,47 @@ async def test_the_mouse_zooms_reads_and_drags() -> None:
         await wheel(pilot, MouseScrollUp)
         assert app.views[-1].x_low is not None
         assert app.chart.rendered.x_at(40) == pytest.approx(under, abs=0.2), "what is under the pointer stays"
-        before = app.views[-1]
-        await pilot.mouse_down(MetricChart, offset=(40, 8))
-        await pilot.hover(MetricChart, offset=(30, 8))
-        await pilot.mouse_up(MetricChart, offset=(30, 8))
+        span = app.views[-1].x_high - app.views[-1].x_low  # type: ignore[operator]
+        await pilot.mouse_down(MetricChart, offset=(30, 8))
+        await pilot.hover(MetricChart, offset=(45, 8))
+        marked = [segment.style for segment in app.chart.render_line(8) if segment.style and segment.style.bgcolor]
+        assert len({style.bgcolor for style in marked}) == 2, "the span is marked while it is dragged"
+        ends = [app.chart.rendered.x_at(column) for column in (30, 45)]
+        await pilot.mouse_up(MetricChart, offset=(45, 8))
         dragged = app.views[-1]
         assert dragged.crosshair is None, "a drag is no click"
-        assert dragged.x_low is not None
-        assert before.x_low is not None
-        assert dragged.x_low > before.x_low
+        assert [dragged.x_low, dragged.x_high] == pytest.approx(ends)
+        assert dragged.x_high - dragged.x_low < span  # type: ignore[operator]
         await pilot.click(MetricChart, offset=(40, 8))
         assert app.views[-1].crosshair == pytest.approx(app.chart.rendered.x_at(40), abs=1)
-        await wheel(pilot, MouseScrollDown)
-        await wheel(pilot, MouseScrollDown)
+        for _ in range(6):
+            await wheel(pilot, MouseScrollDown)
         assert app.views[-1].x_low is None
+
+
+@driven
+async def test_only_the_left_button_drags_and_sets_the_crosshair() -> None:
+    app = Host(LONG)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        for button in (2, 3):
+            await pilot._post_mouse_events([MouseDown], MetricChart, offset=(30, 8), button=button)
+            assert app.mouse_captured is None
+            await pilot._post_mouse_events([MouseUp], MetricChart, offset=(45, 8), button=button)
+            await pilot.click(MetricChart, offset=(40, 8), button=button)
+        assert app.chart.view == View()
+
+
+@driven
+async def test_a_click_on_a_name_hides_and_shows_its_curve() -> None:
+    app = Host(LONG, curve([9, 8], "other", 1))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        for expected in (frozenset({"other"}), frozenset()):
+            label = next(label for label in app.chart.rendered.labels if label.curve == "other")
+            await pilot.click(MetricChart, offset=(label.cells.start + 1, label.row))
+            assert app.views[-1].hidden == expected
+            assert app.views[-1].crosshair is None
 
 
 @driven

@@ -195,7 +195,7 @@ async def test_the_pinned_run_is_a_pace_line_with_epochs_ahead(store: Store) -> 
 @driven
 async def test_keys_of_the_charts_move_both(store: Store) -> None:
     run = write_run(store, CONFIG)
-    async with console(store) as driver:
+    async with console(store, size=(160, 30)) as driver:
         shown = await open_run(driver, run.id)
         loss, accuracy = charts(driver)
         await driver.wait_for(lambda: len(accuracy.x_positions()) == 20)
@@ -207,15 +207,18 @@ async def test_keys_of_the_charts_move_both(store: Store) -> None:
         await driver.press("plus")
         assert accuracy.view.x_low is not None
         low = accuracy.view.x_low
-        await driver.press("h")
+        await driver.press("shift+left")
         assert loss.view.x_low is not None
         assert loss.view.x_low < low
-        await driver.press("l", "shift+right")
+        await driver.press("shift+right", "shift+right")
         assert loss.view.x_low == accuracy.view.x_low
         await driver.press("minus", "minus")
         assert accuracy.view.x_low is None
         await driver.press("plus", "0")
         assert accuracy.view.x_low is None
+        for hidden in ({"train"}, {"test"}, set()):
+            await driver.press("h")
+            assert loss.view.hidden == accuracy.view.hidden == hidden
         await driver.press("G")
         assert loss.view.log
         assert accuracy.view.log
@@ -278,7 +281,7 @@ async def test_keys_of_the_charts_are_neither_named_nor_act_on_other_pages(store
     run = write_run(store, CONFIG)
     async with console(store, size=(160, 30)) as driver:
         shown = await open_run(driver, run.id)
-        assert {"Read", "Zoom", "Log", "Smooth", "Outliers"} <= set(driver.text().splitlines()[-1].split())
+        assert {"Crosshair", "Zoom", "Log", "Smooth", "Outliers"} <= set(driver.text().splitlines()[-1].split())
         for page in ("config", "log", "system"):
             await driver.press("right_square_bracket")
             assert shown.page == page

@@ -14,7 +14,6 @@ from alexnet_tui.tui.settings import (
     change_settings,
     load_settings,
     settings_path,
-    state_directory,
 )
 
 
@@ -111,10 +110,3 @@ def test_writing_leaves_no_part_behind() -> None:
     for theme in ("alexnet-dark", "alexnet-light"):
         change_settings(lambda settings, theme=theme: setattr(settings, "theme", theme))  # type: ignore[misc]
     assert sorted(os.listdir(settings_path().parent)) == ["console.json", "console.lock"]
-
-
-def test_where_the_state_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert state_directory() == tmp_path / "state" / "alexnet-tui"
-    monkeypatch.setenv("XDG_STATE_HOME", "relative")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert state_directory() == tmp_path / ".local" / "state" / "alexnet-tui"

@@ -38,15 +38,15 @@ class Tick(msgspec.Struct, frozen=True):
     label: str
 
 
-def padded(low: float, high: float, measure: Measure) -> tuple[float, float]:
-    """Limits for curves between `low` and `high`, with a little air; a share never leaves [0, 1]."""
+def padded(low: float, high: float, measure: Measure, air: float = 0.04) -> tuple[float, float]:
+    """Limits for curves between `low` and `high`, with a part of their distance as air; a share stays in [0, 1]."""
     if measure is Measure.COUNT:
         low, high = math.floor(low), math.ceil(high)
         return (low, high) if high > low else (low - 1 if low else 0, low + 1)
     if measure is Measure.SECONDS:
         return (low, high) if high > low else (low - 0.5, low + 0.5)
-    air = (high - low) * 0.04 or abs(high) * 0.05 or 0.05
-    low, high = low - air, high + air
+    margin = (high - low) * air or abs(high) * 0.05 or 0.05
+    low, high = low - margin, high + margin
     if measure is Measure.SHARE:
         low, high = min(max(0.0, low), 0.95), max(min(1.0, high), 0.05)
         return (low, high) if high - low > _SMALLEST_SPAN else (max(0.0, low - 0.05), min(1.0, high + 0.05))
@@ -62,6 +62,50 @@ def ticks(low: float, high: float, measure: Measure, most: int, *, log: bool = F
     step = _step(low, high, most, measure)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return label([index * step for index in range(first, last + 1)][:most], measure, step)
+
+
+def even_scale(
+    low: float, high: float, measure: Measure, rows: int, dots_per_row: int
+) -> tuple[float, float, list[Tick]] | None:
+    """Limits around values from `low` to `high` whose ticks are the same whole number of rows apart.
+
+    Of all round steps it takes the one that leaves little room empty and puts ticks three to six rows apart. None
+    where `rows` are too few for two ticks.
+    """
+    low, high = padded(low, high, measure, 0.015)
+    last = rows * dots_per_row - 1
+    wanted_apart = min(6.0, max(3.0, rows / 6))
+    best: tuple[float, float, float] | None = None
+    for step in _steps_near(high - low, measure):
+        rows_apart = int(step * (last - 1) / (dots_per_row * (high - low)) + 1e-9) if last > 1 else 0
+        if not 2 <= rows_apart < rows:
+            continue
+        span = step * last / (dots_per_row * rows_apart)
+        cost = span / (high - low) + 0.05 * abs(rows_apart - wanted_apart)
+        if best is None or cost < best[0]:
+            best = cost, step, span
+    if best is None:
+        return None
+    _, step, span = best
+    dot = span / last
+    wanted = high + (span - (high - low)) / 2
+    if wanted - span < 0 <= low:
+        wanted = span
+    if measure is Measure.SHARE:
+        wanted = min(1.0, wanted)
+    first = math.floor(wanted / step + 1e-9) * step
+    top = first + math.ceil((max(wanted, high) - first) / dot - 1e-6) * dot
+    bottom = top - span
+    indices = range(math.ceil(bottom / step - 1e-6), math.floor(top / step + 1e-6) + 1)
+    at = [index * step for index in indices if measure is not Measure.SHARE or -1e-9 <= index * step <= 1 + 1e-9]
+    return (bottom, top, label(at, measure, step)) if at else None
+
+
+def _steps_near(span: float, measure: Measure) -> list[float]:
+    """Round distances from a hundredth of a span to all of it."""
+    power = 10.0 ** math.floor(math.log10(span))
+    steps = [factor * power for factor in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)]
+    return [step for step in steps if step >= 1 or measure is not Measure.COUNT]
 
 
 def label(places: Sequence[float], measure: Measure, step: float) -> list[Tick]:

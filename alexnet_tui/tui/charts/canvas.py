@@ -1,4 +1,4 @@
-"""The plane of a chart: cells of text, and curves, bands, markers and a crosshair drawn into them."""
+"""The plot area of a chart: cells of text, and curves, bands, markers and a crosshair drawn into them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,42 +6,49 @@ from dataclasses import dataclass, field
 from rich.cells import cell_len
 
 from alexnet_tui.text import printable
-from alexnet_tui.tui.charts.model import ChartSpec, Curve, PreparedCurve, format_x
+from alexnet_tui.tui.charts.model import ChartSpec, Curve, PreparedCurve, View, format_x, format_y, value_of
 from alexnet_tui.tui.charts.raster import (
     BASELINE_DASH,
     DASHES,
     EDGE_DASH,
     MARKERS,
+    Colours,
     DotMode,
     Dots,
     Viewport,
     character,
     column_extents,
+    covered_cells,
     dashed,
     dithered,
     dots,
     pack_cells,
+    thickened,
 )
 from alexnet_tui.tui.charts.series import Floats, last_finite, nearest_index, value_at
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
-END_LABEL_CELLS = 14
 _REACH = 5
 
 
 @dataclass(slots=True)
 class CellBuffer:
-    """Cells of text with the name of a style each; a cell behind a wide character is empty text."""
+    """Cells of text with the name of a style each; a cell behind a wide character is empty text.
+
+    `tints` names the background of each cell of a row, or is None for a row without any.
+    """
 
     width: int
     height: int
     chars: list[list[str]] = field(init=False)
     styles: list[list[str]] = field(init=False)
+    tints: list[list[str] | None] = field(init=False)
 
     def __post_init__(self) -> None:
         self.chars = [[" "] * self.width for _ in range(self.height)]
         self.styles = [[""] * self.width for _ in range(self.height)]
+        self.tints = [None] * self.height
 
     def put(self, row: int, column: int, text: str, style: str) -> int:
         """Write text, cut at the buffer's edges; returns the column behind it."""
@@ -56,13 +63,29 @@ class CellBuffer:
             column += size
         return column
 
-    def runs(self, row: int) -> Iterator[tuple[str, str]]:
-        """Text and style name of each stretch of one style."""
+    def tint(self, row: int, column: int, name: str) -> None:
+        """Give a cell a background."""
+        line = self.tints[row]
+        if line is None:
+            line = self.tints[row] = [""] * self.width
+        line[column] = name
+
+    def is_row_equal(self, other: "CellBuffer", row: int) -> bool:
+        """Whether a row looks the same in another buffer of the same size."""
+        return (
+            self.chars[row] == other.chars[row]
+            and self.styles[row] == other.styles[row]
+            and self.tints[row] == other.tints[row]
+        )
+
+    def runs(self, row: int) -> Iterator[tuple[str, str, str]]:
+        """Text, style and background of each stretch that has one style and one background."""
         start = 0
-        styles, chars = self.styles[row], self.chars[row]
+        styles, chars, tints = self.styles[row], self.chars[row], self.tints[row]
+        keys: Sequence[object] = styles if tints is None else list(zip(styles, tints, strict=True))
         for column in range(1, self.width + 1):
-            if column == self.width or styles[column] != styles[start]:
-                yield "".join(chars[start:column]), styles[start]
+            if column == self.width or keys[column] != keys[start]:
+                yield "".join(chars[start:column]), styles[start], "" if tints is None else tints[start]
                 start = column
 
 
@@ -85,45 +108,53 @@ class PlotArea:
     left: int
     top: int
     dot_mode: DotMode
+    colours: Colours
 
-    def curves(self, prepared: Sequence[PreparedCurve], no_color: bool) -> None:
+    def draw_curves(self, prepared: Sequence[PreparedCurve]) -> None:
         """Bands first, then raw curves behind smoothed ones, baselines, and the curves themselves."""
-        for one in prepared:
-            if one.low is not None and one.high is not None:
-                self._area(one)
-        for one in prepared:
-            if one.raw is not one.y:
-                self._line(one.x, one.raw, one.curve, "-faint")
-            if one.curve.is_faint:
-                self._line(one.x, one.y, one.curve, "-faint")
         named = [one for one in prepared if not one.curve.is_faint]
         ordered = sorted(named, key=lambda one: (one.curve.is_chosen, not one.curve.is_baseline, -one.curve.slot))
         for one in ordered:
-            self._line(one.x, one.y, one.curve, "")
+            if one.low is not None and one.high is not None:
+                self._draw_band(one, one.low, one.high)
+        for one in prepared:
+            if one.raw is not one.y:
+                self._draw_line(one.x, one.raw, one.curve, is_faint=True)
+            if one.curve.is_faint:
+                self._draw_line(one.x, one.y, one.curve, is_faint=True)
         for one in ordered:
-            self._markers(one, no_color)
+            self._draw_line(one.x, one.y, one.curve)
+        for one in ordered:
+            self._draw_markers(one)
 
-    def _area(self, one: PreparedCurve) -> None:
-        assert one.low is not None
-        assert one.high is not None
-        low, _ = column_extents(one.x, one.low, self.viewport, self.dot_mode)
-        _, high = column_extents(one.x, one.high, self.viewport, self.dot_mode)
+    def _draw_band(self, one: PreparedCurve, low_edge: Floats, high_edge: Floats) -> None:
+        """A tinted background; dots and the two edges where the terminal cannot tint."""
+        low, _ = column_extents(one.x, low_edge, self.viewport, self.dot_mode)
+        _, high = column_extents(one.x, high_edge, self.viewport, self.dot_mode)
+        filled = dots(low, high, self.viewport, self.dot_mode)
+        if self.colours is Colours.FULL:
+            rows, columns = np.nonzero(covered_cells(filled, self.dot_mode))
+            for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+                self.buffer.tint(self.top + row, self.left + column, style_of(one.curve))
+            return
         if self.dot_mode is not DotMode.ASCII:
-            filled = dithered(dots(low, high, self.viewport, self.dot_mode))
-            self._paint(filled, style_of(one.curve) + "-faint", ".")
-        for edge in (one.low, one.high):
-            self._line(one.x, edge, one.curve, "-faint", ".")
+            self._paint(dithered(filled), style_of(one.curve) + "-faint", ".")
+        for edge in (low_edge, high_edge):
+            edge_dots = dots(*column_extents(one.x, edge, self.viewport, self.dot_mode), self.viewport, self.dot_mode)
+            if self.dot_mode is DotMode.BRAILLE:
+                edge_dots = dashed(edge_dots, EDGE_DASH)
+            self._paint(edge_dots, style_of(one.curve) + "-faint", ".")
 
-    def _line(self, x: Floats, y: Floats, curve: Curve, suffix: str, marker: str = "") -> None:
+    def _draw_line(self, x: Floats, y: Floats, curve: Curve, *, is_faint: bool = False) -> None:
+        """A solid line; dashed by its slot where no colour tells curves apart."""
         low, high = column_extents(x, y, self.viewport, self.dot_mode)
         filled = dots(low, high, self.viewport, self.dot_mode)
-        dash = DASHES[0] if suffix else DASHES[curve.slot % len(DASHES)]
-        if curve.is_baseline or marker:
-            dash = EDGE_DASH if marker else BASELINE_DASH
-        if self.dot_mode is DotMode.BRAILLE:
-            filled = dashed(filled, dash)
-        sign = marker or ("." if suffix or curve.is_baseline else marker_of(curve.slot, self.dot_mode))
-        self._paint(filled, style_of(curve) + suffix, sign)
+        if curve.is_chosen and not is_faint and self.dot_mode is DotMode.BRAILLE:
+            filled = thickened(filled)
+        if self.colours is Colours.NONE and self.dot_mode is DotMode.BRAILLE and not is_faint:
+            filled = dashed(filled, BASELINE_DASH if curve.is_baseline else DASHES[curve.slot % len(DASHES)])
+        marker = "." if is_faint or curve.is_baseline else marker_of(curve.slot, self.dot_mode)
+        self._paint(filled, style_of(curve) + ("-faint" if is_faint else ""), marker)
 
     def _paint(self, filled: Dots, style: str, marker: str) -> None:
         packed = pack_cells(filled, self.dot_mode)
@@ -137,7 +168,7 @@ class PlotArea:
             styles[self.left + column] = style
 
     def cell(self, x: float, y: float) -> tuple[int, int] | None:
-        """Row and column on the buffer of a point, or None outside the plane."""
+        """Row and column in the buffer of a point, or None outside the plot area."""
         viewport = self.viewport
         across = (x - viewport.x_low) / (viewport.x_high - viewport.x_low)
         down = (viewport.y_high - y) / (viewport.y_high - viewport.y_low)
@@ -145,16 +176,15 @@ class PlotArea:
             return None
         return self.top + viewport.row(down, self.dot_mode), self.left + viewport.column(across, self.dot_mode)
 
-    def _markers(self, one: PreparedCurve, no_color: bool) -> None:
-        """A marker on the last point, and where colour tells nothing apart, on others along the curve."""
+    def _draw_markers(self, one: PreparedCurve) -> None:
+        """A marker on the last point, and where no colour tells curves apart, on others along the curve."""
         last = self._last_seen(one)
         if last is None or one.x[last] < self.viewport.x_low:
             return
         chosen = {last}
-        if no_color and not one.curve.is_baseline:
-            finite = np.flatnonzero(
-                np.isfinite(one.y) & (one.x >= self.viewport.x_low) & (one.x <= self.viewport.x_high)
-            )
+        if self.colours is Colours.NONE and not one.curve.is_baseline:
+            is_inside = (one.x >= self.viewport.x_low) & (one.x <= self.viewport.x_high)
+            finite = np.flatnonzero(np.isfinite(one.y) & is_inside)
             count = max(2, self.viewport.columns // 14)
             offset = (one.curve.slot % 8) / 8
             chosen |= {int(finite[int((step + offset) * len(finite) / count)]) for step in range(count)}
@@ -170,8 +200,8 @@ class PlotArea:
         if place is not None:
             self.buffer.put(*place, marker_of(curve.slot, self.dot_mode), style or style_of(curve))
 
-    def crosshair(self, spec: ChartSpec, prepared: Sequence[PreparedCurve], at: float) -> None:
-        """A vertical line through the plane, each curve's point on it, and the place on the axis."""
+    def draw_crosshair(self, spec: ChartSpec, prepared: Sequence[PreparedCurve], at: float) -> None:
+        """A vertical line through the plot area, each curve's point on it, and its place on the axis."""
         place = self.cell(at, self.viewport.y_low)
         if place is None:
             return
@@ -192,36 +222,55 @@ class PlotArea:
         self.buffer.put(row, start, shown, "crosshair-label")
 
     def _clear_label(self, row: int, column: int, direction: int) -> None:
-        """Take away the rest of a tick's label that the crosshair's own covers in part."""
+        """Remove the rest of a tick's label that the crosshair's own covers in part."""
         while self.left - 1 <= column < self.buffer.width and self.buffer.chars[row][column] != " ":
             self.buffer.put(row, column, " ", "")
             column += direction
 
-    def end_labels(self, prepared: Sequence[PreparedCurve], most: int) -> None:
-        """Names of at most so many cells behind the curves' last points, moved apart where they would touch."""
-        wanted: list[tuple[float, int, int, Curve]] = []
+    def draw_end_labels(
+        self, spec: ChartSpec, prepared: Sequence[PreparedCurve], view: View, name_cells: int
+    ) -> list["Label"]:
+        """Name and value behind each curve's last point, moved apart where they would touch.
+
+        Returns the labels that found room within a few rows of their point.
+        """
+        wanted: list[tuple[float, int, int, PreparedCurve]] = []
         for one in prepared:
             last = self._last_seen(one)
             place = None if last is None else self.cell(float(one.x[last]), float(one.y[last]))
             if last is not None and place is not None:
-                wanted.append((float(one.y[last]), *place, one.curve))
+                wanted.append((float(one.y[last]), *place, one))
         wanted.sort(key=lambda entry: -entry[0])
-        placed: list[tuple[int, range]] = []
-        for _, row, column, curve in wanted:
-            name = printable(curve.name, most)
-            cells = range(column + 2, column + 2 + cell_len(name))
-            # Below every name it would touch that belongs to a higher curve: names stand in the order of the curves.
-            above = max((other for other, taken in placed if _touch(cells, taken)), default=-1)
+        placed: list[Label] = []
+        for _, row, column, one in wanted:
+            name = printable(one.curve.name, name_cells) if spec.has_names else ""
+            value = format_y(value_of(one, view), spec.y)
+            width = cell_len(name) + bool(name) + cell_len(value)
+            start = max(0, min(column + 2, self.buffer.width - width))
+            cells = range(start, start + width)
+            # Below every label it would touch that belongs to a higher curve: the order is that of the curves.
+            above = max((label.row for label in placed if _touch(cells, label.cells)), default=-1)
             free = next((near for near in self._near(row) if near > above), None)
             if free is not None:
-                placed.append((free, cells))
-                self.buffer.put(free, column + 2, name, style_of(curve))
+                placed.append(Label(free, cells, one.curve.name))
+                end = self.buffer.put(free, start, f"{name} " if name else "", style_of(one.curve))
+                self.buffer.put(free, end, value, "value" if name else style_of(one.curve))
+        return placed
 
     def _near(self, row: int) -> Iterator[int]:
-        """Rows of the plane within reach of a label, the nearest first."""
+        """Rows of the plot area within reach of a label, the nearest first."""
         for distance in sorted(range(-_REACH, _REACH + 1), key=abs):
             if self.top <= row + distance < self.top + self.viewport.rows:
                 yield row + distance
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A curve's name on a chart: its row, its cells, and the curve's own name."""
+
+    row: int
+    cells: range
+    curve: str
 
 
 def _touch(cells: range, other: range) -> bool:

@@ -14,9 +14,11 @@ from alexnet_tui.tui.charts.series import (
     clean,
     count_gaps,
     finite_ends,
+    last_finite,
     limits,
     smooth,
     to_log,
+    value_at,
 )
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
@@ -34,7 +36,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
         low: Lower edge of a band around it, or None.
         high: Upper edge of that band.
         is_faint: A background to a curve of the same slot; no legend names it.
-        is_chosen: Drawn over all others.
+        is_chosen: Drawn over all others, two dots thick.
         is_cut: A mean that ends where the first of its runs does, while others go on.
     """
 
@@ -59,7 +61,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         clip: Leave outliers out of the y axis, and say how many.
         x_low: Left end when zoomed, else None.
         x_high: Right end when zoomed, else None.
-        crosshair: Where the crosshair stands, or None.
+        crosshair: Where the crosshair is, or None.
+        hidden: Names of curves not to draw.
     """
 
     log: bool = False
@@ -68,6 +71,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     x_low: float | None = None
     x_high: float | None = None
     crosshair: float | None = None
+    hidden: frozenset[str] = frozenset()
 
 
 class ChartSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +82,8 @@ class ChartSpec(msgspec.Struct, frozen=True, kw_only=True):
         y: What the y axis counts.
         x: What the x axis counts.
         x_title: Its name, at the left of its labels.
-        empty: What to say while there is no point.
+        empty: What to show while there is no point.
+        has_names: Name the curves; without, their markers and values are shown alone.
     """
 
     title: str
@@ -86,16 +91,28 @@ class ChartSpec(msgspec.Struct, frozen=True, kw_only=True):
     x: Measure = Measure.COUNT
     x_title: str = "epoch"
     empty: str = "no points yet"
+    has_names: bool = True
 
 
 class PreparedCurve(msgspec.Struct, frozen=True):
-    """A curve ready to draw under one view: cleaned, smoothed, logarithms taken; `plain` is only cleaned."""
+    """A curve ready to draw under one view.
+
+    Attributes:
+        curve: What it was made of.
+        x: Places in ascending order.
+        y: Values as drawn: cleaned, smoothed, logarithms taken.
+        raw: The same without the smoothing.
+        raw_values: Values only cleaned, for legends.
+        low: Lower edge of the band as drawn, or None.
+        high: Upper edge of the band as drawn, or None.
+        num_hidden: Points that cannot be drawn: infinite ones, and those without a logarithm.
+    """
 
     curve: Curve
     x: Floats
     y: Floats
     raw: Floats
-    plain: Floats
+    raw_values: Floats
     low: Floats | None
     high: Floats | None
     num_hidden: int
@@ -106,7 +123,7 @@ def prepare(curves: Sequence[Curve], view: View) -> list[PreparedCurve]:
     prepared = []
     for curve in curves:
         x, raw = clean(curve.x, curve.y)
-        plain = raw
+        values = raw
         y = smooth(raw, view.smoothing)
         low, high = curve.low, curve.high
         hidden = int(np.count_nonzero(np.isinf(curve.y)))
@@ -115,8 +132,16 @@ def prepare(curves: Sequence[Curve], view: View) -> list[PreparedCurve]:
             y, raw = to_log(y), to_log(raw)
             hidden += count_gaps(raw) - before
             low, high = (None if edge is None else to_log(edge) for edge in (low, high))
-        prepared.append(PreparedCurve(curve, x, y, raw, plain, low, high, hidden))
+        prepared.append(PreparedCurve(curve, x, y, raw, values, low, high, hidden))
     return prepared
+
+
+def value_of(one: PreparedCurve, view: View) -> float | None:
+    """The value legends show: the one under the crosshair, else the last; None without one there."""
+    if view.crosshair is not None:
+        return value_at(one.x, one.raw_values, view.crosshair)
+    last = last_finite(one.raw_values)
+    return None if last is None else float(one.raw_values[last])
 
 
 def full_range(prepared: Sequence[PreparedCurve], measure: Measure) -> tuple[float, float] | None:

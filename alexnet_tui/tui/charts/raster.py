@@ -10,8 +10,8 @@ from enum import Enum
 
 import msgspec
 
+from alexnet_tui.text import is_ascii_terminal
 from alexnet_tui.tui.charts.series import Floats
-from alexnet_tui.tui.terminal import is_ascii_terminal
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 from numpy.typing import NDArray  # isort: skip
@@ -20,7 +20,7 @@ Dots = NDArray[np.bool_]
 
 
 class DotMode(Enum):
-    """Which characters draw: value is dots across and dots down in one cell."""
+    """Which characters draw curves; the value is dots across and dots down in one cell."""
 
     BRAILLE = (2, 4)
     BLOCKS = (1, 2)
@@ -46,6 +46,14 @@ class Viewport(msgspec.Struct, frozen=True):
         """The column of cells at a share of the way from the left, by the dots of `dot_mode`."""
         across = dot_mode.value[0]
         return min(self.columns - 1, max(0, round(share * (self.columns * across - 1)) // across))
+
+
+class Colours(Enum):
+    """What a terminal has besides characters to tell curves apart: nothing, sixteen colours, or any."""
+
+    NONE = 0
+    ANSI = 1
+    FULL = 2
 
 
 class Dash(msgspec.Struct, frozen=True):
@@ -145,11 +153,28 @@ def dashed(filled: Dots, dash: Dash) -> Dots:
     return filled & keep
 
 
+def thickened(filled: Dots) -> Dots:
+    """A line two dots thick: each dot with those below it and to its right."""
+    thick = filled.copy()
+    thick[1:] |= filled[:-1]
+    thick[:, 1:] |= thick[:, :-1].copy()
+    return thick
+
+
 def dithered(filled: Dots) -> Dots:
     """Every fourth dot of an area, so that curves on top of it can be told apart."""
     rows, columns = np.indices(filled.shape)
     kept: Dots = filled & ((columns + 2 * (rows // 2)) % 4 == 0) & (rows % 2 == 0)
     return kept
+
+
+def covered_cells(filled: Dots, dot_mode: DotMode) -> Dots:
+    """Cells of which an area covers half or more; where it is thinner than that, each cell it touches."""
+    across, down = dot_mode.value
+    counts = filled.reshape(filled.shape[0] // down, down, filled.shape[1] // across, across).sum(axis=(1, 3))
+    half = counts * 2 >= across * down
+    cells: Dots = half | ((counts > 0) & ~half.any(axis=0))
+    return cells
 
 
 def pack_cells(filled: Dots, dot_mode: DotMode) -> NDArray[np.uint16]:

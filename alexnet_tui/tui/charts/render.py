@@ -1,11 +1,11 @@
 """One chart as rows of styled text: curves and a view in, a `RenderedChart` out; pure, the widget only paints it.
 
-Charts do not lie: gaps stay gaps, the last point is marked, a clip or a logarithm says how many points it
-hides, and every curve has a dash, a marker and a name beside its colour.
+Charts do not lie: gaps stay gaps, the last point is marked, a clip or a logarithm shows how many points it
+hides, and every curve has a marker and a name beside its colour, and a dash where there is no colour.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from rich.cells import cell_len
@@ -13,27 +13,29 @@ from rich.cells import cell_len
 from alexnet_tui.text import printable
 from alexnet_tui.tui.charts import axis
 from alexnet_tui.tui.charts.axis import Measure, Tick
-from alexnet_tui.tui.charts.canvas import END_LABEL_CELLS, CellBuffer, PlotArea, marker_of, style_of
-from alexnet_tui.tui.charts.model import ChartSpec, PreparedCurve, View, format_x, format_y, full_range
-from alexnet_tui.tui.charts.raster import DotMode, Viewport
-from alexnet_tui.tui.charts.series import Floats, Method, finite_ends, last_finite, limits, value_at
+from alexnet_tui.tui.charts.canvas import CellBuffer, Label, PlotArea
+from alexnet_tui.tui.charts.legend import draw_head, note_lines
+from alexnet_tui.tui.charts.model import ChartSpec, PreparedCurve, View, format_x, format_y, full_range, value_of
+from alexnet_tui.tui.charts.raster import Colours, DotMode, Viewport
+from alexnet_tui.tui.charts.series import Floats, Method, finite_ends, limits
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
-_SAMPLES = {False: ("──", "╌╌", "┈┈", "─╌", "┄┄", "━━"), True: ("--", "- ", "..", "-.", ". ", "==")}
-_LINES = {False: ("│", "─", "┤", "┴", "└", "┈"), True: ("|", "-", "+", "+", "+", ".")}
-_WIDTH_WITH_END_LABELS = 76
+_ASCII_LINES, _LINES = ("|", "-", "+", "+", "+", "."), ("│", "─", "┤", "┴", "└", "┈")
+_WIDTH_WITH_END_LABELS, _FEWEST_LABEL_CELLS = 76, 20
 _FEWEST_COLUMNS, _FEWEST_ROWS, _X_AXIS_ROWS = 4, 2, 2
-_NAME_CELLS, _MORE_CELLS, _GAP = 24, 9, 2
-
-_Entry = list[tuple[str, str]]
-"""Texts of a legend's entry, each with its style."""
 
 
 class RenderedChart(msgspec.Struct, frozen=True):
-    """A drawn chart, and where its plane lies, for a mouse to find its way.
+    """A drawn chart, with what a mouse needs to find its way on it.
 
-    `viewport` and the place of its top left cell are None and 0 where nothing was drawn.
+    Attributes:
+        buffer: Its cells.
+        viewport: What the plot area shows; None where nothing was drawn.
+        left: First column of the plot area.
+        top: First row of the plot area.
+        notes: What is hidden or changed, in words.
+        labels: Where each curve is named.
     """
 
     buffer: CellBuffer
@@ -41,14 +43,19 @@ class RenderedChart(msgspec.Struct, frozen=True):
     left: int = 0
     top: int = 0
     notes: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
 
     def x_at(self, column: int) -> float | None:
-        """The x value under a column of the buffer, or None outside the plane."""
+        """The x value under a column of the buffer, or None outside the plot area."""
         viewport = self.viewport
         if viewport is None or not 0 <= column - self.left < viewport.columns:
             return None
         share = (column - self.left + 0.5) / viewport.columns
         return viewport.x_low + share * (viewport.x_high - viewport.x_low)
+
+    def curve_at(self, column: int, row: int) -> str | None:
+        """The curve named in a cell, or None."""
+        return next((label.curve for label in self.labels if label.row == row and column in label.cells), None)
 
 
 def draw(
@@ -57,74 +64,69 @@ def draw(
     view: View,
     size: tuple[int, int],
     dot_mode: DotMode = DotMode.BRAILLE,
-    *,
-    no_color: bool = False,
+    colours: Colours = Colours.FULL,
 ) -> RenderedChart:
-    """The chart at `size` cells, width and height; `no_color` repeats markers where there is no colour."""
+    """The chart at `size` cells, width and height."""
     width, height = size
-    viewport, notes = _window(spec, prepared, view)
-    buffer, top = _headed(spec, prepared, view, notes, dot_mode, size)
-    if viewport is None:
-        message = printable(spec.empty, width)
-        buffer.put(top + (height - top) // 2, max(0, (width - cell_len(message)) // 2), message, "label")
-        return RenderedChart(buffer, notes=notes)
     named = [one for one in prepared if not one.curve.is_faint]
-    with_ends = width >= _WIDTH_WITH_END_LABELS and len(named) > 1
-    most = max(END_LABEL_CELLS, width // 5)
-    right = min(most, max(cell_len(one.curve.name) for one in named)) + 2 if with_ends else 1
+    shown = [one for one in prepared if one.curve.name not in view.hidden]
+    viewport, notes = _viewport(spec, prepared, shown, view)
+    buffer = CellBuffer(width, height)
+    if viewport is None:
+        labels = draw_head(buffer, spec, view, named, notes, [], dot_mode)
+        message = printable(spec.empty if not view.hidden or shown else "every curve is hidden", width)
+        buffer.put((height + 1) // 2, max(0, (width - cell_len(message)) // 2), message, "label")
+        return RenderedChart(buffer, notes=notes, labels=tuple(labels))
+    ends = [one for one in named if one.curve.name not in view.hidden]
+    with_ends = width >= _WIDTH_WITH_END_LABELS and len(ends) > 1
+    in_head = [one for one in named if one.curve.name in view.hidden] if with_ends else named
+    lines = note_lines(spec, view, in_head, notes, size)
+    top = 1 + len(lines)
+    name_cells, right = _end_label_cells(spec, ends, view, width) if with_ends else (0, 1)
     rows = height - top - _X_AXIS_ROWS
-    y_ticks = axis.ticks(viewport.y_low, viewport.y_high, spec.y, max(2, min(9, rows * 2 // 5)), log=view.log)
+    viewport, y_ticks = _scaled(spec, viewport, view, rows, dot_mode)
     left = max(len(spec.x_title), max((len(tick.label) for tick in y_ticks), default=0)) + 2
     viewport = msgspec.structs.replace(viewport, columns=width - left - right, rows=rows)
     if viewport.columns < _FEWEST_COLUMNS or rows < _FEWEST_ROWS:
         return RenderedChart(_too_small(spec, buffer), notes=notes)
     _axes(buffer, spec, viewport, y_ticks, (left, top), prepared, dot_mode)
-    plane = PlotArea(buffer, viewport, left, top, dot_mode)
-    plane.curves(prepared, no_color)
+    area = PlotArea(buffer, viewport, left, top, dot_mode, colours)
+    area.draw_curves(shown)
     if view.crosshair is not None:
-        plane.crosshair(spec, named, view.crosshair)
-    if with_ends:
-        plane.end_labels(named, most)
-    return RenderedChart(buffer, viewport, left, top, notes)
+        area.draw_crosshair(spec, ends, view.crosshair)
+    labels = area.draw_end_labels(spec, ends, view, name_cells) if with_ends else []
+    beside = {label.curve for label in labels}
+    in_head = [one for one in named if one.curve.name not in beside]
+    labels += draw_head(buffer, spec, view, in_head, notes, lines, dot_mode)
+    return RenderedChart(buffer, viewport, left, top, notes, tuple(labels))
 
 
-def _headed(
-    spec: ChartSpec,
-    prepared: Sequence[PreparedCurve],
-    view: View,
-    notes: tuple[str, ...],
-    dot_mode: DotMode,
-    size: tuple[int, int],
-) -> tuple[CellBuffer, int]:
-    """A buffer with its head, and the first row below; legend, then notes, give way where no plane would be left."""
-    width, height = size
-    aside = _note_lines(notes, width, dot_mode)
-    short = [_cut(f"{aside[0]} ", width, dot_mode, is_cut=True)] if aside[1:] else aside
-    choices = [(0, short), (0, aside), (max(1, min(4, height // 5)), aside)]
-    while True:
-        legend_rows, lines = choices.pop()
-        buffer = CellBuffer(width, height)
-        top = _head(buffer, spec, prepared, view, lines, dot_mode, legend_rows)
-        if not choices or height - top - _X_AXIS_ROWS >= _FEWEST_ROWS:
-            return buffer, top
+def _end_label_cells(spec: ChartSpec, ends: Sequence[PreparedCurve], view: View, width: int) -> tuple[int, int]:
+    """Cells of the longest name behind a curve's end, and of the margin that holds name and value."""
+    values = max(cell_len(format_y(value_of(one, view), spec.y)) for one in ends)
+    if not spec.has_names:
+        return 0, values + 2
+    longest = max(cell_len(one.curve.name) for one in ends)
+    names = min(longest, max(_FEWEST_LABEL_CELLS, width // 4) - values - 1)
+    return names, names + 1 + values + 2
 
 
-def _note_lines(notes: Sequence[str], width: int, dot_mode: DotMode) -> list[str]:
-    """Notes side by side, on as many lines as they need."""
-    lines: list[str] = []
-    separator = " . " if dot_mode is DotMode.ASCII else " · "
-    for note in notes:
-        longer = lines[-1] + separator + note if lines else note
-        if lines and cell_len(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(note)
-    return [_cut(line, width, dot_mode, is_cut=cell_len(line) > width) for line in lines]
-
-
-def _cut(text: str, width: int, dot_mode: DotMode, *, is_cut: bool) -> str:
-    """A line with a sign that some of it is missing, if it is."""
-    return text[: max(0, width - 1)] + ("~" if dot_mode is DotMode.ASCII else "…") if is_cut else text
+def _scaled(
+    spec: ChartSpec, viewport: Viewport, view: View, rows: int, dot_mode: DotMode
+) -> tuple[Viewport, list[Tick]]:
+    """The viewport's limits moved so that ticks are evenly spaced on whole rows, and those ticks."""
+    low, high = viewport.y_low, viewport.y_high
+    measure = Measure.NUMBER if view.log else spec.y
+    if not view.log and (scale := axis.even_scale(low, high, measure, rows, dot_mode.value[1])):
+        return msgspec.structs.replace(viewport, y_low=scale[0], y_high=scale[1]), scale[2]
+    y_low, y_high = axis.padded(low, high, measure)
+    if view.log and spec.y is Measure.SHARE:
+        y_high = min(0.0, y_high)
+    most = max(2, min(9, rows * 2 // 5))
+    return (
+        msgspec.structs.replace(viewport, y_low=y_low, y_high=y_high),
+        axis.ticks(y_low, y_high, spec.y, most, log=view.log),
+    )
 
 
 def _too_small(spec: ChartSpec, drawn: CellBuffer) -> CellBuffer:
@@ -137,35 +139,33 @@ def _too_small(spec: ChartSpec, drawn: CellBuffer) -> CellBuffer:
     return buffer
 
 
-def _window(spec: ChartSpec, prepared: Sequence[PreparedCurve], view: View) -> tuple[Viewport | None, tuple[str, ...]]:
-    """The limits of the plane, still without a size, and what they and the view hide."""
+def _viewport(
+    spec: ChartSpec, prepared: Sequence[PreparedCurve], shown: Sequence[PreparedCurve], view: View
+) -> tuple[Viewport | None, tuple[str, ...]]:
+    """The limits of what is shown, without a size and without air, and what they and the view hide."""
     ends = full_range(prepared, spec.x)
-    if ends is None:
+    if ends is None or not shown:
         return None, ()
     x_low = ends[0] if view.x_low is None else view.x_low
     x_high = ends[1] if view.x_high is None else view.x_high
     seen: list[Floats] = []
-    for one in prepared:
+    for one in shown:
         inside = slice(np.searchsorted(one.x, x_low), np.searchsorted(one.x, x_high, side="right"))
         seen += [one.y[inside], one.raw[inside]] if view.smoothing.method is not Method.NONE else [one.y[inside]]
         if one.low is not None and one.high is not None:
             seen += [one.low[inside], one.high[inside]]
     found = limits(seen, clip=view.clip)
-    notes = list(_notes(view, sum(one.num_hidden for one in prepared))) + _cut_means(spec, prepared)
+    notes = list(_notes(view, sum(one.num_hidden for one in shown))) + _cut_means(spec, shown)
     if found is None:
         return Viewport(x_low, x_high, 0.0, 1.0, 0, 0), tuple(notes)
     if spec.y is Measure.SHARE:
-        beyond = _count_beyond(prepared, 0.0 if view.log else 1.0)
+        beyond = _count_beyond(shown, 0.0 if view.log else 1.0)
         notes += [f"{beyond} point{'s' * (beyond > 1)} above 100%"] if beyond else []
     if found.num_hidden:
         notes.append(f"clip hides {found.num_hidden} point{'s' * (found.num_hidden > 1)}")
     elif view.clip:
         notes.append("clip: nothing hidden")
-    measure = Measure.NUMBER if view.log else spec.y
-    y_low, y_high = axis.padded(found.low, found.high, measure)
-    if view.log and spec.y is Measure.SHARE:
-        y_high = min(0.0, y_high)
-    return Viewport(x_low, x_high, y_low, y_high, 0, 0), tuple(notes)
+    return Viewport(x_low, x_high, found.low, found.high, 0, 0), tuple(notes)
 
 
 def _cut_means(spec: ChartSpec, prepared: Sequence[PreparedCurve]) -> list[str]:
@@ -190,102 +190,6 @@ def _notes(view: View, num_hidden: int) -> Iterator[str]:
         yield f"{num_hidden} point{'s' * (num_hidden > 1)} {why}"
 
 
-def _head(
-    buffer: CellBuffer,
-    spec: ChartSpec,
-    prepared: Sequence[PreparedCurve],
-    view: View,
-    notes: Sequence[str],
-    dot_mode: DotMode,
-    legend_rows: int,
-) -> int:
-    """Title, lines of notes, and a legend of so many more rows; returns the first row below them."""
-    title = spec.title
-    if view.crosshair is not None and prepared:
-        title += f" at {format_x(view.crosshair, spec)}"
-    column = buffer.put(0, 0, title, "title") + 2
-    more = 0 if legend_rows else _MORE_CELLS
-    fits = len(notes) == 1 and cell_len(notes[0]) + column + more <= buffer.width
-    free = buffer.width - (cell_len(notes[0]) + 2 if fits else 0)
-    named = [one for one in prepared if not one.curve.is_faint]
-
-    def entries_of(cells: int) -> list[_Entry]:
-        return [_legend_entry(one, spec, view, dot_mode, cells) for one in named]
-
-    row = _legend(buffer, entries_of, column, free, legend_rows)
-    if fits:
-        buffer.put(0, buffer.width - cell_len(notes[0]), notes[0], "label")
-        return row
-    for index, note in enumerate(notes):  # What is hidden is said, if it takes lines of its own.
-        buffer.put(row + index, 0, note, "label")
-    return row + len(notes)
-
-
-def _legend(buffer: CellBuffer, entries_of: Callable[[int], list[_Entry]], column: int, free: int, last: int) -> int:
-    """Names and values, as many as a few lines hold, and how many more there are; the first row below.
-
-    Names are cut only where whole ones would take another line, leave a curve out, or push a value off the buffer.
-    """
-    entries = entries_of(buffer.width)
-    x_positions = _legend_places(buffer, entries, column, free, last)
-    if any(cell_len(entry[1][0]) > _NAME_CELLS + 1 for entry in entries):
-        cut = entries_of(_NAME_CELLS)
-        wanted = _legend_places(buffer, cut, column, free, last)
-        is_inside = all(_size(entry) <= buffer.width for entry in entries)
-        if not is_inside or _extent(x_positions) != _extent(wanted):
-            entries, x_positions = cut, wanted
-    row = 0
-    for (row, column), entry in zip(x_positions, entries, strict=False):
-        for text, style in entry:
-            column = buffer.put(row, column, text, style)
-        column += _GAP
-    if len(x_positions) < len(entries):
-        buffer.put(row, column, f"+{len(entries) - len(x_positions)} more", "label")
-    return row + 1
-
-
-def _extent(x_positions: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """How many entries of a legend found a place, and the row of the last."""
-    return len(x_positions), x_positions[-1][0] if x_positions else 0
-
-
-def _legend_places(
-    buffer: CellBuffer, entries: Sequence[_Entry], column: int, free: int, last: int
-) -> list[tuple[int, int]]:
-    """Row and column of each entry that fits into the legend's lines."""
-    x_positions: list[tuple[int, int]] = []
-    row = 0
-    for index, entry in enumerate(entries):
-        room = free if row == 0 else buffer.width
-        if row == last and index + 1 < len(entries):
-            room -= _MORE_CELLS
-        if column and column + _size(entry) > room:
-            if row == last:
-                break
-            row, column = row + 1, 0
-        x_positions.append((row, column))
-        column += _size(entry) + _GAP
-    return x_positions
-
-
-def _size(entry: _Entry) -> int:
-    return sum(cell_len(text) for text, _ in entry)
-
-
-def _legend_entry(one: PreparedCurve, spec: ChartSpec, view: View, dot_mode: DotMode, cells: int) -> _Entry:
-    samples = _SAMPLES[dot_mode is DotMode.ASCII]
-    sample = samples[2 if one.curve.is_baseline else one.curve.slot % len(samples)]
-    marker = marker_of(one.curve.slot, dot_mode)
-    style = style_of(one.curve)
-    if view.crosshair is not None:
-        value = value_at(one.x, one.plain, view.crosshair)
-    else:
-        last = last_finite(one.plain)
-        value = None if last is None else float(one.plain[last])
-    name = printable(one.curve.name, cells)
-    return [(f"{sample}{marker} ", style), (f"{name} ", "name"), (format_y(value, spec.y), "value")]
-
-
 def _axes(
     buffer: CellBuffer,
     spec: ChartSpec,
@@ -297,7 +201,7 @@ def _axes(
 ) -> None:
     """Axis lines, grid, ticks and labels."""
     left, top = corner
-    vertical, horizontal, mark, foot, bend, grid = _LINES[dot_mode is DotMode.ASCII]
+    vertical, horizontal, mark, foot, bend, grid = _ASCII_LINES if dot_mode is DotMode.ASCII else _LINES
     bottom = top + viewport.rows
     for row in range(top, bottom):
         buffer.put(row, left - 1, vertical, "axis")

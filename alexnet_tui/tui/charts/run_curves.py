@@ -1,5 +1,7 @@
 """A run's history as curves, and how far it is ahead of another run; columns are copied, never viewed."""
 
+import msgspec
+
 from alexnet_tui.runs.history import RunHistory, Series
 from alexnet_tui.tui.charts.model import Curve
 from alexnet_tui.tui.charts.series import Floats, copy_column, epochs_ahead
@@ -68,7 +70,7 @@ def accuracy_curves(history: RunHistory, baseline: RunHistory | None, baseline_n
 
 
 def _measured(history: RunHistory, kind: str, baseline: RunHistory | None, baseline_name: str) -> list[Curve]:
-    curves = [curve(history, f"test_{kind}", "test", slot=1)]
+    curves = [msgspec.structs.replace(curve(history, f"test_{kind}", "test", slot=1), is_chosen=True)]
     validation = curve(history, f"val_{kind}", "validation", slot=2)
     if np.isfinite(validation.y).any():
         curves.append(validation)

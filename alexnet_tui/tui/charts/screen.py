@@ -12,7 +12,7 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
     Binding(
         "left",
         "crosshair(-1)",
-        "Read",
+        "Crosshair",
         id="chart.left",
         key_display="←/→",
         tooltip="Move the crosshair one point to the left; legends show the values under it",
@@ -31,12 +31,15 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
         "Zoom",
         id="chart.zoom-in",
         key_display="+/-",
-        tooltip="Show less of the x axis, around the crosshair",
+        tooltip="Show less of the x axis, around the crosshair; or drag the mouse over a part of it",
     ),
     Binding("minus", "zoom(-1)", "Zoom out", id="chart.zoom-out", tooltip="Show more of the x axis", show=False),
-    Binding("h,shift+left", "pan(-1)", "Pan left", id="chart.pan-left", tooltip="Move a zoomed chart", show=False),
-    Binding("l,shift+right", "pan(1)", "Pan right", id="chart.pan-right", tooltip="Move a zoomed chart", show=False),
+    Binding("shift+left", "pan(-1)", "Pan left", id="chart.pan-left", tooltip="Move a zoomed chart", show=False),
+    Binding("shift+right", "pan(1)", "Pan right", id="chart.pan-right", tooltip="Move a zoomed chart", show=False),
     Binding("0", "reset_zoom", "Zoom off", id="chart.reset", tooltip="Show every point again", show=False),
+    Binding(
+        "h", "hide", "Hide", id="chart.hide", tooltip="Hide one curve after the other, then show all; or click a name"
+    ),
     Binding("G", "log", "Log", id="chart.log", tooltip="Logarithmic y axis, on and off"),
     Binding("S", "smooth", "Smooth", id="chart.smooth", tooltip="Next smoothing; the raw curve stays, faint"),
     Binding(
@@ -56,7 +59,7 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
     ),
 )
 """Keys for charts; a screen lists them behind those of its own that matter more on a narrow key bar."""
-CHART_ACTS = frozenset(("crosshair", "zoom", "pan", "reset_zoom", "log", "smooth", "clip"))
+CHART_ACTS = frozenset(("crosshair", "zoom", "pan", "reset_zoom", "hide", "log", "smooth", "clip"))
 """What these keys do, stepping out aside, which leads on to the screen before."""
 
 
@@ -106,6 +109,15 @@ class ChartScreen(Screen[None]):
     def action_reset_zoom(self) -> None:
         """Show every point."""
         self.change_view(x_low=None, x_high=None)
+
+    def action_hide(self) -> None:
+        """Hide the next curve instead of the last one, and after the last of them none."""
+        named = dict.fromkeys(
+            curve.name for chart in self.charts() if chart.display for curve in chart.curves if not curve.is_faint
+        )
+        steps = [frozenset[str](), *(frozenset({name}) for name in named)]
+        hidden = self.view.hidden
+        self.change_view(hidden=steps[(steps.index(hidden) + 1) % len(steps)] if hidden in steps else frozenset())
 
     def action_log(self) -> None:
         """Switch the logarithm."""

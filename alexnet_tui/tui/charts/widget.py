@@ -1,6 +1,6 @@
 """`MetricChart`: one chart in the terminal, with zoom, pan and a crosshair; its screen owns the keys.
 
-It paints what `plot.draw` composes, one row at a time (Textual's line API), and draws again only when its
+It paints what `render.draw` composes, one row at a time (Textual's line API), and draws again only when its
 curves, its view, its size or the theme changed. It owns no data and reads no disk.
 """
 
@@ -20,7 +20,7 @@ from textual.widget import Widget
 
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec, Curve, PreparedCurve, View, full_range, prepare
-from alexnet_tui.tui.charts.raster import DotMode, detect_dot_mode
+from alexnet_tui.tui.charts.raster import Colours, DotMode, detect_dot_mode
 from alexnet_tui.tui.charts.render import RenderedChart, draw
 from alexnet_tui.tui.charts.series import Floats, nearest_index, thin
 
@@ -33,6 +33,7 @@ _SMALLEST_SPAN_SHARE = 1e-4
 _FALLBACKS = ("primary", "warning", "success", "error", "accent", "secondary")
 NUM_COLOURS = 8
 _ROWS_A_REGION_COSTS = 3
+_TINT = 0.18
 
 
 class MetricChart(Widget):
@@ -107,8 +108,7 @@ class MetricChart(Widget):
         self._prepared: list[PreparedCurve] | None = None
         self._rendered: RenderedChart | None = None
         self._palette: dict[str, Style] = {}
-        self._pressed_at: int | None = None
-        self._dragged_to: int | None = None
+        self._drag: tuple[int, int] | None = None
 
     @property
     def spec(self) -> ChartSpec:
@@ -163,7 +163,7 @@ class MetricChart(Widget):
                 self._view,
                 (self.size.width, self.size.height),
                 self._dot_mode,
-                no_color=self.app.no_color,
+                self._colours(),
             )
         return self._rendered
 
@@ -173,8 +173,9 @@ class MetricChart(Widget):
         base = self.rich_style
         if y >= buffer.height:
             return Strip.blank(self.size.width, base)
-        segments = [Segment(text, base + self._style(name)) for text, name in buffer.runs(y)]
-        return Strip(segments, buffer.width)
+        segments = [Segment(text, base + self._style(name) + self._tint(tint)) for text, name, tint in buffer.runs(y)]
+        strip = Strip(segments, buffer.width)
+        return self._with_span(strip, y) if self._drag is not None else strip
 
     def notify_style_update(self) -> None:
         """The theme or the focus changed: colours are looked up again."""
@@ -188,21 +189,42 @@ class MetricChart(Widget):
             self.refresh()
             return
         buffer = self.rendered.buffer
-        rows = [
-            row
-            for row in range(buffer.height)
-            if buffer.chars[row] != old.buffer.chars[row] or buffer.styles[row] != old.buffer.styles[row]
-        ]
+        rows = [row for row in range(buffer.height) if not buffer.is_row_equal(old.buffer, row)]
         if rows:  # Each region costs as much as several rows.
             self.refresh(*(Region(0, top, buffer.width, height) for top, height in _stretches(rows)))
 
     def _style(self, name: str) -> Style:
-        """The terminal style of a style name of `plot`."""
+        """The terminal style of a style name of `render`."""
         if not name:
             return Style.null()
         if name not in self._palette:
             self._palette[name] = self._series_style(name) if name.startswith("series-") else self._part(name)
         return self._palette[name]
+
+    def _colours(self) -> Colours:
+        if self.app.no_color:
+            return Colours.NONE
+        return Colours.ANSI if self.app.current_theme.ansi else Colours.FULL
+
+    def _tint(self, name: str) -> Style:
+        """The background of a band over seeds, by the style name of its curve."""
+        if not name:
+            return Style.null()
+        key = f"tint-{name}"
+        if key not in self._palette:
+            colour = Color.from_rich_color(self._style(name).color)
+            self._palette[key] = Style(bgcolor=self.background_colors[1].blend(colour, _TINT).rich_color)
+        return self._palette[key]
+
+    def _with_span(self, strip: Strip, row: int) -> Strip:
+        """A row with the dragged part of the x axis marked."""
+        span, rendered = self._dragged_columns(), self.rendered
+        if span is None or rendered.viewport is None or not 0 <= row - rendered.top < rendered.viewport.rows:
+            return strip
+        mark = self._tint("crosshair") if self._colours() is Colours.FULL else Style(reverse=True)
+        left, right = span[0], span[1] + 1
+        inside = Segment.apply_style(strip.crop(left, right), post_style=mark)
+        return Strip.join([strip.crop(0, left), Strip(inside, right - left), strip.crop(right, strip.cell_length)])
 
     def _part(self, name: str) -> Style:
         if name.startswith("baseline") and (pinned := self.app.theme_variables.get("series-pinned")):
@@ -250,7 +272,8 @@ class MetricChart(Widget):
     def x_positions(self) -> Floats:
         """Every place on screen where a curve has a point, baselines aside; at most four a column."""
         ends = self._ends()
-        named = [one for one in self.prepared if not one.curve.is_faint and len(one.x)]
+        hidden = self._view.hidden
+        named = [one for one in self.prepared if not one.curve.is_faint and len(one.x) and one.curve.name not in hidden]
         if ends is None or not named:
             return np.empty(0)
         most = 4 * max(10, self.size.width)
@@ -270,14 +293,17 @@ class MetricChart(Widget):
         if full is None or ends is None:
             return
         whole = full[1] - full[0]
-        smallest = _SMALLEST_COUNT_SPAN if self._spec.x is Measure.COUNT else whole * _SMALLEST_SPAN_SHARE
-        span = max(min(smallest, whole), (ends[1] - ends[0]) * factor)
+        span = max(min(self._smallest_span(full), whole), (ends[1] - ends[0]) * factor)
         if span >= whole:
             self.reset_zoom()
             return
         centre = sum(ends) / 2 if around is None else around
         share = (centre - ends[0]) / (ends[1] - ends[0])
         self._limit(centre - share * span, span, full)
+
+    def _smallest_span(self, full: tuple[float, float]) -> float:
+        is_count = self._spec.x is Measure.COUNT
+        return _SMALLEST_COUNT_SPAN if is_count else (full[1] - full[0]) * _SMALLEST_SPAN_SHARE
 
     def _pan(self, distance: float) -> None:
         full, ends = full_range(self.prepared, self._spec.x), self._ends()
@@ -288,47 +314,93 @@ class MetricChart(Widget):
         low = min(max(low, full[0]), full[1] - span)
         self._ask(x_low=low, x_high=low + span)
 
-    def _ask(self, **changes: float | None) -> None:
+    def _ask(self, **changes: float | frozenset[str] | None) -> None:
         view = msgspec.structs.replace(self._view, **changes)
         if view != self._view:
             self.view = view
             self.post_message(self.ViewChanged(self, view))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Zoom out around the pointer."""
-        self._scroll(event, 1 / ZOOM_FACTOR)
+        """Zoom out around the pointer; with shift, move a zoomed chart to the right."""
+        self._scroll(event, -1)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Zoom in around the pointer."""
-        self._scroll(event, ZOOM_FACTOR)
+        """Zoom in around the pointer; with shift, move a zoomed chart to the left."""
+        self._scroll(event, 1)
 
-    def _scroll(self, event: events.MouseEvent, factor: float) -> None:
+    def on_mouse_scroll_left(self, event: events.MouseScrollLeft) -> None:
+        """Move a zoomed chart to the left."""
+        event.stop()
+        self.pan(-1)
+
+    def on_mouse_scroll_right(self, event: events.MouseScrollRight) -> None:
+        """Move a zoomed chart to the right."""
+        event.stop()
+        self.pan(1)
+
+    def _scroll(self, event: events.MouseEvent, direction: int) -> None:
         place = self._x_under(event)
-        if place is not None:
-            event.stop()
-            self._zoom(factor, place)
+        if place is None:
+            return
+        event.stop()
+        if event.shift:
+            self.pan(-direction)
+        else:
+            self._zoom(ZOOM_FACTOR if direction > 0 else 1 / ZOOM_FACTOR, place)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Begin to drag the viewport."""
-        self._pressed_at = self._dragged_to = event.x
-        self.capture_mouse()
+        """Start to drag a span; only the left button does."""
+        offset = event.get_content_offset(self)
+        if event.button == 1 and offset is not None:
+            self._drag = (offset.x, offset.x)
+            self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Drag the viewport along."""
-        viewport, last = self.rendered.viewport, self._dragged_to
-        if last is None or viewport is None or event.x == last:
+        """Mark the span up to the pointer."""
+        if self._drag is None:
             return
-        self._dragged_to = event.x
-        self._pan((last - event.x) * (viewport.x_high - viewport.x_low) / viewport.columns)
+        column = int(event.x) - self.gutter.left
+        if column != self._drag[1]:
+            self._drag = (self._drag[0], column)
+            self.refresh()
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        """A click sets the crosshair; the end of a drag does not."""
+        """Zoom into a dragged span; a click hides or shows the curve it names, or sets the crosshair."""
+        if self._drag is None:
+            return
         self.release_mouse()
-        is_click = self._pressed_at == event.x
-        self._pressed_at = self._dragged_to = None
+        span, is_click = self._dragged_columns(), self._drag[0] == self._drag[1]
+        self._drag = None
+        self.refresh()
+        if not is_click:
+            if span is not None:
+                self._zoom_to(*span)
+            return
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        if name := self.rendered.curve_at(offset.x, offset.y):
+            self._ask(hidden=self._view.hidden ^ {name})
+            return
         place, x_positions = self._x_under(event), self.x_positions()
-        if is_click and place is not None and len(x_positions):
+        if place is not None and len(x_positions):
             self._ask(crosshair=float(x_positions[nearest_index(x_positions, place)]))
+
+    def _dragged_columns(self) -> tuple[int, int] | None:
+        """First and last column of the plot area that the mouse was dragged over; None without one."""
+        viewport, left = self.rendered.viewport, self.rendered.left
+        if viewport is None or self._drag is None or self._drag[0] == self._drag[1]:
+            return None
+        low, high = max(min(self._drag), left), min(max(self._drag), left + viewport.columns - 1)
+        return (low, high) if low < high else None
+
+    def _zoom_to(self, first: int, last: int) -> None:
+        """Show the part of the x axis between two columns, or as much around it as a zoom must show."""
+        full, low, high = full_range(self.prepared, self._spec.x), self.rendered.x_at(first), self.rendered.x_at(last)
+        if full is None or low is None or high is None:
+            return
+        span = min(max(high - low, self._smallest_span(full)), full[1] - full[0])
+        self._limit((low + high - span) / 2, span, full)
 
     def _x_under(self, event: events.MouseEvent) -> float | None:
         offset = event.get_content_offset(self)

@@ -1,17 +1,19 @@
 """What the Report screen asks for outside the screen's thread: a report built from the store, and its file."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.errors import UsageError
 from alexnet_tui.files import reason_of, write_output
+from alexnet_tui.paths import given
 from alexnet_tui.report.build import Report, build_selection
+from alexnet_tui.report.formats import ENDINGS, render
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.text import counted, json_text, printable
+from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.studies import MAX_STUDIES, newest_studies
 
 _MAKING = threading.Lock()
@@ -65,35 +67,6 @@ def make(store: Store, source: Source, find: study_queue.Find | None = None) -> 
         return build_selection(select_runs(store, source.names, find=find))
 
 
-def _html(report: Report) -> str:
-    from alexnet_tui.report.html import to_html
-
-    return to_html(report)
-
-
-def _markdown(report: Report) -> str:
-    from alexnet_tui.report.markdown import to_markdown
-
-    return to_markdown(report)
-
-
-def _latex(report: Report) -> str:
-    from alexnet_tui.report.latex import to_latex
-
-    return to_latex(report)
-
-
-def _json(report: Report) -> str:
-    return json_text(report)
-
-
-FORMATS: Mapping[str, Callable[[Report], str]] = {
-    ".html": _html,
-    ".htm": _html,
-    ".md": _markdown,
-    ".tex": _latex,
-    ".json": _json,
-}
 FORMATS_HINT = "The ending chooses the format: .html, .md, .tex or .json."
 
 
@@ -103,11 +76,8 @@ def target(text: str) -> Path:
     Raises:
         UsageError: It has no ending of a known format, or begins with the home of nobody.
     """
-    try:
-        path = Path(text.strip()).expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"{printable(text.strip(), 200)!r} begins with a home folder that is not there.") from error
-    if path.suffix.lower() not in FORMATS:
+    path = given(text.strip())
+    if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{printable(text.strip(), 200)!r} names no format. {FORMATS_HINT}")
     return path.absolute()
 
@@ -130,5 +100,5 @@ def write(report: Report, path: Path) -> None:
     Raises:
         StoreError: The file cannot be written.
     """
-    content = FORMATS[path.suffix.lower()](report).encode("utf-8", errors="replace")
+    content = render(report, ENDINGS[path.suffix.lower()]).encode("utf-8", errors="replace")
     write_output(path, content)

@@ -16,6 +16,7 @@ from alexnet_tui.report.wording import (
     SELECTED_NOTE,
     SIGNS,
     TABLE_COLUMNS,
+    TONES,
     UNITS_NOTE,
     brief,
     heading,
@@ -27,20 +28,20 @@ from alexnet_tui.report.wording import (
 from alexnet_tui.text import format_count, format_percent, printable
 from alexnet_tui.tui.screens.report.curves import has_marks
 
-_STYLES = {Verdict.SUPPORTED: "$success", Verdict.NOT_SUPPORTED: "$error", Verdict.INCONCLUSIVE: "$warning"}
+_STYLES = {"good": "$success", "bad": "$error", "open": "$warning"}
 _LABEL_CELLS = 13
 _MAX_CELLS = 4000
 
 
 def css_class(verdict: Verdict) -> str:
     """The class of a verdict's card."""
-    return f"-{verdict.value.replace(' ', '-')}"
+    return f"-{TONES[verdict]}"
 
 
 def signs(section: Section) -> Content:
     """The three verdicts in a few cells: ``1 ✓  2 ✗  3 ?``."""
     parts = [
-        Content.assemble((f"{one.number} ", "$text-muted"), (SIGNS[one.verdict], f"bold {_STYLES[one.verdict]}"))
+        Content.assemble((f"{one.number} ", "$text-muted"), (SIGNS[one.verdict], f"bold {_STYLES[TONES[one.verdict]]}"))
         for one in section.claims
     ]
     return Content("  ").join(parts)
@@ -61,7 +62,7 @@ def head(report: Report, index: int, width: int) -> Content:
 
 def card(verdict: ClaimVerdict, width: int) -> Content:
     """One claim, judged: the word, the reasons, the numbers, and what the report had."""
-    style = _STYLES[verdict.verdict]
+    style = _STYLES[TONES[verdict.verdict]]
     lines = [
         Content.styled(f"{SIGNS[verdict.verdict]} {verdict.headline.upper()}", f"bold {style}"),
         *hanging(f"Claim {verdict.number}  ", verdict.statement, width, label_style="$text-muted", style="bold"),

@@ -11,8 +11,8 @@ from textual.strip import Strip
 from textual.visual import Visual
 from textual.widget import Widget
 
-from alexnet_tui.runs.history import RunHistory, State
-from alexnet_tui.text import sparkline
+from alexnet_tui.runs.history import STATE_TONES, RunHistory, State
+from alexnet_tui.text import is_ascii_terminal, sparkline
 from alexnet_tui.tui.screens.run.facts import (
     Fact,
     age,
@@ -22,17 +22,15 @@ from alexnet_tui.tui.screens.run.facts import (
     situation,
     what_parts,
 )
-from alexnet_tui.tui.terminal import is_ascii_terminal
 from alexnet_tui.tui.widgets.glyphs import STATE_SIGNS
 from alexnet_tui.tui.widgets.text import style_of
 
-_STATE_STYLES = {
-    State.RUNNING: "bold $running",
-    State.FINISHED: "bold $success",
-    State.FAILED: "bold $error",
-    State.LOST: "bold $error",
-    State.STOPPED: "bold $warning",
-    State.QUEUED: "bold $text-muted",
+_TONE_STYLES = {
+    "live": "bold $running",
+    "good": "bold $success",
+    "bad": "bold $error",
+    "warn": "bold $warning",
+    "muted": "bold $text-muted",
 }
 _WIDE, _LONGEST_SPARKLINE = 100, 60
 _DONE, _REST = "━", "─"
@@ -63,7 +61,7 @@ class Head:
         parts = what_parts(self.history)
         while parts and len(state) + cell_len(label) + 2 + cell_len(" · ".join(parts)) > self.width:
             parts.pop()
-        title = Content.assemble((state, _STATE_STYLES[self.state]), (label, "bold"))
+        title = Content.assemble((state, _TONE_STYLES[STATE_TONES[self.state]]), (label, "bold"))
         if parts:
             title = Content.assemble(title, "  ", (" · ".join(parts), "$text-muted"))
         return title.truncate(self.width, ellipsis=True)
@@ -73,7 +71,7 @@ class Head:
         share, size = self.history.progress, 12 if self.width < _WIDE else 32
         done = round(share * size)
         bar = Content.assemble(
-            (_DONE * done, _STATE_STYLES[self.state]),
+            (_DONE * done, _TONE_STYLES[STATE_TONES[self.state]]),
             (_REST * (size - done), "$faint"),
             f" {share:4.0%}  ",
         )

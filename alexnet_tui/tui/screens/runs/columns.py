@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.runs.history import State
-from alexnet_tui.text import MISSING, format_duration, format_points, printable, sparkline
+from alexnet_tui.runs.history import STATE_TONES, State
+from alexnet_tui.text import MISSING, format_duration, format_points, is_ascii_terminal, printable, sparkline
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
-from alexnet_tui.tui.terminal import is_ascii_terminal
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Cell
 from alexnet_tui.tui.widgets.glyphs import MARK, PIN, REFERENCE, SPREAD, STATE_SIGNS, cut
@@ -32,14 +31,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 Column = columns.Column[RunRow, Context]
 
-_STATE_STYLES = {
-    State.QUEUED: "muted",
-    State.RUNNING: "live",
-    State.FINISHED: "muted",
-    State.STOPPED: "warn",
-    State.FAILED: "bad",
-    State.LOST: "bad",
-}
+# Most runs of a list are finished; their state is no news.
+_STATE_STYLES = {**STATE_TONES, State.FINISHED: "muted"}
 
 
 def shown_state(state: State) -> str:

@@ -160,7 +160,7 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     place = f"{now.names.index(plan.name) + 1} of {len(now.names)}" if plan.name in now.names else ""
     config = plan.configs[0]
     tried = PROTOCOLS[plan.protocol].tried.values() if plan.protocol in PROTOCOLS else ()
-    factors = " x ".join(str(len(values)) for values in (plan.variants, plan.seeds, *tried))
+    factors = " x ".join(str(len(values)) for values in (plan.group_names, plan.seeds, *tried))
     size = f"{factors}: {len(plan.configs)} run{'s' * (len(plan.configs) != 1)}"
     protocol = f" · {plan.protocol}" if tried else ""
     what = f"{size}{protocol} · {config.front_end} on {config.data} · {config.epochs} epoch{'s' * (config.epochs > 1)}"
@@ -192,21 +192,21 @@ def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Cont
 
 
 def has_grid(plan: Plan) -> bool:
-    """Whether variants x seeds say which cell is which."""
-    places = {(config.variant, config.seed) for config in plan.configs}
-    is_whole = len(places) == len(plan.configs) == len(plan.variants) * len(plan.seeds)
-    return is_whole and len(plan.variants) > 1 and len(plan.seeds) <= _MAX_SEED_COLUMNS
+    """Whether groups x seeds say which cell is which."""
+    places = {(plan.group_of(index), config.seed) for index, config in enumerate(plan.configs)}
+    is_whole = len(places) == len(plan.configs) == len(plan.group_names) * len(plan.seeds)
+    return is_whole and len(plan.group_names) > 1 and len(plan.seeds) <= _MAX_SEED_COLUMNS
 
 
 def grid(now: Snapshot, chosen: int | None, *, cursor: str) -> Content:
     """Variants down, seeds across, a sign for each cell."""
-    places = {(cell.variant, cell.seed): cell for cell in now.cells}
-    room = max(len(variant) for variant in now.plan.variants) + 2
+    places = {(cell.group, cell.seed): cell for cell in now.cells}
+    room = max(map(len, now.plan.group_names)) + 2
     lines = [Content.styled("".ljust(room) + "".join(f"{seed:>4}" for seed in now.plan.seeds), "$text-muted")]
-    for variant in now.plan.variants:
-        parts = [Content(variant.ljust(room))]
+    for group in now.plan.group_names:
+        parts = [Content(printable(group, 64).ljust(room))]
         for seed in now.plan.seeds:
-            cell = places[variant, seed]
+            cell = places[group, seed]
             sign = Content.styled(sign_of(cell), _STYLES.get(cell.state, ""))
             text = Content("  ") + Content(" ") + sign
             if cell.index == chosen:
@@ -267,7 +267,7 @@ def line(cell: Cell, rank: int | None, room: Columns) -> Content:
     style = _STYLES.get(cell.state, "")
     return Content.assemble(
         (f"{rank if rank is not None else '':>5}  ", "$text-muted"),
-        f"{printable(cell.variant, 14):<14} {cell.seed:>4}  ",
+        f"{printable(cell.group or cell.variant, 14):<14} {cell.seed:>4}  ",
         (f"{sign_of(cell)} ", style),
         (f"{printable(state, 18):<18}", style),
         f"{f'{cell.num_epochs_done}/{cell.epochs}':>9}  ",

@@ -169,7 +169,7 @@ class QueueScreen(Screen[None]):
         grid.display = has_grid
         if has_grid:
             grid.update(queue_view.grid(now, self._chosen, cursor=self._cursor))
-        above = 6 + (len(now.plan.variants) + 3 if has_grid else 0)
+        above = 6 + (len(now.plan.group_names) + 3 if has_grid else 0)
         width = max(20, self.size.width - 2)
         self.query_one("#heading", Static).update(queue_view.heading(queue_view.columns(now.cells, width)))
         lines = self._lines(now, max(1, self.size.height - above), width)

@@ -1,0 +1,329 @@
+"""Whether a run's record agrees with itself, with its configuration and with the records beside it; pure.
+
+Every check is a function that gives a `Check`: passed, failed, or not applicable, with a sentence. A run that fails
+one counts for no verdict. Nobody can tell a forgery that was made with care; these find mix-ups, copies, damage and
+numbers that cannot come from the run that is said to have made them.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from statistics import median
+
+import msgspec
+
+from alexnet_tui.analysis.groups import RESULT_FIELDS, is_finished
+from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.config.architecture import layers, num_parameters
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import ConfigError
+from alexnet_tui.runs.history import LAST_EPOCHS, RunHistory
+from alexnet_tui.text import counted
+
+MIN_TEST_IMAGES = 1000
+MIN_EPOCHS = LAST_EPOCHS
+MIN_STANDARD_ERRORS, MIN_POINTS = 3.0, 0.05
+"""How far above chance a trained network is, at least."""
+_WHOLE = 1e-3
+"""How far a count of images that a fraction stands for may be from a whole number."""
+_EQUAL_LOSS = 1e-9
+_RATE_FACTOR = 1.5
+"""Throughput may differ by so much from images over seconds: the clocks begin and end elsewhere."""
+
+
+class Result(StrEnum):
+    """What a check found."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One check of a run.
+
+    Attributes:
+        name: What was looked at.
+        result: What was found.
+        sentence: What is wrong, or why it could not be looked at; empty where all is well.
+    """
+
+    name: str
+    result: Result
+    sentence: str = ""
+
+
+def check_run(history: RunHistory) -> tuple[Check, ...]:
+    """Every check that needs one run alone, in order."""
+    if not history.places or not history.epochs["epoch"]:
+        reason = "there is no started event." if not history.places else "no epoch was finished."
+        return (Check("start", Result.FAILED if not history.places else Result.NOT_APPLICABLE, reason),)
+    return tuple(_checked(name, check, history) for name, check in _CHECKS.items())
+
+
+def _checked(name: str, check: Callable[[RunHistory], str | None], history: RunHistory) -> Check:
+    try:
+        found = check(history)
+    except (ConfigError, OverflowError, ValueError, ZeroDivisionError) as error:
+        return Check(name, Result.FAILED, f"it cannot be computed ({error}).")
+    if found is None:
+        return Check(name, Result.NOT_APPLICABLE, "the record does not say.")
+    return Check(name, Result.FAILED if found else Result.PASSED, found)
+
+
+def failures(checks: Sequence[Check]) -> list[str]:
+    """The sentences of the checks that failed."""
+    return [f"{check.name}: {check.sentence}" for check in checks if check.result is Result.FAILED]
+
+
+def _agrees_with_record(history: RunHistory) -> str:
+    """Each attempt's `started` event against ``run.json``."""
+    config = history.record.config
+    problems = []
+    for started in history.places:
+        wanted = {
+            "data": (started.data, config.data),
+            "epochs": (started.epochs, config.epochs),
+            "precision": (started.precision, config.precision),
+            "evaluated training images": (
+                started.num_train_eval_images,
+                min(config.train_eval_images or started.num_train_images, started.num_train_images),
+            ),
+        }
+        problems += [
+            f"{name} {found} in the events, {said} in run.json"
+            for name, (found, said) in wanted.items()
+            if found != said and said != "auto"
+        ]
+        if config.train_images and started.num_train_images > config.train_images:
+            problems.append(f"{started.num_train_images:,} training images, at most {config.train_images:,} asked for")
+        if (config.split == "holdout") != (started.num_val_images > 0):
+            problems.append(f"{started.num_val_images:,} validation images with the split {config.split}")
+        if (config.device == "cpu") > (started.device_class == "cpu"):
+            problems.append(f"device {started.device_class} where the CPU was asked for")
+    return _sentence(problems)
+
+
+def _data_stay(history: RunHistory) -> str:
+    """The data under one name are the same in every attempt."""
+    seen = {(one.data_sha256, one.num_train_images, one.num_test_images, one.num_classes) for one in history.places}
+    return "its attempts used different data." if len(seen) > 1 else ""
+
+
+def _parameters(history: RunHistory) -> str | None:
+    found = {one.num_parameters for one in history.places}
+    if found == {0}:
+        return None
+    wanted = num_parameters(history.record.config.architecture(history.places[-1].num_classes))
+    wrong = sorted(found - {wanted})
+    return f"the events say {wrong[0]:,}; this architecture has {wanted:,}." if wrong else ""
+
+
+def _steps_per_epoch(history: RunHistory) -> str:
+    batch, epochs = history.record.config.batch_size, history.record.config.epochs
+    for started in history.places:
+        wanted = math.ceil(started.num_train_images / batch)
+        if started.steps_per_epoch != wanted or started.total_steps != wanted * epochs:
+            return (
+                f"the events say {started.steps_per_epoch:,} of {started.total_steps:,}; {started.num_train_images:,}"
+                f" images in batches of {batch} make {wanted:,} of {wanted * epochs:,}."
+            )
+    return ""
+
+
+def _epoch_numbers(history: RunHistory) -> str:
+    """Epochs 1 to E, each once, each at the update that ends it."""
+    epochs, steps = history.epochs["epoch"], history.epochs["step"]
+    per_epoch = history.places[-1].steps_per_epoch
+    for wanted, (epoch, step) in enumerate(zip(epochs, steps, strict=True), start=1):
+        if epoch != wanted:
+            return f"epoch {epoch:g} stands where epoch {wanted} should."
+        if step != wanted * per_epoch:
+            return f"epoch {wanted} ends at update {step:g}, not at {wanted * per_epoch:,}."
+    if is_finished(history) and history.step != len(epochs) * per_epoch:
+        return f"the run ends at update {history.step:,}, its last epoch at {len(epochs) * per_epoch:,}."
+    return ""
+
+
+def _step_numbers(history: RunHistory) -> str | None:
+    """Step events are multiples of the interval, rising, in the epoch they belong to."""
+    numbers, epochs = history.steps["step"], history.steps["epoch"]
+    if not numbers:
+        return None
+    every, per_epoch = history.record.config.log_steps, history.places[-1].steps_per_epoch
+    before = 0.0
+    for number, epoch in zip(numbers, epochs, strict=True):
+        is_due = number % every == 0 or number % per_epoch == 0
+        if number <= before or not is_due or epoch != math.ceil(number / per_epoch):
+            return f"update {number:g} of epoch {epoch:g} cannot follow update {before:g} with an event every {every}."
+        before = number
+    return ""
+
+
+def _times(history: RunHistory) -> str:
+    """Seconds rise, evaluation costs some, and images over seconds are, by and large, the throughput."""
+    train, elapsed = history.epochs["train_seconds"], history.epochs["elapsed_seconds"]
+    rates, images = history.epochs["images_per_second"], history.places[-1].num_train_images
+    before, factors = (0.0, 0.0), []
+    for epoch, (seconds, whole, rate) in enumerate(zip(train, elapsed, rates, strict=True), start=1):
+        if not before[0] < seconds <= whole or whole < before[1] or not math.isfinite(whole):
+            return f"epoch {epoch} ends after {seconds:g} s of training and {whole:g} s in all, before it {before}."
+        factors.append(rate * (seconds - before[0]) / images)
+        before = (seconds, whole)
+    # Single epochs differ: one that was interrupted counts its pause in one of the two.
+    usual = median(factors)
+    if not 1 / _RATE_FACTOR <= usual <= _RATE_FACTOR:
+        return f"the images/s that epochs say are {usual:.2f} times their images over their seconds."
+    return ""
+
+
+def _whole_images(history: RunHistory) -> str:
+    """Each accuracy is a number of images over the images looked at."""
+    started = history.places[-1]
+    sizes = {
+        "test_accuracy": started.num_test_images,
+        "train_eval_accuracy": started.num_train_eval_images,
+        "train_accuracy": started.num_train_images,
+        "val_accuracy": started.num_val_images,
+    }
+    for column, size in sizes.items():
+        if not size:
+            continue
+        for epoch, accuracy in enumerate(history.epochs[column], start=1):
+            images = accuracy * size
+            if not abs(images - round(images)) < _WHOLE if math.isfinite(images) else column != "val_accuracy":
+                return f"{column.replace('_', ' ')} {accuracy:.6f} of epoch {epoch} is no whole number of {size:,}."
+    return ""
+
+
+def _finite_losses(history: RunHistory) -> str:
+    for column in ("train_loss", "train_eval_loss", "test_loss"):
+        for epoch, loss in enumerate(history.epochs[column], start=1):
+            if not math.isfinite(loss) or loss < 0:
+                return f"{column.replace('_', ' ')} of epoch {epoch} is {loss:g}."
+    return ""
+
+
+def _learning_rate(history: RunHistory) -> str | None:
+    config, rates = history.record.config, history.epochs["learning_rate"]
+    if config.schedule == "constant":
+        wrong = [rate for rate in rates if not math.isclose(rate, config.learning_rate, rel_tol=1e-6)]
+        return f"the events say {wrong[0]:g}, run.json {config.learning_rate:g}." if wrong else ""
+    over = [rate for rate in rates if rate > config.learning_rate * (1 + 1e-6)]
+    return f"the events say {over[0]:g}, above the {config.learning_rate:g} of run.json." if over else ""
+
+
+def _all_events(history: RunHistory) -> str:
+    return f"{counted(history.missing_events, 'event')} missing." if history.missing_events else ""
+
+
+_CHECKS: Mapping[str, Callable[[RunHistory], str | None]] = {
+    "start and run.json": _agrees_with_record,
+    "one data set": _data_stay,
+    "parameters": _parameters,
+    "updates an epoch": _steps_per_epoch,
+    "numbers of epochs": _epoch_numbers,
+    "numbers of updates": _step_numbers,
+    "times and throughput": _times,
+    "accuracies": _whole_images,
+    "losses": _finite_losses,
+    "learning rate": _learning_rate,
+    "all events": _all_events,
+}
+
+
+def _sentence(parts: Sequence[str]) -> str:
+    return f"{'; '.join(dict.fromkeys(parts))}." if parts else ""
+
+
+def check_trained(histories: Sequence[RunHistory]) -> Check:
+    """Whether a group of finished runs learned anything: their mean test accuracy against chance."""
+    name = "trained at all"
+    starts = [run.places[-1] for run in histories if run.places]
+    values = [value for run in histories if (value := METRICS["final_test"].value(run)) is not None]
+    if not starts or not values:
+        return Check(name, Result.NOT_APPLICABLE, "there is no finished run.")
+    images = min(start.num_test_images for start in starts)
+    if images < MIN_TEST_IMAGES:
+        return Check(name, Result.FAILED, f"{images:,} test images are fewer than {MIN_TEST_IMAGES:,}.")
+    epochs = min(run.num_epochs_done for run in histories)
+    if epochs < MIN_EPOCHS:
+        return Check(name, Result.FAILED, f"{counted(epochs, 'epoch')}: the last {MIN_EPOCHS} are looked at.")
+    chance = 1 / max(2, starts[-1].num_classes)
+    error = math.sqrt(chance * (1 - chance) / images)
+    least, mean = chance + max(MIN_STANDARD_ERRORS * error, MIN_POINTS), sum(values) / len(values)
+    if mean < least:
+        words = f"a test accuracy of {100 * mean:.1f}% is no clear step above the {100 * chance:.1f}% of guessing"
+        return Check(name, Result.FAILED, f"{words}; {100 * least:.1f}% would be.")
+    return Check(name, Result.PASSED)
+
+
+def check_together(histories: Sequence[RunHistory]) -> dict[str, Check]:
+    """A failed check for each run that another one of these is a copy of, or should equal and does not."""
+    found: dict[str, Check] = {}
+    for one, other in itertools.combinations([run for run in histories if len(run.epochs)], 2):
+        if sentence := _pair(one, other):
+            for run, beside in ((one, other), (other, one)):
+                found.setdefault(run.id, Check("other runs", Result.FAILED, f"{sentence} run {beside.id}."))
+    return found
+
+
+def _pair(one: RunHistory, other: RunHistory) -> str:
+    is_same_seed = one.record.config.seed == other.record.config.seed
+    if not (is_same_seed and same_network(one.record.config, other.record.config)):
+        return "its losses are those of" if is_copy(one, other) else ""
+    if _should_be_equal(one, other) and not _is_equal(one, other):
+        return "it has the seed, the settings and the machine of, and other numbers than,"
+    return ""
+
+
+def is_copy(one: RunHistory, other: RunHistory) -> bool:
+    """Whether the losses of two runs are equal, or lie apart by one and the same amount, in half of their epochs."""
+    for column in ("test_loss", "train_loss"):
+        pairs = zip(one.epochs[column], other.epochs[column], strict=False)
+        apart = [a - b for a, b in pairs if math.isfinite(a - b)]
+        if len(apart) < 2:
+            continue
+        usual = median(apart)
+        if sum(abs(value - usual) < _EQUAL_LOSS for value in apart) > max(1, len(apart) // 2):
+            return True
+    return False
+
+
+def _should_be_equal(one: RunHistory, other: RunHistory) -> bool:
+    """Same settings, seed and machine, on a processor: such runs are equal bit for bit."""
+    starts = [run.places for run in (one, other)]
+    prints = {start.fingerprint for attempts in starts for start in attempts}
+    is_exact = all(run.bit_exact and run.places and run.places[0].device_class == "cpu" for run in (one, other))
+    return is_exact and len(prints) == 1 and _results(one.record.config) == _results(other.record.config)
+
+
+def _is_equal(one: RunHistory, other: RunHistory) -> bool:
+    count = min(len(one.epochs), len(other.epochs))
+    columns = ("train_loss", "test_loss", "test_accuracy")
+    return all(one.epochs[name][:count] == other.epochs[name][:count] for name in columns)
+
+
+def _results(config: RunConfig) -> tuple[object, ...]:
+    return tuple(getattr(config, name) for name in (*RESULT_FIELDS, "seed"))
+
+
+def same_network(one: RunConfig, other: RunConfig, num_classes: int = 10) -> bool:
+    """Whether two configurations train the same network in the same way: layers of equal shapes, all else equal.
+
+    In ``literal32``, where convolutions 3 to 5 see one place, leaving out the third or the fourth gives one network.
+    """
+    rest = [name for name in RESULT_FIELDS if name not in ("removed_conv_layer",)]
+    if any(getattr(one, name) != getattr(other, name) for name in rest):
+        return False
+    return _shapes(one, num_classes) == _shapes(other, num_classes)
+
+
+def _shapes(config: RunConfig, num_classes: int) -> list[tuple[object, ...]]:
+    convolutions, dense = layers(config.architecture(num_classes))
+    shapes: Iterator[tuple[object, ...]] = (
+        (one.in_channels, one.out_channels, one.kernel, one.stride, one.padding, one.groups, one.lrn, one.pooled_size)
+        for one in convolutions
+    )
+    return [*shapes, *((one.in_features, one.out_features) for one in dense)]

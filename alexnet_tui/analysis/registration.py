@@ -1,0 +1,197 @@
+"""Registered studies: which runs count under a plan, and what a reader must know of the others.
+
+A plan is written before its runs; `studies.progress` keeps the account of what became of them. Here that account, the
+plan's hash and the checks of `integrity` decide which runs a verdict may rest on. Whatever does not count is named.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
+from alexnet_tui.analysis.integrity import check_run, check_together, failures
+from alexnet_tui.config.claims import RULES_VERSION, group_config
+from alexnet_tui.config.variants import VARIANTS
+from alexnet_tui.errors import ConfigError, StoreError
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import progress
+from alexnet_tui.studies.ledger import Ledger
+from alexnet_tui.text import counted
+
+_CLOCK_SECONDS = 2.0
+"""Clocks of two machines may lie so far apart."""
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verdict rests on beside the runs: the plan that was written before them.
+
+    Attributes:
+        study: Name of the study.
+        sha256: Hash of its plan.
+        created: When it was registered, seconds since 1970.
+        protocol: Name of the protocol it follows.
+        alpha: Chance, over its claims, of calling one supported that is not.
+        num_seeds: Runs planned in each group.
+        look: How often these claims have been looked at once this plan is judged.
+        extends: Name of the plan it adds seeds to, or empty.
+        faults: What makes the registration void, as sentences.
+        remarks: What a reader must know: failed, repeated and deleted runs, gaps of the ledger.
+    """
+
+    study: str
+    sha256: str
+    created: float
+    protocol: str
+    alpha: float
+    num_seeds: int
+    look: int = 1
+    extends: str = ""
+    faults: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedStudy:
+    """A plan with claims and the runs made for it.
+
+    Attributes:
+        plan: The plan.
+        registration: What a verdict says of it.
+        histories: The runs that may count, and those that are not finished.
+        excluded: Runs made for it that do not count, and why.
+        missing: Cells without a run.
+    """
+
+    plan: study.Plan
+    registration: Registration
+    histories: tuple[RunHistory, ...]
+    excluded: tuple[Excluded, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def grouping(self) -> Grouping:
+        """The plan's groups."""
+        return plan_grouping(self.plan)
+
+
+def plan_grouping(plan: study.Plan) -> Grouping:
+    """The groups of a plan, told apart by the hyperparameters in which they differ from its base."""
+    return Grouping(
+        (
+            Group(name=name, title=_title(name, settings), settings=dict(settings))
+            for name, settings in plan.groups.items()
+        ),
+        base=group_config({}, plan.overrides),
+    )
+
+
+def _title(name: str, settings: object) -> str:
+    variant = VARIANTS.get(name)
+    return variant.title if variant and dict(variant.settings) == settings else name
+
+
+def is_registered(plan: study.Plan) -> bool:
+    """Whether a plan names its claims, as plans of earlier versions and of queues do not."""
+    return plan.rules > 0 and bool(plan.claims)
+
+
+def examine(
+    store: Store, plan: study.Plan, histories: Sequence[RunHistory], missing: Sequence[Missing] = ()
+) -> PlannedStudy:
+    """Sort the runs made for a plan into those that may count and those that do not.
+
+    Args:
+        store: The runs folder that holds the plan.
+        plan: A plan with claims.
+        histories: Runs that carry its name.
+        missing: Cells without a run.
+
+    Raises:
+        StoreError: The runs folder or the ledger cannot be read.
+    """
+    ledger = progress.read(store, plan)
+    account = progress.account(ledger)
+    suspicious = [*ledger.problems, *progress.changed_records(store, ledger)]
+    configs = {config: index for index, config in enumerate(plan.configs)}
+    excluded: dict[str, str] = {}
+    for run in histories:
+        counts = account.counted.get(configs.get(run.record.config, -1))
+        about = [one for one in suspicious if one.startswith(f"run {run.id}: ")]
+        if run.record.plan_sha256 != plan.sha256:
+            excluded[run.id] = "it carries the study's name, and not the hash of its plan."
+        elif run.record.config not in configs:
+            excluded[run.id] = "the plan has no such run."
+        elif run.record.created < plan.created - _CLOCK_SECONDS:
+            excluded[run.id] = "it was made before its plan was registered."
+        elif is_finished(run) and counts not in (None, run.id):
+            excluded[run.id] = f"repeated: {counts} of the same settings and seed finished first."
+        elif about:
+            excluded[run.id] = " ".join(one.removeprefix(f"run {run.id}: ") for one in about)
+        elif is_finished(run) and (failed := failures(check_run(run))):
+            excluded[run.id] = f"its record does not agree with itself. {' '.join(failed)}"
+    finished = [run for run in histories if is_finished(run) and run.record.config in configs]
+    for run_id, check in check_together(finished).items():
+        excluded.setdefault(run_id, check.sentence)
+    return PlannedStudy(
+        plan=plan,
+        registration=Registration(
+            study=plan.name,
+            sha256=plan.sha256,
+            created=plan.created,
+            protocol=plan.protocol,
+            alpha=plan.alpha,
+            num_seeds=len(set(plan.seeds)),
+            look=plan.look,
+            extends=plan.extends,
+            faults=tuple(_faults(store, plan, ledger)),
+            remarks=tuple(_remarks(ledger, account, excluded)),
+        ),
+        histories=tuple(run for run in histories if run.id not in excluded),
+        excluded=tuple(Excluded(run_id, reason) for run_id, reason in excluded.items()),
+        missing=tuple(missing),
+    )
+
+
+def _faults(store: Store, plan: study.Plan, ledger: Ledger) -> Iterator[str]:
+    """What makes a registration void."""
+    try:
+        if wrong := study.verify_hash(store, plan):
+            yield f"The plan of {plan.name} is void: {wrong}"
+    except StoreError as error:
+        yield f"The plan of {plan.name} cannot be checked: {error}"
+    if plan.is_newer or plan.rules > RULES_VERSION:
+        yield f"The plan of {plan.name} asks for rules of a newer version of this program."
+    known = {entry.plan_sha256 for entry in ledger.entries if entry.kind in ("registered", "rebuilt")}
+    if plan.v >= study.LEDGER_SINCE and plan.sha256 not in known:
+        yield f"The ledger of {plan.name} does not name this plan: it was not registered as it is now."
+    try:
+        group_config({}, plan.overrides)
+    except ConfigError as error:
+        yield f"The settings of {plan.name} are out of range: {error}."
+
+
+def _remarks(ledger: Ledger, account: progress.Account, excluded: dict[str, str]) -> Iterator[str]:
+    failed = Counter(entry.outcome for entry in ledger.entries if entry.kind == "failed")
+    if failed:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in failed.most_common())
+        yield f"{counted(failed.total(), 'attempt')} at this plan's runs failed: {kinds}."
+    if account.deleted:
+        runs = ", ".join(f"{run_id} ({state})" for run_id, state in sorted(account.deleted.items()))
+        yield f"{counted(len(account.deleted), 'run')} of this plan {_were(len(account.deleted))} deleted: {runs}."
+    if excluded:
+        yield f"{counted(len(excluded), 'run')} made for this plan {_do(len(excluded))} not count; Provenance says why."
+    if ledger.is_rebuilt:
+        yield "The ledger was made from the runs' own records: deletions before that are not known."
+    yield from (f"Ledger: {problem}" for problem in ledger.problems)
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _do(count: int) -> str:
+    return "does" if count == 1 else "do"

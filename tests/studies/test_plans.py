@@ -1,0 +1,161 @@
+"""What is registered: plans of the groups that claims need, their extension, and what people are shown of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_caller import Run
+
+from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, tried_text
+from alexnet_tui.errors import ClaimError, UsageError
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import progress
+from alexnet_tui.studies import queue as study_queue
+
+QUICK = {"epochs": "2", "data": "synthetic"}
+METRICS = {"gap", "t25", "final_test", "final_train"}
+DECAY = """
+[[claim]]
+name = "decay-lowers-the-training-error"
+statement = "This small amount of weight decay was important for the model to learn."
+source = "the 2012 paper, section 5"
+metric = "final_train"
+group = { weight_decay = 0.0005 }
+reference = { weight_decay = 0 }
+direction = "higher"
+unit = "points"
+smallest_effect = 1.0
+
+[[claim]]
+name = "decay-reduces-overfitting"
+statement = "It regularises, too."
+metric = "gap"
+group = { weight_decay = 0.0005 }
+reference = { weight_decay = 0.0 }
+direction = "lower"
+unit = "points"
+smallest_effect = 1.0
+"""
+
+
+@pytest.fixture
+def decay(tmp_path: Path) -> Path:
+    path = tmp_path / "decay.toml"
+    path.write_text(DECAY)
+    return path
+
+
+def test_the_claims_of_the_study_need_its_four_variants_once(store: Store) -> None:
+    claims = registered_claims.load("study")
+    plan = study.plan_claims(store, "mine", claims, seeds=[3, 4], known_metrics=METRICS, overrides=QUICK)
+    assert set(plan.groups) == {"baseline", "low-dropout", "tanh", "four-conv"}
+    assert len(plan.configs) == 8
+    other = study.plan(store, "usual", variants=sorted(plan.groups), seeds=[3, 4], overrides=QUICK)
+    assert set(plan.configs) == set(other.configs)
+    assert study.load(store, "mine") == plan
+
+
+def test_a_claim_about_any_hyperparameter_plans_its_two_groups(store: Store, decay: Path) -> None:
+    claims = registered_claims.read_file(decay)
+    plan = study.plan_claims(store, "mine", claims, seeds=range(2), known_metrics=METRICS, overrides=QUICK)
+    assert plan.groups == {"weight-decay-0": {"weight_decay": 0.0}, "baseline": {}}
+    cells = study_queue.status(store, plan)
+    assert [(cell.group, plan.configs[cell.index].weight_decay, cell.seed) for cell in cells] == [
+        ("weight-decay-0", 0.0, 0),
+        ("baseline", 5e-4, 0),
+        ("weight-decay-0", 0.0, 1),
+        ("baseline", 5e-4, 1),
+    ]
+    assert {config.epochs for config in plan.configs} == {2}
+    assert study.verify_hash(store, plan) == ""
+
+
+def test_a_metric_that_is_none_is_refused_before_anything_is_written(store: Store, decay: Path) -> None:
+    claims = registered_claims.read_file(decay)
+    with pytest.raises(ClaimError) as caught:
+        study.plan_claims(store, "mine", claims, seeds=[0], known_metrics={"gaps", "t25"})
+    assert len(caught.value.problems) == 2
+    assert "did you mean gaps?" in caught.value.problems[1]
+    assert not (store.root / "studies").exists()
+
+
+def test_the_command_line_plans_claims_of_a_file_and_of_a_set(run: Run, store: Store, decay: Path) -> None:
+    planned = run("study", "new", "mine", "--claims", str(decay), "--seeds", "2", "--epochs", "2")
+    assert planned.code == 0
+    plan = study.load(store, "mine")
+    assert "2 groups x 2 seeds = 4 runs, 2 claims registered" in planned.err
+    assert plan.sha256 in planned.err
+    assert "claim decay-reduces-overfitting: gap with weight_decay 0.0005 is lower" in planned.err
+    assert run("study", "new", "other", "--claims", "study", "--seeds", "1").code == 0
+    shown = run("study", "show", "mine")
+    assert shown.code == 0
+    assert "group weight-decay-0: weight_decay 0" in shown.out
+    found = json.loads(run("study", "show", "mine", "--json").out)
+    assert (found["sha256"], found["ledger"]["num_written"]) == (plan.sha256, 1)
+    status = json.loads(run("study", "status", "mine", "--json").out)
+    assert status["claims"] == ["decay-lowers-the-training-error", "decay-reduces-overfitting"]
+    assert {cell["group"] for cell in status["cells"]} == {"baseline", "weight-decay-0"}
+
+
+def test_a_bad_file_of_claims_is_refused_line_by_line(run: Run, store: Store, decay: Path) -> None:
+    decay.write_text(DECAY.replace('"gap"', '"gasp"').replace('"final_train"', '"final"'))
+    refused = run("study", "new", "mine", "--claims", str(decay))
+    assert refused.code == 2
+    lines = [line for line in refused.err.splitlines() if "there is no metric" in line]
+    assert [line.split(": ")[-2].split(": ")[-1] for line in lines] == [
+        "decay-lowers-the-training-error",
+        "decay-reduces-overfitting",
+    ]
+    for arguments in (("--claims", "stud"), ("--claims", str(decay), "--variants", "tanh"), ("--claims", "/dev/null")):
+        assert run("study", "new", "mine", *arguments).code == 2
+    assert study.names(store) == []
+
+
+def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store: Store, decay: Path) -> None:
+    claims = registered_claims.read_file(decay)
+    plan = study.plan_claims(store, "mine", claims, seeds=[0, 1], known_metrics=METRICS, overrides=QUICK)
+    assert run("study", "extend", "mine", "--seeds", "3").code == 0
+    more = study.load(store, "mine-2")
+    assert (more.seeds, more.look, more.extends, more.extends_sha256) == ([2, 3, 4], 2, "mine", plan.sha256)
+    assert (more.claims, more.groups) == (plan.claims, plan.groups)
+    assert [more.group_of(index) for index in range(6)] == ["weight-decay-0", "baseline"] * 3
+    assert study.verify_hash(store, more) == ""
+    last = progress.read(store, plan).entries[-1]
+    assert (last.kind, last.study, last.plan_sha256) == ("extended", "mine-2", more.sha256)
+    again = study.extend(store, "mine-2", 1, new_name="third")
+    assert (again.seeds, again.look) == ([5], 3)
+    assert [one.name for one in study.lineage(store, again)] == ["mine", "mine-2", "third"]
+    with pytest.raises(UsageError, match="already"):
+        study.extend(store, "mine", 1, new_name="third")
+
+
+def test_a_plan_of_a_protocol_is_extended_too(store: Store) -> None:
+    plan = study.plan(store, "fig1", variants=["tanh"], seeds=[0, 1], protocol="best-learning-rate")
+    more = study.extend(store, "fig1", 1)
+    assert more.configs == plan_configs("best-learning-rate", ["tanh"], [2], {})
+    assert len(plan.configs) == 6
+
+
+def test_readings_are_every_combination_of_what_the_report_does_not_say(store: Store) -> None:
+    plan = study.plan(store, "readings", variants=["baseline"], seeds=[0], protocol=READINGS, overrides=QUICK)
+    assert len(plan.configs) == 3 * 2 * 2 * 3
+    decays = {(config.schedule, config.weight_decay) for config in plan.configs}
+    assert decays == {("constant", 5e-4), ("inverse-time", 0.0)}
+    assert {config.augmentation for config in plan.configs} == {"flip", "none"}
+    assert {config.learning_rate for config in plan.configs} == {0.003, 0.006, 0.01}
+    assert {config.front_end for config in plan.configs} == {"literal32", "keras-valid", "keras-same"}
+    texts = [tried_text(READINGS, config) for config in plan.configs]
+    assert len(set(texts)) == 36
+    assert texts[0] == "front end literal32, decay of weights, mirroring yes, learning rate 0.003"
+    assert all(len(cell.tried) > 50 for cell in study_queue.status(store, plan))
+
+
+def test_a_protocol_s_own_settings_cannot_be_overridden(run: Run, store: Store) -> None:
+    for name, spec in PROTOCOLS.items():
+        for field in spec.fields:
+            option = f"--{field.replace('_', '-')}"
+            value = "constant" if field == "schedule" else "none" if field == "augmentation" else "0.5"
+            value = "same32" if field == "front_end" else value
+            assert run("study", "new", "mine", "--protocol", name, option, value).code == 2

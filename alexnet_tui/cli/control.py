@@ -194,16 +194,7 @@ def delete(
     """
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
-    history, state = load(store, run_id, skip_steps=True)
-    if state is State.RUNNING:
-        raise RunBusyError(
-            f"run {run_id} is being trained; stop it first: {advice.command('stop', run_id, root=store.root)}"
-        )
-    size = format_bytes(_tree_size(store.path(run_id)))
-    lost = (
-        f"run {run_id}{_quoted_label(store, history)} ({state}): {counted(history.num_epochs_done, 'epoch')},"
-        f" {counted(len(store.checkpoints(run_id)), 'checkpoint')}, {size} on disk"
-    )
+    lost = _describe(store, run_id)
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"this would delete {lost}. --yes does it without asking.")
@@ -214,6 +205,28 @@ def delete(
     progress.delete_run(store, run_id)
     say(f"deleted {lost}.")
     return ExitCode.DONE
+
+
+def _describe(store: Store, run_id: str) -> str:
+    """What is lost with a run.
+
+    Raises:
+        RunBusyError: It is being trained.
+    """
+    size = format_bytes(_tree_size(store.path(run_id)))
+    try:
+        history, state = load(store, run_id, skip_steps=True)
+    except StoreError as error:
+        reason = str(error).removeprefix(f"{error.path}: ").rstrip(".")
+        return f"run {run_id}, which cannot be read ({reason}): {size} on disk"
+    if state is State.RUNNING:
+        stop_it = advice.command("stop", run_id, root=store.root)
+        raise RunBusyError(f"run {run_id} is being trained; stop it first: {stop_it}")
+    epochs, checkpoints = history.num_epochs_done, len(store.checkpoints(run_id))
+    return (
+        f"run {run_id}{_quoted_label(store, history)} ({state}): {counted(epochs, 'epoch')},"
+        f" {counted(checkpoints, 'checkpoint')}, {size} on disk"
+    )
 
 
 def _quoted_label(store: Store, history: RunHistory) -> str:

@@ -14,9 +14,10 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from alexnet_tui import paths as advice
-from alexnet_tui.cli.output import can_draw, in_ascii, say
+from alexnet_tui.cli.output import can_draw, in_ascii, say, silence_stdout
 from alexnet_tui.cli.tables import fit_line
 from alexnet_tui.errors import ExitCode, LaunchError
+from alexnet_tui.files import reason_of
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunFollower, RunHistory
@@ -64,7 +65,10 @@ def follow(store: Store, run_id: str, *, as_json: bool, stop_on_interrupt: bool,
     with _interrupts(follower, stop_on_interrupt):
         if as_json or not sys.stdout.isatty():
             for lines in follower.poll(_JSON_POLL_SECONDS):
-                _write_lines(lines)
+                try:
+                    _write_lines(lines)
+                except OSError as error:
+                    return _leave(follower, error)
         else:
             _draw(follower)
     return _conclude(follower)
@@ -176,6 +180,15 @@ def _interrupts(follower: _Follower, stop_on_interrupt: bool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _leave(follower: _Follower, error: OSError) -> int:
+    """Stop following because stdout is closed or full; whoever closed it has seen enough."""
+    silence_stdout()
+    attach = advice.command("attach", follower.run_id, "--headless", root=follower.store.root)
+    goes_on = f"; it goes on. Follow it again: {attach}" if follower.store.is_locked(follower.run_id) else ""
+    say(f"left run {follower.run_id}: the output could not be written ({reason_of(error)}){goes_on}")
+    return ExitCode.DONE if isinstance(error, BrokenPipeError) else ExitCode.STORE_OR_DATA
 
 
 def _conclude(follower: _Follower) -> int:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from alexnet_tui.cli.output import prepare_streams, say
+from alexnet_tui.cli.output import prepare_streams, say, silence_stdout
 from alexnet_tui.errors import AlexnetTuiError, ConfigError, ExitCode, UsageError
 from alexnet_tui.paths import PROGRAM, default_root, given, log_crash
 from alexnet_tui.runs.event_log import FULL_DISK
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:  # Whoever read our output has seen enough; do not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
         code = ExitCode.DONE
     except Exception as error:  # noqa: BLE001 - the last door before the user.
         code = _explain_full_output(error) if _is_of_output(error) else _explain(error)
@@ -60,7 +60,7 @@ def _is_of_output(error: Exception) -> bool:
 
 def _explain_full_output(error: Exception) -> int:
     say(f"{PROGRAM}: the output could not be written ({getattr(error, 'strerror', error)}).")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Do not fail again at exit.
+    silence_stdout()
     return ExitCode.STORE_OR_DATA
 
 

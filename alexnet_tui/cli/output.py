@@ -56,6 +56,19 @@ def say(message: str) -> None:
             os.write(_STDERR, line.encode("ascii", "backslashreplace"))
 
 
+def say_unreadable(problems: Sequence[str], everywhere: str) -> None:
+    """One line about all runs that could not be read; `everywhere` is the command that names them all."""
+    if len(problems) == 1:
+        say(f"not read: {problems[0]}")
+    elif problems:
+        say(f"not read: {len(problems):,} runs, the first {problems[0].rstrip('.')}; `{everywhere}` names them all.")
+
+
+def silence_stdout() -> None:
+    """Nothing more goes to stdout, which cannot be written; Python would complain of it once more as it leaves."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def write_json(value: Json) -> None:
     """JSON to stdout, in ASCII, so that a terminal finds nothing to obey in it."""
     sys.stdout.write(json_text(value))

@@ -11,7 +11,7 @@ import typer
 
 from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
-from alexnet_tui.cli.output import printing, say, terminal
+from alexnet_tui.cli.output import printing, say, say_unreadable, terminal
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.files import write_output
@@ -105,8 +105,7 @@ def report(
     chosen = form or (ReportFormat.TERMINAL if output is None or explain else _format_of(output))
     store = options.open_store(runs_dir)
     found = select_runs(store, names or ())
-    for problem in found.problems:
-        say(f"not read: {problem}")
+    say_unreadable(found.problems, advice.command("runs", "--all", root=store.root))
     if not found.histories and names:
         raise UsageError(f"{printable(found.title)} has no run yet; `{found.train}` trains what is planned.")
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
@@ -192,8 +191,7 @@ def compare(
 
     store = options.open_store(runs_dir)
     found = select_runs(store, runs)
-    for problem in found.problems:
-        say(f"not read: {problem}")
+    say_unreadable(found.problems, advice.command("runs", "--all", root=store.root))
     ids = [history.id for history in found.histories]
     if len(ids) < 2:
         raise UsageError(
@@ -254,9 +252,10 @@ def export(
     store = options.open_store(runs_dir)
     needs_steps = form in (ExportFormat.JSON, ExportFormat.TENSORBOARD)
     found = select_runs(store, runs or (), skip_steps=not needs_steps)
-    for problem in found.problems:
-        say(f"not read: {problem}")
+    say_unreadable(found.problems, advice.command("runs", "--all", root=store.root))
     histories = found.histories
+    if not histories:
+        say(f"no runs in {store.root} to export.")
     labels = _labels(store, [history.id for history in histories])
     if form is ExportFormat.TENSORBOARD and output is not None:
         paths = write_tensorboard(histories, output)

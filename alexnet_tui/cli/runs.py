@@ -13,7 +13,7 @@ from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK, SELECTED_ON_TES
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, can_draw, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, Column, fill_lines, print_table
-from alexnet_tui.config.hyperparameters import RunConfig, shown_value
+from alexnet_tui.config.hyperparameters import RunConfig, option_words, shown_value
 from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import STATE_TONES, Crossing, RunHistory, State, load
@@ -219,6 +219,8 @@ def _details(store: Store, history: RunHistory) -> dict[str, Json]:
         "checkpoints": list(store.checkpoints(history.id)),
         "warnings": list(history.warnings),
         "bit_exact": history.bit_exact,
+        "bad_lines": history.bad_lines,
+        "missing_events": history.missing_events,
         "argv": list(history.record.argv),
         "host": history.record.host,
         "commit": history.record.commit,
@@ -280,10 +282,23 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
                 f" {format_count(started.num_test_images)} test images, sha256 {started.data_sha256[:16]}",
             ),
         ]
-    facts.append(("folder", str(store.path(history.id))))
+    facts += [("record", _doubts(history)), ("folder", str(store.path(history.id)))]
     if history.is_outline:
         facts.append(("log", "large: read in parts, so warnings in the middle of epochs are left out here"))
     return [(name, value) for name, value in facts if value]
+
+
+def _doubts(history: RunHistory) -> list[str]:
+    """What keeps the record from being whole, or the run from being what an unbroken one would be."""
+    epochs = {int(number) for number in history.epochs["epoch"]}
+    num_missing = history.num_epochs_done - len(epochs)
+    doubts = {
+        f"{counted(history.bad_lines, 'line')} of the log cannot be read": history.bad_lines,
+        f"{counted(history.missing_events, 'event')} missing": history.missing_events,
+        f"{counted(num_missing, 'epoch')} missing": num_missing,
+        "not bit for bit what an unbroken run gives": not history.bit_exact,
+    }
+    return [text for text, applies in doubts.items() if applies]
 
 
 def _facts_table(facts: Sequence[tuple[str, Fact]], width: int) -> "Table":
@@ -319,7 +334,7 @@ def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[s
         ("warnings", history.warnings[-5:]),
         ("note", [note] if note else []),
         ("end of trainer.log", store.log_tail(history.id).splitlines()[-8:] if failed else []),
-        (_NEXT_TITLE, [advise(verb, history.id) for verb in _NEXT.get(state, ())]),
+        (_NEXT_TITLE, [advise(*words) for words in _next(history, state)]),
     ]
     return [(title, [printable(line, 500) for line in lines]) for title, lines in paragraphs if lines]
 
@@ -332,6 +347,29 @@ _NEXT = {
     State.FAILED: ("resume",),
     State.LOST: ("resume",),
 }
+# What would fail again if it was only resumed: the field to divide in a new run, and by how much.
+_LOWER = {"diverged": ("learning_rate", 10), "oom": ("batch_size", 2)}
+_FROM_SCRATCH = ("data", "checkpoint")
+
+
+def _next(history: RunHistory, state: State) -> list[tuple[str, ...]]:
+    """The words of the commands that go on from here."""
+    if history.is_newer:
+        return []
+    reason = history.final.reason if isinstance(history.final, ev.Failed) and state is State.FAILED else ""
+    if reason in _LOWER:
+        return [_run_again(history.record.config, *_LOWER[reason])]
+    if reason in _FROM_SCRATCH:
+        return [("resume", history.id, "--from-scratch")]
+    return [(verb, history.id) for verb in _NEXT.get(state, ())]
+
+
+def _run_again(config: RunConfig, field: str, divisor: int) -> tuple[str, ...]:
+    """The command of a run like this one but for one number."""
+    settings = {name: new for name, (_, new) in config.changes().items()}
+    settings["front_end"], old = config.front_end, getattr(config, field)
+    settings[field] = max(1, old // divisor) if isinstance(old, int) else old / divisor
+    return ("run", config.variant, *(word for name, value in settings.items() for word in option_words(name, value)))
 
 
 def sentence(store: Store, history: RunHistory, state: State) -> str:
@@ -349,7 +387,7 @@ def sentence(store: Store, history: RunHistory, state: State) -> str:
 
 
 def _rate_text(history: RunHistory) -> str:
-    rate = history.images_per_second
+    rate = METRICS["rate"].value(history) if history.final else history.images_per_second
     return "" if rate is None else f"; {format_count(rate)} images/s"
 
 

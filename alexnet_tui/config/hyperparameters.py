@@ -324,6 +324,13 @@ def option_name(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def option_words(name: str, value: Value) -> list[str]:
+    """A field as the words of a command line: ``--learning-rate 0.01``, ``--no-lrn``."""
+    if isinstance(value, bool):
+        return [option_name(name) if value else f"--no-{option_name(name)[2:]}"]
+    return [option_name(name), format_value(value)]
+
+
 def range_text(name: str) -> str:
     """The allowed values of a field, for people: ``0 to 0.95``, ``relu | tanh``, ``yes | no``."""
     spec = SPECS[name]

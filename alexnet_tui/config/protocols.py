@@ -11,7 +11,15 @@ from types import MappingProxyType
 
 import msgspec
 
-from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value, option_name, preset_settings
+from alexnet_tui.config.hyperparameters import (
+    RunConfig,
+    Value,
+    default_of,
+    format_value,
+    option_name,
+    option_words,
+    preset_settings,
+)
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.text import counted, quoted
@@ -174,11 +182,5 @@ def plan_command(protocol: str, name: str, like: RunConfig | None, fields: Seque
         for one in fields:
             value, usual = getattr(like, one), preset.get(one, default_of(one))
             if value != usual and one not in PROTOCOLS[protocol].fields:
-                words += _option(one, value)
+                words += option_words(one, value)
     return words
-
-
-def _option(name: str, value: Value) -> list[str]:
-    if isinstance(value, bool):
-        return [option_name(name) if value else f"--no-{option_name(name)[2:]}"]
-    return [option_name(name), format_value(value)]

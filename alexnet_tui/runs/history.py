@@ -26,6 +26,8 @@ T25_ERROR = 0.25
 _LARGE_LOG_BYTES = 1 << 25
 """From here on a look at a run reads only an outline of its log."""
 LAST_EPOCHS = 5
+# What an estimate of the time left looks back on.
+_RECENT_EPOCHS, _RECENT_STEPS, _FEWEST_STEPS = 2, 20, 5
 
 
 class State(StrEnum):
@@ -134,6 +136,7 @@ class RunHistory:
         attempts: How often the run was started.
         bit_exact: False once a resume could not promise identical numbers.
         newer_version: Some event is of a newer format than this program knows.
+        bad_lines: Lines of the log that are no events; not counted in an outline.
         missing_events: Gaps in the numbering of events; counted only where step events are read too.
         next_seq: The number the next event should have.
         is_outline: Only an outline of the log was read: what happened in the middle of epochs is not in it.
@@ -152,6 +155,7 @@ class RunHistory:
     attempts: int = 0
     bit_exact: bool = True
     newer_version: bool = False
+    bad_lines: int = 0
     missing_events: int = 0
     next_seq: int = 0
     is_outline: bool = False
@@ -327,14 +331,32 @@ class RunHistory:
 
     @property
     def remaining_seconds(self) -> float | None:
-        """Estimated seconds until the last epoch, from the epochs so far or the latest throughput."""
+        """Estimated seconds until the last epoch, at the speed of the last epochs and of the steps since."""
         if self.started is None or self.final is not None:
             return None
         left = max(0, self.started.total_steps - self.step)
+        rate = self._recent_rate()
         if len(self.epochs) and self.epochs["step"][-1]:
-            return left * self.epochs["elapsed_seconds"][-1] / self.epochs["step"][-1]
-        rate = self.images_per_second
+            seconds_per_step = self._seconds_per_step()
+            usual = self.epochs["images_per_second"][-1]
+            # The steps since then say whether the machine has become faster or slower.
+            return left * seconds_per_step * (usual / rate if rate and usual > 0 else 1)
+        rate = rate or self.images_per_second
         return left * self.record.config.batch_size / rate if rate else None
+
+    def _seconds_per_step(self) -> float:
+        """Seconds of everything an update costs, over the last epochs; of the first where there is but one."""
+        steps, seconds = self.epochs["step"], self.epochs["elapsed_seconds"]
+        begin = max(0, len(steps) - 1 - _RECENT_EPOCHS)
+        done, took = steps[-1] - steps[begin], seconds[-1] - seconds[begin]
+        return took / done if done > 0 and took > 0 else seconds[-1] / steps[-1]
+
+    def _recent_rate(self) -> float | None:
+        """Images a second over the last steps behind the last epoch; None while there are too few."""
+        since = self.epochs["step"][-1] if len(self.epochs) else 0
+        begin = max(bisect_left(self.steps["step"], since + 0.5), len(self.steps) - _RECENT_STEPS)
+        rates = [rate for rate in self.steps["images_per_second"][begin:] if rate > 0 and math.isfinite(rate)]
+        return len(rates) / sum(1 / rate for rate in rates) if len(rates) >= _FEWEST_STEPS else None
 
     def crossing(self, column: str = "train_eval_accuracy") -> Crossing:
         """T25: when training error, 1 - `column`, first fell to 25%.
@@ -446,6 +468,7 @@ class RunFollower:
         if size != self._size:
             for _ in self.read():
                 pass
+            self.history.bad_lines = self.bad_lines
             self._size = size  # Not before: what could not be read must be looked at again.
         return state_of(self.history, self.directory, locked)
 

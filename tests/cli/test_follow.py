@@ -366,3 +366,31 @@ def test_json_on_a_terminal_holds_nothing_to_obey(store: Store) -> None:
     assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]", content)
     first = json.loads(content.splitlines()[0])
     assert first["class_names"] == ["\x9b2J\x7f\u202e", "é"]
+
+
+def test_a_reader_that_leaves_does_not_end_the_run(store: Store) -> None:
+    run_id = begin(store, "slow", epochs=100)
+    wait_for(lambda: has_trained(store, run_id))
+    code = (
+        "import sys; from pathlib import Path; from alexnet_tui.runs.store import Store;"
+        "from alexnet_tui.cli.follow import follow;"
+        f"sys.exit(follow(Store(Path({str(store.root)!r})), {run_id!r}, as_json=True, stop_on_interrupt=True))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    try:
+        for command, expected in (("| head -c 10 >/dev/null; exit ${PIPESTATUS[0]}", 0), (">/dev/full", 3)):
+            if "full" in command and not Path("/dev/full").exists():
+                continue
+            done = subprocess.run(
+                ["bash", "-c", f'{sys.executable} -c "$CODE" {command}'],
+                env={**environment, "CODE": code},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert (done.returncode, done.stderr.count("\n")) == (expected, 1), done.stderr
+            assert f"it goes on. Follow it again: alexnet-tui attach {run_id}" in done.stderr
+            assert store.is_locked(run_id)
+    finally:
+        local.kill(store, run_id)

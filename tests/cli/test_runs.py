@@ -81,6 +81,8 @@ def test_show_tells_all_of_one_run(run: Run, store: Store) -> None:
     assert "dropout 0.25 (default 0.5)" in text
     assert f"alexnet-tui resume {record.id}" in text
     assert "21,622,154 parameters" in text
+
+    assert "24,000,000 parameters" in text
     shown = json.loads(run("show", "last", "--json").out)
     assert shown["final"] == {"kind": "failed", "reason": "oom", "message": "too big"}
     assert len(shown["epochs_table"]) == 10
@@ -182,7 +184,6 @@ def test_show_says_what_its_numbers_are(run: Run, store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=1))
     text = run("show", record.id).out
     assert "(running mean, as trained)" in text
-    assert "; 640 images/s" in text
 
 
 def test_show_fits_eighty_columns_without_breaking_a_fact_in_two(store: Store) -> None:
@@ -296,3 +297,71 @@ def test_show_names_the_checkpoints_that_are_left(run: Run, store: Store) -> Non
     shown = run("show", record.id).out
     assert "e0002" in shown
     assert "e0001" not in shown
+
+
+def test_show_tells_what_is_missing_from_the_record(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=9))
+    log = store.path(record.id) / "events.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    gone = {b'"epoch":4,', b'"epoch":5,'}
+    kept = [line for line in lines if not (b'"kind":"epoch"' in line and any(word in line for word in gone))]
+    assert len(kept) < len(lines)
+    log.write_bytes(b"".join([*kept[:5], b"garbage\n", b"\0" * 50 + b"\n", *kept[5:]]))
+    text = " ".join(run("show", record.id).out.split())
+    assert "2 lines of the log cannot be read" in text
+    assert "2 epochs missing" in text
+    shown = json.loads(run("show", record.id, "--json").out)
+    assert (shown["bad_lines"], shown["missing_events"] > 0) == (2, True)
+
+
+def test_advice_after_a_failure_does_not_fail_again(run: Run, store: Store) -> None:
+    config = RunConfig(variant="tanh", activation="tanh", epochs=4, learning_rate=0.02, batch_size=100, seed=3)
+    expected = {
+        "diverged": "run tanh --front-end literal32 --batch-size 100 --epochs 4 --seed 3 --learning-rate 0.002",
+        "oom": "run tanh --front-end literal32 --batch-size 50 --epochs 4 --seed 3 --learning-rate 0.02",
+        "data": "resume {id} --from-scratch",
+        "checkpoint": "resume {id} --from-scratch",
+        "error": "resume {id}",
+    }
+    for reason, words in expected.items():
+        record = fake_runs.write_run(store, config, epochs_done=1, end=ev.Failed(reason=reason, message="x"))
+        line = run("show", record.id).out.rstrip().splitlines()[-1].strip()
+        assert sorted(line.split()) == sorted(f"alexnet-tui {words.format(id=record.id)}".split()), reason
+
+
+def test_one_line_about_any_number_of_unreadable_runs(run: Run, store: Store) -> None:
+    good = fake_runs.write_run(store, RunConfig(epochs=2))
+    for seed in range(30):
+        (store.path(store.create(RunConfig(seed=seed)).id) / "run.json").write_text("{")
+    for words in (("export", good.id), ("report", good.id)):
+        result = run(*words)
+        assert result.code == 0
+        assert result.err.count("not read") == 1
+        assert "30 runs" in result.err
+
+
+def test_a_run_that_cannot_be_read_can_be_deleted(run: Run, store: Store) -> None:
+    run_id = store.create(RunConfig()).id
+    (store.path(run_id) / "run.json").write_text("{")
+    refused = run("delete", run_id)
+    assert (refused.code, "which cannot be read" in refused.err) == (2, True)
+    assert run("delete", run_id, "--yes").code == 0
+    assert not (store.root / run_id).exists()
+
+
+def test_the_rate_of_a_finished_run_is_its_mean(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=4))
+    loaded = history.load(store, record.id)[0]
+    assert loaded.started is not None
+    assert loaded.train_seconds
+    mean = 4 * loaded.started.num_train_images / loaded.train_seconds
+    assert json.loads(run("show", record.id, "--json").out)["images_per_second"] == pytest.approx(mean)
+    assert f"; {mean:,.0f} images/s" in run("show", record.id).out
+
+
+def test_output_that_names_a_folder_is_a_sentence(run: Run, store: Store) -> None:
+    fake_runs.write_run(store, RunConfig(epochs=2))
+    for output in (".", "/", str(store.root)):
+        for command in (("export",), ("report", "--format", "json")):
+            result = run(*command, "-o", output)
+            assert (result.code, "this is a folder; name a file" in result.err) == (3, True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from alexnet_tui.cli import options
-from alexnet_tui.cli.output import printing, progress_bar, write_json
+from alexnet_tui.cli.output import printing, progress_bar, say, write_json
 from alexnet_tui.cli.tables import table_box
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, shown_value
 from alexnet_tui.errors import UsageError
@@ -81,6 +81,8 @@ def follow_or_open(
     from_offset: int = 0,
 ) -> options.Outcome:
     """Open the console on a run, or follow it here."""
+    if warning := store.access_warning():
+        say(warning)
     if options.wants_console(headless, as_json):
         return options.ConsoleRequest(store, run_id)
     from alexnet_tui.cli.follow import follow

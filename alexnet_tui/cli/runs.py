@@ -73,7 +73,7 @@ _COLUMNS: tuple[Column[Row], ...] = (
     Column(
         "state",
         1,
-        lambda row: f"{row.state}{' (ref)' if row.is_reference else ''}",
+        lambda row: f"{row.state}{' (ref)' if row.is_reference else ''}{' (newer)' if row.history.is_newer else ''}",
         style=lambda row: TONE_STYLES[STATE_TONES[row.state]],
     ),
     Column("done", 2, lambda row: f"{100 * row.history.progress:.0f}%", right=True),

@@ -132,7 +132,7 @@ class Store:
         """
         created, run_id = time.time(), ""
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(0o755, parents=True, exist_ok=True)  # Whatever the umask: not for others to write in.
             run_id = _make_directory(self.root, _stem(config, created))
             record = RunRecord(
                 id=run_id,
@@ -175,7 +175,8 @@ class Store:
             return ""
         if status.st_uid not in {os.getuid(), 0}:
             return f"{self.root} belongs to another user (uid {status.st_uid}), who can change every run in it."
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        is_shared = status.st_mode & stat.S_IWGRP and status.st_gid != status.st_uid  # Else a group of this user alone.
+        if is_shared or status.st_mode & stat.S_IWOTH:
             close = advice.shell("chmod", "go-w", str(self.root))
             return f"other users can write in {self.root} and so change or replace runs; `{close}` forbids it."
         return ""
@@ -504,14 +505,14 @@ def _scan(parent: Path) -> tuple[list[str], dict[str, str]]:
     """Names of the runs in a folder, sorted, and the folders with a record that are none, each with the reason."""
     try:
         with os.scandir(parent) as entries:
-            found = [(entry.name, entry.is_symlink(), entry.is_dir()) for entry in entries]
+            found = [(entry.name, entry.is_symlink(), entry.is_dir(follow_symlinks=False)) for entry in entries]
     except FileNotFoundError:
         return [], {}
     except OSError as error:
         raise StoreError(parent, f"the runs folder cannot be read ({reason_of(error)}).") from error
     runs, strays = list[str](), dict[str, str]()
     for name, is_link, is_folder in sorted(found):
-        if not is_folder or name.startswith(_DELETED):
+        if not (is_folder or is_link) or name.startswith(_DELETED):
             continue
         is_id = RUN_ID.fullmatch(name) is not None
         try:
@@ -519,6 +520,8 @@ def _scan(parent: Path) -> tuple[list[str], dict[str, str]]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
+            if is_link:  # To nowhere, in a circle, or to what is nobody's business.
+                continue
             strays[name] = _stray(parent, name, f"this folder cannot be looked into ({reason_of(error)}).")
             continue
         if is_link:

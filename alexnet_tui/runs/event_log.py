@@ -33,7 +33,7 @@ from alexnet_tui.runs.events import (
 _STEP = b'{"v":1,"kind":"step"'
 # A literal first, so that the search leaps from one newline to the next.
 _END_OF_STEPS = re.compile(rb'\n(?!\{"v":1,"kind":"step")')
-_LEAF_BYTES, _PROBE_BYTES = 1 << 15, 1 << 12
+_LEAF_BYTES, _PROBE_BYTES, _OUTLINE_BYTES = 1 << 15, 1 << 12, 1 << 26
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -286,6 +286,7 @@ class Outline:
     them, and it is not read; where they differ, the place of the change is found by halving the distance. A log of
     1 GB costs some thousand small reads. What is left out are warnings, checkpoints and readings of the machine in the
     middle of epochs, and a log that is damaged or forged may hide more: an outline is for a look, not for a verdict.
+    However it was made, no more than 64 MiB of it are read: its ends, then what comes next to the first.
 
     Args:
         path: The log.
@@ -303,16 +304,18 @@ class Outline:
         self.size = 0
         self.events: list[KnownEvent] = []
         self.last_step: Step | None = None
+        self._left_bytes, self._last_step_from = _OUTLINE_BYTES, 0
         descriptor = _open(path)
         if descriptor is None:
             return
         try:
             self.size = os.fstat(descriptor).st_size
             end = min(self.size, _LEAF_BYTES)
-            self._read(descriptor, 0, end)
             tail = max(end, self.size - _LEAF_BYTES)
+            last = self._read(descriptor, tail, self.size)
+            self.events += self._read(descriptor, 0, end)
             self._between(descriptor, end, tail)
-            self._read(descriptor, tail, self.size)
+            self.events += last
         except OSError as error:
             raise StoreError(path, f"the events cannot be read ({reason_of(error)}).") from error
         finally:
@@ -320,8 +323,10 @@ class Outline:
 
     def _between(self, descriptor: int, start: int, end: int) -> None:
         """Read what may be of interest between two offsets."""
+        if self._left_bytes <= 0:
+            return
         if end - start <= _LEAF_BYTES:
-            self._read(descriptor, start, end)
+            self.events += self._read(descriptor, start, end)
             return
         before = _place_at(descriptor, start - _PROBE_BYTES)
         if before is not None and before == _place_at(descriptor, end):
@@ -330,26 +335,29 @@ class Outline:
         self._between(descriptor, start, middle)
         self._between(descriptor, middle, end)
 
-    def _read(self, descriptor: int, start: int, end: int) -> None:
-        """Decode the lines that begin between two offsets."""
+    def _read(self, descriptor: int, start: int, end: int) -> list[KnownEvent]:
+        """The events other than steps in the lines that begin between two offsets."""
+        self._left_bytes -= end - start
         before = 1 if start else 0
         chunk = os.pread(descriptor, end - start + before, start - before)
         begin = chunk.find(b"\n") + 1 if before else 0
         if before and not begin:
-            return
+            return []
         newline = chunk.rfind(b"\n") + 1
         if newline < len(chunk) and end < self.size:  # The last line goes on behind the end.
             chunk += _rest_of_line(descriptor, end)
             newline = chunk.rfind(b"\n") + 1
-        for line in chunk[begin:newline].split(b"\n"):
+        events: list[KnownEvent] = []
+        for line in filter(None, chunk[begin:newline].split(b"\n")):
             try:
-                event = decode(line) if line else None
+                event = decode(line)
             except ValueError:
                 continue
-            if type(event) is Step:
-                self.last_step = event
-            elif event is not None:
-                self.events.append(event)
+            if type(event) is not Step:
+                events.append(event)
+            elif self.last_step is None or start >= self._last_step_from:
+                self.last_step, self._last_step_from = event, start
+        return events
 
 
 def _rest_of_line(descriptor: int, offset: int) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 from fake_runs import started
@@ -24,6 +25,7 @@ from alexnet_tui.files import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
+from alexnet_tui.studies import plan as study
 
 NOW = 1_773_500_960.0  # 14 March 2026, 15:09:20 UTC
 HOST = "workstation"
@@ -143,11 +145,11 @@ class Ended:
 def write(store: Store) -> list[str]:
     """Write all runs; returns their ids in the order they were made, the live one last."""
     found, minutes = [], 23 * 60.0
-    for seed in range(SEEDS):
-        for variant in SHAPES:
-            config = RunConfig.from_text({"variant": variant, "seed": str(seed)})
-            found.append(_write_run(store, config, NOW - 60 * minutes, study=STUDY))
-            minutes -= 20
+    with patch("time.time", lambda: NOW - 24 * 3600):
+        plan = study.plan(store, STUDY, variants=tuple(SHAPES), seeds=range(SEEDS))
+    for config in sorted(plan.configs, key=lambda config: config.seed):
+        found.append(_write_run(store, config, NOW - 60 * minutes, plan=plan))
+        minutes -= 20
     return found + list(_write_others(store))
 
 
@@ -179,7 +181,7 @@ def _write_run(
     created: float,
     *,
     label: str = "",
-    study: str = "",
+    plan: study.Plan | None = None,
     ended: Ended | None = None,
     shape: Shape | None = None,
     notes: Notes | None = None,
@@ -194,7 +196,8 @@ def _write_run(
         commit="c0ffee123456",
         argv=["alexnet-tui", "run", config.variant, "--seed", str(config.seed)],
         host=HOST,
-        study=study,
+        study=plan.name if plan else "",
+        plan_sha256=plan.sha256 if plan else "",
     )
     directory = store.root / record.id
     directory.mkdir(parents=True)

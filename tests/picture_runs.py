@@ -267,9 +267,20 @@ def write_data(root: Path) -> None:
     data_catalog.write_source(root, "cifar10", source)
     cache = data_catalog.cache_path(root, "cifar10", source, 32)
     cache.mkdir()
-    (cache / pixel_cache.MANIFEST_FILE).touch()
-    with (cache / "train.u8").open("wb") as file:
-        file.truncate(60_000 * 32 * 32 * 3)  # A hole takes no room.
+    size = 60_000 * 32 * 32 * 3
+    with (cache / "train-images.npy").open("wb") as file:
+        file.truncate(size)  # A hole takes no room.
+    manifest = pixel_cache.Manifest(
+        sha256=source.sha256,
+        image_size=32,
+        class_names=[f"class{index}" for index in range(10)],
+        num_train=source.num_train,
+        num_test=source.num_test,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+        files={"train-images.npy": pixel_cache.FileRecord(sha256="5a" * 32, size_bytes=size)},
+    )
+    (cache / pixel_cache.MANIFEST_FILE).write_bytes(msgspec.json.encode(manifest))
 
 
 @contextmanager

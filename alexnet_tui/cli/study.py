@@ -1,5 +1,7 @@
 """``study``: plan a reproduction, work through it, see where it stands, and judge it."""
 
+import itertools
+import math
 import os
 import platform
 import signal
@@ -22,8 +24,8 @@ from alexnet_tui.cli.output import Json, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, table_box
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.claims import Claim
-from alexnet_tui.config.hyperparameters import Value, format_value
-from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs, size_text
+from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
+from alexnet_tui.config.protocols import PROTOCOLS, READINGS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, UsageError
 from alexnet_tui.runs.history import STATE_TONES, State
@@ -32,10 +34,12 @@ from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.ledger import Ledger
-from alexnet_tui.text import counted, format_duration, printable, quoted
+from alexnet_tui.text import MISSING, counted, format_duration, printable, quoted
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from alexnet_tui.analysis.readings import Reading
 
 _ALL, _DEFAULT_SEEDS, _MAX_SEEDS = "all", 5, 1000
 _REPRODUCTION = "reproduction"
@@ -133,6 +137,7 @@ def register(app: typer.Typer) -> None:
     studies.command("status")(status)
     studies.command("show")(show)
     studies.command("extend")(extend)
+    studies.command("readings")(readings)
     studies.command("list")(list_studies)
     studies.command("verify")(verify)
     app.add_typer(studies)
@@ -268,6 +273,80 @@ def show(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsDir
         lines.append("a newer alexnet-tui wrote this plan; it can only be looked at")
     sys.stdout.write("".join(f"{printable(line, 400)}\n" for line in lines))
     return ExitCode.DONE
+
+
+def readings(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Studies or runs (default: all own runs).", show_default=False),
+    ] = None,
+    as_json: options.AsJson = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Which settings that the report does not state bring its published figures nearest.
+
+    Example: alexnet-tui study new readings --protocol readings --variants baseline --seeds 1
+    """
+    from alexnet_tui.analysis import readings as analysis
+    from alexnet_tui.analysis.select import select_runs
+
+    selection = select_runs(options.open_store(runs_dir), names or ())
+    found = analysis.read(selection.histories, selection.states)
+    for problem in selection.problems:
+        say(problem)
+    if as_json:
+        write_json({"readings": [_reading_facts(one) for one in found], "caveat": analysis.CAVEAT})
+    elif found:
+        with printing() as console:
+            console.print(_readings_table(found))
+        say("distance: mean of the differences, in points of accuracy or in fives of epochs. > is a lower bound.")
+        say(analysis.CAVEAT)
+    else:
+        say("no run here is one of the report's experiments and finished.")
+    return ExitCode.DONE
+
+
+def _reading_facts(one: "Reading") -> dict[str, Json]:
+    return {
+        "experiment": one.experiment,
+        "settings": {title: PROTOCOLS[READINGS].option_of(title, one.config) for title in PROTOCOLS[READINGS].tried},
+        "changes": {name: value for name, (_, value) in one.config.changes().items()},
+        "epochs": one.config.epochs,
+        "data": one.config.data,
+        "seeds": list(one.seeds),
+        "distance": one.distance if math.isfinite(one.distance) else None,
+        "figures": {
+            figure.metric.name: {"ours": figure.ours, "published": figure.published, "is_bound": figure.is_bound}
+            for figure in one.figures
+        },
+    }
+
+
+def _readings_table(found: Sequence["Reading"]) -> "Table":
+    from rich.table import Table
+
+    from alexnet_tui.analysis.published import EXPERIMENTS
+
+    titles = list(PROTOCOLS[READINGS].tried)
+    metrics = [figure.metric for figure in found[0].figures]
+    headings = ["experiment", *titles, "epochs", "seeds", *(metric.label for metric in metrics), "distance"]
+    table = Table(*headings, box=table_box(), pad_edge=False)
+    for experiment, members in itertools.groupby(found, key=lambda one: one.experiment):
+        given = [EXPERIMENTS[experiment].number(metric) for metric in metrics]
+        blanks = [""] * (len(titles) - 1)
+        table.add_row(experiment, "the report", *blanks, "100", "1", *(one[0] if one else MISSING for one in given), "")
+        for one in members:
+            ours = [f"{'>' * figure.is_bound}{figure.metric.text(figure.ours)}" for figure in one.figures]
+            distance = f"{one.distance:.2f}" if math.isfinite(one.distance) else MISSING
+            settings = [_reading_option(title, one.config) for title in titles]
+            table.add_row("", *settings, str(one.config.epochs), str(len(one.seeds)), *ours, distance)
+    return table
+
+
+def _reading_option(title: str, config: RunConfig) -> str:
+    """What a run has of one of the things the report leaves open; also a value that the protocol does not try."""
+    known = PROTOCOLS[READINGS].option_of(title, config)
+    return known or format_value(getattr(config, title.replace(" ", "_"), "other"))
 
 
 def _settings_text(settings: Mapping[str, Value]) -> str:

@@ -30,7 +30,7 @@ from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunCache, State, load
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import orders
+from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
@@ -753,6 +753,10 @@ def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
     worker = spawn_worker(store, plan, "normal", parallel)
     assert worker.wait(60) == 0
     assert_each_cell_finished_once(store, plan)
+    ledger = progress.read(store, plan)
+    assert (ledger.problems, ledger.is_rebuilt) == ((), False)
+    finished = [entry.cell for entry in ledger.entries if entry.is_finish]
+    assert finished == [0, 1, 2, 3] if parallel == 1 else set(finished) == {0, 1, 2, 3}
 
 
 # --------------------------------------------------------------- command line

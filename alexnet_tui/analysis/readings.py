@@ -1,0 +1,124 @@
+"""Readings of the study: which settings that it does not state bring its published figures nearest.
+
+A reading is a setting of everything the study leaves open. Its distance from the published figures is the mean over
+the figures of |ours - published| / scale, where the scale is one point for an accuracy and five epochs for an epoch:
+a rule to sort by, no test. T25 counts as the number of epochs trained where the training error never fell that far.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from alexnet_tui.analysis.groups import STUDY
+from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
+from alexnet_tui.analysis.published import EXPERIMENTS, Published, PublishedRange
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.history import RunHistory, State
+
+FIGURES = ("max_test", "max_train", "max_epoch", "t25_running", "overfits")
+"""The metrics that the study publishes of a run and that do not depend on its machine."""
+CAVEAT = (
+    "A near reading proves nothing: the figures are those of one run each, read off curves in part, and several"
+    " settings may give the same ones. What counts is what the registered plan says."
+)
+_SCALES: Mapping[Unit, float] = {Unit.PERCENT: 0.01, Unit.POINTS: 0.01, Unit.EPOCHS: 5.0}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One published figure and ours.
+
+    Attributes:
+        metric: What is compared.
+        ours: Mean over the seeds, or None where a run has no such number.
+        published: The study's, the nearer end of a range; None where it gives none.
+        is_bound: Some run never got there; `ours` is then the least it can be.
+    """
+
+    metric: Metric
+    ours: float | None
+    published: float | None
+    is_bound: bool = False
+
+    @property
+    def distance(self) -> float | None:
+        """In scales of the metric's unit; None where one of the two is missing."""
+        if self.ours is None or self.published is None:
+            return None
+        return abs(self.ours - self.published) / _SCALES[self.metric.unit]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """Runs of one experiment that differ in the seed alone, held against the study's figures.
+
+    Attributes:
+        experiment: Which of the study's four.
+        config: The configuration of one of them.
+        seeds: Their seeds.
+        figures: In the order of `FIGURES`.
+    """
+
+    experiment: str
+    config: RunConfig
+    seeds: tuple[int, ...]
+    figures: tuple[Figure, ...]
+
+    @property
+    def num_missing(self) -> int:
+        """Figures that the study gives and these runs do not."""
+        return sum(one.published is not None and one.ours is None for one in self.figures)
+
+    @property
+    def distance(self) -> float:
+        """Mean distance of the figures that both have; infinite where there is none."""
+        known = [one.distance for one in self.figures if one.distance is not None]
+        return fmean(known) if known else float("inf")
+
+
+def read(histories: Iterable[RunHistory], states: Mapping[str, State]) -> list[Reading]:
+    """The readings among some runs, the nearest first within each experiment.
+
+    Only finished runs are taken, and the first of those that have all settings and the seed in common.
+
+    Args:
+        histories: The runs.
+        states: State of a run by its id.
+    """
+    sets: dict[tuple[str, tuple[object, ...]], dict[int, RunHistory]] = {}
+    finished = (history for history in histories if states.get(history.id) is State.FINISHED)
+    for history in sorted(finished, key=lambda one: one.record.created):
+        config = history.record.config
+        group = STUDY.group_of(config)
+        if group is not None and group.name in EXPERIMENTS:
+            seeds = sets.setdefault((group.name, STUDY.protocol_of(config)), {})
+            seeds.setdefault(config.seed, history)
+    found = [_reading(experiment, list(seeds.values())) for (experiment, _), seeds in sets.items()]
+    order = list(EXPERIMENTS)
+    return sorted(found, key=lambda one: (order.index(one.experiment), one.num_missing, one.distance))
+
+
+def _reading(experiment: str, members: Sequence[RunHistory]) -> Reading:
+    return Reading(
+        experiment=experiment,
+        config=members[0].record.config,
+        seeds=tuple(sorted(one.record.config.seed for one in members)),
+        figures=tuple(_figure(METRICS[name], experiment, members) for name in FIGURES),
+    )
+
+
+def _figure(metric: Metric, experiment: str, members: Sequence[RunHistory]) -> Figure:
+    values = [metric.value(one) for one in members]
+    is_bound = metric.limit is not None and None in values
+    if metric.limit is not None:
+        values = [metric.limit(one) if value is None else value for one, value in zip(members, values, strict=True)]
+    known = [value for value in values if value is not None]
+    ours = fmean(known) if len(known) == len(values) else None
+    return Figure(metric=metric, ours=ours, published=_published(metric, experiment, ours), is_bound=is_bound)
+
+
+def _published(metric: Metric, experiment: str, ours: float | None) -> float | None:
+    found: Published | PublishedRange | None = getattr(EXPERIMENTS[experiment], metric.published)
+    if isinstance(found, PublishedRange):
+        return found.low if ours is None else min(max(ours, found.low), found.high)
+    return None if found is None else found.value

@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=False,
     epilog="Exit codes: 0 done, 1 training failed or could not start or stop, 2 usage, 3 runs or data,"
-    " 75 already being trained, 129, 130 and 143 interrupted.",
+    " 75 already being trained, 129 terminal closed, 130 ctrl-c, 143 terminated.",
 )
 
 
@@ -38,7 +38,9 @@ def console(
 ) -> Outcome:
     """Reproduce the AlexNet experiments of a reproducibility report: run, watch, compare, judge.
 
-    Without a command, opens the console. Example: alexnet-tui run baseline --data synthetic --epochs 2
+    Without a command, opens the console.
+
+    Example: alexnet-tui run baseline --data synthetic --epochs 2
     """
     if version:
         sys.stdout.write(f"{PROGRAM} {__version__}\n")

@@ -165,7 +165,9 @@ def attach(
 
 
 def rename(
-    folder: Annotated[str, typer.Argument(help="Name of a folder in the runs folder.", show_default=False)],
+    folder: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="Name of a folder in the runs folder.", show_default=False)
+    ],
     new_id: Annotated[
         str,
         typer.Argument(metavar="[NEW_ID]", help="The id it gets; by default one like its name.", show_default=False),
@@ -175,7 +177,9 @@ def rename(
     """Rename a folder with a run's record in it, so that it is listed and can be opened.
 
     A run's id is the name of its folder: small letters, digits, - and _. A folder that was copied here under another
-    name is not listed; `alexnet-tui runs` says so. Example: alexnet-tui rename "My best run" my-best-run
+    name is not listed; `alexnet-tui runs` says so.
+
+    Example: alexnet-tui rename "My best run" my-best-run
     """
     store = options.open_store(runs_dir)
     run_id = store.rename(folder, new_id)

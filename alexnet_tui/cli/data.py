@@ -41,7 +41,7 @@ FrontEndOption = Annotated[
 
 @data_app.command("add")
 def add_command(
-    path: Annotated[Path, typer.Argument(help="Folder, or tar or zip archive of one.")],
+    path: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder, or tar or zip archive of one.")],
     name: Annotated[str, typer.Option(help="What to call it from now on: letters, digits, - and _.")],
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
@@ -86,7 +86,7 @@ def list_command(as_json: AsJson = False) -> None:
 
 @data_app.command("prepare")
 def prepare_command(
-    name: Annotated[str, typer.Argument(help="Data set to prepare.", autocompletion=complete_data)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set to prepare.", autocompletion=complete_data)],
     front_end: FrontEndOption = DEFAULT_FRONT_END,
     as_json: AsJson = False,
 ) -> None:
@@ -106,7 +106,7 @@ def prepare_command(
 
 @data_app.command("remove")
 def remove_command(
-    name: Annotated[str, typer.Argument(help="Data set to remove.", autocompletion=complete_data)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set to remove.", autocompletion=complete_data)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a data set's prepared pixels and forget its name; the source it was added from stays.

@@ -59,7 +59,9 @@ def register(app: typer.Typer) -> None:
 def doctor(as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
     """Check this machine: libraries, device and its speed, data sets, runs folder, terminal.
 
-    Leaves with 1 if training cannot work here. Example: alexnet-tui doctor --json
+    Leaves with 1 if training cannot work here.
+
+    Example: alexnet-tui doctor --json
     """
     checks = list(_all_checks(options.open_store(runs_dir)))
     if as_json:

@@ -184,7 +184,9 @@ def compare(
 ) -> int:
     """Put runs side by side: mean ± standard deviation over seeds, and only the settings that differ.
 
-    Differences are to the pinned run, else to the first. Example: alexnet-tui compare baseline tanh --json
+    Differences are to the pinned run, else to the first.
+
+    Example: alexnet-tui compare baseline tanh --json
     """
     from alexnet_tui.analysis import compare as comparison
     from alexnet_tui.analysis.select import select_runs

@@ -102,7 +102,9 @@ def runs(
 ) -> int:
     """List the runs, newest first, reference runs last.
 
-    JSON lists every run; accuracies are fractions, times seconds. Example: alexnet-tui runs --json
+    JSON lists every run; accuracies are fractions, times seconds.
+
+    Example: alexnet-tui runs --json
     """
     store = options.open_store(runs_dir)
     listing = store.list()

@@ -388,6 +388,7 @@ def run(
     """Work through a study; the same command goes on after anything.
 
     Ctrl-c once stops its runs with a checkpoint, twice leaves at once and lets them train.
+
     Example: alexnet-tui study run mine --parallel 2
     """
     store = options.open_store(runs_dir)
@@ -459,6 +460,7 @@ def verify(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsD
     """Check that a study's plan and ledger are as they were written, and that its runs agree with them.
 
     Recomputes the plan's hash and the ledger's chain of hashes; 0 where nothing is wrong, else 3.
+
     Example: alexnet-tui study verify mine --json
     """
     store = options.open_store(runs_dir)

@@ -122,7 +122,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     groups: Annotated[
         int,
         Spec(
-            help="2 splits layers 2, 4 and 5 as on the paper's two GPUs; 1 does not.",
+            help="2 splits layers 2, 4 and 5 as on the 2012 paper's two GPUs; 1 does not.",
             group="architecture",
             low=1,
             high=2,
@@ -131,7 +131,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     init: Annotated[
         str,
         Spec(
-            help="Initial weights: Glorot (Keras' default), the paper's N(0, 0.01) with biases of 1, or He.",
+            help="Initial weights: Glorot (Keras' default), the 2012 paper's N(0, 0.01) with biases of 1, or He.",
             group="architecture",
             choices=("glorot", "paper", "he"),
         ),
@@ -185,7 +185,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     augmentation: Annotated[
         str,
         Spec(
-            help="Random changes to training images: mirror, mirror and shift, or these with PCA colour.",
+            help="Random changes to training images: mirror, mirror and shift, or these with PCA colour as the 2012 paper.",
             group="data",
             choices=("none", "flip", "flip-crop", "paper"),
         ),
@@ -202,7 +202,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     split: Annotated[
         str,
         Spec(
-            help="paper trains on every training image; holdout keeps a tenth back for validation.",
+            help="paper, as the 2012 paper, trains on every training image; holdout keeps a tenth back for validation.",
             group="data",
             choices=("paper", "holdout"),
         ),

@@ -64,14 +64,14 @@ FRONT_ENDS: Mapping[str, FrontEnd] = MappingProxyType(
         "same32": FrontEnd(
             image_size=32,
             conv1_padding=5,
-            summary="The paper's network with LRN and groups, padded to fit 32 px (maps 8, 4, 2, 1).",
+            summary="The 2012 paper's network with LRN and groups, padded to fit 32 px (maps 8, 4, 2, 1).",
             settings=MappingProxyType({"lrn": True, "groups": 2}),
         ),
         "resize227": FrontEnd(
             image_size=227,
             conv1_padding=0,
             pool_partial=False,
-            summary="The paper's own geometry on images resized to 227 px; for a GPU.",
+            summary="The 2012 paper's own geometry on images resized to 227 px; for a GPU.",
             settings=MappingProxyType({"lrn": True, "groups": 2}),
         ),
         "keras-valid": FrontEnd(

@@ -17,7 +17,7 @@ from cli_caller import Play, Run
 from alexnet_tui.cli import options as cli_options
 from alexnet_tui.config import hyperparameters as config
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import StoreError
+from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.launch import probe as describe
 from alexnet_tui.runs.store import Store
 
@@ -137,7 +137,7 @@ def test_dry_run_shows_configuration_and_layers_and_writes_nothing(run: Run, sto
     assert not store.root.exists()
 
 
-def test_a_read_only_runs_folder_is_a_sentence(run: Run, tmp_path: Path) -> None:
+def test_fault_29_a_read_only_runs_folder_is_a_sentence(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     result = run("run", "--data", "synthetic", "--runs-dir", str(file / "runs"))
@@ -270,7 +270,7 @@ def test_completion_of_an_unreadable_folder_is_empty(tmp_path: Path, monkeypatch
     assert cli_options.complete_run(context, "") == []
 
 
-def test_the_record_of_a_run_hides_secrets_in_the_command(
+def test_attack_15_the_record_of_a_run_hides_secrets_in_the_command(
     run: Run, play: Play, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     play("normal")
@@ -289,3 +289,21 @@ def test_initials_get_the_option_they_stand_for(run: Run) -> None:
         error = run("run", wrong, "1").err
         assert right in error
         assert "--lrn" not in error
+
+
+def test_every_command_has_an_example_and_lists_the_exit_codes(run: Run) -> None:
+    """Each line of help is whole at any width, and every command says how it is used."""
+    pending: list[tuple[str, ...]] = [()]
+    seen = 0
+    while pending:
+        words = pending.pop()
+        text = run(*words, "--help").out
+        if "Commands:" in text:
+            block = text.partition("Commands:\n")[2].partition("\n\n")[0]
+            pending += [(*words, line.split()[0]) for line in block.splitlines() if re.match("  [a-z]", line)]
+        else:
+            assert "\n  Example: alexnet-tui " in text, words
+            seen += 1
+    assert seen >= 20
+    codes = run("--help").out.partition("Exit codes:")[2]
+    assert all(str(int(code)) in codes for code in ExitCode)

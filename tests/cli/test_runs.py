@@ -79,7 +79,6 @@ def test_show_tells_all_of_one_run(run: Run, store: Store) -> None:
     text = run("show", record.id[:-1]).out
     assert re.search(r"state +failed \(oom\): too big", text)
     assert "dropout 0.25 (default 0.5)" in text
-    assert f"alexnet-tui resume {record.id}" in text
     assert "21,622,154 parameters" in text
 
     assert "24,000,000 parameters" in text
@@ -99,7 +98,7 @@ def test_numbers_that_are_none_are_null_in_json(run: Run, store: Store) -> None:
     assert shown["last_test_accuracy"] is None
 
 
-def test_nothing_a_run_says_acts_on_the_terminal(run: Run, store: Store) -> None:
+def test_attack_01_nothing_a_run_says_acts_on_the_terminal(run: Run, store: Store) -> None:
     evil = "\x1b]52;c;YQ==\x07\x9b2J\u202e[red]x[/]"
     record = fake_runs.write_run(
         store,
@@ -246,7 +245,7 @@ def test_delete_without_a_terminal_needs_yes_and_names_what_is_lost(run: Run, st
     assert not (store.root / record.id).exists()
 
 
-def test_delete_never_follows_a_link(run: Run, store: Store, tmp_path: Path) -> None:
+def test_attack_10_delete_never_follows_a_link(run: Run, store: Store, tmp_path: Path) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=1))
     precious = tmp_path / "precious"
     precious.mkdir()

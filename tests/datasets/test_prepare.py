@@ -132,7 +132,7 @@ def test_greyscale_sixteen_bit_keeps_its_brightness() -> None:
 # The cache
 
 
-def test_a_changed_pixel_is_found_at_load_and_both_hashes_are_named(tmp_path: Path) -> None:
+def test_fault_26_a_changed_pixel_is_found_at_load_and_both_hashes_are_named(tmp_path: Path) -> None:
     datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
     file = next(data_root().glob("pets/*/test-images.npy"))
     content = bytearray(file.read_bytes())
@@ -191,7 +191,7 @@ def test_a_dead_builders_leavings_are_never_chosen_and_cleared(tmp_path: Path) -
     assert not leftover.exists()
 
 
-def test_too_little_space_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_06_too_little_space_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
     assert "100 B free" in refusal(write_folder(tmp_path / "pets", small_set()))
@@ -209,7 +209,9 @@ def test_a_disk_that_fills_while_writing_is_a_sentence(tmp_path: Path) -> None:
     assert list(final.parent.iterdir()) == []
 
 
-def test_a_data_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_29_a_data_folder_that_cannot_be_made_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(tmp_path / "file" / "below"))
     with pytest.raises(DatasetError, match="cannot be written"):
@@ -328,7 +330,7 @@ def test_states_of_the_built_in_sets(tmp_path: Path) -> None:
     assert states == {"synthetic": "ready", "cifar10": "prepare", "cifar100": "download"}
 
 
-def test_a_tampered_cifar_archive_is_refused_before_anything_parses_it() -> None:
+def test_attack_07_a_tampered_cifar_archive_is_refused_before_anything_parses_it() -> None:
     write_folder(data_root() / "downloads", {"cifar-10-python.tar.gz": b"evil"})
     with pytest.raises(DatasetError) as caught:
         datasets.load("cifar10", 32)

@@ -54,7 +54,7 @@ STRAY = {
 }
 
 
-def test_fault_31_hidden_and_system_entries_are_no_data_in_any_kind_of_source(tmp_path: Path) -> None:
+def test_hidden_and_system_entries_are_no_data_in_any_kind_of_source(tmp_path: Path) -> None:
     files = {**small_set(), **LITTER, **STRAY}
     clean = datasets.add(write_folder(tmp_path / "clean", small_set()), "clean")
     folder = write_folder(tmp_path / "pets", files)

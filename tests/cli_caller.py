@@ -8,8 +8,9 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import fake_trainer
 import pytest
@@ -20,12 +21,14 @@ from alexnet_tui.launch import local
 from alexnet_tui.runs.store import Store
 
 
-def on_a_terminal(*arguments: str, columns: int = 80) -> list[str]:
+def on_a_terminal(
+    *arguments: str, columns: int = 80, environment: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
     """The lines that a command prints where stdout is a terminal, without colours."""
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "alexnet_tui", *arguments]
-    environment = {**os.environ, "COLUMNS": str(columns), "LINES": "24", "TERM": "xterm"}
-    process = subprocess.Popen(command, stdout=follower, stderr=subprocess.DEVNULL, env=environment)
+    variables = {**os.environ, "COLUMNS": str(columns), "LINES": "24", "TERM": "xterm", **environment}
+    process = subprocess.Popen(command, stdout=follower, stderr=subprocess.DEVNULL, env=variables)
     os.close(follower)
     content = b""
     with contextlib.suppress(OSError):  # Linux: the last process on the other side has gone.

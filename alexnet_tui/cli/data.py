@@ -164,6 +164,10 @@ def _state(info: "DatasetInfo") -> str:
     return info.state
 
 
+def _num_left_out(info: "DatasetInfo") -> int:
+    return info.num_ignored + info.num_skipped
+
+
 _COLUMNS: "tuple[Column[DatasetInfo], ...]" = (
     Column("name", 0, lambda info: info.name),
     Column("state", 1, _state),
@@ -171,7 +175,7 @@ _COLUMNS: "tuple[Column[DatasetInfo], ...]" = (
     Column("test", 3, lambda info: format_count(info.num_test), right=True),
     Column("classes", 4, lambda info: str(info.num_classes), right=True),
     Column("on disk", 5, lambda info: format_bytes(info.size_bytes) if info.size_bytes else "", right=True),
-    Column("left out", 6, lambda info: format_count(info.num_ignored + info.num_skipped or None), right=True),
+    Column("left out", 6, lambda info: format_count(_num_left_out(info)) if _num_left_out(info) else "", right=True),
     Column("sha256", 7, lambda info: info.sha256[:12]),
     Column("source", 8, lambda info: printable(info.source)),
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from alexnet_tui.cli.output import printing, say
+from alexnet_tui.cli.output import can_draw, printing, say
 from alexnet_tui.text import printable
 
 if TYPE_CHECKING:
@@ -88,9 +88,10 @@ def make_table(
 
     cells = [[column.cell(row) for row in rows] for column in columns]
     filled = [index for index, texts in enumerate(cells) if any(texts) or not rows]
+    # The gap behind the last column is where the table's own edges are.
     widths = [max(map(cell_len, (columns[index].heading, *cells[index]))) + _GAP for index in filled]
     ranked = [(columns[index].rank, width) for index, width in zip(filled, widths, strict=True)]
-    kept = [filled[place] for place in fitting(ranked, None if max_width is None else max_width + _GAP)]
+    kept = [filled[place] for place in fitting(ranked, max_width)]
     table = Table(box=table_box(), pad_edge=False, padding=(0, _GAP - 1, 0, 0), collapse_padding=True)
     for index in kept:
         table.add_column(columns[index].heading, justify="right" if columns[index].right else "left", no_wrap=True)
@@ -112,4 +113,7 @@ def table_box() -> "Box | None":
     """How a table is ruled on a terminal; in a file or a pipe it has no rules, only columns."""
     from rich import box
 
-    return box.SIMPLE if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    # Rich would replace the first by one with a frame, for which no room was left.
+    return box.SIMPLE if can_draw() else box.Box(str(box.SIMPLE).replace("─", "-"), ascii=True)

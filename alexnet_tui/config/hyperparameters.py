@@ -185,7 +185,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     augmentation: Annotated[
         str,
         Spec(
-            help="Random changes to training images: mirror, mirror and shift, or these with PCA colour as the 2012 paper.",
+            help="Random changes to training images: mirror, mirror and shift, or these with PCA colour, as the 2012"
+            " paper.",
             group="data",
             choices=("none", "flip", "flip-crop", "paper"),
         ),

@@ -1,10 +1,14 @@
 """Tables and lines at every width of a terminal."""
 
+from pathlib import Path
+
+from cli_caller import on_a_terminal
 from rich.console import Console
 
 from alexnet_tui.cli.runs import _COLUMNS
 from alexnet_tui.cli.tables import Column, fill_lines, fit_line, fitting, make_table
 
+ROOT = Path(__file__).parents[2]
 ROWS = [("one", "網絡" * 5, "", "1.25"), ("two", "x", "", "12.5")]
 COLUMNS: tuple[Column[tuple[str, ...]], ...] = (
     Column("name", 0, lambda row: row[0]),
@@ -43,3 +47,13 @@ def test_parts_of_a_line_go_by_rank_and_the_first_stays() -> None:
     assert fitting([(1, 5), (0, 9), (2, 1)], None) == [0, 1, 2]
     assert fit_line([(0, "run "), (2, "details"), (1, "x")], 9) == "run x"
     assert fill_lines(["aa", "bb", "c\x1b"], 8) == "aa, bb,\nc\\x1b"
+
+
+def test_a_terminal_without_unicode_gets_ascii_alone_and_whole_cells() -> None:
+    for words in (
+        ("runs", "--runs-dir", str(ROOT / "runs")),
+        ("compare", "reference", "--runs-dir", str(ROOT / "runs")),
+    ):
+        lines = on_a_terminal(*words, environment={"ALEXNET_TUI_ASCII": "1"})
+        assert all(line.isascii() and len(line) <= 80 for line in lines)
+        assert not any("~ " in line for line in lines)

@@ -209,9 +209,7 @@ def test_a_disk_that_fills_while_writing_is_a_sentence(tmp_path: Path) -> None:
     assert list(final.parent.iterdir()) == []
 
 
-def test_fault_29_a_data_folder_that_cannot_be_made_is_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fault_29_a_data_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(tmp_path / "file" / "below"))
     with pytest.raises(DatasetError, match="cannot be written"):

@@ -129,7 +129,7 @@ def test_remove_of_what_is_not_here_deletes_nothing_and_asks_nothing() -> None:
 
 
 def test_the_list_fits_a_terminal_and_is_whole_in_a_pipe() -> None:
-    for columns, headings in ((80, "name state train test classes"), (40, "name state")):
+    for columns, headings in ((80, "name state train test classes"), (44, "name state"), (30, "name")):
         lines = [line for line in on_a_terminal("data", "list", columns=columns) if line]
         assert " ".join(lines[0].split()).startswith(headings)
         assert max(map(len, lines)) <= columns

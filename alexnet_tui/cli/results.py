@@ -13,7 +13,7 @@ from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import printing, say, say_unreadable, terminal
 from alexnet_tui.config.variants import VARIANTS
-from alexnet_tui.errors import ExitCode, UsageError
+from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.files import write_output
 from alexnet_tui.paths import given
 from alexnet_tui.runs.store import Store
@@ -137,6 +137,8 @@ def _format_of(output: Path) -> ReportFormat:
     """The format that a file's ending stands for."""
     from alexnet_tui.report.formats import ENDINGS
 
+    if output.is_dir():
+        raise StoreError(output, "this is a folder; name a file.")
     endings = {".txt": ReportFormat.TERMINAL, **{ending: ReportFormat(form) for ending, form in ENDINGS.items()}}
     try:
         return endings[output.suffix.lower()]

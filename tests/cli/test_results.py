@@ -1,10 +1,13 @@
 """The commands `report`, `compare` and `export`, as a person calls them."""
 
 import json
+import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -90,6 +93,23 @@ def test_report_writes_the_format_of_the_file_s_ending(full: Store, tmp_path: Pa
     assert (tmp_path / "r.xyz").read_text(encoding="utf-8").startswith("{")
     with pytest.raises(StoreError, match="cannot be written"):
         call(full, "report", "--output", str(tmp_path / "no" / "such" / "folder.md"))
+
+
+def test_an_output_that_is_no_regular_file_is_written_to_and_a_folder_is_a_sentence(
+    full: Store, tmp_path: Path
+) -> None:
+    for command in (["report"], ["report", "--format", "html"], ["export"], ["export", "--format", "latex"]):
+        with pytest.raises(StoreError, match="this is a folder; name a file"):
+            call(full, *command, "--output", str(tmp_path))
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    received: list[str] = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_text(encoding="utf-8")))
+    reader.start()
+    call(full, "report", "mine", "--output", str(pipe))
+    reader.join(timeout=20)
+    assert len(json.loads(received[0])["claims"]) == 3
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_compared_columns_stand_below_each_other_and_minus_is_a_hyphen(full: Store) -> None:

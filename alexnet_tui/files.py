@@ -1,6 +1,6 @@
 """Files that survive crashes and hostile neighbours: atomic writes, one lock helper, reads that follow no link.
 
-`Folder` is the one way to what lies in a folder that somebody else may have made, such as a run's. The functions that
+`Folder` is the one way into a folder that somebody else may have made, such as a run's. The functions that
 take a path (`read_small`, `write_atomic`, `locked`) are for files of the user's own; `write_output` is for a file that
 a person named on the command line.
 """

@@ -52,7 +52,7 @@ def make_history(
     test = [final * (1 - math.exp(-epoch)) if epoch <= count - 5 else final for epoch in epochs]
     noise = random.Random(f"{history.id} {config.seed}")
     jitter = [noise.uniform(0, 0.01) for _ in epochs]
-    steps = history.places[-1].steps_per_epoch
+    steps = history.segments[-1].steps_per_epoch
     values = {
         "epoch": epochs,
         "step": [steps * epoch for epoch in epochs],

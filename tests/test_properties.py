@@ -147,7 +147,7 @@ def test_a_history_does_not_depend_on_how_its_events_arrive(told: list[ev.KnownE
     assert whole.state(is_locked=False) in State
     for name in ("gap", "best_test_accuracy", "best_epoch", "final_test_accuracy", "remaining_seconds", "step"):
         getattr(whole, name)
-    whole.crossing()
+    whole.time_to_accuracy()
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"x"])

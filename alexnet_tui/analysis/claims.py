@@ -421,7 +421,7 @@ def _remarks(case: _Case, registration: Registration | None) -> Iterator[str]:
     codes = {CONDITIONS["code"](run) for run in used}
     if len(codes) > 1 or any(code.endswith("+") for code in codes):
         yield f"Code: {', '.join(sorted(codes))}; the version of the arithmetic decides, not the commit."
-    machines = {place.fingerprint for run in used for place in run.places}
+    machines = {place.fingerprint for run in used for place in run.segments}
     if len(machines) > 1:
         yield f"{len(machines)} machines or numbers of threads: {'; '.join(sorted(machines))}."
     seeds = [{run.record.config.seed for run in group.used} for group in (case.larger, case.smaller)]

@@ -372,7 +372,7 @@ _OF_ATTEMPT: Mapping[str, Callable[[ev.Started, RunHistory], str]] = MappingProx
 def condition_values(history: RunHistory, name: str) -> list[str]:
     """The values a condition had in the attempts that trained a run, the first attempt's first; never empty."""
     of_attempt = _OF_ATTEMPT[name]
-    values = dict.fromkeys(of_attempt(started, history) for started in history.places)
+    values = dict.fromkeys(of_attempt(started, history) for started in history.segments)
     return list(values) or [_code("", history) if name == "code" else "unknown"]
 
 

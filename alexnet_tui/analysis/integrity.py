@@ -56,9 +56,9 @@ class Check(msgspec.Struct, frozen=True):
 
 def check_run(history: RunHistory) -> tuple[Check, ...]:
     """Every check that needs one run alone, in order."""
-    if not history.places or not history.epochs["epoch"]:
-        reason = "there is no started event." if not history.places else "no epoch was finished."
-        return (Check("start", Result.FAILED if not history.places else Result.NOT_APPLICABLE, reason),)
+    if not history.segments or not history.epochs["epoch"]:
+        reason = "there is no started event." if not history.segments else "no epoch was finished."
+        return (Check("start", Result.FAILED if not history.segments else Result.NOT_APPLICABLE, reason),)
     return tuple(_checked(name, check, history) for name, check in _CHECKS.items())
 
 
@@ -81,7 +81,7 @@ def _agrees_with_record(history: RunHistory) -> str:
     """Each attempt's `started` event against ``run.json``."""
     config = history.record.config
     problems = []
-    for started in history.places:
+    for started in history.segments:
         wanted = {
             "data": (started.data, config.data),
             "epochs": (started.epochs, config.epochs),
@@ -107,22 +107,22 @@ def _agrees_with_record(history: RunHistory) -> str:
 
 def _data_stay(history: RunHistory) -> str:
     """The data under one name are the same in every attempt."""
-    seen = {(one.data_sha256, one.num_train_images, one.num_test_images, one.num_classes) for one in history.places}
+    seen = {(one.data_sha256, one.num_train_images, one.num_test_images, one.num_classes) for one in history.segments}
     return "its attempts used different data." if len(seen) > 1 else ""
 
 
 def _parameters(history: RunHistory) -> str | None:
-    found = {one.num_parameters for one in history.places}
+    found = {one.num_parameters for one in history.segments}
     if found == {0}:
         return None
-    wanted = num_parameters(history.record.config.architecture(history.places[-1].num_classes))
+    wanted = num_parameters(history.record.config.architecture(history.segments[-1].num_classes))
     wrong = sorted(found - {wanted})
     return f"the events say {wrong[0]:,}; this architecture has {wanted:,}." if wrong else ""
 
 
 def _steps_per_epoch(history: RunHistory) -> str:
     batch, epochs = history.record.config.batch_size, history.record.config.epochs
-    for started in history.places:
+    for started in history.segments:
         wanted = math.ceil(started.num_train_images / batch)
         if started.steps_per_epoch != wanted or started.total_steps != wanted * epochs:
             return (
@@ -135,7 +135,7 @@ def _steps_per_epoch(history: RunHistory) -> str:
 def _epoch_numbers(history: RunHistory) -> str:
     """Epochs 1 to E, each once, each at the update that ends it."""
     epochs, steps = history.epochs["epoch"], history.epochs["step"]
-    per_epoch = history.places[-1].steps_per_epoch
+    per_epoch = history.segments[-1].steps_per_epoch
     for wanted, (epoch, step) in enumerate(zip(epochs, steps, strict=True), start=1):
         if epoch != wanted:
             return f"epoch {epoch:g} stands where epoch {wanted} should."
@@ -151,7 +151,7 @@ def _step_numbers(history: RunHistory) -> str | None:
     numbers, epochs = history.steps["step"], history.steps["epoch"]
     if not numbers:
         return None
-    every, per_epoch = history.record.config.log_steps, history.places[-1].steps_per_epoch
+    every, per_epoch = history.record.config.log_steps, history.segments[-1].steps_per_epoch
     before = 0.0
     for number, epoch in zip(numbers, epochs, strict=True):
         is_due = number % every == 0 or number % per_epoch == 0
@@ -164,7 +164,7 @@ def _step_numbers(history: RunHistory) -> str | None:
 def _times(history: RunHistory) -> str:
     """Seconds rise, evaluation costs some, and images over seconds are, by and large, the throughput."""
     train, elapsed = history.epochs["train_seconds"], history.epochs["elapsed_seconds"]
-    rates, images = history.epochs["images_per_second"], history.places[-1].num_train_images
+    rates, images = history.epochs["images_per_second"], history.segments[-1].num_train_images
     before, factors = (0.0, 0.0), []
     for epoch, (seconds, whole, rate) in enumerate(zip(train, elapsed, rates, strict=True), start=1):
         if not before[0] < seconds <= whole or whole < before[1] or not math.isfinite(whole):
@@ -180,7 +180,7 @@ def _times(history: RunHistory) -> str:
 
 def _whole_images(history: RunHistory) -> str:
     """Each accuracy is a number of images over the images looked at."""
-    started = history.places[-1]
+    started = history.segments[-1]
     sizes = {
         "test_accuracy": started.num_test_images,
         "train_eval_accuracy": started.num_train_eval_images,
@@ -240,7 +240,7 @@ def _sentence(parts: Sequence[str]) -> str:
 def check_trained(histories: Sequence[RunHistory]) -> Check:
     """Whether a group of finished runs learned anything: their mean test accuracy against chance."""
     name = "trained at all"
-    starts = [run.places[-1] for run in histories if run.places]
+    starts = [run.segments[-1] for run in histories if run.segments]
     values = [value for run in histories if (value := METRICS["final_test"].value(run)) is not None]
     if not starts or not values:
         return Check(name, Result.NOT_APPLICABLE, "there is no finished run.")
@@ -293,9 +293,9 @@ def is_copy(one: RunHistory, other: RunHistory) -> bool:
 
 def _should_be_equal(one: RunHistory, other: RunHistory) -> bool:
     """Same settings, seed and machine, on a processor: such runs are equal bit for bit."""
-    starts = [run.places for run in (one, other)]
+    starts = [run.segments for run in (one, other)]
     prints = {start.fingerprint for attempts in starts for start in attempts}
-    is_exact = all(run.bit_exact and run.places and run.places[0].device_class == "cpu" for run in (one, other))
+    is_exact = all(run.bit_exact and run.segments and run.segments[0].device_class == "cpu" for run in (one, other))
     return is_exact and len(prints) == 1 and _results(one.record.config) == _results(other.record.config)
 
 

@@ -89,7 +89,7 @@ def _ratio(metric: Metric, slow: GroupRuns, fast: GroupRuns) -> Secondary | None
     a, b = (sample(one.used, metric, is_censored=True) for one in (slow, fast))
     if not a.runs or not b.runs:
         return None
-    machines = {place.fingerprint for run in (*slow.used, *fast.used) for place in run.places}
+    machines = {place.fingerprint for run in (*slow.used, *fast.used) for place in run.segments}
     if metric.unit.value == "seconds" and len(machines) > 1:
         return Secondary(name, None, "", "the runs have several machine fingerprints")
     if b.num_missing:  # Then the ratio is neither a value nor a bound.

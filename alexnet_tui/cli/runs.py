@@ -16,7 +16,7 @@ from alexnet_tui.cli.tables import TONE_STYLES, Column, fill_lines, print_table
 from alexnet_tui.config.hyperparameters import RunConfig, option_words, shown_value
 from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import STATE_TONES, Crossing, RunHistory, State, load
+from alexnet_tui.runs.history import STATE_TONES, RunHistory, State, TimeToAccuracy, load
 from alexnet_tui.runs.store import Listing, Store
 from alexnet_tui.text import (
     MISSING,
@@ -250,7 +250,7 @@ Fact = str | Sequence[str]
 
 def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, Fact]]:
     record, config, started = history.record, history.record.config, history.started
-    crossing, keras_crossing = history.crossing(), history.crossing("train_accuracy")
+    crossing, keras_crossing = history.time_to_accuracy(), history.time_to_accuracy("train_accuracy")
     facts: list[tuple[str, Fact]] = [
         ("run", record.id),
         ("label", label_of(store, history)),
@@ -400,7 +400,7 @@ def _accuracies(history: RunHistory) -> list[str]:
     return [f"best {best}{where}", f"last {last}", f"mean of last five {mean}"]
 
 
-def _crossing_text(crossing: Crossing) -> str:
+def _crossing_text(crossing: TimeToAccuracy) -> str:
     return "not reached" if crossing.epochs is None else f"{crossing.epochs:.1f} epochs"
 
 

@@ -333,7 +333,7 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
         yield "Like the report, training uses every training image and accuracy is measured on the test set."
         if any(run.record.config.schedule == "plateau" for run in histories):
             yield "The plateau schedule lowered the learning rate by the error on the test set: selected on test."
-    shares = {(place.num_train_eval_images, place.num_train_images) for run in histories for place in run.places}
+    shares = {(place.num_train_eval_images, place.num_train_images) for run in histories for place in run.segments}
     for part, whole in sorted(share for share in shares if share[0] < share[1]):
         yield f"T25 and gap use {format_count(part)} of {format_count(whole)} training images, the same in every run."
 
@@ -364,7 +364,7 @@ def _provenance(
     unfinished = [one for part in parts for runs in part.groups.values() for one in runs.unfinished]
     swept = grouped.sweep.used if grouped.sweep else []
     used = grouped.used or swept
-    known = [place for run in used for place in run.places]
+    known = [place for run in used for place in run.segments]
     created = [run.record.created for run in histories]
     return Provenance(
         states=Counter(state_word(run, states) for run in histories),

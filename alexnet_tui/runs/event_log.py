@@ -1,7 +1,7 @@
 """The event log ``events.jsonl``: `EventWriter` appends to it, `EventReader` follows it, whatever state its end is in.
 
 The reader keeps the byte offset behind the last whole line and opens the file anew each time: ten thousand readers hold
-no descriptor between two looks.
+no descriptor between two reads.
 """
 
 import errno
@@ -244,7 +244,7 @@ class EventReader:
                 yield event
 
     def _lines(self, chunk: bytes) -> Iterator[bytes]:
-        """Lines that are not empty; stretches of steps nobody wants are passed over in one go."""
+        """Lines that are not empty; consecutive steps are passed over at once where steps are skipped."""
         start = 0
         while start < len(chunk):
             if self._skip_steps and chunk.startswith(_STEP, start):
@@ -285,7 +285,7 @@ class Outline:
     Attempts and epochs only grow along a log. Where two lines are of the same attempt and epoch, so is all between
     them, and it is not read; where they differ, the place of the change is found by halving the distance. A log of
     1 GB costs some thousand small reads. What is left out are warnings, checkpoints and readings of the machine in the
-    middle of epochs, and a log that is damaged or forged may hide more: an outline is for a look, not for a verdict.
+    middle of epochs, and a log that is damaged or forged may hide more: an outline is for display, not for a verdict.
     However it was made, no more than 64 MiB of it are read: its ends, then what comes next to the first.
 
     Args:

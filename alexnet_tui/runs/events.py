@@ -1,7 +1,7 @@
-"""Events: what a trainer says, one JSON object per line, in a public and versioned format.
+"""Events: a trainer's output, one JSON object per line, in a public and versioned format.
 
 Non-finite numbers travel as the strings ``"nan"``, ``"inf"`` and ``"-inf"``, because JSON has no word for
-them. ``kind`` stands second in every line, so that a reader may skip kinds it does not need without decoding.
+them. ``kind`` is the second key of every line, so that a reader may skip kinds it does not need without decoding.
 """
 
 import math
@@ -17,7 +17,7 @@ Number = float | Annotated[str, msgspec.Meta(pattern="^(nan|-?inf)$")]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)] | Annotated[str, msgspec.Meta(pattern="^nan$")]
 """An accuracy; what is none is no event, so that every mean of accuracies is a number."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-"""A whole number that a float holds exactly, so that no line of a stranger can overflow a chart."""
+"""A whole number that a float holds exactly, so that no line can overflow a chart."""
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
 """A duration, or seconds since 1970 that a calendar knows."""
 
@@ -44,7 +44,7 @@ class Started(Event, tag="started"):
     """A trainer has loaded its data and built its network; what only it knows of the machine.
 
     `device_class` is what claims may not mix (``cpu``, or a GPU's name). `total_steps` counts updates of the
-    whole run. `versions` maps library to version; `fingerprint` says what exact numbers depend on; `arithmetic`
+    whole run. `versions` maps library to version; `fingerprint` names what exact numbers depend on; `arithmetic`
     is the version of this program's arithmetic, 0 in records from before there was one.
     """
 
@@ -201,7 +201,7 @@ def encode(event: Event) -> bytes:
     ordered = {"v": fields.pop("v"), "kind": fields.pop("kind"), **fields}
     try:
         return _ENCODER.encode(ordered) + b"\n"
-    except UnicodeEncodeError:  # A file name that is no UTF-8 must not cost the message it stands in.
+    except UnicodeEncodeError:  # A file name that is no UTF-8 must not cost the message that has it.
         import json  # Hardly any event needs it, and no reader does.
 
         return json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"

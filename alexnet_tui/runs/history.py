@@ -24,7 +24,7 @@ from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord, Store, r
 
 T25_ERROR = 0.25
 _LARGE_LOG_BYTES = 1 << 25
-"""From here on a look at a run reads only an outline of its log."""
+"""Of larger logs `load` may read an outline only."""
 LAST_EPOCHS = 5
 # What an estimate of the time left looks back on.
 _RECENT_EPOCHS, _RECENT_STEPS, _FEWEST_STEPS = 2, 20, 5
@@ -95,7 +95,7 @@ class Series:
                 column.extend(_as_float(getattr(event, name)) for event in events)
 
     def drop_after(self, step: int, epoch: int | None = None) -> None:
-        """Forget the rows of later steps than `step`, or of later epochs: one may end at the step of a checkpoint."""
+        """Drop the rows of later steps than `step`, or of later epochs: one may end at the step of a checkpoint."""
         keep = bisect_left(self.columns["step"], step + 0.5)
         if epoch is not None:
             keep = min(keep, bisect_left(self.columns["epoch"], epoch + 0.5))
@@ -108,7 +108,7 @@ def _as_float(value: ev.Number | None) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
+class TimeToAccuracy:
     """When training error first fell to 25% (linear between the ends of two epochs).
 
     `epochs` and `train_seconds` are None while it has not happened.
@@ -159,7 +159,7 @@ class RunHistory:
     missing_events: int = 0
     next_seq: int = 0
     is_outline: bool = False
-    _stretches: list[tuple[int, ev.Started]] = field(default_factory=list)
+    _segments: list[tuple[int, ev.Started]] = field(default_factory=list)
     _has_read_steps: bool = False
 
     def fold(self, events: Iterable[ev.KnownEvent]) -> "RunHistory":
@@ -167,13 +167,13 @@ class RunHistory:
         if not (every := list(events)):
             return self
         if ev.Resumed in set(map(type, every)):
-            for _, stretch in groupby(every, lambda event: type(event) is ev.Resumed):
-                self._fold_stretch(list(stretch))
+            for _, segment in groupby(every, lambda event: type(event) is ev.Resumed):
+                self._fold_segment(list(segment))
         else:
-            self._fold_stretch(every)
+            self._fold_segment(every)
         return self
 
-    def _fold_stretch(self, events: Sequence[ev.KnownEvent]) -> None:
+    def _fold_segment(self, events: Sequence[ev.KnownEvent]) -> None:
         """Add events between which no row is taken back: whole columns at once."""
         num_steps = len(self.steps)
         self.steps.extend([event for event in events if type(event) is ev.Step])
@@ -188,7 +188,7 @@ class RunHistory:
     def _count(self, events: Sequence[ev.KnownEvent], *, has_steps: bool) -> None:
         """Count events and the gaps in their numbering; `has_steps` says whether there are steps among them."""
         self.num_events += len(events)
-        # An attempt may have ended before it could say "started".
+        # An attempt may have ended before its ``started`` event.
         self.attempts = max(self.attempts, *map(attrgetter("attempt"), events))
         has_read_steps, self._has_read_steps = self._has_read_steps, self._has_read_steps or has_steps
         self.last_wall = next((event.wall for event in reversed(events) if event.wall), self.last_wall)
@@ -208,7 +208,7 @@ class RunHistory:
         match event:
             case ev.Started():
                 self.started, self.final = event, None
-                self._stretches.append((0, event))
+                self._segments.append((0, event))
                 self.attempts = max(self.attempts + 1, event.attempt)
             case ev.Resumed():
                 self.epochs.drop_after(event.step, epoch=event.epoch)
@@ -227,14 +227,14 @@ class RunHistory:
                 self.final = event
 
     def _take_over_at(self, step: int) -> None:
-        """From here the newest attempt trains; one that began at or behind this point left nothing."""
-        if self._stretches:
-            _, newest = self._stretches.pop()
-            self._stretches = [stretch for stretch in self._stretches if stretch[0] < step]
-            self._stretches.append((step, newest))
+        """The newest attempt trains from this step on; attempts that began at or behind it contribute nothing."""
+        if self._segments:
+            _, newest = self._segments.pop()
+            self._segments = [segment for segment in self._segments if segment[0] < step]
+            self._segments.append((step, newest))
 
     def _drop_checkpoints_after(self, name: str) -> None:
-        """Forget checkpoints of training that a resume went back behind; no name means the very start."""
+        """Drop checkpoints later than the one a resume began from; no name means that it began from the start."""
         keep = self.checkpoints.index(name) + 1 if name in self.checkpoints else 0
         if keep or not name:
             del self.checkpoints[keep:]
@@ -250,11 +250,14 @@ class RunHistory:
         return self.newer_version or self.record.is_newer
 
     @property
-    def places(self) -> list[ev.Started]:
-        """What the attempts said whose training is in this run, the oldest first; the newest while none trained."""
+    def segments(self) -> list[ev.Started]:
+        """The ``started`` event of each attempt that contributes steps, the oldest first.
+
+        While no attempt does, the newest alone.
+        """
         done = self.step
-        trained = [started for begin, started in self._stretches if begin < done]
-        return trained or [started for _, started in self._stretches[-1:]]
+        trained = [started for begin, started in self._segments if begin < done]
+        return trained or [started for _, started in self._segments[-1:]]
 
     @property
     def num_epochs_done(self) -> int:
@@ -263,9 +266,9 @@ class RunHistory:
 
     @property
     def step(self) -> int:
-        """The last update anything was said about."""
-        told = [int(series["step"][-1]) for series in (self.epochs, self.steps) if len(series)]
-        return max([*told, self.final.step if self.final else 0])
+        """The last update any event is about."""
+        last = [int(series["step"][-1]) for series in (self.epochs, self.steps) if len(series)]
+        return max([*last, self.final.step if self.final else 0])
 
     @property
     def progress(self) -> float:
@@ -358,7 +361,7 @@ class RunHistory:
         rates = [rate for rate in self.steps["images_per_second"][begin:] if rate > 0 and math.isfinite(rate)]
         return len(rates) / sum(1 / rate for rate in rates) if len(rates) >= _FEWEST_STEPS else None
 
-    def crossing(self, column: str = "train_eval_accuracy") -> Crossing:
+    def time_to_accuracy(self, column: str = "train_eval_accuracy") -> TimeToAccuracy:
         """T25: when training error, 1 - `column`, first fell to 25%.
 
         The definition uses ``train_eval_accuracy``; ``train_accuracy`` gives the report's Keras-style value.
@@ -369,11 +372,11 @@ class RunHistory:
             error = 1 - accuracy
             if error <= T25_ERROR:
                 if before is None or not before[2] > error:
-                    return Crossing(epoch, second)
+                    return TimeToAccuracy(epoch, second)
                 share = (before[2] - T25_ERROR) / (before[2] - error)
-                return Crossing(before[0] + share * (epoch - before[0]), before[1] + share * (second - before[1]))
+                return TimeToAccuracy(before[0] + share * (epoch - before[0]), before[1] + share * (second - before[1]))
             before = (epoch, second, error) if math.isfinite(error) else None
-        return Crossing(None, None)
+        return TimeToAccuracy(None, None)
 
     def state(self, *, is_locked: bool, was_started: bool = False) -> State:
         """What the run is doing.
@@ -481,7 +484,7 @@ class RunFollower:
 
 
 def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:
-    """What a run is doing; a lock somebody once took tells a run that died before its first event from a queued one."""
+    """What a run is doing; a lock file with an owner means that it was started, also if it has no event."""
     was_started = False
     if not history.num_events and not is_locked:
         with suppress(StoreError):
@@ -497,7 +500,7 @@ def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bo
         run_id: The run.
         skip_steps: Leave out ``step`` events.
         may_outline: Of a log of more than 32 MiB read only an outline, in a fraction of a second: every epoch, and the
-            last step. For a look at a run; not for a comparison or a verdict.
+            last step. For showing a run; not for a comparison or a verdict.
 
     Raises:
         StoreError: The run cannot be read.
@@ -544,5 +547,5 @@ class RunCache:
         return known.history, state
 
     def forget(self, run_id: str) -> None:
-        """Keep a run no longer; looked up again, it is read from its start."""
+        """Drop a run; the next `find` reads it from its start."""
         self._known.pop(run_id, None)

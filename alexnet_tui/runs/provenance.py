@@ -1,4 +1,4 @@
-"""Where a run comes from, in words that may be shown to anyone: its command line, its commit, its environment."""
+"""Where a run comes from, without secrets: its command line, its commit, its environment."""
 
 import functools
 import os

@@ -1,7 +1,7 @@
 """A runs folder on disk: one directory a run, one writer a file.
 
 Status is never stored. The last event decides; where there is none, the operating system's lock on the file
-``lock`` tells a running trainer from a lost one. A run directory from someone else is hostile input: symbolic
+``lock`` distinguishes a running trainer from a lost one. A run directory from someone else is hostile input: symbolic
 links and anything that is not a regular file are never followed.
 """
 
@@ -520,7 +520,7 @@ def _scan(parent: Path) -> tuple[list[str], dict[str, str]]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            if is_link:  # To nowhere, in a circle, or to what is nobody's business.
+            if is_link:  # Its target is missing, a circle, or not accessible.
                 continue
             strays[name] = _stray(parent, name, f"this folder cannot be looked into ({reason_of(error)}).")
             continue

@@ -163,7 +163,7 @@ def test_explain_names_every_run_behind_the_ratio_and_every_format_has_it() -> N
     built = build([*study(shift=CLEAR), *sweep_runs()])
     text = "\n".join(explain(built))
     for run in sweep_runs():
-        crossing = run.crossing().epochs
+        crossing = run.time_to_accuracy().epochs
         assert crossing is not None
         assert f"{run.id} (seed {run.record.config.seed}): {crossing:.4f} epochs" in text
     assert "no dropout, no weight decay: 4.00x" in to_markdown(built)

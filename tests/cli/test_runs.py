@@ -34,7 +34,7 @@ def test_runs_lists_every_run_with_its_figures(run: Run, store: Store) -> None:
     loaded = history.load(store, done.id)[0]
     assert (row["label"], row["variant"], row["seed"], row["state"]) == ("mine", "baseline", 3, "finished")
     assert row["best_test_accuracy"] == loaded.best_test_accuracy
-    assert row["t25_epochs"] == loaded.crossing().epochs
+    assert row["t25_epochs"] == loaded.time_to_accuracy().epochs
     assert (row["progress"], row["epoch"], row["elapsed_seconds"]) == (1.0, 10, 25.0)
     assert rows[queued.id]["state"] == "queued"
     assert rows[queued.id]["best_test_accuracy"] is None

@@ -11,7 +11,7 @@ from fake_runs import curve, open_writer, started, write_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import Crossing, RunHistory, State, load
+from alexnet_tui.runs.history import RunHistory, State, TimeToAccuracy, load
 from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
 
 CONFIG = RunConfig(epochs=10)
@@ -78,7 +78,7 @@ def test_nothing_is_known_of_a_run_that_said_nothing() -> None:
         empty.remaining_seconds,
     ):
         assert value is None
-    assert empty.crossing() == Crossing(None, None)
+    assert empty.time_to_accuracy() == TimeToAccuracy(None, None)
 
 
 @pytest.mark.parametrize(
@@ -204,22 +204,22 @@ def test_validation_accuracy_is_a_gap_where_there_is_none() -> None:
     ("accuracies", "crossing"),
     [
         # Error 0.5 -> 0.3 -> 0.1: a quarter of the way through the third epoch.
-        ([0.5, 0.7, 0.9], Crossing(2.25, 22.5)),
-        ([0.5, 0.75, 0.9], Crossing(2.0, 20.0)),
-        ([0.5, 0.6, 0.7], Crossing(None, None)),
-        ([0.8, 0.9], Crossing(1.0, 10.0)),
+        ([0.5, 0.7, 0.9], TimeToAccuracy(2.25, 22.5)),
+        ([0.5, 0.75, 0.9], TimeToAccuracy(2.0, 20.0)),
+        ([0.5, 0.6, 0.7], TimeToAccuracy(None, None)),
+        ([0.8, 0.9], TimeToAccuracy(1.0, 10.0)),
         # The first crossing counts, also when the error rises again.
-        ([0.65, 0.85, 0.6, 0.9], Crossing(1.5, 15.0)),
+        ([0.65, 0.85, 0.6, 0.9], TimeToAccuracy(1.5, 15.0)),
         # No line is drawn across a gap.
-        ([0.5, "nan", 0.9], Crossing(3.0, 30.0)),
-        ([0.5, "nan", 0.7, 0.8], Crossing(3.5, 35.0)),
-        ([], Crossing(None, None)),
+        ([0.5, "nan", 0.9], TimeToAccuracy(3.0, 30.0)),
+        ([0.5, "nan", 0.7, 0.8], TimeToAccuracy(3.5, 35.0)),
+        ([], TimeToAccuracy(None, None)),
     ],
 )
-def test_t25_by_hand(accuracies: list[ev.Number], crossing: Crossing) -> None:
+def test_t25_by_hand(accuracies: list[ev.Number], crossing: TimeToAccuracy) -> None:
     told = history(begin(), *(epoch(index + 1, 0.5, value) for index, value in enumerate(accuracies)))
     for column in ("train_eval_accuracy", "train_accuracy"):
-        found = told.crossing(column)
+        found = told.time_to_accuracy(column)
         if crossing.epochs is None or crossing.train_seconds is None:
             assert found == crossing
         else:
@@ -229,7 +229,7 @@ def test_t25_by_hand(accuracies: list[ev.Number], crossing: Crossing) -> None:
 
 def test_t25_counts_training_seconds_not_epochs_alone() -> None:
     told = history(epoch(1, 0.5, 0.65, seconds=100.0), epoch(2, 0.5, 0.85, seconds=104.0))
-    assert told.crossing().train_seconds == pytest.approx(102.0)
+    assert told.time_to_accuracy().train_seconds == pytest.approx(102.0)
 
 
 def test_remaining_seconds() -> None:
@@ -327,7 +327,7 @@ def at(place: str) -> ev.Started:
 
 def test_places_are_those_whose_training_is_still_in_the_run() -> None:
     def places(*events: ev.KnownEvent) -> list[str]:
-        return [place.device_class for place in history(*events).places]
+        return [place.device_class for place in history(*events).segments]
 
     assert places() == []
     assert places(at("a")) == ["a"]

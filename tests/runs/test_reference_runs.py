@@ -28,7 +28,7 @@ def test_every_variant_was_trained_to_the_report_s_last_epoch_on_the_same_images
         assert (state, history.num_epochs_done, len(history.epochs)) == (State.FINISHED, 100, 100)
         assert history.missing_events == 0
         assert history.bit_exact
-    assert len({place.data_sha256 for history, _ in runs for place in history.places}) == 1
+    assert len({place.data_sha256 for history, _ in runs for place in history.segments}) == 1
 
 
 def test_a_reference_run_is_a_record_and_its_events_and_small() -> None:

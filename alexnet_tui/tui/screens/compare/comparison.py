@@ -93,7 +93,7 @@ RESULTS = (
     Result(
         "T25 ep.",
         3,
-        lambda history: history.crossing().epochs,
+        lambda history: history.time_to_accuracy().epochs,
         lambda epochs: f"{epochs:.1f}",
         lambda own, other: format_difference(own - other, 1),
     ),

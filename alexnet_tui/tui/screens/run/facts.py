@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import Crossing, RunHistory, State
+from alexnet_tui.runs.history import RunHistory, State, TimeToAccuracy
 from alexnet_tui.text import (
     MISSING,
     format_bytes,
@@ -131,7 +131,7 @@ def number_facts(history: RunHistory, pinned: RunHistory | None) -> list[Fact]:
         facts.append(Fact(name, format_percent(getattr(history, attribute)), _points(history, pinned, attribute)))
     facts.append(Fact("gap", format_gap(history.gap), _points(history, pinned, "gap", format_gap)))
     for name, column in (("T25", "train_eval_accuracy"), ("T25 Keras", "train_accuracy")):
-        own, other = history.crossing(column), pinned.crossing(column) if pinned else None
+        own, other = history.time_to_accuracy(column), pinned.time_to_accuracy(column) if pinned else None
         facts.append(Fact(name, format_crossing(own), _crossing_delta(own, other)))
     facts.append(Fact("train loss", format_loss(_last(history, "train_loss"))))
     facts.append(Fact("test loss", format_loss(_last(history, "test_loss"))))
@@ -139,7 +139,7 @@ def number_facts(history: RunHistory, pinned: RunHistory | None) -> list[Fact]:
     return facts
 
 
-def format_crossing(crossing: Crossing) -> str:
+def format_crossing(crossing: TimeToAccuracy) -> str:
     """``12.3 epochs``, or that it has not happened."""
     return MISSING if crossing.epochs is None else f"{crossing.epochs:.1f} epochs"
 
@@ -169,7 +169,7 @@ def _points(
     return "" if own is None or other is None else text(own - other)
 
 
-def _crossing_delta(own: Crossing, other: Crossing | None) -> str:
+def _crossing_delta(own: TimeToAccuracy, other: TimeToAccuracy | None) -> str:
     if own.epochs is None or other is None or other.epochs is None:
         return ""
     return format_difference(own.epochs - other.epochs, 1)

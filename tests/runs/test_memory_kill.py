@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alexnet_tui.runs.memory_kill import _cgroup_kills, is_in_log
 
-NOW_MICROSECONDS = int(time.monotonic() * 1e6)
+NOW_MICROSECONDS, STARTED = int(time.monotonic() * 1e6), time.time() - 5
 LOG = [
     "6,1,1000000,-;EXT4-fs (vda): mounted filesystem",
     "3,2,2000000,-;Memory cgroup out of memory: Killed process 41 (python) total-vm:1kB, anon-rss:1kB",
@@ -17,12 +17,11 @@ LOG = [
 
 
 def test_fault_22_a_kill_in_the_kernel_log_is_found_by_number_and_time() -> None:
-    started = time.time() - 5
-    assert is_in_log(iter(LOG), 42, started)
-    assert is_in_log(iter(LOG), 43, started)
-    assert not is_in_log(iter(LOG), 4, started)
-    assert not is_in_log(iter(LOG), 44, started)
-    assert not is_in_log(iter(LOG), 41, started)  # Another process had the number before.
+    assert is_in_log(iter(LOG), 42, STARTED)
+    assert is_in_log(iter(LOG), 43, STARTED)
+    assert not is_in_log(iter(LOG), 4, STARTED)
+    assert not is_in_log(iter(LOG), 44, STARTED)
+    assert not is_in_log(iter(LOG), 41, STARTED)  # Another process had the number before.
 
 
 def test_fault_22_counters_of_both_versions_of_control_groups(tmp_path: Path) -> None:

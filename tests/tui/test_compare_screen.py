@@ -1,36 +1,37 @@
 """The Compare screen: curves, bands, deltas and keys, in the real console."""
 
+import json
 import math
 from pathlib import Path
 
 import pytest
+from cli_caller import Run
 from console_driver import Driver, console, driven
 from fake_runs import curve, open_writer, started, write_run
 
+from alexnet_tui.analysis.compare import Comparison
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory, load
 from alexnet_tui.runs.store import Store
-from alexnet_tui.tui.charts.axis import Measure
-from alexnet_tui.tui.charts.model import ChartSpec, View, prepare
-from alexnet_tui.tui.charts.render import draw
+from alexnet_tui.text import json_text
+from alexnet_tui.tui.charts.model import View
+from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.series import Spread
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.compare.comparison import (
-    METRICS,
-    RESULTS,
+    CHARTED,
+    Entry,
     columns_of,
     curve_of,
-    differing,
     entries_of,
-    fitting,
     known,
-    layout,
-    short_names,
 )
 from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.session import OpenCompare
+
+Made = tuple[Comparison, list[Entry]]
 
 
 def config(**fields: str) -> RunConfig:
@@ -48,97 +49,136 @@ def name_of(run_id: str) -> str:
 # What is compared
 
 
+def rows_of(found: list[RunHistory], *, is_grouped: bool = False, pinned: str | None = None, **more: object) -> Made:
+    return entries_of(found, name_of, is_grouped=is_grouped, pinned_id=pinned, states={}, **more)  # type: ignore[arg-type]
+
+
+def cells(made: Made, key: str) -> list[tuple[str, str]]:
+    """Text and style of a column, in all rows."""
+    column = next(column for column in columns_of(*made, DotMode.BRAILLE) if column.key == key)
+    return [column.cell(entry, None, 60) for entry in made[1]]
+
+
 def test_only_what_differs_is_a_column(store: Store) -> None:
     found = histories(
         store, (config(), 0.6), (config(variant="low-dropout", learning_rate="0.05"), 0.5), (config(seed="3"), 0.6)
     )
-    entries = entries_of(found, name_of, is_grouped=False, pinned_id=found[0].id)
-    assert differing(entries, is_grouped=False) == ["variant", "seed", "dropout", "learning_rate"]
-    assert [entry.is_pinned for entry in entries] == [True, False, False]
-    columns = columns_of(entries, is_grouped=False)
-    titles = [column.title for column in columns]
-    assert titles[:4] == ["variant", "seed", "learning rate", "dropout"], "what the variant implies comes last"
-    assert titles[4:] == [result.title for result in RESULTS]
-    assert [cell.text for cell in columns[2].cells] == ["0.01", "0.05", "0.01"]
+    made = rows_of(found, pinned=found[0].id)
+    assert [entry.group.is_base for entry in made[1]] == [True, False, False]
+    by_rank = sorted(columns_of(*made, DotMode.BRAILLE), key=lambda column: column.rank)
+    keys = [column.key for column in by_rank]
+    assert keys[:5] == ["sign", "name", "variant", "seed", "learning rate"]
+    assert keys[-1] == "dropout", "what the variant implies comes last"
+    assert [text for text, _ in cells(made, "learning rate")] == ["0.01", "0.05", "0.01"]
 
 
-def test_runs_side_by_side_have_short_names_unless_these_leave_a_doubt(store: Store) -> None:
-    records = [
-        write_run(store, config(seed="3")),
-        write_run(store, config(variant="tanh")),
-        write_run(store, config(variant="tanh", learning_rate="0.003")),
-        write_run(store, config(seed="4"), label="mine"),
+def test_the_console_compares_as_the_command_line_does(store: Store, run: Run) -> None:
+    ids = [
+        write_run(store, config(), final=0.6).id,
+        write_run(store, config(seed="1"), final=0.5).id,
+        write_run(store, config(variant="tanh"), final=0.4).id,
+        write_run(store, config(seed="2"), epochs_done=3, finish=False).id,
     ]
-    found = [load(store, record.id)[0] for record in records]
-    names = short_names(found, lambda run_id: "mine" if run_id == records[3].id else run_id)
-    assert list(names.values()) == ["baseline s3", records[1].id, records[2].id, "mine"]
+    printed = json.loads(run("compare", *ids, "--json").out)
+    found = {run_id: load(store, run_id) for run_id in ids}
+    compared, entries = entries_of(
+        [history for history, _ in found.values()],
+        lambda run_id: run_id,
+        is_grouped=True,
+        pinned_id=None,
+        states={run_id: state for run_id, (_, state) in found.items()},
+    )
+    assert json.loads(json_text(compared)) == printed
+    assert [list(entry.group.run_ids) for entry in entries] == [ids[:2], ids[3:], ids[2:3]]
+    assert "only finished runs are averaged" in entries[1].group.alone
 
 
-def test_results_have_deltas_to_the_pinned_run(store: Store) -> None:
-    found = histories(store, (config(), 0.6), (config(seed="1"), 0.5))
-    entries = entries_of(found, name_of, is_grouped=False, pinned_id=found[0].id)
-    columns = {column.title: column for column in columns_of(entries, is_grouped=False)}
-    best = [100 * (found[index].best_test_accuracy or 0) for index in (0, 1)]
-    first, second = columns["best %"].cells
-    assert (first.text, first.delta) == (f"{best[0]:.2f}", "")
-    assert (second.text, second.delta) == (f"{best[1]:.2f}", f"{best[1] - best[0]:+.2f}")
-    assert columns["time"].cells[1].delta == "×1.00"
+def test_a_difference_of_images_is_a_column_and_of_code_too(store: Store) -> None:
+    changes: list[dict[str, object]] = [{}, {"data_sha256": "f" * 64}, {"commit": "abcdef1"}]
+    runs = [write_run(store, config(seed=str(seed)), change_started=change) for seed, change in enumerate(changes)]
+    found = [load(store, one.id)[0] for one in runs]
+    made = rows_of(found, is_grouped=True)
+    keys = [column.key for column in columns_of(*made, DotMode.BRAILLE)]
+    assert {"data", "code"} <= set(keys)
+    assert "f" * 12 in cells(made, "data")[1][0]
+    assert [len(entry.histories) for entry in made[1]] == [2, 1], "runs on other images are not averaged"
+
+
+def test_differences_to_the_base_are_coloured_by_what_is_better(store: Store) -> None:
+    found = histories(store, (config(), 0.6), (config(seed="1"), 0.5), (config(seed="2"), 0.7))
+    made = rows_of(found, pinned=found[0].id)
+    best = [100 * (one.best_test_accuracy or 0) for one in found]
+    assert [text for text, _ in cells(made, "max_test")] == [f"{value:.2f}" for value in best]
+    assert cells(made, "max_test difference") == [
+        ("", ""),
+        (f"{best[1] - best[0]:+.2f}", "bad"),
+        (f"{best[2] - best[0]:+.2f}", "good"),
+    ]
+    base, slower = (one.crossing().epochs for one in found[:2])
+    assert base is not None
+    assert slower is not None
+    assert cells(made, "t25 difference")[1] == (f"{slower - base:+.1f}", "bad" if slower > base else "good")
+
+
+def test_a_difference_within_the_spread_of_seeds_has_no_colour(store: Store) -> None:
+    found = histories(
+        store,
+        (config(), 0.5),
+        (config(seed="1"), 0.7),
+        (config(variant="tanh"), 0.55),
+        (config(variant="tanh", seed="1"), 0.75),
+    )
+    assert cells(rows_of(found, is_grouped=True), "max_test difference")[1][1] == "muted"
 
 
 def test_a_pinned_run_that_is_not_compared_is_the_first_row(store: Store) -> None:
     pinned, other = histories(store, (config(dropout="0.2"), 0.6), (config(seed="1"), 0.5))
     for is_grouped in (False, True):
-        entries = entries_of([other], name_of, is_grouped=is_grouped, pinned_id=pinned.id, guest=pinned)
-        assert [(entry.histories, entry.is_pinned, entry.is_guest) for entry in entries] == [
+        made = rows_of([other], is_grouped=is_grouped, pinned=pinned.id, guest=pinned)
+        assert [(entry.histories, entry.group.is_base, entry.is_guest) for entry in made[1]] == [
             ((pinned,), True, True),
             ((other,), False, False),
         ]
-        assert entries[1].slot == 0, "the runs compared keep their colours"
-        columns = {column.title: column for column in columns_of(entries, is_grouped=is_grouped)}
-        assert [cell.text for cell in columns["dropout"].cells] == ["0.2", "0.5"], "what differs from the baseline"
-        best = [100 * (one.best_test_accuracy or 0) for one in (pinned, other)]
-        assert [(cell.text, cell.delta) for cell in columns["best %"].cells] == [
-            (f"{best[0]:.2f}", ""),
-            (f"{best[1]:.2f}", f"{best[1] - best[0]:+.2f}"),
-        ]
+        assert made[1][1].slot == 0, "the runs compared keep their colours"
+        assert [text for text, _ in cells(made, "dropout")] == ["0.2", "0.5"], "what differs from the baseline"
 
 
-def test_groups_are_all_but_the_seed_with_mean_and_deviation(store: Store) -> None:
+def test_groups_are_finished_runs_of_all_but_the_seed_with_mean_and_deviation(store: Store) -> None:
     found = histories(
         store, (config(), 0.5), (config(variant="tanh"), 0.55), (config(seed="1"), 0.6), (config(seed="2"), 0.7)
     )
-    entries = entries_of(found, name_of, is_grouped=True, pinned_id=None)
-    assert [len(entry.histories) for entry in entries] == [3, 1]
-    assert entries[0].name == "baseline n=3"
-    assert entries[1].name == name_of(found[1].id)
-    assert "seed" not in differing(entries, is_grouped=True)
+    live = load(store, write_run(store, config(seed="3"), epochs_done=1, finish=False).id)[0]
+    made = rows_of([*found, live], is_grouped=True)
+    assert [len(entry.histories) for entry in made[1]] == [3, 1, 1]
+    names = [entry.name for entry in made[1]]
+    assert names[0] == "baseline n=3"
+    assert len(set(names)) == 3
+    assert made[1][1].histories == (live,)
+    assert "only finished runs are averaged" in made[1][1].group.alone
     best = [100 * (found[index].best_test_accuracy or 0) for index in (0, 2, 3)]
     mean = sum(best) / 3
     deviation = math.sqrt(sum((value - mean) ** 2 for value in best) / 2)
-    cell = {column.title: column for column in columns_of(entries, is_grouped=True)}["best %"].cells[0]
-    assert cell.text == f"{mean:.2f}±{deviation:.2f}"
+    assert cells(made, "max_test")[0][0] == f"{mean:.2f}±{deviation:.2f}"
 
 
 def test_a_seed_without_the_result_is_counted_out(store: Store) -> None:
     good = write_run(store, config())
-    never = write_run(store, config(seed="1"), epochs_done=1, final=0.2, gap=0.0, finish=False)
-    found = [load(store, run.id)[0] for run in (good, never)]
-    entries = entries_of(found, name_of, is_grouped=True, pinned_id=None)
-    cell = {column.title: column for column in columns_of(entries, is_grouped=True)}["T25 ep."].cells[0]
-    assert cell.text.endswith("(1 of 2)")
+    never = write_run(store, config(seed="1"), final=0.2, gap=0.0)
+    made = rows_of([load(store, run.id)[0] for run in (good, never)], is_grouped=True)
+    assert cells(made, "t25")[0][0].endswith("(1 of 2)")
 
 
 def test_curves_stand_on_the_axis_one_asks_for(store: Store) -> None:
     (history,) = histories(store, (config(), 0.6))
-    (entry,) = entries_of([history], name_of, is_grouped=False, pinned_id=None)
+    (entry,) = rows_of([history])[1]
     ends = {}
     for axis in ("epoch", "step", "seconds"):
-        drawn = curve_of(entry, METRICS[0], axis, Spread.RANGE)
+        drawn = curve_of(entry, CHARTED[0], axis, Spread.RANGE)
         assert drawn is not None
         assert drawn.low is None
         ends[axis] = drawn.x[-1]
     assert ends == {"epoch": 20, "step": 200, "seconds": 40}
-    gap = next(metric for metric in METRICS if metric.title == "Gap")
+    gap = next(metric for metric in CHARTED if metric.title == "Gap")
     drawn = curve_of(entry, gap, "epoch", Spread.RANGE)
     assert drawn is not None
     assert drawn.y[-1] == pytest.approx(history.epochs["train_eval_accuracy"][-1] - history.epochs["test_accuracy"][-1])
@@ -146,48 +186,13 @@ def test_curves_stand_on_the_axis_one_asks_for(store: Store) -> None:
 
 def test_a_group_is_a_mean_with_a_band(store: Store) -> None:
     found = histories(store, (config(), 0.5), (config(seed="1"), 0.7))
-    (entry,) = entries_of(found, name_of, is_grouped=True, pinned_id=None)
-    drawn = curve_of(entry, METRICS[0], "epoch", Spread.RANGE)
+    (entry,) = rows_of(found, is_grouped=True)[1]
+    drawn = curve_of(entry, CHARTED[0], "epoch", Spread.RANGE)
     assert drawn is not None
     assert drawn.low is not None
     assert drawn.high is not None
     low, high = (one.epochs["test_accuracy"][-1] for one in found)
     assert (drawn.low[-1], drawn.y[-1], drawn.high[-1]) == pytest.approx((low, (low + high) / 2, high))
-
-
-@pytest.mark.parametrize(
-    ("epochs", "axis", "note"),
-    [
-        ((20, 14, 17), "epoch", "mean to epoch 14, the shortest run"),
-        ((20, 14, 17), "step", "mean to step 140, the shortest run"),
-        ((20, 20, 20), "epoch", ""),
-        ((20, 0, 20), "epoch", ""),  # It has no curve to end.
-    ],
-)
-def test_a_mean_that_ends_before_some_of_its_runs_says_so(
-    store: Store, epochs: tuple[int, ...], axis: str, note: str
-) -> None:
-    runs = [
-        write_run(store, config(seed=str(seed)), epochs_done=done, finish=False) for seed, done in enumerate(epochs)
-    ]
-    (entry,) = entries_of([load(store, run.id)[0] for run in runs], name_of, is_grouped=True, pinned_id=None)
-    drawn = curve_of(entry, METRICS[0], axis, Spread.RANGE)
-    assert drawn is not None
-    view = View()
-    face = ChartSpec(title="Test accuracy", y=Measure.SHARE, x_title=axis)
-    shown = draw(face, prepare([drawn], view), view, (80, 20))
-    assert shown.notes == ((note,) if note else ())
-    assert note in "".join(char for row in shown.buffer.chars for char in row)
-
-
-def test_columns_give_way_by_rank(store: Store) -> None:
-    found = histories(store, (config(), 0.6), (config(variant="tanh", learning_rate="0.05"), 0.5))
-    columns = columns_of(entries_of(found, name_of, is_grouped=False, pinned_id=found[0].id), is_grouped=False)
-    assert fitting(columns, 1000, 20) == columns
-    few = fitting(columns, 60, 20)
-    assert {"variant", "best %"} <= {column.title for column in few}
-    assert 20 + sum(column.width + 2 for column in few) <= 60
-    assert fitting(columns, 5, 20) == []
 
 
 def test_runs_that_are_gone_are_left_out(store: Store) -> None:
@@ -212,7 +217,8 @@ async def compare(driver: Driver, *run_ids: str) -> CompareScreen:
     driver.app.on_open_compare(OpenCompare(list(run_ids)))
     await driver.wait_for(
         lambda: (
-            (isinstance(driver.app.screen, CompareScreen) and "deltas to" in driver.text()) or "p pins" in driver.text()
+            (isinstance(driver.app.screen, CompareScreen) and "differences to" in driver.text())
+            or "p compares" in driver.text()
         )
     )
     return screen(driver)
@@ -237,7 +243,7 @@ async def test_marked_runs_lie_over_each_other_with_their_table(store: Store) ->
         assert chart(driver).spec.title == "Test accuracy"
         assert chart(driver, "second").spec.title == "Test loss"
         text = driver.text()
-        for shown in ("variant", "seed", "best %", "last 5 %", "gap", "T25", "time", "deltas to base", "3 runs"):
+        for shown in ("variant", "seed", "Test max *", "Gap", "T25", "differences to base", "3 runs"):
             assert shown in text
         assert "weight decay" not in text
         assert "-9" in next(
@@ -288,11 +294,11 @@ async def test_the_row_under_the_cursor_is_on_top_opens_and_pins(store: Store) -
         shown = await compare(driver, *ids)
         assert [one.is_chosen for one in chart(driver).curves] == [True, False, False]
         await driver.press("down", "down", "down")
-        assert shown.row == 2
+        assert shown.table.cursor == 2
         assert [one.is_chosen for one in chart(driver).curves] == [False, False, True]
         await driver.press("p")
         assert driver.app.session.pinned_run_id == ids[2]
-        await driver.wait_for(lambda: "deltas to tanh run" in driver.text())
+        await driver.wait_for(lambda: "differences to tanh run" in driver.text())
         await driver.press("up", "enter")
         await driver.wait_for(lambda: isinstance(driver.app.screen, RunScreen))
         run_screen = driver.app.screen
@@ -310,10 +316,10 @@ async def test_a_pinned_run_outside_is_the_pace_line(store: Store) -> None:
         shown = screen(driver)
         assert [entry.histories[0].id for entry in shown.entries] == [ids[0], *ids[1:]]
         lines = driver.text().splitlines()
-        heading = next(index for index, line in enumerate(lines) if line.startswith(" run "))
+        heading = next(index for index, line in enumerate(lines) if line.split()[:1] == ["run"])
         assert lines[heading + 1].split()[:2] == ["▸■", "base"], "the baseline is the first row, with its pin"
-        assert "2 runs · deltas to base" in lines[heading - 1]
-        assert shown.row == 1, "the cursor stands on a run that was asked for"
+        assert "2 runs · differences to base" in lines[heading - 1]
+        assert shown.table.cursor == 1, "the cursor stands on a run that was asked for"
         await driver.press("up", "p")
         assert driver.app.session.pinned_run_id is None
         assert [entry.histories[0].id for entry in shown.entries] == ids[1:]
@@ -328,10 +334,10 @@ async def test_the_cursor_stays_on_its_run_when_the_baseline_comes_and_goes(stor
         await driver.press("down")
         driver.toggle_pin(ids[0])
         await driver.wait_for(lambda: len(shown.entries) == 3)
-        assert shown.entries[shown.row].histories[0].id == ids[2]
+        assert shown.entries[shown.table.cursor].histories[0].id == ids[2]
         driver.toggle_pin(ids[0])
         await driver.wait_for(lambda: len(shown.entries) == 2)
-        assert shown.entries[shown.row].histories[0].id == ids[2]
+        assert shown.entries[shown.table.cursor].histories[0].id == ids[2]
 
 
 @driven
@@ -356,30 +362,41 @@ async def test_p_on_a_group_that_holds_the_pinned_run_takes_the_pin_away(store: 
         assert driver.app.session.pinned_run_id is None
 
 
-def test_the_table_cuts_names_only_where_there_is_no_room(store: Store) -> None:
-    long = "a label of about forty cells, all needed"
-    found = histories(store, (config(), 0.6), (config(variant="tanh"), 0.5))
-    entries = entries_of(found, lambda run_id: f"{long} {run_id[:4]}", is_grouped=False, pinned_id=None)
-    wide, narrow = (layout(entries, width, is_grouped=False) for width in (150, 76))
-    assert not wide.hidden
-    assert wide.name_cells == len(entries[0].name)
-    assert narrow.name_cells < len(long)
-    assert narrow.hidden
-    assert [column.title for column in narrow.shown if column.title == "best %"], "the last to go"
-    for found_layout, width in ((wide, 150), (narrow, 76)):
-        assert found_layout.name_cells + sum(column.width + 2 for column in found_layout.shown) <= width
+@driven
+async def test_the_mouse_chooses_a_row_and_opens_it(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        shown = await compare(driver, *ids)
+        await driver.pilot.click("#table", offset=(10, 3))
+        await driver.wait_for(lambda: [one.is_chosen for one in chart(driver).curves] == [False, False, True])
+        await driver.pilot.click("#table", offset=(10, 2), times=2)
+        await driver.wait_for(lambda: isinstance(driver.app.screen, RunScreen))
+        assert shown.table.cursor == 1
 
 
 @driven
-async def test_what_has_no_room_in_the_table_is_named_where_the_line_allows(store: Store) -> None:
+async def test_a_row_is_taken_out_and_its_curve_hidden_by_a_key(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        shown = await compare(driver, *ids)
+        await driver.press("down", "h")
+        assert shown.view.hidden == {"baseline s1"}
+        await driver.press("h", "x")
+        assert shown.view.hidden == frozenset()
+        assert [entry.id for entry in shown.entries] == [ids[0], ids[2]]
+        await driver.press("x", "x")
+        await driver.wait_for(lambda: "Nothing to compare yet" in driver.text())
+        await driver.press("x", "h", "enter")
+        assert driver.app.return_code is None
+        assert all(store.path(run_id).exists() for run_id in ids)
+
+
+@driven
+async def test_columns_there_is_no_room_for_are_named(store: Store) -> None:
     ids = three(store)
     async with console(store, size=(100, 24)) as driver:
-        driver.toggle_pin(ids[0])
-        shown = await compare(driver, *ids)
-        hidden = [column.title for column in layout(shown.entries, shown.size.width - 7, is_grouped=False).hidden]
-        assert hidden
-        noun = "column" if len(hidden) == 1 else "columns"
-        assert f"{len(hidden)} {noun} hidden: {hidden[0]}" in driver.text()
+        await compare(driver, *ids)
+        await driver.wait_for(lambda: "columns hidden: " in driver.text())
 
 
 @driven
@@ -412,7 +429,7 @@ async def test_one_run_alone_says_how_to_mark_others(store: Store) -> None:
     async with console(store) as driver:
         await compare(driver, ids[0])
         assert "space on Runs (1) marks more runs" in driver.text()
-        assert "p pins a run to compare with" in driver.text()
+        assert "p compares with another run" in driver.text()
         await compare(driver, *ids)
         await driver.wait_for(lambda: "3 runs" in driver.text())
         assert "marks more runs" not in driver.text()

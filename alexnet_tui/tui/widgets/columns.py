@@ -23,7 +23,7 @@ class Column(Generic[Row, Context]):
 
     Attributes:
         key: Name in settings and messages.
-        title: Head of the column.
+        title: Head of the column; one without belongs to the column before it.
         width: Cells; the smallest where the column may grow.
         max_width: How far it may grow; 0 where it may not.
         narrow: Cells that are enough where there are no more; 0 where there are none.
@@ -97,6 +97,7 @@ def _grow(kept: Fitted[Row, Context], width: int) -> Fitted[Row, Context]:
 
 def hidden_text(columns: Sequence[Column[Row, Context]], shown: Sequence[str]) -> str:
     """What a wider terminal would show, the most important first: ``2 columns hidden: gap, T25``; else nothing."""
-    hidden = sorted((column for column in columns if column.key not in shown), key=lambda column: column.rank)
+    left_out = (column for column in columns if column.title and column.key not in shown)
+    hidden = sorted(left_out, key=lambda column: column.rank)
     titles = ", ".join(column.title for column in hidden)
     return f"{counted(len(hidden), 'column')} hidden: {titles}" if hidden else ""

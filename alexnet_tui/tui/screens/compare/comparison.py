@@ -1,31 +1,36 @@
-"""What the Compare screen compares: runs or groups of seeds as entries, their curves, and their table; pure."""
+"""The Compare screen's rows, columns and curves, made of the comparison in `analysis.compare`; pure."""
 
-import math
-import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import msgspec
 from rich.cells import cell_len
 
-from alexnet_tui.config.hyperparameters import SPECS, shown_value
+from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, compare, shown_setting
+from alexnet_tui.analysis.groups import States
+from alexnet_tui.analysis.metrics import METRICS, Metric
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import MISSING, format_difference, format_duration, format_gap, format_points, printable
+from alexnet_tui.text import MISSING, printable
 from alexnet_tui.tui.charts.axis import Measure
+from alexnet_tui.tui.charts.canvas import marker_of
 from alexnet_tui.tui.charts.model import Curve
+from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.run_curves import x_values
 from alexnet_tui.tui.charts.series import Floats, Spread, band, copy_column
+from alexnet_tui.tui.widgets.columns import Cell, Column
+from alexnet_tui.tui.widgets.glyphs import PIN, SPREAD
+from alexnet_tui.tui.widgets.table import NUM_SERIES
 
-_NAME_CELLS = 28
-_VALUE_CELLS, _MOST_VALUE_CELLS = 18, 60
-_FEW = 3
+_NAME_CELLS, _NARROW_NAME_CELLS, _VALUE_CELLS = 24, 12, 18
 _ALWAYS = ("variant", "front_end", "data", "seed", "epochs")
+_FEW = 3
+_FIRST_METRICS = ("max_test", "final_test", "gap", "t25", "time", "last_test", "max_train")
+"""Metrics by importance, for a table that has no room for all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """Something to draw: a column of epochs, or the difference of two."""
+class ChartedColumn:
+    """Something to draw over epochs: a column of them, or the difference of two."""
 
     title: str
     column: str
@@ -38,74 +43,38 @@ class Metric:
         return values - copy_column(history.epochs[self.minus]) if self.minus else values
 
 
-METRICS = (
-    Metric("Test accuracy", "test_accuracy", Measure.SHARE),
-    Metric("Test loss", "test_loss", Measure.NUMBER),
-    Metric("Train accuracy", "train_eval_accuracy", Measure.SHARE),
-    Metric("Train loss", "train_loss", Measure.NUMBER),
-    Metric("Gap", "train_eval_accuracy", Measure.POINTS, minus="test_accuracy"),
-    Metric("Learning rate", "learning_rate", Measure.RATE),
+CHARTED = (
+    ChartedColumn("Test accuracy", "test_accuracy", Measure.SHARE),
+    ChartedColumn("Test loss", "test_loss", Measure.NUMBER),
+    ChartedColumn("Train accuracy", "train_eval_accuracy", Measure.SHARE),
+    ChartedColumn("Train loss", "train_loss", Measure.NUMBER),
+    ChartedColumn("Gap", "train_eval_accuracy", Measure.POINTS, minus="test_accuracy"),
+    ChartedColumn("Learning rate", "learning_rate", Measure.RATE),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the comparison: a run, or all seeds of one configuration.
+    """One row: a run, or the averaged runs of one configuration.
 
     Attributes:
-        name: What to call it; safe to show.
+        name: What to call it; safe to show, and no other row's name.
         histories: Its runs, at least one.
-        slot: Colour, dash and marker of its curves.
-        is_pinned: It is, or holds, the run others are compared to.
+        slot: Colour and marker of its curve.
+        group: Its settings, numbers and differences.
         is_guest: It is only here because others are compared to it.
     """
 
     name: str
     histories: tuple[RunHistory, ...]
     slot: int
-    is_pinned: bool
+    group: ComparedGroup
     is_guest: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A column of results: a number of a run, how to say it, and how to say a difference or a ratio."""
-
-    title: str
-    rank: int
-    value: Callable[[RunHistory], float | None]
-    text: Callable[[float], str]
-    delta: Callable[[float, float], str]
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f}"
-
-
-def _points(own: float, other: float) -> str:
-    return format_points(own - other)
-
-
-RESULTS = (
-    Result("best %", -1, lambda history: history.best_test_accuracy, _percent, _points),
-    Result("last 5 %", 1, lambda history: history.final_test_accuracy, _percent, _points),
-    Result("gap", 2, lambda history: history.gap, format_gap, lambda own, other: format_gap(own - other)),
-    Result(
-        "T25 ep.",
-        3,
-        lambda history: history.time_to_accuracy().epochs,
-        lambda epochs: f"{epochs:.1f}",
-        lambda own, other: format_difference(own - other, 1),
-    ),
-    Result("last %", 5, lambda history: history.last_test_accuracy, _percent, _points),
-    Result(
-        "time",
-        4,
-        lambda history: history.elapsed_seconds,
-        format_duration,
-        lambda own, other: f"×{own / other:.2f}" if other else "",
-    ),
-)
+    @property
+    def id(self) -> str:
+        """Id of its first run."""
+        return self.histories[0].id
 
 
 def entries_of(
@@ -114,70 +83,57 @@ def entries_of(
     *,
     is_grouped: bool,
     pinned_id: str | None,
+    states: States,
     guest: RunHistory | None = None,
-) -> list[Entry]:
-    """Runs in their order, or groups of runs that differ only in their seed; before them the pinned run as a guest."""
-    names = short_names([*([guest] if guest else []), *histories], name_of)
-    own = _own_entries(histories, names, name_of, is_grouped=is_grouped, pinned_id=pinned_id)
-    return [Entry(names[guest.id], (guest,), len(own), is_pinned=True, is_guest=True), *own] if guest else own
-
-
-def _own_entries(
-    histories: Sequence[RunHistory],
-    names: Mapping[str, str],
-    name_of: Callable[[str], str],
-    *,
-    is_grouped: bool,
-    pinned_id: str | None,
-) -> list[Entry]:
-    if not is_grouped:
-        return [
-            Entry(names[history.id], (history,), slot, history.id == pinned_id)
-            for slot, history in enumerate(histories)
-        ]
-    groups: dict[bytes, list[RunHistory]] = {}
-    for history in histories:
-        key = msgspec.json.encode(msgspec.structs.replace(history.record.config, seed=0))
-        groups.setdefault(key, []).append(history)
-    return [
-        Entry(
-            names[group[0].id] if len(group) == 1 else _group_name(group, name_of),
-            tuple(group),
-            slot,
-            any(one.id == pinned_id for one in group),
-        )
-        for slot, group in enumerate(groups.values())
-    ]
+) -> tuple[Comparison, list[Entry]]:
+    """The comparison of runs in their order, the pinned run before them as a guest, and a row for each group."""
+    every = {run.id: run for run in [*([guest] if guest else []), *histories]}
+    labels = {run_id: label for run_id in every if (label := name_of(run_id)) != run_id}
+    compared = compare(list(every.values()), states, labels=labels, pinned=pinned_id, is_grouped=is_grouped)
+    single = short_names(every.values(), name_of)
+    names = [_group_name(group, labels) if group.seeds[1:] else single[group.run_ids[0]] for group in compared.groups]
+    guests = [guest is not None and group.run_ids == (guest.id,) for group in compared.groups]
+    entries, own = [], 0
+    for group, name, is_guest in zip(compared.groups, _told_apart(names), guests, strict=True):
+        slot = guests.count(False) if is_guest else own
+        own += not is_guest
+        runs = tuple(every[run_id] for run_id in group.run_ids)
+        entries.append(Entry(name, runs, slot, group, is_guest))
+    return compared, entries
 
 
 def short_names(histories: Iterable[RunHistory], name_of: Callable[[str], str]) -> dict[str, str]:
     """By id, what to call runs side by side: a label, or variant and seed; the id where these leave a doubt."""
-    runs = {history.id: history for history in histories}
     names = {}
-    for run_id, history in runs.items():
-        config, label = history.record.config, name_of(run_id)
-        names[run_id] = label if label != run_id else printable(f"{config.variant} s{config.seed}", 80)
+    for history in histories:
+        config, label = history.record.config, name_of(history.id)
+        names[history.id] = label if label != history.id else printable(f"{config.variant} s{config.seed}", 80)
     counts = Counter(names.values())
     return {run_id: name if counts[name] == 1 else run_id for run_id, name in names.items()}
 
 
-def _group_name(group: Sequence[RunHistory], name_of: Callable[[str], str]) -> str:
-    labels = {name_of(history.id) for history in group if name_of(history.id) != history.id}
-    stem = labels.pop() if len(labels) == 1 else printable(group[0].record.config.variant, 80)
-    return f"{stem} n={len(group)}"
+def _group_name(group: ComparedGroup, labels: Mapping[str, str]) -> str:
+    """The one label its runs have, else the variant, and how many they are."""
+    found = {labels[run_id] for run_id in group.run_ids if run_id in labels}
+    stem = found.pop() if len(found) == 1 else printable(group.name, 80)
+    return f"{stem} n={len(group.run_ids)}"
+
+
+def _told_apart(names: Iterable[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    told = []
+    for name in names:
+        seen[name] += 1
+        told.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return told
 
 
 def curve_of(
-    entry: Entry,
-    metric: Metric,
-    x_axis: str,
-    spread: Spread,
-    *,
-    is_chosen: bool = False,
+    entry: Entry, charted: ChartedColumn, x_axis: str, spread: Spread, *, is_chosen: bool = False
 ) -> Curve | None:
     """An entry's curve, with a band where it holds several seeds, a guest's as a baseline; None without a point."""
     rows = [
-        (x_values(history, history.epochs, x_axis), metric.values(history))
+        (x_values(history, history.epochs, x_axis), charted.values(history))
         for history in entry.histories
         if len(history.epochs)
     ]
@@ -197,132 +153,114 @@ def curve_of(
     )
 
 
-def differing(entries: Iterable[Entry], *, is_grouped: bool) -> list[str]:
-    """Hyperparameters that are not the same everywhere; a seed says nothing about a group."""
-    configs = [entry.histories[0].record.config for entry in entries]
-    names = [name for name in SPECS if not (is_grouped and name == "seed")]
-    return [name for name in names if len({getattr(config, name) for config in configs}) > 1]
-
-
-def _is_implied(name: str, entries: Iterable[Entry]) -> bool:
-    """Whether every value is the default of its own variant and front end, which have columns themselves."""
-    return all(name not in entry.histories[0].record.config.changes() for entry in entries)
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A value and its difference to the pinned run."""
-
-    text: str
-    delta: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the table; the smallest ranks stay where there is no room for all."""
-
-    title: str
-    rank: int
-    cells: tuple[Cell, ...]
-    is_number: bool = True
-    is_setting: bool = False
-
-    @property
-    def width(self) -> int:
-        """Cells it needs in all."""
-        delta = max(len(cell.delta) for cell in self.cells)
-        return max(len(self.title), max(len(cell.text) for cell in self.cells) + (delta + 1 if delta else 0))
-
-
-def columns_of(entries: Sequence[Entry], *, is_grouped: bool) -> list[Column]:
-    """The table: what differs, then results with deltas to the pinned entry."""
-    base = next((entry.histories for entry in entries if entry.is_pinned), ())
-    names = differing(entries, is_grouped=is_grouped)
-    names.sort(key=lambda name: name not in _ALWAYS and _is_implied(name, entries))
-    columns = [
+def columns_of(compared: Comparison, entries: Sequence[Entry], dot_mode: DotMode) -> list[Column[Entry, None]]:
+    """The table: who, what differs, and each metric with its difference to the base."""
+    columns: list[Column[Entry, None]] = [
+        Column(key="sign", title="", width=2, rank=0, cell=lambda entry, _, __: _sign(entry, dot_mode)),
         Column(
-            name.replace("_", " "),
-            index if index < _FEW and (name in _ALWAYS or not _is_implied(name, entries)) else 10 + index,
-            tuple(
-                Cell(printable(shown_value(name, getattr(entry.histories[0].record.config, name)), _MOST_VALUE_CELLS))
-                for entry in entries
-            ),
-            is_number=not SPECS[name].choices,
-            is_setting=True,
-        )
-        for index, name in enumerate(names)
+            key="name",
+            title="run",
+            width=min(_NAME_CELLS, max((cell_len(entry.name) for entry in entries), default=4)),
+            narrow=_NARROW_NAME_CELLS,
+            max_width=80,
+            rank=0,
+            cell=lambda entry, _, cells: (printable(entry.name, cells), "strong" if entry.group.is_base else ""),
+        ),
     ]
-    for result in RESULTS:
-        other = _mean(result, base)
-        cells = tuple(_result_cell(result, entry, None if entry.is_pinned else other) for entry in entries)
-        columns.append(Column(result.title, result.rank, cells))
+    if any(state != "finished" for entry in entries for state in entry.group.states):
+        columns.append(
+            _text_column("state", 6, {entry.id: ", ".join(dict.fromkeys(entry.group.states)) for entry in entries})
+        )
+    columns += _setting_columns(compared, entries)
+    for name in COMPARED:
+        columns += _metric_columns(METRICS[name], 4 + 2 * _FIRST_METRICS.index(name), entries)
     return columns
 
 
-def _mean(result: Result, histories: Iterable[RunHistory]) -> float | None:
-    values = _values(result, histories)
-    return statistics.fmean(values) if values else None
+def _sign(entry: Entry, dot_mode: DotMode) -> Cell:
+    style = "series-pinned" if entry.is_guest else f"series-{entry.slot % NUM_SERIES + 1}"
+    return (PIN if entry.group.is_pinned else " ") + marker_of(entry.slot, dot_mode), style
 
 
-def _values(result: Result, histories: Iterable[RunHistory]) -> list[float]:
-    found = (result.value(history) for history in histories)
-    return [value for value in found if value is not None and math.isfinite(value)]
+def _setting_columns(compared: Comparison, entries: Sequence[Entry]) -> list[Column[Entry, None]]:
+    """What differs, the most telling first: what follows from the variant itself comes last."""
+
+    def is_implied(name: str) -> bool:
+        return name not in _ALWAYS and all(name not in entry.histories[0].record.config.changes() for entry in entries)
+
+    columns = []
+    for index, name in enumerate(sorted(compared.differing, key=is_implied)):
+        rank = index + 1 if index < _FEW and not is_implied(name) else 20 + index
+        texts = {entry.id: printable(shown_setting(name, entry.group.settings[name]), 60) for entry in entries}
+        columns.append(_text_column(name.replace("_", " "), rank, texts))
+    return columns
 
 
-def _result_cell(result: Result, entry: Entry, other: float | None) -> Cell:
-    """The value, or mean ± standard deviation over seeds and how many of them have it."""
-    values = _values(result, entry.histories)
-    if not values:
-        return Cell(MISSING)
-    mean = statistics.fmean(values)
-    text = result.text(mean)
-    if len(values) > 1:
-        text += f"±{result.text(statistics.stdev(values)).removeprefix('+')}"
-    if len(values) < len(entry.histories):
-        text += f" ({len(values)} of {len(entry.histories)})"
-    return Cell(text, "" if other is None else result.delta(mean, other))
+def _text_column(title: str, rank: int, texts: Mapping[str, str]) -> Column[Entry, None]:
+    """A column of words; where there is little room it is cut."""
+    longest = max(len(title), *(cell_len(text) for text in texts.values()))
+    width = min(longest, _VALUE_CELLS)
+    return Column(
+        key=title,
+        title=title,
+        width=width,
+        max_width=longest if longest > width else 0,
+        rank=rank,
+        cell=lambda entry, _, cells: (printable(texts[entry.id], cells), ""),
+    )
 
 
-def fitting(columns: Sequence[Column], width: int, name_cells: int) -> list[Column]:
-    """The columns that fit beside a name, those of the largest rank left out first, in their order."""
-    kept = sorted(columns, key=lambda column: column.rank)
-    while kept and name_cells + sum(column.width + 2 for column in kept) > width:
-        kept.pop()
-    return [column for column in columns if column in kept]
+def _metric_columns(metric: Metric, rank: int, entries: Sequence[Entry]) -> list[Column[Entry, None]]:
+    """A metric's values, and beside them the differences to the base where there are any."""
+    values = {entry.id: _value_text(metric, entry) for entry in entries}
+    differences = {entry.id: _difference(metric, entry, entries) for entry in entries}
+    columns: list[Column[Entry, None]] = [
+        Column(
+            key=metric.name,
+            title=metric.label,
+            width=max(len(metric.label), *(cell_len(text) for text in values.values())),
+            rank=rank,
+            align_right=True,
+            cell=lambda entry, _, __: (values[entry.id], "strong" if entry.group.is_base else ""),
+            help=metric.help,
+        )
+    ]
+    if any(text for text, _ in differences.values()):
+        columns.append(
+            Column(
+                key=f"{metric.name} difference",
+                title="",
+                width=max(cell_len(text) for text, _ in differences.values()),
+                rank=rank + 1,
+                align_right=True,
+                cell=lambda entry, _, __: differences[entry.id],
+            )
+        )
+    return columns
 
 
-def _narrow(column: Column) -> Column:
-    """The same with its values cut."""
-    return replace(column, cells=tuple(Cell(printable(cell.text, _VALUE_CELLS)) for cell in column.cells))
+def _value_text(metric: Metric, entry: Entry) -> str:
+    """The value, or mean and standard deviation over seeds, and how many of them have it."""
+    sample = entry.group.cells[metric.name]
+    if sample.mean is None:
+        return MISSING
+    text = metric.mean_text(sample.mean)
+    if sample.sd is not None:
+        text += f"{SPREAD}{metric.sd_text(sample.sd)}"
+    return text + (f" ({len(sample.values)} of {len(sample.runs)})" if sample.num_missing else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What a table has room for.
-
-    Attributes:
-        shown: Columns beside the names.
-        hidden: Those there is no room for, the most important first.
-        name_cells: Width of the names.
-    """
-
-    shown: Sequence[Column]
-    hidden: Sequence[Column]
-    name_cells: int
-
-
-def layout(entries: Sequence[Entry], width: int, *, is_grouped: bool) -> Layout:
-    """The table in so many cells; names and values are cut only where they would cost a column or do not fit."""
-    longest = max((cell_len(entry.name) for entry in entries), default=4)
-    room = max(4, min(longest, _NAME_CELLS, width // 3))
-    columns = columns_of(entries, is_grouped=is_grouped) if entries else []
-    shown = fitting(columns, width, room)
-    if len(shown) < len(columns):
-        columns = [_narrow(column) if column.is_setting else column for column in columns]
-        shown = fitting(columns, width, room)
-    spare = width - room - sum(column.width + 2 for column in shown)
-    hidden = sorted((column for column in columns if column not in shown), key=lambda column: column.rank)
-    return Layout(shown, hidden, min(max(longest, room), room + max(0, spare)))
+def _difference(metric: Metric, entry: Entry, entries: Sequence[Entry]) -> Cell:
+    """The difference to the base; green or red only where it is larger than either spread over seeds."""
+    own = entry.group.cells[metric.name]
+    base = next(one.group.cells[metric.name] for one in entries if one.group.is_base)
+    difference = entry.group.differences[metric.name]
+    if entry.group.is_base or difference is None or own.mean is None or base.mean is None:
+        return "", ""
+    is_better = metric.is_better(own.mean, base.mean)
+    if is_better is None or abs(difference) <= max(own.sd or 0.0, base.sd or 0.0):
+        return metric.difference(difference), "muted"
+    return metric.difference(difference), "good" if is_better else "bad"
 
 
 def known(run_ids: Iterable[str], histories: Mapping[str, RunHistory]) -> list[RunHistory]:

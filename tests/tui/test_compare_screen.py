@@ -114,7 +114,7 @@ def test_differences_to_the_base_are_coloured_by_what_is_better(store: Store) ->
         (f"{best[1] - best[0]:+.2f}", "bad"),
         (f"{best[2] - best[0]:+.2f}", "good"),
     ]
-    base, slower = (one.crossing().epochs for one in found[:2])
+    base, slower = (one.time_to_accuracy().epochs for one in found[:2])
     assert base is not None
     assert slower is not None
     assert cells(made, "t25 difference")[1] == (f"{slower - base:+.1f}", "bad" if slower > base else "good")

@@ -19,7 +19,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from alexnet_tui.tui.charts.axis import Measure
-from alexnet_tui.tui.charts.model import ChartSpec, Curve, PreparedCurve, View, full_range, prepare
+from alexnet_tui.tui.charts.model import NUM_COLOURS, ChartSpec, Curve, PreparedCurve, View, full_range, prepare
 from alexnet_tui.tui.charts.raster import Colours, DotMode, detect_dot_mode
 from alexnet_tui.tui.charts.render import RenderedChart, draw
 from alexnet_tui.tui.charts.series import Floats, nearest_index, thin
@@ -31,7 +31,6 @@ PAN_SHARE = 0.1
 _SMALLEST_COUNT_SPAN = 2.0
 _SMALLEST_SPAN_SHARE = 1e-4
 _FALLBACKS = ("primary", "warning", "success", "error", "accent", "secondary")
-NUM_COLOURS = 8
 _ROWS_A_REGION_COSTS = 3
 _TINT = 0.18
 

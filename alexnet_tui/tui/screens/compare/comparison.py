@@ -13,13 +13,12 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import MISSING, printable
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.canvas import marker_of
-from alexnet_tui.tui.charts.model import Curve
+from alexnet_tui.tui.charts.model import NUM_COLOURS, Curve
 from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.run_curves import x_values
 from alexnet_tui.tui.charts.series import Floats, Spread, band, copy_column
 from alexnet_tui.tui.widgets.columns import Cell, Column
 from alexnet_tui.tui.widgets.glyphs import PIN, SPREAD
-from alexnet_tui.tui.widgets.table import NUM_SERIES
 
 _NAME_CELLS, _NARROW_NAME_CELLS, _VALUE_CELLS = 24, 12, 18
 _ALWAYS = ("variant", "front_end", "data", "seed", "epochs")
@@ -178,7 +177,7 @@ def columns_of(compared: Comparison, entries: Sequence[Entry], dot_mode: DotMode
 
 
 def _sign(entry: Entry, dot_mode: DotMode) -> Cell:
-    style = "series-pinned" if entry.is_guest else f"series-{entry.slot % NUM_SERIES + 1}"
+    style = "series-pinned" if entry.is_guest else f"series-{entry.slot % NUM_COLOURS + 1}"
     return (PIN if entry.group.is_pinned else " ") + marker_of(entry.slot, dot_mode), style
 
 

@@ -68,9 +68,12 @@ _Name = Annotated[
     typer.Argument(metavar="NAME", help="Name of the study.", autocompletion=_complete_study, show_default=False),
 ]
 _Parallel = Annotated[
-    int,
+    str,
     typer.Option(
-        "--parallel", metavar="N", min=1, max=64, help="Runs that may train at once (default 1).", show_default=False
+        "--parallel",
+        metavar="N|auto",
+        help="Runs that may train at once, each on its own cores and GPU; auto finds how many (default 1).",
+        show_default=False,
     ),
 ]
 _Variants = Annotated[
@@ -381,7 +384,7 @@ def _ledger_sentence(ledger: Ledger) -> str:
 
 def run(
     name: _Name,
-    parallel: _Parallel = 1,
+    parallel: _Parallel = "1",
     detach: Annotated[bool, typer.Option("--detach", help="Go on without this terminal.", show_default=False)] = False,
     runs_dir: options.RunsDir = None,
 ) -> int:
@@ -396,7 +399,7 @@ def run(
     if detach:
         from alexnet_tui.studies.worker import start_worker
 
-        is_new = start_worker(store, name, parallel=parallel)
+        is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel))
         verb = "goes on in the background" if is_new else "is already being worked through"
         say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
         return ExitCode.DONE if is_new else ExitCode.BUSY
@@ -566,7 +569,7 @@ def reproduce(
     variants: _Variants = _ALL,
     seeds: _Seeds = _DEFAULT_SEEDS,
     first_seed: _FirstSeed = 0,
-    parallel: _Parallel = 1,
+    parallel: _Parallel = "1",
     runs_dir: options.RunsDir = None,
     **fields: str | bool | None,
 ) -> int:
@@ -605,10 +608,31 @@ def _variants(text: str, protocol: str) -> list[str]:
     return names
 
 
-def _work(store: Store, plan: study.Plan, parallel: int) -> int:
+def _num_parallel(plan: study.Plan, text: str) -> int:
+    """How many runs may train at once, told where each gets a part of the machine.
+
+    Raises:
+        UsageError: The text is neither a number in range nor ``auto``.
+    """
+    from alexnet_tui.studies.shares import best_parallel, describe, this_machine
+
+    threads = max(config.threads for config in plan.configs)
+    if text == "auto":
+        parallel = best_parallel(this_machine(), threads, len(plan.configs))
+    elif text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= orders.MAX_PARALLEL:
+        parallel = int(text)
+    else:
+        raise UsageError(f"--parallel: a number from 1 to {orders.MAX_PARALLEL}, or auto, not {quoted(text)}.")
+    if parallel > 1 or text == "auto":
+        say(f"study {plan.name}: {describe(this_machine(), parallel, threads)}.")
+    return parallel
+
+
+def _work(store: Store, plan: study.Plan, parallel_text: str) -> int:
     """Work through a plan here; the exit code."""
     from alexnet_tui.studies.worker import work
 
+    parallel = _num_parallel(plan, parallel_text)
     for config in {(config.data, config.front_end): config for config in plan.configs}.values():
         cli_run.prepare_data(config)
     with _signals() as caught:

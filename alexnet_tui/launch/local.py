@@ -10,8 +10,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import psutil
@@ -32,6 +33,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """What asks a trainer to write a checkpoint and leave; they are blocked in it until it can answer."""
 STOP_FILE = "stop.json"
 """Names the process that was last asked to stop, so that a second asker does not end it without its checkpoint."""
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _POLL_SECONDS = 0.02
 _START_TOLERANCE_SECONDS = 1.5
 
@@ -43,6 +45,8 @@ def start(
     from_scratch: bool = False,
     is_trusted: bool = False,
     command: Sequence[str] = TRAINER,
+    cores: Collection[int] = (),
+    environment: Mapping[str, str] = NO_VARIABLES,
 ) -> int:
     """Start or resume a run in a process of its own that outlives this one.
 
@@ -52,6 +56,8 @@ def start(
         from_scratch: Ignore the run's checkpoints.
         is_trusted: A person has agreed to train a run that another user made.
         command: What to run, before the run's directory.
+        cores: The CPU cores it is held to, where the system allows; none leaves it all of this process' own.
+        environment: Variables for it alone.
 
     Returns:
         The process id of the trainer.
@@ -72,7 +78,7 @@ def start(
             descriptors.append(folder.append(EVENTS_FILE))
             _end_last_line(descriptors[1])
             descriptors.append(folder.append(LOG_FILE))
-            return _spawn(arguments, *descriptors)
+            return _spawn(arguments, *descriptors, cores=cores, environment=environment)
         except OSError as error:
             raise LaunchError(f"run {run_id}: the trainer could not be started ({reason_of(error)}).") from error
         finally:
@@ -310,7 +316,30 @@ def _end_last_line(events: int) -> None:
         os.write(events, b"\n")
 
 
-def _spawn(arguments: Sequence[str], lock: int, events: int, log: int) -> int:
+@contextlib.contextmanager
+def _held_to(cores: Collection[int]) -> Iterator[None]:
+    """Start processes that inherit a set of CPU cores; what cannot be set is left as it is."""
+    if not cores or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)  # Of this thread alone.
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _spawn(
+    arguments: Sequence[str],
+    lock: int,
+    events: int,
+    log: int,
+    *,
+    cores: Collection[int],
+    environment: Mapping[str, str],
+) -> int:
     """Start the detached process and write its name into the lock it inherits.
 
     It is born with stop signals held back and lets them through once it can answer: a stop in its first moments
@@ -318,15 +347,16 @@ def _spawn(arguments: Sequence[str], lock: int, events: int, log: int) -> int:
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
-        process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=events,
-            stderr=log,
-            start_new_session=True,
-            pass_fds=(lock,),
-            env=child_environment(**{LOCK_VARIABLE: str(lock)}),
-        )
+        with _held_to(cores):
+            process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=events,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock,),
+                env=child_environment(**environment, **{LOCK_VARIABLE: str(lock)}),
+            )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:

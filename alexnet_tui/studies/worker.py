@@ -9,6 +9,7 @@ worker may be killed at any moment and another one started. Trainers are process
 import contextlib
 import errno
 import os
+import platform
 import subprocess
 import threading
 import time
@@ -29,10 +30,11 @@ from alexnet_tui.files import reason_of, take_lock, write_owner
 from alexnet_tui.launch import local
 from alexnet_tui.runs.history import RunCache, State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import orders, progress
+from alexnet_tui.studies import orders, progress, shares
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.orders import Order
+from alexnet_tui.studies.shares import Share
 
 WORKER = advice.child_command("alexnet_tui", "study", "worker")
 MAX_STARTS = 3
@@ -102,6 +104,7 @@ class Worker:
         self._prepare = prepare
         self._own = own
         self._runs = RunCache(store)
+        self._machine = shares.this_machine()
         self._sessions: dict[str, _Session] = {}
         self._troubles: dict[str, tuple[str, float]] = {}
 
@@ -202,8 +205,15 @@ class Worker:
             training = [run_id for run_id in self._store.ids() if _is_locked(self._store, run_id)]
             if len(training) >= session.order.parallel:
                 return False
+            share = self._share(session, cell, training)
             try:
-                local.start(self._store, cell.run_id, command=self._command)
+                local.start(
+                    self._store,
+                    cell.run_id,
+                    command=self._command,
+                    cores=share.cores,
+                    environment=share.variables(),
+                )
             except RunBusyError:  # Someone else was faster: as good.
                 return False
             except AlexnetTuiError as error:
@@ -216,6 +226,15 @@ class Worker:
         verb = "resumed" if cell.state != State.QUEUED else "started"
         self._tell(name, f"{_name(cell)}: {verb} as {cell.run_id}")
         return True
+
+    def _share(self, session: _Session, cell: study_queue.Cell, training: Sequence[str]) -> Share:
+        """Which part of the machine a run gets."""
+        parallel, threads = session.order.parallel, session.plan.configs[cell.index].threads
+        if parallel == 1:
+            return Share()
+        owners = filter(None, map(self._store.owner, training))
+        taken = [shares.share_of_process(owner.pid) for owner in owners if owner.host == platform.node()]
+        return shares.freest(shares.shares(self._machine, parallel, threads), taken)
 
     def _mend(self, name: str, error: StoreError) -> None:
         """Say what is wrong, once; a damaged file is set aside if it stays so, everything else is tried again."""

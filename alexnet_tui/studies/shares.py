@@ -1,0 +1,142 @@
+"""How runs that train at once share a machine: which cores and which GPU each of them gets.
+
+Two trainers that each use every core are slower than one after the other. So each run gets its own cores, as many as
+its plan's ``threads`` or an equal share, and runs are spread over the GPUs there are.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+_GPU_FOLDER = Path("/proc/driver/nvidia/gpus")
+_BYTES_A_RUN = 1_500_000_000
+"""Memory that a run on 32-pixel images needs with room to spare: torch, weights, velocities, data."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """What runs may use here.
+
+    Attributes:
+        cores: Numbers of the CPU cores.
+        gpus: The GPUs, as ``CUDA_VISIBLE_DEVICES`` names them.
+        free_bytes: Memory that is free.
+    """
+
+    cores: tuple[int, ...]
+    gpus: tuple[str, ...] = ()
+    free_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What one run gets.
+
+    Attributes:
+        cores: Its cores; empty leaves the choice to the system.
+        gpu: Its GPU, or empty.
+    """
+
+    cores: tuple[int, ...] = ()
+    gpu: str = ""
+
+    def variables(self) -> dict[str, str]:
+        """Environment variables that keep a trainer to its share."""
+        found = {_VISIBLE_GPUS: self.gpu} if self.gpu else {}
+        if self.cores and not hasattr(os, "sched_setaffinity"):  # Elsewhere a trainer counts the cores it is held to.
+            found["OMP_NUM_THREADS"] = str(len(self.cores))
+        return found
+
+
+def this_machine(environment: Mapping[str, str] = os.environ) -> Machine:
+    """The machine this process runs on, as far as it may use it."""
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return Machine(
+        cores=tuple(sorted(cores)), gpus=_visible_gpus(environment), free_bytes=psutil.virtual_memory().available
+    )
+
+
+def _visible_gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
+    named = environment.get(_VISIBLE_GPUS)
+    if named is not None:
+        words = [word.strip() for word in named.split(",")]
+        return tuple(words[: words.index("-1")] if "-1" in words else filter(None, words))
+    try:
+        return tuple(str(index) for index in range(len(list(_GPU_FOLDER.iterdir()))))
+    except OSError:
+        return ()
+
+
+def best_parallel(machine: Machine, threads: int, num_runs: int) -> int:
+    """How many runs should train at once: one a GPU, else as many as have cores and memory of their own.
+
+    Several runs of one thread each do more in an hour than one run of several threads: the network's layers are too
+    small to keep many cores busy.
+
+    Args:
+        machine: What they may use.
+        threads: CPU threads of each run; 0 leaves that open.
+        num_runs: How many there are.
+    """
+    if machine.gpus:
+        return max(1, min(len(machine.gpus), num_runs))
+    fitting = min(len(machine.cores) // max(1, threads), machine.free_bytes // _BYTES_A_RUN)
+    return max(1, min(fitting, num_runs))
+
+
+def shares(machine: Machine, parallel: int, threads: int) -> list[Share]:
+    """The shares of `parallel` runs.
+
+    Args:
+        machine: What is shared.
+        parallel: How many runs train at once; a single one gets everything.
+        threads: CPU threads of each run; 0 gives each an equal part of the cores.
+    """
+    if parallel == 1:
+        return [Share()]
+    width = threads or max(1, len(machine.cores) // parallel)
+    is_enough = width * parallel <= len(machine.cores)
+    return [
+        Share(
+            cores=machine.cores[index * width : (index + 1) * width] if is_enough else (),
+            gpu=machine.gpus[index % len(machine.gpus)] if machine.gpus else "",
+        )
+        for index in range(parallel)
+    ]
+
+
+def freest(offered: Sequence[Share], taken: Iterable[Share]) -> Share:
+    """The share that collides least with those of the runs that train now."""
+    on_core, on_gpu = Counter[int](), Counter[str]()
+    for one in taken:
+        on_core.update(one.cores)
+        on_gpu[one.gpu] += 1
+    return min(offered, key=lambda share: (on_gpu[share.gpu] if share.gpu else 0, _load(share.cores, on_core)))
+
+
+def _load(cores: Collection[int], on_core: Mapping[int, int]) -> float:
+    return sum(on_core[core] for core in cores) / len(cores) if cores else 0.0
+
+
+def share_of_process(pid: int) -> Share:
+    """The share a process has, as the system knows it; an empty one where it cannot be asked."""
+    try:
+        process = psutil.Process(pid)
+        cores = tuple(process.cpu_affinity() or ()) if hasattr(process, "cpu_affinity") else ()
+        return Share(cores=cores, gpu=process.environ().get(_VISIBLE_GPUS, ""))
+    except (psutil.Error, OSError):
+        return Share()
+
+
+def describe(machine: Machine, parallel: int, threads: int) -> str:
+    """What each run gets, for people: ``2 runs at a time, each on 1 of 2 cores``."""
+    first = shares(machine, parallel, threads)[0]
+    total = len(machine.cores)
+    cores = f"{len(first.cores)} of {total} cores" if first.cores else f"all {total} cores"
+    gpus = f" and one of {len(machine.gpus)} GPUs" if machine.gpus else ""
+    return f"{parallel} run{'s' * (parallel > 1)} at a time, each on {cores}{gpus}"

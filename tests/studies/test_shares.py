@@ -1,0 +1,113 @@
+"""How runs that train at once share cores and GPUs."""
+
+import os
+
+import fake_trainer
+import psutil
+import pytest
+from cli_caller import Run
+
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import worker as study_worker
+from alexnet_tui.studies.shares import (
+    Machine,
+    Share,
+    best_parallel,
+    describe,
+    freest,
+    share_of_process,
+    shares,
+    this_machine,
+)
+
+FOUR = Machine(cores=(0, 1, 2, 3), free_bytes=64 * 10**9)
+GPUS = Machine(cores=tuple(range(16)), gpus=("2", "3"), free_bytes=64 * 10**9)
+
+
+def cores(machine: Machine, parallel: int, threads: int = 0) -> list[tuple[int, ...]]:
+    return [share.cores for share in shares(machine, parallel, threads)]
+
+
+def test_a_run_alone_gets_everything() -> None:
+    assert shares(GPUS, 1, 0) == [Share()]
+
+
+def test_runs_at_once_get_equal_cores_of_their_own() -> None:
+    assert cores(FOUR, 2) == [(0, 1), (2, 3)]
+    assert cores(FOUR, 3) == [(0,), (1,), (2,)]
+    assert cores(FOUR, 4) == [(0,), (1,), (2,), (3,)]
+
+
+def test_the_threads_of_the_plan_decide_how_many_cores() -> None:
+    assert cores(FOUR, 2, threads=1) == [(0,), (1,)]
+    assert cores(FOUR, 2, threads=3) == [(), ()], "the system shares what is too little"
+    assert cores(FOUR, 9) == [()] * 9
+
+
+def test_runs_are_spread_over_the_gpus() -> None:
+    assert [share.gpu for share in shares(GPUS, 4, 0)] == ["2", "3", "2", "3"]
+    assert [share.variables()["CUDA_VISIBLE_DEVICES"] for share in shares(GPUS, 2, 0)] == ["2", "3"]
+    assert shares(FOUR, 2, 0)[0].gpu == ""
+
+
+def test_a_run_gets_the_share_that_nobody_uses() -> None:
+    offered = shares(GPUS, 4, 0)
+    taken = list[Share]()
+    for _ in range(4):
+        taken.append(freest(offered, taken))
+    assert sorted(taken, key=lambda share: share.cores) == offered
+    del taken[2]
+    assert freest(offered, taken) not in taken
+    everywhere = Share(cores=GPUS.cores)
+    assert freest(offered, [everywhere, offered[0]]) == offered[1]
+
+
+def test_auto_gives_each_run_a_gpu_or_a_core() -> None:
+    assert best_parallel(GPUS, 0, 20) == 2
+    assert best_parallel(FOUR, 0, 20) == 4
+    assert best_parallel(FOUR, 2, 20) == 2
+    assert best_parallel(FOUR, 8, 20) == 1
+    assert best_parallel(FOUR, 0, 3) == 3
+    assert best_parallel(Machine(cores=FOUR.cores, free_bytes=4 * 10**9), 0, 20) == 2
+    assert best_parallel(Machine(cores=(0,)), 0, 20) == 1
+    assert describe(FOUR, 2, 0) == "2 runs at a time, each on 2 of 4 cores"
+
+
+@pytest.mark.parametrize(
+    ("named", "gpus"),
+    [("", ()), ("-1", ()), ("1", ("1",)), ("3, 0", ("3", "0")), ("2,-1,0", ("2",)), ("GPU-ab", ("GPU-ab",))],
+)
+def test_only_gpus_this_process_may_see_are_shared(named: str, gpus: tuple[str, ...]) -> None:
+    assert this_machine({"CUDA_VISIBLE_DEVICES": named}).gpus == gpus
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system holds no process to a core")
+@pytest.mark.skipif(len(this_machine().cores) < 2, reason="one core cannot be shared")
+def test_two_runs_at_once_have_different_cores(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    quick = {"epochs": "2", "data": "synthetic"}
+    plan = study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=quick)
+    before, seen = os.sched_getaffinity(0), list[tuple[Share, Share]]()
+
+    def look() -> bool:
+        owners = [store.owner(run_id) for run_id in store.ids() if store.is_locked(run_id)]
+        found = [share_of_process(owner.pid) for owner in owners if owner and psutil.pid_exists(owner.pid)]
+        if len(found) == 2 and all(share.gpu for share in found):
+            seen.append((found[0], found[1]))
+        return False
+
+    command = fake_trainer.command("slow")
+    study_worker.work(store, plan, parallel=2, command=command, should_stop=look, poll_seconds=0.02)
+    assert seen
+    for one, other in seen:
+        assert not set(one.cores) & set(other.cores)
+        assert {one.gpu, other.gpu} == {"4", "7"}
+    assert os.sched_getaffinity(0) == before
+
+
+def test_the_command_takes_a_number_or_auto(run: Run, store: Store) -> None:
+    run("study", "new", "mine", "--variants", "tanh", "--seeds", "1", "--data", "synthetic")
+    for text in ("0", "65", "many", "-1", "1.5", "²", "9" * 5000):
+        refused = run("study", "run", "mine", "--parallel", text)
+        assert (refused.code, "--parallel: a number from 1 to 64" in refused.err) == (2, True)

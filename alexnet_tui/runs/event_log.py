@@ -75,7 +75,7 @@ class EventWriter:
         """
         event.seq, event.attempt = self._next_seq, self._attempt
         event.t = round(self._clock() - self._start_seconds, 6)
-        event.wall = round(self._wall_clock(), 3)
+        event.wall = max(0.0, round(self._wall_clock(), 3))  # A clock may be set to before 1970.
         is_vital = isinstance(event, (Epoch, *FINAL_EVENTS))
         self._kept.append(_Line(encode(event), may_be_dropped=isinstance(event, (Step, System))))
         self._next_seq += 1

@@ -382,8 +382,13 @@ class Store:
         directory = self.path(run_id)
         if directory.parent.name == REFERENCE:
             raise StoreError(directory, "this is a reference run; it is not deleted.")
+        with Folder(directory) as folder:
+            status = folder.stat(LOCK_FILE)
+        lock = None
         try:
-            lock = take_lock(directory)  # Held until it is out of reach, so that no trainer starts in between.
+            # Held until it is out of reach, so that no trainer starts in between. What is no file, nobody can lock.
+            if status is None or stat.S_ISREG(status.st_mode):
+                lock = take_lock(directory)
         except RunBusyError as error:
             stop = advice.command("stop", run_id, root=self.root)
             raise RunBusyError(f"run {run_id} is being trained; stop it first: {stop}") from error
@@ -394,7 +399,8 @@ class Store:
             except OSError as error:
                 raise StoreError(directory, f"the run cannot be deleted ({reason_of(error)}).") from error
             finally:
-                os.close(lock)
+                if lock is not None:
+                    os.close(lock)
             for name in parent.names():
                 if name.startswith(_DELETED):
                     with suppress(OSError):

@@ -226,6 +226,18 @@ def test_the_writer_stamps_and_sends_each_event_in_one_write() -> None:
     assert ev.decode(first.split(b"\n")[0]).t == 1.5
 
 
+def test_fault_23_durations_and_order_do_not_depend_on_the_wall_clock(tmp_path: Path) -> None:
+    path, ticks = tmp_path / "events.jsonl", iter([10.0, 11.0, 12.0, 13.0, 14.0])
+    walls = iter([1_700_000_000.0, 1_700_000_000.0 - 86_400, 1_700_000_000.0 + 172_800, -5.0])
+    with path.open("ab") as file:
+        writer = event_log.EventWriter(file.fileno(), clock=lambda: next(ticks), wall_clock=lambda: next(walls))
+        for _ in range(4):
+            writer.write(ev.Warned(code="c", message="m"))
+    events = event_log.EventReader(path).read_new()
+    assert [(event.seq, event.t) for event in events] == [(0, 1.0), (1, 2.0), (2, 3.0), (3, 4.0)]
+    assert events[3].wall == 0
+
+
 def test_a_reader_that_has_gone_is_an_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)

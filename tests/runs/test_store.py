@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -539,6 +540,17 @@ def test_attack_10_a_run_is_deleted_with_all_it_has_and_nothing_behind_a_link(st
     store.delete(gone)
     assert store.ids() == [keep]
     assert (tmp_path / "precious" / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd")])
+def test_a_run_whose_record_or_lock_is_no_file_can_be_deleted(store: Store, make: Callable[[Path], None]) -> None:
+    for name in ("run.json", "lock"):
+        gone = plant(store, "gone")
+        (store.root / gone / name).unlink(missing_ok=True)
+        make(store.root / gone / name)
+        store.delete(gone)
+        assert store.ids() == []
+    assert Path("/etc/passwd").exists()
 
 
 def test_what_a_deletion_that_died_left_goes_with_the_next(store: Store) -> None:

@@ -459,7 +459,19 @@ def status(
     return ExitCode.DONE
 
 
-def verify(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
+def verify(
+    name: _Name,
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild",
+            help="First write what the ledger lacks, from the runs' own records; it says that it was rebuilt.",
+            show_default=False,
+        ),
+    ] = False,
+    as_json: options.AsJson = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
     """Check that a study's plan and ledger are as they were written, and that its runs agree with them.
 
     Recomputes the plan's hash and the ledger's chain of hashes; 0 where nothing is wrong, else 3.
@@ -468,6 +480,8 @@ def verify(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsD
     """
     store = options.open_store(runs_dir)
     plan = study.load(store, name)
+    if rebuild:
+        progress.update(store, study.load_runnable(store, name))
     ledger = progress.read(store, plan)
     account = progress.account(ledger)
     plan_problem = study.verify_hash(store, plan)

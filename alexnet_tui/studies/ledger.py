@@ -33,10 +33,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         v: Version of the format.
         seq: Number of the line, from 0.
         wall: When it happened, in seconds since 1970; of a run, by the clock of the machine that trained it.
-        kind: ``registered``: the plan was written. ``rebuilt``: there was no ledger; what follows up to the next
-            line of another source was taken from the runs' own records. ``started``, ``resumed``: an attempt at a run
-            began. ``ended``: it stopped on request, or finished. ``failed``: it cannot go on. ``deleted``: the run was
-            removed. ``extended``: a later plan adds seeds to this one.
+        kind: ``registered``: the plan was written. ``rebuilt``: there was no ledger; what had happened by then was
+            taken from the runs' own records. ``started``, ``resumed``: an attempt at a run began. ``ended``: it stopped
+            on request, or finished. ``failed``: it cannot go on. ``deleted``: the run was removed. ``extended``: a
+            later plan adds seeds to this one.
         cell: Position of the run in the plan, or None where the line is about no run.
         run: Id of the run, or empty.
         attempt: Which start of the run, from 1; 0 where the line is about none.

@@ -158,7 +158,7 @@ def test_failures_and_resumes_are_told(store: Store, plan: study.Plan) -> None:
     assert kinds == ["started", "failed", "resumed", "ended"]
 
 
-def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(store: Store, plan: study.Plan) -> None:
+def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(run: Run, store: Store, plan: study.Plan) -> None:
     work(store, plan)
     whole = facts(store, plan)
     path_of(store, plan).unlink()
@@ -173,8 +173,10 @@ def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(store: Stor
     ledger = progress.read(store, old_plan)
     assert (ledger.is_rebuilt, ledger.num_written, ledger.problems) == (True, 0, ())
     assert facts(store, old_plan) == [("rebuilt", None, ""), *whole[1:]]
-    written = progress.update(store, old_plan)
-    assert (written.is_rebuilt, written.num_written) == (True, 9)
+    assert json.loads(run("study", "verify", "report", "--json").out)["num_written"] == 0
+    found = json.loads(run("study", "verify", "report", "--rebuild", "--json").out)
+    assert (found["is_sound"], found["is_rebuilt"], found["num_written"]) == (True, True, 9)
+    assert progress.update(store, old_plan).num_written == 9
 
 
 def test_a_ledger_that_was_taken_away_is_missed(store: Store, plan: study.Plan) -> None:

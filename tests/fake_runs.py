@@ -43,6 +43,7 @@ def started(config: RunConfig, **changes: object) -> ev.Started:
         "total_steps": steps_per_epoch * config.epochs,
         "epochs": config.epochs,
         "commit": "c0ffee",
+        "arithmetic": 3,
         "pid": 1,
     }
     return ev.Started(**{**fields, **changes})  # type: ignore[arg-type]

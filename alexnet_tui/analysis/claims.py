@@ -40,6 +40,7 @@ from alexnet_tui.analysis.registration import Registration
 from alexnet_tui.analysis.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, group_config
 from alexnet_tui.errors import ConfigError
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted, printable
 
 MIN_RUNS = 5
@@ -262,28 +263,43 @@ def _missing_runs(group: GroupRuns, registration: Registration | None) -> Iterat
     if not group.group.name:
         yield f"There are no runs with {title} here."
         return
+    lacking: dict[str, list[int]] = {}
     for history, word in group.unfinished:
-        who = f"Run {history.id} ({title}, seed {history.record.config.seed})"
-        yield f"{who}: {word}, and no finished run replaces it."
+        lacking.setdefault(word, []).append(history.record.config.seed)
     for one in group.missing:
-        yield f"The planned run of {title!r} with seed {one.config.seed} is not there: {one.reason}."
+        lacking.setdefault(one.reason, []).append(one.config.seed)
+    details = "; ".join(f"{word}: {_seeds(seeds)}" for word, seeds in lacking.items())
     if registration and count != registration.num_seeds:
-        yield f"{count} of the {counted(registration.num_seeds, 'run')} planned for {title!r} count."
-    elif not count:
+        planned = counted(registration.num_seeds, "run")
+        yield f"{count} of the {planned} planned for {title!r} count{f' ({details})' * bool(details)}."
+    elif lacking:
+        yield f"Runs of {title!r} did not finish, and no others replace them ({details})."
+    if not count and not registration:
         yield f"There is no finished run of {title!r}."
-    elif count < MIN_RUNS:
+    elif 0 < count < MIN_RUNS:
         yield f"{title!r} has {counted(count, 'finished run')}; a verdict needs {MIN_RUNS}."
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(set(seeds))))}"
 
 
 def _unlike(runs: GroupedRuns, larger: GroupRuns, smaller: GroupRuns) -> list[str]:
     """What else differs between the groups than the claim says; or that nothing does."""
     used = [*larger.used, *smaller.used]
     found = unequal_conditions(used, runs.grouping)
+    if any(not place.arithmetic for run in used for place in run.segments) and not _is_one_commit(used):
+        found.append("No version of the arithmetic is on record, and the code is not one commit.")
     if larger.used and smaller.used and larger.group != smaller.group:
         configs = larger.used[0].record.config, smaller.used[0].record.config
         if same_network(*configs):
             found.append("Both groups train one and the same network: these layers have equal shapes here.")
     return found
+
+
+def _is_one_commit(runs: Sequence[RunHistory]) -> bool:
+    codes = {CONDITIONS["code"](run) for run in runs}
+    return len(codes) == 1 and not any(code.endswith("+") for code in codes)
 
 
 def _values(

@@ -18,6 +18,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.architecture import layers, num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError
+from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import LAST_EPOCHS, RunHistory
 from alexnet_tui.text import counted
 
@@ -56,9 +57,12 @@ class Check(msgspec.Struct, frozen=True):
 
 def check_run(history: RunHistory) -> tuple[Check, ...]:
     """Every check that needs one run alone, in order."""
-    if not history.segments or not history.epochs["epoch"]:
-        reason = "there is no started event." if not history.segments else "no epoch was finished."
-        return (Check("start", Result.FAILED if not history.segments else Result.NOT_APPLICABLE, reason),)
+    if not history.num_events:
+        return (Check("start", Result.NOT_APPLICABLE, "it was not started yet."),)
+    if not history.segments:
+        return (Check("start", Result.FAILED, "there is no started event."),)
+    if not len(history.epochs):
+        return (Check("start", Result.NOT_APPLICABLE, "no epoch was finished yet."),)
     return tuple(_checked(name, check, history) for name, check in _CHECKS.items())
 
 
@@ -260,9 +264,12 @@ def check_trained(histories: Sequence[RunHistory]) -> Check:
 
 
 def check_together(histories: Sequence[RunHistory]) -> dict[str, Check]:
-    """A failed check for each run that another one of these is a copy of, or should equal and does not."""
+    """A failed check for each run that another one of these is a copy of, or should equal and does not.
+
+    Runs of equal settings, seed and machine are equal bit for bit, up to where they diverge.
+    """
     found: dict[str, Check] = {}
-    for one, other in itertools.combinations([run for run in histories if len(run.epochs)], 2):
+    for one, other in itertools.combinations([run for run in histories if run.segments], 2):
         if sentence := _pair(one, other):
             for run, beside in ((one, other), (other, one)):
                 found.setdefault(run.id, Check("other runs", Result.FAILED, f"{sentence} run {beside.id}."))
@@ -273,8 +280,12 @@ def _pair(one: RunHistory, other: RunHistory) -> str:
     is_same_seed = one.record.config.seed == other.record.config.seed
     if not (is_same_seed and same_network(one.record.config, other.record.config)):
         return "its losses are those of" if is_copy(one, other) else ""
-    if _should_be_equal(one, other) and not _is_equal(one, other):
+    if not _should_be_equal(one, other):
+        return ""
+    if not _is_equal(one, other):
         return "it has the seed, the settings and the machine of, and other numbers than,"
+    if any(_diverged_before(a, b) for a, b in ((one, other), (other, one))):
+        return "it has the seed, the settings and the machine of, and one diverged where the other went on:"
     return ""
 
 
@@ -297,6 +308,11 @@ def _should_be_equal(one: RunHistory, other: RunHistory) -> bool:
     prints = {start.fingerprint for attempts in starts for start in attempts}
     is_exact = all(run.bit_exact and run.segments and run.segments[0].device_class == "cpu" for run in (one, other))
     return is_exact and len(prints) == 1 and _results(one.record.config) == _results(other.record.config)
+
+
+def _diverged_before(one: RunHistory, other: RunHistory) -> bool:
+    """Whether a run diverged before the other one's end."""
+    return isinstance(one.final, Failed) and one.final.reason == "diverged" and one.step < other.step
 
 
 def _is_equal(one: RunHistory, other: RunHistory) -> bool:

@@ -125,7 +125,7 @@ def examine(
             excluded[run.id] = "it carries the study's name, and not the hash of its plan."
         elif run.record.config not in configs:
             excluded[run.id] = "the plan has no such run."
-        elif run.record.created < plan.created - _CLOCK_SECONDS:
+        elif _began(run) < plan.created - _CLOCK_SECONDS:
             excluded[run.id] = "it was made before its plan was registered."
         elif is_finished(run) and counts not in (None, run.id):
             excluded[run.id] = f"repeated: {counts} of the same settings and seed finished first."
@@ -133,8 +133,8 @@ def examine(
             excluded[run.id] = " ".join(one.removeprefix(f"run {run.id}: ") for one in about)
         elif is_finished(run) and (failed := failures(check_run(run))):
             excluded[run.id] = f"its record does not agree with itself. {' '.join(failed)}"
-    finished = [run for run in histories if is_finished(run) and run.record.config in configs]
-    for run_id, check in check_together(finished).items():
+    made_for_it = [run for run in histories if run.record.config in configs]
+    for run_id, check in check_together(made_for_it).items():
         excluded.setdefault(run_id, check.sentence)
     return PlannedStudy(
         plan=plan,
@@ -156,6 +156,11 @@ def examine(
     )
 
 
+def _began(run: RunHistory) -> float:
+    """When a run was made or first trained, seconds since 1970, whichever was first."""
+    return min([run.record.created, *(place.wall for place in run.segments if place.wall)])
+
+
 def _faults(store: Store, plan: study.Plan, ledger: Ledger) -> Iterator[str]:
     """What makes a registration void."""
     try:
@@ -165,7 +170,8 @@ def _faults(store: Store, plan: study.Plan, ledger: Ledger) -> Iterator[str]:
         yield f"The plan of {plan.name} cannot be checked: {error}"
     if plan.is_newer or plan.rules > RULES_VERSION:
         yield f"The plan of {plan.name} asks for rules of a newer version of this program."
-    known = {entry.plan_sha256 for entry in ledger.entries if entry.kind in ("registered", "rebuilt")}
+    written = ledger.entries[: ledger.num_written]
+    known = {entry.plan_sha256 for entry in written if entry.kind == "registered"}
     if plan.v >= study.LEDGER_SINCE and plan.sha256 not in known:
         yield f"The ledger of {plan.name} does not name this plan: it was not registered as it is now."
     try:

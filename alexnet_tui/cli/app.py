@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from alexnet_tui import __version__
+from alexnet_tui.cli import claims as cli_claims
 from alexnet_tui.cli import control as cli_control
 from alexnet_tui.cli import data as cli_data
 from alexnet_tui.cli import doctor as cli_doctor
@@ -14,6 +15,7 @@ from alexnet_tui.cli import results as cli_results
 from alexnet_tui.cli import run as cli_run
 from alexnet_tui.cli import runs as cli_runs
 from alexnet_tui.cli import study as cli_study
+from alexnet_tui.cli import verify as cli_verify
 from alexnet_tui.cli.options import ConsoleRequest, Outcome, RunsDir, open_store, set_default_runs_dir
 from alexnet_tui.errors import ExitCode
 from alexnet_tui.paths import PROGRAM
@@ -51,7 +53,7 @@ def console(
     return ConsoleRequest(open_store(runs_dir))
 
 
-for _module in (cli_run, cli_control, cli_runs, cli_results, cli_study, cli_doctor):
+for _module in (cli_run, cli_control, cli_runs, cli_results, cli_verify, cli_study, cli_claims, cli_doctor):
     _module.register(app)
 app.add_typer(cli_data.data_app, name="data")
 

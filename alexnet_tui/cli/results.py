@@ -45,7 +45,8 @@ class ExportFormat(StrEnum):
 _FILE_WIDTH = 100
 
 
-def _complete_name(context: typer.Context, incomplete: str) -> list[str]:
+def complete_name(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of studies, variants and runs that begin with what was typed."""
     from alexnet_tui.studies import plan as study
 
     try:
@@ -61,7 +62,7 @@ Names = Annotated[
     typer.Argument(
         metavar="[STUDY_OR_RUN]...",
         help="Studies, variants, run ids, or `reference` (default: all own runs, else the reference runs).",
-        autocompletion=_complete_name,
+        autocompletion=complete_name,
         show_default=False,
     ),
 ]
@@ -174,7 +175,7 @@ def compare(
         typer.Argument(
             metavar="RUN...",
             help="Run ids, the letters they begin with, `last`, variants, studies, or `reference`.",
-            autocompletion=_complete_name,
+            autocompletion=complete_name,
             show_default=False,
         ),
     ],

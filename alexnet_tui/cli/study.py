@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 import platform
 import signal
 import sys
@@ -10,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,10 +18,10 @@ import typer
 from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
 from alexnet_tui.cli import run as cli_run
+from alexnet_tui.cli.claims import read_claims
 from alexnet_tui.cli.output import Json, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, table_box
 from alexnet_tui.config import claims as registered_claims
-from alexnet_tui.config.claims import Claim
 from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
@@ -164,12 +162,16 @@ def new(
         if (variants, protocol) != (_ALL, REPORT):
             raise UsageError("--claims decides the groups of runs; leave --variants and --protocol away.")
         try:
+            from alexnet_tui.analysis.claims import problems
             from alexnet_tui.analysis.metrics import METRICS
 
+            registered = read_claims(claims)
+            if found := problems(registered):
+                raise ClaimError(claims, found)
             plan = study.plan_claims(
                 store,
                 name,
-                _read_claims(claims),
+                registered,
                 seeds=all_seeds,
                 known_metrics=METRICS,
                 overrides=overrides,
@@ -191,16 +193,6 @@ def new(
             protocol=protocol,
         )
     return _say_planned(store, plan)
-
-
-def _read_claims(text: str) -> list[Claim]:
-    """The claims of a set of the package or of a file."""
-    if text in registered_claims.names():
-        return registered_claims.load(text)
-    if not os.path.lexists(text):
-        known = registered_claims.names()
-        raise UsageError(f"--claims: there is no set and no file {quoted(text)}; {nearest(text, known)}")
-    return registered_claims.read_file(Path(text))
 
 
 def _say_planned(store: Store, plan: study.Plan) -> int:

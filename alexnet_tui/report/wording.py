@@ -30,7 +30,7 @@ SIGNS = {
     Verdict.NOT_SUPPORTED: "✗",
     Verdict.INCONCLUSIVE: "?",
     Verdict.NOT_ASSESSED: "–",
-    Verdict.EXPLORATORY: "~",
+    Verdict.EXPLORATORY: "○",
 }
 TONES = {
     Verdict.SUPPORTED: "good",

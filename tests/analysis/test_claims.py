@@ -149,7 +149,7 @@ def test_a_planned_run_that_is_not_there_withholds_the_verdict() -> None:
     gone = Missing(make_history("four-conv", 4).record.config, "deleted")
     third = judged([run for run in study(shift=CLEAR) if run.id != "four-conv-literal32-s4"], missing=[gone])[2]
     assert third.verdict is Verdict.NOT_ASSESSED
-    assert "The planned run of 'Four convolutional layers' with seed 4 is not there: deleted." in third.reasons
+    assert third.reasons[0] == "4 of the 5 runs planned for 'Four convolutional layers' count (deleted: seed 4)."
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_unequal_conditions_withhold_the_verdict(change: dict[str, object], word
         ({"commit": "deadbeef"}, "Code: commit c0ffee, commit deadbeef"),
         ({"commit": "c0ffee+"}, "Code: commit c0ffee, commit c0ffee+"),
         ({"fingerprint": "another CPU", "threads": 64}, "2 machines or numbers of threads"),
-        ({"versions": {"torch": "2.9.1"}}, ""),
+        ({"versions": {"torch": "2.9.1"}}, ""),  # A patch release.
     ],
 )
 def test_a_commit_another_processor_and_a_patch_release_are_told_and_decide_nothing(
@@ -190,13 +190,28 @@ def test_a_commit_another_processor_and_a_patch_release_are_told_and_decide_noth
     assert any(one.startswith(remark) for one in third.remarks) or not remark
 
 
+@pytest.mark.parametrize("commit", ["deadbeef", "c0ffee+"])
+def test_where_no_arithmetic_is_on_record_the_code_must_be_one_commit(commit: str) -> None:
+    old: dict[str, object] = {"arithmetic": 0}
+    runs = [
+        make_history(name, seed, final=final + seed / 1000, change_started=old)
+        for name, final in (("baseline", 0.6), ("four-conv", 0.57))
+        for seed in range(5)
+    ]
+    assert verdict_of(runs, 3).verdict is Verdict.SUPPORTED
+    odd = make_history("four-conv", 4, final=0.574, change_started={**old, "commit": commit})
+    third = verdict_of([*runs[:-1], odd], 3)
+    assert third.verdict is Verdict.NOT_ASSESSED
+    assert "the code is not one commit" in third.reasons[0]
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"device_class": "NVIDIA H100"}, "changed its device class when it was resumed: cpu, then NVIDIA H100."),
         ({"precision": "bf16"}, "changed its precision when it was resumed: fp32, then bf16."),
         ({"data_sha256": "cd" * 32}, "changed its data when it was resumed: abababababab, then cdcdcdcdcdcd."),
-        ({"arithmetic": 7}, "changed its arithmetic when it was resumed: unknown, then version 7."),
+        ({"arithmetic": 7}, "changed its arithmetic when it was resumed: version 3, then version 7."),
     ],
 )
 def test_a_run_of_two_places_gets_no_verdict_even_if_all_ended_in_one(change: dict[str, object], sentence: str) -> None:
@@ -237,7 +252,7 @@ def test_a_diverged_run_must_be_replaced() -> None:
     broken = make_history("four-conv", 4, end=diverged(), run_id="broken")
     third = verdict_of([*histories, broken], 3)
     assert third.verdict is Verdict.NOT_ASSESSED
-    assert "Run broken (Four convolutional layers, seed 4): diverged" in third.reasons[0]
+    assert "4 of the 5 runs planned for 'Four convolutional layers' count (diverged: seed 4)." in third.reasons
     assert verdict_of([*study(shift=CLEAR), broken], 3).verdict is Verdict.SUPPORTED
 
 
@@ -247,7 +262,7 @@ def test_an_unfinished_run_withholds_the_verdict(state: State, word: str) -> Non
     histories.append(make_history("baseline", 4, finish=False, run_id="open"))
     for verdict in judged(histories, {"open": state}):
         assert verdict.verdict is Verdict.NOT_ASSESSED
-        assert any(f"Run open (Original model, seed 4): {word}, " in reason for reason in verdict.reasons)
+        assert any(f"count ({word}: seed 4)." in reason for reason in verdict.reasons)
 
 
 def test_of_two_runs_of_a_seed_the_first_finished_counts() -> None:

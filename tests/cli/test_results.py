@@ -141,7 +141,7 @@ def test_report_of_nothing_says_how_to_get_runs_and_of_no_such_study_is_an_error
 def test_named_runs_are_exploratory_and_it_says_why(full: Store) -> None:
     names = [name for name in full.ids() if "-s3-" not in name and "-s4-" not in name]
     text = call(full, "report", *names).stdout
-    assert text.count("~ EXPLORATORY") == 3
+    assert text.count("○ EXPLORATORY") == 3
     assert "has 3 finished runs; a verdict needs 5." in text
 
 

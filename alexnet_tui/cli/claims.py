@@ -1,0 +1,138 @@
+"""``claims``: the sets of claims there are, what each says, and whether a file of one's own can be judged."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexnet_tui.cli import options
+from alexnet_tui.cli.output import Json, say, write_json
+from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.claims import Claim
+from alexnet_tui.config.hyperparameters import format_value
+from alexnet_tui.config.variants import nearest
+from alexnet_tui.errors import ClaimError, ExitCode, UsageError
+from alexnet_tui.text import counted, printable, quoted
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    claims = typer.Typer(
+        name="claims",
+        help="Sets of claims that a study can register: list them, show one, check a file of your own.",
+        rich_markup_mode=None,
+        invoke_without_command=True,
+    )
+    claims.callback()(list_sets)
+    claims.command("show")(show)
+    claims.command("check")(check)
+    app.add_typer(claims)
+
+
+def list_sets(context: typer.Context, as_json: options.AsJson = False) -> int:
+    """Sets of claims that a study can register: list them, show one, check a file of your own.
+
+    Example: alexnet-tui claims show study
+    """
+    if context.invoked_subcommand is not None:
+        return ExitCode.DONE
+    sets = {name: registered_claims.load(name) for name in registered_claims.names()}
+    if as_json:
+        write_json({name: [_as_json(claim) for claim in claims] for name, claims in sets.items()})
+        return ExitCode.DONE
+    for name, claims in sets.items():
+        sys.stdout.write(f"{name}: {counted(len(claims), 'claim')}\n")
+        sys.stdout.write("".join(f"  {claim.name}\n" for claim in claims))
+    say("`alexnet-tui claims show NAME` shows a set; `alexnet-tui study new STUDY --claims NAME` registers it.")
+    return ExitCode.DONE
+
+
+def _complete_set(incomplete: str) -> list[str]:
+    return [name for name in registered_claims.names() if name.startswith(incomplete)]
+
+
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME_OR_FILE", help="A set of the program, or a file.", autocompletion=_complete_set),
+    ],
+    as_json: options.AsJson = False,
+) -> int:
+    """Show the claims of a set, and the groups of runs that a study of them trains.
+
+    Example: alexnet-tui claims show paper2012
+    """
+    claims = read_claims(name)
+    if as_json:
+        write_json([_as_json(claim) for claim in claims])
+        return ExitCode.DONE
+    lines = [line for claim in claims for line in _lines(claim)]
+    groups = registered_claims.groups_of(claims, {})
+    lines.append(f"{counted(len(groups), 'group')} of runs: {', '.join(groups)}")
+    sys.stdout.write("".join(f"{printable(line, 600)}\n" for line in lines))
+    return ExitCode.DONE
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A TOML file of claims.", show_default=False)],
+) -> int:
+    """Check a file of claims, line by line, before anything is registered or trained.
+
+    0 where every claim can be judged, else 2. Example: alexnet-tui claims check mine.toml
+    """
+    from alexnet_tui.analysis.claims import problems
+
+    try:
+        claims = registered_claims.read_file(file)
+    except ClaimError as error:
+        return _refuse(file, error.problems)
+    if found := problems(claims):
+        return _refuse(file, found)
+    groups = registered_claims.groups_of(claims, {})
+    say(f"{file}: {counted(len(claims), 'claim')} of {counted(len(groups), 'group')} of runs; all can be judged.")
+    return ExitCode.DONE
+
+
+def _refuse(file: Path, sentences: Sequence[str]) -> int:
+    for sentence in sentences:
+        say(printable(f"{file}: {sentence}", 600))
+    return ExitCode.USAGE
+
+
+def read_claims(text: str) -> list[Claim]:
+    """The claims of a set of the program or of a file.
+
+    Raises:
+        UsageError: There is neither.
+        ClaimError: The file holds no claims.
+    """
+    if text in registered_claims.names():
+        return registered_claims.load(text)
+    if not os.path.lexists(text):
+        hint = nearest(text, registered_claims.names())
+        raise UsageError(f"there is no set of claims and no file {quoted(text)}; {hint}")
+    return registered_claims.read_file(Path(text))
+
+
+def _lines(claim: Claim) -> Iterator[str]:
+    unit = "times" if claim.unit == "ratio" else "points"
+    yield f"{claim.name}"
+    yield f"  {claim.statement} ({claim.source})"
+    yield f"  {claim.metric} of {_settings(claim.group)} is {claim.direction} than of {_settings(claim.reference)}"
+    yield f"  the smallest effect that matters is {claim.smallest_effect:g} {unit}"
+    for one in claim.precondition:
+        yield f"  only if {one.metric} of the {one.of} is at least {one.at_least:g}: {one.why}"
+
+
+def _settings(settings: "dict[str, registered_claims.Value]") -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {format_value(value)}" for name, value in settings.items())
+
+
+def _as_json(claim: Claim) -> Json:
+    import msgspec
+
+    content: Json = msgspec.to_builtins(claim)
+    return content

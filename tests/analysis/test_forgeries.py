@@ -1,0 +1,505 @@
+"""Forged records and honest mistakes: none ends as "supported", and each is named. Honest users get their verdict."""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from fake_histories import CLEAR, EPOCHS, make_history
+
+from alexnet_tui.analysis.claims import ClaimVerdict, Verdict
+from alexnet_tui.analysis.select import select_runs
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.report.build import Report, Section, build_selection
+from alexnet_tui.runs.history import EPOCH_COLUMNS
+from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import progress
+
+Event = dict[str, Any]
+OVERRIDES = {"epochs": str(EPOCHS), "data": "cifar10"}
+
+
+def events_of(config: RunConfig, wall: float) -> list[Event]:
+    """The events of a run under which all three claims hold, clearly and with some spread."""
+    values = CLEAR[config.variant]
+    wobble = 0.001 * ((config.seed * 7) % 5 - 2)
+    run = make_history(
+        config.variant,
+        config.seed,
+        final=values["final"] + wobble,
+        gap=values["gap"] + wobble,
+        t25=values["t25"] * (1 + 5 * wobble),
+        **{name: text for name, text in config.to_text().items() if name not in ("variant", "seed")},
+    )
+    events = [msgspec.to_builtins(run.segments[0])]
+    for row in range(len(run.epochs)):
+        numbers = {name: run.epochs[name][row] for name in EPOCH_COLUMNS}
+        event = {name: value for name, value in numbers.items() if math.isfinite(value)}
+        events.append({"kind": "epoch", **event, "epoch": row + 1, "step": int(event["step"])})
+    steps, seconds = events[-1]["step"], run.epochs["train_seconds"][-1]
+    end = {"kind": "finished", "epoch": len(run.epochs), "step": steps}
+    events.append({**end, "train_seconds": seconds, "elapsed_seconds": 1.25 * seconds})
+    return [
+        {**event, "v": 1, "seq": number, "attempt": 1, "t": float(number), "wall": wall + number}
+        for number, event in enumerate(events)
+    ]
+
+
+def read(store: Store, run_id: str) -> list[Event]:
+    return [json.loads(line) for line in (store.path(run_id) / EVENTS_FILE).read_text().splitlines()]
+
+
+def write(store: Store, run_id: str, events: list[Event]) -> None:
+    (store.path(run_id) / EVENTS_FILE).write_text("".join(f"{json.dumps(event)}\n" for event in events))
+
+
+def edit(store: Store, run_id: str, change: Callable[[Event], None]) -> None:
+    events = read(store, run_id)
+    for event in events:
+        change(event)
+    write(store, run_id, events)
+
+
+def edit_record(store: Store, run_id: str, **changes: Any) -> None:
+    path = store.path(run_id) / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def add(store: Store, config: RunConfig, plan: study.Plan | None = None, name: str = "") -> str:
+    """A finished run, of a plan or only with its name."""
+    sha256 = plan.sha256 if plan else ""
+    record = store.create(config, study=plan.name if plan else name, plan_sha256=sha256)
+    write(store, record.id, events_of(config, record.created))
+    return record.id
+
+
+def configs(seeds: int = 5) -> Iterator[RunConfig]:
+    for seed in range(seeds):
+        for variant in CLEAR:
+            yield RunConfig.from_text({**OVERRIDES, "variant": variant, "seed": str(seed)})
+
+
+def hand_made(store: Store, seeds: int = 5, name: str = "") -> None:
+    for config in configs(seeds):
+        add(store, config, name=name)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registered study of five seeds whose three claims hold; its ledger knows nothing of the runs yet."""
+    store = Store(tmp_path_factory.mktemp("honest") / "runs")
+    plan = study.plan(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides=OVERRIDES)
+    for config in plan.configs:
+        add(store, config, plan)
+    return store.root
+
+
+@pytest.fixture
+def honest(template: Path, store: Store) -> Store:
+    shutil.copytree(template, store.root)
+    return store
+
+
+def report(store: Store, *names: str) -> Report:
+    return build_selection(select_runs(store, names or ("mine",)))
+
+
+def section(store: Store, *names: str) -> Section:
+    return report(store, *names).sections[0]
+
+
+def verdicts(store: Store, *names: str) -> list[Verdict]:
+    return [claim.verdict for claim in section(store, *names).claims]
+
+
+def ids(store: Store, *variants: str) -> list[str]:
+    """Runs of the plan, by seed."""
+    runs = [record for record in store.list().runs if not variants or record.config.variant in variants]
+    return [record.id for record in sorted(runs, key=lambda record: record.config.seed)]
+
+
+def told(found: Section) -> str:
+    """Everything a reader is told beside the numbers."""
+    claims = (one for claim in found.claims for one in (*claim.reasons, *claim.remarks))
+    return "\n".join([*claims, *(f"{one.run_id}: {one.reason}" for one in found.provenance.excluded)])
+
+
+def test_an_honest_study_supports_its_claims(honest: Store) -> None:
+    assert verdicts(honest) == [Verdict.SUPPORTED] * 3
+    assert section(honest).registration is not None
+    assert section(honest).provenance.excluded == ()
+
+
+# ------------------------------------------------------------------ forged
+
+
+def copies(store: Store, variant: str, change: Callable[[Event], None]) -> None:
+    first, *others = ids(store, variant)
+    for run_id in others:
+        write(store, run_id, read(store, first))
+        edit(store, run_id, change)
+
+
+def shifted(column: str, amount: float, every: int = 1) -> Callable[[Event], None]:
+    def change(event: Event) -> None:
+        if column in event and event["epoch"] % every == 0:
+            event[column] = round(event[column] + amount, 6)
+
+    return change
+
+
+def equal_curves(store: Store) -> None:
+    for variant in CLEAR:
+        copies(store, variant, lambda event: None)
+
+
+def equal_curves_shifted_by_two_points(store: Store) -> None:
+    equal_curves(store)
+    for number, run_id in enumerate(ids(store, "four-conv")):
+        edit(store, run_id, shifted("test_accuracy", -0.02 - 0.0001 * number))
+
+
+def copies_with_their_losses_shifted(store: Store) -> None:
+    for number, run_id in enumerate(ids(store, "baseline")[1:], start=1):
+        write(store, run_id, read(store, ids(store, "baseline")[0]))
+        edit(store, run_id, shifted("test_loss", 0.001 * number))
+        edit(store, run_id, shifted("train_loss", 0.001 * number))
+
+
+def another_group_with_other_accuracies(store: Store) -> None:
+    for run_id, other in zip(ids(store, "four-conv"), ids(store, "baseline"), strict=True):
+        start, *_ = read(store, run_id)
+        write(store, run_id, [start, *read(store, other)[1:]])
+        edit(store, run_id, shifted("test_accuracy", -0.03))
+
+
+def setting(kind: str, **changes: Any) -> Callable[[Event], None]:
+    """A change of every event of a kind."""
+    return lambda event: event.update(changes) if event["kind"] == kind else None
+
+
+def started(store: Store, variant: str, **changes: Any) -> None:
+    for run_id in ids(store, variant):
+        edit(store, run_id, setting("started", **changes))
+
+
+def twice_the_steps(store: Store) -> None:
+    started(store, "four-conv", steps_per_epoch=782, total_steps=782 * EPOCHS)
+
+
+def epochs_that_end_elsewhere(store: Store) -> None:
+    for run_id in ids(store, "four-conv"):
+        edit(store, run_id, lambda event: event.update(step=2 * event["step"]) if "step" in event else None)
+
+
+def an_epoch_told_twice(store: Store) -> None:
+    for run_id in ids(store, "four-conv"):
+        edit(store, run_id, lambda event: event.update(epoch=7) if event.get("epoch") == 8 else None)
+
+
+def five_layers_in_the_four_layer_network(store: Store) -> None:
+    started(store, "four-conv", num_parameters=21_622_154)
+
+
+def accuracies_that_no_image_count_gives(store: Store) -> None:
+    for run_id in ids(store, "four-conv"):
+        edit(store, run_id, shifted("test_accuracy", -0.00003, every=3))
+
+
+def precision_that_run_json_denies(store: Store) -> None:
+    for run_id in ids(store, "four-conv"):
+        config = json.loads((store.path(run_id) / "run.json").read_text())["config"]
+        edit_record(store, run_id, config={**config, "precision": "bf16"})
+
+
+def another_torch(store: Store) -> None:
+    started(store, "four-conv", versions={"torch": "1.7.0"}, fingerprint="old", threads=64)
+
+
+def another_arithmetic(store: Store) -> None:
+    started(store, "four-conv", arithmetic=2)
+
+
+def another_device(store: Store) -> None:
+    started(store, "four-conv", device="cuda:0", device_class="NVIDIA H100")
+
+
+def two_dirty_trees_without_an_arithmetic(store: Store) -> None:
+    for number, variant in enumerate(CLEAR):
+        started(store, variant, commit=f"c0ffee{number % 2}+", arithmetic=0)
+
+
+def two_commits_without_an_arithmetic(store: Store) -> None:
+    for number, variant in enumerate(CLEAR):
+        started(store, variant, commit=f"c0ffee{number % 2}", arithmetic=0)
+
+
+def diverged_before_they_finished(store: Store) -> None:
+    plan = study.load(store, "mine")
+    for run_id in ids(store, "baseline"):
+        for _ in range(4):
+            record = store.create(store.record(run_id).config, study="mine", plan_sha256=plan.sha256)
+            events = read(store, run_id)[:4]
+            end = {**events[-1], "kind": "failed", "reason": "diverged", "message": "so", "seq": 4, "epoch": 3}
+            write(store, record.id, [*events, end])
+
+
+def repeated_until_it_pleases(store: Store) -> None:
+    """A second run of each cell on another machine, with better numbers; the first one deleted."""
+    plan = study.load(store, "mine")
+    progress.update(store, plan)
+    for run_id in ids(store, "four-conv"):
+        again = add(store, store.record(run_id).config, plan)
+        edit(store, again, setting("started", fingerprint="x"))
+        progress.update(store, plan)
+        progress.delete_run(store, run_id)
+
+
+def an_unwanted_run_deleted(store: Store) -> None:
+    progress.update(store, study.load(store, "mine"))
+    progress.delete_run(store, ids(store, "four-conv")[-1])
+
+
+def a_folder_removed_by_hand(store: Store) -> None:
+    progress.update(store, study.load(store, "mine"))
+    shutil.rmtree(store.path(ids(store, "four-conv")[-1]))
+
+
+def the_ledger_removed(store: Store) -> None:
+    shutil.rmtree(store.root / "studies" / "mine")
+
+
+def events_edited_after_the_end(store: Store) -> None:
+    progress.update(store, study.load(store, "mine"))
+    for run_id in ids(store, "four-conv"):
+        edit(store, run_id, shifted("test_accuracy", -0.01))
+
+
+def plan_edited(**changes: Any) -> Callable[[Store], None]:
+    def change(store: Store) -> None:
+        path = store.root / "studies" / "mine.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+def plan_edited_with_its_hash(store: Store) -> None:
+    path = store.root / "studies" / "mine.json"
+    content = {**json.loads(path.read_text()), "alpha": 0.2}
+    content["sha256"] = study.plan_hash(content)
+    path.write_text(json.dumps(content))
+    for run_id in ids(store):
+        edit_record(store, run_id, plan_sha256=content["sha256"])
+
+
+def made_before_the_plan(store: Store) -> None:
+    for run_id in ids(store, "four-conv"):
+        edit_record(store, run_id, created=1.0)
+
+
+def trained_before_the_plan(store: Store) -> None:
+    for run_id in ids(store, "four-conv"):
+        edit(store, run_id, lambda event: event.update(wall=100.0 + event["seq"]))
+
+
+def few_test_images(store: Store) -> None:
+    def change(event: Event) -> None:
+        if "test_accuracy" in event:
+            event["test_accuracy"] = round(event["test_accuracy"] * 500) / 500
+
+    for variant in CLEAR:
+        started(store, variant, num_test_images=500)
+    for run_id in ids(store):
+        edit(store, run_id, change)
+
+
+def an_untrained_baseline(store: Store) -> None:
+    for run_id in ids(store, "baseline"):
+        edit(store, run_id, setting("epoch", test_accuracy=0.1))
+
+
+def throughput_of_another_batch(store: Store) -> None:
+    for run_id in ids(store, "four-conv"):
+        edit(store, run_id, setting("epoch", images_per_second=99.0))
+
+
+FORGERIES: dict[Callable[[Store], None], str] = {
+    equal_curves: "its losses are those of",
+    equal_curves_shifted_by_two_points: "its losses are those of",
+    copies_with_their_losses_shifted: "its losses are those of",
+    another_group_with_other_accuracies: "its losses are those of",
+    twice_the_steps: "make 391 of 7,820",
+    epochs_that_end_elsewhere: "epoch 1 ends at update 782, not at 391",
+    an_epoch_told_twice: "should",
+    five_layers_in_the_four_layer_network: "this architecture has 20,294,666",
+    accuracies_that_no_image_count_gives: "is no whole number of 10,000",
+    precision_that_run_json_denies: "the plan has no such run",
+    another_torch: "differ in torch",
+    another_arithmetic: "differ in arithmetic",
+    another_device: "differ in device class",
+    two_dirty_trees_without_an_arithmetic: "the code is not one commit",
+    two_commits_without_an_arithmetic: "the code is not one commit",
+    diverged_before_they_finished: "one diverged where the other went on",
+    repeated_until_it_pleases: "deleted",
+    an_unwanted_run_deleted: "1 run of this plan was deleted",
+    a_folder_removed_by_hand: "found missing",
+    the_ledger_removed: "does not name this plan",
+    events_edited_after_the_end: "its events were changed after it had finished",
+    plan_edited(alpha=0.2): "it was changed after it was written",
+    plan_edited(seeds=[0, 1, 2, 3, 4], claims=[]): "exploratory",
+    plan_edited_with_its_hash: "does not name this plan",
+    made_before_the_plan: "made before its plan was registered",
+    trained_before_the_plan: "made before its plan was registered",
+    few_test_images: "500 test images are fewer than 1,000",
+    an_untrained_baseline: "was not trained",
+    throughput_of_another_batch: "times their images over their seconds",
+}
+"""What is done to an honest study, and what a reader is told of it."""
+
+
+def test_no_forged_study_supports_the_claim_it_was_forged_for(template: Path, tmp_path: Path) -> None:
+    """Claim 3 for most; a copied baseline concerns all."""
+    for number, (forge, words) in enumerate(FORGERIES.items()):
+        store = Store(tmp_path / str(number))
+        shutil.copytree(template, store.root)
+        forge(store)
+        name = getattr(forge, "__name__", str(number))
+        found = section(store)
+        third = found.claims[2]
+        assert third.verdict not in (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.NEGLIGIBLE), name
+        text = told(found) + third.headline
+        assert words in text, f"{name}: {text}"
+
+
+def test_outside_a_plan_nothing_is_more_than_exploratory(store: Store) -> None:
+    """Disjoint seeds, best of many, a study's name on the runs: numbers, and no verdict."""
+    hand_made(store, 8, name="mine")
+    best, worst = ids(store, "baseline")[:5], ids(store, "four-conv")[3:]
+    for names in ((), ("mine",), (*best, *worst), ("baseline", "four-conv")):
+        built = build_selection(select_runs(store, names))
+        assert {claim.verdict for one in built.sections for claim in one.claims} == {Verdict.EXPLORATORY}
+        assert "study new mine" in built.sections[0].register
+    assert "The two groups have different seeds." in section(store, *best, *worst).claims[2].remarks
+
+
+def test_a_plan_registered_after_its_runs_counts_none_of_them(store: Store) -> None:
+    hand_made(store, name="mine")
+    study.plan(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides=OVERRIDES)
+    assert verdicts(store) == [Verdict.NOT_ASSESSED] * 3
+    assert "not the hash of its plan" in told(section(store))
+
+
+def test_runs_beyond_the_plan_do_not_count(honest: Store) -> None:
+    before = section(honest).claims
+    plan = study.load(honest, "mine")
+    for seed in (5, 6, 7):
+        for variant in CLEAR:
+            config = RunConfig.from_text({**OVERRIDES, "variant": variant, "seed": str(seed)})
+            add(honest, config, plan)
+    after = section(honest).claims
+    assert [claim.effect for claim in after] == [claim.effect for claim in before]
+    assert told(section(honest)).count("the plan has no such run") == 12
+    assert all("12 runs made for this plan do not count" in "".join(claim.remarks) for claim in after)
+
+
+def test_three_epochs_are_no_verdict(store: Store) -> None:
+    plan = study.plan(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides={**OVERRIDES, "epochs": "3"})
+    for config in plan.configs:
+        add(store, config, plan)
+    assert verdicts(store) == [Verdict.NOT_ASSESSED] * 3
+
+
+def test_a_plan_of_an_earlier_version_is_shown_and_exploratory(honest: Store) -> None:
+    path = honest.root / "studies" / "mine.json"
+    content = json.loads(path.read_text())
+    old = {name: value for name, value in content.items() if name not in ("claims", "groups", "sha256")}
+    path.write_text(json.dumps({**old, "v": 1, "rules": 0}))
+    assert verdicts(honest) == [Verdict.EXPLORATORY] * 3
+    assert all(claim.effect for claim in section(honest).claims)
+
+
+# ------------------------------------------------------------------ honest
+
+
+def commits_between_the_runs(store: Store) -> None:
+    for number, run_id in enumerate(ids(store)):
+        edit(store, run_id, setting("started", commit=f"c0ffee{number}+"))
+
+
+def a_stray_run(store: Store) -> None:
+    """Stopped after three epochs, with a seed of its own."""
+    record = store.create(RunConfig.from_text({**OVERRIDES, "seed": "17"}))
+    write(store, record.id, events_of(record.config, record.created)[:4])
+
+
+def resumed_twice(store: Store) -> None:
+    run_id = ids(store, "baseline")[2]
+    start, *rest = read(store, run_id)
+    position = {"epoch": 10, "step": 3910, "checkpoint": "e0010", "bit_exact": True}
+    again = [start, {"v": 1, "kind": "resumed", "wall": start["wall"], **position}]
+    events = [start, *rest[:12], *again, *rest[10:14], *again, *rest[10:]]
+    write(store, run_id, [{**event, "seq": number} for number, event in enumerate(events)])
+
+
+def another_processor(store: Store) -> None:
+    started(store, "four-conv", fingerprint="cpu / Intel / 8 threads", threads=8)
+
+
+def labels_and_notes(store: Store) -> None:
+    for run_id in ids(store):
+        (store.path(run_id) / "notes.json").write_text('{"label": "my best", "tags": ["x"], "note": "y"}')
+
+
+def a_torn_last_line(store: Store) -> None:
+    path = store.root / "studies" / "mine" / "ledger.jsonl"
+    progress.update(store, study.load(store, "mine"))
+    path.write_bytes(path.read_bytes() + b'{"v":1,"seq"')
+
+
+HONEST = (
+    commits_between_the_runs,
+    a_stray_run,
+    resumed_twice,
+    another_processor,
+    labels_and_notes,
+    a_torn_last_line,
+)
+
+
+def test_honest_users_get_their_verdict(template: Path, tmp_path: Path) -> None:
+    for happened in HONEST:
+        store = Store(tmp_path / happened.__name__)
+        shutil.copytree(template, store.root)
+        happened(store)
+        (found, *_) = report(store).sections
+        assert [claim.verdict for claim in found.claims] == [Verdict.SUPPORTED] * 3, f"{happened}: {told(found)}"
+
+
+def test_without_a_name_planned_runs_get_verdicts_and_others_numbers(honest: Store) -> None:
+    a_stray_run(honest)
+    hand_made(honest)
+    built = build_selection(select_runs(honest))
+    kinds = [[claim.verdict for claim in one.claims] for one in built.sections]
+    assert kinds == [[Verdict.SUPPORTED] * 3, [Verdict.EXPLORATORY] * 3]
+    assert built.num_families == 2
+
+
+def test_a_shipped_reference_study_is_judged_by_its_own_plan(template: Path, store: Store) -> None:
+    store.root.mkdir(parents=True)
+    shutil.copytree(template, store.root / "reference")
+    assert verdicts(store, "reference") == [Verdict.SUPPORTED] * 3
+    assert os.listdir(store.root) == ["reference"]
+
+
+def card(claims: tuple[ClaimVerdict, ...]) -> list[Any]:
+    return [(claim.headline, claim.reasons, claim.effect) for claim in claims]
+
+
+def test_the_same_records_give_the_same_report(honest: Store) -> None:
+    assert card(section(honest).claims) == card(section(honest).claims)

@@ -1,0 +1,94 @@
+"""The commands `verify` and `claims`, as a person calls them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_caller import Run
+from fake_runs import write_run
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.events import Epoch
+from alexnet_tui.runs.store import Store
+
+CLAIM = """
+[[claim]]
+name = "decay"
+statement = "Weight decay lowers the training error."
+metric = "train_error"
+group = { weight_decay = 0.0005 }
+reference = { weight_decay = 0.0 }
+direction = "lower"
+unit = "points"
+smallest_effect = 0.5
+"""
+
+
+def test_verify_names_the_check_that_fails_and_the_run(run: Run, store: Store) -> None:
+    good = write_run(store, RunConfig(epochs=6, log_steps=1))
+    assert run("verify").code == 0
+
+    def odd(epoch: Epoch) -> None:
+        epoch.test_accuracy = 0.123456
+
+    bad = write_run(store, RunConfig(epochs=6, seed=1, log_steps=1), change_epoch=odd)
+    done = run("verify")
+    assert done.code == 3
+    assert f"{good.id}: 11 passed" in done.out
+    assert f"{bad.id}: 10 passed, 1 failed" in done.out
+    assert "FAILED  accuracies: test accuracy 0.123456 of epoch 1 is no whole number of 10,000." in done.out
+    done = run("verify", bad.id, "--json")
+    (found,) = json.loads(done.out)["runs"]
+    failed = [check for check in found["checks"] if check["result"] == "failed"]
+    assert (done.code, found["id"], [check["name"] for check in failed]) == (3, bad.id, ["accuracies"])
+
+
+def test_verify_of_a_study_says_what_does_not_count(run: Run, store: Store) -> None:
+    assert (
+        run("study", "new", "mine", "--variants", "tanh", "--seeds", "1", "--epochs", "6", "--log-steps", "1").code == 0
+    )
+    write_run(store, RunConfig.from_text({"variant": "tanh", "epochs": "6", "log_steps": "1"}), study="mine")
+    done = run("verify", "mine")
+    assert done.code == 0
+    assert "does not count" in done.out
+    assert "not the hash of its plan" in done.out
+
+
+def test_verify_without_a_run_says_what_to_do(run: Run) -> None:
+    done = run("verify")
+    assert done.code == 2
+    assert "there is no run to check" in done.err
+
+
+def test_sets_of_claims_are_listed_and_shown(run: Run) -> None:
+    listed = run("claims")
+    assert listed.code == 0
+    assert {"study: 3 claims", "paper2012: 8 claims"} <= set(listed.out.splitlines())
+    shown = run("claims", "show", "paper2012")
+    assert "weight-decay-lowers-the-training-error" in shown.out
+    first, *_ = json.loads(run("claims", "show", "study", "--json").out)
+    assert first["name"] == "dropout-reduces-overfitting"
+    assert set(json.loads(run("claims", "--json").out)) == {"study", "paper2012"}
+    assert run("claims", "show", "paper").code == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("train_error", "t25"), "T25 needs a ratio"),
+        (("train_error", "speed"), "there is no metric 'speed'"),
+        (("0.0005", '"much"'), "weight_decay"),
+        (("[[claim]]", "[[claims]]"), "unknown field"),
+    ],
+)
+def test_a_file_of_claims_is_refused_before_anything_runs(
+    run: Run, tmp_path: Path, change: tuple[str, str], words: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(CLAIM)
+    assert run("claims", "check", str(file)).code == 0
+    file.write_text(CLAIM.replace(*change))
+    for command in (("claims", "check", str(file)), ("study", "new", "mine", "--claims", str(file))):
+        done = run(*command)
+        assert done.code == 2, command
+        assert words in done.err

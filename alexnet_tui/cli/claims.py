@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, say, write_json
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.claims import Claim
-from alexnet_tui.config.hyperparameters import format_value
+from alexnet_tui.config.hyperparameters import Value, format_value
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import ClaimError, ExitCode, UsageError
 from alexnet_tui.text import counted, printable, quoted
@@ -127,7 +127,7 @@ def _lines(claim: Claim) -> Iterator[str]:
         yield f"  only if {one.metric} of the {one.of} is at least {one.at_least:g}: {one.why}"
 
 
-def _settings(settings: "dict[str, registered_claims.Value]") -> str:
+def _settings(settings: Mapping[str, Value]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {format_value(value)}" for name, value in settings.items())
 
 

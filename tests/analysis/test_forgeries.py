@@ -29,13 +29,14 @@ def events_of(config: RunConfig, wall: float) -> list[Event]:
     """The events of a run under which all three claims hold, clearly and with some spread."""
     values = CLEAR[config.variant]
     wobble = 0.001 * ((config.seed * 7) % 5 - 2)
+    fields: dict[str, Any] = {name: text for name, text in config.to_text().items() if name not in ("variant", "seed")}
     run = make_history(
         config.variant,
         config.seed,
         final=values["final"] + wobble,
         gap=values["gap"] + wobble,
         t25=values["t25"] * (1 + 5 * wobble),
-        **{name: text for name, text in config.to_text().items() if name not in ("variant", "seed")},
+        **fields,
     )
     events = [msgspec.to_builtins(run.segments[0])]
     for row in range(len(run.epochs)):

@@ -1,0 +1,224 @@
+"""``python -m tests.torture --rounds N``: runs that are killed and resumed end as unbroken ones do, bit for bit.
+
+Every round trains one small run of a random configuration, ends its trainer one to four times at random moments -
+before its first event, between two updates, inside the writing of a checkpoint, by kill -9 or by a stop -, resumes it
+to its end, and compares weights, metrics and predictions with those of a run that nobody touched.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.datasets import synthetic
+from alexnet_tui.datasets.prepare import store_arrays
+from alexnet_tui.launch import local
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.event_log import EventReader
+from alexnet_tui.runs.store import EVENTS_FILE, Store
+
+SMALL = {
+    "data": "synthetic",
+    "train_images": "160",
+    "train_eval_images": "32",
+    "batch_size": "32",
+    "epochs": "3",
+    "log_steps": "2",
+    "checkpoint_epochs": "1",
+    "threads": "1",
+}
+CONFIGURATIONS: tuple[dict[str, str], ...] = (
+    {},
+    {"schedule": "plateau", "split": "holdout", "augmentation": "paper", "activation": "tanh", "init": "he"},
+    {"schedule": "inverse-time", "rate_decay": "0.1", "preprocessing": "mean", "batch_size": "48"},
+    {"front_end": "cifar3x3", "augmentation": "flip-crop", "train_images": "64", "batch_size": "16", "log_steps": "3"},
+)
+MAX_ENDS = 4
+PATIENCE_SECONDS = 300.0
+IN_CHECKPOINT, FIRST_MOMENTS = "inside a checkpoint", "in the first moments"
+
+
+@dataclass
+class Outcome:
+    """What a finished run leaves that must not depend on how often it was interrupted."""
+
+    weights: bytes
+    predictions: bytes
+    metrics: dict[tuple[str, int], tuple[object, ...]]
+    seconds: float = 0.0
+
+
+@dataclass
+class Torture:
+    """One series of rounds in a folder."""
+
+    store: Store
+    rng: random.Random
+    unbroken: dict[int, Outcome] = field(default_factory=dict)
+    ends: Counter[str] = field(default_factory=Counter)
+
+    def round(self) -> str:
+        """One run, interrupted and compared; returns what was done to it.
+
+        Raises:
+            AssertionError: It differs from an unbroken one.
+        """
+        number = self.rng.randrange(len(CONFIGURATIONS))
+        if number not in self.unbroken:
+            self.unbroken[number] = self.train(number)
+        run_id = self.create(number)
+        ways = [self.end_once(run_id, self.unbroken[number].seconds) for _ in range(self.rng.randint(1, MAX_ENDS))]
+        outcome = self.finish(run_id, number)
+        expected = self.unbroken[number]
+        assert outcome.metrics == expected.metrics, f"{run_id}: other metrics"
+        assert outcome.weights == expected.weights, f"{run_id}: other weights"
+        assert outcome.predictions == expected.predictions, f"{run_id}: other predictions"
+        self.store.delete(run_id)
+        return f"configuration {number}, ended {', '.join(way or 'never: it had finished' for way in ways)}"
+
+    def create(self, number: int) -> str:
+        """A queued run of a configuration."""
+        return self.store.create(RunConfig.from_text({**SMALL, **CONFIGURATIONS[number]})).id
+
+    def train(self, number: int) -> Outcome:
+        """A run that nobody touches."""
+        start, run_id = time.monotonic(), self.create(number)
+        outcome = self.finish(run_id, number)
+        outcome.seconds = time.monotonic() - start
+        self.store.delete(run_id)
+        return outcome
+
+    def end_once(self, run_id: str, run_seconds: float) -> str:
+        """Start or resume, and end the trainer at a random moment; how, or nothing where it was too late."""
+        pid = local.start(self.store, run_id)
+        way = self.rng.choice((FIRST_MOMENTS, "at any moment", "at any moment", IN_CHECKPOINT, "by a stop"))
+        if way == IN_CHECKPOINT:
+            after = self.rng.randint(0, 2)  # Checkpoints let through before.
+            self.wait(run_id, lambda: self.num_checkpoints_begun(run_id) > after)
+            time.sleep(self.rng.uniform(0, 0.15))
+        else:
+            longest = 2.5 if way == FIRST_MOMENTS else run_seconds
+            deadline = time.monotonic() + self.rng.uniform(0, longest)
+            self.wait(run_id, lambda: time.monotonic() >= deadline)
+        if not self.store.is_locked(run_id):
+            return ""
+        if way != "by a stop":
+            if not self.events(run_id):
+                way = "before its first event"
+            elif self.is_writing(run_id):
+                way = IN_CHECKPOINT
+        os.kill(pid, signal.SIGTERM if way == "by a stop" else signal.SIGKILL)
+        assert local.wait_free(self.store, run_id, PATIENCE_SECONDS), f"{run_id}: process {pid} does not end"
+        self.ends[way] += 1
+        return way
+
+    def wait(self, run_id: str, condition: Callable[[], bool]) -> None:
+        """Until something holds or the trainer has left."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition() and self.store.is_locked(run_id):
+            assert time.monotonic() < deadline, f"{run_id}: waited in vain"
+            time.sleep(0.002)
+
+    def checkpoint_names(self, run_id: str) -> list[str]:
+        """Everything in the run's checkpoints folder, whole or not."""
+        try:
+            return os.listdir(self.store.path(run_id) / "checkpoints")
+        except FileNotFoundError:
+            return []
+
+    def is_writing(self, run_id: str) -> bool:
+        """Whether a checkpoint is half-written now."""
+        return any(name.endswith(".tmp") for name in self.checkpoint_names(run_id))
+
+    def num_checkpoints_begun(self, run_id: str) -> int:
+        """Checkpoints of this run so far, the one under way included; 0 while none is under way."""
+        numbers = [int(name.split("e", 1)[1][:4]) for name in self.checkpoint_names(run_id) if name.endswith(".tmp")]
+        return max(numbers, default=0)
+
+    def events(self, run_id: str) -> list[ev.KnownEvent]:
+        """All events; every line must be one, and none may be missing."""
+        reader = EventReader(self.store.path(run_id) / EVENTS_FILE)
+        found: list[ev.KnownEvent] = []
+        while events := reader.read_new():
+            found += events
+        return found
+
+    def finish(self, run_id: str, number: int) -> Outcome:
+        """Train to the end; what is there then."""
+        local.start(self.store, run_id)
+        assert local.wait_free(self.store, run_id, PATIENCE_SECONDS), f"{run_id}: does not end"
+        folder = self.store.path(run_id)
+        events = self.events(run_id)
+        assert events, self.store.log_tail(run_id)
+        assert isinstance(events[-1], ev.Finished), f"{run_id}: {events[-1]} {self.store.log_tail(run_id)}"
+        assert [event.seq for event in events] == list(range(len(events))), f"{run_id}: events are missing"
+        odd = [event for event in events if isinstance(event, ev.Warned) and event.code != "epochs_repeated"]
+        assert not odd, f"{run_id}: {odd}"
+        left = [name for name in [*os.listdir(folder), *self.checkpoint_names(run_id)] if name.startswith(".")]
+        assert not left, f"{run_id}: left behind {left}"
+        epochs = RunConfig.from_text({**SMALL, **CONFIGURATIONS[number]}).epochs
+        return Outcome(
+            weights=(folder / "checkpoints" / f"e{epochs:04d}" / "state.pt").read_bytes(),
+            predictions=(folder / "predictions.npz").read_bytes(),
+            metrics=_metrics(run_id, events),
+        )
+
+
+def _metrics(run_id: str, events: list[ev.KnownEvent]) -> dict[tuple[str, int], tuple[object, ...]]:
+    """All that is measured but time; what two attempts measured both must be equal."""
+    found: dict[tuple[str, int], tuple[object, ...]] = {}
+    for event in events:
+        if isinstance(event, ev.Step):
+            row: tuple[object, ...] = (event.epoch, event.train_loss, event.train_accuracy, event.learning_rate)
+        elif isinstance(event, ev.Epoch):
+            row = (event.train_loss, event.train_accuracy, event.train_eval_loss, event.train_eval_accuracy)
+            row += (event.test_loss, event.test_accuracy, event.val_loss, event.val_accuracy, event.learning_rate)
+        else:
+            continue
+        key = (type(event).__name__, event.step)
+        assert found.setdefault(key, row) == row, f"{run_id}: {key} was measured twice and differs"
+    return found
+
+
+def _prepare_few_images(root: Path) -> None:
+    """The synthetic set with few images, since evaluation would take most of the time."""
+    images, labels = {}, {}
+    for split, count in (("train", 200), ("test", 50)):
+        images[split], labels[split] = synthetic.draw(split, count)
+    store_arrays(root, "synthetic", images, labels, synthetic.CLASS_NAMES)
+
+
+def main() -> int:
+    """Run the rounds; 1 where one differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--folder", type=Path, help="where the runs go; a temporary folder by default")
+    arguments = parser.parse_args()
+    failed = 0
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        os.environ["ALEXNET_TUI_DATA"] = str(Path(folder) / "data")
+        _prepare_few_images(Path(folder) / "data")
+        torture = Torture(Store(Path(folder) / "runs"), random.Random(arguments.seed))
+        print(f"seed {arguments.seed}", flush=True)
+        for number in range(1, arguments.rounds + 1):
+            try:
+                print(f"round {number}: {torture.round()}", flush=True)
+            except AssertionError as error:
+                failed += 1
+                print(f"round {number}: FAILED: {error}", flush=True)
+    ends = ", ".join(f"{count} {way}" for way, count in torture.ends.most_common())
+    print(f"{arguments.rounds - failed} of {arguments.rounds} rounds equal bit for bit; ends: {ends}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,9 +1,25 @@
 """AlexNet from an `Architecture`.
 
-Legend: N images, C channels, H and W pixels, K classes, U hidden units.
+Legend: N images, C channels, H and W pixels, K classes, U hidden units; O and I channels out and in of a kernel,
+P = N*H*W pixels of all images.
 
-Two things are computed otherwise than written in the paper, with the same result: a convolution whose kernel
-spans the whole map is one matrix product, and response normalisation sums its neighbours with another.
+Two operations are computed otherwise than the paper writes them, with the same result: a convolution whose kernel
+covers the whole map is one matrix product, and response normalisation sums its neighbours by another.
+
+Shapes of the maps (C x H x W of one image) by front end; a removed layer leaves its row out:
+
+| after            | literal32  | same32     | resize227  | keras-valid | keras-same | cifar3x3   |
+|------------------|------------|------------|------------|-------------|------------|------------|
+| image            | 3x32x32    | 3x32x32    | 3x227x227  | 3x32x32     | 3x32x32    | 3x32x32    |
+| convolution 1    | 96x6x6     | 96x8x8     | 96x55x55   | 96x6x6      | 96x8x8     | 96x32x32   |
+| pooling          | 96x2x2     | 96x4x4     | 96x27x27   | 96x3x3      | 96x4x4     | 96x16x16   |
+| convolution 2    | 256x2x2    | 256x4x4    | 256x27x27  | 256x3x3     | 256x4x4    | 256x16x16  |
+| pooling          | 256x1x1    | 256x2x2    | 256x13x13  | 256x2x2     | 256x2x2    | 256x8x8    |
+| convolution 3    | 384x1x1    | 384x2x2    | 384x13x13  | 384x2x2     | 384x2x2    | 384x8x8    |
+| convolution 4    | 384x1x1    | 384x2x2    | 384x13x13  | 384x2x2     | 384x2x2    | 384x8x8    |
+| convolution 5    | 256x1x1    | 256x2x2    | 256x13x13  | 256x2x2     | 256x2x2    | 256x8x8    |
+| pooling          | 256x1x1    | 256x1x1    | 256x6x6    | 256x1x1     | 256x1x1    | 256x4x4    |
+| units of layer 6 | 256        | 256        | 9216       | 256         | 256        | 4096       |
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -50,17 +66,17 @@ class AlexNet(nn.Module):
         """
         maps_NCHW = images_NCHW
         for layer, convolution in zip(self.geometry, self.convolutions, strict=True):
-            maps_NCHW = self._activate(convolution(maps_NCHW))
+            maps_NCHW = self._activate(convolution(maps_NCHW))  # (N, out_channels, output_size, output_size)
             if layer.lrn:
-                maps_NCHW = local_response_norm(maps_NCHW)
+                maps_NCHW = local_response_norm(maps_NCHW)  # The same shape.
             if layer.pools:
-                maps_NCHW = max_pool(maps_NCHW, layer)
-        units_NU = maps_NCHW.flatten(1)
+                maps_NCHW = max_pool(maps_NCHW, layer)  # (N, out_channels, pooled_size, pooled_size)
+        units_NU = maps_NCHW.flatten(1)  # (N, units of layer 6)
         for hidden in self.dense[:-1]:
-            units_NU = self._activate(hidden(units_NU))
+            units_NU = self._activate(hidden(units_NU))  # (N, 4096), twice
             if dropout is not None:
                 units_NU = dropout(units_NU)
-        logits_NK: Tensor = self.dense[-1](units_NU)
+        logits_NK: Tensor = self.dense[-1](units_NU)  # (N, K)
         return logits_NK
 
     def weights_and_biases(self) -> Iterator[tuple[int, nn.Parameter, nn.Parameter]]:
@@ -82,10 +98,11 @@ class AlexNet(nn.Module):
 
 
 class Convolution(nn.Module):
-    """A convolution; on a map so small that its kernel spans it, the dense layer it then is.
+    """A convolution; where its kernel covers the whole map from every output pixel, a matrix product.
 
-    On 32-pixel images the later maps are 2x2 or 1x1: there a library's convolution spends most of its time on
-    padding. The weights keep their shape, decay and count as in any framework, also those no image reaches.
+    On 32-pixel images the later maps are 2x2 or 1x1, where a library's convolution spends most of its time on padding.
+    The weights (O, I / groups, k, k) keep their shape, decay and count as in any framework, also those that only ever
+    meet padding.
     """
 
     def __init__(self, layer: ConvLayer) -> None:
@@ -110,16 +127,16 @@ class Convolution(nn.Module):
 
     def _as_dense(self, maps_NCHW: Tensor) -> Tensor:
         layer, size = self.layer, self.layer.output_size
-        places = maps_NCHW.permute(0, 2, 3, 1)
+        maps_NHWC = maps_NCHW.permute(0, 2, 3, 1)
         outputs = []
         for inputs, weight, bias in zip(
-            places.chunk(layer.groups, dim=3),
+            maps_NHWC.chunk(layer.groups, dim=3),
             self.weight.chunk(layer.groups),
             self.bias.chunk(layer.groups),
             strict=True,
         ):
             matrix = _SpreadKernel.apply(weight, size, layer.input_size, layer.padding)
-            rows = F.linear(inputs.flatten(1), matrix, bias.repeat(size * size))
+            rows = F.linear(inputs.flatten(1), matrix, bias.repeat(size * size))  # (N, size * size * O / groups)
             outputs.append(rows.view(len(rows), size, size, len(bias)))
         joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=3)
         return joined.permute(0, 3, 1, 2)

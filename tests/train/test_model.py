@@ -10,6 +10,7 @@ from torch import Tensor
 
 from alexnet_tui.config.architecture import Architecture, FrontEnd, layers, num_parameters
 from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.train import model
 from alexnet_tui.train.model import AlexNet, Convolution, Dropout, local_response_norm, max_pool
 
 PAPER = FrontEnd(image_size=224, conv1_padding=2, pool_partial=False, summary="")
@@ -172,3 +173,17 @@ def test_the_first_layer_of_keras_same_is_padded_unevenly() -> None:
     expected = F.conv2d(F.pad(images, (3, 4, 3, 4)), first.weight, first.bias, 4)
     assert torch.equal(first(images), expected)
     assert expected.shape[2:] == (8, 8)
+
+
+def test_the_table_of_shapes_is_that_of_the_layers() -> None:
+    rows = [line.strip("|").split("|") for line in (model.__doc__ or "").splitlines() if line.startswith("|")]
+    names = [cell.strip() for cell in rows[0][1:]]
+    assert names == list(FRONT_ENDS)
+    for column, name in enumerate(names, start=1):
+        conv_layers, dense_layers = layers(Architecture(front_end=FRONT_ENDS[name]))
+        sides = [f"3x{FRONT_ENDS[name].image_size}x{FRONT_ENDS[name].image_size}"]
+        for layer in conv_layers:
+            sides.append(f"{layer.out_channels}x{layer.output_size}x{layer.output_size}")
+            if layer.pools:
+                sides.append(f"{layer.out_channels}x{layer.pooled_size}x{layer.pooled_size}")
+        assert [row[column].strip() for row in rows[2:]] == [*sides, str(dense_layers[0].in_features)]

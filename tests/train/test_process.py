@@ -1,21 +1,26 @@
 """The trainer as a real process: killed, stopped, started twice, and fed nonsense."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory, State, load
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import Store, checkpoint_place
+from alexnet_tui.train import data
 from alexnet_tui.train.__main__ import _explain
+from alexnet_tui.train.device import select_device
 
 SMALL = {
     "data": "synthetic",
@@ -41,7 +46,7 @@ def finish(store: Store, run_id: str) -> RunHistory:
 
 
 @pytest.mark.slow
-def test_kill_and_resume_gives_the_numbers_of_an_unbroken_run(store: Store, synthetic: Path) -> None:
+def test_fault_01_kill_and_resume_gives_the_numbers_of_an_unbroken_run(store: Store, synthetic: Path) -> None:
     config = RunConfig.from_text(SMALL)
     whole, broken = store.create(config).id, store.create(config).id
     local.start(store, whole)
@@ -63,7 +68,7 @@ def test_kill_and_resume_gives_the_numbers_of_an_unbroken_run(store: Store, synt
 
 
 @pytest.mark.slow
-def test_terminate_writes_a_checkpoint_and_frees_the_lock(store: Store, synthetic: Path) -> None:
+def test_fault_17_terminate_writes_a_checkpoint_and_frees_the_lock(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500"})).id
     local.start(store, run_id)
     wait_for(lambda: load(store, run_id)[0].step >= 1)
@@ -76,7 +81,7 @@ def test_terminate_writes_a_checkpoint_and_frees_the_lock(store: Store, syntheti
 
 
 @pytest.mark.slow
-def test_a_stop_in_the_first_moments_is_a_stop_with_a_checkpoint(store: Store, synthetic: Path) -> None:
+def test_fault_17_a_stop_in_the_first_moments_is_a_stop_with_a_checkpoint(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500"})).id
     local.start(store, run_id)
     assert local.stop(store, run_id, patience_seconds=60)
@@ -86,7 +91,7 @@ def test_a_stop_in_the_first_moments_is_a_stop_with_a_checkpoint(store: Store, s
     assert history.checkpoints == ["e0000"]
 
 
-def test_second_trainer_is_refused_and_writes_nothing(store: Store, synthetic: Path) -> None:
+def test_fault_10_a_second_trainer_is_refused_and_writes_nothing(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500"})).id
     local.start(store, run_id)
     command = [sys.executable, "-m", "alexnet_tui.train", str(store.path(run_id))]
@@ -148,10 +153,65 @@ def test_stdout_carries_nothing_but_events(store: Store, synthetic: Path) -> Non
         MemoryError(),
     ],
 )
-def test_out_of_memory_is_named(error: Exception) -> None:
+def test_fault_21_out_of_memory_is_named(error: Exception) -> None:
     reason, message = _explain(error)
     assert reason == "oom"
     assert "smaller batch size" in message
+    assert "iB of memory" in message  # The most this process has held.
+    assert "()" not in message
+
+
+def test_fault_21_images_that_do_not_fit_into_memory_are_told_from_a_batch_that_does_not(
+    store: Store, synthetic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = RunConfig.from_text(SMALL)
+    dataset = datasets.load("synthetic", 32)
+    monkeypatch.setattr(data, "memory_bytes", lambda device: 1 << 20)
+    with pytest.raises(data.DataTooLargeError, match=r"--train-images.*smaller batch does not help"):
+        data.prepare(dataset, config, select_device(config))
+
+
+def test_fault_19_resume_says_which_epochs_are_trained_again(store: Store, synthetic: Path) -> None:
+    run_id = store.create(RunConfig.from_text({**SMALL, "train_images": "64", "checkpoint_epochs": "2"})).id
+    pid = local.start(store, run_id)
+    wait_for(lambda: load(store, run_id)[0].num_epochs_done == 1 or not store.is_locked(run_id))
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not store.is_locked(run_id))
+    assert store.checkpoints(run_id) == ()
+    local.start(store, run_id)
+    history = finish(store, run_id)
+    assert [warning for warning in history.warnings if "Epoch 1 is trained again" in warning]
+
+
+@pytest.mark.slow
+def test_fault_29_a_run_that_is_moved_while_it_trains_stays_whole(
+    store: Store, synthetic: Path, tmp_path: Path
+) -> None:
+    run_id = store.create(RunConfig.from_text({**SMALL, "train_images": "64", "epochs": "500"})).id
+    local.start(store, run_id)
+    wait_for(lambda: load(store, run_id)[0].num_epochs_done >= 1)
+    moved = Store(tmp_path / "moved")
+    store.root.rename(moved.root)
+    seen = load(moved, run_id)[0].num_epochs_done
+    wait_for(lambda: load(moved, run_id)[0].num_epochs_done > seen + 1)
+    wait_for(lambda: any(str(moved.root) in warning for warning in load(moved, run_id)[0].warnings), 60)
+    assert local.stop(moved, run_id, patience_seconds=60)
+    history, state = load(moved, run_id)
+    assert state is State.STOPPED
+    assert not store.root.exists()  # Nothing was made anew where it had been.
+    place = checkpoint_place(moved.checkpoints(run_id)[-1])
+    assert place[0] == history.num_epochs_done  # The checkpoint of the last epoch, or one inside the next.
+
+
+@pytest.mark.slow
+def test_fault_29_a_run_that_is_removed_while_it_trains_ends(store: Store, synthetic: Path) -> None:
+    run_id = store.create(RunConfig.from_text({**SMALL, "train_images": "64", "epochs": "500"})).id
+    pid = local.start(store, run_id)
+    wait_for(lambda: load(store, run_id)[0].num_epochs_done >= 1)
+    shutil.rmtree(store.path(run_id))
+    wait_for(lambda: not psutil.pid_exists(pid), 60)
+    assert store.ids() == []
+    assert list(store.root.iterdir()) == []
 
 
 @pytest.mark.parametrize("arguments", [[], ["a", "b", "c"], ["run", "--nonsense"]])

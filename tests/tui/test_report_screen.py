@@ -11,6 +11,7 @@ from textual.widgets import Input
 from alexnet_tui.analysis.published import CONTRADICTIONS, EXPERIMENTS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import UsageError
+from alexnet_tui.report.charts import interval_plot
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import load
 from alexnet_tui.runs.store import Store
@@ -20,6 +21,7 @@ from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.report import curves as report_curves
 from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.report import text as report_view
+from alexnet_tui.tui.screens.report.interval import interval_lines
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.session import OpenReport
 from alexnet_tui.tui.studies import finder
@@ -67,14 +69,54 @@ async def test_three_verdicts_are_what_the_report_module_says(store: Store) -> N
         for claim in expected.claims:
             assert claim.headline.upper() in text
         assert "✓ SUPPORTED" in text
+        assert "├" in text
+        assert "Holm p" not in text, "statistics are folded"
+        await driver.press("enter")
+        text = driver.text()
         assert "one run, no seed" in text, "the report's own number carries its caveat"
         assert "P(A>B)" in text
         assert "Holm p" in text
-        cards = [screen.query_one(f"#card-{index}") for index in range(3)]
+        cards = list(screen.query(".card"))
         assert [
             card.has_class(report_view.css_class(claim.verdict))
             for card, claim in zip(cards, expected.claims, strict=True)
         ] == [True] * 3
+
+
+@driven
+async def test_numbers_without_a_plan_are_quiet(store: Store) -> None:
+    for seed in range(5):
+        for variant, (final, gap) in VALUES.items():
+            config = RunConfig.from_text({"variant": variant, "epochs": "20", "data": "synthetic", "seed": str(seed)})
+            write_run(store, config, final=final + 0.001 * seed, gap=gap)
+    async with console(store, size=(160, 45)) as driver:
+        screen = await opened(driver)
+        assert all(card.has_class("-quiet") for card in screen.query(".card"))
+        text = driver.text()
+        assert "~ EXPLORATORY" in text
+        assert "Exploratory: no plan registered these runs" in text
+        assert "Holm p" not in text
+
+
+@pytest.mark.parametrize("width", [12, 30, 64])
+def test_the_interval_plot_has_every_mark_at_its_place(store: Store, width: int) -> None:
+    write_study(store, "whole")
+    for verdict in report_source.make(store, report_source.OWN).claims:
+        lines = [line.plain for line in interval_lines(verdict, width, "")]
+        if width < 16:
+            assert lines == []
+            continue
+        plot = interval_plot(verdict)
+        assert {len(line) for line in lines} == {width}
+        assert plot.estimate is not None
+        assert lines[1].index("●") == round(plot.estimate * (width - 1))
+        assert 1 <= lines[0].count("•") <= len(verdict.larger.runs)
+        assert 1 <= lines[2].count("•") <= len(verdict.smaller.runs)
+        low, high = plot.interval
+        assert low is not None
+        assert high is not None
+        drawn = [index for index, character in enumerate(lines[1]) if character in "├┤─●◇"]
+        assert min(drawn) <= round(low * (width - 1)) <= round(high * (width - 1)) <= max(drawn)
 
 
 @driven
@@ -123,7 +165,8 @@ async def test_arrows_scroll_a_page(store: Store) -> None:
         await driver.press("k", "up")
         assert page.scroll_offset.y == 1
         await driver.press("end")
-        await driver.wait_for(lambda: "19  3.1" in driver.text())
+        last = CONTRADICTIONS[-1]
+        await driver.wait_for(lambda: f"{last.number:>2}  {last.place[:20]}" in driver.text())
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
@@ -27,19 +27,15 @@ from alexnet_tui.tui.screens.report.source import OWN, Source
 from alexnet_tui.tui.session import OpenStudy, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
+from alexnet_tui.tui.widgets.keys import Keys
 from alexnet_tui.tui.widgets.text import TextPage
 
 PAGES = ("verdicts", "table", "curves", "contradictions", "source")
-NUM_CLAIMS = 3
-_WIDE = 110
+_WIDE, _MOST_SIDE_BY_SIDE = 110, 3
 _SCROLLBAR_AND_PADDING = 4
 _CHART_ACTS = CHART_ACTS | {"chart"}
+_key = Keys("report")
 _CHARTS = {"test_accuracy": "Test accuracy, mean ± sd", "train_accuracy": "Running train accuracy, mean ± sd"}
-
-
-def _key(keys: str, action: str, name: str, tooltip: str, *, show: bool = True, display: str | None = None) -> Binding:
-    identifier = f"report.{action.replace('(', '').replace(')', '').replace('_', '-')}"
-    return Binding(keys, action, name, id=identifier, tooltip=tooltip, show=show, key_display=display)
 
 
 class ReportScreen(ChartScreen):
@@ -54,10 +50,13 @@ class ReportScreen(ChartScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("right_square_bracket,tab", "page(1)", "Pages", "Next page of the report.", display="[/]"),
         _key("left_square_bracket,shift+tab", "page(-1)", "Back a page", "Previous page of the report.", show=False),
-        _key("f", "choose", "From", "Choose what is reported: a study, own, marked or reference runs."),
+        _key("enter", "details", "Details", "Show or hide the statistics of each claim."),
+        _key("f", "choose", "Source", "Choose what is reported: a study, own, marked or reference runs."),
         _key("e", "export", "Export", "Write the report to a file: HTML, Markdown, LaTeX or JSON."),
         _key("w", "studies", "Studies", "Plan a study, see its queue, change it."),
-        _key("s", "section", "Next set", "Runs of another protocol, where there are several; they are never mixed."),
+        _key(
+            "s", "section", "Next section", "Runs of another protocol, where there are several; they are never mixed."
+        ),
         _key("m", "chart", "Chart", "Test or training accuracy, where only one chart fits.", show=False),
         _key("down,j", "scroll(1)", "Down", "Scroll down.", show=False),
         _key("up,k", "scroll(-1)", "Up", "Scroll up.", show=False),
@@ -73,6 +72,7 @@ class ReportScreen(ChartScreen):
         self._path = "report.html"
         self._seen: dict[str, State] = {}
         self._is_reading = False
+        self._has_details = False
 
     def compose(self) -> ComposeResult:
         """What is reported, the pages, keys."""
@@ -82,9 +82,7 @@ class ReportScreen(ChartScreen):
         with ContentSwitcher(initial=PAGES[0], id="pages"):
             with VerticalScroll(id="verdicts"):
                 yield Static(id="caveats", markup=False)
-                with Vertical(id="cards"):
-                    for index in range(NUM_CLAIMS):
-                        yield Static(id=f"card-{index}", classes="card", markup=False)
+                yield Vertical(id="cards")
             yield TextPage(id="table")
             with Vertical(id="curves"):
                 with Horizontal(id="charts"):
@@ -192,11 +190,25 @@ class ReportScreen(ChartScreen):
         self.refresh_bindings()
 
     def _draw_cards(self, section: Section, width: int) -> None:
-        room = width // NUM_CLAIMS - 4 if self.has_class("-wide") else width - 3
-        for index, verdict in enumerate(section.claims):
-            widget = self.query_one(f"#card-{index}", Static)
-            widget.set_classes(["card", report_view.css_class(verdict.verdict)])
-            widget.update(report_view.card(verdict, room))
+        """A card a claim; side by side where there is room for that."""
+        box, count = self.query_one("#cards", Vertical), len(section.claims)
+        is_wide = self.has_class("-wide") and count <= _MOST_SIDE_BY_SIDE
+        self.set_class(is_wide, "-side-by-side")
+        room = width // max(1, count) - 4 if is_wide else width - 3
+        contents = [report_view.card(verdict, room, has_details=self._has_details) for verdict in section.claims]
+        cards = list(box.query(Static))
+        if len(cards) != count:
+            box.remove_children()
+            cards = [Static(markup=False) for _ in contents]
+            box.mount_all(cards)
+        for card, content, verdict in zip(cards, contents, section.claims, strict=True):
+            card.set_classes(["card", report_view.css_class(verdict.verdict)])
+            card.update(content)
+
+    def action_details(self) -> None:
+        """Show or hide the statistics of each claim."""
+        self._has_details = not self._has_details
+        self._draw()
 
     # Pages
 
@@ -231,6 +243,8 @@ class ReportScreen(ChartScreen):
         """Keys of charts belong to the page of curves; sets to reports that have several."""
         if action in _CHART_ACTS:
             return self.page == "curves"
+        if action == "details":
+            return self.page == "verdicts"
         return action != "section" or (self.report is not None and len(self.report.sections) > 1)
 
     def action_chart(self) -> None:

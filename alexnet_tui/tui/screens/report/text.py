@@ -27,21 +27,28 @@ from alexnet_tui.report.wording import (
 )
 from alexnet_tui.text import format_count, format_percent, printable
 from alexnet_tui.tui.screens.report.curves import has_marks
+from alexnet_tui.tui.screens.report.interval import LEGEND, interval_lines
 
-_STYLES = {"good": "$success", "bad": "$error", "open": "$warning"}
+_STYLES = {"good": "$success", "bad": "$error", "open": "$warning", "quiet": "$text-muted"}
 _LABEL_CELLS = 13
 _MAX_CELLS = 4000
+_PLOT_CELLS = 64
+
+
+def tone(verdict: Verdict) -> str:
+    """Good, bad or open; exploratory numbers are quiet, for they judge nothing."""
+    return "quiet" if verdict is Verdict.EXPLORATORY else TONES[verdict]
 
 
 def css_class(verdict: Verdict) -> str:
     """The class of a verdict's card."""
-    return f"-{TONES[verdict]}"
+    return f"-{tone(verdict)}"
 
 
 def signs(section: Section) -> Content:
     """The three verdicts in a few cells: ``1 ✓  2 ✗  3 ?``."""
     parts = [
-        Content.assemble((f"{one.number} ", "$text-muted"), (SIGNS[one.verdict], f"bold {_STYLES[TONES[one.verdict]]}"))
+        Content.assemble((f"{one.number} ", "$text-muted"), (SIGNS[one.verdict], f"bold {_STYLES[tone(one.verdict)]}"))
         for one in section.claims
     ]
     return Content("  ").join(parts)
@@ -60,18 +67,28 @@ def head(report: Report, index: int, width: int) -> Content:
     return Content("\n").join(lines)
 
 
-def card(verdict: ClaimVerdict, width: int) -> Content:
-    """One claim, judged: the word, the reasons, the numbers, and what the report had."""
-    style = _STYLES[TONES[verdict.verdict]]
+def card(verdict: ClaimVerdict, width: int, *, has_details: bool = False) -> Content:
+    """One claim, judged: the word, the effect as a picture, the reasons; on demand, every number."""
+    style = _STYLES[tone(verdict.verdict)]
     lines = [
         Content.styled(f"{SIGNS[verdict.verdict]} {verdict.headline.upper()}", f"bold {style}"),
         *hanging(f"Claim {verdict.number}  ", verdict.statement, width, label_style="$text-muted", style="bold"),
     ]
-    for reason in verdict.reasons:
-        lines += hanging("", reason, width)
-    lines.append(Content(""))
-    for label, text in words.card(verdict):
-        lines += _pair(label, text, width)
+    plot = interval_lines(verdict, min(width, _PLOT_CELLS), style)
+    if verdict.effect is not None:
+        text = f"{words.estimate(verdict)}  (95%: {words.interval(verdict)})"
+        lines += [Content(""), *hanging("", text, width, style=f"bold {style}")]
+    lines += plot
+    if plot:
+        lines.append(Content(""))
+    if has_details or verdict.verdict not in {Verdict.SUPPORTED, Verdict.EXPLORATORY}:
+        for reason in verdict.reasons:
+            lines += hanging("", reason, width)
+    if has_details:
+        lines.append(Content(""))
+        for label, text in words.card(verdict):
+            lines += _pair(label, text, width)
+        lines += hanging("", LEGEND, width, style="$text-muted") if plot else []
     return Content("\n").join(lines)
 
 
@@ -88,8 +105,9 @@ def table(section: Section, width: int) -> Content:
 
 
 def caveats(section: Section, width: int) -> list[Content]:
-    """How these runs depart from the report's, as the other forms of the report say it."""
-    return [line for note in section.notes for line in hanging("", note, width)]
+    """What the verdicts rest on, and how these runs depart from the study's, in the words of the report."""
+    lines = hanging("", words.registered(section), width, style="$text-muted")
+    return lines + [line for note in section.notes for line in hanging("", note, width)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ import os
 import shlex
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +83,8 @@ def given(text: str | os.PathLike[str]) -> Path:
 def log_crash() -> str:
     """Append the exception being handled to ``crash.log``; a sentence on where it is. Raises nothing."""
     try:
+        import traceback  # Hardly ever needed.
+
         path = state_dir() / "crash.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         is_full = path.exists() and path.stat().st_size > _MAX_CRASH_LOG_BYTES

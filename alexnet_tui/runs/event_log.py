@@ -145,6 +145,7 @@ class EventReader:
         path: The file, opened through its folder; it need not exist yet.
         skip_steps: Leave ``step`` events undecoded, for views that need only epochs.
         keep_lines: Keep the lines themselves, for who hands them on.
+        offset: Where to begin, behind a newline.
 
     Attributes:
         bad_lines: Terminated lines that are no events, so far.
@@ -152,13 +153,13 @@ class EventReader:
         lines: The line of each event the last call returned, without its newline; only with `keep_lines`.
     """
 
-    def __init__(self, path: Path, *, skip_steps: bool = False, keep_lines: bool = False) -> None:
+    def __init__(self, path: Path, *, skip_steps: bool = False, keep_lines: bool = False, offset: int = 0) -> None:
         self.path = path
         self.lines: list[bytes] = []
         self._keep_lines = keep_lines
         self.bad_lines = 0
         self.was_reset = False
-        self._offset = 0
+        self._offset = offset
         self._is_inside_bad_line = False
         self._skip_steps = skip_steps
 
@@ -293,6 +294,7 @@ class Outline:
 
     Attributes:
         size: Bytes of the log.
+        end: Offset behind its last whole line, where an `EventReader` may go on.
         events: Events other than steps, in order.
         last_step: The last ``step`` event.
 
@@ -301,7 +303,7 @@ class Outline:
     """
 
     def __init__(self, path: Path) -> None:
-        self.size = 0
+        self.size = self.end = 0
         self.events: list[KnownEvent] = []
         self.last_step: Step | None = None
         self._left_bytes, self._last_step_from = _OUTLINE_BYTES, 0
@@ -313,6 +315,7 @@ class Outline:
             end = min(self.size, _LEAF_BYTES)
             tail = max(end, self.size - _LEAF_BYTES)
             last = self._read(descriptor, tail, self.size)
+            self.end = self.size - len(os.pread(descriptor, self.size - tail, tail).rpartition(b"\n")[2])
             self.events += self._read(descriptor, 0, end)
             self._between(descriptor, end, tail)
             self.events += last

@@ -23,7 +23,7 @@ from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord, Store, read_record
 
 T25_ERROR = 0.25
-_LARGE_LOG_BYTES = 1 << 25
+LARGE_LOG_BYTES = 1 << 25
 """Of larger logs `load` may read an outline only."""
 LAST_EPOCHS = 5
 # What an estimate of the time left looks back on.
@@ -171,6 +171,15 @@ class RunHistory:
                 self._fold_segment(list(segment))
         else:
             self._fold_segment(every)
+        return self
+
+    def fold_outline(self, outline: Outline) -> "RunHistory":
+        """Take an outline in place of all events of a large log; the one step it has is the last."""
+        self.fold(outline.events)
+        self.is_outline = True
+        if outline.last_step is not None:
+            self.steps.extend([outline.last_step])
+            self.last_wall = max(self.last_wall, outline.last_step.wall)
         return self
 
     def _fold_segment(self, events: Sequence[ev.KnownEvent]) -> None:
@@ -394,7 +403,7 @@ class RunHistory:
                 return State.STOPPED
             case ev.Failed():
                 return State.FAILED
-        return State.LOST if self.num_events or was_started else State.QUEUED
+        return State.LOST if self.num_events or len(self.steps) or was_started else State.QUEUED
 
     def _best(self, column: str) -> float | None:
         return max((value for value in self.epochs[column] if math.isfinite(value)), default=None)
@@ -506,16 +515,12 @@ def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bo
         StoreError: The run cannot be read.
     """
     follower = RunFollower(store.path(run_id), skip_steps=skip_steps)
-    if not may_outline or follower.log_size() <= _LARGE_LOG_BYTES:
+    if not may_outline or follower.log_size() <= LARGE_LOG_BYTES:
         state = follower.refresh()
         return follower.history, state
     locked = is_locked(follower.directory / LOCK_FILE)
-    outline, history = Outline(follower.directory / EVENTS_FILE), follower.history
-    history.fold(outline.events)
-    history.is_outline = True
-    if outline.last_step is not None:
-        history.steps.extend([outline.last_step])
-    return history, history.state(is_locked=locked, was_started=True)
+    history = follower.history.fold_outline(Outline(follower.directory / EVENTS_FILE))
+    return history, history.state(is_locked=locked)
 
 
 class RunCache:

@@ -130,7 +130,7 @@ class Store:
         Raises:
             StoreError: The runs folder cannot be written.
         """
-        created, run_id = time.time(), ""
+        created, run_id = max(0.0, time.time()), ""
         try:
             self.root.mkdir(0o755, parents=True, exist_ok=True)  # Whatever the umask: not for others to write in.
             run_id = _make_directory(self.root, _stem(config, created))

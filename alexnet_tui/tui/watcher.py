@@ -16,9 +16,9 @@ from pathlib import Path
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked, read_owner
-from alexnet_tui.runs.event_log import EventReader
+from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.events import Finished, KnownEvent, Resumed, Started
-from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history import LARGE_LOG_BYTES, RunHistory, State
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, Store, read_record
 
@@ -294,6 +294,8 @@ class RunsWatcher:
         has_news, follower.events_stamp = stamp != follower.events_stamp, stamp
         if run_id in self._open and not follower.has_steps:
             self._read_whole(run_id, follower, batch, has_steps=True)
+        elif run_id in batch.fresh and stamp is not None and stamp[1] > LARGE_LOG_BYTES:
+            _read_outline(batch.fresh[run_id], follower)
         elif has_news and not self._read_events(run_id, follower, batch, enough_bytes=_SLICE_BYTES):
             follower.events_stamp, batch.has_more = None, True
             return  # Whether it ended is asked when its last words have been read.
@@ -351,6 +353,14 @@ class RunsWatcher:
         follower.reader, follower.has_steps = reader, has_steps
         follower.is_finished = isinstance(history.final, Finished)
         batch.fresh[run_id] = history
+
+
+def _read_outline(history: RunHistory, follower: _Follower) -> None:
+    """Show a large log at once, by its outline, and follow it from there; its steps are read when it is opened."""
+    outline = Outline(follower.directory / EVENTS_FILE)
+    history.fold_outline(outline)
+    follower.reader = EventReader(follower.directory / EVENTS_FILE, skip_steps=True, offset=outline.end)
+    follower.is_finished = isinstance(history.final, Finished)
 
 
 def _is_finished_after(event: KnownEvent, before: bool) -> bool:

@@ -12,7 +12,7 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.files import is_locked, take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.history import LARGE_LOG_BYTES, State
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, Store
 from alexnet_tui.tui.watcher import RunsWatcher, newest
@@ -91,6 +91,33 @@ def test_follows_a_live_run_line_by_line(store: Store, watcher: RunsWatcher, clo
             assert watcher.poll() == {record.id}
             assert watcher.histories[record.id].num_epochs_done == 2
             assert watcher.poll() == set()
+    finally:
+        os.close(lock)
+    assert later(watcher, clock) == {record.id}
+    assert watcher.states[record.id] is State.LOST
+
+
+def test_fault_30_a_large_log_is_shown_by_its_outline_and_followed(
+    store: Store, watcher: RunsWatcher, clock: Clock
+) -> None:
+    record = store.create(RunConfig(epochs=9))
+    path = store.path(record.id) / EVENTS_FILE
+    with open_writer(store.path(record.id)) as writer:
+        writer.write(started(RunConfig(epochs=9)))
+        writer.write(curve(1, 9))
+    last = ev.Step(epoch=2, step=17, train_loss=1, train_accuracy=0, learning_rate=0.1, images_per_second=1)
+    step = ev.encode(last)
+    with path.open("ab") as file:
+        file.write(step * (LARGE_LOG_BYTES // len(step) + 1))
+    lock = take_lock(store.path(record.id))
+    try:
+        watcher.poll()
+        history = watcher.histories[record.id]
+        assert (history.is_outline, history.num_epochs_done, history.step) == (True, 1, 17)
+        with open_writer(store.path(record.id)) as writer:
+            writer.write(curve(2, 9))
+            assert watcher.poll() == {record.id}
+            assert watcher.histories[record.id].num_epochs_done == 2
     finally:
         os.close(lock)
     assert later(watcher, clock) == {record.id}

@@ -65,8 +65,9 @@ def read(store: Store, plan: study.Plan) -> Ledger:
     """
     found = file.read_file(store.root / study.STUDIES / plan.name / LEDGER_FILE)
     members = _members(store, plan)
-    new = _missing(store, plan, found, members, hash_records=False)
-    problems = [*found.problems, *_contradictions(store, plan, found, members)]
+    facts = {run_id: _facts(store, run_id, cell) for run_id, cell in members.items()}
+    new = _missing(store, plan, found, members, facts)
+    problems = [*found.problems, *_contradictions(plan, found, facts)]
     return replace(
         found,
         entries=(*found.entries, *new),
@@ -100,14 +101,26 @@ def update(store: Store, plan: study.Plan, run_ids: Mapping[int, str] | None = N
     Args:
         store: The runs folder.
         plan: The study's plan.
-        run_ids: Cell to run, where they are known; else all runs of the folder are looked at.
+        run_ids: Cell to run, of those that may have changed; else all runs of the folder are looked at.
 
     Raises:
         StoreError: The ledger cannot be written.
     """
     members = _members(store, plan) if run_ids is None else {run_id: cell for cell, run_id in run_ids.items()}
-    folder = study.study_folder(store, plan.name)
-    return file.append(folder, lambda found: _missing(store, plan, found, members, hash_records=True))
+    facts = {run_id: _facts(store, run_id, cell) for run_id, cell in members.items()}
+
+    def make(found: Ledger) -> list[Entry]:
+        return [_with_hash(store, entry) for entry in _missing(store, plan, found, members, facts)]
+
+    return file.append(study.study_folder(store, plan.name), make)
+
+
+def _with_hash(store: Store, entry: Entry) -> Entry:
+    """A run's finish with the hash of its record, for `changed_records`."""
+    if not entry.is_finish:
+        return entry
+    size, digest = _hash(store, entry.run)
+    return msgspec.structs.replace(entry, record_bytes=size, record_sha256=digest)
 
 
 def delete_run(store: Store, run_id: str) -> None:
@@ -170,17 +183,19 @@ def _members(store: Store, plan: study.Plan) -> dict[str, int]:
 
 
 def _missing(
-    store: Store, plan: study.Plan, found: Ledger, members: Mapping[str, int], *, hash_records: bool
+    store: Store, plan: study.Plan, found: Ledger, members: Mapping[str, int], facts: Mapping[str, list[Entry]]
 ) -> list[Entry]:
-    """The entries that a ledger lacks: what the runs' records say beyond it, and runs that are gone."""
+    """The entries that a ledger lacks: what the runs' records say beyond it, and runs that are gone.
+
+    Args:
+        store: The runs folder.
+        plan: The study's plan.
+        found: The ledger.
+        members: Run to cell, of the runs that are looked at.
+        facts: Run to what its record says (`_facts`).
+    """
     noted = _noted(found)
-    new = list[Entry]()
-    for run_id, cell in members.items():
-        for fact in _facts(store, run_id, cell)[len(noted.get(run_id, ())) :]:
-            if fact.is_finish and hash_records:
-                size, digest = _hash(store, run_id)
-                fact = msgspec.structs.replace(fact, record_bytes=size, record_sha256=digest)
-            new.append(fact)
+    new = [fact for run_id, every in facts.items() for fact in every[len(noted.get(run_id, ())) :]]
     new.sort(key=lambda entry: entry.wall)
     known = {**members, **{entry.run: entry.cell for entry in found.entries if entry.run}}
     deleted = {entry.run for entry in found.entries if entry.kind == "deleted"}
@@ -232,7 +247,7 @@ def _fact(event: ev.KnownEvent, run_id: str, cell: int, *, is_first: bool) -> En
     return Entry(kind=kind, cell=cell, run=run_id, attempt=event.attempt, outcome=outcome, wall=event.wall)
 
 
-def _contradictions(store: Store, plan: study.Plan, found: Ledger, members: Mapping[str, int]) -> list[str]:
+def _contradictions(plan: study.Plan, found: Ledger, facts: Mapping[str, list[Entry]]) -> list[str]:
     """Where the records of the runs no longer say what the ledger noted."""
     problems = []
     if plan.v >= study.LEDGER_SINCE and not found.entries:
@@ -244,10 +259,8 @@ def _contradictions(store: Store, plan: study.Plan, found: Ledger, members: Mapp
     if runs_before and len(plans) > 1:
         problems.append("runs were trained under an earlier plan of this name before this one was registered.")
     for run_id, entries in _noted(found).items():
-        if run_id not in members:
-            continue
-        facts = [(fact.kind, fact.attempt, fact.outcome) for fact in _facts(store, run_id, members[run_id])]
-        if facts[: len(entries)] != [(entry.kind, entry.attempt, entry.outcome) for entry in entries]:
+        said = [(fact.kind, fact.attempt, fact.outcome) for fact in facts.get(run_id, ())]
+        if run_id in facts and said[: len(entries)] != [(one.kind, one.attempt, one.outcome) for one in entries]:
             problems.append(f"run {run_id}: its record no longer says what the ledger noted of it.")
     return problems
 

@@ -59,7 +59,7 @@ class _Session:
         starts: How often this worker started each cell.
         seen: Cells seen training under this order; if one of them stops, a person wanted that.
         told: The last sentence said about each cell, so that nothing is said twice.
-        noted: Run, state and attempts of every cell when the ledger was last written.
+        noted: Run, state and attempts of each cell when the ledger was last written.
     """
 
     order: Order
@@ -68,7 +68,7 @@ class _Session:
     starts: Counter[int] = field(default_factory=Counter)
     seen: set[int] = field(default_factory=set)
     told: dict[int, str] = field(default_factory=dict)
-    noted: tuple[tuple[str, str, int], ...] = ()
+    noted: dict[int, tuple[str, str, int]] = field(default_factory=dict)
 
     def may_start(self, cell: study_queue.Cell) -> bool:
         """Whether the worker should try a cell that needs training, once more or at all."""
@@ -518,10 +518,11 @@ def _is_locked(store: Store, run_id: str) -> bool:
 
 def _note(store: Store, session: _Session, cells: Sequence[study_queue.Cell]) -> None:
     """Bring the ledger up to date where a run began, ended or is gone."""
-    stamp = tuple((cell.run_id, cell.state, cell.attempts) for cell in cells)
-    if stamp != session.noted:
-        progress.update(store, session.plan, {cell.index: cell.run_id for cell in cells if cell.run_id})
-        session.noted = stamp
+    now = {cell.index: (cell.run_id, cell.state, cell.attempts) for cell in cells if cell.run_id}
+    changed = {index: seen[0] for index, seen in now.items() if session.noted.get(index) != seen}
+    if changed:
+        progress.update(store, session.plan, changed)
+        session.noted = now
 
 
 def _tell(cells: Sequence[study_queue.Cell], session: _Session, say: Say) -> None:

@@ -560,25 +560,6 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     start_seconds: float
 
 
-def rewrite(path: Path, change: Callable[[bytes | None], bytes]) -> None:
-    """Replace a file of the user's own by what `change` makes of its content now, one process after the other.
-
-    For files that several processes change, such as a console's marks and pins: what another one saved meanwhile is in
-    what `change` is given.
-
-    Args:
-        path: The file; its lock is ``.NAME.lock`` beside it.
-        change: From the content, None where there is no file, to the new content.
-
-    Raises:
-        OSError: The folder cannot be written.
-        RunBusyError: Another process holds the lock for ten seconds.
-        StoreError: The file or its lock is no regular file.
-    """
-    with locked(path.with_name(f".{path.name}.lock"), wait_seconds=10):
-        write_atomic(path, change(read_small(path)))
-
-
 def take_lock(directory: Path, patience_seconds: float = 0.5) -> int:
     """Take a run's lock and return the descriptor that holds it; closing every copy releases it.
 

@@ -119,7 +119,16 @@ def hard_link(path: Path) -> None:
     os.link(path.parent / "precious", path)
 
 
-HOSTILE = [lambda path: path.symlink_to("/etc/passwd"), os.mkfifo, os.mkdir, hard_link]
+HOSTILE: list[Callable[[Path], None]] = [
+    lambda path: path.symlink_to("/etc/passwd"),
+    lambda path: path.symlink_to(path),
+    lambda path: path.symlink_to("/dev/zero"),
+    os.mkfifo,
+    os.mkdir,
+    hard_link,
+]
+if sys.platform == "linux":  # Elsewhere only root may.
+    HOSTILE.append(lambda path: os.mknod(path, stat.S_IFSOCK | 0o600))
 
 
 @pytest.mark.parametrize("make", HOSTILE)

@@ -94,6 +94,14 @@ def test_a_current_folder_that_was_removed_is_a_sentence(tmp_path: Path) -> None
         assert done.stderr.count("\n") == 1
 
 
+def test_advice_needs_no_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert paths.command("show", "x", root=tmp_path) == f"alexnet-tui show x --runs-dir {tmp_path}"
+    assert paths.command("runs", root=Path("runs")) == "alexnet-tui runs"
+
+
 @pytest.mark.parametrize(
     "word",
     ["plain", "two words", "$(touch PWN)", "it's", "new\nline", "\x1b[31m", "日本", "a\u200bb", "x\\y", "", "-rf", "~"],

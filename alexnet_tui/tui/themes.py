@@ -4,17 +4,46 @@ Curve colours differ in lightness as well as in hue, so that they stay apart for
 and on a grey screen; shapes and words carry the meaning wherever there is no colour.
 """
 
+from textual.color import Color
 from textual.theme import Theme
 
 DARK, LIGHT, ANSI = "alexnet-dark", "alexnet-light", "alexnet-ansi"
 
+
+def _derived(background: str, foreground: str, primary: str, accent: str) -> dict[str, str]:
+    """Lines, backgrounds and scroll bars out of a theme's own colours."""
+
+    def tint(colour: str, share: float) -> str:
+        return Color.parse(background).blend(Color.parse(colour), share).hex
+
+    line, cursor = tint(foreground, 0.17), tint(primary, 0.15)
+    return {
+        "faint": line,
+        "cursor-bg": cursor,
+        "mark-bg": tint(accent, 0.07),
+        "border": line,
+        "border-blurred": line,
+        "input-cursor-background": accent,
+        "input-cursor-foreground": background,
+        "input-selection-background": tint(primary, 0.3),
+        "block-cursor-background": cursor,
+        "block-cursor-foreground": foreground,
+        "block-cursor-text-style": "bold",
+        "scrollbar": line,
+        "scrollbar-hover": tint(foreground, 0.27),
+        "scrollbar-active": tint(foreground, 0.45),
+        "scrollbar-background": background,
+        "scrollbar-background-hover": background,
+        "scrollbar-background-active": background,
+        "scrollbar-corner-color": background,
+    }
+
+
 _DARK_VARIABLES = {
+    **_derived(background="#11151c", foreground="#dde2eb", primary="#74b9ff", accent="#f2b263"),
     "text-muted": "#8b94a7",
-    "faint": "#333c4d",
-    "cursor-bg": "#253043",
-    "mark-bg": "#1d2534",
     "running": "#74b9ff",
-    "curve": "#566380",
+    "curve": "#6b7896",
     "series-1": "#74b9ff",
     "series-2": "#f2b263",
     "series-3": "#7fd6a4",
@@ -24,29 +53,12 @@ _DARK_VARIABLES = {
     "series-7": "#58c7cc",
     "series-8": "#c08a68",
     "series-pinned": "#77819a",
-    "border": "#333c4d",
-    "border-blurred": "#333c4d",
-    "input-cursor-background": "#f2b263",
-    "input-cursor-foreground": "#11151c",
-    "input-selection-background": "#3b4d6b",
-    "block-cursor-background": "#253043",
-    "block-cursor-foreground": "#e3e7ef",
-    "block-cursor-text-style": "bold",
-    "scrollbar": "#333c4d",
-    "scrollbar-hover": "#465268",
-    "scrollbar-active": "#77819a",
-    "scrollbar-background": "#11151c",
-    "scrollbar-background-hover": "#11151c",
-    "scrollbar-background-active": "#11151c",
-    "scrollbar-corner-color": "#11151c",
 }
 _LIGHT_VARIABLES = {
-    "text-muted": "#667080",
-    "faint": "#d6d3ca",
-    "cursor-bg": "#dfe7f2",
-    "mark-bg": "#efece4",
+    **_derived(background="#fcfbf8", foreground="#20242c", primary="#1c62b9", accent="#b36200"),
+    "text-muted": "#5f6978",
     "running": "#1c62b9",
-    "curve": "#bac3d1",
+    "curve": "#838d9d",
     "series-1": "#1c62b9",
     "series-2": "#b36200",
     "series-3": "#1f8a55",
@@ -55,22 +67,7 @@ _LIGHT_VARIABLES = {
     "series-6": "#857400",
     "series-7": "#0d7f88",
     "series-8": "#7c4a2a",
-    "series-pinned": "#8d95a3",
-    "border": "#d6d3ca",
-    "border-blurred": "#d6d3ca",
-    "input-cursor-background": "#1c62b9",
-    "input-cursor-foreground": "#fcfbf8",
-    "input-selection-background": "#c5d7ee",
-    "block-cursor-background": "#dfe7f2",
-    "block-cursor-foreground": "#20242c",
-    "block-cursor-text-style": "bold",
-    "scrollbar": "#d6d3ca",
-    "scrollbar-hover": "#bdb9ae",
-    "scrollbar-active": "#8d95a3",
-    "scrollbar-background": "#fcfbf8",
-    "scrollbar-background-hover": "#fcfbf8",
-    "scrollbar-background-active": "#fcfbf8",
-    "scrollbar-corner-color": "#fcfbf8",
+    "series-pinned": "#7b8492",
 }
 _ANSI_VARIABLES = {
     "text-muted": "ansi_default",

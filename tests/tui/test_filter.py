@@ -137,7 +137,7 @@ def test_marked_and_pinned_are_asked_of_the_console() -> None:
         ("> 60", "'>' needs a name before it, as in best>60."),
         ("tanh or baseline", "words must all match; there is no 'or'."),
         ("tanh AND night", "words must all match; there is no 'AND', and none is needed."),
-        ("not tanh", "words must all match; there is no 'not': a minus turns a word round, as in -is:failed."),
+        ("not tanh", "words must all match; there is no 'not': a minus negates a word, as in -is:failed."),
         ("state=failed", "there is no 'state' to filter by; is:failed asks for the state."),
         ("status:bad", "there is no 'status' to filter by; is:running asks for the state."),
         ("tag>a", "words have no order; use : or =."),

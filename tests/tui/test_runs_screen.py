@@ -9,7 +9,7 @@ from console_driver import console, driven
 from fake_runs import curve, open_writer, started, write_run
 from rich.cells import cell_len
 from textual.geometry import Region
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
@@ -52,7 +52,7 @@ async def test_all_runs_newest_first_with_their_figures(store: Store, four: list
     async with console(store) as c:
         assert c.shown == four
         lines = [line for line in c.text().splitlines() if "finished" in line]
-        assert [line.split()[3] for line in lines] == list(FINALS)
+        assert [line[1:].split()[3] for line in lines] == list(FINALS)
         best = c.runs.shown[0].best
         assert best is not None
         assert f"{100 * best:.2f}" in lines[0]
@@ -153,7 +153,7 @@ async def test_an_empty_filter_line_goes_when_it_is_left(store: Store, four: lis
             assert c.text() == before
         await c.press("slash")
         await c.type("tanh")
-        await c.press("enter", "escape", "slash", "escape")
+        await c.press("enter", "escape", "slash", "escape", "home")
         assert c.text() == before
 
 
@@ -237,7 +237,7 @@ async def test_pin_shows_deltas_in_every_row(store: Store, four: list[str]) -> N
     path = store.path(elsewhere) / "run.json"
     path.write_text(path.read_text().replace('"cifar10"', '"cifar100"'))
     async with console(store) as c:
-        assert "to pin" not in c.text()
+        assert "vs pin" not in c.text()
         await c.press("p")
         assert c.app.session.pinned_run_id == four[0]
         rows = [line for line in c.text().splitlines() if "finished" in line and " 7 " not in line]
@@ -253,7 +253,7 @@ async def test_pin_shows_deltas_in_every_row(store: Store, four: list[str]) -> N
         assert c.app.session.pinned_run_id == four[0]
         await c.press("p")
         assert c.app.session.pinned_run_id is None
-        assert "to pin" not in c.text()
+        assert "vs pin" not in c.text()
 
 
 @driven
@@ -314,7 +314,8 @@ async def test_delete_names_what_is_lost_and_asks(store: Store, four: list[str])
     async with console(store) as c:
         await c.press("down", "D")
         assert isinstance(c.app.screen, ConfirmScreen)
-        await c.wait_for(lambda: "20 of 20 epochs, 1 checkpoint, 2.9 MiB" in c.text())
+        question = c.app.screen.query_one(".dialog-text", Static)
+        await c.wait_for(lambda: "20 of 20 epochs, 1 checkpoint, 2.9 MiB" in str(question.content))
         assert "cannot be undone" in c.text()
         await c.press("enter")  # Not enough for what cannot be undone.
         assert isinstance(c.app.screen, ConfirmScreen)
@@ -430,7 +431,7 @@ async def test_the_preview_shows_the_run_under_the_cursor(store: Store, four: li
         await c.press("down", "down", "p", "down")
         await c.wait_for(lambda: four[3] in str(preview.facts))
         delta = 100 * ((c.runs.shown[3].best or 0) - (c.runs.shown[2].best or 0))
-        assert f"to pin {delta:+.2f}" in str(preview.facts)
+        assert f"vs pinned {delta:+.2f}" in str(preview.facts)
         await c.press("v")
         assert preview.display is False
     async with console(store, size=(160, 45)) as c:

@@ -124,7 +124,7 @@ async def test_the_mouse_moves_opens_and_sorts() -> None:
 @driven
 async def test_one_click_opens_a_choice_and_no_head_is_shown() -> None:
     async with shown(items(3), has_head=False, opens_on_click=True) as (app, pilot):
-        assert app.lines()[0].split() == ["r0", "0"]
+        assert app.lines()[0].split() == ["▌r0", "0"]
         await pilot.click(LineTable, offset=(2, 1))
         assert app.opened == ["r1"]
         await pilot.click(LineTable, offset=(2, 6))

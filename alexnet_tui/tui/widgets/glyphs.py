@@ -20,8 +20,14 @@ STATE_SIGNS: Mapping[State, str] = {
 """The word is always beside the sign, so that colour is never the only difference."""
 MARK, PIN, REFERENCE = "◆", "▸", "·"
 ASCENDING, DESCENDING = "▲", "▼"
+CURSOR = "▌"
 CHOSEN, UNCHOSEN = "◉", "○"
 ELLIPSIS, MINUS, SPREAD = "…", "−", "±"
+
+
+def shown_state(state: str) -> str:
+    """The word for a state on the screen; `State.LOST` keeps its name in files and commands."""
+    return "crashed" if state == State.LOST else str(state)
 
 
 def cut(text: str, width: int) -> str:

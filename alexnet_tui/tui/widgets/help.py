@@ -59,7 +59,7 @@ WORDS = tuple(
             " two epochs on a straight line.",
         ),
         (
-            "T25 Keras",
+            "T25 running",
             "The same by the error that Keras prints: averaged while an epoch trains, with dropout and augmentation.",
         ),
         ("vs pinned", "A run's figure minus the pinned run's, which is the baseline."),

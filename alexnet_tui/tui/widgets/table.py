@@ -19,7 +19,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from alexnet_tui.tui.widgets.columns import GAP, Column, Context, Fitted, fit, hidden_text
-from alexnet_tui.tui.widgets.glyphs import ASCENDING, DESCENDING, cut
+from alexnet_tui.tui.widgets.glyphs import ASCENDING, CURSOR, DESCENDING, cut
 
 NUM_SERIES = 8
 STYLES = (
@@ -330,7 +330,8 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
     def _line(self, row: Row, is_cursor: bool, width: int) -> Strip:
         base = self._base(row, is_cursor)
         palette = self._colours()
-        segments = [Segment(" ", base)]
+        # A bar tells the cursor from other lines where their backgrounds hardly differ.
+        segments = [Segment(CURSOR, base + palette["accent"]) if is_cursor else Segment(" ", base)]
         for position, (column, cells) in enumerate(self._layout):
             text, name = column.cell(row, self._cell_context, cells)
             style = base if not name else base + palette[name]

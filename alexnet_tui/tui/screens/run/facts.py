@@ -1,24 +1,13 @@
 """What the Run screen says in words: pure functions from a history to short facts; no widget, no disk."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
+from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunHistory, State, TimeToAccuracy
-from alexnet_tui.text import (
-    MISSING,
-    format_bytes,
-    format_count,
-    format_difference,
-    format_duration,
-    format_gap,
-    format_loss,
-    format_percent,
-    format_points,
-    format_rate,
-    printable,
-)
+from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.text import MISSING, format_bytes, format_count, format_duration, format_rate, printable
 
 _STALE_SECONDS = 30.0
 
@@ -33,32 +22,27 @@ class Fact:
     style: str = ""
 
 
-def what(history: RunHistory) -> str:
-    """The experiment in one line: variant, seed, front end, data."""
-    return " · ".join(what_parts(history))
-
-
-def what_parts(history: RunHistory) -> list[str]:
-    """What `what` is made of; the last ones are the first to go where there is no room."""
+def identity_parts(history: RunHistory) -> list[str]:
+    """The experiment: variant, seed, front end, data; the last are left out first where there is no room."""
     config = history.record.config
     return [config.variant, f"seed {config.seed}", config.front_end, printable(config.data, 40)]
 
 
-def situation(history: RunHistory, state: State) -> tuple[str, str]:
-    """A sentence on why nothing moves, with its style; empty while all is well."""
+def status_message(history: RunHistory, state: State) -> tuple[str, str]:
+    """A sentence on why a run makes no progress, with its style; empty while it does, or is finished."""
     final = history.final
     if isinstance(final, ev.Failed) and state is State.FAILED:
         where = f" at epoch {final.epoch}" if final.epoch else ""
         reason = printable(final.reason, 40)
         return f"Failed ({reason}){where}: {printable(final.message, 600)}", "error"
     if state is State.LOST:
-        hint = "shift+R resumes it" if history.checkpoints else "shift+R starts it again; it has no checkpoint"
-        return f"Lost: the trainer went away without a word (killed, or the machine stopped). {hint}.", "error"
+        hint = "R resumes it" if history.checkpoints else "R starts it again; it has no checkpoint"
+        return f"Crashed: the trainer process disappeared (killed, or the machine stopped). {hint}.", "error"
     if isinstance(final, ev.Stopped) and state is State.STOPPED:
         reason = printable(final.reason, 80)
-        return f"Stopped at epoch {final.epoch} ({reason}); shift+R resumes it.", "warning"
+        return f"Stopped at epoch {final.epoch} ({reason}); R resumes it.", "warning"
     if state is State.QUEUED:
-        return "Queued: no trainer has it yet; shift+R starts it now.", "muted"
+        return "Queued: no trainer has started it yet; R starts it now.", "muted"
     if state is State.RUNNING and not history.num_events:
         return "Loading data and torch…", "muted"
     return "", ""
@@ -72,7 +56,7 @@ def empty_text(history: RunHistory, state: State) -> str:
 
 
 def age(history: RunHistory, state: State, now: float | None = None) -> Fact:
-    """How old the last thing the run said is."""
+    """How old the last event of the run is."""
     if not history.last_wall:
         return Fact("", "")
     seconds = max(0.0, (time.time() if now is None else now) - history.last_wall)
@@ -121,27 +105,33 @@ def machine_facts(history: RunHistory, device_cells: int) -> Iterator[Fact]:
         yield Fact("GPU memory", format_bytes(system.gpu_memory_bytes))
 
 
+_NUMBERS = (
+    ("best test", "max_test"),
+    ("last test", "last_test"),
+    ("last five", "final_test"),
+    ("gap", "gap"),
+    ("T25", "t25"),
+    ("T25 running", "t25_running"),
+    ("train loss", "train_loss"),
+    ("test loss", "test_loss"),
+)
+"""Names on this screen, and the metrics they stand for."""
+_UNITS = {Unit.PERCENT: "%", Unit.EPOCHS: " epochs"}
+
+
 def number_facts(history: RunHistory, pinned: RunHistory | None) -> list[Fact]:
     """The results, each with its difference to the pinned run."""
-    best = format_percent(history.best_test_accuracy)
+    facts = [_metric_fact(name, METRICS[metric], history, pinned) for name, metric in _NUMBERS]
     if history.best_epoch is not None:
-        best += f" @{history.best_epoch}"
-    facts = [Fact("best test", best, _points(history, pinned, "best_test_accuracy"))]
-    for name, attribute in (("last test", "last_test_accuracy"), ("last five", "final_test_accuracy")):
-        facts.append(Fact(name, format_percent(getattr(history, attribute)), _points(history, pinned, attribute)))
-    facts.append(Fact("gap", format_gap(history.gap), _points(history, pinned, "gap", format_gap)))
-    for name, column in (("T25", "train_eval_accuracy"), ("T25 Keras", "train_accuracy")):
-        own, other = history.time_to_accuracy(column), pinned.time_to_accuracy(column) if pinned else None
-        facts.append(Fact(name, format_crossing(own), _crossing_delta(own, other)))
-    facts.append(Fact("train loss", format_loss(_last(history, "train_loss"))))
-    facts.append(Fact("test loss", format_loss(_last(history, "test_loss"))))
-    facts.append(Fact("time", format_duration(history.elapsed_seconds), _time_delta(history, pinned)))
-    return facts
+        facts[0] = replace(facts[0], value=f"{facts[0].value} @{history.best_epoch}")
+    return [*facts, Fact("time", format_duration(history.elapsed_seconds), _time_ratio(history, pinned))]
 
 
-def format_crossing(crossing: TimeToAccuracy) -> str:
-    """``12.3 epochs``, or that it has not happened."""
-    return MISSING if crossing.epochs is None else f"{crossing.epochs:.1f} epochs"
+def _metric_fact(name: str, metric: Metric, history: RunHistory, pinned: RunHistory | None) -> Fact:
+    own, other = metric.value(history), metric.value(pinned) if pinned else None
+    text = metric.mean_text(own)
+    value = text if text == MISSING else f"{text}{_UNITS.get(metric.unit, '')}"
+    return Fact(name, value, "" if own is None or other is None else metric.difference(own - other))
 
 
 def pace_text(ahead: float | None, label: str) -> tuple[str, str]:
@@ -154,27 +144,6 @@ def pace_text(ahead: float | None, label: str) -> tuple[str, str]:
     return f"{abs(ahead):.1f} epochs {word} {label}", "good" if ahead > 0 else "warning"
 
 
-def _last(history: RunHistory, column: str) -> float | None:
-    values = history.epochs[column]
-    return values[-1] if len(values) else None
-
-
-def _points(
-    history: RunHistory,
-    pinned: RunHistory | None,
-    attribute: str,
-    text: Callable[[float], str] = format_points,
-) -> str:
-    own, other = getattr(history, attribute), getattr(pinned, attribute) if pinned else None
-    return "" if own is None or other is None else text(own - other)
-
-
-def _crossing_delta(own: TimeToAccuracy, other: TimeToAccuracy | None) -> str:
-    if own.epochs is None or other is None or other.epochs is None:
-        return ""
-    return format_difference(own.epochs - other.epochs, 1)
-
-
-def _time_delta(history: RunHistory, pinned: RunHistory | None) -> str:
+def _time_ratio(history: RunHistory, pinned: RunHistory | None) -> str:
     own, other = history.elapsed_seconds, pinned.elapsed_seconds if pinned else None
     return "" if not own or not other else f"×{own / other:.2f}"

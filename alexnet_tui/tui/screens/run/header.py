@@ -4,25 +4,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
-from textual.app import RenderResult
+from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.content import Content
-from textual.geometry import Region
-from textual.strip import Strip
-from textual.visual import Visual
-from textual.widget import Widget
+from textual.widgets import Static
 
 from alexnet_tui.runs.history import STATE_TONES, RunHistory, State
 from alexnet_tui.text import is_ascii_terminal, sparkline
 from alexnet_tui.tui.screens.run.facts import (
     Fact,
     age,
+    identity_parts,
     machine_facts,
     number_facts,
     progress_facts,
-    situation,
-    what_parts,
+    status_message,
 )
-from alexnet_tui.tui.widgets.glyphs import STATE_SIGNS
+from alexnet_tui.tui.widgets.glyphs import STATE_SIGNS, shown_state
 from alexnet_tui.tui.widgets.text import style_of
 
 _TONE_STYLES = {
@@ -32,7 +30,7 @@ _TONE_STYLES = {
     "warn": "bold $warning",
     "muted": "bold $text-muted",
 }
-_WIDE, _LONGEST_SPARKLINE = 100, 60
+_WIDE, _LONGEST_SPARKLINE, _MAX_LINES = 100, 60, 5
 _DONE, _REST = "━", "─"
 
 
@@ -47,18 +45,18 @@ class Head:
     def lines(self, label: str, *, is_low: bool, has_numbers: bool) -> list[Content]:
         """All of it; on a low screen only what one cannot do without."""
         title = self.title(label)
-        sentence, style = situation(self.history, self.state)
+        sentence, style = status_message(self.history, self.state)
         lines = [title, self.progress(), Content.styled(sentence, style_of(style))]
         if not is_low:
             lines.append(self.activity())
         if has_numbers and not is_low:
-            lines.append(joined(number_facts(self.history, None), self.width))
+            lines.append(join_fitting(number_facts(self.history, None), self.width))
         return [line for line in lines if line.plain]
 
     def title(self, label: str) -> Content:
         """State and label, and as much of what the run is as one line has room for."""
-        state = f"{STATE_SIGNS[self.state]} {self.state} "
-        parts = what_parts(self.history)
+        state = f"{STATE_SIGNS[self.state]} {shown_state(self.state)} "
+        parts = identity_parts(self.history)
         while parts and len(state) + cell_len(label) + 2 + cell_len(" · ".join(parts)) > self.width:
             parts.pop()
         title = Content.assemble((state, _TONE_STYLES[STATE_TONES[self.state]]), (label, "bold"))
@@ -67,7 +65,7 @@ class Head:
         return title.truncate(self.width, ellipsis=True)
 
     def progress(self) -> Content:
-        """The bar, and how far and how fast; the age of the last point stands second and never gives way."""
+        """The bar, and how far and how fast; the age of the last point is second and never left out."""
         share, size = self.history.progress, 12 if self.width < _WIDE else 32
         done = round(share * size)
         bar = Content.assemble(
@@ -77,11 +75,11 @@ class Head:
         )
         first, *others = progress_facts(self.history, self.state)
         facts = [first, age(self.history, self.state), *others]
-        return bar + joined(facts, self.width - bar.cell_length)
+        return bar + join_fitting(facts, self.width - bar.cell_length)
 
     def activity(self) -> Content:
         """The last steps as a sparkline, and the machine."""
-        machine = joined(machine_facts(self.history, max(30, self.width // 3)), max(10, self.width - 24))
+        machine = join_fitting(machine_facts(self.history, max(30, self.width // 3)), max(10, self.width - 24))
         room = min(_LONGEST_SPARKLINE, self.width - machine.cell_length - 16)
         losses = self.history.steps["train_loss"]
         recent = sparkline(losses[-room:], room, is_ascii_terminal()) if room > 4 else ""
@@ -90,52 +88,30 @@ class Head:
         return Content.assemble(("last steps ", "$text-muted"), (recent, "$series-1"), "   ", machine)
 
 
-class HeadView(Widget):
-    """The head on screen: while every line fits, only lines that changed are drawn again, and nothing is laid out."""
+class HeadView(Vertical):
+    """The head on screen, a widget a line: a line that changed is repainted alone, and nothing is laid out again."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
-        self._lines: Sequence[Content] = ()
-        self._strips: dict[int, tuple[Content, int, Strip]] = {}
-        self._is_folded = True
+    def compose(self) -> ComposeResult:
+        """As many lines as there may be."""
+        for _ in range(_MAX_LINES):
+            yield Static(markup=False)
 
     def show(self, lines: Sequence[Content]) -> None:
-        """Replace the lines; those that are too long are folded."""
-        old, self._lines = self._lines, lines
+        """Replace the lines; one that is too long is folded."""
         # The screen knows its size before this does.
         width = (self.screen.size or self.app.size).width - self.gutter.width
-        was_folded, self._is_folded = self._is_folded, any(line.cell_length > width for line in lines)
-        if was_folded or self._is_folded or len(lines) != len(old):
-            self._strips.clear()
-            self.refresh(layout=True)
-            return
-        changed = [row for row, line in enumerate(lines) if not line.is_same(old[row])]
-        for row in changed:
-            self._strips.pop(row, None)
-        if changed:
-            self.refresh(*(Region(0, row, self.size.width, 1) for row in changed))
-
-    def render(self) -> RenderResult:
-        """All lines, for whoever measures or folds them."""
-        return Content("\n").join(self._lines)
-
-    def render_line(self, y: int) -> Strip:
-        """One line, kept until it changes."""
-        if self._is_folded or self.text_selection is not None or y >= len(self._lines):
-            return super().render_line(y)
-        line, width, kept = self._lines[y], self.size.width, self._strips.get(y)
-        if kept is None or kept[0] is not line or kept[1] != width:
-            strip = Visual.to_strips(self, line, width, 1, self.visual_style)[0]
-            kept = self._strips[y] = line, width, strip
-        return kept[2]
-
-    def notify_style_update(self) -> None:
-        """The theme changed: colours are looked up again."""
-        self._strips.clear()
-        super().notify_style_update()
+        for index, widget in enumerate(self.query(Static)):
+            line = lines[index] if index < len(lines) else Content("")
+            is_shown = index < len(lines)
+            if widget.display != is_shown:
+                widget.display = is_shown
+            before = widget.content
+            if not (isinstance(before, Content) and before.is_same(line)):
+                was_folded = isinstance(before, Content) and before.cell_length > width
+                widget.update(line, layout=was_folded or line.cell_length > width)
 
 
-def numbers_panel(history: RunHistory, pinned: RunHistory | None) -> Content:
+def summary_panel(history: RunHistory, pinned: RunHistory | None) -> Content:
     """Every number under the other, with its difference to the pinned run."""
     lines = [Content.styled("Results".ljust(23) + ("vs pinned" if pinned else ""), "bold $accent")]
     for fact in number_facts(history, pinned):
@@ -155,7 +131,7 @@ def fact_content(fact: Fact) -> Content:
     return Content.assemble((name, "$text-muted"), (fact.value, style_of(fact.style) or "bold"))
 
 
-def joined(facts: Iterable[Fact], width: int) -> Content:
+def join_fitting(facts: Iterable[Fact], width: int) -> Content:
     """As many facts as fit on a line, the first ones first; empty values are left out."""
     line, gap = Content(""), Content("   " if width >= 100 else "  ")
     for fact in facts:

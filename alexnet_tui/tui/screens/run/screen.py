@@ -1,4 +1,4 @@
-"""One run, whether it is live, finished, lost or not yet begun: curves, numbers, configuration, log, system."""
+"""One run, whether it is live, finished, crashed or not yet started: curves, numbers, configuration, log, system."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_c
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.run.facts import empty_text, pace_text
-from alexnet_tui.tui.screens.run.header import Head, HeadView, numbers_panel
+from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
 from alexnet_tui.tui.screens.run.pages import config_page, count_bad_lines, file_stamp, system_page
 from alexnet_tui.tui.session import GoHome, OpenCompare, OpenNewRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
@@ -40,7 +40,7 @@ _CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
 _UNREAD = (-1, -1)
 _STRIP_CELLS = sum(len(name) + 3 for name in _PAGES) + 1
 _GONE = "gone"
-_NO_LOG = "Nothing: here stands what libraries print and why a training failed."
+_NO_LOG = "Empty. Libraries print here, and a training that failed says why."
 _NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
 
 
@@ -209,14 +209,14 @@ class RunScreen(ChartScreen):
             self._num_steps, self._steps_drawn_at, begin = len(history.steps), now, time.thread_time()
             loss.spec = ChartSpec(title="Loss", empty=empty_text(history, state))
             loss.show(loss_curves(history, pinned, name))
-            # However long the run, keys find the loop at rest.
+            # However long the run, the event loop is free for keys most of the time.
             wanted = _RESTS_A_DRAWING * (time.thread_time() - begin)
             self._steps_rest = min(max(_STEP_SECONDS, wanted), _LONGEST_REST_SECONDS)
         if drawn != self._drawn:
             self._drawn = drawn
             accuracy.spec = ChartSpec(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
             accuracy.show(accuracy_curves(history, pinned, name))
-            self.query_one("#numbers", Static).update(numbers_panel(history, pinned))
+            self.query_one("#numbers", Static).update(summary_panel(history, pinned))
             self._show_pace(history)
 
     def _pinned_label(self) -> str:

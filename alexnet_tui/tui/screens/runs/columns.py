@@ -10,7 +10,7 @@ from alexnet_tui.text import MISSING, format_duration, format_points, is_ascii_t
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Cell
-from alexnet_tui.tui.widgets.glyphs import MARK, PIN, REFERENCE, SPREAD, STATE_SIGNS, cut
+from alexnet_tui.tui.widgets.glyphs import MARK, PIN, REFERENCE, SPREAD, STATE_SIGNS, cut, shown_state
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,11 +33,6 @@ Column = columns.Column[RunRow, Context]
 
 # Most runs of a list are finished; their state is no news.
 _STATE_STYLES = {**STATE_TONES, State.FINISHED: "muted"}
-
-
-def shown_state(state: State) -> str:
-    """The word for a state on the screen; `State.LOST` keeps its name in files and filters."""
-    return "crashed" if state is State.LOST else state.value
 
 
 def _mark(row: RunRow, context: Context, _: int) -> Cell:

@@ -1,7 +1,7 @@
 """The filter line: ``variant=tanh lr>=0.01 best>60 is:running tag:paper text``. Pure; no Textual.
 
-Words are joined by *and*; ``-`` before a word turns it round; ``"two words"`` stay together. Accuracies are in
-percent, times take ``s``, ``m``, ``h`` or ``d``. Every hyperparameter can be asked for by name. Blanks may stand
+Words are joined by *and*; ``-`` before a word negates it; ``"two words"`` stay together. Accuracies are in
+percent, times take ``s``, ``m``, ``h`` or ``d``. Every hyperparameter can be asked for by name. Blanks may be
 around an operator.
 """
 
@@ -41,9 +41,9 @@ HELP = (
     ("best>60", "accuracy in percent: best, last, final, gap, progress"),
     ("t25<30", "epochs until the training error fell to 25%; also epoch"),
     ("time>1h", "seconds, or with s m h d"),
-    ("is:running", "queued running finished stopped failed lost, live, marked, pinned, reference, grouped"),
+    ("is:running", "queued running finished stopped failed crashed, live, marked, pinned, reference, grouped"),
     ("tag:paper", "a tag; note:text, label:text and id:text look into those"),
-    ("-is:failed", "a minus turns a word round"),
+    ("-is:failed", "a minus negates a word"),
 )
 
 Predicate = Callable[[RunRow], bool]
@@ -64,7 +64,7 @@ _NO_JOINER = "words must all match; there is no '{}'"
 _JOINERS = {
     "and": f"{_NO_JOINER}, and none is needed.",
     "or": f"{_NO_JOINER}.",
-    "not": f"{_NO_JOINER}: a minus turns a word round, as in -is:failed.",
+    "not": f"{_NO_JOINER}: a minus negates a word, as in -is:failed.",
 }
 _CLOSE = 0.7
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -86,6 +86,7 @@ _TEXTS: dict[str, Callable[[RunRow], Iterable[str]]] = {
 }
 _FLAGS: dict[str, Callable[[RunRow, "Query"], bool]] = {
     **{state.value: (lambda row, _, state=state: row.state is state) for state in State},  # type: ignore[misc]
+    "crashed": lambda row, _: row.state is State.LOST,
     "live": lambda row, _: row.state in {State.RUNNING, State.QUEUED},
     "reference": lambda row, _: row.is_reference,
     "grouped": lambda row, _: row.is_group,

@@ -1,4 +1,4 @@
-"""The run under the cursor: its curve over the pinned run's, and what one wants to know before opening it."""
+"""The run under the cursor: its curve over the pinned run's, and its figures and what is unusual about it."""
 
 from typing import TYPE_CHECKING
 
@@ -7,10 +7,11 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import shown_value
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import MISSING, format_duration, format_gap, format_percent, format_points, printable
+from alexnet_tui.text import MISSING, format_duration, format_percent, format_points, printable
 from alexnet_tui.tui.screens.runs.columns import delta_to
 from alexnet_tui.tui.screens.runs.rows import RunRow
 
@@ -109,15 +110,15 @@ def _seeds(row: RunRow) -> str:
 
 
 def _figures(row: RunRow, pinned: RunRow | None) -> Content:
-    """Two lines: how good, and how it came to be."""
+    """Two lines: accuracies, then gap, T25 and time."""
     accuracy = [("best", format_percent(row.best), "bold"), ("last", format_percent(row.last), "bold")]
     delta = delta_to(row, pinned)
     if delta is not None and pinned is not None and pinned.id != row.id:
         style = "bold $success" if delta > 0 else "bold $error"
-        accuracy.append(("to pin", format_points(delta), style))
+        accuracy.append(("vs pinned", format_points(delta), style))
     speed = [
-        ("gap", format_gap(row.gap), "bold"),
-        ("T25", MISSING if row.t25 is None else f"{row.t25:.1f} epochs", "bold"),
+        ("gap", METRICS["gap"].text(row.gap), "bold"),
+        ("T25", MISSING if row.t25 is None else f"{METRICS['t25'].mean_text(row.t25)} epochs", "bold"),
         ("time", format_duration(row.seconds), "bold"),
     ]
     lines = [

@@ -1,0 +1,106 @@
+"""Random keys, clicks and sizes on every screen: whatever comes, the console stays up."""
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+
+import pytest
+from console_driver import Driver, console, driven
+from fake_runs import write_run
+from textual import events
+from textual.keys import _character_to_key
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.errors import StoreError
+from alexnet_tui.runs.events import Failed
+from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+
+CHARACTERS = "abcdefghijklmnoprstuvwxyzABCDEFGHIJKLMNOPRSTUVWXYZ0123456789[]+-=/?!:<>., "
+NAMED = (
+    *("enter", "escape", "tab", "shift+tab", "backspace", "delete", "left", "right", "up", "down"),
+    *("home", "end", "pageup", "pagedown", "shift+left", "shift+right", "shift+up", "shift+down"),
+    *("f1", "f2", "f3", "f4", "f6", "f7", "f8", "ctrl+r", "ctrl+s", "ctrl+g", "ctrl+u", "ctrl+p", "ctrl+c"),
+)
+SIZES = ((80, 24), (160, 45), (40, 12), (110, 36), (5, 3), (6, 10), (1, 1), (200, 8))
+
+
+def fill(store: Store) -> None:
+    """Some runs of every kind, hostile names among them, and a study."""
+    for seed in range(3):
+        write_run(store, RunConfig(epochs=3, seed=seed), label="[b]x[/red]" if seed else "")
+        write_run(store, RunConfig(epochs=3, seed=seed, front_end="literal32"), final=0.5)
+    failed = write_run(
+        store, RunConfig(epochs=3, seed=9), epochs_done=1, end=Failed(reason="oom", message="m\x1b[2J", epoch=1, step=9)
+    )
+    store.save_notes(failed.id, Notes(label="日本語" * 20, tags=["a b", "\u202e"], note="n" * 300))
+    store.create(RunConfig(epochs=5, seed=4))
+    study.plan(store, "mine", variants=["baseline", "tanh"], seeds=range(2), overrides={"epochs": "2"})
+
+
+def key_of(character: str) -> events.Key:
+    return events.Key(_character_to_key(character), character)
+
+
+async def act(c: Driver, chance: random.Random) -> str:
+    """One burst of keys, a click, or another size of the terminal; what it was."""
+    kind, size = chance.random(), c.app.size
+    if kind < 0.06:
+        width, height = chance.choice(SIZES)
+        await c.pilot.resize_terminal(width, height)
+        return f"size {width}x{height}"
+    if kind < 0.2:
+        x, y = chance.randrange(size.width), chance.randrange(size.height)
+        await c.pilot.click(offset=(x, y), times=chance.choice((1, 1, 2)))
+        return f"click {x},{y}"
+    keys = []
+    for _ in range(chance.choice((1, 1, 2, 4))):  # Several in one read, as from a fast hand or a paste.
+        if chance.random() < 0.45:
+            keys.append(events.Key(chance.choice(NAMED), None))
+        else:
+            keys.append(key_of(chance.choice(CHARACTERS if chance.random() < 0.8 else "123450w")))
+    for key in keys:
+        c.app.post_message(key)
+    await c.pilot.pause()
+    return " ".join(key.key for key in keys)
+
+
+async def play(store: Store, seed: int, num_acts: int) -> None:
+    chance, done = random.Random(seed), list[str]()
+    async with console(store) as c:
+        nothing = (sys.executable, "-c", "pass")
+        commands = c.app.session.commands
+        commands.trainer = commands.worker = commands.prober = nothing
+        for _ in range(num_acts):
+            done.append(await act(c, chance))
+            assert c.app.is_running and c.app._exception is None, done[-10:]  # noqa: PT018
+        await asyncio.sleep(0)
+        c.text()
+
+
+@pytest.fixture(autouse=True)
+def harmless(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is downloaded, and exports go to a folder of the test."""
+
+    def refuse(*_: object) -> None:
+        raise StoreError(tmp_path, "there is no network here.")
+
+    monkeypatch.setattr(datasets, "prepare", refuse)
+    monkeypatch.chdir(tmp_path)
+    fill(store)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@driven
+async def test_random_input_never_ends_the_console(store: Store, seed: int) -> None:
+    await play(store, seed, 120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10, 16))
+@driven
+async def test_much_random_input_never_ends_the_console(store: Store, seed: int) -> None:
+    await play(store, seed, 700)

@@ -1,1 +1,1 @@
-"""From a prepared run directory to a running command; one module for each place it may run in."""
+"""Starts what trains a prepared run: `local` on this machine; `probe` asks the trainer what a run would get there."""

@@ -1,7 +1,7 @@
-"""Start and stop a trainer on this machine, detached from whoever asked for it.
+"""Start and stop a trainer on this machine, detached from the process that asks for it.
 
-The run's lock is taken here and inherited by the trainer, so there is no moment in which a second start could
-slip in. The trainer's stdout is ``events.jsonl`` itself: no pipe ties it to this process or to a terminal.
+The run's lock is taken here and inherited by the trainer, so a second start is refused at
+any moment. The trainer's stdout is ``events.jsonl`` itself: no pipe ties it to this process or to a terminal.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ from alexnet_tui.text import printable
 TRAINER_MODULE = "alexnet_tui.train"
 TRAINER = child_command(TRAINER_MODULE)
 LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
-"""Tells a trainer which descriptor holds the lock that its launcher took for it."""
+"""Environment variable with the descriptor of the lock that the launcher took for its trainer."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-"""What asks a trainer to write a checkpoint and leave; they are blocked in it until it can answer."""
+"""Signals that make a trainer write a checkpoint and end; blocked in it until its handlers are set."""
 STOP_FILE = "stop.json"
-"""Names the process that was last asked to stop, so that a second asker does not end it without its checkpoint."""
+"""Holds the owner that was last asked to stop, so that a second request does not end it without its checkpoint."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _POLL_SECONDS = 0.02
 _START_TOLERANCE_SECONDS = 1.5
@@ -103,7 +103,7 @@ def check_trust(store: Store, run_id: str) -> None:
     """Refuse a run of which anything the trainer reads belongs to another user; root is trusted.
 
     Raises:
-        UntrustedRunError: With the command that says yes.
+        UntrustedRunError: The message has the command that trains it all the same.
     """
     with store.folder(run_id) as folder:
         owners = {os.fstat(folder.fileno()).st_uid}
@@ -143,7 +143,7 @@ def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
         Whether the trainer has left.
 
     Raises:
-        LaunchError: Nobody trains the run, or its trainer is on another machine or not to be known again.
+        LaunchError: Nobody trains the run, or its trainer is on another machine or cannot be identified.
     """
     owner = find_owner(store, run_id)
     if not was_asked_to_stop(store, run_id):  # A second request would end it without its checkpoint.
@@ -206,7 +206,7 @@ def find_owner(store: Store, run_id: str, patience_seconds: float = 1.0) -> Owne
     The name in the lock file may be a moment old, hence the patience.
 
     Raises:
-        LaunchError: Nobody trains the run, or its trainer is on another machine or not to be known again.
+        LaunchError: Nobody trains the run, or its trainer is on another machine or cannot be identified.
     """
     deadline = time.monotonic() + patience_seconds
     while True:
@@ -234,7 +234,7 @@ def _is_here(owner: Owner) -> bool:
 
 
 def _is_trainer(owner: Owner, directory: Path) -> bool:
-    """Whether a process is the trainer of a run, by what nobody else can plant: never trust the lock file's word alone.
+    """Whether a process is the trainer of a run. The lock file alone is no proof: another user may have written it.
 
     It runs as this user (where this user is root: as root or the lock file's owner), has the lock file of this very
     folder open, and its command line names a trainer or the folder. Its start time must be the one in the lock file;
@@ -342,8 +342,8 @@ def _spawn(
 ) -> int:
     """Start the detached process and write its name into the lock it inherits.
 
-    It is born with stop signals held back and lets them through once it can answer: a stop in its first moments
-    is then a stop with a checkpoint, not a death.
+    Stop signals are blocked in it until its handlers are set, so that a stop in its first moments is one with a
+    checkpoint.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:

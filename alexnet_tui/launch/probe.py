@@ -53,8 +53,8 @@ def probe(config: RunConfig | None = None, command: Sequence[str] = COMMAND) -> 
         DeviceError: The device asked for is not here.
         LaunchError: The trainer could not be asked, or cannot train.
     """
-    told = [] if config is None else [msgspec.json.encode(config).decode()]
-    return _decode(_ask([*command, *told, "--probe"]), Probe)
+    arguments = [] if config is None else [msgspec.json.encode(config).decode()]
+    return _decode(_ask([*command, *arguments, "--probe"]), Probe)
 
 
 def _ask(arguments: Sequence[str]) -> str:
@@ -75,8 +75,8 @@ def _ask(arguments: Sequence[str]) -> str:
         raise LaunchError(f"the trainer could not be asked ({printable(str(error), 200)}).") from error
     if done.returncode == 0:
         return done.stdout
-    said = done.stderr.strip().splitlines() or [f"it left with code {done.returncode}"]
-    sentence = printable(said[-1], 500).removeprefix("alexnet-tui: ")
+    lines = done.stderr.strip().splitlines() or [f"it left with code {done.returncode}"]
+    sentence = printable(lines[-1], 500).removeprefix("alexnet-tui: ")
     if done.returncode == ExitCode.USAGE:
         raise DeviceError(sentence)
     raise LaunchError(f"the trainer could not be asked: {sentence}")

@@ -150,7 +150,7 @@ def _past(directory: Path) -> RunHistory:
 
 
 def _explain(error: Exception) -> tuple[str, str]:
-    """A reason word and a sentence for an error nobody foresaw."""
+    """Reason and message of the ``failed`` event for an unforeseen error."""
     text = printable(str(error), 300)
     try:
         from alexnet_tui.train.device import is_out_of_memory, peak_memory_bytes
@@ -158,9 +158,9 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "error", f"{type(error).__name__}: {text}"
     if is_out_of_memory(error):
         peak, of_what = peak_memory_bytes()
-        said = f" ({text})" if text else ""
+        detail = f" ({text})" if text else ""
         return "oom", (
-            f"Out of memory after {format_bytes(peak)} of {of_what}. Try a smaller batch size or front end.{said}"
+            f"Out of memory after {format_bytes(peak)} of {of_what}. Try a smaller batch size or front end.{detail}"
         )
     return "error", f"{type(error).__name__}: {text} The traceback is in trainer.log."
 

@@ -61,7 +61,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes a checkpoint believable, and what it belongs to.
+    """Hashes of a checkpoint, and the run, data and position it belongs to.
 
     `sha256` is that of ``state.pt``, `seal` that of this manifest with an empty seal.
     """
@@ -195,10 +195,10 @@ def load_newest(run: Folder, expected: Expected, problems: list[str]) -> State |
     Args:
         run: The run's folder.
         expected: What the checkpoint must agree with.
-        problems: Gets a sentence for each newer checkpoint that could not be believed.
+        problems: Gets a sentence for each newer checkpoint that was refused.
 
     Raises:
-        CheckpointError: There are checkpoints, and none can be believed; or the newest is of a newer program.
+        CheckpointError: There are checkpoints, and all are refused; or the newest is of a newer program.
         StoreError: ``checkpoints`` is a link or no folder.
     """
     folder = run.folder(CHECKPOINTS)

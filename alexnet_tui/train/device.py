@@ -110,7 +110,7 @@ def versions() -> dict[str, str]:
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to reuse freed memory instead of returning it to the system after every step.
+    """Make glibc reuse freed memory instead of returning it to the system after every step.
 
     A gradient of 4096x4096 weights is otherwise mapped, zeroed by the kernel page by page, and unmapped each
     step: four times the cost of the product that fills it. Elsewhere than on glibc this does nothing.
@@ -137,8 +137,8 @@ def processor_name() -> str:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether torch, NumPy or Python could not allocate; torch has no one class for it."""
-    said = f"{type(error).__name__} {error}".lower()
-    return isinstance(error, MemoryError) or any(word in said for word in _OUT_OF_MEMORY)
+    text = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(mark in text for mark in _OUT_OF_MEMORY)
 
 
 def memory_bytes(device: torch.device) -> int:

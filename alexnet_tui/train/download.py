@@ -2,8 +2,8 @@
 
 A process of its own, so that only it loads torchvision; the caller holds the data set's lock. Progress goes
 to stderr; on failure the last line of stdout is the sentence for the user. An archive comes into its place only
-whole, and one that is already there is checked against its published MD5 before anything parses it. Where the
-caller goes away meanwhile, it finishes its work without a word.
+whole, and one that is already there is checked against its published MD5 before anything parses it. If the caller
+ends meanwhile, the download is finished and its messages are dropped.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ PARTIAL = ".partial"
 _TIMEOUT_SECONDS = 15
 
 
-class Talk(io.TextIOBase):
-    """Text for a reader who may have gone: what nobody reads is dropped.
+class LossyOutput(io.TextIOBase):
+    """A text stream that drops what is written after its reader has closed the pipe.
 
     Args:
-        stream: Where the text goes while there is a reader.
+        stream: The stream written to while it has a reader.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -54,9 +54,9 @@ class Talk(io.TextIOBase):
 
 def main(arguments: list[str]) -> int:
     """Download and store one data set; returns the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ctrl-c reaches the caller too, who says what there is to say.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ctrl-c reaches the caller too, which prints the message.
     name, root = arguments[0], Path(arguments[1])
-    sys.stderr = Talk(sys.stderr)
+    sys.stderr = LossyOutput(sys.stderr)
     answer, code = "", ExitCode.DONE
     try:
         _store(name, root)

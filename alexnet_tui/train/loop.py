@@ -69,7 +69,7 @@ class Trainer:
         self._generator = torch.Generator(device=setup.device)
         self._dropout = Dropout(config.dropout, self._generator) if config.dropout else None
         self._system = SystemSampler(setup.device)
-        self._loss_is_at_hand = setup.device.type == "cpu"
+        self._reads_every_loss = setup.device.type == "cpu"
 
     @property
     def elapsed_seconds(self) -> float:
@@ -151,7 +151,7 @@ class Trainer:
             first = self.step_in_epoch * self.config.batch_size
             learning_rate = self.schedule.learning_rate(self.epoch, self.step)
             measured_2, count = self.update(order[first : first + self.config.batch_size], learning_rate)
-            if self._loss_is_at_hand and not math.isfinite(float(measured_2[0])):
+            if self._reads_every_loss and not math.isfinite(float(measured_2[0])):
                 return self._diverged(f"loss {float(measured_2[0])} in step {self.step + 1}, before the update")
             self.step += 1
             self.step_in_epoch += 1
@@ -188,7 +188,7 @@ class Trainer:
         loss = F.cross_entropy(logits_NK, labels_N)
         loss.backward()
         measured_2 = _measure(loss.detach(), logits_NK.detach(), labels_N)
-        if not self._loss_is_at_hand or math.isfinite(float(measured_2[0])):
+        if not self._reads_every_loss or math.isfinite(float(measured_2[0])):
             self.optimizer.step(learning_rate)
         return measured_2, len(labels_N)
 

@@ -47,7 +47,7 @@ def main() -> int:
         "num_parameters": num_parameters(config.architecture(NUM_CLASSES)),
     }
     if is_probe:
-        signal.alarm(_LIMIT_SECONDS)  # Steps that take for ever end, even where nobody waits for them any more.
+        signal.alarm(_LIMIT_SECONDS)  # An end for steps that take for ever, also after the caller has given up.
         try:
             answer["step_milliseconds"] = 1000 * step_seconds(config, setup)
         except (RuntimeError, MemoryError) as error:  # Torch says so where memory does not suffice.

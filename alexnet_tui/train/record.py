@@ -138,7 +138,7 @@ class Record:
 
 
 def _make_reserve(folder: Folder) -> None:
-    """A file whose space can be freed later; without room for it the run goes on without."""
+    """Make a file whose space can be freed later, if there is room for it."""
     with contextlib.suppress(OSError, StoreError):
         folder.remove(RESERVE_FILE)
         descriptor = folder.create(RESERVE_FILE)

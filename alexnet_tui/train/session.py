@@ -26,13 +26,13 @@ _TOP = 5
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A trainer and the events that say what it is."""
+    """A trainer and the first events of its attempt."""
 
     trainer: Trainer
     opening_events: list[ev.Event]
 
     def save_predictions(self, folder: Folder) -> None:
-        """Write ``predictions.npz``: the trained network's answers on every test image.
+        """Write ``predictions.npz``: the trained network's five likeliest classes of every test image.
 
         ``top_classes`` (N, 5) and ``top_probabilities`` (N, 5) are the five likeliest classes, ``labels`` (N,)
         the truth, ``conv1_filters`` (96, 3, k, k) the first layer's kernels.
@@ -60,7 +60,7 @@ class Session:
 def open_session(
     history: RunHistory, folder: Folder, *, should_stop: Callable[[], bool], from_scratch: bool = False
 ) -> Session:
-    """Load the data, build the network and go back to the newest checkpoint that can be believed.
+    """Load the data, build the network and restore the newest checkpoint that passes all checks.
 
     Args:
         history: What earlier attempts of the run wrote.
@@ -72,7 +72,7 @@ def open_session(
         DeviceError: The device is not there.
         DataTooLargeError: The images do not fit into memory.
         DatasetError: The data is not there or is not what it was.
-        CheckpointError: No checkpoint can be believed.
+        CheckpointError: There are checkpoints, and all are refused.
     """
     config = history.record.config
     setup = select_device(config)
@@ -148,7 +148,7 @@ def _repeated(epochs: range) -> str:
 
 
 def _resumed(state: checkpoint.State | None, setup: DeviceSetup) -> ev.Resumed:
-    """What an attempt after the first goes on from; from the start where there is no checkpoint."""
+    """The checkpoint that an attempt after the first starts from; the start of training where there is none."""
     if state is None:
         return ev.Resumed(epoch=0, step=0, checkpoint="", bit_exact=setup.is_deterministic)
     position, same = state.manifest.position, state.manifest.fingerprint == setup.fingerprint

@@ -289,6 +289,25 @@ def test_attack_10_a_checkpoints_folder_that_is_a_link_is_neither_read_nor_writt
     assert sorted(home.rglob("*")) == before
 
 
+def test_attack_10_links_under_a_checkpoints_name_lead_nowhere(tmp_path: Path) -> None:
+    home, run = tmp_path / "home", tmp_path / "run"
+    (home / "e0003").mkdir(parents=True)
+    (home / "e0003" / "state.pt").write_text("precious")
+    run.mkdir()
+    save(run, 1)
+    folder = run / "checkpoints"
+    for name in ("e0003", "e0009", ".e0001.abc.tmp", ".damaged-e0001.abc"):
+        (folder / name).symlink_to(home / "e0003")
+    assert names(folder) == ["e0001"]
+    save(run, 3)  # Takes the link's place.
+    save(run, 4)
+    found = load(run)
+    assert found is not None
+    assert found.name == "e0004"
+    assert (home / "e0003" / "state.pt").read_text() == "precious"
+    assert names(folder) == ["e0004", "e0003"]
+
+
 def test_fault_24_a_checkpoint_of_a_newer_program_is_refused_and_stays(tmp_path: Path) -> None:
     save(tmp_path, 1)
     newest = tmp_path / "checkpoints" / save(tmp_path, 2)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS
-from alexnet_tui.train.download import PARTIAL, Talk, fetch
+from alexnet_tui.train.download import PARTIAL, LossyOutput, fetch
 
 CONTENT = bytes(range(256)) * 64
 
@@ -80,7 +80,7 @@ def test_a_download_that_broke_off_is_made_again(tmp_path: Path, server: str) ->
 def test_talk_that_nobody_hears_is_dropped() -> None:
     reading, writing = os.pipe()
     with os.fdopen(writing, "w", buffering=1) as stream:
-        talk = Talk(stream)
+        talk = LossyOutput(stream)
         assert talk.write("heard\n") == 6
         assert os.read(reading, 100) == b"heard\n"
         os.close(reading)

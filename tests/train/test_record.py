@@ -74,6 +74,21 @@ def test_fault_29_a_removed_folder_ends_training_and_is_not_made_anew(tmp_path: 
     assert not (tmp_path / "run").exists()
 
 
+def test_attack_10_links_in_the_place_of_what_a_trainer_writes_are_replaced(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / RESERVE_FILE).symlink_to(precious)
+    (run / "predictions.npz").symlink_to(precious)
+    with Folder(run) as folder:
+        record = Record(folder, EventWriter(folder.append(EVENTS)), lambda: False)
+        folder.write("predictions.npz", b"new")
+        record.finish(STOPPED, is_saved=True)
+    assert precious.read_text() == "precious"
+    assert not (run / "predictions.npz").is_symlink()
+
+
 # On a disk of 1 MB: 3,000 steps while it is full, then a request to stop; what a reader then finds.
 FULL_DISK = """
 import os, sys

@@ -181,6 +181,8 @@ def source_kind(path: Path) -> str:
     """``folder``, ``zip`` or ``tar``; the last for anything else, too."""
     if path.is_dir():
         return "folder"
+    if not path.is_file():  # Opening a pipe would wait for a writer.
+        return "tar"
     try:
         with path.open("rb") as file:
             return "zip" if file.read(4) in _ZIP_MAGIC else "tar"

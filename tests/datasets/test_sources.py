@@ -297,10 +297,13 @@ def test_attack_08_any_names_and_bytes_end_in_images_or_a_sentence(
 def test_what_is_no_data_set_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").write_text("hello")
+    os.mkfifo(tmp_path / "pipe")
     no_test = {name: data for name, data in small_set().items() if name.startswith("train")}
     flat = {"a.png": picture(1), "train/b.png": picture(2)}
     for path, sentence in (
         (tmp_path / "nowhere", "does not exist"),
+        (tmp_path / "pipe", "is neither a folder nor an archive"),
+        (Path("/dev/zero"), "is neither a folder nor an archive"),
         (tmp_path / "empty", "there are no training images"),
         (tmp_path / "text", "is not a whole tar or zip archive"),
         (write_folder(tmp_path / "flat", flat), "there are no training images"),

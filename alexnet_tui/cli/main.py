@@ -43,13 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fill_streams() -> None:
-    """Give the process the standard streams it was started without: another file would get their numbers, and text."""
+    """Give the process the standard streams it was started without: another file would get their numbers, and text.
+
+    An stdout that was closed cannot be written; whoever writes an answer to it learns so.
+    """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        if descriptor == 1:
+            unwritable = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(unwritable, 1)
+            os.close(unwritable)
     os.close(descriptor)
     # Open for as long as the process runs.
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
 
 

@@ -307,3 +307,19 @@ def test_every_command_has_an_example_and_lists_the_exit_codes(run: Run) -> None
     assert seen >= 20
     codes = run("--help").out.partition("Exit codes:")[2]
     assert all(str(int(code)) in codes for code in ExitCode)
+
+
+def test_an_output_that_is_closed_or_full_is_a_sentence(store: Store) -> None:
+    fake_runs.write_run(store, RunConfig(epochs=2))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ALEXNET_TUI_RUNS": str(store.root)}
+    for words in ("show last", "export --format json"):
+        for redirection in (">&-", ">/dev/full") if Path("/dev/full").exists() else (">&-",):
+            done = subprocess.run(
+                ["bash", "-c", f"{sys.executable} -m alexnet_tui {words} {redirection}"],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert (done.returncode, done.stderr.count("\n")) == (3, 1), (words, redirection, done.stderr)
+            assert done.stderr.startswith("alexnet-tui: the output could not be written")

@@ -9,6 +9,7 @@ from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, sh
 from alexnet_tui.analysis.groups import sample_text
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.report.build import Report, Section
+from alexnet_tui.report.interval_text import LEGEND, Cells, Role, interval_lines
 from alexnet_tui.report.table import Row
 from alexnet_tui.report.wording import (
     SELECTED_NOTE,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _NARROW_COLUMNS = ("max_train", "max_test", "final_test", "t25", "time")
 _WIDE = 116
 _LABEL_WIDTH, _GROUP_WIDTH, _GAP = 20, 18, 2
+_PLOT_CELLS, _PLOT_INDENT = 64, 2
+_ROLE_STYLES = {Role.ZONE: "dim", Role.NO_EFFECT: "dim", Role.STUDY: "bold cyan", Role.LABEL: "dim"}
 _STYLES = {"good": "green", "bad": "red", "open": "yellow"}
 
 _BEGIN = re.compile(r" *(?:\d+\. )?")
@@ -63,6 +66,8 @@ def _print_section(console: "Console", section: Section) -> None:
     _line(console, SELECTED_NOTE, "dim")
     for verdict in section.claims:
         _print_card(console, verdict)
+    if any(verdict.larger.runs and verdict.smaller.runs for verdict in section.claims):
+        _line(console, f"\n{LEGEND}.", "dim")
     _line(console, "\nProvenance", "bold")
     console.print(_pairs(provenance(section.provenance)))
 
@@ -93,7 +98,16 @@ def _print_card(console: "Console", verdict: ClaimVerdict) -> None:
     _line(console, f"{SIGNS[verdict.verdict]} {verdict.headline.upper()}", f"bold {style}")
     for reason in verdict.reasons:
         _line(console, f"  {reason}")
+    for line in interval_lines(verdict, min(console.width - _PLOT_INDENT, _PLOT_CELLS)):
+        _print_cells(console, line, style)
     console.print(_pairs(card(verdict)))
+
+
+def _print_cells(console: "Console", line: Cells, style: str) -> None:
+    from rich.text import Text
+
+    styles = {**_ROLE_STYLES, Role.INTERVAL: style, Role.ESTIMATE: f"bold {style}"}
+    console.print(Text(" " * _PLOT_INDENT) + Text.assemble(*((text, styles.get(role, "")) for text, role in line)))
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> "Table":

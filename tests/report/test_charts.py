@@ -8,6 +8,7 @@ from fake_histories import CLEAR, make_history, study
 
 from alexnet_tui.report.build import build
 from alexnet_tui.report.charts import interval_chart, interval_plot
+from alexnet_tui.report.interval_text import interval_lines
 
 
 def test_places_are_in_the_order_of_the_effects_and_inside_the_axis() -> None:
@@ -62,3 +63,21 @@ def test_the_drawing_has_every_mark_at_its_place() -> None:
     assert circles == pytest.approx([10 + 300 * at for at in (*(dot.at for dot in plot.dots), plot.estimate)], abs=0.06)
     assert len(re.findall("<title>low-dropout-literal32-s\\d \\(seed \\d\\): \\+[\\d.]+ points", svg)) == 5
     assert svg.count('class="mark"') == svg.count('class="zone"') == svg.count('class="bar"') == 1
+
+
+def test_in_characters_every_mark_is_in_the_cell_of_its_share() -> None:
+    verdict = build(study(shift=CLEAR)).claims[0]
+    plot = interval_plot(verdict)
+    for width in (16, 41, 120):
+        upper, middle, lower, _ = (
+            "".join(character for character, _ in line) for line in interval_lines(verdict, width)
+        )
+        assert {len(upper), len(middle), len(lower)} == {width}
+        assert plot.estimate is not None
+        assert middle.index("●") == round(plot.estimate * (width - 1))
+        for line, is_larger in ((upper, True), (lower, False)):
+            wanted = {round(dot.at * (width - 1)) for dot in plot.dots if dot.is_larger is is_larger}
+            assert {cell for cell, character in enumerate(line) if character == "•"} == wanted
+            assert "░" in line
+            assert line[round(plot.no_effect * (width - 1))] == "│"
+    assert interval_lines(verdict, 15) == []

@@ -10,6 +10,7 @@ from alexnet_tui.analysis.claims import ClaimVerdict, Verdict
 from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Contradiction, PaperResult
 from alexnet_tui.report import wording as words
 from alexnet_tui.report.build import Report, Section
+from alexnet_tui.report.interval_text import LEGEND
 from alexnet_tui.report.table import Row
 from alexnet_tui.report.wording import (
     MORE_COLUMNS,
@@ -27,7 +28,7 @@ from alexnet_tui.report.wording import (
 )
 from alexnet_tui.text import format_count, format_percent, printable
 from alexnet_tui.tui.screens.report.curves import has_marks
-from alexnet_tui.tui.screens.report.interval import LEGEND, interval_lines
+from alexnet_tui.tui.screens.report.interval import interval_lines
 
 _STYLES = {"good": "$success", "bad": "$error", "open": "$warning", "quiet": "$text-muted"}
 _LABEL_CELLS = 13

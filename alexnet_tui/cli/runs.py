@@ -54,6 +54,11 @@ class Row:
     is_reference: bool
 
     @property
+    def age_seconds(self) -> float:
+        """Seconds since it was created; 0 where the clock was behind."""
+        return max(0.0, time.time() - self.history.record.created)
+
+    @property
     def config(self) -> RunConfig:
         """Its hyperparameters."""
         return self.history.record.config
@@ -66,10 +71,10 @@ class Row:
 _COLUMNS: tuple[Column[Row], ...] = (
     Column("run", 0, lambda row: row.history.id),
     Column("label", 6, lambda row: printable(row.label, 40)),
-    Column("variant", 12, lambda row: row.config.variant),  # A run's id begins with it.
-    Column("front end", 8, lambda row: row.config.front_end),
-    Column("data", 9, lambda row: printable(row.config.data, 40)),
-    Column("seed", 11, lambda row: str(row.config.seed), right=True),
+    Column("variant", 13, lambda row: row.config.variant, can_share=True),  # A run's id begins with it.
+    Column("front end", 9, lambda row: row.config.front_end, can_share=True),
+    Column("data", 10, lambda row: printable(row.config.data, 40), can_share=True),
+    Column("seed", 12, lambda row: str(row.config.seed), right=True),
     Column(
         "state",
         1,
@@ -80,9 +85,10 @@ _COLUMNS: tuple[Column[Row], ...] = (
     Column(f"best{SELECTED_MARK}", 4, lambda row: format_percent(row.value("max_test")), right=True),
     Column("last", 3, lambda row: format_percent(row.value("last_test")), right=True),
     Column("gap", 7, lambda row: format_points(row.value("gap")), right=True),
-    Column("T25", 10, lambda row: METRICS["t25"].mean_text(row.value("t25")), right=True),
+    Column("T25", 11, lambda row: METRICS["t25"].mean_text(row.value("t25")), right=True),
     Column("time", 5, lambda row: format_duration(row.value("time")), right=True),
-    Column("test accuracy", 13, lambda row: _curve(row.history, _SPARKLINE_WIDTH)),
+    Column("age", 8, lambda row: format_duration(row.age_seconds), right=True),
+    Column("test accuracy", 14, lambda row: _curve(row.history, _SPARKLINE_WIDTH)),
 )
 
 

@@ -28,6 +28,7 @@ class Column(Generic[_Row]):
         cell: The text of a row; a column without any text is not shown.
         right: Aligned to the right.
         style: Of the cell.
+        can_share: On a terminal, a text that all rows have is printed once above the table instead.
     """
 
     heading: str
@@ -35,6 +36,7 @@ class Column(Generic[_Row]):
     cell: Callable[[_Row], str]
     right: bool = False
     style: Callable[[_Row], str] = lambda _: ""
+    can_share: bool = False
 
 
 def fitting(parts: Sequence[tuple[int, int]], room: int | None) -> list[int]:
@@ -102,11 +104,23 @@ def make_table(
 
 def print_table(columns: Sequence[Column[_Row]], rows: Sequence[_Row], elsewhere: str) -> None:
     """Print a table that fits the terminal; what found no room is named with where it is: ``--json``."""
+    shared = _shared(columns, rows) if sys.stdout.isatty() else {}
+    rest = [column for column in columns if column.heading not in shared]
     with printing() as console:
-        table, left_out = make_table(columns, rows, console.width if sys.stdout.isatty() else None)
+        if shared:
+            console.print(f"all {len(rows)}: {', '.join(f'{heading} {text}' for heading, text in shared.items())}")
+        table, left_out = make_table(rest, rows, console.width if sys.stdout.isatty() else None)
         console.print(table)
     if left_out:
         say(f"no room for {', '.join(left_out)}; a wider terminal{elsewhere} it.")
+
+
+def _shared(columns: Sequence[Column[_Row]], rows: Sequence[_Row]) -> dict[str, str]:
+    """The texts that all of several rows have, by the heading of their column."""
+    texts = {column.heading: {column.cell(row) for row in rows} for column in columns if column.can_share}
+    return {
+        heading: found.pop() for heading, found in texts.items() if len(rows) > 1 and len(found) == 1 and any(found)
+    }
 
 
 def table_box() -> "Box | None":

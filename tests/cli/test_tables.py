@@ -57,3 +57,10 @@ def test_a_terminal_without_unicode_gets_ascii_alone_and_whole_cells() -> None:
         lines = on_a_terminal(*words, environment={"ALEXNET_TUI_ASCII": "1"})
         assert all(line.isascii() and len(line) <= 80 for line in lines)
         assert not any("~ " in line for line in lines)
+
+
+def test_what_all_runs_have_is_said_once_above_the_table_and_stays_in_a_pipe() -> None:
+    lines = [line for line in on_a_terminal("runs", "--runs-dir", str(ROOT / "runs"), columns=200) if line]
+    assert lines[0].startswith("all 4: front end literal32, data cifar10-jpeg")
+    assert "front end" not in lines[1]
+    assert {"variant", "age", "seed"} <= set(lines[1].split())

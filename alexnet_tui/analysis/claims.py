@@ -14,8 +14,9 @@ not assessed      a precondition fails, the plan was changed, or planned runs do
 exploratory       the runs were not registered before they were made: numbers, and no verdict
 ================  ======================================================================================
 
-Tests are exact one-sided permutation tests, intervals Welch's, equivalence by Welch's t. Ratios of times are tested
-on logarithms; times that were not reached by ranks. Nothing here selects an epoch on the test set.
+Tests are exact one-sided permutation tests; Welch's interval at the level that Holm asks for must exclude no effect
+too, because permutation alone errs too often where the spreads are unequal. Equivalence is by Welch's t. Ratios of
+times are tested on logarithms; times that were not reached by ranks. Nothing here selects an epoch on the test set.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -178,20 +179,36 @@ def judge(
         overrides: What the plan sets for all runs, as a person would type it.
         registration: The plan; None for runs that no plan registered, whose numbers are exploratory.
     """
+    alpha = registration.alpha if registration else ALPHA
     cases = [_case(number, claim, runs, overrides, registration) for number, claim in enumerate(claims, start=1)]
     return tuple(
         _verdict(case, corrected, registration, runs, len(cases))
-        for case, corrected in zip(cases, _correct(cases, registration), strict=True)
+        for case, corrected in zip(cases, _correct(cases, alpha), strict=True)
     )
 
 
-def _correct(cases: Sequence[_Case], registration: Registration | None) -> Iterator[_Corrected]:
-    alpha = registration.alpha if registration else ALPHA
+def decide(claims: Sequence[Claim], samples: Sequence[tuple[Sample, Sample]], alpha: float = ALPHA) -> list[Verdict]:
+    """The verdicts that samples of at least two runs give by statistics alone, with no precondition looked at.
+
+    Args:
+        claims: What is claimed.
+        samples: For each claim the sample claimed to have the larger values, and the other.
+        alpha: Chance, over all claims, of calling one supported that is not.
+    """
+    none = GroupRuns(Group(name="", title="", settings={}))
+    cases = []
+    for number, (claim, pair) in enumerate(zip(claims, samples, strict=True), start=1):
+        effect = compare_samples(*pair, is_ratio=claim.unit == "ratio", delta=claim.smallest_effect)
+        cases.append(_Case(number, claim, none, none, pair, (), effect, None))
+    return [_decide(case, by, alpha)[0] for case, by in zip(cases, _correct(cases, alpha), strict=True)]
+
+
+def _correct(cases: Sequence[_Case], alpha: float) -> Iterator[_Corrected]:
     equivalence = [case.p("p_equivalence") for case in cases]
     place = {index: rank for rank, index in enumerate(sorted(range(len(cases)), key=equivalence.__getitem__))}
     columns = zip(
-        stats.holm([case.p("p") for case in cases]),
-        stats.holm([case.p("p_reversed") for case in cases]),
+        stats.holm([case.p("p_larger") for case in cases]),
+        stats.holm([case.p("p_smaller") for case in cases]),
         stats.holm(equivalence),
         stats.holm([case.p("p_below") for case in cases]),
         strict=True,

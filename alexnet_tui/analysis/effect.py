@@ -27,8 +27,11 @@ class Effect:
         estimate: Difference of means, or ratio of geometric means (of the pairs' median where censored).
         bound: ``at least`` or ``at most`` where the estimate is no more than that, else empty.
         interval: The 95% interval.
-        p: One-sided p-value of "above no effect".
+        p: One-sided p-value of "above no effect", by permutation.
         p_reversed: The same of "below no effect".
+        p_welch: One minus the level at which Welch's interval begins to hold no effect, for "above no effect"; None
+            where censored. Where the spreads are unequal, the permutation test alone errs more often than it says.
+        p_welch_reversed: The same as `p_reversed`.
         p_below: One-sided p-value of "smaller than the smallest effect that matters".
         p_above: One-sided p-value of "larger than its mirror image".
         superiority: P(a run of the larger group is above one of the smaller).
@@ -44,6 +47,8 @@ class Effect:
     interval: Ends
     p: float
     p_reversed: float
+    p_welch: float | None = None
+    p_welch_reversed: float | None = None
     p_below: float
     p_above: float
     superiority: float
@@ -52,6 +57,16 @@ class Effect:
     test: str
     num_splits: int
     variances: tuple[float, float] | None = None
+
+    @property
+    def p_larger(self) -> float:
+        """The p-value that decides "above no effect": the larger of that of the test and that of the interval."""
+        return max(self.p, self.p_welch or 0.0)
+
+    @property
+    def p_smaller(self) -> float:
+        """The p-value that decides "below no effect": the larger of that of the test and that of the interval."""
+        return max(self.p_reversed, self.p_welch_reversed or 0.0)
 
     @property
     def p_equivalence(self) -> float:
@@ -105,6 +120,8 @@ def compare_samples(larger: Sample, smaller: Sample, *, is_ratio: bool, delta: f
         interval=scale.ends(stats.welch_interval(a, b, LEVEL)),
         p=test.p_greater,
         p_reversed=test.p_less,
+        p_welch=min(1.0, 2 * stats.welch_p_below(b, a, 0.0)),
+        p_welch_reversed=min(1.0, 2 * stats.welch_p_below(a, b, 0.0)),
         p_below=stats.welch_p_below(a, b, threshold),
         p_above=stats.welch_p_below(b, a, threshold),
         superiority=stats.superiority(a, b),

@@ -1,0 +1,170 @@
+"""The rules of the verdict against independent implementations, and by simulation."""
+
+import importlib.util
+import math
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+import statsmodels.stats.multitest
+import statsmodels.stats.power
+import statsmodels.stats.weightstats
+
+from alexnet_tui.analysis import stats
+from alexnet_tui.analysis.claims import Verdict, decide
+from alexnet_tui.analysis.effect import compare_samples, interval_at
+from alexnet_tui.analysis.groups import RunValue, Sample, make_sample
+from alexnet_tui.config.claims import load
+
+NEAR = 1e-9
+PATH = Path(__file__).parents[1] / "benchmarks" / "bench_verdict.py"
+
+
+def benchmark() -> Any:
+    """The benchmark's module, which lies outside the tests' own path."""
+    spec = importlib.util.spec_from_file_location("bench_verdict", PATH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Dataclasses look their module up.
+    spec.loader.exec_module(module)
+    return module
+
+
+bench_verdict = benchmark()
+
+
+def sample(values: "list[float]", limit: float = math.inf) -> Sample:
+    """Values of a group; what lies above the limit was not reached."""
+    return make_sample(
+        RunValue(str(seed), seed, value if value <= limit else None, limit if value > limit else None)
+        for seed, value in enumerate(values)
+    )
+
+
+def draws(count: int) -> "list[tuple[list[float], list[float]]]":
+    generator = random.Random(5)
+    pairs = []
+    for _ in range(count):
+        sizes = generator.randint(3, 8), generator.randint(3, 8)
+        spread = generator.choice((0.001, 0.02)), generator.choice((0.001, 0.02))
+        shift = generator.choice((0.0, 0.005, -0.03))
+        pairs.append(
+            (
+                [0.6 + shift + generator.gauss(0, spread[0]) for _ in range(sizes[0])],
+                [0.6 + generator.gauss(0, spread[1]) for _ in range(sizes[1])],
+            )
+        )
+    return pairs
+
+
+def exact_test(a: "np.ndarray", b: "np.ndarray") -> float:
+    """Scipy's one-sided permutation test of means over all splits."""
+    found = scipy.stats.permutation_test(
+        (a, b),
+        lambda x, y, axis: x.mean(axis) - y.mean(axis),
+        alternative="greater",
+        n_resamples=np.inf,
+        vectorized=True,
+    )
+    return float(found.pvalue)
+
+
+def test_an_effect_in_points_agrees_with_scipy_and_statsmodels() -> None:
+    for a, b in draws(25):
+        found = compare_samples(sample(a), sample(b), is_ratio=False, delta=1.0)
+        left, right = 100 * np.array(a), 100 * np.array(b)
+        welch = scipy.stats.ttest_ind(left, right, equal_var=False)
+        ends = welch.confidence_interval(0.95)
+        assert found.estimate == pytest.approx(left.mean() - right.mean(), rel=NEAR)
+        assert found.interval == pytest.approx((ends.low, ends.high), rel=NEAR)
+        exact = exact_test(left, right)
+        assert found.p == pytest.approx(exact, rel=NEAR)
+        compared = statsmodels.stats.weightstats.CompareMeans.from_data(left, right)
+        p, (above, below) = compared.ttost_ind(-1.0, 1.0, usevar="unequal")
+        assert found.p_above == pytest.approx(above[1], rel=NEAR, abs=1e-12)
+        assert found.p_below == pytest.approx(below[1], rel=NEAR, abs=1e-12)
+        assert found.p_equivalence == pytest.approx(p, rel=NEAR, abs=1e-12)
+        low, high = interval_at(sample(a), sample(b), is_ratio=False, level=0.9)
+        ends = welch.confidence_interval(0.9)
+        assert (low, high) == pytest.approx((ends.low, ends.high), rel=NEAR)
+
+
+def test_the_interval_at_holm_s_level_and_the_two_tests_say_the_same() -> None:
+    for a, b in draws(60):
+        found = compare_samples(sample(a), sample(b), is_ratio=False, delta=1.0)
+        for alpha in (0.05, 0.05 / 3):
+            low, high = interval_at(sample(a), sample(b), is_ratio=False, level=1 - 2 * alpha)
+            assert low is not None
+            assert high is not None
+            assert (low > -1.0 and high < 1.0) == (found.p_equivalence < alpha)
+
+
+def test_a_ratio_agrees_with_scipy_on_logarithms() -> None:
+    for a, b in draws(15):
+        found = compare_samples(sample(a), sample(b), is_ratio=True, delta=1.1)
+        left, right = np.log(a), np.log(b)
+        ends = scipy.stats.ttest_ind(left, right, equal_var=False).confidence_interval(0.95)
+        assert found.estimate == pytest.approx(math.exp(left.mean() - right.mean()), rel=NEAR)
+        assert found.interval == pytest.approx((math.exp(ends.low), math.exp(ends.high)), rel=NEAR)
+
+
+def test_times_that_were_not_reached_agree_with_scipy_s_exact_ranks() -> None:
+    generator = random.Random(3)
+    for _ in range(15):
+        a = [generator.uniform(10, 30) for _ in range(5)]
+        b = [generator.uniform(5, 19) for _ in range(5)]
+        found = compare_samples(sample(a, 20.0), sample(b, 20.0), is_ratio=True, delta=1.1)
+        if not any(value > 20 for value in a):
+            continue
+        ranks = scipy.stats.rankdata([99.0 if value > 20 else value for value in (*a, *b)])
+        exact = exact_test(ranks[:5], ranks[5:])
+        assert found.p == pytest.approx(exact, rel=NEAR)
+        if found.interval[0] is not None:
+            assert found.interval[0] <= found.estimate * (1 + NEAR)
+
+
+def test_holm_agrees_with_statsmodels() -> None:
+    generator = random.Random(1)
+    for _ in range(30):
+        values = [generator.random() ** 3 for _ in range(generator.randint(1, 8))]
+        expected = statsmodels.stats.multitest.multipletests(values, method="holm")[1]
+        assert stats.holm(values) == pytest.approx(list(expected), rel=NEAR)
+
+
+def test_the_number_of_seeds_agrees_with_statsmodels_and_is_the_smallest() -> None:
+    for sd, delta, alpha in ((1.0, 1.0, 0.05), (0.8, 1.0, 0.05 / 3), (0.45, 0.5, 0.05 / 3), (0.2, 1.0, 0.05)):
+        found = stats.seeds_needed(sd**2, sd**2, delta, alpha=alpha, power=0.8)
+        assert found is not None
+        power = statsmodels.stats.power.TTestIndPower().power
+        at = [power(delta / sd, count, alpha, alternative="larger") for count in (found - 1, found)]
+        assert at[1] >= 0.8
+        assert at[0] < 0.8 or found == 2
+    assert stats.seeds_needed(1e9, 1e9, 1.0, alpha=0.05, power=0.8) is None
+
+
+@pytest.mark.slow
+def test_simulated_studies_err_as_seldom_as_they_should() -> None:
+    """The short form of the benchmark: every cell, 60 studies, twice the rate allowed for chance."""
+    found = {cell: list(bench_verdict.studies(cell, 60)) for cell in bench_verdict.CELLS}
+    assert [one for cell, some in found.items() for one in bench_verdict.problems(cell, some, limit=0.10)] == []
+
+
+def test_the_same_distance_either_way_gives_mirrored_verdicts() -> None:
+    claims = load("study")
+    generator = random.Random(2)
+    mirror = {Verdict.SUPPORTED: Verdict.CONTRADICTED, Verdict.CONTRADICTED: Verdict.SUPPORTED}
+    for effect in (0.0, 1.0, 2.0, -4.0):
+        pairs = [
+            (bench_verdict.group(generator, claim, effect, 1.0), bench_verdict.group(generator, claim, 0.0, 1.0))
+            for claim in claims
+        ]
+        forward, backward = decide(claims, pairs), decide(claims, [(b, a) for a, b in pairs])
+        for one, other in zip(forward, backward, strict=True):
+            if one in mirror:
+                assert other is mirror[one]
+            assert (one is Verdict.NEGLIGIBLE) == (other is Verdict.NEGLIGIBLE)

@@ -1,0 +1,136 @@
+"""How often the rules of the verdict err, by simulation: ``python tests/benchmarks/bench_verdict.py [STUDIES]``.
+
+A cell of the table is so many studies of three claims, five runs a group, whose true effects are all the same
+multiple of the smallest effect that matters. The spread over seeds is that of the reference runs' kind: 0.8 points of
+the gap, 5% of T25, 0.45 points of the accuracy. A word is wrong where it says what is not so: "supported" of an
+effect that is not above zero, "contradicted" of one that is not below, "negligible" of one of the size that matters
+or more, "no gain" of one of that size in the direction claimed.
+"""
+
+import math
+import random
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from alexnet_tui.analysis.claims import Verdict, decide
+from alexnet_tui.analysis.groups import RunValue, Sample, make_sample
+from alexnet_tui.config.claims import Claim, load
+
+RUNS = 5
+LIMIT = 0.05
+POWER, POWER_AT = 0.9, 3.0
+BASE = {"gap": 0.25, "t25": 30.0, "final_test": 0.65}
+SPREAD = {"gap": 0.008, "t25": 0.05, "final_test": 0.0045}
+"""Standard deviation over seeds: fractions, and of logarithms for times."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is simulated: the true effect in smallest effects that matter, and how the spread is."""
+
+    effect: float
+    ratio: float = 1.0
+    scale: float = 1.0
+
+    @property
+    def name(self) -> str:
+        spread = "" if self.scale == 1 else f", spread x {self.scale:g}"
+        return f"{self.effect:+g} delta{spread}{f', sd {self.ratio:g}:1' if self.ratio != 1 else ''}"
+
+
+CELLS = (
+    Cell(0),
+    Cell(0, ratio=3),
+    Cell(0, scale=0.1),
+    Cell(1),
+    Cell(1, ratio=3),
+    Cell(1, scale=0.3),
+    Cell(-1),
+    Cell(-1, ratio=3),
+    Cell(-0.2, scale=0.1),
+    Cell(2),
+    Cell(3),
+    Cell(3, ratio=3),
+    Cell(-4),
+    Cell(-4, ratio=3),
+    Cell(-4, scale=3),
+)
+WRONG: Mapping[str, tuple[Verdict, float, float]] = {
+    "supported": (Verdict.SUPPORTED, -math.inf, 0.0),
+    "contradicted": (Verdict.CONTRADICTED, 0.0, math.inf),
+    "negligible": (Verdict.NEGLIGIBLE, 1.0, math.inf),
+    "no gain": (Verdict.NOT_SUPPORTED, 1.0, math.inf),
+}
+"""A word, and from where to where the true effect makes it wrong."""
+
+
+def is_wrong(word: str, effect: float) -> bool:
+    _, low, high = WRONG[word]
+    return low <= (abs(effect) if word == "negligible" else effect) <= high
+
+
+def group(generator: random.Random, claim: Claim, effect: float, spread: float) -> Sample:
+    """Five runs; `effect` moves their mean, in smallest effects that matter."""
+    base, sd = BASE[claim.metric], SPREAD[claim.metric] * spread
+    if claim.unit == "ratio":
+        values = [base * math.exp(generator.gauss(effect * math.log(claim.smallest_effect), sd)) for _ in range(RUNS)]
+    else:
+        values = [base + generator.gauss(effect * claim.smallest_effect / 100, sd) for _ in range(RUNS)]
+    return make_sample(RunValue(str(seed), seed, value) for seed, value in enumerate(values))
+
+
+def studies(cell: Cell, count: int, seed: int = 7) -> Iterator[list[Verdict]]:
+    """The verdicts of so many studies; which of the two groups has the larger spread is drawn."""
+    generator, claims = random.Random(f"{cell} {seed}"), load("study")
+    for _ in range(count):
+        samples = []
+        for claim in claims:
+            spreads = [cell.scale, cell.scale * cell.ratio]
+            generator.shuffle(spreads)
+            samples.append((group(generator, claim, cell.effect, spreads[0]), group(generator, claim, 0.0, spreads[1])))
+        yield decide(claims, samples)
+
+
+def rates(found: Sequence[Sequence[Verdict]], word: str) -> tuple[float, list[float]]:
+    """The share of studies with the word for any claim, and the share of each claim."""
+    verdict = WRONG[word][0]
+    families = sum(verdict in one for one in found) / len(found)
+    return families, [sum(one[index] is verdict for one in found) / len(found) for index in range(len(found[0]))]
+
+
+def problems(cell: Cell, found: Sequence[Sequence[Verdict]], limit: float = LIMIT) -> Iterator[str]:
+    """Where a cell errs more often than it may, or finds less than it should."""
+    for word in WRONG:
+        families, _ = rates(found, word)
+        if is_wrong(word, cell.effect) and families > limit:
+            yield f"{cell.name}: {word} is wrong in {families:.1%} of studies"
+    if cell.effect >= POWER_AT and cell.scale <= 1 and cell.ratio == 1:
+        _, claims = rates(found, "supported")
+        if min(claims) < POWER:
+            yield f"{cell.name}: power {min(claims):.2f}"
+
+
+def main() -> int:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    words = tuple(WRONG)
+    print(f"{count} studies a cell, {RUNS} runs a group; share of studies with the word for any claim, and by claim")
+    print("| true effect | " + " | ".join(words) + " |")
+    print("|---|" + "---|" * len(words))
+    failed: list[str] = []
+    for cell in CELLS:
+        found = list(studies(cell, count))
+        cells = []
+        for word in words:
+            families, claims = rates(found, word)
+            text = f"{families:.3f} ({' '.join(f'{one:.2f}' for one in claims)})"
+            cells.append(f"**{text}**" if is_wrong(word, cell.effect) else text)
+        print(f"| {cell.name} | {' | '.join(cells)} |", flush=True)
+        failed += problems(cell, found)
+    print("In bold: where the word is wrong.")
+    print("\n".join(failed) or "Every rate is within its bound.")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +25,7 @@ from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
-from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, UsageError
+from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, RunBusyError, UsageError
 from alexnet_tui.runs.history import STATE_TONES, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from alexnet_tui.analysis.readings import Reading
 
 _ALL, _DEFAULT_SEEDS, _MAX_SEEDS = "all", 5, 1000
+_LOCAL, _SLURM = "local", "slurm"
 _REPRODUCTION = "reproduction"
 _SET_BY_THE_PLAN = ("variant", "seed")
 _NEW_HELP = """Write the plan of a study: every variant with every seed, fixed in advance.
@@ -134,7 +135,9 @@ def register(app: typer.Typer) -> None:
             options.with_hyperparameters(command, without=_SET_BY_THE_PLAN)
         )
     studies.command("run")(run)
+    studies.command("cancel")(cancel)
     studies.command("worker", hidden=True)(worker)
+    studies.command("task", hidden=True)(task)
     studies.command("status")(status)
     studies.command("show")(show)
     studies.command("extend")(extend)
@@ -378,6 +381,21 @@ def run(
     name: _Name,
     parallel: _Parallel = "1",
     detach: Annotated[bool, typer.Option("--detach", help="Go on without this terminal.", show_default=False)] = False,
+    launcher: Annotated[
+        str,
+        typer.Option(
+            "--launcher",
+            metavar="NAME",
+            help="Where runs train: local, or slurm for one array job of a cluster (default local).",
+            show_default=False,
+        ),
+    ] = _LOCAL,
+    slurm_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slurm", metavar="NAME=VALUE", help="Option of sbatch: partition=gpu,time=2:00:00.", show_default=False
+        ),
+    ] = None,
     runs_dir: options.RunsDir = None,
 ) -> int:
     """Work through a study; the same command goes on after anything.
@@ -385,9 +403,18 @@ def run(
     Ctrl-c once stops its runs with a checkpoint, twice leaves at once and lets them train.
 
     Example: alexnet-tui study run mine --parallel 2
+
+    Example: alexnet-tui study run mine --launcher slurm --slurm partition=gpu --slurm gpus=1
     """
     store = options.open_store(runs_dir)
     plan = study.load_runnable(store, name)
+    if launcher not in {_LOCAL, _SLURM}:
+        raise UsageError(f"--launcher: there is no {quoted(launcher)}; {nearest(launcher, (_LOCAL, _SLURM))}")
+    if launcher == _SLURM:
+        return _submit(store, plan, parallel, slurm_options or [])
+    if slurm_options:
+        raise UsageError("--slurm is for --launcher slurm.")
+    _refuse_if_queued(store, name)
     if detach:
         from alexnet_tui.studies.worker import start_worker
 
@@ -396,6 +423,80 @@ def run(
         say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
         return ExitCode.DONE if is_new else ExitCode.BUSY
     return _work(store, plan, parallel)
+
+
+def _submit(store: Store, plan: study.Plan, parallel: str, slurm_options: Sequence[str]) -> int:
+    """Queue what is left of a study as one array job."""
+    from alexnet_tui.launch import slurm
+    from alexnet_tui.studies import jobs
+
+    asked = slurm.parse_options(slurm_options)
+    at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, is_here=False)
+    _refuse_if_queued(store, plan.name)
+    for config in {(config.data, config.front_end): config for config in plan.configs}.values():
+        cli_run.prepare_data(config)
+    study_queue.prepare_runs(store, plan)
+    queue, cells = study_queue.load(store, plan.name), study_queue.status(store, plan)
+    run_ids = [cell.run_id for cell in study_queue.in_order(cells, queue)]
+    if not run_ids:
+        say(f"study {plan.name}: nothing is left to train.")
+        return ExitCode.DONE
+    job = jobs.submit(store, plan.name, run_ids, at_once=at_once, options=asked)
+    shows = _command(store, "status", plan.name)
+    say(f"study {plan.name}: {counted(len(run_ids), 'run')} queued as SLURM job {job.job}; `{shows}` shows them.")
+    return ExitCode.DONE
+
+
+def _refuse_if_queued(store: Store, name: str) -> None:
+    """A study is trained here or by SLURM, not by both.
+
+    Raises:
+        RunBusyError: SLURM still has something to do for it.
+    """
+    from alexnet_tui.studies import jobs
+
+    job = jobs.load(store, name)
+    if job is not None and jobs.is_active(job):
+        cancels = _command(store, "cancel", name)
+        raise RunBusyError(f"study {name} is in SLURM's queue, job {job.job}; `{cancels}` takes it out.")
+
+
+def task(name: _Name, index: int, runs_dir: options.RunsDir = None) -> int:
+    """Train one run of a study's array job; SLURM calls it."""
+    from alexnet_tui.studies import jobs
+
+    store = options.open_store(runs_dir)
+    job = jobs.load(store, name)
+    if job is None or not 0 <= index < len(job.run_ids):
+        raise UsageError(f"study {name} has no task {index}.")
+    return jobs.train_task(
+        store, study.load_runnable(store, name), job.run_ids[index], say=say, prepare=cli_run.prepare_data
+    )
+
+
+def cancel(name: _Name, runs_dir: options.RunsDir = None) -> int:
+    """Stop working through a study: its runs stop with a checkpoint, none is started any more.
+
+    `study run` goes on.
+
+    Example: alexnet-tui study cancel mine
+    """
+    from alexnet_tui.launch import slurm
+    from alexnet_tui.studies import jobs
+    from alexnet_tui.studies.worker import withdraw
+
+    store = options.open_store(runs_dir)
+    plan = study.load(store, name)
+    job = jobs.load(store, name)
+    if job is not None and jobs.is_active(job):
+        slurm.cancel(job.job)
+        say(f"study {name}: job {job.job} is taken out of SLURM's queue; what trains writes a checkpoint first.")
+        return ExitCode.DONE
+    if orders.has_command(store, name):
+        raise RunBusyError(f"study {name} is worked through by a command in a terminal; ctrl-c there stops it.")
+    withdraw(store, plan, say)
+    say(f"study {name}: nothing more is started; `{_command(store, 'run', name)}` goes on.")
+    return ExitCode.DONE
 
 
 def worker(runs_dir: options.RunsDir = None) -> int:
@@ -429,10 +530,12 @@ def status(
     name = name or _only_study(store)
     plan = study.load(store, name)
     cells = study_queue.status(store, plan)
+    job, tasks = _slurm_states(store, name)
     if as_json:
         write_json(
             {
                 "name": name,
+                "slurm": {"job": job, "tasks": tasks} if job else None,
                 "plan_sha256": plan.sha256,
                 "claims": [claim.name for claim in plan.claims],
                 **_ledger_facts(store, plan),
@@ -443,12 +546,32 @@ def status(
         )
         return ExitCode.DONE
     with printing() as console:
-        console.print(_table(plan, cells))
+        console.print(_table(plan, cells, tasks))
     at_work = "a worker is at work" if orders.has_worker(store, name) else "no worker is at work"
     say(f"study {name}: {_counts(cells)}; {at_work}.")
+    if job:
+        say(f"SLURM job {job}: {_counted_states(tasks.values())}.")
     if plan.sha256:
         say(f"plan's SHA-256: {plan.sha256}; {_ledger_sentence(progress.read(store, plan))}.")
     return ExitCode.DONE
+
+
+def _slurm_states(store: Store, name: str) -> tuple[str, dict[str, str]]:
+    """The number of a study's array job and the state of each of its runs there; empty where there is none."""
+    from alexnet_tui.studies import jobs
+
+    job = jobs.load(store, name)
+    if job is None:
+        return "", {}
+    try:
+        return job.job, jobs.states(job)
+    except LaunchError as error:  # The runs' own records say the rest.
+        say(str(error))
+        return job.job, {}
+
+
+def _counted_states(states: Iterable[str]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in Counter(states).most_common()) or "its queue is not known"
 
 
 def verify(
@@ -614,8 +737,8 @@ def _variants(text: str, protocol: str) -> list[str]:
     return names
 
 
-def _num_parallel(plan: study.Plan, text: str) -> int:
-    """How many runs may train at once, told where each gets a part of the machine.
+def _num_parallel(plan: study.Plan, text: str, *, is_here: bool = True) -> int:
+    """How many runs may train at once, told where each gets a part of this machine.
 
     Raises:
         UsageError: The text is neither a number in range nor ``auto``.
@@ -629,7 +752,7 @@ def _num_parallel(plan: study.Plan, text: str) -> int:
         parallel = int(text)
     else:
         raise UsageError(f"--parallel: a number from 1 to {orders.MAX_PARALLEL}, or auto, not {quoted(text)}.")
-    if parallel > 1 or text == "auto":
+    if is_here and (parallel > 1 or text == "auto"):
         say(f"study {plan.name}: {describe(this_machine(), parallel, threads)}.")
     return parallel
 
@@ -704,13 +827,14 @@ def _counts(cells: Sequence[study_queue.Cell]) -> str:
     return ", ".join(f"{count} {printable(state, 60)}" for state, count in counts.most_common())
 
 
-def _table(plan: study.Plan, cells: Sequence[study_queue.Cell]) -> "Table":
+def _table(plan: study.Plan, cells: Sequence[study_queue.Cell], tasks: Mapping[str, str]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     tried = ["tried with"] if any(cell.tried for cell in cells) else []
     group = "group" if plan.cell_groups else "variant"
-    table = Table(group, "seed", *tried, "state", "epochs", "run", box=table_box(), pad_edge=False)
+    in_queue = ["slurm"] if tasks else []
+    table = Table(group, "seed", *tried, "state", *in_queue, "epochs", "run", box=table_box(), pad_edge=False)
     for cell in cells:
         state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
         table.add_row(
@@ -718,6 +842,7 @@ def _table(plan: study.Plan, cells: Sequence[study_queue.Cell]) -> "Table":
             str(cell.seed),
             *([cell.tried] if tried else []),
             Text(printable(state, 60), style=_style(cell.state)),
+            *([tasks.get(cell.run_id, "")] if in_queue else []),
             f"{cell.num_epochs_done}/{cell.epochs}",
             Text(printable(cell.run_id, 70)),
         )

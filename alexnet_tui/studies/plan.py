@@ -415,8 +415,17 @@ def write(path: Path, content: object) -> None:
     Raises:
         StoreError: It cannot be written.
     """
+    write_text(path, json_bytes(content).decode())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file beside a study's own.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
     try:
-        write_atomic(path, json_bytes(content))
+        write_atomic(path, text.encode())
     except OSError as error:
         raise StoreError(path, f"the study cannot be written ({reason_of(error)}).") from error
 

@@ -368,6 +368,16 @@ class _Watcher:
         return False
 
 
+def withdraw(store: Store, plan: study.Plan, say: Say) -> None:
+    """Take a study's order back and stop its runs with a checkpoint; what a worker does for others goes on.
+
+    Raises:
+        StoreError: The study cannot be read.
+    """
+    _withdraw(store, plan.name)
+    stop_runs(store, [cell.run_id for cell in study_queue.status(store, plan) if cell.run_id], say)
+
+
 def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequence[str] = WORKER) -> bool:
     """Order a study and see that a worker serves it, one that outlives this process; False where it is served already.
 

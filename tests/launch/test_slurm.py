@@ -1,0 +1,264 @@
+"""SLURM by contract: what its commands are called with, and what is made of their answers. No cluster is needed."""
+
+import json
+import os
+import signal
+import stat
+import threading
+import time
+from pathlib import Path
+
+import fake_trainer
+import pytest
+from cli_caller import Run
+from waiting import wait_for
+
+from alexnet_tui.errors import LaunchError, UsageError
+from alexnet_tui.launch import local, slurm
+from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import jobs, progress
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
+
+QUICK = {"epochs": "2", "data": "synthetic"}
+
+
+class Cluster:
+    """Stub commands on the PATH that write down their arguments and answer what a test wants."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for program, answer in (("sbatch", "77"), ("squeue", ""), ("sacct", ""), ("scancel", ""), ("scontrol", "")):
+            self.answers(program, answer)
+
+    def answers(self, program: str, text: str, code: int = 0, error: str = "") -> None:
+        path = self.folder / program
+        log, output = self.folder / f"{program}.calls", self.folder / f"{program}.answer"
+        output.write_text(text)
+        path.write_text(
+            f'#!/bin/sh\nprintf "%s\\n" "$@" -- >> "{log}"\ncat "{output}"\necho "{error}" >&2\nexit {code}\n'
+        )
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def calls(self, program: str) -> list[list[str]]:
+        log = self.folder / f"{program}.calls"
+        text = log.read_text() if log.exists() else ""
+        return [call.strip().split("\n") for call in text.split("--\n") if call.strip()]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    folder = tmp_path / "slurm bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return Cluster(folder)
+
+
+@pytest.fixture
+def plan(store: Store) -> study.Plan:
+    return study.plan(store, "mine", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
+
+
+def submit(store: Store, plan: study.Plan, **options: str) -> jobs.Job:
+    return jobs.submit(store, plan.name, study_queue.prepare_runs(store, plan), at_once=2, options=options)
+
+
+def test_an_array_job_has_a_task_a_run(cluster: Cluster, store: Store, plan: study.Plan) -> None:
+    cluster.answers("sbatch", "77;north\n")
+    job = submit(store, plan, partition="gpu", time="2:00:00", comment="a b; $(touch x)")
+    folder = store.root.absolute() / "studies" / "mine"
+    assert cluster.calls("sbatch") == [
+        [
+            "--parsable",
+            "--job-name=alexnet-mine",
+            "--array=0-3%2",
+            "--requeue",
+            "--signal=B:USR1@120",
+            "--open-mode=append",
+            f"--output={folder}/slurm-%A_%a.log",
+            "--partition=gpu",
+            "--time=2:00:00",
+            "--comment=a b; $(touch x)",
+            str(folder / "slurm.sh"),
+        ]
+    ]
+    assert (job.job, job.run_ids) == ("77", study_queue.prepare_runs(store, plan))
+    assert jobs.load(store, "mine") == job
+
+
+def test_the_script_becomes_the_task_so_that_signals_reach_it(tmp_path: Path) -> None:
+    import subprocess
+
+    path = tmp_path / "job.sh"
+    path.write_text(slurm.script(["printf", "%s\n", "a b", "$(touch x)", "it's"]))
+    environment = {**os.environ, "SLURM_ARRAY_TASK_ID": "5"}
+    done = subprocess.run(["sh", str(path)], capture_output=True, text=True, env=environment, check=True, cwd=tmp_path)
+    assert done.stdout == "a b\n$(touch x)\nit's\n5\n"
+    assert "exec " in path.read_text()
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_queue_s_word_goes_before_the_accounts(cluster: Cluster, store: Store, plan: study.Plan) -> None:
+    job = submit(store, plan)
+    cluster.answers("squeue", "1|RUNNING\n2|PENDING\n")
+    cluster.answers("sacct", "77_0|COMPLETED\n77_1|REQUEUED\n77_[2-3%2]|PENDING\n77_0.batch|COMPLETED\n")
+    states = dict(zip(range(4), jobs.states(job).values(), strict=True))
+    assert states == {0: "COMPLETED", 1: "RUNNING", 2: "PENDING", 3: "PENDING"}
+    assert cluster.calls("squeue") == [["--noheader", "--array", "--jobs=77", "--format=%K|%T"]]
+    assert cluster.calls("sacct") == [
+        ["--noheader", "--parsable2", "--allocations", "--jobs=77", "--format=JobID,State"]
+    ]
+    assert jobs.is_active(job)
+    cluster.answers("squeue", "", 1, "Invalid job id specified")
+    cluster.answers("sacct", "77_0|COMPLETED\n77_1|CANCELLED by 0\n77_2|TIMEOUT\n")
+    assert list(jobs.states(job).values()) == ["COMPLETED", "CANCELLED", "TIMEOUT", "vanished"]
+    assert not jobs.is_active(job)
+
+
+@pytest.mark.parametrize("garbage", ["|\n", "77_[1-|X\n", "77_[0-99999999999]|RUNNING\n", "\x1b[31m|x\n", "77_x|R\n"])
+def test_strange_answers_do_no_harm(cluster: Cluster, garbage: str) -> None:
+    cluster.answers("squeue", garbage)
+    cluster.answers("sacct", garbage)
+    assert len(slurm.states("77")) <= 100_001
+
+
+@pytest.mark.parametrize("text", ["partition", "=x", "Partition=x", "array=0-9", "wrap=rm", "a=\x1b[m", "--x=1", "p="])
+def test_options_that_are_none_or_ours_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--slurm"):
+        slurm.parse_options([text])
+
+
+def test_options_are_taken_apart_at_commas_before_a_name() -> None:
+    assert slurm.parse_options(["partition=a,b,time=1:00", "gpus=1"]) == {
+        "partition": "a,b",
+        "time": "1:00",
+        "gpus": "1",
+    }
+
+
+def test_refusals_of_slurm_are_sentences(cluster: Cluster, store: Store, plan: study.Plan) -> None:
+    cluster.answers("sbatch", "", 1, "sbatch: error: invalid partition specified")
+    with pytest.raises(LaunchError, match="invalid partition"):
+        submit(store, plan)
+    cluster.answers("sbatch", "Submitted batch job 5")
+    with pytest.raises(LaunchError, match="no job number"):
+        submit(store, plan)
+    assert jobs.load(store, "mine") is None
+
+
+def test_without_slurm_the_command_line_says_so(
+    run: Run, store: Store, plan: study.Plan, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = run("study", "run", "mine", "--launcher", "slurm")
+    assert done.code == 1
+    assert "sbatch is not here" in done.err
+    assert run("study", "run", "mine", "--launcher", "slum").code == 2
+    assert run("study", "run", "mine", "--slurm", "a=b").code == 2
+
+
+def test_a_study_goes_to_the_cluster_and_back(
+    run: Run, store: Store, plan: study.Plan, cluster: Cluster, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    sent = run("study", "run", "mine", "--launcher", "slurm", "--slurm", "partition=gpu", "--parallel", "3")
+    assert sent.code == 0
+    assert "4 runs queued as SLURM job 77" in sent.err
+    assert "--array=0-3%3" in cluster.calls("sbatch")[0]
+    cluster.answers("squeue", "0|RUNNING\n1|PENDING\n2|PENDING\n3|PENDING\n")
+    told = run("study", "status", "mine")
+    assert "SLURM job 77: 3 PENDING, 1 RUNNING" in told.err
+    assert "PENDING" in told.out
+    for words in (("run", "mine"), ("run", "mine", "--launcher", "slurm"), ("run", "mine", "--detach")):
+        assert run("study", *words).code == 75
+    assert run("study", "cancel", "mine").code == 0
+    assert cluster.calls("scancel") == [
+        ["--state=PENDING", "77"],
+        ["--batch", "--signal=USR2", "--state=RUNNING", "77"],
+    ]
+    cluster.answers("squeue", "")
+    states = json.loads(run("study", "status", "mine", "--json").out)["slurm"]["tasks"]
+    assert set(states.values()) == {"vanished"}
+
+
+def train(store: Store, plan: study.Plan, script: str, number: signal.Signals | None = None) -> int:
+    """A task in this thread; a signal reaches it once it trains."""
+    run_id = study_queue.prepare_runs(store, plan)[0]
+
+    def send() -> None:
+        wait_for(lambda: store.is_locked(run_id) and load(store, run_id)[0].step)
+        os.kill(os.getpid(), number or signal.SIGUSR1)
+
+    sender = threading.Thread(target=send)
+    if number is not None:
+        sender.start()
+    code = jobs.train_task(store, plan, run_id, command=fake_trainer.command(script), poll_seconds=0.02)
+    if number is not None:
+        sender.join()
+    return code
+
+
+def state(store: Store, plan: study.Plan) -> State:
+    return load(store, study_queue.prepare_runs(store, plan)[0])[1]
+
+
+def test_a_task_trains_its_run_and_notes_it(cluster: Cluster, store: Store, plan: study.Plan) -> None:
+    assert train(store, plan, "normal") == 0
+    assert progress.account(progress.read(store, plan)).counted.keys() == {0}
+    assert train(store, plan, "crash") == 0, "a finished run is not trained again"
+    assert not cluster.calls("scontrol")
+
+
+def test_a_task_before_its_limit_goes_back_into_the_queue(
+    cluster: Cluster, store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "77")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
+    assert train(store, plan, "slow", signal.SIGUSR1) == 0
+    assert state(store, plan) is State.STOPPED
+    assert cluster.calls("scontrol") == [["requeue", "77_0"]]
+    assert train(store, plan, "normal") == 0
+    assert state(store, plan) is State.FINISHED
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGTERM])
+def test_a_cancelled_task_stops_with_a_checkpoint_and_stays_out(
+    cluster: Cluster, store: Store, plan: study.Plan, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_TERM_PATIENCE_SECONDS", 0.1)
+    assert train(store, plan, "slow", number) == 143
+    assert state(store, plan) is State.STOPPED
+    assert not cluster.calls("scontrol")
+
+
+def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
+    cluster: Cluster, store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(local, "stop", lambda store, run_id: asked.append(run_id))
+    run_id = study_queue.prepare_runs(store, plan)[0]
+
+    def send() -> None:
+        wait_for(lambda: store.is_locked(run_id) and load(store, run_id)[0].step)
+        owner = store.owner(run_id)
+        assert owner is not None
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(owner.pid, signal.SIGTERM)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    begin = time.monotonic()
+    code = jobs.train_task(store, plan, run_id, command=fake_trainer.command("slow"), poll_seconds=0.02)
+    sender.join()
+    assert (code, state(store, plan), asked) == (143, State.STOPPED, [])
+    assert time.monotonic() - begin < 60
+
+
+def test_cancel_stops_a_study_of_this_machine_too(run: Run, store: Store, plan: study.Plan) -> None:
+    run_id = study_queue.prepare_runs(store, plan)[0]
+    local.start(store, run_id, command=fake_trainer.command("slow"))
+    wait_for(lambda: load(store, run_id)[0].step)
+    assert run("study", "cancel", "mine").code == 0
+    assert state(store, plan) is State.STOPPED

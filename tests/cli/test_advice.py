@@ -130,9 +130,9 @@ def test_the_report_on_a_study_that_is_only_planned_advises_the_command_that_tra
     store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan(store)
-    told = {"in the console": report_source.make(store, report_source.of_study("mine")).sections[0].notes[0]}
+    told = {"in the console": report_source.make(store, report_source.of_study("mine"))[0].sections[0].notes[0]}
     monkeypatch.delenv("ALEXNET_TUI_RUNS")
-    told["elsewhere"] = report_source.make(store, report_source.of_study("mine")).sections[0].notes[0]
+    told["elsewhere"] = report_source.make(store, report_source.of_study("mine"))[0].sections[0].notes[0]
     told["a command"] = run("report", "mine", "--runs-dir", str(store.root)).err
     told["the folder first"] = run("--runs-dir", str(store.root), "report", "mine").err
     lines = {where: advised(text) for where, text in told.items()}

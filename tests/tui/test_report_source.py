@@ -61,7 +61,7 @@ def test_a_finished_run_that_the_console_knows_is_not_read_at_all(store: Store, 
     folded.clear()
     find = finder(store, {run_id: known[0]}, {run_id: known[1]})
     assert find(run_id) == (known[0], State.FINISHED)
-    assert report_source.make(store, report_source.OWN, find).sections[0].rows[0].num_runs == 1
+    assert report_source.make(store, report_source.OWN, find)[0].sections[0].rows[0].num_runs == 1
     assert folded == []
 
 

@@ -30,7 +30,7 @@ from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScr
 from alexnet_tui.tui.widgets.keys import Keys
 from alexnet_tui.tui.widgets.text import TextPage
 
-PAGES = ("verdicts", "table", "curves", "contradictions", "source")
+PAGES = ("verdicts", "table", "curves", "contradictions", "source", "verify")
 _WIDE, _MOST_SIDE_BY_SIDE = 110, 3
 _SCROLLBAR_AND_PADDING = 4
 _CHART_ACTS = CHART_ACTS | {"chart"}
@@ -68,6 +68,7 @@ class ReportScreen(ChartScreen):
         self.session = session
         self.source: Source = report_source.of_study(study) if study else OWN
         self.report: Report | None = None
+        self.checks: list[report_source.RunChecks] = []
         self.section_index = 0
         self._path = "report.html"
         self._seen: dict[str, State] = {}
@@ -91,6 +92,7 @@ class ReportScreen(ChartScreen):
                 yield Static(id="figures", markup=False)
             yield TextPage(id="contradictions")
             yield TextPage(id="source")
+            yield TextPage(id="verify")
         yield KeyBar()
 
     # What is shown
@@ -144,12 +146,12 @@ class ReportScreen(ChartScreen):
     async def _make(self, source: Source) -> None:
         store, watcher = self.session.store, self.session.watcher
         try:
-            report = await asyncio.to_thread(report_source.make, store, source, self.session.find_run)
+            report, checks = await asyncio.to_thread(report_source.make, store, source, self.session.find_run)
         except AlexnetTuiError as error:
             self.report = None
             self._say(str(error), is_error=True)
         else:
-            self.report = report
+            self.report, self.checks = report, checks
             self.section_index = min(self.section_index, len(report.sections) - 1)
             self._draw()
         self._is_reading = False
@@ -181,6 +183,7 @@ class ReportScreen(ChartScreen):
             "table": report_view.table(section, width),
             "contradictions": report_view.contradictions(report.contradictions, width),
             "source": report_view.sources(report, self.section_index, width),
+            "verify": report_view.records(self.checks, width),
         }
         for name, content in pages.items():
             self.query_one(f"#{name}", TextPage).show(content)

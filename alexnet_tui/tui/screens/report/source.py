@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alexnet_tui.analysis.integrity import Check, check_run, check_together
 from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.errors import UsageError
 from alexnet_tui.files import reason_of, write_output
@@ -17,6 +18,7 @@ from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.studies import MAX_STUDIES, newest_studies
 
 _MAKING = threading.Lock()
+_MOST_PAIRED = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,21 @@ def sources(store: Store, marked: Sequence[str], *, has_references: bool) -> lis
     return found + [of_study(name) for name in newest_studies(store)[:MAX_STUDIES]]
 
 
-def make(store: Store, source: Source, find: study_queue.Find | None = None) -> Report:
-    """Read the runs and judge them.
+@dataclass(frozen=True, slots=True)
+class RunChecks:
+    """What checking a run's record found.
+
+    Attributes:
+        run_id: The run.
+        checks: Of its record by itself, and beside the records of the other runs.
+    """
+
+    run_id: str
+    checks: tuple[Check, ...]
+
+
+def make(store: Store, source: Source, find: study_queue.Find | None = None) -> tuple[Report, list[RunChecks]]:
+    """Read the runs, judge them, and check their records.
 
     Args:
         store: The runs folder.
@@ -64,7 +79,13 @@ def make(store: Store, source: Source, find: study_queue.Find | None = None) -> 
         AlexnetTuiError: The runs or the plan cannot be read; the sentence says why.
     """
     with _MAKING:  # One that is asked for again is made by a second thread, out of runs that reading changes.
-        return build_selection(select_runs(store, source.names, find=find))
+        found = select_runs(store, source.names, find=find)
+        together = check_together(found.histories[:_MOST_PAIRED])  # Every pair is looked at.
+        checks = [
+            RunChecks(run.id, (*check_run(run), *([together[run.id]] if run.id in together else [])))
+            for run in found.histories
+        ]
+        return build_selection(found), checks
 
 
 FORMATS_HINT = "The ending chooses the format: .html, .md, .tex or .json."

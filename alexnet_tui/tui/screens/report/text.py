@@ -1,12 +1,14 @@
 """The report as styled text for the console: cards, table, contradictions, provenance; pure."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
 
 from alexnet_tui.analysis.claims import ClaimVerdict, Verdict
+from alexnet_tui.analysis.integrity import Result
 from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Contradiction, PaperResult
 from alexnet_tui.report import wording as words
 from alexnet_tui.report.build import Report, Section
@@ -26,14 +28,20 @@ from alexnet_tui.report.wording import (
     section_title,
     time_ratio,
 )
-from alexnet_tui.text import format_count, format_percent, printable
+from alexnet_tui.text import counted, format_count, format_percent, printable
 from alexnet_tui.tui.screens.report.curves import has_marks
 from alexnet_tui.tui.screens.report.interval import interval_lines
+from alexnet_tui.tui.screens.report.source import RunChecks
 
 _STYLES = {"good": "$success", "bad": "$error", "open": "$warning", "quiet": "$text-muted"}
 _LABEL_CELLS = 13
 _MAX_CELLS = 4000
 _PLOT_CELLS = 64
+_MAX_FAILURES = 50
+_RECORDS_NOTE = (
+    "A run whose record fails a check counts for no verdict. Nobody can tell a forgery made with care: these checks"
+    " find mix-ups, copies, damage, and numbers that cannot come from the run that is said to have made them."
+)
 
 
 def tone(verdict: Verdict) -> str:
@@ -199,6 +207,31 @@ def sources(report: Report, index: int, width: int) -> Content:
     lines += [Content(""), Content.styled("The 2012 paper's figures", "bold")]
     for one in report.paper:
         lines += hanging("", f"{one.what}: {_figure(one)} ({one.place})", width)
+    return Content("\n").join(lines)
+
+
+def records(found: Sequence[RunChecks], width: int) -> Content:
+    """Whether the records agree with themselves: the runs that do not, and what was checked in how many."""
+    bad = [(one.run_id, check) for one in found for check in one.checks if check.result is Result.FAILED]
+    num_bad = len({run_id for run_id, _ in bad})
+    title = f"{counted(len(found), 'run')} checked, {num_bad or 'none'} with a record that does not agree with itself"
+    lines = [Content.styled(_cut(title, width), f"bold {'$error' if bad else '$success'}")]
+    for run_id, check in bad[:_MAX_FAILURES]:
+        lines += [
+            Content(""),
+            *hanging(f"✗ {printable(run_id, 60)}  ", f"{check.name}: {check.sentence}", width, label_style="$error"),
+        ]
+    if len(bad) > _MAX_FAILURES:
+        lines += [Content(""), Content.styled(f"and {len(bad) - _MAX_FAILURES} more", "$text-muted")]
+    counts: dict[str, Counter[Result]] = {}
+    for one in found:
+        for check in one.checks:
+            counts.setdefault(check.name, Counter())[check.result] += 1
+    lines += [Content(""), Content.styled("passed  failed  not applicable", "bold $text-muted")]
+    for name, results in counts.items():
+        numbers = f"{results[Result.PASSED]:>6}  {results[Result.FAILED]:>6}  {results[Result.NOT_APPLICABLE]:>14}  "
+        lines += hanging(numbers, name, width, label_style="$error" if results[Result.FAILED] else "$text-muted")
+    lines += [Content(""), *hanging("", _RECORDS_NOTE, width, style="$text-muted")]
     return Content("\n").join(lines)
 
 

@@ -34,7 +34,7 @@ class ComparedGroup:
     """Finished runs of one configuration, the seed aside; or a single run.
 
     Attributes:
-        name: The label of a single run, else the variant.
+        name: The label of a single run, the id of one that is not averaged with its like, else the variant.
         run_ids: Its runs, by seed.
         seeds: Their seeds.
         states: Their states in words.
@@ -110,7 +110,7 @@ def compare(
         label = (labels or {}).get(first.id) or first.record.label
         compared.append(
             ComparedGroup(
-                name=label if label and len(one.runs) == 1 else first.record.config.variant,
+                name=(label if len(one.runs) == 1 else "") or (first.id if one.alone else first.record.config.variant),
                 run_ids=tuple(run.id for run in one.runs),
                 seeds=tuple(run.record.config.seed for run in one.runs),
                 states=tuple(state_word(run, states) for run in one.runs),

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _ALL, _DEFAULT_SEEDS, _MAX_SEEDS = "all", 5, 1000
 _LOCAL, _SLURM = "local", "slurm"
+_NEWER = "a newer alexnet-tui wrote this plan; it can only be looked at"
 _REPRODUCTION = "reproduction"
 _SET_BY_THE_PLAN = ("variant", "seed")
 _NEW_HELP = """Write the plan of a study: every variant with every seed, fixed in advance.
@@ -262,14 +263,15 @@ def show(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsDir
         f"all runs: {_settings_text(plan.overrides)}",
         f"seeds: {', '.join(map(str, plan.seeds[:50]))}",
         *_claim_lines(plan),
-        f"plan's SHA-256: {plan.sha256 or 'none; an earlier version of alexnet-tui wrote it'}",
+        f"plan's SHA-256: {plan.sha256}" if plan.sha256 else "",
+        f"plan: {problem}" if (problem := study.verify_hash(store, plan)) else "",
         _ledger_sentence(progress.read(store, plan)),
     ]
     if plan.extends:
         lines.append(f"extends study {plan.extends} (SHA-256 {plan.extends_sha256}); look {plan.look} at its claims")
     if plan.is_newer:
-        lines.append("a newer alexnet-tui wrote this plan; it can only be looked at")
-    sys.stdout.write("".join(f"{printable(line, 400)}\n" for line in lines))
+        lines.append(_NEWER)
+    sys.stdout.write("".join(f"{printable(line, 400)}\n" for line in lines if line))
     return ExitCode.DONE
 
 
@@ -537,6 +539,8 @@ def status(
                 "name": name,
                 "slurm": {"job": job, "tasks": tasks} if job else None,
                 "plan_sha256": plan.sha256,
+                "plan_problem": study.verify_hash(store, plan),
+                "is_newer": plan.is_newer,
                 "claims": [claim.name for claim in plan.claims],
                 **_ledger_facts(store, plan),
                 "has_worker": orders.has_worker(store, name),
@@ -551,8 +555,11 @@ def status(
     say(f"study {name}: {_counts(cells)}; {at_work}.")
     if job:
         say(f"SLURM job {job}: {_counted_states(tasks.values())}.")
+    if plan.is_newer:
+        say(f"{_NEWER}.")
     if plan.sha256:
-        say(f"plan's SHA-256: {plan.sha256}; {_ledger_sentence(progress.read(store, plan))}.")
+        state = _ledger_sentence(progress.read(store, plan))
+        say(f"plan's SHA-256: {plan.sha256}; {study.verify_hash(store, plan) or f'{state}.'}")
     return ExitCode.DONE
 
 

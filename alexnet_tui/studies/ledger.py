@@ -18,6 +18,7 @@ import msgspec
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import locked, open_regular, reason_of
+from alexnet_tui.runs.events import Seconds
 from alexnet_tui.text import printable
 
 LEDGER_FILE = "ledger.jsonl"
@@ -51,7 +52,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     v: int = LEDGER_VERSION
     seq: int = 0
-    wall: float = 0.0
+    wall: Seconds = 0.0
     kind: Kind
     cell: int | None = None
     run: str = ""

@@ -25,6 +25,7 @@ from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import ClaimError, ConfigError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import json_bytes, locked, read_small, reason_of, write_atomic
+from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger
 from alexnet_tui.studies.ledger import Entry, canonical
@@ -67,7 +68,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     v: int = PLAN_VERSION
     name: str
-    created: float
+    created: Seconds
     variants: list[str]
     seeds: list[int]
     overrides: dict[str, str] = {}

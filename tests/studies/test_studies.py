@@ -165,6 +165,13 @@ def test_plans_without_sense_are_refused(store: Store) -> None:
     assert study.names(store) == []
 
 
+@pytest.mark.parametrize("created", [-1e308, 1e300, "now"])
+def test_a_plan_of_no_time_is_a_sentence(store: Store, plan: study.Plan, created: object) -> None:
+    forge_plan(store, created=created)
+    with pytest.raises(StoreError, match="cannot be read"):
+        study.load(store, "report")
+
+
 @pytest.mark.parametrize("content", [b"{}", b"nonsense", b"[" * 100_000])
 def test_a_damaged_plan_is_a_sentence(store: Store, plan: study.Plan, content: bytes) -> None:
     (store.root / "studies" / "report.json").write_bytes(content)
@@ -638,7 +645,9 @@ def test_a_full_disk_is_told_and_tried_again(store: Store, plan: study.Plan, mon
 def test_a_newer_plan_is_shown_and_not_trained(run: Run, store: Store, plan: study.Plan) -> None:
     forge_plan(store, v=99, wonder=1)
     assert study.load(store, "report").is_newer
-    assert run("study", "status", "report").code == 0
+    shown = run("study", "status", "report")
+    assert (shown.code, "a newer alexnet-tui wrote this plan" in shown.err) == (0, True)
+    assert "it was changed" in shown.err, "its hash"
     for words in (("run", "report"), ("run", "report", "--detach")):
         refused = run("study", *words)
         assert refused.code == 3

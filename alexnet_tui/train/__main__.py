@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SAME_REQUEST_SECONDS = 1.0
 _REASONS = {
     "DatasetError": "data",
-    "DataTooLargeError": "oom",
+    "DataTooLargeError": "data_size",
     "DeviceError": "device",
     "CheckpointError": "checkpoint",
     "StoreError": "checkpoint",

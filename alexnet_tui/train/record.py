@@ -85,7 +85,6 @@ class Record:
         if self._full_since is not None:
             if not is_saved and not isinstance(event, ev.Failed):
                 event = self._disk_full(event)
-            _free_reserve(self.folder)
             self._writer.drop_steps(RESERVE_BYTES // 2)
         elif self._is_lost and isinstance(event, ev.Stopped):
             event.reason = "its folder was moved to where it cannot be found, or removed" + (

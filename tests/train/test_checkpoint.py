@@ -7,6 +7,7 @@ import pickle
 import resource
 import shutil
 import signal
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,15 @@ def test_attack_05_forged_content_with_a_right_hash_falls_back(tmp_path: Path) -
     for number, content in enumerate(contents.values()):
         assert_falls_back(tmp_path / str(number), lambda folder, content=content: reseal(folder, content))  # type: ignore[misc]
     assert not proof.exists()
+
+
+def test_attack_09_a_checkpoint_that_inflates_is_not_unpacked() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(1 << 24))
+    assert len(buffer.getvalue()) < RUN.size_bytes
+    with pytest.raises(ValueError, match="unpacked"):
+        checkpoint._read_tensors(buffer.getvalue(), RUN)
 
 
 def test_attack_05_forged_manifests_fall_back(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def judge(
     alpha = registration.alpha if registration else ALPHA
     cases = [_case(number, claim, runs, overrides, registration) for number, claim in enumerate(claims, start=1)]
     return tuple(
-        _verdict(case, corrected, registration, runs, len(cases))
+        _verdict(case, corrected, registration, runs, cases)
         for case, corrected in zip(cases, _correct(cases, alpha), strict=True)
     )
 
@@ -347,7 +347,7 @@ def _verdict(
     corrected: _Corrected,
     registration: Registration | None,
     runs: GroupedRuns,
-    num_claims: int,
+    cases: Sequence[_Case],
 ) -> ClaimVerdict:
     claim, effect = case.claim, case.effect
     alpha = registration.alpha if registration else ALPHA
@@ -356,7 +356,7 @@ def _verdict(
     if verdict is Verdict.INCONCLUSIVE and effect and effect.variances:
         delta = Scale(claim.unit == "ratio").effect(claim.smallest_effect)
         # Holm's strictest step: enough whatever the other claims show.
-        needed = stats.seeds_needed(*effect.variances, delta, alpha=alpha / num_claims, power=POWER)
+        needed = stats.seeds_needed(*effect.variances, delta, alpha=alpha / len(cases), power=POWER)
         reasons = (*reasons, _needed_text(needed, claim))
     if registration is None:
         verdict, reasons = Verdict.EXPLORATORY, case.obstacles
@@ -371,7 +371,7 @@ def _verdict(
         verdict=verdict,
         headline=_headline(verdict, claim),
         reasons=reasons,
-        remarks=tuple(_remarks(case, registration)),
+        remarks=(*_repeats(case, cases), *_remarks(case, registration)),
         larger=case.samples[0],
         smaller=case.samples[1],
         effect=effect,
@@ -446,6 +446,18 @@ def _effect_text(claim: Claim, case: _Case) -> str:
     sign = "over" if claim.unit == "ratio" else "minus"
     pair = f"{case.larger.group.title} {sign} {case.smaller.group.title}"
     return f"{name}: {pair}. {metric.help}" if metric else f"{name}: {pair}"
+
+
+def _repeats(case: _Case, cases: Sequence[_Case]) -> Iterator[str]:
+    """The other claims that compare the same networks by the same metric: their outcome is no second opinion."""
+    for other in cases:
+        is_same = _is_one_network(case.larger, other.larger) and _is_one_network(case.smaller, other.smaller)
+        if other is not case and other.claim.metric == case.claim.metric and is_same:
+            yield f"Claim {other.number} compares the same networks, so it is no second opinion."
+
+
+def _is_one_network(one: GroupRuns, other: GroupRuns) -> bool:
+    return bool(one.used and other.used) and same_network(one.used[0].record.config, other.used[0].record.config)
 
 
 def _remarks(case: _Case, registration: Registration | None) -> Iterator[str]:

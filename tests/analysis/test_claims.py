@@ -475,3 +475,19 @@ def test_every_setting_of_a_claim_counts_and_not_only_what_the_study_varies() ->
     assert verdict.smaller.runs or verdict.larger.runs
     assert "There are no runs with weight decay 0.0 here." in verdict.reasons
     assert RunConfig().weight_decay == 0.0005
+
+
+def test_two_claims_that_compare_the_same_networks_are_no_second_opinion() -> None:
+    claims = [one for one in load("paper2012") if one.name.startswith("convolution")]
+    runs = [make_history(seed=seed, final=0.6 + seed / 1000, run_id=f"five-{seed}") for seed in range(5)]
+    runs += [
+        make_history(seed=seed, final=0.57 + seed / 1000, removed_conv_layer=layer, run_id=f"{layer}-{seed}")
+        for layer in ("3", "4", "5")
+        for seed in range(5)
+    ]
+    verdicts = judge(group_runs(runs), claims, {"epochs": "20", "data": "cifar10"})
+    assert [verdict.remarks for verdict in verdicts] == [
+        ("Claim 2 compares the same networks, so it is no second opinion.",),
+        ("Claim 1 compares the same networks, so it is no second opinion.",),
+        (),
+    ]

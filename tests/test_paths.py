@@ -82,16 +82,17 @@ def test_a_crash_without_a_home_is_told_all_the_same() -> None:
         assert paths.log_crash().startswith("The details could not be saved (no home folder is known")
 
 
-def test_a_current_folder_that_was_removed_is_a_sentence(tmp_path: Path) -> None:
+def test_a_current_folder_that_was_removed_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.delenv("ALEXNET_TUI_RUNS")
     (tmp_path / "gone").mkdir()
-    program = "import os, sys; os.rmdir(os.getcwd()); from alexnet_tui.cli.main import main; main(sys.argv[1:])"
-    for arguments in (["runs"], ["show", "last"], ["delete", "last"], ["report"], ["run", "--headless"]):
-        (tmp_path / "gone").mkdir(exist_ok=True)
-        command = [sys.executable, "-c", program, *arguments]
-        done = subprocess.run(command, cwd=tmp_path / "gone", capture_output=True, text=True, timeout=60, check=False)
-        assert "Traceback" not in done.stderr
-        assert "unexpected" not in done.stderr
-        assert done.stderr.count("\n") == 1
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for arguments in (["runs"], ["show", "last"], ["delete", "last"], ["report"], ["run", "--headless"], ["doctor"]):
+        result = run(*arguments)
+        assert "unexpected" not in result.err
+        assert result.err.strip()
 
 
 def test_advice_needs_no_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

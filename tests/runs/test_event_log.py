@@ -3,12 +3,14 @@
 import json
 import os
 from pathlib import Path
+from random import Random
 
 import pytest
 from fake_runs import open_writer, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError
+from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.events import MAX_LINE_BYTES
@@ -220,6 +222,30 @@ def test_fault_30_an_outline_holds_all_but_the_steps_of_a_large_log(store: Store
     assert outline.last_step.step == 99_999
     whole, sketched = load(store, run_id)[0], RunHistory(store.record(run_id)).fold(outline.events)
     assert sketched.checkpoints == whole.checkpoints
+
+
+def test_fault_30_an_outline_misses_no_epoch_wherever_the_log_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_log, "_LEAF_BYTES", 900)
+    monkeypatch.setattr(event_log, "_PROBE_BYTES", 500)
+    random, path = Random(1), tmp_path / EVENTS_FILE
+    for _ in range(100):
+        lines, wanted = list[bytes](), list[ev.Event]()
+        for attempt in range(1, random.randrange(1, 4)):
+            events: list[ev.Event] = [ev.Resumed(epoch=0, step=0, checkpoint="", bit_exact=True)]
+            for epoch in range(attempt * 2, attempt * 2 + random.randrange(6)):
+                steps = random.choice([0, 1, 5, 60])
+                events += [a_step(epoch, epoch * 100 + step, attempt) for step in range(steps)]
+                events.append(ev.Stopped(epoch=epoch, step=0, reason="x" * random.randrange(200)))
+            for event in events:
+                event.attempt, event.seq = attempt, len(lines)
+                lines.append(ev.encode(event))
+                wanted += [] if isinstance(event, ev.Step) else [event]
+        path.write_bytes(b"".join(lines))
+        outline = Outline(path)
+        assert outline.events == wanted
+        assert outline.end == path.stat().st_size
 
 
 def test_fault_30_a_large_log_is_looked_at_without_reading_it(

@@ -216,6 +216,7 @@ def test_attack_10_links_and_strangers_are_not_listed(store: Store, tmp_path: Pa
     listing = store.list()
     assert [record.id for record in listing.runs] == [real]
     assert [problem.split(": ")[0] for problem in listing.problems] == [f"{store.root}/linked"]
+    assert store.ids() == [real]
     with pytest.raises(RunNotFoundError):
         store.path("linked")
 

@@ -188,7 +188,7 @@ def _metrics(run_id: str, events: list[ev.KnownEvent]) -> dict[tuple[str, int], 
     return found
 
 
-def _prepare_few_images(root: Path) -> None:
+def prepare_few_images(root: Path) -> None:
     """The synthetic set with few images, since evaluation would take most of the time."""
     images, labels = {}, {}
     for split, count in (("train", 200), ("test", 50)):
@@ -206,7 +206,7 @@ def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         os.environ["ALEXNET_TUI_DATA"] = str(Path(folder) / "data")
-        _prepare_few_images(Path(folder) / "data")
+        prepare_few_images(Path(folder) / "data")
         torture = Torture(Store(Path(folder) / "runs"), random.Random(arguments.seed))
         print(f"seed {arguments.seed}", flush=True)
         for number in range(1, arguments.rounds + 1):

@@ -10,7 +10,7 @@ from alexnet_tui.files import Folder
 from alexnet_tui.paths import command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
-from alexnet_tui.text import counted, printable
+from alexnet_tui.text import format_duration, printable
 
 RESERVE_FILE = ".reserve"
 RESERVE_BYTES = 1 << 18
@@ -111,11 +111,11 @@ class Record:
 
     def _disk_full(self, event: ev.Event) -> ev.Failed:
         assert self._full_since is not None
-        seconds = round(time.monotonic() - self._full_since)
+        duration = format_duration(time.monotonic() - self._full_since)
         resume = command("resume", self.folder.path.name, root=self.folder.path.parent)
         return ev.Failed(
             reason="disk_full",
-            message=f"The disk has been full for {counted(seconds, 'second')}, and no checkpoint could be written."
+            message=f"The disk has been full for {duration}, and no checkpoint could be written."
             f" Free space in {self.folder.path}; `{resume}` goes on from the last checkpoint.",
             epoch=getattr(event, "epoch", 0),
             step=getattr(event, "step", 0),

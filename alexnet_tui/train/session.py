@@ -144,7 +144,7 @@ def _started(trainer: Trainer, dataset: datasets.Dataset) -> ev.Started:
 
 def _repeated(epochs: range) -> str:
     which = f"Epochs {epochs[0]} to {epochs[-1]} are" if len(epochs) > 1 else f"Epoch {epochs[0]} is"
-    return f"{which} trained again: no checkpoint after them could be loaded."
+    return f"{which} trained again: there is no later checkpoint to start from."
 
 
 def _resumed(state: checkpoint.State | None, setup: DeviceSetup) -> ev.Resumed:

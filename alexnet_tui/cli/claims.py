@@ -81,7 +81,9 @@ def check(
 ) -> int:
     """Check a file of claims, line by line, before anything is registered or trained.
 
-    0 where every claim can be judged, else 2. Example: alexnet-tui claims check mine.toml
+    0 where every claim can be judged, else 2.
+
+    Example: alexnet-tui claims check mine.toml
     """
     from alexnet_tui.analysis.claims import problems
 

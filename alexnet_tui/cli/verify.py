@@ -39,6 +39,7 @@ def verify(
     """Check every run's record: its start, numbers, times and accuracies, copies, and what its plan says of it.
 
     0 where nothing is wrong, else 3. A run that fails a check counts for no verdict.
+
     Example: alexnet-tui verify mine --json
     """
     from alexnet_tui.analysis.integrity import Result, check_run, check_together

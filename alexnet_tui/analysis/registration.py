@@ -127,7 +127,7 @@ def examine(
             excluded[run.id] = "the plan has no such run."
         elif _began(run) < plan.created - _CLOCK_SECONDS:
             excluded[run.id] = "it was made before its plan was registered."
-        elif is_finished(run) and counts not in (None, run.id):
+        elif is_finished(run) and (counts not in (None, run.id) or run.id in account.repeated):
             excluded[run.id] = f"repeated: {counts} of the same settings and seed finished first."
         elif about:
             excluded[run.id] = " ".join(one.removeprefix(f"run {run.id}: ") for one in about)

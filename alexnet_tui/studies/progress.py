@@ -85,7 +85,8 @@ def account(ledger: Ledger) -> Account:
     for entry in ledger.entries:
         if entry.cell is None:
             continue
-        if entry.is_finish and counted.setdefault(entry.cell, entry.run) != entry.run:
+        # A run that was made anew under the id of a deleted one is another run.
+        if entry.is_finish and (counted.setdefault(entry.cell, entry.run) != entry.run or entry.run in deleted):
             repeated[entry.run] = entry.cell
         if entry.kind == "deleted":
             deleted[entry.run] = entry.outcome
@@ -152,8 +153,9 @@ def delete_run(store: Store, run_id: str) -> None:
 def changed_records(store: Store, ledger: Ledger) -> list[str]:
     """A sentence for each finished run whose events are not those that were there when it finished."""
     problems = []
-    for entry in ledger.entries:
-        if not (entry.is_finish and entry.record_sha256):
+    finishes = [entry for entries in _noted(ledger).values() for entry in entries if entry.is_finish]
+    for entry in finishes:
+        if not entry.record_sha256:
             continue
         try:
             if _hash(store, entry.run, entry.record_bytes)[1] != entry.record_sha256:
@@ -198,11 +200,11 @@ def _missing(
     new = [fact for run_id, every in facts.items() for fact in every[len(noted.get(run_id, ())) :]]
     new.sort(key=lambda entry: entry.wall)
     known = {**members, **{entry.run: entry.cell for entry in found.entries if entry.run}}
-    deleted = {entry.run for entry in found.entries if entry.kind == "deleted"}
+    last = {entry.run: entry.kind for entry in found.entries}
     new += [
         Entry(kind="deleted", cell=cell, run=run_id, outcome=FOUND_MISSING)
         for run_id, cell in known.items()
-        if run_id not in deleted and not _exists(store, run_id)
+        if last.get(run_id) != "deleted" and not _exists(store, run_id)
     ]
     if new and not any(entry.kind in {"registered", "rebuilt"} for entry in found.entries):
         new.insert(0, Entry(kind="rebuilt", plan_sha256=plan.sha256))
@@ -210,10 +212,13 @@ def _missing(
 
 
 def _noted(found: Ledger) -> dict[str, list[Entry]]:
+    """What the ledger says of each run since its id was last given to one."""
     noted: dict[str, list[Entry]] = {}
     for entry in found.entries:
         if entry.kind in _FACTS:
             noted.setdefault(entry.run, []).append(entry)
+        elif entry.kind == "deleted":
+            noted.pop(entry.run, None)
     return noted
 
 

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import fake_trainer
 import pytest
 from cli_caller import Run
-from fake_runs import started, write_run
+from fake_runs import curve, open_writer, started, write_run
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.launch import local
@@ -37,6 +38,19 @@ def work(store: Store, plan: study.Plan, script: str = "normal") -> list[study_q
     return study_worker.work(store, plan, command=fake_trainer.command(script), poll_seconds=0.02)
 
 
+def train(store: Store, plan: study.Plan) -> list[study_queue.Cell]:
+    """What a worker leaves, without any process."""
+    for cell, run_id in enumerate(study_queue.prepare_runs(store, plan)):
+        config = plan.configs[cell]
+        with open_writer(store.path(run_id)) as writer:
+            writer.write(started(config))
+            for epoch in range(1, config.epochs + 1):
+                writer.write(curve(epoch, config.epochs))
+            writer.write(ev.Finished(epoch=config.epochs, step=20, train_seconds=1.0, elapsed_seconds=1.2))
+        progress.update(store, plan, {cell: run_id})
+    return study_queue.status(store, plan)
+
+
 def facts(store: Store, plan: study.Plan) -> list[tuple[str, int | None, str]]:
     return [(one.kind, one.cell, one.outcome) for one in progress.read(store, plan).entries]
 
@@ -53,7 +67,7 @@ def test_a_worker_writes_what_happens_to_each_cell(store: Store, plan: study.Pla
 
 
 def test_each_line_carries_the_hash_of_the_one_before(store: Store, plan: study.Plan) -> None:
-    work(store, plan)
+    train(store, plan)
     lines = path_of(store, plan).read_bytes().splitlines()
     hashes = [hashlib.sha256(line).hexdigest() for line in lines]
     assert [json.loads(line).get("previous", "") for line in lines] == ["", *hashes[:-1]]
@@ -63,7 +77,7 @@ def test_each_line_carries_the_hash_of_the_one_before(store: Store, plan: study.
 
 @pytest.mark.parametrize("number", range(1, 8))
 def test_a_line_changed_removed_or_swapped_breaks_the_chain(store: Store, plan: study.Plan, number: int) -> None:
-    work(store, plan)
+    train(store, plan)
     path = path_of(store, plan)
     lines = path.read_bytes().splitlines(keepends=True)
     changed = lines.copy()
@@ -77,7 +91,7 @@ def test_a_line_changed_removed_or_swapped_breaks_the_chain(store: Store, plan: 
 
 
 def test_a_torn_last_line_is_mended_and_what_it_said_is_written_again(store: Store, plan: study.Plan) -> None:
-    work(store, plan)
+    train(store, plan)
     path, whole = path_of(store, plan), facts(store, plan)
     content = path.read_bytes()
     path.write_bytes(content[:-20])
@@ -93,7 +107,7 @@ def test_a_torn_last_line_is_mended_and_what_it_said_is_written_again(store: Sto
 def test_garbage_in_a_ledger_is_named_and_the_rest_is_read(store: Store, plan: study.Plan, garbage: bytes) -> None:
     path = path_of(store, plan)
     path.write_bytes(path.read_bytes() + garbage)
-    work(store, plan)
+    train(store, plan)
     ledger = progress.read(store, plan)
     assert ledger.problems[0].startswith("line 2 cannot be read")
     assert len(ledger.problems) == 1
@@ -110,7 +124,7 @@ def test_a_ledger_is_not_written_through_a_link(store: Store, plan: study.Plan, 
 
 
 def test_the_first_finished_run_of_a_cell_counts(store: Store, plan: study.Plan) -> None:
-    cells = work(store, plan)
+    cells = train(store, plan)
     again = write_run(store, plan.configs[2], study=plan.name, final=0.9).id
     account = progress.account(progress.update(store, plan))
     assert account.counted[2] == cells[2].run_id
@@ -118,7 +132,7 @@ def test_the_first_finished_run_of_a_cell_counts(store: Store, plan: study.Plan)
 
 
 def test_a_deleted_run_leaves_its_line_and_is_not_counted_anew(store: Store, plan: study.Plan) -> None:
-    cells = work(store, plan)
+    cells = train(store, plan)
     progress.delete_run(store, cells[1].run_id)
     again = write_run(store, plan.configs[1], study=plan.name).id
     account = progress.account(progress.read(store, plan))
@@ -127,8 +141,6 @@ def test_a_deleted_run_leaves_its_line_and_is_not_counted_anew(store: Store, pla
 
 
 def test_a_run_removed_behind_our_back_is_noted(store: Store, plan: study.Plan) -> None:
-    import shutil
-
     cells = work(store, plan)
     shutil.rmtree(store.path(cells[0].run_id))
     work(store, plan)
@@ -159,7 +171,7 @@ def test_failures_and_resumes_are_told(store: Store, plan: study.Plan) -> None:
 
 
 def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(run: Run, store: Store, plan: study.Plan) -> None:
-    work(store, plan)
+    train(store, plan)
     whole = facts(store, plan)
     path_of(store, plan).unlink()
     plan_path = store.root / "studies" / "report.json"
@@ -180,20 +192,20 @@ def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(run: Run, s
 
 
 def test_a_ledger_that_was_taken_away_is_missed(store: Store, plan: study.Plan) -> None:
-    work(store, plan)
+    train(store, plan)
     path_of(store, plan).unlink()
     assert "the ledger is missing" in " ".join(progress.read(store, plan).problems)
 
 
 def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: study.Plan) -> None:
-    work(store, plan)
+    train(store, plan)
     (store.root / "studies" / "report.json").unlink()
     again = study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
     assert "an earlier plan of this name" in " ".join(progress.read(store, again).problems)
 
 
 def test_events_changed_after_the_end_are_seen(store: Store, plan: study.Plan) -> None:
-    cells = work(store, plan)
+    cells = train(store, plan)
     assert progress.changed_records(store, progress.read(store, plan)) == []
     events = store.path(cells[2].run_id) / "events.jsonl"
     events.write_bytes(events.read_bytes().replace(b'"test_accuracy":0.', b'"test_accuracy":0.9', 1))
@@ -204,8 +216,6 @@ def test_events_changed_after_the_end_are_seen(store: Store, plan: study.Plan) -
 
 def test_foreign_text_in_a_record_is_escaped_in_the_ledger(store: Store, plan: study.Plan) -> None:
     run_id = study_queue.prepare_runs(store, plan)[0]
-    from fake_runs import open_writer
-
     with open_writer(store.path(run_id)) as writer:
         writer.write(started(plan.configs[0]))
         writer.write(ev.Failed(reason="\x1b]0;x\x07", message=""))
@@ -214,7 +224,7 @@ def test_foreign_text_in_a_record_is_escaped_in_the_ledger(store: Store, plan: s
 
 
 def test_verify_recomputes_plan_and_ledger(run: Run, store: Store, plan: study.Plan) -> None:
-    work(store, plan)
+    train(store, plan)
     good = run("study", "verify", "report")
     assert good.code == 0
     assert plan.sha256 in good.out
@@ -228,7 +238,7 @@ def test_verify_recomputes_plan_and_ledger(run: Run, store: Store, plan: study.P
 
 
 def test_deleting_on_the_command_line_leaves_a_line(run: Run, store: Store, plan: study.Plan) -> None:
-    cells = work(store, plan)
+    cells = train(store, plan)
     assert run("delete", cells[0].run_id, "--yes").code == 0
     assert facts(store, plan)[-1] == ("deleted", 0, "finished")
 

@@ -11,6 +11,7 @@ from alexnet_tui.cli import claims as cli_claims
 from alexnet_tui.cli import control as cli_control
 from alexnet_tui.cli import data as cli_data
 from alexnet_tui.cli import doctor as cli_doctor
+from alexnet_tui.cli import pictures as cli_pictures
 from alexnet_tui.cli import results as cli_results
 from alexnet_tui.cli import run as cli_run
 from alexnet_tui.cli import runs as cli_runs
@@ -53,7 +54,17 @@ def console(
     return ConsoleRequest(open_store(runs_dir))
 
 
-for _module in (cli_run, cli_control, cli_runs, cli_results, cli_verify, cli_study, cli_claims, cli_doctor):
+for _module in (
+    cli_run,
+    cli_control,
+    cli_runs,
+    cli_results,
+    cli_pictures,
+    cli_verify,
+    cli_study,
+    cli_claims,
+    cli_doctor,
+):
     _module.register(app)
 app.add_typer(cli_data.data_app, name="data")
 

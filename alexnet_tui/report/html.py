@@ -1,6 +1,7 @@
 """The report as one HTML file that needs nothing else: inline style and pictures, light, dark and print."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from alexnet_tui.analysis import published
 from alexnet_tui.analysis.metrics import METRICS
@@ -10,13 +11,17 @@ from alexnet_tui.report.build import Curve, Report, Section
 from alexnet_tui.report.rendering import render
 from alexnet_tui.report.table import Row
 
+if TYPE_CHECKING:
+    from alexnet_tui.report.pictures import RunPictures
 
-def to_html(report: Report) -> str:
-    """The whole report as one HTML document."""
+
+def to_html(report: Report, pictures: "Sequence[RunPictures]" = ()) -> str:
+    """The whole report as one HTML document, with pictures of runs where there are any."""
     return render(
         "report.html",
         charts.escape,
         report=report,
+        pictures=pictures,
         study=published,
         words=wording,
         metrics=METRICS,

@@ -1,0 +1,209 @@
+"""``pictures``: what a trained network sees and mistakes, on a terminal or as a PNG."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alexnet_tui.cli import options
+from alexnet_tui.cli.output import can_draw, printing, say
+from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.errors import DatasetError, ExitCode, StoreError, UsageError
+from alexnet_tui.files import write_output
+from alexnet_tui.paths import given
+from alexnet_tui.runs.history import RunHistory, load
+from alexnet_tui.text import format_count, format_percent, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from alexnet_tui.report.pictures import Pixels
+    from alexnet_tui.report.predictions import Predictions
+
+_MOST_MISTAKES = 12
+_PRINTED_CLASSES = 20
+_PNG_FACTOR, _PNG_COLUMNS = 6, 16
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command("pictures", short_help="First-layer kernels, confusion matrix, worst mistakes.")(pictures)
+
+
+def pictures(
+    run: options.RunName,
+    kernels: Annotated[
+        bool, typer.Option("--kernels", help="The first layer's kernels (the default).", show_default=False)
+    ] = False,
+    confusion: Annotated[
+        bool, typer.Option("--confusion", help="Test images by true and predicted class.", show_default=False)
+    ] = False,
+    mistakes: Annotated[
+        bool, typer.Option("--mistakes", help="The mistakes the network was surest of.", show_default=False)
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", parser=given, help="PNG file to write instead.", show_default=False
+        ),
+    ] = None,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Show what a finished run's network learned, from the predictions it left.
+
+    Example: alexnet-tui pictures last --confusion
+    """
+    from alexnet_tui.report.predictions import PREDICTIONS_FILE, read_predictions
+
+    if kernels + confusion + mistakes > 1:
+        raise UsageError("one picture at a time: --kernels, --confusion or --mistakes.")
+    if output is not None and output.suffix.lower() != ".png":
+        raise UsageError(f"{printable(str(output), 200)}: a picture is written as a PNG; end its name in .png.")
+    store = options.open_store(runs_dir)
+    run_id = store.resolve(run)
+    history, _ = load(store, run_id, skip_steps=True, may_outline=True)
+    found = read_predictions(store.path(run_id))
+    if found is None:
+        raise StoreError(store.path(run_id) / PREDICTIONS_FILE, "the run has none; it is written when a run finishes.")
+    if confusion:
+        _show_confusion(history, found, output)
+    elif mistakes:
+        _show_mistakes(history, found, output)
+    else:
+        _show_kernels(found, output)
+    return ExitCode.DONE
+
+
+def _write(picture: "Pixels", output: Path) -> None:
+    from alexnet_tui.report.pictures import png
+
+    write_output(output, png(picture))
+    say(f"wrote {output}")
+
+
+def _show_kernels(found: "Predictions", output: Path | None) -> None:
+    from alexnet_tui.report.pictures import columns_for, enlarge, kernel_tiles, sheet
+
+    tiles = kernel_tiles(found.kernels)
+    if output is not None:
+        _write(enlarge(sheet(tiles, _PNG_COLUMNS), _PNG_FACTOR), output)
+        return
+    with printing() as console:
+        _draw(console, sheet(tiles, columns_for(tiles[0].shape[1], min(console.width, 120))))
+
+
+def _draw(console: "Console", picture: "Pixels") -> None:
+    """A picture in half blocks, or in characters where there is no colour."""
+    from rich.text import Text
+
+    from alexnet_tui.report.pictures import half_blocks, shades
+
+    if console.color_system is None or not can_draw():
+        for line in shades(picture):
+            console.print(Text(line))
+        return
+    for row in half_blocks(picture):
+        cells = (("▀", "rgb({},{},{}) on rgb({},{},{})".format(*upper, *lower)) for upper, lower in row)
+        console.print(Text.assemble(*cells))
+
+
+def _class_names(history: RunHistory, count: int) -> list[str]:
+    names = [printable(name, 40) for name in history.started.class_names] if history.started else []
+    return [names[index] if index < len(names) else f"class {index}" for index in range(count)]
+
+
+def _show_confusion(history: RunHistory, found: "Predictions", output: Path | None) -> None:
+    from alexnet_tui.report.pictures import heat_map
+
+    matrix = found.confusion()
+    if output is not None:
+        _write(heat_map(matrix, max(2, min(24, 2400 // len(matrix)))), output)
+        return
+    names, counts = _class_names(history, len(matrix)), matrix.tolist()
+    right = sum(counts[index][index] for index in range(len(counts)))
+    say(f"{format_percent(right / len(found.labels))} of {format_count(len(found.labels))} test images right.")
+    with printing() as console:
+        if len(counts) <= _PRINTED_CLASSES:
+            _print_matrix(console, names, counts)
+        for line in _most_confused(names, counts):
+            console.print(line)
+
+
+def _print_matrix(console: "Console", names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
+    """Rows by true class; the darker a cell, the larger its share of the row."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
+    table.add_column("true \\ predicted", no_wrap=True)
+    for index in range(len(names)):
+        table.add_column(str(index), justify="right", min_width=4)
+    for index, row in enumerate(counts):
+        total = max(1, sum(row))
+        cells = (
+            Text(str(count) if count else ".", style="bold" if place == index else _shade(count / total))
+            for place, count in enumerate(row)
+        )
+        table.add_row(Text(f"{index:>2} {names[index]}"), *cells)
+    console.print(table)
+
+
+def _shade(share: float) -> str:
+    """Colour of a wrong answer by its share of the row."""
+    return "red" if share >= 0.1 else "yellow" if share >= 0.03 else "dim"
+
+
+def _most_confused(names: Sequence[str], counts: Sequence[Sequence[int]], most: int = 5) -> Iterator[str]:
+    pairs = [(count, row, place) for row, line in enumerate(counts) for place, count in enumerate(line) if row != place]
+    for count, row, place in sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))[:most]:
+        if count:
+            yield f"{names[row]} taken for {names[place]}: {format_count(count)}"
+
+
+def _show_mistakes(history: RunHistory, found: "Predictions", output: Path | None) -> None:
+    from alexnet_tui.report.pictures import enlarge, sheet
+
+    images = _test_images(history, len(found.labels))
+    places = found.worst(_MOST_MISTAKES).tolist()
+    if not places:
+        say("the network made no mistake on the test images.")
+        return
+    tiles = [images[place].transpose(1, 2, 0) for place in places]
+    if output is not None:
+        _write(enlarge(sheet(tiles, 4), 4), output)
+        return
+    names = _class_names(history, found.num_classes)
+    with printing() as console:
+        for place, tile in zip(places, tiles, strict=True):
+            console.print(f"test image {place}: {names[found.labels[place]]}, taken for")
+            answers = zip(found.top_classes[place].tolist(), found.top_probabilities[place].tolist(), strict=True)
+            for number, probability in answers:
+                mark = "  (right)" if number == found.labels[place] else ""
+                console.print(f"  {names[number]:<16} {format_percent(probability)}{mark}")
+            _draw(console, tile)
+
+
+def _test_images(history: RunHistory, count: int) -> "Pixels":
+    """The test images the run was evaluated on, (N, 3, height, width).
+
+    Raises:
+        UsageError: They are not here, or are other ones.
+    """
+    from alexnet_tui.datasets import prepare
+    from alexnet_tui.datasets.catalog import find
+
+    config = history.record.config
+    try:
+        state = find(config.data).state
+    except DatasetError as error:
+        raise UsageError(str(error)) from error
+    if state != "ready":
+        raise UsageError(
+            f"the images of {printable(config.data, 60)} are not here; `alexnet-tui data prepare"
+            f" {printable(config.data, 60)}` fetches them."
+        )
+    data = prepare.load(config.data, FRONT_ENDS[config.front_end].image_size)
+    if history.started is None or data.sha256 != history.started.data_sha256 or len(data.test.labels) != count:
+        raise UsageError("the run was evaluated on other images than the data set of its name holds now.")
+    return data.test.images

@@ -1,0 +1,125 @@
+"""Pictures as arrays of pixels, (height, width, 3) of bytes, and how a terminal and a PNG show them.
+
+The first layer's kernels are those of the 2012 paper's Figure 3, the mistakes those of its Figure 4.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.report.build import Report
+from alexnet_tui.report.predictions import read_predictions
+
+Pixels = NDArray[np.uint8]
+_MAX_MATRIX = 100
+_RAMP = " .:-=+*#%@"
+_GAP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunPictures:
+    """Of one run, for the HTML report.
+
+    Attributes:
+        run_id: The run.
+        title: The title of its group.
+        kernels: The first layer's kernels, a PNG in base64.
+        confusion: The confusion matrix, likewise; empty where there are too many classes.
+    """
+
+    run_id: str
+    title: str
+    kernels: str
+    confusion: str
+
+
+def pictures_of(report: Report, directory: Callable[[str], Path]) -> Iterator[RunPictures]:
+    """Pictures of the first run of every group that left predictions; a file that holds none is passed over.
+
+    Args:
+        report: The report.
+        directory: Where a run is, by its id.
+    """
+    for row in (row for section in report.sections for row in section.rows):
+        for run in row.cells["final_test"].ours.runs:
+            try:
+                found = read_predictions(directory(run.run_id))
+            except StoreError:
+                continue
+            if found is not None:
+                kernels = png(enlarge(sheet(kernel_tiles(found.kernels), 16), 3))
+                matrix = found.confusion()
+                confusion = png(heat_map(matrix)) if len(matrix) <= _MAX_MATRIX else b""
+                yield RunPictures(
+                    run.run_id, row.title, *(base64.b64encode(one).decode() for one in (kernels, confusion))
+                )
+                break
+
+
+def kernel_tiles(kernels: NDArray[np.float64]) -> list[Pixels]:
+    """Each kernel in colour: zero is grey, the largest weight of each kernel black or white."""
+    largest = np.abs(kernels).max(axis=(1, 2, 3), keepdims=True)
+    shares = 0.5 + 0.5 * kernels / np.where(largest > 0, largest, 1.0)
+    return list(np.rint(255 * shares).astype(np.uint8).transpose(0, 2, 3, 1))
+
+
+def sheet(tiles: Sequence[Pixels], columns: int, background: int = 0) -> Pixels:
+    """Tiles of one size in rows of so many, a pixel apart."""
+    height, width = tiles[0].shape[0] + _GAP, tiles[0].shape[1] + _GAP
+    columns = max(1, min(columns, len(tiles)))
+    rows = -(-len(tiles) // columns)
+    picture = np.full((rows * height - _GAP, columns * width - _GAP, 3), background, np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = index // columns * height, index % columns * width
+        picture[top : top + height - _GAP, left : left + width - _GAP] = tile
+    return picture
+
+
+def columns_for(tile_width: int, width: int) -> int:
+    """How many tiles are beside each other in so many cells."""
+    return max(1, (width + _GAP) // (tile_width + _GAP))
+
+
+def half_blocks(picture: Pixels) -> list[list[tuple[tuple[int, int, int], tuple[int, int, int]]]]:
+    """Two rows of pixels a line: of each cell the colour of its upper and of its lower half."""
+    if len(picture) % 2:
+        picture = np.concatenate([picture, np.zeros((1, *picture.shape[1:]), np.uint8)])
+    pairs = zip(picture[0::2].tolist(), picture[1::2].tolist(), strict=True)
+    return [[(tuple(above), tuple(below)) for above, below in zip(upper, lower, strict=True)] for upper, lower in pairs]
+
+
+def shades(picture: Pixels) -> list[str]:
+    """Lines of characters for a terminal without colour: the darker, the fewer strokes."""
+    height = len(picture) // 2 * 2 or 1
+    luminance = picture[:height].astype(float) @ np.array([0.299, 0.587, 0.114])
+    lines = (luminance[0::2] + luminance[1::2]) / 2 if height > 1 else luminance
+    places = np.minimum(lines * len(_RAMP) / 256, len(_RAMP) - 1).astype(int)
+    return ["".join(_RAMP[place] for place in line).rstrip() for line in places.tolist()]
+
+
+def enlarge(picture: Pixels, factor: int) -> Pixels:
+    """Every pixel as a square of so many."""
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def heat_map(matrix: NDArray[np.int64], cell: int = 24) -> Pixels:
+    """A confusion matrix: of each row the share of its images, white for none, dark blue for all."""
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.sqrt(matrix / np.maximum(totals, 1))[..., None]
+    colours = (1 - shares) * np.array([255, 255, 255]) + shares * np.array([18, 52, 120])
+    return enlarge(np.rint(colours).astype(np.uint8), cell)
+
+
+def png(picture: Pixels) -> bytes:
+    """The picture as a PNG file."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import DatasetError, ExitCode
 from alexnet_tui.paths import data_root
@@ -76,6 +77,6 @@ def refusal(path: Path, name: str = "pets", skip_unreadable: bool = False) -> st
     with pytest.raises(DatasetError) as caught:
         datasets.add(path, name, skip_unreadable=skip_unreadable)
     assert caught.value.exit_code == ExitCode.STORE_OR_DATA
-    assert name not in [info.name for info in datasets.catalog()]
+    assert name not in [info.name for info in data_catalog.catalog()]
     assert list(data_root().glob(f"*{name}*")) == []
     return str(caught.value)

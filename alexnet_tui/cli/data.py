@@ -19,7 +19,7 @@ from alexnet_tui.errors import UsageError
 from alexnet_tui.text import format_bytes, format_count, printable, quoted
 
 if TYPE_CHECKING:
-    from alexnet_tui.datasets.prepare import DatasetInfo
+    from alexnet_tui.datasets.catalog import DatasetInfo
 
 DEFAULT_FRONT_END = "literal32"
 
@@ -72,9 +72,9 @@ def list_command(as_json: AsJson = False) -> None:
 
     Example: alexnet-tui data list --json
     """
-    from alexnet_tui.datasets import catalog as data_catalog
+    from alexnet_tui.datasets.catalog import catalog
 
-    infos = data_catalog.catalog()
+    infos = catalog()
     if as_json:
         write_json([_facts(info) for info in infos])
     else:
@@ -97,11 +97,12 @@ def prepare_command(
     Example: alexnet-tui data prepare cifar10
     """
     from alexnet_tui.datasets import prepare as datasets
+    from alexnet_tui.datasets.catalog import find
 
     input_size = _input_size(front_end)
     with progress_bar(f"data set {name}") as report:
         datasets.prepare(name, input_size, report)
-    _answer(datasets.find(name), as_json)
+    _answer(find(name), as_json)
 
 
 @data_app.command("remove")
@@ -116,8 +117,9 @@ def remove_command(
     Example: alexnet-tui data remove pets --yes
     """
     from alexnet_tui.datasets import prepare as datasets
+    from alexnet_tui.datasets.catalog import find
 
-    info = datasets.find(name)
+    info = find(name)
     if not info.size_bytes and info.state == "download":
         raise UsageError(f"{name} has no prepared images; there is nothing to remove.")
     what = f"{format_bytes(info.size_bytes)} of prepared images of {name}"
@@ -125,10 +127,10 @@ def remove_command(
         if not sys.stdin.isatty():
             raise UsageError(f"this deletes {what}; give --yes to do so without being asked.")
         if not typer.confirm(f"Delete {what}? Its source stays: {info.source}.", err=True):
-            typer.echo("Nothing was deleted.", err=True)
+            say("Nothing was deleted.")
             return
     datasets.remove(name)
-    typer.echo(f"Removed {name}: {what}.", err=True)
+    say(f"removed {name}: {what}.")
 
 
 def _input_size(front_end: str) -> int:

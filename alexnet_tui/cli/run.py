@@ -96,10 +96,11 @@ def prepare_data(config: RunConfig) -> None:
     Raises:
         DatasetError: The data set is unknown, missing or damaged.
     """
+    from alexnet_tui.datasets import catalog as data_catalog
     from alexnet_tui.datasets import prepare as datasets
 
     size = config.architecture(10).front_end.image_size
-    if not datasets.is_prepared(config.data, size):
+    if not data_catalog.is_prepared(config.data, size):
         with progress_bar(f"data set {config.data}") as report:
             datasets.prepare(config.data, size, report)
 

@@ -810,7 +810,7 @@ def _signals() -> Iterator[list[int]]:
 def _expected(store: Store, plan: study.Plan) -> str:
     """How long the whole study may take, from past runs here, or nothing."""
     from alexnet_tui.analysis import estimate
-    from alexnet_tui.datasets import prepare as datasets
+    from alexnet_tui.datasets import catalog as data_catalog
     from alexnet_tui.runs import history
 
     past = []
@@ -819,7 +819,7 @@ def _expected(store: Store, plan: study.Plan) -> str:
             past.append(history.load(store, record.id, skip_steps=True)[0])
         except AlexnetTuiError:  # An unreadable run tells no time.
             continue
-    images = {info.name: info.num_train for info in datasets.catalog()}
+    images = {info.name: info.num_train for info in data_catalog.catalog()}
     total, basis = 0.0, ""
     for config in plan.configs:
         found = estimate.estimate_time(config, past, host=platform.node(), available=images.get(config.data, 50_000))

@@ -38,14 +38,11 @@ from alexnet_tui.datasets.catalog import (
     BUILT_IN,
     DOWNLOADS,
     DatasetInfo,
-    DatasetState,
     Source,
     cache_path,
-    catalog,
     check_free_name,
     find,
     is_name,
-    is_prepared,
     read_source,
     stored_size,
     unknown,
@@ -60,23 +57,6 @@ from alexnet_tui.text import counted, printable
 if TYPE_CHECKING:
     from alexnet_tui.datasets.cache import Labels, Pixels
     from alexnet_tui.datasets.images import Scan
-
-__all__ = [
-    "BUILT_IN",
-    "Dataset",
-    "DatasetInfo",
-    "DatasetState",
-    "Progress",
-    "Split",
-    "add",
-    "catalog",
-    "find",
-    "is_prepared",
-    "load",
-    "prepare",
-    "remove",
-    "stored_size",
-]
 
 DOWNLOAD_MODULE = "alexnet_tui.train.download"
 _NAMED_FAILURES = 3

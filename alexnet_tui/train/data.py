@@ -16,8 +16,8 @@ from torch import Generator, Tensor
 
 from alexnet_tui.config.hyperparameters import HOLDOUT_SHARE, RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS
-from alexnet_tui.datasets.cache import channel_moments
-from alexnet_tui.datasets.prepare import Dataset, Split
+from alexnet_tui.datasets.cache import Split, channel_moments
+from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.errors import AlexnetTuiError, DatasetError
 from alexnet_tui.text import format_bytes
 from alexnet_tui.train import augment

@@ -26,7 +26,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from alexnet_tui.config.architecture import Architecture, layers
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.datasets.prepare import Dataset, Split
+from alexnet_tui.datasets.cache import Split
+from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.runs.events import Step
 from alexnet_tui.train import data
 from alexnet_tui.train.device import select_device

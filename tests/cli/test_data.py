@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from alexnet_tui.cli.data import data_app
 from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import DatasetError, ExitCode, UsageError
 from alexnet_tui.paths import data_root
@@ -96,9 +97,9 @@ def test_hostile_paths_are_listed_printable(tmp_path: Path) -> None:
 def test_prepare_takes_the_size_from_the_front_end(tmp_path: Path) -> None:
     data("add", write_folder(tmp_path / "pets", small_set((40, 30))), "--name", "pets")
     large = next(name for name, front_end in FRONT_ENDS.items() if front_end.image_size > 64)
-    assert not datasets.is_prepared("pets", FRONT_ENDS[large].image_size)
+    assert not data_catalog.is_prepared("pets", FRONT_ENDS[large].image_size)
     assert data("prepare", "pets", "--front-end", large).exit_code == 0
-    assert datasets.is_prepared("pets", FRONT_ENDS[large].image_size)
+    assert data_catalog.is_prepared("pets", FRONT_ENDS[large].image_size)
 
 
 def test_a_misspelt_front_end_gets_the_nearest() -> None:
@@ -116,9 +117,9 @@ def test_remove_asks_and_needs_yes_without_a_terminal(pets: Path) -> None:
     refused = data("remove", "pets")
     assert isinstance(refused.exception, UsageError)
     assert "--yes" in str(refused.exception)
-    assert datasets.is_prepared("pets", 32)
+    assert data_catalog.is_prepared("pets", 32)
     assert data("remove", "pets", "--yes").exit_code == 0
-    assert "pets" not in [info.name for info in datasets.catalog()]
+    assert "pets" not in [info.name for info in data_catalog.catalog()]
     assert (pets / "train/cat/0.png").is_file()
 
 

@@ -13,6 +13,7 @@ from image_sets import picture, refusal, small_set, write_folder, write_tar
 from PIL import Image
 
 from alexnet_tui.datasets import cache as pixel_cache
+from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import images, synthetic
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import DatasetError, ExitCode
@@ -76,7 +77,7 @@ def test_val_serves_as_test_and_yields_to_it(tmp_path: Path) -> None:
     both = {**files, **small_set(num_test=1)}
     info = datasets.add(write_folder(tmp_path / "b", both), "b")
     assert (info.num_test, info.num_ignored) == (2, 4)
-    assert "the images of val are the test images" in datasets.find("a").notes
+    assert "the images of val are the test images" in data_catalog.find("a").notes
 
 
 @pytest.mark.parametrize(("input_size", "stored"), [(32, 32), (227, 256)])
@@ -103,10 +104,10 @@ def test_other_shapes_are_scaled_by_the_shorter_side_and_cut_in_the_middle(
 
 def test_each_input_size_of_mixed_images_gets_its_own_cache(tmp_path: Path) -> None:
     datasets.add(write_folder(tmp_path / "pets", small_set((40, 30))), "pets")
-    assert datasets.is_prepared("pets", 32)
-    assert not datasets.is_prepared("pets", 227)
+    assert data_catalog.is_prepared("pets", 32)
+    assert not data_catalog.is_prepared("pets", 227)
     assert datasets.load("pets", 227).image_size == 256
-    assert datasets.is_prepared("pets", 227)
+    assert data_catalog.is_prepared("pets", 227)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK", "I;16"])
@@ -154,10 +155,10 @@ def test_ready_is_said_after_a_look_at_the_files(tmp_path: Path) -> None:
             file.unlink()
         else:
             file.write_bytes(content)
-        assert not datasets.is_prepared("pets", 32)
-        assert datasets.find("pets").state == "prepare"
+        assert not data_catalog.is_prepared("pets", 32)
+        assert data_catalog.find("pets").state == "prepare"
         assert len(datasets.load("pets", 32).train.images) == 6  # It is made again.
-        assert datasets.find("pets").state == "ready"
+        assert data_catalog.find("pets").state == "ready"
 
 
 def test_fault_24_newer_records_and_caches_are_named_and_not_read(tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_fault_24_newer_records_and_caches_are_named_and_not_read(tmp_path: Path
         assert len(datasets.load("pets", 32).train.images) == 6
         file.write_bytes(content)
     source.write_bytes(b'{"v":99}')
-    assert [info.state for info in datasets.catalog() if info.name == "pets"] == ["newer"]
+    assert [info.state for info in data_catalog.catalog() if info.name == "pets"] == ["newer"]
 
 
 def test_a_dead_builders_leavings_are_never_chosen_and_cleared(tmp_path: Path) -> None:
@@ -185,8 +186,8 @@ def test_a_dead_builders_leavings_are_never_chosen_and_cleared(tmp_path: Path) -
     leftover = cache.with_name(".tmp-1-dead")
     shutil.copytree(cache, leftover)
     shutil.rmtree(cache)
-    assert not datasets.is_prepared("pets", 32)
-    assert [info.state for info in datasets.catalog() if info.name == "pets"] == ["prepare"]
+    assert not data_catalog.is_prepared("pets", 32)
+    assert [info.state for info in data_catalog.catalog() if info.name == "pets"] == ["prepare"]
     assert len(datasets.load("pets", 32).train.images) == 6
     assert not leftover.exists()
 
@@ -268,7 +269,7 @@ def test_what_is_no_name_is_refused_everywhere(tmp_path: Path, name: str) -> Non
         with pytest.raises(DatasetError) as caught:
             act()
         assert "\x1b" not in str(caught.value)
-    assert not datasets.is_prepared(name, 32)
+    assert not data_catalog.is_prepared(name, 32)
 
 
 def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
@@ -309,8 +310,8 @@ def test_synthetic_is_the_same_everywhere_and_balanced(prepared_data: Path, monk
 
 
 def test_the_catalogue_is_cheap_and_loads_neither_numpy_nor_pillow(tmp_path: Path) -> None:
-    code = "import sys; from alexnet_tui.datasets import prepare as datasets;"
-    code += "datasets.catalog(); datasets.is_prepared('cifar10', 32);"
+    code = "import sys; from alexnet_tui.datasets import catalog as data_catalog;"
+    code += "data_catalog.catalog(); data_catalog.is_prepared('cifar10', 32);"
     code += "print([name for name in ('numpy', 'PIL', 'torch', 'torchvision', 'rich') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "[]"
@@ -318,7 +319,7 @@ def test_the_catalogue_is_cheap_and_loads_neither_numpy_nor_pillow(tmp_path: Pat
 
 def test_states_of_the_built_in_sets(prepared_data: Path) -> None:
     def states() -> dict[str, str]:
-        return {info.name: info.state for info in datasets.catalog()}
+        return {info.name: info.state for info in data_catalog.catalog()}
 
     assert states() == {"synthetic": "prepare", "cifar10": "download", "cifar100": "download"}
     downloads = data_root() / "downloads"

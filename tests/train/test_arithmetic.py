@@ -12,7 +12,8 @@ import pytest
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS
-from alexnet_tui.datasets.prepare import Dataset, Split
+from alexnet_tui.datasets.cache import Split
+from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import data
 from alexnet_tui.train.device import ARITHMETIC, select_device

@@ -6,8 +6,8 @@ import torch
 
 from alexnet_tui.analysis import estimate
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.datasets.cache import channel_moments
-from alexnet_tui.datasets.prepare import Dataset, Split
+from alexnet_tui.datasets.cache import Split, channel_moments
+from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.errors import DatasetError
 from alexnet_tui.train import data
 from alexnet_tui.train.device import select_device

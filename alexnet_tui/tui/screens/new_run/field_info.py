@@ -4,7 +4,7 @@ from alexnet_tui.analysis.estimate import TYPICAL_IMAGES
 from alexnet_tui.analysis.published import EXPERIMENTS
 from alexnet_tui.config.hyperparameters import SPECS, TYPES, range_text
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
-from alexnet_tui.datasets.prepare import BUILT_IN, DatasetInfo
+from alexnet_tui.datasets.catalog import BUILT_IN, DatasetInfo
 from alexnet_tui.text import format_bytes, format_clock, format_count, format_percent, printable
 from alexnet_tui.tui.screens.new_run.draft import ALL_ARMS, ARMS, LABEL, MAX_SEEDS, ONE_ARM, SEEDS
 from alexnet_tui.tui.widgets.fields import FieldInfo, Option

@@ -13,7 +13,9 @@ from textual.widget import Widget
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets.cache import Progress
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.launch import local
 from alexnet_tui.runs.store import Store
@@ -45,7 +47,7 @@ class Order:
 class CatalogRead(Message):
     """The data sets of this machine have been looked at."""
 
-    def __init__(self, infos: Sequence[datasets.DatasetInfo]) -> None:
+    def __init__(self, infos: Sequence[data_catalog.DatasetInfo]) -> None:
         super().__init__()
         self.infos = infos
 
@@ -73,7 +75,7 @@ def read_catalog(receiver: Widget) -> None:
 
     def look() -> None:
         try:
-            infos = datasets.catalog()
+            infos = data_catalog.catalog()
         except AlexnetTuiError:  # The form keeps the names it has; starting says what is wrong.
             return
         receiver.post_message(CatalogRead(infos))
@@ -81,15 +83,15 @@ def read_catalog(receiver: Widget) -> None:
     in_thread(look, "catalog")
 
 
-def needs_download(name: str, catalog: Mapping[str, datasets.DatasetInfo]) -> bool:
+def needs_download(name: str, catalog: Mapping[str, data_catalog.DatasetInfo]) -> bool:
     """Whether a data set must be fetched from the network before a run can train on it."""
     known = catalog.get(name)
-    return known.state == "download" if known else name in datasets.BUILT_IN
+    return known.state == "download" if known else name in data_catalog.BUILT_IN
 
 
 def question(name: str, what: str) -> tuple[str, list[str]]:
     """What to ask before a download: the title and the lines; `what` tells what starts after it."""
-    size = datasets.BUILT_IN[name].download if name in datasets.BUILT_IN else ""
+    size = data_catalog.BUILT_IN[name].download if name in data_catalog.BUILT_IN else ""
     lines = [f"{size} to download, kept on this disk for all later runs." if size else "It is downloaded.", what]
     return f"{name} is not here yet. Download it and start?", lines
 
@@ -98,7 +100,7 @@ def prepare(receiver: Widget, config: RunConfig, order: Order | None) -> None:
     """Prepare a run's data set in a thread; `receiver` gets `DataProgress`, then `DataReady` with the order."""
     said = 0.0
 
-    def tell(progress: datasets.Progress) -> None:
+    def tell(progress: Progress) -> None:
         nonlocal said
         if time.monotonic() - said >= _PROGRESS_SECONDS:
             said = time.monotonic()
@@ -162,7 +164,7 @@ class Form(Protocol):
         catalog: The data sets of this machine, as far as they have been looked at.
     """
 
-    catalog: dict[str, datasets.DatasetInfo]
+    catalog: dict[str, data_catalog.DatasetInfo]
 
     def say(self, sentence: str, *, is_error: bool = False) -> None:
         """Tell how it goes."""
@@ -199,7 +201,7 @@ class Starter:
     def submit(self, order: Order) -> None:
         """Start what was ordered, or prepare its data first."""
         config = order.configs[0]
-        if datasets.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
+        if data_catalog.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
             self._fulfil(order)
         elif self.preparing or not needs_download(config.data, self._form.catalog):
             self.prepare(config, order)

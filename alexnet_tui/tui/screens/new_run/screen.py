@@ -21,7 +21,7 @@ from textual.widgets import Button, Collapsible, Input, Static
 from textual.widgets.collapsible import CollapsibleTitle
 
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, meaning_of
-from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import AlexnetTuiError, ConfigError
 from alexnet_tui.tui.screens.new_run import field_info as fields
 from alexnet_tui.tui.screens.new_run import launch as starting
@@ -82,7 +82,7 @@ class NewRunScreen(Screen[None]):
         self._groups: dict[str, FieldGroup] = {}
         self._redraw: Timer | None = None
         self._trials = Trials()
-        self.catalog: dict[str, datasets.DatasetInfo] = {}
+        self.catalog: dict[str, data_catalog.DatasetInfo] = {}
         self.starter = starting.Starter(self, session, self)
 
     def compose(self) -> ComposeResult:

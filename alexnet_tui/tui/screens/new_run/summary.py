@@ -7,7 +7,7 @@ from textual.content import Content
 
 from alexnet_tui.analysis import estimate
 from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
-from alexnet_tui.datasets.prepare import DatasetInfo
+from alexnet_tui.datasets.catalog import DatasetInfo
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import format_bytes, format_count, format_duration, printable
 from alexnet_tui.tui.screens.new_run.draft import with_meaning

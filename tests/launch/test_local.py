@@ -15,6 +15,7 @@ from pathlib import Path
 import fake_trainer
 import psutil
 import pytest
+from cli_caller import Play, Run
 from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -370,3 +371,15 @@ def test_the_trainer_times_the_steps_of_the_configuration() -> None:
     found = describe.probe(RunConfig(batch_size=2, threads=1, dropout=0, device="cpu", precision="fp32"))
     assert (found.device, found.precision) == ("cpu", "fp32")
     assert 0 < found.step_milliseconds < 60_000
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_attack_05_resume_of_another_users_run_needs_a_word(run: Run, play: Play, store: Store) -> None:
+    play("normal")
+    run_id = store.create(RunConfig(epochs=3, data="synthetic")).id
+    os.chown(store.path(run_id) / "run.json", 65534, 65534)
+    refused = run("resume", run_id, "--headless")
+    assert refused.code == 2
+    assert "--trust" in refused.err
+    assert not (store.path(run_id) / "events.jsonl").exists()
+    assert run("resume", run_id, "--headless", "--trust").code == 0

@@ -15,6 +15,7 @@ from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
 
 from alexnet_tui.paths import command, log_crash
@@ -60,6 +61,8 @@ class ConsoleApp(App[int]):
     """
 
     TITLE = "alexnet-tui"
+    # What is running, for the first line of every screen.
+    live_note: reactive[str] = reactive("", repaint=False)
     CSS_PATH: ClassVar = _HERE / "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("question_mark,f1", "help", "Help", "Every key of this screen, searchable."),
@@ -155,7 +158,8 @@ class ConsoleApp(App[int]):
         self._watch_loop.poll_eagerly()
 
     def _follow_ends(self, changed: set[str]) -> None:
-        """Notify of runs that ended."""
+        """Notify of runs that ended, and say what is running."""
+        self.live_note = self.session.live_note()
         for run_id in sorted(changed):
             is_running = self.session.watcher.states.get(run_id) is State.RUNNING
             if is_running:

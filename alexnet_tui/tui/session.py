@@ -3,6 +3,7 @@
 A screen is given its session and posts where to go; the app handles that. Nothing here knows a screen or the app.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ from textual.message import Message
 
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import printable
+from alexnet_tui.text import format_duration, printable
 from alexnet_tui.tui.settings import Settings, SettingsWriter, load_settings
 from alexnet_tui.tui.watcher import RunsWatcher
 
@@ -100,6 +101,20 @@ class Session:
     def num_running(self) -> int:
         """How many runs are being trained now."""
         return sum(state is State.RUNNING for state in self.watcher.states.values())
+
+    def live_note(self) -> str:
+        """The runs being trained in a few words: ``● 1 running 64% ETA 7m``; the ETA is that of the last to end."""
+        running = [
+            self.watcher.histories[run_id]
+            for run_id, state in self.watcher.states.items()
+            if state is State.RUNNING and run_id in self.watcher.histories
+        ]
+        if not running:
+            return ""
+        share = f" {math.floor(100 * running[0].progress)}%" if len(running) == 1 else ""
+        left = [history.remaining_seconds for history in running if history.remaining_seconds is not None]
+        eta = f" ETA {format_duration(max(left))}" if left else ""
+        return f"● {len(running)} running{share}{eta}"
 
     def toggle_pin(self, run_ids: Sequence[str]) -> None:
         """Make the first of some runs the baseline of all others; if one of them is it already, none is."""

@@ -1,12 +1,14 @@
 """The home screen, driven by its keys."""
 
 import json
+import math
 import os
 from pathlib import Path
 
 import pytest
 from console_driver import console, driven
 from fake_runs import curve, open_writer, started, write_run
+from picture_runs import trained
 from rich.cells import cell_len
 from textual.geometry import Region
 from textual.widgets import Input, Static
@@ -18,11 +20,12 @@ from alexnet_tui.runs.history import State
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.tui.charts.widget import MetricChart
-from alexnet_tui.tui.screens.runs.columns import COLUMNS
+from alexnet_tui.tui.screens.runs.columns import COLUMNS, format_age
 from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.settings import load_settings
 from alexnet_tui.tui.widgets.columns import GAP, fit, hidden_text
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
+from alexnet_tui.tui.widgets.glyphs import braille_line
 from alexnet_tui.tui.widgets.help import HelpScreen
 
 HOSTILE = "x [/] [@click=app.quit]y[/] \x1b]0;P\x07\x1b[2J\u202e"
@@ -52,7 +55,7 @@ async def test_all_runs_newest_first_with_their_figures(store: Store, four: list
     async with console(store) as c:
         assert c.shown == four
         lines = [line for line in c.text().splitlines() if "finished" in line]
-        assert [line[1:].split()[3] for line in lines] == list(FINALS)
+        assert [line[1:].split()[2:4] for line in lines] == [[variant, "s0"] for variant in FINALS]
         best = c.runs.shown[0].best
         assert best is not None
         assert f"{100 * best:.2f}" in lines[0]
@@ -84,10 +87,10 @@ async def test_a_long_table_scrolls_with_the_cursor(store: Store) -> None:
     async with console(store) as c:
         await c.press("end")
         assert c.cursor == ids[39]
-        assert " 39 " in c.text()
-        assert " 0 " not in c.text()
+        assert " s39 " in c.text()
+        assert " s0 " not in c.text()
         await c.press("home")
-        assert " 39 " not in c.text()
+        assert " s39 " not in c.text()
 
 
 @driven
@@ -206,7 +209,7 @@ async def test_runs_without_a_value_come_last_either_way(store: Store, four: lis
 @driven
 async def test_a_click_on_a_head_sorts_by_it(store: Store, four: list[str]) -> None:
     async with console(store) as c:
-        x = c.text().splitlines()[1].index("variant")
+        x = c.text().splitlines()[1].index("run")
         await c.pilot.click("RunsTable", offset=(x + 1, 0))
         await c.wait_for(lambda: c.shown == [four[0], four[3], four[1], four[2]])
 
@@ -240,7 +243,7 @@ async def test_pin_shows_deltas_in_every_row(store: Store, four: list[str]) -> N
         assert "vs pin" not in c.text()
         await c.press("p")
         assert c.app.session.pinned_run_id == four[0]
-        rows = [line for line in c.text().splitlines() if "finished" in line and " 7 " not in line]
+        rows = [line for line in c.text().splitlines() if "finished" in line and " s7 " not in line]
         lines = {variant: line for variant in FINALS for line in rows if f" {variant} " in line}
         best = {row.config.variant: row.best or 0 for row in c.runs.shown if row.id != elsewhere}
         for variant in ("low-dropout", "tanh", "four-conv"):
@@ -248,7 +251,7 @@ async def test_pin_shows_deltas_in_every_row(store: Store, four: list[str]) -> N
             assert delta in lines[variant].split()
         assert "base" in lines["baseline"].split()
         # Accuracies on other data are not compared.
-        assert "–" in next(line for line in c.text().splitlines() if " 7 " in line)
+        assert "–" in next(line for line in c.text().splitlines() if " s7 " in line)
     async with console(store) as c:
         assert c.app.session.pinned_run_id == four[0]
         await c.press("p")
@@ -461,20 +464,36 @@ async def test_wide_characters_leave_the_columns_where_they_are(store: Store) ->
 
 
 @driven
-async def test_a_small_screen_has_no_preview_until_asked(store: Store, four: list[str]) -> None:
+async def test_the_preview_takes_the_lines_that_rows_leave_free(store: Store, four: list[str]) -> None:
     async with console(store) as c:
-        assert c.runs.query_one(RunPreview).display is False
+        preview = c.runs.query_one(RunPreview)
+        assert preview.display
+        assert c.runs.table.size.height == len(four) + 2, "head, rows, and the line of hidden columns"
         await c.press("v")
-        assert c.runs.query_one(RunPreview).display is True
+        assert not preview.display
+    for seed in range(20):
+        make(store, "baseline", seed + 50)
+    async with console(store) as c:
+        preview = c.runs.query_one(RunPreview)
+        await c.press("v")
+        assert preview.display, "it is asked for"
+        await c.press("v")
+        assert not preview.display
+        await c.pilot.resize_terminal(160, 45)
+        await c.press("v")
+        await c.wait_for(lambda: preview.size.height >= 14)
 
 
 @driven
 async def test_no_runs_says_what_to_press(store: Store) -> None:
     async with console(store) as c:
         assert "No runs here yet." in c.text()
-        assert "n  starts one: choose a variant" in c.text()
+        for key in ("n", "w", "5", "?", "q"):
+            assert f"  {key}  " in c.text()
+        assert c.text().splitlines()[-1].split() == ["n", "New", "w", "Studies", "?", "Help", "q", "Quit"]
         make(store, "baseline")
         await c.wait_for(lambda: "No runs" not in c.text())
+        assert "enter Open" in c.text().splitlines()[-1]
 
 
 @driven
@@ -494,45 +513,52 @@ async def test_more_columns_where_there_is_room(store: Store, four: list[str]) -
     async with console(store, size=(40, 12)) as c:
         tiny = c.runs.table.columns
         assert all(len(line) <= 40 for line in c.text().splitlines())
-    assert {"mark", "state", "name", "best", "variant"} <= set(narrow)
-    assert set(narrow) < set(wide) >= {"gap", "t25", "seconds", "last", "front_end", "data", "curve"}
-    assert tiny == ["mark", "state", "name", "best"]
+    assert {"mark", "state", "name", "created", "best", "curve"} <= set(narrow)
+    assert set(narrow) < set(wide) >= {"gap", "t25", "seconds", "last", "variant", "seed", "curve"}
+    assert "front_end" not in wide, "all runs have the same"
+    assert tiny == ["mark", "state", "name", "created", "best"]
 
 
 @driven
-async def test_on_a_narrow_screen_names_say_the_variant_and_a_pin_leaves_the_state(store: Store) -> None:
+async def test_on_a_narrow_screen_names_keep_their_seed_and_a_pin_leaves_the_state(store: Store) -> None:
     for seed in range(12):  # More than there are lines, so that a scroll bar takes its cells.
         make(store, "low-dropout" if seed % 2 else "four-conv", seed=seed + 40, age=seed)
     labelled = make(store, "tanh", age=-9)
     store.save_notes(labelled, Notes(label="mine"))
     async with console(store, size=(40, 12)) as c:
-        assert "variant" not in c.runs.table.columns
         lines = c.text().splitlines()[2:-1]
         assert "mine" in lines[0]
         assert "tanh" not in lines[0], "a label is a name of a person's own"
-        names = [line.split()[1] for line in lines[1:]]
-        assert [name[: name.index("-s") + 4] for name in names] == [
-            f"{('four-conv', 'low-dropout')[seed % 2]}-s{seed + 40}" for seed in range(len(names))
-        ]
         await c.press("down", "p")
         assert c.runs.table.columns == ["mark", "state", "name", "best", "delta"]
         lines = c.text().splitlines()[2:-1]
         assert all("✓" in line for line in lines)
-        names = [line.split("✓")[1].split()[0].rstrip("…") for line in lines[1:]]
-        assert [name[-4:] for name in names] == [f"-s{seed + 40}" for seed in range(len(names))]
+        for seed, line in enumerate(lines[1:]):
+            name, end = line.split("✓")[1].split()[:2]
+            assert ("four-conv", "low-dropout")[seed % 2].startswith(name.rstrip("…"))
+            assert end == f"s{seed + 40}"
         assert "base" in lines[1].split()
-        await c.pilot.resize_terminal(80, 24)
-        await c.wait_for(lambda: "variant" in c.text())
-        assert c.text().count("low-dropout") == 6, "the column says it, once a row"
+
+
+@driven
+async def test_what_all_runs_share_is_said_once(store: Store, four: list[str]) -> None:
+    async with console(store, size=(180, 30)) as c:
+        assert c.text().splitlines()[0].endswith("4 runs · all literal32, cifar10")
+        assert "front end" not in c.text()
+        write_run(store, RunConfig(epochs=1, seed=5, front_end="same32"))
+        await c.wait_for(lambda: "front end" in c.text())
+        assert "all cifar10" in c.text().splitlines()[0]
 
 
 @driven
 async def test_columns_there_is_no_room_for_are_named_below_the_rows(store: Store, four: list[str]) -> None:
     async with console(store) as c:
-        last_line = c.text().splitlines()[-2]
-        assert last_line == " 6 columns hidden: time, last %, gap, front end, data, T25"
+        note = next(line for line in c.text().splitlines() if "hidden" in line)
+        before = set(note.split(": ")[1].split(", "))
+        assert "variant" in before
         await c.press("p")
-        assert c.text().splitlines()[-2] == " 7 columns hidden: curve, time, last %, gap, front end, data, T25"
+        note = next(line for line in c.text().splitlines() if "hidden" in line)
+        assert before < set(note.split(": ")[1].split(", "))
         await c.pilot.resize_terminal(180, 24)
         await c.wait_for(lambda: "hidden" not in c.text())
         assert c.notifications() == []
@@ -545,9 +571,42 @@ async def test_where_rows_fill_the_table_a_message_says_what_a_pin_costs(store: 
     async with console(store) as c:
         assert "hidden" not in c.text()
         await c.press("p")
-        assert c.notifications() == ["curve makes room for the differences to the pinned run."]
+        assert c.notifications()[0].endswith("room for the differences to the pinned run.")
         await c.press("p")
         assert len(c.notifications()) == 1, "nothing is lost by taking the pin away"
+
+
+@driven
+async def test_marking_rebuilds_no_row(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        before = dict(c.runs._rows)
+        await c.press("space", "space", "s", "escape")
+        assert len(c.app.session.marked_run_ids) == 2
+        assert all(c.runs._rows[run_id] is row for run_id, row in before.items())
+
+
+@driven
+async def test_live_runs_are_told_on_every_screen(store: Store) -> None:
+    record = write_run(store, RunConfig(epochs=10), epochs_done=4, finish=False)
+    with trained(store, record.id):
+        async with console(store, size=(120, 30)) as c:
+            for place in ("1", "2", "3", "4", "5", "w"):
+                await c.press(place)
+                await c.wait_for(lambda: "● 1 running 40%" in c.text().splitlines()[0])
+
+
+def test_ages_have_at_most_four_cells() -> None:
+    ages = {0: "0s", 59: "59s", 60: "1m", 3599: "59m", 7200: "2h", 86400 * 15: "15d", 86400 * 1500: "4y", -5: "0s"}
+    assert {seconds: format_age(seconds) for seconds in ages} == ages
+
+
+def test_curves_are_on_one_scale() -> None:
+    high, low = braille_line([0.6] * 20, 4, 0.1, 0.6), braille_line([0.3] * 20, 4, 0.1, 0.6)
+    assert high == "⠉" * 4
+    assert low == "⠤" * 4
+    assert braille_line([math.nan] * 4 + [0.6] * 4, 4, 0.1, 0.6) == "  ⠉⠉"
+    assert braille_line([], 4, 0, 1) == ""
+    assert len(braille_line([0.1, 0.5], 7, 0.0, 0.0)) == 7
 
 
 @pytest.mark.parametrize("has_pin", [False, True])

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from alexnet_tui.tui.widgets.keys import key_name
 
 PLACES = (("runs", "Runs"), ("new", "New run"), ("run", "Run"), ("compare", "Compare"), ("report", "Report"))
+_LEAST_NOTE = 12
 _ALWAYS = ("app.help", "app.leave")
 
 
@@ -44,13 +45,19 @@ class TabStrip(Widget):
         self.set_reactive(TabStrip.tab, tab)
 
     def render(self) -> RenderResult:
-        """One line; the note is cut where there is no room for it."""
-        tabs = self._tabs(self.names)
-        if self.short_names is not None and tabs.cell_length + self.note.cell_length + 2 > self.size.width:
+        """One line; the note is cut where there is no room for it, and before it is lost, the names are."""
+        tabs, right = self._tabs(self.names), self.right
+        free = self.size.width - tabs.cell_length - 2
+        if self.short_names is not None and free < min(right.cell_length, _LEAST_NOTE):
             tabs = self._tabs(self.short_names)
         room = self.size.width - tabs.cell_length - 2
-        note = self.note.truncate(room, ellipsis=True) if room > 0 else Content("")
+        note = right.truncate(room, ellipsis=True) if room > 0 else Content("")
         return tabs + Content(" " * max(0, room + 1 - note.cell_length)) + note
+
+    @property
+    def right(self) -> Content:
+        """What is at the right."""
+        return self.note
 
     def _tabs(self, names: Sequence[str]) -> Content:
         lit = "bold reverse" if self.app.no_color else "bold $accent on $panel"
@@ -80,6 +87,22 @@ class TopBar(TabStrip):
         numbers = [str(number) for number in range(1, len(PLACES) + 1)]
         names = [f"{number} {name}" for number, (_, name) in zip(numbers, PLACES, strict=True)]
         super().__init__(names, tab=[key for key, _ in PLACES].index(place), short_names=numbers)
+        self._live = ""
+
+    def on_mount(self) -> None:
+        """Follow what the app says of live runs, on every screen."""
+        if hasattr(self.app, "live_note"):
+            self.watch(self.app, "live_note", self._show_live)
+
+    def _show_live(self, live: str) -> None:
+        self._live = live
+        self.refresh()
+
+    @property
+    def right(self) -> Content:
+        """What is running, before the screen's own note."""
+        parts = [Content.styled(self._live, "$running"), self.note]
+        return Content.styled(" · ", "$text-muted").join([part for part in parts if part.plain])
 
     async def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A click on a place goes there."""

@@ -13,7 +13,7 @@ Cell = tuple[str, str]
 SortValue = float | str | None
 GAP = 2
 """Blank cells between two columns."""
-CORE_RANK = 4
+CORE_RANK = 5
 """Columns up to this rank are narrowed before one of them is left out."""
 
 
@@ -58,8 +58,9 @@ def fit(columns: Sequence[Column[Row, Context]], width: int) -> Fitted[Row, Cont
     """The columns that fit into `width` cells and how wide each is, the least important left out first."""
     by_rank = sorted(columns, key=lambda column: column.rank)
     chosen = _choose(by_rank, width)
-    if any(column.rank <= CORE_RANK and column.key not in chosen for column in by_rank):
-        chosen = _choose(by_rank, width, is_tight=True)
+    core = [column for column in by_rank if column.rank <= CORE_RANK]
+    if any(column.key not in chosen for column in core):
+        chosen = _choose(core, width, is_tight=True)
     return _grow([(column, chosen[column.key]) for column in columns if column.key in chosen], width)
 
 

@@ -105,7 +105,6 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
         self._opens_on_click = opens_on_click
         self._layout: Fitted[Row, Context] = []
         self._layout_width = -1
-        self._cell_context = context
         self._lines: dict[tuple[str, bool], Strip] = {}
         self._posted: Row | None = None
         self._palette: dict[str, Style] | None = None
@@ -119,10 +118,6 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
     def is_same(self, before: Row, row: Row) -> bool:
         """Whether a row shows what another one showed before the rows changed."""
         return row.id == before.id
-
-    def context_for(self, columns: Sequence[str]) -> Context:
-        """The context of the cells where these columns are shown."""
-        return self.context
 
     # What is shown
 
@@ -177,6 +172,12 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
             and len(rows) == len(self.rows)
             and all(row.id == old.id for row, old in zip(rows, self.rows, strict=True))
         )
+
+    def change_context(self, context: Context) -> None:
+        """Show the same rows in another context that moves no column, such as a later time."""
+        self.context = context
+        self._lines.clear()
+        self.refresh()
 
     def update_rows(self, changed: Iterable[Row]) -> None:
         """Show new values of rows that keep their place; only their lines are repainted."""
@@ -293,7 +294,6 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
         self._layout_width = self._width
         # The last column does not touch the scroll bar.
         self._layout = fit(self._offered(), self._width - 1)
-        self._cell_context = self.context_for(self.columns)
 
     def _offered(self) -> list[Column[Row, Context]]:
         return [column for column in self.all_columns if column.is_offered(self.context)]
@@ -333,7 +333,7 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
         # A bar tells the cursor from other lines where their backgrounds hardly differ.
         segments = [Segment(CURSOR, base + palette["accent"]) if is_cursor else Segment(" ", base)]
         for position, (column, cells) in enumerate(self._layout):
-            text, name = column.cell(row, self._cell_context, cells)
+            text, name = column.cell(row, self.context, cells)
             style = base if not name else base + palette[name]
             if is_cursor and name:
                 style = base + Style(color=palette[name].color)

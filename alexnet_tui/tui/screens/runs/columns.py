@@ -10,7 +10,7 @@ from alexnet_tui.text import MISSING, format_duration, format_points, is_ascii_t
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Cell
-from alexnet_tui.tui.widgets.glyphs import MARK, PIN, REFERENCE, SPREAD, STATE_SIGNS, cut, shown_state
+from alexnet_tui.tui.widgets.glyphs import MARK, PIN, REFERENCE, SPREAD, STATE_SIGNS, braille_line, cut, shown_state
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,13 +20,17 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         pinned: The run others are compared to, if any.
         marked: Ids of marked runs.
         is_grouped: Runs that differ only in their seed are one row.
-        names_variants: No column says the variant, so that names have to.
+        constant: Keys of columns that say the same in every row, and so are not shown.
+        curve_range: Lowest and highest accuracy of all curves, which share one scale.
+        now: Seconds since 1970, for ages.
     """
 
     pinned: RunRow | None = None
     marked: frozenset[str] = frozenset()
     is_grouped: bool = False
-    names_variants: bool = False
+    constant: frozenset[str] = frozenset()
+    curve_range: tuple[float, float] = (0.0, 1.0)
+    now: float = 0.0
 
 
 Column = columns.Column[RunRow, Context]
@@ -46,21 +50,24 @@ def _state(row: RunRow, _: Context, width: int) -> Cell:
     return f"{STATE_SIGNS[row.state]} {shown_state(row.state)}"[:width], _STATE_STYLES[row.state]
 
 
-def _name(row: RunRow, context: Context, width: int) -> Cell:
-    style = "" if row.is_labelled else "muted"
-    if not context.names_variants or row.is_labelled:
-        return cut(row.name, width), style
-    return _whole_name(row, width), style
+def _name(row: RunRow, _: Context, width: int) -> Cell:
+    if row.is_labelled or row.is_group:
+        return cut(row.name, width), "" if row.is_labelled else "muted"
+    # The seed is never cut off: other runs differ in nothing else.
+    seed = f" s{row.config.seed}"
+    return cut(row.config.variant, max(1, width - len(seed))) + seed, "muted"
 
 
-def _whole_name(row: RunRow, width: int) -> str:
-    """A name that says its variant too; what is cut is the time it was made, then the variant, the seed last."""
-    if row.is_group:
-        return cut(f"{row.config.variant} {row.name}", width)
-    seed = f"-s{row.config.seed}"
-    if not row.id.startswith(row.config.variant + seed) or len(row.config.variant + seed) < width:
-        return cut(row.id, width)
-    return cut(row.config.variant, max(1, width - len(seed))) + seed
+def _age(row: RunRow, context: Context, _: int) -> Cell:
+    return format_age(context.now - row.created), "muted"
+
+
+def format_age(seconds: float) -> str:
+    """How long ago in at most four cells: ``12m``, ``3h``, ``15d``, ``2y``."""
+    for size, unit, limit in ((1, "s", 60), (60, "m", 60), (3600, "h", 24), (86400, "d", 1000)):
+        if seconds < size * limit:
+            return f"{max(0, int(seconds / size))}{unit}"
+    return f"{int(seconds / (365.25 * 86400))}y"
 
 
 def _progress(row: RunRow, _: Context, __: int) -> Cell:
@@ -102,9 +109,14 @@ def _time(row: RunRow, _: Context, __: int) -> Cell:
     return (MISSING if row.seconds is None else format_duration(row.seconds)), "muted"
 
 
-def _curve(row: RunRow, _: Context, width: int) -> Cell:
-    # A full block would touch the row above: the column would be one slab.
-    line = sparkline(row.curve, width, is_ascii_terminal()).replace("█", "▇")
+def _curve(row: RunRow, context: Context, width: int) -> Cell:
+    """As much of the width as of the run is done, so that one that ended early is short."""
+    low, high = context.curve_range
+    cells = min(width, max(1, round(width * row.progress)))
+    if is_ascii_terminal():
+        line = sparkline(row.curve, cells, ascii_only=True)
+    else:
+        line = braille_line(row.curve, cells, low, high)
     return line, "live" if row.state is State.RUNNING else "curve"
 
 
@@ -148,8 +160,8 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         key="name",
         title="run",
-        width=15,
-        narrow=11,
+        width=16,
+        narrow=12,
         max_width=34,
         rank=1,
         cell=_name,
@@ -157,10 +169,21 @@ COLUMNS: tuple[Column, ...] = (
         help="Label, or id.",
     ),
     Column(
+        key="created",
+        title="age",
+        width=4,
+        rank=5,
+        align_right=True,
+        cell=_age,
+        order=lambda row, _: row.created,
+        is_descending=True,
+        help="How long ago the run was made; the newest first.",
+    ),
+    Column(
         key="variant",
         title="variant",
         width=11,
-        rank=5,
+        rank=12,
         cell=_text(lambda row: row.config.variant),
         order=lambda row, _: row.config.variant,
         help="Experiment of the report.",
@@ -169,7 +192,8 @@ COLUMNS: tuple[Column, ...] = (
         key="front_end",
         title="front end",
         width=9,
-        rank=12,
+        rank=13,
+        is_offered=lambda context: "front_end" not in context.constant,
         cell=_text(lambda row: row.config.front_end, "muted"),
         order=lambda row, _: row.config.front_end,
         help="How an image enters the network.",
@@ -179,7 +203,8 @@ COLUMNS: tuple[Column, ...] = (
         title="data",
         width=9,
         max_width=12,
-        rank=13,
+        rank=14,
+        is_offered=lambda context: "data" not in context.constant,
         cell=_text(lambda row: row.config.data, "muted"),
         order=lambda row, _: row.config.data,
         help="Data set.",
@@ -188,7 +213,7 @@ COLUMNS: tuple[Column, ...] = (
         key="seed",
         title="seed",
         width=4,
-        rank=6,
+        rank=11,
         align_right=True,
         cell=_seed,
         order=lambda row, _: float(row.config.seed),
@@ -243,7 +268,7 @@ COLUMNS: tuple[Column, ...] = (
         key="last",
         title="last %",
         width=6,
-        rank=10,
+        rank=8,
         align_right=True,
         cell=_metric("last"),
         order=lambda row, _: row.last,
@@ -254,7 +279,7 @@ COLUMNS: tuple[Column, ...] = (
         key="gap",
         title="gap",
         width=6,
-        rank=11,
+        rank=9,
         align_right=True,
         cell=_metric("gap"),
         order=lambda row, _: row.gap,
@@ -265,7 +290,7 @@ COLUMNS: tuple[Column, ...] = (
         key="t25",
         title="T25",
         width=5,
-        rank=14,
+        rank=10,
         align_right=True,
         cell=_metric("t25"),
         order=lambda row, _: row.t25,
@@ -275,7 +300,7 @@ COLUMNS: tuple[Column, ...] = (
         key="seconds",
         title="time",
         width=7,
-        rank=9,
+        rank=10,
         align_right=True,
         cell=_time,
         order=lambda row, _: row.seconds,
@@ -287,24 +312,15 @@ COLUMNS: tuple[Column, ...] = (
         title="curve",
         width=8,
         max_width=26,
-        rank=8,
+        rank=6,
         cell=_curve,
         order=lambda row, _: row.created,
         is_descending=True,
-        help="Test accuracy over epochs; sorts by age.",
+        help="Test accuracy over epochs, all on one scale; sorts by age.",
     ),
 )
-CREATED = Column(
-    key="created",
-    title="age",
-    width=0,
-    rank=99,
-    cell=lambda *_: ("", ""),
-    order=lambda row, _: row.created,
-    is_descending=True,
-    help="When the run was made.",
-)
-BY_KEY = {column.key: column for column in (*COLUMNS, CREATED)}
+BY_KEY = {column.key: column for column in COLUMNS}
+CREATED = BY_KEY["created"]
 
 
 def sorted_rows(rows: Sequence[RunRow], context: Context, key: str, *, is_descending: bool) -> list[RunRow]:

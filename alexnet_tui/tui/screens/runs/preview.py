@@ -60,13 +60,9 @@ class RunPreview(Horizontal):
 
 
 def _name(row: RunRow, other: RunRow | None) -> str:
-    """What to call a curve: the label, or variant and seed where these tell it from the other; else more of its id."""
-    if row.is_labelled:
-        return row.name
-    seeds = f"n={row.num_counted}" if row.is_group else f"s{row.config.seed}"
-    own, others = ((one.config.variant, one.config.seed) if one else None for one in (row, other))
-    is_told_apart = own != others or (other is not None and other.id == row.id)
-    return f"{row.config.variant} {seeds if is_told_apart else row.name}"
+    """What to call a curve: the label, or variant and seed; the id where another curve would be called the same."""
+    name = f"{row.config.variant} n={row.num_counted}" if row.is_group and not row.is_labelled else row.name
+    return row.id if other is not None and other.id != row.id and other.name == row.name else name
 
 
 def _curve(row: RunRow, other: RunRow | None, *, is_baseline: bool = False) -> "Curve":

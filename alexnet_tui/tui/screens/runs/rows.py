@@ -29,7 +29,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: The run, or the newest run of a group.
-        name: The label, safe to print, or the id without what other columns say.
+        name: The label, safe to print, or variant and seed.
         is_labelled: A person chose the name.
         config: The run's configuration; of a group, that of its newest run.
         epochs_done: Whole epochs finished.
@@ -85,7 +85,7 @@ def run_row(history: RunHistory, state: State, notes: Notes, *, is_reference: bo
     label = printable(notes.label or record.label, 200).strip()
     return RunRow(
         id=record.id,
-        name=label or short_id(record.id, record.config.variant),
+        name=label or f"{record.config.variant} s{record.config.seed}",
         is_labelled=bool(label),
         config=record.config,
         state=state,
@@ -104,11 +104,6 @@ def run_row(history: RunHistory, state: State, notes: Notes, *, is_reference: bo
         is_reference=is_reference,
         members=(record.id,),
     )
-
-
-def short_id(run_id: str, variant: str) -> str:
-    """An id without the variant, which has a column of its own: ``s0-1122-195317``."""
-    return run_id.removeprefix(f"{variant}-") or run_id
 
 
 def group_rows(rows: Iterable[RunRow]) -> list[RunRow]:
@@ -165,7 +160,7 @@ def _common_name(rows: Sequence[RunRow]) -> str:
         return rows[0].name
     config = rows[0].config
     changes = [f"{name}={shown_value(name, new)}" for name, (_, new) in config.changes().items() if name != "seed"]
-    return printable(" ".join([config.front_end, *changes]), 200)
+    return printable(" ".join([config.variant, config.front_end, *changes]), 200)
 
 
 def _present(values: Iterable[float | None]) -> list[float]:

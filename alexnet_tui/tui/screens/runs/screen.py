@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -14,7 +15,7 @@ from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
-from alexnet_tui.runs.history import State
+from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.screens.runs.columns import BY_KEY, COLUMNS, CREATED, Context, sorted_rows
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
@@ -28,9 +29,14 @@ from alexnet_tui.tui.widgets.keys import Keys, new_run_key, row_keys
 from alexnet_tui.tui.widgets.table import LineTable
 
 _key = Keys("runs")
+_WITHOUT_RUNS = {"app.place('new')", "app.place('study')", "place('study')", "help", "leave"}
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
+_AGE_SECONDS = 60.0
 _PREVIEW_FROM_HEIGHT, _WISHED_FROM_HEIGHT = 34, 22
+_LEAST_PREVIEW, _PREVIEW, _LARGEST_PREVIEW = 9, 15, 22
+_GREETING_LINES = 12
+_OTHER_LINES = 4  # Places, heads, columns left out, keys.
 
 
 class RunsScreen(Screen[None]):
@@ -98,14 +104,13 @@ class RunsScreen(Screen[None]):
         yield FilterLine(self.session.folder.filter)
         yield Static(id="empty")
         yield RunsTable()
-        preview = RunPreview()
-        preview.set_class(self._has_preview(), "-shown")
-        yield preview
+        yield RunPreview()
         yield KeyBar()
 
     def on_mount(self) -> None:
         """Show what is known."""
         self.session.folder.filter = self.query_one(FilterLine).text  # Without what means nothing any more.
+        self.set_interval(_AGE_SECONDS, self._grow_older)
         self.refresh_rows()
 
     def on_screen_suspend(self) -> None:
@@ -160,7 +165,7 @@ class RunsScreen(Screen[None]):
         if folder.is_grouped:
             pinned = next((row for row in group_rows(self._rows.values()) if pinned and pinned.id in row.members), None)
             rows = group_rows(rows)
-        context = Context(pinned=pinned, marked=wanted.marked, is_grouped=folder.is_grouped)
+        context = self._cell_context(rows, pinned, wanted.marked)
         rows = sorted_rows(rows, context, folder.sort, is_descending=folder.is_descending)
         sort, before = (folder.sort, folder.is_descending), self._shown
         self._shown = rows
@@ -168,19 +173,43 @@ class RunsScreen(Screen[None]):
             self.table.update_rows([row for row, old in zip(rows, before, strict=True) if row != old])
         else:
             self.table.show(rows, context, sort=sort)
-            self._preview_soon()
+            self._show_preview()
         self._show_counts()
 
+    def _cell_context(self, rows: Sequence[RunRow], pinned: RunRow | None, marked: frozenset[str]) -> Context:
+        """What the cells of some rows have in common."""
+        accuracies = [row.best for row in rows if row.best is not None] or [1.0]
+        firsts = [row.curve[0] for row in rows if len(row.curve) and math.isfinite(row.curve[0])] or [0.0]
+        constant = set()
+        if len(rows) > 1:
+            constant = {key for key in ("front_end", "data") if len({getattr(row.config, key) for row in rows}) == 1}
+        return Context(
+            pinned=pinned,
+            marked=marked,
+            is_grouped=self.session.folder.is_grouped,
+            constant=frozenset(constant),
+            # In coarse steps, so that not every epoch of a live run repaints all rows.
+            curve_range=(math.floor(20 * min(firsts)) / 20, math.ceil(20 * max(accuracies)) / 20),
+            now=time.time() // _AGE_SECONDS * _AGE_SECONDS,
+        )
+
+    def _grow_older(self) -> None:
+        if self.is_current and self._shown:
+            self.table.change_context(msgspec.structs.replace(self.table.context, now=time.time()))
+
     def _show_counts(self) -> None:
-        watcher, rows = self.session.watcher, self._rows.values()
-        running = sum(row.state is State.RUNNING for row in rows)
-        parts = [f"{len(self._rows)} run{'s' * (len(self._rows) != 1)}"]
-        if running:
-            parts.append(f"{running} running")
-        if problems := len(watcher.problems):
+        rows, context = self._rows.values(), self.table.context
+        parts = [counted(len(rows), "run")]
+        if problems := len(self.session.watcher.problems):
             parts.append(f"{problems} unreadable")
+        if context.constant and self._shown:
+            config = self._shown[0].config
+            shared = ", ".join(printable(str(getattr(config, key)), 20) for key in sorted(context.constant)[::-1])
+            parts.append(f"all {shared}")
         self.query_one(TopBar).note = Content.styled(" · ".join(parts), "$text-muted")
         is_bare = all(row.is_reference for row in rows)
+        if self.table.has_class("-bare") is bool(rows):
+            self.query_one(KeyBar).refresh()  # With the first run, more keys do something.
         empty = self.query_one("#empty", Static)
         empty.set_class(is_bare, "-shown")
         self.table.set_class(not self._rows, "-bare")
@@ -188,6 +217,10 @@ class RunsScreen(Screen[None]):
             empty.update(ONLY_REFERENCES if self._rows else NO_RUNS)
         hits = sum(len(row.members) for row in self._shown)
         self.query_one(FilterLine).show_count(hits, len(self._rows))
+
+    def offers(self, action: str) -> bool:
+        """Whether the key bar names an action: without a run, only what starts one."""
+        return bool(self._rows) or action in _WITHOUT_RUNS
 
     # The filter line
 
@@ -234,12 +267,24 @@ class RunsScreen(Screen[None]):
         self._sort_by(message.column)
 
     def _show_preview(self) -> None:
-        self.query_one(RunPreview).set_class(self._has_preview(), "-shown")
+        preview, height = self.query_one(RunPreview), self._preview_height()
+        preview.set_class(height > 0, "-shown")
+        if height:
+            preview.styles.height = height
         self._preview_soon()
 
-    def _has_preview(self) -> bool:
-        from_height = {"yes": _WISHED_FROM_HEIGHT, "auto": _PREVIEW_FROM_HEIGHT}
-        return self.app.size.height >= from_height.get(self.session.settings.preview, math.inf)
+    def _preview_height(self) -> int:
+        """The lines the rows leave free, or a few more on a high terminal; 0 where those are too few."""
+        height, wish = self.app.size.height, self.session.settings.preview
+        if wish == "no" or not self._shown:
+            return 0
+        greeting = _GREETING_LINES if all(row.is_reference for row in self._rows.values()) else 0
+        others = _OTHER_LINES + greeting + 2 * bool(self.session.folder.filter)
+        free = min(_LARGEST_PREVIEW, height - others - len(self._shown))
+        if height >= (_WISHED_FROM_HEIGHT if wish == "yes" else _PREVIEW_FROM_HEIGHT):
+            least = _PREVIEW if height >= _PREVIEW_FROM_HEIGHT else _LEAST_PREVIEW
+            return max(least, free)
+        return free if free >= _LEAST_PREVIEW else 0
 
     def _preview_soon(self) -> None:
         if self._preview_timer is not None:
@@ -266,8 +311,10 @@ class RunsScreen(Screen[None]):
         from alexnet_tui.tui.widgets.dialogs import ChoiceScreen  # Not needed to start.
 
         folder = self.session.folder
-        choices = [(CREATED.key, "age")] + [
-            (column.key, f"{column.title}: {column.help}".rstrip(".")) for column in COLUMNS if column.title
+        choices = [
+            (column.key, f"{column.title}: {column.help}".rstrip("."))
+            for column in sorted(COLUMNS, key=lambda column: column is not CREATED)
+            if column.title
         ]
 
         def answer(key: str | None) -> None:

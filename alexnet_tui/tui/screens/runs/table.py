@@ -1,9 +1,5 @@
 """`RunsTable`: the table of the Runs screen, whose rows are runs or groups of runs."""
 
-from collections.abc import Sequence
-
-import msgspec
-
 from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context
 from alexnet_tui.tui.screens.runs.rows import RunRow
 from alexnet_tui.tui.widgets.table import LineTable
@@ -22,7 +18,3 @@ class RunsTable(LineTable[RunRow, Context]):
     def is_same(self, before: RunRow, row: RunRow) -> bool:
         """A group shows what each of its runs showed."""
         return row.id == before.id or before.id in row.members
-
-    def context_for(self, columns: Sequence[str]) -> Context:
-        """Where no column says the variant, names do."""
-        return msgspec.structs.replace(self.context, names_variants="variant" not in columns)

@@ -3,13 +3,18 @@
 from textual.content import Content
 
 NO_RUNS = Content.assemble(
-    ("No runs here yet.\n\n", "bold"),
+    ("Train the study's AlexNet variants, compare them, judge its claims.\n\n", "bold"),
+    "No runs here yet.\n\n",
     ("  n ", "bold $accent"),
-    " starts one: choose a variant, then press ctrl+r\n",
+    " starts a run; the data set synthetic needs no download\n",
+    ("  w ", "bold $accent"),
+    " reproduces the study: every variant with five seeds\n",
+    ("  5 ", "bold $accent"),
+    " shows what the study published and claims\n\n",
     ("  ? ", "bold $accent"),
     " shows every key\n",
     ("  q ", "bold $accent"),
-    " leaves; runs go on without the console",
+    " leaves; runs continue without the console",
 )
 ONLY_REFERENCES = Content.assemble(
     ("No runs of your own yet.\n\n", "bold"),

@@ -5,7 +5,7 @@ plan's hash and the checks of `integrity` decide which runs a verdict may rest o
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
 from alexnet_tui.analysis.integrity import check_run, check_together, failures
 from alexnet_tui.config.claims import RULES_VERSION, group_config
+from alexnet_tui.config.hyperparameters import Value, format_value
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError, StoreError
 from alexnet_tui.runs.history import RunHistory
@@ -89,9 +90,12 @@ def plan_grouping(plan: study.Plan) -> Grouping:
     )
 
 
-def _title(name: str, settings: object) -> str:
+def _title(name: str, settings: Mapping[str, Value]) -> str:
     variant = VARIANTS.get(name)
-    return variant.title if variant and dict(variant.settings) == settings else name
+    if variant and dict(variant.settings) == dict(settings):
+        return variant.title
+    text = ", ".join(f"{field.replace('_', ' ')} {format_value(value)}" for field, value in settings.items())
+    return f"{text[:1].upper()}{text[1:]}" or name
 
 
 def is_registered(plan: study.Plan) -> bool:

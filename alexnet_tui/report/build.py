@@ -19,6 +19,7 @@ from alexnet_tui.analysis.groups import (
     STUDY,
     Excluded,
     GroupedRuns,
+    Grouping,
     GroupRuns,
     Missing,
     Protocol,
@@ -299,7 +300,7 @@ def _section(part: _Part, states: States, *, counts_sweep: bool = True) -> Secti
         data=config.data if config else "",
         split=config.split if config else "",
         epochs=config.epochs if config else 0,
-        settings=_settings(config) if config else {},
+        settings=_settings(config, part.runs.grouping) if config else {},
         notes=tuple(_notes(everything)),
         registration=part.registration,
         register=part.register,
@@ -310,10 +311,13 @@ def _section(part: _Part, states: States, *, counts_sweep: bool = True) -> Secti
     )
 
 
-def _settings(config: RunConfig) -> dict[str, str]:
+def _settings(config: RunConfig, grouping: Grouping) -> dict[str, str]:
+    """What the runs of a section share and the front end does not set by itself."""
     default = RunConfig.from_text({"front_end": config.front_end})
     is_sweep = SWEEP.group_of(config) is not None
-    names = (name for name in STUDY.protocol_fields if not (is_sweep and name in PROTOCOLS[BEST_LEARNING_RATE].fields))
+    names = (
+        name for name in grouping.protocol_fields if not (is_sweep and name in PROTOCOLS[BEST_LEARNING_RATE].fields)
+    )
     pairs = ((name, getattr(config, name)) for name in names)
     return {name: shown_value(name, value) for name, value in pairs if value != getattr(default, name)}
 

@@ -44,7 +44,7 @@ TONES = {
 """What a verdict is to a claim: good, bad or open; each format has its colour for these."""
 _NOT_STARTED = State.QUEUED.value
 CAVEAT = "one run, no seed given"
-_CARD_FACTS = ("Estimate", "95% interval", "Equivalence", "p", "P(A>B)", "Runs")
+_CARD_FACTS = ("Estimate", "95% interval", "Equivalence", "p", "P(A>B)", "Means", "Runs")
 
 
 def heading(name: str) -> str:
@@ -119,6 +119,9 @@ def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:
             ("Test", found.test),
             ("P(A>B)", f"{found.superiority:.2f}{_g_text(found.hedges_g)}"),
         ]
+    if metric := METRICS.get(verdict.claim.metric):
+        larger, smaller = (sample_text(one, metric) for one in (verdict.larger, verdict.smaller))
+        pairs.append(("Means", f"{metric.label} {larger} against {smaller}"))
     pairs.append(("Runs", f"{_runs(verdict.larger)} against {_runs(verdict.smaller)}"))
     if verdict.published_effect is not None:
         pairs.append(("The study", f"{effect(verdict.published_effect, verdict.unit)}. {verdict.published}"))
@@ -138,7 +141,9 @@ def card(verdict: ClaimVerdict) -> list[tuple[str, str]]:
         pairs.append(("The study", f"{effect(verdict.published_effect, verdict.unit)} ({CAVEAT})"))
     if verdict.own:
         pairs.append(("Ours, its way", side(verdict.own)))
-    others = [one for one in verdict.secondary if verdict.own is None or one.name != verdict.own.name]
+    own = verdict.own.name if verdict.own else ""
+    # The means above are the levels of the metric.
+    others = [one for one in verdict.secondary if one.name != own and one.unit != "level"]
     pairs += [("" if index else "Also", side(one)) for index, one in enumerate(others)]
     return pairs + [("" if index else "Remarks", text) for index, text in enumerate(verdict.remarks)]
 

@@ -1,13 +1,15 @@
 """The report and a comparison on a terminal: rich tables and cards, fit for 80 columns and for more."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alexnet_tui.analysis.claims import ClaimVerdict
 from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, shown_setting
 from alexnet_tui.analysis.groups import sample_text
 from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.cli.tables import fitting
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.report.interval_text import LEGEND, Cells, Role, interval_lines
 from alexnet_tui.report.table import Row
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_NARROW_COLUMNS = ("max_train", "max_test", "final_test", "t25", "time")
-_WIDE = 116
+# Of the table's columns these are shown first where there is no room for all.
+_FIRST_COLUMNS = ("max_train", "max_test", "final_test", "t25", "time")
 _LABEL_WIDTH, _GROUP_WIDTH, _GAP = 20, 18, 2
 _PLOT_CELLS, _PLOT_INDENT = 64, 2
 _ROLE_STYLES = {Role.ZONE: "dim", Role.NO_EFFECT: "dim", Role.STUDY: "bold cyan", Role.LABEL: "dim"}
@@ -61,7 +63,7 @@ def _print_section(console: "Console", section: Section) -> None:
     _line(console, registered(section))
     for note in section.notes:
         _line(console, note, "dim")
-    console.print(_table(section.rows, TABLE_COLUMNS if console.width >= _WIDE else _NARROW_COLUMNS))
+    console.print(_table(section.rows, console.width))
     _line(console, UNITS_NOTE, "dim")
     _line(console, SELECTED_NOTE, "dim")
     for verdict in section.claims:
@@ -72,24 +74,56 @@ def _print_section(console: "Console", section: Section) -> None:
     console.print(_pairs(provenance(section.provenance)))
 
 
-def _table(rows: Sequence[Row], columns: Sequence[str]) -> "Table":
+def _table(rows: Sequence[Row], width: int) -> "Table":
+    """Our rows below the published ones, with as many metrics as fit."""
     from rich.table import Table
     from rich.text import Text
 
+    lines = [line for row in rows for line in _lines(row)]
+    ranked = (*_FIRST_COLUMNS, *(name for name in TABLE_COLUMNS if name not in _FIRST_COLUMNS))
+    widths = {
+        name: max(len(heading(name)), *(len(line.cells[name]) for line in lines)) + 1 if lines else 0
+        for name in TABLE_COLUMNS
+    }
+    fixed = sum(
+        max((len(text) for text in texts), default=0) + 1
+        for texts in (
+            ["Experiment", *(line.title for line in lines)],
+            [line.source for line in lines],
+            ["Speed", *(line.speed for line in lines)],
+        )
+    )
+    sizes = [(ranked.index(name), widths[name]) for name in TABLE_COLUMNS]
+    columns = [TABLE_COLUMNS[index] for index in fitting(sizes, width - fixed)]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("Experiment", no_wrap=True)
     table.add_column("")
     for name in columns:
         table.add_column(heading(name), justify="right", no_wrap=True)
     table.add_column("Speed", justify="right", no_wrap=True)
-    for row in rows:
-        title = row.group
-        if row.is_published:
-            cells = [Text(published(row, name), style="dim") for name in columns]
-            table.add_row(title, Text("report", style="dim"), *cells, Text("1x", style="dim"))
-            title = f"  n={row.num_runs}"
-        table.add_row(title, "ours", *(brief(row, name) for name in columns), time_ratio(row))
+    for line in lines:
+        cells = [Text(text, style=line.style) for text in (line.source, *(line.cells[name] for name in columns))]
+        table.add_row(line.title, *cells, Text(line.speed, style=line.style))
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the table: published figures, or ours."""
+
+    title: str
+    source: str
+    cells: Mapping[str, str]
+    speed: str
+    style: str = ""
+
+
+def _lines(row: Row) -> Iterator[_Line]:
+    title = row.group
+    if row.is_published:
+        yield _Line(title, "report", {name: published(row, name) for name in TABLE_COLUMNS}, "1x", "dim")
+        title = f"  n={row.num_runs}"
+    yield _Line(title, "ours", {name: brief(row, name) for name in TABLE_COLUMNS}, time_ratio(row))
 
 
 def _print_card(console: "Console", verdict: ClaimVerdict) -> None:

@@ -80,6 +80,20 @@ RunsDir = Annotated[
         show_default=False,
     ),
 ]
+
+
+def complete_study(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of studies that begin with what was typed."""
+    from alexnet_tui.studies import plan as study
+
+    names = study.names(open_store(context.params.get("runs_dir")))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+StudyName = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Name of the study.", autocompletion=complete_study, show_default=False),
+]
 RunName = Annotated[
     str,
     typer.Argument(

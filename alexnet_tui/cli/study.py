@@ -1,43 +1,37 @@
 """``study``: plan a reproduction, work through it, see where it stands, and judge it."""
 
-import itertools
-import math
 import platform
-import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from alexnet_tui import paths as advice
-from alexnet_tui.cli import options
-from alexnet_tui.cli import run as cli_run
+from alexnet_tui.cli import options, readings, study_run
 from alexnet_tui.cli.claims import read_claims
 from alexnet_tui.cli.output import Json, printing, say, write_json
+from alexnet_tui.cli.study_run import Parallel, work_through
 from alexnet_tui.cli.tables import TONE_STYLES, table_box
 from alexnet_tui.config import claims as registered_claims
-from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
-from alexnet_tui.config.protocols import PROTOCOLS, READINGS, REPORT, plan_configs, size_text
+from alexnet_tui.config.hyperparameters import Value, format_value
+from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
-from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, RunBusyError, UsageError
+from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, UsageError
 from alexnet_tui.runs.history import STATE_TONES, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.ledger import Ledger
-from alexnet_tui.text import MISSING, counted, format_duration, printable, quoted
+from alexnet_tui.text import counted, format_duration, printable, quoted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from alexnet_tui.analysis.readings import Reading
 
 _ALL, _DEFAULT_SEEDS, _MAX_SEEDS = "all", 5, 1000
 _LOCAL, _SLURM = "local", "slurm"
@@ -58,24 +52,6 @@ Example: alexnet-tui study reproduce --seeds 5 --data cifar10
 """
 
 
-def _complete_study(context: typer.Context, incomplete: str) -> list[str]:
-    names = study.names(options.open_store(context.params.get("runs_dir")))
-    return [name for name in names if name.startswith(incomplete)]
-
-
-_Name = Annotated[
-    str,
-    typer.Argument(metavar="NAME", help="Name of the study.", autocompletion=_complete_study, show_default=False),
-]
-_Parallel = Annotated[
-    str,
-    typer.Option(
-        "--parallel",
-        metavar="N|auto",
-        help="Runs that may train at once, each on its own cores and GPU; auto finds how many (default 1).",
-        show_default=False,
-    ),
-]
 _Variants = Annotated[
     str,
     typer.Option(
@@ -135,21 +111,18 @@ def register(app: typer.Typer) -> None:
         studies.command(name, help=text, short_help=short, cls=options.GroupedCommand)(
             options.with_hyperparameters(command, without=_SET_BY_THE_PLAN)
         )
-    studies.command("run")(run)
-    studies.command("cancel")(cancel)
-    studies.command("worker", hidden=True)(worker)
-    studies.command("task", hidden=True)(task)
+    study_run.register(studies)
     studies.command("status")(status)
     studies.command("show")(show)
     studies.command("extend")(extend)
-    studies.command("readings")(readings)
+    readings.register(studies)
     studies.command("list")(list_studies)
     studies.command("verify")(verify)
     app.add_typer(studies)
 
 
 def new(
-    name: _Name,
+    name: options.StudyName,
     variants: _Variants = _ALL,
     seeds: _Seeds = _DEFAULT_SEEDS,
     first_seed: _FirstSeed = 0,
@@ -231,7 +204,7 @@ def _claim_lines(plan: study.Plan) -> list[str]:
 
 
 def extend(
-    name: _Name,
+    name: options.StudyName,
     seeds: _Seeds = _DEFAULT_SEEDS,
     new_name: Annotated[
         str,
@@ -239,7 +212,7 @@ def extend(
     ] = "",
     runs_dir: options.RunsDir = None,
 ) -> int:
-    """Plan further seeds for a study; reports tell that its claims are looked at once more.
+    """Plan further seeds for a study, one more look at its claims.
 
     Example: alexnet-tui study extend mine --seeds 5
     """
@@ -247,8 +220,8 @@ def extend(
     return _say_planned(store, study.extend(store, name, seeds, new_name=new_name))
 
 
-def show(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
-    """What a study registered: its groups, seeds, claims, hash, and the state of its ledger.
+def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
+    """What a study registered: groups, seeds, claims, hash, ledger.
 
     Example: alexnet-tui study show mine
     """
@@ -273,80 +246,6 @@ def show(name: _Name, as_json: options.AsJson = False, runs_dir: options.RunsDir
         lines.append(_NEWER)
     sys.stdout.write("".join(f"{printable(line, 400)}\n" for line in lines if line))
     return ExitCode.DONE
-
-
-def readings(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Studies or runs (default: all own runs).", show_default=False),
-    ] = None,
-    as_json: options.AsJson = False,
-    runs_dir: options.RunsDir = None,
-) -> int:
-    """Which settings that the report does not state bring its published figures nearest.
-
-    Example: alexnet-tui study new readings --protocol readings --variants baseline --seeds 1
-    """
-    from alexnet_tui.analysis import readings as analysis
-    from alexnet_tui.analysis.select import select_runs
-
-    selection = select_runs(options.open_store(runs_dir), names or ())
-    found = analysis.read(selection.histories, selection.states)
-    for problem in selection.problems:
-        say(problem)
-    if as_json:
-        write_json({"readings": [_reading_facts(one) for one in found], "caveat": analysis.CAVEAT})
-    elif found:
-        with printing() as console:
-            console.print(_readings_table(found))
-        say("distance: mean of the differences, in points of accuracy or in fives of epochs. > is a lower bound.")
-        say(analysis.CAVEAT)
-    else:
-        say("no run here is one of the report's experiments and finished.")
-    return ExitCode.DONE
-
-
-def _reading_facts(one: "Reading") -> dict[str, Json]:
-    return {
-        "experiment": one.experiment,
-        "settings": {title: PROTOCOLS[READINGS].option_of(title, one.config) for title in PROTOCOLS[READINGS].tried},
-        "changes": {name: value for name, (_, value) in one.config.changes().items()},
-        "epochs": one.config.epochs,
-        "data": one.config.data,
-        "seeds": list(one.seeds),
-        "distance": one.distance if math.isfinite(one.distance) else None,
-        "figures": {
-            figure.metric.name: {"ours": figure.ours, "published": figure.published, "is_bound": figure.is_bound}
-            for figure in one.figures
-        },
-    }
-
-
-def _readings_table(found: Sequence["Reading"]) -> "Table":
-    from rich.table import Table
-
-    from alexnet_tui.analysis.published import EXPERIMENTS
-
-    titles = list(PROTOCOLS[READINGS].tried)
-    metrics = [figure.metric for figure in found[0].figures]
-    headings = ["experiment", *titles, "epochs", "seeds", *(metric.label for metric in metrics), "distance"]
-    table = Table(*headings, box=table_box(), pad_edge=False)
-    for experiment, members in itertools.groupby(found, key=lambda one: one.experiment):
-        given = [EXPERIMENTS[experiment].number(metric) for metric in metrics]
-        blanks = [""] * (len(titles) - 1)
-        table.add_row(experiment, "the report", *blanks, "100", "1", *(one[0] if one else MISSING for one in given), "")
-        for one in members:
-            ours = [f"{'>' * figure.is_bound}{figure.metric.text(figure.ours)}" for figure in one.figures]
-            distance = f"{one.distance:.2f}" if math.isfinite(one.distance) else MISSING
-            settings = [_reading_option(title, one.config) for title in titles]
-            table.add_row("", *settings, str(one.config.epochs), str(len(one.seeds)), *ours, distance)
-    return table
-
-
-def _reading_option(title: str, config: RunConfig) -> str:
-    """What a run has of one of the things the report leaves open; also a value that the protocol does not try."""
-    known = PROTOCOLS[READINGS].option_of(title, config)
-    return known or format_value(getattr(config, title.replace(" ", "_"), "other"))
 
 
 def _settings_text(settings: Mapping[str, Value]) -> str:
@@ -379,145 +278,13 @@ def _ledger_sentence(ledger: Ledger) -> str:
     return f"ledger: {counted(ledger.num_written, 'line')}, an unbroken chain"
 
 
-def run(
-    name: _Name,
-    parallel: _Parallel = "1",
-    detach: Annotated[bool, typer.Option("--detach", help="Go on without this terminal.", show_default=False)] = False,
-    launcher: Annotated[
-        str,
-        typer.Option(
-            "--launcher",
-            metavar="NAME",
-            help="Where runs train: local, or slurm for one array job of a cluster (default local).",
-            show_default=False,
-        ),
-    ] = _LOCAL,
-    slurm_options: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--slurm", metavar="NAME=VALUE", help="Option of sbatch: partition=gpu,time=2:00:00.", show_default=False
-        ),
-    ] = None,
-    runs_dir: options.RunsDir = None,
-) -> int:
-    """Work through a study; the same command goes on after anything.
-
-    Ctrl-c once stops its runs with a checkpoint, twice leaves at once and lets them train.
-
-    Example: alexnet-tui study run mine --parallel 2
-
-    Example: alexnet-tui study run mine --launcher slurm --slurm partition=gpu --slurm gpus=1
-    """
-    store = options.open_store(runs_dir)
-    plan = study.load_runnable(store, name)
-    if launcher not in {_LOCAL, _SLURM}:
-        raise UsageError(f"--launcher: there is no {quoted(launcher)}; {nearest(launcher, (_LOCAL, _SLURM))}")
-    if launcher == _SLURM:
-        return _submit(store, plan, parallel, slurm_options or [])
-    if slurm_options:
-        raise UsageError("--slurm is for --launcher slurm.")
-    _refuse_if_queued(store, name)
-    if detach:
-        from alexnet_tui.studies.worker import start_worker
-
-        is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel))
-        verb = "goes on in the background" if is_new else "is already being worked through"
-        say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
-        return ExitCode.DONE if is_new else ExitCode.BUSY
-    return _work(store, plan, parallel)
-
-
-def _submit(store: Store, plan: study.Plan, parallel: str, slurm_options: Sequence[str]) -> int:
-    """Queue what is left of a study as one array job."""
-    from alexnet_tui.launch import slurm
-    from alexnet_tui.studies import jobs
-
-    asked = slurm.parse_options(slurm_options)
-    at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, is_here=False)
-    _refuse_if_queued(store, plan.name)
-    for config in {(config.data, config.front_end): config for config in plan.configs}.values():
-        cli_run.prepare_data(config)
-    study_queue.prepare_runs(store, plan)
-    queue, cells = study_queue.load(store, plan.name), study_queue.status(store, plan)
-    run_ids = [cell.run_id for cell in study_queue.in_order(cells, queue)]
-    if not run_ids:
-        say(f"study {plan.name}: nothing is left to train.")
-        return ExitCode.DONE
-    job = jobs.submit(store, plan.name, run_ids, at_once=at_once, options=asked)
-    shows = _command(store, "status", plan.name)
-    say(f"study {plan.name}: {counted(len(run_ids), 'run')} queued as SLURM job {job.job}; `{shows}` shows them.")
-    return ExitCode.DONE
-
-
-def _refuse_if_queued(store: Store, name: str) -> None:
-    """A study is trained here or by SLURM, not by both.
-
-    Raises:
-        RunBusyError: SLURM still has something to do for it.
-    """
-    from alexnet_tui.studies import jobs
-
-    job = jobs.load(store, name)
-    if job is not None and jobs.is_active(job):
-        cancels = _command(store, "cancel", name)
-        raise RunBusyError(f"study {name} is in SLURM's queue, job {job.job}; `{cancels}` takes it out.")
-
-
-def task(name: _Name, index: int, runs_dir: options.RunsDir = None) -> int:
-    """Train one run of a study's array job; SLURM calls it."""
-    from alexnet_tui.studies import jobs
-
-    store = options.open_store(runs_dir)
-    job = jobs.load(store, name)
-    if job is None or not 0 <= index < len(job.run_ids):
-        raise UsageError(f"study {name} has no task {index}.")
-    return jobs.train_task(
-        store, study.load_runnable(store, name), job.run_ids[index], say=say, prepare=cli_run.prepare_data
-    )
-
-
-def cancel(name: _Name, runs_dir: options.RunsDir = None) -> int:
-    """Stop working through a study: its runs stop with a checkpoint, none is started any more.
-
-    `study run` goes on.
-
-    Example: alexnet-tui study cancel mine
-    """
-    from alexnet_tui.launch import slurm
-    from alexnet_tui.studies import jobs
-    from alexnet_tui.studies.worker import withdraw
-
-    store = options.open_store(runs_dir)
-    plan = study.load(store, name)
-    job = jobs.load(store, name)
-    if job is not None and jobs.is_active(job):
-        slurm.cancel(job.job)
-        say(f"study {name}: job {job.job} is taken out of SLURM's queue; what trains writes a checkpoint first.")
-        return ExitCode.DONE
-    if orders.has_command(store, name):
-        raise RunBusyError(f"study {name} is worked through by a command in a terminal; ctrl-c there stops it.")
-    withdraw(store, plan, say)
-    say(f"study {name}: nothing more is started; `{_command(store, 'run', name)}` goes on.")
-    return ExitCode.DONE
-
-
-def worker(runs_dir: options.RunsDir = None) -> int:
-    """Work through the studies that were started in the background; ends when none is left."""
-    from alexnet_tui.studies.worker import serve
-
-    store = options.open_store(runs_dir)
-    with _signals() as caught:
-        serve(store, say=say, should_stop=lambda: bool(caught), prepare=cli_run.prepare_data)
-    return ExitCode.TERMINATED if caught else ExitCode.DONE
-
-
 def status(
     name: Annotated[
         str | None,
         typer.Argument(
             metavar="[NAME]",
             help="Name of the study (default: the only one).",
-            autocompletion=_complete_study,
+            autocompletion=options.complete_study,
             show_default=False,
         ),
     ] = None,
@@ -552,7 +319,7 @@ def status(
     with printing() as console:
         console.print(_table(plan, cells, tasks))
     at_work = "a worker is at work" if orders.has_worker(store, name) else "no worker is at work"
-    say(f"study {name}: {_counts(cells)}; {at_work}.")
+    say(f"study {name}: {study_queue.counts_text(cells)}; {at_work}.")
     if job:
         say(f"SLURM job {job}: {_counted_states(tasks.values())}.")
     if plan.is_newer:
@@ -582,7 +349,7 @@ def _counted_states(states: Iterable[str]) -> str:
 
 
 def verify(
-    name: _Name,
+    name: options.StudyName,
     rebuild: Annotated[
         bool,
         typer.Option(
@@ -594,7 +361,7 @@ def verify(
     as_json: options.AsJson = False,
     runs_dir: options.RunsDir = None,
 ) -> int:
-    """Check that a study's plan and ledger are as they were written, and that its runs agree with them.
+    """Check a study's plan and ledger, and its runs against them.
 
     Recomputes the plan's hash and the ledger's chain of hashes; 0 where nothing is wrong, else 3.
 
@@ -705,7 +472,7 @@ def reproduce(
     variants: _Variants = _ALL,
     seeds: _Seeds = _DEFAULT_SEEDS,
     first_seed: _FirstSeed = 0,
-    parallel: _Parallel = "1",
+    parallel: Parallel = "1",
     runs_dir: options.RunsDir = None,
     **fields: str | bool | None,
 ) -> int:
@@ -724,7 +491,7 @@ def reproduce(
     else:
         plan = study.plan(store, name, variants=chosen, seeds=planned_seeds, overrides=overrides)
         say(f"study {name}: {counted(len(plan.configs), 'run')} planned{_expected(store, plan)}.")
-    code = _work(store, plan, parallel)
+    code = work_through(store, plan, parallel)
     if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
         return code
     from alexnet_tui.cli.results import report
@@ -742,69 +509,6 @@ def _variants(text: str, protocol: str) -> list[str]:
         if name not in known:
             raise UsageError(f"--variants: there is no {quoted(name)}; {nearest(name, known)}")
     return names
-
-
-def _num_parallel(plan: study.Plan, text: str, *, is_here: bool = True) -> int:
-    """How many runs may train at once, told where each gets a part of this machine.
-
-    Raises:
-        UsageError: The text is neither a number in range nor ``auto``.
-    """
-    from alexnet_tui.studies.shares import best_parallel, describe, this_machine
-
-    threads = max(config.threads for config in plan.configs)
-    if text == "auto":
-        parallel = best_parallel(this_machine(), threads, len(plan.configs))
-    elif text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= orders.MAX_PARALLEL:
-        parallel = int(text)
-    else:
-        raise UsageError(f"--parallel: a number from 1 to {orders.MAX_PARALLEL}, or auto, not {quoted(text)}.")
-    if is_here and (parallel > 1 or text == "auto"):
-        say(f"study {plan.name}: {describe(this_machine(), parallel, threads)}.")
-    return parallel
-
-
-def _work(store: Store, plan: study.Plan, parallel_text: str) -> int:
-    """Work through a plan here; the exit code."""
-    from alexnet_tui.studies.worker import work
-
-    parallel = _num_parallel(plan, parallel_text)
-    for config in {(config.data, config.front_end): config for config in plan.configs}.values():
-        cli_run.prepare_data(config)
-    with _signals() as caught:
-        cells = work(
-            store,
-            plan,
-            parallel=parallel,
-            say=say,
-            should_stop=lambda: bool(caught),
-            prepare=cli_run.prepare_data,
-        )
-    say(f"study {plan.name}: {_counts(cells)}.")
-    if caught:
-        say(f"`{_command(store, 'run', plan.name)}` goes on.")
-        return ExitCode.INTERRUPTED if caught[0] == signal.SIGINT else ExitCode.TERMINATED
-    is_whole = all(cell.state in {State.FINISHED, study_queue.CellState.CANCELLED} for cell in cells)
-    return ExitCode.DONE if is_whole else ExitCode.TRAINING_FAILED
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying; a second one dies."""
-    caught: list[int] = []
-
-    def catch(number: int, _: FrameType | None) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-        say("stopping after a checkpoint; once more leaves at once and lets the runs train.")
-
-    before = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _expected(store: Store, plan: study.Plan) -> str:
@@ -827,11 +531,6 @@ def _expected(store: Store, plan: study.Plan) -> str:
             return ""
         total, basis = total + found.total_seconds, found.basis
     return f", about {format_duration(total)} one after another ({basis})"
-
-
-def _counts(cells: Sequence[study_queue.Cell]) -> str:
-    counts = Counter(f"{cell.state} ({cell.reason})" if cell.reason else cell.state for cell in cells)
-    return ", ".join(f"{count} {printable(state, 60)}" for state, count in counts.most_common())
 
 
 def _table(plan: study.Plan, cells: Sequence[study_queue.Cell], tasks: Mapping[str, str]) -> "Table":
@@ -867,5 +566,5 @@ def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study_queue
     table = Table("study", "runs", "states", "worker", box=table_box(), pad_edge=False)
     for plan, cells in found:
         at_work = "at work" if orders.has_worker(store, plan.name) else ""
-        table.add_row(plan.name, str(len(cells)), _counts(cells), at_work)
+        table.add_row(plan.name, str(len(cells)), study_queue.counts_text(cells), at_work)
     return table

@@ -95,10 +95,10 @@ PROTOCOLS: Mapping[str, StudyProtocol] = MappingProxyType(
             settings=MappingProxyType({"dropout": 0.0, "weight_decay": 0.0}),
             tried=_values("learning_rate", 0.003, 0.01, 0.03),
         ),
-        # What the report leaves open: whether its decay of 0.0005 is of weights or of the rate (`SGD(decay=0.0005)` in
+        # What the study leaves open: whether its decay of 0.0005 is of weights or of the rate (`SGD(decay=0.0005)` in
         # Keras then), whether images are mirrored, the learning rate, and the padding of its Keras layers.
         READINGS: StudyProtocol(
-            summary="What the report does not say: its decay, mirroring, learning rate and padding, each way.",
+            summary="What the study does not say: its decay, mirroring, learning rate and padding, each way.",
             variants=tuple(VARIANTS),
             tried=MappingProxyType(
                 {

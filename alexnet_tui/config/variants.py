@@ -78,14 +78,14 @@ FRONT_ENDS: Mapping[str, FrontEnd] = MappingProxyType(
             image_size=32,
             conv1_padding=0,
             pool_same=True,
-            summary="A reading of the report: unpadded first layer, then Keras' padding same (maps 6, 3, 2, 1).",
+            summary="A reading of the study: unpadded first layer, then Keras' padding same (maps 6, 3, 2, 1).",
         ),
         "keras-same": FrontEnd(
             image_size=32,
             conv1_padding=3,
             conv1_padding_end=4,
             pool_same=True,
-            summary="A reading of the report: Keras' padding same in every layer (maps 8, 4, 2, 1).",
+            summary="A reading of the study: Keras' padding same in every layer (maps 8, 4, 2, 1).",
         ),
         "cifar3x3": FrontEnd(
             image_size=32,

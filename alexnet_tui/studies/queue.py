@@ -4,6 +4,7 @@
 replaced in silence), and the order of the queue. `studies.worker` works through it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated
@@ -17,6 +18,7 @@ from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import RunCache, RunHistory, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
+from alexnet_tui.text import printable
 
 MAX_AT_ONCE = 64
 CELLS_FILE, QUEUE_FILE = "cells.json", "queue.json"
@@ -241,3 +243,9 @@ def in_order(cells: Iterable[Cell], queue: Queue) -> list[Cell]:
     position = _position(queue)
     waiting = (cell for cell in cells if cell.needs_training and cell.index not in queue.cancelled)
     return sorted(waiting, key=lambda cell: position(cell.index))
+
+
+def counts_text(cells: Iterable[Cell]) -> str:
+    """How many cells are in which state: ``3 finished, 1 failed (diverged)``."""
+    counts = Counter(f"{cell.state} ({cell.reason})" if cell.reason else cell.state for cell in cells)
+    return ", ".join(f"{count} {printable(state, 60)}" for state, count in counts.most_common())

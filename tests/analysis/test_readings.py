@@ -68,7 +68,7 @@ def test_a_run_repeated_with_its_seed_counts_once(store: Store) -> None:
 
 
 def test_the_command_prints_the_table_and_says_that_it_proves_nothing(run: Run, store: Store) -> None:
-    assert "no run here" in run("study", "readings").err
+    assert "no finished run here" in run("study", "readings").err
     write_run(store, config(learning_rate="0.003"), final=0.6)
     write_run(store, config(variant="tanh"), final=0.6)
     shown = run("study", "readings")

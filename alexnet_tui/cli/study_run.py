@@ -1,0 +1,241 @@
+"""``study run`` and what goes with it: here, in the background, on a cluster, and how to stop it."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from alexnet_tui import paths as advice
+from alexnet_tui.cli import options
+from alexnet_tui.cli import run as cli_run
+from alexnet_tui.cli.output import say
+from alexnet_tui.config.variants import nearest
+from alexnet_tui.errors import ExitCode, RunBusyError, UsageError
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import orders
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.text import counted, quoted
+
+_LOCAL, _SLURM = "local", "slurm"
+Parallel = Annotated[
+    str,
+    typer.Option(
+        "--parallel",
+        metavar="N|auto",
+        help="Runs that may train at once, each on its own cores and GPU; auto finds how many (default 1).",
+        show_default=False,
+    ),
+]
+
+
+def register(studies: typer.Typer) -> None:
+    """Mount the commands."""
+    studies.command("run")(run)
+    studies.command("cancel")(cancel)
+    studies.command("worker", hidden=True)(worker)
+    studies.command("task", hidden=True)(task)
+
+
+def run(
+    name: options.StudyName,
+    parallel: Parallel = "1",
+    detach: Annotated[bool, typer.Option("--detach", help="Go on without this terminal.", show_default=False)] = False,
+    launcher: Annotated[
+        str,
+        typer.Option(
+            "--launcher",
+            metavar="NAME",
+            help="Where runs train: local, or slurm for one array job of a cluster (default local).",
+            show_default=False,
+        ),
+    ] = _LOCAL,
+    slurm_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slurm", metavar="NAME=VALUE", help="Option of sbatch: partition=gpu,time=2:00:00.", show_default=False
+        ),
+    ] = None,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Work through a study; the same command goes on after anything.
+
+    Ctrl-c once stops its runs with a checkpoint, twice leaves at once and lets them train.
+
+    Example: alexnet-tui study run mine --parallel 2
+
+    Example: alexnet-tui study run mine --launcher slurm --slurm partition=gpu --slurm gpus=1
+    """
+    store = options.open_store(runs_dir)
+    plan = study.load_runnable(store, name)
+    if launcher not in {_LOCAL, _SLURM}:
+        raise UsageError(f"--launcher: there is no {quoted(launcher)}; {nearest(launcher, (_LOCAL, _SLURM))}")
+    if launcher == _SLURM:
+        return _submit(store, plan, parallel, slurm_options or [])
+    if slurm_options:
+        raise UsageError("--slurm is for --launcher slurm.")
+    _refuse_if_queued(store, name)
+    if detach:
+        from alexnet_tui.studies.worker import start_worker
+
+        is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel))
+        verb = "goes on in the background" if is_new else "is already being worked through"
+        say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
+        return ExitCode.DONE if is_new else ExitCode.BUSY
+    return work_through(store, plan, parallel)
+
+
+def _submit(store: Store, plan: study.Plan, parallel: str, slurm_options: Sequence[str]) -> int:
+    """Queue what is left of a study as one array job."""
+    from alexnet_tui.launch import slurm
+    from alexnet_tui.studies import jobs
+
+    asked = slurm.parse_options(slurm_options)
+    at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, is_here=False)
+    _refuse_if_queued(store, plan.name)
+    for config in {(config.data, config.front_end): config for config in plan.configs}.values():
+        cli_run.prepare_data(config)
+    study_queue.prepare_runs(store, plan)
+    queue, cells = study_queue.load(store, plan.name), study_queue.status(store, plan)
+    run_ids = [cell.run_id for cell in study_queue.in_order(cells, queue)]
+    if not run_ids:
+        say(f"study {plan.name}: nothing is left to train.")
+        return ExitCode.DONE
+    job = jobs.submit(store, plan.name, run_ids, at_once=at_once, options=asked)
+    shows = _command(store, "status", plan.name)
+    say(f"study {plan.name}: {counted(len(run_ids), 'run')} queued as SLURM job {job.job}; `{shows}` shows them.")
+    return ExitCode.DONE
+
+
+def _refuse_if_queued(store: Store, name: str) -> None:
+    """A study is trained here or by SLURM, not by both.
+
+    Raises:
+        RunBusyError: SLURM still has something to do for it.
+    """
+    from alexnet_tui.studies import jobs
+
+    job = jobs.load(store, name)
+    if job is not None and jobs.is_active(job):
+        cancels = _command(store, "cancel", name)
+        raise RunBusyError(f"study {name} is in SLURM's queue, job {job.job}; `{cancels}` takes it out.")
+
+
+def task(name: options.StudyName, index: int, runs_dir: options.RunsDir = None) -> int:
+    """Train one run of a study's array job; SLURM calls it."""
+    from alexnet_tui.studies import jobs
+
+    store = options.open_store(runs_dir)
+    job = jobs.load(store, name)
+    if job is None or not 0 <= index < len(job.run_ids):
+        raise UsageError(f"study {name} has no task {index}.")
+    return jobs.train_task(
+        store, study.load_runnable(store, name), job.run_ids[index], say=say, prepare=cli_run.prepare_data
+    )
+
+
+def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
+    """Stop a study: its runs write a checkpoint and end.
+
+    None of its other runs is started; `study run` goes on.
+
+    Example: alexnet-tui study cancel mine
+    """
+    from alexnet_tui.launch import slurm
+    from alexnet_tui.studies import jobs
+    from alexnet_tui.studies.worker import withdraw
+
+    store = options.open_store(runs_dir)
+    plan = study.load(store, name)
+    job = jobs.load(store, name)
+    if job is not None and jobs.is_active(job):
+        slurm.cancel(job.job)
+        say(f"study {name}: job {job.job} is taken out of SLURM's queue; what trains writes a checkpoint first.")
+        return ExitCode.DONE
+    if orders.has_command(store, name):
+        raise RunBusyError(f"study {name} is worked through by a command in a terminal; ctrl-c there stops it.")
+    withdraw(store, plan, say)
+    say(f"study {name}: nothing more is started; `{_command(store, 'run', name)}` goes on.")
+    return ExitCode.DONE
+
+
+def worker(runs_dir: options.RunsDir = None) -> int:
+    """Work through the studies that were started in the background; ends when none is left."""
+    from alexnet_tui.studies.worker import serve
+
+    store = options.open_store(runs_dir)
+    with _signals() as caught:
+        serve(store, say=say, should_stop=lambda: bool(caught), prepare=cli_run.prepare_data)
+    return ExitCode.TERMINATED if caught else ExitCode.DONE
+
+
+def _num_parallel(plan: study.Plan, text: str, *, is_here: bool = True) -> int:
+    """How many runs may train at once, told where each gets a part of this machine.
+
+    Raises:
+        UsageError: The text is neither a number in range nor ``auto``.
+    """
+    from alexnet_tui.studies.shares import best_parallel, describe, this_machine
+
+    threads = max(config.threads for config in plan.configs)
+    if text == "auto":
+        parallel = best_parallel(this_machine(), threads, len(plan.configs))
+    elif text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= orders.MAX_PARALLEL:
+        parallel = int(text)
+    else:
+        raise UsageError(f"--parallel: a number from 1 to {orders.MAX_PARALLEL}, or auto, not {quoted(text)}.")
+    if is_here and (parallel > 1 or text == "auto"):
+        say(f"study {plan.name}: {describe(this_machine(), parallel, threads)}.")
+    return parallel
+
+
+def work_through(store: Store, plan: study.Plan, parallel_text: str) -> int:
+    """Work through a plan here; the exit code."""
+    from alexnet_tui.studies.worker import work
+
+    parallel = _num_parallel(plan, parallel_text)
+    for config in {(config.data, config.front_end): config for config in plan.configs}.values():
+        cli_run.prepare_data(config)
+    with _signals() as caught:
+        cells = work(
+            store,
+            plan,
+            parallel=parallel,
+            say=say,
+            should_stop=lambda: bool(caught),
+            prepare=cli_run.prepare_data,
+        )
+    say(f"study {plan.name}: {study_queue.counts_text(cells)}.")
+    if caught:
+        say(f"`{_command(store, 'run', plan.name)}` goes on.")
+        return ExitCode.INTERRUPTED if caught[0] == signal.SIGINT else ExitCode.TERMINATED
+    is_whole = all(cell.state in {State.FINISHED, study_queue.CellState.CANCELLED} for cell in cells)
+    return ExitCode.DONE if is_whole else ExitCode.TRAINING_FAILED
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying; a second one dies."""
+    caught: list[int] = []
+
+    def catch(number: int, _: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        say("stopping after a checkpoint; once more leaves at once and lets the runs train.")
+
+    before = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _command(store: Store, *words: str) -> str:
+    """The command line of a study's command."""
+    return advice.command("study", *words, root=store.root)

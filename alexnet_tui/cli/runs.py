@@ -340,7 +340,7 @@ def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[s
         ("changed from the defaults", changes),
         ("checkpoints", [", ".join(checkpoints[-5:])] if checkpoints else []),
         ("warnings", history.warnings[-5:]),
-        ("note", [note] if note else []),
+        ("note", [line for line in (note, store.notes_problem(history.id)) if line]),
         ("end of trainer.log", store.log_tail(history.id).splitlines()[-8:] if failed else []),
         (_NEXT_TITLE, [advise(*words) for words in _next(history, state)]),
     ]

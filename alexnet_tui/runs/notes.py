@@ -46,6 +46,16 @@ def read_notes(folder: Folder) -> Notes:
     return _load(folder)[0]
 
 
+def notes_problem(folder: Folder) -> str:
+    """A sentence if the notes are damaged or of a newer program; else nothing."""
+    match _load(folder)[2]:
+        case "damaged":
+            return f"{NOTES_FILE} cannot be read; the next change keeps it under another name."
+        case "newer":
+            return f"a newer alexnet-tui wrote {NOTES_FILE}; the next change keeps it under another name."
+    return ""
+
+
 def change_notes(folder: Folder, change: Callable[[Notes], Notes]) -> Notes:
     """Change the notes as they are on disk now, one viewer after the other; the new notes.
 

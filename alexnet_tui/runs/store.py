@@ -36,7 +36,7 @@ from alexnet_tui.files import (
 )
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import Seconds
-from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, read_notes
+from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, notes_problem, read_notes
 from alexnet_tui.runs.provenance import package_commit, redact, safe_environment
 from alexnet_tui.text import printable, quoted
 
@@ -291,6 +291,11 @@ class Store:
         """What people said about a run; damaged notes count as none."""
         with self.folder(run_id) as folder:
             return read_notes(folder)
+
+    def notes_problem(self, run_id: str) -> str:
+        """A sentence if the notes of a run cannot be read as they are; else nothing."""
+        with self.folder(run_id) as folder:
+            return notes_problem(folder)
 
     def change_notes(self, run_id: str, change: Callable[[Notes], Notes]) -> Notes:
         """Change the notes of a run as they are on disk now; see `notes.change_notes`.

@@ -443,7 +443,9 @@ def test_fault_11_notes_that_cannot_be_used_are_kept_aside(store: Store, content
     run_id = plant(store, "run")
     folder = store.path(run_id)
     (folder / "notes.json").write_bytes(content)
+    assert "notes.json" in store.notes_problem(run_id)
     store.change_notes(run_id, lambda notes: replace(notes, tags=["new"]))
+    assert store.notes_problem(run_id) == ""
     assert (folder / kept).read_bytes() == content
     assert store.notes(run_id).tags == ["new"]
     (folder / "notes.json").write_bytes(content)

@@ -187,7 +187,7 @@ def add(
             source = msgspec.structs.replace(source, sha256=known.sha256)
         try:
             built = _build_images(root, name, source, input_size, report)
-        except DatasetError:
+        except BaseException:  # Ctrl-c included.
             with suppress(OSError):  # There is something in it.
                 (root / name).rmdir()
             raise

@@ -228,6 +228,17 @@ def test_four_processes_may_prepare_the_same_set_at_once(tmp_path: Path) -> None
     assert len(list(data_root().glob("pets/*-8"))) == 1
 
 
+def test_an_interrupted_add_leaves_nothing(tmp_path: Path) -> None:
+    def interrupt(progress: pixel_cache.Progress) -> None:
+        raise KeyboardInterrupt
+
+    folder = write_folder(tmp_path / "pets", small_set())
+    with pytest.raises(KeyboardInterrupt):
+        datasets.add(folder, "pets", interrupt)
+    assert list(data_root().iterdir()) == []
+    assert datasets.add(folder, "pets").num_train == 6
+
+
 # Names
 
 

@@ -46,18 +46,18 @@ class TabStrip(Widget):
 
     def render(self) -> RenderResult:
         """One line; the note is cut where there is no room for it, and before it is lost, the names are."""
-        tabs, right = self._tabs(self.names), self.right
+        tabs, notes = self._tabs(self.names), self.notes()
         free = self.size.width - tabs.cell_length - 2
-        if self.short_names is not None and free < min(right.cell_length, _LEAST_NOTE):
+        if self.short_names is not None and free < min(notes[-1].cell_length, _LEAST_NOTE):
             tabs = self._tabs(self.short_names)
         room = self.size.width - tabs.cell_length - 2
-        note = right.truncate(room, ellipsis=True) if room > 0 else Content("")
+        note = next((note for note in notes if note.cell_length <= room), notes[-1])
+        note = note.truncate(room, ellipsis=True) if room > 0 else Content("")
         return tabs + Content(" " * max(0, room + 1 - note.cell_length)) + note
 
-    @property
-    def right(self) -> Content:
-        """What is at the right."""
-        return self.note
+    def notes(self) -> list[Content]:
+        """What may be at the right, the longest first; the last one is cut where none fits."""
+        return [self.note]
 
     def _tabs(self, names: Sequence[str]) -> Content:
         lit = "bold reverse" if self.app.no_color else "bold $accent on $panel"
@@ -98,11 +98,12 @@ class TopBar(TabStrip):
         self._live = live
         self.refresh()
 
-    @property
-    def right(self) -> Content:
-        """What is running, before the screen's own note."""
-        parts = [Content.styled(self._live, "$running"), self.note]
-        return Content.styled(" · ", "$text-muted").join([part for part in parts if part.plain])
+    def notes(self) -> list[Content]:
+        """What is running, and the screen's own note; where only one fits, what is running."""
+        live = Content.styled(self._live, "$running")
+        if not self._live or not self.note.plain:
+            return [live if self._live else self.note]
+        return [Content.assemble(live, (" · ", "$text-muted"), self.note), live]
 
     async def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A click on a place goes there."""

@@ -40,6 +40,7 @@ from alexnet_tui.analysis.published import PublishedClaim, published_claim
 from alexnet_tui.analysis.registration import Registration
 from alexnet_tui.analysis.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, group_config
+from alexnet_tui.config.hyperparameters import Value
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted, printable
@@ -261,9 +262,9 @@ def _case(
     return _Case(number, claim, larger, smaller, samples, tuple(dict.fromkeys(obstacles)), effect, published)
 
 
-def _group(runs: GroupedRuns, settings: Mapping[str, object], overrides: Mapping[str, str]) -> GroupRuns:
+def _group(runs: GroupedRuns, settings: Mapping[str, Value], overrides: Mapping[str, str]) -> GroupRuns:
     """The runs of one side of a claim; empty where the runs at hand have no such group."""
-    config = group_config(settings, overrides)  # type: ignore[arg-type]
+    config = group_config(settings, overrides)
     group, grouping = runs.grouping.group_of(config), runs.grouping
     if group and grouping.protocol_of(config) == grouping.protocol_of(group_config({}, overrides)):
         return runs.runs(group.name)

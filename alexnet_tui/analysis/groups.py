@@ -294,7 +294,7 @@ def group_runs(
         group = grouping.group_of(config)
         if group is None:
             shown = ", ".join(f"{name} {format_value(getattr(config, name))}" for name in grouping.fields)
-            excluded.append(Excluded(history.id, f"no experiment of the report: {shown}"))
+            excluded.append(Excluded(history.id, f"no experiment of the study: {shown}"))
         else:
             repeats.setdefault((group.name, config.seed, grouping.protocol_of(config)), []).append(history)
     found = {name: GroupRuns(group) for name, group in grouping.groups.items()}

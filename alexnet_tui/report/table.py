@@ -61,7 +61,7 @@ class Row:
 
 
 def build_rows(grouped: GroupedRuns) -> tuple[Row, ...]:
-    """A row for each group that has a finished run, and for each experiment of the report in any case."""
+    """A row for each group that has a finished run, and for each experiment of the study in any case."""
     published = [name for name in EXPERIMENTS if name in grouped.grouping.groups]
     names = [*published, *(name for name in grouped.groups if name not in published)]
     rows = (_row(grouped.runs(name), EXPERIMENTS.get(name)) for name in names)

@@ -282,7 +282,7 @@ def test_groups_are_known_by_their_settings_and_not_by_the_variant_s_name() -> N
     runs = group_runs([*without("four-conv"), *disguised])
     assert len(runs.runs("four-conv").used) == 5
     odd = make_history("baseline", 0, dropout="0.3", run_id="odd")
-    assert group_runs([odd]).excluded[0].reason.startswith("no experiment of the report")
+    assert group_runs([odd]).excluded[0].reason.startswith("no experiment of the study")
 
 
 def test_a_precondition_withholds_the_verdict() -> None:

@@ -294,15 +294,13 @@ def _read_tensors(content: bytes, expected: Expected) -> dict[str, list[Tensor]]
 
 def _read_manifest(checkpoint: Folder) -> Manifest:
     name = checkpoint.path.name
-    content = checkpoint.read(_MANIFEST)
+    content = checkpoint.read(_MANIFEST) or b""
+    _refuse_newer(name, content)
     try:
-        manifest = msgspec.json.decode(content or b"", type=Manifest)
+        manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        _refuse_newer(name, content or b"")
-        raise CheckpointError(
-            f"checkpoint {name}: its manifest cannot be read ({printable(str(error), 100)})"
-        ) from error
-    _refuse_newer(name, content or b"")
+        reason = printable(str(error), 100)
+        raise CheckpointError(f"checkpoint {name}: its manifest cannot be read ({reason})") from error
     if _sealed(manifest) != manifest:
         raise CheckpointError(f"checkpoint {name}: its manifest does not match its seal")
     return manifest

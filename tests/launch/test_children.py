@@ -92,6 +92,7 @@ def test_attack_14_no_command_runs_files_of_the_current_folder(hostile: HostileF
     hostile.run("data", "prepare", "cifar10", code=3, HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
 
 
+@pytest.mark.slow
 def test_attack_14_an_empty_entry_of_the_module_path_is_not_handed_down(
     hostile: HostileFolder, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

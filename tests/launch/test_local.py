@@ -195,14 +195,13 @@ def test_fault_12_attack_17_stop_never_signals_a_process_that_is_not_the_trainer
         "one that names a trainer": [sys.executable, "-c", "import time; time.sleep(60)", local.TRAINER_MODULE],
     }
     for command in bystanders.values():
-        for seconds_off in (0, -100):
+        for act, seconds_off in ((local.stop, 0), (local.kill, -100)):
             with subprocess.Popen(command) as bystander:
                 lock = take_lock(directory)
                 try:
                     write_owner(lock, bystander.pid, psutil.Process(bystander.pid).create_time() + seconds_off)
-                    for act in (local.stop, local.kill):
-                        with pytest.raises(LaunchError, match="is not its trainer"):
-                            act(store, run_id)
+                    with pytest.raises(LaunchError, match="is not its trainer"):
+                        act(store, run_id)
                     assert bystander.poll() is None
                 finally:
                     os.close(lock)

@@ -171,6 +171,7 @@ def test_fault_21_images_that_do_not_fit_into_memory_are_told_from_a_batch_that_
         data.prepare(dataset, config, select_device(config))
 
 
+@pytest.mark.slow
 def test_fault_19_resume_says_which_epochs_are_trained_again(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "train_images": "64", "checkpoint_epochs": "2"})).id
     pid = local.start(store, run_id)

@@ -13,7 +13,7 @@ from alexnet_tui.errors import HomeError, UsageError
 from alexnet_tui.text import printable, quoted
 
 PROGRAM = "alexnet-tui"
-Advise = Callable[..., str]
+ShellCommand = Callable[..., str]
 """From the words of a command to its command line."""
 _MAX_CRASH_LOG_BYTES = 1 << 20
 
@@ -96,7 +96,7 @@ def log_crash() -> str:
     return f"The details are in {path}."
 
 
-def command(*words: str, root: Path | None = None) -> str:
+def shell_command(*words: str, root: Path | None = None) -> str:
     """A command line that does what it says when it is pasted: ``alexnet-tui study run mine --runs-dir /tmp/runs``.
 
     Args:
@@ -106,7 +106,7 @@ def command(*words: str, root: Path | None = None) -> str:
     is_usual = root is None or _absolute(root) == _absolute(default_root())
     place = () if is_usual else ("--runs-dir", str(root))
     end = words.index("--") if "--" in words else len(words)
-    return shell(PROGRAM, *words[:end], *place, *words[end:])
+    return quote_words(PROGRAM, *words[:end], *place, *words[end:])
 
 
 def _absolute(path: Path) -> Path:
@@ -117,7 +117,7 @@ def _absolute(path: Path) -> Path:
         return path
 
 
-def shell(*words: str) -> str:
+def quote_words(*words: str) -> str:
     """A line for a shell: words quoted where need be, with what a terminal would obey as an escape in ``$'...'``."""
     return " ".join(map(_quote, words))
 
@@ -137,9 +137,9 @@ def _escape(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
-def on(root: Path) -> Advise:
-    """`command` on a runs folder."""
-    return functools.partial(command, root=root)
+def commands_on(root: Path) -> ShellCommand:
+    """`shell_command` on a runs folder."""
+    return functools.partial(shell_command, root=root)
 
 
 def child_command(module: str, *arguments: str) -> tuple[str, ...]:

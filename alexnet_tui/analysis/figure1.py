@@ -27,7 +27,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, plan_command
 from alexnet_tui.config.variants import VARIANTS
-from alexnet_tui.paths import command
+from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted
 
@@ -94,8 +94,8 @@ def compare_best(runs: GroupedRuns | None, like: RunConfig | None) -> BestRates:
     """
     groups = runs.groups if runs else {}
     if not groups:
-        plan = command(*plan_command(BEST_LEARNING_RATE, _STUDY, like, SWEEP.protocol_fields))
-        train = command("study", "run", _STUDY)
+        plan = shell_command(*plan_command(BEST_LEARNING_RATE, _STUDY, like, SWEEP.protocol_fields))
+        train = shell_command("study", "run", _STUDY)
         return BestRates(note=f"no runs of it here; `{plan}` plans them, `{train}` trains them")
     samples = {name: _sample(groups.get(name) or GroupRuns(group)) for name, group in SWEEP.groups.items()}
     known = tuple(one for one in samples.values() if one.runs)

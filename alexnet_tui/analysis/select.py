@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from alexnet_tui import paths as advice
 from alexnet_tui.analysis.groups import Missing
 from alexnet_tui.analysis.registration import PlannedStudy, examine, is_registered
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
+from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import REFERENCE, RunRecord, Store
 from alexnet_tui.studies import plan as study
@@ -36,7 +36,7 @@ class Selection:
     problems: list[str] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     planned: list[PlannedStudy] = field(default_factory=list)
-    train: str = advice.command(*_REPRODUCE)
+    train: str = shell_command(*_REPRODUCE)
 
 
 def select_runs(
@@ -55,7 +55,7 @@ def select_runs(
         RunNotFoundError: A name is neither a study nor a run.
         StoreError: The runs folder cannot be read.
     """
-    advise = advice.on(store.root)
+    advise = commands_on(store.root)
     look = find or (lambda run_id: load(store, run_id, skip_steps=skip_steps))
     listing = store.list()
     problems, chosen = list(listing.problems), dict.fromkeys(names)
@@ -146,7 +146,7 @@ def _resolve(store: Store, name: str) -> str:
     except StoreError as error:
         if name and any(run_id.startswith(name) for run_id in store.ids()):
             raise  # Several runs begin so; the error names them.
-        lists = advice.command("runs", root=store.root)
+        lists = shell_command("runs", root=store.root)
         reason = f"there is no study and no run {quoted(name, 80)}; `{lists}` lists the runs."
         raise RunNotFoundError(store.root, reason) from error
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say
 from alexnet_tui.cli.runs import label_of, sentence
 from alexnet_tui.errors import ExitCode, LaunchError, RunBusyError, StoreError, UntrustedRunError, UsageError
 from alexnet_tui.files import reason_of
+from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.studies import progress
@@ -55,7 +55,7 @@ def resume(
     record, state = store.record(run_id), load(store, run_id, skip_steps=True)[1]
     if state is State.RUNNING:
         raise RunBusyError(
-            f"run {run_id} is already being trained; follow it: {advice.command('attach', run_id, root=store.root)}"
+            f"run {run_id} is already being trained; follow it: {shell_command('attach', run_id, root=store.root)}"
         )
     if state is State.FINISHED:
         raise UsageError(f"run {run_id} has finished; there is nothing to resume. Start a new run instead.")
@@ -132,14 +132,14 @@ def stop(
         local.find_owner(store, run_id)
         say(f"stopping {run_id} with a checkpoint…")
         if not local.stop(store, run_id, _STOP_PATIENCE_SECONDS if wait else 0) and wait:
-            at_once = advice.command("stop", run_id, "--now", root=store.root)
+            at_once = shell_command("stop", run_id, "--now", root=store.root)
             raise LaunchError(
                 f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s; `{at_once}` ends it at"
                 " once, without a new checkpoint."
             )
     if wait:
         history, state = load(store, run_id, skip_steps=True)
-        again = f"; `{advice.command('resume', run_id, root=store.root)}` goes on" if state is State.STOPPED else ""
+        again = f"; `{shell_command('resume', run_id, root=store.root)}` goes on" if state is State.STOPPED else ""
         say(f"run {run_id}: {sentence(store, history, state)}{again}")
     return ExitCode.DONE
 
@@ -160,7 +160,7 @@ def attach(
     run_id = store.resolve(run)
     in_console = options.wants_console(headless, as_json)
     if not in_console and load(store, run_id, skip_steps=True)[1] is State.QUEUED:
-        raise UsageError(f"run {run_id} has not begun; start it: {advice.command('resume', run_id, root=store.root)}")
+        raise UsageError(f"run {run_id} has not begun; start it: {shell_command('resume', run_id, root=store.root)}")
     return follow_or_open(store, run_id, headless=headless, as_json=as_json, stop_on_interrupt=False)
 
 
@@ -183,7 +183,7 @@ def rename(
     """
     store = options.open_store(runs_dir)
     run_id = store.rename(folder, new_id)
-    say(f"{printable(folder, 200)} is now run {run_id}: {advice.command('show', run_id, root=store.root)}")
+    say(f"{printable(folder, 200)} is now run {run_id}: {shell_command('show', run_id, root=store.root)}")
     return ExitCode.DONE
 
 
@@ -224,7 +224,7 @@ def _describe(store: Store, run_id: str) -> str:
         reason = str(error).removeprefix(f"{error.path}: ").rstrip(".")
         return f"run {run_id}, which cannot be read ({reason}): {size} on disk"
     if state is State.RUNNING:
-        stop_it = advice.command("stop", run_id, root=store.root)
+        stop_it = shell_command("stop", run_id, root=store.root)
         raise RunBusyError(f"run {run_id} is being trained; stop it first: {stop_it}")
     epochs, checkpoints = history.num_epochs_done, len(store.checkpoints(run_id))
     return (

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from alexnet_tui import paths as advice
 from alexnet_tui.cli.output import can_draw, in_ascii, say, silence_stdout
 from alexnet_tui.cli.tables import fit_line
 from alexnet_tui.errors import ExitCode, LaunchError
 from alexnet_tui.files import reason_of
 from alexnet_tui.launch import local
+from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunFollower, RunHistory
 from alexnet_tui.runs.store import Store
@@ -185,7 +185,7 @@ def _interrupts(follower: _Follower, stop_on_interrupt: bool) -> Iterator[None]:
 def _leave(follower: _Follower, error: OSError) -> int:
     """Stop following because stdout is closed or full; whoever closed it has seen enough."""
     silence_stdout()
-    attach = advice.command("attach", follower.run_id, "--headless", root=follower.store.root)
+    attach = shell_command("attach", follower.run_id, "--headless", root=follower.store.root)
     goes_on = f"; it goes on. Follow it again: {attach}" if follower.store.is_locked(follower.run_id) else ""
     say(f"left run {follower.run_id}: the output could not be written ({reason_of(error)}){goes_on}")
     return ExitCode.DONE if isinstance(error, BrokenPipeError) else ExitCode.STORE_OR_DATA
@@ -193,7 +193,7 @@ def _leave(follower: _Follower, error: OSError) -> int:
 
 def _conclude(follower: _Follower) -> int:
     """Say how it ended, to stderr, and turn that into an exit code."""
-    run_id, outcome, advise = follower.run_id, follower.outcome, advice.on(follower.store.root)
+    run_id, outcome, advise = follower.run_id, follower.outcome, commands_on(follower.store.root)
     resume = advise("resume", run_id, "--headless")
     interrupted = ExitCode.TERMINATED if follower.signal_number == signal.SIGTERM else ExitCode.INTERRUPTED
     if follower.is_detached:
@@ -228,7 +228,7 @@ def _summarise(follower: _Follower) -> None:
     seconds = format_duration(history.elapsed_seconds)
     say(f"run {run_id} finished: test accuracy {last}, best {best}{where}, in {seconds}")
     say(f"record: {follower.store.path(run_id)}")
-    advise = advice.on(follower.store.root)
+    advise = commands_on(follower.store.root)
     say(f"next: {advise('show', run_id)}; {advise('report')}; {advise()}")
 
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import printing, say, say_unreadable, terminal
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.files import write_output
-from alexnet_tui.paths import given
+from alexnet_tui.paths import given, shell_command
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, json_text, printable
 
@@ -106,13 +105,13 @@ def report(
     chosen = form or (ReportFormat.TERMINAL if output is None or explain else _format_of(output))
     store = options.open_store(runs_dir)
     found = select_runs(store, names or ())
-    say_unreadable(found.problems, advice.command("runs", "--all", root=store.root))
+    say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
     if not found.histories and names:
         raise UsageError(f"{printable(found.title)} has no run yet; `{found.train}` trains what is planned.")
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
         say(
             f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"
-            f" `{advice.command('run', 'baseline', root=store.root)}` trains one."
+            f" `{shell_command('run', 'baseline', root=store.root)}` trains one."
         )
         return ExitCode.DONE
     built = build_selection(found)
@@ -205,7 +204,7 @@ def compare(
 
     store = options.open_store(runs_dir)
     found = select_runs(store, runs)
-    say_unreadable(found.problems, advice.command("runs", "--all", root=store.root))
+    say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
     ids = [history.id for history in found.histories]
     if len(ids) < 2:
         raise UsageError(
@@ -266,7 +265,7 @@ def export(
     store = options.open_store(runs_dir)
     needs_steps = form in (ExportFormat.JSON, ExportFormat.TENSORBOARD)
     found = select_runs(store, runs or (), skip_steps=not needs_steps)
-    say_unreadable(found.problems, advice.command("runs", "--all", root=store.root))
+    say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
     histories = found.histories
     if not histories:
         say(f"no runs in {store.root} to export.")

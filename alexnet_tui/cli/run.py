@@ -9,7 +9,7 @@ from alexnet_tui.cli.output import printing, progress_bar, say, write_json
 from alexnet_tui.cli.tables import table_box
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, shown_value
 from alexnet_tui.errors import UsageError
-from alexnet_tui.paths import command
+from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_count, printable
 
@@ -36,7 +36,7 @@ class _RunCommand(options.GroupedCommand):
         for index, word in enumerate(args):
             if word == option or word.startswith(f"{option}="):
                 value = word.partition("=")[2] or "".join(args[index + 1 : index + 2]) or "VARIANT"
-                right = printable(command("run", value), 100)
+                right = printable(shell_command("run", value), 100)
                 raise UsageError(f"there is no option {option}; the variant stands by itself: {right}")
         return super().parse_args(ctx, args)
 

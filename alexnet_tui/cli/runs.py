@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alexnet_tui import paths as advice
 from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK, SELECTED_ON_TEST
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, can_draw, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, Column, fill_lines, print_table
 from alexnet_tui.config.hyperparameters import RunConfig, option_words, shown_value
 from alexnet_tui.errors import ExitCode, StoreError
+from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import STATE_TONES, RunHistory, State, TimeToAccuracy, load
 from alexnet_tui.runs.store import Listing, Store
@@ -153,7 +153,7 @@ def _say_what_is_missing(store: Store, listing: Listing, num_shown: int, limit: 
     if limit is not None and len(listing.runs) > limit:
         say(f"{counted(len(listing.runs) - limit, 'older run')}; --all shows the rest.")
     if not listing.runs:
-        start = advice.command("run", "baseline", "--data", "synthetic", root=store.root)
+        start = shell_command("run", "baseline", "--data", "synthetic", root=store.root)
         say(f"no runs in {store.root}; start one: {start}")
 
 
@@ -330,7 +330,7 @@ def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[s
     shape = _curve(history, 60)
     loss = _curve(history, 60, "train_loss")
     failed = state in {State.FAILED, State.LOST}
-    advise = advice.on(store.root)
+    advise = commands_on(store.root)
     note, checkpoints = store.notes(history.id).note, store.checkpoints(history.id)
     paragraphs = [
         (

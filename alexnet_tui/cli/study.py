@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from alexnet_tui import paths as advice
 from alexnet_tui.cli import options, readings, study_run
 from alexnet_tui.cli.claims import read_claims
 from alexnet_tui.cli.output import Json, printing, say, write_json
@@ -21,6 +20,7 @@ from alexnet_tui.config.hyperparameters import Value, format_value
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, UsageError
+from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import STATE_TONES, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress
@@ -417,7 +417,7 @@ def _verified(
 
 def _command(store: Store, *words: str) -> str:
     """The command line of a study's command."""
-    return advice.command("study", *words, root=store.root)
+    return shell_command("study", *words, root=store.root)
 
 
 def _only_study(store: Store) -> str:

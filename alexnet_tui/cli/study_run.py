@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from alexnet_tui import paths as advice
 from alexnet_tui.cli import options
 from alexnet_tui.cli import run as cli_run
 from alexnet_tui.cli.output import say
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import ExitCode, RunBusyError, UsageError
+from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
@@ -238,4 +238,4 @@ def _signals() -> Iterator[list[int]]:
 
 def _command(store: Store, *words: str) -> str:
     """The command line of a study's command."""
-    return advice.command("study", *words, root=store.root)
+    return shell_command("study", *words, root=store.root)

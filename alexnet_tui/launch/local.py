@@ -19,8 +19,7 @@ import psutil
 
 from alexnet_tui.errors import LaunchError, StoreError, UntrustedRunError
 from alexnet_tui.files import LOCK_FILE, Folder, Owner, reason_of, take_lock, write_owner
-from alexnet_tui.paths import child_command, child_environment
-from alexnet_tui.paths import command as shell_command
+from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable

@@ -34,7 +34,7 @@ from alexnet_tui.analysis.select import Selection
 from alexnet_tui.config.claims import load as load_claims
 from alexnet_tui.config.hyperparameters import RunConfig, format_value, shown_value
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, REPORT, plan_command
-from alexnet_tui.paths import command
+from alexnet_tui.paths import shell_command
 from alexnet_tui.report.table import Row, build_rows
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import format_count
@@ -186,7 +186,7 @@ def build(
         if protocol not in counted:
             sections.append(_section(_exploratory_part([], {protocol: runs}, states, missing), states))
     if not sections:
-        note = f"There is no run to report on yet; this trains some: {train or command('study', 'reproduce')}"
+        note = f"There is no run to report on yet; this trains some: {train or shell_command('study', 'reproduce')}"
         empty = _section(_exploratory_part([], {}, states, missing), states)
         sections = [replace(empty, notes=(note,))]
     families = sum(any(claim.effect for claim in section.claims) for section in sections)
@@ -282,7 +282,7 @@ def _exploratory_part(
         verdicts=judge(runs, load_claims(PROTOCOLS[REPORT].claims), overrides),
         sweep=sweep,
         sweep_protocol=protocol,
-        register=command(*plan_command(REPORT, "mine", config if first else None, fields)),
+        register=shell_command(*plan_command(REPORT, "mine", config if first else None, fields)),
     )
 
 

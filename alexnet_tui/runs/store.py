@@ -20,7 +20,6 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui import __version__
-from alexnet_tui import paths as advice
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, RunNotFoundError, StoreError
 from alexnet_tui.files import (
@@ -34,6 +33,7 @@ from alexnet_tui.files import (
     reason_of,
     take_lock,
 )
+from alexnet_tui.paths import quote_words, shell_command
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, notes_problem, read_notes
@@ -177,7 +177,7 @@ class Store:
             return f"{self.root} belongs to another user (uid {status.st_uid}), who can change every run in it."
         is_shared = status.st_mode & stat.S_IWGRP and status.st_gid != status.st_uid  # Else a group of this user alone.
         if is_shared or status.st_mode & stat.S_IWOTH:
-            close = advice.shell("chmod", "go-w", str(self.root))
+            close = quote_words("chmod", "go-w", str(self.root))
             return f"other users can write in {self.root} and so change or replace runs; `{close}` forbids it."
         return ""
 
@@ -229,7 +229,7 @@ class Store:
         return (self.root, reference) if _is_directory(reference) else (self.root,)
 
     def _not_found(self, shown: str) -> RunNotFoundError:
-        lists = advice.command("runs", root=self.root)
+        lists = shell_command("runs", root=self.root)
         return RunNotFoundError(self.root, f"there is no run {shown}; `{lists}` lists them.")
 
     def ids(self) -> list[str]:
@@ -395,7 +395,7 @@ class Store:
             if status is None or stat.S_ISREG(status.st_mode):
                 lock = take_lock(directory)
         except RunBusyError as error:
-            stop = advice.command("stop", run_id, root=self.root)
+            stop = shell_command("stop", run_id, root=self.root)
             raise RunBusyError(f"run {run_id} is being trained; stop it first: {stop}") from error
         deleted = f"{_DELETED}{uuid.uuid4().hex[:8]}-{run_id}"[:200]
         with Folder.follow(directory.parent) as parent:
@@ -541,7 +541,7 @@ def _scan(parent: Path) -> tuple[list[str], dict[str, str]]:
             runs.append(name)
         else:
             ends_options = ("--",) if name.startswith("-") else ()
-            rename = advice.command("rename", *ends_options, name, root=parent)
+            rename = shell_command("rename", *ends_options, name, root=parent)
             advise = f"; `{rename}` gives it one" if parent.name != REFERENCE else ""
             strays[name] = _stray(parent, name, f"the name is no id of a run{advise}.")
     return runs, strays

@@ -17,7 +17,6 @@ from typing import TypeVar
 import msgspec
 
 from alexnet_tui import __version__
-from alexnet_tui import paths as advice
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim
 from alexnet_tui.config.hyperparameters import RunConfig, Value
@@ -25,6 +24,7 @@ from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import ClaimError, ConfigError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import json_bytes, locked, read_small, reason_of, write_atomic
+from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger
@@ -325,7 +325,7 @@ def load(store: Store, name: str) -> Plan:
         hint = (
             f"the studies here are {', '.join(known[:8])}."
             if known
-            else f"`{advice.command('study', 'new', 'mine', root=store.root)}` plans one."
+            else f"`{shell_command('study', 'new', 'mine', root=store.root)}` plans one."
         )
         raise RunNotFoundError(store.root / STUDIES, f"there is no study {quoted(name, 80)}; {hint}")
     _refuse_link(store.root / STUDIES / name)

@@ -23,11 +23,11 @@ from typing import TypeVar
 
 import psutil
 
-from alexnet_tui import paths as advice
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
 from alexnet_tui.files import reason_of, take_lock, write_owner
 from alexnet_tui.launch import local
+from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.history import RunCache, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress, shares
@@ -36,7 +36,7 @@ from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.shares import Share
 
-WORKER = advice.child_command("alexnet_tui", "study", "worker")
+WORKER = child_command("alexnet_tui", "study", "worker")
 MAX_STARTS = 3
 _STOP_PATIENCE_SECONDS = 60.0
 _DAMAGE_PATIENCE_SECONDS = 2.0
@@ -414,7 +414,7 @@ def _ensure_worker(store: Store, command: Sequence[str]) -> None:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=advice.child_environment(),
+                env=child_environment(),
             )
     except OSError as error:
         raise LaunchError(f"the worker of {store.root} could not be started ({reason_of(error)}).") from error
@@ -437,7 +437,7 @@ def take_service(store: Store) -> ExitStack | None:
 @contextmanager
 def _command_lock(store: Store, name: str) -> Iterator[None]:
     """Mark a study as worked through by this command, as long as the block runs."""
-    shows = advice.command("study", "status", name, root=store.root)
+    shows = shell_command("study", "status", name, root=store.root)
     busy = f"study {name} is already being worked through; `{shows}` shows it."
     with study.exclusive(store):
         if orders.has_worker(store, name):

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import Folder
-from alexnet_tui.paths import command
+from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import CHECKPOINT_NAME, CHECKPOINTS, checkpoint_place
 from alexnet_tui.text import printable
 
@@ -206,7 +206,7 @@ def load_newest(run: Folder, expected: Expected, problems: list[str]) -> State |
         return None
     with folder:
         names = list_names(folder)
-        again = command("resume", run.path.name, "--from-scratch", root=run.path.parent)
+        again = shell_command("resume", run.path.name, "--from-scratch", root=run.path.parent)
         for index, name in enumerate(names):
             try:
                 state = _load(folder, name, expected)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import Folder
-from alexnet_tui.paths import command
+from alexnet_tui.paths import shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.text import format_duration, printable
@@ -112,7 +112,7 @@ class Record:
     def _disk_full(self, event: ev.Event) -> ev.Failed:
         assert self._full_since is not None
         duration = format_duration(time.monotonic() - self._full_since)
-        resume = command("resume", self.folder.path.name, root=self.folder.path.parent)
+        resume = shell_command("resume", self.folder.path.name, root=self.folder.path.parent)
         return ev.Failed(
             reason="disk_full",
             message=f"The disk has been full for {duration}, and no checkpoint could be written."

@@ -18,7 +18,7 @@ from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
 
-from alexnet_tui.paths import command, log_crash
+from alexnet_tui.paths import log_crash, shell_command
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_percent, is_ascii_terminal, printable
@@ -348,7 +348,7 @@ def run_console(store: Store, run_id: str | None = None) -> int:
     app.run()
     if running := app.session.num_running():
         goes, them = ("1 run goes", "it") if running == 1 else (f"{running} runs go", "them")
-        told = f"{goes} on in the background; `{command(root=store.root)}` shows {them} again."
+        told = f"{goes} on in the background; `{shell_command(root=store.root)}` shows {them} again."
         with contextlib.suppress(OSError):  # The terminal may be gone.
             sys.stderr.write(printable(told) + "\n")
     return app.return_code or 0

@@ -12,10 +12,11 @@ import typer
 from cli_caller import Run, on_a_terminal
 from fake_runs import write_run
 
-from alexnet_tui import paths as advice
+from alexnet_tui import paths
 from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.cli.app import app
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.report.build import build_selection
 from alexnet_tui.report.wording import side
 from alexnet_tui.runs import events as ev
@@ -23,9 +24,9 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.tui.screens.report import source as report_source
 
-PACKAGE = Path(advice.__file__).parent
+PACKAGE = Path(paths.__file__).parent
 QUICK = {"epochs": "1", "data": "synthetic"}
-_ADVISERS = {"command", "advise", "_command"}
+_ADVISERS = {"shell_command", "advise", "_command"}
 _QUOTED = re.compile(r"`(alexnet-tui [^`]*)`|(alexnet-tui [^`;\n]*)(?:[;\n]|$)")
 _EXAMPLE = re.compile(r"Example: (alexnet-tui [^\n]+(?:\n +-[^\n]+)?)")
 
@@ -76,7 +77,7 @@ def composed(path: Path) -> Iterator[str]:
 
 
 def _name(function: ast.expr) -> str:
-    if isinstance(function, ast.Call):  # advice.on(root)("stop", run_id)
+    if isinstance(function, ast.Call):  # commands_on(root)("stop", run_id)
         return "advise" if _name(function.func) == "on" else ""
     if isinstance(function, ast.Attribute):
         return function.attr if getattr(function.value, "id", "") in {"advice", "found"} else ""
@@ -113,13 +114,13 @@ def test_the_parser_of_this_test_takes_no_nonsense() -> None:
 def test_a_command_is_quoted_and_names_a_folder_that_is_not_the_usual_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert advice.command("show", "last") == "alexnet-tui show last"
-    assert advice.command("runs", root=Path("runs")) == "alexnet-tui runs"
-    assert advice.command("runs", root=Path("runs").absolute()) == "alexnet-tui runs"
-    assert advice.command("show", "a b", root=Path("my runs")) == "alexnet-tui show 'a b' --runs-dir 'my runs'"
+    assert shell_command("show", "last") == "alexnet-tui show last"
+    assert shell_command("runs", root=Path("runs")) == "alexnet-tui runs"
+    assert shell_command("runs", root=Path("runs").absolute()) == "alexnet-tui runs"
+    assert shell_command("show", "a b", root=Path("my runs")) == "alexnet-tui show 'a b' --runs-dir 'my runs'"
     monkeypatch.setenv("ALEXNET_TUI_RUNS", str(tmp_path))
-    assert advice.on(tmp_path)("runs") == "alexnet-tui runs"
-    assert advice.on(Path("runs"))("runs") == "alexnet-tui runs --runs-dir runs"
+    assert commands_on(tmp_path)("runs") == "alexnet-tui runs"
+    assert commands_on(Path("runs"))("runs") == "alexnet-tui runs --runs-dir runs"
 
 
 def plan(store: Store) -> None:

@@ -23,7 +23,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError, UsageError
 from alexnet_tui.files import take_lock
 from alexnet_tui.launch import local
-from alexnet_tui.paths import command, state_dir
+from alexnet_tui.paths import shell_command, state_dir
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import is_ascii_terminal
@@ -431,7 +431,7 @@ def test_quit_leaves_a_clean_terminal_and_says_what_goes_on(store: Store) -> Non
     finally:
         os.close(lock)
     assert terminal.is_clean()
-    shown_by = command(root=store.root)
+    shown_by = shell_command(root=store.root)
     assert terminal.last_words() == f"1 run goes on in the background; `{shown_by}` shows it again."
 
 

@@ -343,7 +343,7 @@ _METRICS = (
     Metric(
         name="converged",
         heading="Converged",
-        help="First epoch within a point of the maximum of smoothed accuracy (the report: by eye).",
+        help="First epoch within a point of the maximum of smoothed accuracy (the study: by eye).",
         unit=Unit.EPOCHS,
         value=_converged,
         limit=_epochs_done,
@@ -352,7 +352,7 @@ _METRICS = (
     Metric(
         name="overfits",
         heading="Overfits from",
-        help="Epoch of the minimum of smoothed validation loss (the report: by eye).",
+        help="Epoch of the minimum of smoothed validation loss (the study: by eye).",
         unit=Unit.EPOCHS,
         value=_overfits,
         published="overfitting_epoch",

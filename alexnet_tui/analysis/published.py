@@ -15,7 +15,7 @@ REPORT_TITLE = 'Reproducibility of "ImageNet Classification with Deep Convolutio
 REPORT_AUTHORS = "Sherry Shang, Zijian Pei, Yuteng Zhang (McGill University)"
 PAPER_AUTHORS = "Alex Krizhevsky, Ilya Sutskever, Geoffrey E. Hinton (NIPS 2012)"
 REPORT_EPOCHS = 100
-MARKS_LABEL = "report (single run)"
+MARKS_LABEL = "study (single run)"
 """What charts call the report's own numbers."""
 
 

@@ -52,7 +52,7 @@ def print_report(console: "Console", report: Report) -> None:
         _line(console, many, "dim")
     for section in report.sections:
         _print_section(console, section)
-    _line(console, f"\nThe report contradicts itself or its source in {len(report.contradictions)} places", "bold")
+    _line(console, f"\nThe study contradicts itself or its source in {len(report.contradictions)} places", "bold")
     for one in report.contradictions:
         _line(console, f"{one.number:>2}. [{one.place}] {one.one}")
         _line(console, f"    But: {one.other}", "dim")
@@ -121,7 +121,7 @@ class _Line:
 def _lines(row: Row) -> Iterator[_Line]:
     title = row.group
     if row.is_published:
-        yield _Line(title, "report", {name: published(row, name) for name in TABLE_COLUMNS}, "1x", "dim")
+        yield _Line(title, "study", {name: published(row, name) for name in TABLE_COLUMNS}, "1x", "dim")
         title = f"  n={row.num_runs}"
     yield _Line(title, "ours", {name: brief(row, name) for name in TABLE_COLUMNS}, time_ratio(row))
 

@@ -108,7 +108,7 @@ class Section:
     Attributes:
         name: The front end and the data, for people.
         settings: Hyperparameters of the protocol that differ from the front end's defaults.
-        notes: Sentences on how the protocol departs from the report's.
+        notes: Sentences on how the protocol departs from the study's.
         registration: The plan that its verdicts rest on; None where the runs were not registered.
         register: The command that registers such runs, where they were not.
     """
@@ -330,11 +330,11 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
         yield "These runs stand beside claim 2 and decide none: " + PROTOCOLS[BEST_LEARNING_RATE].summary
     if config.epochs != paper.REPORT_EPOCHS:
         plural = "s" * (config.epochs != 1)
-        yield f"These runs have {config.epochs} epoch{plural}; the report's have {paper.REPORT_EPOCHS}."
+        yield f"These runs have {config.epochs} epoch{plural}; the study's have {paper.REPORT_EPOCHS}."
     if config.data != "cifar10":
-        yield f"The data set is {config.data}; the report used CIFAR-10 as Keras ships it."
+        yield f"The data set is {config.data}; the study used CIFAR-10 as Keras ships it."
     if config.split == "paper":
-        yield "Like the report, training uses every training image and accuracy is measured on the test set."
+        yield "Like the study, training uses every training image and accuracy is measured on the test set."
         if any(run.record.config.schedule == "plateau" for run in histories):
             yield "The plateau schedule lowered the learning rate by the error on the test set: selected on test."
     shares = {(place.num_train_eval_images, place.num_train_images) for run in histories for place in run.segments}

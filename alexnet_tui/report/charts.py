@@ -259,19 +259,19 @@ def _published(frame: _Frame, experiment: Experiment) -> Iterable[str]:
     if onset <= frame.last:
         x, bottom = frame.x(onset), frame.height - frame.bottom
         yield f'<line class="ref dotted" x1="{x}" x2="{x}" y1="{frame.top}" y2="{bottom}"/>'
-        yield f'<text class="reft" x="{x + 5}" y="{bottom - 8}">report: overfits more after ~{onset:g}</text>'
+        yield f'<text class="reft" x="{x + 5}" y="{bottom - 8}">study: overfits more after ~{onset:g}</text>'
     if crossing and crossing.high <= frame.last:
         y = frame.y(1 - T25_ERROR)
         x1, x2 = frame.x(crossing.low), frame.x(crossing.high)
         yield f'<line class="ref thick" x1="{x1}" x2="{x2}" y1="{y}" y2="{y}"/>'
-        yield f'<text class="reft" x="{x2 + 5}" y="{y + 14}">report: 25% training error</text>'
+        yield f'<text class="reft" x="{x2 + 5}" y="{y + 14}">study: 25% training error</text>'
     highest = experiment.max_train_accuracy.value
     y, right = frame.y(highest), frame.width - frame.right
     yield f'<line class="ref dotted" x1="{frame.left}" x2="{right}" y1="{y}" y2="{y}"/>'
-    yield f'<text class="reft" x="{frame.left + 5}" y="{y + 14}">report: max training {100 * highest:.2f}%</text>'
+    yield f'<text class="reft" x="{frame.left + 5}" y="{y + 14}">study: max training {100 * highest:.2f}%</text>'
     if found <= frame.last:
         x, y = frame.x(found), frame.y(experiment.max_val_accuracy.value)
-        text = f"report: max {100 * experiment.max_val_accuracy.value:.2f}% at {found:g}"
+        text = f"study: max {100 * experiment.max_val_accuracy.value:.2f}% at {found:g}"
         anchor, shift = ("end", -9) if found > 0.7 * frame.last else ("start", 9)
         yield _diamond(frame, found, experiment.max_val_accuracy.value)
         yield f'<text class="reft" text-anchor="{anchor}" x="{x + shift}" y="{y + 20}">{text}</text>'

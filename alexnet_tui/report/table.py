@@ -45,7 +45,7 @@ class Row:
         title: Its title.
         num_runs: Finished runs behind it.
         cells: By the name of the metric.
-        time_ratio: The report's time over our mean time; above 1, ours is faster. None where the work differs.
+        time_ratio: The study's time over our mean time; above 1, ours is faster. None where the work differs.
     """
 
     group: str

@@ -16,7 +16,7 @@ from alexnet_tui.text import MISSING, format_clock, format_difference, format_du
 TABLE_COLUMNS = ("max_train", "max_test", "max_epoch", "final_test", "gap", "t25", "converged", "time")
 MORE_COLUMNS = ("t25_running", "t25_seconds", "overfits")
 SELECTED_NOTE = (
-    "* selected on test: the maximum over epochs of the accuracy on the test set, as the report did;"
+    "* selected on test: the maximum over epochs of the accuracy on the test set, as the study did;"
     " shown only beside its own figures."
 )
 UNITS_NOTE = (
@@ -303,4 +303,4 @@ def _explain_table(section: Section) -> Iterator[str]:
             values = ", ".join(f"{run.run_id} {METRICS[name].text(run.value)}" for run in cell.ours.runs)
             yield f"{row.title}, {heading(name)}: {ours(row, name)} from {values or 'no run'}"
             if cell.published:
-                yield f"{row.title}, {heading(name)}, report: {cell.published} (section {cell.place})"
+                yield f"{row.title}, {heading(name)}, study: {cell.published} (section {cell.place})"

@@ -60,7 +60,7 @@ def test_report_prints_the_table_and_three_verdicts_in_eighty_columns(full: Stor
     lines = result.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert all(line == line.rstrip() for line in lines)
-    assert any(line.startswith("baseline    report") and "59.33" in line for line in lines)
+    assert any(line.startswith("baseline    study ") and "59.33" in line for line in lines)
     assert sum(line.startswith("Claim ") for line in lines) == 3
     assert "✓ SUPPORTED" in lines
     assert "selected on test" in result.stdout

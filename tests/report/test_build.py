@@ -232,7 +232,7 @@ def test_explain_names_every_run_behind_a_verdict_with_its_value(clear: Report) 
                 value = seen.value if verdict.unit == "ratio" else 100 * (seen.value or 0.0)
                 assert f"{seen.run_id} (seed {seen.seed}): {value:.4f}" in text
     assert "252 splits" in text
-    assert "Original model, Test max *, report: 59.33 (section 4.1.1, table and text)" in text
+    assert "Original model, Test max *, study: 59.33 (section 4.1.1, table and text)" in text
 
 
 class Page(html.parser.HTMLParser):
@@ -275,8 +275,8 @@ def test_html_is_whole_self_contained_and_charted(clear: Report) -> None:
 
 def test_charts_mark_what_the_report_says_where_our_epochs_reach() -> None:
     text = to_html(build(study(1, epochs="100")))
-    assert text.count("report (single run)") == 1 + 4  # The common chart, and one each experiment.
-    for mark in ("report: max training 85.62%", "report: max 61.02% at 81", "report: 25% training error"):
+    assert text.count("study (single run)") == 1 + 4  # The common chart, and one each experiment.
+    for mark in ("study: max training 85.62%", "study: max 61.02% at 81", "study: 25% training error"):
         assert mark in text
     assert len(re.findall(r'class="mark m[0-3]"', text)) == 4
     common = next(svg for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL) if "all experiments</title>" in svg)
@@ -284,7 +284,7 @@ def test_charts_mark_what_the_report_says_where_our_epochs_reach() -> None:
     x, y = 40 + 790 * 0.48, 300 - 286 * 0.5933 / 0.7
     assert f'<path class="mark m0" d="M{x:.1f} {y - 6:.1f}' in common
     short = to_html(build(study(1)))
-    assert "report: max 61.02% at 81" not in short
+    assert "study: max 61.02% at 81" not in short
     assert not re.findall(r'class="mark m[0-3]"', short)
 
 

@@ -194,7 +194,7 @@ async def test_verdicts_and_table_begin_with_how_the_runs_depart_from_the_report
         await opened(driver)
         for _ in ("verdicts", "table"):
             text = driver.text()
-            assert "These runs have 20 epochs; the report's have 100." in text
+            assert "These runs have 20 epochs; the study's have 100." in text
             assert "The data set is synthetic" in text
             await driver.press("right_square_bracket")
 
@@ -461,7 +461,7 @@ async def test_the_reports_own_points_are_drawn_in_the_colour_of_their_experimen
         screen = await opened(driver)
         await driver.press("right_square_bracket", "right_square_bracket")
         assert screen.page == "curves"
-        assert "report (single run)" in driver.text()
+        assert "study (single run)" in driver.text()
         chart = screen.query_one("#test_accuracy", MetricChart)
         window, place = chart.rendered.viewport, chart.rendered
         assert window is not None

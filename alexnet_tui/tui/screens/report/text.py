@@ -159,7 +159,7 @@ def _block_lines(rows: Sequence[Row], block: Sequence[_Column]) -> Iterator[Cont
         report, own = ([column.cells[index][whose].rjust(column.width) for column in block] for whose in (0, 1))
         title = row.group
         if row.is_published:
-            yield _table_line(title, "report", report, room).stylize("$text-muted")
+            yield _table_line(title, "study", report, room).stylize("$text-muted")
             title = f"  n={row.num_runs}"
         yield _table_line(title, "ours", own, room)
 
@@ -179,13 +179,13 @@ def figures(section: Section, width: int) -> Content:
         for name, one in EXPERIMENTS.items()
     )
     drawn = f"Short level lines: {MARKS_LABEL}, its test maximum and where training error fell to 25%. "
-    text = f"{drawn if has_marks(section) else ''}The report's test maxima (one run each, epochs): {' · '.join(pairs)}"
+    text = f"{drawn if has_marks(section) else ''}The study's test maxima (one run each, epochs): {' · '.join(pairs)}"
     return Content("\n").join(hanging("", text, width, style="$text-muted"))
 
 
 def contradictions(found: Sequence[Contradiction], width: int) -> Content:
     """Where the report contradicts itself or its source, both sides of each."""
-    title = f"The report contradicts itself or its source in {len(found)} places"
+    title = f"The study contradicts itself or its source in {len(found)} places"
     lines = [Content.styled(_cut(title, width), "bold")]
     for one in found:
         lines.append(Content(""))

@@ -73,6 +73,7 @@ class ConsoleApp(App[int]):
         _key("4", "place('compare')", "Compare", "Overlay the marked runs.", show=False),
         _key("5", "place('report')", "Report", "Our table beside the published one.", show=False),
         _key("w", "place('study')", "Studies", "Plans of many runs, and their queue."),
+        _key("ctrl+p", "command_palette", "Palette", "Every action of this screen by name.", show=False),
         _key("escape", "back", "Back", "One layer out.", show=False),
         _key("t", "toggle_theme", "Theme", "Dark or light.", show=False),
         Binding("ctrl+c", "interrupt", show=False, priority=True, tooltip="Copy what is selected, or say how to quit."),
@@ -114,13 +115,14 @@ class ConsoleApp(App[int]):
         return VARIABLE_DEFAULTS
 
     def get_default_screen(self) -> Screen[Any]:
-        """The runs table lies under everything."""
+        """The runs table is the lowest screen."""
         return RunsScreen(self.session)
 
     # Following the runs folder
 
     def on_mount(self) -> None:
         """Know the runs before the first frame, then follow them."""
+        self.set_keymap(self.session.settings.keymap)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             # Outside the main thread, as under a test runner, there are no signals to handle.
@@ -226,7 +228,7 @@ class ConsoleApp(App[int]):
             self.pop_screen()
 
     def _show(self, place: str, argument: object) -> None:
-        """Bring a place to the top; screens are made once and told what to show."""
+        """Bring a place to the top; its screen is made once, then shown with another argument."""
         if not self.is_screen_installed(place):
             folder, name = _PLACES[place]
             found = importlib.import_module(f"alexnet_tui.tui.screens.{folder}.screen")
@@ -297,7 +299,7 @@ class ConsoleApp(App[int]):
             for one in (one for same in node._bindings.key_to_bindings.values() for one in same):
                 action = one.action.removeprefix("app.")
                 is_plain = one.id and one.tooltip and "(" not in action.replace("place('", "")
-                is_new = one.description not in found and action not in actions
+                is_new = one.description not in found and action not in {*actions, "command_palette"}
                 if is_plain and is_new and node.check_action(action, ()):
                     found[one.description] = one, node
                     actions.add(action)
@@ -322,11 +324,11 @@ class ConsoleApp(App[int]):
 
     def _fatal_error(self) -> None:
         """A fault of ours: the traceback goes to a file, a sentence to the terminal."""
-        self.panic(Text(f"The console stopped because of a fault of its own. {log_crash()} Runs go on."))
+        self.panic(Text(f"The console stopped because of a fault of its own. {log_crash()} Runs continue."))
 
 
 def _collect_again() -> None:
-    """What the start made stays: the collector, which the start does without, need never look at it."""
+    """Collect garbage again, but never look at the objects made at the start, which stay."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
@@ -347,8 +349,8 @@ def run_console(store: Store, run_id: str | None = None) -> int:
         draw_in_ascii()
     app.run()
     if running := app.session.num_running():
-        goes, them = ("1 run goes", "it") if running == 1 else (f"{running} runs go", "them")
-        told = f"{goes} on in the background; `{shell_command(root=store.root)}` shows {them} again."
+        goes, them = ("1 run continues", "it") if running == 1 else (f"{running} runs continue", "them")
+        note = f"{goes} in the background; `{shell_command(root=store.root)}` shows {them} again."
         with contextlib.suppress(OSError):  # The terminal may be gone.
-            sys.stderr.write(printable(told) + "\n")
+            sys.stderr.write(printable(note) + "\n")
     return app.return_code or 0

@@ -47,12 +47,14 @@ class Settings(msgspec.Struct, kw_only=True):
         v: Version of the format.
         theme: Name of the theme, or empty for the default.
         preview: Whether the preview pane is shown: yes, no, or auto for where there is room.
+        keymap: Id of a binding, such as ``runs.stop``, to the keys a person wants for it, with commas between.
         folders: Absolute path of a runs folder to how it is looked at.
     """
 
     v: int = 1
     theme: str = ""
     preview: str = "auto"
+    keymap: dict[str, str] = {}
     folders: dict[str, FolderSettings] = {}
 
     def folder(self, root: Path) -> FolderSettings:

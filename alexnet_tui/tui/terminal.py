@@ -35,7 +35,7 @@ def draw_in_ascii() -> None:
 
 
 def has_hung_up() -> bool:
-    """Whether nobody is at the other end; no signal says so where the terminal is not the one that controls us."""
+    """Whether the terminal is closed; no signal reports that where it is not our controlling terminal."""
     if sys.__stdin__ is None:
         return True
     poll = select.poll()

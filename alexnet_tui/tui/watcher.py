@@ -63,7 +63,7 @@ class Batch:
         orphans: Runs whose trainer ended before its first event.
         notes: Notes that were new or changed.
         gone: Runs whose directories are no longer there.
-        problems: A sentence for each run that cannot be read; "" stands for the folder itself.
+        problems: A sentence for each run that cannot be read; "" is the folder itself.
         solved: Problems that are none any more.
         has_more: There was more to read than one call should take.
     """
@@ -264,7 +264,7 @@ class RunsWatcher:
         batch.has_more = bool(self._waiting)
 
     def _due(self, now: float) -> list[str]:
-        """Runs to look at now: the live and the opened ones, and once a second some settled ones in turn."""
+        """Runs to check now: the live and the opened ones, and once a second some settled ones in turn."""
         for run_id, until in list(self._eager_until.items()):
             if until <= now:
                 self._eager_until.pop(run_id, None)
@@ -281,7 +281,7 @@ class RunsWatcher:
         return live + [name for name in taken if name in self._followers and name not in wanted]
 
     def _retry_unreadable(self) -> None:
-        """Have another look at some runs that could not be read: one may have been copied here meanwhile."""
+        """Read some runs again that could not be read: one may have been copied here meanwhile."""
         if not self._retry:
             self._retry = [run_id for run_id in list(self.problems) if run_id and run_id not in self._followers]
         taken, self._retry = self._retry[:_MAX_RETRIED_PER_TURN], self._retry[_MAX_RETRIED_PER_TURN:]
@@ -291,15 +291,15 @@ class RunsWatcher:
 
     def _look(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
         stamp = _stamp(follower.events_path)
-        has_news, follower.events_stamp = stamp != follower.events_stamp, stamp
+        has_changed, follower.events_stamp = stamp != follower.events_stamp, stamp
         if run_id in self._open and not follower.has_steps:
             self._read_whole(run_id, follower, batch, has_steps=True)
         elif run_id in batch.fresh and stamp is not None and stamp[1] > LARGE_LOG_BYTES:
             _read_outline(batch.fresh[run_id], follower)
-        elif has_news and not self._read_events(run_id, follower, batch, enough_bytes=_SLICE_BYTES):
+        elif has_changed and not self._read_events(run_id, follower, batch, enough_bytes=_SLICE_BYTES):
             follower.events_stamp, batch.has_more = None, True
-            return  # Whether it ended is asked when its last words have been read.
-        if not has_news and run_id not in batch.fresh and now - follower.looked < _LOCK_SECONDS:
+            return  # Its lock is checked when its last events have been read.
+        if not has_changed and run_id not in batch.fresh and now - follower.looked < _LOCK_SECONDS:
             return
         follower.looked = now
         notes_stamp = _stamp(follower.notes_path)
@@ -311,13 +311,13 @@ class RunsWatcher:
         self._look_at_lock(run_id, follower, batch)
 
     def _look_at_lock(self, run_id: str, follower: _Follower, batch: Batch) -> None:
-        """Only a lock tells a running trainer from a lost one; a finished run needs none."""
+        """Only a lock tells a running trainer from a crashed one; a finished run needs none."""
         was_locked = follower.is_locked
         follower.is_locked = not follower.is_finished and is_locked(follower.directory / LOCK_FILE)
         if was_locked and not follower.is_locked:
-            # Its last words may have come between our reading and our look at the lock.
+            # Its last events may have been written between our reading and the check of the lock.
             self._read_events(run_id, follower, batch)
-        # A run that has said nothing yet may begin at any moment.
+        # A run without an event may start at any moment.
         follower.is_live = follower.is_locked or not follower.events_stamp or not follower.events_stamp[1]
         if was_locked != follower.is_locked or run_id in batch.events or run_id in batch.fresh:
             batch.locks[run_id] = follower.is_locked
@@ -378,7 +378,7 @@ def _rest(reader: EventReader, stamp: _Stamp | None) -> Iterator[list[KnownEvent
 
 
 def _follow(directory: Path) -> _Follower:
-    # Paths as text: joining them anew for every look would cost more than the look.
+    # Paths as text: joining them anew for every check would cost more than the check.
     reader = EventReader(directory / EVENTS_FILE, skip_steps=True)
     return _Follower(directory, reader, str(reader.path), f"{directory}/notes.json")
 

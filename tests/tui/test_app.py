@@ -33,7 +33,7 @@ from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import OpenCompare
-from alexnet_tui.tui.settings import load_settings
+from alexnet_tui.tui.settings import change_settings, load_settings
 from alexnet_tui.tui.terminal import to_ascii
 from alexnet_tui.tui.themes import ANSI, DARK, LIGHT
 from alexnet_tui.tui.widgets.help import HelpScreen, help_entries
@@ -432,7 +432,7 @@ def test_quit_leaves_a_clean_terminal_and_says_what_goes_on(store: Store) -> Non
         os.close(lock)
     assert terminal.is_clean()
     shown_by = shell_command(root=store.root)
-    assert terminal.last_words() == f"1 run goes on in the background; `{shown_by}` shows it again."
+    assert terminal.last_words() == f"1 run continues in the background; `{shown_by}` shows it again."
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -544,3 +544,13 @@ async def test_one_marked_run_is_compared_only_beside_a_pinned_one(store: Store,
             await c.press("u")
         await c.press("home", "space", "end", "p", "4")
         await c.wait_for(lambda: isinstance(c.app.screen, CompareScreen))
+
+
+@driven
+async def test_a_person_may_assign_other_keys(store: Store, two: list[str]) -> None:
+    change_settings(lambda settings: settings.keymap.update({"runs.pin": "z", "no.such": "y", "runs.mark": ""}))
+    async with console(store) as c:
+        await c.press("z")
+        assert c.app.session.pinned_run_id == c.cursor
+        entries = help_entries(list(c.app.screen.active_bindings.values()))
+        assert next(one.keys for one in entries if one.text.startswith("Make the run the baseline")) == "z"

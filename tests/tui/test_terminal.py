@@ -118,7 +118,7 @@ def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: S
     terminal.press("q")
     assert terminal.finish() == 0
     assert terminal.borrowed() == set()
-    assert terminal.last_words() == "1 run goes on in the background; `alexnet-tui` shows it again."
+    assert terminal.last_words() == "1 run continues in the background; `alexnet-tui` shows it again."
 
     [run_id] = store.ids()
     assert load(store, run_id)[1] is State.RUNNING

@@ -84,11 +84,11 @@ class TextField(Input):
 
     @property
     def text(self) -> str:
-        """What the field says."""
+        """The text of the field."""
         return self.value
 
     def set_text(self, text: str) -> None:
-        """Say something else without telling anyone."""
+        """Replace the text without a message."""
         if text != self.value:
             with self.prevent(Input.Changed):
                 self.value = text
@@ -114,7 +114,7 @@ class ChoiceField(Widget, can_focus=True):
         self.options: tuple[Option, ...] = info.options
 
     def set_text(self, text: str) -> None:
-        """Choose a word without telling anyone; one that is not offered is added."""
+        """Choose a word without a message; one that is not offered is added."""
         if text not in self._values():
             self.options = (*self.options, Option(text))
         self.text = text
@@ -143,7 +143,7 @@ class ChoiceField(Widget, can_focus=True):
         return placed if placed.cell_length <= self.size.width else alone
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """One line, whatever there is to say."""
+        """Always one line."""
         return 1
 
     def action_move(self, step: int) -> None:
@@ -242,7 +242,7 @@ class CardField(Widget, can_focus=True):
         self.set_text(self.text)
 
     def set_text(self, text: str) -> None:
-        """Choose a card without telling anyone."""
+        """Choose a card without a message."""
         self.text = text
         for card in self._cards:
             card.show(card.option.value == text)

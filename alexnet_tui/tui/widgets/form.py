@@ -51,11 +51,11 @@ class FieldRow(Widget):
         """Bring the row up to date.
 
         Args:
-            text: What the field says.
-            meaning: What the text stands for, where that is something else, or empty.
+            text: The text of the field.
+            meaning: What the text means, where that is something else, or empty.
             error: Why that is no value, or empty.
-            differs: It is not what the preset says.
-            preset: What the preset says, or empty.
+            differs: It is not the value of the preset.
+            preset: The value of the preset, or empty.
         """
         self.editor.set_text(text)
         note = error or (self.editor.note if isinstance(self.editor, ChoiceField) else "")
@@ -67,15 +67,15 @@ class FieldRow(Widget):
         self.set_class(differs, "-differs")
         self.set_class(bool(error), "-invalid")
         usual = f"preset {printable(preset, 80)}" if differs and preset else ""
-        told = (f"= {meaning}" if meaning else "", self.info.hint, usual)
+        parts = (f"= {meaning}" if meaning else "", self.info.hint, usual)
         # Beside words to choose from, the hint takes no more than it needs.
-        self._hint.update(Content(" · ".join(part for part in told if part)), layout=bool(self.info.options))
+        self._hint.update(Content(" · ".join(part for part in parts if part)), layout=bool(self.info.options))
         self._message.update(Content(printable(note, 300)))
         self._message.display = bool(note)
 
 
 class FieldGroup(Collapsible, inherit_css=False):
-    """A foldable group of rows; folded, its title tells the values that its line has room for.
+    """A foldable group of rows; folded, its title has the values that its line has room for.
 
     It does without Textual's own style: a `:focus-within` rule in it would style every row anew at each key.
     """
@@ -89,7 +89,7 @@ class FieldGroup(Collapsible, inherit_css=False):
 
     @property
     def help(self) -> str:
-        """What the heading stands for, and what a key does to it."""
+        """What the heading means, and what a key does to it."""
         return f"{counted(len(self.rows), 'field')}; enter {'opens' if self.collapsed else 'folds'} them."
 
     def show_values(self, differing: Sequence[str], others: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""What the Run screen says in words: pure functions from a history to short facts; no widget, no disk."""
+"""The words and numbers of the Run screen: pure functions from a history to short facts; no widget, no disk."""
 
 import time
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def status_message(history: RunHistory, state: State) -> tuple[str, str]:
 
 
 def empty_text(history: RunHistory, state: State) -> str:
-    """What a chart without a point says."""
+    """The text of a chart without a point."""
     if state is State.RUNNING:
         return "no point yet: the first epoch runs" if history.num_events else "loading data and torch…"
     return "no point was written"
@@ -89,7 +89,7 @@ def progress_facts(history: RunHistory, state: State) -> Iterator[Fact]:
 
 
 def machine_facts(history: RunHistory, device_cells: int) -> Iterator[Fact]:
-    """The device, in so many cells, and the last reading of the machine; what was not read is not said."""
+    """The device, in so many cells, and the last reading of the machine; what was not measured is left out."""
     if history.started:
         yield Fact("", printable(f"{history.started.device} {history.started.precision}", device_cells))
     system = history.system

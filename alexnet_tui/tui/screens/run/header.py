@@ -36,7 +36,7 @@ _DONE, _REST = "━", "─"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A run and the room there is to say something of it."""
+    """A run, and how many cells its lines may have."""
 
     history: RunHistory
     state: State

@@ -35,7 +35,7 @@ _PAGES = ("curves", "config", "log", "system")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
-_NEWS_SECONDS = 1.4  # Ages of less are not worth a drawing of their own where the next news is near.
+_RECENT_SECONDS = 1.4  # Younger than this, an age is drawn with the next event.
 _CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
 _UNREAD = (-1, -1)
 _STRIP_CELLS = sum(len(name) + 3 for name in _PAGES) + 1
@@ -75,7 +75,7 @@ class RunScreen(ChartScreen):
         self._drawn: tuple[object, ...] = ()
         self._num_steps = -1
         self._state: State | None = None
-        self._steps_drawn_at = self._head_drawn_at = self._news_at = 0.0
+        self._steps_drawn_at = self._head_drawn_at = self._changed_at = 0.0
         self._steps_rest = _STEP_SECONDS
         self._log_stamp: tuple[int, int] | None = _UNREAD
         self._events_stamp: tuple[int, int] | None = None
@@ -143,16 +143,16 @@ class RunScreen(ChartScreen):
         self._refresh()
 
     def on_runs_changed(self, message: RunsChanged) -> None:
-        """Draw again what the news are about."""
+        """Draw again what changed."""
         if message.run_ids & {self.run_id, self.session.pinned_run_id}:
-            self._news_at = asyncio.get_running_loop().time()
+            self._changed_at = asyncio.get_running_loop().time()
             self._refresh()
 
     def _tick(self) -> None:
         """Once a second: ages grow, logs too."""
         is_live = self.session.watcher.states.get(self.run_id) is State.RUNNING
         now = asyncio.get_running_loop().time()
-        is_old = now - self._head_drawn_at >= _HEAD_SECONDS and now - self._news_at >= _NEWS_SECONDS
+        is_old = now - self._head_drawn_at >= _HEAD_SECONDS and now - self._changed_at >= _RECENT_SECONDS
         if self.is_current and is_live and is_old:
             self._refresh()
         elif self.is_current and self.page == "log":
@@ -311,7 +311,7 @@ class RunScreen(ChartScreen):
         run_actions.stop_runs(self, self.session, [self.run_id])
 
     def action_resume(self) -> None:
-        """Resume, or start a run that waits."""
+        """Resume, or start a queued run."""
         run_actions.resume_runs(self, self.session, [self.run_id])
 
     def action_duplicate(self) -> None:
@@ -333,7 +333,7 @@ class RunScreen(ChartScreen):
         run_actions.delete_runs(self, self.session, [self.run_id], then=lambda: self.post_message(GoHome()))
 
     def action_folder(self) -> None:
-        """Copy where the run is; the app says what was copied."""
+        """Copy the path of the run; a message shows it."""
         if (folder := self._folder()) == _GONE:
             self.notify(_NO_ENTRY, severity="error", markup=False)
         else:

@@ -35,7 +35,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 Column = columns.Column[RunRow, Context]
 
-# Most runs of a list are finished; their state is no news.
+# Most runs of a list are finished: that state needs no colour.
 _STATE_STYLES = {**STATE_TONES, State.FINISHED: "muted"}
 
 

@@ -35,7 +35,7 @@ class RunPreview(Horizontal):
         yield Static(id="preview-facts")
 
     async def show(self, row: RunRow | None, pinned: RunRow | None, history: RunHistory | None) -> None:
-        """Show a row; the pinned run's curve lies behind it."""
+        """Show a row; the pinned run's curve is behind it."""
         self.facts = _facts(row, pinned, history) if row else Content("")
         self.query_one("#preview-facts", Static).update(self.facts, layout=False)
         await self._draw(row, pinned)

@@ -75,7 +75,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_group(self) -> bool:
-        """Whether the row stands for several runs."""
+        """Whether the row is a group of several runs."""
         return len(self.members) > 1
 
 

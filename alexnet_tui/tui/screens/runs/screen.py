@@ -359,7 +359,7 @@ class RunsScreen(Screen[None]):
             self.post_message(OpenNewRun(row.id))
 
     def action_mark(self) -> None:
-        """Mark or unmark, and go on."""
+        """Mark or unmark, and move one row down."""
         if row := self.table.row:
             self.session.toggle_marks(row.members)
             self._arrange()

@@ -1,4 +1,4 @@
-"""What the home screen says to someone who has no runs."""
+"""The start page: what the Runs screen shows where a person has no runs yet."""
 
 from textual.content import Content
 

@@ -7,6 +7,7 @@ a second one, later than a second after it, ends at once.
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -158,6 +159,9 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "error", f"{type(error).__name__}: {text}"
     if is_out_of_memory(error):
         peak, of_what = peak_memory_bytes()
+        wanted = re.search(r"tried to allocate (\d{1,18}) bytes", text)
+        if wanted:  # The rest is about torch's own source.
+            text = f"{format_bytes(int(wanted[1]))} more were needed"
         detail = f" ({text})" if text else ""
         return "oom", (
             f"Out of memory after {format_bytes(peak)} of {of_what}. Try a smaller batch size or front end.{detail}"

@@ -146,7 +146,7 @@ def test_stdout_carries_nothing_but_events(store: Store, synthetic: Path) -> Non
 @pytest.mark.parametrize(
     "error",
     [
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 1 byte"),
+        RuntimeError("[x.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried to allocate 2097152 bytes."),
         RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
         torch.OutOfMemoryError("CUDA out of memory."),
@@ -159,6 +159,7 @@ def test_fault_21_out_of_memory_is_named(error: Exception) -> None:
     assert "smaller batch size" in message
     assert "iB of memory" in message  # The most this process has held.
     assert "()" not in message
+    assert ("2.0 MiB more were needed" in message) == ("2097152" in str(error))
 
 
 def test_fault_21_images_that_do_not_fit_into_memory_are_told_from_a_batch_that_does_not(

@@ -141,10 +141,13 @@ class Worker:
 
     def stop(self) -> None:
         """Give all orders up and stop their runs with a checkpoint."""
-        run_ids = [run_id for session in self._sessions.values() for run_id in session.run_ids]
-        for name in list(self._sessions):
+        for name in self._sessions:
             _withdraw(self._store, name)
-        stop_runs(self._store, run_ids, self._say)
+        # All trainers are asked before the first is waited for.
+        sessions = list(self._sessions.values())
+        stop_runs(self._store, [run_id for session in sessions for run_id in session.run_ids], self._say)
+        for session in sessions:
+            _note_all(self._store, session.plan)
 
     def _guarded(self, name: str, act: Callable[[], _T]) -> _T | None:
         """Do something for an order; None, and a sentence, where the disk does not let us."""
@@ -299,13 +302,10 @@ def work(
                         _pause(poll_seconds, should_stop)
             finally:
                 _withdraw(store, plan.name)
-            cells = study_queue.status(store, plan)
             if should_stop():
-                stop_runs(store, [cell.run_id for cell in cells if cell.run_id], say)
-                cells = study_queue.status(store, plan)
-            with contextlib.suppress(StoreError):  # What cannot be written now is written by the next worker.
-                progress.update(store, plan, {cell.index: cell.run_id for cell in cells if cell.run_id})
-            return cells
+                stop_runs(store, [cell.run_id for cell in study_queue.status(store, plan) if cell.run_id], say)
+            _note_all(store, plan)
+            return study_queue.status(store, plan)
     finally:
         if service is not None:
             service.close()
@@ -376,6 +376,14 @@ def withdraw(store: Store, plan: study.Plan, say: Say) -> None:
     """
     _withdraw(store, plan.name)
     stop_runs(store, [cell.run_id for cell in study_queue.status(store, plan) if cell.run_id], say)
+    _note_all(store, plan)
+
+
+def _note_all(store: Store, plan: study.Plan) -> None:
+    """Bring a study's ledger up to date; what cannot be written now is written by the next worker."""
+    with contextlib.suppress(StoreError):
+        cells = study_queue.status(store, plan)
+        progress.update(store, plan, {cell.index: cell.run_id for cell in cells if cell.run_id})
 
 
 def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequence[str] = WORKER) -> bool:

@@ -21,7 +21,7 @@ from alexnet_tui.studies import jobs, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 
-QUICK = {"epochs": "2", "data": "synthetic"}
+QUICK = {"epochs": "50", "data": "synthetic"}
 
 
 class Cluster:
@@ -262,3 +262,5 @@ def test_cancel_stops_a_study_of_this_machine_too(run: Run, store: Store, plan: 
     wait_for(lambda: load(store, run_id)[0].step)
     assert run("study", "cancel", "mine").code == 0
     assert state(store, plan) is State.STOPPED
+    assert [one.outcome for one in progress.read(store, plan).entries if one.kind == "ended"] == ["stopped"]
+    assert progress.read(store, plan).num_written == 3

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from alexnet_tui.analysis.groups import (
     CONDITIONS,
     NO_STATES,
-    TOLD_CONDITIONS,
+    NON_BLOCKING_CONDITIONS,
     Sample,
     States,
     is_finished,
@@ -146,7 +146,7 @@ def _grouped(histories: Sequence[RunHistory], states: States) -> list[_Members]:
 def _key(history: RunHistory) -> tuple[object, ...]:
     """What is equal in runs that may be averaged: every setting but the seed, and what decides numbers."""
     settings = (getattr(history.record.config, name) for name in SPECS if name != "seed")
-    return (*settings, *(read(history) for name, read in CONDITIONS.items() if name not in TOLD_CONDITIONS))
+    return (*settings, *(read(history) for name, read in CONDITIONS.items() if name not in NON_BLOCKING_CONDITIONS))
 
 
 def _why_alone(run: RunHistory, averaged: Sequence[RunHistory], states: States) -> str:
@@ -158,7 +158,7 @@ def _why_alone(run: RunHistory, averaged: Sequence[RunHistory], states: States) 
 def _differing(runs: Sequence[RunHistory], is_grouped: bool) -> dict[str, Read]:
     """What is not equal in all runs.
 
-    A setting and a condition may share a name, as the data do: the condition is told only where the setting is equal.
+    A setting and a condition may share a name, as the data do: the condition is shown only where the setting is equal.
     """
     readers = {name: _setting(name) for name in SPECS if not (is_grouped and name == "seed")}
     found = {name: read for name, read in readers.items() if len({read(run) for run in runs}) > 1}

@@ -73,7 +73,7 @@ class BestRates:
     Attributes:
         ratio: T25 of the slow activation over that of the fast one, each at its best rate; None without one.
         is_bound: The ratio is a lower bound: runs of the slow activation did not reach the mark.
-        note: What a person must know to read it, or why there is none.
+        note: What a reader must know, or why there is none.
         samples: T25 of every run, activation by activation and rate by rate.
     """
 

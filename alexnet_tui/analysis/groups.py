@@ -388,7 +388,7 @@ CONDITIONS: Mapping[str, Callable[[RunHistory], str]] = MappingProxyType(
     {name: _condition(name) for name in _OF_ATTEMPT}
 )
 """What a run was trained with, by name; ``mixed`` where a resume changed it."""
-TOLD_CONDITIONS = frozenset(("code",))
+NON_BLOCKING_CONDITIONS = frozenset(("code",))
 """Conditions that may differ between runs that are compared, because they decide no number by themselves."""
 
 
@@ -416,7 +416,7 @@ def unequal_surroundings(histories: Sequence[RunHistory]) -> list[str]:
     """A sentence for each condition that is not equal in all runs, or not throughout one."""
     sentences = []
     for name, condition in CONDITIONS.items():
-        if name in TOLD_CONDITIONS:
+        if name in NON_BLOCKING_CONDITIONS:
             continue
         sentences.extend(_mixed(name, Counter(condition(run) for run in histories)))
         for run in histories:

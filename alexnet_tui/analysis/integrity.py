@@ -1,8 +1,8 @@
 """Whether a run's record agrees with itself, with its configuration and with the records beside it; pure.
 
 Every check is a function that gives a `Check`: passed, failed, or not applicable, with a sentence. A run that fails
-one counts for no verdict. Nobody can tell a forgery that was made with care; these find mix-ups, copies, damage and
-numbers that cannot come from the run that is said to have made them.
+one counts for no verdict. They find mix-ups, copies, damage and numbers that cannot come from the recorded
+configuration; a forgery made with care passes.
 """
 
 import itertools
@@ -142,7 +142,7 @@ def _epoch_numbers(history: RunHistory) -> str:
     per_epoch = history.segments[-1].steps_per_epoch
     for wanted, (epoch, step) in enumerate(zip(epochs, steps, strict=True), start=1):
         if epoch != wanted:
-            return f"epoch {epoch:g} stands where epoch {wanted} should."
+            return f"epoch {epoch:g} is recorded where epoch {wanted} should be."
         if step != wanted * per_epoch:
             return f"epoch {wanted} ends at update {step:g}, not at {wanted * per_epoch:,}."
     if is_finished(history) and history.step != len(epochs) * per_epoch:

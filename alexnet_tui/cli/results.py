@@ -127,19 +127,10 @@ def report(
         columns = os.environ.get("COLUMNS", "")
         _deliver(_plain_text(built, int(columns) if columns.isdecimal() else _FILE_WIDTH), output)
     else:
-        _deliver(_render(built, store, chosen), output)
+        from alexnet_tui.report.formats import Format, render
+
+        _deliver(render(built, Format(chosen), store.path), output)
     return ExitCode.DONE
-
-
-def _render(built: "Report", store: Store, form: ReportFormat) -> str:
-    if form is ReportFormat.HTML:
-        from alexnet_tui.report.html import to_html
-        from alexnet_tui.report.pictures import pictures_of
-
-        return to_html(built, list(pictures_of(built, store.path)))
-    from alexnet_tui.report.formats import Format, render
-
-    return render(built, Format(form))
 
 
 def _format_of(output: Path) -> ReportFormat:

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 
 from alexnet_tui.report.build import Report
 from alexnet_tui.text import json_text
+
+Directory = Callable[[str], Path]
 
 
 class Format(StrEnum):
@@ -28,29 +31,27 @@ ENDINGS: Mapping[str, Format] = MappingProxyType(
 )
 
 
-def render(report: Report, form: Format) -> str:
-    """The whole report in a format."""
-    return _RENDERERS[form](report)
+def render(report: Report, form: Format, directory: Directory | None = None) -> str:
+    """The whole report in a format.
 
+    Args:
+        report: The report.
+        form: The format.
+        directory: Where a run is, by its id; with it HTML has pictures of what the networks learned.
+    """
+    match form:
+        case Format.MARKDOWN:
+            from alexnet_tui.report.markdown import to_markdown
 
-def _markdown(report: Report) -> str:
-    from alexnet_tui.report.markdown import to_markdown
+            return to_markdown(report)
+        case Format.LATEX:
+            from alexnet_tui.report.latex import to_latex
 
-    return to_markdown(report)
+            return to_latex(report)
+        case Format.JSON:
+            return json_text(report)
+        case Format.HTML:
+            from alexnet_tui.report.html import to_html
+            from alexnet_tui.report.pictures import pictures_of
 
-
-def _html(report: Report) -> str:
-    from alexnet_tui.report.html import to_html
-
-    return to_html(report)
-
-
-def _latex(report: Report) -> str:
-    from alexnet_tui.report.latex import to_latex
-
-    return to_latex(report)
-
-
-_RENDERERS: Mapping[Format, Callable[[Report], str]] = MappingProxyType(
-    {Format.MARKDOWN: _markdown, Format.HTML: _html, Format.LATEX: _latex, Format.JSON: json_text}
-)
+            return to_html(report, list(pictures_of(report, directory)) if directory else ())

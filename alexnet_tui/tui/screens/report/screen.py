@@ -330,7 +330,7 @@ class ReportScreen(ChartScreen):
 
     async def _deliver(self, report: Report, path: Path) -> None:
         try:
-            await asyncio.to_thread(report_source.write, report, path)
+            await asyncio.to_thread(report_source.write, report, path, self.session.store)
         except AlexnetTuiError as error:
             notify(self, str(error), is_error=True)
         else:

@@ -115,11 +115,11 @@ def is_there(path: Path) -> bool:
         raise UsageError(f"{printable(str(path), 200)!r} cannot be written ({reason_of(error)}).") from error
 
 
-def write(report: Report, path: Path) -> None:
+def write(report: Report, path: Path, store: Store) -> None:
     """Write the report in the format that the file's ending names.
 
     Raises:
         StoreError: The file cannot be written.
     """
-    content = render(report, ENDINGS[path.suffix.lower()]).encode("utf-8", errors="replace")
+    content = render(report, ENDINGS[path.suffix.lower()], store.path).encode("utf-8", errors="replace")
     write_output(path, content)

@@ -33,6 +33,7 @@ data_app = typer.Typer(
 FrontEndOption = Annotated[
     str,
     typer.Option(
+        metavar="TEXT",
         help=f"Prepare for this front end's image size: {', '.join(FRONT_ENDS)}.",
         autocompletion=complete_front_end,
     ),
@@ -42,7 +43,7 @@ FrontEndOption = Annotated[
 @data_app.command("add")
 def add_command(
     path: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder, or tar or zip archive of one.")],
-    name: Annotated[str, typer.Option(help="What to call it from now on: letters, digits, - and _.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="What to call it from now on: letters, digits, - and _.")],
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
     ] = False,

@@ -129,7 +129,7 @@ def runs(
             say(f"{SELECTED_MARK.strip()} {SELECTED_ON_TEST}: the highest of all epochs.")
     if warning := store.access_warning():
         say(warning)
-    _say_what_is_missing(store, listing, len(rows), limit)
+    _say_what_is_missing(store, listing, limit)
     return ExitCode.DONE
 
 
@@ -144,7 +144,7 @@ def _row(store: Store, history: RunHistory, state: State) -> Row:
     return Row(history, state, label_of(store, history), store.is_reference(history.id))
 
 
-def _say_what_is_missing(store: Store, listing: Listing, num_shown: int, limit: int | None) -> None:
+def _say_what_is_missing(store: Store, listing: Listing, limit: int | None) -> None:
     named = listing.problems if limit is None else listing.problems[:_SHOWN_PROBLEMS]
     for problem in named:
         say(f"not listed: {problem}")

@@ -40,7 +40,7 @@ _NOUNS = {
         "entries outside the classes of train, test and val",
     ),
     Reason.SPLIT: ("image of val, as there is a test", "images of val, as there is a test"),
-    Reason.LINK_OUTSIDE: ("link that leads out of the source", "links that lead out of the source"),
+    Reason.LINK_OUTSIDE: ("link out of the source, not followed", "links out of the source, not followed"),
     Reason.LINK_BROKEN: ("link that leads to no image", "links that lead to no image"),
     Reason.SPECIAL: ("device, pipe or socket", "devices, pipes or sockets"),
     Reason.UNSAFE_NAME: ("name that leads out of the archive", "names that lead out of the archive"),

@@ -124,7 +124,7 @@ def test_folders_of_links_that_lead_out_are_refused_with_the_reason(tmp_path: Pa
     for split in ("train", "test"):
         (linked / split).symlink_to(real / split)
     sentence = refusal(linked)
-    assert "2 links that lead out of the source (test, train)" in sentence
+    assert "2 links out of the source, not followed (test, train)" in sentence
 
 
 def test_attack_08_links_devices_and_names_that_leave_an_archive_are_counted_and_not_read(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Runs that differ in their seed alone are averaged, if they finished and have different seeds; every other run is shown
 by itself, with the reason. What differs between the groups is named: hyperparameters, and what the runs were trained
-with (data, images, arithmetic, device, code). Unlike the report this judges nothing.
+with (data, images, arithmetic, device, code). Unlike a report this judges nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -56,7 +56,7 @@ class Experiment:
         converged_epoch: "Converges in about ... iterations", by eye; epochs are meant.
         overfitting_epoch: "Overfitting problem gets worse after about ... epochs", by eye.
         seconds: "Time used" (table).
-        t25_seconds: Run time until 25% training error, where the report gives one.
+        t25_seconds: Run time until 25% training error, where the study gives one.
         t25_epochs: The epochs between which that was reached.
     """
 
@@ -242,7 +242,7 @@ class Contradiction:
 
     Attributes:
         number: From 1, in the order of the list.
-        place: Where in the report, or the report and its source.
+        place: Where in the study, or the study and its source.
         one: One side.
         other: The other side.
         consequence: What follows, or what this program does about it; may be empty.

@@ -84,7 +84,7 @@ _MIRRORING: Mapping[str, Mapping[str, Value]] = {
 PROTOCOLS: Mapping[str, StudyProtocol] = MappingProxyType(
     {
         REPORT: StudyProtocol(
-            summary="As the report: its four experiments with one learning rate.",
+            summary="As the study: its four experiments with one learning rate.",
             variants=tuple(VARIANTS),
             claims="study",
         ),

@@ -373,7 +373,7 @@ class RunHistory:
     def time_to_accuracy(self, column: str = "train_eval_accuracy") -> TimeToAccuracy:
         """T25: when training error, 1 - `column`, first fell to 25%.
 
-        The definition uses ``train_eval_accuracy``; ``train_accuracy`` gives the report's Keras-style value.
+        The definition uses ``train_eval_accuracy``; ``train_accuracy`` gives the study's Keras-style value.
         """
         epochs, seconds = self.epochs["epoch"], self.epochs["train_seconds"]
         before: tuple[float, float, float] | None = None

@@ -186,7 +186,7 @@ COLUMNS: tuple[Column, ...] = (
         rank=12,
         cell=_text(lambda row: row.config.variant),
         order=lambda row, _: row.config.variant,
-        help="Experiment of the report.",
+        help="Experiment of the study.",
     ),
     Column(
         key="front_end",

@@ -32,7 +32,7 @@ _LABELS = {
     "seeds": ("Seeds", "how many, or 5-9; a verdict needs 5"),
     "front_end": ("Front end", ", ".join(FRONT_ENDS)),
     "data": ("Data", "cifar10, cifar100, synthetic, your own"),
-    "epochs": ("Epochs", "the report has 100"),
+    "epochs": ("Epochs", "the study has 100"),
     "at_once": ("At once", "runs that may train at the same time"),
 }
 _CHOICES = {"protocol": tuple(Option(name, note=one.summary) for name, one in PROTOCOLS.items())}

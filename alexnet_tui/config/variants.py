@@ -59,7 +59,7 @@ FRONT_ENDS: Mapping[str, FrontEnd] = MappingProxyType(
             image_size=32,
             conv1_padding=0,
             pool_partial=False,
-            summary="One reading of the report's network: unpadded 11x11/4 on 32 px, no LRN (maps 6, 2, 1).",
+            summary="One reading of the report's network: unpadded 11x11/4, no LRN (maps 6, 2, 1).",
         ),
         "same32": FrontEnd(
             image_size=32,

@@ -26,11 +26,11 @@ from alexnet_tui.runs.history import State, load
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.tui.screens.new_run import launch as starting
+from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import screen as screen_module
 from alexnet_tui.tui.screens.new_run.draft import Draft, command_line
+from alexnet_tui.tui.screens.new_run.launch import StepsTimed, StepTimer
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
-from alexnet_tui.tui.screens.new_run.time_trial import TrialDone, Trials
 from alexnet_tui.tui.session import OpenRun, Session
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
@@ -292,7 +292,7 @@ async def test_keys_fed_while_a_redraw_is_due_lose_nothing(store: Store) -> None
         text = "abcdefghijklmnopqrstuvwxyz" * 2
         for letter in text:
             form.burst(letter)
-            form.screen.post_message(starting.CatalogRead([]))
+            form.screen.post_message(launch.CatalogRead([]))
             form.screen._show_summary()
             await asyncio.sleep(0.002)
         await form.until(lambda: form.screen.draft.texts["label"] == text, 3)
@@ -391,7 +391,7 @@ async def test_a_trial_of_five_steps_tells_the_time_for_every_run_like_it(store:
     ("seconds", "told"), [(2.82, "2,820 ms"), (12.3456, "12,346 ms"), (0.0996, "100 ms"), (0.01234, "12.3 ms")]
 )
 def test_a_trial_tells_its_time_in_plain_numbers(seconds: float, told: str) -> None:
-    assert Trials().take(TrialDone(RunConfig(), seconds, "")) == f"Five steps were timed: {told} each."
+    assert StepTimer().take(StepsTimed(RunConfig(), seconds, "")) == f"Five steps were timed: {told} each."
 
 
 @driven
@@ -416,10 +416,10 @@ async def test_any_error_of_a_trial_or_of_preparing_data_is_a_sentence(
     async with opened(store) as form:
         await form.press("f8")
         await form.until(lambda: "No time: an unexpected error (ValueError: no such thing)" in form.text("#help"))
-        assert not form.screen._trials.is_busy
+        assert not form.screen._timer.is_busy
         await form.press("ctrl+g")
         await form.until(lambda: form.text("#help").startswith("an unexpected error"))
-        assert form.screen.starter.preparing == ""
+        assert form.screen.launcher.preparing == ""
 
 
 @driven
@@ -429,7 +429,7 @@ async def test_no_trial_of_a_run_that_cannot_be(store: Store) -> None:
         await form.type("epochs", "many")
         await form.press("f8")
         await form.until(lambda: "epochs: must be a number" in form.text("#help"))
-        assert not form.screen._trials.is_busy
+        assert not form.screen._timer.is_busy
 
 
 @driven
@@ -498,8 +498,9 @@ async def test_the_console_goes_on_while_runs_are_made_and_makes_them_once(
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
         with study.exclusive(store):  # A worker elsewhere has its turn.
             await form.press("ctrl+s", "ctrl+s")
-            await form.press("f2")
-            assert form.screen.has_class("-layers")
+            before = [group.collapsed for group in form.screen.query(FieldGroup)]
+            await form.press("f3")
+            assert [group.collapsed for group in form.screen.query(FieldGroup)] != before
             assert store.ids() == []
         await form.until(lambda: "Queued" in form.text("#help"))
         assert len(store.ids()) == len(study.names(store)) == 1
@@ -669,7 +670,7 @@ async def test_a_download_asks_first_and_says_how_much_and_how_long(store: Store
 async def test_an_error_can_be_read_to_its_end_on_a_small_screen(store: Store) -> None:
     sentence = "cifar10: " + "its archive could not be downloaded. " * 9 + "Then try again."
     async with opened(store, size=(80, 24)) as form:
-        form.screen.post_message(starting.DataReady("cifar10", None, sentence))
+        form.screen.post_message(launch.DataReady("cifar10", None, sentence))
         await form.until(lambda: "Then try again." in form.text("#help"))
         help_line = form.screen.query_one("#help")
         await form.until(lambda: help_line.content_size.height * help_line.content_size.width >= len(sentence))
@@ -934,3 +935,22 @@ def test_a_choice_without_room_shows_the_chosen_word(width: int, text: str) -> N
             assert str(choice.render()) == text
 
     asyncio.run(body())
+
+
+@driven
+async def test_the_layers_key_does_nothing_where_the_layers_are_beside_the_form(store: Store) -> None:
+    async with opened(store, size=(160, 45)) as form:
+        await form.press("f2")
+        assert not form.screen.has_class("-layers")
+        assert form.screen.query_one("#form").display
+        assert "f2" not in {key for key, one in form.screen.active_bindings.items() if one.enabled}
+
+
+@driven
+async def test_a_form_that_grows_wide_shows_itself_again(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        await form.press("f2")
+        assert form.screen.has_class("-layers")
+        await form.pilot.resize_terminal(160, 45)
+        await form.until(lambda: not form.screen.has_class("-layers"))
+        assert form.screen.query_one("#form").display

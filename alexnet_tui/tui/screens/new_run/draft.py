@@ -23,10 +23,10 @@ from alexnet_tui.errors import ConfigError
 from alexnet_tui.text import quoted
 
 PRESET_FIELDS = ("variant", "front_end")
-SEEDS, ARMS, LABEL = "seeds", "arms", "label"
-ONE_ARM, ALL_ARMS = "chosen", "all"
+SEEDS, VARIANTS_FIELD, LABEL = "seeds", "arms", "label"
+ONLY_CHOSEN, ALL_VARIANTS = "chosen", "all"
 MAX_SEEDS = 100
-_EXTRAS = {SEEDS: "1", ARMS: ONE_ARM, LABEL: ""}
+_EXTRAS = {SEEDS: "1", VARIANTS_FIELD: ONLY_CHOSEN, LABEL: ""}
 
 
 @dataclass(slots=True)
@@ -104,7 +104,7 @@ class Draft:
         """
         seed, found = self.config().seed, []
         for offset in range(parse_seeds(self.texts[SEEDS])):
-            for variant in VARIANTS if self.texts[ARMS] == ALL_ARMS else (self.texts["variant"],):
+            for variant in VARIANTS if self.texts[VARIANTS_FIELD] == ALL_VARIANTS else (self.texts["variant"],):
                 other = Draft(dict(self.texts), set(self.touched))
                 other.edit("variant", variant)
                 other.edit("seed", str(seed + offset))
@@ -115,7 +115,7 @@ class Draft:
     def num_runs(self) -> int:
         """How many runs are asked for; as one seed while that field holds no number."""
         seeds = 1 if self.error(SEEDS) else parse_seeds(self.texts[SEEDS])
-        return seeds * (len(VARIANTS) if self.texts[ARMS] == ALL_ARMS else 1)
+        return seeds * (len(VARIANTS) if self.texts[VARIANTS_FIELD] == ALL_VARIANTS else 1)
 
     @property
     def label(self) -> str:

@@ -6,7 +6,7 @@ from alexnet_tui.config.hyperparameters import SPECS, TYPES, range_text
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.datasets.catalog import BUILT_IN, DatasetInfo
 from alexnet_tui.text import format_bytes, format_clock, format_count, format_percent, printable
-from alexnet_tui.tui.screens.new_run.draft import ALL_ARMS, ARMS, LABEL, MAX_SEEDS, ONE_ARM, SEEDS
+from alexnet_tui.tui.screens.new_run.draft import ALL_VARIANTS, LABEL, MAX_SEEDS, ONLY_CHOSEN, SEEDS, VARIANTS_FIELD
 from alexnet_tui.tui.widgets.fields import FieldInfo, Option
 
 # What is reckoned with until the data set has been looked at.
@@ -29,10 +29,10 @@ EXTRA_FIELDS = (
         f"1 to {MAX_SEEDS}",
     ),
     FieldInfo(
-        ARMS,
+        VARIANTS_FIELD,
         "variants",
         "Only the chosen experiment, or a study: all of them with these settings and seeds.",
-        options=(Option(ONE_ARM), Option(ALL_ARMS)),
+        options=(Option(ONLY_CHOSEN), Option(ALL_VARIANTS)),
     ),
     FieldInfo(LABEL, "label", "Your own name for the run; may stay empty.", ""),
 )

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
+from alexnet_tui.analysis.estimate import step_settings
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets import catalog as data_catalog
@@ -18,6 +19,7 @@ from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.datasets.cache import Progress
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.launch import local
+from alexnet_tui.launch import probe as step_probe
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
@@ -27,14 +29,15 @@ from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
 _PROGRESS_SECONDS = 0.2
+_WHOLE_MILLISECONDS = 99.5  # From here on, a fraction of one says nothing.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class LaunchRequest:
     """What a person asked for.
 
     Attributes:
-        configs: The runs, in order; at least one.
+        configs: The runs, in request; at least one.
         label: Name for people, or empty.
         is_queued: Behind what is being trained, rather than now.
     """
@@ -63,10 +66,10 @@ class DataProgress(Message):
 class DataReady(Message):
     """A data set is prepared, or cannot be: then `error` says why."""
 
-    def __init__(self, name: str, order: Order | None, error: str) -> None:
+    def __init__(self, name: str, request: LaunchRequest | None, error: str) -> None:
         super().__init__()
         self.name = name
-        self.order = order
+        self.request = request
         self.error = error
 
 
@@ -96,25 +99,25 @@ def question(name: str, what: str) -> tuple[str, list[str]]:
     return f"{name} is not here yet. Download it and start?", lines
 
 
-def prepare(receiver: Widget, config: RunConfig, order: Order | None) -> None:
-    """Prepare a run's data set in a thread; `receiver` gets `DataProgress`, then `DataReady` with the order."""
+def prepare(receiver: Widget, config: RunConfig, request: LaunchRequest | None) -> None:
+    """Prepare a run's data set in a thread; `receiver` gets `DataProgress`, then `DataReady` with the request."""
     said = 0.0
 
-    def tell(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         nonlocal said
         if time.monotonic() - said >= _PROGRESS_SECONDS:
             said = time.monotonic()
             share = f" {100 * progress.done / progress.total:.0f}%" if progress.total else ""
-            then = " Then the run starts." if order else ""
+            then = " Then the run starts." if request else ""
             receiver.post_message(DataProgress(f"{config.data}: {progress.what}{share}.{then}"))
 
     def work() -> None:
         error = ""
         try:
-            datasets.prepare(config.data, FRONT_ENDS[config.front_end].image_size, tell)
+            datasets.prepare(config.data, FRONT_ENDS[config.front_end].image_size, report)
         except Exception as problem:  # noqa: BLE001 - whatever it was, the form waits for an answer.
             error = sentence_of(problem)
-        receiver.post_message(DataReady(config.data, order, error))
+        receiver.post_message(DataReady(config.data, request, error))
 
     in_thread(work, "prepare")
 
@@ -131,34 +134,34 @@ def in_thread(work: Callable[[], None], name: str) -> None:
     threading.Thread(target=work, daemon=True, name=name).start()
 
 
-def fulfil(store: Store, order: Order, commands: LaunchCommands) -> list[str]:
-    """Make the runs of an order and start what should start; their ids, in order.
+def create_and_start(store: Store, request: LaunchRequest, commands: LaunchCommands) -> list[str]:
+    """Make the runs of an request and start what should start; their ids, in request.
 
     One run is simply started. Several, or a queued one, become a study whose worker outlives the console.
 
     Args:
         store: The runs folder.
-        order: What to run.
+        request: What to run.
         commands: What starts the trainer and the queue worker.
 
     Raises:
         AlexnetTuiError: A run cannot be made or started; the sentence says why.
     """
-    first = order.configs[0]
-    if len(order.configs) == 1 and not order.is_queued:
-        run_ids = [store.create(first, label=order.label, argv=command_line(first, order.label)).id]
+    first = request.configs[0]
+    if len(request.configs) == 1 and not request.is_queued:
+        run_ids = [store.create(first, label=request.label, argv=command_line(first, request.label)).id]
         local.start(store, run_ids[0], command=commands.trainer)
         return run_ids
-    plan = study.queue_plan(store, order.configs, label=order.label)
+    plan = study.queue_plan(store, request.configs, label=request.label)
     run_ids = study_queue.prepare_runs(store, plan)
-    if not order.is_queued:
+    if not request.is_queued:
         local.start(store, run_ids[0], command=commands.trainer)
     study_worker.start_worker(store, plan.name, command=commands.worker)
     return run_ids
 
 
 class Form(Protocol):
-    """What a starter asks of the form that orders come from.
+    """What a launcher asks of the form that orders come from.
 
     Attributes:
         catalog: The data sets of this machine, as far as they have been looked at.
@@ -166,23 +169,23 @@ class Form(Protocol):
 
     catalog: dict[str, data_catalog.DatasetInfo]
 
-    def say(self, sentence: str, *, is_error: bool = False) -> None:
+    def show_status(self, sentence: str, *, is_error: bool = False) -> None:
         """Tell how it goes."""
 
-    def refuse(self, name: str, sentence: str) -> None:
+    def reject(self, name: str, sentence: str) -> None:
         """Say why not, and go to the field."""
 
-    def outlook(self, config: RunConfig) -> str:
+    def describe(self, config: RunConfig) -> str:
         """What a start of this run means, in a sentence."""
 
-    def begin_anew(self) -> None:
+    def focus_first(self) -> None:
         """A run was started; whoever comes back begins another one."""
 
-    def end_order(self) -> None:
+    def reset_counts(self) -> None:
         """What was ordered has been made."""
 
 
-class Starter:
+class RunLauncher:
     """Takes orders: asks before a download, prepares the data, makes the runs and opens the first.
 
     Args:
@@ -198,62 +201,118 @@ class Starter:
         self._screen, self._session, self._form = screen, session, form
         self.preparing, self._is_starting = "", False
 
-    def submit(self, order: Order) -> None:
+    def submit(self, request: LaunchRequest) -> None:
         """Start what was ordered, or prepare its data first."""
-        config = order.configs[0]
+        config = request.configs[0]
         if data_catalog.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
-            self._fulfil(order)
+            self._launch(request)
         elif self.preparing or not needs_download(config.data, self._form.catalog):
-            self.prepare(config, order)
+            self.prepare(config, request)
         else:
-            title, lines = question(config.data, self._form.outlook(config))
+            title, lines = question(config.data, self._form.describe(config))
             self._screen.app.push_screen(
                 ConfirmScreen(title, lines, action="Download and start"),
-                lambda is_sure: self.prepare(config, order) if is_sure else None,
+                lambda is_sure: self.prepare(config, request) if is_sure else None,
             )
 
-    def prepare(self, config: RunConfig, order: Order | None) -> None:
+    def prepare(self, config: RunConfig, request: LaunchRequest | None) -> None:
         """Prepare the data of a run, then start what was ordered."""
         if self.preparing:
-            self._form.say(f"{self.preparing} is still being prepared; wait for it.", is_error=True)
+            self._form.show_status(f"{self.preparing} is still being prepared; wait for it.", is_error=True)
             return
         self.preparing = config.data
-        self._form.say(f"Preparing {config.data}" + (", then the run starts." if order else "."))
-        prepare(self._screen, config, order)
+        self._form.show_status(f"Preparing {config.data}" + (", then the run starts." if request else "."))
+        prepare(self._screen, config, request)
 
-    def go_on(self, message: DataReady) -> None:
+    def continue_with_data(self, message: DataReady) -> None:
         """The data are there, or cannot be had."""
         self.preparing = ""
         read_catalog(self._screen)
         if message.error:
-            self._form.refuse("data", message.error)
-        elif message.order is not None:
-            self._fulfil(message.order)
+            self._form.reject("data", message.error)
+        elif message.request is not None:
+            self._launch(message.request)
         else:
-            self._form.say(f"{message.name} is ready.")
+            self._form.show_status(f"{message.name} is ready.")
 
-    def _fulfil(self, order: Order) -> None:
+    def _launch(self, request: LaunchRequest) -> None:
         """Make the runs and start them; a second key meanwhile starts nothing twice."""
         if not self._is_starting:
             self._is_starting = True
-            self._screen.run_worker(self._start(order), group="start")
+            self._screen.run_worker(self._start(request), group="start")
 
-    async def _start(self, order: Order) -> None:
+    async def _start(self, request: LaunchRequest) -> None:
         session, form = self._session, self._form
         try:
-            run_ids = await asyncio.to_thread(fulfil, session.store, order, session.commands)
+            run_ids = await asyncio.to_thread(create_and_start, session.store, request, session.commands)
         except AlexnetTuiError as error:
-            form.say(str(error), is_error=True)
+            form.show_status(str(error), is_error=True)
             return
         finally:
             self._is_starting = False
-        form.end_order()
+        form.reset_counts()
         more = " and more" if len(run_ids) > 3 else ""
-        form.say(f"Queued: {', '.join(run_ids[:3])}{more}." if order.is_queued else "")
-        if order.is_queued:
+        form.show_status(f"Queued: {', '.join(run_ids[:3])}{more}." if request.is_queued else "")
+        if request.is_queued:
             return
         if self._screen.is_current:
-            form.begin_anew()
+            form.focus_first()
             self._screen.post_message(OpenRun(run_ids[0]))
         else:
             self._screen.app.notify(f"Run {run_ids[0]} has started.", markup=False)
+
+
+class StepsTimed(Message):
+    """The steps of a run have been timed, or could not be: then `error` says why."""
+
+    def __init__(self, config: RunConfig, step_seconds: float, error: str) -> None:
+        super().__init__()
+        self.config = config
+        self.step_seconds = step_seconds
+        self.error = error
+
+
+class StepTimer:
+    """What was timed since the console began; one trial at a time.
+
+    Attributes:
+        is_busy: A trial is going on.
+    """
+
+    def __init__(self) -> None:
+        self.is_busy = False
+        self._step_seconds: dict[tuple[object, ...], float] = {}
+
+    def step_seconds(self, config: RunConfig) -> float | None:
+        """How long a step of a run takes here, or None where none like it was timed."""
+        return self._step_seconds.get(step_settings(config))
+
+    def begin(self, receiver: Widget, config: RunConfig, command: Sequence[str]) -> None:
+        """Time the steps of a run in a thread; `receiver` gets `StepsTimed` and hands it to `take`.
+
+        Args:
+            receiver: Who wants to know.
+            config: The run.
+            command: What is asked for the time.
+        """
+        self.is_busy = True
+
+        def work() -> None:
+            seconds, error = 0.0, ""
+            try:
+                seconds = step_probe.probe(config, command).step_milliseconds / 1000
+            except Exception as problem:  # noqa: BLE001 - whatever it was, the form waits for an answer.
+                error = sentence_of(problem)
+            receiver.post_message(StepsTimed(config, seconds, error))
+
+        in_thread(work, "trial")
+
+    def take(self, done: StepsTimed) -> str:
+        """Remember a result; a sentence about it."""
+        self.is_busy = False
+        if done.error:
+            return f"No time: {done.error}"
+        self._step_seconds[step_settings(done.config)] = done.step_seconds
+        milliseconds = 1000 * done.step_seconds
+        told = f"{milliseconds:,.0f}" if milliseconds >= _WHOLE_MILLISECONDS else f"{milliseconds:.3g}"
+        return f"Five steps were timed: {told} ms each."

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.reactive import Reactive
@@ -24,15 +24,17 @@ from alexnet_tui.config.hyperparameters import SPECS, RunConfig, meaning_of
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import AlexnetTuiError, ConfigError
 from alexnet_tui.tui.screens.new_run import field_info as fields
-from alexnet_tui.tui.screens.new_run import launch as starting
+from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import summary as run_summary
-from alexnet_tui.tui.screens.new_run.draft import ARMS, PRESET_FIELDS, SEEDS, Draft, with_meaning
-from alexnet_tui.tui.screens.new_run.time_trial import TrialDone, Trials
+from alexnet_tui.tui.screens.new_run.draft import PRESET_FIELDS, SEEDS, VARIANTS_FIELD, Draft, with_meaning
+from alexnet_tui.tui.screens.new_run.launch import StepsTimed, StepTimer
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.fields import CardField, ChoiceField, FieldEdited, TextField
 from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow, FormScroll, HelpLine
+from alexnet_tui.tui.widgets.keys import Keys
 
+_key = Keys("new")
 CARDS, DATA, OPEN_GROUP = "variant", "data", "experiment"
 _REDRAW_SECONDS = 0.08
 _BUTTONS = {
@@ -53,18 +55,18 @@ class NewRunScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+r", "start", "Start", id="new.start", tooltip=_BUTTONS["start"]),
-        Binding("ctrl+s", "queue", "Queue", id="new.queue", tooltip=_BUTTONS["queue"]),
-        Binding("ctrl+g", "data", "Data", id="new.data", tooltip="Download or prepare the data set now."),
-        Binding("f2", "layers", "Layers", id="new.layers", tooltip="Show the network in place of the form, or back."),
-        Binding("f3", "unfold", "Open", id="new.unfold", tooltip="Open every group of fields, or fold them."),
-        Binding("f4", "preset", "Default", id="new.preset", tooltip="Put this field back to what the preset says."),
-        Binding("f6", "clear", "Clear", id="new.clear", tooltip="Put every field back to the defaults."),
-        Binding("f7", "app.place('study')", "Studies", id="new.studies", tooltip="The queues: reorder, pause, cancel."),
-        Binding("f8", "trial", "Time it", id="new.trial", tooltip="Make five steps here to tell how long it takes."),
-        Binding("up", "field(-1)", "Up", show=False, id="new.up", tooltip="Go to the field above."),
-        Binding("down,enter", "field(1)", "Down", show=False, id="new.down", tooltip="Go to the field below."),
-        Binding("escape", "leave", "Back", show=False, id="new.leave", tooltip="Leave the field, then the form."),
+        _key("ctrl+r", "start", "Start", _BUTTONS["start"]),
+        _key("ctrl+s", "queue", "Queue", _BUTTONS["queue"]),
+        _key("ctrl+g", "data", "Data", "Download or prepare the data set now."),
+        _key("f2", "layers", "Layers", "Show the network in place of the form, or back."),
+        _key("f3", "unfold", "Expand all", "Open every group of fields, or fold them."),
+        _key("f4", "preset", "Default", "Put this field back to what the preset says."),
+        _key("f6", "clear", "Clear", "Put every field back to the defaults."),
+        _key("f7", "app.place('study')", "Studies", "The queues: reorder, pause, cancel."),
+        _key("f8", "trial", "Time steps", "Make five steps here and show how long one takes."),
+        _key("up", "field(-1)", "Up", "Go to the field above.", show=False),
+        _key("down,enter", "field(1)", "Down", "Go to the field below.", show=False),
+        _key("escape", "leave", "Back", "Leave the layer table, then the form.", show=False),
     ]
 
     # Textual would redraw the whole screen whenever the cursor goes to another field.
@@ -81,9 +83,9 @@ class NewRunScreen(Screen[None]):
         self._rows |= {info.name: FieldRow(info) for info in fields.EXTRA_FIELDS}
         self._groups: dict[str, FieldGroup] = {}
         self._redraw: Timer | None = None
-        self._trials = Trials()
+        self._step_timer = StepTimer()
         self.catalog: dict[str, data_catalog.DatasetInfo] = {}
-        self.starter = starting.Starter(self, session, self)
+        self.launcher = launch.RunLauncher(self, session, self)
 
     def compose(self) -> ComposeResult:
         """Cards, fields, summary, and the line that starts."""
@@ -114,7 +116,7 @@ class NewRunScreen(Screen[None]):
     def on_mount(self) -> None:
         """Fill in and look for data sets."""
         self._show(CARDS, *self._rows)
-        starting.read_catalog(self)
+        launch.read_catalog(self)
         if self._template is not None:
             self.show(self._template)
         form = self.query_one("#form", FormScroll)
@@ -123,25 +125,25 @@ class NewRunScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Data sets and past runs may have changed meanwhile."""
         if self.is_mounted:
-            starting.read_catalog(self)
+            launch.read_catalog(self)
             self._schedule_summary()
 
     def show(self, template_run_id: str | None) -> None:
         """Fill the form from a past run; None keeps what is in it. The cursor begins at the top."""
         if not self.is_current and self.is_mounted:
-            self.begin_anew()
+            self.focus_first()
         if template_run_id is None:
             return
         try:
             config = self.session.store.record(template_run_id).config
         except AlexnetTuiError as error:
-            self.say(str(error), is_error=True)
+            self.show_status(str(error), is_error=True)
             return
         self.draft = Draft.of(config)
         self._show(CARDS, *self._rows)
-        self.say(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
+        self.show_status(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
 
-    def begin_anew(self) -> None:
+    def focus_first(self) -> None:
         """The cursor is where the form begins."""
         self.set_focus(self._cards)
         self.query_one("#form", FormScroll).scroll_home(animate=False)
@@ -157,7 +159,7 @@ class NewRunScreen(Screen[None]):
         editors = {**{name: row.editor for name, row in self._rows.items()}, CARDS: self._cards}
         edited = {name: one.text for name, one in editors.items() if one.text != self.draft.texts[name]}
         if edited:
-            self.say("")
+            self.show_status("")
             # A preset spares what was touched, so what else was edited comes before it.
             self._show(*self.draft.edit_all(dict(sorted(edited.items(), key=lambda item: item[0] in PRESET_FIELDS))))
 
@@ -237,17 +239,20 @@ class NewRunScreen(Screen[None]):
         self.query_one("#summary", Static).update(run_summary.panel(summary))
         self.query_one("#brief", Static).update(run_summary.brief(summary, self.size.width - 2), layout=False)
 
-    def end_order(self) -> None:
-        """What was asked for once is not started once more: the next order is for one run, until it says else."""
+    def reset_counts(self) -> None:
+        """What was asked for once is not started once more: the next launch is of one run."""
         self._gather()
-        self._show(*self.draft.reset(SEEDS), *self.draft.reset(ARMS))
+        self._show(*self.draft.reset(SEEDS), *self.draft.reset(VARIANTS_FIELD))
 
-    def outlook(self, config: RunConfig) -> str:
+    def describe(self, config: RunConfig) -> str:
         """What is about to start."""
         return run_summary.sentence(self._summarise(config))
 
     def on_resize(self) -> None:
-        """The line of the summary has room for more, or for less."""
+        """The summary has room for more, or for less; a wide form has the layers beside it."""
+        if self.has_class("-wide"):
+            self.remove_class("-layers")
+        self.refresh_bindings()
         self._schedule_summary()
 
     def _summarise(self, config: RunConfig) -> run_summary.RunSummary:
@@ -257,19 +262,19 @@ class NewRunScreen(Screen[None]):
             num_runs=self.draft.num_runs,
             info=self.catalog.get(config.data, fields.TYPICAL_DATA),
             host=platform.node(),
-            step_seconds=self._trials.step_seconds(config),
+            step_seconds=self._step_timer.step_seconds(config),
         )
 
-    @on(starting.DataProgress)
-    def _tell_progress(self, message: starting.DataProgress) -> None:
-        self.say(message.sentence)
+    @on(launch.DataProgress)
+    def _show_progress(self, message: launch.DataProgress) -> None:
+        self.show_status(message.sentence)
 
-    @on(starting.DataReady)
-    def _go_on_with_data(self, message: starting.DataReady) -> None:
-        self.starter.go_on(message)
+    @on(launch.DataReady)
+    def _go_on_with_data(self, message: launch.DataReady) -> None:
+        self.launcher.continue_with_data(message)
 
-    @on(starting.CatalogRead)
-    def _take_catalog(self, message: starting.CatalogRead) -> None:
+    @on(launch.CatalogRead)
+    def _take_catalog(self, message: launch.CatalogRead) -> None:
         self.catalog = {info.name: info for info in message.infos}
         editor = self._rows[DATA].editor
         if isinstance(editor, ChoiceField):
@@ -292,14 +297,14 @@ class NewRunScreen(Screen[None]):
     def action_data(self) -> None:
         """Prepare the data set, and nothing else."""
         if config := self._drafted():
-            self.starter.prepare(config, None)
+            self.launcher.prepare(config, None)
 
     def action_trial(self) -> None:
         """Time five steps of the run as it stands."""
         if config := self._drafted():
-            if not self._trials.is_busy:
-                self._trials.begin(self, config, self.session.commands.prober)
-            self.say("Five steps are being timed here…")
+            if not self._step_timer.is_busy:
+                self._step_timer.begin(self, config, self.session.commands.prober)
+            self.show_status("Five steps are being timed here…")
 
     def _drafted(self) -> RunConfig | None:
         """The run as it stands; where it cannot be, say why."""
@@ -307,12 +312,12 @@ class NewRunScreen(Screen[None]):
         try:
             return self.draft.config()
         except ConfigError as error:
-            self.refuse(error.field, str(error))
+            self.reject(error.field, str(error))
             return None
 
-    @on(TrialDone)
-    def _take_trial(self, message: TrialDone) -> None:
-        self.say(self._trials.take(message), is_error=bool(message.error))
+    @on(StepsTimed)
+    def _take_step_time(self, message: StepsTimed) -> None:
+        self.show_status(self._step_timer.take(message), is_error=bool(message.error))
         self._schedule_summary()
 
     def _submit(self, *, is_queued: bool) -> None:
@@ -320,24 +325,24 @@ class NewRunScreen(Screen[None]):
         bad = list(self.draft.errors())
         if bad:
             many = f"{len(bad)} fields hold" if len(bad) > 1 else "One field holds"
-            self.refuse(bad[0], f"{many} no usable value: {', '.join(name.replace('_', ' ') for name in bad)}.")
+            self.reject(bad[0], f"{many} no usable value: {', '.join(name.replace('_', ' ') for name in bad)}.")
             return
         try:
             configs = tuple(self.draft.configs())
         except ConfigError as error:  # The last of many seeds may be beyond the largest.
-            self.refuse(error.field, str(error))
+            self.reject(error.field, str(error))
         else:
-            self.starter.submit(starting.Order(configs=configs, label=self.draft.label, is_queued=is_queued))
+            self.launcher.submit(launch.LaunchRequest(configs=configs, label=self.draft.label, is_queued=is_queued))
 
-    def refuse(self, name: str, sentence: str) -> None:
+    def reject(self, name: str, sentence: str) -> None:
         """Say why not, and go to the field."""
-        self.say(sentence, is_error=True)
+        self.show_status(sentence, is_error=True)
         if row := self._rows.get(name):
             for group in self._groups.values():
                 group.collapsed = group.collapsed and row not in group.rows
             self.call_after_refresh(row.editor.focus)
 
-    def say(self, sentence: str, *, is_error: bool = False) -> None:
+    def show_status(self, sentence: str, *, is_error: bool = False) -> None:
         """Say something in the line of help."""
         self.query_one(HelpLine).say(sentence, is_error=is_error)
 
@@ -347,6 +352,10 @@ class NewRunScreen(Screen[None]):
         place = chain.index(self.focused) + step if self.focused in chain else 0
         if 0 <= place < len(chain):
             self.set_focus(chain[place])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where the layers are beside the form, no key shows them in its place."""
+        return action != "layers" or self.has_class("-narrow")
 
     def action_layers(self) -> None:
         """Show the summary with the layer table in place of the form, where both have no room."""
@@ -367,14 +376,14 @@ class NewRunScreen(Screen[None]):
         """Put the field with the cursor back to its preset."""
         self._gather()
         if name := next((name for name, row in self._rows.items() if row.editor.has_focus), ""):
-            self.say("")
+            self.show_status("")
             self._show(*self.draft.reset(name))
 
     def action_clear(self) -> None:
         """Put every field back to the defaults."""
         self.draft = Draft()
         self._show(CARDS, *self._rows)
-        self.say("Every field is back to its default.")
+        self.show_status("Every field is back to its default.")
 
     async def action_leave(self) -> None:
         """Leave the layer table, then the form."""

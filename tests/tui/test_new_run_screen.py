@@ -416,7 +416,7 @@ async def test_any_error_of_a_trial_or_of_preparing_data_is_a_sentence(
     async with opened(store) as form:
         await form.press("f8")
         await form.until(lambda: "No time: an unexpected error (ValueError: no such thing)" in form.text("#help"))
-        assert not form.screen._timer.is_busy
+        assert not form.screen._step_timer.is_busy
         await form.press("ctrl+g")
         await form.until(lambda: form.text("#help").startswith("an unexpected error"))
         assert form.screen.launcher.preparing == ""
@@ -429,7 +429,7 @@ async def test_no_trial_of_a_run_that_cannot_be(store: Store) -> None:
         await form.type("epochs", "many")
         await form.press("f8")
         await form.until(lambda: "epochs: must be a number" in form.text("#help"))
-        assert not form.screen._timer.is_busy
+        assert not form.screen._step_timer.is_busy
 
 
 @driven

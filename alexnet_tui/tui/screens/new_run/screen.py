@@ -227,6 +227,8 @@ class NewRunScreen(Screen[None]):
         self._redraw = self.set_timer(_REDRAW_SECONDS, self._show_summary)
 
     def _show_summary(self) -> None:
+        if not self.query("#summary"):  # The screen was closed before its timer ended.
+            return
         try:
             config = self.draft.config()
         except ConfigError as error:

@@ -109,6 +109,15 @@ def _agrees_with_record(history: RunHistory) -> str:
     return _sentence(problems)
 
 
+def _committed_code(history: RunHistory) -> str | None:
+    """The program's own files were those of a commit; None outside a checkout."""
+    commits = [started.commit for started in history.segments if started.commit]
+    changed = [commit for commit in dict.fromkeys(commits) if commit.endswith("+")]
+    if not commits:
+        return None
+    return f"it was trained by a program with uncommitted changes ({', '.join(changed)})" if changed else ""
+
+
 def _data_stay(history: RunHistory) -> str:
     """The data under one name are the same in every attempt."""
     seen = {(one.data_sha256, one.num_train_images, one.num_test_images, one.num_classes) for one in history.segments}
@@ -224,6 +233,7 @@ def _all_events(history: RunHistory) -> str:
 
 _CHECKS: Mapping[str, Callable[[RunHistory], str | None]] = {
     "start and run.json": _agrees_with_record,
+    "code": _committed_code,
     "one data set": _data_stay,
     "parameters": _parameters,
     "updates an epoch": _steps_per_epoch,

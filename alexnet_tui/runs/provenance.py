@@ -45,15 +45,25 @@ def safe_environment() -> dict[str, str]:
 
 @functools.cache
 def package_commit() -> str:
-    """The commit this process runs from, with ``+`` if files differ from it; empty outside a checkout. Asked once."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
+    """The commit this program runs from, with ``+`` if its own files differ from it; empty outside a checkout.
+
+    Other files of the checkout, such as the README, decide no number and are not looked at. Asked once a process.
+    """
+    package = Path(__file__).resolve().parents[1]
+    if not (package.parent / ".git").exists():
         return ""
-    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    commit = _git(package, "rev-parse", "--short=12", "HEAD")
+    changes = _git(package, "status", "--porcelain", "--", str(package))
+    return f"{commit}+" if commit and changes != "" else commit or ""
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """What git answers, or None where it cannot."""
     # Without this, looking at the checkout could make a commit under way fail on the index' lock.
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    command = ["git", "-C", str(folder), *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False, env=environment)
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -236,6 +236,11 @@ def two_dirty_trees_without_an_arithmetic(store: Store) -> None:
         started(store, variant, commit=f"c0ffee{number % 2}+", arithmetic=0)
 
 
+def two_dirty_trees(store: Store) -> None:
+    for number, variant in enumerate(CLEAR):
+        started(store, variant, commit=f"c0ffee{number % 2}+")
+
+
 def two_commits_without_an_arithmetic(store: Store) -> None:
     for number, variant in enumerate(CLEAR):
         started(store, variant, commit=f"c0ffee{number % 2}", arithmetic=0)
@@ -344,7 +349,8 @@ FORGERIES: dict[Callable[[Store], None], str] = {
     another_torch: "differ in torch",
     another_arithmetic: "differ in arithmetic",
     another_device: "differ in device class",
-    two_dirty_trees_without_an_arithmetic: "the code is not one commit",
+    two_dirty_trees_without_an_arithmetic: "a program with uncommitted changes (c0ffee",
+    two_dirty_trees: "a program with uncommitted changes (c0ffee",
     two_commits_without_an_arithmetic: "the code is not one commit",
     diverged_before_they_finished: "one diverged where the other went on",
     repeated_until_it_pleases: "deleted",
@@ -430,7 +436,7 @@ def test_a_plan_of_an_earlier_version_is_shown_and_exploratory(honest: Store) ->
 
 def commits_between_the_runs(store: Store) -> None:
     for number, run_id in enumerate(ids(store)):
-        edit(store, run_id, setting("started", commit=f"c0ffee{number}+"))
+        edit(store, run_id, setting("started", commit=f"c0ffee{number}"))
 
 
 def a_stray_run(store: Store) -> None:

@@ -100,7 +100,7 @@ def set_field(terminal: Terminal, name: str, *keys: str) -> None:
 
 def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: Store) -> None:
     terminal = open_console()
-    terminal.wait_for("No runs here yet", "n  starts one")
+    terminal.wait_for("No runs here yet", "n  starts a run")
     terminal.press("n")
     terminal.wait_for("Original model", "report: 59.33%")
     set_field(terminal, "data", "left")

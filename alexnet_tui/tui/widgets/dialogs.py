@@ -169,7 +169,12 @@ class TextScreen(DialogScreen[str | None]):
 
     def on_mount(self) -> None:
         """Begin behind the text."""
-        self.query_one(Input).action_end()
+        self.call_after_refresh(self._show_end)  # Once the field has its size.
+
+    def _show_end(self) -> None:
+        field = self.query_one(Input)
+        field.action_home()  # A cursor that is at the end already scrolls nothing.
+        field.action_end()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter saves."""

@@ -48,12 +48,12 @@ IN_CHECKPOINT, FIRST_MOMENTS = "inside a checkpoint", "in the first moments"
 
 @dataclass
 class Outcome:
-    """What a finished run leaves that must not depend on how often it was interrupted."""
+    """What a finished run leaves; all but the length of the log must not depend on how often it was interrupted."""
 
     weights: bytes
     predictions: bytes
     metrics: dict[tuple[str, int], tuple[object, ...]]
-    seconds: float = 0.0
+    log_bytes: int
 
 
 @dataclass
@@ -75,14 +75,19 @@ class Torture:
         if number not in self.unbroken:
             self.unbroken[number] = self.train(number)
         run_id = self.create(number)
-        ways = [self.end_once(run_id, self.unbroken[number].seconds) for _ in range(self.rng.randint(1, MAX_ENDS))]
+        ways: list[str] = []
+        for _ in range(self.rng.randint(1, MAX_ENDS)):
+            way = self.end_once(run_id, self.unbroken[number].log_bytes)
+            if not way:  # It had finished before.
+                break
+            ways.append(way)
         outcome = self.finish(run_id, number)
         expected = self.unbroken[number]
         assert outcome.metrics == expected.metrics, f"{run_id}: other metrics"
         assert outcome.weights == expected.weights, f"{run_id}: other weights"
         assert outcome.predictions == expected.predictions, f"{run_id}: other predictions"
         self.store.delete(run_id)
-        return f"configuration {number}, ended {', '.join(way or 'never: it had finished' for way in ways)}"
+        return f"configuration {number}, ended {', '.join(ways) or 'never: it had finished before'}"
 
     def create(self, number: int) -> str:
         """A queued run of a configuration."""
@@ -90,24 +95,32 @@ class Torture:
 
     def train(self, number: int) -> Outcome:
         """A run that nobody touches."""
-        start, run_id = time.monotonic(), self.create(number)
+        run_id = self.create(number)
         outcome = self.finish(run_id, number)
-        outcome.seconds = time.monotonic() - start
         self.store.delete(run_id)
         return outcome
 
-    def end_once(self, run_id: str, run_seconds: float) -> str:
-        """Start or resume, and end the trainer at a random moment; how, or nothing where it was too late."""
+    def end_once(self, run_id: str, log_bytes: int) -> str:
+        """Start or resume, and end the trainer at a random moment; how, or nothing where it was too late.
+
+        Args:
+            run_id: The run.
+            log_bytes: Length of the event log of an unbroken run.
+        """
+        before = self.log_size(run_id)
         pid = local.start(self.store, run_id)
         way = self.rng.choice((FIRST_MOMENTS, "at any moment", "at any moment", IN_CHECKPOINT, "by a stop"))
         if way == IN_CHECKPOINT:
             after = self.rng.randint(0, 2)  # Checkpoints let through before.
             self.wait(run_id, lambda: self.num_checkpoints_begun(run_id) > after)
             time.sleep(self.rng.uniform(0, 0.15))
-        else:
-            longest = 2.5 if way == FIRST_MOMENTS else run_seconds
-            deadline = time.monotonic() + self.rng.uniform(0, longest)
+        elif way == FIRST_MOMENTS:
+            deadline = time.monotonic() + self.rng.uniform(0, 3)
             self.wait(run_id, lambda: time.monotonic() >= deadline)
+        else:  # By what it has written, since its speed depends on what else the machine does.
+            size = before + self.rng.uniform(0, 0.8) * max(0, log_bytes - before)
+            self.wait(run_id, lambda: self.log_size(run_id) > size)
+            time.sleep(self.rng.uniform(0, 0.1))
         if not self.store.is_locked(run_id):
             return ""
         if way != "by a stop":
@@ -126,6 +139,13 @@ class Torture:
         while not condition() and self.store.is_locked(run_id):
             assert time.monotonic() < deadline, f"{run_id}: waited in vain"
             time.sleep(0.002)
+
+    def log_size(self, run_id: str) -> int:
+        """Bytes of the run's event log."""
+        try:
+            return (self.store.path(run_id) / EVENTS_FILE).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def checkpoint_names(self, run_id: str) -> list[str]:
         """Everything in the run's checkpoints folder, whole or not."""
@@ -169,6 +189,7 @@ class Torture:
             weights=(folder / "checkpoints" / f"e{epochs:04d}" / "state.pt").read_bytes(),
             predictions=(folder / "predictions.npz").read_bytes(),
             metrics=_metrics(run_id, events),
+            log_bytes=self.log_size(run_id),
         )
 
 

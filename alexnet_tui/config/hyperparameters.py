@@ -59,7 +59,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     variant: Annotated[
         str,
         Spec(
-            help="Experiment of the report whose settings are the starting point.",
+            help="Experiment of the study whose settings are the starting point.",
             group="experiment",
             choices=tuple(VARIANTS),
         ),

@@ -17,7 +17,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One experiment of the report: what it changes, what it is about, and what the report found.
 
     Attributes:
-        title: The report's name for it.
+        title: The study's name for it.
         summary: One sentence for people.
         settings: Hyperparameters that differ from the baseline.
     """
@@ -59,7 +59,7 @@ FRONT_ENDS: Mapping[str, FrontEnd] = MappingProxyType(
             image_size=32,
             conv1_padding=0,
             pool_partial=False,
-            summary="One reading of the report's network: unpadded 11x11/4, no LRN (maps 6, 2, 1).",
+            summary="One reading of the study's network: unpadded 11x11/4, no LRN (maps 6, 2, 1).",
         ),
         "same32": FrontEnd(
             image_size=32,

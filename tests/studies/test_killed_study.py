@@ -83,6 +83,7 @@ def without_times(value: Any) -> Any:
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_study_killed_at_random_moments_ends_like_an_unbroken_one(
     tmp_path: Path, environment: dict[str, str]

@@ -587,6 +587,7 @@ def test_a_study_that_cannot_be_read_is_given_up(store: Store, plan: study.Plan)
 DAMAGED = [b'{"is_pau', b"\0" * 200 + b"[" * 100_000, b'{"order":"x","orders":[{}],"0":1}']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["report/queue.json", "report/cells.json", ".worker/orders.json"])
 def test_a_worker_outlives_a_damaged_file(
     store: Store, plan: study.Plan, name: str, monkeypatch: pytest.MonkeyPatch

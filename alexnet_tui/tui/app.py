@@ -289,6 +289,13 @@ class ConsoleApp(App[int]):
         entries = help_entries(list(self.screen.active_bindings.values()))
         self.push_screen(HelpScreen(entries, filter_words=HELP if isinstance(self.screen, RunsScreen) else ()))
 
+    def action_command_palette(self) -> None:
+        """Every action of the screen by name."""
+        from alexnet_tui.tui.widgets.palette import Palette  # Not needed to start.
+
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen(Palette(id="--command-palette"))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette has what the screen's keys do, under the same names, also where a text field has the keys."""
         focused = screen.focused

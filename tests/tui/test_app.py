@@ -18,6 +18,7 @@ import fake_trainer
 import pytest
 from console_driver import console, driven
 from fake_runs import write_run
+from textual import events
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError, UsageError
@@ -554,3 +555,15 @@ async def test_a_person_may_assign_other_keys(store: Store, two: list[str]) -> N
         assert c.app.session.pinned_run_id == c.cursor
         entries = help_entries(list(c.app.screen.active_bindings.values()))
         assert next(one.keys for one in entries if one.text.startswith("Make the run the baseline")) == "z"
+
+
+@driven
+async def test_the_palette_pages_through_a_list_that_is_empty(store: Store, two: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("ctrl+p")
+        for _ in range(3):
+            c.app.post_message(events.Key("pageup", None))
+            c.app.post_message(events.Key("pagedown", None))
+        await c.type("xyzzy")
+        await c.press("pageup", "pagedown", "escape", "escape")
+        assert c.app.is_running

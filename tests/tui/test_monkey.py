@@ -103,4 +103,4 @@ async def test_random_input_never_ends_the_console(store: Store, seed: int) -> N
 @pytest.mark.parametrize("seed", range(10, 16))
 @driven
 async def test_much_random_input_never_ends_the_console(store: Store, seed: int) -> None:
-    await play(store, seed, 700)
+    await play(store, seed, 300)

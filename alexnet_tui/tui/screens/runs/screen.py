@@ -211,7 +211,8 @@ class RunsScreen(Screen[None]):
         if self.table.has_class("-bare") is bool(rows):
             self.query_one(KeyBar).refresh()  # With the first run, more keys do something.
         empty = self.query_one("#empty", Static)
-        empty.set_class(is_bare, "-shown")
+        # On a low terminal the runs that came with the program need the lines themselves.
+        empty.set_class(is_bare and (not rows or self.app.size.height >= _WISHED_FROM_HEIGHT), "-shown")
         self.table.set_class(not self._rows, "-bare")
         if is_bare:
             empty.update(ONLY_REFERENCES if self._rows else NO_RUNS)

@@ -29,6 +29,7 @@ from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.studies import queue as queue_view
 from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyOrder, defaults, free_name
 from alexnet_tui.tui.screens.studies.screen import QueueScreen
+from alexnet_tui.tui.widgets.columns import fit
 
 NO_WORKER = (sys.executable, "-c", "")
 
@@ -152,13 +153,13 @@ async def test_moving_keys_stay_inside(store: Store) -> None:
         screen = await opened(driver)
         for key, row in (("down", 1), ("j", 2), ("k", 1), ("up", 0), ("up", 0), ("end", 5), ("down", 5)):
             await driver.press(key)
-            assert screen.row == row, key
+            assert screen.table.cursor == row, key
         await driver.press("pageup")
-        assert screen.row == 0
+        assert screen.table.cursor == 0
         await driver.press("pagedown")
-        assert screen.row == 5
+        assert screen.table.cursor == 5
         await driver.press("home")
-        assert screen.row == 0
+        assert screen.table.cursor == 0
 
 
 @driven
@@ -632,29 +633,58 @@ def test_a_log_that_is_no_regular_file_says_nothing(store: Store, tmp_path: Path
 # What is drawn
 
 
-def test_a_row_fits_and_says_why_a_cell_failed() -> None:
-    cell = Cell(index=1, variant="low-dropout", seed=12, state=State.FAILED, reason="diverged", epochs=100)
-    room = queue_view.columns([cell], 78)
-    text = queue_view.line(cell, None, room).plain
-    assert text.split()[:6] == ["low-dropout", "12", "✗", "failed", "(diverged)", "0/100"]
-    waits = Cell(index=2, variant="tanh", seed=0, state=CellState.PLANNED, epochs=5)
-    assert queue_view.line(waits, 3, room).plain.split()[:4] == ["3", "tanh", "0", "·"]
+def texts_of(cells: list[Cell], width: int, *, turn: int | None = None) -> list[dict[str, str]]:
+    """What each row shows in a table of a width, by column."""
+    fitted = fit(queue_view.columns_of(cells), width)
+    row_texts = []
+    for cell in cells:
+        row = queue_view.QueueRow(cell, turn)
+        row_texts.append({column.key: column.cell(row, None, room)[0] for column, room in fitted})
+        assert all(len(column.cell(row, None, room)[0]) <= room for column, room in fitted)
+    return row_texts
 
 
-@pytest.mark.parametrize(
-    ("width", "last"), [(77, "some-run"), (78, "0.003"), (87, "0.003"), (88, "some-run"), (120, "some-run")]
-)
-def test_what_a_cell_is_tried_with_stands_where_there_is_room(width: int, last: str) -> None:
+def test_a_row_says_why_a_cell_failed_and_when_one_starts() -> None:
+    failed = Cell(index=1, variant="low-dropout", seed=12, state=State.FAILED, reason="diverged", epochs=100)
+    values = {"turn": "", "group": "low-dropout", "seed": "12", "state": "✗ failed (diverged)", "epochs": "0/100"}
+    assert texts_of([failed], 80) == [values]
+    planned = Cell(index=2, variant="tanh", seed=0, state=CellState.PLANNED, epochs=5)
+    values = {"turn": "3", "group": "tanh", "seed": "0", "state": "· planned", "epochs": "0/5"}
+    assert texts_of([planned], 80, turn=3) == [values]
+
+
+def test_what_tells_cells_apart_is_shown_before_the_names_of_their_runs() -> None:
     cell = Cell(
         index=0, variant="tanh", seed=1, state=CellState.PLANNED, run_id="some-run", tried="learning rate 0.003"
     )
-    room = queue_view.columns([cell], width)
-    text = queue_view.line(cell, 1, room).plain.rstrip()
-    assert text.split()[-1] == last
-    assert ("learning rate 0.003" in text) is (width >= 78)
-    assert text.find("learning rate") == queue_view.heading(room).plain.find("tried with")
-    assert text.find("some-run") == queue_view.heading(room).plain.find("run")
-    assert len(text) <= width
+    for width, keys in (
+        (120, {"turn", "group", "seed", "state", "epochs", "tried", "run"}),
+        (82, {"turn", "group", "seed", "state", "epochs", "tried"}),
+        (72, {"turn", "group", "seed", "state", "tried"}),
+    ):
+        assert texts_of([cell], width)[0].keys() == keys, width
+        assert texts_of([cell], width)[0]["tried"] == "learning rate 0.003"
+
+
+def test_the_legend_names_each_sign_once() -> None:
+    states = (State.RUNNING, State.FINISHED, CellState.DELETED, State.FINISHED, CellState.CANCELLED, State.LOST)
+    cells = [Cell(index=index, variant="tanh", seed=index, state=state) for index, state in enumerate(states)]
+    assert queue_view.legend(cells).plain == "● running   ✓ finished   − deleted or cancelled   ? crashed"
+
+
+@driven
+async def test_a_click_chooses_a_cell_and_the_wheel_scrolls(store: Store) -> None:
+    plan_study(store, seeds=12)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        assert "· planned" in driver.text()
+        await driver.pilot.click("#queue", offset=(4, 3))
+        assert (screen.table.cursor, screen.cell and screen.cell.index) == (2, 2)
+        screen.table.scroll_down(animate=False)
+        await driver.wait_for(lambda: screen.table.scroll_offset.y > 0)
+        await driver.pilot.click("#queue", offset=(4, 3), times=2)
+        await driver.wait_for(lambda: any("no run to look at" in one for one in driver.notifications()))
+        assert screen.table.cursor > 2
 
 
 def test_only_whole_plans_have_a_grid(store: Store) -> None:

@@ -1,8 +1,8 @@
-"""A study's queue for the console: read from the disk in one go, put in the order of work, and drawn."""
+"""A study's queue for the console: read from the disk in one go, put in the order of work, and as lines and rows."""
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -10,7 +10,7 @@ from textual.content import Content
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import AlexnetTuiError, StoreError
 from alexnet_tui.files import open_regular
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.history import STATE_TONES, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
@@ -19,7 +19,9 @@ from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Cell, CellState, Find, Queue
 from alexnet_tui.text import printable
 from alexnet_tui.tui.studies import newest_studies
-from alexnet_tui.tui.widgets.glyphs import MINUS, STATE_SIGNS
+from alexnet_tui.tui.widgets import columns
+from alexnet_tui.tui.widgets.columns import Column
+from alexnet_tui.tui.widgets.glyphs import MINUS, STATE_SIGNS, cut, shown_state
 
 NO_STUDIES = (
     "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it;\n"
@@ -29,16 +31,12 @@ NO_STUDIES = (
 )
 _LOG_TAIL_BYTES = 4096
 _MAX_SEED_COLUMNS = 16
-_STYLES: Mapping[str, str] = {
-    State.RUNNING: "$running",
-    State.FINISHED: "$success",
-    State.FAILED: "$error",
-    State.LOST: "$error",
-    State.STOPPED: "$warning",
-    CellState.CANCELLED: "$text-muted",
-    CellState.DELETED: "$text-muted",
-    CellState.UNREADABLE: "$error",
+_TONES: Mapping[str, str] = {
+    **{str(state): tone for state, tone in STATE_TONES.items()},
+    CellState.PLANNED: "",
+    CellState.UNREADABLE: "bad",
 }
+_TONE_STYLES = {"live": "$running", "good": "$success", "warn": "$warning", "bad": "$error", "muted": "$text-muted"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +163,7 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     protocol = f" · {plan.protocol}" if tried else ""
     what = f"{size}{protocol} · {config.front_end} on {config.data} · {config.epochs} epoch{'s' * (config.epochs > 1)}"
     counts = Counter(cell.state for cell in now.cells)
-    done = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+    done = ", ".join(f"{count} {shown_state(state)}" for state, count in counts.most_common())
     lines = [
         Content.assemble((printable(plan.name, 64), "bold"), ("   study " + place, "$text-muted")),
         Content.styled(_cut(f"{printable(what, 200)} · {done}", width), "$text-muted"),
@@ -199,7 +197,7 @@ def has_grid(plan: Plan) -> bool:
 
 
 def grid(now: Snapshot, chosen: int | None, *, cursor: str) -> Content:
-    """Variants down, seeds across, a sign for each cell."""
+    """Groups down, seeds across, a sign for each cell; below, what each sign means."""
     places = {(cell.group, cell.seed): cell for cell in now.cells}
     room = max(map(len, now.plan.group_names)) + 2
     lines = [Content.styled("".ljust(room) + "".join(f"{seed:>4}" for seed in now.plan.seeds), "$text-muted")]
@@ -207,13 +205,32 @@ def grid(now: Snapshot, chosen: int | None, *, cursor: str) -> Content:
         parts = [Content(printable(group, 64).ljust(room))]
         for seed in now.plan.seeds:
             cell = places[group, seed]
-            sign = Content.styled(sign_of(cell), _STYLES.get(cell.state, ""))
+            sign = Content.styled(sign_of(cell), _TONE_STYLES.get(tone_of(cell), ""))
             text = Content("  ") + Content(" ") + sign
             if cell.index == chosen:
                 text = Content("  ") + (Content(" ") + sign).stylize(cursor)
             parts.append(text)
         lines.append(Content("").join(parts))
-    return Content("\n").join(lines)
+    return Content("\n").join([*lines, legend(now.cells)])
+
+
+def legend(cells: Iterable[Cell]) -> Content:
+    """What the signs of these cells mean, each once: ``✓ finished   − cancelled or deleted``."""
+    states: dict[str, dict[str, Cell]] = {}
+    for cell in cells:
+        states.setdefault(sign_of(cell), {}).setdefault(shown_state(cell.state), cell)
+    parts = [
+        Content.assemble(
+            (sign, _TONE_STYLES.get(tone_of(next(iter(named.values()))), "")), (f" {' or '.join(named)}", "$text-muted")
+        )
+        for sign, named in states.items()
+    ]
+    return Content("   ").join(parts)
+
+
+def tone_of(cell: Cell) -> str:
+    """Name of the style of a cell's state, as tables have it."""
+    return _TONES.get(cell.state, "muted")
 
 
 def sign_of(cell: Cell) -> str:
@@ -227,53 +244,85 @@ def sign_of(cell: Cell) -> str:
     return STATE_SIGNS[State(cell.state)]
 
 
-_HEADING, _TRIED, _RUN = "    #  variant        seed  state                  epochs  ", "tried with", "run"
-_MIN_RUN_WIDTH = 8
-
-
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """How wide the queue's last columns are; 0 leaves one away.
+class QueueRow:
+    """One row of the queue.
 
     Attributes:
-        tried: What tells a cell from the others of its variant and seed.
-        run: Its run.
+        cell: The planned run.
+        turn: When the worker starts it, from 1; None where it does not.
     """
 
-    tried: int
-    run: int
+    cell: Cell
+    turn: int | None
+
+    @property
+    def id(self) -> str:
+        """Its position in the plan."""
+        return str(self.cell.index)
 
 
-def columns(cells: Iterable[Cell], width: int) -> Columns:
-    """What the queue's lines have room for; what tells cells apart goes before the names of their runs."""
-    rest = width - len(_HEADING)
-    widest = max((len(cell.tried) for cell in cells), default=0)
-    tried = max(widest, len(_TRIED)) if widest else 0
-    if tried > rest:
-        tried = 0
-    run = rest - tried - 2 if tried else rest
-    return Columns(tried, run if run >= _MIN_RUN_WIDTH or not tried else 0)
+def rows_of(now: Snapshot) -> list[QueueRow]:
+    """The cells in the order of work."""
+    turns = (place - now.first_waiting + 1 for place in range(len(now.cells)))
+    return [
+        QueueRow(cell, turn if 1 <= turn <= now.num_waiting else None)
+        for cell, turn in zip(now.cells, turns, strict=True)
+    ]
 
 
-def heading(room: Columns) -> Content:
-    """What stands over the queue's lines."""
-    tried = f"{_TRIED:<{room.tried}}  " if room.tried else ""
-    return Content.styled(f"{_HEADING}{tried}{_RUN if room.run else ''}".rstrip(), "bold $text-muted")
-
-
-def line(cell: Cell, rank: int | None, room: Columns) -> Content:
-    """One cell of the queue; `rank` is its turn, from 1, while it waits."""
-    state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
-    style = _STYLES.get(cell.state, "")
-    return Content.assemble(
-        (f"{rank if rank is not None else '':>5}  ", "$text-muted"),
-        f"{printable(cell.group or cell.variant, 14):<14} {cell.seed:>4}  ",
-        (f"{sign_of(cell)} ", style),
-        (f"{printable(state, 18):<18}", style),
-        f"{f'{cell.num_epochs_done}/{cell.epochs}':>9}  ",
-        f"{printable(cell.tried, room.tried):<{room.tried}}" if room.tried else "",
-        (f"{'  ' if room.tried else ''}{printable(cell.run_id, 64)}" if room.run else "", "$text-muted"),
+def columns_of(cells: Sequence[Cell]) -> tuple[Column[QueueRow, None], ...]:
+    """The queue's columns, wide enough for these cells; what tells cells apart comes before the names of runs."""
+    group, tried, run = (
+        max((len(text) for text in texts), default=0)
+        for texts in zip(*((_group(cell), cell.tried, cell.run_id) for cell in cells), strict=True)
     )
+    shown: list[Column[QueueRow, None]] = [
+        Column(key="turn", title="#", width=5, rank=4, align_right=True, cell=_turn_cell),
+        Column(key="group", title="variant", width=14, max_width=max(14, group), rank=0, cell=_group_cell),
+        Column(key="seed", title="seed", width=4, rank=1, align_right=True, cell=_seed_cell),
+        Column(key="state", title="state", width=20, rank=2, cell=_state_cell),
+        Column(key="epochs", title="epochs", width=9, rank=5, align_right=True, cell=_epochs_cell),
+    ]
+    if tried:
+        shown.append(Column(key="tried", title="tried with", width=max(10, tried), rank=3, cell=_tried_cell))
+    if run:
+        shown.append(Column(key="run", title="run", width=8, max_width=run, rank=6, cell=_run_cell))
+    return tuple(shown)
+
+
+def _turn_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+    return "" if row.turn is None else str(row.turn), "muted"
+
+
+def _group_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+    return cut(printable(_group(row.cell), 64), width), ""
+
+
+def _seed_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+    return cut(str(row.cell.seed), width), ""
+
+
+def _state_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+    cell = row.cell
+    state = shown_state(cell.state) + (f" ({cell.reason})" if cell.reason else "")
+    return cut(f"{sign_of(cell)} {printable(state, 64)}", width), tone_of(cell)
+
+
+def _epochs_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+    return cut(f"{row.cell.num_epochs_done}/{row.cell.epochs}", width), ""
+
+
+def _tried_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+    return cut(printable(row.cell.tried, 200), width), ""
+
+
+def _run_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+    return cut(printable(row.cell.run_id, 64), width), "muted"
+
+
+def _group(cell: Cell) -> str:
+    return cell.group or cell.variant
 
 
 def _cut(text: str, width: int) -> str:

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
@@ -22,11 +22,12 @@ from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue as queue_view
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyOrder
-from alexnet_tui.tui.screens.studies.queue import Snapshot
+from alexnet_tui.tui.screens.studies.queue import QueueRow, Snapshot
 from alexnet_tui.tui.session import OpenReport, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.studies import MAX_STUDIES
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
+from alexnet_tui.tui.widgets.table import LineTable
 
 _LOOK_SECONDS = 1.0
 _GRID_FROM_HEIGHT = 20
@@ -63,8 +64,8 @@ class QueueScreen(Screen[None]):
         _key("left_square_bracket", "turn(-1)", "Last study", "A newer study.", show=False),
         _key("up,k", "move(-1)", "Up", "One cell up.", show=False),
         _key("down,j", "move(1)", "Down", "One cell down.", show=False),
-        _key("pageup", "move(-10)", "Page up", "Ten cells up.", show=False),
-        _key("pagedown", "move(10)", "Page down", "Ten cells down.", show=False),
+        _key("pageup", "page(-1)", "Page up", "A page up.", show=False),
+        _key("pagedown", "page(1)", "Page down", "A page down.", show=False),
         _key("home", "move(-100000)", "First cell", "The first cell.", show=False),
         _key("end", "move(100000)", "Last cell", "The last cell.", show=False),
         Binding("w", "back", "Back", id="study.back", show=False, tooltip="Back to where one came from."),
@@ -75,10 +76,8 @@ class QueueScreen(Screen[None]):
         self.session = session
         self.study_name = name
         self.now: Snapshot | None = None
-        self.row = 0
         self._names: tuple[str, ...] = ()
         self._problem = ""
-        self._chosen: int | None = None
         self._changes = asyncio.Lock()
         self._stamp: tuple[object, ...] = ()
         self._is_reading = self._is_stale = False
@@ -89,16 +88,22 @@ class QueueScreen(Screen[None]):
         yield Static(queue_view.NO_STUDIES, id="nothing", markup=False)
         yield Static(id="head", markup=False)
         yield Static(id="grid", markup=False)
-        yield Static(id="heading", markup=False)
-        yield Static(id="queue", markup=False)
+        yield LineTable[QueueRow, None]((), None, id="queue")
         yield KeyBar()
 
     # What is shown
 
+    @property
+    def table(self) -> "LineTable[QueueRow, None]":
+        """The cells in the order of work."""
+        return self.query_one("#queue", LineTable)
+
     def show(self, name: str | None) -> None:
         """Turn to a study; None keeps the one on show."""
         if name is not None and name != self.study_name:
-            self.study_name, self.row, self._chosen = name, 0, None
+            self.study_name = name
+            if self.is_mounted:
+                self.table.show([], None)
         self._read()
 
     def on_mount(self) -> None:
@@ -144,16 +149,13 @@ class QueueScreen(Screen[None]):
         if found.problem and found.problem != self._problem:
             notify(self, found.problem, is_error=True)
         self._names, self.study_name, self.now, self._problem = found.names, found.name, found.now, found.problem
-        if self.now is not None:
-            places = [cell.index for cell in self.now.cells]
-            self.row = places.index(self._chosen) if self._chosen in places else min(self.row, len(places) - 1)
-            self._chosen = places[self.row]
         self._draw()
 
     @property
     def cell(self) -> Cell | None:
         """The cell under the cursor."""
-        return self.now.cells[self.row] if self.now else None
+        row = self.table.row if self.now else None
+        return None if row is None else row.cell
 
     def _draw(self) -> None:
         if not self.query("#queue"):
@@ -162,36 +164,20 @@ class QueueScreen(Screen[None]):
         if self.now is None:
             self.query_one("#nothing", Static).update(self._problem or queue_view.NO_STUDIES)
             return
-        now = self.now
-        has_grid = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
-        self._draw_head(now)
-        grid = self.query_one("#grid", Static)
-        grid.display = has_grid
-        if has_grid:
-            grid.update(queue_view.grid(now, self._chosen, cursor=self._cursor))
-        above = 6 + (len(now.plan.group_names) + 3 if has_grid else 0)
-        width = max(20, self.size.width - 2)
-        self.query_one("#heading", Static).update(queue_view.heading(queue_view.columns(now.cells, width)))
-        lines = self._lines(now, max(1, self.size.height - above), width)
-        self.query_one("#queue", Static).update(lines)
+        self._draw_head(self.now)
+        self.table.show(queue_view.rows_of(self.now), None, columns=queue_view.columns_of(self.now.cells))
+        self._draw_grid(self.now)
 
     def _draw_head(self, now: Snapshot) -> None:
         head = queue_view.head(now, max(20, self.size.width - 2), self.session.watcher.states)
         self.query_one("#head", Static).update(head)
 
-    def _lines(self, now: Snapshot, rows: int, width: int) -> Content:
-        room = queue_view.columns(now.cells, width)
-        top = max(0, min(self.row - rows // 2, len(now.cells) - rows))
-        lines = []
-        for place, cell in enumerate(now.cells[top : top + rows], top):
-            rank = place - now.first_waiting + 1
-            line = queue_view.line(cell, rank if 1 <= rank <= now.num_waiting else None, room)
-            line = line.truncate(width, ellipsis=True)
-            if place == self.row:
-                line = line.pad_right(max(0, width - line.cell_length))
-                line = line.stylize(self._cursor)
-            lines.append(line)
-        return Content("\n").join(lines)
+    def _draw_grid(self, now: Snapshot) -> None:
+        grid = self.query_one("#grid", Static)
+        grid.display = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
+        if grid.display:
+            chosen = None if self.cell is None else self.cell.index
+            grid.update(queue_view.grid(now, chosen, cursor=self._cursor))
 
     @property
     def _cursor(self) -> str:
@@ -201,12 +187,23 @@ class QueueScreen(Screen[None]):
 
     # The cursor
 
+    @on(LineTable.Highlighted)
+    def _choose(self) -> None:
+        """Another cell: its sign in the grid has the cursor."""
+        if self.now is not None:
+            self._draw_grid(self.now)
+
+    @on(LineTable.Opened)
+    def _open(self) -> None:
+        self.action_open()
+
     def action_move(self, rows: int) -> None:
         """Move the cursor."""
-        if self.now is not None:
-            self.row = max(0, min(self.row + rows, len(self.now.cells) - 1))
-            self._chosen = self.now.cells[self.row].index
-            self._draw()
+        self.table.move(rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by a page."""
+        self.table.page(pages)
 
     def action_turn(self, step: int) -> None:
         """Another study."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from console_driver import Driver, console, driven
 from fake_runs import write_run
 from textual.widgets import Input
 
+from alexnet_tui.config import claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import ConfigError, LaunchError
@@ -77,8 +79,8 @@ def order(screen: QueueScreen) -> list[int]:
 
 
 def said(driver: Driver) -> str:
-    """What is on the screen, whatever the line breaks and the frame of the dialog."""
-    return " ".join(driver.text().replace("│", " ").split())
+    """What is on the screen, whatever the line breaks, the frame of the dialog and its scroll bar."""
+    return " ".join(re.sub("[│▁-█]", " ", driver.text()).split())
 
 
 async def fill(driver: Driver, **values: str) -> None:
@@ -418,6 +420,7 @@ def test_another_protocol_is_planned_by_keys_alone(store: Store, size: tuple[int
             screen = await opened(driver)
             await driver.press("n")
             await driver.wait_for(lambda: "4 variants x 5 seeds = 20 runs" in driver.text())
+            await driver.press("pagedown", "pagedown")
             assert "Its runs differ in variant (baseline, low-dropout, tanh, four-conv) and seed alone;" in said(driver)
             assert "everything else stays as each variant's preset." in said(driver)
             await driver.press("enter", "right")
@@ -459,6 +462,41 @@ async def test_what_the_protocol_does_not_have_is_told_at_once(store: Store) -> 
         await driver.press("up", "left", "ctrl+s")
         await driver.wait_for(lambda: study.names(store) == ["mine"])
         assert study.load(store, "mine").protocol == "report"
+
+
+@driven
+async def test_a_set_of_claims_is_chosen_shown_and_registered(store: Store) -> None:
+    def sentences(name: str) -> list[str]:
+        return [f"- {claim.name}: {claim.metric} {claim.direction}" for claim in claims.load(name)]
+
+    async with console(store, size=(120, 40)) as driver:
+        screen = await opened(driver)
+        await driver.press("n")
+        await fill(driver, name="mine", seeds="2", epochs="1", data="synthetic")
+        await driver.wait_for(lambda: all(one in said(driver) for one in sentences("study")))
+        driver.app.screen.query_one("#edit-claims").focus()
+        await driver.press("right")
+        await driver.wait_for(lambda: all(one in said(driver) for one in sentences("paper2012")))
+        num_groups = len(claims.groups_of(claims.load("paper2012"), {}))
+        assert f"{num_groups} groups x 2 seeds = {2 * num_groups} runs" in said(driver)
+        await fill(driver, variants="tanh")
+        await driver.wait_for(lambda: "the claims decide the groups of runs" in said(driver))
+        await fill(driver, variants="all")
+        await driver.press("ctrl+s")
+        await driver.wait_for(lambda: screen.now is not None)
+        plan = study.load(store, "mine")
+        assert (plan.claims, len(plan.configs)) == (claims.load("paper2012"), 2 * num_groups)
+        assert plan.overrides == {"epochs": "1", "data": "synthetic"}
+        assert plan.sha256 in driver.text()
+        assert any(plan.sha256 in one for one in driver.notifications())
+
+
+@driven
+async def test_a_protocol_without_claims_registers_none(store: Store) -> None:
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("n", "enter", "right")
+        await driver.wait_for(lambda: "Registers no claims." in said(driver))
 
 
 def test_a_new_study_is_called_after_its_protocol() -> None:

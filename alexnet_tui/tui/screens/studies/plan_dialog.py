@@ -7,22 +7,29 @@ from types import MappingProxyType
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.widgets import Input, Static
 
+from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.claims import Claim
 from alexnet_tui.config.hyperparameters import RunConfig, format_value
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, plan_configs, size_text
 from alexnet_tui.config.variants import FRONT_ENDS
-from alexnet_tui.errors import ConfigError
+from alexnet_tui.errors import ClaimError, ConfigError
 from alexnet_tui.studies.queue import MAX_AT_ONCE
-from alexnet_tui.text import printable
+from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.widgets.dialogs import DialogScreen, KeysLine
 from alexnet_tui.tui.widgets.fields import ChoiceField, FieldEdited, FieldInfo, Option
 
 MAX_SEEDS = 1000
 REPRODUCTION = "reproduction"
+PROTOCOLS_OWN = "protocol"
+"""The choice of claims that leaves them to the protocol."""
 _ALL = "all"
+_SPACE_BESIDE_FACTS = 18
+"""Lines of frame, title, fields, a result of two lines, and keys."""
 _CONFIG_FIELDS = ("front_end", "data", "epochs")
 _CONFIGURED = "front end, data and epochs are those above, everything else stays as each variant's preset."
 _LABELS = {
@@ -30,12 +37,19 @@ _LABELS = {
     "protocol": ("Protocol", "left and right choose"),
     "variants": ("Variants", f"{_ALL}, or some: name,name"),
     "seeds": ("Seeds", "how many, or 5-9; a verdict needs 5"),
+    "claims": ("Claims", "the protocol's, or a set of its own"),
     "front_end": ("Front end", ", ".join(FRONT_ENDS)),
     "data": ("Data", "cifar10, cifar100, synthetic, your own"),
     "epochs": ("Epochs", "the study has 100"),
     "at_once": ("At once", "runs that may train at the same time"),
 }
-_CHOICES = {"protocol": tuple(Option(name, note=one.summary) for name, one in PROTOCOLS.items())}
+_CHOICES = {
+    "protocol": tuple(Option(name, note=one.summary) for name, one in PROTOCOLS.items()),
+    "claims": (
+        Option(PROTOCOLS_OWN, title="protocol's"),
+        *(Option(name) for name in registered_claims.names()),
+    ),
+}
 
 
 def free_name(protocol: str, taken: Collection[str]) -> str:
@@ -53,6 +67,7 @@ def defaults(name: str) -> dict[str, str]:
         "protocol": REPORT,
         "variants": _ALL,
         "seeds": "5",
+        "claims": PROTOCOLS_OWN,
         **{one: format_value(getattr(config, one)) for one in _CONFIG_FIELDS},
         "at_once": "1",
     }
@@ -74,6 +89,21 @@ class StudyOrder:
     def protocol(self) -> str:
         """Name of its protocol."""
         return self.texts["protocol"]
+
+    @property
+    def has_own_claims(self) -> bool:
+        """Whether a set of claims, and not the protocol, decides the groups of runs."""
+        return self.texts["claims"] != PROTOCOLS_OWN
+
+    @property
+    def claims(self) -> list[Claim]:
+        """What the plan registers; none where the protocol has no claims.
+
+        Raises:
+            ClaimError: The set cannot be read.
+        """
+        name = self.texts["claims"] if self.has_own_claims else PROTOCOLS[self.protocol].claims
+        return registered_claims.load(name) if name else []
 
     @property
     def variants(self) -> list[str]:
@@ -118,9 +148,29 @@ class StudyOrder:
             ConfigError: What is typed makes no plan.
         """
         variants, seeds = self.variants, self.seeds
+        if self.has_own_claims:
+            return self._size_of_claims(len(seeds))
         plan_configs(self.protocol, variants, seeds[-1:], self.overrides)  # The largest seed speaks for the others.
         _ = self.at_once
         return size_text(self.protocol, len(variants), len(seeds))
+
+    def _size_of_claims(self, num_seeds: int) -> str:
+        for name in ("protocol", "variants"):
+            if self.texts[name].strip() != defaults("")[name]:
+                raise ConfigError(name, f"the claims decide the groups of runs; leave it at {defaults('')[name]}")
+        _ = self.at_once
+        groups = registered_claims.groups_of(self.claims, self.overrides)
+        runs = counted(len(groups) * num_seeds, "run")
+        return f"{counted(len(groups), 'group')} x {counted(num_seeds, 'seed')} = {runs}"
+
+
+def claim_text(claim: Claim) -> str:
+    """A claim in one sentence: ``relu-...: t25 lower with activation relu than tanh, 1.1 times or more``."""
+    differing = [name for name in claim.group if claim.group[name] != claim.reference[name]]
+    group = ", ".join(f"{name.replace('_', ' ')} {format_value(claim.group[name])}" for name in differing)
+    reference = ", ".join(format_value(claim.reference[name]) for name in differing)
+    effect = f"{claim.smallest_effect:g} {'times' if claim.unit == 'ratio' else 'points'}"
+    return f"{claim.name}: {claim.metric} {claim.direction} with {group} than {reference}, {effect} or more"
 
 
 class StudyForm(DialogScreen[StudyOrder | None]):
@@ -139,6 +189,8 @@ class StudyForm(DialogScreen[StudyOrder | None]):
         Binding("ctrl+r", "send(True)", "Start", id="plan.start", tooltip="Write the plan and start its worker."),
         Binding("ctrl+s", "send(False)", "Only plan", id="plan.save", tooltip="Write the plan; start it later."),
         Binding("down,enter", "app.focus_next", "Next", show=False, id="plan.next", tooltip="The next field."),
+        Binding("pageup", "scroll_facts(-1)", "Read up", show=False, id="plan.read-up", tooltip="Claims above."),
+        Binding("pagedown", "scroll_facts(1)", "Read on", show=False, id="plan.read-on", tooltip="Claims below."),
         Binding("up", "app.focus_previous", "Previous", show=False, id="plan.previous", tooltip="The field before."),
     ]
 
@@ -154,6 +206,7 @@ class StudyForm(DialogScreen[StudyOrder | None]):
         self._editors = {name: _editor(name, text) for name, text in self._texts.items()}
         self._hints = {name: Static(Content(hint), classes="form-hint") for name, (_, hint) in _LABELS.items()}
         self._about = Static(id="plan-about")
+        self._facts = VerticalScroll(self._about, id="plan-facts", can_focus=False)
         self._result = Static(id="plan-result")
 
     def compose(self) -> ComposeResult:
@@ -165,14 +218,28 @@ class StudyForm(DialogScreen[StudyOrder | None]):
                     yield Static(Content(label), classes="form-label")
                     yield self._editors[name]
                     yield self._hints[name]
-            yield self._about
+            yield self._facts
             yield self._result
-            yield KeysLine(("ctrl+r", "Plan and start"), ("ctrl+s", "Only plan"), ("tab", "Next"), ("escape", "Back"))
+            yield KeysLine(
+                ("ctrl+r", "Plan and start"),
+                ("ctrl+s", "Only plan"),
+                ("tab", "Next"),
+                ("pagedown", "Read on"),
+                ("escape", "Back"),
+            )
 
     def on_mount(self) -> None:
         """Begin in the field that matters."""
         self._tell()
         self._editors[self._field_name].focus()
+
+    def on_resize(self, event: Resize) -> None:
+        """The facts get what the fields and keys leave; they scroll where that is not enough."""
+        self._facts.styles.max_height = max(2, event.size.height - _SPACE_BESIDE_FACTS)
+
+    def action_scroll_facts(self, pages: int) -> None:
+        """Read on in what is registered."""
+        self._facts.scroll_relative(y=pages * max(1, self._facts.size.height - 1), animate=False)
 
     @on(Input.Submitted)
     def _go_on(self, event: Input.Submitted) -> None:
@@ -181,7 +248,11 @@ class StudyForm(DialogScreen[StudyOrder | None]):
 
     @on(FieldEdited)
     def _choose(self, event: FieldEdited) -> None:
-        """Another protocol; a name that nobody typed goes with it."""
+        """Another protocol, or other claims; a name that nobody typed changes with the protocol."""
+        self._facts.scroll_home(animate=False)
+        if event.name != "protocol":
+            self._tell()
+            return
         name = self._editors["name"]
         if isinstance(name, Input) and name.value == free_name(self._protocol, self._taken):
             name.value = free_name(event.text, self._taken)
@@ -190,10 +261,9 @@ class StudyForm(DialogScreen[StudyOrder | None]):
 
     @on(Input.Changed)
     def _tell(self) -> None:
-        """Say what the protocol decides, and how many runs are planned, or why none can be."""
+        """Say what is registered, what the protocol decides, and how many runs are planned, or why none can be."""
         order = self._order(starts=False)
-        summary = PROTOCOLS[order.protocol].summary
-        self._about.update(Content(f"{summary} {contents_text(order.protocol)}; {_CONFIGURED}"))
+        self._about.update(Content(self._facts_of(order)))
         error = self._error if order.texts == self._texts else ""
         try:
             size = order.size()
@@ -201,6 +271,19 @@ class StudyForm(DialogScreen[StudyOrder | None]):
             size, error = "", str(problem)
         self._result.update(Content(printable(error or size, 400)))
         self._result.set_class(bool(error), "-error")
+
+    def _facts_of(self, order: StudyOrder) -> str:
+        """What the plan registers, claim by claim, and how its runs are set."""
+        try:
+            claims = order.claims
+        except ClaimError as problem:
+            return printable(str(problem), 400)
+        heading = f"Registers {counted(len(claims), 'claim')}:" if claims else "Registers no claims."
+        registered = "\n".join([heading, *(f"- {claim_text(claim)}" for claim in claims)])
+        if order.has_own_claims:
+            return f"{registered}\nIts runs are those that the claims need, with every seed; {_CONFIGURED}"
+        summary = PROTOCOLS[order.protocol].summary
+        return f"{registered}\n{summary} {contents_text(order.protocol)}; {_CONFIGURED}"
 
     def _order(self, *, starts: bool) -> StudyOrder:
         texts = {name: one.value if isinstance(one, Input) else one.text for name, one in self._editors.items()}

@@ -9,12 +9,13 @@ from textual.screen import Screen
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, ConfigError
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies.plan import Plan
 from alexnet_tui.text import counted, format_duration, printable
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm, StudyOrder, defaults, free_name
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
-Planned = Callable[[StudyOrder], None]
+Planned = Callable[[StudyOrder, Plan], None]
 """What to do once the plan is written."""
 
 
@@ -55,7 +56,8 @@ def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -
         f"{order.size()}, one after another:",
         f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each"
         f"{_expected(session, config, num_runs)}.",
-        "It goes on when the console is closed; P pauses it. n plans another one.",
+        f"It registers {counted(len(order.claims), 'claim')}; n shows them and plans other ones.",
+        "It goes on when the console is closed; P pauses it.",
     ]
 
     def answer(is_sure: bool | None) -> None:
@@ -69,8 +71,19 @@ def _write(screen: Screen[None], session: Session, order: StudyOrder, taken: Col
     """Write the plan in a thread; the form comes back with what is wrong."""
     store = session.store
 
-    def act() -> None:
-        study.plan(
+    def act() -> Plan:
+        if order.has_own_claims:
+            from alexnet_tui.analysis.metrics import METRICS
+
+            return study.plan_claims(
+                store,
+                order.name,
+                order.claims,
+                seeds=order.seeds,
+                known_metrics=METRICS,
+                overrides=order.overrides,
+            )
+        return study.plan(
             store,
             order.name,
             variants=order.variants,
@@ -81,12 +94,12 @@ def _write(screen: Screen[None], session: Session, order: StudyOrder, taken: Col
 
     async def work() -> None:
         try:
-            await asyncio.to_thread(act)
+            plan = await asyncio.to_thread(act)
         except AlexnetTuiError as error:
             field_name = error.field if isinstance(error, ConfigError) else "name"
             _ask(screen, session, order.texts, taken, planned, str(error), field_name)
         else:
-            planned(order)
+            planned(order, plan)
 
     screen.run_worker(work(), group="plan")
 

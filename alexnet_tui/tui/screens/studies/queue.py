@@ -165,11 +165,21 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     counts = Counter(cell.state for cell in now.cells)
     done = ", ".join(f"{count} {shown_state(state)}" for state, count in counts.most_common())
     lines = [
-        Content.assemble((printable(plan.name, 64), "bold"), ("   study " + place, "$text-muted")),
+        Content.assemble(
+            (printable(plan.name, 64), "bold"), ("   study " + place + _hash_text(plan, width), "$text-muted")
+        ),
         Content.styled(_cut(f"{printable(what, 200)} · {done}", width), "$text-muted"),
         _worker_line(now, width, states),
     ]
     return Content("\n").join(lines)
+
+
+def _hash_text(plan: Plan, width: int) -> str:
+    """The plan's SHA-256, its first 12 digits where the line has no room for all 64."""
+    if not plan.sha256:
+        return ""
+    digits = plan.sha256 if width >= len(plan.name) + 104 else plan.sha256[:12]
+    return f"   SHA-256 {printable(digits, 64)}"
 
 
 def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:

@@ -16,7 +16,9 @@ from alexnet_tui.runs.history import State
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
+from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Cell, CellState
+from alexnet_tui.text import counted
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
@@ -341,12 +343,13 @@ class QueueScreen(Screen[None]):
         else:
             queue_plans.ask_reproduction(self, self.session, self._go_on_with)
 
-    def _go_on_with(self, order: StudyOrder) -> None:
+    def _go_on_with(self, order: StudyOrder, plan: Plan) -> None:
         """A plan is written: show it, and start it if that was asked for."""
         name, at_once = order.name, order.at_once
         self.show(name)
         self._do(lambda: study_queue.set_at_once(self.session.store, name, at_once))
+        following = "" if order.starts else " ctrl+r starts it."
+        registered = f"{counted(len(plan.claims), 'claim')} registered, " if plan.claims else ""
+        notify(self, f"Study {name} is planned: {registered}SHA-256 {plan.sha256}.{following}")
         if order.starts:
             self._start(name)
-        else:
-            notify(self, f"Study {name} is planned; ctrl+r starts it.")

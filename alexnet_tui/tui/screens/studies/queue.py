@@ -168,7 +168,7 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
         Content.assemble(
             (printable(plan.name, 64), "bold"), ("   study " + place + _hash_text(plan, width), "$text-muted")
         ),
-        Content.styled(_cut(f"{printable(what, 200)} · {done}", width), "$text-muted"),
+        Content.styled(cut(f"{printable(what, 200)} · {done}", width), "$text-muted"),
         _worker_line(now, width, states),
     ]
     return Content("\n").join(lines)
@@ -196,7 +196,7 @@ def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Cont
     else:
         text, style = "Nothing is left to do: v shows the report.", "$success"
     words = f"  {now.last_words}" if now.last_words and not now.has_worker and now.num_waiting else ""
-    return Content.assemble((_cut(text, width), style), (_cut(words, max(0, width - len(text))), "$text-muted"))
+    return Content.assemble((cut(text, width), style), (cut(words, max(0, width - len(text))), "$text-muted"))
 
 
 def has_grid(plan: Plan) -> bool:
@@ -333,7 +333,3 @@ def _run_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
 
 def _group(cell: Cell) -> str:
     return cell.group or cell.variant
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…" * bool(width)

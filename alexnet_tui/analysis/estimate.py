@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from alexnet_tui.config.architecture import Architecture, ConvLayer, layers, num_parameters
+from alexnet_tui.config.architecture import POOL_STRIDE, Architecture, ConvLayer, layers, num_parameters
 from alexnet_tui.config.hyperparameters import HOLDOUT_SHARE, RunConfig
 from alexnet_tui.runs.history import RunHistory
 
@@ -88,7 +88,8 @@ def _convolution_rows(layer: ConvLayer) -> list[LayerRow]:
     if layer.lrn:
         rows.append(LayerRow(name="  norm", shape=shape))
     if layer.pools:
-        rows.append(LayerRow(name="  pool  3x3/2", shape=(shape[0], layer.pooled_size, layer.pooled_size)))
+        window = f"{layer.pool_kernel}x{layer.pool_kernel}/{POOL_STRIDE}"
+        rows.append(LayerRow(name=f"  pool  {window}", shape=(shape[0], layer.pooled_size, layer.pooled_size)))
     return rows
 
 
@@ -155,6 +156,7 @@ def _shape(config: RunConfig) -> tuple[object, ...]:
         config.activation,
         config.removed_conv_layer,
         config.lrn,
+        config.pooling,
         config.groups,
         config.batch_size,
         config.augmentation,

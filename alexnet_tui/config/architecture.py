@@ -10,6 +10,11 @@ import msgspec
 Activation = Literal["relu", "tanh"]
 Setting = str | int | float | bool
 
+# Side in pixels of the pooling windows, two pixels apart: z of s = 2 and z = 3, or of s = z = 2.
+# Source: Krizhevsky et al. 2012, section 3.4.
+POOL_KERNELS: Mapping[str, int] = MappingProxyType({"overlapping": 3, "plain": 2})
+POOL_STRIDE = 2
+
 
 class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
     """How an image enters the network: its size and the first layer's geometry.
@@ -22,8 +27,8 @@ class FrontEnd(msgspec.Struct, frozen=True, kw_only=True):
         conv1_padding_end: Zeros at the right and the lower border, where other than at the left and the upper one:
             padding ``same`` of Keras puts the odd one there.
         pool_partial: The last pooling window may reach over the border.
-        pool_same: Pooling halves every map, as with padding ``same``: on a map of odd size the first window reaches
-            over the border too.
+        pool_same: Pooling halves every map, as with padding ``same``: on a map of odd size the first 3x3 window
+            reaches over the border too.
         summary: One sentence for people.
         settings: Hyperparameters whose default this front end moves.
     """
@@ -48,6 +53,7 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
         dropout: Probability of zeroing a unit of the two hidden dense layers.
         removed_conv_layer: 3, 4 or 5, or None for all five layers.
         lrn: Local response normalisation after layers 1 and 2.
+        pool_kernel: Side in pixels of the max pooling windows, one of `POOL_KERNELS`; they are two pixels apart.
         groups: 2 gives layers 2, 4 and 5 half of the maps each, as on the paper's two GPUs; 1 gives all.
         num_classes: Width of the last layer.
     """
@@ -57,6 +63,7 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
     dropout: float = 0.5
     removed_conv_layer: int | None = None
     lrn: bool = False
+    pool_kernel: int = POOL_KERNELS["overlapping"]
     groups: int = 1
     num_classes: int = 10
 
@@ -68,7 +75,8 @@ class ConvLayer(msgspec.Struct, frozen=True, kw_only=True):
         number: The paper's number, 1 to 5; a removed layer leaves its number out.
         groups: Into how many independent halves the channels fall.
         lrn: Local response normalisation follows.
-        pools: 3x3 max pooling with stride 2 follows.
+        pools: Max pooling with stride 2 follows.
+        pool_kernel: Side of the pooling windows, where pooling follows.
         output_size: Side after the convolution.
         pooled_size: Side after pooling; equal to `output_size` where none follows.
         padding_end: Zeros in pixels at the right and the lower border; `padding` is that of the other two.
@@ -83,6 +91,7 @@ class ConvLayer(msgspec.Struct, frozen=True, kw_only=True):
     groups: int
     lrn: bool
     pools: bool
+    pool_kernel: int
     input_size: int
     output_size: int
     pooled_size: int
@@ -154,9 +163,10 @@ def layers(architecture: Architecture) -> tuple[list[ConvLayer], list[DenseLayer
                 groups=architecture.groups if grouped else 1,
                 lrn=architecture.lrn and number in _NORMALISED,
                 pools=pools_here,
+                pool_kernel=architecture.pool_kernel,
                 input_size=size,
                 output_size=output,
-                pooled_size=_pooled_size(output, front) if pools_here else output,
+                pooled_size=_pooled_size(output, architecture) if pools_here else output,
                 padding_end=end,
             )
         )
@@ -169,19 +179,23 @@ def layers(architecture: Architecture) -> tuple[list[ConvLayer], list[DenseLayer
     return convolutions, dense
 
 
-def _pooled_size(size: int, front: FrontEnd) -> int:
-    return -(-size // 2) if front.pool_same else pooled_size(size, partial=front.pool_partial)
+def _pooled_size(size: int, architecture: Architecture) -> int:
+    front = architecture.front_end
+    if front.pool_same:
+        return -(-size // POOL_STRIDE)
+    return pooled_size(size, architecture.pool_kernel, partial=front.pool_partial)
 
 
-def pooled_size(size: int, *, partial: bool) -> int:
-    """Side of a map after 3x3 max pooling with stride 2; smaller maps pool to one place.
+def pooled_size(size: int, kernel: int, *, partial: bool) -> int:
+    """Side of a map after max pooling with stride 2; a map smaller than the window pools to one place.
 
     Args:
         size: Side before pooling.
+        kernel: Side of the window.
         partial: A last window may reach over the border.
     """
-    rest = max(0, size - 3)
-    return (-(-rest // 2) if partial else rest // 2) + 1
+    rest = max(0, size - kernel)
+    return (-(-rest // POOL_STRIDE) if partial else rest // POOL_STRIDE) + 1
 
 
 def num_parameters(architecture: Architecture) -> int:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from alexnet_tui.config.architecture import Architecture
+from alexnet_tui.config.architecture import POOL_KERNELS, Architecture
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS, nearest
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.text import printable, quoted
@@ -119,6 +119,14 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "none"
     lrn: Annotated[bool, Spec(help="Local response normalisation after layers 1 and 2.", group="architecture")] = False
+    pooling: Annotated[
+        str,
+        Spec(
+            help="Max pooling: overlapping windows, 3x3 with stride 2, as the 2012 paper; plain: 2x2 with stride 2.",
+            group="architecture",
+            choices=tuple(POOL_KERNELS),
+        ),
+    ] = "overlapping"
     groups: Annotated[
         int,
         Spec(
@@ -292,6 +300,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             dropout=self.dropout,
             removed_conv_layer=None if removed == "none" else int(removed),
             lrn=self.lrn,
+            pool_kernel=POOL_KERNELS[self.pooling],
             groups=self.groups,
             num_classes=num_classes,
         )

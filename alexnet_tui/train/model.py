@@ -6,7 +6,8 @@ P = N*H*W pixels of all images.
 Two operations are computed otherwise than the paper writes them, with the same result: a convolution whose kernel
 covers the whole map is one matrix product, and response normalisation sums its neighbours by another.
 
-Shapes of the maps (C x H x W of one image) by front end; a removed layer leaves its row out:
+Shapes of the maps (C x H x W of one image) by front end, with overlapping pooling; a removed layer leaves its row
+out, and plain pooling changes the maps of ``literal32`` only, whose first pooling gives 96x3x3:
 
 | after            | literal32  | same32     | resize227  | keras-valid | keras-same | cifar3x3   |
 |------------------|------------|------------|------------|-------------|------------|------------|
@@ -28,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from alexnet_tui.config.architecture import Architecture, ConvLayer, layers
+from alexnet_tui.config.architecture import POOL_STRIDE, Architecture, ConvLayer, layers
 
 # The paper's constants (section 3.3); its alpha multiplies the plain sum of squares, where PyTorch divides by n.
 LRN_SIZE, LRN_ALPHA, LRN_BETA, LRN_K = 5, 1e-4, 0.75, 2.0
@@ -220,13 +221,13 @@ class Dropout:
 
 
 def max_pool(maps_NCHW: Tensor, layer: ConvLayer) -> Tensor:
-    """Overlapping 3x3 pooling with stride 2 (section 3.4); a map that pools to one place is seen whole."""
-    size = layer.output_size
-    if layer.pooled_size == 1 and size <= 3:
+    """Max pooling with stride 2 (section 3.4); a map no larger than one window is seen whole."""
+    size, kernel = layer.output_size, layer.pool_kernel
+    if layer.pooled_size == 1 and size <= kernel:
         return maps_NCHW if size == 1 else maps_NCHW.amax((2, 3), keepdim=True)
-    first_outside = int(layer.pooled_size > -(-(size - 3) // 2) + 1)  # Padding same on a map of odd size.
-    partial = (size - 3) // 2 + 1 < layer.pooled_size
-    return F.max_pool2d(maps_NCHW, 3, 2, padding=first_outside, ceil_mode=partial and not first_outside)
+    first_outside = int(layer.pooled_size > -(-(size - kernel) // POOL_STRIDE) + 1)  # 3x3, padding same, odd size.
+    partial = (size - kernel) // POOL_STRIDE + 1 < layer.pooled_size
+    return F.max_pool2d(maps_NCHW, kernel, POOL_STRIDE, padding=first_outside, ceil_mode=partial and not first_outside)
 
 
 def local_response_norm(maps_NCHW: Tensor) -> Tensor:

@@ -34,8 +34,8 @@ def test_verify_names_the_check_that_fails_and_the_run(run: Run, store: Store) -
     bad = write_run(store, RunConfig(epochs=6, seed=1, log_steps=1), change_epoch=odd)
     done = run("verify")
     assert done.code == 3
-    assert f"{good.id}: 11 passed" in done.out
-    assert f"{bad.id}: 10 passed, 1 failed" in done.out
+    assert f"{good.id}: 12 passed" in done.out
+    assert f"{bad.id}: 11 passed, 1 failed" in done.out
     assert "FAILED  accuracies: test accuracy 0.123456 of epoch 1 is no whole number of 10,000." in done.out
     done = run("verify", bad.id, "--json")
     (found,) = json.loads(done.out)["runs"]
@@ -63,7 +63,7 @@ def test_verify_without_a_run_says_what_to_do(run: Run) -> None:
 def test_sets_of_claims_are_listed_and_shown(run: Run) -> None:
     listed = run("claims")
     assert listed.code == 0
-    assert {"study: 3 claims", "paper2012: 8 claims"} <= set(listed.out.splitlines())
+    assert {"study: 3 claims", "paper2012: 9 claims"} <= set(listed.out.splitlines())
     shown = run("claims", "show", "paper2012")
     assert "weight-decay-lowers-the-training-error" in shown.out
     first, *_ = json.loads(run("claims", "show", "study", "--json").out)

@@ -33,6 +33,7 @@ REPORT: dict[str, Setting] = {
     "dropout": 0.5,
     "removed_conv_layer": "none",
     "lrn": False,
+    "pooling": "overlapping",
     "groups": 1,
     "init": "glorot",
     "learning_rate": 0.01,

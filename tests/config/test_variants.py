@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from alexnet_tui.config.architecture import Architecture, FrontEnd, layers, num_parameters, pooled_size
+from alexnet_tui.config.architecture import POOL_KERNELS, Architecture, FrontEnd, layers, num_parameters, pooled_size
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS, nearest
 
 PAPER_FRONT = FrontEnd(image_size=224, conv1_padding=2, pool_partial=False, summary="The paper's.")
@@ -67,7 +67,7 @@ def test_parameters_and_multiplications_of_one_layer_by_hand() -> None:
     ("size", "partial", "pooled"), [(6, False, 2), (6, True, 3), (55, False, 27), (2, False, 1), (1, True, 1)]
 )
 def test_pooled_size(size: int, partial: bool, pooled: int) -> None:
-    assert pooled_size(size, partial=partial) == pooled
+    assert pooled_size(size, POOL_KERNELS["overlapping"], partial=partial) == pooled
 
 
 def test_nearest() -> None:

@@ -1,14 +1,16 @@
 """The network: shapes, parameter counts, and that the fast forms compute what the plain ones do."""
 
+import itertools
 import math
 
 import msgspec
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from alexnet_tui.config.architecture import Architecture, FrontEnd, layers, num_parameters
+from alexnet_tui.config.architecture import POOL_KERNELS, Architecture, FrontEnd, layers, num_parameters, pooled_size
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.train import model
 from alexnet_tui.train.model import AlexNet, Convolution, Dropout, local_response_norm, max_pool
@@ -45,6 +47,45 @@ def test_map_sizes_of_the_front_ends(front_end: str, maps: list[int]) -> None:
     sizes += [layer.output_size for layer in convolutions[2:]] + [convolutions[-1].pooled_size]
     assert sizes == maps
     assert dense[0].in_features == 256 * maps[-1] ** 2
+
+
+@pytest.mark.parametrize(
+    ("front_end", "maps"), [("literal32", [6, 3, 3, 1, 1, 1, 1, 1]), ("same32", [8, 4, 4, 2, 2, 2, 2, 1])]
+)
+def test_plain_pooling_is_that_of_torch(front_end: str, maps: list[int]) -> None:
+    architecture = RunConfig.from_text({"front_end": front_end, "pooling": "plain"}).architecture(10)
+    network = AlexNet(architecture, "he", generator()).double()
+    maps_seen, expected = [], torch.randn(2, 3, 32, 32, dtype=torch.float64, generator=generator())
+    logits = network(expected)
+    for layer, convolution in zip(network.geometry, network.convolutions, strict=True):
+        assert isinstance(convolution, Convolution)
+        expected = torch.relu(
+            F.conv2d(expected, convolution.weight, convolution.bias, layer.stride, layer.padding, groups=layer.groups)
+        )
+        maps_seen.append(expected.shape[-1])
+        if layer.lrn:
+            expected = local_response_norm(expected)
+        if layer.pools:
+            # The one place that is left of a map cannot be halved again.
+            expected = nn.MaxPool2d(2, 2)(expected) if expected.shape[-1] > 1 else expected
+            maps_seen.append(expected.shape[-1])
+    expected = expected.flatten(1)
+    for hidden in network.dense[:-1]:
+        expected = torch.relu(hidden(expected))
+    torch.testing.assert_close(logits, network.dense[-1](expected))
+    assert maps_seen == maps
+    assert sum(parameter.numel() for parameter in network.parameters()) == num_parameters(architecture)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_pooling_of_either_kind_is_that_of_torch_at_every_size(partial: bool) -> None:
+    layer = layers(Architecture(front_end=FRONT_ENDS["same32"]))[0][0]
+    for kernel, size in itertools.product(POOL_KERNELS.values(), range(3, 12)):
+        maps = torch.randn(2, 3, size, size, generator=generator(size))
+        here = msgspec.structs.replace(
+            layer, pool_kernel=kernel, output_size=size, pooled_size=pooled_size(size, kernel, partial=partial)
+        )
+        assert torch.equal(max_pool(maps, here), nn.MaxPool2d(kernel, 2, ceil_mode=partial)(maps)), (kernel, size)
 
 
 @pytest.mark.parametrize("front_end", ["literal32", "same32", "cifar3x3"])

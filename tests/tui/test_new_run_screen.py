@@ -844,9 +844,9 @@ async def test_the_help_line_tells_of_headings_buttons_and_of_no_field(store: St
         form.row("label").editor.focus()
         await form.until(lambda: "own name for the run" in form.text("#help"))
         await form.press("down")
-        await form.until(lambda: form.text("#help") == "6 fields; enter opens them.")
+        await form.until(lambda: form.text("#help") == "7 fields; enter opens them.")
         await form.press("enter")
-        await form.until(lambda: form.text("#help") == "6 fields; enter folds them.")
+        await form.until(lambda: form.text("#help") == "7 fields; enter folds them.")
         await form.press("down")
         await form.until(lambda: form.text("#help") == SPECS["activation"].help)
         form.screen.query_one("#queue").focus()
@@ -905,7 +905,7 @@ def group_last(group: FieldGroup) -> str:
 async def test_a_heading_tells_as_many_values_as_fit_whole_and_how_many_do_not(store: Store) -> None:
     async with opened(store, size=(80, 24)) as form:
         title = str(form.group_of("dropout").title)
-        assert title == "architecture  activation relu, dropout 0.5, +4 more"
+        assert title == "architecture  activation relu, dropout 0.5, +5 more"
         await form.pilot.resize_terminal(100, 24)
         await form.until(lambda: "removed conv layer none" in str(form.group_of("dropout").title))
 

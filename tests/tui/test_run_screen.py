@@ -14,10 +14,11 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.widgets import Static
 
+from alexnet_tui.analysis.integrity import check_run
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import LOG_FILE, Store
 from alexnet_tui.tui.charts.model import View
 from alexnet_tui.tui.charts.series import SMOOTHINGS, Method
@@ -278,9 +279,9 @@ async def test_pages_follow_the_brackets_and_a_click(store: Store) -> None:
             "fake",
         ):
             assert said[:60] in driver.text()
-        await driver.press("right_square_bracket")
+        await driver.press("right_square_bracket", "right_square_bracket")
         assert shown.page == "curves"
-        await driver.press("left_square_bracket")
+        await driver.press("left_square_bracket", "left_square_bracket")
         assert shown.page == "system"
         await driver.pilot.click("#strip", offset=(2, 0))
         await driver.wait_for(lambda: shown.page == "curves")
@@ -292,7 +293,7 @@ async def test_keys_of_the_charts_are_neither_named_nor_act_on_other_pages(store
     async with console(store, size=(160, 30)) as driver:
         shown = await open_run(driver, run.id)
         assert {"Crosshair", "Zoom", "Log", "Smooth", "Outliers"} <= set(driver.text().splitlines()[-1].split())
-        for page in ("config", "log", "system"):
+        for page in ("config", "log", "system", "verify"):
             await driver.press("right_square_bracket")
             assert shown.page == page
             bar = driver.text().splitlines()[-1]
@@ -375,7 +376,7 @@ async def test_warnings_checkpoints_and_gaps_are_on_the_system_page(store: Store
         record.write("{broken\nalso broken\n")
     async with console(store, size=(120, 50)) as driver:
         await open_run(driver, run.id)
-        await driver.press("left_square_bracket")
+        await driver.press("left_square_bracket", "left_square_bracket")
         await driver.wait_for(lambda: "2 that are no events" in driver.text())
         text = driver.text()
         for shown in (
@@ -388,6 +389,37 @@ async def test_warnings_checkpoints_and_gaps_are_on_the_system_page(store: Store
         ):
             assert shown in text
         assert "\x1b" not in text
+
+
+@driven
+async def test_the_checks_of_a_record_are_on_the_verify_page(store: Store) -> None:
+    def odd(epoch: ev.Epoch) -> None:
+        epoch.test_accuracy = 0.123456
+
+    config = RunConfig(epochs=6, log_steps=1)
+    good, bad = write_run(store, config), write_run(store, config, change_epoch=odd)
+    not_started = store.create(config)
+    async with console(store, size=(120, 40)) as driver:
+        shown = await open_run(driver, bad.id)
+        await driver.press("left_square_bracket")
+        assert shown.page == "verify"
+        await driver.wait_for(lambda: "1 failed" in driver.text())
+        lines = [line.strip() for line in driver.text().splitlines()]
+        found = [line for line in lines if line.startswith("failed")]
+        assert found == [
+            "failed          accuracies: test accuracy 0.123456 of epoch 1 is no whole number of 10,000.",
+        ]
+        checks = check_run(load(store, bad.id)[0])
+        for check in checks:
+            said = f"{check.result:<16}{check.name}"
+            assert any(line.startswith(said) for line in lines), said
+        await open_run(driver, good.id)
+        await driver.press("left_square_bracket")
+        assert "0.123456" not in driver.text(), "another run's checks are forgotten"
+        await driver.wait_for(lambda: " 0 failed" in driver.text())
+        await open_run(driver, not_started.id)
+        await driver.press("left_square_bracket")
+        await driver.wait_for(lambda: "it was not started yet." in driver.text())
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45), (40, 12), (20, 6)])

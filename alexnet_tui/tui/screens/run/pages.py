@@ -1,20 +1,26 @@
-"""The Run screen's pages of text: configuration and system, as lines a page can show."""
+"""The Run screen's pages of text: configuration, system and the checks of the record, as lines a page can show."""
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from textual.content import Content
 
+from alexnet_tui.analysis.integrity import Check, Result, check_run
 from alexnet_tui.config.hyperparameters import SPECS, Value, shown_value
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.store import EVENTS_FILE
+from alexnet_tui.runs.history import RunHistory, load
+from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import format_bytes, format_count, printable
+from alexnet_tui.tui.widgets.text import hanging
 
 _NAME_CELLS = 20
 _VALUE_CELLS = 16
+_RESULT_STYLES = {Result.PASSED: "$success", Result.FAILED: "bold $error", Result.NOT_APPLICABLE: "$text-muted"}
+_RESULT_CELLS = max(map(len, Result)) + 2
+_VERIFY_NOTE = "A run whose record fails a check counts for no verdict."
 
 
 def config_page(history: RunHistory) -> Content:
@@ -133,3 +139,25 @@ def _started_rows(history: RunHistory) -> Iterator[tuple[str, str]]:
         memory = format_bytes(system.memory_bytes) if system.memory_bytes is not None else ""
         yield "memory in use", memory
         yield "GPU", system.gpu_name or ""
+
+
+def record_checks(store: Store, run_id: str) -> tuple[Check, ...]:
+    """The checks of a run's record by itself, read from the disk with every step; takes time.
+
+    Raises:
+        StoreError: The record cannot be read.
+    """
+    history, _ = load(store, run_id)
+    return check_run(history)
+
+
+def verify_page(checks: Sequence[Check], width: int) -> Content:
+    """What each check of a run's record found, and how many found what."""
+    counts = Counter(check.result for check in checks)
+    lines = [_heading(", ".join(f"{counts[result]} {result}" for result in Result)), Content("")]
+    for check in checks:
+        said = f"{check.name}: {check.sentence}" if check.sentence else check.name
+        label = f"{check.result:<{_RESULT_CELLS}}"
+        lines += hanging(label, printable(said, 600), width, label_style=_RESULT_STYLES[check.result])
+    lines += [Content(""), *hanging("", _VERIFY_NOTE, width, style="$text-muted")]
+    return Content("\n").join(lines)

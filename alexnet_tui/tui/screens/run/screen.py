@@ -1,4 +1,4 @@
-"""One run, whether it is live, finished, crashed or not yet started: curves, numbers, configuration, log, system."""
+"""One run, whether it is live, finished, crashed or not yet started: curves, configuration, log, system, checks."""
 
 import asyncio
 import time
@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widgets import ContentSwitcher, Static
 
+from alexnet_tui.analysis.integrity import Check
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory, State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE
@@ -24,14 +25,21 @@ from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScree
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.run.facts import empty_text, pace_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
-from alexnet_tui.tui.screens.run.pages import config_page, count_bad_lines, file_stamp, system_page
+from alexnet_tui.tui.screens.run.pages import (
+    config_page,
+    count_bad_lines,
+    file_stamp,
+    record_checks,
+    system_page,
+    verify_page,
+)
 from alexnet_tui.tui.session import GoHome, OpenCompare, OpenNewRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
 from alexnet_tui.tui.widgets.keys import Keys, new_run_key
 from alexnet_tui.tui.widgets.text import TextPage, style_of
 
 _key = Keys("run")
-_PAGES = ("curves", "config", "log", "system")
+_PAGES = ("curves", "config", "log", "system", "verify")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
@@ -40,6 +48,8 @@ _CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
 _UNREAD = (-1, -1)
 _STRIP_CELLS = sum(len(name) + 3 for name in _PAGES) + 1
 _GONE = "gone"
+_CHECKING = "Checking the record …"
+_PAGE_BORDER_CELLS = 3  # Padding at both sides, and the scroll bar.
 _NO_LOG = "Empty. Libraries print here, and a training that failed says why."
 _NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
 
@@ -56,7 +66,9 @@ class RunScreen(ChartScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("x", "stop", "Stop", "Stop this run after a checkpoint."),
         _key("R", "resume", "Resume", "Resume this run from its last checkpoint."),
-        _key("right_square_bracket", "page(1)", "Pages", "Next page: curves, config, log, system.", display="[/]"),
+        _key(
+            "right_square_bracket", "page(1)", "Pages", "Next page: curves, config, log, system, verify.", display="[/]"
+        ),
         _key("left_square_bracket", "page(-1)", "Previous", "Previous page.", show=False),
         _key("c", "compare", "Compare", "Compare this run with the pinned and the marked ones."),
         _key("d", "duplicate", "Duplicate", "Open the form filled in from this run."),
@@ -80,6 +92,8 @@ class RunScreen(ChartScreen):
         self._log_stamp: tuple[int, int] | None = _UNREAD
         self._events_stamp: tuple[int, int] | None = None
         self._bad_lines = 0
+        self._checked: tuple[object, ...] = ()
+        self._checks: tuple[Check, ...] | str = _CHECKING
 
     def compose(self) -> ComposeResult:
         """The head, the strip of pages, and the pages."""
@@ -95,6 +109,7 @@ class RunScreen(ChartScreen):
             yield TextPage(id="config")
             yield TextPage(id="log", follows=True)
             yield TextPage(id="system")
+            yield TextPage(id="verify")
         yield KeyBar()
 
     @property
@@ -121,6 +136,7 @@ class RunScreen(ChartScreen):
         self.run_id = run_id
         self.session.watcher.open(run_id)
         self._drawn, self._log_stamp, self._events_stamp, self._bad_lines = (), _UNREAD, None, 0
+        self._checked, self._checks = (), _CHECKING
         self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
         if self.is_mounted:
             self._turn_to(0)
@@ -180,7 +196,10 @@ class RunScreen(ChartScreen):
         if history is None:
             for chart in self.charts():
                 chart.show([])
-            return
+        else:
+            self._show_page(history, state)
+
+    def _show_page(self, history: RunHistory, state: State) -> None:
         match self.page:
             case "curves":
                 self._show_curves()
@@ -191,6 +210,11 @@ class RunScreen(ChartScreen):
             case "system":
                 self._show_text("system", system_page(history, self._folder(), self._bad_lines))
                 self._count_bad_lines()
+            case "verify":
+                self._show_checks()
+                if (checked := (len(history.epochs), history.attempts, state)) != self._checked:
+                    self._checked = checked
+                    self._check_record()
 
     def _show_text(self, page: str, content: Content) -> None:
         self.query_one(f"#{page}", TextPage).show(content)
@@ -274,6 +298,24 @@ class RunScreen(ChartScreen):
         if run_id == self.run_id and history is not None:
             self._events_stamp, self._bad_lines = stamp, bad_lines
             self._show_text("system", system_page(history, folder, bad_lines))
+
+    def _show_checks(self) -> None:
+        checks, width = self._checks, self.size.width - _PAGE_BORDER_CELLS
+        text = Content.styled(checks, "$text-muted") if isinstance(checks, str) else verify_page(checks, width)
+        self._show_text("verify", text)
+
+    @work(group="checks", exclusive=True)
+    async def _check_record(self) -> None:
+        """Check the record, beside the loop that draws; only for who looks, and once an epoch."""
+        run_id = self.run_id
+        checks: tuple[Check, ...] | str
+        try:
+            checks = await asyncio.to_thread(record_checks, self.session.store, run_id)
+        except StoreError as error:
+            checks = printable(str(error), 600)
+        if run_id == self.run_id:
+            self._checks = checks
+            self._show_checks()
 
     def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A page's name was clicked."""

@@ -1,4 +1,6 @@
-"""The command palette, which stays up where Textual 8.2.8's own fails: page up and down in a list that is empty."""
+"""The command palette, without a crash of Textual 8.2.8: page up and down in a list that is empty or not laid out."""
+
+from contextlib import suppress
 
 from textual.command import CommandList, CommandPalette
 
@@ -8,4 +10,5 @@ class Palette(CommandPalette):
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).option_count:
-            super()._action_command_list(action)
+            with suppress(KeyError):  # The line of an option is known after the first layout of the list.
+                super()._action_command_list(action)

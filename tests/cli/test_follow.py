@@ -1,5 +1,6 @@
 """Following runs that `fake_trainer` plays, in pipes and on a pseudo-terminal."""
 
+import contextlib
 import io
 import json
 import os
@@ -22,6 +23,7 @@ from waiting import wait_for
 
 from alexnet_tui.cli import follow as headless
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import history
@@ -258,12 +260,13 @@ def test_a_terminal_gets_a_display_and_survives_its_own_loss(store: Store) -> No
     assert f"baseline, literal32, cifar10, seed 0: {run_id}" in text
     assert re.search(r"step \d+/1,000  ETA \d", text)
     assert re.search(r"loss 1\.5\d*  train 50\.0% .* test [\d.]+%.* 640/s  lr 0\.01", text)
+    seen = len(store.reader(run_id).read_new())
     os.close(master)
     watched.process.send_signal(signal.SIGHUP)
     watched.wait()
-    seen = len(store.reader(run_id).read_new())
-    wait_for(lambda: len(store.reader(run_id).read_new()) > seen)
-    assert local.kill(store, run_id)
+    wait_for(lambda: len(store.reader(run_id).read_new()) > seen + 100)  # Two seconds of training and more.
+    with contextlib.suppress(LaunchError):  # On a slow machine it has finished meanwhile.
+        local.kill(store, run_id)
 
 
 def rendered(history_: history.RunHistory, width: int, encoding: str = "utf-8", label: str = "") -> str:

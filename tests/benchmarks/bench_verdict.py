@@ -7,6 +7,7 @@ effect that is not above zero, "contradicted" of one that is not below, "negligi
 or more, "no gain" of one of that size in the direction claimed.
 """
 
+import argparse
 import math
 import random
 import sys
@@ -112,7 +113,9 @@ def problems(cell: Cell, found: Sequence[Sequence[Verdict]], limit: float = LIMI
 
 
 def main() -> int:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", nargs="?", type=int, default=2000, help="studies a cell (default 2000)")
+    count: int = parser.parse_args().studies
     words = tuple(WRONG)
     print(f"{count} studies a cell, {RUNS} runs a group; share of studies with the word for any claim, and by claim")
     print("| true effect | " + " | ".join(words) + " |")

@@ -125,3 +125,17 @@ class open_writer:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
+
+
+def a_step(epoch: int = 1, step: int = 1, attempt: int = 1, v: int = 1) -> ev.Step:
+    """A step event; versions and attempts as given."""
+    return ev.Step(
+        v=v,
+        attempt=attempt,
+        epoch=epoch,
+        step=step,
+        train_loss=2.3,
+        train_accuracy=0.1,
+        learning_rate=0.01,
+        images_per_second=849.25,
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from fake_runs import open_writer, write_run
+from fake_runs import a_step, open_writer, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError
@@ -34,19 +34,6 @@ def numbers(events: list[ev.KnownEvent]) -> list[int]:
 def append(path: Path, content: bytes) -> None:
     with path.open("ab") as file:
         file.write(content)
-
-
-def a_step(epoch: int = 1, step: int = 1, attempt: int = 1, v: int = 1) -> ev.Step:
-    return ev.Step(
-        v=v,
-        attempt=attempt,
-        epoch=epoch,
-        step=step,
-        train_loss=2.3,
-        train_accuracy=0.1,
-        learning_rate=0.01,
-        images_per_second=849.25,
-    )
 
 
 def test_fault_08_a_torn_tail_is_not_yet_an_event(events_path: Path) -> None:

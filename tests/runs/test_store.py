@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from fake_runs import a_step
 from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -373,19 +374,6 @@ def test_fault_24_a_newer_run_is_named_as_newer(store: Store) -> None:
     assert is_newer(store.path(newer_event) / EVENTS_FILE)
     assert is_newer(store.path(newer_step) / EVENTS_FILE)
     assert not is_newer(store.path(same) / EVENTS_FILE)
-
-
-def a_step(epoch: int = 1, step: int = 1, attempt: int = 1, v: int = 1) -> ev.Step:
-    return ev.Step(
-        v=v,
-        attempt=attempt,
-        epoch=epoch,
-        step=step,
-        train_loss=2.3,
-        train_accuracy=0.1,
-        learning_rate=0.01,
-        images_per_second=849.25,
-    )
 
 
 # --- notes and logs

@@ -375,7 +375,7 @@ def verify(
     account = progress.account(ledger)
     plan_problem = study.verify_hash(store, plan)
     problems = [*ledger.problems, *progress.changed_records(store, ledger)]
-    is_sound = not problems and (not plan_problem or not plan.sha256)
+    is_sound = not problems and (not plan_problem or plan.v < study.HASH_SINCE)
     if as_json:
         write_json(
             {

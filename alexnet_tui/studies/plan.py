@@ -32,6 +32,7 @@ from alexnet_tui.studies.ledger import Entry, canonical
 from alexnet_tui.text import printable, quoted
 
 STUDIES = "studies"
+HASH_SINCE = 2
 PLAN_VERSION = 3
 """1 had no claims, no groups and no hash; 2 no ledger, and no groups but variants."""
 LEDGER_SINCE = 3
@@ -482,6 +483,8 @@ def verify_hash(store: Store, plan: Plan) -> str:
     path = _plan_path(store, plan.name)
     content = decode(path, read_small(path) or b"", dict[str, object])
     if not plan.sha256:
+        if plan.v >= HASH_SINCE:
+            return "its hash was removed; plans of its version carry one."
         return "it carries no hash; an earlier version of alexnet-tui wrote it."
     if (found := plan_hash(content)) != plan.sha256:
         return f"it was changed after it was written: its content has the hash {found}, it says {plan.sha256}."

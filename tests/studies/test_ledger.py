@@ -235,6 +235,11 @@ def test_verify_recomputes_plan_and_ledger(run: Run, store: Store, plan: study.P
     bad = run("study", "verify", "report", "--json")
     assert bad.code == 3
     assert "it was changed" in json.loads(bad.out)["plan_problem"]
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in content.items() if name != "sha256"}))
+    bare = run("study", "verify", "report", "--json")
+    assert bare.code == 3
+    assert "hash was removed" in json.loads(bare.out)["plan_problem"]
 
 
 def test_deleting_on_the_command_line_leaves_a_line(run: Run, store: Store, plan: study.Plan) -> None:

@@ -102,7 +102,7 @@ def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: S
     terminal = open_console()
     terminal.wait_for("No runs here yet", "n  starts a run")
     terminal.press("n")
-    terminal.wait_for("Original model", "report: 59.33%")
+    terminal.wait_for("Original model", "study: 59.33%")
     set_field(terminal, "data", "left")
     terminal.wait_for("◉ synthetic", "ready: 10,000 + 2,000 images")
     set_field(terminal, "epochs", "2")

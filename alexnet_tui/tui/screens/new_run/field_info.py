@@ -64,7 +64,7 @@ def _published(name: str) -> str:
         return ""
     found = EXPERIMENTS[name]
     accuracy, seconds = found.max_val_accuracy.value, found.seconds.value
-    return f"report: {format_percent(accuracy)} in {format_clock(seconds)}"
+    return f"study: {format_percent(accuracy)} in {format_clock(seconds)}"
 
 
 def data_option(info: DatasetInfo) -> Option:

@@ -8,8 +8,7 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import can_draw, printing, say
-from alexnet_tui.config.variants import FRONT_ENDS
-from alexnet_tui.errors import DatasetError, ExitCode, StoreError, UsageError
+from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.files import write_output
 from alexnet_tui.paths import given
 from alexnet_tui.runs.history import RunHistory, load
@@ -18,6 +17,7 @@ from alexnet_tui.text import format_count, format_percent, printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from alexnet_tui.report.kernels import Kernels
     from alexnet_tui.report.pictures import Pixels
     from alexnet_tui.report.predictions import Predictions
 
@@ -42,6 +42,12 @@ def pictures(
     mistakes: Annotated[
         bool, typer.Option("--mistakes", help="The mistakes the network was surest of.", show_default=False)
     ] = False,
+    epoch: Annotated[
+        int | None,
+        typer.Option(
+            "--epoch", min=0, help="With --kernels: after which epoch; 0 is before training.", show_default=False
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -50,29 +56,58 @@ def pictures(
     ] = None,
     runs_dir: options.RunsDir = None,
 ) -> int:
-    """Show what a finished run's network learned, from the predictions it left.
+    """Show what a run's network sees: its kernels also while it trains, the rest once it has finished.
 
     Example: alexnet-tui pictures last --confusion
     """
-    from alexnet_tui.report.predictions import PREDICTIONS_FILE, read_predictions
-
     if kernels + confusion + mistakes > 1:
         raise UsageError("one picture at a time: --kernels, --confusion or --mistakes.")
+    if epoch is not None and (confusion or mistakes):
+        raise UsageError("--epoch goes with --kernels; matrix and mistakes are those of the last epoch.")
     if output is not None and output.suffix.lower() != ".png":
         raise UsageError(f"{printable(str(output), 200)}: a picture is written as a PNG; end its name in .png.")
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
     history, _ = load(store, run_id, skip_steps=True, may_outline=True)
-    found = read_predictions(store.path(run_id))
-    if found is None:
-        raise StoreError(store.path(run_id) / PREDICTIONS_FILE, "the run has none; it is written when a run finishes.")
     if confusion:
-        _show_confusion(history, found, output)
+        _show_confusion(history, _predictions(store.path(run_id)), output)
     elif mistakes:
-        _show_mistakes(history, found, output)
+        _show_mistakes(history, _predictions(store.path(run_id)), output)
     else:
-        _show_kernels(found, output)
+        _show_kernels(_kernels(store.path(run_id), epoch), output)
     return ExitCode.DONE
+
+
+def _predictions(directory: Path) -> "Predictions":
+    """The predictions of a run.
+
+    Raises:
+        StoreError: It has none, or what it has cannot be read.
+    """
+    from alexnet_tui.report.predictions import PREDICTIONS_FILE, read_predictions
+
+    found = read_predictions(directory)
+    if found is None:
+        raise StoreError(directory / PREDICTIONS_FILE, "the run has none; it is written when a run finishes.")
+    return found
+
+
+def _kernels(directory: Path, epoch: int | None) -> "Kernels":
+    """The kernels of a run after an epoch, or the last it stored.
+
+    Raises:
+        StoreError: It has none of that epoch, or what it has cannot be read.
+    """
+    from alexnet_tui.report.kernels import read_kernels, stored_epochs
+
+    epochs = stored_epochs(directory)
+    if epoch is None and not epochs:  # Of a program that stored none while it trained.
+        return _predictions(directory).kernels
+    found = read_kernels(directory, epochs[-1] if epoch is None else epoch)
+    if found is None:
+        shown = f"there are those of epochs {', '.join(map(str, epochs))}" if epochs else "it stored none at all"
+        raise StoreError(directory, f"the run stored no kernels after epoch {epoch}; {shown}.")
+    return found
 
 
 def _write(picture: "Pixels", output: Path) -> None:
@@ -82,10 +117,10 @@ def _write(picture: "Pixels", output: Path) -> None:
     say(f"wrote {output}")
 
 
-def _show_kernels(found: "Predictions", output: Path | None) -> None:
+def _show_kernels(kernels: "Kernels", output: Path | None) -> None:
     from alexnet_tui.report.pictures import columns_for, enlarge, kernel_tiles, sheet
 
-    tiles = kernel_tiles(found.kernels)
+    tiles = kernel_tiles(kernels)
     if output is not None:
         _write(enlarge(sheet(tiles, _PNG_COLUMNS), _PNG_FACTOR), output)
         return
@@ -163,8 +198,9 @@ def _most_confused(names: Sequence[str], counts: Sequence[Sequence[int]], most: 
 
 def _show_mistakes(history: RunHistory, found: "Predictions", output: Path | None) -> None:
     from alexnet_tui.report.pictures import enlarge, sheet
+    from alexnet_tui.report.test_images import read_test_images
 
-    images = _test_images(history, len(found.labels))
+    images = read_test_images(history, len(found.labels))
     places = found.worst(_MOST_MISTAKES).tolist()
     if not places:
         say("the network made no mistake on the test images.")
@@ -182,28 +218,3 @@ def _show_mistakes(history: RunHistory, found: "Predictions", output: Path | Non
                 mark = "  (right)" if number == found.labels[place] else ""
                 console.print(f"  {names[number]:<16} {format_percent(probability)}{mark}")
             _draw(console, tile)
-
-
-def _test_images(history: RunHistory, count: int) -> "Pixels":
-    """The test images the run was evaluated on, (N, 3, height, width).
-
-    Raises:
-        UsageError: They are not here, or are other ones.
-    """
-    from alexnet_tui.datasets import prepare
-    from alexnet_tui.datasets.catalog import find
-
-    config = history.record.config
-    try:
-        state = find(config.data).state
-    except DatasetError as error:
-        raise UsageError(str(error)) from error
-    if state != "ready":
-        raise UsageError(
-            f"the images of {printable(config.data, 60)} are not here; `alexnet-tui data prepare"
-            f" {printable(config.data, 60)}` fetches them."
-        )
-    data = prepare.load(config.data, FRONT_ENDS[config.front_end].image_size)
-    if history.started is None or data.sha256 != history.started.data_sha256 or len(data.test.labels) != count:
-        raise UsageError("the run was evaluated on other images than the data set of its name holds now.")
-    return data.test.images

@@ -334,8 +334,8 @@ def _decode_manifest(content: bytes) -> Manifest | int:
     return msgspec.json.decode(content, type=Manifest)
 
 
-def open_cache(name: str, directory: Path) -> tuple[Manifest, dict[str, Split]]:
-    """Open a finished cache after checking every byte of it.
+def open_cache(name: str, directory: Path, wanted: Sequence[str] = SPLITS) -> tuple[Manifest, dict[str, Split]]:
+    """Open a finished cache, all of it or the wanted splits, after checking every byte of them.
 
     Raises:
         DatasetError: A file is missing or is not what the manifest says.
@@ -347,8 +347,9 @@ def open_cache(name: str, directory: Path) -> tuple[Manifest, dict[str, Split]]:
     splits = {}
     try:
         for file_name, record in manifest.files.items():
-            _verify(name, directory, Path(file_name).name, record)
-        for split in SPLITS:
+            if any(file_name.startswith(f"{split}-") for split in wanted):
+                _verify(name, directory, Path(file_name).name, record)
+        for split in wanted:
             images = np.load(directory / f"{split}-images.npy", mmap_mode="r")
             labels = np.load(directory / f"{split}-labels.npy")
             side = manifest.image_size

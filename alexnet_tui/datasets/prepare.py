@@ -122,6 +122,21 @@ def load(name: str, input_size: int, progress: ProgressCallback | None = None, d
     )
 
 
+def open_split(name: str, input_size: int, split: str) -> tuple[str, Split] | None:
+    """Content hash and one split of a data set that is prepared; None where it is not. Nothing is prepared for it.
+
+    Raises:
+        DatasetError: It is damaged.
+    """
+    root = data_root()
+    source = read_source(root, name)
+    directory = cache_path(root, name, source, input_size) if source else None
+    if directory is None or not is_cache(directory):
+        return None
+    manifest, splits = open_cache(name, directory, (split,))
+    return manifest.sha256, splits[split]
+
+
 def prepare(
     name: str, input_size: int, progress: ProgressCallback | None = None, data_dir: Path | None = None
 ) -> Source:

@@ -117,13 +117,18 @@ class Epoch(Event, tag="epoch"):
 
 
 class Checkpoint(Event, tag="checkpoint"):
-    """A checkpoint was written and can be trusted."""
+    """A checkpoint was written and can be trusted.
+
+    `kernels` is the file in the run's folder ``kernels`` that holds the first layer's kernels at this moment; empty
+    inside an epoch, where they could not be written, and in records from before there were any.
+    """
 
     epoch: Count
     step: Count
     name: str
     size_bytes: Count
     seconds: Seconds
+    kernels: str = ""
 
 
 class System(Event, tag="system"):

@@ -44,6 +44,8 @@ RECORD_VERSION = 1
 REFERENCE, _STUDIES = "reference", "studies"
 RECORD_FILE, CHECKPOINTS = "run.json", "checkpoints"
 CHECKPOINT_NAME = re.compile(r"e[0-9]{4,}(-s[0-9]{8,})?")
+KERNELS = "kernels"
+_KERNELS_NAME = re.compile(r"e([0-9]{4,9})\.npz")
 _DELETED = ".deleted-"
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 EVENTS_FILE, LOG_FILE = "events.jsonl", "trainer.log"
@@ -510,6 +512,17 @@ def _is_directory(path: Path) -> bool:
 def checkpoint_place(name: str) -> list[int]:
     """Epochs and steps done at a checkpoint, from its name; sorts."""
     return [int(digits) for digits in re.findall(r"\d+", name)]
+
+
+def kernels_file(epoch: int) -> str:
+    """Name of the file in the folder `KERNELS` that holds the first layer's kernels after an epoch; 0 is the start."""
+    return f"e{epoch:04d}.npz"
+
+
+def kernel_epochs(folder: Folder) -> list[int]:
+    """Epochs after which kernels are stored in a folder of them, the earliest first; other names are no such files."""
+    found = (_KERNELS_NAME.fullmatch(name) for name in folder.names())
+    return sorted(epoch for one in found if one and kernels_file(epoch := int(one[1])) == one[0])
 
 
 def _scan(parent: Path) -> tuple[list[str], dict[str, str]]:

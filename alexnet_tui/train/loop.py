@@ -15,7 +15,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train import checkpoint
+from alexnet_tui.train import checkpoint, kernels
 from alexnet_tui.train.checkpoint import Position
 from alexnet_tui.train.data import Data, Images, epoch_order
 from alexnet_tui.train.device import DeviceSetup, stream_seed
@@ -60,6 +60,7 @@ class Trainer:
         self._data_sha256 = data_sha256
         self._folder = folder
         self._saved_step = -1
+        self._has_warned_of_kernels = False
         self._should_stop = should_stop
         self._epoch_sums = RunningSums(setup.device)
         self._interval_sums = RunningSums(setup.device)
@@ -112,6 +113,8 @@ class Trainer:
 
         The last event yielded is ``finished``, ``stopped`` or ``failed``.
         """
+        if self.step == 0:
+            yield from self._save_kernels()
         while self.epoch <= self.config.epochs:
             failure = yield from self._train_epoch()
             if failure is not None:
@@ -130,6 +133,8 @@ class Trainer:
             done = self.epoch - 1
             if done % self.config.checkpoint_epochs == 0 or done == self.config.epochs:
                 yield from self._save()
+            elif done <= kernels.EARLY_EPOCHS:
+                yield from self._save_kernels()
         if self._folder is not None and not self.is_saved:
             yield ev.Warned(
                 code="weights_not_saved",
@@ -297,8 +302,25 @@ class Trainer:
             )
             return
         self._saved_step = self.step
+        stored = "" if self.step_in_epoch else (yield from self._save_kernels())
         seconds = round(time.perf_counter() - start, 3)
-        yield ev.Checkpoint(epoch=self.epoch - 1, step=self.step, name=name, size_bytes=size_bytes, seconds=seconds)
+        yield ev.Checkpoint(
+            epoch=self.epoch - 1, step=self.step, name=name, size_bytes=size_bytes, seconds=seconds, kernels=stored
+        )
+
+    def _save_kernels(self) -> Generator[ev.Event, None, str]:
+        """Store the kernels of the whole epochs done; returns their file, or nothing, with one warning."""
+        if self._folder is None:
+            return ""
+        try:
+            return kernels.save(self._folder, self.epoch - 1, self.optimizer.master_weights[0])
+        except (OSError, StoreError) as error:
+            if not self._has_warned_of_kernels:
+                self._has_warned_of_kernels = True
+                reason = reason_of(error) if isinstance(error, OSError) else str(error).rstrip(".")
+                message = f"The kernels of epoch {self.epoch - 1} were not stored for pictures ({reason})."
+                yield ev.Warned(code="kernels_failed", message=message)
+            return ""
 
     def _leave(self) -> Iterator[ev.Event]:
         """End on request; weights that are not finite are never saved."""

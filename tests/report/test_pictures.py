@@ -14,10 +14,10 @@ from PIL import Image
 from alexnet_tui.cli.app import call
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
-from alexnet_tui.report import pictures
-from alexnet_tui.report import predictions as module
+from alexnet_tui.report import pictures, predictions
+from alexnet_tui.report.kernels import read_kernels, stored_epochs
 from alexnet_tui.report.predictions import PREDICTIONS_FILE, Predictions, read_predictions
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import KERNELS, Store, kernels_file
 
 
 def arrays() -> dict[str, np.ndarray]:
@@ -101,7 +101,7 @@ def test_sizes_are_checked_before_anything_is_allocated(tmp_path: Path, monkeypa
     (tmp_path / PREDICTIONS_FILE).write_bytes(with_entry(labels=promise))
     with pytest.raises(StoreError, match="not the size it says"):
         read_predictions(tmp_path)
-    monkeypatch.setattr(module, "MAX_BYTES", 4096)
+    monkeypatch.setattr(predictions, "MAX_BYTES", 4096)
     (tmp_path / PREDICTIONS_FILE).write_bytes(with_entry(labels=npy(np.zeros(10_000, np.int32))))
     with pytest.raises(StoreError, match="larger than"):
         read_predictions(tmp_path)
@@ -113,6 +113,52 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "run" / PREDICTIONS_FILE).symlink_to(tmp_path / PREDICTIONS_FILE)
     with pytest.raises(StoreError):
         read_predictions(tmp_path / "run")
+
+
+def store_kernels(run: Path, epoch: int, **changes: np.ndarray) -> None:
+    (run / KERNELS).mkdir(exist_ok=True)
+    steps = np.arange(-54, 54, dtype=np.int8).reshape(4, 3, 3, 3)
+    found = {"kernels": steps, "scale": np.full(4, 0.5, np.float32), **changes}
+    np.savez(run / KERNELS / kernels_file(epoch), **found)  # type: ignore[arg-type]
+
+
+def test_stored_kernels_are_steps_times_their_scale(tmp_path: Path) -> None:
+    assert stored_epochs(tmp_path) == []
+    assert read_kernels(tmp_path, 3) is None
+    for epoch in (12, 3):
+        store_kernels(tmp_path, epoch)
+    for other in ("e0003.npz.tmp", "e00004.npz", "x"):
+        (tmp_path / KERNELS / other).write_bytes(b"")
+    assert stored_epochs(tmp_path) == [3, 12]
+    found = read_kernels(tmp_path, 3)
+    assert found is not None
+    assert (found[0, 0, 0].tolist(), found[3, 2, 2].tolist()) == ([-27.0, -26.5, -26.0], [25.5, 26.0, 26.5])
+
+
+def test_what_holds_no_kernels_is_a_sentence(tmp_path: Path) -> None:
+    hostile: list[dict[str, np.ndarray]] = [
+        {"scale": np.full(4, np.inf, np.float32)},
+        {"scale": np.full(3, 1, np.float32)},
+        {"kernels": np.full((4, 3, 3, 3), -128, np.int8)},
+        {"kernels": np.zeros((4, 3, 3, 3), np.float32)},
+        {"kernels": np.zeros((4, 1, 3, 3), np.int8)},
+        {"kernels": np.zeros((4, 3, 65, 1), np.int8)},
+        {"kernels": np.array([[[[{}]]]], object)},
+    ]
+    for changes in hostile:
+        store_kernels(tmp_path, 1, **changes)
+        with pytest.raises(StoreError, match="holds no kernels"):
+            read_kernels(tmp_path, 1)
+    path = tmp_path / KERNELS / kernels_file(1)
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    with pytest.raises(StoreError, match="link"):
+        read_kernels(tmp_path, 1)
+    (tmp_path / KERNELS).rename(tmp_path / "moved")
+    (tmp_path / KERNELS).symlink_to("moved")
+    for read_any in (stored_epochs, lambda run: read_kernels(run, 1)):
+        with pytest.raises(StoreError, match="link"):
+            read_any(tmp_path)
 
 
 def test_kernels_are_grey_at_zero_and_reach_the_ends_of_the_scale() -> None:
@@ -157,12 +203,19 @@ def test_the_command_draws_kernels_and_matrix_and_writes_pngs(
     lines = printed("--confusion").splitlines()
     assert [line.split()[-3:] for line in lines[1:4]] == [["2", ".", "."], [".", "1", "1"], [".", "1", "1"]]
     assert lines[4] == "class1 taken for class2: 1"
+    for epoch in (0, 2):
+        store_kernels(store.path(run_id), epoch)
+    assert printed("--epoch", "2") == printed()
+    with pytest.raises(StoreError, match="after epoch 1; there are those of epochs 0, 2"):
+        printed("--epoch", "1")
+    with pytest.raises(UsageError, match="--epoch goes with --kernels"):
+        printed("--confusion", "--epoch", "2")
     sizes: dict[str, Any] = {}
     for kind in ("kernels", "confusion"):
         path = tmp_path / f"{kind}.png"
         printed(f"--{kind}", "-o", str(path))
         sizes[kind] = Image.open(path).size
-    assert sizes == {"kernels": ((4 * 6 - 1) * 6, 5 * 6), "confusion": (72, 72)}
+    assert sizes == {"kernels": ((4 * 4 - 1) * 6, 3 * 6), "confusion": (72, 72)}
     with pytest.raises(UsageError, match="not here|no-such-data"):
         printed("--mistakes")
     with pytest.raises(UsageError, match="one picture"):

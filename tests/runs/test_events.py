@@ -59,7 +59,7 @@ FORMAT: dict[str, list[str]] = {
         "val_loss",
         "val_accuracy",
     ],
-    "checkpoint": ["epoch", "step", "name", "size_bytes", "seconds"],
+    "checkpoint": ["epoch", "step", "name", "size_bytes", "seconds", "kernels"],
     "system": ["cpu_percent", "memory_bytes", "gpu_percent", "gpu_memory_bytes", "gpu_name"],
     "warning": ["code", "message"],
     "finished": ["epoch", "step", "train_seconds", "elapsed_seconds"],

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,8 +12,9 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import CheckpointError
 from alexnet_tui.files import Folder
+from alexnet_tui.report.kernels import read_kernels, stored_epochs
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train import checkpoint, data
+from alexnet_tui.train import checkpoint, data, kernels
 from alexnet_tui.train.device import select_device
 from alexnet_tui.train.loop import Trainer
 
@@ -97,7 +99,9 @@ def test_events_of_a_run(tmp_path: Path) -> None:
         assert 0 <= float(value) <= 1
     assert 0 < last.train_seconds <= last.elapsed_seconds
     assert isinstance(events[-1], ev.Finished)
-    assert [event.name for event in events if isinstance(event, ev.Checkpoint)] == ["e0002"]
+    saved = [event for event in events if isinstance(event, ev.Checkpoint)]
+    assert [(event.name, event.kernels) for event in saved] == [("e0002", "e0002.npz")]
+    assert stored_epochs(tmp_path) == [0, 1, 2]
 
 
 @pytest.mark.slow
@@ -151,6 +155,34 @@ def test_checkpoint_of_other_data_or_another_network_is_refused(tmp_path: Path) 
         trainer(tmp_path, data_sha256="e").restore(state)
     with pytest.raises(CheckpointError, match="no checkpoint can be trusted"):
         newest(tmp_path, trainer(tmp_path, removed_conv_layer="4"))
+
+
+def test_stored_kernels_are_the_first_layers_weights_and_few_bytes(tmp_path: Path) -> None:
+    subject = trainer(tmp_path, epochs="1")
+    list(subject.fit())
+    weights = subject.optimizer.master_weights[0].numpy()
+    found = read_kernels(tmp_path, 1)
+    assert found is not None
+    step = np.abs(weights).max(axis=(1, 2, 3), keepdims=True) / 127
+    assert (np.abs(found - weights) <= step * 0.501).all()
+    assert (tmp_path / "kernels" / "e0001.npz").stat().st_size < 37_000
+
+
+def test_of_too_many_files_of_kernels_spread_ones_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "MOST_FILES", 4)
+    with Folder(tmp_path) as folder:
+        for epoch in range(10):
+            kernels.save(folder, epoch, torch.zeros(2, 3, 3, 3))
+    assert stored_epochs(tmp_path) == [0, 4, 7, 9]
+
+
+def test_kernels_that_cannot_be_stored_are_one_warning(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "kernels").symlink_to("elsewhere")
+    events = list(trainer(tmp_path).fit())
+    assert [event.code for event in events if isinstance(event, ev.Warned)] == ["kernels_failed"]
+    assert [event.kernels for event in events if isinstance(event, ev.Checkpoint)] == [""]
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_full_disk_at_a_checkpoint_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

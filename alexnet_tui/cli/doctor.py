@@ -31,6 +31,8 @@ _LIBRARIES = (
     "msgspec",
 )
 _LOW_DISK_BYTES = 1 << 30
+_BUSY_SHARE = 0.4
+"""Of the cores that others use, from which on training notices: one busy process on two."""
 _TRACES = {"tmux": "TMUX", "ssh": "SSH_CONNECTION", "NO_COLOR": "NO_COLOR"}
 
 
@@ -97,7 +99,7 @@ def _all_checks(store: Store) -> Iterator[Check]:
     )
     for name in _LIBRARIES:
         yield _library(name)
-    for check in (_device, _runs_folder):
+    for check in (_load, _device, _runs_folder):
         yield check(store)
     yield from _data_sets()
     yield _terminal()
@@ -110,6 +112,15 @@ def _library(name: str) -> Check:
         return Check(name, Health.OK, metadata.version(name))
     except metadata.PackageNotFoundError:
         return Check(name, Health.PROBLEM, "not installed; run: pip install alexnet-tui")
+
+
+def _load(store: Store) -> Check:
+    """Other processes at work: training shares the cores with them."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    detail = f"{load:.1f} processes running or ready, on {counted(cores, 'core')}"
+    if load < _BUSY_SHARE * cores:
+        return Check("load", Health.OK, detail)
+    return Check("load", Health.WARNING, f"{detail}; training gets what they leave, and the times below are of now")
 
 
 def _device(store: Store) -> Check:
@@ -126,7 +137,8 @@ def _device(store: Store) -> Check:
         "device",
         Health.OK,
         f"{found.device}, {found.precision}: {found.step_milliseconds:.1f} ms a step of 128 images"
-        f" ({format_count(rate)} images/s), {os.cpu_count()} CPUs",
+        f" ({format_count(rate)} images/s), {os.cpu_count()} CPUs"
+        + (f", fastest with {counted(found.threads, 'thread')}" if found.threads else ""),
     )
 
 

@@ -16,7 +16,7 @@ from alexnet_tui.config.hyperparameters import RunConfig, option_words, shown_va
 from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import STATE_TONES, RunHistory, State, TimeToAccuracy, load
+from alexnet_tui.runs.history import STATE_TONES, RunHistory, State, TimeToAccuracy, load, threads_text
 from alexnet_tui.runs.store import Listing, Store
 from alexnet_tui.text import (
     MISSING,
@@ -281,7 +281,7 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
     if started is not None:
         kind = "" if started.device_class == started.device else f" ({started.device_class})"
         facts += [
-            ("device", f"{started.device}{kind}, {started.precision}, {counted(started.threads, 'thread')}"),
+            ("device", f"{started.device}{kind}, {started.precision}, {threads_text(started)}"),
             ("versions", [f"{name} {version}" for name, version in started.versions.items()]),
             ("network", f"{format_count(started.num_parameters)} parameters"),
             (

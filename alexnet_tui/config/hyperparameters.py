@@ -35,7 +35,7 @@ class Spec:
         low_open: The smallest number itself is not allowed.
         unit: What the number counts, or empty.
         pattern: Regular expression that text must match whole, or empty.
-        zero: What the number 0 stands for, where it is no amount, or empty.
+        zero: Word that the number 0 stands for, where it is no amount, or empty; it may be typed too.
     """
 
     help: str
@@ -256,7 +256,13 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     threads: Annotated[
         int,
         Spec(
-            help="CPU threads; 0 takes every core.", group="machine", low=0, high=1024, unit="threads", zero="all cores"
+            help="CPU threads; 0 (auto) times a few updates with every core, half of them and one, and takes the "
+            "fastest.",
+            group="machine",
+            low=0,
+            high=1024,
+            unit="threads",
+            zero="auto",
         ),
     ] = 0
     checkpoint_epochs: Annotated[
@@ -396,6 +402,8 @@ def _convert(name: str, text: str) -> Value:
         if text.lower() not in _WORDS:
             raise ConfigError(name, f"must be yes or no, not {shown}.")
         return _WORDS[text.lower()]
+    if text and text.lower() == SPECS[name].zero:
+        return 0
     if not (text.isascii() and _NUMBER.fullmatch(text)):
         raise ConfigError(name, f"must be a number ({range_text(name)}), not {shown}.")
     number = float(text)

@@ -30,6 +30,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     precision: str
     step_milliseconds: float
+    threads: int = 0
 
 
 def describe(config: RunConfig, command: Sequence[str] = COMMAND) -> Description:

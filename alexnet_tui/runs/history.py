@@ -21,6 +21,7 @@ from alexnet_tui.files import LOCK_FILE, is_locked, read_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord, Store, read_record
+from alexnet_tui.text import counted
 
 T25_ERROR = 0.25
 LARGE_LOG_BYTES = 1 << 25
@@ -490,6 +491,12 @@ class RunFollower:
             return (self.directory / EVENTS_FILE).lstat().st_size
         except OSError:
             return 0
+
+
+def threads_text(started: ev.Started) -> str:
+    """A run's CPU threads, for people, and what an update took with each number that was tried first."""
+    tried = ", ".join(f"{threads}: {value:.0f} ms" for threads, value in sorted(started.thread_milliseconds.items()))
+    return counted(started.threads, "thread") + (f" (timed, an update with {tried})" if tried else "")
 
 
 def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:

@@ -110,11 +110,13 @@ def _train(folder: Folder, descriptor: int, stop: StopRequest, *, from_scratch: 
 def _run(record: Record, history: RunHistory, from_scratch: bool) -> int:
     # Here, not above: a refused or finished run does not pay for loading torch.
     from alexnet_tui.train.session import open_session
+    from alexnet_tui.train.slowdown import SlowdownWatch
 
     session = open_session(history, record.folder, should_stop=record.should_stop, from_scratch=from_scratch)
     for event in session.opening_events:
         record.write(event)
-    for event in session.trainer.fit():
+    trainer = session.trainer
+    for event in SlowdownWatch(trainer.setup.threads).watch(trainer.fit(), trainer.config.batch_size):
         if not isinstance(event, ev.FINAL_EVENTS):
             record.write(event)
             continue

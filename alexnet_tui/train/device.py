@@ -55,16 +55,19 @@ class DeviceSetup:
         return "bf16" if self.dtype is torch.bfloat16 else "fp32"
 
 
-def select_device(config: RunConfig) -> DeviceSetup:
+def select_device(config: RunConfig, threads: int = 0) -> DeviceSetup:
     """Choose the device and its settings, and apply those that are global to the process.
 
-    With `threads` 0 every core is used that this process may use, or as many as ``OMP_NUM_THREADS`` says.
+    Args:
+        config: The run's configuration.
+        threads: CPU threads where the configuration leaves them open; 0 takes as many as ``OMP_NUM_THREADS`` says, or
+            every core that this process may use.
 
     Raises:
         DeviceError: The device asked for is not on this machine.
     """
     device = _choose_device(config.device)
-    threads = config.threads or _default_threads()
+    threads = config.threads or threads or threads_of_environment() or num_cores()
     torch.set_num_threads(threads)
     _make_deterministic(device)
     if device.type == "cpu":
@@ -93,10 +96,14 @@ def stream_seed(*parts: int | str) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def _default_threads() -> int:
+def threads_of_environment() -> int:
+    """What ``OMP_NUM_THREADS`` asks for, or 0."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    if wanted.isdecimal() and 0 < int(wanted) <= _MAX_THREADS:
-        return int(wanted)
+    return int(wanted) if wanted.isdecimal() and int(wanted) <= _MAX_THREADS else 0
+
+
+def num_cores() -> int:
+    """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

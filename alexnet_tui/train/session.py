@@ -1,6 +1,7 @@
 """From a run's record to a trainer ready for its next update: data loaded, network built, checkpoint restored."""
 
 import io
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +19,16 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.provenance import package_commit
 from alexnet_tui.text import printable
 from alexnet_tui.train import checkpoint, data
-from alexnet_tui.train.device import ARITHMETIC, DeviceSetup, is_out_of_memory, select_device, versions
+from alexnet_tui.train.device import (
+    ARITHMETIC,
+    DeviceSetup,
+    is_out_of_memory,
+    select_device,
+    threads_of_environment,
+    versions,
+)
 from alexnet_tui.train.loop import Trainer
+from alexnet_tui.train.timing import MIN_UPDATES, time_threads
 
 _TOP = 5
 
@@ -75,7 +84,8 @@ def open_session(
         CheckpointError: There are checkpoints, and all are refused.
     """
     config = history.record.config
-    setup = select_device(config)
+    threads = history.started.threads if history.started else 0  # A resume keeps them: numbers depend on them.
+    setup = select_device(config, threads)
     dataset = datasets.load(config.data, FRONT_ENDS[config.front_end].image_size)
     try:
         prepared = data.prepare(dataset, config, setup)
@@ -84,6 +94,11 @@ def open_session(
             raise
         needed = dataset.train.images.nbytes + dataset.test.images.nbytes
         raise data.DataTooLargeError(dataset.name, needed, "memory does not suffice") from error
+    thread_milliseconds: dict[int, float] = {}
+    updates = config.epochs * math.ceil(len(prepared.train) / config.batch_size)
+    if updates >= MIN_UPDATES and not (config.threads or threads or threads_of_environment()):
+        thread_milliseconds = time_threads(config, setup)
+        setup = select_device(config, min(thread_milliseconds, key=thread_milliseconds.__getitem__, default=0))
     trainer = Trainer(
         config,
         prepared,
@@ -93,7 +108,7 @@ def open_session(
         folder=folder,
         should_stop=should_stop,
     )
-    started = _started(trainer, dataset)
+    started = _started(trainer, dataset, thread_milliseconds)
     problems: list[str] = []
     if from_scratch:
         checkpoint.set_aside(folder)
@@ -115,7 +130,7 @@ def open_session(
     return Session(trainer, opening)
 
 
-def _started(trainer: Trainer, dataset: datasets.Dataset) -> ev.Started:
+def _started(trainer: Trainer, dataset: datasets.Dataset, thread_milliseconds: dict[int, float]) -> ev.Started:
     config, setup, parts = trainer.config, trainer.setup, trainer.data
     return ev.Started(
         device=str(setup.device),
@@ -139,6 +154,7 @@ def _started(trainer: Trainer, dataset: datasets.Dataset) -> ev.Started:
         commit=package_commit(),
         pid=os.getpid(),
         arithmetic=ARITHMETIC,
+        thread_milliseconds=thread_milliseconds,
     )
 
 

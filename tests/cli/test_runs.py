@@ -204,7 +204,7 @@ def test_show_fits_eighty_columns_without_breaking_a_fact_in_two(store: Store) -
     assert re.search(
         r"^best [\d.]+% \(epoch \d+, selected on test\), last [\d.]+%,\s+mean of last five [\d.]+%$", text, re.MULTILINE
     )
-    assert "  threads 1 (default all cores)" in lines
+    assert "  threads 1 (default auto)" in lines
 
 
 def test_a_mark_that_was_not_reached_is_said_in_words(run: Run, store: Store) -> None:

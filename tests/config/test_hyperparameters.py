@@ -219,7 +219,8 @@ def test_fields_of_a_newer_program_are_ignored() -> None:
 def test_a_zero_that_is_no_amount_is_shown_as_what_it_stands_for() -> None:
     zeros = {name for name, spec in SPECS.items() if spec.low == 0 and not spec.low_open and "0 " in spec.help}
     assert {name for name, spec in SPECS.items() if spec.zero} == zeros == {"train_images", "threads"}
-    assert (shown_value("threads", 0), shown_value("threads", 2)) == ("all cores", "2")
+    assert (shown_value("threads", 0), shown_value("threads", 2)) == ("auto", "2")
+    assert (parse_field("threads", "Auto"), parse_field("train_images", "all")) == (0, 0)
     assert (shown_value("train_images", 0), shown_value("dropout", 0.0), shown_value("lrn", False)) == (
         "all",
         "0",

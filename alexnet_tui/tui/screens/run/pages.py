@@ -11,7 +11,7 @@ from alexnet_tui.analysis.integrity import Check, Result, check_run
 from alexnet_tui.config.hyperparameters import SPECS, Value, shown_value
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.history import RunHistory, load
+from alexnet_tui.runs.history import RunHistory, load, threads_text
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import format_bytes, format_count, printable
 from alexnet_tui.tui.widgets.text import hanging
@@ -119,7 +119,7 @@ def _started_rows(history: RunHistory) -> Iterator[tuple[str, str]]:
     started = history.started
     assert started is not None
     yield "device", f"{started.device} ({started.device_class}), {started.precision}"
-    yield "threads", str(started.threads)
+    yield "threads", threads_text(started)
     yield "process", str(started.pid) if started.pid else ""
     yield "parameters", format_count(started.num_parameters)
     for name, version in started.versions.items():

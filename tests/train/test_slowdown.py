@@ -1,0 +1,67 @@
+"""A run that falls far below its own best rate for a minute says so once."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from alexnet_tui.runs import events as ev
+from alexnet_tui.train.slowdown import SlowdownWatch
+
+IMAGES_A_STEP, STEPS_AN_EVENT = 100, 10
+
+
+def steps(*rates: float) -> list[ev.Event]:
+    """A step event for each rate, in images a second."""
+    return [
+        ev.Step(
+            epoch=1,
+            step=STEPS_AN_EVENT * (index + 1),
+            train_loss=1.0,
+            train_accuracy=0.5,
+            learning_rate=0.1,
+            images_per_second=rate,
+        )
+        for index, rate in enumerate(rates)
+    ]
+
+
+def warnings(rates: Sequence[float]) -> list[int]:
+    """After how many step events warnings came."""
+    seen, found = 0, []
+    for event in SlowdownWatch(2).watch(steps(*rates), IMAGES_A_STEP):
+        if isinstance(event, ev.Warned):
+            found.append(seen)
+            assert event.code == "slow"
+        seen += isinstance(event, ev.Step)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ([1000.0] * 200, []),
+        ([1000.0] * 20 + [350.0] * 200, []),  # Above a third.
+        ([1000.0] * 20 + [100.0] * 5 + [1000.0] * 20 + [100.0] * 5, []),  # 50 s each time.
+        (
+            [1000.0] * 20 + [100.0] * 6 + [100.0] * 50,
+            [27],
+        ),  # 10 s an event, the first of them mixed with fast ones; once only.
+        ([100.0] * 100, []),  # Slow from the start is no fall.
+    ],
+)
+def test_it_warns_after_a_minute_below_a_third(rates: list[float], expected: list[int]) -> None:
+    assert warnings(rates) == expected
+
+
+def test_one_fast_update_is_no_best_rate() -> None:
+    assert warnings([1000.0] * 10 + [90_000.0] + [900.0] * 300) == []
+
+
+def test_it_says_the_rates_and_what_would_help() -> None:
+    (message,) = (
+        event.message for event in SlowdownWatch(2).watch(steps(*[1000.0] * 9, *[90.0] * 9), 100)
+        if isinstance(event, ev.Warned)
+    )  # fmt: skip
+    assert "90 images/s" in message
+    assert "1,000" in message
+    assert "nice" in message

@@ -31,8 +31,6 @@ _LIBRARIES = (
     "msgspec",
 )
 _LOW_DISK_BYTES = 1 << 30
-_BUSY_SHARE = 0.4
-"""Of the cores that others use, from which on training notices: one busy process on two."""
 _TRACES = {"tmux": "TMUX", "ssh": "SSH_CONNECTION", "NO_COLOR": "NO_COLOR"}
 
 
@@ -116,11 +114,12 @@ def _library(name: str) -> Check:
 
 def _load(store: Store) -> Check:
     """Other processes at work: training shares the cores with them."""
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    detail = f"{load:.1f} processes running or ready, on {counted(cores, 'core')}"
-    if load < _BUSY_SHARE * cores:
-        return Check("load", Health.OK, detail)
-    return Check("load", Health.WARNING, f"{detail}; training gets what they leave, and the times below are of now")
+    from alexnet_tui.launch.probe import machine_load
+
+    load = machine_load()
+    if load.is_busy:
+        return Check("load", Health.WARNING, f"{load}; training gets what they leave, and the step below is timed now")
+    return Check("load", Health.OK, str(load))
 
 
 def _device(store: Store) -> Check:

@@ -19,7 +19,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.text import counted, quoted
+from alexnet_tui.text import counted, format_count, quoted
 
 _LOCAL, _SLURM = "local", "slurm"
 Parallel = Annotated[
@@ -179,11 +179,11 @@ def _num_parallel(plan: study.Plan, text: str, *, is_here: bool = True) -> int:
     Raises:
         UsageError: The text is neither a number in range nor ``auto``.
     """
-    from alexnet_tui.studies.shares import best_parallel, describe, this_machine
+    from alexnet_tui.studies.shares import describe, this_machine
 
     threads = max(config.threads for config in plan.configs)
     if text == "auto":
-        parallel = best_parallel(this_machine(), threads, len(plan.configs))
+        parallel = _fastest_parallel(plan)
     elif text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= orders.MAX_PARALLEL:
         parallel = int(text)
     else:
@@ -191,6 +191,22 @@ def _num_parallel(plan: study.Plan, text: str, *, is_here: bool = True) -> int:
     if is_here and (parallel > 1 or text == "auto"):
         say(f"study {plan.name}: {describe(this_machine(), parallel, threads)}.")
     return parallel
+
+
+def _fastest_parallel(plan: study.Plan) -> int:
+    """The number of runs at once that trains the most images a second here, measured.
+
+    Raises:
+        DeviceError: The device that the plan asks for is not here.
+        LaunchError: The trainer cannot train here.
+    """
+    from alexnet_tui.studies.shares import measure_parallel, this_machine
+
+    say(f"study {plan.name}: measuring how many runs at a time are fastest here...")
+    rates = measure_parallel(this_machine(), plan.configs[0], len(plan.configs))
+    for parallel, rate in rates.items():
+        say(f"  {counted(parallel, 'run')} at a time: {format_count(rate)} images/s in all")
+    return max(rates, key=rates.__getitem__)
 
 
 def work_through(store: Store, plan: study.Plan, parallel_text: str) -> int:

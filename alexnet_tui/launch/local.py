@@ -333,7 +333,7 @@ def _end_last_line(events: int) -> None:
 
 
 @contextlib.contextmanager
-def _held_to(cores: Collection[int]) -> Iterator[None]:
+def held_to(cores: Collection[int]) -> Iterator[None]:
     """Start processes that inherit a set of CPU cores; what cannot be set is left as it is."""
     if not cores or not hasattr(os, "sched_setaffinity"):
         yield
@@ -363,7 +363,7 @@ def _spawn(
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
-        with _held_to(cores):
+        with held_to(cores):
             process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,

@@ -1,18 +1,23 @@
 """Ask the trainer's side what it would do, in a short-lived process: only it may load torch."""
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, ExitCode, LaunchError
+from alexnet_tui.launch.local import held_to
 from alexnet_tui.paths import child_command, child_environment
-from alexnet_tui.text import printable
+from alexnet_tui.text import counted, printable
 
 COMMAND = child_command("alexnet_tui.train.probe")
 _TIMEOUT_SECONDS = 180
+_BUSY_SHARE = 0.4
 Answer = TypeVar("Answer")
 
 
@@ -31,6 +36,36 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     precision: str
     step_milliseconds: float
     threads: int = 0
+
+
+class _Rate(msgspec.Struct, frozen=True):
+    images_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class MachineLoad:
+    """How busy this machine is.
+
+    Attributes:
+        processes: Running or ready to run, mean of the last minute.
+        cores: CPU cores.
+    """
+
+    processes: float
+    cores: int
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether training notices: from one busy process on two cores on."""
+        return self.processes >= _BUSY_SHARE * self.cores
+
+    def __str__(self) -> str:
+        return f"{self.processes:.1f} processes at work on {counted(self.cores, 'core')}"
+
+
+def machine_load() -> MachineLoad:
+    """How busy this machine is now."""
+    return MachineLoad(os.getloadavg()[0], os.cpu_count() or 1)
 
 
 def describe(config: RunConfig, command: Sequence[str] = COMMAND) -> Description:
@@ -58,6 +93,71 @@ def probe(config: RunConfig | None = None, command: Sequence[str] = COMMAND) -> 
     return _decode(_ask([*command, *arguments, "--probe"]), Probe)
 
 
+def rate_together(
+    config: RunConfig, places: Sequence[tuple[Collection[int], Mapping[str, str]]], command: Sequence[str] = COMMAND
+) -> float:
+    """Images a second of several runs like this one that train at the same time, all of them together.
+
+    Args:
+        config: The run.
+        places: For each of them, the CPU cores it is held to, and environment variables.
+        command: What to ask.
+
+    Raises:
+        DeviceError: The device asked for is not here.
+        LaunchError: One of them could not train.
+    """
+    arguments = [*command, msgspec.json.encode(config).decode(), "--rate"]
+    with ExitStack() as children:
+        started = [children.enter_context(_rate_process(arguments, cores, variables)) for cores, variables in places]
+        for child in started:
+            assert child.stdout
+            child.stdout.readline()  # "ready", or the end of a process that failed; it ends itself after minutes.
+        for child in started:
+            _let_go(child)
+        return sum(_decode(_output(child), _Rate).images_per_second for child in started)
+
+
+@contextmanager
+def _rate_process(
+    arguments: Sequence[str], cores: Collection[int], variables: Mapping[str, str]
+) -> Iterator["subprocess.Popen[str]"]:
+    """A process that waits for a line before it counts; it ends with the block."""
+    try:
+        with held_to(cores):
+            child = subprocess.Popen(
+                arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                env=child_environment(**variables),
+            )
+    except OSError as error:
+        raise LaunchError(f"the trainer could not be asked ({printable(str(error), 200)}).") from error
+    with child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def _let_go(child: "subprocess.Popen[str]") -> None:
+    assert child.stdin
+    with suppress(BrokenPipeError):  # It has failed; its exit code says so.
+        child.stdin.write("\n")
+        child.stdin.flush()
+
+
+def _output(child: "subprocess.Popen[str]") -> str:
+    try:
+        stdout, stderr = child.communicate(timeout=_TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise _no_answer() from error
+    return _checked(child.returncode, stdout, stderr)
+
+
 def _ask(arguments: Sequence[str]) -> str:
     try:
         done = subprocess.run(
@@ -71,16 +171,30 @@ def _ask(arguments: Sequence[str]) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise LaunchError(f"the trainer gave no answer within {_TIMEOUT_SECONDS} seconds.") from error
+        raise _no_answer() from error
     except OSError as error:
         raise LaunchError(f"the trainer could not be asked ({printable(str(error), 200)}).") from error
-    if done.returncode == 0:
-        return done.stdout
-    lines = done.stderr.strip().splitlines() or [f"it left with code {done.returncode}"]
+    return _checked(done.returncode, done.stdout, done.stderr)
+
+
+def _checked(returncode: int, stdout: str, stderr: str) -> str:
+    """What an answered process wrote.
+
+    Raises:
+        DeviceError: The device asked for is not here.
+        LaunchError: It failed; the message has its last words.
+    """
+    if returncode == 0:
+        return stdout
+    lines = stderr.strip().splitlines() or [f"it left with code {returncode}"]
     sentence = printable(lines[-1], 500).removeprefix("alexnet-tui: ")
-    if done.returncode == ExitCode.USAGE:
+    if returncode == ExitCode.USAGE:
         raise DeviceError(sentence)
     raise LaunchError(f"the trainer could not be asked: {sentence}")
+
+
+def _no_answer() -> LaunchError:
+    return LaunchError(f"the trainer gave no answer within {_TIMEOUT_SECONDS} seconds.")
 
 
 def _decode(text: str, kind: type[Answer]) -> Answer:

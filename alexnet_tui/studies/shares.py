@@ -12,10 +12,19 @@ from pathlib import Path
 
 import psutil
 
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import LaunchError
+from alexnet_tui.launch.probe import COMMAND, rate_together
+from alexnet_tui.studies.orders import MAX_PARALLEL
+
 _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 _GPU_FOLDER = Path("/proc/driver/nvidia/gpus")
 _BYTES_A_RUN = 1_500_000_000
 """Memory that a run on 32-pixel images needs with room to spare: torch, weights, velocities, data."""
+_RUNS_A_GPU = 16
+"""No more are tried; a small network leaves room for several."""
+_LEAST_GAIN = 1.02
+"""More runs at once are tried as long as the last step gained this much."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,21 +81,50 @@ def _visible_gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
         return ()
 
 
-def best_parallel(machine: Machine, threads: int, num_runs: int) -> int:
-    """How many runs should train at once: one a GPU, else as many as have cores and memory of their own.
-
-    Several runs of one thread each do more in an hour than one run of several threads: the network's layers are too
-    small to keep many cores busy.
+def fitting_parallel(machine: Machine, threads: int, num_runs: int) -> int:
+    """The most runs that may train at once: as many as have cores (or a part of a GPU) and memory of their own.
 
     Args:
         machine: What they may use.
         threads: CPU threads of each run; 0 leaves that open.
         num_runs: How many there are.
     """
-    if machine.gpus:
-        return max(1, min(len(machine.gpus), num_runs))
-    fitting = min(len(machine.cores) // max(1, threads), machine.free_bytes // _BYTES_A_RUN)
-    return max(1, min(fitting, num_runs))
+    places = len(machine.gpus) * _RUNS_A_GPU if machine.gpus else len(machine.cores) // max(1, threads)
+    return max(1, min(places, machine.free_bytes // _BYTES_A_RUN, num_runs, MAX_PARALLEL))
+
+
+def measure_parallel(
+    machine: Machine, config: RunConfig, num_runs: int, command: Sequence[str] = COMMAND
+) -> dict[int, float]:
+    """Number of runs at once to the images a second that all of them train on, for more and more runs.
+
+    It ends where more runs gain nothing, or where one cannot be made, for want of memory for instance.
+
+    Args:
+        machine: What they may use.
+        config: One of the runs; the others are taken to be like it.
+        num_runs: How many there are.
+        command: What is asked for the rate.
+
+    Raises:
+        DeviceError: The device asked for is not here.
+        LaunchError: Not even one run could be made.
+    """
+    most = fitting_parallel(machine, config.threads, num_runs)
+    steps = {2**power for power in range(most.bit_length())} | {most}
+    found, best = dict[int, float](), 0.0
+    for parallel in sorted(steps):
+        places = [(share.cores, share.variables()) for share in shares(machine, parallel, config.threads)]
+        try:
+            found[parallel] = rate_together(config, places, command)
+        except LaunchError:
+            if not found:
+                raise
+            break
+        if found[parallel] < _LEAST_GAIN * best:
+            break
+        best = max(best, found[parallel])
+    return found
 
 
 def shares(machine: Machine, parallel: int, threads: int) -> list[Share]:

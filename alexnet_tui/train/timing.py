@@ -21,11 +21,12 @@ MIN_UPDATES = 200
 """Of a run whose threads are worth timing: trying three numbers costs twelve updates."""
 _WARM_UP_STEPS, _TIMED_STEPS = 2, 5
 _STEPS_A_TRIAL = 3
+_RATE_SECONDS = 3.0
 _HOPELESS = 2.0
 """A number of threads is given up at a step that takes this many times the best median so far."""
 
 
-class StepTimer:
+class UpdateTimer:
     """The trainer's own update, on random images: it needs no data set and leaves the run's network alone.
 
     Args:
@@ -56,6 +57,14 @@ class StepTimer:
         found = [self.step() for _ in range(_WARM_UP_STEPS + _TIMED_STEPS)]
         return statistics.median(found[_WARM_UP_STEPS:])
 
+    def images_per_second(self, seconds: float = _RATE_SECONDS) -> float:
+        """Images trained on in a second, over a few seconds and at least one update."""
+        start, num_steps = time.perf_counter(), 0
+        while not num_steps or time.perf_counter() - start < seconds:
+            self.step()
+            num_steps += 1
+        return num_steps * len(self._batch) / (time.perf_counter() - start)
+
 
 def time_threads(config: RunConfig, setup: DeviceSetup) -> dict[int, float]:
     """Number of CPU threads to median milliseconds of an update: every core, half of them, and one.
@@ -66,7 +75,7 @@ def time_threads(config: RunConfig, setup: DeviceSetup) -> dict[int, float]:
     candidates = sorted({num_cores(), max(1, num_cores() // 2), 1}, reverse=True)
     if setup.device.type != "cpu" or len(candidates) == 1:
         return {}
-    timer, found = StepTimer(config, setup), dict[int, float]()
+    timer, found = UpdateTimer(config, setup), dict[int, float]()
     for threads in candidates:
         torch.set_num_threads(threads)
         timer.step()
@@ -74,7 +83,7 @@ def time_threads(config: RunConfig, setup: DeviceSetup) -> dict[int, float]:
     return found
 
 
-def _median_of_trial(timer: StepTimer, limit: float) -> float:
+def _median_of_trial(timer: UpdateTimer, limit: float) -> float:
     """Median seconds of a few updates; fewer where one takes longer than `limit` milliseconds."""
     seconds: list[float] = []
     while len(seconds) < _STEPS_A_TRIAL and 1000 * max(seconds, default=0.0) < limit:

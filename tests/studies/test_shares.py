@@ -1,21 +1,26 @@
 """How runs that train at once share cores and GPUs."""
 
 import os
+import sys
 
 import fake_trainer
 import psutil
 import pytest
 from cli_caller import Run
 
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import LaunchError
+from alexnet_tui.launch.probe import rate_together
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.shares import (
     Machine,
     Share,
-    best_parallel,
     describe,
+    fitting_parallel,
     freest,
+    measure_parallel,
     share_of_process,
     shares,
     this_machine,
@@ -63,15 +68,51 @@ def test_a_run_gets_the_share_that_nobody_uses() -> None:
     assert freest(offered, [everywhere, offered[0]]) == offered[1]
 
 
-def test_auto_gives_each_run_a_gpu_or_a_core() -> None:
-    assert best_parallel(GPUS, 0, 20) == 2
-    assert best_parallel(FOUR, 0, 20) == 4
-    assert best_parallel(FOUR, 2, 20) == 2
-    assert best_parallel(FOUR, 8, 20) == 1
-    assert best_parallel(FOUR, 0, 3) == 3
-    assert best_parallel(Machine(cores=FOUR.cores, free_bytes=4 * 10**9), 0, 20) == 2
-    assert best_parallel(Machine(cores=(0,)), 0, 20) == 1
+def test_runs_fit_by_cores_gpus_and_memory() -> None:
+    assert fitting_parallel(GPUS, 0, 20) == 20
+    assert fitting_parallel(GPUS, 0, 500) == 32
+    assert fitting_parallel(FOUR, 0, 20) == 4
+    assert fitting_parallel(FOUR, 2, 20) == 2
+    assert fitting_parallel(FOUR, 8, 20) == 1
+    assert fitting_parallel(FOUR, 0, 3) == 3
+    assert fitting_parallel(Machine(cores=FOUR.cores, free_bytes=4 * 10**9), 0, 20) == 2
+    assert fitting_parallel(Machine(cores=(0,)), 0, 20) == 1
     assert describe(FOUR, 2, 0) == "2 runs at a time, each on 2 of 4 cores"
+
+
+def rate_of(expression: str) -> tuple[str, ...]:
+    """A probe that answers at once; `gpu` is what it was given."""
+    code = (
+        "import json, os, sys\ngpu = os.environ.get('CUDA_VISIBLE_DEVICES', '')\nprint('ready', flush=True)\n"
+        f"sys.stdin.readline()\nprint(json.dumps({{'images_per_second': {expression}}}))"
+    )
+    return (sys.executable, "-c", code)
+
+
+def test_the_number_of_runs_is_measured_until_more_gain_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(cores=FOUR.cores, gpus=("4", "7"), free_bytes=64 * 10**9)
+    assert measure_parallel(machine, RunConfig(), 4, rate_of("int(gpu or 1)")) == {1: 1, 2: 11, 4: 22}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "100")
+    assert measure_parallel(FOUR, RunConfig(), 4, rate_of("100")) == {1: 100, 2: 200, 4: 400}
+    with pytest.raises(LaunchError, match="ZeroDivisionError"):
+        measure_parallel(FOUR, RunConfig(), 4, rate_of("1 / 0"))
+
+
+def test_runs_that_do_not_fit_together_are_no_choice() -> None:
+    """The second of two at a time fails, as for want of memory."""
+    machine = Machine(cores=FOUR.cores, gpus=("4", "7"), free_bytes=64 * 10**9)
+    assert measure_parallel(machine, RunConfig(), 4, rate_of("100 if gpu != '7' else 1 / 0")) == {1: 100}
+
+
+def test_no_more_is_tried_once_more_runs_gain_nothing() -> None:
+    machine = Machine(cores=FOUR.cores, gpus=("1", "0"), free_bytes=64 * 10**9)
+    assert measure_parallel(machine, RunConfig(), 20, rate_of("int(gpu or 1)")) == {1: 1, 2: 1}
+
+
+@pytest.mark.slow
+def test_real_updates_are_counted() -> None:
+    config = RunConfig(batch_size=2, threads=1, device="cpu", front_end="cifar3x3")
+    assert 0 < rate_together(config, [((), {})]) < 1e6
 
 
 @pytest.mark.parametrize(

@@ -315,4 +315,5 @@ class StepTimer:
         self._step_seconds[step_settings(done.config)] = done.step_seconds
         milliseconds = 1000 * done.step_seconds
         told = f"{milliseconds:,.0f}" if milliseconds >= _WHOLE_MILLISECONDS else f"{milliseconds:.3g}"
-        return f"Five steps were timed: {told} ms each."
+        load = step_probe.machine_load()
+        return f"Five steps were timed: {told} ms each" + (f", with {load}." if load.is_busy else ".")

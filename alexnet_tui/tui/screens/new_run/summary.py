@@ -8,6 +8,7 @@ from textual.content import Content
 from alexnet_tui.analysis import estimate
 from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
 from alexnet_tui.datasets.catalog import DatasetInfo
+from alexnet_tui.launch.probe import machine_load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import format_bytes, format_count, format_duration, printable
 from alexnet_tui.tui.screens.new_run.draft import with_meaning
@@ -116,6 +117,9 @@ def panel(summary: RunSummary) -> Content:
     ]
     if summary.time is None:
         lines.append(_fact("", _OFFER, ""))
+    load = machine_load()
+    if load.is_busy:
+        lines.append(_fact("load", f"{load.processes:.1f}", f"others at work on {load.cores} cores: it takes longer"))
     if summary.num_runs > 1 and summary.time:
         total = format_duration(summary.time.total_seconds * summary.num_runs)
         lines.append(_fact("", total, f"for all {summary.num_runs} runs"))

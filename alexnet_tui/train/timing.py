@@ -7,6 +7,7 @@ at a fourteenth of their rate, one thread at nearly all of its own.
 
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -79,13 +80,15 @@ def time_threads(config: RunConfig, setup: DeviceSetup) -> dict[int, float]:
     for threads in candidates:
         torch.set_num_threads(threads)
         timer.step()
-        found[threads] = round(1000 * _median_of_trial(timer, limit=_HOPELESS * min(found.values(), default=1e12)), 3)
+        found[threads] = round(
+            1000 * _median_of_trial(timer.step, limit=_HOPELESS * min(found.values(), default=1e12)), 3
+        )
     return found
 
 
-def _median_of_trial(timer: UpdateTimer, limit: float) -> float:
+def _median_of_trial(step: Callable[[], float], limit: float) -> float:
     """Median seconds of a few updates; fewer where one takes longer than `limit` milliseconds."""
     seconds: list[float] = []
     while len(seconds) < _STEPS_A_TRIAL and 1000 * max(seconds, default=0.0) < limit:
-        seconds.append(timer.step())
+        seconds.append(step())
     return statistics.median(seconds)

@@ -32,7 +32,7 @@ def test_a_zero_that_stands_for_something_is_told_as_that() -> None:
     kept = [(group.settings["train_images"], group.settings["threads"]) for group in compared.groups]
     assert kept == [("0", "4"), ("1000", "0")], "what programs read stays a number"
     told = [tuple(map(shown_setting, ("train_images", "threads"), pair)) for pair in kept]
-    assert told == [("all", "4"), ("1000", "all cores")]
+    assert told == [("all", "4"), ("1000", "auto")]
     assert compare([make_history(dropout="0"), make_history()]).groups[0].settings["dropout"] == "0"  # An amount.
 
 

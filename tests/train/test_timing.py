@@ -53,12 +53,7 @@ def test_every_core_half_of_them_and_one_are_timed() -> None:
 
 def test_a_hopeless_number_of_threads_is_given_up_at_once() -> None:
     steps = iter((0.1, 0.2, 0.3))
-
-    class Steps:
-        def step(self) -> float:
-            return next(steps)
-
-    assert timing._median_of_trial(Steps(), limit=150.0) == pytest.approx(0.15)
+    assert timing._median_of_trial(lambda: next(steps), limit=150.0) == pytest.approx(0.15)
     assert list(steps) == [0.3]
 
 

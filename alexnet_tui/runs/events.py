@@ -134,13 +134,20 @@ class Checkpoint(Event, tag="checkpoint"):
 
 
 class System(Event, tag="system"):
-    """What the machine was doing; a value that cannot be read is None."""
+    """What the machine was doing; a value that cannot be read is None.
+
+    Where updates are slow, it also says how far training is between two ``step`` events: the update, the mean loss
+    since the last of them, and the throughput. When that happens depends on the clock, so no figure is made of it.
+    """
 
     cpu_percent: float | None = None
     memory_bytes: Count | None = None
     gpu_percent: float | None = None
     gpu_memory_bytes: Count | None = None
     gpu_name: str | None = None
+    step: Count | None = None
+    train_loss: Number | None = None
+    images_per_second: float | None = None
 
 
 class Warned(Event, tag="warning"):

@@ -16,6 +16,8 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+import msgspec
+
 from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked, read_owner
 from alexnet_tui.runs import events as ev
@@ -225,6 +227,7 @@ class RunHistory:
                 self.steps.drop_after(event.step)
                 self._drop_checkpoints_after(event.checkpoint)
                 self._take_over_at(event.step)
+                self._drop_position_after(event.step)
                 self.bit_exact = event.bit_exact and (self.bit_exact or not event.checkpoint)
                 self.final = None
             case ev.Checkpoint():
@@ -242,6 +245,11 @@ class RunHistory:
             _, newest = self._segments.pop()
             self._segments = [segment for segment in self._segments if segment[0] < step]
             self._segments.append((step, newest))
+
+    def _drop_position_after(self, step: int) -> None:
+        """Forget how far training was beyond a step: those updates are made again."""
+        if self.system is not None and (self.system.step or 0) > step:
+            self.system = msgspec.structs.replace(self.system, step=None)
 
     def _drop_checkpoints_after(self, name: str) -> None:
         """Drop checkpoints later than the one a resume began from; no name means that it began from the start."""
@@ -277,8 +285,20 @@ class RunHistory:
     @property
     def step(self) -> int:
         """The last update any event is about."""
-        last = [int(series["step"][-1]) for series in (self.epochs, self.steps) if len(series)]
-        return max([*last, self.final.step if self.final else 0])
+        return max(
+            self._last_row_step, self.system.step or 0 if self.system else 0, self.final.step if self.final else 0
+        )
+
+    @property
+    def _last_row_step(self) -> int:
+        """The last update a ``step`` or ``epoch`` event is about."""
+        return max((int(series["step"][-1]) for series in (self.epochs, self.steps) if len(series)), default=0)
+
+    @property
+    def position(self) -> ev.System | None:
+        """How far training is behind the last ``step`` or ``epoch`` event, where something said so since."""
+        system = self.system
+        return system if system is not None and (system.step or 0) > self._last_row_step else None
 
     @property
     def progress(self) -> float:
@@ -337,6 +357,8 @@ class RunHistory:
     @property
     def images_per_second(self) -> float | None:
         """The latest throughput."""
+        if (position := self.position) is not None and position.images_per_second is not None:
+            return position.images_per_second
         for series in (self.steps, self.epochs):
             if len(series):
                 return series["images_per_second"][-1]

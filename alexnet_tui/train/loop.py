@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator
 
+import msgspec
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,6 +24,7 @@ from alexnet_tui.train.model import AlexNet, Dropout
 from alexnet_tui.train.optim import MasterSGD, Schedule
 from alexnet_tui.train.system import SystemSampler
 
+_MAX_SILENCE_SECONDS = 2.0
 _EVAL_BATCH = 1000
 _EVAL_BATCH_LARGE_IMAGES = 125
 
@@ -65,6 +67,7 @@ class Trainer:
         self._epoch_sums = RunningSums(setup.device)
         self._interval_sums = RunningSums(setup.device)
         self._interval_images, self._interval_seconds = 0, 0.0
+        self._reported_at = time.monotonic()
         self._elapsed_before = 0.0
         self._clock_start = time.monotonic()
         self._generator = torch.Generator(device=setup.device)
@@ -163,7 +166,8 @@ class Trainer:
             for sums in (self._epoch_sums, self._interval_sums):
                 sums.add(measured_2, count)
             is_due = self.step % self.config.log_steps == 0
-            if is_due or self.step_in_epoch == self.steps_per_epoch:
+            is_silent = time.monotonic() - self._reported_at >= _MAX_SILENCE_SECONDS
+            if is_due or is_silent or self.step_in_epoch == self.steps_per_epoch:
                 self._interval_sums.wait()  # So that the seconds below are those of finished work.
             seconds = time.perf_counter() - start
             self.train_seconds += seconds
@@ -175,6 +179,8 @@ class Trainer:
                 if not math.isfinite(float(event.train_loss)):
                     return self._diverged(f"loss {event.train_loss} at or before step {self.step}")
                 yield from self._system.due()
+            elif is_silent:
+                yield self._position()
         return None
 
     def update(self, index_N: Tensor, learning_rate: float) -> tuple[Tensor, int]:
@@ -205,11 +211,26 @@ class Trainer:
             train_loss=ev.number(loss),
             train_accuracy=accuracy,
             learning_rate=learning_rate,
-            images_per_second=round(self._interval_images / max(self._interval_seconds, 1e-9), 1),
+            images_per_second=self._interval_rate(),
         )
         self._interval_sums = RunningSums(self.setup.device)
         self._interval_images, self._interval_seconds = 0, 0.0
+        self._reported_at = time.monotonic()
         return event
+
+    def _position(self) -> ev.System:
+        """How far training is between two step events; changes no sum that they or an epoch are made of."""
+        self._reported_at = time.monotonic()
+        return msgspec.structs.replace(
+            self._system.read(),
+            step=self.step,
+            train_loss=ev.number(self._interval_sums.means()[0]),
+            images_per_second=self._interval_rate(),
+        )
+
+    def _interval_rate(self) -> float:
+        """Images a second since the last step event."""
+        return round(self._interval_images / max(self._interval_seconds, 1e-9), 1)
 
     def _evaluate_epoch(self) -> ev.Epoch | None:
         """Measure train, test and validation images; None when asked to stop meanwhile."""

@@ -275,6 +275,18 @@ def test_the_latest_words_are_kept() -> None:
     assert told.last_wall == 20.0
 
 
+def test_the_position_between_steps_counts_until_a_step_or_a_resume_is_past_it() -> None:
+    told = history(begin(), step(10), ev.System(step=13, train_loss=1.5, images_per_second=40.0))
+    first = told.position
+    assert first is not None
+    assert (told.step, first.train_loss, told.images_per_second) == (13, 1.5, 40.0)
+    assert history(begin(), ev.System(step=3, images_per_second=40.0)).remaining_seconds, "before any step event"
+    resumed = ev.Resumed(epoch=0, step=10, checkpoint="", bit_exact=True)
+    assert (told.fold([resumed]).step, told.position) == (10, None)
+    told.fold([ev.System(step=17), step(20)])
+    assert (told.step, told.position, len(told.steps)) == (20, None, 2)
+
+
 def numbered(*events: tuple[int, ev.Event]) -> list[ev.KnownEvent]:
     found: list[ev.KnownEvent] = []
     for seq, event in events:

@@ -14,7 +14,7 @@ from alexnet_tui.errors import CheckpointError
 from alexnet_tui.files import Folder
 from alexnet_tui.report.kernels import read_kernels, stored_epochs
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train import checkpoint, data, kernels
+from alexnet_tui.train import checkpoint, data, kernels, loop
 from alexnet_tui.train.device import select_device
 from alexnet_tui.train.loop import Trainer
 
@@ -102,6 +102,19 @@ def test_events_of_a_run(tmp_path: Path) -> None:
     saved = [event for event in events if isinstance(event, ev.Checkpoint)]
     assert [(event.name, event.kernels) for event in saved] == [("e0002", "e0002.npz")]
     assert stored_epochs(tmp_path) == [0, 1, 2]
+
+
+def test_slow_updates_are_reported_between_step_events_and_change_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = list(trainer(tmp_path / "quiet").fit())
+    monkeypatch.setattr(loop, "_MAX_SILENCE_SECONDS", 0.0)
+    told = list(trainer(tmp_path / "told").fit())
+    assert numbers(told) == numbers(quiet)
+    positions = [event for event in told if isinstance(event, ev.System) and event.step is not None]
+    assert [event.step for event in positions] == [1, 3, 5], "every update that no step event is about"
+    assert all(math.isfinite(float(event.train_loss or "nan")) and event.images_per_second for event in positions)
+    assert not any(event.step for event in quiet if isinstance(event, ev.System))
 
 
 @pytest.mark.slow

@@ -141,6 +141,9 @@ async def test_steps_alone_move_the_loss_within_seconds(store: Store) -> None:
             curve_ = charts(driver)[0].curves[0]
             assert not curve_.is_faint, "before the first epoch it is all there is"
             assert curve_.x.tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+            writer.write(ev.System(step=7, train_loss=1.9, images_per_second=4.0))
+            await driver.wait_for(lambda: [len(one.x) for one in charts(driver)[0].curves] == [6])
+            assert charts(driver)[0].curves[0].x[-1] == pytest.approx(0.7), "a slow update moves it too"
 
 
 @pytest.mark.parametrize(

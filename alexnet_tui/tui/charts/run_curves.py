@@ -43,11 +43,15 @@ def curve(
 
 
 def step_curve(history: RunHistory, name: str, *, slot: int, x_axis: str = "epoch") -> Curve:
-    """The running training loss between epochs: a faint background once there are epochs."""
+    """The running training loss between epochs and at the newest update: a faint background once there are epochs."""
+    x, y = x_values(history, history.steps, x_axis), copy_column(history.steps["train_loss"])
+    position, per_epoch = history.position, history.started.steps_per_epoch if history.started else 0
+    if position is not None and position.step and position.train_loss is not None and x_axis == "epoch" and per_epoch:
+        x, y = np.append(x, position.step / per_epoch), np.append(y, float(position.train_loss))
     return Curve(
         name=name,
-        x=x_values(history, history.steps, x_axis),
-        y=copy_column(history.steps["train_loss"]),
+        x=x,
+        y=y,
         slot=slot,
         is_faint=len(history.epochs) > 1,
     )
@@ -56,7 +60,7 @@ def step_curve(history: RunHistory, name: str, *, slot: int, x_axis: str = "epoc
 def loss_curves(history: RunHistory, baseline: RunHistory | None, baseline_name: str = "") -> list[Curve]:
     """Training and test loss; the baseline is the other run's test loss."""
     curves: list[Curve] = []
-    if len(history.steps):
+    if len(history.steps) or history.position is not None:
         curves.append(step_curve(history, "train", slot=0))
     if len(history.epochs) > 1 or (len(history.epochs) and not curves):
         curves.append(curve(history, "train_loss", "train", slot=0))

@@ -63,7 +63,7 @@ def age(history: RunHistory, state: State, now: float | None = None) -> Fact:
     shown = f"{format_duration(seconds if seconds < 10 else round(seconds))} ago"
     if state is not State.RUNNING:
         return Fact("last event", shown)
-    if not len(history.steps) and not len(history.epochs):
+    if not history.step:
         return Fact("started", shown)
     return Fact("last point", shown, style="warning" if seconds > _STALE_SECONDS else "")
 

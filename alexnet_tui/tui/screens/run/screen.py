@@ -85,7 +85,7 @@ class RunScreen(ChartScreen):
         self.session = session
         self.run_id = run_id
         self._drawn: tuple[object, ...] = ()
-        self._num_steps = -1
+        self._drawn_step = -1
         self._state: State | None = None
         self._steps_drawn_at = self._head_drawn_at = self._changed_at = 0.0
         self._steps_rest = _STEP_SECONDS
@@ -228,9 +228,9 @@ class RunScreen(ChartScreen):
         num_paces = len(pinned.epochs) if pinned else 0
         drawn = (id(history), len(history.epochs), state, id(pinned), num_paces, name, empty_text(history, state))
         loss, accuracy = self.query_one("#loss", MetricChart), self.query_one("#accuracy", MetricChart)
-        has_new_steps = len(history.steps) != self._num_steps and now - self._steps_drawn_at >= self._steps_rest
+        has_new_steps = history.step != self._drawn_step and now - self._steps_drawn_at >= self._steps_rest
         if drawn != self._drawn or has_new_steps:
-            self._num_steps, self._steps_drawn_at, begin = len(history.steps), now, time.thread_time()
+            self._drawn_step, self._steps_drawn_at, begin = history.step, now, time.thread_time()
             loss.spec = ChartSpec(title="Loss", empty=empty_text(history, state))
             loss.show(loss_curves(history, pinned, name))
             # However long the run, the event loop is free for keys most of the time.

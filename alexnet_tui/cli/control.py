@@ -11,6 +11,7 @@ from alexnet_tui.cli.output import say
 from alexnet_tui.cli.runs import label_of, sentence
 from alexnet_tui.errors import ExitCode, LaunchError, RunBusyError, StoreError, UntrustedRunError, UsageError
 from alexnet_tui.files import reason_of
+from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import EVENTS_FILE, Store
@@ -22,8 +23,9 @@ _STOP_PATIENCE_SECONDS = 120.0
 
 def register(app: typer.Typer) -> None:
     """Mount the commands."""
-    app.command("resume", short_help="Go on with a run from its last checkpoint.")(resume)
+    app.command("resume", short_help="Go on with a run from its last checkpoint.")(options.with_launcher(resume))
     app.command("stop", short_help="Stop a run, with a checkpoint.")(stop)
+    app.command("task", hidden=True)(task)
     app.command("attach", short_help="Follow a run that was started elsewhere.")(attach)
     app.command("rename", short_help="Give a folder that is not listed the name of a run.")(rename)
     app.command("delete", short_help="Delete a run and all it has, after asking.")(delete)
@@ -42,12 +44,14 @@ def resume(
     headless: options.Headless = False,
     as_json: options.AsEvents = False,
     runs_dir: options.RunsDir = None,
+    *,
+    launch: Launch,
 ) -> options.Outcome:
     """Go on with a stopped, failed or lost run from its last checkpoint, and follow it.
 
     Example: alexnet-tui resume last --headless
     """
-    from alexnet_tui.cli.run import check_device, follow_or_open, prepare_data
+    from alexnet_tui.cli.run import check_device, prepare_data, start_and_follow
     from alexnet_tui.launch import local
 
     store = options.open_store(runs_dir)
@@ -66,15 +70,8 @@ def resume(
     check_device(record.config)
     prepare_data(record.config)
     from_offset = _size(store.path(run_id) / EVENTS_FILE)
-    local.start(store, run_id, from_scratch=from_scratch, is_trusted=True)
-    return follow_or_open(
-        store,
-        run_id,
-        headless=headless,
-        as_json=as_json,
-        stop_on_interrupt=True,
-        from_offset=from_offset,
-    )
+    how = StartOptions(from_scratch=from_scratch, is_trusted=True)
+    return start_and_follow(store, run_id, launch, how, headless=headless, as_json=as_json, from_offset=from_offset)
 
 
 def _is_trusted(store: Store, run_id: str) -> bool:
@@ -142,6 +139,15 @@ def stop(
         again = f"; `{shell_command('resume', run_id, root=store.root)}` goes on" if state is State.STOPPED else ""
         say(f"run {run_id}: {sentence(store, history, state)}{again}")
     return ExitCode.DONE
+
+
+def task(run: options.RunName, runs_dir: options.RunsDir = None) -> int:
+    """Train one run here until it ends; engines that were handed a run call it on the machine they chose."""
+    from alexnet_tui.cli.run import prepare_data
+    from alexnet_tui.studies.task import train
+
+    store = options.open_store(runs_dir)
+    return train(store, store.resolve(run), say=say, prepare=prepare_data)
 
 
 def attach(

@@ -21,6 +21,7 @@ from alexnet_tui.config.hyperparameters import (
 )
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.launch import registry
 from alexnet_tui.paths import default_root, given
 from alexnet_tui.runs.store import Store
 
@@ -201,6 +202,55 @@ def with_hyperparameters(
     generated.__signature__ = inspect.Signature(parameters, return_annotation=Outcome)  # type: ignore[attr-defined]
     generated.__annotations__ = {one.name: one.annotation for one in parameters}
     return generated
+
+
+def with_launcher(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """A command with ``--launcher`` and the options of every launcher behind its own, generated from the table.
+
+    Args:
+        command: Takes what was asked for as the keyword argument ``launch``.
+    """
+    names = [option.name for entry in registry.LAUNCHERS.values() for option in entry.options]
+
+    @functools.wraps(command)
+    def generated(*, launcher: str | None = None, **given: Any) -> Outcome:
+        texts = {name: value if isinstance(value, list) else [value] for name in names if (value := given.pop(name))}
+        return command(launch=registry.parse(launcher or registry.LOCAL, texts), **given)
+
+    own = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY) if one.kind is not one.VAR_KEYWORD else one
+        for one in inspect.signature(command, eval_str=True).parameters.values()
+        if one.name != "launch"
+    ]
+    rest = [own.pop()] if own and own[-1].kind is inspect.Parameter.VAR_KEYWORD else []
+    parameters = [*own, _launcher_option(), *_options_of_launchers(), *rest]
+    generated.__signature__ = inspect.Signature(parameters, return_annotation=Outcome)  # type: ignore[attr-defined]
+    generated.__annotations__ = {one.name: one.annotation for one in parameters}
+    return generated
+
+
+def _launcher_option() -> inspect.Parameter:
+    known = "; ".join(f"{name}: {entry.summary}" for name, entry in registry.LAUNCHERS.items())
+    info = typer.Option(
+        "--launcher",
+        metavar="NAME",
+        help=f"Where runs train ({known}; default {registry.LOCAL}).",
+        autocompletion=lambda incomplete: [name for name in registry.LAUNCHERS if name.startswith(incomplete)],
+        show_default=False,
+    )
+    return _parameter("launcher", str | None, info)
+
+
+def _options_of_launchers() -> list[inspect.Parameter]:
+    return [
+        _parameter(
+            option.name,
+            list[str] | None if option.is_repeated else str | None,
+            typer.Option(f"--{option.name}", metavar=option.metavar, help=option.help, show_default=False),
+        )
+        for entry in registry.LAUNCHERS.values()
+        for option in entry.options
+    ]
 
 
 def given_text(fields: Mapping[str, str | bool | None]) -> dict[str, str]:

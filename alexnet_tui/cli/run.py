@@ -8,7 +8,9 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.output import printing, progress_bar, say, write_json
 from alexnet_tui.cli.tables import table_box
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, shown_value
-from alexnet_tui.errors import UsageError
+from alexnet_tui.errors import ExitCode, UsageError
+from alexnet_tui.launch import registry
+from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_count, printable
@@ -24,7 +26,9 @@ Example: alexnet-tui run low-dropout --data cifar10 --epochs 20 --seed 1 --headl
 
 def register(app: typer.Typer) -> None:
     """Mount the command."""
-    app.command("run", help=_HELP, cls=_RunCommand)(options.with_hyperparameters(run, positional=True))
+    app.command("run", help=_HELP, cls=_RunCommand)(
+        options.with_hyperparameters(options.with_launcher(run), positional=True)
+    )
 
 
 class _RunCommand(options.GroupedCommand):
@@ -54,6 +58,8 @@ def run(
         ),
     ] = False,
     runs_dir: options.RunsDir = None,
+    *,
+    launch: Launch,
     **fields: str | bool | None,
 ) -> options.Outcome:
     """Train one variant; the parser gets an option for each hyperparameter, too."""
@@ -64,11 +70,31 @@ def run(
     store = options.open_store(runs_dir)
     store.check_writable()
     prepare_data(config)
-    from alexnet_tui.launch import local
-
     record = store.create(config, label=label, argv=options.command_line())
-    local.start(store, record.id)
-    return follow_or_open(store, record.id, headless=headless, as_json=as_json, stop_on_interrupt=True)
+    return start_and_follow(store, record.id, launch, headless=headless, as_json=as_json)
+
+
+def start_and_follow(
+    store: Store,
+    run_id: str,
+    launch: Launch,
+    how: StartOptions = StartOptions(),  # noqa: B008 - it is immutable
+    *,
+    headless: bool,
+    as_json: bool,
+    from_offset: int = 0,
+) -> options.Outcome:
+    """Start a run and follow it; where it only goes into an engine's queue, say so and leave it."""
+    registry.start(store, run_id, launch, how)
+    engine = registry.queue_engine(launch)
+    found = engine.queue(store.path(run_id)) if engine is not None else None
+    if found is not None:
+        shows = shell_command("show", run_id, root=store.root)
+        say(f"run {run_id}: queued as {found.label}; `{shows}` shows it.")
+        return ExitCode.DONE
+    return follow_or_open(
+        store, run_id, headless=headless, as_json=as_json, stop_on_interrupt=True, from_offset=from_offset
+    )
 
 
 def follow_or_open(

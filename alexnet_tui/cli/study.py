@@ -20,6 +20,8 @@ from alexnet_tui.config.hyperparameters import Value, format_value
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, UsageError
+from alexnet_tui.launch import registry
+from alexnet_tui.launch.registry import Queue
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import STATE_TONES, State
 from alexnet_tui.runs.store import Store
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 
 _ALL, _DEFAULT_SEEDS, _MAX_SEEDS = "all", 5, 1000
-_LOCAL, _SLURM = "local", "slurm"
 _NEWER = "a newer alexnet-tui wrote this plan; it can only be looked at"
 _REPRODUCTION = "reproduction"
 _SET_BY_THE_PLAN = ("variant", "seed")
@@ -299,12 +300,16 @@ def status(
     name = name or _only_study(store)
     plan = study.load(store, name)
     cells = study_queue.status(store, plan)
-    job, tasks = _slurm_states(store, name)
+    queues = _queues(store, name)
     if as_json:
         write_json(
             {
                 "name": name,
-                "slurm": {"job": job, "tasks": tasks} if job else None,
+                **{
+                    launcher: {"job": one.job, "tasks": dict(one.states)} if (one := queues.get(launcher)) else None
+                    for launcher, entry in registry.LAUNCHERS.items()
+                    if entry.has_queue
+                },
                 "plan_sha256": plan.sha256,
                 "plan_problem": study.verify_hash(store, plan),
                 "is_newer": plan.is_newer,
@@ -317,11 +322,11 @@ def status(
         )
         return ExitCode.DONE
     with printing() as console:
-        console.print(_table(plan, cells, tasks))
+        console.print(_table(plan, cells, queues))
     at_work = "a worker is at work" if orders.has_worker(store, name) else "no worker is at work"
     say(f"study {name}: {study_queue.counts_text(cells)}; {at_work}.")
-    if job:
-        say(f"SLURM job {job}: {_counted_states(tasks.values())}.")
+    for queue in queues.values():
+        say(f"{queue.label}: {_counted_states(queue.states.values())}.")
     if plan.is_newer:
         say(f"{_NEWER}.")
     if plan.sha256:
@@ -330,22 +335,17 @@ def status(
     return ExitCode.DONE
 
 
-def _slurm_states(store: Store, name: str) -> tuple[str, dict[str, str]]:
-    """The number of a study's array job and the state of each of its runs there; empty where there is none."""
-    from alexnet_tui.studies import jobs
-
-    job = jobs.load(store, name)
-    if job is None:
-        return "", {}
+def _queues(store: Store, name: str) -> dict[str, Queue]:
+    """Launcher to what its engine says of a study's runs; none where they were handed to none, or it is silent."""
     try:
-        return job.job, jobs.states(job)
+        return {launcher: found for launcher, (_, found) in registry.queues(store.root / study.STUDIES / name).items()}
     except LaunchError as error:  # The runs' own records say the rest.
         say(str(error))
-        return job.job, {}
+        return {}
 
 
 def _counted_states(states: Iterable[str]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in Counter(states).most_common()) or "its queue is not known"
+    return ", ".join(f"{count} {state}" for state, count in Counter(states).most_common()) or "nothing is known"
 
 
 def verify(
@@ -533,14 +533,13 @@ def _expected(store: Store, plan: study.Plan) -> str:
     return f", about {format_duration(total)} one after another ({basis})"
 
 
-def _table(plan: study.Plan, cells: Sequence[study_queue.Cell], tasks: Mapping[str, str]) -> "Table":
+def _table(plan: study.Plan, cells: Sequence[study_queue.Cell], queues: Mapping[str, Queue]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     tried = ["tried with"] if any(cell.tried for cell in cells) else []
     group = "group" if plan.cell_groups else "variant"
-    in_queue = ["slurm"] if tasks else []
-    table = Table(group, "seed", *tried, "state", *in_queue, "epochs", "run", box=table_box(), pad_edge=False)
+    table = Table(group, "seed", *tried, "state", *queues, "epochs", "run", box=table_box(), pad_edge=False)
     for cell in cells:
         state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
         table.add_row(
@@ -548,7 +547,7 @@ def _table(plan: study.Plan, cells: Sequence[study_queue.Cell], tasks: Mapping[s
             str(cell.seed),
             *([cell.tried] if tried else []),
             Text(printable(state, 60), style=_style(cell.state)),
-            *([tasks.get(cell.run_id, "")] if in_queue else []),
+            *(queue.states.get(cell.run_id, "") for queue in queues.values()),
             f"{cell.num_epochs_done}/{cell.epochs}",
             Text(printable(cell.run_id, 70)),
         )

@@ -1,7 +1,7 @@
 """``study run`` and what goes with it: here, in the background, on a cluster, and how to stop it."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
@@ -11,8 +11,9 @@ import typer
 from alexnet_tui.cli import options
 from alexnet_tui.cli import run as cli_run
 from alexnet_tui.cli.output import say
-from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import ExitCode, RunBusyError, UsageError
+from alexnet_tui.launch import registry
+from alexnet_tui.launch.registry import HERE, Launch, QueueEngine
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
@@ -21,7 +22,6 @@ from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.text import counted, format_count, quoted
 
-_LOCAL, _SLURM = "local", "slurm"
 Parallel = Annotated[
     str,
     typer.Option(
@@ -35,32 +35,18 @@ Parallel = Annotated[
 
 def register(studies: typer.Typer) -> None:
     """Mount the commands."""
-    studies.command("run")(run)
+    studies.command("run")(options.with_launcher(run))
     studies.command("cancel")(cancel)
     studies.command("worker", hidden=True)(worker)
-    studies.command("task", hidden=True)(task)
 
 
 def run(
     name: options.StudyName,
     parallel: Parallel = "1",
     detach: Annotated[bool, typer.Option("--detach", help="Go on without this terminal.", show_default=False)] = False,
-    launcher: Annotated[
-        str,
-        typer.Option(
-            "--launcher",
-            metavar="NAME",
-            help="Where runs train: local, or slurm for one array job of a cluster (default local).",
-            show_default=False,
-        ),
-    ] = _LOCAL,
-    slurm_options: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--slurm", metavar="NAME=VALUE", help="Option of sbatch: partition=gpu,time=2:00:00.", show_default=False
-        ),
-    ] = None,
     runs_dir: options.RunsDir = None,
+    *,
+    launch: Launch,
 ) -> int:
     """Work through a study; the same command goes on after anything.
 
@@ -72,31 +58,25 @@ def run(
     """
     store = options.open_store(runs_dir)
     plan = study.load_runnable(store, name)
-    if launcher not in {_LOCAL, _SLURM}:
-        raise UsageError(f"--launcher: there is no {quoted(launcher)}; {nearest(launcher, (_LOCAL, _SLURM))}")
-    if launcher == _SLURM:
-        return _submit(store, plan, parallel, slurm_options or [])
-    if slurm_options:
-        raise UsageError("--slurm is for --launcher slurm.")
     _refuse_if_queued(store, name)
+    engine = registry.queue_engine(launch)
+    if engine is not None:
+        return _hand_over(store, plan, engine, launch, parallel)
     if detach:
         from alexnet_tui.studies.worker import start_worker
 
-        is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel))
+        is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel), launch=launch)
         verb = "goes on in the background" if is_new else "is already being worked through"
         say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
         return ExitCode.DONE if is_new else ExitCode.BUSY
-    return work_through(store, plan, parallel)
+    return work_through(store, plan, parallel, launch)
 
 
-def _submit(store: Store, plan: study.Plan, parallel: str, slurm_options: Sequence[str]) -> int:
-    """Queue what is left of a study as one array job."""
-    from alexnet_tui.launch import slurm
-    from alexnet_tui.studies import jobs
-
-    asked = slurm.parse_options(slurm_options)
+def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Launch, parallel: str) -> int:
+    """Put what is left of a study into an engine's queue."""
     at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, is_here=False)
-    _refuse_if_queued(store, plan.name)
+    if orders.has_worker(store, plan.name):
+        raise RunBusyError(f"study {plan.name} is already being worked through on this machine.")
     for config in {(config.data, config.front_end): config for config in plan.configs}.values():
         cli_run.prepare_data(config)
     study_queue.prepare_runs(store, plan)
@@ -105,37 +85,23 @@ def _submit(store: Store, plan: study.Plan, parallel: str, slurm_options: Sequen
     if not run_ids:
         say(f"study {plan.name}: nothing is left to train.")
         return ExitCode.DONE
-    job = jobs.submit(store, plan.name, run_ids, at_once=at_once, options=asked)
+    folder = study.study_folder(store, plan.name)
+    label = engine.submit(folder, plan.name, store.root, run_ids, launch.options, at_once=at_once)
     shows = _command(store, "status", plan.name)
-    say(f"study {plan.name}: {counted(len(run_ids), 'run')} queued as SLURM job {job.job}; `{shows}` shows them.")
+    say(f"study {plan.name}: {counted(len(run_ids), 'run')} queued as {label}; `{shows}` shows them.")
     return ExitCode.DONE
 
 
 def _refuse_if_queued(store: Store, name: str) -> None:
-    """A study is trained here or by SLURM, not by both.
+    """A study is trained here or by an engine with a queue, not by both.
 
     Raises:
-        RunBusyError: SLURM still has something to do for it.
+        RunBusyError: The engine still has something to do for it.
     """
-    from alexnet_tui.studies import jobs
-
-    job = jobs.load(store, name)
-    if job is not None and jobs.is_active(job):
-        cancels = _command(store, "cancel", name)
-        raise RunBusyError(f"study {name} is in SLURM's queue, job {job.job}; `{cancels}` takes it out.")
-
-
-def task(name: options.StudyName, index: int, runs_dir: options.RunsDir = None) -> int:
-    """Train one run of a study's array job; SLURM calls it."""
-    from alexnet_tui.studies import jobs
-
-    store = options.open_store(runs_dir)
-    job = jobs.load(store, name)
-    if job is None or not 0 <= index < len(job.run_ids):
-        raise UsageError(f"study {name} has no task {index}.")
-    return jobs.train_task(
-        store, study.load_runnable(store, name), job.run_ids[index], say=say, prepare=cli_run.prepare_data
-    )
+    for _, found in registry.queues(store.root / study.STUDIES / name).values():
+        if found.is_active:
+            cancels = _command(store, "cancel", name)
+            raise RunBusyError(f"study {name} is queued as {found.label}; `{cancels}` takes it out.")
 
 
 def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
@@ -145,17 +111,16 @@ def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
 
     Example: alexnet-tui study cancel mine
     """
-    from alexnet_tui.launch import slurm
-    from alexnet_tui.studies import jobs
     from alexnet_tui.studies.worker import withdraw
 
     store = options.open_store(runs_dir)
     plan = study.load(store, name)
-    job = jobs.load(store, name)
-    if job is not None and jobs.is_active(job):
-        slurm.cancel(job.job)
-        say(f"study {name}: job {job.job} is taken out of SLURM's queue; what trains writes a checkpoint first.")
-        return ExitCode.DONE
+    folder = store.root / study.STUDIES / name
+    for engine, found in registry.queues(folder).values():
+        if found.is_active:
+            engine.withdraw(folder)
+            say(f"study {name}: {found.label} is taken out of the queue; what trains writes a checkpoint first.")
+            return ExitCode.DONE
     if orders.has_command(store, name):
         raise RunBusyError(f"study {name} is worked through by a command in a terminal; ctrl-c there stops it.")
     withdraw(store, plan, say)
@@ -209,8 +174,8 @@ def _fastest_parallel(plan: study.Plan) -> int:
     return max(rates, key=rates.__getitem__)
 
 
-def work_through(store: Store, plan: study.Plan, parallel_text: str) -> int:
-    """Work through a plan here; the exit code."""
+def work_through(store: Store, plan: study.Plan, parallel_text: str, launch: Launch = HERE) -> int:
+    """Work through a plan from here; the exit code."""
     from alexnet_tui.studies.worker import work
 
     parallel = _num_parallel(plan, parallel_text)
@@ -221,6 +186,7 @@ def work_through(store: Store, plan: study.Plan, parallel_text: str) -> int:
             store,
             plan,
             parallel=parallel,
+            launch=launch,
             say=say,
             should_stop=lambda: bool(caught),
             prepare=cli_run.prepare_data,

@@ -1,1 +1,1 @@
-"""Starts what trains a prepared run: `local` on this machine; `probe` asks the trainer what a run would get there."""
+"""Makes a running command of a prepared run: `registry` lists the launchers; `probe` asks what a run would get here."""

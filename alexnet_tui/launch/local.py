@@ -19,6 +19,7 @@ import psutil
 
 from alexnet_tui.errors import LaunchError, StoreError, UntrustedRunError
 from alexnet_tui.files import LOCK_FILE, Folder, Owner, reason_of, take_lock, write_owner
+from alexnet_tui.launch.registry import Options, StartOptions
 from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
@@ -35,6 +36,23 @@ STOP_FILE = "stop.json"
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _POLL_SECONDS = 0.02
 _START_TOLERANCE_SECONDS = 1.5
+
+
+def check(options: Options) -> None:
+    """There are no options of this launcher."""
+
+
+def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
+    """Start a run on this machine; see `start`."""
+    start(
+        store,
+        run_id,
+        from_scratch=how.from_scratch,
+        is_trusted=how.is_trusted,
+        cores=how.cores,
+        environment=how.environment,
+        **({"command": how.command} if how.command else {}),
+    )
 
 
 def start(

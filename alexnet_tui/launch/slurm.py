@@ -1,18 +1,28 @@
-"""SLURM: many runs as one array job, one task a run.
+"""SLURM: runs as one array job, one task a run.
 
 Only SLURM's own commands are called, with a list of arguments and no shell. A task is signalled `NOTICE_SECONDS` before
-its time limit, writes a checkpoint and puts itself back into the queue; what a cluster preempts, SLURM puts back.
+its time limit, writes a checkpoint and puts itself back into the queue; what a cluster preempts, SLURM puts back. The
+job is noted in ``slurm.json``, in the folder of the study or of the single run.
 """
 
+import os
 import re
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from alexnet_tui.errors import LaunchError, UsageError
-from alexnet_tui.files import reason_of
+import msgspec
+
+from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
+from alexnet_tui.files import Folder, json_bytes, reason_of
+from alexnet_tui.launch import local
+from alexnet_tui.launch.registry import Options, Queue, StartOptions
+from alexnet_tui.paths import child_command
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable, quoted
+
+JOB_FILE = "slurm.json"
 
 NOTICE_SECONDS = 120
 CANCEL_SIGNAL = "USR2"
@@ -23,6 +33,120 @@ _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 _OURS = frozenset(("array", "requeue", "no-requeue", "signal", "open-mode", "output", "parsable", "job-name", "wrap"))
 _OVER = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
 _TASK = re.compile(r"\d+_(?:(\d+)|\[([\d,%-]+)\])")
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """``slurm.json``: an array job.
+
+    Attributes:
+        job: Its number.
+        run_ids: The run of each task, in the order of their indices.
+        options: What ``sbatch`` was given beside this program's own options.
+        at_once: How many tasks may run at once; 0 leaves that to the cluster.
+    """
+
+    job: str
+    run_ids: list[str]
+    options: dict[str, str] = {}
+    at_once: int = 0
+
+
+def check(options: Options) -> None:
+    """Refuse options of ``sbatch`` that are none, or this program's to decide.
+
+    Raises:
+        UsageError: There is one.
+    """
+    parse_options(options.get("slurm", ()))
+
+
+def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
+    """Queue one run.
+
+    Raises:
+        RunBusyError: A trainer is at work on it, or it is in the queue.
+        StoreError: It is only to be looked at, or its folder cannot be written.
+        UntrustedRunError: Another user made it.
+        LaunchError: SLURM is not here, or refuses.
+        UsageError: It is to begin from scratch, which a task cannot be told.
+    """
+    if how.from_scratch:
+        raise UsageError("--from-scratch is for --launcher local.")
+    local.check_startable(store, run_id)
+    if not how.is_trusted:
+        local.check_trust(store, run_id)
+    folder = store.path(run_id)
+    if store.is_locked(run_id):
+        raise RunBusyError(f"run {run_id} is already being trained.")
+    if (known := queue(folder)) is not None and known.is_active:
+        raise RunBusyError(f"run {run_id} is in the queue already, as {known.label}.")
+    submit(folder, run_id, store.root, [run_id], options, at_once=0)
+
+
+def submit(folder: Path, name: str, root: Path, run_ids: Sequence[str], options: Options, *, at_once: int) -> str:
+    """Queue runs as one array job and note it in a folder; what to call it.
+
+    Raises:
+        LaunchError: SLURM is not here, or refuses.
+        StoreError: The folder cannot be written.
+    """
+    asked = parse_options(options.get("slurm", ()))
+    number = _submit(script(root, run_ids), name, len(run_ids), folder.absolute(), asked, at_once)
+    job = Job(job=number, run_ids=list(run_ids), options=asked, at_once=at_once)
+    try:
+        with Folder(folder) as opened:
+            opened.write(JOB_FILE, json_bytes(job))
+    except OSError as error:
+        _call("scancel", number)  # A job that nobody knows of could not be taken back.
+        raise StoreError(folder / JOB_FILE, f"the job could not be noted ({reason_of(error)}).") from error
+    return _label(job)
+
+
+def load(folder: Path) -> Job | None:
+    """The last job that was noted in a folder, or None.
+
+    Raises:
+        StoreError: The note is damaged or cannot be read.
+    """
+    found = Folder.find(folder)
+    if found is None:
+        return None
+    with found:
+        content = found.read(JOB_FILE)
+    try:
+        return msgspec.json.decode(content, type=Job) if content else None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise StoreError(folder / JOB_FILE, f"the file is damaged ({printable(str(error), 200)}).") from error
+
+
+def queue(folder: Path) -> Queue | None:
+    """What SLURM says of the job that was noted in a folder; `VANISHED` where it no longer knows a task.
+
+    Raises:
+        LaunchError: SLURM is not here, or does not answer.
+        StoreError: The note is damaged.
+    """
+    job = load(folder)
+    if job is None:
+        return None
+    known = states(job.job)
+    every = {run_id: known.get(index, VANISHED) for index, run_id in enumerate(job.run_ids)}
+    return Queue(job.job, _label(job), every, any(map(is_waiting_or_running, every.values())))
+
+
+def withdraw(folder: Path) -> None:
+    """Take the job that was noted in a folder out of the queue; tasks that run write a checkpoint and leave.
+
+    Raises:
+        LaunchError: SLURM is not here, or refuses.
+        StoreError: The note is damaged.
+    """
+    if (job := load(folder)) is not None:
+        cancel(job.job)
+
+
+def _label(job: Job) -> str:
+    return f"SLURM job {job.job}"
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, str]:
@@ -42,21 +166,18 @@ def parse_options(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def script(command: Sequence[str]) -> str:
-    """The batch script: it becomes the command, with the task's index as last argument, so that signals reach it."""
-    return f'#!/bin/sh\nexec {shlex.join(command)} "$SLURM_ARRAY_TASK_ID"\n'
+def script(root: Path, run_ids: Sequence[str]) -> str:
+    """The batch script: it becomes the task that trains the run of its index, so that signals reach it.
+
+    The runs are named in it and not in a file: SLURM keeps the script as it was, and a task may start before the job
+    is noted.
+    """
+    task = child_command("alexnet_tui", "task", "--runs-dir", str(root.absolute()))
+    return f'#!/bin/sh\nset -- {shlex.join(run_ids)}\nshift "$SLURM_ARRAY_TASK_ID"\nexec {shlex.join(task)} -- "$1"\n'
 
 
-def submit(path: Path, *, name: str, num_tasks: int, at_once: int, log: Path, options: Mapping[str, str]) -> str:
-    """Queue an array job; its id.
-
-    Args:
-        path: The batch script.
-        name: Name of the job.
-        num_tasks: Tasks 0 to `num_tasks` - 1.
-        at_once: How many may run at once; 0 leaves that to the cluster.
-        log: Folder of the tasks' output.
-        options: Further options of ``sbatch``.
+def _submit(text: str, name: str, num_tasks: int, log: Path, options: Mapping[str, str], at_once: int) -> str:
+    """Queue tasks 0 to `num_tasks` - 1 of a batch script; the job's number.
 
     Raises:
         LaunchError: SLURM is not here, or refuses.
@@ -72,7 +193,7 @@ def submit(path: Path, *, name: str, num_tasks: int, at_once: int, log: Path, op
         "--open-mode=append",
         f"--output={log}/slurm-%A_%a.log",
         *(f"--{option}={value}" for option, value in options.items()),
-        str(path),
+        text=text,
     )
     job = answer.strip().partition(";")[0]  # A cluster's name may follow.
     if not job.isdigit():
@@ -117,16 +238,14 @@ def cancel(job: str) -> None:
     _call("scancel", "--batch", f"--signal={CANCEL_SIGNAL}", "--state=RUNNING", job)
 
 
-def requeue(task: str) -> None:
-    """Put a task that runs back into the queue.
-
-    Args:
-        task: ``JOB_INDEX``.
+def requeue_this_task() -> None:
+    """Put the task that this process is back into the queue.
 
     Raises:
         LaunchError: SLURM is not here, or refuses.
     """
-    _call("scontrol", "requeue", task)
+    job, index = (os.environ.get(f"SLURM_ARRAY_{part}_ID", "") for part in ("JOB", "TASK"))
+    _call("scontrol", "requeue", f"{job}_{index}")
 
 
 def _indices(text: str) -> list[int]:
@@ -139,12 +258,12 @@ def _indices(text: str) -> list[int]:
     return found
 
 
-def _call(program: str, *arguments: str, may_fail: bool = False) -> str:
-    """What one of SLURM's commands answers; a failure is empty where it may fail."""
+def _call(program: str, *arguments: str, text: str = "", may_fail: bool = False) -> str:
+    """What one of SLURM's commands answers, given a text to read; a failure is empty where it may fail."""
     try:
         done = subprocess.run(
             [program, *arguments],
-            stdin=subprocess.DEVNULL,
+            input=text.encode(),
             capture_output=True,
             timeout=_TIMEOUT_SECONDS,
             check=False,

@@ -14,6 +14,7 @@ import msgspec
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked, read_small
+from alexnet_tui.launch.registry import HERE, Launch
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 
@@ -30,12 +31,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         parallel: How many runs may train at once in the folder while it is this study's turn.
         placed: When, in seconds since 1970; tells a new order from an old one of the same study.
         is_foreground: It ends with the command that placed it.
+        launch: How its runs are started.
     """
 
     study: str
     parallel: Annotated[int, msgspec.Meta(ge=1, le=MAX_PARALLEL)] = 1
     placed: float = 0.0
     is_foreground: bool = False
+    launch: Launch = HERE
 
 
 class _File(msgspec.Struct, frozen=True):

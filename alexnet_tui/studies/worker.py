@@ -26,7 +26,8 @@ import psutil
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
 from alexnet_tui.files import reason_of, take_lock, write_owner
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, registry
+from alexnet_tui.launch.registry import HERE, Launch, StartOptions
 from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.history import RunCache, State
 from alexnet_tui.runs.store import Store
@@ -210,13 +211,8 @@ class Worker:
                 return False
             share = self._share(session, cell, training)
             try:
-                local.start(
-                    self._store,
-                    cell.run_id,
-                    command=self._command,
-                    cores=share.cores,
-                    environment=share.variables(),
-                )
+                how = StartOptions(command=self._command, cores=share.cores, environment=share.variables())
+                registry.start(self._store, cell.run_id, session.order.launch, how)
             except RunBusyError:  # Someone else was faster: as good.
                 return False
             except AlexnetTuiError as error:
@@ -261,6 +257,7 @@ def work(
     plan: study.Plan,
     *,
     parallel: int = 1,
+    launch: Launch = HERE,
     command: Sequence[str] = local.TRAINER,
     successor: Sequence[str] = WORKER,
     say: Say = lambda sentence: None,
@@ -277,6 +274,7 @@ def work(
         store: The runs folder.
         plan: What to run.
         parallel: How many runs may train at once in the folder.
+        launch: How its runs are started.
         command: The trainer.
         successor: Command of the worker that goes on with other studies' orders when this one is done.
         say: Takes a sentence about what happens.
@@ -288,7 +286,7 @@ def work(
         RunBusyError: This study is being worked through already.
         StoreError: The runs folder cannot be read or written.
     """
-    order = Order(study=plan.name, parallel=parallel, is_foreground=True)
+    order = Order(study=plan.name, parallel=parallel, is_foreground=True, launch=launch)
     service: ExitStack | None = None
     try:
         with _command_lock(store, plan.name):
@@ -386,13 +384,16 @@ def _note_all(store: Store, plan: study.Plan) -> None:
         progress.update(store, plan, {cell.index: cell.run_id for cell in cells if cell.run_id})
 
 
-def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequence[str] = WORKER) -> bool:
+def start_worker(
+    store: Store, name: str, *, parallel: int = 1, launch: Launch = HERE, command: Sequence[str] = WORKER
+) -> bool:
     """Order a study and see that a worker serves it, one that outlives this process; False where it is served already.
 
     Args:
         store: The runs folder.
         name: The study.
         parallel: How many runs may train at once.
+        launch: How its runs are started.
         command: What to run where no process serves the folder.
 
     Raises:
@@ -403,7 +404,7 @@ def start_worker(store: Store, name: str, *, parallel: int = 1, command: Sequenc
     with study.exclusive(store):
         if orders.has_worker(store, name):
             return False
-        orders.place(store, Order(study=name, parallel=parallel))
+        orders.place(store, Order(study=name, parallel=parallel, launch=launch))
     _ensure_worker(store, command)
     return True
 

@@ -15,10 +15,11 @@ from waiting import wait_for
 
 from alexnet_tui.errors import LaunchError, UsageError
 from alexnet_tui.launch import local, slurm
+from alexnet_tui.launch.registry import Queue
 from alexnet_tui.runs.history import State, load
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import jobs, progress
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import progress, task
 from alexnet_tui.studies import queue as study_queue
 
 QUICK = {"epochs": "50", "data": "synthetic"}
@@ -37,7 +38,8 @@ class Cluster:
         log, output = self.folder / f"{program}.calls", self.folder / f"{program}.answer"
         output.write_text(text)
         path.write_text(
-            f'#!/bin/sh\nprintf "%s\\n" "$@" -- >> "{log}"\ncat "{output}"\necho "{error}" >&2\nexit {code}\n'
+            f'#!/bin/sh\nprintf "%s\\n" "$@" -- >> "{log}"\ncat > "{path}.input"\n'
+            f'cat "{output}"\necho "{error}" >&2\nexit {code}\n'
         )
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
@@ -60,13 +62,23 @@ def plan(store: Store) -> study.Plan:
     return study.plan(store, "mine", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
 
 
-def submit(store: Store, plan: study.Plan, **options: str) -> jobs.Job:
-    return jobs.submit(store, plan.name, study_queue.prepare_runs(store, plan), at_once=2, options=options)
+def submit(store: Store, plan: study.Plan, **options: str) -> Path:
+    """The folder in which a study's job is noted."""
+    folder, run_ids = study.study_folder(store, plan.name), study_queue.prepare_runs(store, plan)
+    given = {"slurm": [f"{name}={value}" for name, value in options.items()]}
+    slurm.submit(folder, plan.name, store.root, run_ids, given, at_once=2)
+    return folder
+
+
+def queue(folder: Path) -> Queue:
+    found = slurm.queue(folder)
+    assert found is not None
+    return found
 
 
 def test_an_array_job_has_a_task_a_run(cluster: Cluster, store: Store, plan: study.Plan) -> None:
     cluster.answers("sbatch", "77;north\n")
-    job = submit(store, plan, partition="gpu", time="2:00:00", comment="a b; $(touch x)")
+    job = slurm.load(submit(store, plan, partition="gpu", time="2:00:00", comment="a b; $(touch x)"))
     folder = store.root.absolute() / "studies" / "mine"
     assert cluster.calls("sbatch") == [
         [
@@ -80,22 +92,22 @@ def test_an_array_job_has_a_task_a_run(cluster: Cluster, store: Store, plan: stu
             "--partition=gpu",
             "--time=2:00:00",
             "--comment=a b; $(touch x)",
-            str(folder / "slurm.sh"),
         ]
     ]
+    assert job is not None
     assert (job.job, job.run_ids) == ("77", study_queue.prepare_runs(store, plan))
-    assert jobs.load(store, "mine") == job
+    assert all(run_id in (cluster.folder / "sbatch.input").read_text() for run_id in job.run_ids)
 
 
-def test_the_script_becomes_the_task_so_that_signals_reach_it(tmp_path: Path) -> None:
+def test_the_script_becomes_the_task_so_that_signals_reach_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import subprocess
 
-    path = tmp_path / "job.sh"
-    path.write_text(slurm.script(["printf", "%s\n", "a b", "$(touch x)", "it's"]))
-    environment = {**os.environ, "SLURM_ARRAY_TASK_ID": "5"}
-    done = subprocess.run(["sh", str(path)], capture_output=True, text=True, env=environment, check=True, cwd=tmp_path)
-    assert done.stdout == "a b\n$(touch x)\nit's\n5\n"
-    assert "exec " in path.read_text()
+    monkeypatch.setattr(slurm, "child_command", lambda *words: ("printf", "%s\n", *words))
+    text = slurm.script(tmp_path / "it's $(touch x)", ["a", "b", "c"])
+    environment = {**os.environ, "SLURM_ARRAY_TASK_ID": "1"}
+    done = subprocess.run(["sh"], input=text, capture_output=True, text=True, env=environment, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines() == ["alexnet_tui", "task", "--runs-dir", f"{tmp_path}/it's $(touch x)", "--", "b"]
+    assert "exec " in text
     assert not (tmp_path / "x").exists()
 
 
@@ -103,17 +115,17 @@ def test_the_queue_s_word_goes_before_the_accounts(cluster: Cluster, store: Stor
     job = submit(store, plan)
     cluster.answers("squeue", "1|RUNNING\n2|PENDING\n")
     cluster.answers("sacct", "77_0|COMPLETED\n77_1|REQUEUED\n77_[2-3%2]|PENDING\n77_0.batch|COMPLETED\n")
-    states = dict(zip(range(4), jobs.states(job).values(), strict=True))
+    states = dict(zip(range(4), queue(job).states.values(), strict=True))
     assert states == {0: "COMPLETED", 1: "RUNNING", 2: "PENDING", 3: "PENDING"}
     assert cluster.calls("squeue") == [["--noheader", "--array", "--jobs=77", "--format=%K|%T"]]
     assert cluster.calls("sacct") == [
         ["--noheader", "--parsable2", "--allocations", "--jobs=77", "--format=JobID,State"]
     ]
-    assert jobs.is_active(job)
+    assert queue(job).is_active
     cluster.answers("squeue", "", 1, "Invalid job id specified")
     cluster.answers("sacct", "77_0|COMPLETED\n77_1|CANCELLED by 0\n77_2|TIMEOUT\n")
-    assert list(jobs.states(job).values()) == ["COMPLETED", "CANCELLED", "TIMEOUT", "vanished"]
-    assert not jobs.is_active(job)
+    assert list(queue(job).states.values()) == ["COMPLETED", "CANCELLED", "TIMEOUT", "vanished"]
+    assert not queue(job).is_active
 
 
 @pytest.mark.parametrize("garbage", ["|\n", "77_[1-|X\n", "77_[0-99999999999]|RUNNING\n", "\x1b[31m|x\n", "77_x|R\n"])
@@ -144,7 +156,7 @@ def test_refusals_of_slurm_are_sentences(cluster: Cluster, store: Store, plan: s
     cluster.answers("sbatch", "Submitted batch job 5")
     with pytest.raises(LaunchError, match="no job number"):
         submit(store, plan)
-    assert jobs.load(store, "mine") is None
+    assert slurm.load(store.root / "studies" / "mine") is None
 
 
 def test_without_slurm_the_command_line_says_so(
@@ -183,6 +195,22 @@ def test_a_study_goes_to_the_cluster_and_back(
     assert set(states.values()) == {"vanished"}
 
 
+def test_a_single_run_is_a_job_of_one_task(
+    run: Run, store: Store, cluster: Cluster, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    slurm_options = ("--launcher", "slurm", "--slurm", "partition=gpu")
+    sent = run("run", "tanh", "--data", "synthetic", "--epochs", "1", *slurm_options)
+    assert (sent.code, "queued as SLURM job 77" in sent.err) == (0, True)
+    assert {"--array=0-0", "--partition=gpu"} <= set(cluster.calls("sbatch")[0])
+    cluster.answers("squeue", "0|PENDING\n")
+    assert run("resume", "last", *slurm_options).code == 75
+    cluster.answers("squeue", "")
+    assert run("resume", "last", *slurm_options).code == 0
+    assert run("resume", "last", "--slurm", "partition=gpu").code == 2
+    assert run("resume", "last", *slurm_options, "--from-scratch").code == 2
+
+
 def train(store: Store, plan: study.Plan, script: str, number: signal.Signals | None = None) -> int:
     """A task in this thread; a signal reaches it once it trains."""
     run_id = study_queue.prepare_runs(store, plan)[0]
@@ -194,7 +222,7 @@ def train(store: Store, plan: study.Plan, script: str, number: signal.Signals | 
     sender = threading.Thread(target=send)
     if number is not None:
         sender.start()
-    code = jobs.train_task(store, plan, run_id, command=fake_trainer.command(script), poll_seconds=0.02)
+    code = task.train(store, run_id, command=fake_trainer.command(script), poll_seconds=0.02)
     if number is not None:
         sender.join()
     return code
@@ -227,7 +255,7 @@ def test_a_task_before_its_limit_goes_back_into_the_queue(
 def test_a_cancelled_task_stops_with_a_checkpoint_and_stays_out(
     cluster: Cluster, store: Store, plan: study.Plan, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "_TERM_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(task, "_TERM_PATIENCE_SECONDS", 0.1)
     assert train(store, plan, "slow", number) == 143
     assert state(store, plan) is State.STOPPED
     assert not cluster.calls("scontrol")
@@ -250,7 +278,7 @@ def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
     sender = threading.Thread(target=send)
     sender.start()
     begin = time.monotonic()
-    code = jobs.train_task(store, plan, run_id, command=fake_trainer.command("slow"), poll_seconds=0.02)
+    code = task.train(store, run_id, command=fake_trainer.command("slow"), poll_seconds=0.02)
     sender.join()
     assert (code, state(store, plan), asked) == (143, State.STOPPED, [])
     assert time.monotonic() - begin < 60

@@ -1,0 +1,248 @@
+"""The launchers there are: each makes a running command of a prepared run, and none touches a run's numbers.
+
+A launcher is a module of this package that fits `Engine` (or `QueueEngine`), and an entry in `LAUNCHERS`. Its options
+on the command line, and what checks and starts it, come from that entry; nothing else names it.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from alexnet_tui.config.variants import nearest
+from alexnet_tui.errors import UsageError
+from alexnet_tui.runs.store import Store
+from alexnet_tui.text import quoted
+
+LOCAL = "local"
+Options = Mapping[str, Sequence[str]]
+"""Option of a launcher to the texts it was given, in order: ``{"slurm": ["partition=gpu", "gpus=1"]}``."""
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """How runs are to be started; kept in the order of a study.
+
+    Attributes:
+        launcher: Name of the launcher.
+        options: Its options, as given.
+    """
+
+    launcher: str = LOCAL
+    options: dict[str, list[str]] = {}
+
+
+HERE = Launch()
+"""On this machine, one process a run."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartOptions:
+    """What a start of one run is told beside the launcher's own options.
+
+    Attributes:
+        from_scratch: Ignore the run's checkpoints.
+        is_trusted: A person has agreed to train a run that another user made.
+        command: The trainer, before the run's directory; none is this program's own.
+        cores: The CPU cores it is held to where it trains on this machine; none leaves it all of them.
+        environment: Variables for it alone, where it trains on this machine.
+    """
+
+    from_scratch: bool = False
+    is_trusted: bool = False
+    command: Sequence[str] = ()
+    cores: Collection[int] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """What a launcher's module has."""
+
+    def check(self, options: Options) -> None:
+        """Refuse options that cannot be right, before there is a run.
+
+        Raises:
+            UsageError: One is missing or malformed.
+        """
+
+    def launch(self, store: Store, run_id: str, options: Options, start: StartOptions) -> None:
+        """Start a run, or hand it to what will start it; its trainer outlives this process.
+
+        Raises:
+            RunBusyError: A trainer is at work on the run, or one is on its way.
+            StoreError: The run cannot be written, or is only to be looked at.
+            UntrustedRunError: Another user made it, or a part of it.
+            LaunchError: It could not be started.
+        """
+
+
+@runtime_checkable
+class QueueEngine(Engine, Protocol):
+    """A launcher whose engine has a queue of its own: it takes all runs of a study at once.
+
+    What was handed over is noted in a folder: the study's, or that of a single run.
+    """
+
+    def submit(
+        self, folder: Path, name: str, root: Path, run_ids: Sequence[str], options: Options, *, at_once: int
+    ) -> str:
+        """Hand runs over and note it in a folder; what to call that: ``SLURM job 77``.
+
+        Args:
+            folder: Where it is noted.
+            name: What people shall see in the queue.
+            root: The runs folder.
+            run_ids: The runs.
+            options: The launcher's options.
+            at_once: How many may train at once; 0 leaves that to the engine.
+
+        Raises:
+            LaunchError: The engine is not here, or refuses.
+            StoreError: The folder cannot be written.
+        """
+
+    def queue(self, folder: Path) -> "Queue | None":
+        """What the engine says of the runs that were noted in a folder; None where nothing was.
+
+        Raises:
+            LaunchError: The engine is not here, or does not answer.
+            StoreError: The note is damaged.
+        """
+
+    def withdraw(self, folder: Path) -> None:
+        """Take the runs that were noted in a folder out of the queue; those that train stop with a checkpoint.
+
+        Raises:
+            LaunchError: The engine is not here, or refuses.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What an engine says of runs that were handed to it.
+
+    Attributes:
+        job: Its number or name there.
+        label: What to call it: ``SLURM job 77``.
+        states: Run to its state, in the engine's own word.
+        is_active: Whether the engine still has something to do for any of them.
+    """
+
+    job: str
+    label: str
+    states: Mapping[str, str]
+    is_active: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LauncherOption:
+    """An option on the command line that belongs to one launcher; without the dashes it is the key in `Options`."""
+
+    name: str
+    metavar: str
+    help: str
+    is_repeated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Launcher:
+    """An entry of the table.
+
+    Attributes:
+        summary: Where runs train, for the help page.
+        load: Gives its module, which most commands never import.
+        options: Its own options.
+        has_queue: Whether it is a `QueueEngine`.
+    """
+
+    summary: str
+    load: Callable[[], Engine]
+    options: tuple[LauncherOption, ...] = ()
+    has_queue: bool = False
+
+
+def _local() -> Engine:
+    from alexnet_tui.launch import local
+
+    return local
+
+
+def _slurm() -> Engine:
+    from alexnet_tui.launch import slurm
+
+    return slurm
+
+
+LAUNCHERS: Mapping[str, Launcher] = MappingProxyType(
+    {
+        LOCAL: Launcher(summary="on this machine", load=_local),
+        "slurm": Launcher(
+            summary="on a cluster, a task of an array job each",
+            load=_slurm,
+            has_queue=True,
+            options=(
+                LauncherOption(
+                    name="slurm",
+                    metavar="NAME=VALUE",
+                    help="Option of sbatch, with --launcher slurm: partition=gpu,time=2:00:00.",
+                    is_repeated=True,
+                ),
+            ),
+        ),
+    }
+)
+
+
+def parse(name: str, given: Options) -> Launch:
+    """A launcher with its options, checked.
+
+    Args:
+        name: Name of the launcher.
+        given: The options that were given, of whatever launcher.
+
+    Raises:
+        UsageError: There is no such launcher, an option belongs to another, or is not what it should be.
+    """
+    if name not in LAUNCHERS:
+        raise UsageError(f"--launcher: there is no {quoted(name)}; {nearest(name, LAUNCHERS)}")
+    own = {option.name for option in LAUNCHERS[name].options}
+    for option in given:
+        if option not in own:
+            owner = next(one for one, entry in LAUNCHERS.items() if option in {known.name for known in entry.options})
+            raise UsageError(f"--{option} is for --launcher {owner}.")
+    LAUNCHERS[name].load().check(given)
+    return Launch(launcher=name, options={option: list(texts) for option, texts in given.items()})
+
+
+def start(store: Store, run_id: str, launch: Launch = HERE, how: StartOptions = StartOptions()) -> None:
+    """Start or resume a run; see `Engine.launch` for what it raises."""
+    _engine(launch.launcher).launch(store, run_id, launch.options, how)
+
+
+def queue_engine(launch: Launch) -> QueueEngine | None:
+    """The engine of a launcher that takes all runs of a study at once, else None."""
+    engine = _engine(launch.launcher)
+    return engine if isinstance(engine, QueueEngine) else None
+
+
+def queues(folder: Path) -> dict[str, tuple[QueueEngine, Queue]]:
+    """Each launcher that was handed the runs of a folder: its engine, and what that says of them.
+
+    Raises:
+        LaunchError: The engine is not here, or does not answer.
+        StoreError: The note in the folder is damaged.
+    """
+    engines = {name: entry.load() for name, entry in LAUNCHERS.items() if entry.has_queue}
+    return {
+        name: (engine, found)
+        for name, engine in engines.items()
+        if isinstance(engine, QueueEngine) and (found := engine.queue(folder)) is not None
+    }
+
+
+def _engine(name: str) -> Engine:
+    if name not in LAUNCHERS:  # An order of a newer program.
+        raise UsageError(f"there is no launcher {quoted(name)}.")
+    return LAUNCHERS[name].load()

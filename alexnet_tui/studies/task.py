@@ -1,0 +1,92 @@
+"""What an engine runs on the machine it chose: one run, trained until it ends, and noted in its study's ledger."""
+
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import ExitCode, LaunchError, StoreError
+from alexnet_tui.launch import local, slurm
+from alexnet_tui.runs.history import State
+from alexnet_tui.runs.history import load as load_history
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import progress
+
+_TERM_PATIENCE_SECONDS = 20.0
+"""How long a trainer that the engine itself asked to stop has for its checkpoint before it is asked once more."""
+
+
+def train(
+    store: Store,
+    run_id: str,
+    *,
+    say: Callable[[str], None] = lambda sentence: None,
+    prepare: Callable[[RunConfig], None] = lambda config: None,
+    command: Sequence[str] = local.TRAINER,
+    poll_seconds: float = 1.0,
+) -> int:
+    """Train one run here, until it ends; the exit code.
+
+    ``USR1`` comes before the time limit: the run stops with a checkpoint and the task goes back into the queue. After
+    ``USR2`` (`slurm.CANCEL_SIGNAL`) it stops and stays out. ``TERM`` may reach the trainer from the engine too; only a
+    trainer that does not leave by itself is asked again, for a second request would cost its checkpoint.
+
+    Args:
+        store: The runs folder.
+        run_id: The run.
+        say: Takes a sentence about what happens.
+        prepare: Makes the data of the run ready.
+        command: The trainer.
+        poll_seconds: Pause between two looks at the run.
+
+    Raises:
+        RunBusyError: Somebody else trains the run.
+        LaunchError: The trainer cannot be started, or the task not be put back into the queue.
+        StoreError: The run cannot be read or written.
+    """
+    caught: list[int] = []
+    signals = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in signals}
+    try:
+        record, state = store.record(run_id), load_history(store, run_id, skip_steps=True)[1]
+        if state is not State.FINISHED and not caught:
+            prepare(record.config)
+            local.start(store, run_id, command=command)
+            _wait(store, run_id, caught, poll_seconds)
+        _note(store, record.study)
+        state = load_history(store, run_id, skip_steps=True)[1]
+        say(f"run {run_id}: {state}")
+        if state is State.FINISHED:
+            return ExitCode.DONE
+        if signal.SIGUSR1 in caught:
+            slurm.requeue_this_task()
+            return ExitCode.DONE
+        return ExitCode.TERMINATED if caught else ExitCode.TRAINING_FAILED
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _note(store: Store, name: str) -> None:
+    """Bring the ledger of a run's study up to date; whoever looks at the study next does it where this cannot."""
+    if name:
+        with contextlib.suppress(StoreError):
+            progress.update(store, study.load_runnable(store, name))
+
+
+def _wait(store: Store, run_id: str, caught: Sequence[int], poll_seconds: float) -> None:
+    """Wait until a run's trainer has left; pass a signal that was caught on to it, once."""
+    asks_at = math.inf
+    is_asked = False
+    while store.is_locked(run_id):
+        if caught and not is_asked:
+            patience = _TERM_PATIENCE_SECONDS if caught[0] == signal.SIGTERM else 0.0
+            asks_at = min(asks_at, time.monotonic() + patience)
+        if time.monotonic() >= asks_at and not is_asked:
+            is_asked = True
+            with contextlib.suppress(LaunchError):  # It has left meanwhile.
+                local.stop(store, run_id)
+        time.sleep(poll_seconds)

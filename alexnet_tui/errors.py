@@ -89,7 +89,7 @@ class RunNotFoundError(StoreError):
 
 
 class UntrustedRunError(AlexnetTuiError):
-    """Another user made the run, and nobody has said yet that it may be trained."""
+    """Another user or another machine made the run, and nobody has agreed yet to train it."""
 
     exit_code = ExitCode.USAGE
 

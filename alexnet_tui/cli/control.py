@@ -39,7 +39,7 @@ def resume(
     ] = False,
     trust: Annotated[
         bool,
-        typer.Option("--trust", help="Train a run that another user made.", show_default=False),
+        typer.Option("--trust", help="Train a run that another user or another machine made.", show_default=False),
     ] = False,
     headless: options.Headless = False,
     as_json: options.AsEvents = False,
@@ -75,10 +75,10 @@ def resume(
 
 
 def _is_trusted(store: Store, run_id: str) -> bool:
-    """Whether a run is this user's own; another's is asked about on a terminal.
+    """Whether a run is this user's own, made here; another's is asked about on a terminal.
 
     Raises:
-        UntrustedRunError: It is another user's, and there is no terminal to ask on.
+        UntrustedRunError: It is another's, and there is no terminal to ask on.
     """
     from alexnet_tui.launch import local
 

@@ -21,6 +21,7 @@ from alexnet_tui.launch import local
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunFollower, RunHistory
+from alexnet_tui.runs.origin import explain_lost
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import (
     format_duration,
@@ -213,7 +214,7 @@ def _conclude(follower: _Follower) -> int:
     if follower.num_interrupts:
         say(f"run {run_id} ended before it could write a checkpoint.")
         return interrupted
-    say(f"run {run_id} is {follower.store.explain_lost(run_id)} Go on: {resume}")
+    say(f"run {run_id} is {explain_lost(follower.store.path(run_id), follower.history.record)} Go on: {resume}")
     tail = follower.store.log_tail(run_id).splitlines()[-_LOG_LINES:]
     for line in tail:
         say(f"  {line}")

@@ -17,6 +17,7 @@ from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import STATE_TONES, RunHistory, State, TimeToAccuracy, load, threads_text
+from alexnet_tui.runs.origin import explain_lost, foreign_origin
 from alexnet_tui.runs.store import Listing, Store
 from alexnet_tui.text import (
     MISSING,
@@ -136,7 +137,7 @@ def runs(
 def _load(store: Store, run_id: str) -> tuple[RunHistory, State]:
     """A run without its steps, unless they alone tell how far it is."""
     history, state = load(store, run_id, skip_steps=True, may_outline=True)
-    is_enough = history.is_outline or state not in {State.RUNNING, State.LOST}
+    is_enough = history.is_outline or state not in {State.RUNNING, State.LOST, State.COPY}
     return (history, state) if is_enough else load(store, run_id)
 
 
@@ -290,10 +291,18 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
                 f" {format_count(started.num_test_images)} test images, sha256 {started.data_sha256[:16]}",
             ),
         ]
-    facts += [("record", _doubts(history)), ("folder", str(store.path(history.id)))]
+    facts += [
+        ("record", _doubts(history)),
+        ("origin", _origin(store, history)),
+        ("folder", str(store.path(history.id))),
+    ]
     if history.is_outline:
         facts.append(("log", "large: read in parts, so warnings in the middle of epochs are left out here"))
     return [(name, value) for name, value in facts if value]
+
+
+def _origin(store: Store, history: RunHistory) -> str:
+    return "" if store.is_reference(history.id) else foreign_origin(store.path(history.id), history.record)
 
 
 def _doubts(history: RunHistory) -> list[str]:
@@ -354,6 +363,7 @@ _NEXT = {
     State.STOPPED: ("resume",),
     State.FAILED: ("resume",),
     State.LOST: ("resume",),
+    State.COPY: ("resume",),
 }
 # What would fail again if it was only resumed: the field to divide in a new run, and by how much.
 _LOWER = {"diverged": ("learning_rate", 10), "oom": ("batch_size", 2)}
@@ -389,8 +399,8 @@ def sentence(store: Store, history: RunHistory, state: State) -> str:
         return f"failed ({final.reason}): {final.message}"
     if state is State.STOPPED and isinstance(final, ev.Stopped):
         return f"stopped after step {final.step} ({final.reason})"
-    if state is State.LOST:
-        return store.explain_lost(history.id).removesuffix(".")
+    if state in {State.LOST, State.COPY}:
+        return explain_lost(store.path(history.id), history.record).removesuffix(".")
     if state is State.RUNNING:
         return f"running, about {format_duration(history.remaining_seconds)} left"
     return str(state)

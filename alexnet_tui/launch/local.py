@@ -22,6 +22,7 @@ from alexnet_tui.files import LOCK_FILE, Folder, Owner, reason_of, take_lock, wr
 from alexnet_tui.launch.registry import Options, StartOptions
 from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.event_log import is_newer
+from alexnet_tui.runs.origin import foreign_origin
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable
 
@@ -71,7 +72,7 @@ def start(
         store: Where the run is.
         run_id: The run.
         from_scratch: Ignore the run's checkpoints.
-        is_trusted: A person has agreed to train a run that another user made.
+        is_trusted: A person has agreed to train a run that another user made, or that came from another machine.
         command: What to run, before the run's directory.
         cores: The CPU cores it is held to, where the system allows; none leaves it all of this process' own.
         environment: Variables for it alone.
@@ -82,7 +83,7 @@ def start(
     Raises:
         RunBusyError: A trainer is already at work on the run.
         StoreError: The run cannot be written, is a reference run, or was made by a newer program.
-        UntrustedRunError: Another user made it, or a part of it.
+        UntrustedRunError: Another user made it, or a part of it, or it came from another machine.
         LaunchError: The trainer could not be started.
     """
     check_startable(store, run_id)
@@ -117,7 +118,9 @@ def check_startable(store: Store, run_id: str) -> None:
 
 
 def check_trust(store: Store, run_id: str) -> None:
-    """Refuse a run of which anything the trainer reads belongs to another user; root is trusted.
+    """Refuse a run of which anything the trainer reads belongs to another user, root aside, or came from elsewhere.
+
+    What came from elsewhere is trusted once it was trained here.
 
     Raises:
         UntrustedRunError: The message has the command that trains it all the same.
@@ -134,12 +137,13 @@ def check_trust(store: Store, run_id: str) -> None:
         if strangers:
             strangers.discard(_owner_of_new_files(folder))
     if strangers:
-        again = shell_command("resume", run_id, "--trust", root=store.root)
         names = ", ".join(_user_name(uid) for uid in sorted(strangers))
-        raise UntrustedRunError(
-            f"run {run_id} was made or changed by another user ({names}). Training it"
-            f" reads that user's files; if you trust them: {again}"
-        )
+        origin = f"was made or changed by another user ({names})"
+    else:
+        origin = foreign_origin(store.path(run_id), store.record(run_id))
+    if origin:
+        again = shell_command("resume", run_id, "--trust", root=store.root)
+        raise UntrustedRunError(f"run {run_id} {origin}. Training it reads what is there; if you trust that: {again}")
 
 
 def _owner_of_new_files(folder: Folder) -> int:

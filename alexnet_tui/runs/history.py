@@ -22,6 +22,7 @@ from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked, read_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
+from alexnet_tui.runs.origin import is_copy
 from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord, Store, read_record
 from alexnet_tui.text import counted
 
@@ -42,6 +43,7 @@ class State(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
     LOST = "lost"
+    COPY = "copy"
 
 
 STATE_TONES = {
@@ -51,6 +53,7 @@ STATE_TONES = {
     State.STOPPED: "warn",
     State.FAILED: "bad",
     State.LOST: "bad",
+    State.COPY: "warn",
 }
 """How a state is coloured, in words that each front end turns into colours of its own."""
 EPOCH_COLUMNS = (
@@ -410,12 +413,13 @@ class RunHistory:
             before = (epoch, second, error) if math.isfinite(error) else None
         return TimeToAccuracy(None, None)
 
-    def state(self, *, is_locked: bool, was_started: bool = False) -> State:
+    def state(self, *, is_locked: bool, was_started: bool = False, is_copy: bool = False) -> State:
         """What the run is doing.
 
         Args:
             is_locked: Whether a trainer holds its lock now.
             was_started: Whether one ever did; it may have died before its first event.
+            is_copy: Whether the folder is a copy of one that may be training elsewhere.
         """
         match self.final:
             case ev.Finished():
@@ -426,7 +430,9 @@ class RunHistory:
                 return State.STOPPED
             case ev.Failed():
                 return State.FAILED
-        return State.LOST if self.num_events or len(self.steps) or was_started else State.QUEUED
+        if not (self.num_events or len(self.steps) or was_started):
+            return State.QUEUED
+        return State.COPY if is_copy else State.LOST
 
     def _best(self, column: str) -> float | None:
         return max((value for value in self.epochs[column] if math.isfinite(value)), default=None)
@@ -523,11 +529,12 @@ def threads_text(started: ev.Started) -> str:
 
 def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:
     """What a run is doing; a lock file with an owner means that it was started, also if it has no event."""
-    was_started = False
-    if not history.num_events and not is_locked:
+    was_started = copied = False
+    if history.final is None and not is_locked:
         with suppress(StoreError):
             was_started = read_owner(directory / LOCK_FILE) is not None
-    return history.state(is_locked=is_locked, was_started=was_started)
+            copied = was_started and is_copy(directory, history.record)
+    return history.state(is_locked=is_locked, was_started=was_started, is_copy=copied)
 
 
 def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bool = False) -> tuple[RunHistory, State]:
@@ -549,7 +556,7 @@ def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bo
         return follower.history, state
     locked = is_locked(follower.directory / LOCK_FILE)
     history = follower.history.fold_outline(Outline(follower.directory / EVENTS_FILE))
-    return history, history.state(is_locked=locked)
+    return history, state_of(history, follower.directory, locked)
 
 
 class RunCache:

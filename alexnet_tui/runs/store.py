@@ -49,7 +49,6 @@ _KERNELS_NAME = re.compile(r"e([0-9]{4,9})\.npz")
 _DELETED = ".deleted-"
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 EVENTS_FILE, LOG_FILE = "events.jsonl", "trainer.log"
-_START_TOLERANCE_SECONDS = 1.5
 _ID_RULE = "small letters, digits, - and _, at most 64."
 _UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
@@ -342,30 +341,6 @@ class Store:
     def owner(self, run_id: str) -> Owner | None:
         """Who last took the run's lock, or None."""
         return read_owner(self.path(run_id) / LOCK_FILE)
-
-    def explain_lost(self, run_id: str) -> str:
-        """What to say of a run that has no last event and no trainer here: a sentence without a subject.
-
-        Raises:
-            StoreError: The run cannot be read.
-        """
-        owner = self.owner(run_id)
-        if owner is None:
-            return "lost: its trainer ended without saying why."
-        who = f"process {owner.pid} on {printable(owner.host, 80)}"
-        if owner.host != platform.node():
-            return f"a copy, or lost: {who} trained it; if that goes on, it goes on there."
-        import psutil  # Hardly any run is lost.
-
-        with suppress(psutil.Error, ValueError, OverflowError):
-            if abs(psutil.Process(owner.pid).create_time() - owner.start_seconds) < _START_TOLERANCE_SECONDS:
-                return f"a copy: {who} trains the run in another folder."
-        from alexnet_tui.runs.memory_kill import memory_kill
-
-        reason = memory_kill(owner.pid, owner.start_seconds)
-        if reason:
-            return f"lost: {reason}. Try a smaller batch or fewer images."
-        return "lost: its trainer ended without saying why."
 
     def log_tail(self, run_id: str, limit_bytes: int = 32_768) -> str:
         """The end of the trainer's log, made safe to print."""

@@ -84,7 +84,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in _UNFINISHED or (self.state == State.FAILED and self.reason != "diverged")
 
 
-_UNFINISHED = frozenset((CellState.PLANNED, State.QUEUED, State.STOPPED, State.LOST))
+_UNFINISHED = frozenset((CellState.PLANNED, State.QUEUED, State.STOPPED, State.LOST, State.COPY))
 Find = Callable[[str], tuple[RunHistory, State] | None]
 """Where to look a run up: its history and state, None where it is gone; a StoreError makes it unreadable."""
 

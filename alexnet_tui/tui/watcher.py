@@ -20,7 +20,8 @@ from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.events import Finished, KnownEvent, Resumed, Started
 from alexnet_tui.runs.history import LARGE_LOG_BYTES, RunHistory, State
 from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, Store, read_record
+from alexnet_tui.runs.origin import is_copy
+from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, RunRecord, Store, read_record
 
 _SCAN_SECONDS = 1.0
 _SETTLE_SECONDS = 3.0
@@ -41,6 +42,7 @@ class _Follower:
 
     directory: Path
     reader: EventReader
+    record: RunRecord
     events_path: str
     notes_path: str
     has_steps: bool = False
@@ -61,6 +63,7 @@ class Batch:
         events: New events of runs already known, oldest first.
         locks: Whether a trainer holds the lock, of the runs where that or anything else is new.
         orphans: Runs whose trainer ended before its first event.
+        copies: Runs without a trainer here that are copies of others, which may be training.
         notes: Notes that were new or changed.
         gone: Runs whose directories are no longer there.
         problems: A sentence for each run that cannot be read; "" is the folder itself.
@@ -72,6 +75,7 @@ class Batch:
     events: dict[str, list[KnownEvent]] = field(default_factory=dict)
     locks: dict[str, bool] = field(default_factory=dict)
     orphans: set[str] = field(default_factory=set)
+    copies: set[str] = field(default_factory=set)
     notes: dict[str, Notes] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
@@ -188,8 +192,11 @@ class RunsWatcher:
             self.references.discard(run_id)
         for run_id, locked in batch.locks.items():
             history = self.histories.get(run_id)
-            state = history.state(is_locked=locked, was_started=run_id in batch.orphans) if history else None
-            if state is not None and self.states.get(run_id) is not state:
+            if history is None:
+                continue
+            is_orphan, is_copied = run_id in batch.orphans, run_id in batch.copies
+            state = history.state(is_locked=locked, was_started=is_orphan, is_copy=is_copied)
+            if self.states.get(run_id) is not state:
                 self.states[run_id] = state
                 changed.add(run_id)
         changed |= self._apply_notes(batch)
@@ -258,7 +265,7 @@ class RunsWatcher:
                 continue
             if directory.parent.name == REFERENCE:
                 self.references.add(run_id)
-            self._followers[run_id] = _follow(directory)
+            self._followers[run_id] = _follow(directory, batch.fresh[run_id].record)
             if run_id in self.problems:
                 batch.solved.add(run_id)
         batch.has_more = bool(self._waiting)
@@ -321,9 +328,13 @@ class RunsWatcher:
         follower.is_live = follower.is_locked or not follower.events_stamp or not follower.events_stamp[1]
         if was_locked != follower.is_locked or run_id in batch.events or run_id in batch.fresh:
             batch.locks[run_id] = follower.is_locked
+            if follower.is_locked or follower.is_finished:
+                return
             has_events = bool(follower.events_stamp and follower.events_stamp[1])
-            if not has_events and not follower.is_locked and read_owner(follower.directory / LOCK_FILE):
+            if not has_events and read_owner(follower.directory / LOCK_FILE):
                 batch.orphans.add(run_id)
+            if is_copy(follower.directory, follower.record):
+                batch.copies.add(run_id)
 
     def _read_events(self, run_id: str, follower: _Follower, batch: Batch, *, enough_bytes: int | None = None) -> bool:
         """Read what is new; False where `enough_bytes` of a run that is shown already came and there is more."""
@@ -377,10 +388,10 @@ def _rest(reader: EventReader, stamp: _Stamp | None) -> Iterator[list[KnownEvent
         yield reader.read_new(_CHUNK_BYTES)
 
 
-def _follow(directory: Path) -> _Follower:
+def _follow(directory: Path, record: RunRecord) -> _Follower:
     # Paths as text: joining them anew for every check would cost more than the check.
     reader = EventReader(directory / EVENTS_FILE, skip_steps=True)
-    return _Follower(directory, reader, str(reader.path), f"{directory}/notes.json")
+    return _Follower(directory, reader, record, str(reader.path), f"{directory}/notes.json")
 
 
 def _stamp(path: Path | str) -> _Stamp | None:

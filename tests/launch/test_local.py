@@ -1,6 +1,7 @@
 """Starting and stopping detached trainers, played by `fake_trainer`."""
 
 import errno
+import json
 import os
 import platform
 import signal
@@ -260,6 +261,28 @@ def test_attack_05_a_run_of_another_user_is_trained_after_a_yes_alone(store: Sto
         os.chown(stranger, 0, 0)
     os.chown(directory, 65534, 65534)
     local.start(store, run_id, is_trusted=True, command=fake_trainer.command("normal"))
+    assert local.wait_free(store, run_id, 20)
+
+
+@pytest.mark.parametrize(
+    ("mark", "origin"),
+    [(b'{"source":"a\\u001b[2J.tar"}', r"imported from 'a\\x1b"), (b"\0", "imported from an archive"), (None, "host")],
+)
+def test_attack_05_a_run_from_elsewhere_is_trained_after_one_yes(
+    store: Store, run_id: str, mark: bytes | None, origin: str
+) -> None:
+    folder = store.path(run_id)
+    if mark is None:
+        copied = {**json.loads((folder / "run.json").read_bytes()), "host": "host", "created": 12.0}
+        (folder / "run.json").write_text(json.dumps(copied))
+    else:
+        (folder / "imported.json").write_bytes(mark)
+    with pytest.raises(UntrustedRunError, match=origin):
+        begin(store, run_id, "normal")
+    assert not (folder / "events.jsonl").exists()
+    local.start(store, run_id, is_trusted=True, command=fake_trainer.command("crash"))
+    assert local.wait_free(store, run_id, 20)
+    begin(store, run_id, "normal")  # Not asked again: it was trained here.
     assert local.wait_free(store, run_id, 20)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -11,19 +10,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from fake_runs import a_step
 from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunBusyError, RunNotFoundError, StoreError
-from alexnet_tui.files import LOCK_FILE, take_lock, write_owner
+from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.paths import default_root
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.history import RunCache, State, load
 from alexnet_tui.runs.notes import Notes, NotesConflictError
+from alexnet_tui.runs.origin import explain_lost
 from alexnet_tui.runs.provenance import package_commit, redact
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, REFERENCE, RUN_ID, Store
 
@@ -503,21 +502,7 @@ def test_fault_01_a_run_that_died_before_its_first_event_is_lost(store: Store) -
     found = RunCache(store).find(run_id)
     assert found is not None
     assert found[1] is State.LOST
-    assert store.explain_lost(run_id).startswith("lost: ")
-
-
-def test_a_copy_of_a_run_that_trains_elsewhere_is_called_a_copy(store: Store) -> None:
-    run_id = plant(store, "run")
-    owner = {"pid": os.getpid(), "host": "another-host\x1b", "start_seconds": 1.0}
-    path = store.path(run_id) / LOCK_FILE
-    path.write_text(json.dumps(owner))
-    assert store.explain_lost(run_id).startswith(f"a copy, or lost: process {os.getpid()} on another-host\\x1b ")
-    start = psutil.Process().create_time()
-    path.write_text(json.dumps({**owner, "host": platform.node(), "start_seconds": start}))
-    assert store.explain_lost(run_id).startswith("a copy: ")
-    for pid in (-1, 10**30, 2**22 + 1):  # Whatever a stranger writes there.
-        path.write_text(json.dumps({**owner, "host": platform.node(), "pid": pid}))
-        assert store.explain_lost(run_id).startswith("lost: ")
+    assert explain_lost(store.path(run_id), store.record(run_id)).startswith("lost: ")
 
 
 # --- deleting

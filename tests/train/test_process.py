@@ -203,6 +203,14 @@ def test_fault_29_a_run_that_is_moved_while_it_trains_stays_whole(
     assert not store.root.exists()  # Nothing was made anew where it had been.
     place = checkpoint_place(moved.checkpoints(run_id)[-1])
     assert place[0] == history.num_epochs_done  # The checkpoint of the last epoch, or one inside the next.
+    local.start(moved, run_id)
+    wait_for(lambda: load(moved, run_id)[0].num_epochs_done > history.num_epochs_done, 60)
+    assert local.stop(moved, run_id, patience_seconds=60)
+    [resumed] = [event for event in moved.reader(run_id).read_new() if isinstance(event, ev.Resumed)]
+    assert (resumed.step, resumed.bit_exact) == (history.step, True)
+    assert load(moved, run_id)[0].missing_events == 0
+    moved.delete(run_id)
+    assert moved.ids() == []
 
 
 @pytest.mark.slow

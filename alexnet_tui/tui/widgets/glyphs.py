@@ -19,6 +19,7 @@ STATE_SIGNS: Mapping[State, str] = {
     State.STOPPED: "■",
     State.FAILED: "✗",
     State.LOST: "?",
+    State.COPY: "=",
 }
 """The word is always beside the sign, so that colour is never the only difference."""
 MARK, PIN, REFERENCE = "◆", "▸", "·"

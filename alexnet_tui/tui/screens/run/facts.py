@@ -38,6 +38,8 @@ def status_message(history: RunHistory, state: State) -> tuple[str, str]:
     if state is State.LOST:
         hint = "R resumes it" if history.checkpoints else "R starts it again; it has no checkpoint"
         return f"Crashed: the trainer process disappeared (killed, or the machine stopped). {hint}.", "error"
+    if state is State.COPY:
+        return "A copy: the run it was copied from may be training elsewhere; R resumes the copy.", "warning"
     if isinstance(final, ev.Stopped) and state is State.STOPPED:
         reason = printable(final.reason, 80)
         return f"Stopped at epoch {final.epoch} ({reason}); R resumes it.", "warning"

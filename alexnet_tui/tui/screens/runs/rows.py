@@ -21,7 +21,7 @@ ROW_METRICS = {
     "seconds": "time",
 }
 """Fields of a row that are metrics of its run, and their names in the registry; filters use the fields' names."""
-_LIVE_FIRST = (State.RUNNING, State.QUEUED, State.FAILED, State.LOST, State.STOPPED, State.FINISHED)
+_LIVE_FIRST = (State.RUNNING, State.QUEUED, State.FAILED, State.LOST, State.COPY, State.STOPPED, State.FINISHED)
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):

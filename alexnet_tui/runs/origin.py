@@ -1,0 +1,112 @@
+"""Where a run comes from: made here, copied from another machine, or unpacked from an archive.
+
+A run's record names the machine that made it, its lock file the machine that trained it last. Machines that share a
+disk, as the nodes of a cluster do, see files that nobody copied; a copy is known by its record, which is written once:
+the disk has it for longer or shorter than its time of creation says.
+"""
+
+import platform
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.files import LOCK_FILE, Folder, Owner, read_owner
+from alexnet_tui.runs.events import Seconds
+from alexnet_tui.runs.store import RECORD_FILE, RunRecord
+from alexnet_tui.text import printable, quoted
+
+IMPORTED_FILE = "imported.json"
+IMPORT_VERSION = 1
+_START_TOLERANCE_SECONDS, _COPIED_SECONDS = 1.5, 600.0
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """``imported.json`` in a run's folder: the run was unpacked from an archive.
+
+    Attributes:
+        v: Version of the format.
+        source: Name of the archive.
+        imported: When, in seconds since 1970.
+    """
+
+    v: int = IMPORT_VERSION
+    source: str = ""
+    imported: Seconds = 0.0
+
+
+def foreign_origin(directory: Path, record: RunRecord) -> str:
+    """Why a run counts as somebody else's: a clause without a subject; empty for one that was made or trained here.
+
+    Raises:
+        StoreError: The run's lock file is no regular file.
+    """
+    owner = read_owner(directory / LOCK_FILE)
+    if owner is not None and owner.host == platform.node():
+        return ""
+    with Folder(directory) as folder:
+        if folder.exists(IMPORTED_FILE):
+            return f"was imported from {_import_source(folder)}"
+    if record.host != platform.node() and _is_copied(directory, record):
+        return f"was made on {quoted(record.host, 80)} and copied here"
+    return ""
+
+
+def is_copy(directory: Path, record: RunRecord) -> bool:
+    """Whether a run without a last event and without a trainer is the copy of one that may be training elsewhere.
+
+    Raises:
+        StoreError: The run's lock file is no regular file.
+    """
+    owner = read_owner(directory / LOCK_FILE)
+    return owner is not None and (
+        _is_running(owner) if owner.host == platform.node() else _is_copied(directory, record)
+    )
+
+
+def explain_lost(directory: Path, record: RunRecord) -> str:
+    """What to say of a run that has no last event and no trainer here: a sentence without a subject.
+
+    Raises:
+        StoreError: The run's lock file is no regular file.
+    """
+    owner = read_owner(directory / LOCK_FILE)
+    if owner is None:
+        return "lost: its trainer ended without saying why."
+    who = f"process {owner.pid} on {printable(owner.host, 80)}"
+    if owner.host != platform.node():
+        what = "a copy" if _is_copied(directory, record) else "lost"
+        return f"{what}: {who} trained it; if that goes on, it goes on there."
+    if _is_running(owner):
+        return f"a copy: {who} trains the run in another folder."
+    from alexnet_tui.runs.memory_kill import memory_kill  # Hardly any run is lost.
+
+    reason = memory_kill(owner.pid, owner.start_seconds)
+    if reason:
+        return f"lost: {reason}. Try a smaller batch or fewer images."
+    return "lost: its trainer ended without saying why."
+
+
+def _is_copied(directory: Path, record: RunRecord) -> bool:
+    with Folder(directory) as folder:
+        status = folder.stat(RECORD_FILE)
+    return status is not None and abs(status.st_ctime - record.created) > _COPIED_SECONDS
+
+
+def _is_running(owner: Owner) -> bool:
+    import psutil  # Hardly any run is lost.
+
+    with suppress(psutil.Error, ValueError, OverflowError):
+        start_seconds: float = psutil.Process(owner.pid).create_time()
+        return abs(start_seconds - owner.start_seconds) < _START_TOLERANCE_SECONDS
+    return False
+
+
+def _import_source(folder: Folder) -> str:
+    """What an imported run was unpacked from; a damaged mark only shows that there was something."""
+    try:
+        source = msgspec.json.decode(folder.read(IMPORTED_FILE) or b"", type=Imported).source
+    except (StoreError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        source = ""
+    return quoted(source, 200) if source else "an archive"

@@ -100,6 +100,12 @@ class RunBusyError(AlexnetTuiError):
     exit_code = ExitCode.BUSY
 
 
+class ArchiveError(AlexnetTuiError):
+    """A tar or zip archive is damaged, larger than it may be, or holds what it may not."""
+
+    exit_code = ExitCode.STORE_OR_DATA
+
+
 class DatasetError(AlexnetTuiError):
     """A data set is missing, corrupt, or not what it says it is."""
 

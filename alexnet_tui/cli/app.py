@@ -11,6 +11,7 @@ from alexnet_tui.cli import claims as cli_claims
 from alexnet_tui.cli import control as cli_control
 from alexnet_tui.cli import data as cli_data
 from alexnet_tui.cli import doctor as cli_doctor
+from alexnet_tui.cli import imports as cli_imports
 from alexnet_tui.cli import pictures as cli_pictures
 from alexnet_tui.cli import results as cli_results
 from alexnet_tui.cli import run as cli_run
@@ -59,6 +60,7 @@ for _module in (
     cli_control,
     cli_runs,
     cli_results,
+    cli_imports,
     cli_pictures,
     cli_verify,
     cli_study,

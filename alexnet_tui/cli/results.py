@@ -77,7 +77,7 @@ def register(app: typer.Typer) -> None:
     """Mount the commands."""
     app.command("report", short_help="Table, verdicts and curves, in five formats.")(report)
     app.command("compare", short_help="Put runs, or groups of seeds, side by side.")(compare)
-    app.command("export", short_help="Write CSV, JSON, TensorBoard or LaTeX.")(export)
+    app.command("export", short_help="Write CSV, JSON, TensorBoard, LaTeX, or an archive.")(export)
 
 
 def report(
@@ -235,16 +235,29 @@ def export(
             "-o",
             parser=given,
             metavar="PATH",
-            help="File to write (default: stdout); for tensorboard a folder, which is needed.",
+            help="File to write (default: stdout); needed for --archive, and for tensorboard, where it is a folder.",
             show_default=False,
         ),
     ] = None,
+    archive: Annotated[
+        bool,
+        typer.Option(
+            "--archive", help="Pack the records of runs, or of studies, for `import`: a .tar.gz.", show_default=False
+        ),
+    ] = False,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="Pack weights too, with --archive.", show_default=False)
+    ] = False,
     runs_dir: options.RunsDir = None,
 ) -> int:
-    """Write runs for other programs: CSV, JSON, TensorBoard event files, or a LaTeX table.
+    """Write runs for other programs (CSV, JSON, TensorBoard event files, a LaTeX table), or for another runs folder.
 
-    Example: alexnet-tui export reference --format tensorboard --output logs
+    Example: alexnet-tui export mine --archive --output mine.tar.gz
     """
+    if checkpoints and not archive:
+        raise UsageError("--checkpoints belongs to --archive; other formats hold no weights.")
+    if archive:
+        return _export_archive(options.open_store(runs_dir), runs or [], output, with_checkpoints=checkpoints)
     from alexnet_tui.analysis.compare import compare
     from alexnet_tui.analysis.select import select_runs
     from alexnet_tui.report.export import to_csv, to_json
@@ -270,4 +283,14 @@ def export(
         _deliver(to_json(histories, labels), output)
     else:
         _deliver(to_csv(histories, labels), output)
+    return ExitCode.DONE
+
+
+def _export_archive(store: Store, names: list[str], output: Path | None, *, with_checkpoints: bool) -> int:
+    from alexnet_tui.studies.transfer import write_archive
+
+    if output is None:
+        raise UsageError("an archive is a file; name one with --output FILE.tar.gz.")
+    packed = write_archive(store, names, output, with_checkpoints=with_checkpoints)
+    say(f"packed {counted(len(packed), 'run')} into {output}; `{shell_command('import', str(output))}` unpacks them.")
     return ExitCode.DONE

@@ -5,25 +5,16 @@ are read. Links are followed as long as they stay inside the source. Everything 
 (`datasets.left_out`). What an archive may inflate to has a budget.
 """
 
-import bz2
-import gzip
-import io
-import lzma
 import os
-import posixpath
 import stat
-import struct
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import NamedTuple
 
+from alexnet_tui.archives import ZIP_MAGIC, Entry, Kind, Limits, entries, inside
 from alexnet_tui.datasets.left_out import LeftOutCounter, Reason, is_hidden
-from alexnet_tui.errors import DatasetError
+from alexnet_tui.errors import ArchiveError, DatasetError
 from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable
 
@@ -32,7 +23,6 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 # Images are compressed already, so an archive that inflates far beyond its own size is not one of images.
 _BUDGET_BYTES, _BUDGET_RATIO = 1 << 30, 50
 MAX_FILE_BYTES = 64 << 20
-_MAX_HEADER_BYTES = 1 << 20
 _MAX_LINK_HOPS = 8
 LAYOUT = "train/CLASS/*.jpg and test/CLASS/*.jpg (or val/...; .jpeg, .png, .webp and .bmp too)"
 
@@ -147,34 +137,13 @@ def read_images(path: Path, contents: SourceContents) -> Iterator[tuple[ImageKey
         else:
             what = "is neither a folder nor an archive" if path.exists() else "does not exist"
             raise DatasetError(name, f"{path} {what}. Give a folder, or a tar or zip archive, that holds {LAYOUT}.")
-    except _DAMAGED as error:
-        raise DatasetError(
-            name,
-            f"{path} is not a whole tar or zip archive ({printable(str(error), 200)})."
-            " Copy or download it again, or unpack it and add the folder.",
-        ) from error
+    except ArchiveError as error:
+        raise DatasetError(name, f"{error} Or unpack it and add the folder.") from error
     except OSError as error:
         place = getattr(error, "filename", None) or path
         raise DatasetError(
             name, f"{printable(os.fsdecode(place), 300)} cannot be read ({reason_of(error)})."
         ) from error
-
-
-_DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    # A zip archive's directory with impossible numbers, and its ways of compression that Python lacks.
-    NotImplementedError,
-    OverflowError,
-    UnicodeDecodeError,
-    struct.error,
-)
-
-
-_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def source_kind(path: Path) -> str:
@@ -185,7 +154,7 @@ def source_kind(path: Path) -> str:
         return "tar"
     try:
         with path.open("rb") as file:
-            return "zip" if file.read(4) in _ZIP_MAGIC else "tar"
+            return "zip" if file.read(4) in ZIP_MAGIC else "tar"
     except OSError:
         return "tar"
 
@@ -239,30 +208,6 @@ def _content(path: Path) -> bytes | None:
         return file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
-class _Kind(Enum):
-    FILE = auto()
-    FOLDER = auto()
-    LINK = auto()
-    SPECIAL = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A member of an archive.
-
-    Attributes:
-        name: As the archive has it.
-        kind: What it is.
-        read: Gives the content of a file, at most `MAX_FILE_BYTES` + 1 bytes.
-        target: Path that a link leads to, from the archive's root; None where it leads out of it.
-    """
-
-    name: str
-    kind: _Kind
-    read: Callable[[], bytes] = bytes
-    target: tuple[str, ...] | None = None
-
-
 @dataclass(slots=True)
 class _Links:
     """The links of an archive: where each leads, and those in an image's place."""
@@ -271,27 +216,31 @@ class _Links:
     images: dict[tuple[str, ...], ImageKey] = field(default_factory=dict)
 
 
+def _entries(path: Path) -> Iterator[Entry]:
+    return entries(path, Limits(least_bytes=_BUDGET_BYTES, ratio=_BUDGET_RATIO))
+
+
 def _archive_images(path: Path, contents: SourceContents) -> Iterator[tuple[ImageKey, bytes]]:
     """Files first; the archive is read once more if links lead to some of its files."""
     links = _Links()
-    for entry in _entries(path, contents.name):
-        parts = _parts(entry.name)
+    for entry in _entries(path):
+        parts = inside(entry.name)
         if parts is None:
             contents.left_out.add(Reason.UNSAFE_NAME, (entry.name,))
-        elif parts and entry.kind is _Kind.FILE:
+        elif parts and entry.kind is Kind.FILE:
             if key := contents.image(parts):
-                yield key, entry.read()
+                yield key, entry.read(MAX_FILE_BYTES)
         elif parts:
             _note(entry, parts, contents, links)
     if links.images:
         yield from _linked_images(path, contents, links)
 
 
-def _note(entry: _Entry, parts: tuple[str, ...], contents: SourceContents, links: _Links) -> None:
+def _note(entry: Entry, parts: tuple[str, ...], contents: SourceContents, links: _Links) -> None:
     """Take in a member of an archive that is no file."""
-    if entry.kind is _Kind.FOLDER:
+    if entry.kind is Kind.FOLDER:
         contents.enter(parts)
-    elif entry.kind is _Kind.SPECIAL:
+    elif entry.kind is Kind.SPECIAL:
         contents.left_out.add(Reason.SPECIAL, parts)
     elif entry.target is None:
         contents.left_out.add(Reason.LINK_OUTSIDE, parts)
@@ -305,10 +254,10 @@ def _linked_images(path: Path, contents: SourceContents, links: _Links) -> Itera
     wanted: dict[tuple[str, ...], list[ImageKey]] = {}
     for parts, key in links.images.items():
         wanted.setdefault(_last_target(links.targets, parts), []).append(key)
-    for entry in _entries(path, contents.name):
-        parts = _parts(entry.name) or ()
-        if entry.kind is _Kind.FILE and parts in wanted:
-            content = entry.read()
+    for entry in _entries(path):
+        parts = inside(entry.name) or ()
+        if entry.kind is Kind.FILE and parts in wanted:
+            content = entry.read(MAX_FILE_BYTES)
             for key in wanted.pop(parts):
                 contents.followed(key.name)
                 yield key, content
@@ -322,138 +271,3 @@ def _last_target(links: dict[tuple[str, ...], tuple[str, ...]], parts: tuple[str
             break
         parts = links[parts]
     return parts
-
-
-def _parts(path: str) -> tuple[str, ...] | None:
-    """The parts of a relative path that stays inside, or None."""
-    if path.startswith("/") or "\0" in path:
-        return None
-    parts = tuple(part for part in path.split("/") if part not in {"", "."})
-    return None if ".." in parts else parts
-
-
-def _link_target(base: str, target: str) -> tuple[str, ...] | None:
-    """Where a link leads from a folder of the archive; None out of the archive."""
-    return None if target.startswith("/") else _parts(posixpath.normpath(posixpath.join(base, target)))
-
-
-def _entries(path: Path, name: str) -> Iterator[_Entry]:
-    with path.open("rb") as raw:
-        magic = raw.read(6)
-        raw.seek(0)
-        budget_bytes = _BUDGET_BYTES + _BUDGET_RATIO * os.fstat(raw.fileno()).st_size
-        if magic.startswith(_ZIP_MAGIC):
-            yield from _zip_entries(raw, _Budget(name, path, budget_bytes))
-        else:
-            opener = next((opener for start, opener in _OPENERS if magic.startswith(start)), None)
-            inflated: IO[bytes] = opener(raw) if opener else raw  # type: ignore[assignment]
-            yield from _tar_entries(_BoundedStream(inflated, _Budget(name, path, budget_bytes)))
-
-
-_OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
-
-
-class _Budget:
-    """Counts down the bytes that an archive may inflate to: a bomb is cut off while it inflates."""
-
-    def __init__(self, name: str, path: Path, budget_bytes: int) -> None:
-        self.name, self._left = name, budget_bytes
-        self._refusal = f"{path} inflates to more than {budget_bytes:,} bytes; it is no archive of images."
-        self.encrypted = f"{path} is encrypted. Unpack it and add the folder."
-
-    def spend(self, content: bytes) -> bytes:
-        """Count some content, and give it back."""
-        self._left -= len(content)
-        if self._left < 0:
-            raise DatasetError(self.name, self._refusal)
-        return content
-
-
-class _BoundedStream(io.RawIOBase):
-    """A stream that refuses to give more bytes than its budget has."""
-
-    def __init__(self, file: IO[bytes], budget: _Budget) -> None:
-        self._file, self._budget = file, budget
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        return self._budget.spend(self._file.read(min(size, 1 << 20) if size >= 0 else 1 << 20))
-
-
-class _StrictTarInfo(tarfile.TarInfo):
-    """A header reader that does not take damage for the end of the archive, as tarfile does."""
-
-    _LONG_HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """A header; tarfile would read names of any length into memory."""
-        header = super().frombuf(buf, encoding, errors)
-        if header.type in cls._LONG_HEADERS and header.size > _MAX_HEADER_BYTES:
-            raise tarfile.ReadError(f"a name in it has {header.size:,} bytes")
-        return header
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
-        try:
-            return super().fromtarfile(archive)
-        except tarfile.HeaderError as error:
-            # The zero block that ends every archive; its class is not in the public interface.
-            if type(error).__name__ == "EOFHeaderError":
-                raise
-            raise tarfile.ReadError(f"it ends early or is damaged: {error}") from error
-
-
-def _tar_entries(stream: _BoundedStream) -> Iterator[_Entry]:
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictTarInfo) as archive:
-        for member in archive:
-            # In a stream tarfile would keep every header; a million of them is a lot of memory.
-            archive.members = []  # type: ignore[attr-defined]
-            if member.isdir():
-                yield _Entry(member.name, _Kind.FOLDER)
-            elif member.isreg():
-                yield _Entry(member.name, _Kind.FILE, lambda member=member: _tar_content(archive, member))  # type: ignore[misc]
-            elif member.issym() or member.islnk():
-                base = posixpath.dirname(member.name) if member.issym() else ""
-                yield _Entry(member.name, _Kind.LINK, target=_link_target(base, member.linkname))
-            else:
-                yield _Entry(member.name, _Kind.SPECIAL)
-    # What follows the last member still has to inflate: the checksum of the archive is there.
-    while stream.read(1 << 20):
-        pass
-
-
-def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member)
-    assert file is not None
-    return file.read(min(member.size, MAX_FILE_BYTES + 1))
-
-
-def _zip_entries(raw: IO[bytes], budget: _Budget) -> Iterator[_Entry]:
-    with zipfile.ZipFile(raw) as archive:
-        for member in archive.infolist():
-            if member.flag_bits & 1:
-                raise DatasetError(budget.name, budget.encrypted)
-            # The upper half is the mode where the archive was made by a Unix; zero elsewhere.
-            mode = member.external_attr >> 16
-            if member.filename.endswith("/"):
-                yield _Entry(member.filename, _Kind.FOLDER)
-            elif stat.S_ISLNK(mode):
-                target = _zip_content(archive, member, budget)[:4096].decode(errors="surrogateescape")
-                base = posixpath.dirname(member.filename)
-                yield _Entry(member.filename, _Kind.LINK, target=_link_target(base, target))
-            elif stat.S_IFMT(mode) in {0, stat.S_IFREG}:
-                yield _Entry(
-                    member.filename,
-                    _Kind.FILE,
-                    lambda member=member: _zip_content(archive, member, budget),  # type: ignore[misc]
-                )
-            else:
-                yield _Entry(member.filename, _Kind.SPECIAL)
-
-
-def _zip_content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: _Budget) -> bytes:
-    with archive.open(member) as file:
-        return budget.spend(file.read(MAX_FILE_BYTES + 1))

@@ -6,13 +6,14 @@ links and anything that is not a regular file are never followed.
 """
 
 import errno
+import itertools
 import os
 import platform
 import re
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -408,7 +409,7 @@ class Store:
             if directory is None or not directory.exists(RECORD_FILE):
                 raise self._not_found(quoted(name, 80))
             with directory:
-                wanted = new_id or _free_id(root, name)
+                wanted = new_id or next(run_id for run_id in free_ids(name) if not root.exists(run_id))
                 if not RUN_ID.fullmatch(wanted) or wanted in {REFERENCE, _STUDIES}:
                     raise StoreError(self.root, f"{quoted(wanted, 80)} is no id of a run: {_ID_RULE}")
                 if root.exists(wanted):
@@ -469,11 +470,12 @@ def _make_directory(root: Path, stem: str) -> str:
     raise OSError(errno.EEXIST, f"a thousand runs are called {stem}")
 
 
-def _free_id(root: Folder, name: str) -> str:
-    """An id that nothing in a folder has, as like a name as can be."""
+def free_ids(name: str) -> Iterator[str]:
+    """Ids as like a name as can be, without end: ``mine``, ``mine-2``, ``mine-3``; some may be taken."""
     stem = re.sub("[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:56] or "run"
-    numbered = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 1000))
-    return next((run_id for run_id in numbered if run_id != REFERENCE and not root.exists(run_id)), stem)
+    if stem not in {REFERENCE, _STUDIES}:
+        yield stem
+    yield from (f"{stem}-{number}" for number in itertools.count(2))
 
 
 def _is_directory(path: Path) -> bool:

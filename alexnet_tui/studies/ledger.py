@@ -17,11 +17,11 @@ from typing import Literal
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import locked, open_regular, reason_of
+from alexnet_tui.files import locked, open_regular, read_small, reason_of
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.text import printable
 
-LEDGER_FILE = "ledger.jsonl"
+LEDGER_FILE, IMPORTED_FILE = "ledger.jsonl", "imported.json"
 LEDGER_VERSION = 1
 _MAX_BYTES = 1 << 26
 Kind = Literal["registered", "rebuilt", "started", "resumed", "ended", "failed", "deleted", "extended"]
@@ -70,6 +70,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.kind == "ended" and self.outcome == "finished"
 
 
+class Renamed(msgspec.Struct, frozen=True):
+    """What ``imported.json`` of a study says of its runs: the names that the ledger has, to those in this folder."""
+
+    runs: dict[str, str] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """What a ledger says.
@@ -103,7 +109,7 @@ def read_file(path: Path) -> Ledger:
     Raises:
         StoreError: The file is no regular file, too large, or cannot be read.
     """
-    return _parse(_read(path))
+    return _parse(_read(path), _renamed(path.parent))
 
 
 def _read(path: Path) -> bytes:
@@ -117,7 +123,18 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _parse(content: bytes) -> Ledger:
+def _renamed(folder: Path) -> dict[str, str]:
+    """New names of runs that an import had to rename; the ledger itself is left as it was written."""
+    content = read_small(folder / IMPORTED_FILE)
+    if content is None:
+        return {}
+    try:
+        return msgspec.json.decode(content, type=Renamed).runs
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise StoreError(folder / IMPORTED_FILE, f"it cannot be read: {printable(str(error), 100)}") from error
+
+
+def _parse(content: bytes, renamed: Mapping[str, str]) -> Ledger:
     entries, problems, previous = list[Entry](), list[str](), ""
     *lines, rest = content.split(b"\n")
     for number, line in enumerate(lines, 1):
@@ -126,7 +143,8 @@ def _parse(content: bytes) -> Ledger:
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             problems.append(f"line {number} cannot be read ({printable(str(error), 100)}).")
         else:
-            entries.append(entry)
+            new = renamed.get(entry.run)
+            entries.append(msgspec.structs.replace(entry, run=new) if new else entry)
             if entry.previous != previous:
                 problems.append(f"line {number} does not follow from the line before it: one of them was changed.")
         previous = hashlib.sha256(line).hexdigest()
@@ -150,11 +168,11 @@ def append(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
     Raises:
         StoreError: The file is no regular file or cannot be written.
     """
-    path = folder / LEDGER_FILE
+    path, renamed = folder / LEDGER_FILE, _renamed(folder)
     with locked(path) as descriptor:
         content = _read(path)
         end = content.rfind(b"\n") + 1
-        found = _parse(content[:end])
+        found = _parse(content[:end], renamed)
         *past, _ = content[:end].split(b"\n")
         previous = hashlib.sha256(past[-1]).hexdigest() if past else ""
         lines: list[bytes] = []
@@ -171,7 +189,7 @@ def append(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
                 _write(descriptor, b"".join(lines), end)
             except OSError as error:
                 raise StoreError(path, f"the ledger cannot be written ({reason_of(error)}).") from error
-        return _parse(content[:end] + b"".join(lines))
+        return _parse(content[:end] + b"".join(lines), renamed)
 
 
 def _write(descriptor: int, content: bytes, end: int) -> None:

@@ -1,0 +1,557 @@
+"""Runs and studies as one file: `write_archive` packs them, `import_archive` unpacks what somebody packed.
+
+An archive holds ``runs/ID/...`` and ``runs/studies/...``, as a runs folder does, so that tar alone can unpack it too.
+One that is imported is hostile input: a list of names decides what is taken, everything else is left out and counted,
+and a single link, device or name that leads elsewhere refuses all of it. Import writes everything beside the runs
+first and then renames it into place: all of it or nothing.
+"""
+
+import hashlib
+import itertools
+import os
+import re
+import stat
+import tarfile
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from alexnet_tui.archives import Kind, Limits, entries, inside
+from alexnet_tui.datasets.left_out import is_hidden
+from alexnet_tui.errors import ArchiveError, ConfigError, RunNotFoundError, StoreError
+from alexnet_tui.files import Folder, json_bytes, reason_of
+from alexnet_tui.runs.events import MAX_LINE_BYTES, Seconds
+from alexnet_tui.runs.notes import NOTES_FILE
+from alexnet_tui.runs.store import (
+    CHECKPOINT_NAME,
+    CHECKPOINTS,
+    EVENTS_FILE,
+    KERNELS,
+    RECORD_FILE,
+    REFERENCE,
+    RUN_ID,
+    RunRecord,
+    Store,
+    free_ids,
+)
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies.ledger import IMPORTED_FILE, LEDGER_FILE, Renamed
+from alexnet_tui.studies.queue import CELLS_FILE
+from alexnet_tui.text import printable, quoted
+
+LIMITS = Limits(least_bytes=1 << 24, ratio=50, entries=50_000)
+"""Events and kernels shrink to a tenth at best."""
+PREDICTIONS_FILE = "predictions.npz"
+Parts = tuple[str, ...]
+_JSON_BYTES, _ARRAY_BYTES, _LARGE_BYTES = 1 << 20, 1 << 26, 1 << 34
+_RUN_FILES = {
+    RECORD_FILE: _JSON_BYTES,
+    EVENTS_FILE: _LARGE_BYTES,
+    NOTES_FILE: _JSON_BYTES,
+    PREDICTIONS_FILE: _ARRAY_BYTES,
+}
+_CHECKPOINT_FILES = {"manifest.json": _JSON_BYTES, "state.pt": _LARGE_BYTES}
+_STUDY_FILES = {LEDGER_FILE: _ARRAY_BYTES, CELLS_FILE: _JSON_BYTES, IMPORTED_FILE: _JSON_BYTES}
+_KERNELS_NAME = re.compile(r"e[0-9]{4,}\.npz")
+_STAGING, _RUNS, _PLAN = ".importing-", "runs", "plan.json"
+_DEEPEST = 3  # checkpoints/e0010/state.pt
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """``imported.json`` in the folder of a run or a study that came out of an archive.
+
+    Attributes:
+        v: Version of the format.
+        source: File name of the archive.
+        sha256: Its hash.
+        imported: When, in seconds since 1970.
+        id: The name that the run or study had in it.
+        study: The study that the run's record named in it, where it does so no more.
+        runs: Of a study: the names that its runs had, to those they have here, where these differ.
+    """
+
+    v: int = 1
+    source: str
+    sha256: str
+    imported: Seconds
+    id: str
+    study: str = ""
+    runs: dict[str, str] = {}
+
+
+# --- out
+
+
+def write_archive(store: Store, names: Iterable[str], path: Path, *, with_checkpoints: bool = False) -> list[str]:
+    """Pack runs and studies into a ``.tar.gz``, whole or not at all; the ids of the runs.
+
+    Args:
+        store: The runs folder.
+        names: Studies (with all their runs), runs, or ``reference``; none means every own run and study.
+        path: The file.
+        with_checkpoints: Pack weights too.
+
+    Raises:
+        RunNotFoundError: A name is neither a study nor a run.
+        StoreError: Something cannot be read, or the file cannot be written.
+    """
+    runs, studies = _named(store, list(names))
+    temporary = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        if path.is_dir() or (path.exists() and not path.is_file()):
+            raise StoreError(path, "this is no file; name one that ends in .tar.gz.")
+        try:
+            with temporary.open("xb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
+                for directory in runs.values():
+                    _pack_run(archive, directory, with_checkpoints=with_checkpoints)
+                for directory in studies.values():
+                    _pack_study(archive, directory)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(path, f"the archive cannot be written ({reason_of(error)}).") from error
+    return list(runs)
+
+
+def _named(store: Store, names: list[str]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The directories of the runs, and the plans' paths without their ending, by name."""
+    runs, studies = dict[str, Path](), dict[str, Path]()
+    shipped = Store(store.root / REFERENCE)
+    records = store.list().runs
+    for name in names or [*study.names(store), *(one.id for one in records if not store.is_reference(one.id))]:
+        if name in study.names(store):
+            studies[name] = store.root / study.STUDIES / name
+            members = [one.id for one in records if one.study == name and not store.is_reference(one.id)]
+        elif name == REFERENCE:
+            studies |= {one: shipped.root / study.STUDIES / one for one in study.names(shipped)}
+            members = [one.id for one in records if store.is_reference(one.id)]
+            if not members:
+                raise RunNotFoundError(store.root, "there are no reference runs.")
+        else:
+            members = [store.resolve(name)]
+        runs |= {run_id: store.path(run_id) for run_id in members}
+    return runs, studies
+
+
+def _pack_run(archive: tarfile.TarFile, directory: Path, *, with_checkpoints: bool) -> None:
+    with Folder(directory) as run:
+        for folder, parts in _record_files(run, with_checkpoints=with_checkpoints):
+            _pack(archive, folder, ("runs", directory.name, *parts))
+
+
+def _record_files(folder: Folder, above: Parts = (), *, with_checkpoints: bool) -> Iterator[tuple[Folder, Parts]]:
+    """The files of a run's record, each with the folder it is in and its path from the run's folder."""
+    for name in folder.names():
+        parts = (*above, name)
+        status = folder.stat(name)
+        if status is None or (parts == (CHECKPOINTS,) and not with_checkpoints):
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            if len(parts) < _DEEPEST and not is_hidden(name):
+                with folder.make_folder(name) as below:  # It is there.
+                    yield from _record_files(below, parts, with_checkpoints=with_checkpoints)
+        elif _limit_of(parts):
+            yield folder, parts
+
+
+def _pack_study(archive: tarfile.TarFile, path: Path) -> None:
+    with Folder(path.parent) as studies:
+        _pack(archive, studies, ("runs", study.STUDIES, f"{path.name}.json"))
+        if state := studies.folder(path.name):
+            with state:
+                for name in _STUDY_FILES:
+                    _pack(archive, state, ("runs", study.STUDIES, path.name, name))
+
+
+def _pack(archive: tarfile.TarFile, folder: Folder, parts: Parts) -> None:
+    """Add a file, if it is there, without anything that names this user; of events only whole lines."""
+    descriptor = folder.open(parts[-1])
+    if descriptor is None:
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        member = tarfile.TarInfo("/".join(parts))
+        member.size, member.mtime, member.mode = status.st_size, int(status.st_mtime), 0o644
+        if parts[-1] == EVENTS_FILE:
+            member.size = _end_of_lines(descriptor, status.st_size)
+        archive.addfile(member, file)
+
+
+def _end_of_lines(descriptor: int, size: int) -> int:
+    """Where the last whole line ends; a trainer may be writing the next."""
+    start = max(0, size - MAX_LINE_BYTES)
+    return start + os.pread(descriptor, size - start, start).rfind(b"\n") + 1
+
+
+# --- in
+
+
+@dataclass(slots=True)
+class ImportResult:
+    """What an import did.
+
+    Attributes:
+        runs: Name of a run in the archive to its id here; of one that was here already, too.
+        studies: The same of studies.
+        present_runs: Names of those runs that were here already, with the same content.
+        present_studies: The same of studies.
+        left_out: What else the archive holds: a reason to the first names, and how many there are.
+        released: Names of runs that no longer belong to the study their record named, because a study of that name is
+            here and does not change.
+    """
+
+    runs: dict[str, str] = field(default_factory=dict)
+    studies: dict[str, str] = field(default_factory=dict)
+    present_runs: set[str] = field(default_factory=set)
+    present_studies: set[str] = field(default_factory=set)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
+
+    def leave_out(self, reason: str, name: str) -> None:
+        """Count something that is not taken."""
+        self.left_out.setdefault(reason, []).append(printable(name, 120))
+
+
+def import_archive(store: Store, path: Path) -> ImportResult:
+    """Unpack runs and studies into a runs folder: all of them or none.
+
+    A run whose id is taken by another run gets a new one; one that is here already is left out. So it is with studies.
+    Nothing of a study that is here is changed: its runs are not replaced, and no run joins it.
+
+    Raises:
+        ArchiveError: It is damaged, too large, holds a link, a device or a name that leads elsewhere, or no record.
+        StoreError: It or the runs folder cannot be read or written.
+    """
+    result = ImportResult()
+    try:
+        store.root.mkdir(0o755, parents=True, exist_ok=True)
+        with study.exclusive(store), Folder.follow(store.root) as root, _staging(root) as staged:
+            mark = Imported(
+                source=printable(path.name, 200), sha256=_sha256(path), imported=max(0.0, time.time()), id=""
+            )
+            _stage(path, staged, result)
+            _put_in_place(store, root, staged, mark, result)
+    except OSError as error:
+        where = getattr(error, "filename", None) or path
+        raise StoreError(printable(os.fsdecode(where), 300), f"it cannot be imported ({reason_of(error)}).") from error
+    return result
+
+
+@contextmanager
+def _staging(root: Folder) -> Iterator[Folder]:
+    """A folder for what is unpacked, removed in the end with what is left of it and of imports that died."""
+    for name in root.names():
+        if name.startswith(_STAGING):
+            root.remove(name)
+    name = f"{_STAGING}{uuid.uuid4().hex[:12]}"
+    with root.make_folder(name) as staged:
+        try:
+            yield staged
+        finally:
+            with suppress(OSError):
+                root.remove(name)
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        raise StoreError(path, "this is no file." if path.exists() else "there is no such file.")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stage(path: Path, staged: Folder, result: ImportResult) -> None:
+    """Unpack what belongs to records: runs into ``runs/ID``, studies into ``studies/NAME``, each plan as PLAN."""
+    written: set[Parts] = set()
+    for entry in entries(path, LIMITS):
+        parts = inside(entry.name)
+        if parts is None or entry.kind in {Kind.LINK, Kind.SPECIAL}:
+            what = {Kind.LINK: "a link", Kind.SPECIAL: "a device, a pipe or a sparse file"}.get(
+                entry.kind, "a name that leads out of it"
+            )
+            raise ArchiveError(f"{path} holds {what}, {quoted(entry.name, 120)}; nothing of it was imported.")
+        if entry.kind is Kind.FOLDER or not parts:
+            continue
+        if any(map(is_hidden, parts)):
+            result.leave_out("hidden", entry.name)
+            continue
+        target = _target(parts)
+        if target is None:
+            result.leave_out("no part of a record", entry.name)
+            continue
+        place, limit = target
+        if place in written:
+            raise ArchiveError(f"{path} holds {quoted(entry.name, 120)} twice; nothing of it was imported.")
+        written.add(place)
+        _write(staged, place, _bounded(entry.pieces(), limit, f"{path}: {quoted(entry.name, 120)}"))
+
+
+def _bounded(pieces: Iterator[bytes], limit: int, name: str) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            raise ArchiveError(f"{name} is larger than {limit:,} bytes; nothing of the archive was imported.")
+        yield piece
+
+
+def _target(parts: Parts) -> tuple[Parts, int] | None:
+    """Where a file of an archive is unpacked to, and how large it may be; None for one that is no part of a record.
+
+    Records may be in folders of any names: ``runs/ID/run.json``, ``ID/run.json``, ``backup/runs/studies/NAME.json``.
+    """
+    match parts:
+        case (*_, study.STUDIES, file) if file.endswith(".json") and study.is_name(file.removesuffix(".json")):
+            return (study.STUDIES, file.removesuffix(".json"), _PLAN), _JSON_BYTES
+        case (*_, study.STUDIES, name, file) if study.is_name(name) and file in _STUDY_FILES:
+            return (study.STUDIES, name, file), _STUDY_FILES[file]
+    for depth in range(1, _DEEPEST + 1):
+        run_id = parts[-depth - 1] if len(parts) > depth else ""
+        limit = _limit_of(parts[-depth:])
+        if limit and RUN_ID.fullmatch(run_id) and run_id not in {study.STUDIES, REFERENCE}:
+            return (_RUNS, run_id, *parts[-depth:]), limit
+    return None
+
+
+def _limit_of(parts: Parts) -> int | None:
+    """How large a file of a run's record may be, by its path from the run's folder; None for any other."""
+    match parts:
+        case (name,):
+            return _RUN_FILES.get(name)
+        case (folder, name) if folder == KERNELS and _KERNELS_NAME.fullmatch(name):
+            return _ARRAY_BYTES
+        case (folder, place, name) if folder == CHECKPOINTS and CHECKPOINT_NAME.fullmatch(place):
+            return _CHECKPOINT_FILES.get(name)
+    return None
+
+
+def _write(top: Folder, place: Parts, pieces: Iterable[bytes]) -> None:
+    with ExitStack() as opened:
+        folder = top
+        for name in place[:-1]:
+            folder = opened.enter_context(folder.make_folder(name))
+        with os.fdopen(folder.create(place[-1]), "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _put_in_place(store: Store, root: Folder, staged: Folder, mark: Imported, result: ImportResult) -> None:
+    """Give everything its name here, mark it, and rename it out of the staging folder, plans last."""
+    with staged.make_folder(_RUNS) as runs, staged.make_folder(study.STUDIES) as studies:
+        records = _records(runs, mark, result)
+        plans = _plans(studies, mark, result)
+        if not records and not plans:
+            raise ArchiveError(f"{mark.source} holds no record of a run and no study.")
+        known = set(study.names(store))
+        _name_studies(store, studies, plans, known, result)
+        _name_runs(store, runs, records, plans, result)
+        moves = list[tuple[Folder, str, Folder, str]]()
+        for run_id, record in records.items():
+            if run_id not in result.present_runs:
+                _mark_run(runs, run_id, _study_of(record, plans, known, result), mark, result)
+                moves.append((runs, run_id, root, result.runs[run_id]))
+        here = root.make_folder(study.STUDIES)
+        with here:
+            for name in plans:
+                if name not in result.present_studies:
+                    new = result.studies[name]
+                    _mark_study(studies, name, mark, result)
+                    with studies.make_folder(name) as state:
+                        state.rename(_PLAN, f"{_PLAN}-{name}", staged)
+                    moves.append((studies, name, here, new))
+                    moves.append((staged, f"{_PLAN}-{name}", here, f"{new}.json"))
+            _move(moves)
+
+
+def _move(moves: Iterable[tuple[Folder, str, Folder, str]]) -> None:
+    """Rename all or none."""
+    done = list[tuple[Folder, str, Folder, str]]()
+    try:
+        for source, old, target, new in moves:
+            if target.exists(new):
+                raise StoreError(target.path / new, "somebody else made this meanwhile; import again.")
+            source.rename(old, new, target)
+            done.append((source, old, target, new))
+    except (OSError, StoreError):
+        for source, old, target, new in reversed(done):
+            with suppress(OSError):
+                target.rename(new, old, source)
+        raise
+    for _, _, target, _ in done:
+        target.sync()
+
+
+def _records(runs: Folder, mark: Imported, result: ImportResult) -> dict[str, RunRecord]:
+    """The records of the unpacked runs; a folder without one is left out.
+
+    Raises:
+        ArchiveError: A record cannot be read.
+    """
+    records = {}
+    for run_id in runs.folders():
+        with runs.make_folder(run_id) as run:
+            content = run.read(RECORD_FILE)
+        if content is None:
+            result.leave_out("without a record", f"{run_id}/")
+            continue
+        try:
+            records[run_id] = msgspec.json.decode(content, type=RunRecord)
+        except (msgspec.MsgspecError, ConfigError, RecursionError, UnicodeDecodeError) as error:
+            raise ArchiveError(
+                f"{mark.source}: the record of run {run_id} cannot be read ({printable(str(error), 200)});"
+                " nothing was imported."
+            ) from error
+    return records
+
+
+def _plans(studies: Folder, mark: Imported, result: ImportResult) -> dict[str, study.Plan]:
+    """The plans of the unpacked studies; a state without one is left out.
+
+    Raises:
+        ArchiveError: A plan cannot be read.
+    """
+    plans = {}
+    for name in studies.folders():
+        with studies.make_folder(name) as state:
+            content = state.read(_PLAN)
+        if content is None:
+            result.leave_out("without a plan", f"{study.STUDIES}/{name}/")
+            continue
+        try:
+            plans[name] = study.decode(Path(mark.source) / f"{name}.json", content, study.Plan)
+        except StoreError as error:
+            raise ArchiveError(f"{error} Nothing was imported.") from error
+    return plans
+
+
+def _name_studies(
+    store: Store, studies: Folder, plans: Mapping[str, study.Plan], known: Set[str], result: ImportResult
+) -> None:
+    taken = {*known, *plans}
+    for name in plans:
+        here = store.root / study.STUDIES / name
+        if not os.path.lexists(here) and not os.path.lexists(here.with_suffix(".json")):
+            result.studies[name] = name
+            continue
+        with studies.make_folder(name) as state:
+            ours, theirs = _study_content(here), (state.read(_PLAN), state.read(LEDGER_FILE, _ARRAY_BYTES) or b"")
+        if ours[0] == theirs[0] and ours[1].startswith(theirs[1]):
+            result.studies[name] = name
+            result.present_studies.add(name)
+        else:
+            # What is left of a study whose plan was removed keeps its name, too.
+            free = (new for new in free_ids(name) if new not in taken and not os.path.lexists(here.with_name(new)))
+            result.studies[name] = next(free)
+            taken.add(result.studies[name])
+
+
+def _study_content(path: Path) -> tuple[bytes | None, bytes]:
+    """Plan and ledger of a study that is here; nothing of one that cannot be read."""
+    try:
+        with Folder(path.parent) as studies:
+            content, state = studies.read(f"{path.name}.json"), studies.folder(path.name)
+            if state is None:
+                return content, b""
+            with state:
+                return content, state.read(LEDGER_FILE, _ARRAY_BYTES) or b""
+    except StoreError:
+        return None, b""
+
+
+def _name_runs(
+    store: Store,
+    runs: Folder,
+    records: Mapping[str, RunRecord],
+    plans: Mapping[str, study.Plan],
+    result: ImportResult,
+) -> None:
+    # A ledger names its runs; a new id must be none of these either.
+    taken = set(store.ids()) | set(records)
+    for run_id, record in records.items():
+        is_of_new_study = record.study in plans and record.study not in result.present_studies
+        with runs.make_folder(run_id) as run:
+            same = None if is_of_new_study else _same_run(store, run_id, run)
+        if same:
+            result.runs[run_id] = same
+            result.present_runs.add(run_id)
+        elif run_id not in store.ids():
+            result.runs[run_id] = run_id
+        else:
+            result.runs[run_id] = next(new for new in free_ids(run_id) if new not in taken)
+            taken.add(result.runs[run_id])
+
+
+def _same_run(store: Store, run_id: str, run: Folder) -> str:
+    """The id here of a run with the same record and the same events, under this name or one made of it; or nothing."""
+    known, key = set(store.ids()), _content_key(run)
+    for candidate in itertools.chain((run_id,), itertools.islice(free_ids(run_id), 1, None)):
+        if candidate not in known:
+            return ""
+        with suppress(StoreError), store.folder(candidate) as here:
+            if _content_key(here) == key:
+                return candidate
+    return ""
+
+
+def _content_key(run: Folder) -> tuple[object, bytes]:
+    """Equal for runs of the same content: the record, what an import changes of it aside, and a hash of the events."""
+    record = msgspec.json.decode(run.read(RECORD_FILE) or b"null")
+    kept = {name: value for name, value in record.items() if name not in _RELEASED} if isinstance(record, dict) else {}
+    descriptor = run.open(EVENTS_FILE)
+    if descriptor is None:
+        return kept, b""
+    with os.fdopen(descriptor, "rb") as file:
+        return kept, hashlib.file_digest(file, "sha256").digest()
+
+
+_RELEASED = ("study", "plan_sha256")
+"""What an import takes out of the record of a run that may not join the study it names."""
+
+
+def _study_of(record: RunRecord, plans: Mapping[str, study.Plan], known: Set[str], result: ImportResult) -> str:
+    """The study that an imported run belongs to here; none where it would join one that is here already."""
+    if record.study in plans and record.study not in result.present_studies:
+        return result.studies[record.study]
+    return "" if record.study in known else record.study
+
+
+def _mark_run(runs: Folder, run_id: str, new_study: str, mark: Imported, result: ImportResult) -> None:
+    with runs.make_folder(run_id) as run:
+        record = msgspec.json.decode(run.read(RECORD_FILE) or b"", type=dict[str, object])
+        old_study = str(record.get("study", ""))
+        if new_study != old_study:
+            record["study"] = new_study
+            if not new_study:
+                record["plan_sha256"] = ""
+                result.released.append(run_id)
+            run.write(RECORD_FILE, json_bytes(record))
+        _unpin(run)
+        changed = old_study if new_study != old_study else ""
+        run.write(IMPORTED_FILE, json_bytes(msgspec.structs.replace(mark, id=run_id, study=changed)))
+
+
+def _unpin(run: Folder) -> None:
+    """Another person's pinned run is not this one's; notes that cannot be read stay as they are."""
+    with suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        notes = msgspec.json.decode(run.read(NOTES_FILE) or b"{}", type=dict[str, object])
+        if notes.pop("pinned", False):
+            run.write(NOTES_FILE, json_bytes(notes))
+
+
+def _mark_study(studies: Folder, name: str, mark: Imported, result: ImportResult) -> None:
+    renamed = {old: new for old, new in result.runs.items() if old != new}
+    with studies.make_folder(name) as state:
+        # A study that was imported before it was packed: the first names of its runs are those in its ledger.
+        earlier = study.decode(Path(name) / IMPORTED_FILE, state.read(IMPORTED_FILE) or b"{}", Renamed).runs
+        named = {first: renamed.get(run_id, run_id) for first, run_id in earlier.items()}
+        if content := state.read(CELLS_FILE):
+            cells = study.decode(Path(name) / CELLS_FILE, content, dict[str, str])
+            state.write(CELLS_FILE, json_bytes({cell: renamed.get(run_id, run_id) for cell, run_id in cells.items()}))
+        state.write(IMPORTED_FILE, json_bytes(msgspec.structs.replace(mark, id=name, runs=renamed | named)))

@@ -1,0 +1,354 @@
+"""Archives of runs: what comes back is what was packed, and nothing that a hostile one asks for."""
+
+import gzip
+import io
+import json
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli_caller import Run
+from fake_runs import curve, open_writer, started, write_run
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import ArchiveError, StoreError
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import load
+from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import progress, transfer
+from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.transfer import import_archive, write_archive
+
+CONFIG = RunConfig(data="synthetic", epochs=2)
+RECORD = b'{"v":1,"id":"mine","created":1,"config":{}}'
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Store:
+    """Another runs folder."""
+    return Store(tmp_path / "other" / "runs")
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def packed(store: Store, tmp_path: Path, *names: str, **options: bool) -> Path:
+    path = tmp_path / f"{len(list(tmp_path.iterdir()))}.tar.gz"
+    write_archive(store, names, path, **options)
+    return path
+
+
+def make_study(store: Store, name: str = "mine", seeds: tuple[int, ...] = (0, 1)) -> study.Plan:
+    """A study that was trained to its end, as a worker leaves it."""
+    overrides = {"epochs": "6", "data": "synthetic"}
+    plan = study.plan(store, name, variants=["baseline", "tanh"], seeds=list(seeds), overrides=overrides)
+    for cell, run_id in enumerate(study_queue.prepare_runs(store, plan)):
+        config = plan.configs[cell]
+        with open_writer(store.path(run_id)) as writer:
+            writer.write(started(config))
+            for epoch in range(1, config.epochs + 1):
+                writer.write(curve(epoch, config.epochs, name=f"{config.variant} {config.seed}"))
+            writer.write(ev.Finished(epoch=6, step=60, train_seconds=12.0, elapsed_seconds=15.0))
+        progress.update(store, plan, {cell: run_id})
+    return plan
+
+
+# --- what was packed comes back
+
+
+def test_a_run_comes_back_byte_for_byte_and_is_marked(store: Store, other: Store, tmp_path: Path) -> None:
+    run_id = write_run(store, CONFIG, label="first").id
+    folder = store.path(run_id)
+    store.save_notes(run_id, Notes(label="mine", tags=["a"], pinned=True))
+    for name in ("kernels/e0001.npz", "checkpoints/e0002/state.pt", "checkpoints/e0002/manifest.json", "trainer.log"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    (folder / "predictions.npz").write_bytes(b"numbers")
+    before = files_of(folder)
+
+    archive = packed(store, tmp_path, run_id)
+    assert import_archive(other, archive).runs == {run_id: run_id}
+    after = files_of(other.path(run_id))
+    mark = json.loads(after.pop("imported.json"))
+    assert (mark["source"], mark["id"]) == (archive.name, run_id)
+    assert len(mark["sha256"]) == 64
+    assert after.keys() == {"run.json", "events.jsonl", "notes.json", "predictions.npz", "kernels/e0001.npz"}
+    assert all(after[name] == before[name] for name in after if name != "notes.json")
+    assert other.notes(run_id) == Notes(label="mine", tags=["a"])  # A pin is of one runs folder.
+
+    third = Store(tmp_path / "third")
+    import_archive(third, packed(store, tmp_path, run_id, with_checkpoints=True))
+    assert (third.path(run_id) / "checkpoints/e0002/state.pt").read_bytes() == b"checkpoints/e0002/state.pt"
+
+
+def test_a_line_that_a_trainer_is_writing_is_not_packed(store: Store, other: Store, tmp_path: Path) -> None:
+    run_id = write_run(store, CONFIG, finish=False).id
+    whole = (store.path(run_id) / "events.jsonl").read_bytes()
+    with (store.path(run_id) / "events.jsonl").open("ab") as file:
+        file.write(b'{"v":1,"kind":"st')
+    import_archive(other, packed(store, tmp_path, run_id))
+    assert (other.path(run_id) / "events.jsonl").read_bytes() == whole
+
+
+def test_a_clash_is_renamed_and_the_same_run_is_not_doubled(store: Store, other: Store, tmp_path: Path) -> None:
+    run_id = write_run(store, CONFIG).id
+    archive = packed(store, tmp_path, run_id)
+    import_archive(other, archive)
+    assert import_archive(other, archive).present_runs == {run_id}
+    assert other.ids() == [run_id]
+
+    with open_writer(store.path(run_id), next_seq=99) as writer:  # Another content under the same name.
+        writer.write(ev.Warned(code="x", message="more"))
+    changed = packed(store, tmp_path, run_id)
+    assert import_archive(other, changed).runs == {run_id: f"{run_id}-2"}
+    assert json.loads((other.path(f"{run_id}-2") / "run.json").read_bytes())["id"] == run_id
+    assert other.record(f"{run_id}-2").id == f"{run_id}-2"
+    again = import_archive(other, changed)
+    assert (again.runs, again.present_runs) == ({run_id: f"{run_id}-2"}, {run_id})
+    assert other.ids() == [run_id, f"{run_id}-2"]
+
+
+def test_a_study_is_sound_where_it_was_unpacked(store: Store, other: Store, tmp_path: Path, run: Run) -> None:
+    plan = make_study(store)
+    before = [(one.state, one.run_id) for one in study_queue.status(store, plan)]
+    archive = packed(store, tmp_path, "mine")
+    found = import_archive(other, archive)
+    assert (found.studies, len(found.runs), found.left_out) == ({"mine": "mine"}, 4, {})
+    here = study.load(other, "mine")
+    assert study.verify_hash(other, here) == ""
+    assert [(one.state, one.run_id) for one in study_queue.status(other, here)] == before
+    ledger = progress.read(other, here)
+    assert (ledger.problems, ledger.num_written, len(ledger.entries)) == ((), 9, 9)
+    assert progress.changed_records(other, ledger) == []
+    told = json.loads(run("verify", "mine", "--json", "--runs-dir", str(other.root)).out)
+    assert told["is_sound"]
+    assert told["studies"][0]["faults"] == []
+    assert told["studies"][0]["excluded"] == {}
+    assert import_archive(other, archive).present_studies == {"mine"}
+    assert len(other.ids()) == 4
+
+
+def test_a_study_whose_name_is_taken_brings_its_own_runs(store: Store, other: Store, tmp_path: Path, run: Run) -> None:
+    make_study(store)
+    theirs = make_study(other, seeds=(5, 6))
+    taken = store.ids()[0]
+    other.rename(
+        write_run(other, RunConfig(data="synthetic", epochs=2, seed=7)).id, taken
+    )  # Another run has the id of one of them.
+    ids = set(other.ids())
+    found = import_archive(other, packed(store, tmp_path, "mine"))
+    assert found.studies == {"mine": "mine-2"}
+    assert found.runs[taken] == f"{taken}-2"
+    assert not ids & set(found.runs.values())
+    plan = study.load(other, "mine-2")
+    assert study.verify_hash(other, plan) == ""
+    ledger = progress.read(other, plan)
+    assert (ledger.problems, progress.changed_records(other, ledger)) == ((), [])
+    assert set(progress.account(ledger).counted.values()) == set(found.runs.values())
+    assert {one.state for one in study_queue.status(other, plan)} == {"finished"}
+    told = json.loads(run("verify", "mine-2", "--json", "--runs-dir", str(other.root)).out)
+    assert (told["is_sound"], told["studies"][0]["excluded"]) == (True, {})
+    assert progress.read(other, theirs).problems == ()
+
+    # Packed again from there, it is sound in a third place too.
+    third = Store(tmp_path / "third")
+    import_archive(third, packed(other, tmp_path, "mine-2"))
+    again = study.load(third, "mine-2")
+    assert progress.read(third, again).problems == ()
+    assert {one.state for one in study_queue.status(third, again)} == {"finished"}
+
+
+def test_no_run_joins_a_study_that_is_here(store: Store, other: Store, tmp_path: Path) -> None:
+    plan = make_study(store)
+    run_id = store.ids()[0]
+    import_archive(other, packed(store, tmp_path, "mine"))
+    progress.delete_run(other, run_id)
+    found = import_archive(other, packed(store, tmp_path, run_id))
+    assert found.released == [run_id]
+    assert (other.record(run_id).study, other.record(run_id).plan_sha256) == ("", "")
+    assert json.loads((other.path(run_id) / "imported.json").read_bytes())["study"] == plan.name
+
+
+def test_the_commands_pack_and_unpack(run: Run, store: Store, other: Store, tmp_path: Path) -> None:
+    run_id = write_run(store, CONFIG).id
+    path = tmp_path / "mine.tar.gz"
+    assert run("export", "--archive", run_id).code == 2
+    assert run("export", "--archive", run_id, "-o", str(path)).code == 0
+    for number in range(2):
+        done = run("import", str(path), "--runs-dir", str(other.root))
+        assert (done.code, done.out) == (0, "")
+        assert ("is here already" in done.err) == (number == 1)
+    assert run("import", str(tmp_path / "none.tar.gz")).code == 3
+
+
+def test_what_is_no_part_of_a_record_is_left_out_and_counted(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("backup/mine/run.json", "backup/mine/RUN.json", "backup/mine/._run.json", "__MACOSX/x/run.json"):
+            archive.writestr(name, RECORD)
+        for name in (
+            "backup/mine/a\x1b[31m.txt",
+            "Not-An-Id/run.json",
+            "lost/events.jsonl",
+            "backup/reference/run.json",
+        ):
+            archive.writestr(name, RECORD)
+    found = import_archive(store, path)
+    assert found.runs == {"mine": "mine"}
+    assert {reason: len(names) for reason, names in found.left_out.items()} == {
+        "hidden": 2,
+        "no part of a record": 4,
+        "without a record": 1,
+    }
+    assert not any("\x1b" in name for names in found.left_out.values() for name in names)
+    assert files_of(store.root).keys() == {"mine/run.json", "mine/imported.json", "studies/.turn"}
+
+
+# --- hostile archives
+
+Member = tuple[tarfile.TarInfo, bytes]
+
+
+def member(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, target: str = "") -> Member:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, target, len(content)
+    return info, content
+
+
+GOOD = [member("runs/mine/run.json", RECORD), member("runs/mine/events.jsonl", b"")]
+HOSTILE: Mapping[str, list[Member]] = {
+    "path escape": [member("runs/../../mine/run.json", RECORD)],
+    "absolute path": [member("/tmp/mine/run.json", RECORD)],
+    "link, then a write through it": [
+        member("runs/yours", kind=tarfile.SYMTYPE, target="/tmp"),
+        member("runs/yours/run.json", RECORD),
+    ],
+    "link inside": [member("runs/mine/notes.json", kind=tarfile.SYMTYPE, target="run.json")],
+    "hard link": [member("runs/mine/notes.json", kind=tarfile.LNKTYPE, target="runs/mine/run.json")],
+    "device": [member("runs/mine/notes.json", kind=tarfile.CHRTYPE)],
+    "pipe": [member("runs/mine/notes.json", kind=tarfile.FIFOTYPE)],
+    "duplicate": [member("runs/mine/run.json", RECORD)],
+    "duplicate in another folder": [member("backup/mine/run.json", RECORD)],
+    "a record too large": [member("runs/yours/run.json", b" " * ((1 << 20) + 1))],
+    "a record that is none": [member("runs/yours/run.json", b"{}")],
+    "a plan that is none": [member("runs/studies/mine.json", b"{}")],
+}
+
+
+def write_tar(path: Path, members: list[Member]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for info, content in members:
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_archive_leaves_nothing_behind(store: Store, tmp_path: Path, what: str) -> None:
+    kept = write_run(store, CONFIG).id
+    before = files_of(tmp_path)
+    archive = write_tar(tmp_path / "bad.tar.gz", [*GOOD, *HOSTILE[what]])
+    with pytest.raises((ArchiveError, StoreError)) as refused:
+        import_archive(store, archive)
+    assert refused.value.exit_code == 3
+    archive.unlink()
+    assert {name: content for name, content in files_of(tmp_path).items() if not name.endswith(".turn")} == before
+    assert store.ids() == [kept]
+    assert not list(store.root.glob(".importing*"))
+
+
+def broken(change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
+    def make(path: Path) -> Path:
+        write_tar(path, GOOD)
+        path.write_bytes(change(path.read_bytes()))
+        return path
+
+    return make
+
+
+LIMITS = replace(transfer.LIMITS, entries=500)
+
+
+def bomb(path: Path) -> Path:
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        info = member("runs/mine/events.jsonl")[0]
+        info.size = 1 << 26
+        file.write(info.tobuf())
+        for _ in range(64):
+            file.write(bytes(1 << 20))
+    return path
+
+
+def crowd(path: Path) -> Path:
+    info = tarfile.TarInfo("x")
+    path.write_bytes(gzip.compress(info.tobuf() * 100_000, 1))
+    return path
+
+
+def encrypted(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("runs/mine/run.json", RECORD)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    return path
+
+
+DAMAGED: Mapping[str, Callable[[Path], Path]] = {
+    "truncated gz": broken(lambda content: content[:-20]),
+    "wrong checksum": broken(lambda content: content[:-8] + b"\0\0\0\0" + content[-4:]),
+    "no archive": broken(lambda content: b"hello"),
+    "empty": broken(lambda content: b""),
+    "bomb": bomb,
+    "100,000 entries": crowd,
+    "encrypted": encrypted,
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_damaged_or_huge_archive_is_refused_whole(
+    store: Store, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "LIMITS", LIMITS)
+    with pytest.raises(ArchiveError):
+        import_archive(store, DAMAGED[what](tmp_path / "bad.tar.gz"))
+    assert store.ids() == []
+    assert files_of(store.root).keys() <= {"studies/.turn"}
+
+
+def test_a_failure_while_renaming_takes_everything_back(
+    store: Store, other: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_study(store)
+    archive = packed(store, tmp_path, "mine")
+    rename, calls = os.rename, list[str]()
+
+    def fail(old: str, new: str, **places: int) -> None:
+        calls.append(new)
+        if new == "mine.json" and calls.count(new) == 1:
+            raise OSError(28, "No space left on device")
+        rename(old, new, **places)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(StoreError):
+        import_archive(other, archive)
+    assert other.ids() == []
+    assert study.names(other) == []
+    assert files_of(other.root).keys() <= {"studies/.turn"}
+    assert len(import_archive(other, archive).runs) == 4
+
+
+def test_an_archive_links_of_the_packed_folder_are_not_followed(store: Store, tmp_path: Path) -> None:
+    run_id = write_run(store, CONFIG).id
+    (tmp_path / "secret").write_text("secret")
+    (store.path(run_id) / "notes.json").symlink_to(tmp_path / "secret")
+    with pytest.raises(StoreError):
+        packed(store, tmp_path, run_id)
+    assert not list(tmp_path.glob("*.gz"))
+    assert load(store, run_id)[0].num_epochs_done == 2

@@ -77,7 +77,7 @@ SCENES = {
     "new-run": Scene(keys=("2",), shown=("20m 02s", "ready: 50,000"), shown_wide=("augmentation", "dense 8")),
     "run": Scene(shown=("epoch 64/100", "last steps", "behind"), shown_wide=("T25",), opens=True),
     "compare": Scene(keys=("g",), shown=("in 4 groups", "tanh n=5"), compares=True),
-    "report": Scene(keys=("5",), shown=("Claim 1", "SUPPORTED"), shown_wide=("Claim 3",)),
+    "report": Scene(keys=("6",), shown=("Claim 1", "SUPPORTED"), shown_wide=("Claim 3",)),
 }
 
 

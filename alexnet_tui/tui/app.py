@@ -61,8 +61,9 @@ class ConsoleApp(App[int]):
     """
 
     TITLE = "alexnet-tui"
-    # What is running, for the first line of every screen.
-    live_note: reactive[str] = reactive("", repaint=False)
+    # What is running and how far the study at work is, for the first line of every screen.
+    live_notes: reactive[tuple[str, ...]] = reactive((), repaint=False)
+    study_note: reactive[str] = reactive("", repaint=False)
     CSS_PATH: ClassVar = _HERE / "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("question_mark,f1", "help", "Help", "Every key of this screen, searchable."),
@@ -71,8 +72,8 @@ class ConsoleApp(App[int]):
         _key("2", "place('new')", "New run", "Start a run.", show=False),
         _key("3", "place('run')", "Run", "The run looked at last, or the newest.", show=False),
         _key("4", "place('compare')", "Compare", "Overlay the marked runs.", show=False),
-        _key("5", "place('report')", "Report", "Our table beside the published one.", show=False),
-        _key("w", "place('study')", "Studies", "Plans of many runs, and their queue."),
+        _key("5,w", "place('study')", "Studies", "Plans of many runs, and their queue.", show=False),
+        _key("6", "place('report')", "Report", "Our table beside the published one.", show=False),
         _key("ctrl+p", "command_palette", "Palette", "Every action of this screen by name.", show=False),
         _key("escape", "back", "Back", "One layer out.", show=False),
         _key("t", "toggle_theme", "Theme", "Dark or light.", show=False),
@@ -161,7 +162,7 @@ class ConsoleApp(App[int]):
 
     def _follow_ends(self, changed: set[str]) -> None:
         """Notify of runs that ended, and say what is running."""
-        self.live_note = self.session.live_note()
+        self.live_notes, self.study_note = self.session.live_notes(), self.session.study_note()
         for run_id in sorted(changed):
             is_running = self.session.watcher.states.get(run_id) is State.RUNNING
             if is_running:

@@ -102,19 +102,40 @@ class Session:
         """How many runs are being trained now."""
         return sum(state is State.RUNNING for state in self.watcher.states.values())
 
-    def live_note(self) -> str:
-        """The runs being trained in a few words: ``● 1 running 64% ETA 7m``; the ETA is that of the last to end."""
+    def live_notes(self) -> tuple[str, ...]:
+        """The runs being trained in a few words, the longest first: ``● 1 running 64% ETA 7m · cuda:0``.
+
+        The ETA is that of the last to end.
+        """
         running = [
             self.watcher.histories[run_id]
             for run_id, state in self.watcher.states.items()
             if state is State.RUNNING and run_id in self.watcher.histories
         ]
         if not running:
-            return ""
+            return ()
         share = f" {math.floor(100 * running[0].progress)}%" if len(running) == 1 else ""
         left = [history.remaining_seconds for history in running if history.remaining_seconds is not None]
         eta = f" ETA {format_duration(max(left))}" if left else ""
-        return f"● {len(running)} running{share}{eta}"
+        note, short = f"● {len(running)} running{share}{eta}", f"● {share.strip() or len(running)}{eta[4:]}"
+        devices = sorted({history.started.device for history in running if history.started})
+        on = f" · {printable(', '.join(devices), 24)}" if devices else ""
+        return tuple(dict.fromkeys((note + on, note, short)))
+
+    def study_note(self) -> str:
+        """How many runs of the study at work are finished, as ``12/20``; empty where no run of a study is left."""
+        counts: dict[str, list[int]] = {}
+        newest = ("", (False, 0.0))
+        for run_id, history in self.watcher.histories.items():
+            if name := history.record.study:
+                state = self.watcher.states.get(run_id)
+                done_and_all = counts.setdefault(name, [0, 0])
+                done_and_all[0] += state is State.FINISHED
+                done_and_all[1] += 1
+                rank = (state is State.RUNNING, history.record.created)
+                if state in {State.RUNNING, State.QUEUED} and rank > newest[1]:
+                    newest = (name, rank)
+        return "{}/{}".format(*counts[newest[0]]) if newest[0] else ""
 
     def toggle_pin(self, run_ids: Sequence[str]) -> None:
         """Make the first of some runs the baseline of all others; if one of them is it already, none is."""

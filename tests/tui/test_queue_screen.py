@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +12,16 @@ from pathlib import Path
 import fake_trainer
 import pytest
 from console_driver import Driver, console, driven
-from fake_runs import write_run
+from fake_runs import curve, open_writer, started, write_run
 from textual.widgets import Input
 
 from alexnet_tui.config import claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import ConfigError, LaunchError
-from alexnet_tui.files import take_lock
+from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.launch import local
+from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
@@ -106,7 +108,7 @@ async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> N
         assert "No worker is at work: ctrl+r starts one." in text
         lines = text.splitlines()
         assert [line.split()[:4] for line in lines if " queued" in line][-6:][1] == ["2", "tanh", "0", "○"]
-        assert any(line.split()[:4] == ["tanh", "○", "○", "○"] for line in lines), "the grid"
+        assert any(line.split()[:4] == ["tanh", *["○────"] * 3] for line in lines), "the grid"
 
 
 @driven
@@ -723,6 +725,41 @@ async def test_a_click_chooses_a_cell_and_the_wheel_scrolls(store: Store) -> Non
         await driver.pilot.click("#queue", offset=(4, 3), times=2)
         await driver.wait_for(lambda: any("no run to look at" in one for one in driver.notifications()))
         assert screen.table.cursor > 2
+
+
+@driven
+async def test_a_running_cell_has_a_bar_and_says_where_it_trains_and_the_tab_how_far_the_study_is(store: Store) -> None:
+    plan = plan_study(store, epochs=4)
+    first, second, *_ = study_queue.prepare_runs(store, plan)
+    for run_id, done in ((first, 4), (second, 2)):
+        with open_writer(store.path(run_id)) as writer:
+            writer.write(started(plan.configs[0]))
+            for epoch in range(1, done + 1):
+                writer.write(curve(epoch, 4))
+            if done == 4:
+                writer.write(ev.Finished(epoch=4, step=40, train_seconds=4.0, elapsed_seconds=5.0))
+    lock = take_lock(store.path(second))
+    write_owner(lock, os.getpid(), 0.0)
+    try:
+        async with console(store, size=(120, 30)) as driver:
+            screen = await opened(driver)
+            lines = driver.text().splitlines()
+            assert "5 Studies 1/6" in lines[0]
+            assert any(line.split()[:3] == ["baseline", "✓━━━━", "○────"] for line in lines)
+            assert any(line.split()[:2] == ["tanh", "●━━──"] for line in lines), lines
+            row = next(line for line in lines if "● running" in line and "2/4" in line)
+            assert socket.gethostname() in row
+            assert "cpu · " in row
+            assert "ETA" in row
+            y = next(y for y, line in enumerate(lines) if "○────" in line and "tanh" in line)
+            await driver.pilot.click(offset=(lines[y].index("○────") + 2, y))
+            assert screen.cell is not None
+            assert (screen.cell.group, screen.cell.seed) == ("tanh", 1), "a click on the grid chooses"
+            narrow = queue_view.grid(screen.now, None, 20, cursor="bold").plain if screen.now else ""
+            assert "━" not in narrow
+            assert "●" in narrow, "the sign stays where there is no room for bars"
+    finally:
+        os.close(lock)
 
 
 def test_only_whole_plans_have_a_grid(store: Store) -> None:

@@ -50,7 +50,7 @@ def screen_of(driver: Driver) -> ReportScreen:
 
 
 async def opened(driver: Driver) -> ReportScreen:
-    await driver.press("5")
+    await driver.press("6")
     screen = screen_of(driver)
     await driver.wait_for(lambda: screen.report is not None)
     await driver.pilot.pause()

@@ -488,9 +488,9 @@ async def test_the_preview_takes_the_lines_that_rows_leave_free(store: Store, fo
 async def test_no_runs_says_what_to_press(store: Store) -> None:
     async with console(store) as c:
         assert "No runs here yet." in c.text()
-        for key in ("n", "w", "5", "?", "q"):
+        for key in ("n", "5", "6", "?", "q"):
             assert f"  {key}  " in c.text()
-        assert c.text().splitlines()[-1].split() == ["n", "New", "w", "Studies", "?", "Help", "q", "Quit"]
+        assert c.text().splitlines()[-1].split() == ["n", "New", "^p", "Palette", "?", "Help", "q", "Quit"]
         make(store, "baseline")
         await c.wait_for(lambda: "No runs" not in c.text())
         assert "enter Open" in c.text().splitlines()[-1]
@@ -590,7 +590,7 @@ async def test_live_runs_are_told_on_every_screen(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=10), epochs_done=4, finish=False)
     with trained(store, record.id):
         async with console(store, size=(120, 30)) as c:
-            for place in ("1", "2", "3", "4", "5", "w"):
+            for place in ("1", "2", "3", "4", "5", "6"):
                 await c.press(place)
                 await c.wait_for(lambda: "● 1 running 40%" in c.text().splitlines()[0])
 

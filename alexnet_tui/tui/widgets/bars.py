@@ -13,9 +13,18 @@ from textual.widget import Widget
 
 from alexnet_tui.tui.widgets.keys import key_name
 
-PLACES = (("runs", "Runs"), ("new", "New run"), ("run", "Run"), ("compare", "Compare"), ("report", "Report"))
+PLACES = (
+    ("runs", "Runs"),
+    ("new", "New run"),
+    ("run", "Run"),
+    ("compare", "Compare"),
+    ("study", "Studies"),
+    ("report", "Report"),
+)
+_STUDIES = 4
 _LEAST_NOTE = 12
-_ALWAYS = ("app.help", "app.leave")
+_ALWAYS = ("app.command_palette", "app.help", "app.leave")
+_PALETTE_FROM_WIDTH = 60
 
 
 class TabStrip(Widget):
@@ -87,23 +96,31 @@ class TopBar(TabStrip):
         numbers = [str(number) for number in range(1, len(PLACES) + 1)]
         names = [f"{number} {name}" for number, (_, name) in zip(numbers, PLACES, strict=True)]
         super().__init__(names, tab=[key for key, _ in PLACES].index(place), short_names=numbers)
-        self._live = ""
+        self._live: tuple[str, ...] = ()
 
     def on_mount(self) -> None:
-        """Follow what the app says of live runs, on every screen."""
-        if hasattr(self.app, "live_note"):
-            self.watch(self.app, "live_note", self._show_live)
+        """Follow what the app says of live runs and of the study at work, on every screen."""
+        if hasattr(self.app, "live_notes"):
+            self.watch(self.app, "live_notes", self._show_live)
+            self.watch(self.app, "study_note", self._show_study)
 
-    def _show_live(self, live: str) -> None:
+    def _show_live(self, live: tuple[str, ...]) -> None:
         self._live = live
+        self.refresh()
+
+    def _show_study(self, progress: str) -> None:
+        name = f"{_STUDIES + 1} {PLACES[_STUDIES][1]} {progress}".rstrip()
+        self.names = (*self.names[:_STUDIES], name, *self.names[_STUDIES + 1 :])
         self.refresh()
 
     def notes(self) -> list[Content]:
         """What is running, and the screen's own note; where only one fits, what is running."""
-        live = Content.styled(self._live, "$running")
-        if not self._live or not self.note.plain:
-            return [live if self._live else self.note]
-        return [Content.assemble(live, (" · ", "$text-muted"), self.note), live]
+        if not self._live:
+            return [self.note]
+        live = [Content.styled(text, "$running") for text in self._live]
+        if not self.note.plain:
+            return live
+        return [*(Content.assemble(one, (" · ", "$text-muted"), self.note) for one in live[:2]), *live]
 
     async def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A click on a place goes there."""
@@ -125,10 +142,17 @@ class KeyBar(Widget):
         """As many keys as there is room for, in the order they are declared; an ellipsis where some are left out."""
         offers = getattr(self.screen, "offers", lambda action: True)
         active = [
-            item for item in self.screen.active_bindings.values() if item.binding.show and offers(item.binding.action)
+            item
+            for item in self.screen.active_bindings.values()
+            if (item.binding.show and offers(item.binding.action)) or item.binding.id in _ALWAYS
         ]
         ours = _distinct(item for item in active if item.node is self.app)
-        right = _line([item for item in ours if item.binding.id in _ALWAYS])
+        always = _ALWAYS if self.size.width >= _PALETTE_FROM_WIDTH else _ALWAYS[1:]
+        right = _line(
+            sorted(
+                (one for one in ours if one.binding.id in always), key=lambda one: always.index(one.binding.id or "")
+            )
+        )
         room = self.size.width - right.cell_length - 1
         theirs = _distinct(item for item in active if item.node is not self.app)
         names = {item.binding.description for item in theirs}

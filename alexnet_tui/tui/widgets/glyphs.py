@@ -25,6 +25,8 @@ STATE_SIGNS: Mapping[State, str] = {
 MARK, PIN, REFERENCE = "◆", "▸", "·"
 ASCENDING, DESCENDING = "▲", "▼"
 CURSOR = "▌"
+DONE, REST = "━", "─"
+"""What progress bars are made of."""
 CHOSEN, UNCHOSEN = "◉", "○"
 ELLIPSIS, MINUS, SPREAD = "…", "−", "±"
 

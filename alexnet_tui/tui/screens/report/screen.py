@@ -53,7 +53,7 @@ class ReportScreen(ChartScreen):
         _key("enter", "details", "Details", "Show or hide the statistics of each claim."),
         _key("f", "choose", "Source", "Choose what is reported: a study, own, marked or reference runs."),
         _key("e", "export", "Export", "Write the report to a file: HTML, Markdown, LaTeX or JSON."),
-        _key("w", "studies", "Studies", "Plan a study, see its queue, change it."),
+        _key("w", "studies", "Study", "The queue of the study that is reported.", show=False),
         _key(
             "s", "section", "Next section", "Runs of another protocol, where there are several; they are never mixed."
         ),

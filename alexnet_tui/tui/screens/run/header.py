@@ -20,7 +20,7 @@ from alexnet_tui.tui.screens.run.facts import (
     progress_facts,
     status_message,
 )
-from alexnet_tui.tui.widgets.glyphs import STATE_SIGNS, shown_state
+from alexnet_tui.tui.widgets.glyphs import DONE, REST, STATE_SIGNS, shown_state
 from alexnet_tui.tui.widgets.text import style_of
 
 _TONE_STYLES = {
@@ -31,7 +31,6 @@ _TONE_STYLES = {
     "muted": "bold $text-muted",
 }
 _WIDE, _LONGEST_SPARKLINE, _MAX_LINES = 100, 60, 5
-_DONE, _REST = "━", "─"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,8 @@ class Head:
         share, size = self.history.progress, 12 if self.width < _WIDE else 32
         done = round(share * size)
         bar = Content.assemble(
-            (_DONE * done, _TONE_STYLES[STATE_TONES[self.state]]),
-            (_REST * (size - done), "$faint"),
+            (DONE * done, _TONE_STYLES[STATE_TONES[self.state]]),
+            (REST * (size - done), "$faint"),
             f" {share:4.0%}  ",
         )
         first, *others = progress_facts(self.history, self.state)

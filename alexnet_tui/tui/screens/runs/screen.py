@@ -29,7 +29,7 @@ from alexnet_tui.tui.widgets.keys import Keys, new_run_key, row_keys
 from alexnet_tui.tui.widgets.table import LineTable
 
 _key = Keys("runs")
-_WITHOUT_RUNS = {"app.place('new')", "app.place('study')", "place('study')", "help", "leave"}
+_WITHOUT_RUNS = {"app.place('new')", "help", "leave"}
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
 _AGE_SECONDS = 60.0
@@ -55,7 +55,6 @@ class RunsScreen(Screen[None]):
         _key("s", "sort", "Sort", "Choose a column to sort by; the same again reverses the order."),
         _key("space", "mark", "Mark", "Mark or unmark the run, and go one down."),
         _key("c", "compare", "Compare", "Overlay the marked runs."),
-        _key("w", "app.place('study')", "Studies", "Plans of many runs, and their queue."),
         _key("p", "pin", "Pin", "Make the run the baseline that all others are compared to; again, no longer."),
         _key("g", "group", "Group", "One row for runs that differ only in their seed; again, one row a run."),
         _key("d", "duplicate", "Duplicate", "Start a run with the settings of this one."),

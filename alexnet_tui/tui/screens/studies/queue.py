@@ -1,27 +1,35 @@
 """A study's queue for the console: read from the disk in one go, put in the order of work, and as lines and rows."""
 
+import math
 import os
+import socket
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
 from textual.content import Content
+from textual.style import Style
 
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import AlexnetTuiError, StoreError
-from alexnet_tui.files import open_regular
-from alexnet_tui.runs.history import STATE_TONES, State
+from alexnet_tui.files import LOCK_FILE, Owner, open_regular, read_owner
+from alexnet_tui.launch import registry
+from alexnet_tui.runs.history import STATE_TONES, RunCache, RunHistory, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Cell, CellState, Find, Queue
-from alexnet_tui.text import printable
+from alexnet_tui.text import counted, format_duration, printable
 from alexnet_tui.tui.studies import newest_studies
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
-from alexnet_tui.tui.widgets.glyphs import MINUS, STATE_SIGNS, cut, shown_state
+from alexnet_tui.tui.widgets.glyphs import DONE, MINUS, REST, STATE_SIGNS, cut, shown_state
 
 NO_STUDIES = (
     "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it;\n"
@@ -31,12 +39,27 @@ NO_STUDIES = (
 )
 _LOG_TAIL_BYTES = 4096
 _MAX_SEED_COLUMNS = 16
+_MAX_BAR_CELLS, _GRID_GAP = 4, 2
+_ENGINE_SECONDS = 30.0
 _TONES: Mapping[str, str] = {
     **{str(state): tone for state, tone in STATE_TONES.items()},
     CellState.PLANNED: "",
     CellState.UNREADABLE: "bad",
 }
 _TONE_STYLES = {"live": "$running", "good": "$success", "warn": "$warning", "bad": "$error", "muted": "$text-muted"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Live:
+    """What a cell shows of its run beside the state.
+
+    Attributes:
+        share: Of its updates done, in [0, 1].
+        where: Where it trains and until when, or what the cluster's queue says of it; else empty.
+    """
+
+    share: float = 0.0
+    where: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +74,7 @@ class Snapshot:
         queue: What people changed.
         has_worker: Some process works through it.
         last_words: The last line of the worker's log, or empty.
+        live: What is known of runs that train or are in a cluster's queue, by the position of their cells.
     """
 
     names: tuple[str, ...]
@@ -60,6 +84,7 @@ class Snapshot:
     queue: Queue
     has_worker: bool
     last_words: str
+    live: Mapping[int, Live] = field(default_factory=dict)
 
     @property
     def waiting(self) -> tuple[Cell, ...]:
@@ -121,7 +146,66 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
         queue=queue,
         has_worker=orders.has_worker(store, name),
         last_words=_last_words(store),
+        live=_live_cells(store, name, cells, find or RunCache(store).find),
     )
+
+
+def _live_cells(store: Store, name: str, cells: Iterable[Cell], find: Find) -> dict[int, Live]:
+    tasks = _engine_states(store.root / study.STUDIES / name, int(time.monotonic() / _ENGINE_SECONDS))
+    live: dict[int, Live] = {}
+    for cell in cells:
+        found = None
+        with suppress(StoreError):
+            found = find(cell.run_id) if cell.state == State.RUNNING else None
+        task = tasks.get(cell.run_id, "") if cell.state != State.FINISHED else ""
+        if found is not None or task:
+            parts = ([printable(task, 40)] if task else []) + (_where(store, found[0]) if found else [])
+            live[cell.index] = Live(share=found[0].progress if found else 0.0, where=" · ".join(parts))
+    return live
+
+
+@lru_cache(1)
+def _engine_states(folder: Path, turn: int) -> Mapping[str, str]:
+    """What the launchers' engines say of each run, as ``slurm PENDING``; asked again with every turn."""
+    try:
+        queues = registry.queues(folder)
+    except AlexnetTuiError:  # The runs' own records say the rest.
+        return {}
+    return {
+        run_id: f"{launcher} {state}"
+        for launcher, (_, queue) in queues.items()
+        for run_id, state in queue.states.items()
+    }
+
+
+def _where(store: Store, history: RunHistory) -> list[str]:
+    """Device, threads or cores, host and time left of a run that trains: ``cpu``, ``core 1``, ``node7``, ``ETA 3m``."""
+    parts: list[str] = []
+    owner = None
+    with suppress(StoreError):
+        owner = read_owner(store.path(history.id) / LOCK_FILE)
+    if started := history.started:
+        cores = _cores(owner) or counted(started.threads, "thread")
+        parts += [printable(started.device, 20), *([cores] if started.threads else [])]
+    if owner is not None:
+        parts.append(printable(owner.host, 40))
+    if history.remaining_seconds is not None:
+        parts.append(f"ETA {format_duration(history.remaining_seconds)}")
+    return parts
+
+
+def _cores(owner: Owner | None) -> str:
+    """The CPU cores a trainer on this machine is held to, where those are not all; else empty."""
+    if owner is None or owner.host != socket.gethostname() or not hasattr(os, "sched_getaffinity"):
+        return ""
+    try:
+        cores = sorted(os.sched_getaffinity(owner.pid))
+    except OSError:
+        return ""
+    if len(cores) == os.cpu_count():
+        return ""
+    is_range = len(cores) > 2 and cores[-1] - cores[0] == len(cores) - 1
+    return f"core{'s' * (len(cores) > 1)} " + (f"{cores[0]}-{cores[-1]}" if is_range else ",".join(map(str, cores)))
 
 
 def stamp(store: Store, name: str) -> tuple[object, ...]:
@@ -206,22 +290,36 @@ def has_grid(plan: Plan) -> bool:
     return is_whole and len(plan.group_names) > 1 and len(plan.seeds) <= _MAX_SEED_COLUMNS
 
 
-def grid(now: Snapshot, chosen: int | None, *, cursor: str) -> Content:
-    """Groups down, seeds across, a sign for each cell; below, what each sign means."""
+def grid(now: Snapshot, chosen: int | None, width: int, *, cursor: str) -> Content:
+    """Groups down, seeds across: of each cell its sign, and a bar of its share done where `width` has room for it."""
     places = {(cell.group, cell.seed): cell for cell in now.cells}
     room = max(map(len, now.plan.group_names)) + 2
-    lines = [Content.styled("".ljust(room) + "".join(f"{seed:>4}" for seed in now.plan.seeds), "$text-muted")]
+    bar_cells = max(0, min(_MAX_BAR_CELLS, (width - room) // len(now.plan.seeds) - _GRID_GAP - 1))
+    pitch = bar_cells + 1 + _GRID_GAP
+    seeds = "".join(str(seed).ljust(pitch) for seed in now.plan.seeds)
+    lines = [Content.styled("seed".rjust(room - _GRID_GAP) + " " * _GRID_GAP + seeds, "$text-muted")]
     for group in now.plan.group_names:
         parts = [Content(printable(group, 64).ljust(room))]
         for seed in now.plan.seeds:
             cell = places[group, seed]
-            sign = Content.styled(sign_of(cell), _TONE_STYLES.get(tone_of(cell), ""))
-            text = Content("  ") + Content(" ") + sign
-            if cell.index == chosen:
-                text = Content("  ") + (Content(" ") + sign).stylize(cursor)
-            parts.append(text)
+            text = _grid_cell(cell, now.live.get(cell.index, Live()), bar_cells)
+            text = text.stylize(cursor) if cell.index == chosen else text
+            parts += [text.stylize(Style.from_meta({"cell": cell.index})), Content(" " * (pitch - text.cell_length))]
         lines.append(Content("").join(parts))
-    return Content("\n").join([*lines, legend(now.cells)])
+    below = legend(now.cells)
+    if bar_cells:
+        below = Content.assemble(below, "   ", (DONE * 2, "bold"), (REST * 2, "$faint"), (" share done", "$text-muted"))
+    return Content("\n").join([*lines, below])
+
+
+def _grid_cell(cell: Cell, live: Live, bar_cells: int) -> Content:
+    tone = _TONE_STYLES.get(tone_of(cell), "")
+    sign = Content.styled(sign_of(cell), tone)
+    if cell.state in {CellState.CANCELLED, CellState.DELETED}:
+        return sign
+    share = max(live.share, cell.num_epochs_done / cell.epochs if cell.epochs else 0.0)
+    done = min(bar_cells, math.floor(share * bar_cells + 1e-9))
+    return Content.assemble(sign, (DONE * done, tone), (REST * (bar_cells - done), "$faint"))
 
 
 def legend(cells: Iterable[Cell]) -> Content:
@@ -261,10 +359,12 @@ class QueueRow:
     Attributes:
         cell: The planned run.
         turn: When the worker starts it, from 1; None where it does not.
+        where: Where it trains, or what the cluster's queue says of it; else empty.
     """
 
     cell: Cell
     turn: int | None
+    where: str = ""
 
     @property
     def id(self) -> str:
@@ -276,13 +376,14 @@ def rows_of(now: Snapshot) -> list[QueueRow]:
     """The cells in the order of work."""
     turns = (place - now.first_waiting + 1 for place in range(len(now.cells)))
     return [
-        QueueRow(cell, turn if 1 <= turn <= now.num_waiting else None)
+        QueueRow(cell, turn if 1 <= turn <= now.num_waiting else None, now.live.get(cell.index, Live()).where)
         for cell, turn in zip(now.cells, turns, strict=True)
     ]
 
 
-def columns_of(cells: Sequence[Cell]) -> tuple[Column[QueueRow, None], ...]:
+def columns_of(cells: Sequence[Cell], live: Iterable[Live] = ()) -> tuple[Column[QueueRow, None], ...]:
     """The queue's columns, wide enough for these cells; what tells cells apart comes before the names of runs."""
+    where = max((len(one.where) for one in live), default=0)
     group, tried, run = (
         max((len(text) for text in texts), default=0)
         for texts in zip(*((_group(cell), cell.tried, cell.run_id) for cell in cells), strict=True)
@@ -296,8 +397,10 @@ def columns_of(cells: Sequence[Cell]) -> tuple[Column[QueueRow, None], ...]:
     ]
     if tried:
         shown.append(Column(key="tried", title="tried with", width=max(10, tried), rank=3, cell=_tried_cell))
+    if where:
+        shown.append(Column(key="where", title="where", width=16, max_width=max(16, where), rank=6, cell=_where_cell))
     if run:
-        shown.append(Column(key="run", title="run", width=8, max_width=run, rank=6, cell=_run_cell))
+        shown.append(Column(key="run", title="run", width=8, max_width=run, rank=7, cell=_run_cell))
     return tuple(shown)
 
 
@@ -325,6 +428,10 @@ def _epochs_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
 
 def _tried_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
     return cut(printable(row.cell.tried, 200), width), ""
+
+
+def _where_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+    return cut(row.where, width), "live" if row.cell.state == State.RUNNING else "muted"
 
 
 def _run_cell(row: QueueRow, context: None, width: int) -> columns.Cell:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.events import Resize
+from textual.events import Click, Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -33,6 +33,7 @@ from alexnet_tui.tui.widgets.table import LineTable
 
 _LOOK_SECONDS = 1.0
 _GRID_FROM_HEIGHT = 20
+_GRID_PADDING = 4
 
 
 def _key(keys: str, action: str, name: str, tooltip: str, *, show: bool = True, display: str | None = None) -> Binding:
@@ -86,7 +87,7 @@ class QueueScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Which study, its cells as a grid, its queue, keys."""
-        yield TopBar("report")
+        yield TopBar("study")
         yield Static(queue_view.NO_STUDIES, id="nothing", markup=False)
         yield Static(id="head", markup=False)
         yield Static(id="grid", markup=False)
@@ -167,7 +168,9 @@ class QueueScreen(Screen[None]):
             self.query_one("#nothing", Static).update(self._problem or queue_view.NO_STUDIES)
             return
         self._draw_head(self.now)
-        self.table.show(queue_view.rows_of(self.now), None, columns=queue_view.columns_of(self.now.cells))
+        self.table.show(
+            queue_view.rows_of(self.now), None, columns=queue_view.columns_of(self.now.cells, self.now.live.values())
+        )
         self._draw_grid(self.now)
 
     def _draw_head(self, now: Snapshot) -> None:
@@ -179,7 +182,7 @@ class QueueScreen(Screen[None]):
         grid.display = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
         if grid.display:
             chosen = None if self.cell is None else self.cell.index
-            grid.update(queue_view.grid(now, chosen, cursor=self._cursor))
+            grid.update(queue_view.grid(now, chosen, self.size.width - _GRID_PADDING, cursor=self._cursor))
 
     @property
     def _cursor(self) -> str:
@@ -194,6 +197,14 @@ class QueueScreen(Screen[None]):
         """Another cell: its sign in the grid has the cursor."""
         if self.now is not None:
             self._draw_grid(self.now)
+
+    def on_click(self, event: Click) -> None:
+        """A click on a cell of the grid moves the cursor there, a second one opens it."""
+        chosen = event.style.meta.get("cell")
+        if self.now is not None and isinstance(chosen, int) and event.button == 1:
+            self.table.move_to([cell.index for cell in self.now.cells].index(chosen))
+            if event.chain > 1:
+                self.action_open()
 
     @on(LineTable.Opened)
     def _open(self) -> None:

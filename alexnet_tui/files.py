@@ -22,7 +22,7 @@ from typing import Self
 import msgspec
 
 from alexnet_tui.errors import RunBusyError, StoreError
-from alexnet_tui.text import printable, quoted
+from alexnet_tui.text import json_text, printable, quoted
 
 LOCK_FILE = "lock"
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
@@ -413,15 +413,8 @@ def sync_directory(directory: Path) -> None:
 
 
 def json_bytes(value: object) -> bytes:
-    """JSON for a file that people may open: two blanks an indent, UTF-8, no bare NaN.
-
-    Args:
-        value: A `msgspec.Struct` or plain values; text that is no UTF-8, as of a file name, gets question marks.
-    """
-    import json  # Nobody who only reads needs it.
-
-    text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode(errors="replace") + b"\n"
+    """JSON for a file that people may open, in UTF-8; what of a file name is no Unicode becomes question marks."""
+    return json_text(value, is_ascii=False).encode(errors="replace")
 
 
 def write_output(path: Path, content: bytes) -> None:

@@ -177,7 +177,12 @@ def format_count(count: float | None) -> str:
 
 def counted(count: int, noun: str) -> str:
     """A count with its noun: ``1 epoch``, ``2,000 epochs``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {plural(count, noun)}"
+
+
+def plural(count: int, noun: str) -> str:
+    """A noun as it follows a count: ``epoch`` after 1, ``epochs`` after all others."""
+    return noun if count == 1 else f"{noun}s"
 
 
 def format_bytes(size_bytes: float | None) -> str:
@@ -222,16 +227,17 @@ def _thin(values: Sequence[float], width: int) -> list[float]:
     return [sum(values[start:end]) / (end - start) for start, end in itertools.pairwise(edges)]
 
 
-def json_text(value: object) -> str:
-    """JSON for a reader of our output: ASCII, so that a terminal finds nothing to obey in it.
+def json_text(value: object, *, is_ascii: bool = True) -> str:
+    """JSON of several lines, with a newline at the end.
 
     Args:
         value: Plain values, structs or dataclasses; numbers that are not finite become null.
+        is_ascii: Whether all other characters become escapes, so that a terminal finds nothing to obey in it.
     """
     import json  # The console and the lists begin without it.
 
-    plain = _without_nan(msgspec.to_builtins(value))
-    return json.dumps(plain, indent=1, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
+    text = json.dumps(_without_nan(msgspec.to_builtins(value)), indent=1, allow_nan=False, ensure_ascii=is_ascii)
+    return (text.replace("\x7f", "\\u007f") if is_ascii else text) + "\n"
 
 
 def _without_nan(value: object) -> object:

@@ -43,7 +43,7 @@ from alexnet_tui.config.claims import ALPHA, Claim, group_config
 from alexnet_tui.config.hyperparameters import Value
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import counted, printable
+from alexnet_tui.text import counted, plural, printable
 
 MIN_RUNS = 5
 POWER = 0.8
@@ -299,7 +299,7 @@ def _missing_runs(group: GroupRuns, registration: Registration | None) -> Iterat
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(set(seeds))))}"
+    return f"{plural(len(seeds), 'seed')} {', '.join(map(str, sorted(set(seeds))))}"
 
 
 def _unlike(runs: GroupedRuns, larger: GroupRuns, smaller: GroupRuns) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from alexnet_tui.config.architecture import POOL_STRIDE, Architecture, ConvLayer, layers, num_parameters
 from alexnet_tui.config.hyperparameters import HOLDOUT_SHARE, RunConfig
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.text import counted
 
 TYPICAL_IMAGES = 50_000
 
@@ -192,11 +193,10 @@ def estimate_time(
             close.sort(key=lambda past: past.record.created)
             recent = close[-_RECENT_RUNS:]
             per_epoch = statistics.median(_seconds_per_epoch(config, past, available) for past in recent)
-            runs = f"{len(recent)} run{'s' if len(recent) > 1 else ''}"
             return TimeEstimate(
                 seconds_per_epoch=per_epoch,
                 total_seconds=per_epoch * config.epochs,
-                basis=f"{runs} {phrase}",
+                basis=f"{counted(len(recent), 'run')} {phrase}",
                 is_rough=is_rough,
             )
     return None

@@ -52,7 +52,8 @@ def print_report(console: "Console", report: Report) -> None:
         _line(console, many, "dim")
     for section in report.sections:
         _print_section(console, section)
-    _line(console, f"\nThe study contradicts itself or its source in {len(report.contradictions)} places", "bold")
+    if report.contradictions:
+        _line(console, f"\nThe study contradicts itself or its source in {len(report.contradictions)} places", "bold")
     for one in report.contradictions:
         _line(console, f"{one.number:>2}. [{one.place}] {one.one}")
         _line(console, f"    But: {one.other}", "dim")

@@ -37,7 +37,7 @@ from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, REPORT, 
 from alexnet_tui.paths import shell_command
 from alexnet_tui.report.table import Row, build_rows
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import format_count
+from alexnet_tui.text import counted, format_count
 
 REPORT_VERSION = 2
 """1 had other names for groups, effects and secondary outcomes, and no registration."""
@@ -137,6 +137,7 @@ class Report:
         claims: The verdicts of the first section.
         sections: One for each comparable set of runs; registered studies first.
         num_families: How many sections have tests: each is a family of its own, and more of them find more by chance.
+        contradictions: Those in the study's text; none where no claim of that text is judged.
         problems: A sentence for each run that could not be read.
     """
 
@@ -146,7 +147,7 @@ class Report:
     claims: tuple[ClaimVerdict, ...]
     sections: tuple[Section, ...]
     num_families: int = 0
-    contradictions: tuple[Contradiction, ...] = CONTRADICTIONS
+    contradictions: tuple[Contradiction, ...] = ()
     paper: tuple[PaperResult, ...] = PAPER_RESULTS
     problems: tuple[str, ...] = ()
 
@@ -196,6 +197,7 @@ def build(
         claims=sections[0].claims,
         sections=tuple(sections),
         num_families=families,
+        contradictions=CONTRADICTIONS if any(one.published for part in sections for one in part.claims) else (),
         problems=tuple(problems),
     )
 
@@ -329,8 +331,7 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
     if SWEEP.group_of(config):
         yield "These runs stand beside claim 2 and decide none: " + PROTOCOLS[BEST_LEARNING_RATE].summary
     if config.epochs != paper.REPORT_EPOCHS:
-        plural = "s" * (config.epochs != 1)
-        yield f"These runs have {config.epochs} epoch{plural}; the study's have {paper.REPORT_EPOCHS}."
+        yield f"These runs have {counted(config.epochs, 'epoch')}; the study's have {paper.REPORT_EPOCHS}."
     if config.data != "cifar10":
         yield f"The data set is {config.data}; the study used CIFAR-10 as Keras ships it."
     if config.split == "paper":

@@ -11,7 +11,7 @@ from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report.build import Provenance, Report, Section
 from alexnet_tui.report.table import REPORTED, Row
 from alexnet_tui.runs.history import State
-from alexnet_tui.text import MISSING, format_clock, format_difference, format_duration
+from alexnet_tui.text import MISSING, counted, format_clock, format_difference, format_duration
 
 TABLE_COLUMNS = ("max_train", "max_test", "max_epoch", "final_test", "gap", "t25", "converged", "time")
 MORE_COLUMNS = ("t25_running", "t25_seconds", "overfits")
@@ -261,7 +261,7 @@ def section_title(section: Section) -> str:
         name: value for name, value in section.settings.items() if name not in ("front_end", "data", "epochs", "split")
     }
     extra = "".join(f", {name.replace('_', ' ')} {value}" for name, value in moved.items())
-    epochs = f"{section.epochs} epoch{'s' * (section.epochs != 1)}"
+    epochs = counted(section.epochs, "epoch")
     return f"{study}Front end {section.front_end} on {section.data}, {epochs}, split {section.split}{extra}"
 
 

@@ -16,6 +16,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch.probe import COMMAND, rate_together
 from alexnet_tui.studies.orders import MAX_PARALLEL
+from alexnet_tui.text import counted
 
 _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 _GPU_FOLDER = Path("/proc/driver/nvidia/gpus")
@@ -177,4 +178,4 @@ def describe(machine: Machine, parallel: int, threads: int) -> str:
     total = len(machine.cores)
     cores = f"{len(first.cores)} of {total} cores" if first.cores else f"all {total} cores"
     gpus = f" and one of {len(machine.gpus)} GPUs" if machine.gpus else ""
-    return f"{parallel} run{'s' * (parallel > 1)} at a time, each on {cores}{gpus}"
+    return f"{counted(parallel, 'run')} at a time, each on {cores}{gpus}"

@@ -15,6 +15,7 @@ import torch
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError
+from alexnet_tui.text import counted
 
 ARITHMETIC = 3
 """Version of what decides numbers; raised whenever a change of this program changes losses or weights.
@@ -187,7 +188,7 @@ def _choose_device(name: str) -> torch.device:
         count = torch.cuda.device_count()
         index = int(name.partition(":")[2] or 0)
         if index >= count:
-            there = f"{count} CUDA device{'s' if count != 1 else ''}" if count else "no CUDA device"
+            there = counted(count, "CUDA device") if count else "no CUDA device"
             raise DeviceError(f"device {name}: torch sees {there} here. Use --device auto or cpu.")
         return torch.device("cuda", index)
     if name == "mps" and not torch.backends.mps.is_available():

@@ -3,11 +3,9 @@
 Every function takes the screen it is asked from, which shows dialogs and messages, and the session it acts on.
 """
 
-import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,6 +17,7 @@ from alexnet_tui.errors import AlexnetTuiError, StoreError
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.text import counted, format_bytes, printable
+from alexnet_tui.tui import disk
 from alexnet_tui.tui.session import PollEagerly, RunsChanged, Session
 
 _MAX_NAMED = 6
@@ -26,7 +25,16 @@ _MAX_CHARS = 1 << 22
 
 
 def notify(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -> None:
-    """A short message in the corner; never markup, never control characters."""
+    """Show a short message: in the status line of a screen that has one, else in the corner."""
+    show_status = getattr(node.screen, "show_status", None)
+    if show_status is None:
+        show_toast(node, text, is_error=is_error)
+    else:
+        show_status(text, is_error=is_error)
+
+
+def show_toast(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -> None:
+    """Show a short message in the corner; never markup, never control characters."""
     node.notify(printable(text, 400), severity="error" if is_error else "information", markup=False)
 
 
@@ -48,20 +56,20 @@ def interrupt(app: App[Any]) -> None:
     notify(app, f"Press {first}q to quit; runs continue.")
 
 
-def find_folder(screen: Screen[Any], session: Session, run_id: str) -> Path | None:
-    """The folder of a run; None, and a message, where somebody else deleted it a moment ago."""
-    try:
-        return session.store.path(run_id)
-    except StoreError:
-        notify(screen, f"{session.label_of(run_id)} is gone.", is_error=True)
-        return None
-
-
 def copy_folders(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
     """Copy the paths of runs, a blank between two."""
-    folders = [folder for run_id in run_ids if (folder := find_folder(screen, session, run_id))]
-    if folders:
-        copy(screen.app, printable(" ".join(str(folder.absolute()) for folder in folders), 4000))
+
+    async def work() -> None:
+        folders = []
+        for run_id in run_ids:
+            try:
+                folders.append(str((await disk.read(session.store.path, run_id)).absolute()))
+            except StoreError:  # Somebody else deleted it a moment ago.
+                notify(screen, f"{session.label_of(run_id)} is gone.", is_error=True)
+        if folders:
+            copy(screen.app, printable(" ".join(folders), 4000))
+
+    screen.run_worker(work(), group="copy")
 
 
 def stop_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
@@ -112,7 +120,7 @@ def _in_thread(
 
         for run_id in run_ids:
             try:
-                await asyncio.to_thread(act, local, run_id)
+                await session.lanes["launch"].run(act, local, run_id)
             except AlexnetTuiError as error:
                 notify(screen, str(error), is_error=True)
             screen.post_message(PollEagerly())
@@ -132,22 +140,17 @@ def delete_runs(
         then: What to do once all that may be deleted are.
     """
     watcher = session.watcher
-    folders = {
-        run_id: folder
-        for run_id in _deletable(screen, session, run_ids)
-        if (folder := find_folder(screen, session, run_id))
-    }
-    if not (deletable := list(folders)):
+    if not (deletable := _deletable(screen, session, run_ids)):
         return
     kept = sum(_stays(session, run_id) for run_id in run_ids)
     rest = [f"and {len(deletable) - _MAX_NAMED} more"] if len(deletable) > _MAX_NAMED else []
     if kept:
-        rest.append(f"{kept} running or reference run{'s' * (kept > 1)} will stay.")
+        rest.append(f"{counted(kept, 'running or reference run')} will stay.")
     rest.append("This cannot be undone.")
     named = {run_id: session.label_of(run_id) for run_id in deletable[:_MAX_NAMED]}
 
     def measure() -> list[str]:
-        return [deletion_summary(session, run_id, folders[run_id]) for run_id in named] + rest
+        return [deletion_summary(session, run_id) for run_id in named] + rest
 
     async def delete() -> None:
         for run_id in deletable:
@@ -184,7 +187,7 @@ def _deletable(screen: Screen[Any], session: Session, run_ids: Sequence[str]) ->
 async def _delete(screen: Screen[Any], session: Session, run_id: str) -> None:
     label = session.label_of(run_id)
     try:
-        await asyncio.to_thread(session.store.delete, run_id)
+        await session.lanes["delete"].run(session.store.delete, run_id)
     except AlexnetTuiError as error:
         notify(screen, str(error), is_error=True)
         return
@@ -193,9 +196,13 @@ async def _delete(screen: Screen[Any], session: Session, run_id: str) -> None:
     notify(screen, f"Deleted {label}.")
 
 
-def deletion_summary(session: Session, run_id: str, directory: Path) -> str:
-    """One line: what deleting a run destroys."""
+def deletion_summary(session: Session, run_id: str) -> str:
+    """One line: what deleting a run destroys. Looks at every file of it."""
     size_bytes, num_checkpoints = 0, 0
+    try:
+        directory = session.store.path(run_id)
+    except StoreError:  # Somebody else deleted it a moment ago.
+        return f"{session.label_of(run_id)} is gone."
     for folder, folders, files in os.walk(directory):
         if os.path.basename(folder) == "checkpoints":
             num_checkpoints = len(folders)
@@ -320,7 +327,7 @@ def _save(
     what: str,
     on_conflict: Callable[[str, Notes], None] = lambda *_: None,
 ) -> None:
-    """Change the notes of runs in a thread - another viewer may hold their lock - and say so.
+    """Change the notes of runs outside the event loop - another viewer may hold their lock - and say so.
 
     Args:
         screen: Where it was asked for.
@@ -335,7 +342,7 @@ def _save(
         saved = 0
         for run_id, notes in seen.items():
             try:
-                now = await asyncio.to_thread(session.store.edit_notes, run_id, notes, change(notes))
+                now = await session.lanes["notes"].run(session.store.edit_notes, run_id, notes, change(notes))
             except NotesConflictError as conflict:
                 on_conflict(run_id, conflict.current)
                 break

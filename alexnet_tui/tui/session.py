@@ -14,11 +14,14 @@ from textual.message import Message
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_duration, printable
+from alexnet_tui.tui.disk import Lanes
 from alexnet_tui.tui.settings import Settings, SettingsWriter, load_settings
 from alexnet_tui.tui.watcher import RunsWatcher
 
 if TYPE_CHECKING:
     from alexnet_tui.studies.queue import Find
+
+_CLOSE_SECONDS = 2.0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -41,6 +44,9 @@ class Session:
 
     Args:
         store: The runs folder.
+
+    Attributes:
+        lanes: Where the disk is changed, outside the event loop.
     """
 
     def __init__(self, store: Store) -> None:
@@ -48,7 +54,8 @@ class Session:
         self.watcher = RunsWatcher(store)
         self.settings = load_settings()
         self.folder = self.settings.folder(store.root)
-        self._writer = SettingsWriter()
+        self.lanes = Lanes()
+        self._writer = SettingsWriter(self.lanes["settings"])
 
     @cached_property
     def commands(self) -> LaunchCommands:
@@ -178,8 +185,8 @@ class Session:
         self._writer.submit(change)
 
     def close(self) -> None:
-        """Wait until the settings are written."""
-        self._writer.close()
+        """Wait until what was asked for is written, but not for ever for a disk that does not answer."""
+        self.lanes.close(_CLOSE_SECONDS)
 
 
 class RunsChanged(Message):

@@ -6,7 +6,6 @@ open: each writes only what was changed in it, into what the others have written
 
 import contextlib
 import queue
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import msgspec
 from alexnet_tui.errors import AlexnetTuiError, HomeError, StoreError
 from alexnet_tui.files import locked, read_small, write_atomic
 from alexnet_tui.paths import state_dir
+from alexnet_tui.tui.disk import Lane
 
 _MAX_FOLDERS = 50
 _LOCK_SECONDS = 5.0
@@ -98,35 +98,25 @@ def change_settings(change: Callable[[Settings], object], path: Path | None = No
 
 
 class SettingsWriter:
-    """Changes the settings in a thread, in order, so that no key waits for the disk.
+    """Writes changes of the settings in a lane; those made while one is being written are written together.
 
     Changes that cannot be written are dropped: a full disk must not end the console.
+
+    Args:
+        lane: Where files are written.
     """
 
-    def __init__(self) -> None:
-        self._changes: queue.SimpleQueue[Callable[[Settings], object] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._changes: queue.SimpleQueue[Callable[[Settings], object]] = queue.SimpleQueue()
 
     def submit(self, change: Callable[[Settings], object]) -> None:
         """Have a change written soon."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._write, daemon=True, name="settings")
-            self._thread.start()
         self._changes.put(change)
-
-    def close(self, timeout_seconds: float = 2.0) -> None:
-        """Wait until everything is written, but not for ever for a disk that does not answer."""
-        if self._thread is not None:
-            self._changes.put(None)
-            self._thread.join(timeout_seconds)
-            self._thread = None
+        self._lane.submit(self._write)
 
     def _write(self) -> None:
-        is_open = True
-        while is_open:
-            changes = [self._changes.get()]
-            while not self._changes.empty():
-                changes.append(self._changes.get())
-            is_open = None not in changes
+        changes = [self._changes.get_nowait() for _ in range(self._changes.qsize())]
+        if changes:
             with contextlib.suppress(OSError, AlexnetTuiError):
-                change_settings(lambda settings, changes=changes: [one(settings) for one in changes if one])  # type: ignore[misc]
+                change_settings(lambda settings: [change(settings) for change in changes])

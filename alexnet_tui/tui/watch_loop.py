@@ -1,12 +1,11 @@
 """`WatchLoop`: the thread that polls the runs folder, so that the event loop sleeps until something changed."""
 
-import asyncio
 import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
+from alexnet_tui.tui.disk import Lane
 from alexnet_tui.tui.watcher import Batch, RunsWatcher
 
 _QUIET_SECONDS, _EAGER_SECONDS = 1.0, 10.0
@@ -43,11 +42,10 @@ class WatchLoop:
     async def follow(self, notify: Callable[[set[str]], None]) -> None:
         """Apply what is read and report the ids of changed runs; a burst in slices, so that keys work."""
         pause, pending, notified_at = 0.0, set[str](), 0.0
-        # A thread of its own: asyncio's few would be held by it, or by others when it needs one.
-        executor = ThreadPoolExecutor(1, "watch")
+        lane = Lane("watch")
         try:
             while True:
-                batch = await asyncio.get_running_loop().run_in_executor(executor, self._poll, pause)
+                batch = await lane.run(self._poll, pause)
                 pending |= self._watcher.apply(batch)
                 if pending and not (batch.has_more and time.monotonic() - notified_at < self._pause_seconds):
                     notify(pending)
@@ -56,7 +54,7 @@ class WatchLoop:
         finally:
             self._is_closing = True
             self._poll_requested.set()
-            executor.shutdown(wait=False)
+            lane.close(0.0)
 
     @property
     def _is_busy(self) -> bool:

@@ -17,6 +17,7 @@ from fake_runs import write_run
 from alexnet_tui.analysis.groups import RunValue, make_sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS, smoothed
 from alexnet_tui.analysis.select import select_runs
+from alexnet_tui.config.claims import load as load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError
 from alexnet_tui.report import charts as report_svg
@@ -222,6 +223,15 @@ def test_json_carries_three_claims_with_everything_behind_them(clear: Report) ->
     assert second["claim"]["smallest_effect"] == 1.1
     assert len(data["contradictions"]) == 24
     assert data["sections"][0]["rows"][0]["cells"]["max_test"]["published"] == "59.33"
+
+
+def test_the_study_s_contradictions_are_told_only_beside_its_own_claims(clear: Report) -> None:
+    assert "## Contradictions" in to_markdown(clear)
+    other = build([], planned=[planned(study(), claims=load_claims("paper2012"))])
+    assert other.claims
+    assert other.contradictions == ()
+    assert "## Contradictions" not in to_markdown(other)
+    assert "contradicts itself" not in to_html(other)
 
 
 def test_explain_names_every_run_behind_a_verdict_with_its_value(clear: Report) -> None:

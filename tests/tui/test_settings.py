@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.disk import Lane
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.settings import (
     FolderSettings,
@@ -52,14 +53,15 @@ def test_two_consoles_keep_what_the_other_one_wrote(store: Store, tmp_path: Path
 
 
 def test_a_writer_writes_in_order_and_drops_what_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    writer = SettingsWriter()
+    lane = Lane("settings")
+    writer = SettingsWriter(lane)
     for theme in ("a", "b", "c"):
         writer.submit(lambda settings, theme=theme: setattr(settings, "theme", settings.theme + theme))  # type: ignore[misc]
-    writer.close()
+    lane.close(2.0)
     assert load_settings().theme == "abc"
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/nowhere")
     writer.submit(lambda settings: setattr(settings, "theme", "d"))
-    writer.close()
+    lane.close(2.0)
     monkeypatch.undo()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from rich.cells import cell_len
 
-from alexnet_tui.text import printable
+from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.charts import axis
 from alexnet_tui.tui.charts.axis import Measure, Tick
 from alexnet_tui.tui.charts.canvas import CellBuffer, Label, PlotArea
@@ -160,9 +160,9 @@ def _viewport(
         return Viewport(x_low, x_high, 0.0, 1.0, 0, 0), tuple(notes)
     if spec.y is Measure.SHARE:
         beyond = _count_beyond(shown, 0.0 if view.log else 1.0)
-        notes += [f"{beyond} point{'s' * (beyond > 1)} above 100%"] if beyond else []
+        notes += [f"{counted(beyond, 'point')} above 100%"] if beyond else []
     if found.num_hidden:
-        notes.append(f"clip hides {found.num_hidden} point{'s' * (found.num_hidden > 1)}")
+        notes.append(f"clip hides {counted(found.num_hidden, 'point')}")
     elif view.clip:
         notes.append("clip: nothing hidden")
     return Viewport(x_low, x_high, found.low, found.high, 0, 0), tuple(notes)
@@ -187,7 +187,7 @@ def _notes(view: View, num_hidden: int) -> Iterator[str]:
         yield str(view.smoothing)
     if num_hidden:
         why = "not above 0" if view.log else "not finite"
-        yield f"{num_hidden} point{'s' * (num_hidden > 1)} {why}"
+        yield f"{counted(num_hidden, 'point')} {why}"
 
 
 def _axes(

@@ -1,9 +1,7 @@
 """From a filled form to running runs: the data set first, in a thread; then the record, then the trainer."""
 
-import asyncio
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +22,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
+from alexnet_tui.tui import disk
 from alexnet_tui.tui.screens.new_run.draft import command_line
 from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
@@ -83,7 +82,7 @@ def read_catalog(receiver: Widget) -> None:
             return
         receiver.post_message(CatalogRead(infos))
 
-    in_thread(look, "catalog")
+    disk.in_thread(look)
 
 
 def needs_download(name: str, catalog: Mapping[str, data_catalog.DatasetInfo]) -> bool:
@@ -119,7 +118,7 @@ def prepare(receiver: Widget, config: RunConfig, request: LaunchRequest | None) 
             error = sentence_of(problem)
         receiver.post_message(DataReady(config.data, request, error))
 
-    in_thread(work, "prepare")
+    disk.in_thread(work)
 
 
 def sentence_of(error: Exception) -> str:
@@ -127,11 +126,6 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, AlexnetTuiError):
         return str(error)
     return f"an unexpected error ({type(error).__name__}: {error}); please report it."
-
-
-def in_thread(work: Callable[[], None], name: str) -> None:
-    """Do something that takes long beside the console; quitting does not wait for it."""
-    threading.Thread(target=work, daemon=True, name=name).start()
 
 
 def create_and_start(store: Store, request: LaunchRequest, commands: LaunchCommands) -> list[str]:
@@ -201,12 +195,22 @@ class RunLauncher:
         self._screen, self._session, self._form = screen, session, form
         self.preparing, self._is_starting = "", False
 
-    def submit(self, request: LaunchRequest) -> None:
-        """Start what was ordered, or prepare its data first."""
+    def submit(self, request: LaunchRequest, *, is_prepared: bool = False) -> None:
+        """Start what was asked for, or prepare its data first; a second key meanwhile starts nothing twice."""
+        if not self._is_starting:
+            self._is_starting = True
+            self._screen.run_worker(self._prepare_and_start(request, is_prepared), group="start")
+
+    async def _prepare_and_start(self, request: LaunchRequest, is_prepared: bool) -> None:
         config = request.configs[0]
-        if data_catalog.is_prepared(config.data, FRONT_ENDS[config.front_end].image_size):
-            self._launch(request)
-        elif self.preparing or not needs_download(config.data, self._form.catalog):
+        try:
+            size = FRONT_ENDS[config.front_end].image_size
+            if is_prepared or await disk.read(data_catalog.is_prepared, config.data, size):
+                await self._start(request)
+                return
+        finally:
+            self._is_starting = False
+        if self.preparing or not needs_download(config.data, self._form.catalog):
             self.prepare(config, request)
         else:
             title, lines = question(config.data, self._form.describe(config))
@@ -231,25 +235,18 @@ class RunLauncher:
         if message.error:
             self._form.reject("data", message.error)
         elif message.request is not None:
-            self._launch(message.request)
+            self.submit(message.request, is_prepared=True)
         else:
             self._form.show_status(f"{message.name} is ready.")
 
-    def _launch(self, request: LaunchRequest) -> None:
-        """Make the runs and start them; a second key meanwhile starts nothing twice."""
-        if not self._is_starting:
-            self._is_starting = True
-            self._screen.run_worker(self._start(request), group="start")
-
     async def _start(self, request: LaunchRequest) -> None:
+        """Make the runs and start them."""
         session, form = self._session, self._form
         try:
-            run_ids = await asyncio.to_thread(create_and_start, session.store, request, session.commands)
+            run_ids = await session.lanes["launch"].run(create_and_start, session.store, request, session.commands)
         except AlexnetTuiError as error:
             form.show_status(str(error), is_error=True)
             return
-        finally:
-            self._is_starting = False
         form.reset_counts()
         more = " and more" if len(run_ids) > 3 else ""
         form.show_status(f"Queued: {', '.join(run_ids[:3])}{more}." if request.is_queued else "")
@@ -305,7 +302,7 @@ class StepTimer:
                 error = sentence_of(problem)
             receiver.post_message(StepsTimed(config, seconds, error))
 
-        in_thread(work, "trial")
+        disk.in_thread(work)
 
     def take(self, done: StepsTimed) -> str:
         """Remember a result; a sentence about it."""

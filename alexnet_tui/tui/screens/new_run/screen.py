@@ -22,7 +22,7 @@ from textual.widgets.collapsible import CollapsibleTitle
 
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, meaning_of
 from alexnet_tui.datasets import catalog as data_catalog
-from alexnet_tui.errors import AlexnetTuiError, ConfigError
+from alexnet_tui.errors import ConfigError
 from alexnet_tui.tui.screens.new_run import field_info as fields
 from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import summary as run_summary
@@ -134,12 +134,10 @@ class NewRunScreen(Screen[None]):
             self.focus_first()
         if template_run_id is None:
             return
-        try:
-            config = self.session.store.record(template_run_id).config
-        except AlexnetTuiError as error:
-            self.show_status(str(error), is_error=True)
+        if (template := self.session.watcher.histories.get(template_run_id)) is None:
+            self.show_status(f"Run {template_run_id} is gone.", is_error=True)
             return
-        self.draft = Draft.of(config)
+        self.draft = Draft.of(template.record.config)
         self._show(CARDS, *self._rows)
         self.show_status(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
 

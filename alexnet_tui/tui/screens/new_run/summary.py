@@ -10,7 +10,7 @@ from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
 from alexnet_tui.datasets.catalog import DatasetInfo
 from alexnet_tui.launch.probe import machine_load
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import format_bytes, format_count, format_duration, printable
+from alexnet_tui.text import counted, format_bytes, format_count, format_duration, printable
 from alexnet_tui.tui.screens.new_run.draft import with_meaning
 
 _NO_TIME, _OFFER = "no past run here to go by", "f8 times five steps of it"
@@ -99,7 +99,7 @@ def brief(summary: RunSummary, width: int) -> Content:
 
 def sentence(summary: RunSummary) -> str:
     """What is about to start, in a sentence: how many runs, epochs and how long."""
-    epochs = f"{format_count(summary.config.epochs)} epoch{'s' * (summary.config.epochs != 1)}"
+    epochs = counted(summary.config.epochs, "epoch")
     runs = f"{summary.num_runs} runs of {epochs} each" if summary.num_runs > 1 else f"one run of {epochs}"
     if summary.time is None:
         return f"Then starts: {runs}; how long it takes is not known ({_OFFER})."

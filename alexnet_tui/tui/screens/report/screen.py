@@ -1,6 +1,5 @@
 """The Report place: our table beside the published one, the three verdicts, and where the report contradicts itself."""
 
-import asyncio
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.runs.history import State
 from alexnet_tui.text import printable
+from alexnet_tui.tui import disk
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
@@ -146,7 +146,7 @@ class ReportScreen(ChartScreen):
     async def _make(self, source: Source) -> None:
         store, watcher = self.session.store, self.session.watcher
         try:
-            report, checks = await asyncio.to_thread(report_source.make, store, source, self.session.find_run)
+            report, checks = await disk.read(report_source.make, store, source, self.session.find_run)
         except AlexnetTuiError as error:
             self.report = None
             self._say(str(error), is_error=True)
@@ -274,7 +274,7 @@ class ReportScreen(ChartScreen):
     async def _ask_source(self) -> None:
         session = self.session
         try:
-            found = await asyncio.to_thread(
+            found = await disk.read(
                 report_source.sources,
                 session.store,
                 session.marked_run_ids,
@@ -306,9 +306,12 @@ class ReportScreen(ChartScreen):
         if text is None or not text.strip():
             return
         self._path = text.strip()
+        self.run_worker(self._ask_and_write(self._path), group="export")
+
+    async def _ask_and_write(self, text: str) -> None:
         try:
             path = report_source.target(text)
-            is_there = report_source.is_there(path)
+            is_there = await disk.read(report_source.is_there, path)
         except AlexnetTuiError as error:
             self._ask_path(str(error))
             return
@@ -330,7 +333,7 @@ class ReportScreen(ChartScreen):
 
     async def _deliver(self, report: Report, path: Path) -> None:
         try:
-            await asyncio.to_thread(report_source.write, report, path, self.session.store)
+            await self.session.lanes["export"].run(report_source.write, report, path, self.session.store)
         except AlexnetTuiError as error:
             notify(self, str(error), is_error=True)
         else:

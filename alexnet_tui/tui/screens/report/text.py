@@ -72,7 +72,7 @@ def head(report: Report, index: int, width: int) -> Content:
     lines.append(Content.styled(_cut(f"{which}{printable(section_title(section), 400)}", width), "$text-muted"))
     if report.problems:
         num = len(report.problems)
-        lines.append(Content.styled(f"{num} run{'s' * (num > 1)} could not be read; see Source.", "$warning"))
+        lines.append(Content.styled(f"{counted(num, 'run')} could not be read; see Source.", "$warning"))
     return Content("\n").join(lines)
 
 
@@ -184,8 +184,10 @@ def figures(section: Section, width: int) -> Content:
 
 
 def contradictions(found: Sequence[Contradiction], width: int) -> Content:
-    """Where the report contradicts itself or its source, both sides of each."""
+    """Where the study contradicts itself or its source, both sides of each."""
     title = f"The study contradicts itself or its source in {len(found)} places"
+    if not found:
+        title = "No claim of the study's text is judged here."
     lines = [Content.styled(_cut(title, width), "bold")]
     for one in found:
         lines.append(Content(""))

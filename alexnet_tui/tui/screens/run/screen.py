@@ -17,7 +17,7 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory, State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE
 from alexnet_tui.text import printable
-from alexnet_tui.tui import run_actions
+from alexnet_tui.tui import disk, run_actions
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec, View
 from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_curves
@@ -90,8 +90,8 @@ class RunScreen(ChartScreen):
         self._steps_drawn_at = self._head_drawn_at = self._changed_at = 0.0
         self._steps_rest = _STEP_SECONDS
         self._log_stamp: tuple[int, int] | None = _UNREAD
+        self._directory, self._bad_lines = "", 0
         self._events_stamp: tuple[int, int] | None = None
-        self._bad_lines = 0
         self._checked: tuple[object, ...] = ()
         self._checks: tuple[Check, ...] | str = _CHECKING
 
@@ -135,7 +135,8 @@ class RunScreen(ChartScreen):
         self.session.watcher.close(self.run_id)
         self.run_id = run_id
         self.session.watcher.open(run_id)
-        self._drawn, self._log_stamp, self._events_stamp, self._bad_lines = (), _UNREAD, None, 0
+        self._drawn, self._log_stamp, self._events_stamp = (), _UNREAD, None
+        self._directory, self._bad_lines = "", 0
         self._checked, self._checks = (), _CHECKING
         self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
         if self.is_mounted:
@@ -208,8 +209,8 @@ class RunScreen(ChartScreen):
             case "log":
                 self._show_log()
             case "system":
-                self._show_text("system", system_page(history, self._folder(), self._bad_lines))
-                self._count_bad_lines()
+                self._show_text("system", system_page(history, self._directory, self._bad_lines))
+                self._read_files()
             case "verify":
                 self._show_checks()
                 if (checked := (len(history.epochs), history.attempts, state)) != self._checked:
@@ -264,9 +265,9 @@ class RunScreen(ChartScreen):
         is_low, has_side = self.has_class("-low"), self.has_class("-with-side")
         return head.lines(self.session.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
 
-    def _folder(self) -> str:
+    async def _folder(self) -> str:
         try:
-            return str(self.session.store.path(self.run_id).absolute())
+            return str((await disk.read(self.session.store.path, self.run_id)).absolute())
         except StoreError:
             return _GONE
 
@@ -275,10 +276,10 @@ class RunScreen(ChartScreen):
         """The end of the trainer's log, read beside the loop that draws, and only when it has changed."""
         run_id = self.run_id
         try:
-            stamp = await asyncio.to_thread(file_stamp, self._folder(), LOG_FILE)
+            stamp = await disk.read(file_stamp, await self._folder(), LOG_FILE)
             if stamp == self._log_stamp:
                 return
-            text = await asyncio.to_thread(self.session.store.log_tail, run_id)
+            text = await disk.read(self.session.store.log_tail, run_id)
         except StoreError as error:
             stamp, text = None, str(error)
         if run_id == self.run_id:
@@ -287,16 +288,16 @@ class RunScreen(ChartScreen):
             self.query_one("#log", TextPage).show(Content(shown))
 
     @work(group="lines", exclusive=True)
-    async def _count_bad_lines(self) -> None:
-        """How many lines of the record are no events; read only for who looks at the system page."""
-        run_id, folder = self.run_id, self._folder()
-        stamp = await asyncio.to_thread(file_stamp, folder, EVENTS_FILE)
-        if stamp == self._events_stamp:
+    async def _read_files(self) -> None:
+        """Where the run is, and how many lines of its record are no events; read only for the system page."""
+        run_id, folder = self.run_id, await self._folder()
+        stamp = await disk.read(file_stamp, folder, EVENTS_FILE)
+        if folder == self._directory and stamp == self._events_stamp:
             return
-        bad_lines = await asyncio.to_thread(count_bad_lines, folder)
+        bad_lines = await disk.read(count_bad_lines, folder)
         history = self.history
         if run_id == self.run_id and history is not None:
-            self._events_stamp, self._bad_lines = stamp, bad_lines
+            self._directory, self._events_stamp, self._bad_lines = folder, stamp, bad_lines
             self._show_text("system", system_page(history, folder, bad_lines))
 
     def _show_checks(self) -> None:
@@ -310,7 +311,7 @@ class RunScreen(ChartScreen):
         run_id = self.run_id
         checks: tuple[Check, ...] | str
         try:
-            checks = await asyncio.to_thread(record_checks, self.session.store, run_id)
+            checks = await disk.read(record_checks, self.session.store, run_id)
         except StoreError as error:
             checks = printable(str(error), 600)
         if run_id == self.run_id:
@@ -376,7 +377,4 @@ class RunScreen(ChartScreen):
 
     def action_folder(self) -> None:
         """Copy the path of the run; a message shows it."""
-        if (folder := self._folder()) == _GONE:
-            self.notify(_NO_ENTRY, severity="error", markup=False)
-        else:
-            run_actions.copy(self.app, printable(folder, 4000))
+        run_actions.copy_folders(self, self.session, [self.run_id])

@@ -1,6 +1,5 @@
 """From a wish to the file of a plan: the form, or the question before a reproduction, and what is wrong with it."""
 
-import asyncio
 import platform
 from collections.abc import Callable, Collection, Mapping
 
@@ -68,7 +67,7 @@ def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -
 
 
 def _write(screen: Screen[None], session: Session, order: StudyOrder, taken: Collection[str], planned: Planned) -> None:
-    """Write the plan in a thread; the form comes back with what is wrong."""
+    """Write the plan; the form comes back with what is wrong."""
     store = session.store
 
     def act() -> Plan:
@@ -94,7 +93,7 @@ def _write(screen: Screen[None], session: Session, order: StudyOrder, taken: Col
 
     async def work() -> None:
         try:
-            plan = await asyncio.to_thread(act)
+            plan = await session.lanes["studies"].run(act)
         except AlexnetTuiError as error:
             field_name = error.field if isinstance(error, ConfigError) else "name"
             _ask(screen, session, order.texts, taken, planned, str(error), field_name)

@@ -25,7 +25,7 @@ from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Cell, CellState, Find, Queue
-from alexnet_tui.text import counted, format_duration, printable
+from alexnet_tui.text import counted, format_duration, plural, printable
 from alexnet_tui.tui.studies import newest_studies
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
@@ -205,7 +205,7 @@ def _cores(owner: Owner | None) -> str:
     if len(cores) == os.cpu_count():
         return ""
     is_range = len(cores) > 2 and cores[-1] - cores[0] == len(cores) - 1
-    return f"core{'s' * (len(cores) > 1)} " + (f"{cores[0]}-{cores[-1]}" if is_range else ",".join(map(str, cores)))
+    return f"{plural(len(cores), 'core')} " + (f"{cores[0]}-{cores[-1]}" if is_range else ",".join(map(str, cores)))
 
 
 def stamp(store: Store, name: str) -> tuple[object, ...]:
@@ -243,9 +243,9 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     config = plan.configs[0]
     tried = PROTOCOLS[plan.protocol].tried.values() if plan.protocol in PROTOCOLS else ()
     factors = " x ".join(str(len(values)) for values in (plan.group_names, plan.seeds, *tried))
-    size = f"{factors}: {len(plan.configs)} run{'s' * (len(plan.configs) != 1)}"
+    size = f"{factors}: {counted(len(plan.configs), 'run')}"
     protocol = f" · {plan.protocol}" if tried else ""
-    what = f"{size}{protocol} · {config.front_end} on {config.data} · {config.epochs} epoch{'s' * (config.epochs > 1)}"
+    what = f"{size}{protocol} · {config.front_end} on {config.data} · {counted(config.epochs, 'epoch')}"
     counts = Counter(cell.state for cell in now.cells)
     done = ", ".join(f"{count} {shown_state(state)}" for state, count in counts.most_common())
     lines = [

@@ -1,6 +1,5 @@
 """Studies: plan variants x seeds, and change the queue that works through them, here or with the console closed."""
 
-import asyncio
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -19,7 +18,7 @@ from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Cell, CellState
 from alexnet_tui.text import counted
-from alexnet_tui.tui import run_actions
+from alexnet_tui.tui import disk, run_actions
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue as queue_view
@@ -81,7 +80,6 @@ class QueueScreen(Screen[None]):
         self.now: Snapshot | None = None
         self._names: tuple[str, ...] = ()
         self._problem = ""
-        self._changes = asyncio.Lock()
         self._stamp: tuple[object, ...] = ()
         self._is_reading = self._is_stale = False
 
@@ -132,7 +130,7 @@ class QueueScreen(Screen[None]):
     async def _look(self) -> None:
         """Whether somebody, perhaps a worker, changed the queue."""
         if self.is_current and self.study_name is not None:
-            stamp = await asyncio.to_thread(queue_view.stamp, self.session.store, self.study_name)
+            stamp = await disk.read(queue_view.stamp, self.session.store, self.study_name)
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._read()
@@ -147,7 +145,7 @@ class QueueScreen(Screen[None]):
         found = queue_view.Found()
         while self._is_stale:
             self._is_stale = False
-            found = await asyncio.to_thread(queue_view.look, self.session.store, self.study_name, self.session.find_run)
+            found = await disk.read(queue_view.look, self.session.store, self.study_name, self.session.find_run)
         self._is_reading = False
         if found.problem and found.problem != self._problem:
             notify(self, found.problem, is_error=True)
@@ -261,8 +259,7 @@ class QueueScreen(Screen[None]):
 
         async def work() -> None:
             try:
-                async with self._changes:
-                    said = await asyncio.to_thread(act)
+                said = await self.session.lanes["studies"].run(act)
             except AlexnetTuiError as error:
                 notify(self, str(error), is_error=True)
             else:

@@ -1,0 +1,74 @@
+"""No call that may wait for a disk or a lock is made on the event loop."""
+
+import asyncio
+import threading
+
+import pytest
+from console_driver import console, driven
+from fake_runs import write_run
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.files import locked
+from alexnet_tui.runs.store import Store
+from alexnet_tui.tui import disk
+from alexnet_tui.tui.settings import change_settings, load_settings, settings_path
+
+
+def test_leaving_waits_for_no_read_that_hangs() -> None:
+    hangs = threading.Event()
+
+    async def main() -> None:
+        task = asyncio.create_task(disk.read(hangs.wait))
+        await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(main())
+    assert not hangs.is_set()
+    hangs.set()
+
+
+def test_a_lane_makes_calls_in_order_also_those_nobody_waits_for_any_more() -> None:
+    lane, begin, made = disk.Lane("test"), threading.Event(), list[int]()
+
+    async def main() -> None:
+        waiting = [asyncio.create_task(lane.run(begin.wait)), asyncio.create_task(lane.run(made.append, 0))]
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        later = [lane.run(made.append, number) for number in (1, 2)]
+        begin.set()
+        await asyncio.gather(*later)
+
+    asyncio.run(main())
+    assert made == [0, 1, 2]
+    lane.close(1.0)
+    assert lane.submit(len, "ab").result(1.0) == 2, "a closed lane begins again"
+    lane.close(1.0)
+
+
+def test_an_error_comes_to_who_waits() -> None:
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(disk.read(lambda: 1 // 0))
+
+
+@driven
+async def test_keys_are_answered_while_others_hold_the_locks(store: Store) -> None:
+    runs = [write_run(store, RunConfig(epochs=1, seed=seed)).id for seed in range(3)]
+    change_settings(lambda settings: None)
+    async with console(store) as c:
+        await c.press("home")
+        first = c.cursor
+        with store.folder(first) as folder, locked(settings_path().with_suffix(".lock")), folder.locked():
+            await c.press("T")
+            await c.type("mine")
+            await c.press("enter")
+            await c.press("space", "p", "N")
+            await c.type("held")
+            await c.press("enter", "end")
+            assert c.cursor != first
+            assert c.notifications() == [], "nothing was saved, and no lock has been waited for in vain"
+            assert load_settings().folder(store.root).marked == []
+        await c.wait_for(lambda: c.notifications() == ["Tags saved.", "Note saved."])
+        assert store.notes(first).tags == ["mine"]
+        assert "held" in {store.notes(run_id).note for run_id in runs}
+        await c.wait_for(lambda: load_settings().folder(store.root).marked)

@@ -15,6 +15,7 @@ from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_duration, printable
 from alexnet_tui.tui.disk import Lanes
+from alexnet_tui.tui.run_names import RunNames
 from alexnet_tui.tui.settings import Settings, SettingsWriter, load_settings
 from alexnet_tui.tui.watcher import RunsWatcher
 
@@ -46,6 +47,7 @@ class Session:
         store: The runs folder.
 
     Attributes:
+        names: What runs without a label are called.
         lanes: Where the disk is changed, outside the event loop.
     """
 
@@ -54,6 +56,7 @@ class Session:
         self.watcher = RunsWatcher(store)
         self.settings = load_settings()
         self.folder = self.settings.folder(store.root)
+        self.names = RunNames()
         self.lanes = Lanes()
         self._writer = SettingsWriter(self.lanes["settings"])
 

@@ -679,6 +679,17 @@ async def test_an_error_can_be_read_to_its_end_on_a_small_screen(store: Store) -
 
 
 @driven
+async def test_notices_on_a_small_form_leave_its_buttons_in_sight(store: Store) -> None:
+    async with console(store, size=(80, 24)) as c:
+        await c.press("2")
+        await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
+        c.app.action_place("compare")
+        await c.wait_for(lambda: "Mark two or more runs" in c.text())
+        assert c.notifications() == []
+        assert "Start " in c.text()
+
+
+@driven
 async def test_data_that_cannot_be_had_is_a_sentence_on_the_form(store: Store) -> None:
     async with opened(store) as form:
         await form.type("label", "x")

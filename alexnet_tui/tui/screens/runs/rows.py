@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -11,6 +11,8 @@ from alexnet_tui.config.hyperparameters import RunConfig, shown_value
 from alexnet_tui.runs.history import RunHistory, State
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.text import printable
+from alexnet_tui.tui.run_names import RunNames
+from alexnet_tui.tui.watcher import RunsWatcher
 
 ROW_METRICS = {
     "best": "max_test",
@@ -29,7 +31,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: The run, or the newest run of a group.
-        name: The label, safe to print, or variant and seed.
+        name: The label, safe to print, or variant and seed, and of namesakes what sets them apart.
         is_labelled: A person chose the name.
         config: The run's configuration; of a group, that of its newest run.
         epochs_done: Whole epochs finished.
@@ -79,13 +81,13 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.members) > 1
 
 
-def run_row(history: RunHistory, state: State, notes: Notes, *, is_reference: bool = False) -> RunRow:
-    """The row of one run."""
+def run_row(history: RunHistory, state: State, notes: Notes, name: str, *, is_reference: bool = False) -> RunRow:
+    """The row of one run; `name` is what it is called where it has no label."""
     record = history.record
     label = printable(notes.label or record.label, 200).strip()
     return RunRow(
         id=record.id,
-        name=label or f"{record.config.variant} s{record.config.seed}",
+        name=label or name,
         is_labelled=bool(label),
         config=record.config,
         state=state,
@@ -182,22 +184,17 @@ def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
     return [statistics.fmean(column) for column in columns]
 
 
-def rows_of(
-    histories: Mapping[str, RunHistory],
-    states: Mapping[str, State],
-    notes: Mapping[str, Notes],
-    references: Iterable[str],
-    only: Iterable[str] | None = None,
-) -> dict[str, RunRow]:
+def rows_of(watcher: RunsWatcher, names: RunNames, only: Iterable[str] | None = None) -> dict[str, RunRow]:
     """The rows of all runs, or of some."""
-    known = set(references)
+    histories = watcher.histories
     wanted = histories if only is None else [run_id for run_id in only if run_id in histories]
     return {
         run_id: run_row(
             histories[run_id],
-            states.get(run_id, State.QUEUED),
-            notes.get(run_id) or _NO_NOTES,
-            is_reference=run_id in known,
+            watcher.states.get(run_id, State.QUEUED),
+            watcher.notes.get(run_id) or _NO_NOTES,
+            names[run_id],
+            is_reference=run_id in watcher.references,
         )
         for run_id in wanted
     }

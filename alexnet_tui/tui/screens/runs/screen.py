@@ -137,7 +137,9 @@ class RunsScreen(Screen[None]):
     def refresh_rows(self, only: Iterable[str] | None = None) -> None:
         """Make the rows again, of all runs or of some, and show them."""
         watcher, self._refreshed, self._is_stale = self.session.watcher, time.monotonic(), False
-        fresh = rows_of(watcher.histories, watcher.states, watcher.notes, watcher.references, only)
+        renamed = self.session.names.update(watcher.histories, only)
+        only = None if only is None else {*only, *renamed}
+        fresh = rows_of(watcher, self.session.names, only)
         if only is None:
             self._rows = fresh
         else:

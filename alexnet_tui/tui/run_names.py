@@ -1,0 +1,91 @@
+"""What runs without a label are called: variant and seed, and for namesakes the settings in which they differ. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from alexnet_tui.config.hyperparameters import RunConfig, shown_value
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.text import printable
+
+_FIELDS = RunConfig.__struct_fields__
+_MAX_CHARS = 120
+
+
+@dataclass(slots=True)
+class _Namesakes:
+    """Runs of one variant and seed.
+
+    Attributes:
+        name: Variant and seed.
+        values: Run id to the values of all its settings.
+        names: Values of all settings to the name of runs that have them; empty where it is not made yet.
+        differing: Indices into `_FIELDS` of the settings in which some of the runs differ.
+    """
+
+    name: str
+    values: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    names: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    differing: list[int] = field(default_factory=list)
+
+    def add(self, run_id: str, values: tuple[Any, ...]) -> bool:
+        """Add a run; whether all runs are called otherwise now, because more settings differ."""
+        self.values[run_id] = values
+        if values in self.names:
+            return False
+        first = next(iter(self.names), values)
+        new = {index for index, value in enumerate(values) if value != first[index]}.difference(self.differing)
+        self.names[values] = ""
+        if new:
+            self.differing = sorted(new.union(self.differing))
+            self.names = dict.fromkeys(self.names, "")
+        return bool(new)
+
+    def name_of(self, run_id: str) -> str:
+        """The name of one of the runs."""
+        values = self.values[run_id]
+        if not self.names[values]:
+            fields = [(_FIELDS[index], values[index]) for index in self.differing]
+            settings = ", ".join(f"{name.replace('_', ' ')} {shown_value(name, value)}" for name, value in fields)
+            self.names[values] = printable(f"{self.name} · {settings}", _MAX_CHARS) if settings else self.name
+        return self.names[values]
+
+
+class RunNames:
+    """Names of all runs, kept while runs come and go: ``baseline s4``, or ``baseline s4 · weight decay 0``."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, int], _Namesakes] = {}
+        self._group_of: dict[str, _Namesakes] = {}
+
+    def __getitem__(self, run_id: str) -> str:
+        return self._group_of[run_id].name_of(run_id)
+
+    def update(self, histories: Mapping[str, RunHistory], only: Iterable[str] | None = None) -> set[str]:
+        """Take in which runs, or which of some, there are now; every run that is called otherwise than before."""
+        changed = set[str]()
+        for run_id in {*self._group_of, *histories} if only is None else only:
+            group = self._group_of.get(run_id)
+            if run_id in histories and group is None:
+                changed.add(run_id)
+                config = histories[run_id].record.config
+                key = config.variant, config.seed
+                if (group := self._groups.get(key)) is None:
+                    group = self._groups[key] = _Namesakes(printable(f"{config.variant} s{config.seed}", 80))
+                self._group_of[run_id] = group
+                if group.add(run_id, msgspec.structs.astuple(config)):
+                    changed.update(group.values)
+            elif run_id not in histories and group is not None:
+                changed |= self._remove(run_id, group)
+        return changed & histories.keys()
+
+    def _remove(self, run_id: str, group: _Namesakes) -> set[str]:
+        """Forget a run; those whose names are shorter without it."""
+        del self._group_of[run_id]
+        others, before = {name: values for name, values in group.values.items() if name != run_id}, group.differing
+        group.values, group.names, group.differing = {}, {}, []
+        for other, values in others.items():
+            group.add(other, values)
+        return set() if group.differing == before else set(others)

@@ -412,6 +412,13 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def sha256_of(content: bytes) -> str:
+    """The SHA-256 of some bytes, in hexadecimal."""
+    import hashlib  # Loads OpenSSL.
+
+    return hashlib.sha256(content).hexdigest()
+
+
 def json_bytes(value: object) -> bytes:
     """JSON for a file that people may open, in UTF-8; what of a file name is no Unicode becomes question marks."""
     return json_text(value, is_ascii=False).encode(errors="replace")

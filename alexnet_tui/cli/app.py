@@ -1,38 +1,50 @@
 """The commands: which there are, and what `alexnet-tui` without one does."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from alexnet_tui import __version__
-from alexnet_tui.cli import claims as cli_claims
-from alexnet_tui.cli import control as cli_control
-from alexnet_tui.cli import data as cli_data
-from alexnet_tui.cli import doctor as cli_doctor
-from alexnet_tui.cli import imports as cli_imports
-from alexnet_tui.cli import pictures as cli_pictures
-from alexnet_tui.cli import results as cli_results
-from alexnet_tui.cli import run as cli_run
-from alexnet_tui.cli import runs as cli_runs
-from alexnet_tui.cli import study as cli_study
-from alexnet_tui.cli import verify as cli_verify
 from alexnet_tui.cli.options import ConsoleRequest, Outcome, RunsDir, open_store, set_default_runs_dir
 from alexnet_tui.errors import ExitCode
 from alexnet_tui.paths import PROGRAM
 
-app = typer.Typer(
-    name=PROGRAM,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    no_args_is_help=False,
-    epilog="Exit codes: 0 done, 1 training failed or could not start or stop, 2 usage, 3 runs or data,"
-    " 75 already being trained, 129 terminal closed, 130 ctrl-c, 143 terminated.",
-)
+_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "run": ("run",),
+    "control": ("resume", "stop", "task", "attach", "rename", "delete"),
+    "runs": ("runs", "show"),
+    "results": ("report", "compare", "export"),
+    "imports": ("import",),
+    "pictures": ("pictures",),
+    "verify": ("verify",),
+    "study": ("study",),
+    "claims": ("claims",),
+    "doctor": ("doctor",),
+    "data": ("data",),
+}
+"""Modules of this package to the commands that their `register` mounts, in the order of the help."""
 
 
-@app.callback(invoke_without_command=True)
+def parser(command: str = "") -> typer.Typer:
+    """The program's commands; where `command` is one of them, only its module is loaded."""
+    app = typer.Typer(
+        name=PROGRAM,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        no_args_is_help=False,
+        epilog="Exit codes: 0 done, 1 training failed or could not start or stop, 2 usage, 3 runs or data,"
+        " 75 already being trained, 129 terminal closed, 130 ctrl-c, 143 terminated.",
+    )
+    app.callback(invoke_without_command=True)(console)
+    named = [module for module, commands in _COMMANDS.items() if command in commands]
+    for module in named or _COMMANDS:
+        import_module(f"alexnet_tui.cli.{module}").register(app)
+    return app
+
+
 def console(
     context: typer.Context,
     runs_dir: RunsDir = None,
@@ -55,26 +67,12 @@ def console(
     return ConsoleRequest(open_store(runs_dir))
 
 
-for _module in (
-    cli_run,
-    cli_control,
-    cli_runs,
-    cli_results,
-    cli_imports,
-    cli_pictures,
-    cli_verify,
-    cli_study,
-    cli_claims,
-    cli_doctor,
-):
-    _module.register(app)
-app.add_typer(cli_data.data_app, name="data")
-
-
 def call(arguments: Sequence[str] | None) -> Outcome:
     """Parse a command line and do what it says."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        outcome = app(args=None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        app = parser(*words[:1])
+        outcome = app(args=None if arguments is None else words, prog_name=PROGRAM, standalone_mode=False)
     except typer.Abort:
         return ExitCode.INTERRUPTED
     finally:

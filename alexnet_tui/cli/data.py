@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 
 DEFAULT_FRONT_END = "literal32"
 
-data_app = typer.Typer(
-    name="data",
-    help="Data sets: list, add your own images, prepare, remove.",
-    rich_markup_mode=None,
-)
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    data = typer.Typer(
+        name="data", help="Data sets: list, add your own images, prepare, remove.", rich_markup_mode=None
+    )
+    data.command("add")(add_command)
+    data.command("list")(list_command)
+    data.command("prepare")(prepare_command)
+    data.command("remove")(remove_command)
+    app.add_typer(data)
 
 
 FrontEndOption = Annotated[
@@ -40,7 +46,6 @@ FrontEndOption = Annotated[
 ]
 
 
-@data_app.command("add")
 def add_command(
     path: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder, or tar or zip archive of one.")],
     name: Annotated[str, typer.Option(metavar="NAME", help="What to call it from now on: letters, digits, - and _.")],
@@ -67,7 +72,6 @@ def add_command(
     _answer(info, as_json)
 
 
-@data_app.command("list")
 def list_command(as_json: AsJson = False) -> None:
     """List the data sets that can be trained on, and what is left to do for each.
 
@@ -85,7 +89,6 @@ def list_command(as_json: AsJson = False) -> None:
                 say(f"{info.name}: {note}")
 
 
-@data_app.command("prepare")
 def prepare_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Data set to prepare.", autocompletion=complete_data)],
     front_end: FrontEndOption = DEFAULT_FRONT_END,
@@ -106,7 +109,6 @@ def prepare_command(
     _answer(find(name), as_json)
 
 
-@data_app.command("remove")
 def remove_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Data set to remove.", autocompletion=complete_data)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -5,7 +5,6 @@ a list of these, word for word.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -104,6 +103,8 @@ def read_file(path: Path) -> list[Claim]:
     Raises:
         ClaimError: The file cannot be read, or a claim in it is not one; with a sentence for each fault.
     """
+    import tomllib  # The command line begins without it.
+
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

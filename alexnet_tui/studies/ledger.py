@@ -5,7 +5,6 @@ newline, so that a line that was changed, removed or put in between breaks the c
 The last line has nothing behind it: cutting lines off the end is not seen in the file alone.
 """
 
-import hashlib
 import json
 import os
 import time
@@ -17,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import locked, open_regular, read_small, reason_of
+from alexnet_tui.files import locked, open_regular, read_small, reason_of, sha256_of
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.text import printable
 
@@ -147,7 +146,7 @@ def _parse(content: bytes, renamed: Mapping[str, str]) -> Ledger:
             entries.append(msgspec.structs.replace(entry, run=new) if new else entry)
             if entry.previous != previous:
                 problems.append(f"line {number} does not follow from the line before it: one of them was changed.")
-        previous = hashlib.sha256(line).hexdigest()
+        previous = sha256_of(line)
     if rest:
         problems.append("the last line is torn; the next one written mends it.")
     is_rebuilt = any(entry.kind == "rebuilt" for entry in entries)
@@ -174,14 +173,14 @@ def append(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
         end = content.rfind(b"\n") + 1
         found = _parse(content[:end], renamed)
         *past, _ = content[:end].split(b"\n")
-        previous = hashlib.sha256(past[-1]).hexdigest() if past else ""
+        previous = sha256_of(past[-1]) if past else ""
         lines: list[bytes] = []
         for entry in make(found):
             numbered = msgspec.structs.replace(
                 entry, seq=len(past) + len(lines), wall=entry.wall or time.time(), previous=previous
             )
             line = canonical(msgspec.to_builtins(numbered) | {"v": numbered.v, "seq": numbered.seq})
-            previous = hashlib.sha256(line).hexdigest()
+            previous = sha256_of(line)
             lines.append(line + b"\n")
         if lines or end < len(content):
             try:

@@ -4,7 +4,6 @@
 changes, and is `studies.queue`'s.
 """
 
-import hashlib
 import itertools
 import os
 import re
@@ -23,7 +22,7 @@ from alexnet_tui.config.hyperparameters import RunConfig, Value
 from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import ClaimError, ConfigError, RunNotFoundError, StoreError, UsageError
-from alexnet_tui.files import json_bytes, locked, read_small, reason_of, write_atomic
+from alexnet_tui.files import json_bytes, locked, read_small, reason_of, sha256_of, write_atomic
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.store import Store
@@ -109,7 +108,7 @@ def plan_hash(content: Mapping[str, object]) -> str:
         content: The plan as decoded JSON, fields unknown to this version included.
     """
     rest = {name: value for name, value in content.items() if name != "sha256"}
-    return hashlib.sha256(canonical(rest)).hexdigest()
+    return sha256_of(canonical(rest))
 
 
 def plan(

@@ -7,7 +7,6 @@ the record says. Whatever the ledger has not noted yet is added by the next who 
 """
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -282,6 +281,8 @@ def _exists(store: Store, run_id: str) -> bool:
 
 def _hash(store: Store, run_id: str, size: int | None = None) -> tuple[int, str]:
     """Length and SHA-256 of a run's events, or of the first `size` bytes of them."""
+    import hashlib  # Loads OpenSSL.
+
     descriptor = open_regular(store.path(run_id) / EVENTS_FILE)
     if descriptor is None:
         return 0, ""

@@ -14,7 +14,7 @@ from fake_runs import write_run
 
 from alexnet_tui import paths
 from alexnet_tui.analysis.select import select_runs
-from alexnet_tui.cli.app import app
+from alexnet_tui.cli.app import parser
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.report.build import build_selection
@@ -35,7 +35,7 @@ def parse(line: str) -> list[str]:
     """The command that a command line names; the parser raises where it does not take the line."""
     program, *words = shlex.split(line)
     assert program == "alexnet-tui"
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(parser())
     context: Any = None
     names: list[str] = []
     while True:

@@ -11,7 +11,7 @@ from cli_caller import on_a_terminal
 from image_sets import small_set, write_folder
 from typer.testing import CliRunner, Result
 
-from alexnet_tui.cli.data import data_app
+from alexnet_tui.cli.app import parser
 from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import prepare as datasets
@@ -20,7 +20,7 @@ from alexnet_tui.paths import data_root
 
 
 def data(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(data_app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(parser("data"), ["data", *(str(argument) for argument in arguments)])
 
 
 @pytest.fixture
@@ -144,10 +144,10 @@ def test_every_help_gives_an_example(command: str) -> None:
 
 
 def test_on_a_terminal_progress_is_a_bar_and_stdout_stays_clean(pets: Path) -> None:
-    code = "from alexnet_tui.cli.data import data_app; data_app()"
+    code = "from alexnet_tui.cli.app import parser; parser('data')()"
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "add", str(pets), "--name", "pets", "--json"],
+        [sys.executable, "-c", code, "data", "add", str(pets), "--name", "pets", "--json"],
         stdout=subprocess.PIPE,
         stderr=follower,
         env={**os.environ, "TERM": "xterm"},

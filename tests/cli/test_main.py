@@ -15,6 +15,7 @@ import typer
 from cli_caller import Play, Run
 
 from alexnet_tui.cli import options as cli_options
+from alexnet_tui.cli.app import parser
 from alexnet_tui.config import hyperparameters as config
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ExitCode, StoreError
@@ -325,3 +326,13 @@ def test_an_output_that_is_closed_or_full_is_a_sentence(store: Store) -> None:
             )
             assert (done.returncode, done.stderr.count("\n")) == (3, 1), (words, redirection, done.stderr)
             assert done.stderr.startswith("alexnet-tui: the output could not be written")
+
+
+def test_every_command_is_found_where_its_module_alone_is_loaded() -> None:
+    every = typer.main.get_command(parser())
+    assert isinstance(every, typer.core.TyperGroup)
+    for name in every.commands:
+        alone = typer.main.get_command(parser(name))
+        assert isinstance(alone, typer.core.TyperGroup)
+        assert name in alone.commands
+        assert len(alone.commands) < len(every.commands), f"{name} loads every module"

@@ -22,6 +22,7 @@ from typing import Self
 import msgspec
 
 from alexnet_tui.errors import RunBusyError, StoreError
+from alexnet_tui.paths import shipped_runs
 from alexnet_tui.text import json_text, printable, quoted
 
 LOCK_FILE = "lock"
@@ -325,7 +326,9 @@ def _open_regular(
             raise
         raise StoreError(path, f"the file cannot be read ({reason_of(error)}).") from error
     status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:  # None at all: it was replaced just now.
+    # No name at all: it was replaced just now. Installers link the files of a package to those of their cache.
+    has_one_name = status.st_nlink <= 1 or (not writes and path.is_relative_to(shipped_runs()))
+    if stat.S_ISREG(status.st_mode) and has_one_name:
         return descriptor
     os.close(descriptor)
     if stat.S_ISREG(status.st_mode):

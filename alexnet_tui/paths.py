@@ -23,6 +23,11 @@ def default_root() -> Path:
     return given(os.environ.get("ALEXNET_TUI_RUNS") or "runs")
 
 
+def shipped_runs() -> Path:
+    """The folder of the reference runs in an installed package; there is none in a checkout, which has ``runs``."""
+    return Path(__file__).parent / "reference"
+
+
 def data_root() -> Path:
     """The folder of all data sets: ``ALEXNET_TUI_DATA``, else a folder in the user's cache.
 

@@ -78,7 +78,7 @@ def select_runs(
     found = _read(ids, problems, look)
     planned = _planned(store, [name for name in chosen if name in plans], found.histories, problems, find)
     if REFERENCE in chosen:
-        shipped = Store(store.root / REFERENCE)
+        shipped = Store(store.reference_root)
         planned += _planned(shipped, study.names(shipped), found.histories, problems, find)
     return replace(found, title=_title(list(chosen)), missing=missing, planned=planned, train=train)
 
@@ -140,7 +140,7 @@ def _title(names: Sequence[str]) -> str:
 
 def _resolve(store: Store, name: str) -> str:
     if name == REFERENCE:
-        raise UsageError(f"there are no reference runs under {store.root / REFERENCE}.")
+        raise UsageError(f"there are no reference runs under {store.reference_root}.")
     try:
         return store.resolve(name)
     except StoreError as error:

@@ -23,17 +23,25 @@ _START_TOLERANCE_SECONDS, _COPIED_SECONDS = 1.5, 600.0
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """``imported.json`` in a run's folder: the run was unpacked from an archive.
+    """``imported.json`` in the folder of a run or a study: it was unpacked from an archive.
 
     Attributes:
         v: Version of the format.
         source: Name of the archive.
+        sha256: Its hash.
         imported: When, in seconds since 1970.
+        id: The name that the run or study had in it.
+        study: The study that the run's record named in it, where it does so no more.
+        runs: Of a study: the names that its runs have in its ledger, to those they have here, where these differ.
     """
 
     v: int = IMPORT_VERSION
     source: str = ""
+    sha256: str = ""
     imported: Seconds = 0.0
+    id: str = ""
+    study: str = ""
+    runs: dict[str, str] = {}
 
 
 def foreign_origin(directory: Path, record: RunRecord) -> str:

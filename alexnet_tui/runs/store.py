@@ -34,7 +34,7 @@ from alexnet_tui.files import (
     reason_of,
     take_lock,
 )
-from alexnet_tui.paths import quote_words, shell_command
+from alexnet_tui.paths import quote_words, shell_command, shipped_runs
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, notes_problem, read_notes
@@ -227,8 +227,14 @@ class Store:
 
     def _parents(self) -> tuple[Path, ...]:
         """The folders that hold runs; the reference runs come last, and not from behind a link."""
-        reference = self.root / REFERENCE
+        reference = self.reference_root
         return (self.root, reference) if _is_directory(reference) else (self.root,)
+
+    @property
+    def reference_root(self) -> Path:
+        """The folder of the reference runs: this runs folder's own, else that of the installed package."""
+        own, shipped = self.root / REFERENCE, shipped_runs()
+        return shipped if not _is_directory(own) and _is_directory(shipped) else own
 
     def _not_found(self, shown: str) -> RunNotFoundError:
         lists = shell_command("runs", root=self.root)
@@ -305,7 +311,7 @@ class Store:
         Raises:
             StoreError: The run's directory cannot be written.
         """
-        with self.folder(run_id) as folder:
+        with self._noted_folder(run_id) as folder:
             return change_notes(folder, change)
 
     def save_notes(self, run_id: str, notes: Notes) -> None:
@@ -323,8 +329,19 @@ class Store:
             NotesConflictError: Somebody else changed the same text meanwhile.
             StoreError: The run's directory cannot be written.
         """
-        with self.folder(run_id) as folder:
+        with self._noted_folder(run_id) as folder:
             return edit_notes(folder, seen, wanted)
+
+    def _noted_folder(self, run_id: str) -> Folder:
+        """The directory of a run whose notes may be changed.
+
+        Raises:
+            StoreError: The run is part of the installed package.
+        """
+        path = self.path(run_id)
+        if path.parent == shipped_runs():
+            raise StoreError(path, "this run came with the program, and its notes do not change.")
+        return Folder(path)
 
     def checkpoints(self, run_id: str) -> tuple[str, ...]:
         """Names of the checkpoints on disk, the oldest first; older ones were removed in the course of training."""

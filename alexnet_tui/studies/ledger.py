@@ -18,9 +18,10 @@ import msgspec
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import locked, open_regular, read_small, reason_of, sha256_of
 from alexnet_tui.runs.events import Seconds
+from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
 from alexnet_tui.text import printable
 
-LEDGER_FILE, IMPORTED_FILE = "ledger.jsonl", "imported.json"
+LEDGER_FILE = "ledger.jsonl"
 LEDGER_VERSION = 1
 _MAX_BYTES = 1 << 26
 Kind = Literal["registered", "rebuilt", "started", "resumed", "ended", "failed", "deleted", "extended"]
@@ -67,12 +68,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_finish(self) -> bool:
         """Whether a run reached its last epoch."""
         return self.kind == "ended" and self.outcome == "finished"
-
-
-class Renamed(msgspec.Struct, frozen=True):
-    """What ``imported.json`` of a study says of its runs: the names that the ledger has, to those in this folder."""
-
-    runs: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +123,7 @@ def _renamed(folder: Path) -> dict[str, str]:
     if content is None:
         return {}
     try:
-        return msgspec.json.decode(content, type=Renamed).runs
+        return msgspec.json.decode(content, type=Imported).runs
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise StoreError(folder / IMPORTED_FILE, f"it cannot be read: {printable(str(error), 100)}") from error
 

@@ -25,8 +25,9 @@ from alexnet_tui.archives import Kind, Limits, entries, inside
 from alexnet_tui.datasets.left_out import is_hidden
 from alexnet_tui.errors import ArchiveError, ConfigError, RunNotFoundError, StoreError
 from alexnet_tui.files import Folder, json_bytes, reason_of
-from alexnet_tui.runs.events import MAX_LINE_BYTES, Seconds
+from alexnet_tui.runs.events import MAX_LINE_BYTES
 from alexnet_tui.runs.notes import NOTES_FILE
+from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
 from alexnet_tui.runs.store import (
     CHECKPOINT_NAME,
     CHECKPOINTS,
@@ -40,7 +41,7 @@ from alexnet_tui.runs.store import (
     free_ids,
 )
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies.ledger import IMPORTED_FILE, LEDGER_FILE, Renamed
+from alexnet_tui.studies.ledger import LEDGER_FILE
 from alexnet_tui.studies.queue import CELLS_FILE
 from alexnet_tui.text import printable, quoted
 
@@ -60,28 +61,6 @@ _STUDY_FILES = {LEDGER_FILE: _ARRAY_BYTES, CELLS_FILE: _JSON_BYTES, IMPORTED_FIL
 _KERNELS_NAME = re.compile(r"e[0-9]{4,}\.npz")
 _STAGING, _RUNS, _PLAN = ".importing-", "runs", "plan.json"
 _DEEPEST = 3  # checkpoints/e0010/state.pt
-
-
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """``imported.json`` in the folder of a run or a study that came out of an archive.
-
-    Attributes:
-        v: Version of the format.
-        source: File name of the archive.
-        sha256: Its hash.
-        imported: When, in seconds since 1970.
-        id: The name that the run or study had in it.
-        study: The study that the run's record named in it, where it does so no more.
-        runs: Of a study: the names that its runs had, to those they have here, where these differ.
-    """
-
-    v: int = 1
-    source: str
-    sha256: str
-    imported: Seconds
-    id: str
-    study: str = ""
-    runs: dict[str, str] = {}
 
 
 # --- out
@@ -122,7 +101,7 @@ def write_archive(store: Store, names: Iterable[str], path: Path, *, with_checkp
 def _named(store: Store, names: list[str]) -> tuple[dict[str, Path], dict[str, Path]]:
     """The directories of the runs, and the plans' paths without their ending, by name."""
     runs, studies = dict[str, Path](), dict[str, Path]()
-    shipped = Store(store.root / REFERENCE)
+    shipped = Store(store.reference_root)
     records = store.list().runs
     for name in names or [*study.names(store), *(one.id for one in records if not store.is_reference(one.id))]:
         if name in study.names(store):
@@ -232,9 +211,7 @@ def import_archive(store: Store, path: Path) -> ImportResult:
     try:
         store.root.mkdir(0o755, parents=True, exist_ok=True)
         with study.exclusive(store), Folder.follow(store.root) as root, _staging(root) as staged:
-            mark = Imported(
-                source=printable(path.name, 200), sha256=_sha256(path), imported=max(0.0, time.time()), id=""
-            )
+            mark = Imported(source=printable(path.name, 200), sha256=_sha256(path), imported=max(0.0, time.time()))
             _stage(path, staged, result)
             _put_in_place(store, root, staged, mark, result)
     except OSError as error:
@@ -549,7 +526,7 @@ def _mark_study(studies: Folder, name: str, mark: Imported, result: ImportResult
     renamed = {old: new for old, new in result.runs.items() if old != new}
     with studies.make_folder(name) as state:
         # A study that was imported before it was packed: the first names of its runs are those in its ledger.
-        earlier = study.decode(Path(name) / IMPORTED_FILE, state.read(IMPORTED_FILE) or b"{}", Renamed).runs
+        earlier = study.decode(Path(name) / IMPORTED_FILE, state.read(IMPORTED_FILE) or b"{}", Imported).runs
         named = {first: renamed.get(run_id, run_id) for first, run_id in earlier.items()}
         if content := state.read(CELLS_FILE):
             cells = study.decode(Path(name) / CELLS_FILE, content, dict[str, str])

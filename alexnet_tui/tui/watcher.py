@@ -230,7 +230,7 @@ class RunsWatcher:
 
     def _scan(self, batch: Batch, now: float) -> None:
         """Find new and vanished runs; looks closer only while a folder's own time stamp is young."""
-        roots = (self.store.root, self.store.root / REFERENCE)
+        roots = (self.store.root, self.store.reference_root)
         stamps = tuple(_stamp(root) for root in roots)
         if stamps != self._root_stamps:
             self._root_stamps, self._root_changed = stamps, now

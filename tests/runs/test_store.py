@@ -14,11 +14,13 @@ import pytest
 from fake_runs import a_step
 from msgspec.structs import replace
 
+from alexnet_tui import files
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunBusyError, RunNotFoundError, StoreError
 from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.paths import default_root
 from alexnet_tui.runs import events as ev
+from alexnet_tui.runs import store as store_module
 from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.history import RunCache, State, load
 from alexnet_tui.runs.notes import Notes, NotesConflictError
@@ -191,6 +193,27 @@ def test_last_is_the_newest_readable_run_of_the_user(store: Store) -> None:
     broken = plant(store, "broken", created=400)
     (store.path(broken) / "run.json").write_text("{")
     assert store.resolve("last") == "new"
+
+
+def test_an_installed_package_brings_reference_runs_that_only_can_be_looked_at(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = Store(tmp_path / "site-packages" / "alexnet_tui")
+    plant(package, "reference/shipped")
+    for module in (store_module, files):
+        monkeypatch.setattr(module, "shipped_runs", lambda: package.root / "reference")
+    os.link(package.root / "reference" / "shipped" / "run.json", tmp_path / "in an installer's cache")
+    assert store.ids() == ["shipped"]
+    assert store.is_reference("shipped")
+    assert store.record("shipped").id == "shipped"
+    assert not store.root.exists()
+    for change in (lambda: store.save_notes("shipped", Notes(label="x")), lambda: store.delete("shipped")):
+        with pytest.raises(StoreError):
+            change()
+    assert [path.name for path in store.path("shipped").iterdir()] == ["run.json"]
+    plant(store, "reference/own")  # A runs folder's own reference runs come in place of these.
+    plant(store, "mine")
+    assert store.ids() == ["mine", "own"]
 
 
 def test_runs_come_newest_first_and_reference_runs_last(store: Store) -> None:

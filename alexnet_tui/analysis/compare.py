@@ -1,8 +1,9 @@
 """Runs side by side: one comparison for the command line and the console; pure.
 
-Runs that differ in their seed alone are averaged, if they finished and have different seeds; every other run is shown
-by itself, with the reason. What differs between the groups is named: hyperparameters, and what the runs were trained
-with (data, images, arithmetic, device, code). Unlike a report this judges nothing.
+Runs of one configuration are taken as a report takes them: finished runs of different seeds are averaged, of several of
+one seed the first made; every other run is shown by itself, with the reason. What differs between the groups is named:
+hyperparameters, and what the runs were trained with (data, images, arithmetic, device, code). Unlike a report this
+judges nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,19 +13,21 @@ from alexnet_tui.analysis.groups import (
     CONDITIONS,
     NO_STATES,
     NON_BLOCKING_CONDITIONS,
+    Group,
+    Grouping,
     Sample,
     States,
-    is_finished,
+    group_runs,
     sample,
     state_word,
 )
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import SPECS, format_value, meaning_of
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import counted
 
 Read = Callable[[RunHistory], str]
 """A setting or a condition of a run, in words."""
+_ALIKE = Grouping([Group(name="alike", title="", settings={})])
 COMPARED = ("max_train", "max_test", "last_test", "final_test", "gap", "t25", "time")
 """Metrics compared where none are asked for."""
 
@@ -129,30 +132,27 @@ def _grouped(histories: Sequence[RunHistory], states: States) -> list[_Members]:
     """Runs to average, and single runs, in the order of the first run of each configuration."""
     alike: dict[tuple[object, ...], list[RunHistory]] = {}
     for history in histories:
-        alike.setdefault(_key(history), []).append(history)
-    groups = []
-    for runs in alike.values():
-        by_seed: dict[int, RunHistory] = {}
-        for run in filter(is_finished, runs):
-            by_seed.setdefault(run.record.config.seed, run)
-        averaged = tuple(by_seed[seed] for seed in sorted(by_seed))
-        others = [run for run in runs if all(run is not one for one in averaged)]
-        if averaged:
-            groups.append(_Members(averaged))
-        groups += [_Members((run,), _why_alone(run, averaged, states) if len(runs) > 1 else "") for run in others]
-    return groups
+        alike.setdefault((_ALIKE.protocol_of(history.record.config), *_conditions(history)), []).append(history)
+    return [one for runs in alike.values() for one in _members(runs, states)]
 
 
-def _key(history: RunHistory) -> tuple[object, ...]:
-    """What is equal in runs that may be averaged: every setting but the seed, and what decides numbers."""
-    settings = (getattr(history.record.config, name) for name in SPECS if name != "seed")
-    return (*settings, *(read(history) for name, read in CONDITIONS.items() if name not in NON_BLOCKING_CONDITIONS))
+def _conditions(history: RunHistory) -> tuple[str, ...]:
+    return tuple(read(history) for name, read in CONDITIONS.items() if name not in NON_BLOCKING_CONDITIONS)
 
 
-def _why_alone(run: RunHistory, averaged: Sequence[RunHistory], states: States) -> str:
-    if not is_finished(run):
-        return f"{state_word(run, states)}: only finished runs are averaged"
-    return f"seed {run.record.config.seed} is already among the {counted(len(averaged), 'run')} averaged"
+def _members(runs: Sequence[RunHistory], states: States) -> list[_Members]:
+    """The runs of one configuration as a report takes them: those that count together, the others by themselves."""
+    if len(runs) == 1:
+        return [_Members(tuple(runs))]
+    found = group_runs(runs, states, grouping=_ALIKE)
+    why_alone = {one.run_id: one.reason for one in found.excluded}
+    why_alone |= {
+        run.id: f"{word}: only finished runs are averaged"
+        for one in found.groups.values()
+        for run, word in one.unfinished
+    }
+    alone = [_Members((run,), why_alone[run.id]) for run in runs if run.id in why_alone]
+    return [_Members(tuple(found.used)), *alone] if found.used else alone
 
 
 def _differing(runs: Sequence[RunHistory], is_grouped: bool) -> dict[str, Read]:

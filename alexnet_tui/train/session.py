@@ -31,6 +31,7 @@ from alexnet_tui.train.loop import Trainer
 from alexnet_tui.train.timing import MIN_UPDATES, time_threads
 
 _TOP = 5
+_MAX_THREADS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ def open_session(
     """
     config = history.record.config
     threads = history.started.threads if history.started else 0  # A resume keeps them: numbers depend on them.
+    threads = threads if threads <= _MAX_THREADS else 0  # A stranger's record may say anything.
     setup = select_device(config, threads)
     dataset = datasets.load(config.data, FRONT_ENDS[config.front_end].image_size)
     try:

@@ -4,6 +4,7 @@ import pytest
 from fake_histories import make_history, study
 
 from alexnet_tui.analysis.compare import compare, shown_setting
+from alexnet_tui.report.build import build
 from alexnet_tui.runs.history import State
 
 
@@ -71,10 +72,24 @@ def test_only_finished_runs_of_different_seeds_are_averaged_and_others_say_why_n
     averaged, *others = compare([*finished, repeated, live], {"live": State.RUNNING}).groups
     assert averaged.cells["final_test"].mean == pytest.approx(0.605)
     assert [(group.run_ids, group.alone) for group in others] == [
-        (("repeated",), "seed 1 is already among the 2 runs averaged"),
+        (("repeated",), f"repeated; the finished run {finished[1].id} of the same seed counts"),
         (("live",), "running: only finished runs are averaged"),
     ]
     assert [group.alone for group in compare([finished[0], make_history("tanh", finish=False)]).groups] == ["", ""]
+
+
+def test_a_comparison_averages_the_runs_that_a_report_counts() -> None:
+    counted = study(3)
+    late = make_history(seed=0, final=0.7, run_id="late", created=1.9e9)
+    other = make_history(seed=1, final=0.9, run_id="other", batch_size="64")
+    runs = [late, other, *counted]
+    section = build(runs).sections[0]
+    compared = {group.run_ids: group for group in compare(runs).groups}
+    for row in section.rows:
+        ours = row.cells["final_test"].ours
+        assert compared[tuple(run.run_id for run in ours.runs)].cells["final_test"].mean == ours.mean
+    assert len(compared) == len(section.rows) + 2
+    assert compared["late",].alone == f"repeated; the finished run {counted[0].id} of the same seed counts"
 
 
 def test_a_run_that_never_got_there_has_no_difference() -> None:

@@ -71,7 +71,7 @@ def test_the_lock_is_held_without_a_gap_and_a_second_start_is_refused(store: Sto
     assert {event.attempt for event in store.reader(run_id).read_new()} == {1}
 
 
-def test_of_many_starts_at_once_exactly_one_wins(store: Store, run_id: str) -> None:
+def test_fault_10_of_many_starts_at_once_exactly_one_wins(store: Store, run_id: str) -> None:
     def attempt(_: int) -> int:
         try:
             return begin(store, run_id, "slow")
@@ -295,7 +295,7 @@ def test_a_reused_number_does_not_forbid_a_new_start(store: Store, run_id: str) 
     assert history.load(store, run_id)[1] is State.FINISHED
 
 
-def test_stop_leaves_a_trainer_on_another_machine_alone(store: Store, run_id: str) -> None:
+def test_fault_14_stop_leaves_a_trainer_on_another_machine_alone(store: Store, run_id: str) -> None:
     lock = take_lock(store.path(run_id))
     try:
         os.pwrite(lock, b'{"pid":%d,"host":"far\\u001baway","start_seconds":1}' % os.getpid(), 0)

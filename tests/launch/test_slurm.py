@@ -239,7 +239,7 @@ def test_a_task_trains_its_run_and_notes_it(cluster: Cluster, store: Store, plan
     assert not cluster.calls("scontrol")
 
 
-def test_a_task_before_its_limit_goes_back_into_the_queue(
+def test_fault_18_a_task_before_its_limit_goes_back_into_the_queue(
     cluster: Cluster, store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "77")

@@ -202,6 +202,30 @@ def test_attack_09_a_checkpoint_that_inflates_is_not_unpacked() -> None:
         checkpoint._read_tensors(buffer.getvalue(), RUN)
 
 
+class _Evil:
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self) -> tuple[object, tuple[str, int]]:
+        return os.open, (self.path, os.O_CREAT)
+
+
+def test_attack_06_metadata_of_other_formats_is_never_unpickled(tmp_path: Path) -> None:
+    folder, executed = tmp_path / "checkpoints", tmp_path / "executed"
+    save(tmp_path, 1)
+    content = pickle.dumps(_Evil(executed))
+    (folder / "step-4").mkdir()
+    for place in (folder, folder / "e0001", folder / "step-4"):
+        (place / ".metadata").write_bytes(content)
+    state = load(tmp_path)
+    assert state is not None
+    assert state.name == "e0001"
+    save(tmp_path, 2)
+    assert not executed.exists()
+    pickle.loads(content)
+    assert executed.exists(), "the content does what nobody may do"
+
+
 def test_attack_05_forged_manifests_fall_back(tmp_path: Path) -> None:
     changes: list[dict[str, Any]] = [
         {"epoch": -5, "step": -60},

@@ -147,7 +147,7 @@ def test_stop_and_resume_ends_with_the_weights_of_an_unbroken_run(tmp_path: Path
         assert torch.equal(mine, theirs)
 
 
-def test_not_finite_loss_stops_before_the_update(tmp_path: Path) -> None:
+def test_fault_20_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> None:
     subject = trainer(tmp_path, learning_rate="1e6", init="he")
     events = list(subject.fit())
     final = events[-1]

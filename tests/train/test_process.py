@@ -224,6 +224,24 @@ def test_fault_29_a_run_that_is_removed_while_it_trains_ends(store: Store, synth
     assert list(store.root.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_fault_27_other_threads_at_a_resume_are_allowed_and_told(store: Store, synthetic: Path) -> None:
+    run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500", "threads": "2"})).id
+    local.start(store, run_id)
+    wait_for(lambda: load(store, run_id)[0].num_epochs_done >= 1)
+    assert local.stop(store, run_id, patience_seconds=60)
+    record = store.path(run_id) / "run.json"
+    record.write_text(record.read_text().replace('"threads": 2', '"threads": 1'))
+    local.start(store, run_id)
+    wait_for(lambda: load(store, run_id)[0].attempts == 2 or not store.is_locked(run_id))
+    assert local.stop(store, run_id, patience_seconds=60)
+    [resumed] = [event for event in store.reader(run_id).read_new() if isinstance(event, ev.Resumed)]
+    assert not resumed.bit_exact
+    assert "2 threads" in resumed.reason
+    assert "1 threads" in resumed.reason
+    assert not load(store, run_id)[0].bit_exact
+
+
 @pytest.mark.parametrize("arguments", [[], ["a", "b", "c"], ["run", "--nonsense"]])
 def test_wrong_arguments_are_usage(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "alexnet_tui.train", *arguments], capture_output=True, check=False)

@@ -406,7 +406,7 @@ async def test_new_runs_appear(store: Store, four: list[str]) -> None:
 
 
 @driven
-async def test_hostile_labels_are_shown_and_not_obeyed(store: Store) -> None:
+async def test_attack_02_03_hostile_labels_are_shown_and_not_obeyed(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=2), label=HOSTILE)
     store.save_notes(record.id, Notes(label=HOSTILE, tags=[HOSTILE], note=HOSTILE))
     async with console(store, size=(160, 45)) as c:

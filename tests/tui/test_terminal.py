@@ -143,7 +143,7 @@ def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: S
 
 
 @pytest.mark.parametrize("end", ["closed terminal", "kill -9"])
-def test_the_run_outlives_its_console(open_console: Open, store: Store, end: str) -> None:
+def test_fault_15_16_the_run_outlives_its_console(open_console: Open, store: Store, end: str) -> None:
     config = RunConfig.from_text({**SMALL, "epochs": "2"})
     run_id = store.create(config).id
     terminal = open_console()
@@ -297,7 +297,7 @@ def leaked(drawn: bytes) -> list[bytes]:
     return [raw for raw in RAW if (raw if raw[0] >= 0x7F else b"\x1b" + raw) in drawn]
 
 
-def test_words_of_strangers_reach_no_terminal(open_console: Open, store: Store) -> None:
+def test_attack_01_words_of_strangers_reach_no_terminal(open_console: Open, store: Store) -> None:
     failed = ev.Failed(reason="error", message=EVIL, epoch=3, step=30)
     hostile: dict[str, object] = {
         "device": EVIL[:60],

@@ -18,8 +18,9 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.architecture import layers, num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError
-from alexnet_tui.runs.events import Failed
+from alexnet_tui.runs.events import Failed, Started
 from alexnet_tui.runs.history import LAST_EPOCHS, RunHistory
+from alexnet_tui.runs.store import RunRecord
 from alexnet_tui.text import counted
 
 MIN_TEST_IMAGES = 1000
@@ -63,7 +64,21 @@ def check_run(history: RunHistory) -> tuple[Check, ...]:
         return (Check("start", Result.FAILED, "there is no started event."),)
     if not len(history.epochs):
         return (Check("start", Result.NOT_APPLICABLE, "no epoch was finished yet."),)
-    return tuple(_checked(name, check, history) for name, check in _CHECKS.items())
+    checks = tuple(_checked(name, check, history) for name, check in _CHECKS.items())
+    return (*checks, _extension(history.record)) if history.record.extends else checks
+
+
+def _extension(record: RunRecord) -> Check:
+    """Whether a run that trains another one further is what a run of its length would have been."""
+    assert record.extends is not None
+    if not record.config.depends_on_length:
+        return Check("extension", Result.PASSED)
+    first = counted(record.extends.epochs, "epoch")
+    sentence = (
+        f"the schedule {record.config.schedule} was planned for {first} and then for {record.config.epochs:,}: it is"
+        " not comparable with a run of that length."
+    )
+    return Check("extension", Result.NOT_APPLICABLE, sentence)
 
 
 def _checked(name: str, check: Callable[[RunHistory], str | None], history: RunHistory) -> Check:
@@ -88,7 +103,7 @@ def _agrees_with_record(history: RunHistory) -> str:
     for started in history.segments:
         wanted = {
             "data": (started.data, config.data),
-            "epochs": (started.epochs, config.epochs),
+            "epochs": (started.epochs, _planned_epochs(history, started)),
             "precision": (started.precision, config.precision),
             "evaluated training images": (
                 started.num_train_eval_images,
@@ -107,6 +122,12 @@ def _agrees_with_record(history: RunHistory) -> str:
         if (config.device == "cpu") > (started.device_class == "cpu"):
             problems.append(f"device {started.device_class} where the CPU was asked for")
     return _sentence(problems)
+
+
+def _planned_epochs(history: RunHistory, started: Started) -> int:
+    """Length of the run to which an attempt belongs: this one's, or that of one it continues."""
+    extends = history.record.extends
+    return started.epochs if extends and started.epochs <= extends.epochs else history.record.config.epochs
 
 
 def _committed_code(history: RunHistory) -> str | None:
@@ -134,8 +155,9 @@ def _parameters(history: RunHistory) -> str | None:
 
 
 def _steps_per_epoch(history: RunHistory) -> str:
-    batch, epochs = history.record.config.batch_size, history.record.config.epochs
+    batch = history.record.config.batch_size
     for started in history.segments:
+        epochs = _planned_epochs(history, started)
         wanted = math.ceil(started.num_train_images / batch)
         if started.steps_per_epoch != wanted or started.total_steps != wanted * epochs:
             return (
@@ -288,7 +310,8 @@ def check_together(histories: Sequence[RunHistory]) -> dict[str, Check]:
 
 def _pair(one: RunHistory, other: RunHistory) -> str:
     is_same_seed = one.record.config.seed == other.record.config.seed
-    if not (is_same_seed and same_network(one.record.config, other.record.config)):
+    # A longer run of the same settings begins like a shorter one, at least as long as its schedule does.
+    if not (is_same_seed and same_network(one.record.config, _of_length(other, one))):
         return "its losses are those of" if is_copy(one, other) else ""
     if not _should_be_equal(one, other):
         return ""
@@ -317,7 +340,14 @@ def _should_be_equal(one: RunHistory, other: RunHistory) -> bool:
     starts = [run.segments for run in (one, other)]
     prints = {start.fingerprint for attempts in starts for start in attempts}
     is_exact = all(run.bit_exact and run.segments and run.segments[0].device_class == "cpu" for run in (one, other))
-    return is_exact and len(prints) == 1 and _results(one.record.config) == _results(other.record.config)
+    is_same_schedule = one.record.config.epochs == other.record.config.epochs or not one.record.config.depends_on_length
+    is_exact &= len(prints) == 1 and is_same_schedule
+    return is_exact and _results(one.record.config) == _results(_of_length(other, one))
+
+
+def _of_length(run: RunHistory, other: RunHistory) -> RunConfig:
+    """The configuration of a run, but with as many epochs as another one."""
+    return msgspec.structs.replace(run.record.config, epochs=other.record.config.epochs)
 
 
 def _diverged_before(one: RunHistory, other: RunHistory) -> bool:

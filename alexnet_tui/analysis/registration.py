@@ -127,6 +127,8 @@ def examine(
         about = [one for one in suspicious if one.startswith(f"run {run.id}: ")]
         if run.record.plan_sha256 != plan.sha256:
             excluded[run.id] = "it carries the study's name, and not the hash of its plan."
+        elif run.record.extends:
+            excluded[run.id] = f"it trains run {run.record.extends.runs[0]} further, which the plan does not say."
         elif run.record.config not in configs:
             excluded[run.id] = "the plan has no such run."
         elif _began(run) < plan.created - _CLOCK_SECONDS:

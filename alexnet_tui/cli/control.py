@@ -64,7 +64,7 @@ def resume(
     if state is State.FINISHED:
         raise UsageError(f"run {run_id} has finished; there is nothing to resume. Start a new run instead.")
     local.check_startable(store, run_id)
-    if not (trust or _is_trusted(store, run_id)):
+    if not (trust or is_trusted(store, run_id)):
         say("Nothing was started.")
         return ExitCode.DONE
     check_device(record.config)
@@ -74,7 +74,7 @@ def resume(
     return start_and_follow(store, run_id, launch, how, headless=headless, as_json=as_json, from_offset=from_offset)
 
 
-def _is_trusted(store: Store, run_id: str) -> bool:
+def is_trusted(store: Store, run_id: str) -> bool:
     """Whether a run is this user's own, made here; another's is asked about on a terminal.
 
     Raises:

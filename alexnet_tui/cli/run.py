@@ -1,18 +1,20 @@
 """``run``: one option for each hyperparameter, all generated from `RunConfig`; and ``--dry-run``."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from alexnet_tui.cli import options
+from alexnet_tui.cli.options import POSITIONAL
 from alexnet_tui.cli.output import printing, progress_bar, say, write_json
 from alexnet_tui.cli.tables import table_box
-from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, shown_value
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, parse_field, shown_value
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.paths import shell_command
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import format_count, printable
 
 _HELP = """Train one variant of the network, and follow it.
@@ -57,12 +59,31 @@ def run(
             "--dry-run", help="Print the resolved configuration and the layers; train nothing.", show_default=False
         ),
     ] = False,
+    extend: Annotated[
+        str,
+        typer.Option(
+            "--extend",
+            metavar="RUN",
+            help="Train this run further, as a new run with more --epochs; its settings are kept.",
+            autocompletion=options.complete_run,
+            show_default=False,
+        ),
+    ] = "",
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="With --extend, a run that another user or machine made.", show_default=False),
+    ] = False,
     runs_dir: options.RunsDir = None,
     *,
     launch: Launch,
     **fields: str | bool | None,
 ) -> options.Outcome:
     """Train one variant; the parser gets an option for each hyperparameter, too."""
+    if extend:
+        parent = Parent(
+            options.open_store(runs_dir), extend, _more_epochs(options.given_text(fields)), is_trusted=trust
+        )
+        return _extend(parent, launch, label=label, headless=headless, as_json=as_json, dry_run=dry_run)
     config = RunConfig.from_text(options.given_text(fields))
     check_device(config)
     if dry_run:
@@ -72,6 +93,62 @@ def run(
     prepare_data(config)
     record = store.create(config, label=label, argv=options.command_line())
     return start_and_follow(store, record.id, launch, headless=headless, as_json=as_json)
+
+
+class Parent(NamedTuple):
+    """A run to train further, as it was asked for."""
+
+    store: Store
+    name: str
+    epochs: int
+    is_trusted: bool
+
+
+def _more_epochs(given: Mapping[str, str]) -> int:
+    """The number of epochs, the one setting that an extended run does not have from its parent.
+
+    Raises:
+        UsageError: There is none, or another setting is given.
+        ConfigError: It is no number of epochs.
+    """
+    others = [option_name(name) for name in given if name not in {"epochs", POSITIONAL}]
+    if POSITIONAL in given:
+        others.insert(0, "VARIANT")
+    if others:
+        raise UsageError(f"--extend keeps the settings of the run; leave out {', '.join(others)}.")
+    if "epochs" not in given:
+        raise UsageError("--extend needs to know how far: --epochs 150 trains to the end of epoch 150.")
+    return int(parse_field("epochs", given["epochs"]))
+
+
+def _extend(
+    parent: Parent, launch: Launch, *, label: str, headless: bool, as_json: bool, dry_run: bool
+) -> options.Outcome:
+    """Train a run further, as a new one."""
+    from alexnet_tui.cli.control import is_trusted
+    from alexnet_tui.runs.extend import create_extension, extended_config
+
+    store = parent.store
+    parent_id = store.resolve(parent.name)
+    config = extended_config(store, parent_id, parent.epochs)
+    check_device(config)
+    if dry_run:
+        return show_plan(config, as_json)
+    if not (parent.is_trusted or is_trusted(store, parent_id)):
+        say("Nothing was started.")
+        return ExitCode.DONE
+    store.check_writable()
+    prepare_data(config)
+    record = create_extension(store, parent_id, parent.epochs, label=label, argv=options.command_line())
+    if config.depends_on_length:
+        say(
+            f"the schedule {config.schedule} depends on the number of epochs: this run is not comparable with one of"
+            f" {config.epochs:,} epochs from the start."
+        )
+    say(f"run {record.id} trains {parent_id} further, to epoch {config.epochs:,}.")
+    offset = (store.path(record.id) / EVENTS_FILE).stat().st_size
+    how = StartOptions(is_trusted=True)
+    return start_and_follow(store, record.id, launch, how, headless=headless, as_json=as_json, from_offset=offset)
 
 
 def start_and_follow(

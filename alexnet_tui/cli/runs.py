@@ -18,7 +18,7 @@ from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import STATE_TONES, RunHistory, State, TimeToAccuracy, load, threads_text
 from alexnet_tui.runs.origin import explain_lost, foreign_origin
-from alexnet_tui.runs.store import Listing, Store
+from alexnet_tui.runs.store import Listing, RunRecord, Store
 from alexnet_tui.text import (
     MISSING,
     counted,
@@ -55,6 +55,16 @@ class Row:
     is_reference: bool
 
     @property
+    def marks(self) -> str:
+        """What sets it apart from a run that was trained here from the start, in brackets."""
+        marks = {
+            "ref": self.is_reference,
+            "newer": self.history.is_newer,
+            "extended": self.history.record.extends is not None,
+        }
+        return "".join(f" ({name})" for name, applies in marks.items() if applies)
+
+    @property
     def age_seconds(self) -> float:
         """Seconds since it was created; 0 where the clock was behind."""
         return max(0.0, time.time() - self.history.record.created)
@@ -79,7 +89,7 @@ _COLUMNS: tuple[Column[Row], ...] = (
     Column(
         "state",
         1,
-        lambda row: f"{row.state}{' (ref)' if row.is_reference else ''}{' (newer)' if row.history.is_newer else ''}",
+        lambda row: f"{row.state}{row.marks}",
         style=lambda row: TONE_STYLES[STATE_TONES[row.state]],
     ),
     Column("done", 2, lambda row: f"{100 * row.history.progress:.0f}%", right=True),
@@ -206,6 +216,7 @@ def summary(row: Row) -> dict[str, Json]:
         "state": str(row.state),
         "reference": row.is_reference,
         "study": record.study,
+        "extends": record.extends.runs[0] if record.extends else None,
         "created": record.created,
         "epoch": history.num_epochs_done,
         "epochs": config.epochs,
@@ -261,6 +272,7 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
     facts: list[tuple[str, Fact]] = [
         ("run", record.id),
         ("label", label_of(store, history)),
+        ("extends", _extends(record)),
         ("experiment", f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}"),
         ("state", sentence(store, history, state)),
         ("format", "newer than this program: shown as far as it is known, not trained" if history.is_newer else ""),
@@ -303,6 +315,15 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
 
 def _origin(store: Store, history: RunHistory) -> str:
     return "" if store.is_reference(history.id) else foreign_origin(store.path(history.id), history.record)
+
+
+def _extends(record: RunRecord) -> str:
+    """What a run trains further, and whether that is what an unbroken run of its length would be."""
+    if record.extends is None:
+        return ""
+    is_other = ", not comparable with a run of its own length: the schedule depends on it"
+    what = f"{record.extends.runs[0]}, from its checkpoint {record.extends.checkpoint}"
+    return f"{what}{is_other if record.config.depends_on_length else ''}"
 
 
 def _doubts(history: RunHistory) -> list[str]:

@@ -19,6 +19,8 @@ from alexnet_tui.text import printable, quoted
 
 Value = str | int | float | bool
 _HIGH_UNTOLD = 10_000
+LENGTH_SCHEDULES = frozenset(("step",))
+"""Schedules whose learning rate depends on the number of epochs of the whole run."""
 HOLDOUT_SHARE = 0.1  # Of the training images, what `split` holdout keeps back.
 
 
@@ -310,6 +312,11 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             groups=self.groups,
             num_classes=num_classes,
         )
+
+    @property
+    def depends_on_length(self) -> bool:
+        """Whether an epoch of training depends on how many epochs there are to be."""
+        return self.schedule in LENGTH_SCHEDULES
 
     def changes(self) -> dict[str, tuple[Value, Value]]:
         """Fields that differ from the defaults of this variant and front end: name to (default, value)."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -54,6 +55,20 @@ _ID_RULE = "small letters, digits, - and _, at most 64."
 _UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
+class Extension(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run continues that trains another one further.
+
+    Attributes:
+        runs: Id of that run, and of those that it continues in turn.
+        epochs: How many epochs it was planned to have.
+        checkpoint: Name of its checkpoint from which the new run began.
+    """
+
+    runs: Annotated[list[str], msgspec.Meta(min_length=1)]
+    epochs: int
+    checkpoint: str
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """``run.json``: written once, when the run is made.
 
@@ -70,6 +85,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         environment: The few variables that change results; nothing else is kept.
         study: Name of the study the run belongs to, or empty.
         plan_sha256: Hash of that study's plan, or empty.
+        extends: The run that this one trains further, or None.
     """
 
     v: int = RECORD_VERSION
@@ -84,6 +100,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     study: str = ""
     plan_sha256: str = ""
+    extends: Extension | None = None
 
     @property
     def is_newer(self) -> bool:
@@ -126,6 +143,7 @@ class Store:
         argv: Iterable[str] = (),
         study: str = "",
         plan_sha256: str = "",
+        extends: Extension | None = None,
     ) -> RunRecord:
         """Make a run directory with its record; the run is then queued.
 
@@ -147,6 +165,7 @@ class Store:
                 environment=safe_environment(),
                 study=study,
                 plan_sha256=plan_sha256,
+                extends=extends,
             )
             with Folder(self.root / run_id) as folder:
                 folder.write(RECORD_FILE, json_bytes(record))

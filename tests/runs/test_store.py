@@ -41,6 +41,7 @@ RECORD_KEYS = [
     "environment",
     "study",
     "plan_sha256",
+    "extends",
 ]
 
 

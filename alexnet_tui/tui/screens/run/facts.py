@@ -25,7 +25,9 @@ class Fact:
 def identity_parts(history: RunHistory) -> list[str]:
     """The experiment: variant, seed, front end, data; the last are left out first where there is no room."""
     config = history.record.config
-    return [config.variant, f"seed {config.seed}", config.front_end, printable(config.data, 40)]
+    extends = history.record.extends
+    further = [f"extends {printable(extends.runs[0], 64)}"] if extends else []
+    return [config.variant, f"seed {config.seed}", *further, config.front_end, printable(config.data, 40)]
 
 
 def status_message(history: RunHistory, state: State) -> tuple[str, str]:

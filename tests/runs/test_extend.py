@@ -1,0 +1,78 @@
+"""A run that trains another one further: what it begins with, and what cannot be extended."""
+
+import pytest
+from cli_caller import Run
+from fake_runs import open_writer, write_run
+from msgspec.structs import replace
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import RunNotFoundError, StoreError
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.extend import create_extension
+from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.store import Store
+
+CONFIG = RunConfig(data="synthetic", epochs=2)
+
+
+def with_checkpoint(store: Store) -> str:
+    """A finished run with a checkpoint."""
+    run_id = write_run(store, CONFIG, finish=False).id
+    with open_writer(store.path(run_id), next_seq=load(store, run_id)[0].next_seq) as writer:
+        writer.write(ev.Checkpoint(epoch=2, step=20, name="e0002", size_bytes=7, seconds=0.1))
+        writer.write(ev.Finished(epoch=2, step=20, train_seconds=4.0, elapsed_seconds=5.0))
+    folder = store.path(run_id) / "checkpoints" / "e0002"
+    folder.mkdir(parents=True)
+    (folder / "state.pt").write_bytes(b"weights")
+    (folder / "manifest.json").write_bytes(b"{}")
+    return run_id
+
+
+def test_what_cannot_be_extended_is_a_sentence(store: Store, run: Run) -> None:
+    run_id = store.create(CONFIG).id
+    for words in (
+        (run_id,),  # How far is not said.
+        (run_id, "--epochs", "2"),  # It has as many.
+        (run_id, "--epochs", "200"),  # There is no checkpoint.
+        (run_id, "--epochs", "200", "--learning-rate", "0.1"),
+        (run_id, "--epochs", "none"),
+    ):
+        result = run("run", "--extend", *words)
+        assert (result.code, result.err.count("\n")) == (2, 1), words
+    assert run("run", "tanh", "--extend", run_id, "--epochs", "200").code == 2
+    assert run("run", "--extend", "nothing", "--epochs", "200").code == 3
+    with pytest.raises(RunNotFoundError):
+        create_extension(store, "nothing", 200)
+    assert store.ids() == [run_id]
+
+
+def test_an_extension_begins_as_its_parent_was_at_the_checkpoint(store: Store) -> None:
+    parent = with_checkpoint(store)
+    made = create_extension(store, parent, 5)
+    assert made.config == replace(CONFIG, epochs=5)
+    history, state = load(store, made.id)
+    assert (state, history.checkpoints, history.final) == (State.LOST, ["e0002"], None)
+    log, copy = ((store.path(run_id) / "events.jsonl").read_bytes() for run_id in (parent, made.id))
+    assert log.startswith(copy)
+    assert copy.endswith(b"}\n")
+    assert len(history.epochs) == 2
+    assert (store.path(made.id) / "checkpoints/e0002/state.pt").read_bytes() == b"weights"
+    assert sorted(path.name for path in store.path(made.id).iterdir()) == ["checkpoints", "events.jsonl", "run.json"]
+
+
+def test_nothing_is_left_of_an_extension_that_could_not_be_made(store: Store) -> None:
+    parent = with_checkpoint(store)
+    weights = store.path(parent) / "checkpoints/e0002/state.pt"
+    weights.unlink()
+    weights.symlink_to("/etc/passwd")
+    with pytest.raises(StoreError):
+        create_extension(store, parent, 5)
+    assert store.ids() == [parent]
+
+
+def test_a_run_of_another_machine_is_extended_only_where_it_is_trusted(run: Run, store: Store) -> None:
+    parent = with_checkpoint(store)
+    (store.path(parent) / "imported.json").write_text('{"source": "theirs.tar.gz"}')
+    result = run("run", "--extend", parent, "--epochs", "5")
+    assert (result.code, store.ids()) == (2, [parent])
+    assert "theirs.tar.gz" in result.err

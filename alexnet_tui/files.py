@@ -274,6 +274,10 @@ class Folder:
         Raises:
             RunBusyError: Another process holds it for longer than `wait_seconds`.
         """
+        if not has_locks(self._descriptor):
+            with locked(_stand_in(self.path), wait_seconds=wait_seconds):
+                yield
+            return
         if not _flock(self._descriptor, self.path, wait_seconds):
             raise RunBusyError(f"{self.path} is being changed by another process; try again.")
         try:
@@ -516,7 +520,71 @@ def locked(path: Path, *, wait_seconds: float = math.inf, on_wait: Callable[[], 
         os.close(descriptor)
 
 
+_NO_LOCKS = frozenset((errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS))
+"""What a file system says that has no locks, as some network drives."""
+_stands_in_for: dict[int, Path] = {}
+"""Descriptor of a stand-in to the lock file that cannot be locked itself."""
+
+
 def _open_lock(path: Path) -> int:
+    """A descriptor to lock: of the file, or, where its file system has no locks, of its stand-in on this host."""
+    descriptor = _open_lock_file(path)
+    if not has_locks(descriptor):
+        try:
+            stand_in = os.open(_stand_in(path), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
+        except OSError as error:
+            raise StoreError(path, f"the file system has no locks, nor has {_stand_in(path).parent}.") from error
+        finally:
+            os.close(descriptor)
+        descriptor = stand_in
+        _stands_in_for[descriptor] = path
+    else:
+        _stands_in_for.pop(descriptor, None)
+    return descriptor
+
+
+def has_locks(descriptor: int) -> bool:
+    """Whether the file system of an open file has locks at all."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    except OSError as error:
+        return error.errno not in _NO_LOCKS
+    return True
+
+
+def _stand_in(path: Path) -> Path:
+    """The file that is locked on this host in place of one that cannot be; it is this user's own.
+
+    Raises:
+        StoreError: Its folder belongs to somebody else.
+    """
+    import hashlib
+    import tempfile
+
+    folder = Path(tempfile.gettempdir()) / f"alexnet-tui-locks-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(PRIVATE_FOLDER)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise StoreError(folder, "this should be a folder of yours; remove it.")
+    return folder / hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+
+
+def lock_status(path: Path) -> os.stat_result | None:
+    """Status of what is locked for a lock file: the file itself, or its stand-in."""
+    descriptor = open_regular(path)
+    if descriptor is None:
+        return None
+    try:
+        return os.fstat(descriptor) if has_locks(descriptor) else _stand_in(path).stat()
+    except FileNotFoundError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _open_lock_file(path: Path) -> int:
     try:
         descriptor = _open_regular(path, path, os.O_RDWR | os.O_CREAT, mode=PRIVATE_FILE, writes=True)
     except OSError as error:
@@ -563,16 +631,21 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     start_seconds: float
 
 
-def take_lock(directory: Path, patience_seconds: float = 0.5) -> int:
+def take_lock(directory: Path, patience_seconds: float = 0.5, name: str = LOCK_FILE) -> int:
     """Take a run's lock and return the descriptor that holds it; closing every copy releases it.
 
     Viewers hold the lock for microseconds when they look, hence the patience.
+
+    Args:
+        directory: The run's.
+        patience_seconds: How long to wait for another process to release it.
+        name: Name of the lock file.
 
     Raises:
         RunBusyError: Another trainer holds it.
         StoreError: The lock file cannot be written, or the file system has no locks.
     """
-    path = directory / LOCK_FILE
+    path = directory / name
     descriptor = _open_lock(path)
     try:
         if not _flock(descriptor, path, patience_seconds):
@@ -606,8 +679,14 @@ def _describe_owner(path: Path) -> str:
 def write_owner(descriptor: int, pid: int, start_seconds: float) -> None:
     """Write into the lock file who holds it; `start_seconds` is the process' start since 1970."""
     content = msgspec.json.encode(Owner(pid=pid, host=platform.node(), start_seconds=start_seconds))
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, content, 0)
+    path = _stands_in_for.get(descriptor)
+    target = descriptor if path is None else _open_lock_file(path)
+    try:
+        os.ftruncate(target, 0)
+        os.pwrite(target, content, 0)
+    finally:
+        if path is not None:
+            os.close(target)
 
 
 def is_locked(path: Path) -> bool:
@@ -624,7 +703,22 @@ def is_locked(path: Path) -> bool:
     except BlockingIOError:
         return True
     except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return _is_stand_in_locked(path)
         raise StoreError(path, f"the lock cannot be looked at ({reason_of(error)}).") from error
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _is_stand_in_locked(path: Path) -> bool:
+    descriptor = open_regular(_stand_in(path))
+    if descriptor is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
     finally:
         os.close(descriptor)
     return False

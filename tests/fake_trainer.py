@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 from fake_runs import curve, started
 
-from alexnet_tui.files import take_lock, write_owner
-from alexnet_tui.launch.local import STOP_SIGNALS
+from alexnet_tui.files import Folder, take_lock, write_owner
+from alexnet_tui.launch.local import STOP_SIGNALS, is_stop_requested
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
@@ -34,6 +34,7 @@ class Player:
     """One attempt at a run."""
 
     def __init__(self, directory: Path, *, needed_signals: int, step_seconds: float) -> None:
+        self.folder = Folder(directory)
         self.record = msgspec.json.decode((directory / "run.json").read_bytes(), type=RunRecord)
         past = EventReader(directory / "events.jsonl").read_new()
         attempts = [event.attempt for event in past]
@@ -66,7 +67,7 @@ class Player:
                 images_per_second=640.0,
             )
         )
-        if _num_signals >= self.needed_signals:
+        if max(_num_signals, is_stop_requested(self.folder)) >= self.needed_signals:
             self.checkpoint(epoch - 1)
             self.writer.write(ev.Stopped(epoch=epoch - 1, step=self.step, reason="SIGTERM"))
             sys.exit(143)

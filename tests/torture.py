@@ -231,7 +231,7 @@ def fork_trainer(store: Store, run_id: str) -> int:
 
     with store.folder(run_id) as folder:
         lock, events, log = take_lock(folder.path), folder.append(EVENTS_FILE), folder.append(LOG_FILE)
-    local._end_last_line(events)
+    local.end_last_line(events)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, local.STOP_SIGNALS)
     pid = os.fork()
     if not pid:

@@ -11,11 +11,13 @@ from alexnet_tui.cli.output import say
 from alexnet_tui.cli.runs import label_of, sentence
 from alexnet_tui.errors import ExitCode, LaunchError, RunBusyError, StoreError, UntrustedRunError, UsageError
 from alexnet_tui.files import reason_of
+from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.studies import progress
+from alexnet_tui.studies.engine import withdraw_run
 from alexnet_tui.text import counted, format_bytes, printable
 
 _STOP_PATIENCE_SECONDS = 120.0
@@ -67,7 +69,8 @@ def resume(
     if not (trust or is_trusted(store, run_id)):
         say("Nothing was started.")
         return ExitCode.DONE
-    check_device(record.config)
+    if registry.trains_here(launch):
+        check_device(record.config)
     prepare_data(record.config)
     from_offset = _size(store.path(run_id) / EVENTS_FILE)
     how = StartOptions(from_scratch=from_scratch, is_trusted=True)
@@ -116,7 +119,10 @@ def stop(
 
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
-    if not store.is_locked(run_id):
+    if not local.is_training(store, run_id):
+        if label := withdraw_run(store, run_id):
+            say(f"run {run_id} is taken out of {label}.")
+            return ExitCode.DONE
         raise UsageError(f"run {run_id} is not being trained; there is nothing to stop.")
     if now:
         if not local.kill(store, run_id):
@@ -126,9 +132,9 @@ def stop(
                 " network drive that does not answer, and ends with that."
             )
     else:
-        local.find_owner(store, run_id)
+        local.stop(store, run_id)
         say(f"stopping {run_id} with a checkpoint…")
-        if not local.stop(store, run_id, _STOP_PATIENCE_SECONDS if wait else 0) and wait:
+        if wait and not local.wait_free(store, run_id, _STOP_PATIENCE_SECONDS):
             at_once = shell_command("stop", run_id, "--now", root=store.root)
             raise LaunchError(
                 f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s; `{at_once}` ends it at"

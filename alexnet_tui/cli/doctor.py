@@ -17,6 +17,7 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.output import can_draw, printing, say, write_json
 from alexnet_tui.errors import AlexnetTuiError, ExitCode
 from alexnet_tui.files import reason_of, take_lock
+from alexnet_tui.runs.presence import unseen_locks
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, format_bytes, format_count, printable
 
@@ -158,8 +159,12 @@ def _runs_folder(store: Store) -> Check:
     except AlexnetTuiError as error:
         return Check("runs folder", Health.PROBLEM, str(error))
     free = shutil.disk_usage(root).free
-    health = Health.OK if free > _LOW_DISK_BYTES else Health.WARNING
-    return Check("runs folder", health, f"{root}: {counted(num_runs, 'run')}, {format_bytes(free)} free")
+    unseen = unseen_locks(root)
+    health = Health.OK if free > _LOW_DISK_BYTES and not unseen else Health.WARNING
+    facts = [f"{root}: {counted(num_runs, 'run')}, {format_bytes(free)} free"]
+    if unseen:
+        facts.append(f"{unseen}: locks of other hosts are not seen, their runs are judged by what they write")
+    return Check("runs folder", health, "; ".join(facts))
 
 
 def _data_sets() -> Iterator[Check]:

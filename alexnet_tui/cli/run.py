@@ -85,7 +85,8 @@ def run(
         )
         return _extend(parent, launch, label=label, headless=headless, as_json=as_json, dry_run=dry_run)
     config = RunConfig.from_text(options.given_text(fields))
-    check_device(config)
+    if registry.trains_here(launch):
+        check_device(config)
     if dry_run:
         return show_plan(config, as_json)
     store = options.open_store(runs_dir)

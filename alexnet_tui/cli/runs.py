@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,8 @@ from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import STATE_TONES, RunHistory, State, TimeToAccuracy, load, threads_text
 from alexnet_tui.runs.origin import explain_lost, foreign_origin
-from alexnet_tui.runs.store import Listing, RunRecord, Store
+from alexnet_tui.runs.presence import silence
+from alexnet_tui.runs.store import EVENTS_FILE, Listing, RunRecord, Store
 from alexnet_tui.text import (
     MISSING,
     counted,
@@ -138,10 +140,20 @@ def runs(
         print_table(_COLUMNS, rows, ", `show RUN` and --json have")
         if any(row.history.num_epochs_done for row in rows):
             say(f"{SELECTED_MARK.strip()} {SELECTED_ON_TEST}: the highest of all epochs.")
+        for row in rows:
+            _say_silence(store, row)
     if warning := store.access_warning():
         say(warning)
     _say_what_is_missing(store, listing, limit)
     return ExitCode.DONE
+
+
+def _say_silence(store: Store, row: Row) -> None:
+    """Say of a run on another host for how long nothing came from there."""
+    if row.state in {State.RUNNING, State.LOST}:
+        with suppress(StoreError):  # Deleted meanwhile.
+            if news := silence(store.path(row.history.id) / EVENTS_FILE):
+                say(f"run {row.history.id}: {news}.")
 
 
 def _load(store: Store, run_id: str) -> tuple[RunHistory, State]:
@@ -422,6 +434,8 @@ def sentence(store: Store, history: RunHistory, state: State) -> str:
         return f"stopped after step {final.step} ({final.reason})"
     if state in {State.LOST, State.COPY}:
         return explain_lost(store.path(history.id), history.record).removesuffix(".")
+    if state is State.RUNNING and (news := silence(store.path(history.id) / EVENTS_FILE)):
+        return f"running: {news}"
     if state is State.RUNNING:
         return f"running, about {format_duration(history.remaining_seconds)} left"
     return str(state)

@@ -4,7 +4,7 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -25,7 +25,7 @@ from alexnet_tui.launch.registry import Queue
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import STATE_TONES, State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import orders, progress
+from alexnet_tui.studies import engine, orders, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.ledger import Ledger
@@ -322,11 +322,11 @@ def status(
         )
         return ExitCode.DONE
     with printing() as console:
-        console.print(_table(plan, cells, queues))
+        console.print(_table(plan, cells, {name: engine.words(one, cells) for name, one in queues.items()}))
     at_work = "a worker is at work" if orders.has_worker(store, name) else "no worker is at work"
     say(f"study {name}: {study_queue.counts_text(cells)}; {at_work}.")
     for queue in queues.values():
-        say(f"{queue.label}: {_counted_states(queue.states.values())}.")
+        say(f"{engine.summary(queue, cells)}.")
     if plan.is_newer:
         say(f"{_NEWER}.")
     if plan.sha256:
@@ -338,14 +338,10 @@ def status(
 def _queues(store: Store, name: str) -> dict[str, Queue]:
     """Launcher to what its engine says of a study's runs; none where they were handed to none, or it is silent."""
     try:
-        return {launcher: found for launcher, (_, found) in registry.queues(store.root / study.STUDIES / name).items()}
+        return engine.queues(store, name)
     except LaunchError as error:  # The runs' own records say the rest.
         say(str(error))
         return {}
-
-
-def _counted_states(states: Iterable[str]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in Counter(states).most_common()) or "nothing is known"
 
 
 def verify(
@@ -533,13 +529,13 @@ def _expected(store: Store, plan: study.Plan) -> str:
     return f", about {format_duration(total)} one after another ({basis})"
 
 
-def _table(plan: study.Plan, cells: Sequence[study_queue.Cell], queues: Mapping[str, Queue]) -> "Table":
+def _table(plan: study.Plan, cells: Sequence[study_queue.Cell], words: Mapping[str, Mapping[str, str]]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     tried = ["tried with"] if any(cell.tried for cell in cells) else []
     group = "group" if plan.cell_groups else "variant"
-    table = Table(group, "seed", *tried, "state", *queues, "epochs", "run", box=table_box(), pad_edge=False)
+    table = Table(group, "seed", *tried, "state", *words, "epochs", "run", box=table_box(), pad_edge=False)
     for cell in cells:
         state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
         table.add_row(
@@ -547,7 +543,7 @@ def _table(plan: study.Plan, cells: Sequence[study_queue.Cell], queues: Mapping[
             str(cell.seed),
             *([cell.tried] if tried else []),
             Text(printable(state, 60), style=_style(cell.state)),
-            *(queue.states.get(cell.run_id, "") for queue in queues.values()),
+            *(of_engine.get(cell.run_id, "") for of_engine in words.values()),
             f"{cell.num_epochs_done}/{cell.epochs}",
             Text(printable(cell.run_id, 70)),
         )

@@ -20,6 +20,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.engine import refuse_if_active
 from alexnet_tui.text import counted, format_count, quoted
 
 Parallel = Annotated[
@@ -58,14 +59,14 @@ def run(
     """
     store = options.open_store(runs_dir)
     plan = study.load_runnable(store, name)
-    _refuse_if_queued(store, name)
+    refuse_if_active(store, name)
     engine = registry.queue_engine(launch)
     if engine is not None:
         return _hand_over(store, plan, engine, launch, parallel)
     if detach:
         from alexnet_tui.studies.worker import start_worker
 
-        is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel), launch=launch)
+        is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel, launch), launch=launch)
         verb = "goes on in the background" if is_new else "is already being worked through"
         say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
         return ExitCode.DONE if is_new else ExitCode.BUSY
@@ -74,7 +75,9 @@ def run(
 
 def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Launch, parallel: str) -> int:
     """Put what is left of a study into an engine's queue."""
-    at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, is_here=False)
+    from alexnet_tui.launch.local import check_trust
+
+    at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, launch)
     if orders.has_worker(store, plan.name):
         raise RunBusyError(f"study {plan.name} is already being worked through on this machine.")
     for config in {(config.data, config.front_end): config for config in plan.configs}.values():
@@ -85,23 +88,13 @@ def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Laun
     if not run_ids:
         say(f"study {plan.name}: nothing is left to train.")
         return ExitCode.DONE
+    for run_id in run_ids:
+        check_trust(store, run_id)
     folder = study.study_folder(store, plan.name)
     label = engine.submit(folder, plan.name, store.root, run_ids, launch.options, at_once=at_once)
     shows = _command(store, "status", plan.name)
     say(f"study {plan.name}: {counted(len(run_ids), 'run')} queued as {label}; `{shows}` shows them.")
     return ExitCode.DONE
-
-
-def _refuse_if_queued(store: Store, name: str) -> None:
-    """A study is trained here or by an engine with a queue, not by both.
-
-    Raises:
-        RunBusyError: The engine still has something to do for it.
-    """
-    for _, found in registry.queues(store.root / study.STUDIES / name).values():
-        if found.is_active:
-            cancels = _command(store, "cancel", name)
-            raise RunBusyError(f"study {name} is queued as {found.label}; `{cancels}` takes it out.")
 
 
 def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
@@ -138,12 +131,15 @@ def worker(runs_dir: options.RunsDir = None) -> int:
     return ExitCode.TERMINATED if caught else ExitCode.DONE
 
 
-def _num_parallel(plan: study.Plan, text: str, *, is_here: bool = True) -> int:
+def _num_parallel(plan: study.Plan, text: str, launch: Launch) -> int:
     """How many runs may train at once, told where each gets a part of this machine.
 
     Raises:
-        UsageError: The text is neither a number in range nor ``auto``.
+        UsageError: The text is neither a number in range nor ``auto``, or that cannot be measured here.
     """
+    is_here = registry.trains_here(launch)
+    if text == "auto" and not is_here:
+        raise UsageError(f"--parallel auto measures this machine; with --launcher {launch.launcher} give a number.")
     from alexnet_tui.studies.shares import describe, this_machine
 
     threads = max(config.threads for config in plan.configs)
@@ -178,7 +174,7 @@ def work_through(store: Store, plan: study.Plan, parallel_text: str, launch: Lau
     """Work through a plan from here; the exit code."""
     from alexnet_tui.studies.worker import work
 
-    parallel = _num_parallel(plan, parallel_text)
+    parallel = _num_parallel(plan, parallel_text, launch)
     for config in {(config.data, config.front_end): config for config in plan.configs}.values():
         cli_run.prepare_data(config)
     with _signals() as caught:

@@ -17,12 +17,24 @@ from types import MappingProxyType
 import msgspec
 import psutil
 
-from alexnet_tui.errors import LaunchError, StoreError, UntrustedRunError
-from alexnet_tui.files import LOCK_FILE, Folder, Owner, reason_of, take_lock, write_owner
+from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UntrustedRunError
+from alexnet_tui.files import (
+    LOCK_FILE,
+    Folder,
+    Owner,
+    is_locked,
+    lock_status,
+    read_owner,
+    reason_of,
+    take_lock,
+    write_owner,
+)
 from alexnet_tui.launch.registry import Options, StartOptions
 from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.event_log import is_newer
+from alexnet_tui.runs.history import State, load
 from alexnet_tui.runs.origin import foreign_origin
+from alexnet_tui.runs.presence import CARRIER_FILE, elsewhere
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable
 
@@ -35,7 +47,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 STOP_FILE = "stop.json"
 """Holds the owner that was last asked to stop, so that a second request does not end it without its checkpoint."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
-_POLL_SECONDS = 0.02
+_POLL_SECONDS, _REMOTE_POLL_SECONDS = 0.02, 0.5
 _START_TOLERANCE_SECONDS = 1.5
 
 
@@ -89,12 +101,15 @@ def start(
     check_startable(store, run_id)
     if not is_trusted:
         check_trust(store, run_id)
+    if (other := trainer_elsewhere(store, run_id)) is not None:
+        where = f"process {other.pid} on {printable(other.host, 80)}"
+        raise RunBusyError(f"run {run_id} is already being trained by {where}.")
     with store.folder(run_id) as folder:
         arguments = [*command, str(folder.path.absolute()), *(["--from-scratch"] if from_scratch else [])]
         descriptors = [take_lock(folder.path)]
         try:
             descriptors.append(folder.append(EVENTS_FILE))
-            _end_last_line(descriptors[1])
+            end_last_line(descriptors[1])
             descriptors.append(folder.append(LOG_FILE))
             return _spawn(arguments, *descriptors, cores=cores, environment=environment)
         except OSError as error:
@@ -181,25 +196,77 @@ def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
         Whether the trainer has left.
 
     Raises:
-        LaunchError: Nobody trains the run, or its trainer is on another machine or cannot be identified.
+        LaunchError: Nobody trains the run, or its trainer cannot be identified.
     """
-    owner = find_owner(store, run_id)
-    if not was_asked_to_stop(store, run_id):  # A second request would end it without its checkpoint.
-        _signal(owner, signal.SIGTERM)
-        # Without the note the stop is a stop all the same.
-        with contextlib.suppress(OSError, StoreError), store.folder(run_id) as folder:
-            folder.write(STOP_FILE, msgspec.json.encode(owner))
+    is_asked = was_asked_to_stop(store, run_id)  # A second request would end it without its checkpoint.
+    if (other := trainer_elsewhere(store, run_id)) is not None:
+        if not is_asked:
+            _request_stop(store, run_id, other)
+    elif (carrier := _carrier(store, run_id)) is not None:
+        _signal(carrier, signal.SIGTERM)
+    else:
+        owner = find_owner(store, run_id)
+        if not is_asked:
+            _signal(owner, signal.SIGTERM)
+            # Without the note the stop is a stop all the same.
+            with contextlib.suppress(LaunchError):
+                _request_stop(store, run_id, owner)
     return wait_free(store, run_id, patience_seconds)
+
+
+def _request_stop(store: Store, run_id: str, owner: Owner) -> None:
+    """Write down who is to stop; a trainer looks for that every few seconds, also where no signal reaches it."""
+    try:
+        with store.folder(run_id) as folder:
+            folder.write(STOP_FILE, msgspec.json.encode(owner))
+    except (OSError, StoreError) as error:
+        raise LaunchError(f"run {run_id} could not be asked to stop ({error}).") from error
 
 
 def was_asked_to_stop(store: Store, run_id: str) -> bool:
     """Whether the process that holds a run's lock has been asked to stop already."""
     try:
         with store.folder(run_id) as folder:
-            content = folder.read(STOP_FILE)
-        return content is not None and msgspec.json.decode(content, type=Owner) == store.owner(run_id)
+            return is_stop_requested(folder)
+    except StoreError:
+        return False
+
+
+def is_stop_requested(folder: Folder) -> bool:
+    """Whether the stop file names the process that the lock file names; an old one names another."""
+    try:
+        wanted = folder.read(STOP_FILE)
+        return wanted is not None and _decode_owner(wanted) == _decode_owner(folder.read(LOCK_FILE) or b"")
     except (StoreError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return False
+
+
+def _decode_owner(content: bytes) -> Owner:
+    return msgspec.json.decode(content, type=Owner)
+
+
+def trainer_elsewhere(store: Store, run_id: str) -> Owner | None:
+    """Who trains a run on another host now: its lock is seen to be held, or its record grows; else None."""
+    directory = store.path(run_id)
+    owner = elsewhere(directory)
+    if owner is None:
+        return None
+    is_held = is_locked(directory / LOCK_FILE)
+    return owner if is_held or load(store, run_id, skip_steps=True)[1] is State.RUNNING else None
+
+
+def _carrier(store: Store, run_id: str) -> Owner | None:
+    """The process of this host that carries a run to another machine, while no trainer holds the run's lock."""
+    path = store.path(run_id) / CARRIER_FILE
+    if not is_locked(path) or is_locked(store.path(run_id) / LOCK_FILE):
+        return None
+    owner = read_owner(path)
+    return owner if owner is not None and _is_here(owner) else None
+
+
+def is_training(store: Store, run_id: str) -> bool:
+    """Whether a run is being trained, here or elsewhere, or is on its way to another machine."""
+    return store.is_locked(run_id) or trainer_elsewhere(store, run_id) is not None
 
 
 def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
@@ -229,12 +296,12 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
 
 
 def wait_free(store: Store, run_id: str, patience_seconds: float) -> bool:
-    """Wait until nobody holds a run's lock; whether that came true in time."""
+    """Wait until nobody trains a run; whether that came true in time."""
     deadline = time.monotonic() + patience_seconds
-    while store.is_locked(run_id):
+    while is_training(store, run_id):
         if time.monotonic() >= deadline:
             return False
-        time.sleep(_POLL_SECONDS)
+        time.sleep(_POLL_SECONDS if elsewhere(store.path(run_id)) is None else _REMOTE_POLL_SECONDS)
     return True
 
 
@@ -263,7 +330,7 @@ def _why_unknown(run_id: str, owner: Owner | None) -> str:
         return f"run {run_id} is locked by a process that left no name; nothing was stopped."
     if not _is_here(owner):
         host = printable(owner.host, 80)
-        return f"run {run_id} is being trained on {host} (process {owner.pid}); stop it there."
+        return f"run {run_id} is being trained on {host} (process {owner.pid}); it can be ended at once only there."
     return f"run {run_id} is locked, but process {owner.pid} is not its trainer; nothing was stopped."
 
 
@@ -281,8 +348,7 @@ def _is_trainer(owner: Owner, directory: Path) -> bool:
     if owner.pid <= 1:
         return False
     try:
-        with Folder(directory) as folder:
-            lock = folder.stat(LOCK_FILE)
+        lock = lock_status(directory / LOCK_FILE)
         process = psutil.Process(owner.pid)
         if lock is None or lock.st_nlink != 1 or process.uids().real not in _possible_users(lock.st_uid):
             return False
@@ -347,7 +413,7 @@ def open_append(path: Path) -> int:
         raise StoreError(path, f"the file cannot be written ({reason_of(error)}).") from error
 
 
-def _end_last_line(events: int) -> None:
+def end_last_line(events: int) -> None:
     """End a line that a crash tore: one bad line that readers count, not the first half of another."""
     size = os.fstat(events).st_size
     if size and os.pread(events, 1, size - 1) != b"\n":

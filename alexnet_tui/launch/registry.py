@@ -34,6 +34,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, list[str]] = {}
 
 
+VANISHED = "vanished"
+"""State of a run that was handed to an engine which no longer knows it."""
 HERE = Launch()
 """On this machine, one process a run."""
 
@@ -111,8 +113,8 @@ class QueueEngine(Engine, Protocol):
             StoreError: The note is damaged.
         """
 
-    def withdraw(self, folder: Path) -> None:
-        """Take the runs that were noted in a folder out of the queue; those that train stop with a checkpoint.
+    def withdraw(self, folder: Path, run_id: str = "") -> None:
+        """Take the runs that were noted in a folder, or one of them, out of the queue; what trains stops and saves.
 
         Raises:
             LaunchError: The engine is not here, or refuses.
@@ -155,12 +157,14 @@ class Launcher:
         load: Gives its module, which most commands never import.
         options: Its own options.
         has_queue: Whether it is a `QueueEngine`.
+        trains_here: Whether it trains on this machine, which can then be asked what it has.
     """
 
     summary: str
     load: Callable[[], Engine]
     options: tuple[LauncherOption, ...] = ()
     has_queue: bool = False
+    trains_here: bool = False
 
 
 def _local() -> Engine:
@@ -175,9 +179,15 @@ def _slurm() -> Engine:
     return slurm
 
 
+def _command() -> Engine:
+    from alexnet_tui.launch import command
+
+    return command
+
+
 LAUNCHERS: Mapping[str, Launcher] = MappingProxyType(
     {
-        LOCAL: Launcher(summary="on this machine", load=_local),
+        LOCAL: Launcher(summary="on this machine", load=_local, trains_here=True),
         "slurm": Launcher(
             summary="on a cluster, a task of an array job each",
             load=_slurm,
@@ -188,6 +198,18 @@ LAUNCHERS: Mapping[str, Launcher] = MappingProxyType(
                     metavar="NAME=VALUE",
                     help="Option of sbatch, with --launcher slurm: partition=gpu,time=2:00:00.",
                     is_repeated=True,
+                ),
+            ),
+        ),
+        "command": Launcher(
+            summary="wherever a command takes them",
+            load=_command,
+            options=(
+                LauncherOption(
+                    name="template",
+                    metavar="COMMAND",
+                    help="With --launcher command: 'ssh host -- {cmd}'. {cmd} is one line for a shell at the other end;"
+                    " {run} and {name} are the run's id and its study.",
                 ),
             ),
         ),
@@ -219,6 +241,11 @@ def parse(name: str, given: Options) -> Launch:
 def start(store: Store, run_id: str, launch: Launch = HERE, how: StartOptions = StartOptions()) -> None:
     """Start or resume a run; see `Engine.launch` for what it raises."""
     _engine(launch.launcher).launch(store, run_id, launch.options, how)
+
+
+def trains_here(launch: Launch) -> bool:
+    """Whether runs train on this machine."""
+    return LAUNCHERS[launch.launcher].trains_here
 
 
 def queue_engine(launch: Launch) -> QueueEngine | None:

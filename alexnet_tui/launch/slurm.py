@@ -17,7 +17,7 @@ import msgspec
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
 from alexnet_tui.files import Folder, json_bytes, reason_of
 from alexnet_tui.launch import local
-from alexnet_tui.launch.registry import Options, Queue, StartOptions
+from alexnet_tui.launch.registry import VANISHED, Options, Queue, StartOptions
 from alexnet_tui.paths import child_command
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable, quoted
@@ -27,7 +27,6 @@ JOB_FILE = "slurm.json"
 NOTICE_SECONDS = 120
 CANCEL_SIGNAL = "USR2"
 """Asks a task alone to stop its trainer; TERM would reach the trainer too, and a second one costs its checkpoint."""
-VANISHED = "vanished"
 _TIMEOUT_SECONDS = 60
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 _OURS = frozenset(("array", "requeue", "no-requeue", "signal", "open-mode", "output", "parsable", "job-name", "wrap"))
@@ -134,15 +133,17 @@ def queue(folder: Path) -> Queue | None:
     return Queue(job.job, _label(job), every, any(map(is_waiting_or_running, every.values())))
 
 
-def withdraw(folder: Path) -> None:
-    """Take the job that was noted in a folder out of the queue; tasks that run write a checkpoint and leave.
+def withdraw(folder: Path, run_id: str = "") -> None:
+    """Take the job that was noted in a folder, or one run's task, out of the queue; what trains stops and saves.
 
     Raises:
         LaunchError: SLURM is not here, or refuses.
         StoreError: The note is damaged.
     """
-    if (job := load(folder)) is not None:
-        cancel(job.job)
+    job = load(folder)
+    if job is None or (run_id and run_id not in job.run_ids):
+        return
+    cancel(f"{job.job}_{job.run_ids.index(run_id)}" if run_id else job.job)
 
 
 def _label(job: Job) -> str:
@@ -229,7 +230,7 @@ def is_waiting_or_running(state: str) -> bool:
 
 
 def cancel(job: str) -> None:
-    """Take a job's tasks out of the queue; those that run write a checkpoint and leave by themselves.
+    """Take a job's tasks, or the one task of ``JOB_INDEX``, out of the queue; those that run save and leave.
 
     Raises:
         LaunchError: SLURM is not here, or refuses.

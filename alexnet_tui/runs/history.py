@@ -19,10 +19,11 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import RunNotFoundError, StoreError
-from alexnet_tui.files import LOCK_FILE, is_locked, read_owner
+from alexnet_tui.files import LOCK_FILE, read_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.origin import is_copy
+from alexnet_tui.runs.presence import is_at_work, is_heard_from
 from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord, Store, read_record
 from alexnet_tui.text import counted
 
@@ -504,7 +505,7 @@ class RunFollower:
         if isinstance(self.history.final, ev.Finished) and size == self._size:
             return State.FINISHED
         # Asked before reading: a trainer that ends in between leaves its last event, not a lost run.
-        locked = is_locked(self.directory / LOCK_FILE)
+        locked = is_at_work(self.directory)
         size = self.log_size()
         if size != self._size:
             for _ in self.read():
@@ -528,12 +529,16 @@ def threads_text(started: ev.Started) -> str:
 
 
 def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:
-    """What a run is doing; a lock file with an owner means that it was started, also if it has no event."""
+    """What a run is doing; a lock file with an owner means that it was started, also if it has no event.
+
+    A run of another host, whose lock may not be seen here, is running while its record grows.
+    """
     was_started = copied = False
     if history.final is None and not is_locked:
         with suppress(StoreError):
             was_started = read_owner(directory / LOCK_FILE) is not None
             copied = was_started and is_copy(directory, history.record)
+        is_locked = was_started and is_heard_from(directory / EVENTS_FILE)
     return history.state(is_locked=is_locked, was_started=was_started, is_copy=copied)
 
 
@@ -554,7 +559,7 @@ def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bo
     if not may_outline or follower.log_size() <= LARGE_LOG_BYTES:
         state = follower.refresh()
         return follower.history, state
-    locked = is_locked(follower.directory / LOCK_FILE)
+    locked = is_at_work(follower.directory)
     history = follower.history.fold_outline(Outline(follower.directory / EVENTS_FILE))
     return history, state_of(history, follower.directory, locked)
 

@@ -14,7 +14,8 @@ import msgspec
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import LOCK_FILE, Folder, Owner, read_owner
 from alexnet_tui.runs.events import Seconds
-from alexnet_tui.runs.store import RECORD_FILE, RunRecord
+from alexnet_tui.runs.presence import silence
+from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord
 from alexnet_tui.text import printable, quoted
 
 IMPORTED_FILE = "imported.json"
@@ -85,7 +86,8 @@ def explain_lost(directory: Path, record: RunRecord) -> str:
     who = f"process {owner.pid} on {printable(owner.host, 80)}"
     if owner.host != platform.node():
         what = "a copy" if _is_copied(directory, record) else "lost"
-        return f"{what}: {who} trained it; if that goes on, it goes on there."
+        news = silence(directory / EVENTS_FILE)
+        return f"{what}: {who} trained it{f' ({news})' if news else ''}; if that goes on, it goes on there."
     if _is_running(owner):
         return f"a copy: {who} trains the run in another folder."
     from alexnet_tui.runs.memory_kill import memory_kill  # Hardly any run is lost.

@@ -29,7 +29,6 @@ from alexnet_tui.files import (
     PRIVATE_FOLDER,
     Folder,
     Owner,
-    is_locked,
     json_bytes,
     read_owner,
     reason_of,
@@ -39,6 +38,7 @@ from alexnet_tui.paths import quote_words, shell_command, shipped_runs
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, notes_problem, read_notes
+from alexnet_tui.runs.presence import is_at_work
 from alexnet_tui.runs.provenance import package_commit, redact, safe_environment
 from alexnet_tui.text import printable, quoted
 
@@ -372,8 +372,8 @@ class Store:
                 return tuple(sorted(filter(CHECKPOINT_NAME.fullmatch, folder.folders()), key=checkpoint_place))
 
     def is_locked(self, run_id: str) -> bool:
-        """Whether some process holds the run's lock now."""
-        return is_locked(self.path(run_id) / LOCK_FILE)
+        """Whether some process holds the run's lock now, or carries the run to another machine."""
+        return is_at_work(self.path(run_id))
 
     def owner(self, run_id: str) -> Owner | None:
         """Who last took the run's lock, or None."""

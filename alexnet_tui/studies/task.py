@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
+from alexnet_tui.files import LOCK_FILE, is_locked
 from alexnet_tui.launch import local, slurm
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.history import load as load_history
@@ -54,7 +55,7 @@ def train(
         record, state = store.record(run_id), load_history(store, run_id, skip_steps=True)[1]
         if state is not State.FINISHED and not caught:
             prepare(record.config)
-            local.start(store, run_id, command=command)
+            local.start(store, run_id, is_trusted=True, command=command)  # Checked where it was handed over.
             _wait(store, run_id, caught, poll_seconds)
         _note(store, record.study)
         state = load_history(store, run_id, skip_steps=True)[1]
@@ -81,7 +82,8 @@ def _wait(store: Store, run_id: str, caught: Sequence[int], poll_seconds: float)
     """Wait until a run's trainer has left; pass a signal that was caught on to it, once."""
     asks_at = math.inf
     is_asked = False
-    while store.is_locked(run_id):
+    lock = store.path(run_id) / LOCK_FILE
+    while is_locked(lock):
         if caught and not is_asked:
             patience = _TERM_PATIENCE_SECONDS if caught[0] == signal.SIGTERM else 0.0
             asks_at = min(asks_at, time.monotonic() + patience)

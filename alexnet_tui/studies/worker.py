@@ -34,6 +34,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress, shares
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.engine import refuse_if_active
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.shares import Share
 
@@ -397,10 +398,12 @@ def start_worker(
         command: What to run where no process serves the folder.
 
     Raises:
+        RunBusyError: An engine with a queue still has something to do for it.
         LaunchError: The worker cannot be started.
         StoreError: The order cannot be written, its log is no regular file, or a newer program wrote the plan.
     """
     study.load_runnable(store, name)
+    refuse_if_active(store, name)
     with study.exclusive(store):
         if orders.has_worker(store, name):
             return False

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import Folder
+from alexnet_tui.launch.local import is_stop_requested
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
@@ -27,7 +28,7 @@ class Record:
     when asked to stop, the last events are written into the space of a small file made at the start.
 
     The folder is held open, so that a run that is moved while it trains stays whole: checkpoints and events go where
-    the folder is. Every few seconds `should_stop` compares it with its path.
+    the folder is. Every few seconds `should_stop` compares it with its path, and looks for a request to stop in it.
 
     Args:
         folder: The run's folder; its `path` follows a move.
@@ -53,14 +54,14 @@ class Record:
         self._look_seconds = look_seconds
         self._next_look_seconds = time.monotonic() + look_seconds
         self._full_since: float | None = None
-        self._is_lost = False
+        self._is_lost = self._is_asked_by_file = False
         _make_reserve(folder)
 
     def should_stop(self) -> bool:
         """Whether to leave: asked to, or out of patience with a full disk, or without a folder to write to."""
         if time.monotonic() >= self._next_look_seconds:
             self._look()
-        return self._is_asked_to_stop() or self._is_lost or self._is_out_of_patience()
+        return self._is_asked_to_stop() or self._is_asked_by_file or self._is_lost or self._is_out_of_patience()
 
     def write(self, event: ev.Event) -> None:
         """Append an event, now or when there is room.
@@ -122,9 +123,10 @@ class Record:
         )
 
     def _look(self) -> None:
-        """Follow the folder to where it is now."""
+        """Follow the folder to where it is now, and see whether somebody on another host asks for an end."""
         self._next_look_seconds = time.monotonic() + self._look_seconds
         self._flush()
+        self._is_asked_by_file = is_stop_requested(self.folder)
         if self.folder.is_in_place():
             return
         found = self.folder.current_path()

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, is_locked, read_owner
+from alexnet_tui.files import LOCK_FILE, read_owner
 from alexnet_tui.runs.event_log import EventReader, Outline
-from alexnet_tui.runs.events import Finished, KnownEvent, Resumed, Started
+from alexnet_tui.runs.events import FINAL_EVENTS, Finished, KnownEvent, Resumed, Started
 from alexnet_tui.runs.history import LARGE_LOG_BYTES, RunHistory, State
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_copy
+from alexnet_tui.runs.presence import is_at_work, is_heard_from
 from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, RunRecord, Store, read_record
 
 _SCAN_SECONDS = 1.0
@@ -52,6 +53,18 @@ class _Follower:
     looked: float = -_LOCK_SECONDS
     is_live: bool = True
     is_finished: bool = False
+    has_ended: bool = False
+
+    def end_with(self, event: KnownEvent) -> None:
+        """Whether the run is over, after its next event."""
+        if isinstance(event, (Started, Resumed)):
+            self.is_finished = self.has_ended = False
+        elif isinstance(event, FINAL_EVENTS):
+            self.is_finished, self.has_ended = isinstance(event, Finished), True
+
+    def end_as(self, history: RunHistory) -> None:
+        """Whether the run is over, by its whole history."""
+        self.is_finished, self.has_ended = isinstance(history.final, Finished), history.final is not None
 
 
 @dataclass(slots=True)
@@ -320,7 +333,9 @@ class RunsWatcher:
     def _look_at_lock(self, run_id: str, follower: _Follower, batch: Batch) -> None:
         """Only a lock tells a running trainer from a crashed one; a finished run needs none."""
         was_locked = follower.is_locked
-        follower.is_locked = not follower.is_finished and is_locked(follower.directory / LOCK_FILE)
+        follower.is_locked = not follower.is_finished and (
+            is_at_work(follower.directory) or (not follower.has_ended and is_heard_from(Path(follower.events_path)))
+        )
         if was_locked and not follower.is_locked:
             # Its last events may have been written between our reading and the check of the lock.
             self._read_events(run_id, follower, batch)
@@ -349,7 +364,7 @@ class RunsWatcher:
             elif events:
                 batch.events.setdefault(run_id, []).extend(events)
             for event in events:
-                follower.is_finished = _is_finished_after(event, follower.is_finished)
+                follower.end_with(event)
             is_enough = enough_bytes is not None and reader.offset - start >= enough_bytes
             if is_enough and run_id not in batch.fresh and stamp is not None and reader.offset < stamp[1]:
                 return False
@@ -362,7 +377,7 @@ class RunsWatcher:
         for events in _rest(reader, follower.events_stamp):
             history.fold(events)
         follower.reader, follower.has_steps = reader, has_steps
-        follower.is_finished = isinstance(history.final, Finished)
+        follower.end_as(history)
         batch.fresh[run_id] = history
 
 
@@ -371,13 +386,7 @@ def _read_outline(history: RunHistory, follower: _Follower) -> None:
     outline = Outline(follower.directory / EVENTS_FILE)
     history.fold_outline(outline)
     follower.reader = EventReader(follower.directory / EVENTS_FILE, skip_steps=True, offset=outline.end)
-    follower.is_finished = isinstance(history.final, Finished)
-
-
-def _is_finished_after(event: KnownEvent, before: bool) -> bool:
-    if isinstance(event, (Started, Resumed)):
-        return False
-    return before or isinstance(event, Finished)
+    follower.end_as(history)
 
 
 def _rest(reader: EventReader, stamp: _Stamp | None) -> Iterator[list[KnownEvent]]:

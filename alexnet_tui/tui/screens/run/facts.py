@@ -30,8 +30,14 @@ def identity_parts(history: RunHistory) -> list[str]:
     return [config.variant, f"seed {config.seed}", *further, config.front_end, printable(config.data, 40)]
 
 
-def status_message(history: RunHistory, state: State) -> tuple[str, str]:
-    """A sentence on why a run makes no progress, with its style; empty while it does, or is finished."""
+def status_message(history: RunHistory, state: State, silence: str = "") -> tuple[str, str]:
+    """A sentence on why a run makes no progress, with its style; empty while it does, or is finished.
+
+    Args:
+        history: The run.
+        state: What it is doing.
+        silence: For how long nothing came from another host, or empty.
+    """
     final = history.final
     if isinstance(final, ev.Failed) and state is State.FAILED:
         where = f" at epoch {final.epoch}" if final.epoch else ""
@@ -39,6 +45,8 @@ def status_message(history: RunHistory, state: State) -> tuple[str, str]:
         return f"Failed ({reason}){where}: {printable(final.message, 600)}", "error"
     if state is State.LOST:
         hint = "R resumes it" if history.checkpoints else "R starts it again; it has no checkpoint"
+        if silence:
+            return f"Crashed, or out of reach: {silence}. {hint}.", "error"
         return f"Crashed: the trainer process disappeared (killed, or the machine stopped). {hint}.", "error"
     if state is State.COPY:
         return "A copy: the run it was copied from may be training elsewhere; R resumes the copy.", "warning"
@@ -47,6 +55,8 @@ def status_message(history: RunHistory, state: State) -> tuple[str, str]:
         return f"Stopped at epoch {final.epoch} ({reason}); R resumes it.", "warning"
     if state is State.QUEUED:
         return "Queued: no trainer has started it yet; R starts it now.", "muted"
+    if state is State.RUNNING and silence:
+        return f"Running, but {silence}.", "warning"
     if state is State.RUNNING and not history.num_events:
         return "Loading data and torch…", "muted"
     return "", ""

@@ -35,16 +35,17 @@ _WIDE, _LONGEST_SPARKLINE, _MAX_LINES = 100, 60, 5
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A run, and how many cells its lines may have."""
+    """A run, how many cells its lines may have, and for how long nothing came from another host, if so."""
 
     history: RunHistory
     state: State
     width: int
+    silence: str = ""
 
     def lines(self, label: str, *, is_low: bool, has_numbers: bool) -> list[Content]:
         """All of it; on a low screen only what one cannot do without."""
         title = self.title(label)
-        sentence, style = status_message(self.history, self.state)
+        sentence, style = status_message(self.history, self.state, self.silence)
         lines = [title, self.progress(), Content.styled(sentence, style_of(style))]
         if not is_low:
             lines.append(self.activity())

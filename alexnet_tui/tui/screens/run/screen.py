@@ -15,6 +15,7 @@ from textual.widgets import ContentSwitcher, Static
 from alexnet_tui.analysis.integrity import Check
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.presence import silence
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE
 from alexnet_tui.text import printable
 from alexnet_tui.tui import disk, run_actions
@@ -261,7 +262,9 @@ class RunScreen(ChartScreen):
     def _head(self, history: RunHistory | None, state: State) -> list[Content]:
         if history is None:
             return [Content(printable(self.run_id, 80)), Content.styled(_NO_ENTRY, "$error")]
-        head = Head(history, state, max(10, self.size.width - 2))
+        is_open = state in {State.RUNNING, State.LOST}
+        news = silence(self.session.store.root / self.run_id / EVENTS_FILE) if is_open else ""
+        head = Head(history, state, max(10, self.size.width - 2), news)
         is_low, has_side = self.has_class("-low"), self.has_class("-with-side")
         return head.lines(self.session.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
 

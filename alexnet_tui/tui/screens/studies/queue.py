@@ -20,7 +20,7 @@ from alexnet_tui.files import LOCK_FILE, Owner, open_regular, read_owner
 from alexnet_tui.launch import registry
 from alexnet_tui.runs.history import STATE_TONES, RunCache, RunHistory, State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import orders
+from alexnet_tui.studies import engine, orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.plan import Plan
@@ -75,6 +75,7 @@ class Snapshot:
         has_worker: Some process works through it.
         last_words: The last line of the worker's log, or empty.
         live: What is known of runs that train or are in a cluster's queue, by the position of their cells.
+        engine_line: What the engine that its runs were handed to says in all; empty where it has nothing left to do.
     """
 
     names: tuple[str, ...]
@@ -85,6 +86,7 @@ class Snapshot:
     has_worker: bool
     last_words: str
     live: Mapping[int, Live] = field(default_factory=dict)
+    engine_line: str = ""
 
     @property
     def waiting(self) -> tuple[Cell, ...]:
@@ -138,6 +140,7 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
     waiting = study_queue.in_order(cells, queue)
     running = [cell for cell in cells if cell.state == State.RUNNING]
     known = {cell.index for cell in (*running, *waiting)}
+    queues = _queues(store, name)
     return Snapshot(
         names=names,
         plan=plan,
@@ -146,36 +149,43 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
         queue=queue,
         has_worker=orders.has_worker(store, name),
         last_words=_last_words(store),
-        live=_live_cells(store, name, cells, find or RunCache(store).find),
+        live=_live_cells(store, queues, cells, find or RunCache(store).find),
+        engine_line="; ".join(engine.summary(one, cells) for one in queues.values() if one.is_active),
     )
 
 
-def _live_cells(store: Store, name: str, cells: Iterable[Cell], find: Find) -> dict[int, Live]:
-    tasks = _engine_states(store.root / study.STUDIES / name, int(time.monotonic() / _ENGINE_SECONDS))
+def _live_cells(
+    store: Store, queues: Mapping[str, registry.Queue], cells: Iterable[Cell], find: Find
+) -> dict[int, Live]:
     live: dict[int, Live] = {}
-    for cell in cells:
+    every = list(cells)
+    words = {
+        run_id: f"{launcher} {word}"
+        for launcher, one in queues.items()
+        for run_id, word in engine.words(one, every).items()
+    }
+    for cell in every:
         found = None
         with suppress(StoreError):
             found = find(cell.run_id) if cell.state == State.RUNNING else None
-        task = tasks.get(cell.run_id, "") if cell.state != State.FINISHED else ""
+        task = words.get(cell.run_id, "") if cell.state != State.FINISHED else ""
         if found is not None or task:
             parts = ([printable(task, 40)] if task else []) + (_where(store, found[0]) if found else [])
             live[cell.index] = Live(share=found[0].progress if found else 0.0, where=" · ".join(parts))
     return live
 
 
+def _queues(store: Store, name: str) -> Mapping[str, registry.Queue]:
+    """What engines with queues of their own said of a study's runs last; they are asked seldom."""
+    return _ask_engines(store.root, name, int(time.monotonic() / _ENGINE_SECONDS))
+
+
 @lru_cache(1)
-def _engine_states(folder: Path, turn: int) -> Mapping[str, str]:
-    """What the launchers' engines say of each run, as ``slurm PENDING``; asked again with every turn."""
+def _ask_engines(root: Path, name: str, turn: int) -> Mapping[str, registry.Queue]:
     try:
-        queues = registry.queues(folder)
+        return engine.queues(Store(root), name)
     except AlexnetTuiError:  # The runs' own records say the rest.
         return {}
-    return {
-        run_id: f"{launcher} {state}"
-        for launcher, (_, queue) in queues.items()
-        for run_id, state in queue.states.items()
-    }
 
 
 def _where(store: Store, history: RunHistory) -> list[str]:
@@ -209,9 +219,9 @@ def _cores(owner: Owner | None) -> str:
 
 
 def stamp(store: Store, name: str) -> tuple[object, ...]:
-    """What changes when anybody changes the study, its queue or its worker; cheap to ask for."""
+    """What changes when anybody changes the study, its queue, its worker or its engine; cheap to ask for."""
     folder = store.root / study.STUDIES
-    stamps: list[object] = [orders.has_worker(store, name)]
+    stamps: list[object] = [orders.has_worker(store, name), repr(_queues(store, name))]
     for path in (folder, folder / name, orders.orders_path(store), orders.log_path(store)):
         try:
             stamps.append(path.stat().st_mtime_ns)
@@ -269,7 +279,9 @@ def _hash_text(plan: Plan, width: int) -> str:
 def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     mine = {cell.run_id for cell in now.cells}
     others = [run_id for run_id, state in states.items() if state is State.RUNNING and run_id not in mine]
-    if now.queue.is_paused:
+    if now.engine_line:
+        text, style = f"{printable(now.engine_line, 200)}.", "$success"
+    elif now.queue.is_paused:
         text, style = "Paused: nothing more is started; what trains goes on. P goes on.", "bold $warning"
     elif now.has_worker and others and now.num_waiting and not now.first_waiting:
         text, style = f"waiting: another run is training ({printable(others[0], 64)})", "bold $warning"

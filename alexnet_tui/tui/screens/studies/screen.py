@@ -15,6 +15,7 @@ from alexnet_tui.runs.history import State
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
+from alexnet_tui.studies.engine import withdraw_run
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Cell, CellState
 from alexnet_tui.text import counted
@@ -283,9 +284,14 @@ class QueueScreen(Screen[None]):
         if cell.state == State.RUNNING:
             run_actions.stop_runs(self, self.session, [cell.run_id])
         elif cell.needs_training:
-            self._do(lambda: study_queue.cancel(self.session.store, now.plan.name, cell.index))
+            self._do(lambda: self._take_out(now.plan.name, cell))
         else:
             notify(self, f"This cell is {cell.state}: there is nothing to cancel.")
+
+    def _take_out(self, name: str, cell: Cell) -> str:
+        study_queue.cancel(self.session.store, name, cell.index)
+        label = withdraw_run(self.session.store, cell.run_id) if cell.run_id else ""
+        return f"Taken out of {label}." if label else ""
 
     def action_resume(self) -> None:
         """Put a cancelled cell back, resume a stopped one."""

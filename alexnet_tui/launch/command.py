@@ -1,0 +1,204 @@
+"""Any other engine, by a command line of the user's own: ``ssh host -- {cmd}``.
+
+A process of its own on this machine, the carrier, starts the command, waits until it ends, and holds the run's
+``launch.lock`` meanwhile. What the command prints is in the run's ``command.log``. Where it ends without the run having
+ended, the carrier writes that into the run's record, with the exit code and the last lines: unless a trainer on another
+host has begun and may still be at work, for then the record is that trainer's.
+"""
+
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
+from alexnet_tui.files import Folder, reason_of, take_lock, write_owner
+from alexnet_tui.launch import local
+from alexnet_tui.launch.registry import Options, StartOptions
+from alexnet_tui.paths import child_command, child_environment
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.event_log import EventWriter
+from alexnet_tui.runs.history import load
+from alexnet_tui.runs.presence import CARRIER_FILE, elsewhere
+from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.text import printable, quoted
+
+LOG_FILE = "command.log"
+REASON = "launcher"
+"""Reason of the ``failed`` event that the carrier writes."""
+_COMMAND = "{cmd}"
+_PLACEHOLDER = re.compile(r"\{(cmd|run|name)\}")
+_TAIL_BYTES, _TAIL_LINES = 4096, 5
+_CARRIER = child_command("alexnet_tui.launch.command")
+
+
+def check(options: Options) -> None:
+    """Refuse a template that makes no command line.
+
+    Raises:
+        UsageError: It is missing, ends within quotes, or has not exactly one ``{cmd}`` in a place it fits into.
+    """
+    fill(_template(options), ["x"], run="x", name="x")
+
+
+def _template(options: Options) -> str:
+    given = options.get("template", ())
+    if not given:
+        raise UsageError("--launcher command needs --template, such as --template 'ssh host -- {cmd}'.")
+    return given[-1]
+
+
+def fill(template: str, command: Sequence[str], *, run: str, name: str) -> list[str]:
+    """The words of the command line that a template makes; no shell of this machine reads them.
+
+    ``{cmd}`` becomes one line for the shell at the other end, quoted for it. ``{run}`` is the run's id, ``{name}`` that
+    of its study, or again the run's id.
+
+    Raises:
+        UsageError: See `check`.
+    """
+    try:
+        words = shlex.split(template)
+    except ValueError as error:
+        raise UsageError(f"--template: {quoted(template, 200)} is no command line ({error}).") from error
+    places = [word for word in words for _ in range(word.count(_COMMAND))]
+    if len(places) != 1:
+        raise UsageError(f"--template: {_COMMAND} must be in it exactly once, not {len(places)} times.")
+    if words[0] == places[0]:
+        raise UsageError(f"--template: {_COMMAND} is for another program to run, as in 'ssh host -- {_COMMAND}'.")
+    if _is_in_quotes(places[0]):
+        raise UsageError(f"--template: {_COMMAND} is quoted already; leave out the quotes around it.")
+    values = {"cmd": shlex.join(command), "run": run, "name": name}
+    return [_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words]
+
+
+def _is_in_quotes(word: str) -> bool:
+    """Whether the command would be within quotes of the shell at the other end, which would undo its own quoting."""
+    before = word[: word.index(_COMMAND)]
+    try:
+        shlex.split(before)
+    except ValueError:
+        return True
+    return False
+
+
+def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
+    """Start the carrier of a run.
+
+    Raises:
+        RunBusyError: The run is being trained, or is on its way already.
+        StoreError: It is only to be looked at, or its folder cannot be written.
+        UntrustedRunError: Another user made it.
+        LaunchError: The carrier could not be started.
+        UsageError: It is to begin from scratch, which a command cannot be told.
+    """
+    if how.from_scratch:
+        raise UsageError("--from-scratch is for --launcher local.")
+    local.check_startable(store, run_id)
+    if not how.is_trusted:
+        local.check_trust(store, run_id)
+    if local.is_training(store, run_id):
+        raise RunBusyError(f"run {run_id} is already being trained, or on its way.")
+    directory = store.path(run_id).absolute()
+    task = child_command("alexnet_tui", "task", "--runs-dir", str(store.root.absolute()), "--", run_id)
+    words = fill(_template(options), task, run=run_id, name=store.record(run_id).study or run_id)
+    lock = take_lock(directory, name=CARRIER_FILE)
+    try:
+        with Folder(directory) as folder:
+            log = folder.append(LOG_FILE)
+        try:
+            process = subprocess.Popen(
+                [*_CARRIER, str(lock), str(directory), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock,),
+                env=child_environment(),
+            )
+        finally:
+            os.close(log)
+        write_owner(lock, process.pid, psutil.Process(process.pid).create_time())
+    except (OSError, psutil.Error) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else str(error)
+        raise LaunchError(f"run {run_id}: its command could not be started ({reason}).") from error
+    finally:
+        os.close(lock)
+    # A console lives on after its runs; somebody must collect their exit status.
+    threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
+
+
+def main() -> int:
+    """The carrier: ``LOCK_DESCRIPTOR RUN_DIRECTORY WORD...``; the command's exit code."""
+    lock, directory, words = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    os.set_inheritable(lock, False)
+    store, run_id = Store(directory.parent), directory.name
+    before = load(store, run_id, skip_steps=True)[0]
+    stopped: list[int] = []
+    log_start = os.fstat(2).st_size
+    try:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        _conclude(store, run_id, before.attempts, f"{quoted(words[0], 80)} could not be started ({reason_of(error)})")
+        return 1
+
+    def stop(number: int, _: object) -> None:
+        stopped.append(number)
+        process.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    code = process.wait()
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+    sys.stderr.write(f"the command {how}\n")
+    if not stopped:
+        tail = _tail(directory, log_start)
+        _conclude(store, run_id, before.attempts, f"its command {how} before the run did{f': {tail}' if tail else ''}")
+    return code
+
+
+def _tail(directory: Path, start: int) -> str:
+    """The last lines that the command printed, as one line."""
+    with Folder(directory) as folder:
+        descriptor = folder.open(LOG_FILE)
+    if descriptor is None:
+        return ""
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(max(start, os.fstat(descriptor).st_size - _TAIL_BYTES))
+        lines = file.read(_TAIL_BYTES).decode(errors="replace").splitlines()[:-1]  # Less our own.
+    return printable(" | ".join(line.strip() for line in lines[-_TAIL_LINES:] if line.strip()), 400)
+
+
+def _conclude(store: Store, run_id: str, attempts: int, sentence: str) -> None:
+    """End the record of a run that its trainer did not end, if no trainer can be at work on it."""
+    directory = store.path(run_id)
+    history = load(store, run_id, skip_steps=True)[0]
+    if history.attempts > attempts and (history.final is not None or elsewhere(directory) is not None):
+        return  # It has ended, or its trainer is on another host: perhaps only the connection was cut.
+    with contextlib.suppress(RunBusyError), Folder(directory) as folder:  # Busy: the trainer goes on.
+        lock = take_lock(directory)
+        try:
+            descriptor = folder.append(EVENTS_FILE)
+            try:
+                local.end_last_line(descriptor)
+                writer = EventWriter(descriptor, attempt=max(history.attempts, attempts + 1), next_seq=history.next_seq)
+                writer.write(ev.Failed(reason=REASON, message=printable(f"{sentence[:1].upper()}{sentence[1:]}.", 600)))
+            finally:
+                os.close(descriptor)
+        finally:
+            os.close(lock)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (StoreError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)

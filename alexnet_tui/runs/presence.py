@@ -1,0 +1,140 @@
+"""Whether a run is at work, as far as this machine can see: by its locks, and elsewhere by the growth of its record.
+
+The lock of a run whose trainer is on another host is not seen on every file system. Where it is not, a run that has no
+last event, and whose owner is on another host, counts as at work while its record grows. Clocks of hosts are never
+compared: what counts is what this process saw itself, and before that the file system's own time.
+"""
+
+import os
+import platform
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.files import LOCK_FILE, Owner, has_locks, is_locked, read_owner
+from alexnet_tui.text import counted, printable
+
+CARRIER_FILE = "launch.lock"
+"""Locked by the process that carries a run to another machine, for as long as its command runs."""
+SILENCE_SECONDS = 300.0
+"""After so long without an event a run on another host no longer counts as at work."""
+_looks: dict[str, tuple[int, float, bool]] = {}
+"""Event log to its size, since when this process has seen that size, and whether it saw it grow."""
+_LOCAL_LOCKS = frozenset(("9p", "virtiofs", "beegfs", "afs", "vboxsf", "prl_fs", "drvfs"))
+_CLUSTER_FUSE = frozenset(("fuse.glusterfs", "fuseblk"))
+_NETWORK = frozenset(("nfs", "nfs4", "lustre", "cifs", "smb3"))
+_LOCAL_OPTIONS = frozenset(("nolock", "local_lock=flock", "local_lock=all", "localflock", "noflock", "nobrl"))
+"""Options of mounts that keep locks on one host."""
+_lock_reasons: dict[int, str] = {}
+_clock_offsets: dict[int, float] = {}
+"""Device number to the file system's time less this process' monotonic time."""
+
+
+def is_at_work(directory: Path) -> bool:
+    """Whether a process holds the lock of a run, or carries it to another machine.
+
+    Raises:
+        StoreError: A lock is no regular file, or may not be read.
+    """
+    return is_locked(directory / LOCK_FILE) or is_locked(directory / CARRIER_FILE)
+
+
+def elsewhere(directory: Path) -> Owner | None:
+    """Who last took a run's lock, if that was on another host."""
+    try:
+        owner = read_owner(directory / LOCK_FILE)
+    except StoreError:
+        return None
+    return owner if owner is not None and owner.host != platform.node() else None
+
+
+def is_heard_from(events: Path) -> bool:
+    """Whether a run without a last event, whose lock is not seen, is at work on another host.
+
+    Args:
+        events: The run's event log.
+    """
+    if elsewhere(events.parent) is None or not unseen_locks(events.parent):
+        return False
+    return silent_seconds(events) < SILENCE_SECONDS
+
+
+def unseen_locks(folder: Path) -> str:
+    """Why the locks of other hosts are not seen in a folder: its file system and what of it; empty where they are."""
+    try:
+        device = folder.stat().st_dev
+    except OSError:
+        return ""
+    if device not in _lock_reasons:
+        _lock_reasons[device] = _reason_of_unseen_locks(folder, device)
+    return _lock_reasons[device]
+
+
+def _reason_of_unseen_locks(folder: Path, device: int) -> str:
+    with suppress(OSError):  # No Linux, where locks of a network drive are those of its server.
+        mounts = Path("/proc/self/mountinfo").read_text(errors="replace")
+        if reason := reason_of_mount(mounts, f"{os.major(device)}:{os.minor(device)}"):
+            return reason
+    with suppress(OSError), tempfile.NamedTemporaryFile(dir=folder, prefix=".lock-") as file:
+        if not has_locks(file.fileno()):
+            return "a file system without locks"
+    return ""
+
+
+def reason_of_mount(mounts: str, device: str) -> str:
+    """Why a mounted file system shows no locks of other hosts, or nothing.
+
+    Args:
+        mounts: Lines of ``/proc/self/mountinfo``.
+        device: ``MAJOR:MINOR``.
+    """
+    found = [words for line in mounts.splitlines() if (words := line.split())[2:3] == [device] and "-" in words]
+    kind, _, options = (found[-1][found[-1].index("-") + 1 :] if found else ["", "", ""])[:3]
+    if kind in _LOCAL_LOCKS or (kind.startswith("fuse") and kind not in _CLUSTER_FUSE):
+        return kind
+    kept_here = sorted(_LOCAL_OPTIONS.intersection(options.split(","))) if kind in _NETWORK else []
+    return f"{kind}, mounted with {kept_here[0]}" if kept_here else ""
+
+
+def silent_seconds(events: Path) -> float:
+    """For how long an event log has not grown."""
+    now, key = time.monotonic(), str(events)
+    try:
+        status = events.lstat()
+    except OSError:
+        status = None
+    size = status.st_size if status else 0
+    known = _looks.get(key)
+    if known is None:
+        known = _looks[key] = (size, now, False)
+    elif size != known[0]:
+        known = _looks[key] = (size, now, True)
+    _, since, has_grown = known
+    if has_grown or status is None:
+        return now - since
+    return max(now - since, _file_system_time(events.parent, status.st_dev) - status.st_mtime)
+
+
+def _file_system_time(directory: Path, device: int) -> float:
+    """The time by which a file system dates its files: it may be that of a server. A file made beside runs has it."""
+    if device not in _clock_offsets:
+        try:
+            with tempfile.TemporaryFile(dir=directory.parent) as file:
+                dated = os.fstat(file.fileno()).st_mtime
+        except OSError:  # It is only to be read: this host's time is all there is.
+            dated = time.time()
+        _clock_offsets[device] = dated - time.monotonic()
+    return _clock_offsets[device] + time.monotonic()
+
+
+def silence(events: Path) -> str:
+    """``no news for 7 minutes, on HOST`` for a run whose trainer is on another host and is silent; else nothing."""
+    owner = elsewhere(events.parent)
+    seconds = silent_seconds(events) if owner is not None else 0.0
+    if owner is None or seconds < SILENCE_SECONDS:
+        return ""
+    minutes = int(seconds // 60)
+    duration = counted(minutes, "minute") if minutes < 120 else counted(minutes // 60, "hour")
+    return f"no news for {duration}, on {printable(owner.host, 80)}"

@@ -1,0 +1,69 @@
+"""A study whose runs were handed to an engine with a queue of its own: what that engine says of them."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from alexnet_tui.errors import RunBusyError
+from alexnet_tui.launch import registry
+from alexnet_tui.launch.registry import Queue
+from alexnet_tui.paths import shell_command
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies.queue import Cell
+
+
+def queues(store: Store, name: str) -> dict[str, Queue]:
+    """Launcher to what its engine says of a study's runs; none where they were handed to none.
+
+    Raises:
+        LaunchError: The engine is not here, or does not answer.
+        StoreError: The note of what was handed over is damaged.
+    """
+    found = registry.queues(store.root / study.STUDIES / name)
+    return {launcher: queue for launcher, (_, queue) in found.items()}
+
+
+def words(queue: Queue, cells: Iterable[Cell]) -> dict[str, str]:
+    """Run to its engine's word for it; ``vanished`` only of runs that still need training."""
+    return {
+        cell.run_id: word
+        for cell in cells
+        if (word := queue.states.get(cell.run_id)) and (word != registry.VANISHED or cell.needs_training)
+    }
+
+
+def summary(queue: Queue, cells: Iterable[Cell]) -> str:
+    """What an engine says, counted: ``SLURM job 77: 2 RUNNING, 2 PENDING``."""
+    counts = Counter(words(queue, cells).values())
+    said = ", ".join(f"{count} {word}" for word, count in counts.most_common())
+    return f"{queue.label}: {said or 'all its tasks are over'}"
+
+
+def refuse_if_active(store: Store, name: str) -> None:
+    """A study is trained from here or by an engine with a queue, not by both.
+
+    Raises:
+        RunBusyError: The engine still has something to do for it.
+        LaunchError: The engine does not answer, so that nobody knows.
+    """
+    for queue in queues(store, name).values():
+        if queue.is_active:
+            cancels = shell_command("study", "cancel", name, root=store.root)
+            raise RunBusyError(f"study {name} is queued as {queue.label}; `{cancels}` takes it out.")
+
+
+def withdraw_run(store: Store, run_id: str) -> str:
+    """Take one run out of the queue it was handed to, alone or with its study; what that is called, or nothing.
+
+    Raises:
+        LaunchError: The engine is not here, or refuses.
+        StoreError: The run cannot be read.
+    """
+    name = store.record(run_id).study
+    folders = [store.path(run_id), *([store.root / study.STUDIES / name] if study.is_name(name) else [])]
+    for folder in folders:
+        for engine, queue in registry.queues(folder).values():
+            if queue.is_active and queue.states.get(run_id, registry.VANISHED) != registry.VANISHED:
+                engine.withdraw(folder, run_id)
+                return queue.label
+    return ""

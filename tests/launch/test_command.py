@@ -1,0 +1,166 @@
+"""A launcher of the user's own: what a template becomes, and what happens to its run."""
+
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import fake_trainer
+import psutil
+import pytest
+import sshd
+from cli_caller import Run
+from waiting import wait_for
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import RunBusyError, UsageError
+from alexnet_tui.launch import command, local, registry
+from alexnet_tui.launch.registry import Launch
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import worker
+from alexnet_tui.studies.worker import start_worker
+
+
+def fill(template: str) -> list[str]:
+    return command.fill(template, ["/my env/python", "-m", "x", "it's"], run="run-1", name="mine")
+
+
+LINE = "'/my env/python' -m x 'it'\"'\"'s'"
+WORDS = {
+    "ssh host -- {cmd}": ["ssh", "host", "--", LINE],
+    "ssh host 'cd /x && exec {cmd}'": ["ssh", "host", f"cd /x && exec {LINE}"],
+    'srun --job-name={run} sh -c "{cmd}"': ["srun", "--job-name=run-1", "sh", "-c", LINE],
+    "sky exec {name} {cmd}": ["sky", "exec", "mine", LINE],
+    "docker ps --format {{.ID}} {cmd}": ["docker", "ps", "--format", "{{.ID}}", LINE],
+}
+REFUSED = (
+    "",
+    "ssh host",
+    "ssh {cmd} {cmd}",
+    "{cmd}",
+    "ssh 'host {cmd}",
+    "ssh host \"sh -c '{cmd}'\"",
+    "ssh host 'sh -c \"{cmd}\"'",
+)
+
+
+def test_a_template_becomes_words_and_the_command_one_line_for_another_shell() -> None:
+    for template, words in WORDS.items():
+        assert fill(template) == words, template
+
+
+def test_templates_that_make_no_command_line_are_refused() -> None:
+    for template in REFUSED:
+        with pytest.raises(UsageError, match="--template"):
+            command.check({"template": [template]} if template else {})
+
+
+def launch_with(template: str) -> Launch:
+    return registry.parse("command", {"template": [template]})
+
+
+@pytest.fixture
+def run_id(store: Store) -> str:
+    return store.create(RunConfig(data="synthetic", epochs=500)).id
+
+
+def played(store: Store, run_id: str, script: str) -> Launch:
+    """A command whose trainer plays a script in place of the task it is given."""
+    folder = store.path(run_id)
+    path = store.root.parent / f"{script}.sh"
+    path.write_text(f"{shlex.join(fake_trainer.command(script))} {folder} >> {folder}/events.jsonl\n")
+    return launch_with(f"sh {path} {{cmd}}")
+
+
+def test_a_run_is_carried_and_ends_as_its_record_says(store: Store, run_id: str) -> None:
+    registry.start(store, run_id, played(store, run_id, "slow"))
+    with pytest.raises(RunBusyError):
+        registry.start(store, run_id, played(store, run_id, "slow"))
+    assert load(store, run_id)[1] is State.RUNNING
+    wait_for(lambda: load(store, run_id)[0].step)
+    assert local.stop(store, run_id, 20.0)
+    assert load(store, run_id)[1] is State.STOPPED
+    registry.start(store, run_id, played(store, run_id, "normal"))
+    wait_for(lambda: load(store, run_id)[1] is State.FINISHED)
+
+
+ENDINGS = {
+    "sh -c 'echo no such machine >&2; exit 7; {cmd}'": ("code 7", "no such machine"),
+    "sh -c 'exit 0; {cmd}'": ("code 0", ""),
+    "sh -c 'kill -9 $$; {cmd}'": ("signal 9", ""),
+    "no-such-program {cmd}": ("no-such-program", "could not be started"),
+}
+
+
+def test_a_command_that_ends_before_its_run_makes_it_a_failed_one(store: Store) -> None:
+    run_ids = [store.create(RunConfig(data="synthetic")).id for _ in ENDINGS]
+    for run_id, template in zip(run_ids, ENDINGS, strict=True):
+        registry.start(store, run_id, launch_with(template))
+    for run_id, parts in zip(run_ids, ENDINGS.values(), strict=True):
+        wait_for(lambda run_id=run_id: load(store, run_id)[1] is State.FAILED)  # type: ignore[misc]
+        final = load(store, run_id)[0].final
+        assert isinstance(final, ev.Failed)
+        assert final.reason == command.REASON
+        for part in parts:
+            assert part in final.message
+
+
+def test_a_trainer_that_died_under_its_command_is_told_with_the_exit_code(store: Store, run_id: str) -> None:
+    registry.start(store, run_id, played(store, run_id, "crash"))
+    wait_for(lambda: load(store, run_id)[1] is State.FAILED)
+    history = load(store, run_id)[0]
+    assert (history.attempts, history.bad_lines, history.num_epochs_done) == (1, 1, 1)
+
+
+def test_a_command_that_is_still_on_its_way_is_stopped(store: Store, run_id: str, run: Run) -> None:
+    registry.start(store, run_id, launch_with("sh -c 'exec sleep 60; {cmd}'"))
+    wait_for(lambda: store.is_locked(run_id))
+    begin = time.monotonic()
+    assert run("stop", run_id).code == 0
+    assert time.monotonic() - begin < 30
+    assert load(store, run_id)[1] is State.QUEUED
+
+
+def test_a_study_goes_by_a_command(store: Store) -> None:
+    plan = study.plan(store, "mine", variants=["baseline"], seeds=[0, 1], overrides={"epochs": "1"})
+    task = f"{sys.executable} -c pass"
+    launch = launch_with(f"sh -c '{task}; exit 3; {{cmd}}'")
+    cells = worker.work(store, plan, parallel=2, launch=launch, poll_seconds=0.05)
+    assert [(cell.state, cell.reason) for cell in cells] == [("failed", command.REASON)] * 2
+
+
+def test_a_worker_in_the_background_gets_its_launcher_from_the_order(store: Store) -> None:
+    study.plan(store, "mine", variants=["baseline"], seeds=[0], overrides={"epochs": "1"})
+    launch = launch_with("ssh host -- {cmd}")
+    start_worker(store, "mine", launch=launch, command=[sys.executable, "-c", "pass"])
+    content = json.loads((store.root / "studies" / ".worker" / "orders.json").read_bytes())
+    assert content["orders"][0]["launch"] == {"launcher": "command", "options": {"template": ["ssh host -- {cmd}"]}}
+
+
+@pytest.mark.ssh
+@pytest.mark.slow
+@pytest.mark.skipif(bool(sshd.why_not()), reason=sshd.why_not() or "sshd is here")
+def test_over_a_real_ssh_a_run_trains_stops_and_survives_a_cut(
+    store: Store, run: Run, tmp_path: Path, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    with sshd.running(folder) as words:
+        launch = launch_with(f"{' '.join(words)} -- env ALEXNET_TUI_DATA={prepared_data} {{cmd}}")
+        small = {"epochs": "500", "train_images": "256", "train_eval_images": "100", "threads": "1"}
+        config = RunConfig.from_text({"data": "synthetic", **small})
+        run_id = store.create(config).id
+        registry.start(store, run_id, launch)
+        wait_for(lambda: load(store, run_id)[0].step, seconds=60)
+        carrier = json.loads((store.path(run_id) / "launch.lock").read_bytes())["pid"]
+        [ssh] = psutil.Process(carrier).children()
+        ssh.kill()  # The connection is cut: the trainer goes on, and its record is left to it.
+        wait_for(lambda: "signal 9" in (store.path(run_id) / "command.log").read_text())
+        assert load(store, run_id)[1] is State.RUNNING
+        assert run("stop", run_id).code == 0
+        assert load(store, run_id)[1] is State.STOPPED

@@ -1,0 +1,197 @@
+"""A runs folder that two hosts share; the other one is namespaces with a name and process numbers of their own."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fake_runs
+import fake_trainer
+import pytest
+from cli_caller import Run
+from waiting import wait_for
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import LaunchError, RunBusyError
+from alexnet_tui.launch import local
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs import presence
+from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.screens.run.facts import status_message
+from alexnet_tui.tui.watcher import RunsWatcher
+
+OTHER = "other-host"
+UNSHARE = ("unshare", "--uts", "--pid", "--mount", "--mount-proc", "--fork", "--kill-child")
+
+
+@pytest.fixture(scope="module")
+def namespaces() -> None:
+    """Skips where this user may not have namespaces."""
+    try:
+        subprocess.run([*UNSHARE, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"unshare is not permitted here ({error})")
+
+
+@pytest.fixture
+def remote_run(store: Store, namespaces: None) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """A run that trains on the other host."""
+    run_id = store.create(RunConfig(data="synthetic", epochs=500)).id
+    directory = store.path(run_id)
+    become = f'hostname {OTHER}; exec "$@" >> "{directory}/events.jsonl"'
+    words = [*UNSHARE, "sh", "-c", become, "sh", *fake_trainer.command("slow"), str(directory)]
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: load(store, run_id)[0].step)
+        yield run_id, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+Remote = tuple[str, "subprocess.Popen[bytes]"]
+
+
+def test_a_run_of_another_host_is_left_alone_and_stops_when_asked(store: Store, run: Run, remote_run: Remote) -> None:
+    run_id, process = remote_run
+    owner = store.owner(run_id)
+    assert owner is not None
+    assert (owner.host, load(store, run_id)[1]) == (OTHER, State.RUNNING)
+    with pytest.raises(RunBusyError):
+        local.start(store, run_id, command=fake_trainer.command("normal"))
+    with pytest.raises(RunBusyError):
+        store.delete(run_id)
+    with pytest.raises(LaunchError, match=OTHER):
+        local.kill(store, run_id)
+    assert process.poll() is None
+    assert run("stop", run_id).code == 0
+    assert load(store, run_id)[1] is State.STOPPED
+    local.start(store, run_id, command=fake_trainer.command("normal"))
+    wait_for(lambda: load(store, run_id)[1] is State.FINISHED)
+
+
+def test_where_locks_are_seen_a_dead_trainer_is_lost_at_once(store: Store, run: Run, remote_run: Remote) -> None:
+    run_id, process = remote_run
+    process.kill()
+    process.wait()
+    wait_for(lambda: load(store, run_id)[1] is State.LOST)
+    assert OTHER in run("show", run_id).out
+
+
+@pytest.fixture
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file system shows no locks of other hosts."""
+    monkeypatch.setattr(presence, "unseen_locks", lambda folder: "a drive")
+
+
+def foreign_run(store: Store) -> tuple[str, Path]:
+    """A run that another host trains, whose lock is not seen; its event log."""
+    config = RunConfig(data="synthetic", epochs=20)
+    run_id = fake_runs.write_run(store, config, epochs_done=1).id
+    directory = store.path(run_id)
+    (directory / "lock").write_text(f'{{"pid":1,"host":"{OTHER}","start_seconds":1.0}}')
+    return run_id, directory / "events.jsonl"
+
+
+def test_without_its_lock_a_run_is_at_work_while_its_record_grows(
+    store: Store, run: Run, unseen: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, events = foreign_run(store)
+    assert load(store, run_id)[1] is State.RUNNING
+    with pytest.raises(RunBusyError, match=OTHER):
+        local.start(store, run_id, command=fake_trainer.command("normal"))
+    monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.05)
+    wait_for(lambda: load(store, run_id)[1] is State.LOST)
+    with fake_runs.open_writer(store.path(run_id), next_seq=100) as writer:
+        monkeypatch.setattr(presence, "SILENCE_SECONDS", 300.0)
+        writer.write(fake_runs.a_step(2, 11))
+    assert load(store, run_id)[1] is State.RUNNING
+    monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.05)
+    wait_for(lambda: presence.silent_seconds(events) > 0.05)
+    for told in (run("show", run_id).out, run("runs").err):
+        assert f"no news for 0 minutes, on {OTHER}" in " ".join(told.split())
+
+
+@pytest.mark.parametrize("ahead_seconds", [-86_400, 86_400])
+def test_clocks_that_differ_do_not_matter(
+    store: Store, unseen: None, monkeypatch: pytest.MonkeyPatch, ahead_seconds: float
+) -> None:
+    run_id, events = foreign_run(store)
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() + ahead_seconds)
+    assert load(store, run_id)[1] is State.RUNNING
+    dated = clock() + ahead_seconds  # A copy that keeps the other host's dates says nothing for long.
+    os.utime(events, (dated, dated))
+    monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.05)
+    wait_for(lambda: load(store, run_id)[1] is State.LOST)
+
+
+def test_a_run_that_ended_elsewhere_has_ended(store: Store, unseen: None) -> None:
+    run_id, _ = foreign_run(store)
+    with fake_runs.open_writer(store.path(run_id), next_seq=100) as writer:
+        writer.write(ev.Stopped(epoch=1, step=10, reason="SIGTERM"))
+    assert load(store, run_id)[1] is State.STOPPED
+
+
+def test_the_console_s_watcher_sees_the_same(store: Store, unseen: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id, events = foreign_run(store)
+    watcher = RunsWatcher(store)
+    watcher.apply(watcher.read())
+    assert watcher.states[run_id] is State.RUNNING
+    monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.05)
+
+    def look() -> bool:
+        watcher.apply(watcher.read())
+        return watcher.states[run_id] is State.LOST
+
+    wait_for(look)
+    news = presence.silence(events)
+    assert OTHER in status_message(watcher.histories[run_id], State.LOST, news)[0]
+
+
+MOUNTS = [
+    ("nfs4", "rw,vers=4.2,local_lock=none", ""),
+    ("nfs", "rw,vers=3,nolock,local_lock=all", "nfs, mounted with local_lock=all"),
+    ("lustre", "rw,localflock", "lustre, mounted with localflock"),
+    ("fuse.sshfs", "rw", "fuse.sshfs"),
+    ("fuse.glusterfs", "rw", ""),
+    ("9p", "rw", "9p"),
+    ("ext4", "rw", ""),
+]
+
+
+def test_which_file_systems_show_locks_of_other_hosts() -> None:
+    for kind, options, reason in MOUNTS:
+        text = f"36 25 0:31 / /data rw,relatime shared:1 - {kind} server:/data {options}\n"
+        assert presence.reason_of_mount(text, "0:31") == reason, kind
+
+
+def test_a_file_system_without_locks_is_locked_on_this_host(
+    store: Store, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    flock = fcntl.flock
+
+    def refuse(descriptor: int, operation: int) -> None:
+        if str(store.root) in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    run_id = store.create(RunConfig(data="synthetic", epochs=500)).id
+    local.start(store, run_id, command=fake_trainer.command("slow"))
+    wait_for(lambda: load(store, run_id)[0].step)
+    assert load(store, run_id)[1] is State.RUNNING
+    with pytest.raises(RunBusyError):
+        local.start(store, run_id, command=fake_trainer.command("slow"))
+    store.change_notes(run_id, lambda notes: notes)
+    assert run("stop", run_id).code == 0
+    assert load(store, run_id)[1] is State.STOPPED
+    monkeypatch.setattr(presence, "_lock_reasons", {})
+    assert "without locks" in presence.unseen_locks(store.root)

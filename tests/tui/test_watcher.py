@@ -9,7 +9,7 @@ from fake_runs import curve, open_writer, started, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import is_locked, take_lock
+from alexnet_tui.files import LOCK_FILE, is_locked, take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.history import LARGE_LOG_BYTES, State
@@ -203,9 +203,9 @@ def test_an_end_written_just_before_the_lock_goes_is_no_loss(
             """The trainer says its last word after we read, and is gone when we look at its lock."""
             writer.write(ev.Stopped(epoch=1, step=10, reason="asked"))
             os.close(lock)
-            return is_locked(path)
+            return is_locked(path / LOCK_FILE)
 
-        monkeypatch.setattr("alexnet_tui.tui.watcher.is_locked", leave_then_look)
+        monkeypatch.setattr("alexnet_tui.tui.watcher.is_at_work", leave_then_look)
         clock.now += 2
         watcher.poll()
     assert watcher.states[record.id] is State.STOPPED

@@ -14,7 +14,7 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, can_draw, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, Column, fill_lines, print_table
 from alexnet_tui.config.hyperparameters import RunConfig, option_words, shown_value
-from alexnet_tui.errors import ExitCode, StoreError
+from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import STATE_TONES, RunHistory, State, TimeToAccuracy, load, threads_text
@@ -434,11 +434,23 @@ def sentence(store: Store, history: RunHistory, state: State) -> str:
         return f"stopped after step {final.step} ({final.reason})"
     if state in {State.LOST, State.COPY}:
         return explain_lost(store.path(history.id), history.record).removesuffix(".")
+    if state is State.QUEUED and (word := _word_of_engine(store, history.id)):
+        return f"queued ({word})"
     if state is State.RUNNING and (news := silence(store.path(history.id) / EVENTS_FILE)):
         return f"running: {news}"
     if state is State.RUNNING:
         return f"running, about {format_duration(history.remaining_seconds)} left"
     return str(state)
+
+
+def _word_of_engine(store: Store, run_id: str) -> str:
+    """What an engine that the run was handed to says of it; one that does not answer says nothing."""
+    from alexnet_tui.studies.engine import word_for
+
+    try:
+        return word_for(store, run_id)
+    except LaunchError:
+        return ""
 
 
 def _rate_text(history: RunHistory) -> str:

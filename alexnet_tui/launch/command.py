@@ -108,7 +108,8 @@ def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> No
     if local.is_training(store, run_id):
         raise RunBusyError(f"run {run_id} is already being trained, or on its way.")
     directory = store.path(run_id).absolute()
-    task = child_command("alexnet_tui", "task", "--runs-dir", str(store.root.absolute()), "--", run_id)
+    here, *rest = child_command("alexnet_tui", "task", "--runs-dir", str(store.root.absolute()), "--", run_id)
+    task = [*options.get("python", [here]), *rest]
     words = fill(_template(options), task, run=run_id, name=store.record(run_id).study or run_id)
     lock = take_lock(directory, name=CARRIER_FILE)
     try:

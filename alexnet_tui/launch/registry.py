@@ -211,6 +211,11 @@ LAUNCHERS: Mapping[str, Launcher] = MappingProxyType(
                     help="With --launcher command: 'ssh host -- {cmd}'. {cmd} is one line for a shell at the other end;"
                     " {run} and {name} are the run's id and its study.",
                 ),
+                LauncherOption(
+                    name="python",
+                    metavar="PROGRAM",
+                    help="With --launcher command: the Python in {cmd}, where it is another there than here.",
+                ),
             ),
         ),
     }

@@ -236,7 +236,11 @@ def cancel(job: str) -> None:
         LaunchError: SLURM is not here, or refuses.
     """
     _call("scancel", "--state=PENDING", job)
-    _call("scancel", "--batch", f"--signal={CANCEL_SIGNAL}", "--state=RUNNING", job)
+    try:
+        _call("scancel", "--batch", f"--signal={CANCEL_SIGNAL}", "--state=RUNNING", job)
+    except LaunchError:  # A job of which nothing is left is unknown.
+        if _call("squeue", "--noheader", f"--jobs={job}", "--states=RUNNING", "--format=%i", may_fail=True).strip():
+            raise
 
 
 def requeue_this_task() -> None:

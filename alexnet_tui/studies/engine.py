@@ -1,11 +1,12 @@
 """A study whose runs were handed to an engine with a queue of its own: what that engine says of them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from alexnet_tui.errors import RunBusyError
 from alexnet_tui.launch import registry
-from alexnet_tui.launch.registry import Queue
+from alexnet_tui.launch.registry import Queue, QueueEngine
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
@@ -59,11 +60,30 @@ def withdraw_run(store: Store, run_id: str) -> str:
         LaunchError: The engine is not here, or refuses.
         StoreError: The run cannot be read.
     """
+    for folder, engine, queue in _handed_over(store, run_id):
+        if queue.is_active and queue.states.get(run_id, registry.VANISHED) != registry.VANISHED:
+            engine.withdraw(folder, run_id)
+            return queue.label
+    return ""
+
+
+def word_for(store: Store, run_id: str) -> str:
+    """What an engine that a run was handed to says of it: ``SLURM job 77: PENDING``; empty where there is none.
+
+    Raises:
+        LaunchError: The engine is not here, or does not answer.
+        StoreError: The run cannot be read.
+    """
+    return next(
+        (f"{queue.label}: {word}" for _, _, queue in _handed_over(store, run_id) if (word := queue.states.get(run_id))),
+        "",
+    )
+
+
+def _handed_over(store: Store, run_id: str) -> Iterator[tuple[Path, QueueEngine, Queue]]:
+    """Where a run was handed over to engines, alone or with its study, to which, and what those say."""
     name = store.record(run_id).study
     folders = [store.path(run_id), *([store.root / study.STUDIES / name] if study.is_name(name) else [])]
     for folder in folders:
         for engine, queue in registry.queues(folder).values():
-            if queue.is_active and queue.states.get(run_id, registry.VANISHED) != registry.VANISHED:
-                engine.withdraw(folder, run_id)
-                return queue.label
-    return ""
+            yield folder, engine, queue

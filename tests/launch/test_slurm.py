@@ -191,6 +191,12 @@ def test_a_study_goes_to_the_cluster_and_back(
         ["--batch", "--signal=USR2", "--state=RUNNING", "77"],
     ]
     cluster.answers("squeue", "")
+    cluster.answers("scancel", "", 1, "Invalid job id specified")
+    slurm.cancel("77_2")
+    cluster.answers("squeue", "77_2")
+    with pytest.raises(LaunchError, match="Invalid job id"):
+        slurm.cancel("77_2")
+    cluster.answers("squeue", "")
     states = json.loads(run("study", "status", "mine", "--json").out)["slurm"]["tasks"]
     assert set(states.values()) == {"vanished"}
 

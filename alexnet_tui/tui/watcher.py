@@ -18,7 +18,7 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.files import LOCK_FILE, read_owner
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.events import FINAL_EVENTS, Finished, KnownEvent, Resumed, Started
-from alexnet_tui.runs.history import LARGE_LOG_BYTES, RunHistory, State
+from alexnet_tui.runs.history import LARGE_LOG_BYTES, READING_COLUMNS, RunHistory, Series, State
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_copy
 from alexnet_tui.runs.presence import is_at_work, is_heard_from
@@ -373,7 +373,8 @@ class RunsWatcher:
     def _read_whole(self, run_id: str, follower: _Follower, batch: Batch, *, has_steps: bool) -> None:
         """Read a run again from its start, with or without its steps; the old reader is done with."""
         reader = EventReader(follower.directory / EVENTS_FILE, skip_steps=not has_steps)
-        history = RunHistory(read_record(follower.directory))
+        readings = Series(READING_COLUMNS) if has_steps else None
+        history = RunHistory(read_record(follower.directory), readings=readings)
         for events in _rest(reader, follower.events_stamp):
             history.fold(events)
         follower.reader, follower.has_steps = reader, has_steps

@@ -10,6 +10,8 @@ import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
 X_AXES = ("epoch", "step", "seconds")
 _SECONDS = "train_seconds"
+_SMALL_CHART_POINTS = 48
+_PAUSE_SECONDS = 900.0
 
 
 def x_values(history: RunHistory, series: Series, x_axis: str) -> Floats:
@@ -81,6 +83,45 @@ def _measured(history: RunHistory, kind: str, baseline: RunHistory | None, basel
     if baseline is not None and len(baseline.epochs):
         curves.append(curve(baseline, f"test_{kind}", baseline_name, slot=3, is_baseline=True))
     return [one for one in curves if len(one.x)]
+
+
+def learning_rate_curves(history: RunHistory) -> list[Curve]:
+    """The learning rate, of each step event where there are any."""
+    return _of_steps(history, "learning_rate")
+
+
+def throughput_curves(history: RunHistory) -> list[Curve]:
+    """Images a second; of many step events, means of so many in a row that a small chart has room for them."""
+    return [_in_means(one) for one in _of_steps(history, "images_per_second")]
+
+
+def _of_steps(history: RunHistory, column: str) -> list[Curve]:
+    series = history.steps if len(history.steps) else history.epochs
+    x, y = x_values(history, series, "epoch"), copy_column(series[column])
+    return [Curve(name=column, x=x, y=y)] if len(y) else []
+
+
+def _in_means(one: Curve) -> Curve:
+    size = len(one.y) // _SMALL_CHART_POINTS
+    if size < 2:
+        return one
+    starts = np.arange(0, len(one.y), size)
+    ends = np.minimum(starts + size, len(one.y))
+    return msgspec.structs.replace(one, x=one.x[ends - 1], y=np.add.reduceat(one.y, starts) / (ends - starts))
+
+
+def machine_curves(history: RunHistory) -> list[Curve]:
+    """What CPU and GPU were doing, in percent, over the seconds since the first reading; pauses stay gaps."""
+    if history.readings is None or not len(history.readings):
+        return []
+    wall = copy_column(history.readings["wall"])
+    pauses = np.flatnonzero(np.diff(wall) > _PAUSE_SECONDS) + 1
+    x = np.insert(wall - wall[0], pauses, wall[pauses] - wall[0])
+    curves = [
+        Curve(name=name, x=x, y=np.insert(copy_column(history.readings[column]), pauses, np.nan), slot=slot)
+        for slot, (name, column) in enumerate((("CPU", "cpu_percent"), ("GPU", "gpu_percent")))
+    ]
+    return [one for one in curves if np.isfinite(one.y).any()]
 
 
 def lead_over(history: RunHistory, baseline: RunHistory) -> float | None:

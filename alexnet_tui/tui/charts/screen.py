@@ -84,7 +84,8 @@ class ChartScreen(Screen[None]):
     def on_metric_chart_view_changed(self, message: MetricChart.ViewChanged) -> None:
         """One chart was zoomed or read: the others follow."""
         message.stop()
-        self._share(message.view)
+        if message.chart in self.charts():
+            self._share(message.view)
 
     def _leading(self) -> MetricChart | None:
         """The chart that turns keys into x_positions: the first with points, shown ones first."""

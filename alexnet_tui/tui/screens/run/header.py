@@ -113,13 +113,13 @@ class HeadView(Vertical):
 
 def summary_panel(history: RunHistory, pinned: RunHistory | None) -> Content:
     """Every number under the other, with its difference to the pinned run."""
-    lines = [Content.styled("Results".ljust(24) + ("vs pinned" if pinned else ""), "bold $accent")]
+    lines = [Content.styled("Results".ljust(24) + ("vs pinned" if pinned else ""), "bold")]
     for fact in number_facts(history, pinned):
         lines.append(
             Content.assemble(
                 (fact.name.ljust(12), "$text-muted"),
-                (fact.value.ljust(14), "bold"),
-                (fact.delta.rjust(7), "$accent"),
+                (fact.value.ljust(12), "bold"),
+                (fact.delta.rjust(9), "$text-muted"),
             )
         )
     return Content("\n").join(lines)

@@ -7,10 +7,11 @@ from typing import ClassVar
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.geometry import Size
-from textual.widgets import ContentSwitcher, Static
+from textual.timer import Timer
+from textual.widgets import ContentSwitcher
 
 from alexnet_tui.analysis.integrity import Check
 from alexnet_tui.errors import StoreError
@@ -34,6 +35,7 @@ from alexnet_tui.tui.screens.run.pages import (
     system_page,
     verify_page,
 )
+from alexnet_tui.tui.screens.run.side import SMALL_CHARTS, SidePanel
 from alexnet_tui.tui.session import GoHome, OpenCompare, OpenNewRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
 from alexnet_tui.tui.widgets.keys import Keys, new_run_key
@@ -42,6 +44,8 @@ from alexnet_tui.tui.widgets.text import TextPage, style_of
 _key = Keys("run")
 _PAGES = ("curves", "config", "log", "system", "verify")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
+_CHARTS = ("loss", "accuracy")
+_SIDE_SECONDS, _ROWS_ABOVE_SIDE = 2.0, 6
 _STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _RECENT_SECONDS = 1.4  # Younger than this, an age is drawn with the next event.
@@ -77,7 +81,9 @@ class RunScreen(ChartScreen):
         *CHART_BINDINGS,
         _key("p", "pin", "Pin", "Make this run the baseline of all others; again, no longer."),
         _key("D,delete", "delete", "Delete", "Delete this run; asks first."),
-        _key("m", "next_chart", "Chart", "Loss or accuracy, where only one fits.", show=False),
+        _key(
+            "m", "next_chart", "Maximise", "One chart after the other alone, then all: also the small ones at the side."
+        ),
         _key("o,y", "folder", "Path", "Copy the path of this run's folder.", show=False),
     ]
 
@@ -90,6 +96,9 @@ class RunScreen(ChartScreen):
         self._state: State | None = None
         self._steps_drawn_at = self._head_drawn_at = self._changed_at = 0.0
         self._steps_rest = _STEP_SECONDS
+        self._maximised = ""
+        self._side_timer: Timer | None = None
+        self._side_drawn: tuple[object, ...] = ()
         self._log_stamp: tuple[int, int] | None = _UNREAD
         self._directory, self._bad_lines = "", 0
         self._events_stamp: tuple[int, int] | None = None
@@ -105,8 +114,7 @@ class RunScreen(ChartScreen):
             with Horizontal(id="curves"):
                 yield MetricChart(ChartSpec(title="Loss"), id="loss")
                 yield MetricChart(ChartSpec(title="Accuracy", y=Measure.SHARE), id="accuracy")
-                with VerticalScroll(id="side", can_focus=False):
-                    yield Static(id="numbers", markup=False)
+                yield SidePanel(id="side")
             yield TextPage(id="config")
             yield TextPage(id="log", follows=True)
             yield TextPage(id="system")
@@ -178,8 +186,19 @@ class RunScreen(ChartScreen):
 
     def _fit(self, size: Size) -> None:
         self.set_class(size.width >= _SIDE_WIDTH, "-with-side")
-        self.set_class(size.width < _ONE_CHART_WIDTH, "-one-chart")
         self.set_class(size.height < 16, "-low")
+        is_narrow = size.width < _ONE_CHART_WIDTH
+        if self.has_class("-one-chart") and not is_narrow:
+            self._maximised = ""  # It was chosen where only one fitted.
+        self.set_class(is_narrow, "-one-chart")
+        shown = self._maximised or (_CHARTS[-1] if is_narrow else "")
+        for name in _CHARTS:
+            self.query_one(f"#{name}").display = shown in {"", name}
+        is_small = shown in SMALL_CHARTS
+        side = self.query_one(SidePanel)
+        side.display = is_small or (not shown and size.width >= _SIDE_WIDTH)
+        side.set_class(is_small, "-maximised")
+        side.fit(size.height - _ROWS_ABOVE_SIDE, shown if is_small else "")
 
     def _refresh(self) -> None:
         if not self.is_mounted or not self.query("#head"):
@@ -242,8 +261,23 @@ class RunScreen(ChartScreen):
             self._drawn = drawn
             accuracy.spec = ChartSpec(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
             accuracy.show(accuracy_curves(history, pinned, name))
-            self.query_one("#numbers", Static).update(summary_panel(history, pinned))
+            self.query_one(SidePanel).show_numbers(summary_panel(history, pinned))
             self._show_pace(history)
+        if self._side_timer is None:
+            # Behind the large charts, and seldom: nobody waits for these.
+            self._side_timer = self.set_timer(_SIDE_SECONDS if self._side_drawn else 0.05, self._draw_side)
+
+    def _draw_side(self) -> None:
+        self._side_timer = None
+        history = self.history
+        drawn = (id(history), history.step, history.num_events, self._maximised, self.size) if history else ()
+        if history is not None and drawn != self._side_drawn:
+            self._side_drawn = drawn
+            self.query_one(SidePanel).show_charts(history)
+
+    def charts(self) -> list[MetricChart]:
+        """The large charts, which share the view."""
+        return [self.query_one(f"#{name}", MetricChart) for name in _CHARTS]
 
     def _pinned_label(self) -> str:
         pinned_id = self.session.pinned_run_id
@@ -349,8 +383,16 @@ class RunScreen(ChartScreen):
         return action != "resume" or state not in {State.RUNNING, State.FINISHED}
 
     def action_next_chart(self) -> None:
-        """The other chart, where only one fits."""
-        self.toggle_class("-second-chart")
+        """One chart alone, then the next; behind the last all again, where there is room for all."""
+        names = (
+            ("", *_CHARTS, *SMALL_CHARTS)
+            if self.size.width >= _ONE_CHART_WIDTH
+            else (*reversed(_CHARTS), *SMALL_CHARTS)
+        )
+        before = names.index(self._maximised) if self._maximised in names else 0
+        self._maximised = names[(before + 1) % len(names)]
+        self._fit(self.size)
+        self._refresh()
 
     def action_stop(self) -> None:
         """Ask the trainer to stop after a checkpoint."""

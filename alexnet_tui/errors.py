@@ -55,6 +55,10 @@ class UsageError(AlexnetTuiError):
     exit_code = ExitCode.USAGE
 
 
+class PeerLostError(AlexnetTuiError):
+    """Another process of a run that several train has ended, and left the reason; this one cannot go on alone."""
+
+
 class DeviceError(AlexnetTuiError):
     """The device asked for is not on this machine."""
 

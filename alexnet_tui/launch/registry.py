@@ -173,6 +173,12 @@ def _local() -> Engine:
     return local
 
 
+def _torchrun() -> Engine:
+    from alexnet_tui.launch import torchrun
+
+    return torchrun
+
+
 def _slurm() -> Engine:
     from alexnet_tui.launch import slurm
 
@@ -188,6 +194,14 @@ def _command() -> Engine:
 LAUNCHERS: Mapping[str, Launcher] = MappingProxyType(
     {
         LOCAL: Launcher(summary="on this machine", load=_local, trains_here=True),
+        "torchrun": Launcher(
+            summary="on this machine, several processes with a part of each batch, on a GPU each where there are",
+            load=_torchrun,
+            trains_here=True,
+            options=(
+                LauncherOption(name="nproc", metavar="N", help="Processes of one run, with --launcher torchrun."),
+            ),
+        ),
         "slurm": Launcher(
             summary="on a cluster, a task of an array job each",
             load=_slurm,

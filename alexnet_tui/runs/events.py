@@ -46,7 +46,8 @@ class Started(Event, tag="started"):
     `device_class` is what claims may not mix (``cpu``, or a GPU's name). `total_steps` counts updates of the
     whole run. `versions` maps library to version; `fingerprint` names what exact numbers depend on; `arithmetic`
     is the version of this program's arithmetic, 0 in records from before there was one. `thread_milliseconds` is
-    what an update took with each number of CPU threads that was tried before `threads` was chosen.
+    what an update took with each number of CPU threads that was tried before `threads` was chosen. So many `processes`
+    share each batch, with that many threads each.
     """
 
     device: str
@@ -71,6 +72,7 @@ class Started(Event, tag="started"):
     pid: Count = 0
     arithmetic: Count = 0
     thread_milliseconds: dict[Count, Seconds] = {}
+    processes: Count = 1
 
 
 class Resumed(Event, tag="resumed"):

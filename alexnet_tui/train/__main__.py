@@ -3,27 +3,33 @@
 The first thing it does is to keep standard output for events alone: whatever a library prints goes to standard
 error, which the launcher points at ``trainer.log``. SIGTERM, SIGINT and SIGUSR1 ask for a checkpoint and an end;
 a second one, later than a second after it, ends at once.
+
+``--nproc N`` trains the run in N processes that ``torchrun`` starts; each of them is this program once more.
 """
 
+import argparse
 import contextlib
+import json
 import os
 import re
 import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from alexnet_tui.errors import AlexnetTuiError, ExitCode, RunBusyError, StoreError
+from alexnet_tui.errors import AlexnetTuiError, ExitCode, PeerLostError, RunBusyError
 from alexnet_tui.files import Folder, reason_of, take_lock, write_owner
+from alexnet_tui.launch import torchrun
 from alexnet_tui.launch.local import LOCK_VARIABLE, STOP_SIGNALS
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunFollower, RunHistory
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import format_bytes, printable
-from alexnet_tui.train.record import Record
+from alexnet_tui.train.record import Record, past_events
 
 if TYPE_CHECKING:
     from alexnet_tui.train.session import Session
@@ -67,19 +73,41 @@ class StopRequest:
 
 def main() -> int:
     """Train the run named on the command line; returns the exit code."""
-    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--from-scratch"]):
-        sys.stderr.write("usage: python -m alexnet_tui.train RUN_DIR [--from-scratch]\n")
-        return ExitCode.USAGE
+    parser = argparse.ArgumentParser(prog="python -m alexnet_tui.train", allow_abbrev=False)
+    parser.add_argument("directory", metavar="RUN_DIR", type=Path)
+    parser.add_argument("--from-scratch", action="store_true")
+    parser.add_argument("--nproc", metavar="N", type=int, default=1)
+    options = parser.parse_args()
     descriptor = _keep_stdout_for_events()
-    stop = StopRequest()
-    directory = Path(sys.argv[1]).absolute()
+    directory: Path = options.directory.absolute()
     try:
-        lock = _inherit_or_take_lock(directory)
-        with contextlib.closing(os.fdopen(lock, "rb", closefd=True)), Folder(directory) as folder:
-            return _train(folder, descriptor, stop, from_scratch=len(sys.argv) == 3)
+        if options.nproc > 1:
+            return _train_in_processes(directory, descriptor, options.nproc, from_scratch=options.from_scratch)
+        stop = StopRequest()
+        with _lock(directory), Folder(directory) as folder:
+            if torchrun.rank():
+                return _assist(folder, stop, from_scratch=options.from_scratch)
+            return _train(folder, descriptor, stop, from_scratch=options.from_scratch)
     except AlexnetTuiError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+
+
+def _train_in_processes(directory: Path, descriptor: int, count: int, *, from_scratch: bool) -> int:
+    """Let ``torchrun`` start this program `count` times on one run.
+
+    Raises:
+        RunBusyError: Another trainer is at work on the run.
+        StoreError: The folder holds no readable run.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    with _lock(directory) as lock, Folder(directory) as folder:
+        before = past_events(directory)
+        if isinstance(before.final, ev.Finished):
+            return ExitCode.DONE
+        from alexnet_tui.train.torchrun import train
+
+        return train(folder, lock, descriptor, before, num_processes=count, from_scratch=from_scratch)
 
 
 def _train(folder: Folder, descriptor: int, stop: StopRequest, *, from_scratch: bool) -> int:
@@ -88,13 +116,16 @@ def _train(folder: Folder, descriptor: int, stop: StopRequest, *, from_scratch: 
     Raises:
         StoreError: The folder holds no readable run.
     """
-    history = _past(folder.path)
+    history = past_events(folder.path)
     if isinstance(history.final, ev.Finished):
         return ExitCode.DONE
     writer = event_log.EventWriter(descriptor, attempt=history.attempts + 1, next_seq=history.next_seq)
     record = Record(folder, writer, stop)
     try:
         return _run(record, history, from_scratch)
+    except PeerLostError as error:  # The process that started all of them knows why, and writes the last event.
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
     except OSError as error:
         _print_traceback()
         return _fail(record, "error", f"The run's events could not be written ({reason_of(error)}) in {folder.path}.")
@@ -107,23 +138,61 @@ def _train(folder: Folder, descriptor: int, stop: StopRequest, *, from_scratch: 
         return _fail(record, *_explain(error))
 
 
+def _assist(folder: Folder, stop: StopRequest, *, from_scratch: bool) -> int:
+    """Compute a part of each batch of a run whose record another process writes.
+
+    Raises:
+        StoreError: The folder holds no readable run.
+        PeerLostError: Another process of the run has ended.
+    """
+    from alexnet_tui.train.ranks import joined
+    from alexnet_tui.train.session import open_session
+
+    try:
+        with joined() as ranks:
+            history = past_events(folder.path)
+            session = open_session(history, folder, should_stop=stop, from_scratch=from_scratch, ranks=ranks)
+            for _ in session.trainer.fit():
+                pass
+        return ExitCode.DONE
+    except PeerLostError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last door: whoever started this process must know why
+        _print_traceback()
+        _leave_reason(str(error) if isinstance(error, AlexnetTuiError) else _explain(error)[1])
+        return ExitCode.TRAINING_FAILED
+
+
+def _leave_reason(message: str) -> None:
+    """Leave the reason of a failure where ``torchrun`` looks for it."""
+    path = torchrun.error_file()
+    if path is not None:
+        path.write_text(json.dumps({"message": message, "timestamp": str(int(time.time()))}), encoding="utf-8")
+
+
 def _run(record: Record, history: RunHistory, from_scratch: bool) -> int:
     # Here, not above: a refused or finished run does not pay for loading torch.
+    from alexnet_tui.train.ranks import joined
     from alexnet_tui.train.session import open_session
     from alexnet_tui.train.slowdown import SlowdownWatch
 
-    session = open_session(history, record.folder, should_stop=record.should_stop, from_scratch=from_scratch)
-    for event in session.opening_events:
-        record.write(event)
-    trainer = session.trainer
-    for event in SlowdownWatch(trainer.setup.threads).watch(trainer.fit(), trainer.config.batch_size):
-        if not isinstance(event, ev.FINAL_EVENTS):
+    with joined() as ranks:
+        session = open_session(
+            history, record.folder, should_stop=record.should_stop, from_scratch=from_scratch, ranks=ranks
+        )
+        for event in session.opening_events:
             record.write(event)
-            continue
-        if isinstance(event, ev.Finished):
-            _save_predictions(session, record)
-        final = record.finish(event, is_saved=session.trainer.is_saved)
-        return _EXIT_CODES.get(type(final), ExitCode.TRAINING_FAILED)
+        trainer = session.trainer
+        for event in SlowdownWatch(trainer.setup.threads).watch(trainer.fit(), trainer.config.batch_size):
+            if not isinstance(event, ev.FINAL_EVENTS):
+                record.write(event)
+                continue
+            if isinstance(event, ev.Finished):
+                _save_predictions(session, record)
+            final = record.finish(event, is_saved=session.trainer.is_saved)
+            if not ranks.is_alone:  # torchrun takes any other code of one process for a failure of all.
+                return ExitCode.DONE
+            return _EXIT_CODES.get(type(final), ExitCode.TRAINING_FAILED)
     raise AssertionError("training ended without a final event")
 
 
@@ -136,20 +205,6 @@ def _save_predictions(session: "Session", record: Record) -> None:
         reason = reason_of(error) if isinstance(error, OSError) else printable(str(error), 200)
         message = f"The predictions on the test images were not written ({reason})."
         record.write(ev.Warned(code="predictions_failed", message=message))
-
-
-def _past(directory: Path) -> RunHistory:
-    """What earlier attempts wrote.
-
-    Raises:
-        StoreError: The directory holds no readable run.
-    """
-    run = RunFollower(directory)
-    for _ in run.read():
-        pass
-    if run.history.is_newer:
-        raise StoreError(directory, "a newer alexnet-tui wrote in this run; it can only be looked at.")
-    return run.history
 
 
 def _explain(error: Exception) -> tuple[str, str]:
@@ -182,8 +237,9 @@ def _fail(record: Record, reason: str, message: str) -> int:
     return ExitCode.TRAINING_FAILED
 
 
-def _inherit_or_take_lock(directory: Path) -> int:
-    """The lock a launcher handed down, or one taken now by a trainer started by hand.
+@contextlib.contextmanager
+def _lock(directory: Path) -> Iterator[int]:
+    """Hold the run's lock: the one a launcher handed down, or one taken now by a trainer started by hand.
 
     Raises:
         RunBusyError: Another trainer is at work on the run.
@@ -195,12 +251,16 @@ def _inherit_or_take_lock(directory: Path) -> int:
             os.set_inheritable(int(inherited), False)
         except OSError as error:
             raise RunBusyError(f"{directory}: the lock handed down by the launcher is not open.") from error
-        return int(inherited)
-    import psutil
+        lock = int(inherited)
+    else:
+        import psutil
 
-    lock = take_lock(directory)
-    write_owner(lock, os.getpid(), psutil.Process().create_time())
-    return lock
+        lock = take_lock(directory)
+        write_owner(lock, os.getpid(), psutil.Process().create_time())
+    try:
+        yield lock
+    finally:
+        os.close(lock)
 
 
 def _keep_stdout_for_events() -> int:

@@ -15,6 +15,7 @@ import torch
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError
+from alexnet_tui.launch.torchrun import local_rank
 from alexnet_tui.text import counted
 
 ARITHMETIC = 3
@@ -56,7 +57,7 @@ class DeviceSetup:
         return "bf16" if self.dtype is torch.bfloat16 else "fp32"
 
 
-def select_device(config: RunConfig, threads: int = 0) -> DeviceSetup:
+def select_device(config: RunConfig, threads: int = 0, processes: int = 1) -> DeviceSetup:
     """Choose the device and its settings, and apply those that are global to the process.
 
     Args:
@@ -64,10 +65,14 @@ def select_device(config: RunConfig, threads: int = 0) -> DeviceSetup:
         threads: CPU threads where the configuration leaves them open; 0 takes as many as ``OMP_NUM_THREADS`` says, or
             every core that this process may use.
 
+        processes: How many share each batch of the run; numbers depend on it.
+
     Raises:
         DeviceError: The device asked for is not on this machine.
     """
-    device = _choose_device(config.device)
+    device = _choose_device(config.device, local_rank())
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     threads = config.threads or threads or threads_of_environment() or num_cores()
     torch.set_num_threads(threads)
     _make_deterministic(device)
@@ -77,6 +82,8 @@ def select_device(config: RunConfig, threads: int = 0) -> DeviceSetup:
     name = processor_name() if device.type == "cpu" else _accelerator_name(device)
     parts = [device.type, name, f"{threads} threads", str(dtype).removeprefix("torch."), str(torch.__version__)]
     parts.append(f"arithmetic {ARITHMETIC}")
+    if processes > 1:
+        parts.append(f"{processes} processes")
     return DeviceSetup(
         device=device,
         dtype=dtype,
@@ -180,16 +187,20 @@ def gpu_memory_bytes(device: torch.device) -> int | None:
     return torch.cuda.memory_reserved(device) if device.type == "cuda" else None
 
 
-def _choose_device(name: str) -> torch.device:
+def _choose_device(name: str, rank: int) -> torch.device:
+    """The device by its name; of several processes each takes the GPU of its `rank`."""
     if name == "auto":
         # An Apple GPU only by name: nothing promises equal numbers there.
-        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        name = "cuda"
     if name.startswith("cuda"):
         count = torch.cuda.device_count()
-        index = int(name.partition(":")[2] or 0)
+        index = int(name.partition(":")[2] or 0) + rank
         if index >= count:
             there = counted(count, "CUDA device") if count else "no CUDA device"
-            raise DeviceError(f"device {name}: torch sees {there} here. Use --device auto or cpu.")
+            need = f" and process {rank} of the run needs its own" if rank else ""
+            raise DeviceError(f"device {name}: torch sees {there} here{need}. Use --device auto or cpu.")
         return torch.device("cuda", index)
     if name == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("device mps: torch sees no Apple GPU here. Use --device auto or cpu.")

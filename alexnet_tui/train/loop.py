@@ -22,6 +22,7 @@ from alexnet_tui.train.data import Data, Images, epoch_order
 from alexnet_tui.train.device import DeviceSetup, stream_seed
 from alexnet_tui.train.model import AlexNet, Dropout
 from alexnet_tui.train.optim import MasterSGD, Schedule
+from alexnet_tui.train.ranks import ALONE, Ranks
 from alexnet_tui.train.system import SystemSampler
 
 _MAX_SILENCE_SECONDS = 2.0
@@ -40,6 +41,7 @@ class Trainer:
         data_sha256: Recorded in checkpoints, so that a resume on other data is refused.
         folder: The run's folder, which gets the checkpoints; None writes none.
         should_stop: Called before every update and every evaluation batch.
+        ranks: The processes that share each batch; all yield the same losses and accuracies.
     """
 
     def __init__(
@@ -52,8 +54,9 @@ class Trainer:
         data_sha256: str,
         folder: Folder | None,
         should_stop: Callable[[], bool] = lambda: False,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.config, self.data, self.setup = config, data, setup
+        self.config, self.data, self.setup, self.ranks = config, data, setup, ranks
         self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
         self.network, self.optimizer = build(config, setup, num_classes)
         self.schedule = Schedule(config)
@@ -63,7 +66,7 @@ class Trainer:
         self._folder = folder
         self._saved_step = -1
         self._has_warned_of_kernels = False
-        self._should_stop = should_stop
+        self._should_stop = lambda: ranks.any(should_stop())
         self._epoch_sums = RunningSums(setup.device)
         self._interval_sums = RunningSums(setup.device)
         self._interval_images, self._interval_seconds = 0, 0.0
@@ -193,15 +196,37 @@ class Trainer:
             Sum of losses and right answers, (2,), on the device, and the number of images.
         """
         self._generator.manual_seed(stream_seed(self.config.seed, "step", self.epoch, self.step_in_epoch))
-        labels_N = self.data.train.labels_N[index_N]
-        images = self.data.batches.training(self.data.train.pixels_NCHW[index_N], self._generator)
+        part = self.ranks.part(len(index_N))
+        labels_N = self.data.train.labels_N[index_N[part]]
+        images = self.data.batches.training(self.data.train.pixels_NCHW[index_N], self._generator)[part]
+        measured_2 = self._backward(images, labels_N, part.start, len(index_N))
+        self.ranks.add_up([measured_2])
+        if not self._reads_every_loss or math.isfinite(float(measured_2[0])):
+            self.optimizer.step(learning_rate, None if self.ranks.is_alone else self.ranks.add_up)
+        return measured_2, len(index_N)
+
+    def _backward(self, images: Tensor, labels_N: Tensor, first: int, count: int) -> Tensor:
+        """Gradients of a batch's mean loss.
+
+        Args:
+            images: The part of the batch that is computed here.
+            labels_N: Their classes.
+            first: Place of the first of them in the batch.
+            count: Images of the whole batch.
+
+        Returns:
+            Sum of losses and right answers of the part, (2,).
+        """
+        if not len(labels_N):  # Fewer images than processes.
+            for parameter in self.optimizer.parameters:
+                parameter.grad = torch.zeros_like(parameter)
+            return torch.zeros(2, device=labels_N.device)
+        if self._dropout is not None:
+            self._dropout.first, self._dropout.count = first, count
         logits_NK = self.network(images, self._dropout).float()
         loss = F.cross_entropy(logits_NK, labels_N)
-        loss.backward()
-        measured_2 = _measure(loss.detach(), logits_NK.detach(), labels_N)
-        if not self._reads_every_loss or math.isfinite(float(measured_2[0])):
-            self.optimizer.step(learning_rate)
-        return measured_2, len(labels_N)
+        (loss if len(labels_N) == count else loss * (len(labels_N) / count)).backward()
+        return _measure(loss.detach(), logits_NK.detach(), labels_N)
 
     def _step_event(self, learning_rate: float) -> ev.Step:
         loss, accuracy = self._interval_sums.means()
@@ -268,21 +293,34 @@ class Trainer:
     @torch.no_grad()
     def evaluate(self, images: Images) -> tuple[float, float] | None:
         """Mean loss and accuracy in evaluation mode, or None when asked to stop meanwhile."""
+        self.network.eval()
         sums = RunningSums(self.setup.device)
-        for logits_NK, labels_N in self.predict(images):
+        for batch in self._evaluation_batches(images):
+            part = self.ranks.part(len(batch))
+            labels_N = batch.labels_N[part]
+            if len(labels_N):
+                logits_NK = self._evaluation_logits(batch.pixels_NCHW[part])
+                sums.add(_measure(F.cross_entropy(logits_NK, labels_N), logits_NK, labels_N), len(labels_N))
             if self._should_stop():
                 return None
-            sums.add(_measure(F.cross_entropy(logits_NK, labels_N), logits_NK, labels_N), len(labels_N))
+        sums.add_up(self.ranks)
         return sums.means()
 
     @torch.no_grad()
     def predict(self, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
         """Float32 logits (N, K) and labels (N,), a batch at a time."""
         self.network.eval()
+        for batch in self._evaluation_batches(images):
+            yield self._evaluation_logits(batch.pixels_NCHW), batch.labels_N
+
+    def _evaluation_batches(self, images: Images) -> Iterator[Images]:
         small = self.network.architecture.front_end.image_size <= 64
         size = _EVAL_BATCH if small else _EVAL_BATCH_LARGE_IMAGES
-        for pixels, labels_N in zip(images.pixels_NCHW.split(size), images.labels_N.split(size), strict=True):
-            yield self.network(self.data.batches.evaluation(pixels)).float(), labels_N
+        yield from map(Images, images.pixels_NCHW.split(size), images.labels_N.split(size))
+
+    def _evaluation_logits(self, pixels_NCHW: Tensor) -> Tensor:
+        logits_NK: Tensor = self.network(self.data.batches.evaluation(pixels_NCHW)).float()
+        return logits_NK
 
     def _next_epoch(self, error: float) -> None:
         self.schedule.add(error)
@@ -374,6 +412,12 @@ class RunningSums:
         """Add a batch of `count` images: its sum of losses and its right answers."""
         self._sums_2 += measured_2
         self._count += count
+
+    def add_up(self, ranks: Ranks) -> None:
+        """Make them the sums of all processes, where each has added its own images."""
+        count = torch.tensor([self._count], dtype=torch.float64)
+        ranks.add_up([self._sums_2, count])
+        self._count = count.item()
 
     def wait(self) -> None:
         """Wait for the device to finish the sums."""

@@ -193,6 +193,10 @@ class Dropout:
     Args:
         probability: Chance of zeroing a unit.
         generator: On the units' device; the caller seeds it once a step.
+
+    Attributes:
+        first, count: The first image of the batch that is computed here, and the images of the whole batch; each unit
+            gets the number of its place in the whole. A count of 0 is a batch computed here as a whole.
     """
 
     def __init__(self, probability: float, generator: Generator) -> None:
@@ -201,11 +205,13 @@ class Dropout:
         self._threshold = dropped - levels // 2
         self._scale = levels / (levels - dropped)
         self._generator = generator
+        self.first = self.count = 0
 
     def __call__(self, units_NU: Tensor) -> Tensor:
         """The units, some zero, the others scaled up."""
-        words = self._words(units_NU.numel(), units_NU.device)
-        kept = words[: units_NU.numel()].view_as(units_NU) >= self._threshold
+        first, count = self.first * units_NU.shape[1], units_NU.numel()
+        words = self._words(self.count * units_NU.shape[1] or count, units_NU.device)
+        kept = words[first : first + count].view_as(units_NU) >= self._threshold
         # The scale by itself: a number is multiplied in float32, a tensor would round it to the units' precision.
         return (units_NU * kept.to(units_NU.dtype)).mul(self._scale)
 

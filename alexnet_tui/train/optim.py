@@ -1,6 +1,6 @@
 """Stochastic gradient descent with float32 master weights, and the learning-rate schedules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -41,9 +41,17 @@ class MasterSGD:
         self._walks_in_pieces = master_weights[0].device.type == "cpu"
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Update every weight from its gradient and forget the gradients."""
+    def step(self, learning_rate: float, add_up: Callable[[Sequence[Tensor]], None] | None = None) -> None:
+        """Update every weight from its gradient and forget the gradients.
+
+        Args:
+            learning_rate: Of this update.
+            add_up: Replaces gradients, in float32, by their sums over the processes that share a batch.
+        """
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        if add_up is not None:
+            gradients = [gradient.float() for gradient in gradients]
+            add_up(gradients)
         if self._walks_in_pieces:
             for rows in zip(
                 self.parameters, gradients, self.master_weights, self.velocities, self._decays, strict=True

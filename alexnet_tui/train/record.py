@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import Folder
@@ -11,6 +12,7 @@ from alexnet_tui.launch.local import is_stop_requested
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
+from alexnet_tui.runs.history import RunFollower, RunHistory
 from alexnet_tui.text import format_duration, printable
 
 RESERVE_FILE = ".reserve"
@@ -136,6 +138,20 @@ class Record:
         old, self.folder.path = self.folder.path, found
         message = f"The run's folder was moved from {old} to {found}; training continues there."
         self.write(ev.Warned(code="moved", message=printable(message, 500)))
+
+
+def past_events(directory: Path) -> RunHistory:
+    """What earlier attempts wrote.
+
+    Raises:
+        StoreError: The directory holds no readable run.
+    """
+    run = RunFollower(directory)
+    for _ in run.read():
+        pass
+    if run.history.is_newer:
+        raise StoreError(directory, "a newer alexnet-tui wrote in this run; it can only be looked at.")
+    return run.history
 
 
 def _make_reserve(folder: Folder) -> None:

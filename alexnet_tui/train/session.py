@@ -11,6 +11,7 @@ import torch
 
 from alexnet_tui import __version__
 from alexnet_tui.config.architecture import num_parameters
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.files import Folder
@@ -28,6 +29,7 @@ from alexnet_tui.train.device import (
     versions,
 )
 from alexnet_tui.train.loop import Trainer
+from alexnet_tui.train.ranks import ALONE, Ranks
 from alexnet_tui.train.timing import MIN_UPDATES, time_threads
 
 _TOP = 5
@@ -68,7 +70,12 @@ class Session:
 
 
 def open_session(
-    history: RunHistory, folder: Folder, *, should_stop: Callable[[], bool], from_scratch: bool = False
+    history: RunHistory,
+    folder: Folder,
+    *,
+    should_stop: Callable[[], bool],
+    from_scratch: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Session:
     """Load the data, build the network and restore the newest checkpoint that passes all checks.
 
@@ -77,17 +84,20 @@ def open_session(
         folder: The run's folder.
         should_stop: Called between updates.
         from_scratch: Set checkpoints aside, in a folder beside the new ones.
+        ranks: The processes that share each batch.
 
     Raises:
+        PeerLostError: Another one of them has ended.
         DeviceError: The device is not there.
         DataTooLargeError: The images do not fit into memory.
         DatasetError: The data is not there or is not what it was.
         CheckpointError: There are checkpoints, and all are refused.
     """
     config = history.record.config
-    threads = history.started.threads if history.started else 0  # A resume keeps them: numbers depend on them.
+    # A resume with as many processes keeps the threads: numbers depend on them.
+    threads = history.started.threads if history.started and history.started.processes == ranks.size else 0
     threads = threads if threads <= _MAX_THREADS else 0  # A stranger's record may say anything.
-    setup = select_device(config, threads)
+    setup = select_device(config, threads, ranks.size)
     dataset = datasets.load(config.data, FRONT_ENDS[config.front_end].image_size)
     try:
         prepared = data.prepare(dataset, config, setup)
@@ -97,24 +107,23 @@ def open_session(
         needed = dataset.train.images.nbytes + dataset.test.images.nbytes
         raise data.DataTooLargeError(dataset.name, needed, "memory does not suffice") from error
     thread_milliseconds: dict[int, float] = {}
-    updates = config.epochs * math.ceil(len(prepared.train) / config.batch_size)
-    if updates >= MIN_UPDATES and not (config.threads or threads or threads_of_environment()):
+    if not threads and _is_worth_timing(config, len(prepared.train)):
         thread_milliseconds = time_threads(config, setup)
-        setup = select_device(config, min(thread_milliseconds, key=thread_milliseconds.__getitem__, default=0))
+        fastest = min(thread_milliseconds, key=thread_milliseconds.__getitem__, default=0)
+        setup = select_device(config, fastest, ranks.size)
     trainer = Trainer(
         config,
         prepared,
         setup,
         num_classes=len(dataset.class_names),
         data_sha256=dataset.sha256,
-        folder=folder,
+        folder=folder if ranks.is_first else None,
         should_stop=should_stop,
+        ranks=ranks,
     )
     started = _started(trainer, dataset, thread_milliseconds)
     problems: list[str] = []
-    if from_scratch:
-        checkpoint.set_aside(folder)
-    state = checkpoint.load_newest(folder, trainer.expected_checkpoint(), problems)
+    state = _newest_checkpoint(trainer, folder, problems, from_scratch=from_scratch)
     if state is not None:
         trainer.restore(state)
     opening: list[ev.Event] = [started]
@@ -130,6 +139,27 @@ def open_session(
         if again and not from_scratch:
             opening.append(ev.Warned(code="epochs_repeated", message=_repeated(again)))
     return Session(trainer, opening)
+
+
+def _is_worth_timing(config: RunConfig, num_images: int) -> bool:
+    """Whether trying numbers of CPU threads pays: nobody chose one, and the run is long."""
+    updates = config.epochs * math.ceil(num_images / config.batch_size)
+    return updates >= MIN_UPDATES and not (config.threads or threads_of_environment())
+
+
+def _newest_checkpoint(
+    trainer: Trainer, folder: Folder, problems: list[str], *, from_scratch: bool
+) -> checkpoint.State | None:
+    """The checkpoint to start from; see `checkpoint.load_newest`. Of several processes the first looks first."""
+    ranks = trainer.ranks
+    if not ranks.is_first:
+        ranks.wait_for_all()  # Until the first has set aside what is not to be read.
+    elif from_scratch:
+        checkpoint.set_aside(folder)
+    state = checkpoint.load_newest(folder, trainer.expected_checkpoint(), problems)
+    if ranks.is_first:
+        ranks.wait_for_all()
+    return state
 
 
 def _started(trainer: Trainer, dataset: datasets.Dataset, thread_milliseconds: dict[int, float]) -> ev.Started:
@@ -157,6 +187,7 @@ def _started(trainer: Trainer, dataset: datasets.Dataset, thread_milliseconds: d
         pid=os.getpid(),
         arithmetic=ARITHMETIC,
         thread_milliseconds=thread_milliseconds,
+        processes=trainer.ranks.size,
     )
 
 

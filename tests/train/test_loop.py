@@ -1,89 +1,18 @@
 """The promises of the loop: same seed, same events; stop anywhere and resume, same weights."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from small_training import never, newest, numbers, stop_before, trainer
 
-from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import CheckpointError
 from alexnet_tui.files import Folder
 from alexnet_tui.report.kernels import read_kernels, stored_epochs
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train import checkpoint, data, kernels, loop
-from alexnet_tui.train.device import select_device
-from alexnet_tui.train.loop import Trainer
-
-SMALL = {
-    "data": "synthetic",
-    "train_images": "96",
-    "train_eval_images": "32",
-    "batch_size": "32",
-    "epochs": "2",
-    "log_steps": "2",
-    "threads": "1",
-}
-
-
-def trainer(
-    folder: Path, should_stop: Callable[[], bool] = lambda: False, data_sha256: str = "d", **fields: str
-) -> Trainer:
-    config = RunConfig.from_text({**SMALL, **fields})
-    setup = select_device(config)
-    dataset = datasets.load("synthetic", 32)
-    parts = data.prepare(dataset, config, setup)
-    # 32 test images are enough to tell two networks apart.
-    parts = data.Data(parts.train, parts.train_eval, cut(parts.test), parts.val and cut(parts.val), parts.batches)
-    return Trainer(
-        config,
-        parts,
-        setup,
-        num_classes=10,
-        data_sha256=data_sha256,
-        folder=opened(folder),
-        should_stop=should_stop,
-    )
-
-
-def opened(path: Path) -> Folder:
-    path.mkdir(exist_ok=True)
-    return Folder(path)
-
-
-def newest(path: Path, subject: Trainer) -> checkpoint.State | None:
-    return checkpoint.load_newest(opened(path), subject.expected_checkpoint(), [])
-
-
-def cut(images: data.Images) -> data.Images:
-    return data.Images(images.pixels_NCHW[:32], images.labels_N[:32])
-
-
-def numbers(events: list[ev.Event]) -> list[tuple[object, ...]]:
-    """What must repeat: everything of steps and epochs but the clock."""
-    rows: list[tuple[object, ...]] = []
-    for event in events:
-        if isinstance(event, ev.Step):
-            rows.append((event.epoch, event.step, event.train_loss, event.train_accuracy, event.learning_rate))
-        if isinstance(event, ev.Epoch):
-            rows.append((event.epoch, event.step, event.train_loss, event.train_eval_loss, event.test_loss))
-            rows.append((event.train_accuracy, event.train_eval_accuracy, event.test_accuracy, event.val_loss))
-    return rows
-
-
-def never() -> bool:
-    """Asked to stop: no."""
-    return False
-
-
-def stop_before(poll: int) -> Callable[[], bool]:
-    """Says stop from the `poll`-th time it is asked."""
-    polls = iter(range(1, 10_000))
-    return lambda: next(polls) >= poll
-
+from alexnet_tui.train import kernels, loop
 
 pytestmark = pytest.mark.usefixtures("synthetic")
 
@@ -133,12 +62,12 @@ def test_same_seed_same_numbers_and_another_seed_other_numbers(tmp_path: Path, p
 @pytest.mark.parametrize("poll", [2, 3, 5, 6, 9])
 def test_stop_and_resume_ends_with_the_weights_of_an_unbroken_run(tmp_path: Path, poll: int) -> None:
     fields = {"schedule": "inverse-time", "rate_decay": "0.5"}  # Its rate depends on the number of the update.
-    whole = trainer(tmp_path / "whole", never, **fields)
+    whole = trainer(tmp_path / "whole", never, fields=fields)
     expected = numbers(list(whole.fit()))
-    broken = trainer(tmp_path / "broken", stop_before(poll), **fields)
+    broken = trainer(tmp_path / "broken", stop_before(poll), fields=fields)
     first_part = list(broken.fit())
     assert isinstance(first_part[-1], ev.Stopped)
-    resumed = trainer(tmp_path / "broken", never, **fields)
+    resumed = trainer(tmp_path / "broken", never, fields=fields)
     state = newest(tmp_path / "broken", resumed)
     assert state is not None
     resumed.restore(state)

@@ -1,0 +1,64 @@
+"""One run in several processes of this machine, each with a part of every batch; PyTorch's ``torchrun`` starts them."""
+
+import os
+from pathlib import Path
+
+from alexnet_tui.errors import UsageError
+from alexnet_tui.launch import local
+from alexnet_tui.launch.registry import Options, StartOptions
+from alexnet_tui.runs.store import Store
+from alexnet_tui.text import quoted
+
+MAX_PROCESSES = 64
+_ERROR_FILE_VARIABLE = "TORCHELASTIC_ERROR_FILE"
+
+
+def check(options: Options) -> None:
+    """Refuse a number of processes that is none.
+
+    Raises:
+        UsageError: It is missing, or not a number in range.
+    """
+    _num_processes(options)
+
+
+def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
+    """Start a run in several processes on this machine; see `local.start`."""
+    local.start(
+        store,
+        run_id,
+        from_scratch=how.from_scratch,
+        is_trusted=how.is_trusted,
+        command=(*(how.command or local.TRAINER), "--nproc", str(_num_processes(options))),
+        cores=how.cores,
+        environment=how.environment,
+    )
+
+
+def _num_processes(options: Options) -> int:
+    text = options.get("nproc", [""])[-1]
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= MAX_PROCESSES):
+        given = f", not {quoted(text)}" if text else ""
+        raise UsageError(f"--launcher torchrun needs --nproc with a number from 1 to {MAX_PROCESSES}{given}.")
+    return int(text)
+
+
+def is_one_of_many() -> bool:
+    """Whether ``torchrun`` started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def rank() -> int:
+    """The number of this process among those of its run."""
+    return int(os.environ["RANK"]) if is_one_of_many() else 0
+
+
+def local_rank() -> int:
+    """The number of this process among those of its run on this machine."""
+    return int(os.environ["LOCAL_RANK"]) if is_one_of_many() else 0
+
+
+def error_file() -> Path | None:
+    """Where ``torchrun`` looks for the reason why this process failed."""
+    path = os.environ.get(_ERROR_FILE_VARIABLE)
+    return Path(path) if path else None

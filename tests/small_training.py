@@ -1,0 +1,86 @@
+"""A small real training run in this process, and what must repeat of it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.files import Folder
+from alexnet_tui.runs import events as ev
+from alexnet_tui.train import checkpoint, data
+from alexnet_tui.train.device import select_device
+from alexnet_tui.train.loop import Trainer
+from alexnet_tui.train.ranks import ALONE, Ranks
+
+SMALL = {
+    "data": "synthetic",
+    "train_images": "96",
+    "train_eval_images": "32",
+    "batch_size": "32",
+    "epochs": "2",
+    "log_steps": "2",
+    "threads": "1",
+}
+
+
+def trainer(
+    folder: Path,
+    should_stop: Callable[[], bool] = lambda: False,
+    data_sha256: str = "d",
+    ranks: Ranks = ALONE,
+    fields: Mapping[str, str] = MappingProxyType({}),
+    **more: str,
+) -> Trainer:
+    config = RunConfig.from_text({**SMALL, **fields, **more})
+    setup = select_device(config)
+    dataset = datasets.load("synthetic", 32)
+    parts = data.prepare(dataset, config, setup)
+    # 32 test images are enough to tell two networks apart.
+    parts = data.Data(parts.train, parts.train_eval, cut(parts.test), parts.val and cut(parts.val), parts.batches)
+    return Trainer(
+        config,
+        parts,
+        setup,
+        num_classes=10,
+        data_sha256=data_sha256,
+        folder=opened(folder) if ranks.is_first else None,
+        should_stop=should_stop,
+        ranks=ranks,
+    )
+
+
+def opened(path: Path) -> Folder:
+    path.mkdir(exist_ok=True)
+    return Folder(path)
+
+
+def newest(path: Path, subject: Trainer) -> checkpoint.State | None:
+    return checkpoint.load_newest(opened(path), subject.expected_checkpoint(), [])
+
+
+def cut(images: data.Images) -> data.Images:
+    return data.Images(images.pixels_NCHW[:32], images.labels_N[:32])
+
+
+def numbers(events: list[ev.Event]) -> list[tuple[object, ...]]:
+    """What must repeat: everything of steps and epochs but the clock."""
+    rows: list[tuple[object, ...]] = []
+    for event in events:
+        if isinstance(event, ev.Step):
+            rows.append((event.epoch, event.step, event.train_loss, event.train_accuracy, event.learning_rate))
+        if isinstance(event, ev.Epoch):
+            rows.append((event.epoch, event.step, event.train_loss, event.train_eval_loss, event.test_loss))
+            rows.append((event.train_accuracy, event.train_eval_accuracy, event.test_accuracy, event.val_loss))
+    return rows
+
+
+def never() -> bool:
+    """Asked to stop: no."""
+    return False
+
+
+def stop_before(poll: int) -> Callable[[], bool]:
+    """Says stop from the `poll`-th time it is asked."""
+    polls = iter(range(1, 10_000))
+    return lambda: next(polls) >= poll

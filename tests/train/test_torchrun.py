@@ -1,0 +1,109 @@
+"""``--launcher torchrun``: one run in several real processes."""
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from waiting import wait_for
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import RunBusyError, UsageError
+from alexnet_tui.launch import local, registry
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.event_log import EventReader
+from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.store import EVENTS_FILE, Store
+
+FIFTY = {
+    "data": "synthetic",
+    "train_images": "800",
+    "train_eval_images": "32",
+    "batch_size": "32",
+    "epochs": "2",
+    "log_steps": "1",
+    "threads": "1",
+    "precision": "fp32",
+    "init": "he",
+    "learning_rate": "0.0003",  # At 0.01 two threads in place of one already change losses by a thousandth.
+}
+TWO = registry.Launch(launcher="torchrun", options={"nproc": ["2"]})
+
+
+@pytest.mark.parametrize("given", [{}, {"nproc": ["0"]}, {"nproc": ["two"]}, {"nproc": ["65"]}])
+def test_a_number_of_processes_is_needed(given: dict[str, list[str]]) -> None:
+    with pytest.raises(UsageError, match="--nproc with a number"):
+        registry.parse("torchrun", given)
+    assert registry.parse("torchrun", {"nproc": ["2"]}) == TWO
+
+
+def ended(store: Store, run_id: str) -> tuple[RunHistory, State]:
+    wait_for(lambda: not store.is_locked(run_id), 120)
+    return load(store, run_id)
+
+
+def losses(history: RunHistory) -> list[float]:
+    return [*history.steps["train_loss"], *history.epochs["test_loss"]]
+
+
+def last_resume(store: Store, run_id: str) -> ev.Resumed:
+    events = EventReader(store.path(run_id) / EVENTS_FILE).read_new()
+    return [event for event in events if isinstance(event, ev.Resumed)][-1]
+
+
+@pytest.mark.slow
+def test_two_processes_train_like_one_over_fifty_updates(store: Store, synthetic: Path) -> None:
+    one, two = (store.create(RunConfig.from_text(FIFTY)).id for _ in range(2))
+    local.start(store, one)
+    expected, _ = ended(store, one)
+    registry.start(store, two, TWO)
+    history, state = ended(store, two)
+    assert state is State.FINISHED, store.log_tail(two)
+    assert history.step == 50
+    assert losses(history) == pytest.approx(losses(expected), abs=1e-4)
+    assert history.started is not None
+    assert history.started.processes == 2
+
+
+@pytest.mark.slow
+def test_stop_resume_and_a_killed_process(store: Store, synthetic: Path) -> None:
+    run_id = store.create(RunConfig.from_text({**FIFTY, "checkpoint_epochs": "1"})).id
+    registry.start(store, run_id, TWO)
+    with pytest.raises(RunBusyError):
+        registry.start(store, run_id)
+    wait_for(lambda: load(store, run_id)[0].step >= 3, 120)
+    assert local.stop(store, run_id, 60)
+    history, state = ended(store, run_id)
+    assert state is State.STOPPED, store.log_tail(run_id)
+    assert (store.path(run_id) / "checkpoints" / f"e0000-s{history.step:08d}").is_dir()
+
+    registry.start(store, run_id, TWO)
+    wait_for(lambda: load(store, run_id)[0].step >= history.step + 3, 120)
+    assert last_resume(store, run_id).bit_exact
+    launcher = psutil.Process(local.find_owner(store, run_id).pid)
+    second = next(child for child in launcher.children() if child.environ()["RANK"] == "1")
+    second.send_signal(signal.SIGKILL)
+    history, state = ended(store, run_id)
+    assert state is State.FAILED
+    assert isinstance(history.final, ev.Failed)
+    assert history.final.message == "Process 1 of 2 was ended by SIGKILL."
+
+    registry.start(store, run_id)
+    history, state = ended(store, run_id)
+    assert state is State.FINISHED, store.log_tail(run_id)
+    resumed = last_resume(store, run_id)
+    assert not resumed.bit_exact
+    assert "2 processes" in resumed.reason
+
+
+@pytest.mark.slow
+def test_no_process_outlives_its_killed_launcher(store: Store, synthetic: Path) -> None:
+    run_id = store.create(RunConfig.from_text(FIFTY)).id
+    registry.start(store, run_id, TWO)
+    wait_for(lambda: load(store, run_id)[0].step >= 1, 120)
+    launcher = psutil.Process(local.find_owner(store, run_id).pid)
+    trainers = launcher.children()
+    launcher.kill()
+    assert len(trainers) == 2
+    assert not psutil.wait_procs(trainers, 30)[1]
+    assert ended(store, run_id)[1] is State.LOST

@@ -24,6 +24,7 @@ from alexnet_tui.analysis.groups import (
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import SPECS, format_value, meaning_of
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.text import MISSING
 
 Read = Callable[[RunHistory], str]
 """A setting or a condition of a run, in words."""
@@ -116,8 +117,10 @@ def compare(
                 name=(label if len(one.runs) == 1 else "") or (first.id if one.alone else first.record.config.variant),
                 run_ids=tuple(run.id for run in one.runs),
                 seeds=tuple(run.record.config.seed for run in one.runs),
-                states=tuple(state_word(run, states) for run in one.runs),
-                settings={name: ", ".join(dict.fromkeys(map(read, one.runs))) for name, read in differing.items()},
+                states=tuple("foreign" if run.record.foreign else state_word(run, states) for run in one.runs),
+                settings={
+                    name: ", ".join(dict.fromkeys(map(_of_ours(read), one.runs))) for name, read in differing.items()
+                },
                 cells=of,
                 differences={name: _minus(of[name].mean, base[name].mean) for name in metrics},
                 is_base=one is anchor,
@@ -132,7 +135,8 @@ def _grouped(histories: Sequence[RunHistory], states: States) -> list[_Members]:
     """Runs to average, and single runs, in the order of the first run of each configuration."""
     alike: dict[tuple[object, ...], list[RunHistory]] = {}
     for history in histories:
-        alike.setdefault((_ALIKE.protocol_of(history.record.config), *_conditions(history)), []).append(history)
+        own = history.id if history.record.foreign else ""  # Its settings are not known.
+        alike.setdefault((own, _ALIKE.protocol_of(history.record.config), *_conditions(history)), []).append(history)
     return [one for runs in alike.values() for one in _members(runs, states)]
 
 
@@ -156,16 +160,21 @@ def _members(runs: Sequence[RunHistory], states: States) -> list[_Members]:
 
 
 def _differing(runs: Sequence[RunHistory], is_grouped: bool) -> dict[str, Read]:
-    """What is not equal in all runs.
+    """What is not equal in all runs, those of other programs aside: nothing is known of these.
 
     A setting and a condition may share a name, as the data do: the condition is shown only where the setting is equal.
     """
+    runs = [run for run in runs if run.record.foreign is None]
     readers = {name: _setting(name) for name in SPECS if not (is_grouped and name == "seed")}
     found = {name: read for name, read in readers.items() if len({read(run) for run in runs}) > 1}
     for name, condition in CONDITIONS.items():
         if name not in found and len({condition(run) for run in runs}) > 1:
             found[name] = _both(readers[name], condition) if name in readers else condition
     return found
+
+
+def _of_ours(read: Read) -> Read:
+    return lambda history: MISSING if history.record.foreign else read(history)
 
 
 def _setting(name: str) -> Read:

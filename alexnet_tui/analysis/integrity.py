@@ -58,6 +58,8 @@ class Check(msgspec.Struct, frozen=True):
 
 def check_run(history: RunHistory) -> tuple[Check, ...]:
     """Every check that needs one run alone, in order."""
+    if history.record.foreign:
+        return (Check("start", Result.NOT_APPLICABLE, "another program trained it: there is nothing to check it by."),)
     if not history.num_events:
         return (Check("start", Result.NOT_APPLICABLE, "it was not started yet."),)
     if not history.segments:

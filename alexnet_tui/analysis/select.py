@@ -28,6 +28,7 @@ class Selection:
         missing: Runs that a plan asks for and that are not there.
         planned: Registered studies that were asked for as a whole; their runs are among `histories` too.
         train: The command line that makes what is missing.
+        foreign: Ids of runs that other programs trained, left out where runs are judged.
     """
 
     title: str
@@ -37,10 +38,16 @@ class Selection:
     missing: list[Missing] = field(default_factory=list)
     planned: list[PlannedStudy] = field(default_factory=list)
     train: str = shell_command(*_REPRODUCE)
+    foreign: list[str] = field(default_factory=list)
 
 
 def select_runs(
-    store: Store, names: Iterable[str] = (), *, skip_steps: bool = True, find: study_queue.Find | None = None
+    store: Store,
+    names: Iterable[str] = (),
+    *,
+    skip_steps: bool = True,
+    find: study_queue.Find | None = None,
+    has_foreign: bool = False,
 ) -> Selection:
     """Read the runs that studies, experiments and run ids name; without a name all own runs, or the reference runs.
 
@@ -49,6 +56,7 @@ def select_runs(
         names: Studies, experiments (``tanh``: all runs of it), run ids, or `reference`.
         skip_steps: Do without what happened between epochs.
         find: Where runs are known already; else they are read from the disk.
+        has_foreign: Take runs that other programs trained, too: for showing, not for judging.
 
     Raises:
         UsageError: There are no reference runs.
@@ -61,7 +69,7 @@ def select_runs(
     problems, chosen = list(listing.problems), dict.fromkeys(names)
     reference = {record.id for record in listing.runs if store.is_reference(record.id)}
     if not chosen:
-        own = _read([record.id for record in listing.runs if record.id not in reference], problems, look)
+        own = _read([record.id for record in listing.runs if record.id not in reference], problems, look, has_foreign)
         if any(state is State.FINISHED for state in own.states.values()) or not reference:
             planned = _planned(store, study.names(store), own.histories, problems, find)
             return replace(own, title="all runs", planned=planned, train=advise(*_REPRODUCE))
@@ -75,7 +83,7 @@ def select_runs(
         if name in plans and not members:
             train = advise("study", "run", name)
         ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))
-    found = _read(ids, problems, look)
+    found = _read(ids, problems, look, has_foreign)
     planned = _planned(store, [name for name in chosen if name in plans], found.histories, problems, find)
     if REFERENCE in chosen:
         shipped = Store(store.reference_root)
@@ -114,7 +122,7 @@ def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *
     if name == REFERENCE:
         return [record.id for record in oldest_first if record.id in reference]
     # A study of the same name may have made reference runs; they are not this user's.
-    mine = [record for record in oldest_first if record.id not in reference]
+    mine = [record for record in oldest_first if record.id not in reference and record.foreign is None]
     if members := [record.id for record in mine if record.study == name]:
         return members
     if is_study:
@@ -151,7 +159,7 @@ def _resolve(store: Store, name: str) -> str:
         raise RunNotFoundError(store.root, reason) from error
 
 
-def _read(ids: Iterable[str], problems: list[str], look: study_queue.Find) -> Selection:
+def _read(ids: Iterable[str], problems: list[str], look: study_queue.Find, has_foreign: bool) -> Selection:
     found = Selection("", [], {}, problems)
     for run_id in ids:
         try:
@@ -159,7 +167,11 @@ def _read(ids: Iterable[str], problems: list[str], look: study_queue.Find) -> Se
         except StoreError as error:
             problems.append(str(error))
             continue
-        if known is not None:  # None: deleted a moment ago.
+        if known is None:  # Deleted a moment ago.
+            continue
+        if known[0].record.foreign and not has_foreign:
+            found.foreign.append(run_id)
+        else:
             found.histories.append(known[0])
             found.states[run_id] = known[1]
     return found

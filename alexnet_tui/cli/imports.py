@@ -1,5 +1,6 @@
-"""``import``: runs and studies that `export --archive` packed."""
+"""``import``: runs and studies that `export --archive` packed, and histories that other programs wrote."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,12 +8,13 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say
-from alexnet_tui.errors import ExitCode
+from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.paths import given, shell_command
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import counted
+from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
+    from alexnet_tui.report.foreign import ForeignHistory
     from alexnet_tui.studies.transfer import ImportResult
 
 _NAMED = 3
@@ -20,30 +22,93 @@ _NAMED = 3
 
 def register(app: typer.Typer) -> None:
     """Mount the command."""
-    app.command("import", short_help="Unpack runs and studies of an archive.")(import_)
+    app.command("import", short_help="Unpack an archive of runs, or read histories of other programs.")(import_)
 
 
 def import_(
     archive: Annotated[
-        Path,
-        typer.Argument(metavar="ARCHIVE", parser=given, help="What `export --archive` wrote.", show_default=False),
-    ],
+        Path | None,
+        typer.Argument(metavar="[ARCHIVE]", parser=given, help="What `export --archive` wrote.", show_default=False),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            "--tensorboard", metavar="DIR", parser=given, help="A TensorBoard log folder.", show_default=False
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE",
+            parser=given,
+            help="A table with one line an epoch, as Keras' CSVLogger writes it.",
+            show_default=False,
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column",
+            metavar="OURS=THEIRS",
+            help="What a name stands for, as in test_accuracy=val_acc; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    label: Annotated[
+        str, typer.Option("--label", metavar="TEXT", help="Your own name for a foreign history.", show_default=False)
+    ] = "",
     runs_dir: options.RunsDir = None,
 ) -> int:
-    """Unpack runs and studies that `export --archive` packed, all of them or none.
+    """Unpack runs and studies that `export --archive` packed, or put histories of other programs beside yours.
 
-    A run or study whose name is taken here gets a new one; one that is here already is not doubled.
+    Of an archive all is unpacked or nothing; a run or study whose name is taken gets a new one. Histories of other
+    programs are shown and compared, marked as foreign; they are never judged and never resumed.
 
-    Example: alexnet-tui import mine.tar.gz
+    Example: alexnet-tui import --csv training.log --column test_accuracy=val_accuracy
     """
-    from alexnet_tui.studies.transfer import import_archive
-
     store = options.open_store(runs_dir)
-    _tell(store, archive, import_archive(store, archive))
+    sources = [source for source in (archive, tensorboard, csv) if source is not None]
+    if len(sources) != 1:
+        raise UsageError("import takes one thing: an ARCHIVE, --tensorboard DIR, or --csv FILE.")
+    if archive is not None:
+        if column or label:
+            raise UsageError("--column and --label are for histories of other programs; an archive needs neither.")
+        from alexnet_tui.studies.transfer import import_archive
+
+        _say_unpacked(store, archive, import_archive(store, archive))
+        return ExitCode.DONE
+    from alexnet_tui.report.foreign import parse_columns, read_csv, read_logs
+
+    wanted = parse_columns(column or [])
+    if csv is not None:
+        return _add(store, csv, "csv", read_csv(csv, wanted), label)
+    assert tensorboard is not None
+    histories, problems = read_logs(tensorboard, wanted)
+    for problem in problems:
+        say(printable(problem, 500))
+    return _add(store, tensorboard, "tensorboard", histories, label)
+
+
+def _add(store: Store, source: Path, format_name: str, histories: "Sequence[ForeignHistory]", label: str) -> int:
+    """Make a run of each history, and say what was understood."""
+    from alexnet_tui.report.foreign import create_foreign
+
+    for number, history in enumerate(histories):
+        own = label if len(histories) == 1 or not label else f"{label} {history.name}"
+        record, is_present = create_foreign(store, history, format_name=format_name, source=source.name, label=own)
+        if is_present:
+            say(f"{history.name} is here already, as {record.id}; it is not doubled.")
+            continue
+        names = ", ".join(f"{column} from {name}" for column, name in history.columns.items())
+        say(f"run {record.id}: {counted(len(history.rows), 'epoch')}, {names}; foreign, for looking and comparing.")
+        if history.left_out and not number:
+            more = f", and {len(history.left_out) - _NAMED} more" if len(history.left_out) > _NAMED else ""
+            say(f"left out: {'; '.join(history.left_out[:_NAMED])}{more}.")
     return ExitCode.DONE
 
 
-def _tell(store: Store, archive: Path, found: "ImportResult") -> None:
+def _say_unpacked(store: Store, archive: Path, found: "ImportResult") -> None:
     kinds = (("run", found.runs, found.present_runs), ("study", found.studies, found.present_studies))
     for what, names, present in kinds:
         for name, new in names.items():
@@ -54,7 +119,7 @@ def _tell(store: Store, archive: Path, found: "ImportResult") -> None:
     for name in found.released:
         say(f"run {found.runs[name]} belongs to no study here: the study it was made for is here and does not change.")
     for reason, entries in found.left_out.items():
-        more = ", …" if len(entries) > _NAMED else ""
+        more = ", ..." if len(entries) > _NAMED else ""
         noun = "entry" if len(entries) == 1 else "entries"
         say(f"left out: {len(entries):,} {noun} {reason} ({', '.join(entries[:_NAMED])}{more})")
     num_runs, num_studies = (len(names.keys() - present) for _, names, present in kinds)

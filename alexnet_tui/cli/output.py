@@ -64,6 +64,13 @@ def say_unreadable(problems: Sequence[str], everywhere: str) -> None:
         say(f"not read: {len(problems):,} runs, the first {problems[0].rstrip('.')}; `{everywhere}` names them all.")
 
 
+def say_foreign(run_ids: Sequence[str]) -> None:
+    """One line about runs that other programs trained and that are left out where runs are judged."""
+    if run_ids:
+        shown = ", ".join(run_ids[:3]) + (", ..." if len(run_ids) > 3 else "")
+        say(f"not counted: {shown}: other programs trained them; `compare` and `show` have them.")
+
+
 def silence_stdout() -> None:
     """Nothing more goes to stdout, which cannot be written; Python would complain of it once more as it leaves."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

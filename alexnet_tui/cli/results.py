@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alexnet_tui.cli import options
-from alexnet_tui.cli.output import printing, say, say_unreadable, terminal
+from alexnet_tui.cli.output import printing, say, say_foreign, say_unreadable, terminal
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.files import write_output
@@ -106,6 +106,7 @@ def report(
     store = options.open_store(runs_dir)
     found = select_runs(store, names or ())
     say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
+    say_foreign(found.foreign)
     if not found.histories and names:
         raise UsageError(f"{printable(found.title)} has no run yet; `{found.train}` trains what is planned.")
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
@@ -194,7 +195,7 @@ def compare(
     from alexnet_tui.analysis.select import select_runs
 
     store = options.open_store(runs_dir)
-    found = select_runs(store, runs)
+    found = select_runs(store, runs, has_foreign=True)
     say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
     ids = [history.id for history in found.histories]
     if len(ids) < 2:
@@ -268,7 +269,7 @@ def export(
         raise UsageError("TensorBoard reads folders; name one with --output FOLDER.")
     store = options.open_store(runs_dir)
     needs_steps = form in (ExportFormat.JSON, ExportFormat.TENSORBOARD)
-    found = select_runs(store, runs or (), skip_steps=not needs_steps)
+    found = select_runs(store, runs or (), skip_steps=not needs_steps, has_foreign=True)
     say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
     histories = found.histories
     if not histories:

@@ -13,7 +13,7 @@ from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK, SELECTED_ON_TES
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, can_draw, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, Column, fill_lines, print_table
-from alexnet_tui.config.hyperparameters import RunConfig, option_words, shown_value
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_words, shown_value
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
@@ -63,6 +63,7 @@ class Row:
             "ref": self.is_reference,
             "newer": self.history.is_newer,
             "extended": self.history.record.extends is not None,
+            "foreign": self.history.record.foreign is not None,
         }
         return "".join(f" ({name})" for name, applies in marks.items() if applies)
 
@@ -70,6 +71,11 @@ class Row:
     def age_seconds(self) -> float:
         """Seconds since it was created; 0 where the clock was behind."""
         return max(0.0, time.time() - self.history.record.created)
+
+    def setting(self, name: str) -> str:
+        """A hyperparameter of it, safe to print; those of a foreign run are not known."""
+        is_known = self.history.record.foreign is None
+        return printable(str(getattr(self.config, name)), 40) if is_known else MISSING
 
     @property
     def config(self) -> RunConfig:
@@ -84,10 +90,10 @@ class Row:
 _COLUMNS: tuple[Column[Row], ...] = (
     Column("run", 0, lambda row: row.history.id),
     Column("label", 6, lambda row: printable(row.label, 40)),
-    Column("variant", 13, lambda row: row.config.variant, can_share=True),  # A run's id begins with it.
-    Column("front end", 9, lambda row: row.config.front_end, can_share=True),
-    Column("data", 10, lambda row: printable(row.config.data, 40), can_share=True),
-    Column("seed", 12, lambda row: str(row.config.seed), right=True),
+    Column("variant", 13, lambda row: row.setting("variant"), can_share=True),  # A run's id begins with it.
+    Column("front end", 9, lambda row: row.setting("front_end"), can_share=True),
+    Column("data", 10, lambda row: row.setting("data"), can_share=True),
+    Column("seed", 12, lambda row: row.setting("seed"), right=True),
     Column(
         "state",
         1,
@@ -215,20 +221,21 @@ _SUMMARY = {
 """Names of metrics in the JSON of `runs` and `show`."""
 
 
+_SHOWN_SETTINGS = ("variant", "front_end", "data", "seed")
+
+
 def summary(row: Row) -> dict[str, Json]:
     """One run as a row of facts: accuracies are fractions, times seconds, null what is not known."""
     history, record, config = row.history, row.history.record, row.history.record.config
     return {
         "id": record.id,
         "label": row.label,
-        "variant": config.variant,
-        "front_end": config.front_end,
-        "data": config.data,
-        "seed": config.seed,
+        **{name: getattr(config, name) if record.foreign is None else None for name in _SHOWN_SETTINGS},
         "state": str(row.state),
         "reference": row.is_reference,
         "study": record.study,
         "extends": record.extends.runs[0] if record.extends else None,
+        "foreign": _foreign(record),
         "created": record.created,
         "epoch": history.num_epochs_done,
         "epochs": config.epochs,
@@ -244,7 +251,7 @@ def _details(store: Store, history: RunHistory) -> dict[str, Json]:
     config = history.record.config
     columns = history.epochs.columns
     return {
-        "config": {name: getattr(config, name) for name in config.__struct_fields__},
+        "config": None if history.record.foreign else {name: getattr(config, name) for name in SPECS},
         "final": _final(history),
         "device": history.started.device if history.started else None,
         "num_parameters": history.started.num_parameters if history.started else None,
@@ -285,7 +292,7 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
         ("run", record.id),
         ("label", label_of(store, history)),
         ("extends", _extends(record)),
-        ("experiment", f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}"),
+        ("experiment", _experiment(record)),
         ("state", sentence(store, history, state)),
         ("format", "newer than this program: shown as far as it is known, not trained" if history.is_newer else ""),
         ("progress", f"epoch {history.num_epochs_done} of {config.epochs} ({100 * history.progress:.0f}%)"),
@@ -329,6 +336,25 @@ def _origin(store: Store, history: RunHistory) -> str:
     return "" if store.is_reference(history.id) else foreign_origin(store.path(history.id), history.record)
 
 
+def _experiment(record: RunRecord) -> str | list[str]:
+    """What was trained; of a foreign run, where its history comes from and what its curves were called there."""
+    config, foreign = record.config, record.foreign
+    if foreign is None:
+        return f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}"
+    names = [f"{column} from {name}" for column, name in foreign.columns.items()]
+    return [f"foreign: {foreign.format} {foreign.source}", *names]
+
+
+def _foreign(record: RunRecord) -> Json:
+    if record.foreign is None:
+        return None
+    return {
+        "format": record.foreign.format,
+        "source": record.foreign.source,
+        "columns": dict(record.foreign.columns),
+    }
+
+
 def _extends(record: RunRecord) -> str:
     """What a run trains further, and whether that is what an unbroken run of its length would be."""
     if record.extends is None:
@@ -368,6 +394,7 @@ def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[s
     changes = [
         f"{name} {shown_value(name, new)} (default {shown_value(name, old)})"
         for name, (old, new) in history.record.config.changes().items()
+        if history.record.foreign is None
     ]
     shape = _curve(history, 60)
     loss = _curve(history, 60, "train_loss")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alexnet_tui.cli import options
-from alexnet_tui.cli.output import Json, say, write_json
+from alexnet_tui.cli.output import Json, say, say_foreign, write_json
 from alexnet_tui.cli.results import complete_name
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.text import counted, printable
@@ -49,6 +49,7 @@ def verify(
     found = select_runs(store, names or (), skip_steps=False)
     for problem in found.problems:
         say(f"not read: {problem}")
+    say_foreign(found.foreign)
     if not found.histories:
         raise UsageError(f"there is no run to check; `{found.train}` trains some.")
     together = check_together(found.histories)

@@ -36,7 +36,7 @@ from alexnet_tui.runs.history import State, load
 from alexnet_tui.runs.origin import foreign_origin
 from alexnet_tui.runs.presence import CARRIER_FILE, elsewhere
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
-from alexnet_tui.text import printable
+from alexnet_tui.text import printable, quoted
 
 TRAINER_MODULE = "alexnet_tui.train"
 TRAINER = child_command(TRAINER_MODULE)
@@ -128,6 +128,9 @@ def check_startable(store: Store, run_id: str) -> None:
     directory = store.path(run_id)
     if store.is_reference(run_id):
         raise StoreError(directory, "this is a reference run; it is not trained again. Start a new run.")
+    if foreign := store.record(run_id).foreign:
+        source = quoted(foreign.source, 80)
+        raise StoreError(directory, f"another program trained this run ({source}); it is only looked at and compared.")
     if store.record(run_id).is_newer or is_newer(directory / EVENTS_FILE):
         raise StoreError(directory, "a newer alexnet-tui wrote in this run; it can only be looked at.")
 

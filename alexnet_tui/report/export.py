@@ -29,7 +29,8 @@ def to_csv(histories: Iterable[RunHistory], labels: Mapping[str, str] = NO_LABEL
     for history in histories:
         config = history.record.config
         label = _cell(labels.get(history.id) or history.record.label)
-        head = [history.id, label, *(format_value(getattr(config, name)) for name in SPECS)]
+        settings = (format_value(getattr(config, name)) if history.record.foreign is None else "" for name in SPECS)
+        head = [history.id, label, *settings]
         for index in range(len(history.epochs)):
             writer.writerow(head + [_number(name, history.epochs[name][index]) for name in EPOCH_COLUMNS])
     return buffer.getvalue()

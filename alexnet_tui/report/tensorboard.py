@@ -1,17 +1,24 @@
-"""Histories as TensorBoard event files.
+"""TensorBoard event files: histories written as such, and the scalars of others read.
 
-They are written by hand: a record is a length, a payload and two checksums, and a scalar needs five fields of its
-protocol buffer. The library that writes them brings a web server along.
+Both by hand: a record is a length, a payload and two checksums, and a scalar needs a few fields of its protocol buffer.
+The libraries that read and write them bring a web server, TensorFlow or pandas along.
+
+A log folder to read is hostile input: links are not followed, the checksums are checked, records too large for a
+scalar are passed over, and files, records and names are counted.
 """
 
 import math
+import os
+import stat
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import reason_of, write_atomic
+from alexnet_tui.files import Folder, reason_of, write_atomic
 from alexnet_tui.runs.history import RunHistory
 
 _TAGS: Mapping[str, str] = {
@@ -26,7 +33,15 @@ _TAGS: Mapping[str, str] = {
     "learning_rate": "learning_rate",
     "images_per_second": "images_per_second",
 }
+TAGS: Mapping[str, str] = {tag: column for column, tag in _TAGS.items()}
+"""Tag of an epoch's value, as written here, to the column of a history."""
 _STEP_TAGS: Mapping[str, str] = {"train_loss": "loss/train_step", "train_accuracy": "accuracy/train_step"}
+
+
+_MAX_FILES, _MAX_DEPTH, _MAX_FILE_BYTES = 1000, 12, 1 << 31
+_MAX_RECORD_BYTES, _MAX_POINTS, _MAX_TAGS = 1 << 12, 1 << 20, 500
+_FLOAT, _DOUBLE = 1, 2
+"""Types of a tensor."""
 
 
 def write_tensorboard(histories: Iterable[RunHistory], folder: Path) -> list[Path]:
@@ -124,3 +139,212 @@ def crc32c(content: bytes) -> int:
 def _masked(content: bytes) -> int:
     crc = crc32c(content)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+# --- reading
+
+
+class Point(NamedTuple):
+    """A value of a scalar: after which update or epoch, when in seconds since 1970, and how much."""
+
+    step: int
+    wall: float
+    value: float
+
+
+Curves = dict[str, list[Point]]
+"""Tag to its points, by rising step."""
+
+
+@dataclass(slots=True)
+class LogFolder:
+    """The scalars of a folder of event files.
+
+    Attributes:
+        runs: Folder with event files, as a path from the top, to its curves.
+        problems: A sentence for each file that was not read to its end, and for what was too much.
+        num_other: Records that are no scalars, or too large for one: images, graphs, histograms.
+    """
+
+    runs: dict[tuple[str, ...], Curves] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    num_other: int = 0
+    _num_files: int = 0
+    _num_points: int = 0
+
+    def _is_full(self) -> bool:
+        return self._num_files >= _MAX_FILES or self._num_points >= _MAX_POINTS
+
+
+def read_tensorboard(path: Path) -> LogFolder:
+    """The scalars below a log folder; of a training that was started again, each step's last value.
+
+    Raises:
+        StoreError: There is no such folder, or it cannot be read.
+    """
+    found = LogFolder()
+    with Folder.follow(path) as folder:
+        _read_folder(folder, (), found)
+    if found._is_full():
+        found.problems.append(f"{path}: only {found._num_files:,} files and {found._num_points:,} points were read.")
+    return found
+
+
+def _read_folder(folder: Folder, parts: tuple[str, ...], found: LogFolder) -> None:
+    points: dict[str, dict[int, Point]] = {}
+    for name in folder.names():
+        if found._is_full():
+            break
+        status = folder.stat(name)
+        if status is None:
+            continue
+        if stat.S_ISDIR(status.st_mode) and len(parts) < _MAX_DEPTH and (below := folder.folder(name)):
+            with below:
+                _read_folder(below, (*parts, name), found)
+        elif "tfevents" in name:
+            try:
+                _read_events(folder, name, points, found)
+            except StoreError as error:
+                found.problems.append(str(error))
+    if points:
+        found.runs[parts] = {tag: [by_step[step] for step in sorted(by_step)] for tag, by_step in points.items()}
+
+
+def _read_events(folder: Folder, name: str, points: dict[str, dict[int, Point]], found: LogFolder) -> None:
+    descriptor = folder.open(name)
+    if descriptor is None:
+        return
+    found._num_files += 1
+    with os.fdopen(descriptor, "rb") as file:
+        end = os.fstat(descriptor).st_size
+        if end > _MAX_FILE_BYTES:
+            raise StoreError(folder.path / name, "the file is too large to be read.")
+        try:
+            for payload in _records(file, end, found):
+                for tag, point in _scalars(payload):
+                    if tag not in points and len(points) >= _MAX_TAGS:
+                        raise ValueError(f"it has more than {_MAX_TAGS:,} names")
+                    points.setdefault(tag, {})[point.step] = point
+                    found._num_points += 1
+                if found._is_full():
+                    return
+        except (ValueError, struct.error) as error:
+            raise StoreError(folder.path / name, f"it was read up to a damaged record ({error}).") from error
+        except OSError as error:
+            raise StoreError(folder.path / name, f"it cannot be read ({reason_of(error)}).") from error
+
+
+def _records(file: BinaryIO, end: int, found: LogFolder) -> Iterator[bytes]:
+    """Payloads that may be scalars, up to the last whole record.
+
+    Raises:
+        ValueError: A checksum is wrong.
+    """
+    offset = 0
+    while len(head := file.read(12)) == 12:
+        (length, check) = struct.unpack("<QI", head)
+        if check != _masked(head[:8]):
+            raise ValueError(f"the checksum of a length is wrong at byte {offset:,}")
+        offset += 16 + length
+        if offset > end:  # Still being written, or cut off.
+            return
+        if length > _MAX_RECORD_BYTES:
+            found.num_other += 1
+            file.seek(offset)
+            continue
+        payload = file.read(length)
+        if struct.unpack("<I", file.read(4))[0] != _masked(payload):
+            raise ValueError(f"the checksum of a record is wrong at byte {offset - 4 - length:,}")
+        yield payload
+
+
+def _scalars(event: bytes) -> Iterator[tuple[str, Point]]:
+    """Tags and points in an ``Event`` message.
+
+    Raises:
+        ValueError: It is no message.
+    """
+    wall, step, summaries = 0.0, 0, list[bytes]()
+    for number, value in _fields(event):
+        match number, value:
+            case 1, bytes() if len(value) == 8:
+                (wall,) = struct.unpack("<d", value)
+            case 2, int():
+                step = value
+            case 5, bytes():
+                summaries.append(value)
+    for summary in summaries:
+        for number, value in _fields(summary):
+            if number == 1 and isinstance(value, bytes) and (scalar := _scalar(value)) and 0 <= step <= 2**53:
+                yield scalar[0], Point(step, wall if 0 <= wall <= 1e11 else 0.0, scalar[1])
+
+
+def _scalar(message: bytes) -> tuple[str, float] | None:
+    """Tag and value of a ``Summary.Value``, or None for one that is no scalar."""
+    tag, found = "", None
+    for number, value in _fields(message):
+        match number, value:
+            case 1, bytes():
+                tag = value.decode("utf-8", "replace")
+            case 2, bytes() if len(value) == 4:
+                (found,) = struct.unpack("<f", value)
+            case 8, bytes():
+                found = _tensor(value)
+    return (tag, found) if found is not None else None
+
+
+def _tensor(message: bytes) -> float | None:
+    """The value of a tensor of one float, which may be written in three ways."""
+    kind, content, has_shape = 0, b"", False
+    for number, value in _fields(message):
+        match number, value:
+            case 1, int():
+                kind = value
+            case 2, bytes():
+                has_shape = bool(value)
+            case ((4 | 5 | 6), bytes()):
+                content += value
+    if has_shape:
+        return None
+    if kind == _FLOAT and len(content) == 4:
+        return float(struct.unpack("<f", content)[0])
+    return float(struct.unpack("<d", content)[0]) if kind == _DOUBLE and len(content) == 8 else None
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Number and content of each field of a protocol buffer: a whole number, or bytes.
+
+    Raises:
+        ValueError: It is none.
+    """
+    offset = 0
+    while offset < len(message):
+        key, offset = _read_varint(message, offset)
+        number, wire = key >> 3, key & 7
+        if wire == 0:
+            value, offset = _read_varint(message, offset)
+            yield number, value
+            continue
+        if wire == 2:
+            length, offset = _read_varint(message, offset)
+        elif wire in {1, 5}:
+            length = 8 if wire == 1 else 4
+        else:
+            raise ValueError("a field of no known kind")
+        if length > len(message) - offset:
+            raise ValueError("a field longer than its message")
+        yield number, message[offset : offset + length]
+        offset += length
+
+
+def _read_varint(message: bytes, offset: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if offset >= len(message):
+            raise ValueError("a number that is cut off")
+        byte = message[offset]
+        offset += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, offset
+    raise ValueError("a number too long")

@@ -101,7 +101,8 @@ class Epoch(Event, tag="epoch"):
 
     `train_loss` and `train_accuracy` are running means in training mode, as Keras reports them;
     `train_eval_accuracy` is in evaluation mode without augmentation. `train_seconds` counts training alone,
-    summed over all epochs and attempts so far; `elapsed_seconds` adds evaluation and checkpoints.
+    summed over all epochs and attempts so far; `elapsed_seconds` adds evaluation and checkpoints. What a foreign
+    history does not say is None, and NaN where None is no value.
     """
 
     epoch: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
@@ -112,10 +113,10 @@ class Epoch(Event, tag="epoch"):
     train_eval_accuracy: Fraction
     test_loss: Number
     test_accuracy: Fraction
-    learning_rate: float
-    train_seconds: Seconds
-    elapsed_seconds: Seconds
-    images_per_second: float
+    learning_rate: float | None
+    train_seconds: Seconds | None
+    elapsed_seconds: Seconds | None
+    images_per_second: float | None
     val_loss: Number | None = None
     val_accuracy: Fraction | None = None
 
@@ -164,8 +165,8 @@ class Finished(Event, tag="finished"):
 
     epoch: Count
     step: Count
-    train_seconds: Seconds
-    elapsed_seconds: Seconds
+    train_seconds: Seconds | None
+    elapsed_seconds: Seconds | None
 
 
 class Stopped(Event, tag="stopped"):

@@ -111,6 +111,11 @@ class Series:
             del column[keep:]
 
 
+def _known(value: float) -> float | None:
+    """A number, or None for one that is missing."""
+    return None if math.isnan(value) else value
+
+
 def _as_float(value: ev.Number | None) -> float:
     return math.nan if value is None else float(value)
 
@@ -333,7 +338,7 @@ class RunHistory:
     def last_test_accuracy(self) -> float | None:
         """Test accuracy after the last epoch."""
         values = self.epochs["test_accuracy"]
-        return values[-1] if len(values) else None
+        return _known(values[-1]) if len(values) else None
 
     @property
     def final_test_accuracy(self) -> float | None:
@@ -354,14 +359,14 @@ class RunHistory:
     @property
     def train_seconds(self) -> float | None:
         """Seconds of training alone, over all attempts."""
-        return self.epochs["train_seconds"][-1] if len(self.epochs) else None
+        return _known(self.epochs["train_seconds"][-1]) if len(self.epochs) else None
 
     @property
     def elapsed_seconds(self) -> float | None:
         """Seconds of training, evaluation and checkpoints, over all attempts."""
         if isinstance(self.final, ev.Finished):
             return self.final.elapsed_seconds
-        return self.epochs["elapsed_seconds"][-1] if len(self.epochs) else None
+        return _known(self.epochs["elapsed_seconds"][-1]) if len(self.epochs) else None
 
     @property
     def images_per_second(self) -> float | None:
@@ -370,7 +375,7 @@ class RunHistory:
             return position.images_per_second
         for series in (self.steps, self.epochs):
             if len(series):
-                return series["images_per_second"][-1]
+                return _known(series["images_per_second"][-1])
         return None
 
     @property
@@ -413,9 +418,10 @@ class RunHistory:
             error = 1 - accuracy
             if error <= T25_ERROR:
                 if before is None or not before[2] > error:
-                    return TimeToAccuracy(epoch, second)
+                    return TimeToAccuracy(epoch, _known(second))
                 share = (before[2] - T25_ERROR) / (before[2] - error)
-                return TimeToAccuracy(before[0] + share * (epoch - before[0]), before[1] + share * (second - before[1]))
+                seconds_then = before[1] + share * (second - before[1])
+                return TimeToAccuracy(before[0] + share * (epoch - before[0]), _known(seconds_then))
             before = (epoch, second, error) if math.isfinite(error) else None
         return TimeToAccuracy(None, None)
 

@@ -69,6 +69,22 @@ class Extension(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str
 
 
+class Foreign(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the history of a run comes from that this program did not train.
+
+    Attributes:
+        format: How it was written: ``tensorboard`` or ``csv``.
+        source: Name of the file or folder it was read from.
+        columns: Column of a history to the name that it had there.
+        sha256: Hash of the history, by which it is recognised.
+    """
+
+    format: str
+    source: str
+    columns: dict[str, str]
+    sha256: str
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """``run.json``: written once, when the run is made.
 
@@ -86,6 +102,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         study: Name of the study the run belongs to, or empty.
         plan_sha256: Hash of that study's plan, or empty.
         extends: The run that this one trains further, or None.
+        foreign: Where its history comes from, if another program trained it: its configuration is then not known, and
+            `config` says nothing but the number of epochs. None for a run of this program.
     """
 
     v: int = RECORD_VERSION
@@ -101,6 +119,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     study: str = ""
     plan_sha256: str = ""
     extends: Extension | None = None
+    foreign: Foreign | None = None
 
     @property
     def is_newer(self) -> bool:
@@ -144,6 +163,7 @@ class Store:
         study: str = "",
         plan_sha256: str = "",
         extends: Extension | None = None,
+        foreign: Foreign | None = None,
     ) -> RunRecord:
         """Make a run directory with its record; the run is then queued.
 
@@ -153,7 +173,8 @@ class Store:
         created, run_id = max(0.0, time.time()), ""
         try:
             self.root.mkdir(0o755, parents=True, exist_ok=True)  # Whatever the umask: not for others to write in.
-            run_id = _make_directory(self.root, _stem(config, created))
+            stem = self._free_name(label or foreign.source) if foreign else _stem(config, created)
+            run_id = _make_directory(self.root, stem)
             record = RunRecord(
                 id=run_id,
                 created=created,
@@ -166,6 +187,7 @@ class Store:
                 study=study,
                 plan_sha256=plan_sha256,
                 extends=extends,
+                foreign=foreign,
             )
             with Folder(self.root / run_id) as folder:
                 folder.write(RECORD_FILE, json_bytes(record))
@@ -175,6 +197,11 @@ class Store:
                     (self.root / run_id).rmdir()  # What could not be written left nothing in it.
             raise _not_creatable(self.root, reason_of(error)) from error
         return record
+
+    def _free_name(self, name: str) -> str:
+        """An id like a name that no run has, reference runs included."""
+        known = set(self.ids())
+        return next(run_id for run_id in free_ids(name) if run_id not in known)
 
     def check_writable(self) -> None:
         """Refuse a folder in which no run can be made, before anything long is done for one; nothing is written.

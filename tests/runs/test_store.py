@@ -42,6 +42,7 @@ RECORD_KEYS = [
     "study",
     "plan_sha256",
     "extends",
+    "foreign",
 ]
 
 

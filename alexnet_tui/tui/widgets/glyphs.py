@@ -22,7 +22,7 @@ STATE_SIGNS: Mapping[State, str] = {
     State.COPY: "=",
 }
 """The word is always beside the sign, so that colour is never the only difference."""
-MARK, PIN, REFERENCE = "◆", "▸", "·"
+MARK, PIN, REFERENCE, FOREIGN = "◆", "▸", "·", "~"
 ASCENDING, DESCENDING = "▲", "▼"
 CURSOR = "▌"
 DONE, REST = "━", "─"

@@ -24,7 +24,9 @@ class Fact:
 
 def identity_parts(history: RunHistory) -> list[str]:
     """The experiment: variant, seed, front end, data; the last are left out first where there is no room."""
-    config = history.record.config
+    config, foreign = history.record.config, history.record.foreign
+    if foreign:
+        return ["foreign", printable(f"{foreign.format} {foreign.source}", 80)]
     extends = history.record.extends
     further = [f"extends {printable(extends.runs[0], 64)}"] if extends else []
     return [config.variant, f"seed {config.seed}", *further, config.front_end, printable(config.data, 40)]
@@ -95,7 +97,7 @@ def progress_facts(history: RunHistory, state: State) -> Iterator[Fact]:
     if started and started.total_steps:
         yield Fact("step", f"{format_count(history.step)}/{format_count(started.total_steps)}")
     for series in (history.steps, history.epochs):
-        if len(series):
+        if len(series) and series["learning_rate"][-1] == series["learning_rate"][-1]:
             yield Fact("lr", f"{series['learning_rate'][-1]:g}")
             break
     if history.elapsed_seconds is not None:

@@ -10,7 +10,17 @@ from alexnet_tui.text import MISSING, format_duration, format_points, is_ascii_t
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Cell
-from alexnet_tui.tui.widgets.glyphs import MARK, PIN, REFERENCE, SPREAD, STATE_SIGNS, braille_line, cut, shown_state
+from alexnet_tui.tui.widgets.glyphs import (
+    FOREIGN,
+    MARK,
+    PIN,
+    REFERENCE,
+    SPREAD,
+    STATE_SIGNS,
+    braille_line,
+    cut,
+    shown_state,
+)
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +57,8 @@ def _mark(row: RunRow, context: Context, _: int) -> Cell:
 
 
 def _state(row: RunRow, _: Context, width: int) -> Cell:
+    if row.foreign:
+        return f"{FOREIGN} foreign"[:width], "muted"
     return f"{STATE_SIGNS[row.state]} {shown_state(row.state)}"[:width], _STATE_STYLES[row.state]
 
 
@@ -102,7 +114,12 @@ def _spread(row: RunRow, _: Context, __: int) -> Cell:
 
 
 def _seed(row: RunRow, _: Context, __: int) -> Cell:
-    return (f"n={row.num_counted}", "") if row.is_group else (str(row.config.seed), "muted")
+    return (f"n={row.num_counted}", "") if row.is_group else (_shown(row, "seed"), "muted")
+
+
+def _shown(row: RunRow, name: str) -> str:
+    value = row.setting(name)
+    return MISSING if value is None else str(value)
 
 
 def _time(row: RunRow, _: Context, __: int) -> Cell:
@@ -184,7 +201,7 @@ COLUMNS: tuple[Column, ...] = (
         title="variant",
         width=11,
         rank=12,
-        cell=_text(lambda row: row.config.variant),
+        cell=_text(lambda row: _shown(row, "variant")),
         order=lambda row, _: row.config.variant,
         help="Experiment of the study.",
     ),
@@ -194,7 +211,7 @@ COLUMNS: tuple[Column, ...] = (
         width=9,
         rank=13,
         is_offered=lambda context: "front_end" not in context.constant,
-        cell=_text(lambda row: row.config.front_end, "muted"),
+        cell=_text(lambda row: _shown(row, "front_end"), "muted"),
         order=lambda row, _: row.config.front_end,
         help="How an image enters the network.",
     ),
@@ -205,7 +222,7 @@ COLUMNS: tuple[Column, ...] = (
         max_width=12,
         rank=14,
         is_offered=lambda context: "data" not in context.constant,
-        cell=_text(lambda row: row.config.data, "muted"),
+        cell=_text(lambda row: _shown(row, "data"), "muted"),
         order=lambda row, _: row.config.data,
         help="Data set.",
     ),

@@ -89,6 +89,7 @@ _FLAGS: dict[str, Callable[[RunRow, "Query"], bool]] = {
     "crashed": lambda row, _: row.state is State.LOST,
     "live": lambda row, _: row.state in {State.RUNNING, State.QUEUED},
     "reference": lambda row, _: row.is_reference,
+    "foreign": lambda row, _: bool(row.foreign),
     "grouped": lambda row, _: row.is_group,
     "marked": lambda row, query: not query.marked.isdisjoint(row.members),
     "pinned": lambda row, query: query.pinned in row.members,
@@ -191,8 +192,8 @@ def _instead(key: str, value: str) -> str:
 
 def _anywhere(text: str) -> Predicate:
     def matches(row: RunRow) -> bool:
-        config = row.config
-        places = (row.name, config.variant, config.front_end, config.data, row.note, *row.members, *row.tags)
+        settings = (str(row.setting(name) or "") for name in ("variant", "front_end", "data"))
+        places = (row.name, *settings, row.foreign, row.note, *row.members, *row.tags)
         return any(text in place.casefold() for place in places)
 
     return matches
@@ -228,11 +229,11 @@ def _number(number: Callable[[RunRow], float | None], sign: str, limit: float) -
 def _field(name: str, sign: str, value: str) -> Predicate:
     if TYPES[name] in {int, float}:
         limit = _parse_number(name, value)
-        return _number(lambda row: float(getattr(row.config, name)), sign, limit)
+        return _number(lambda row: None if row.foreign else float(getattr(row.config, name)), sign, limit)
     wanted = value.casefold()
 
     def texts(row: RunRow) -> Iterable[str]:
-        return (format_value(getattr(row.config, name)),)
+        return () if row.foreign else (format_value(getattr(row.config, name)),)
 
     return _contains(texts, wanted, sign)
 

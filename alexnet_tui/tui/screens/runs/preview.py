@@ -83,7 +83,12 @@ def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None) -> Co
     lines = [Content.styled(row.name if row.is_labelled else row.id, "bold")]
     config = row.config
     lines.append(
-        Content.styled(f"{config.variant} · {config.front_end} · {config.data} · {_seeds(row)}", "$text-muted")
+        Content.styled(
+            f"foreign: {row.foreign}"
+            if row.foreign
+            else f"{config.variant} · {config.front_end} · {config.data} · {_seeds(row)}",
+            "$text-muted",
+        )
     )
     lines += [Content(""), _figures(row, pinned)]
     if history is not None and isinstance(history.final, Failed):
@@ -127,6 +132,8 @@ def _figures(row: RunRow, pinned: RunRow | None) -> Content:
 
 
 def _changes(row: RunRow) -> str:
+    if row.foreign:
+        return ""
     changed = [f"{name}={shown_value(name, value)}" for name, (_, value) in row.config.changes().items()]
     kept = [text for text in changed if not text.startswith(("seed=", "epochs=", "data="))]
     more = f" and {len(kept) - _MAX_CHANGES} more" if len(kept) > _MAX_CHANGES else ""

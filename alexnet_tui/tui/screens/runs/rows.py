@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.config.hyperparameters import RunConfig, shown_value
+from alexnet_tui.config.hyperparameters import RunConfig, Value, shown_value
 from alexnet_tui.runs.history import RunHistory, State
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.text import printable
@@ -47,6 +47,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         members: Every run of a group, or just `id`.
         num_counted: How many runs of a group the figures are means of.
         spread: Standard deviation of `best` over a group.
+        foreign: Where the history comes from, of a run that another program trained; else empty.
     """
 
     id: str
@@ -70,10 +71,17 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[str, ...]
     num_counted: int = 1
     spread: float | None = None
+    foreign: str = ""
+
+    def setting(self, name: str) -> Value | None:
+        """A hyperparameter; None for a run that another program trained."""
+        value: Value = getattr(self.config, name)
+        return None if self.foreign else value
 
     def is_comparable(self, other: "RunRow") -> bool:
         """Whether accuracies may be subtracted: same data, seen through the same front end."""
-        return (self.config.data, self.config.front_end) == (other.config.data, other.config.front_end)
+        names = ("data", "front_end")
+        return all(self.setting(name) == other.setting(name) is not None for name in names)
 
     @property
     def is_group(self) -> bool:
@@ -105,6 +113,7 @@ def run_row(history: RunHistory, state: State, notes: Notes, name: str, *, is_re
         note=printable(notes.note, 2000),
         is_reference=is_reference,
         members=(record.id,),
+        foreign=f"{record.foreign.format} {printable(record.foreign.source, 200)}" if record.foreign else "",
     )
 
 
@@ -114,7 +123,7 @@ def group_rows(rows: Iterable[RunRow]) -> list[RunRow]:
     for row in rows:
         config = row.config
         key = tuple(getattr(config, name) for name in config.__struct_fields__ if name != "seed")
-        groups.setdefault((row.is_reference, *key), []).append(row)
+        groups.setdefault((row.is_reference, row.foreign and row.id, *key), []).append(row)
     return [_merge(members) for members in groups.values()]
 
 

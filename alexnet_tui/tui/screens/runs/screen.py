@@ -183,7 +183,7 @@ class RunsScreen(Screen[None]):
         firsts = [row.curve[0] for row in rows if len(row.curve) and math.isfinite(row.curve[0])] or [0.0]
         constant = set()
         if len(rows) > 1:
-            constant = {key for key in ("front_end", "data") if len({getattr(row.config, key) for row in rows}) == 1}
+            constant = {key for key in ("front_end", "data") if len({row.setting(key) or row.id for row in rows}) == 1}
         return Context(
             pinned=pinned,
             marked=marked,
@@ -357,7 +357,10 @@ class RunsScreen(Screen[None]):
 
     def action_duplicate(self) -> None:
         """Start a run like this one."""
-        if row := self.table.row:
+        row = self.table.row
+        if row is not None and row.foreign:
+            run_actions.notify(self, "Another program trained this run; its settings are not known.")
+        elif row is not None:
             self.post_message(OpenNewRun(row.id))
 
     def action_mark(self) -> None:

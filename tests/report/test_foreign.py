@@ -1,0 +1,240 @@
+"""Histories of other programs: read as they are, shown beside ours, and never counted."""
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from cli_caller import Run
+from fake_runs import write_run
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import StoreError, UsageError
+from alexnet_tui.launch import local
+from alexnet_tui.report.foreign import column_of, parse_columns, read_csv, read_logs
+from alexnet_tui.report.tensorboard import _bytes, _double, _frame, _varint, read_tensorboard, write_tensorboard
+from alexnet_tui.runs.history import load
+from alexnet_tui.runs.store import Store
+
+KERAS = """epoch,accuracy,loss,lr,val_accuracy,val_loss
+0,0.25,2.0,0.01,0.3,1.9
+1,0.5,1.5,0.01,0.4,1.6
+2,0.75,1.0,0.001,NA,nan
+"""
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+# --- names
+
+
+def test_names_of_other_programs_are_understood_or_left_out() -> None:
+    known = {
+        "accuracy": "train_accuracy",
+        "val_acc": "val_accuracy",
+        "Loss/train": "train_loss",
+        "test/accuracy": "test_accuracy",
+        "epoch_sparse_categorical_accuracy": "train_accuracy",
+        "train_eval_accuracy": "train_eval_accuracy",
+        "lr": "learning_rate",
+        "epoch_learning_rate": "learning_rate",
+        "validation loss": "val_loss",
+    }
+    assert {name: column_of(name) for name in known} == known
+    for name in (
+        "",
+        "f1",
+        "val_f1",
+        "top_5_accuracy",
+        "evaluation_loss_vs_iterations",
+        "loss accuracy",
+        "train val loss",
+    ):
+        assert column_of(name) == "", name
+    assert column_of("epoch_loss", "val") == "val_loss"
+    assert parse_columns(["test_accuracy=val_acc", "test_loss=a=b"]) == {"val_acc": "test_accuracy", "a=b": "test_loss"}
+    for wrong in (["x=y"], ["test_loss"], ["test_loss="], ["test_loss=a", "test_loss=b"], ["epoch=e"]):
+        with pytest.raises(UsageError):
+            parse_columns(wrong)
+
+
+# --- CSV
+
+
+def test_a_log_of_keras_is_read_by_value(tmp_path: Path) -> None:
+    (history,) = read_csv(write(tmp_path / "training.log", KERAS), {"val_accuracy": "test_accuracy"})
+    assert history.columns["test_accuracy"] == "val_accuracy"
+    assert [row["epoch"] for row in history.rows] == [1, 2, 3]  # Keras counts from 0.
+    assert [row.get("test_accuracy") for row in history.rows] == [0.3, 0.4, None]
+    assert [row["train_accuracy"] for row in history.rows] == [0.25, 0.5, 0.75]
+    assert [row["learning_rate"] for row in history.rows] == [0.01, 0.01, 0.001]
+    assert (history.name, history.left_out) == ("training", [])
+
+
+def test_percentages_restarts_and_other_separators(tmp_path: Path) -> None:
+    text = "Epoch;Train Acc;note;Val F1\n1;10;a;3\n2;20;b;4\n2;30;c;5\n3;95.5;d;6\n"
+    (history,) = read_csv(write(tmp_path / "x.csv", text), {})
+    assert [(row["epoch"], row["train_accuracy"]) for row in history.rows] == [(1, 0.1), (2, 0.3), (3, 0.955)]
+    assert len(history.left_out) == 2  # The metric that is not known, and that these are percentages.
+    (plain,) = read_csv(write(tmp_path / "y.csv", "loss\n3\n2\n"), {})
+    assert [(row["epoch"], row["train_loss"]) for row in plain.rows] == [(1, 3), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "a,a\n1,2\n", "note\nx\n", "accuracy\n-1\n", "accuracy\n1e9\n", "loss\n", "\0\0\0", '"' + "x" * 200_000],
+)
+def test_a_table_without_a_history_is_a_sentence(tmp_path: Path, text: str) -> None:
+    with pytest.raises(StoreError):
+        read_csv(write(tmp_path / "x.csv", text), {})
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        read_csv(write(tmp_path / "x.csv", KERAS), {"val_acc": "test_accuracy"})
+
+
+# --- TensorBoard
+
+
+def scalar(tag: str, step: int, value: float, *, wall: float = 100.0, is_tensor: bool = False) -> bytes:
+    """A record as TensorFlow 2 (a tensor) or PyTorch (a number) writes it."""
+    tensor = b"\x08\x01" + _bytes(2, b"") + _bytes(4, struct.pack("<f", value))
+    content = _bytes(8, tensor) if is_tensor else b"\x15" + struct.pack("<f", value)
+    summary = _bytes(1, _bytes(1, tag.encode()) + content)
+    return _frame(_double(1, wall) + b"\x10" + _varint(step) + _bytes(5, summary))
+
+
+def write_log(folder: Path, *records: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "events.out.tfevents.1.host"
+    path.write_bytes(_frame(_double(1, 1.0) + _bytes(3, b"brain.Event:2")) + b"".join(records))
+    return path
+
+
+def test_what_is_written_here_is_read_again(store: Store, tmp_path: Path) -> None:
+    history = load(store, write_run(store, RunConfig(data="synthetic", epochs=3)).id)[0]
+    write_tensorboard([history], tmp_path / "logs")
+    ((found,), problems) = read_logs(tmp_path / "logs", {})
+    assert (found.name, problems) == (history.id, [])
+    for column in ("train_loss", "test_accuracy", "train_eval_accuracy", "learning_rate"):
+        assert [row[column] for row in found.rows] == pytest.approx(list(history.epochs[column])), column
+    assert [row["step"] for row in found.rows] == list(history.epochs["step"])
+
+
+def test_folders_of_keras_become_one_run(tmp_path: Path) -> None:
+    for part, shift in (("train", 0.0), ("validation", 0.1)):
+        records = [scalar("epoch_accuracy", step, 0.5 + shift, wall=100.0 + step, is_tensor=True) for step in range(3)]
+        more = [scalar("evaluation_loss_vs_iterations", 5, 1.0), scalar("epoch_loss", 1, 2.0 - shift, is_tensor=True)]
+        write_log(tmp_path / "logs" / "first" / part, *records, *more)
+    write_log(tmp_path / "logs" / "second", scalar("Loss/train", 10, 1.5), scalar("Loss/train", 20, 1.25))
+    (first, second), _ = read_logs(tmp_path / "logs", {})
+    assert (first.name, second.name) == ("first", "second")
+    assert [row["train_accuracy"] for row in first.rows][:1] == [0.5]
+    assert {round(row["val_accuracy"], 6) for row in first.rows} == {0.6}
+    assert [row["train_loss"] for row in second.rows] == [1.5, 1.25]
+    assert [row["step"] for row in second.rows] == [10, 20]
+    assert all("vs_iterations" in text for text in first.left_out)
+
+
+def test_a_curve_with_many_points_is_read_where_the_epochs_end(tmp_path: Path) -> None:
+    steps = [scalar("train_loss", step, float(step)) for step in range(1, 41)]
+    write_log(tmp_path, *steps, *(scalar("val_acc", step, step / 100, wall=50.0 + step) for step in (20, 40)))
+    ((found,), _) = read_logs(tmp_path, {})
+    assert [(row["epoch"], row["step"], row["train_loss"]) for row in found.rows] == [(1, 20, 20.0), (2, 40, 40.0)]
+
+
+def test_damage_is_named_and_what_came_before_it_is_kept(tmp_path: Path) -> None:
+    good = [scalar("loss", step, 1.0) for step in (1, 2)]
+    bad = bytearray(scalar("loss", 3, 9.0))
+    bad[-6] ^= 1
+    wrong_length = bytearray(scalar("loss", 3, 9.0))
+    wrong_length[0] ^= 1
+    cut = scalar("loss", 3, 9.0)[:-3]
+    nonsense = _frame(b"\xff" * 30)
+    huge = struct.pack("<Q", 1 << 60)
+    endings: Mapping[str, tuple[bytes, int]] = {
+        "a wrong checksum": (bytes(bad), 1),
+        "a wrong length": (bytes(wrong_length), 1),
+        "cut off": (cut, 0),
+        "no message": (nonsense, 1),
+        "a length beyond the end": (_frame(b"")[:0] + huge + struct.pack("<I", 0), 1),
+    }
+    for what, (ending, num_problems) in endings.items():
+        write_log(tmp_path, *good, ending)
+        found = read_tensorboard(tmp_path)
+        assert [point.step for point in found.runs[()]["loss"]] == [1, 2], what
+        assert len(found.problems) == num_problems, what
+
+
+def test_images_are_passed_over_and_links_are_not_followed(tmp_path: Path) -> None:
+    path = write_log(tmp_path / "a", _frame(b"\0" * 100_000), scalar("loss", 1, 1.0), scalar("loss", 1, 0.5))
+    (tmp_path / "a" / "tfevents.link").symlink_to(path)
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    found = read_tensorboard(tmp_path)
+    assert list(found.runs) == [("a",)]
+    assert [point.value for point in found.runs["a",]["loss"]] == [0.5]  # Of a step that was repeated, the last.
+    assert found.num_other == 1
+    assert len(found.problems) == 1
+    with pytest.raises(StoreError):
+        read_logs(tmp_path / "none", {})
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StoreError):
+        read_logs(tmp_path / "empty", {})
+
+
+# --- in a runs folder
+
+
+def test_a_foreign_run_is_shown_and_compared_and_counts_for_nothing(run: Run, store: Store, tmp_path: Path) -> None:
+    path = write(tmp_path / "training.log", KERAS)
+    words = ("import", "--csv", str(path), "--column", "test_accuracy=val_accuracy", "--label", "Their run")
+    assert run(*words).code == 0
+    assert "is here already" in run(*words).err
+    assert store.ids() == ["their-run"]
+    own = write_run(store, RunConfig(data="synthetic", epochs=6)).id
+
+    (row,) = [row for row in json.loads(run("runs", "--json").out) if row["id"] == "their-run"]
+    assert (row["variant"], row["data"], row["seed"], row["state"], row["epochs"]) == (None, None, None, "finished", 3)
+    assert (row["best_test_accuracy"], row["elapsed_seconds"]) == (0.4, None)
+    assert row["foreign"]["columns"]["test_accuracy"] == "val_accuracy"
+    assert "(foreign)" in run("runs").out
+    shown = json.loads(run("show", "their-run", "--json").out)
+    assert (shown["config"], shown["epochs_table"][1]["train_loss"]) == (None, 1.5)
+    assert "foreign: csv training.log" in run("show", "their-run").out
+
+    compared = json.loads(run("compare", own, "their-run", "--json").out)
+    assert [group["states"] for group in compared["groups"]] == [["finished"], ["foreign"]]
+    assert compared["differing"] == []
+    assert compared["groups"][1]["cells"]["max_test"]["mean"] == 0.4
+
+    report = run("report", "--format", "json")
+    assert ("their-run" in report.out, "their-run" in report.err) == (False, True)
+    assert "their-run" not in run("report", "baseline", "--format", "json").out
+    assert [one["id"] for one in json.loads(run("verify", "--json").out)["runs"]] == [own]
+    assert run("resume", "their-run").code == 2
+    with pytest.raises(StoreError):
+        local.start(store, "their-run")
+    assert run("run", "--extend", "their-run", "--epochs", "9").code == 2
+    lines = run("export", "their-run").out.splitlines()
+    assert lines[1].split(",")[2] == ""
+    assert json.loads(run("export", "their-run", "--format", "json").out)["runs"][0]["epochs"]["test_accuracy"] == [
+        0.3,
+        0.4,
+        None,
+    ]
+    (again,) = read_csv(write(tmp_path / "again.csv", run("export", own).out), {})
+    assert again.name == own
+    assert [row["train_loss"] for row in again.rows] == list(load(store, own)[0].epochs["train_loss"])
+
+
+def test_what_import_is_given_is_one_thing(run: Run, tmp_path: Path) -> None:
+    path = str(write(tmp_path / "x.csv", KERAS))
+    for words in ((), ("--csv", path, path), (path, "--label", "x"), ("--csv", path, "--column", "nothing")):
+        assert run("import", *words).code == 2, words
+    assert run("import", "--tensorboard", str(tmp_path / "none")).code == 3
+    assert run("import", "--csv", "/dev/null").code == 3

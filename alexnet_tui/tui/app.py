@@ -209,6 +209,10 @@ class ConsoleApp(App[int]):
 
     def on_open_new_run(self, message: OpenNewRun) -> None:
         """Show the form, filled from a run if one is named."""
+        history = self.session.watcher.histories.get(message.template_run_id or "")
+        if history is not None and history.record.foreign:
+            run_actions.notify(self.screen, "Another program trained this run; its settings are not known.")
+            return
         self._show("new", message.template_run_id)
 
     def on_open_report(self, message: OpenReport) -> None:

@@ -6,7 +6,7 @@ import pytest
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import State
 from alexnet_tui.tui.screens.runs.filter import HELP, QueryError, parse, without_last_word
-from alexnet_tui.tui.screens.runs.rows import RunRow
+from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows
 
 
 def row(run_id: str = "baseline-s0-1122-101010", **changes: object) -> RunRow:
@@ -112,6 +112,29 @@ ALL = [TANH, BASE]
 )
 def test_what_each_word_keeps(text: str, kept: list[RunRow]) -> None:
     assert parse(text).select(ALL) == kept
+
+
+def test_settings_of_another_programs_run_match_nothing() -> None:
+    theirs, longer = row("their-run", foreign="csv training.log"), row("longer", extends=BASE.id)
+    every = [BASE, theirs, longer]
+    found = {
+        text: [one.id for one in parse(text).select(every)]
+        for text in ("is:foreign", "is:extended", "variant=baseline", "seed=0", "training.log", "best>=60")
+    }
+    assert found == {
+        "is:foreign": ["their-run"],
+        "is:extended": ["longer"],
+        "variant=baseline": [BASE.id, "longer"],
+        "seed=0": [BASE.id, "longer"],
+        "training.log": ["their-run"],
+        "best>=60": [BASE.id, "their-run", "longer"],
+    }
+    assert [one.members for one in group_rows([theirs, row("their-other", foreign="csv x")])] == [
+        ("their-run",),
+        ("their-other",),
+    ]
+    assert not BASE.is_comparable(theirs)
+    assert not theirs.is_comparable(theirs)
 
 
 def test_marked_and_pinned_are_asked_of_the_console() -> None:

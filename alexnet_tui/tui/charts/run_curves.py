@@ -70,9 +70,11 @@ def loss_curves(history: RunHistory, baseline: RunHistory | None, baseline_name:
 
 
 def accuracy_curves(history: RunHistory, baseline: RunHistory | None, baseline_name: str = "") -> list[Curve]:
-    """Training accuracy in evaluation mode and test accuracy."""
-    train = [curve(history, "train_eval_accuracy", "train", slot=0)] if len(history.epochs) else []
-    return train + _measured(history, "accuracy", baseline, baseline_name)
+    """Training accuracy in evaluation mode, or as trained where nothing else is known, and test accuracy."""
+    train = curve(history, "train_eval_accuracy", "train", slot=0)
+    if not np.isfinite(train.y).any():
+        train = curve(history, "train_accuracy", "train", slot=0)
+    return ([train] if len(history.epochs) else []) + _measured(history, "accuracy", baseline, baseline_name)
 
 
 def _measured(history: RunHistory, kind: str, baseline: RunHistory | None, baseline_name: str) -> list[Curve]:

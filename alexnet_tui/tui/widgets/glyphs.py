@@ -22,7 +22,7 @@ STATE_SIGNS: Mapping[State, str] = {
     State.COPY: "=",
 }
 """The word is always beside the sign, so that colour is never the only difference."""
-MARK, PIN, REFERENCE, FOREIGN = "◆", "▸", "·", "~"
+MARK, PIN, REFERENCE, FOREIGN, EXTENDED = "◆", "▸", "·", "~", "+"
 ASCENDING, DESCENDING = "▲", "▼"
 CURSOR = "▌"
 DONE, REST = "━", "─"

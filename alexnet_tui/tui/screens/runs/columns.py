@@ -11,6 +11,7 @@ from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Cell
 from alexnet_tui.tui.widgets.glyphs import (
+    EXTENDED,
     FOREIGN,
     MARK,
     PIN,
@@ -52,7 +53,7 @@ _STATE_STYLES = {**STATE_TONES, State.FINISHED: "muted"}
 def _mark(row: RunRow, context: Context, _: int) -> Cell:
     is_pinned = context.pinned is not None and context.pinned.id in row.members
     is_marked = not context.marked.isdisjoint(row.members)
-    right = MARK if is_marked else REFERENCE if row.is_reference else " "
+    right = MARK if is_marked else REFERENCE if row.is_reference else EXTENDED if row.extends else " "
     return (PIN if is_pinned else " ") + right, "accent" if is_pinned or is_marked else "muted"
 
 

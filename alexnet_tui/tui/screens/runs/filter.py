@@ -89,6 +89,7 @@ _FLAGS: dict[str, Callable[[RunRow, "Query"], bool]] = {
     "crashed": lambda row, _: row.state is State.LOST,
     "live": lambda row, _: row.state in {State.RUNNING, State.QUEUED},
     "reference": lambda row, _: row.is_reference,
+    "extended": lambda row, _: bool(row.extends),
     "foreign": lambda row, _: bool(row.foreign),
     "grouped": lambda row, _: row.is_group,
     "marked": lambda row, query: not query.marked.isdisjoint(row.members),

@@ -82,14 +82,7 @@ def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None) -> Co
     """A heading, figures, what is unusual about the run, and its id."""
     lines = [Content.styled(row.name if row.is_labelled else row.id, "bold")]
     config = row.config
-    lines.append(
-        Content.styled(
-            f"foreign: {row.foreign}"
-            if row.foreign
-            else f"{config.variant} · {config.front_end} · {config.data} · {_seeds(row)}",
-            "$text-muted",
-        )
-    )
+    lines.append(Content.styled(_what(row), "$text-muted"))
     lines += [Content(""), _figures(row, pinned)]
     if history is not None and isinstance(history.final, Failed):
         lines.append(Content.styled(printable(history.final.message, 200), "$error"))
@@ -104,6 +97,15 @@ def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None) -> Co
         tags = " ".join(f"#{tag}" for tag in row.tags)
         lines.append(Content.assemble((tags, "$accent"), " " if tags and row.note else "", row.note))
     return Content("\n").join(lines)
+
+
+def _what(row: RunRow) -> str:
+    """What was trained, or where the history of a foreign run comes from."""
+    if row.foreign:
+        return f"foreign: {row.foreign}"
+    config = row.config
+    parts = [config.variant, config.front_end, config.data, _seeds(row)]
+    return " · ".join([*parts, f"extends {row.extends}"] if row.extends else parts)
 
 
 def _seeds(row: RunRow) -> str:

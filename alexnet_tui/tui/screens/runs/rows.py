@@ -47,6 +47,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         members: Every run of a group, or just `id`.
         num_counted: How many runs of a group the figures are means of.
         spread: Standard deviation of `best` over a group.
+        extends: Id of the run that it trains further, or empty.
         foreign: Where the history comes from, of a run that another program trained; else empty.
     """
 
@@ -71,6 +72,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[str, ...]
     num_counted: int = 1
     spread: float | None = None
+    extends: str = ""
     foreign: str = ""
 
     def setting(self, name: str) -> Value | None:
@@ -113,6 +115,7 @@ def run_row(history: RunHistory, state: State, notes: Notes, name: str, *, is_re
         note=printable(notes.note, 2000),
         is_reference=is_reference,
         members=(record.id,),
+        extends=printable(record.extends.runs[0], 80) if record.extends else "",
         foreign=f"{record.foreign.format} {printable(record.foreign.source, 200)}" if record.foreign else "",
     )
 

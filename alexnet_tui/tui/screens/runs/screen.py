@@ -357,10 +357,7 @@ class RunsScreen(Screen[None]):
 
     def action_duplicate(self) -> None:
         """Start a run like this one."""
-        row = self.table.row
-        if row is not None and row.foreign:
-            run_actions.notify(self, "Another program trained this run; its settings are not known.")
-        elif row is not None:
+        if row := self.table.row:
             self.post_message(OpenNewRun(row.id))
 
     def action_mark(self) -> None:

@@ -32,6 +32,8 @@ _MAX_JSON_BYTES, _PIECE_BYTES = 1 << 20, 1 << 14
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _LOCK_POLL_SECONDS = 0.01
+_TEMPORARY = re.compile(r"\.(.+)\.\d+-[0-9a-f]{8}\.tmp", re.DOTALL)
+"""What `_replace` calls a file until it is whole."""
 _OPEN_DESCRIPTOR = re.compile(r"/dev/(std(?:in|out|err))|/(?:dev|proc/(?:self|\d+|thread-self))/fd/(\d+)")
 _STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
 _F_GETPATH = 50  # Of macOS: the path of a descriptor.
@@ -230,6 +232,17 @@ class Folder:
         """
         _replace(_checked(self.path, name), content, PRIVATE_FILE, self._descriptor)
         self.sync()
+
+    def sweep(self, *names: str) -> None:
+        """Remove what a `write` that was killed left of these files, or of any; the caller is the only one who writes.
+
+        Raises:
+            OSError: Something cannot be removed.
+        """
+        for name in self.names():
+            found = _TEMPORARY.fullmatch(name)
+            if found and (not names or found[1] in names):
+                self.remove(name)
 
     def rename(self, old: str, new: str, target: "Folder | None" = None) -> None:
         """Rename what has a name, into another folder if one is given.

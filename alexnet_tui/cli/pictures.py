@@ -84,7 +84,8 @@ def _predictions(directory: Path) -> "Predictions":
     Raises:
         StoreError: It has none, or what it has cannot be read.
     """
-    from alexnet_tui.report.predictions import PREDICTIONS_FILE, read_predictions
+    from alexnet_tui.report.predictions import read_predictions
+    from alexnet_tui.runs.store import PREDICTIONS_FILE
 
     found = read_predictions(directory)
     if found is None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from alexnet_tui.files import Folder
 from alexnet_tui.report.arrays import Arrays, read_arrays
 from alexnet_tui.report.kernels import Kernels, checked_kernels
+from alexnet_tui.runs.store import PREDICTIONS_FILE
 
-PREDICTIONS_FILE = "predictions.npz"
 MAX_BYTES = 1 << 28
 """Of the file, and of each array once it is decompressed."""
 _MAX_CLASSES = 2000

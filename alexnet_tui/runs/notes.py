@@ -67,6 +67,7 @@ def change_notes(folder: Folder, change: Callable[[Notes], Notes]) -> Notes:
             notes, fields, unusable = _load(folder)
             changed = change(notes)
             if changed != notes:
+                folder.sweep(NOTES_FILE)
                 content = json_bytes({**fields, **msgspec.to_builtins(changed)})
                 if len(content) > _MAX_BYTES:
                     raise StoreError(folder.path / NOTES_FILE, "the notes are too long to be saved.")

@@ -47,6 +47,7 @@ REFERENCE, _STUDIES = "reference", "studies"
 RECORD_FILE, CHECKPOINTS = "run.json", "checkpoints"
 CHECKPOINT_NAME = re.compile(r"e[0-9]{4,}(-s[0-9]{8,})?")
 KERNELS = "kernels"
+PREDICTIONS_FILE = "predictions.npz"
 _KERNELS_NAME = re.compile(r"e([0-9]{4,9})\.npz")
 _DELETED = ".deleted-"
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")

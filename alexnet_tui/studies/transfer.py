@@ -33,6 +33,7 @@ from alexnet_tui.runs.store import (
     CHECKPOINTS,
     EVENTS_FILE,
     KERNELS,
+    PREDICTIONS_FILE,
     RECORD_FILE,
     REFERENCE,
     RUN_ID,
@@ -47,7 +48,6 @@ from alexnet_tui.text import printable, quoted
 
 LIMITS = Limits(least_bytes=1 << 24, ratio=50, entries=50_000)
 """Events and kernels shrink to a tenth at best."""
-PREDICTIONS_FILE = "predictions.npz"
 Parts = tuple[str, ...]
 _JSON_BYTES, _ARRAY_BYTES, _LARGE_BYTES = 1 << 20, 1 << 26, 1 << 34
 _RUN_FILES = {

@@ -13,6 +13,7 @@ from alexnet_tui.paths import shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.history import RunFollower, RunHistory
+from alexnet_tui.runs.store import KERNELS, PREDICTIONS_FILE
 from alexnet_tui.text import format_duration, printable
 
 RESERVE_FILE = ".reserve"
@@ -57,6 +58,7 @@ class Record:
         self._next_look_seconds = time.monotonic() + look_seconds
         self._full_since: float | None = None
         self._is_lost = self._is_asked_by_file = False
+        _sweep(folder)
         _make_reserve(folder)
 
     def should_stop(self) -> bool:
@@ -152,6 +154,16 @@ def past_events(directory: Path) -> RunHistory:
     if run.history.is_newer:
         raise StoreError(directory, "a newer alexnet-tui wrote in this run; it can only be looked at.")
     return run.history
+
+
+def _sweep(folder: Folder) -> None:
+    """Remove what earlier trainers left half-written when they were killed."""
+    with contextlib.suppress(OSError, StoreError):
+        folder.sweep(PREDICTIONS_FILE)
+        kernels = folder.folder(KERNELS)
+        if kernels is not None:
+            with kernels:
+                kernels.sweep()
 
 
 def _make_reserve(folder: Folder) -> None:

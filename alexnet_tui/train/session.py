@@ -18,6 +18,7 @@ from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.provenance import package_commit
+from alexnet_tui.runs.store import PREDICTIONS_FILE
 from alexnet_tui.text import printable
 from alexnet_tui.train import checkpoint, data
 from alexnet_tui.train.device import (
@@ -66,7 +67,7 @@ class Session:
             labels=torch.cat(labels).numpy(),
             conv1_filters=self.trainer.optimizer.master_weights[0].cpu().contiguous().numpy(),
         )
-        folder.write("predictions.npz", buffer.getbuffer())
+        folder.write(PREDICTIONS_FILE, buffer.getbuffer())
 
 
 def open_session(

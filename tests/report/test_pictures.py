@@ -16,8 +16,8 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
 from alexnet_tui.report import pictures, predictions
 from alexnet_tui.report.kernels import read_kernels, stored_epochs
-from alexnet_tui.report.predictions import PREDICTIONS_FILE, Predictions, read_predictions
-from alexnet_tui.runs.store import KERNELS, Store, kernels_file
+from alexnet_tui.report.predictions import Predictions, read_predictions
+from alexnet_tui.runs.store import KERNELS, PREDICTIONS_FILE, Store, kernels_file
 
 
 def arrays() -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ import pytest
 from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, EventWriter
+from alexnet_tui.runs.notes import Notes, change_notes
 from alexnet_tui.train.record import RESERVE_FILE, Record
 
 EVENTS = "events.jsonl"
@@ -39,6 +40,19 @@ def test_a_record_ends_with_its_final_event_and_keeps_no_reserve(tmp_path: Path)
     assert opened.record.finish(STOPPED, is_saved=True) is STOPPED
     assert not (tmp_path / "run" / RESERVE_FILE).exists()
     assert [type(event) for event in opened.written()] == [ev.Stopped]
+
+
+def test_fault_01_what_a_killed_trainer_left_half_written_is_removed(tmp_path: Path) -> None:
+    kept = [".notes.json.1-00000000.tmp", ".env", "predictions.npz", ".predictions.npz.tmp"]
+    gone = [".predictions.npz.1-00000000.tmp", "kernels/.0001.npz.77-89abcdef.tmp"]
+    with Opened(tmp_path / "run").folder as folder:
+        folder.make_folder("kernels").close()
+        for name in (*kept, *gone):
+            (folder.path / name).write_bytes(b"x")
+        Record(folder, EventWriter(1), lambda: False)
+        assert [(folder.path / name).exists() for name in (*kept, *gone)] == [True] * len(kept) + [False] * len(gone)
+        change_notes(folder, lambda notes: Notes(note="new"))
+        assert not (folder.path / kept[0]).exists()
 
 
 def test_fault_29_a_moved_folder_is_followed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ The curves are drawn from formulas with noise of a fixed seed, not measured; ids
 that every picture of them is the same on every machine and on every day.
 """
 
+import itertools
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import msgspec
+import numpy as np
 from fake_runs import started
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -24,7 +26,7 @@ from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.files import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
+from alexnet_tui.runs.store import EVENTS_FILE, KERNELS, RunRecord, Store, kernels_file
 from alexnet_tui.studies import plan as study
 
 NOW = 1_773_500_960.0  # 14 March 2026, 15:09:20 UTC
@@ -251,6 +253,36 @@ def _events(config: RunConfig, shape: Shape, ended: Ended) -> Iterator[ev.Event]
             train_seconds=round(curve.train_seconds, 2),
             elapsed_seconds=round(curve.elapsed_seconds, 2),
         )
+
+
+def write_pictures(run: Path, num_classes: int = 10) -> None:
+    """Kernels of a few epochs, bars that turn out of noise, and answers on a few test images."""
+    noise = random.Random(0)
+    (run / KERNELS).mkdir()
+    for epoch in (0, 1, 5, 30):
+        steps = np.zeros((96, 3, 11, 11), np.int8)
+        for index, tint in enumerate(noise.choices(((1, 1, 1), (1, 1, 1), (1, -1, 0), (-1, 0, 1)), k=96)):
+            wide, is_across = 1 + index % 4, index // 4 % 2
+            for down, across in itertools.product(range(11), range(11)):
+                is_noise = noise.random() < 1 / (1 + epoch)
+                sign = (
+                    noise.choice((-127, 127)) if is_noise else 127 - 254 * ((across if is_across else down) // wide % 2)
+                )
+                steps[index, :, down, across] = [sign * part for part in tint]
+        np.savez(run / KERNELS / kernels_file(epoch), kernels=steps, scale=np.full(96, 0.01, np.float32))
+    labels, answers = [], []
+    for label, _ in itertools.product(range(num_classes), range(100)):
+        order = sorted(range(num_classes), key=lambda one: -noise.random() - 0.5 * (one == label))
+        labels.append(label)
+        answers.append(order[:5])
+    shares = np.tile(np.array([0.6, 0.2, 0.1, 0.06, 0.04], np.float16), (len(labels), 1))
+    np.savez_compressed(
+        run / "predictions.npz",
+        labels=np.array(labels, np.int32),
+        top_classes=np.array(answers, np.int32),
+        top_probabilities=shares,
+        conv1_filters=np.zeros((96, 3, 11, 11), np.float32),
+    )
 
 
 def write_data(root: Path) -> None:

@@ -63,6 +63,7 @@ class Scene:
         shown_wide: More of them, on the largest screen.
         compares: Lay the study's runs over each other.
         opens: Begin with the live run.
+        opens_finished: Begin with the first finished run, which has pictures.
     """
 
     keys: tuple[str, ...] = ()
@@ -70,12 +71,15 @@ class Scene:
     shown_wide: tuple[str, ...] = ()
     compares: bool = False
     opens: bool = False
+    opens_finished: bool = False
 
 
 SCENES = {
     "runs": Scene(shown=("running", "four-conv"), shown_wide=("Test accuracy", "to go")),
     "new-run": Scene(keys=("2",), shown=("20m 02s", "ready: 50,000"), shown_wide=("augmentation", "dense 8")),
     "run": Scene(shown=("epoch 64/100", "last steps", "behind"), shown_wide=("T25",), opens=True),
+    "kernels": Scene(keys=("right_square_bracket", "left"), shown=("after epoch 5 of 100",), opens_finished=True),
+    "confusion": Scene(keys=("right_square_bracket", "m", "right"), shown=("class0 taken for",), opens_finished=True),
     "compare": Scene(keys=("g",), shown=("in 4 groups", "tanh n=5"), compares=True),
     "report": Scene(keys=("6",), shown=("Claim 1", "SUPPORTED"), shown_wide=("Claim 3",)),
 }
@@ -85,7 +89,10 @@ def hang(root: Path) -> Gallery:
     """Write the runs and the data set into an empty folder."""
     store = Store(root / "runs")
     picture_runs.write_data(root / "data")
-    return Gallery(store, tuple(picture_runs.write(store)))
+    gallery = Gallery(store, tuple(picture_runs.write(store)))
+    for run_id in gallery.study[:2]:
+        picture_runs.write_pictures(store.path(run_id))
+    return gallery
 
 
 @contextmanager
@@ -127,7 +134,8 @@ _FOREIGN = (
 async def staged(gallery: Gallery, name: str, size: tuple[int, int]) -> AsyncIterator[Driver]:
     """The console at a scene, complete and still."""
     scene = SCENES[name]
-    app = ConsoleApp(gallery.store, gallery.live if scene.opens else None)
+    first = gallery.live if scene.opens else gallery.study[0] if scene.opens_finished else None
+    app = ConsoleApp(gallery.store, first)
     app.session.folder.pinned = gallery.study[0]
     app.session.folder.marked = list(gallery.study[-4:])
     with picture_runs.trained(gallery.store, gallery.live):

@@ -17,6 +17,7 @@ _FONT = "'DejaVu Sans Mono',Menlo,Consolas,monospace"
 _SIZE, _WIDTH, _HEIGHT, _BASELINE = 15, 9.0, 18.0, 13.6
 _MARGIN, _TITLE = 10, 30
 _BLOCKS = " ▁▂▃▄▅▆▇█"
+_LEFT_BLOCKS = " ▏▎▍▌▋▊▉"
 # The arms of box drawings: up, down, left, right.
 _LIGHT = {
     **{"─": "lr", "│": "ud", "┤": "udl", "├": "udr", "┴": "lru", "┬": "lrd", "┼": "lrud"},
@@ -90,6 +91,10 @@ def shape(symbol: str, left: float, top: float) -> tuple[str, str]:
     if symbol in _BLOCKS:
         height = _HEIGHT * _BLOCKS.index(symbol) / 8
         return "block", f"M{left:g} {top + _HEIGHT:g}v{-height:g}h{_WIDTH:g}v{height:g}z"
+    if symbol in _LEFT_BLOCKS:
+        return "block", f"M{left:g} {top:g}h{_WIDTH * _LEFT_BLOCKS.index(symbol) / 8:g}v{_HEIGHT:g}H{left:g}z"
+    if symbol == "▀":
+        return "block", f"M{left:g} {top:g}h{_WIDTH:g}v{_HEIGHT / 2:g}h{-_WIDTH:g}z"
     if symbol in _DASHED:
         step = _WIDTH / _DASHED[symbol]
         dashes = (f"M{left + step * index:g} {center:g}h{step / 2:g}" for index in range(_DASHED[symbol]))

@@ -8,17 +8,20 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.report.build import Report
 from alexnet_tui.report.predictions import read_predictions
+
+if TYPE_CHECKING:
+    from alexnet_tui.report.build import Report
 
 Pixels = NDArray[np.uint8]
 _MAX_MATRIX = 100
-_RAMP = " .:-=+*#%@"
+RAMP, BLOCK_RAMP = " .:-=+*#%@", " ░▒▓█"
 _GAP = 1
 
 
@@ -39,7 +42,7 @@ class RunPictures:
     confusion: str
 
 
-def pictures_of(report: Report, directory: Callable[[str], Path]) -> Iterator[RunPictures]:
+def pictures_of(report: "Report", directory: Callable[[str], Path]) -> Iterator[RunPictures]:
     """Pictures of the first run of every group that left predictions; a file that holds none is passed over.
 
     Args:
@@ -94,13 +97,13 @@ def half_blocks(picture: Pixels) -> list[list[tuple[tuple[int, int, int], tuple[
     return [[(tuple(above), tuple(below)) for above, below in zip(upper, lower, strict=True)] for upper, lower in pairs]
 
 
-def shades(picture: Pixels) -> list[str]:
-    """Lines of characters for a terminal without colour: the darker, the fewer strokes."""
+def shades(picture: Pixels, ramp: str = RAMP) -> list[str]:
+    """Lines of characters for a terminal without colour: the darker, the earlier in the ramp."""
     height = len(picture) // 2 * 2 or 1
     luminance = picture[:height].astype(float) @ np.array([0.299, 0.587, 0.114])
     lines = (luminance[0::2] + luminance[1::2]) / 2 if height > 1 else luminance
-    places = np.minimum(lines * len(_RAMP) / 256, len(_RAMP) - 1).astype(int)
-    return ["".join(_RAMP[place] for place in line).rstrip() for line in places.tolist()]
+    places = np.minimum(lines * len(ramp) / 256, len(ramp) - 1).astype(int)
+    return ["".join(ramp[place] for place in line).rstrip() for line in places.tolist()]
 
 
 def enlarge(picture: Pixels, factor: int) -> Pixels:

@@ -239,7 +239,7 @@ async def test_two_keys_of_one_act_are_parted(store: Store, two: list[str]) -> N
             assert shown in bar
         lines = {line.text: line.keys for line in help_entries(list(c.app.screen.active_bindings.values()))}
         assert next(keys for text, keys in lines.items() if text.startswith("Show less of the x axis")) == "+  ="
-        assert lines["Next page: curves, config, log, system, verify."] == "]"
+        assert lines["Next page: curves, pictures, config, log, system, verify."] == "]"
 
 
 @driven

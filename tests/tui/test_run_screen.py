@@ -86,7 +86,7 @@ async def test_another_run_opens_on_its_curves_under_a_head_that_fits(store: Sto
     first, second = write_run(store, CONFIG), write_run(store, CONFIG, label="a label of some length for a run " * 2)
     async with console(store) as driver:
         shown = await open_run(driver, first.id)
-        await driver.press("right_square_bracket")
+        await driver.press("right_square_bracket", "right_square_bracket")
         assert shown.page == "config"
         await open_run(driver, first.id)
         assert shown.page == "config", "the same run stays where it was"
@@ -263,7 +263,7 @@ async def test_pages_follow_the_brackets_and_a_click(store: Store) -> None:
     run = write_run(store, config)
     async with console(store, size=(100, 60)) as driver:
         shown = await open_run(driver, run.id)
-        await driver.press("right_square_bracket")
+        await driver.press("right_square_bracket", "right_square_bracket")
         assert shown.page == "config"
         text = driver.text()
         assert "Changed from the defaults of low-dropout on literal32" in text
@@ -297,6 +297,7 @@ async def test_keys_of_the_charts_are_neither_named_nor_act_on_other_pages(store
     async with console(store, size=(160, 30)) as driver:
         shown = await open_run(driver, run.id)
         assert {"Crosshair", "Zoom", "Log", "Smooth", "Outliers"} <= set(driver.text().splitlines()[-1].split())
+        await driver.press("right_square_bracket")
         for page in ("config", "log", "system", "verify"):
             await driver.press("right_square_bracket")
             assert shown.page == page
@@ -350,7 +351,7 @@ async def test_a_run_without_a_log_says_so(store: Store) -> None:
     run = write_run(store, CONFIG)
     async with console(store) as driver:
         await open_run(driver, run.id)
-        await driver.press("right_square_bracket", "right_square_bracket")
+        await driver.press("right_square_bracket", "right_square_bracket", "right_square_bracket")
         await driver.wait_for(lambda: "Libraries print here" in driver.text())
 
 
@@ -383,7 +384,7 @@ async def test_the_log_is_made_safe_and_followed(store: Store) -> None:
     log.write_text("".join(f"line {index} [/red] \x1b]0;PWNED\x07\n" for index in range(100)))
     async with console(store) as driver:
         shown = await open_run(driver, run.id)
-        await driver.press("right_square_bracket", "right_square_bracket")
+        await driver.press("right_square_bracket", "right_square_bracket", "right_square_bracket")
         await driver.wait_for(lambda: "line 99 [/red]" in driver.text())
         assert "\x1b" not in driver.text()
         assert "\\x1b]0;PWNED\\x07" in driver.text()

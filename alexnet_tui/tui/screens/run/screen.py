@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.geometry import Size
 from textual.timer import Timer
@@ -42,16 +42,17 @@ from alexnet_tui.tui.widgets.keys import Keys, new_run_key
 from alexnet_tui.tui.widgets.text import TextPage, style_of
 
 _key = Keys("run")
-_PAGES = ("curves", "config", "log", "system", "verify")
+_PAGES = ("curves", "pictures", "config", "log", "system", "verify")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _CHARTS = ("loss", "accuracy")
 _SIDE_SECONDS, _ROWS_ABOVE_SIDE = 2.0, 6
+_TALL_HEIGHT = 34
 _STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _RECENT_SECONDS = 1.4  # Younger than this, an age is drawn with the next event.
 _CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
 _UNREAD = (-1, -1)
-_STRIP_CELLS = sum(len(name) + 3 for name in _PAGES) + 1
+_STRIP_CELLS = sum(len(name) + 2 for name in _PAGES) + 2
 _GONE = "gone"
 _CHECKING = "Checking the record …"
 _PAGE_BORDER_CELLS = 3  # Padding at both sides, and the scroll bar.
@@ -71,9 +72,7 @@ class RunScreen(ChartScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("x", "stop", "Stop", "Stop this run after a checkpoint."),
         _key("R", "resume", "Resume", "Resume this run from its last checkpoint."),
-        _key(
-            "right_square_bracket", "page(1)", "Pages", "Next page: curves, config, log, system, verify.", display="[/]"
-        ),
+        _key("right_square_bracket", "page(1)", "Pages", f"Next page: {', '.join(_PAGES)}.", display="[/]"),
         _key("left_square_bracket", "page(-1)", "Previous", "Previous page.", show=False),
         _key("c", "compare", "Compare", "Compare this run with the pinned and the marked ones."),
         _key("d", "duplicate", "Duplicate", "Open the form filled in from this run."),
@@ -115,6 +114,7 @@ class RunScreen(ChartScreen):
                 yield MetricChart(ChartSpec(title="Loss"), id="loss")
                 yield MetricChart(ChartSpec(title="Accuracy", y=Measure.SHARE), id="accuracy")
                 yield SidePanel(id="side")
+            yield Vertical(id="pictures")
             yield TextPage(id="config")
             yield TextPage(id="log", follows=True)
             yield TextPage(id="system")
@@ -224,6 +224,8 @@ class RunScreen(ChartScreen):
         match self.page:
             case "curves":
                 self._show_curves()
+            case "pictures":
+                self._show_pictures()
             case "config":
                 self._show_text("config", config_page(history))
             case "log":
@@ -236,6 +238,21 @@ class RunScreen(ChartScreen):
                 if (checked := (len(history.epochs), history.attempts, state)) != self._checked:
                     self._checked = checked
                     self._check_record()
+
+    @work(group="pictures", exclusive=True)
+    async def _show_pictures(self) -> None:
+        """What the run's network learned; loaded and read only for who looks."""
+        from alexnet_tui.tui.pictures.panel import PicturesPanel
+
+        holder = self.query_one("#pictures")
+        panels = list(holder.query(PicturesPanel))
+        if not panels:
+            panels = [PicturesPanel(self.session, [self.run_id])]
+            await holder.mount(*panels)
+        await panels[0].show([self.run_id])
+        panels[0].update()
+        if self.page == "pictures" and self.focused is None:
+            panels[0].focus()
 
     def _show_text(self, page: str, content: Content) -> None:
         self.query_one(f"#{page}", TextPage).show(content)
@@ -299,7 +316,8 @@ class RunScreen(ChartScreen):
         is_open = state in {State.RUNNING, State.LOST}
         news = silence(self.session.store.root / self.run_id / EVENTS_FILE) if is_open else ""
         head = Head(history, state, max(10, self.size.width - 2), news)
-        is_low, has_side = self.has_class("-low"), self.has_class("-with-side")
+        has_side = self.has_class("-with-side")
+        is_low = self.has_class("-low") or (self.page == "pictures" and self.size.height < _TALL_HEIGHT)
         return head.lines(self.session.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
 
     async def _folder(self) -> str:

@@ -1,0 +1,94 @@
+"""Test images beside the five likeliest answers, the right one marked: the 2012 paper's Figure 4."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from textual.strip import Strip
+
+from alexnet_tui.report.pictures import Pixels
+from alexnet_tui.report.predictions import Predictions
+from alexnet_tui.text import format_percent
+from alexnet_tui.tui.pictures.ink import Ink, Words, resized
+from alexnet_tui.tui.widgets.glyphs import pad
+
+RIGHT = "✓"
+_LARGEST_SIDE = 32
+_LEAST_CARD, _LEAST_ANSWERS = 72, 20
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """How cards are laid out: lines and cells of one, and how many fit."""
+
+    width: int
+    height: int
+    columns: int
+    rows: int
+
+    @property
+    def count(self) -> int:
+        """Cards on show."""
+        return self.columns * self.rows
+
+
+def cards_for(width: int, height: int) -> Cards:
+    """As many cards as have room for a whole image and its answers."""
+    columns = max(1, (width + _GAP) // (_LEAST_CARD + _GAP))
+    rows = max(1, (height + 1) // (_LARGEST_SIDE // 2 + 1))
+    return Cards((width - _GAP * (columns - 1)) // columns, min(height, _LARGEST_SIDE // 2), columns, rows)
+
+
+def card_lines(
+    place: int, image: Pixels | None, found: Predictions, names: Sequence[str], ink: Ink, cards: Cards
+) -> list[Strip]:
+    """One test image and the answers.
+
+    Args:
+        place: Which test image.
+        image: (3, height, width), or None where the images are not here.
+        found: All answers.
+        names: Of the classes.
+        ink: What to draw with.
+        cards: Its size.
+    """
+    drawn: list[list[Segment]] = []
+    if image is not None:
+        side = max(2, min(_LARGEST_SIDE, 2 * cards.height, cards.width - _LEAST_ANSWERS - _GAP))
+        drawn = ink.picture(resized(image.transpose(1, 2, 0), side))
+    left = max((sum(segment.cell_length for segment in line) for line in drawn), default=0)
+    room = cards.width - (left + _GAP if left else 0)
+    answers = _answers(place, found, names, ink, room)
+    top = max(0, (min(cards.height, max(len(drawn), len(answers))) - len(answers)) // 2)
+    texts: list[list[Words]] = [[] for _ in range(top)] + answers
+    lines = []
+    for index in range(cards.height):
+        picture = drawn[index] if index < len(drawn) else ink.words((" " * left, ""))
+        words = ink.line(room, *texts[index]) if index < len(texts) else ink.line(room)
+        gap = ink.words((" " * _GAP, "")) if left else []
+        lines.append(Strip([*picture, *gap, *words]).adjust_cell_length(cards.width, ink.styles[""]))
+    return lines
+
+
+def _answers(place: int, found: Predictions, names: Sequence[str], ink: Ink, width: int) -> list[list[Words]]:
+    label = int(found.labels[place])
+    classes, shares = found.top_classes[place].tolist(), found.top_probabilities[place].tolist()
+    is_right = classes[0] == label
+    taken = (" is right", "muted") if is_right else (f" taken for {names[classes[0]]}", "")
+    lines: list[list[Words]] = [[(names[label], "strong"), taken], [(f"test image {place}", "muted")], []]
+    longest = max((len(names[number]) for number in classes), default=0)
+    room = min(longest, max(6, width // 3))
+    bar = max(2, min(28, width - room - 9))
+    for number, share in zip(classes, shares, strict=True):
+        mark = RIGHT if number == label else " "
+        lines.append(
+            [
+                (f"{mark} {pad(names[number], room)} ", "strong" if number == label else ""),
+                *ink.bar(share, bar, "right" if number == label else "wrong"),
+                (format_percent(share, 0).rjust(5), "strong" if number == label else "muted"),
+            ]
+        )
+    if label not in classes:
+        lines.append([(f"{RIGHT} {names[label]}", "strong"), (f" is not among the {len(classes)}", "muted")])
+    return lines

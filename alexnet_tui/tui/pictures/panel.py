@@ -1,0 +1,521 @@
+"""`PicturesPanel`: the pictures of one run, or of two beside each other, and the keys that move through them."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from textual import events, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.color import Color
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.strip import Strip
+from textual.style import Style
+from textual.widget import Widget
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.text import counted, format_count, format_percent, is_ascii_terminal, printable
+from alexnet_tui.tui import disk
+from alexnet_tui.tui.pictures.confusion import SIDE_CELLS, Fit, Matrix, fit, matrix_lines, pair_lines
+from alexnet_tui.tui.pictures.gallery import Cards, card_lines, cards_for
+from alexnet_tui.tui.pictures.ink import Ink, Mode, Words
+from alexnet_tui.tui.pictures.kernels import Grid, grid_for, kernel_lines
+from alexnet_tui.tui.pictures.source import Found, PictureFiles, Subject
+from alexnet_tui.tui.session import Session
+from alexnet_tui.tui.widgets.bars import TabStrip
+from alexnet_tui.tui.widgets.keys import Keys
+from alexnet_tui.tui.widgets.text import hanging
+
+_key = Keys("pictures")
+_STYLES = {
+    "": "$foreground on $background",
+    "muted": "$text-muted",
+    "strong": "bold $foreground",
+    "accent": "bold $accent",
+    "faint": "$faint",
+    "right": "$series-1",
+    "wrong": "$series-2",
+    "cursor": "bold reverse",
+}
+_MODES = {
+    (False, False): Mode.HALVES,
+    (False, True): Mode.GROUNDS,
+    (True, False): Mode.SHADES,
+    (True, True): Mode.STROKES,
+}
+"""By whether there are no colours but the terminal's own, and whether there are no characters but ASCII."""
+_MOST_MISTAKES = 200
+_SIDE_FROM = 120
+_CAPTION_LINES = 2
+_LONGEST_SLIDER = 24
+_READING = "Reading …"
+_NO_RUN = "No such run: it was deleted, or its record cannot be read."
+_NO_KERNELS = "This run stored no kernels: it was trained by a program that kept none."
+_NO_KERNELS_YET = "The first kernels are stored before the first update."
+_NO_PREDICTIONS = (
+    "A run writes its answers on the test images when it has finished; the matrix and the mistakes are made from them."
+)
+_NO_MISTAKE = "The network made no mistake on the test images."
+_NO_IMAGE = "No test image of this class got this answer."
+
+
+class PictureColumn(Widget):
+    """The pictures of one run; what to show is the panel's choice.
+
+    Args:
+        panel: The panel.
+        run_id: The run.
+    """
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "PictureColumn { width: 1fr; height: 1fr; }"
+
+    def __init__(self, panel: "PicturesPanel", run_id: str) -> None:
+        super().__init__()
+        self.panel, self.run_id = panel, run_id
+        self.found: Found | None = None
+        self.placed: Fit | None = None
+        self.cards: Cards | None = None
+        self._files: PictureFiles | None = None
+        self._is_reading = self._is_stale = False
+        self._ink: Ink | None = None
+        self._lines: list[Strip] | None = None
+
+    @property
+    def history(self) -> RunHistory | None:
+        """What is known of the run, or None if it is gone."""
+        return self.panel.session.watcher.histories.get(self.run_id)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the classes, safe to print."""
+        history, found = self.history, self.found
+        known = list(history.started.class_names) if history and history.started else []
+        count = found.predictions.num_classes if found and found.predictions else 0
+        count = max(count, len(known))
+        return [printable(known[index], 40) if index < len(known) else f"class {index}" for index in range(count)]
+
+    @property
+    def matrix(self) -> Matrix | None:
+        """The confusion matrix, where there are predictions."""
+        found = self.found
+        if found is None or found.predictions is None:
+            return None
+        return Matrix(found.predictions.confusion(), self.names[: found.predictions.num_classes])
+
+    @property
+    def places(self) -> list[int]:
+        """The test images to look through: the worst mistakes, or those of a cell of the matrix."""
+        if self.found is None or self.found.predictions is None:
+            return []
+        cell, predictions = self.panel.cell, self.found.predictions
+        chosen = predictions.worst(_MOST_MISTAKES) if cell is None else predictions.of_cell(*cell)
+        return [int(place) for place in chosen]
+
+    @work
+    async def read(self) -> None:
+        """Read what is new, beside the loop that draws, in one thread at a time."""
+        self._is_stale = True
+        if self._is_reading:
+            return
+        self._is_reading = True
+        try:
+            while self._is_stale and (history := self.history) is not None:
+                self._is_stale = False
+                found = await disk.read(self._read, history, self.panel.subject, self.panel.epoch)
+                if found is not self.found:
+                    self.found = found
+                    self.redraw()
+                    self.panel.show_note()
+        finally:
+            self._is_reading = False
+
+    def _read(self, history: RunHistory, subject: Subject, epoch: int | None) -> Found | None:
+        """What the run's folder holds now; what it held before where the run is gone."""
+        try:
+            self._files = self._files or PictureFiles(self.panel.session.store.path(self.run_id))
+        except StoreError:
+            return self.found
+        return self._files.read(history, subject, epoch)
+
+    def redraw(self) -> None:
+        """Draw again."""
+        self._lines = None
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        """The theme changed: colours are looked up again."""
+        self._ink, self._lines = None, None
+        super().notify_style_update()
+
+    def on_resize(self) -> None:
+        """Choose what fits."""
+        self._lines = None
+        self.panel.show_note()
+
+    def render_line(self, y: int) -> Strip:
+        """One line."""
+        if self._lines is None:
+            self._lines = self._draw(self.size.width, self.size.height)
+        if y < len(self._lines):
+            return self._lines[y]
+        return Strip.blank(self.size.width, self._styled().styles[""])
+
+    def _styled(self) -> Ink:
+        """Styles in the theme's colours, and how pixels are shown on this terminal."""
+        if self._ink is None:
+            app = self.app
+            variables = app.theme_variables
+            styles = {name: Style.parse(text, variables).rich_style for name, text in _STYLES.items()}
+            is_plain = app.no_color or app.current_theme.ansi or app.console.color_system == "standard"
+            mode = _MODES[is_plain, is_ascii_terminal()]
+            ground = (0, 0, 0) if is_plain else Color.parse(variables["background"]).rgb
+            self._ink = Ink(mode, styles, ground)
+        return self._ink
+
+    def _draw(self, width: int, height: int) -> list[Strip]:
+        ink, lines = self._styled(), list[Strip]()
+        if self.panel.is_pair:
+            lines = [ink.line(width, *self.caption(width)), ink.line(width)]
+        height = self._room(height)
+        problem = self._problem()
+        if problem:
+            text = hanging(" ", problem, max(10, min(width - 1, 160)))
+            return [*lines, ink.line(width), *(ink.line(width, (line.plain, "muted")) for line in text)]
+        match self.panel.subject:
+            case Subject.KERNELS:
+                return lines + self._draw_kernels(ink, width, height)
+            case Subject.CONFUSION:
+                return lines + self._draw_matrix(ink, width, height)
+            case _:
+                return lines + self._draw_cards(ink, width, height)
+
+    def _problem(self) -> str:
+        """Why there is no picture, or nothing."""
+        found, history = self.found, self.history
+        if history is None:
+            return _NO_RUN
+        if found is None:
+            return _READING
+        if self.panel.subject is Subject.KERNELS:
+            is_new = not history.num_events or self.panel.session.state_of(self.run_id) is State.RUNNING
+            missing = _NO_KERNELS_YET if is_new else _NO_KERNELS
+            return "" if found.kernels is not None else found.kernels_problem or missing
+        if found.predictions is None:
+            return found.predictions_problem or _NO_PREDICTIONS
+        if self.panel.subject is Subject.MISTAKES and not self.places:
+            return _NO_MISTAKE if self.panel.cell is None else _NO_IMAGE
+        return ""
+
+    @property
+    def grid(self) -> Grid | None:
+        """How the kernels are laid out, where there are any."""
+        if self.found is None or self.found.kernels is None:
+            return None
+        count, _, *sides = self.found.kernels.shape
+        is_mixed = self._styled().mode is not Mode.HALVES
+        height = self._room(self.size.height)
+        return grid_for(count, max(sides), self.size.width, height, zoom=self.panel.zoom, is_mixed=is_mixed)
+
+    def _room(self, height: int) -> int:
+        """Lines below the caption."""
+        return max(1, height - _CAPTION_LINES) if self.panel.is_pair else height
+
+    def _draw_kernels(self, ink: Ink, width: int, height: int) -> list[Strip]:
+        assert self.found is not None
+        assert self.found.kernels is not None
+        assert self.grid is not None
+        lines = kernel_lines(self.found.kernels, self.grid, ink, width)
+        top = self.panel.scroll = max(0, min(self.panel.scroll, len(lines) - height))
+        return lines[top : top + height]
+
+    def _part_shown(self) -> str:
+        """Which of the kernels there is room for, where that is not all."""
+        grid, height = self.grid, self._room(self.size.height)
+        assert grid is not None
+        assert self.found is not None
+        assert self.found.kernels is not None
+        count = len(self.found.kernels)
+        tiles = grid.whole_tiles(self.panel.scroll, height, count)
+        return "" if len(tiles) == count else f"{tiles.start + 1}-{tiles.stop} of {count} ↓  "
+
+    def _draw_matrix(self, ink: Ink, width: int, height: int) -> list[Strip]:
+        matrix = self.matrix
+        assert matrix is not None
+        row, column = (min(place, matrix.size - 1) for place in self.panel.cursor)
+        has_side = width >= _SIDE_FROM
+        room = width - SIDE_CELLS if has_side else width
+        placed = self.placed = fit(matrix, room, height - 3, (row, column))
+        lines = matrix_lines(matrix, placed, (row, column), ink, room)
+        lines += [ink.line(room), ink.line(room, (f" {matrix.sentence(row, column)}", "strong"))]
+        if has_side:
+            side = [*pair_lines(matrix, ink), *[ink.line(SIDE_CELLS)] * len(lines)]
+            lines = [Strip.join(pair) for pair in zip(lines, side, strict=False)]
+        return lines
+
+    def _draw_cards(self, ink: Ink, width: int, height: int) -> list[Strip]:
+        found = self.found
+        assert found is not None
+        assert found.predictions is not None
+        notice = [] if found.images is not None else hanging(" ", found.images_problem or _READING, width - 1)
+        lines = [ink.line(width, (line.plain, "muted")) for line in notice]
+        cards = self.cards = cards_for(width, max(1, height - len(lines)))
+        first = self.panel.first
+        images, names, places = found.images, self.names, self.places
+        for start in range(first, first + cards.count, cards.columns):
+            drawn = [
+                card_lines(place, None if images is None else images[place], found.predictions, names, ink, cards)
+                for place in places[start : start + cards.columns]
+            ]
+            gap = ink.line(2)
+            for parts in zip(*drawn, strict=True):
+                joined = Strip.join([part for strip in parts for part in (strip, gap)])
+                lines.append(joined.adjust_cell_length(width, ink.styles[""]))
+            lines.append(ink.line(width))
+        return lines
+
+    def caption(self, width: int) -> list[Words]:
+        """What is shown, in so many cells."""
+        found, history, panel = self.found, self.history, self.panel
+        parts: list[Words] = []
+        if panel.is_pair:
+            label = panel.session.label_of(self.run_id)
+            parts = [(f" {label}", "strong"), ("  ", "")]
+        if found is None or history is None or self._problem():
+            return parts
+        if panel.subject is Subject.KERNELS and found.epoch is not None:
+            epochs = history.started.epochs if history.started else history.record.config.epochs
+            when = f"after epoch {found.epoch} of {epochs}" if found.epoch else "before training"
+            if part := self._part_shown():
+                parts.append((part, "muted"))
+            used = sum(cell_len(text) for text, _ in parts) + len(when) + 2
+            slider = _slider(found.epochs, found.epoch, min(_LONGEST_SLIDER, width - used))
+            return [*parts, (when, "strong" if not panel.is_pair else ""), ("  ", ""), *slider]
+        matrix = self.matrix
+        if matrix is None:
+            return parts
+        if panel.subject is Subject.CONFUSION:
+            total = format_count(int(matrix.counts.sum()))
+            return [*parts, (f"{format_percent(matrix.accuracy)} of {total} test images right", "muted")]
+        places = self.places
+        last = min(len(places), panel.first + (self.cards.count if self.cards else 1))
+        which = f"{panel.first + 1}-{last}" if last > panel.first + 1 else f"{panel.first + 1}"
+        if panel.cell is None:
+            return [*parts, (f"{which} of the {len(places)} worst mistakes", "muted")]
+        row, column = panel.cell
+        answer = "right" if row == column else f"taken for {matrix.names[column]}"
+        return [*parts, (f"{which} of {counted(len(places), matrix.names[row])} {answer}", "muted")]
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a cell of the matrix goes there, a second one opens its images."""
+        placed = self.placed
+        if self.panel.subject is Subject.CONFUSION and placed is not None and not self._problem():
+            heads = 1 + (_CAPTION_LINES if self.panel.is_pair else 0)
+            if (cell := placed.at(event.x, event.y - heads)) is not None:
+                self.panel.go_to(cell, opens=event.chain > 1)
+
+    def on_mouse_scroll_down(self) -> None:
+        """The wheel moves down."""
+        self.panel.action_step(0, 1)
+
+    def on_mouse_scroll_up(self) -> None:
+        """The wheel moves up."""
+        self.panel.action_step(0, -1)
+
+
+def _slider(epochs: Sequence[int], epoch: int, width: int) -> list[Words]:
+    """Where an epoch is among those that are stored, each as far from the others as any."""
+    if width < 6 or len(epochs) < 2:
+        return []
+    cells = min(width - 2, max(6, len(epochs)))
+    place = round(epochs.index(epoch) / (len(epochs) - 1) * (cells - 1)) if epoch in epochs else 0
+    ends = ("muted" if place else "faint", "muted" if place < cells - 1 else "faint")
+    return [
+        ("◂", ends[0]),
+        ("━" * place, "right"),
+        ("●", "accent"),
+        ("─" * (cells - 1 - place), "faint"),
+        ("▸", ends[1]),
+    ]
+
+
+class PicturesPanel(Vertical, can_focus=True):
+    """Kernels, confusion matrix and mistakes of runs beside each other.
+
+    Args:
+        session: The session.
+        run_ids: One run or two; `show` changes them.
+    """
+
+    DEFAULT_CSS = """
+    PicturesPanel { height: 1fr; background: $background; }
+    PicturesPanel #subjects { height: 1; }
+    PicturesPanel #columns { height: 1fr; padding: 0 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _key("m", "subject", "Picture", "Kernels, confusion matrix, mistakes, in turn."),
+        _key("left,h", "step(-1, 0)", "Move", "The epoch before, the cell or the image at the left.", display="←/→"),
+        _key("right,l", "step(1, 0)", "Next", "The next epoch, the cell or the image at the right.", show=False),
+        _key("up,k", "step(0, -1)", "Up", "A row up.", show=False),
+        _key("down,j", "step(0, 1)", "Down", "A row down.", show=False),
+        _key("home", "step(-1000000, 0)", "First", "The first epoch, cell or image.", show=False),
+        _key("end", "step(1000000, 0)", "Last", "The last epoch, cell or image.", show=False),
+        _key("plus,equals_sign", "zoom(1)", "Size", "Larger kernels.", display="+/-"),
+        _key("minus", "zoom(-1)", "Smaller", "Smaller kernels.", show=False),
+        _key("enter", "open", "Images", "The test images of this cell of the matrix."),
+        _key("escape", "close", "Matrix", "Back to the matrix.", show=False),
+    ]
+
+    def __init__(self, session: Session, run_ids: Sequence[str]) -> None:
+        super().__init__()
+        self.session = session
+        self.run_ids = tuple(run_ids)
+        self.subject = Subject.KERNELS
+        self.epoch: int | None = None
+        self.cursor = (0, 0)
+        self.cell: tuple[int, int] | None = None
+        self.first = self.zoom = self.scroll = 0
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether two runs are beside each other."""
+        return len(self.run_ids) > 1
+
+    @property
+    def columns(self) -> list[PictureColumn]:
+        """One for each run."""
+        return list(self.query(PictureColumn))
+
+    def compose(self) -> ComposeResult:
+        """The strip of subjects, and a column for each run."""
+        yield TabStrip([subject.capitalize() for subject in Subject], id="subjects")
+        with Horizontal(id="columns"):
+            for run_id in self.run_ids:
+                yield PictureColumn(self, run_id)
+
+    def on_mount(self) -> None:
+        """Read for the first time."""
+        self.update()
+
+    async def show(self, run_ids: Sequence[str]) -> None:
+        """Turn to other runs; what was looked at of the old ones is forgotten."""
+        if tuple(run_ids) == self.run_ids:
+            return
+        self.run_ids, self.epoch, self.cell, self.first, self.scroll = tuple(run_ids), None, None, 0, 0
+        holder = self.query_one("#columns")
+        await holder.remove_children()
+        await holder.mount(*(PictureColumn(self, run_id) for run_id in self.run_ids))
+        self.update()
+
+    def update(self) -> None:
+        """Read what is new of the runs."""
+        for column in self.columns:
+            column.read()
+
+    def redraw(self) -> None:
+        """Draw every column again."""
+        for column in self.columns:
+            column.redraw()
+        self.show_note()
+
+    def show_note(self) -> None:
+        """What is shown, beside the names of the subjects; of two runs each column says it."""
+        columns = self.columns
+        if self.is_pair or not columns:
+            return
+        strip = self.query_one("#subjects", TabStrip)
+        room = self.size.width - sum(len(subject) + 2 for subject in Subject) - 2
+        parts = [(text, _STYLES[name].partition(" on ")[0]) for text, name in columns[0].caption(room)]
+        note = Content.assemble(*parts)
+        if not note.is_same(strip.note):
+            strip.note = note
+
+    def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
+        """A subject was clicked."""
+        message.stop()
+        self._turn_to(list(Subject)[message.tab])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that mean nothing for what is shown are left to the screen."""
+        match action:
+            case "open":
+                return self.subject is Subject.CONFUSION
+            case "close":
+                return self.cell is not None and self.subject is Subject.MISTAKES
+            case "zoom":
+                return self.subject is Subject.KERNELS
+        return True
+
+    def _turn_to(self, subject: Subject, cell: tuple[int, int] | None = None) -> None:
+        self.subject, self.cell, self.first = subject, cell, 0
+        self.query_one("#subjects", TabStrip).tab = list(Subject).index(subject)
+        self.redraw()
+        self.update()
+        self.refresh_bindings()
+
+    def action_subject(self) -> None:
+        """The next subject."""
+        subjects = list(Subject)
+        self._turn_to(subjects[(subjects.index(self.subject) + 1) % len(subjects)])
+
+    def action_step(self, across: int, down: int) -> None:
+        """Move: through epochs, cells or images."""
+        match self.subject:
+            case Subject.KERNELS:
+                self._step_epoch(across, down)
+            case Subject.CONFUSION:
+                self._step_cursor(across, down)
+            case Subject.MISTAKES:
+                self._step_image(across, down)
+
+    def _step_epoch(self, across: int, down: int) -> None:
+        column = next((one for one in self.columns if one.found and len(one.found.epochs) > 1), None)
+        if across and column is not None and column.found is not None and column.found.epoch is not None:
+            epochs = column.found.epochs
+            place = max(0, min(len(epochs) - 1, epochs.index(column.found.epoch) + across))
+            self.epoch = None if place == len(epochs) - 1 else epochs[place]  # At the end, follow the newest.
+            self.update()
+        if down:
+            grids = [one.grid for one in self.columns if one.grid]
+            self.scroll += down * max((grid.lines_a_row for grid in grids), default=0)
+            self.redraw()
+
+    def _step_cursor(self, across: int, down: int) -> None:
+        sizes = [matrix.size for one in self.columns if (matrix := one.matrix)]
+        if sizes:
+            last = min(sizes) - 1
+            row, column = self.cursor
+            self.cursor = max(0, min(last, row + down)), max(0, min(last, column + across))
+            self.redraw()
+
+    def _step_image(self, across: int, down: int) -> None:
+        counts = [len(one.places) for one in self.columns]
+        cards = next((one.cards for one in self.columns if one.cards), None)
+        if not any(counts) or cards is None:
+            return
+        step = across + down * cards.columns
+        self.first = max(0, min(max(counts) - 1, self.first + step))
+        self.redraw()
+
+    def action_zoom(self, direction: int) -> None:
+        """Larger or smaller kernels."""
+        self.zoom += 2 * direction
+        self.redraw()
+
+    def go_to(self, cell: tuple[int, int], *, opens: bool) -> None:
+        """Put the cursor on a cell of the matrix; open its images too."""
+        self.cursor = cell
+        if opens:
+            self._turn_to(Subject.MISTAKES, cell)
+        else:
+            self.redraw()
+
+    def action_open(self) -> None:
+        """The images of the cell under the cursor."""
+        self._turn_to(Subject.MISTAKES, self.cursor)
+
+    def action_close(self) -> None:
+        """Back to the matrix."""
+        self._turn_to(Subject.CONFUSION)

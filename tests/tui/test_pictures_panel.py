@@ -1,0 +1,207 @@
+"""The Pictures page: kernels by epoch, the matrix and its cells, mistakes; whatever the terminal and the files are."""
+
+from pathlib import Path
+
+import numpy as np
+import picture_runs
+import pytest
+from console_driver import Driver, console, driven
+from fake_runs import write_run
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.store import KERNELS, Store, kernels_file
+from alexnet_tui.tui.pictures.confusion import Matrix, fit
+from alexnet_tui.tui.pictures.gallery import cards_for
+from alexnet_tui.tui.pictures.ink import Ink, Mode, resized
+from alexnet_tui.tui.pictures.kernels import grid_for
+from alexnet_tui.tui.pictures.panel import PicturesPanel
+
+CONFIG = RunConfig(epochs=30, data="no-such-data")
+
+
+def write_pictured(store: Store, config: RunConfig = CONFIG) -> str:
+    run = write_run(store, config)
+    picture_runs.write_pictures(store.path(run.id))
+    return run.id
+
+
+async def open_pictures(driver: Driver, run_id: str) -> PicturesPanel:
+    driver.app.open_run(run_id)
+    await driver.pilot.pause()
+    await driver.press("right_square_bracket")
+    await driver.wait_for(lambda: driver.app.screen.query(PicturesPanel) and panel(driver).columns[0].found)
+    await driver.pilot.pause()
+    return panel(driver)
+
+
+def panel(driver: Driver) -> PicturesPanel:
+    return driver.app.screen.query_one(PicturesPanel)
+
+
+@driven
+async def test_kernels_are_scrubbed_by_epoch_and_the_newest_is_followed(store: Store) -> None:
+    run_id = write_pictured(store)
+    async with console(store) as driver:
+        shown = await open_pictures(driver, run_id)
+        assert "after epoch 30 of 30" in driver.text()
+        for key, words in (("left", "after epoch 5 of 30"), ("home", "before training"), ("right", "after epoch 1 of")):
+            await driver.press(key)
+            await driver.wait_for(lambda words=words: words in driver.text())  # type: ignore[misc]
+        await driver.press("end")
+        await driver.wait_for(lambda: "after epoch 30 of 30" in driver.text())
+        assert shown.epoch is None
+        folder = store.path(run_id) / KERNELS
+        (folder / kernels_file(30)).rename(folder / kernels_file(29))
+        shown.update()
+        await driver.wait_for(lambda: "after epoch 29 of 30" in driver.text())
+
+
+@driven
+async def test_kernels_for_which_there_is_no_room_are_scrolled_to(store: Store) -> None:
+    run_id = write_pictured(store)
+    async with console(store, size=(80, 20)) as driver:
+        await open_pictures(driver, run_id)
+        assert "1-" in driver.text()
+        assert "of 96" in driver.text()
+        before = driver.text()
+        await driver.press("down")
+        assert driver.text() != before
+        await driver.press(*["down"] * 20)
+        assert "-96 of 96" in driver.text()
+        await driver.press("minus", "minus", "minus", "minus", "minus")
+        assert "of 96" not in driver.text()
+
+
+@driven
+async def test_a_cell_of_the_matrix_opens_its_images_and_escape_leads_back(store: Store) -> None:
+    run_id = write_pictured(store)
+    async with console(store, size=(100, 40)) as driver:
+        shown = await open_pictures(driver, run_id)
+        await driver.press("m")
+        matrix = shown.columns[0].matrix
+        assert matrix is not None
+        assert int(matrix.counts.sum()) == 1000
+        row, column = matrix.most_confused(1)[0]
+        await driver.press(*["down"] * row, *["right"] * column)
+        count = int(matrix.counts[row, column])
+        assert f"class{row} taken for class{column}: {count} of 100" in driver.text()
+        assert str(count) in driver.text()
+        await driver.press("enter")
+        assert shown.cell == (row, column)
+        assert len(shown.columns[0].places) == count
+        await driver.wait_for(lambda: "no-such-data" in driver.text())  # The images are not here; the answers are.
+        assert f"class{row} taken for class{column}" in driver.text()
+        assert "60%" in driver.text()
+        await driver.press("escape")
+        assert shown.subject == "confusion"
+        await driver.press("escape")
+        assert shown.screen is not driver.app.screen
+
+
+@driven
+async def test_the_worst_mistakes_are_in_order_and_none_is_passed_over(store: Store) -> None:
+    run_id = write_pictured(store)
+    async with console(store, size=(100, 40)) as driver:
+        shown = await open_pictures(driver, run_id)
+        await driver.press("m", "m")
+        places = shown.columns[0].places
+        found = shown.columns[0].found
+        assert found is not None
+        predictions = found.predictions
+        assert predictions is not None
+        assert places == predictions.worst(200).tolist()
+        for index in (0, 1):
+            await driver.wait_for(lambda index=index: f"test image {places[index]}" in driver.text())  # type: ignore[misc]
+            await driver.press("right")
+
+
+@driven
+async def test_runs_without_pictures_and_with_damaged_ones_say_why(store: Store) -> None:
+    bare, damaged = write_run(store, CONFIG).id, write_pictured(store, RunConfig(epochs=30, seed=1))
+    (store.path(damaged) / KERNELS / kernels_file(30)).write_bytes(b"no archive \x1b[2J")
+    (store.path(damaged) / "predictions.npz").write_bytes(b"\x1b]0;x\x07")
+    async with console(store, size=(200, 24)) as driver:  # No sentence is wrapped.
+        await open_pictures(driver, bare)
+        assert "stored no kernels" in driver.text()
+        await driver.press("m")
+        assert "when it has finished" in driver.text()
+        await driver.press("left", "enter", "m", "down", "plus")  # Nothing to move in; nothing happens.
+        driver.app.go_home()
+        await open_pictures(driver, damaged)
+        await driver.wait_for(lambda: "holds no kernels" in driver.text())
+        await driver.press("m")
+        assert "holds no predictions" in driver.text()
+        assert "\x1b" not in driver.text()
+
+
+@pytest.mark.parametrize("size", [(40, 12), (20, 6)])
+@driven
+async def test_nothing_breaks_where_there_is_little_room(store: Store, size: tuple[int, int]) -> None:
+    run_id = write_pictured(store)
+    async with console(store, size=size) as driver:
+        await open_pictures(driver, run_id)
+        for _ in range(3):
+            await driver.press("down", "right", "plus", "m")
+        assert driver.app.return_code is None
+
+
+def test_all_tiles_fit_where_they_can_be_made_out() -> None:
+    for width, height in ((158, 36), (100, 60), (300, 90)):
+        grid = grid_for(96, 11, width, height)
+        assert grid.columns * (grid.side + 1) - 1 <= width
+        assert grid.whole_tiles(0, height, 96) == range(96)
+        assert grid.side >= 7
+    assert grid_for(96, 11, 78, 16).side == 7
+    assert grid_for(96, 3, 158, 36).side == 9
+    assert grid_for(96, 11, 158, 36, is_mixed=True).side % 2 == 0
+
+
+def test_a_smaller_picture_has_the_means_of_the_pixels_and_a_larger_one_repeats_them() -> None:
+    pixels = np.array([[[0] * 3, [100] * 3, [200] * 3, [40] * 3]] * 4, np.uint8)
+    assert resized(pixels, 2)[..., 0].tolist() == [[50, 120]] * 2
+    assert resized(pixels, 3)[0, :, 0].tolist() == [25, 150, 80]
+    assert resized(pixels, 9).shape == (8, 8, 3)
+
+
+def test_pixels_are_cells_by_what_the_terminal_can() -> None:
+    from rich.style import Style
+
+    pixels = np.array([[[248] * 3], [[0] * 3], [[0] * 3], [[0] * 3]], np.uint8)
+    drawn = np.array([[True], [True], [False], [False]])
+    symbols = {}
+    for mode in Mode:
+        lines = Ink(mode, {"": Style.null()}, (1, 2, 3)).picture(pixels, drawn)
+        symbols[mode] = "".join(line[0].text for line in lines)
+    assert symbols == {Mode.HALVES: "▀ ", Mode.GROUNDS: "  ", Mode.SHADES: "▒ ", Mode.STROKES: "= "}
+    upper = Ink(Mode.HALVES, {"": Style.null()}).picture(pixels)[0][0].style
+    assert upper is not None
+    assert upper.color is not None
+    assert upper.color.triplet == (255, 255, 255)
+
+
+def test_a_matrix_larger_than_the_screen_is_shown_around_its_cursor() -> None:
+    matrix = Matrix(np.eye(100, dtype=np.int64), [f"class {index}" for index in range(100)])
+    for cursor in ((0, 0), (50, 99), (99, 3)):
+        placed = fit(matrix, 80, 20, cursor)
+        assert placed.top <= cursor[0] < placed.top + placed.rows
+        assert placed.left <= cursor[1] < placed.left + placed.columns
+        assert placed.names + placed.cell * placed.columns <= 80
+        assert not placed.has_numbers
+        place = placed.names + placed.cell * (cursor[1] - placed.left), cursor[0] - placed.top
+        assert placed.at(*place) == cursor
+
+
+def test_cards_have_room_for_an_image_and_its_answers() -> None:
+    assert (cards_for(158, 35).columns, cards_for(158, 35).rows) == (2, 2)
+    assert (cards_for(78, 16).columns, cards_for(78, 16).rows) == (1, 1)
+
+
+def test_kernels_of_epochs_a_resume_took_back_are_left_out(store: Store, tmp_path: Path) -> None:
+    from alexnet_tui.runs.history import load
+    from alexnet_tui.tui.pictures.source import PictureFiles, Subject
+
+    run = write_run(store, RunConfig(epochs=30), epochs_done=3)
+    picture_runs.write_pictures(store.path(run.id))
+    history, _ = load(store, run.id)
+    found = PictureFiles(store.path(run.id)).read(history, Subject.KERNELS, None)
+    assert (list(found.epochs), found.epoch) == ([0, 1], 1)

@@ -22,7 +22,8 @@ from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunFollower, RunHistory
 from alexnet_tui.runs.origin import explain_lost
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.presence import is_heard_from
+from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import (
     format_duration,
     format_loss,
@@ -112,13 +113,18 @@ class _Follower:
     def poll(self, pause_seconds: float) -> Iterator[list[bytes]]:
         """New complete lines of the record as they come, until the run ends or the user leaves."""
         while self._react():
-            is_over = not self.store.is_locked(self.run_id)  # Asked before reading: what comes after is no more.
+            is_over = not self._is_at_work()  # Asked before reading: what comes after is no more.
             lines = self._read_all()
             yield lines
             if is_over:
                 return
             if not lines:
                 time.sleep(pause_seconds)
+
+    def _is_at_work(self) -> bool:
+        if self.store.is_locked(self.run_id):
+            return True
+        return self.history.final is None and is_heard_from(self.store.path(self.run_id) / EVENTS_FILE)
 
     def _react(self) -> bool:
         """Do what new interrupts ask for; whether to go on following."""

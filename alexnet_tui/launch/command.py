@@ -27,7 +27,7 @@ from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.history import load
-from alexnet_tui.runs.presence import CARRIER_FILE, elsewhere
+from alexnet_tui.runs.presence import CARRIER_FILE, elsewhere, unseen_locks
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import printable, quoted
 
@@ -181,8 +181,11 @@ def _conclude(store: Store, run_id: str, attempts: int, sentence: str) -> None:
     """End the record of a run that its trainer did not end, if no trainer can be at work on it."""
     directory = store.path(run_id)
     history = load(store, run_id, skip_steps=True)[0]
-    if history.attempts > attempts and (history.final is not None or elsewhere(directory) is not None):
-        return  # It has ended, or its trainer is on another host: perhaps only the connection was cut.
+    if history.attempts > attempts:
+        if history.final is not None:
+            return
+        if elsewhere(directory) is not None and unseen_locks(directory):
+            return  # Perhaps only the connection was cut; a trainer there may go on.
     with contextlib.suppress(RunBusyError), Folder(directory) as folder:  # Busy: the trainer goes on.
         lock = take_lock(directory)
         try:

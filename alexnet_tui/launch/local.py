@@ -264,7 +264,8 @@ def _carrier(store: Store, run_id: str) -> Owner | None:
     if not is_locked(path) or is_locked(store.path(run_id) / LOCK_FILE):
         return None
     owner = read_owner(path)
-    return owner if owner is not None and _is_here(owner) else None
+    is_carrier = owner is not None and _is_here(owner) and _is_trainer(owner, store.path(run_id), CARRIER_FILE)
+    return owner if is_carrier else None
 
 
 def is_training(store: Store, run_id: str) -> bool:
@@ -341,8 +342,10 @@ def _is_here(owner: Owner) -> bool:
     return owner.host == os.uname().nodename
 
 
-def _is_trainer(owner: Owner, directory: Path) -> bool:
-    """Whether a process is the trainer of a run. The lock file alone is no proof: another user may have written it.
+def _is_trainer(owner: Owner, directory: Path, lock_name: str = LOCK_FILE) -> bool:
+    """Whether a process is the trainer of a run, or holds another of its locks.
+
+    The lock file alone is no proof: another user may have written it.
 
     It runs as this user (where this user is root: as root or the lock file's owner), has the lock file of this very
     folder open, and its command line names a trainer or the folder. Its start time must be the one in the lock file;
@@ -351,7 +354,7 @@ def _is_trainer(owner: Owner, directory: Path) -> bool:
     if owner.pid <= 1:
         return False
     try:
-        lock = lock_status(directory / LOCK_FILE)
+        lock = lock_status(directory / lock_name)
         process = psutil.Process(owner.pid)
         if lock is None or lock.st_nlink != 1 or process.uids().real not in _possible_users(lock.st_uid):
             return False

@@ -85,11 +85,14 @@ def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> No
 def submit(folder: Path, name: str, root: Path, run_ids: Sequence[str], options: Options, *, at_once: int) -> str:
     """Queue runs as one array job and note it in a folder; what to call it.
 
+    Without options of ``sbatch`` those of the job before are used.
+
     Raises:
         LaunchError: SLURM is not here, or refuses.
         StoreError: The folder cannot be written.
     """
-    asked = parse_options(options.get("slurm", ()))
+    before = load(folder)
+    asked = parse_options(options.get("slurm", ())) or (before.options if before is not None else {})
     number = _submit(script(root, run_ids), name, len(run_ids), folder.absolute(), asked, at_once)
     job = Job(job=number, run_ids=list(run_ids), options=asked, at_once=at_once)
     try:

@@ -10,11 +10,13 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked
 from alexnet_tui.launch import local, slurm
+from alexnet_tui.runs import presence
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.history import load as load_history
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import progress
+from alexnet_tui.text import printable
 
 _TERM_PATIENCE_SECONDS = 20.0
 """How long a trainer that the engine itself asked to stop has for its checkpoint before it is asked once more."""
@@ -53,10 +55,12 @@ def train(
     before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in signals}
     try:
         record, state = store.record(run_id), load_history(store, run_id, skip_steps=True)[1]
-        if state is not State.FINISHED and not caught:
+        if state is not State.FINISHED:
             prepare(record.config)
-            local.start(store, run_id, is_trusted=True, command=command)  # Checked where it was handed over.
-            _wait(store, run_id, caught, poll_seconds)
+            _wait_for_other_host(store, run_id, caught, say, poll_seconds)
+            if not caught:
+                local.start(store, run_id, is_trusted=True, command=command)  # Checked where it was handed over.
+                _wait(store, run_id, caught, poll_seconds)
         _note(store, record.study)
         state = load_history(store, run_id, skip_steps=True)[1]
         say(f"run {run_id}: {state}")
@@ -76,6 +80,19 @@ def _note(store: Store, name: str) -> None:
     if name:
         with contextlib.suppress(StoreError):
             progress.update(store, study.load_runnable(store, name))
+
+
+def _wait_for_other_host(
+    store: Store, run_id: str, caught: Sequence[int], say: Callable[[str], None], poll_seconds: float
+) -> None:
+    """Wait for a trainer on another host that may be dead: its lock is not seen, but its record grew just now."""
+    deadline = time.monotonic() + 2 * presence.SILENCE_SECONDS
+    is_told = False
+    while (other := local.trainer_elsewhere(store, run_id)) and not caught and time.monotonic() < deadline:
+        if not is_told:
+            say(f"run {run_id}: waiting until nothing comes from {printable(other.host, 80)} any more")
+        is_told = True
+        time.sleep(poll_seconds)
 
 
 def _wait(store: Store, run_id: str, caught: Sequence[int], poll_seconds: float) -> None:

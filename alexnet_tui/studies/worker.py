@@ -562,6 +562,14 @@ def _name(cell: study_queue.Cell) -> str:
     return f"{cell.group} seed {cell.seed}" + (f", {cell.tried}" if cell.tried else "")
 
 
+def _is_training(store: Store, run_id: str) -> bool:
+    """Whether a run trains, here or elsewhere; one that was deleted meanwhile does not."""
+    try:
+        return local.is_training(store, run_id)
+    except StoreError:
+        return False
+
+
 def stop_runs(store: Store, run_ids: Sequence[str], say: Say) -> None:
     """Ask trainers for a checkpoint, all of them, then wait until they have left.
 
@@ -575,7 +583,7 @@ def stop_runs(store: Store, run_ids: Sequence[str], say: Say) -> None:
     leaving = []
     for run_id in run_ids:
         try:
-            if not store.is_locked(run_id):
+            if not local.is_training(store, run_id):
                 continue
             say(f"stopping run {run_id}")
             if not local.was_asked_to_stop(store, run_id):
@@ -584,5 +592,5 @@ def stop_runs(store: Store, run_ids: Sequence[str], say: Say) -> None:
         except AlexnetTuiError as error:  # A run that was deleted or ended meanwhile needs no stop.
             say(str(error))
     deadline = time.monotonic() + _STOP_PATIENCE_SECONDS
-    while any(_is_locked(store, run_id) for run_id in leaving) and time.monotonic() < deadline:
+    while any(_is_training(store, run_id) for run_id in leaving) and time.monotonic() < deadline:
         time.sleep(_SLICE_SECONDS)

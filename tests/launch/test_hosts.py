@@ -22,6 +22,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import presence
 from alexnet_tui.runs.history import State, load
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import task
 from alexnet_tui.tui.screens.run.facts import status_message
 from alexnet_tui.tui.watcher import RunsWatcher
 
@@ -129,6 +130,18 @@ def test_clocks_that_differ_do_not_matter(
     os.utime(events, (dated, dated))
     monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.05)
     wait_for(lambda: load(store, run_id)[1] is State.LOST)
+
+
+def test_a_task_waits_for_a_trainer_elsewhere_that_may_be_dead(
+    store: Store, unseen: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, _ = foreign_run(store)
+    monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.5)
+    assert load(store, run_id)[1] is State.RUNNING
+    said: list[str] = []
+    assert task.train(store, run_id, say=said.append, command=fake_trainer.command("normal"), poll_seconds=0.02) == 0
+    assert OTHER in said[0]
+    assert load(store, run_id)[1] is State.FINISHED
 
 
 def test_a_run_that_ended_elsewhere_has_ended(store: Store, unseen: None) -> None:

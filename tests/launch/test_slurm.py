@@ -216,6 +216,8 @@ def test_a_single_run_is_a_job_of_one_task(
     cluster.answers("squeue", "")
     assert run("resume", "last", *slurm_options).code == 0
     assert run("resume", "last", "--slurm", "partition=gpu").code == 2
+    assert run("resume", "last", "--launcher", "slurm").code == 0
+    assert "--partition=gpu" in cluster.calls("sbatch")[-1], "options are kept until others are given"
     assert run("resume", "last", *slurm_options, "--from-scratch").code == 2
 
 

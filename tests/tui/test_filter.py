@@ -5,7 +5,7 @@ import pytest
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import State
-from alexnet_tui.tui.screens.runs.filter import HELP, QueryError, parse, without_last_word
+from alexnet_tui.tui.screens.runs.filter import HELP, QueryError, completed, parse, without_last_word
 from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows
 
 
@@ -190,3 +190,19 @@ def test_the_word_being_typed_is_the_one_with_blanks_around_its_operator() -> No
 def test_every_example_of_the_help_can_be_read() -> None:
     for example, _ in HELP:
         parse(example)
+
+
+def test_the_word_being_typed_is_finished() -> None:
+    for text, whole in {
+        "var": "variant=",
+        "variant=ta": "variant=tanh",
+        "best>60 is:ru": "best>60 is:running",
+        "-is:fa": "-is:failed",
+        "be": "best>",
+        "ta": "tag:",
+        "v=four": "v=four-conv",
+        "learn": "learning_rate=",
+    }.items():
+        assert completed(text) == whole
+        parse(whole if whole[-1] not in "=:>" else f"{whole}1")
+    assert [completed(text) for text in ("", "tanh ", "zzz", "is:", "best>6", "tag:p", "is:running")] == [None] * 7

@@ -20,8 +20,10 @@ from alexnet_tui.runs.history import State
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.tui.charts.widget import MetricChart
-from alexnet_tui.tui.screens.runs.columns import COLUMNS, format_age
+from alexnet_tui.tui.screens.runs.columns import COLUMNS, delta_to, delta_tone, format_age
 from alexnet_tui.tui.screens.runs.preview import RunPreview
+from alexnet_tui.tui.screens.runs.rows import rows_of, spread_of_seeds
+from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.settings import load_settings
 from alexnet_tui.tui.widgets.columns import GAP, fit, hidden_text
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
@@ -148,6 +150,8 @@ async def test_a_filter_that_means_nothing_says_so_and_keeps_the_rows(store: Sto
 @driven
 async def test_an_empty_filter_line_goes_when_it_is_left(store: Store, four: list[str], keys: tuple[str, ...]) -> None:
     async with console(store) as c:
+        await c.wait_for(lambda: "Test accuracy" in c.text())
+        await c.pilot.pause()
         before = c.text()
         for _ in range(3):
             await c.press("slash")
@@ -677,3 +681,25 @@ async def test_a_remembered_filter_that_means_nothing_any_more_is_forgotten(stor
         await c.press("escape")
         assert c.shown == four
         assert c.app.session.folder.filter == ""
+
+
+def test_only_a_difference_beyond_the_spread_of_seeds_is_coloured(store: Store) -> None:
+    for seed, final in enumerate((0.60, 0.61, 0.62)):
+        write_run(store, RunConfig(seed=seed, epochs=3), final=final)
+    for final in (0.63, 0.70, 0.50):
+        write_run(store, RunConfig(variant="tanh", activation="tanh", epochs=3, seed=int(100 * final)), final=final)
+    session = Session(store)
+    session.watcher.poll()
+    session.names.update(session.watcher.histories)
+    rows = list(rows_of(session.watcher, session.names).values())
+    base = next(row for row in rows if row.config.variant == "baseline" and row.config.seed == 1)
+    spread = spread_of_seeds(rows, base)
+    assert spread == pytest.approx(0.01, rel=0.2)
+    tones = {
+        row.config.seed: delta_tone(delta_to(row, base) or 0.0, row, base, spread)
+        for row in rows
+        if row.config.variant == "tanh"
+    }
+    assert tones == {63: "muted", 70: "good", 50: "bad"}
+    assert delta_tone(0.5, rows[0], base, None) == "muted", "one seed says nothing"
+    assert spread_of_seeds(rows[:1], base) is None

@@ -81,7 +81,7 @@ class TabStrip(Widget):
     def on_click(self, event: Click) -> None:
         """A click on a name opens its tab."""
         tab = event.style.meta.get("tab")
-        if isinstance(tab, int):
+        if isinstance(tab, int) and event.button == 1:
             self.post_message(self.Chosen(tab))
 
 
@@ -169,7 +169,7 @@ class KeyBar(Widget):
 
     def on_click(self, event: Click) -> None:
         """A click on a key presses it."""
-        if key := event.style.meta.get("press"):
+        if (key := event.style.meta.get("press")) and event.button == 1:
             self.app.simulate_key(str(key).partition(",")[0])
 
 

@@ -42,7 +42,7 @@ class KeysLine(Static):
 
     def on_click(self, event: Click) -> None:
         """Press the key under the mouse."""
-        if key := event.style.meta.get("press"):
+        if (key := event.style.meta.get("press")) and event.button == 1:
             self.app.simulate_key(str(key))
 
 

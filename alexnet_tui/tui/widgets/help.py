@@ -67,6 +67,33 @@ WORDS = tuple(
 )
 """What the figures on the screens mean."""
 
+WALK = tuple(
+    HelpEntry(group="A walk of two minutes", keys=keys, text=text)
+    for keys, text in (
+        (
+            "1",
+            "Runs: ↑ ↓ move, the chart below shows the run at the cursor. space marks, s sorts, / filters, g groups.",
+        ),
+        ("p", "Pins a run: it is the baseline behind all others, and a column says how far each is from it."),
+        (
+            "enter",
+            "Opens a run: its curves live, results, settings and log; ] turns the pages, m shows one chart alone.",
+        ),
+        (
+            "← →",
+            "Move a crosshair over every chart; + zooms, 0 shows all, h hides a curve. With the mouse: click, drag.",
+        ),
+        ("4", "Compare: mark two or more runs with space, then c. g makes means with bands over their seeds."),
+        (
+            "2",
+            "New run: choose a variant and press ^r. The data set synthetic needs no download; two minutes are enough.",
+        ),
+        ("5", "Studies: r plans every variant with five seeds and starts them; they go on when the console is closed."),
+        ("6", "Report: our table beside the published one, and a verdict on each claim, once its runs are finished."),
+        ("^p", "Every action by name. t changes dark and light. q leaves; nothing that trains is stopped."),
+    )
+)
+
 
 def help_entries(active: Sequence[ActiveBinding]) -> list[HelpEntry]:
     """One line for each act that has an id, in the order of the bindings; several keys of one act share it."""
@@ -107,12 +134,16 @@ class HelpScreen(DialogScreen[None]):
 
     def __init__(self, lines: Sequence[HelpEntry], *, filter_words: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__("")
-        self._lines = [*lines, *WORDS]
+        self._lines = [*lines, *WORDS, *WALK]
         self._lines += [HelpEntry(group="Filter words", keys=word, text=text) for word, text in filter_words]
 
     def compose(self) -> ComposeResult:
         """A search line over the list."""
-        search = Input(placeholder="type to search, esc to close", id="help-search", compact=True)
+        search = Input(
+            placeholder="type to search, such as walk for a walk of two minutes; esc closes",
+            id="help-search",
+            compact=True,
+        )
         search.cursor_blink = False
         with Vertical(id="help-box"):
             yield search

@@ -230,7 +230,9 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
     # The mouse
 
     def on_click(self, event: Click) -> None:
-        """A click moves the cursor, a second one opens; a click on a head sorts."""
+        """A click of the left button moves the cursor, a second one opens; a click on a head sorts."""
+        if event.button != 1:
+            return
         if event.y < self._num_head_lines:
             self._click_head(event.x)
             return

@@ -1,5 +1,6 @@
 """Columns of the runs table as data: width, text, style, order. A new column is one entry here; pure."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -32,6 +33,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         marked: Ids of marked runs.
         is_grouped: Runs that differ only in their seed are one row.
         constant: Keys of columns that say the same in every row, and so are not shown.
+        spread: Standard deviation of the best accuracy over seeds of the pinned run; None where it is not known.
         curve_range: Lowest and highest accuracy of all curves, which share one scale.
         now: Seconds since 1970, for ages.
     """
@@ -40,6 +42,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     marked: frozenset[str] = frozenset()
     is_grouped: bool = False
     constant: frozenset[str] = frozenset()
+    spread: float | None = None
     curve_range: tuple[float, float] = (0.0, 1.0)
     now: float = 0.0
 
@@ -107,7 +110,27 @@ def _delta(row: RunRow, context: Context, _: int) -> Cell:
     delta = delta_of(row, context)
     if delta is None:
         return MISSING, "muted"
-    return format_points(delta), "good" if delta > 0 else "bad" if delta < 0 else "muted"
+    assert context.pinned is not None
+    return format_points(delta), delta_tone(delta, row, context.pinned, context.spread)
+
+
+def delta_tone(delta: float, row: RunRow, pinned: RunRow, spread: float | None) -> str:
+    """Good or bad where a difference is beyond what seeds alone make, at about 95%; else muted.
+
+    Args:
+        delta: Best accuracy minus the pinned run's.
+        row: A run or a group.
+        pinned: The pinned run or group.
+        spread: Standard deviation over seeds, for what is a single run.
+    """
+    variances = [
+        None if deviation is None else deviation**2 / one.num_counted
+        for one in (row, pinned)
+        for deviation in (one.spread if one.is_group else spread,)
+    ]
+    if None in variances or abs(delta) <= 2 * math.sqrt(sum(one or 0.0 for one in variances)):
+        return "muted"
+    return "good" if delta > 0 else "bad"
 
 
 def _spread(row: RunRow, _: Context, __: int) -> Cell:
@@ -280,7 +303,7 @@ COLUMNS: tuple[Column, ...] = (
         order=delta_of,
         is_descending=True,
         is_offered=lambda context: context.pinned is not None,
-        help="Best minus the pinned run's best, in points.",
+        help="Best minus the pinned run's best, in points; coloured where it is more than seeds alone make.",
     ),
     Column(
         key="last",

@@ -137,6 +137,28 @@ def parse(text: str) -> Query:
     return query
 
 
+EXAMPLE = "variant=tanh  best>60  is:running  tag:paper"
+"""What the empty filter line shows."""
+
+
+def completed(text: str) -> str | None:
+    """A filter with its last word finished: a field with ``=``, ``>`` or ``:``, or a value; None where nothing fits."""
+    begun = text.rpartition(" ")[2]
+    word = begun.removeprefix("-").casefold()
+    if not word:
+        return None
+    name, sign, value = (*word.partition(":"),) if ":" in word else (*word.partition("="),)
+    if not sign:
+        endings = {"is": ":", **dict.fromkeys(_TEXTS, ":"), **dict.fromkeys(_NUMBERS, ">")}
+        names = [*endings, *(name for name in SPECS if name not in endings)]
+        found = next((f"{one}{endings.get(one, '=')}" for one in names if one.startswith(word)), None)
+    else:
+        key = ALIASES.get(name, name)
+        values = tuple(_FLAGS) if key == "is" else SPECS[key].choices if key in SPECS else ()
+        found = next((f"{name}{sign}{one}" for one in values if value and one.startswith(value)), None)
+    return None if found is None or found == word else text + found[len(word) :]
+
+
 def without_last_word(text: str) -> str:
     """A filter without the word that is being typed."""
     return " ".join(_words(text)[:-1])

@@ -8,6 +8,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -21,8 +22,17 @@ _key = Keys("filter")
 class _Field(Input):
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("enter", "submit", "Keep", "Keep the filter, back to the runs."),
+        _key("right", "cursor_right", "Complete", "Take the word that is offered in grey."),
         _key("ctrl+u", "delete_left_all", "Clear", "Clear the filter line."),
     ]
+
+
+class _Completion(Suggester):
+    """Finishes the word that is being typed, in grey; the right arrow takes it."""
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The whole line with its last word finished."""
+        return query.completed(value)
 
 
 class FilterLine(Vertical):
@@ -62,7 +72,15 @@ class FilterLine(Vertical):
 
     def _parts(self) -> Iterator[Widget]:
         """A prompt, the field, the count of hits; an error below."""
-        field = _Field(self.text, id="filter", compact=True, max_length=300, select_on_focus=False)
+        field = _Field(
+            self.text,
+            placeholder=query.EXAMPLE,
+            id="filter",
+            compact=True,
+            max_length=300,
+            select_on_focus=False,
+            suggester=_Completion(use_cache=False, case_sensitive=True),
+        )
         field.cursor_blink = False
         prompt, count = Static(Content("/"), id="filter-prompt"), Static(id="filter-count")
         yield Horizontal(prompt, field, count, id="filter-row")

@@ -12,7 +12,7 @@ from alexnet_tui.config.hyperparameters import shown_value
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import MISSING, format_duration, format_percent, format_points, printable
-from alexnet_tui.tui.screens.runs.columns import delta_to
+from alexnet_tui.tui.screens.runs.columns import delta_to, delta_tone
 from alexnet_tui.tui.screens.runs.rows import RunRow
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from alexnet_tui.tui.charts.widget import MetricChart
 
 _MAX_CHANGES = 4
+_TONES = {"good": "bold $success", "bad": "bold $error", "muted": "bold"}
 
 
 class RunPreview(Horizontal):
@@ -34,9 +35,11 @@ class RunPreview(Horizontal):
         """The facts; the chart comes later."""
         yield Static(id="preview-facts")
 
-    async def show(self, row: RunRow | None, pinned: RunRow | None, history: RunHistory | None) -> None:
-        """Show a row; the pinned run's curve is behind it."""
-        self.facts = _facts(row, pinned, history) if row else Content("")
+    async def show(
+        self, row: RunRow | None, pinned: RunRow | None, history: RunHistory | None, spread: float | None = None
+    ) -> None:
+        """Show a row; the pinned run's curve is behind it. `spread` is that of the best accuracy over seeds."""
+        self.facts = _facts(row, pinned, history, spread) if row else Content("")
         self.query_one("#preview-facts", Static).update(self.facts, layout=False)
         await self._draw(row, pinned)
 
@@ -78,12 +81,12 @@ def _curve(row: RunRow, other: RunRow | None, *, is_baseline: bool = False) -> "
     )
 
 
-def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None) -> Content:
+def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None, spread: float | None) -> Content:
     """A heading, figures, what is unusual about the run, and its id."""
     lines = [Content.styled(row.name if row.is_labelled else row.id, "bold")]
     config = row.config
     lines.append(Content.styled(_what(row), "$text-muted"))
-    lines += [Content(""), _figures(row, pinned)]
+    lines += [Content(""), _figures(row, pinned, spread)]
     if history is not None and isinstance(history.final, Failed):
         lines.append(Content.styled(printable(history.final.message, 200), "$error"))
     elif history is not None and history.remaining_seconds is not None:
@@ -95,7 +98,7 @@ def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None) -> Co
         lines.append(Content.styled(changes, "$text-muted"))
     if row.tags or row.note:
         tags = " ".join(f"#{tag}" for tag in row.tags)
-        lines.append(Content.assemble((tags, "$accent"), " " if tags and row.note else "", row.note))
+        lines.append(Content.assemble((tags, "bold"), " " if tags and row.note else "", row.note))
     return Content("\n").join(lines)
 
 
@@ -112,12 +115,12 @@ def _seeds(row: RunRow) -> str:
     return f"{len(row.members)} seeds" if row.is_group else f"seed {row.config.seed}"
 
 
-def _figures(row: RunRow, pinned: RunRow | None) -> Content:
+def _figures(row: RunRow, pinned: RunRow | None, spread: float | None) -> Content:
     """Two lines: accuracies, then gap, T25 and time."""
     accuracy = [("best", format_percent(row.best), "bold"), ("last", format_percent(row.last), "bold")]
     delta = delta_to(row, pinned)
     if delta is not None and pinned is not None and pinned.id != row.id:
-        style = "bold $success" if delta > 0 else "bold $error"
+        style = _TONES[delta_tone(delta, row, pinned, spread)]
         accuracy.append(("vs pinned", format_points(delta), style))
     speed = [
         ("gap", METRICS["gap"].text(row.gap), "bold"),

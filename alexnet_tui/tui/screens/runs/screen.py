@@ -20,7 +20,7 @@ from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.screens.runs.columns import BY_KEY, COLUMNS, CREATED, Context, sorted_rows
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
 from alexnet_tui.tui.screens.runs.preview import RunPreview
-from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows, rows_of
+from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows, rows_of, spread_of_seeds
 from alexnet_tui.tui.screens.runs.table import RunsTable
 from alexnet_tui.tui.screens.runs.welcome import NO_RUNS, ONLY_REFERENCES
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenRun, RunsChanged, Session
@@ -35,7 +35,7 @@ _PREVIEW_SECONDS = 0.06
 _AGE_SECONDS = 60.0
 _PREVIEW_FROM_HEIGHT, _WISHED_FROM_HEIGHT = 34, 22
 _LEAST_PREVIEW, _PREVIEW, _LARGEST_PREVIEW = 9, 15, 22
-_GREETING_LINES = 12
+_GREETING_LINES = 5
 _OTHER_LINES = 4  # Places, heads, columns left out, keys.
 
 
@@ -82,6 +82,8 @@ class RunsScreen(Screen[None]):
         self._rows: dict[str, RunRow] = {}
         self._shown: list[RunRow] = []
         self._dirty: set[str] = set()
+        self._spread: float | None = None
+        self._spread_of = ""
         self._refreshed = 0.0
         self._is_stale = False
         self._refresh_timer: Timer | None = None
@@ -140,6 +142,8 @@ class RunsScreen(Screen[None]):
         renamed = self.session.names.update(watcher.histories, only)
         only = None if only is None else {*only, *renamed}
         fresh = rows_of(watcher, self.session.names, only)
+        if any((old := self._rows.get(run_id)) is None or old.state is not row.state for run_id, row in fresh.items()):
+            self._spread_of = ""  # A run has ended.
         if only is None:
             self._rows = fresh
         else:
@@ -189,10 +193,19 @@ class RunsScreen(Screen[None]):
             marked=marked,
             is_grouped=self.session.folder.is_grouped,
             constant=frozenset(constant),
+            spread=self._spread_over_seeds(),
             # In coarse steps, so that not every epoch of a live run repaints all rows.
             curve_range=(math.floor(20 * min(firsts)) / 20, math.ceil(20 * max(accuracies)) / 20),
             now=time.time() // _AGE_SECONDS * _AGE_SECONDS,
         )
+
+    def _spread_over_seeds(self) -> float | None:
+        """Standard deviation over seeds of the pinned run; found once for a pin and a set of rows."""
+        pinned_id = self.session.pinned_run_id or ""
+        if self._spread_of != pinned_id:
+            self._spread_of, pinned = pinned_id, self._rows.get(pinned_id)
+            self._spread = None if pinned is None else spread_of_seeds(self._rows.values(), pinned)
+        return self._spread
 
     def _grow_older(self) -> None:
         if self.is_current and self._shown:
@@ -298,7 +311,8 @@ class RunsScreen(Screen[None]):
         if preview.has_class("-shown") and self.is_current:
             row = self.table.row
             history = self.session.watcher.histories.get(row.id) if row else None
-            await preview.show(row, self.table.context.pinned, history)
+            context = self.table.context
+            await preview.show(row, context.pinned, history, context.spread)
 
     def action_preview(self) -> None:
         """Show or hide the preview."""

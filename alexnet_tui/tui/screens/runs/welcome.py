@@ -2,6 +2,11 @@
 
 from textual.content import Content
 
+
+def _keys(**acts: str) -> list[Content]:
+    return [Content.assemble((key, "bold $accent"), f" {act}   ") for key, act in acts.items()]
+
+
 NO_RUNS = Content.assemble(
     ("Train the study's AlexNet variants, compare them, judge its claims.\n\n", "bold"),
     "No runs here yet.\n\n",
@@ -17,14 +22,8 @@ NO_RUNS = Content.assemble(
     " leaves; runs continue without the console",
 )
 ONLY_REFERENCES = Content.assemble(
-    ("No runs of your own yet.\n\n", "bold"),
-    ("  n     ", "bold $accent"),
-    " starts one\n\n",
-    ("The runs below came with the program:\n\n", "bold"),
-    ("  enter ", "bold $accent"),
-    " opens one\n",
-    ("  p     ", "bold $accent"),
-    " pins it as the baseline of yours\n",
-    ("  d     ", "bold $accent"),
-    " starts one like it",
+    ("No runs of your own yet:  ", "bold"),
+    *_keys(n="starts one", **{"5": "reproduces the study"}),
+    ("\nThe runs below came with the program:  ", "bold"),
+    *_keys(enter="opens one", p="pins it as your baseline", d="starts one like it"),
 )

@@ -18,7 +18,7 @@ from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import STATE_TONES, RunHistory, State, TimeToAccuracy, load, threads_text
-from alexnet_tui.runs.origin import explain_lost, foreign_origin
+from alexnet_tui.runs.origin import explain_lost, foreign_origin, read_imported
 from alexnet_tui.runs.presence import silence
 from alexnet_tui.runs.store import EVENTS_FILE, Listing, RunRecord, Store
 from alexnet_tui.text import (
@@ -264,6 +264,7 @@ def _details(store: Store, history: RunHistory) -> dict[str, Json]:
         "host": history.record.host,
         "commit": history.record.commit,
         "path": str(store.path(history.id)),
+        "imported": _imported(store, history.id),
         "epochs_table": [
             {name: _finite(column[row]) for name, column in columns.items()} for row in range(len(history.epochs))
         ],
@@ -334,6 +335,15 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
 
 def _origin(store: Store, history: RunHistory) -> str:
     return "" if store.is_reference(history.id) else foreign_origin(store.path(history.id), history.record)
+
+
+def _imported(store: Store, run_id: str) -> Json:
+    """Which archive a run came out of, or null."""
+    with store.folder(run_id) as folder:
+        found = read_imported(folder)
+    if found is None:
+        return None
+    return {"source": found.source, "sha256": found.sha256, "imported": found.imported, "id": found.id}
 
 
 def _experiment(record: RunRecord) -> str | list[str]:

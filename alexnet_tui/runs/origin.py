@@ -113,10 +113,24 @@ def _is_running(owner: Owner) -> bool:
     return False
 
 
+def read_imported(folder: Folder) -> Imported | None:
+    """What a run's or a study's folder says of its import; a damaged mark only shows that there was one.
+
+    Raises:
+        StoreError: The mark is no regular file.
+    """
+    content = folder.read(IMPORTED_FILE)
+    if content is None:
+        return None
+    try:
+        return msgspec.json.decode(content, type=Imported)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return Imported()
+
+
 def _import_source(folder: Folder) -> str:
     """What an imported run was unpacked from; a damaged mark only shows that there was something."""
-    try:
-        source = msgspec.json.decode(folder.read(IMPORTED_FILE) or b"", type=Imported).source
-    except (StoreError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        source = ""
-    return quoted(source, 200) if source else "an archive"
+    with suppress(StoreError):
+        if (found := read_imported(folder)) is not None and found.source:
+            return quoted(found.source, 200)
+    return "an archive"

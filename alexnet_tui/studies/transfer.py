@@ -411,22 +411,28 @@ def _plans(studies: Folder, mark: Imported, result: ImportResult) -> dict[str, s
 def _name_studies(
     store: Store, studies: Folder, plans: Mapping[str, study.Plan], known: Set[str], result: ImportResult
 ) -> None:
-    taken = {*known, *plans}
+    taken = set(plans)
     for name in plans:
-        here = store.root / study.STUDIES / name
-        if not os.path.lexists(here) and not os.path.lexists(here.with_suffix(".json")):
-            result.studies[name] = name
-            continue
         with studies.make_folder(name) as state:
-            ours, theirs = _study_content(here), (state.read(_PLAN), state.read(LEDGER_FILE, _ARRAY_BYTES) or b"")
-        if ours[0] == theirs[0] and ours[1].startswith(theirs[1]):
-            result.studies[name] = name
-            result.present_studies.add(name)
-        else:
+            theirs = state.read(_PLAN), state.read(LEDGER_FILE, _ARRAY_BYTES) or b""
+        for new in itertools.chain((name,), itertools.islice(free_ids(name), 1, None)):
+            if _is_here(store, new, theirs):
+                result.studies[name] = new
+                result.present_studies.add(name)
+                break
             # What is left of a study whose plan was removed keeps its name, too.
-            free = (new for new in free_ids(name) if new not in taken and not os.path.lexists(here.with_name(new)))
-            result.studies[name] = next(free)
-            taken.add(result.studies[name])
+            here = store.root / study.STUDIES / new
+            is_taken = new in known or (new != name and new in taken) or os.path.lexists(here)
+            if not is_taken:
+                result.studies[name] = new
+                taken.add(new)
+                break
+
+
+def _is_here(store: Store, name: str, theirs: tuple[bytes | None, bytes]) -> bool:
+    """Whether a study of this name, own or among the reference runs, is the one with this plan and this ledger."""
+    found = (_study_content(root / study.STUDIES / name) for root in (store.root, store.reference_root))
+    return any(plan == theirs[0] and ledger.startswith(theirs[1]) for plan, ledger in found)
 
 
 def _study_content(path: Path) -> tuple[bytes | None, bytes]:

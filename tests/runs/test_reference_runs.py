@@ -1,12 +1,15 @@
 """The runs that come with the program are real, whole, and no more than a record."""
 
 import json
+import tomllib
+import zlib
 from pathlib import Path
 
 import pytest
 from cli_caller import Run
 
 from alexnet_tui.config.variants import VARIANTS
+from alexnet_tui.paths import shipped_runs
 from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import REFERENCE, Store
 
@@ -31,10 +34,18 @@ def test_every_variant_was_trained_to_the_report_s_last_epoch_on_the_same_images
     assert len({place.data_sha256 for history, _ in runs for place in history.segments}) == 1
 
 
-def test_a_reference_run_is_a_record_and_its_events_and_small() -> None:
+def test_a_reference_run_is_a_record_without_weights_and_the_package_stays_small() -> None:
     files = [path for path in (ROOT / REFERENCE).rglob("*") if path.is_file()]
-    assert {path.name for path in files} == {"run.json", "events.jsonl"}
-    assert sum(path.stat().st_size for path in files) < 10_000_000
+    assert {path.name for path in files} >= {"run.json", "events.jsonl"}
+    assert not {path.name for path in files} & {"state.pt", "lock", "trainer.log"}
+    assert sum(len(zlib.compress(path.read_bytes(), 1)) for path in files) < 11_000_000
+
+
+def test_the_wheel_holds_them_where_an_installed_program_looks() -> None:
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert ROOT.parent / included["runs/reference"] == shipped_runs()
+    assert "runs/reference" in project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
 
 
 def test_every_verdict_on_them_names_the_runs_behind_it(run: Run, runs: list[tuple[RunHistory, State]]) -> None:

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -156,13 +157,30 @@ def test_a_study_whose_name_is_taken_brings_its_own_runs(store: Store, other: St
     told = json.loads(run("verify", "mine-2", "--json", "--runs-dir", str(other.root)).out)
     assert (told["is_sound"], told["studies"][0]["excluded"]) == (True, {})
     assert progress.read(other, theirs).problems == ()
+    again = import_archive(other, packed(store, tmp_path, "mine"))  # It is here already, under its new name.
+    assert (again.studies, again.present_studies) == ({"mine": "mine-2"}, {"mine"})
+    assert again.present_runs == set(found.runs)
+    assert study.names(other) == ["mine", "mine-2"]
 
     # Packed again from there, it is sound in a third place too.
     third = Store(tmp_path / "third")
     import_archive(third, packed(other, tmp_path, "mine-2"))
-    again = study.load(third, "mine-2")
-    assert progress.read(third, again).problems == ()
-    assert {one.state for one in study_queue.status(third, again)} == {"finished"}
+    plan = study.load(third, "mine-2")
+    assert progress.read(third, plan).problems == ()
+    assert {one.state for one in study_queue.status(third, plan)} == {"finished"}
+
+
+def test_the_reference_study_is_here_already(store: Store, other: Store, tmp_path: Path) -> None:
+    make_study(store)
+    other.root.mkdir(parents=True)
+    shutil.copytree(store.root, other.root / "reference")
+    archive = packed(other, tmp_path, "reference")
+    found = import_archive(other, archive)
+    assert (found.present_studies, found.present_runs) == ({"mine"}, set(store.ids()))
+    assert study.names(other) == []
+    third = Store(tmp_path / "third")
+    import_archive(third, archive)
+    assert study.verify_hash(third, study.load(third, "mine")) == ""
 
 
 def test_no_run_joins_a_study_that_is_here(store: Store, other: Store, tmp_path: Path) -> None:
@@ -181,10 +199,14 @@ def test_the_commands_pack_and_unpack(run: Run, store: Store, other: Store, tmp_
     path = tmp_path / "mine.tar.gz"
     assert run("export", "--archive", run_id).code == 2
     assert run("export", "--archive", run_id, "-o", str(path)).code == 0
+    assert json.loads(run("show", run_id, "--json").out)["imported"] is None
     for number in range(2):
         done = run("import", str(path), "--runs-dir", str(other.root))
         assert (done.code, done.out) == (0, "")
         assert ("is here already" in done.err) == (number == 1)
+    shown = json.loads(run("show", run_id, "--json", "--runs-dir", str(other.root)).out)["imported"]
+    assert (shown["source"], shown["id"], len(shown["sha256"])) == ("mine.tar.gz", run_id, 64)
+    assert "mine.tar.gz" in run("show", run_id, "--runs-dir", str(other.root)).out
     assert run("import", str(tmp_path / "none.tar.gz")).code == 3
 
 

@@ -189,18 +189,18 @@ def permutation_test(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -
     slack = 1e-12 * sum(map(abs, pooled))  # Sums of equal values in another order are equal.
     if math.comb(len(pooled), len(a)) <= EXACT_SPLITS:
         sums = [sum(split) for split in itertools.combinations(pooled, len(a))]
-        drawn = 0
+        sampled = 0
     else:
         generator = random.Random(seed)
         few = min(len(a), len(b))  # The sum of the smaller group gives that of the other: all sum to zero.
         sign = 1 if few == len(a) else -1
         draws = max(MIN_DRAWS, min(MONTE_CARLO_DRAWS, MAX_DRAWN_VALUES // few))
         sums = [sign * sum(generator.sample(pooled, few)) for _ in range(draws)]
-        drawn = 1
-    greater = sum(total >= observed - slack for total in sums) + drawn
-    less = sum(total <= observed + slack for total in sums) + drawn
-    count = len(sums) + drawn
-    return PermutationTest(greater / count, less / count, len(sums), not drawn)
+        sampled = 1
+    greater = sum(total >= observed - slack for total in sums) + sampled
+    less = sum(total <= observed + slack for total in sums) + sampled
+    count = len(sums) + sampled
+    return PermutationTest(greater / count, less / count, len(sums), not sampled)
 
 
 def ranks(values: Sequence[float]) -> list[float]:

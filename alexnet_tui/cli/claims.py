@@ -90,15 +90,15 @@ def check(
     try:
         claims = registered_claims.read_file(file)
     except ClaimError as error:
-        return _refuse(file, error.problems)
+        return _print_problems(file, error.problems)
     if found := problems(claims):
-        return _refuse(file, found)
+        return _print_problems(file, found)
     groups = registered_claims.groups_of(claims, {})
     say(f"{file}: {counted(len(claims), 'claim')} of {counted(len(groups), 'group')} of runs; all can be judged.")
     return ExitCode.DONE
 
 
-def _refuse(file: Path, sentences: Sequence[str]) -> int:
+def _print_problems(file: Path, sentences: Sequence[str]) -> int:
     for sentence in sentences:
         say(printable(f"{file}: {sentence}", 600))
     return ExitCode.USAGE

@@ -245,14 +245,14 @@ def _draw(follower: _Follower) -> None:
     from rich.live import Live
 
     console = Console(markup=False, highlight=False, emoji=False)
-    drawn = 0.0
+    shown_at = 0.0
     with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=True) as live:
         for lines in follower.poll(_TERMINAL_POLL_SECONDS):
-            if lines or time.monotonic() - drawn > 1:
+            if lines or time.monotonic() - shown_at > 1:
                 label = follower.store.notes(follower.run_id).label
                 drawing = render(follower.history, console, label=label, is_stopping=follower.num_interrupts > 0)
                 live.update(drawing, refresh=True)
-                drawn = time.monotonic()
+                shown_at = time.monotonic()
 
 
 def render(history: RunHistory, console: "Console", *, label: str = "", is_stopping: bool = False) -> "RenderableType":

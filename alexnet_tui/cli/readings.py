@@ -60,7 +60,7 @@ def readings(
 def _reading_facts(one: "Reading") -> dict[str, Json]:
     return {
         "experiment": one.experiment,
-        "settings": {title: PROTOCOLS[READINGS].option_of(title, one.config) for title in PROTOCOLS[READINGS].tried},
+        "settings": {title: PROTOCOLS[READINGS].option_of(title, one.config) for title in PROTOCOLS[READINGS].swept},
         "changes": {name: value for name, (_, value) in one.config.changes().items()},
         "epochs": one.config.epochs,
         "data": one.config.data,
@@ -78,7 +78,7 @@ def _readings_table(found: Sequence["Reading"]) -> "Table":
 
     from alexnet_tui.analysis.published import EXPERIMENTS
 
-    titles = list(PROTOCOLS[READINGS].tried)
+    titles = list(PROTOCOLS[READINGS].swept)
     metrics = [figure.metric for figure in found[0].figures]
     headings = ["experiment", *titles, "epochs", "seeds", *(metric.label for metric in metrics), "distance"]
     table = Table(*headings, box=table_box(), pad_edge=False)

@@ -119,18 +119,18 @@ def report(
     if explain:
         from alexnet_tui.report.wording import explain as lines
 
-        _deliver("".join(f"{printable(line)}\n" for line in lines(built)), output)
+        _write_output("".join(f"{printable(line)}\n" for line in lines(built)), output)
     elif chosen is ReportFormat.TERMINAL and output is None and sys.stdout.isatty():
         from alexnet_tui.cli.report_view import print_report
 
         print_report(terminal(), built)
     elif chosen is ReportFormat.TERMINAL:
         columns = os.environ.get("COLUMNS", "")
-        _deliver(_plain_text(built, int(columns) if columns.isdecimal() else _FILE_WIDTH), output)
+        _write_output(_plain_text(built, int(columns) if columns.isdecimal() else _FILE_WIDTH), output)
     else:
         from alexnet_tui.report.formats import Format, render
 
-        _deliver(render(built, Format(chosen), store.path), output)
+        _write_output(render(built, Format(chosen), store.path), output)
     return ExitCode.DONE
 
 
@@ -161,7 +161,7 @@ def _plain_text(built: "Report", width: int) -> str:
     return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
 
 
-def _deliver(text: str, output: Path | None) -> None:
+def _write_output(text: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(text)
         return
@@ -279,11 +279,11 @@ def export(
         paths = write_tensorboard(histories, output)
         say(f"wrote {counted(len(paths), 'event file')} under {output}; `tensorboard --logdir {output}` shows them.")
     elif form is ExportFormat.LATEX:
-        _deliver(comparison_to_latex(compare(histories, found.states, labels=labels)), output)
+        _write_output(comparison_to_latex(compare(histories, found.states, labels=labels)), output)
     elif form is ExportFormat.JSON:
-        _deliver(to_json(histories, labels), output)
+        _write_output(to_json(histories, labels), output)
     else:
-        _deliver(to_csv(histories, labels), output)
+        _write_output(to_csv(histories, labels), output)
     return ExitCode.DONE
 
 

@@ -147,14 +147,14 @@ def runs(
         if any(row.history.num_epochs_done for row in rows):
             say(f"{SELECTED_MARK.strip()} {SELECTED_ON_TEST}: the highest of all epochs.")
         for row in rows:
-            _say_silence(store, row)
+            _print_silence(store, row)
     if warning := store.access_warning():
         say(warning)
-    _say_what_is_missing(store, listing, limit)
+    _print_omissions(store, listing, limit)
     return ExitCode.DONE
 
 
-def _say_silence(store: Store, row: Row) -> None:
+def _print_silence(store: Store, row: Row) -> None:
     """Say of a run on another host for how long nothing came from there."""
     if row.state in {State.RUNNING, State.LOST}:
         with suppress(StoreError):  # Deleted meanwhile.
@@ -173,7 +173,7 @@ def _row(store: Store, history: RunHistory, state: State) -> Row:
     return Row(history, state, label_of(store, history), store.is_reference(history.id))
 
 
-def _say_what_is_missing(store: Store, listing: Listing, limit: int | None) -> None:
+def _print_omissions(store: Store, listing: Listing, limit: int | None) -> None:
     named = listing.problems if limit is None else listing.problems[:_SHOWN_PROBLEMS]
     for problem in named:
         say(f"not listed: {problem}")

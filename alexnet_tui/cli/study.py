@@ -170,10 +170,10 @@ def new(
             label=label,
             protocol=protocol,
         )
-    return _say_planned(store, plan)
+    return _print_plan(store, plan)
 
 
-def _say_planned(store: Store, plan: study.Plan) -> int:
+def _print_plan(store: Store, plan: study.Plan) -> int:
     """Tell what was registered, claim by claim, and how to go on."""
     registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
     following = _command(store, "run", plan.name)
@@ -218,7 +218,7 @@ def extend(
     Example: alexnet-tui study extend mine --seeds 5
     """
     store = options.open_store(runs_dir)
-    return _say_planned(store, study.extend(store, name, seeds, new_name=new_name))
+    return _print_plan(store, study.extend(store, name, seeds, new_name=new_name))
 
 
 def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
@@ -533,15 +533,15 @@ def _table(plan: study.Plan, cells: Sequence[study_queue.Cell], words: Mapping[s
     from rich.table import Table
     from rich.text import Text
 
-    tried = ["tried with"] if any(cell.tried for cell in cells) else []
+    swept = ["tried with"] if any(cell.swept for cell in cells) else []
     group = "group" if plan.cell_groups else "variant"
-    table = Table(group, "seed", *tried, "state", *words, "epochs", "run", box=table_box(), pad_edge=False)
+    table = Table(group, "seed", *swept, "state", *words, "epochs", "run", box=table_box(), pad_edge=False)
     for cell in cells:
         state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
         table.add_row(
             printable(cell.group, 60),
             str(cell.seed),
-            *([cell.tried] if tried else []),
+            *([cell.swept] if swept else []),
             Text(printable(state, 60), style=_style(cell.state)),
             *(of_engine.get(cell.run_id, "") for of_engine in words.values()),
             f"{cell.num_epochs_done}/{cell.epochs}",

@@ -20,7 +20,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.studies.engine import refuse_if_active
+from alexnet_tui.studies.engine import check_not_active
 from alexnet_tui.text import counted, format_count, quoted
 
 Parallel = Annotated[
@@ -59,7 +59,7 @@ def run(
     """
     store = options.open_store(runs_dir)
     plan = study.load_runnable(store, name)
-    refuse_if_active(store, name)
+    check_not_active(store, name)
     engine = registry.queue_engine(launch)
     if engine is not None:
         return _hand_over(store, plan, engine, launch, parallel)

@@ -32,7 +32,7 @@ class StudyProtocol(msgspec.Struct, frozen=True, kw_only=True):
         summary: One sentence for people.
         variants: The experiments it is about.
         settings: Hyperparameters that all its runs share.
-        tried: What every variant and seed is trained with, once for each combination: title (``learning rate``) to
+        swept: What every variant and seed is trained with, once for each combination: title (``learning rate``) to
             option (``0.003``) to the settings that make it.
         claims: Name of the set of claims that its studies register, or empty.
     """
@@ -40,32 +40,32 @@ class StudyProtocol(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     variants: tuple[str, ...]
     settings: Mapping[str, Value] = msgspec.field(default_factory=lambda: MappingProxyType({}))
-    tried: Mapping[str, Mapping[str, Mapping[str, Value]]] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+    swept: Mapping[str, Mapping[str, Mapping[str, Value]]] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     claims: str = ""
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The hyperparameters it decides, beside those of its variants."""
-        every = [settings for options in self.tried.values() for settings in options.values()]
+        every = [settings for options in self.swept.values() for settings in options.values()]
         return tuple(dict.fromkeys((*self.settings, *itertools.chain.from_iterable(every))))
 
     def grid(self) -> Iterator[dict[str, Value]]:
         """Its settings with every combination of what is tried."""
-        for combination in itertools.product(*(options.values() for options in self.tried.values())):
+        for combination in itertools.product(*(options.values() for options in self.swept.values())):
             yield {name: value for settings in (self.settings, *combination) for name, value in settings.items()}
 
     def option_of(self, title: str, config: RunConfig) -> str:
         """Which option of what is tried a run has, or empty."""
         fits = (
             option
-            for option, settings in self.tried[title].items()
+            for option, settings in self.swept[title].items()
             if all(getattr(config, name) == value for name, value in settings.items())
         )
         return next(fits, "")
 
 
 def _values(name: str, *values: Value) -> Mapping[str, Mapping[str, Mapping[str, Value]]]:
-    """Values of one hyperparameter, as `StudyProtocol.tried` has them."""
+    """Values of one hyperparameter, as `StudyProtocol.swept` has them."""
     options = {format_value(value): MappingProxyType({name: value}) for value in values}
     return MappingProxyType({name.replace("_", " "): MappingProxyType(options)})
 
@@ -93,14 +93,14 @@ PROTOCOLS: Mapping[str, StudyProtocol] = MappingProxyType(
             summary="As the paper's Figure 1: ReLU and tanh at three learning rates each, nothing regularised.",
             variants=("baseline", "tanh"),
             settings=MappingProxyType({"dropout": 0.0, "weight_decay": 0.0}),
-            tried=_values("learning_rate", 0.003, 0.01, 0.03),
+            swept=_values("learning_rate", 0.003, 0.01, 0.03),
         ),
         # What the study leaves open: whether its decay of 0.0005 is of weights or of the rate (`SGD(decay=0.0005)` in
         # Keras then), whether images are mirrored, the learning rate, and the padding of its Keras layers.
         READINGS: StudyProtocol(
             summary="What the study does not say: its decay, mirroring, learning rate and padding, each way.",
             variants=tuple(VARIANTS),
-            tried=MappingProxyType(
+            swept=MappingProxyType(
                 {
                     **_values("front_end", "literal32", "keras-valid", "keras-same"),
                     "decay": MappingProxyType(_DECAYS),
@@ -145,16 +145,16 @@ def plan_configs(
     ]
 
 
-def tried_text(protocol: str, config: RunConfig) -> str:
+def swept_text(protocol: str, config: RunConfig) -> str:
     """What tells runs of one variant and seed apart under a protocol: ``learning rate 0.003``; else empty."""
     spec = PROTOCOLS.get(protocol, PROTOCOLS[REPORT])
-    return ", ".join(f"{title} {option}" for title in spec.tried if (option := spec.option_of(title, config)))
+    return ", ".join(f"{title} {option}" for title in spec.swept if (option := spec.option_of(title, config)))
 
 
 def size_text(protocol: str, num_variants: int, num_seeds: int) -> str:
     """How many runs a plan has: ``2 variants x 5 seeds x 3 learning rates = 30 runs``."""
     factors = {"variant": num_variants, "seed": num_seeds}
-    factors |= {title: len(options) for title, options in PROTOCOLS[protocol].tried.items()}
+    factors |= {title: len(options) for title, options in PROTOCOLS[protocol].swept.items()}
     product = " x ".join(counted(count, noun) for noun, count in factors.items())
     return f"{product} = {counted(math.prod(factors.values()), 'run')}"
 
@@ -162,7 +162,7 @@ def size_text(protocol: str, num_variants: int, num_seeds: int) -> str:
 def contents_text(protocol: str) -> str:
     """What the runs of a protocol have apart and what it sets for all of them: the beginning of a sentence."""
     spec = PROTOCOLS[protocol]
-    apart = [f"{title} ({', '.join(options)})" for title, options in {"variant": spec.variants, **spec.tried}.items()]
+    apart = [f"{title} ({', '.join(options)})" for title, options in {"variant": spec.variants, **spec.swept}.items()]
     shared = " and ".join(f"{name.replace('_', ' ')} {format_value(value)}" for name, value in spec.settings.items())
     return f"Its runs differ in {', '.join(apart)} and seed alone" + (f"; all have {shared}" if shared else "")
 

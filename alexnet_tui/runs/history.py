@@ -603,6 +603,6 @@ class RunCache:
         state = known.refresh()
         return known.history, state
 
-    def forget(self, run_id: str) -> None:
+    def drop(self, run_id: str) -> None:
         """Drop a run; the next `find` reads it from its start."""
         self._known.pop(run_id, None)

@@ -40,7 +40,7 @@ def summary(queue: Queue, cells: Iterable[Cell]) -> str:
     return f"{queue.label}: {said or 'all its tasks are over'}"
 
 
-def refuse_if_active(store: Store, name: str) -> None:
+def check_not_active(store: Store, name: str) -> None:
     """A study is trained from here or by an engine with a queue, not by both.
 
     Raises:

@@ -328,7 +328,7 @@ def load(store: Store, name: str) -> Plan:
             else f"`{shell_command('study', 'new', 'mine', root=store.root)}` plans one."
         )
         raise RunNotFoundError(store.root / STUDIES, f"there is no study {quoted(name, 80)}; {hint}")
-    _refuse_link(store.root / STUDIES / name)
+    _check_no_link(store.root / STUDIES / name)
     plan = decode(_plan_path(store, name), content, Plan)
     told = (set(plan.variants), set(plan.seeds))
     cells = ({one.variant for one in plan.configs}, {one.seed for one in plan.configs})
@@ -352,7 +352,7 @@ def load_runnable(store: Store, name: str) -> Plan:
     return plan
 
 
-def _refuse_link(folder: Path) -> None:
+def _check_no_link(folder: Path) -> None:
     if folder.is_symlink():
         raise StoreError(folder, "this is a link; a study's state is not read or written through it. Remove it.")
 
@@ -369,7 +369,7 @@ def study_folder(store: Store, name: str) -> Path:
         StoreError: It cannot be made, or is a link to another.
     """
     folder = store.root / STUDIES / name
-    _refuse_link(folder)
+    _check_no_link(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

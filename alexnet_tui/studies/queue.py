@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from alexnet_tui.config.protocols import tried_text
+from alexnet_tui.config.protocols import swept_text
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import read_small
 from alexnet_tui.runs.events import Failed
@@ -61,7 +61,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why it failed or cannot be read, or empty.
         num_epochs_done: Whole epochs finished.
         epochs: Epochs planned.
-        tried: What tells it from the other cells of its group and seed, or empty.
+        swept: What tells it from the other cells of its group and seed, or empty.
         group: The group of runs it belongs to: the variant, or a name of the plan's.
         attempts: How often its run was started.
     """
@@ -74,7 +74,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     num_epochs_done: int = 0
     epochs: int = 0
-    tried: str = ""
+    swept: str = ""
     group: str = ""
     attempts: int = 0
 
@@ -130,7 +130,7 @@ def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled
         reason=final.reason if isinstance(final, Failed) and state == State.FAILED else problem,
         num_epochs_done=found[0].num_epochs_done if found else 0,
         epochs=config.epochs,
-        tried=tried_text(plan.protocol, config),
+        swept=swept_text(plan.protocol, config),
         group=plan.group_of(index),
         attempts=found[0].attempts if found else 0,
     )

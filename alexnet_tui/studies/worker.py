@@ -34,7 +34,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress, shares
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.studies.engine import refuse_if_active
+from alexnet_tui.studies.engine import check_not_active
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.shares import Share
 
@@ -60,7 +60,7 @@ class _Session:
         run_ids: The run of every cell.
         starts: How often this worker started each cell.
         seen: Cells seen training under this order; if one of them stops, a person wanted that.
-        told: The last sentence said about each cell, so that nothing is said twice.
+        reported: The last sentence said about each cell, so that nothing is said twice.
         noted: Run, state and attempts of each cell when the ledger was last written.
     """
 
@@ -69,7 +69,7 @@ class _Session:
     run_ids: list[str]
     starts: Counter[int] = field(default_factory=Counter)
     seen: set[int] = field(default_factory=set)
-    told: dict[int, str] = field(default_factory=dict)
+    reported: dict[int, str] = field(default_factory=dict)
     noted: dict[int, tuple[str, str, int]] = field(default_factory=dict)
 
     def may_start(self, cell: study_queue.Cell) -> bool:
@@ -168,7 +168,7 @@ class Worker:
             return []
         cells = study_queue.status(self._store, session.plan, self._runs.find)
         _note(self._store, session, cells)
-        _tell(cells, session, lambda sentence: self._tell(order.study, sentence))
+        _report_cells(cells, session, lambda sentence: self._report(order.study, sentence))
         session.seen |= {cell.index for cell in cells if cell.state == State.RUNNING}
         queue = study_queue.load(self._store, order.study)
         waiting = [cell for cell in study_queue.in_order(cells, queue) if session.may_start(cell)]
@@ -186,7 +186,7 @@ class Worker:
             for config in {(config.data, config.front_end): config for config in plan.configs}.values():
                 self._prepare(config)
         except AlexnetTuiError as error:
-            self._tell(order.study, f"given up: {error}")
+            self._report(order.study, f"given up: {error}")
             _withdraw(self._store, order.study)
             return None
         self._sessions[order.study] = session = _Session(order, plan, study_queue.prepare_runs(self._store, plan))
@@ -220,11 +220,11 @@ class Worker:
                 if is_disk_full(error):
                     raise StoreError(self._store.root, f"{_name(cell)} could not be started: {error}") from error
                 session.starts[cell.index] += 1
-                self._tell(name, f"{_name(cell)}: {error}")
+                self._report(name, f"{_name(cell)}: {error}")
                 return False
             session.starts[cell.index] += 1
         verb = "resumed" if cell.state != State.QUEUED else "started"
-        self._tell(name, f"{_name(cell)}: {verb} as {cell.run_id}")
+        self._report(name, f"{_name(cell)}: {verb} as {cell.run_id}")
         return True
 
     def _share(self, session: _Session, cell: study_queue.Cell, training: Sequence[str]) -> Share:
@@ -241,15 +241,15 @@ class Worker:
         sentence, since = self._troubles.get(name, ("", time.monotonic()))
         self._troubles[name] = (str(error), since)
         if sentence != str(error):
-            self._tell(name, f"{error} It is tried again.")
+            self._report(name, f"{error} It is tried again.")
         elif _is_damaged_state(error) and time.monotonic() - since > _DAMAGE_PATIENCE_SECONDS:
             with contextlib.suppress(StoreError), study.exclusive(self._store):
-                self._tell(name, f"{error.path} stayed damaged; it is kept as {study.set_aside(error.path).name}.")
+                self._report(name, f"{error.path} stayed damaged; it is kept as {study.set_aside(error.path).name}.")
                 if not name:
                     orders.write(self._store, [session.order for session in self._sessions.values()])
             self._troubles.pop(name, None)
 
-    def _tell(self, name: str, sentence: str) -> None:
+    def _report(self, name: str, sentence: str) -> None:
         self._say(sentence if not name or name == self._own else f"study {name}: {sentence}")
 
 
@@ -363,7 +363,7 @@ class _Watcher:
             self._session = _Session(Order(study=self._plan.name), self._plan, [])
             self._say(f"another process starts the runs of this folder; study {self._plan.name} waits for its turn.")
         with contextlib.suppress(StoreError):  # Whoever works through it tells and mends.
-            _tell(study_queue.status(self._store, self._plan, self._runs.find), self._session, self._say)
+            _report_cells(study_queue.status(self._store, self._plan, self._runs.find), self._session, self._say)
         return False
 
 
@@ -403,7 +403,7 @@ def start_worker(
         StoreError: The order cannot be written, its log is no regular file, or a newer program wrote the plan.
     """
     study.load_runnable(store, name)
-    refuse_if_active(store, name)
+    check_not_active(store, name)
     with study.exclusive(store):
         if orders.has_worker(store, name):
             return False
@@ -547,19 +547,19 @@ def _note(store: Store, session: _Session, cells: Sequence[study_queue.Cell]) ->
         session.noted = now
 
 
-def _tell(cells: Sequence[study_queue.Cell], session: _Session, say: Say) -> None:
+def _report_cells(cells: Sequence[study_queue.Cell], session: _Session, say: Say) -> None:
     """Say what changed since the last look."""
     for cell in cells:
         sentence = f"{_name(cell)}: {cell.state}" + (f" ({cell.reason})" if cell.reason else "")
-        before = session.told.get(cell.index)
-        session.told[cell.index] = sentence
+        before = session.reported.get(cell.index)
+        session.reported[cell.index] = sentence
         is_news = before is not None and cell.state not in {State.RUNNING, State.QUEUED}
         if sentence != before and is_news:
             say(f"{sentence}, run {cell.run_id}")
 
 
 def _name(cell: study_queue.Cell) -> str:
-    return f"{cell.group} seed {cell.seed}" + (f", {cell.tried}" if cell.tried else "")
+    return f"{cell.group} seed {cell.seed}" + (f", {cell.swept}" if cell.swept else "")
 
 
 def _is_training(store: Store, run_id: str) -> bool:

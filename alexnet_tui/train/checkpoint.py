@@ -295,7 +295,7 @@ def _read_tensors(content: bytes, expected: Expected) -> dict[str, list[Tensor]]
 def _read_manifest(checkpoint: Folder) -> Manifest:
     name = checkpoint.path.name
     content = checkpoint.read(_MANIFEST) or b""
-    _refuse_newer(name, content)
+    _check_version(name, content)
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -306,7 +306,7 @@ def _read_manifest(checkpoint: Folder) -> Manifest:
     return manifest
 
 
-def _refuse_newer(name: str, manifest: bytes) -> None:
+def _check_version(name: str, manifest: bytes) -> None:
     with suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         version = msgspec.json.decode(manifest, type=_Versioned).v
         if version > FORMAT_VERSION:

@@ -20,7 +20,7 @@ RESERVE_FILE = ".reserve"
 RESERVE_BYTES = 1 << 18
 """Freed for the last events of a run whose disk is full: an epoch takes 400 bytes."""
 FULL_DISK_PATIENCE_SECONDS = 300.0
-_LOOK_SECONDS = 5.0
+_CHECK_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
 
 
@@ -38,7 +38,7 @@ class Record:
         writer: Appends to its event log.
         is_asked_to_stop: Whether a signal asked for an end.
         patience_seconds: How long a full disk is borne.
-        look_seconds: Pause between two looks at the folder's place.
+        check_seconds: Pause between two checks of the folder's place.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class Record:
         is_asked_to_stop: Callable[[], bool],
         *,
         patience_seconds: float = FULL_DISK_PATIENCE_SECONDS,
-        look_seconds: float = _LOOK_SECONDS,
+        check_seconds: float = _CHECK_SECONDS,
     ) -> None:
         self.folder = folder
         self._writer = writer
         self._is_asked_to_stop = is_asked_to_stop
         self._patience_seconds = patience_seconds
-        self._look_seconds = look_seconds
-        self._next_look_seconds = time.monotonic() + look_seconds
+        self._check_seconds = check_seconds
+        self._next_check_seconds = time.monotonic() + check_seconds
         self._full_since: float | None = None
         self._is_lost = self._is_asked_by_file = False
         _sweep(folder)
@@ -63,8 +63,8 @@ class Record:
 
     def should_stop(self) -> bool:
         """Whether to leave: asked to, or out of patience with a full disk, or without a folder to write to."""
-        if time.monotonic() >= self._next_look_seconds:
-            self._look()
+        if time.monotonic() >= self._next_check_seconds:
+            self._check_folder()
         return self._is_asked_to_stop() or self._is_asked_by_file or self._is_lost or self._is_out_of_patience()
 
     def write(self, event: ev.Event) -> None:
@@ -126,9 +126,9 @@ class Record:
             step=getattr(event, "step", 0),
         )
 
-    def _look(self) -> None:
+    def _check_folder(self) -> None:
         """Follow the folder to where it is now, and see whether somebody on another host asks for an end."""
-        self._next_look_seconds = time.monotonic() + self._look_seconds
+        self._next_check_seconds = time.monotonic() + self._check_seconds
         self._flush()
         self._is_asked_by_file = is_stop_requested(self.folder)
         if self.folder.is_in_place():

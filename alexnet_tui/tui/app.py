@@ -223,11 +223,11 @@ class ConsoleApp(App[int]):
         """Show a study's queue, or the one looked at last."""
         self._show("study", message.study)
 
-    def on_go_home(self) -> None:
+    def on_open_runs(self) -> None:
         """Close everything but the runs table."""
-        self.go_home()
+        self.show_runs()
 
-    def go_home(self) -> None:
+    def show_runs(self) -> None:
         """Close everything but the runs table."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
@@ -257,7 +257,7 @@ class ConsoleApp(App[int]):
         if isinstance(self.screen, ModalScreen):
             return
         if place == "runs":
-            self.go_home()
+            self.show_runs()
         elif place == "run":
             histories = self.session.watcher.histories
             run_id = self._last_run if self._last_run in histories else newest(histories.values())

@@ -244,5 +244,5 @@ class OpenStudy(Message):
         self.study = study
 
 
-class GoHome(Message):
+class OpenRuns(Message):
     """Close every screen but the runs table."""

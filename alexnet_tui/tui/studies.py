@@ -34,7 +34,7 @@ def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[st
         known, state = histories.get(run_id), states.get(run_id)
         with turn:  # A screen may look twice at a time.
             if known is not None and state is State.FINISHED:
-                cache.forget(run_id)
+                cache.drop(run_id)
                 return known, state
             return cache.find(run_id)
 

@@ -180,7 +180,7 @@ class RunsWatcher:
         for run_id in self._due(now):
             follower = self._followers[run_id]
             try:
-                self._look(run_id, follower, batch, now)
+                self._check_run(run_id, follower, batch, now)
             except (StoreError, OSError) as error:
                 batch.problems[run_id] = str(error)
                 follower.events_stamp = None  # So that what could not be read now is read later.
@@ -309,7 +309,7 @@ class RunsWatcher:
             with contextlib.suppress(StoreError):  # It is gone.
                 self._waiting[run_id] = self.store.path(run_id)
 
-    def _look(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
+    def _check_run(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
         stamp = _stamp(follower.events_path)
         has_changed, follower.events_stamp = stamp != follower.events_stamp, stamp
         if run_id in self._open and not follower.has_steps:
@@ -328,9 +328,9 @@ class RunsWatcher:
             follower.notes_stamp = notes_stamp
         elif run_id in batch.fresh:
             batch.notes[run_id] = self.notes.get(run_id) or Notes()
-        self._look_at_lock(run_id, follower, batch)
+        self._check_lock(run_id, follower, batch)
 
-    def _look_at_lock(self, run_id: str, follower: _Follower, batch: Batch) -> None:
+    def _check_lock(self, run_id: str, follower: _Follower, batch: Batch) -> None:
         """Only a lock tells a running trainer from a crashed one; a finished run needs none."""
         was_locked = follower.is_locked
         follower.is_locked = not follower.is_finished and (

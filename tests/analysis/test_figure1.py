@@ -198,9 +198,9 @@ def test_a_plan_of_the_protocol_is_both_activations_at_three_rates_in_every_seed
     assert {(one.dropout, one.weight_decay, one.epochs) for one in plan.configs} == {(0.0, 0.0, 4)}
     assert {one.activation for one in plan.configs if one.variant == "tanh"} == {"tanh"}
     assert studies.load(store, "fig1") == plan
-    assert [cell.tried for cell in study_queue.status(store, plan)][:3] == [f"learning rate {rate}" for rate in RELU]
+    assert [cell.swept for cell in study_queue.status(store, plan)][:3] == [f"learning rate {rate}" for rate in RELU]
     assert {
-        cell.tried for cell in study_queue.status(store, studies.plan(store, "x", variants=["tanh"], seeds=[0]))
+        cell.swept for cell in study_queue.status(store, studies.plan(store, "x", variants=["tanh"], seeds=[0]))
     } == {""}
     assert len(set(study_queue.prepare_runs(store, plan))) == 12
 
@@ -233,7 +233,7 @@ def test_what_contradicts_the_protocol_is_refused(
 def test_every_protocol_names_variants_and_fields_that_exist() -> None:
     for name, spec in protocols.PROTOCOLS.items():
         configs = protocols.plan_configs(name, spec.variants, [0], {})
-        assert len(set(configs)) == len(spec.variants) * math.prod(map(len, spec.tried.values()))
+        assert len(set(configs)) == len(spec.variants) * math.prod(map(len, spec.swept.values()))
 
 
 def test_from_the_plan_to_the_ratio_on_disk(store: Store) -> None:

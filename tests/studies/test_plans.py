@@ -7,7 +7,7 @@ import pytest
 from cli_caller import Run
 
 from alexnet_tui.config import claims as registered_claims
-from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, tried_text
+from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, swept_text
 from alexnet_tui.errors import ClaimError, UsageError
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
@@ -146,10 +146,10 @@ def test_readings_are_every_combination_of_what_the_report_does_not_say(store: S
     assert {config.augmentation for config in plan.configs} == {"flip", "none"}
     assert {config.learning_rate for config in plan.configs} == {0.003, 0.006, 0.01}
     assert {config.front_end for config in plan.configs} == {"literal32", "keras-valid", "keras-same"}
-    texts = [tried_text(READINGS, config) for config in plan.configs]
+    texts = [swept_text(READINGS, config) for config in plan.configs]
     assert len(set(texts)) == 36
     assert texts[0] == "front end literal32, decay of weights, mirroring yes, learning rate 0.003"
-    assert all(len(cell.tried) > 50 for cell in study_queue.status(store, plan))
+    assert all(len(cell.swept) > 50 for cell in study_queue.status(store, plan))
 
 
 def test_a_protocol_s_own_settings_cannot_be_overridden(run: Run, store: Store) -> None:

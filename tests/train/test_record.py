@@ -25,7 +25,9 @@ class Opened:
         self.folder = Folder(path)
         self.descriptor = self.folder.append(EVENTS)
         self.is_asked_to_stop = False
-        self.record = Record(self.folder, EventWriter(self.descriptor), lambda: self.is_asked_to_stop, look_seconds=0.0)
+        self.record = Record(
+            self.folder, EventWriter(self.descriptor), lambda: self.is_asked_to_stop, check_seconds=0.0
+        )
 
     def written(self) -> list[ev.KnownEvent]:
         return EventReader(self.folder.path / EVENTS).read_new()

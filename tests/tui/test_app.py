@@ -91,7 +91,7 @@ async def test_n_and_d_open_the_form(store: Store, two: list[str]) -> None:
     async with console(store) as c:
         await c.press("n")
         await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
-        c.app.go_home()
+        c.app.show_runs()
         await c.press("d")
         await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
 
@@ -110,7 +110,7 @@ async def test_a_click_on_a_tab_and_on_a_key(store: Store, two: list[str]) -> No
         x = c.text().splitlines()[0].index("New run")
         await c.pilot.click("TopBar", offset=(x, 0))
         await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
-        c.app.go_home()
+        c.app.show_runs()
         await c.pilot.pause()
         x = c.text().splitlines()[-1].index("Mark")
         await c.pilot.click("KeyBar", offset=(x, 0))

@@ -134,8 +134,8 @@ def test_a_difference_within_the_spread_of_seeds_has_no_colour(store: Store) -> 
 def test_a_pinned_run_that_is_not_compared_is_the_first_row(store: Store) -> None:
     pinned, other = histories(store, (config(dropout="0.2"), 0.6), (config(seed="1"), 0.5))
     for is_grouped in (False, True):
-        made = rows_of([other], is_grouped=is_grouped, pinned=pinned.id, guest=pinned)
-        assert [(entry.histories, entry.group.is_base, entry.is_guest) for entry in made[1]] == [
+        made = rows_of([other], is_grouped=is_grouped, pinned=pinned.id, implicit=pinned)
+        assert [(entry.histories, entry.group.is_base, entry.is_implicit) for entry in made[1]] == [
             ((pinned,), True, True),
             ((other,), False, False),
         ]
@@ -405,11 +405,11 @@ async def test_a_live_run_moves_here_too_and_others_do_not_disturb(store: Store)
     live = write_run(store, config(seed="9"), epochs_done=3, finish=False)
     async with console(store) as driver:
         await compare(driver, ids[0], live.id)
-        drawn = screen(driver)._drawn
+        drawn = screen(driver)._plotted
         with open_writer(store.path(live.id), next_seq=200) as writer:
             writer.write(curve(4, 20))
         await driver.wait_for(lambda: len(chart(driver).curves[1].x) == 4)
-        assert screen(driver)._drawn != drawn
+        assert screen(driver)._plotted != drawn
 
 
 @driven

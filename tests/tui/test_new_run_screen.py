@@ -199,7 +199,7 @@ def test_a_draft_of_a_config_gives_it_back() -> None:
 
 def test_a_study_is_every_variant_with_every_seed_and_the_same_touched_fields() -> None:
     draft = Draft()
-    for name, text in (("arms", "all"), ("seeds", "2"), ("seed", "7"), ("momentum", "0.8")):
+    for name, text in (("variants", "all"), ("seeds", "2"), ("seed", "7"), ("momentum", "0.8")):
         draft.edit(name, text)
     configs = draft.configs()
     assert draft.num_runs == len(configs) == 8
@@ -533,11 +533,11 @@ async def test_a_queued_study_is_not_queued_again_by_the_next_key(
     prepare_synthetic(monkeypatch, tmp_path)
     async with opened(store) as form:
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
-        form.screen.query_one("#edit-arms", ChoiceField).choose("all")
+        form.screen.query_one("#edit-variants", ChoiceField).choose("all")
         await form.press("ctrl+s")
         await form.until(lambda: "Queued" in form.text("#help"))
         assert len(store.ids()) == 4
-        assert form.row("arms").editor.text == "chosen"
+        assert form.row("variants").editor.text == "chosen"
         await form.press("ctrl+s")
         await form.until(lambda: len(store.ids()) == 5 and "Queued" in form.text("#help"))
 
@@ -552,9 +552,12 @@ async def test_more_runs_than_one_are_marked_and_numbers_are_told_of_each(store:
         await form.until(lambda: form.text("#brief").startswith("39,100 steps each · 2h 42m each ("))
         assert "Each of 2 runs will take" in form.text("#summary")
         assert "39,100 each" in form.text("#summary")
-        form.screen.query_one("#edit-arms", ChoiceField).choose("all")
+        form.screen.query_one("#edit-variants", ChoiceField).choose("all")
         await form.until(lambda: "Each of 8 runs will take" in form.text("#summary"))
-        assert {row.info.name for row in form.screen.query(FieldRow) if row.has_class("-differs")} == {"seeds", "arms"}
+        assert {row.info.name for row in form.screen.query(FieldRow) if row.has_class("-differs")} == {
+            "seeds",
+            "variants",
+        }
         assert str(form.row("seeds").query_one(".label", Static).render()) == "• seeds"
         assert hint(form, "seeds") == "1 to 100 · preset 1"
         await form.press("f4")

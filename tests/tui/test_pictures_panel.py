@@ -126,7 +126,7 @@ async def test_runs_without_pictures_and_with_damaged_ones_say_why(store: Store)
         await driver.press("m")
         assert "when it has finished" in driver.text()
         await driver.press("left", "enter", "m", "down", "plus")  # Nothing to move in; nothing happens.
-        driver.app.go_home()
+        driver.app.show_runs()
         await open_pictures(driver, damaged)
         await driver.wait_for(lambda: "holds no kernels" in driver.text())
         await driver.press("m")

@@ -31,7 +31,7 @@ from alexnet_tui.studies.queue import Cell, CellState
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.studies import queue as queue_view
-from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyOrder, defaults, free_name
+from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyRequest, defaults, free_name
 from alexnet_tui.tui.screens.studies.screen import QueueScreen
 from alexnet_tui.tui.widgets.columns import fit
 
@@ -508,7 +508,7 @@ def test_a_new_study_is_called_after_its_protocol() -> None:
 
 
 def test_the_form_begins_with_the_whole_report() -> None:
-    whole = StudyOrder(texts=defaults("reproduction"), starts=True)
+    whole = StudyRequest(texts=defaults("reproduction"), starts=True)
     assert whole.variants == ["baseline", "low-dropout", "tanh", "four-conv"]
     assert list(whole.seeds) == [0, 1, 2, 3, 4]
     assert (whole.overrides, whole.at_once) == ({}, 1)
@@ -537,7 +537,7 @@ async def test_r_reproduces_the_whole_report_after_a_yes(store: Store) -> None:
 
 def test_seeds_of_any_length_are_a_sentence() -> None:
     for text in ("9" * 19, f"0-{'9' * 19}", "9" * 5000):
-        typed = StudyOrder(texts=defaults("x") | {"seeds": text}, starts=True)
+        typed = StudyRequest(texts=defaults("x") | {"seeds": text}, starts=True)
         with pytest.raises(ConfigError, match="from 1 to 1000"):
             _ = typed.seeds
 
@@ -665,7 +665,7 @@ def test_a_log_that_is_no_regular_file_says_nothing(store: Store, tmp_path: Path
         log.symlink_to(tmp_path / "private")
     else:
         os.mkfifo(log)
-    now = queue_view.look(store, plan.name).now
+    now = queue_view.load_view(store, plan.name).now
     assert now is not None
     assert now.last_words == ""
 
@@ -695,7 +695,7 @@ def test_a_row_says_why_a_cell_failed_and_when_one_starts() -> None:
 
 def test_what_tells_cells_apart_is_shown_before_the_names_of_their_runs() -> None:
     cell = Cell(
-        index=0, variant="tanh", seed=1, state=CellState.PLANNED, run_id="some-run", tried="learning rate 0.003"
+        index=0, variant="tanh", seed=1, state=CellState.PLANNED, run_id="some-run", swept="learning rate 0.003"
     )
     for width, keys in (
         (120, {"turn", "group", "seed", "state", "epochs", "tried", "run"}),

@@ -23,7 +23,7 @@ from alexnet_tui.runs.store import LOG_FILE, Store
 from alexnet_tui.tui.charts.model import View
 from alexnet_tui.tui.charts.series import SMOOTHINGS, Method
 from alexnet_tui.tui.charts.widget import MetricChart
-from alexnet_tui.tui.screens.run.facts import age, number_facts, pace_text, status_message
+from alexnet_tui.tui.screens.run.facts import age, lead_text, number_facts, status_message
 from alexnet_tui.tui.screens.run.header import HeadView
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.run.side import SMALL_CHARTS
@@ -587,10 +587,10 @@ def test_facts_say_ages_and_paces_in_words(store: Store, tmp_path: Path) -> None
     assert age(history, State.RUNNING, 1002.5).style == ""
     assert age(history, State.RUNNING, 1100).name == "started", "nothing is late while the data is prepared"
     assert age(history, State.FINISHED, 1100).name == "last event"
-    assert pace_text(3.21, "base") == ("3.2 epochs ahead of base", "good")
-    assert pace_text(-1.0, "base") == ("1.0 epochs behind base", "warning")
-    assert pace_text(0.0, "base")[0] == "level with base"
-    assert pace_text(None, "base")[0] == "above the best of base"
+    assert lead_text(3.21, "base") == ("3.2 epochs ahead of base", "good")
+    assert lead_text(-1.0, "base") == ("1.0 epochs behind base", "warning")
+    assert lead_text(0.0, "base")[0] == "level with base"
+    assert lead_text(None, "base")[0] == "above the best of base"
     assert status_message(history, State.FINISHED) == ("", "")
     assert {fact.value for fact in number_facts(history, None)} == {"–"}
     history.fold([msgspec.structs.replace(STEP, wall=1000.0)])

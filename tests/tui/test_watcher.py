@@ -403,7 +403,7 @@ def test_deleting_while_the_disk_is_read_is_no_accident_and_leaves_no_ghost(
     store: Store, watcher: RunsWatcher, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     doomed, kept = (write_run(store, RunConfig(epochs=1, seed=seed)).id for seed in (1, 2))
-    look = RunsWatcher._look
+    look = RunsWatcher._check_run
 
     def look_slowly(self: RunsWatcher, run_id: str, *arguments: Any) -> None:
         look(self, run_id, *arguments)
@@ -411,7 +411,7 @@ def test_deleting_while_the_disk_is_read_is_no_accident_and_leaves_no_ghost(
             store.delete(doomed)
             watcher.drop(doomed)
 
-    monkeypatch.setattr(RunsWatcher, "_look", look_slowly)
+    monkeypatch.setattr(RunsWatcher, "_check_run", look_slowly)
     assert watcher.poll() == {kept}
     later(watcher, clock)
     assert set(watcher.histories) == set(watcher.states) == {kept}

@@ -81,7 +81,7 @@ class ChartSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a chart is about.
 
     Attributes:
-        title: What is drawn, for the heading.
+        title: What is plotted, for the heading.
         y: What the y axis counts.
         x: What the x axis counts.
         x_title: Its name, at the left of its labels.
@@ -103,12 +103,12 @@ class PreparedCurve(msgspec.Struct, frozen=True):
     Attributes:
         curve: What it was made of.
         x: Places in ascending order.
-        y: Values as drawn: cleaned, smoothed, logarithms taken.
+        y: Values as plotted: cleaned, smoothed, logarithms taken.
         raw: The same without the smoothing.
         raw_values: Values only cleaned, for legends.
-        low: Lower edge of the band as drawn, or None.
-        high: Upper edge of the band as drawn, or None.
-        num_hidden: Points that cannot be drawn: infinite ones, and those without a logarithm.
+        low: Lower edge of the band as plotted, or None.
+        high: Upper edge of the band as plotted, or None.
+        num_hidden: Points that cannot be plotted: infinite ones, and those without a logarithm.
     """
 
     curve: Curve

@@ -1,7 +1,7 @@
 """Curves to characters: a numpy rasteriser with min/max decimation, for braille, half blocks or plain ASCII.
 
 Each column of dots covers what the polyline covers there: the points in it and the polyline at its two edges.
-So a spike of one point among a million is drawn, neighbours join, and a gap stays a gap, at a cost that the
+So a spike of one point among a million is plotted, neighbours join, and a gap stays a gap, at a cost that the
 screen's width decides once the points are sorted into columns.
 """
 

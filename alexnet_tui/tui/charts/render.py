@@ -27,11 +27,11 @@ _FEWEST_COLUMNS, _FEWEST_ROWS, _X_AXIS_ROWS = 4, 2, 2
 
 
 class RenderedChart(msgspec.Struct, frozen=True):
-    """A drawn chart, with what a mouse needs to find its way on it.
+    """A rendered chart, with what a mouse needs to find its way on it.
 
     Attributes:
         buffer: Its cells.
-        viewport: What the plot area shows; None where nothing was drawn.
+        viewport: What the plot area shows; None where nothing was plotted.
         left: First column of the plot area.
         top: First row of the plot area.
         notes: What is hidden or changed, in words.
@@ -129,9 +129,9 @@ def _scaled(
     )
 
 
-def _too_small(spec: ChartSpec, drawn: CellBuffer) -> CellBuffer:
+def _too_small(spec: ChartSpec, chart: CellBuffer) -> CellBuffer:
     """A word in place of a chart there is no room for."""
-    buffer = CellBuffer(drawn.width, drawn.height)
+    buffer = CellBuffer(chart.width, chart.height)
     column = buffer.put(0, 0, spec.title, "title")
     words = "needs a larger window"
     fits = column + 2 + len(words) <= buffer.width or buffer.height < 2

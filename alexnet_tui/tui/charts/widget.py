@@ -136,7 +136,7 @@ class MetricChart(Widget):
 
     @property
     def curves(self) -> tuple[Curve, ...]:
-        """What is drawn."""
+        """What is plotted."""
         return self._curves
 
     def show(self, curves: Sequence[Curve]) -> None:

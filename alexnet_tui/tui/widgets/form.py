@@ -84,7 +84,7 @@ class FieldGroup(Collapsible, inherit_css=False):
         super().__init__(*rows, title="", collapsed=True, classes="group")
         self.group = group
         self.rows = tuple(rows)
-        self._told: list[tuple[str, str]] = []
+        self._values: list[tuple[str, str]] = []
         self._width = 0
 
     @property
@@ -94,8 +94,8 @@ class FieldGroup(Collapsible, inherit_css=False):
 
     def show_values(self, differing: Sequence[str], others: Sequence[str]) -> None:
         """Tell in the title what differs from the preset, and, while folded, the rest."""
-        self._told = [(printable(word, 100), "bold $accent") for word in differing]
-        self._told += [(printable(word, 100), "$text-muted") for word in others if self.collapsed]
+        self._values = [(printable(word, 100), "bold $accent") for word in differing]
+        self._values += [(printable(word, 100), "$text-muted") for word in others if self.collapsed]
         self._draw()
 
     def scroll_visible(self, *_: object, **__: object) -> None:
@@ -113,9 +113,9 @@ class FieldGroup(Collapsible, inherit_css=False):
 
     def _draw(self) -> None:
         """Write the title: as many values as fit whole, and how many do not."""
-        title, left = Content(f"{self.group:<14}").stylize("bold"), len(self._told)
+        title, left = Content(f"{self.group:<14}").stylize("bold"), len(self._values)
         room = (self._width or 1000) - _FOLD_SYMBOL
-        for word, style in self._told:
+        for word, style in self._values:
             left -= 1
             comma = "," if left else ""
             rest = len(_LEFT_OUT.format(left)) if left else 0
@@ -126,27 +126,27 @@ class FieldGroup(Collapsible, inherit_css=False):
         self.title = title.rstrip()  # type: ignore[assignment]
 
 
-class HelpLine(Static):
+class StatusLine(Static):
     """What was said last, until the next act; else the help of the field with the cursor."""
 
     def __init__(self) -> None:
         super().__init__(id="help")
-        self._said = self._help = ""
+        self._status = self._help = ""
 
-    def say(self, sentence: str, *, is_error: bool = False) -> None:
+    def show_status(self, sentence: str, *, is_error: bool = False) -> None:
         """Say something; empty gives the place back to the field's help. An error takes the lines it needs."""
-        self._said = sentence
+        self._status = sentence
         is_new_height = is_error or self.has_class("-error")
         self.set_class(is_error, "-error")
         self._draw(layout=is_new_height)
 
-    def explain(self, text: str) -> None:
+    def show_help(self, text: str) -> None:
         """The cursor is in another field."""
         self._help = text
         self._draw()
 
     def _draw(self, *, layout: bool = False) -> None:
-        self.update(Content(printable(self._said or self._help, 700)), layout=layout)
+        self.update(Content(printable(self._status or self._help, 700)), layout=layout)
 
 
 class FormScroll(VerticalScroll, can_focus=False, inherit_bindings=False):

@@ -62,14 +62,14 @@ class Entry:
         histories: Its runs, at least one.
         slot: Colour and marker of its curve.
         group: Its settings, numbers and differences.
-        is_guest: It is only here because others are compared to it.
+        is_implicit: It is only here because others are compared to it.
     """
 
     name: str
     histories: tuple[RunHistory, ...]
     slot: int
     group: ComparedGroup
-    is_guest: bool = False
+    is_implicit: bool = False
 
     @property
     def id(self) -> str:
@@ -84,21 +84,21 @@ def entries_of(
     is_grouped: bool,
     pinned_id: str | None,
     states: States,
-    guest: RunHistory | None = None,
+    implicit: RunHistory | None = None,
 ) -> tuple[Comparison, list[Entry]]:
-    """The comparison of runs in their order, the pinned run before them as a guest, and a row for each group."""
-    every = {run.id: run for run in [*([guest] if guest else []), *histories]}
+    """The comparison of runs in their order, the implicit baseline before them, and a row for each group."""
+    every = {run.id: run for run in [*([implicit] if implicit else []), *histories]}
     labels = {run_id: label for run_id in every if (label := name_of(run_id)) != run_id}
     compared = compare(list(every.values()), states, labels=labels, pinned=pinned_id, is_grouped=is_grouped)
     single = short_names(every.values(), name_of)
     names = [_group_name(group, labels) if group.seeds[1:] else single[group.run_ids[0]] for group in compared.groups]
-    guests = [guest is not None and group.run_ids == (guest.id,) for group in compared.groups]
+    are_implicit = [implicit is not None and group.run_ids == (implicit.id,) for group in compared.groups]
     entries, own = [], 0
-    for group, name, is_guest in zip(compared.groups, _told_apart(names), guests, strict=True):
-        slot = guests.count(False) if is_guest else own
-        own += not is_guest
+    for group, name, is_implicit in zip(compared.groups, _numbered(names), are_implicit, strict=True):
+        slot = are_implicit.count(False) if is_implicit else own
+        own += not is_implicit
         runs = tuple(every[run_id] for run_id in group.run_ids)
-        entries.append(Entry(name, runs, slot, group, is_guest))
+        entries.append(Entry(name, runs, slot, group, is_implicit))
     return compared, entries
 
 
@@ -118,19 +118,19 @@ def _group_name(group: ComparedGroup, labels: Mapping[str, str]) -> str:
     return f"{stem} n={len(group.run_ids)}"
 
 
-def _told_apart(names: Iterable[str]) -> list[str]:
+def _numbered(names: Iterable[str]) -> list[str]:
     seen: Counter[str] = Counter()
-    told = []
+    numbered = []
     for name in names:
         seen[name] += 1
-        told.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
-    return told
+        numbered.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return numbered
 
 
 def curve_of(
     entry: Entry, charted: ChartedColumn, x_axis: str, spread: Spread, *, is_chosen: bool = False
 ) -> Curve | None:
-    """An entry's curve, with a band where it holds several seeds, a guest's as a baseline; None without a point."""
+    """An entry's curve, with a band over seeds; the implicit baseline as one. None without a point."""
     rows = [
         (x_values(history, history.epochs, x_axis), charted.values(history))
         for history in entry.histories
@@ -144,7 +144,7 @@ def curve_of(
         x=rows[0][0] if merged is None else merged.x,
         y=rows[0][1] if merged is None else merged.mean,
         slot=entry.slot,
-        is_baseline=entry.is_guest,
+        is_baseline=entry.is_implicit,
         low=None if merged is None else merged.low,
         high=None if merged is None else merged.high,
         is_chosen=is_chosen,
@@ -177,7 +177,7 @@ def columns_of(compared: Comparison, entries: Sequence[Entry], dot_mode: DotMode
 
 
 def _sign(entry: Entry, dot_mode: DotMode) -> Cell:
-    style = "series-pinned" if entry.is_guest else f"series-{entry.slot % NUM_COLOURS + 1}"
+    style = "series-pinned" if entry.is_implicit else f"series-{entry.slot % NUM_COLOURS + 1}"
     return (PIN if entry.group.is_pinned else " ") + marker_of(entry.slot, dot_mode), style
 
 

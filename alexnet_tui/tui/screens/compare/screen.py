@@ -88,7 +88,7 @@ class CompareScreen(ChartScreen):
         self.spread = Spread.RANGE
         self.comparison = Comparison((), ())
         self.entries: list[Entry] = []
-        self._drawn: tuple[object, ...] = ()
+        self._plotted: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
         """A line of what is compared, charts, table."""
@@ -126,7 +126,7 @@ class CompareScreen(ChartScreen):
     def on_resize(self) -> None:
         """Choose what fits."""
         self._fit()
-        self._drawn = ()
+        self._plotted = ()
         self._refresh()
 
     def on_runs_changed(self, message: RunsChanged) -> None:
@@ -147,15 +147,15 @@ class CompareScreen(ChartScreen):
             return
         watcher, pinned_id = self.session.watcher, self.session.pinned_run_id
         histories = known(self.run_ids, watcher.histories)
-        guest = self._guest(histories)
-        on_show = [*histories, *([guest] if guest else [])]
-        drawn = (
+        implicit = self._implicit_baseline(histories)
+        on_show = [*histories, *([implicit] if implicit else [])]
+        plotted = (
             (self.run_ids, self.x_axis, self.metric, self.is_grouped, self.spread),
             pinned_id,
             tuple((id(history), len(history.epochs), watcher.states.get(history.id)) for history in on_show),
             tuple(self.session.label_of(history.id) for history in on_show),
         )
-        if drawn == self._drawn:
+        if plotted == self._plotted:
             return
         chosen = self._chosen()
         self.comparison, self.entries = entries_of(
@@ -164,16 +164,16 @@ class CompareScreen(ChartScreen):
             is_grouped=self.is_grouped,
             pinned_id=pinned_id,
             states=watcher.states,
-            guest=guest,
+            implicit=implicit,
         )
-        self._drawn = drawn
+        self._plotted = plotted
         self.set_class(not self.entries, "-empty")
         if chosen is None or not self.entries:
             self.refresh_bindings()  # Charts came or went, and their keys with them.
         self._draw_table(self._row_of(chosen))
         self._draw_charts()
 
-    def _guest(self, histories: Sequence[RunHistory]) -> RunHistory | None:
+    def _implicit_baseline(self, histories: Sequence[RunHistory]) -> RunHistory | None:
         """The pinned run, where it is not one of the runs to compare."""
         pinned = self.session.watcher.histories.get(self.session.pinned_run_id or "")
         return None if not histories or pinned is None or any(one.id == pinned.id for one in histories) else pinned
@@ -181,7 +181,7 @@ class CompareScreen(ChartScreen):
     def _row_of(self, run_id: str | None) -> int:
         """Where the run under the cursor is now; at first, the cursor stands on a run that was asked for."""
         if run_id is None:
-            return next((row for row, entry in enumerate(self.entries) if not entry.is_guest), 0)
+            return next((row for row, entry in enumerate(self.entries) if not entry.is_implicit), 0)
         rows = (row for row, entry in enumerate(self.entries) if any(one.id == run_id for one in entry.histories))
         return next(rows, min(self.table.cursor, max(0, len(self.entries) - 1)))
 
@@ -199,12 +199,12 @@ class CompareScreen(ChartScreen):
             chart.show(self._curves(charted))
 
     def _curves(self, charted: ChartedColumn) -> list[Curve]:
-        """A chart's curves; a guest joins as a baseline, the row under the cursor is drawn last."""
-        drawn = [
+        """A chart's curves; the implicit baseline is one of them, the row under the cursor is plotted last."""
+        plotted = [
             curve_of(entry, charted, self.x_axis, self.spread, is_chosen=row == self.table.cursor)
             for row, entry in enumerate(self.entries)
         ]
-        return sorted((curve for curve in drawn if curve is not None), key=lambda curve: curve.slot)
+        return sorted((curve for curve in plotted if curve is not None), key=lambda curve: curve.slot)
 
     def _draw_table(self, cursor: int) -> None:
         table = self.table
@@ -216,7 +216,7 @@ class CompareScreen(ChartScreen):
 
     def _show_status(self) -> None:
         """What is compared with what, and why the run of the row is not averaged; what does not fit is left out."""
-        own = [entry for entry in self.entries if not entry.is_guest]
+        own = [entry for entry in self.entries if not entry.is_implicit]
         base = next((entry.name for entry in self.entries if entry.group.is_base), "")
         runs = counted(sum(len(entry.histories) for entry in own), "run")
         words = [f"{runs} in {counted(len(own), 'group')}" if self.is_grouped else runs]
@@ -248,7 +248,7 @@ class CompareScreen(ChartScreen):
         self.action_open()
 
     def action_metric(self) -> None:
-        """The next metric, or the next two where two are drawn."""
+        """The next metric, or the next two where two are plotted."""
         self.metric = (self.metric + (2 if self.has_class("-two-charts") else 1)) % len(CHARTED)
         self._refresh()
 
@@ -286,7 +286,7 @@ class CompareScreen(ChartScreen):
         if (row := self.table.row) is None:
             return
         ids = {history.id for history in row.histories}
-        if row.is_guest:
+        if row.is_implicit:
             self.session.toggle_pin([*ids])
         self.run_ids = tuple(run_id for run_id in self.run_ids if run_id not in ids)
         self._refresh()

@@ -23,7 +23,7 @@ from alexnet_tui.errors import ConfigError
 from alexnet_tui.text import quoted
 
 PRESET_FIELDS = ("variant", "front_end")
-SEEDS, VARIANTS_FIELD, LABEL = "seeds", "arms", "label"
+SEEDS, VARIANTS_FIELD, LABEL = "seeds", "variants", "label"
 ONLY_CHOSEN, ALL_VARIANTS = "chosen", "all"
 MAX_SEEDS = 100
 _EXTRAS = {SEEDS: "1", VARIANTS_FIELD: ONLY_CHOSEN, LABEL: ""}
@@ -51,7 +51,7 @@ class Draft:
         before = dict(self.texts)
         self.texts[name] = text
         if name in PRESET_FIELDS:
-            self._lay_preset()
+            self._apply_preset()
         elif self.differs(name):
             self.touched.add(name)
         else:
@@ -142,7 +142,7 @@ class Draft:
             value = None
         return value != self._preset().get(name, default_of(name))
 
-    def _lay_preset(self) -> None:
+    def _apply_preset(self) -> None:
         for name in SPECS:
             if name not in PRESET_FIELDS and name not in self.touched:
                 self.texts[name] = self.preset_text(name)

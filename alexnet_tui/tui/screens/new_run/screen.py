@@ -31,7 +31,7 @@ from alexnet_tui.tui.screens.new_run.launch import StepsTimed, StepTimer
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.fields import CardField, ChoiceField, FieldEdited, TextField
-from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow, FormScroll, HelpLine
+from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow, FormScroll, StatusLine
 from alexnet_tui.tui.widgets.keys import Keys
 
 _key = Keys("new")
@@ -97,7 +97,7 @@ class NewRunScreen(Screen[None]):
             with VerticalScroll(id="panel", can_focus=False):
                 yield Static(id="summary")
         yield Static(id="brief")
-        yield HelpLine()
+        yield StatusLine()
         with Horizontal(id="bar"):
             yield Button("Start", id="start", compact=True, variant="primary")
             yield Button("Queue", id="queue", compact=True)
@@ -148,7 +148,7 @@ class NewRunScreen(Screen[None]):
 
     @on(FieldEdited)
     @on(Input.Changed)
-    def _gather(self) -> None:
+    def _read_editors(self) -> None:
         """Take what the editors say into the draft.
 
         The editors are asked rather than the messages: those lag behind a quick hand, and an old text shown again
@@ -180,10 +180,10 @@ class NewRunScreen(Screen[None]):
                 text = _BUTTONS[act]
             case _:
                 text = "esc leaves the form; down begins at its top."
-        self.query_one(HelpLine).explain(text)
+        self.query_one(StatusLine).show_help(text)
 
     @on(Input.Submitted)
-    def _go_on(self) -> None:
+    def _focus_next(self) -> None:
         self.focus_next()
 
     def _show(self, *names: str) -> None:
@@ -241,7 +241,7 @@ class NewRunScreen(Screen[None]):
 
     def reset_counts(self) -> None:
         """What was asked for once is not started once more: the next launch is of one run."""
-        self._gather()
+        self._read_editors()
         self._show(*self.draft.reset(SEEDS), *self.draft.reset(VARIANTS_FIELD))
 
     def describe(self, config: RunConfig) -> str:
@@ -270,7 +270,7 @@ class NewRunScreen(Screen[None]):
         self.show_status(message.sentence)
 
     @on(launch.DataReady)
-    def _go_on_with_data(self, message: launch.DataReady) -> None:
+    def _take_data(self, message: launch.DataReady) -> None:
         self.launcher.continue_with_data(message)
 
     @on(launch.CatalogRead)
@@ -279,7 +279,7 @@ class NewRunScreen(Screen[None]):
         editor = self._rows[DATA].editor
         if isinstance(editor, ChoiceField):
             editor.set_options([fields.data_option(info) for info in message.infos])
-        self._gather()
+        self._read_editors()
         self._show(DATA)
 
     def action_start(self) -> None:
@@ -308,7 +308,7 @@ class NewRunScreen(Screen[None]):
 
     def _drafted(self) -> RunConfig | None:
         """The run as it stands; where it cannot be, say why."""
-        self._gather()
+        self._read_editors()
         try:
             return self.draft.config()
         except ConfigError as error:
@@ -321,7 +321,7 @@ class NewRunScreen(Screen[None]):
         self._schedule_summary()
 
     def _submit(self, *, is_queued: bool) -> None:
-        self._gather()
+        self._read_editors()
         bad = list(self.draft.errors())
         if bad:
             many = f"{len(bad)} fields hold" if len(bad) > 1 else "One field holds"
@@ -344,7 +344,7 @@ class NewRunScreen(Screen[None]):
 
     def show_status(self, sentence: str, *, is_error: bool = False) -> None:
         """Say something in the line of help."""
-        self.query_one(HelpLine).say(sentence, is_error=is_error)
+        self.query_one(StatusLine).show_status(sentence, is_error=is_error)
 
     def action_field(self, step: int) -> None:
         """Move the cursor to a neighbouring field; the first and the last hold."""
@@ -374,7 +374,7 @@ class NewRunScreen(Screen[None]):
 
     def action_preset(self) -> None:
         """Put the field with the cursor back to its preset."""
-        self._gather()
+        self._read_editors()
         if name := next((name for name, row in self._rows.items() if row.editor.has_focus), ""):
             self.show_status("")
             self._show(*self.draft.reset(name))

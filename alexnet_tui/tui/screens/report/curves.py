@@ -34,18 +34,18 @@ _MARKS: Mapping[str, Callable[[Experiment], Iterator[Mark]]] = MappingProxyType(
 
 def curves(section: Section, column: str) -> list[Curve]:
     """Every experiment with its band, then the report's marks, each in the colour of its experiment."""
-    drawn = [*_means(section, column)]
-    last = max((float(one.x[-1]) for one in drawn if len(one.x)), default=0.0)
-    for one in tuple(drawn):
+    plotted = [*_means(section, column)]
+    last = max((float(one.x[-1]) for one in plotted if len(one.x)), default=0.0)
+    for one in tuple(plotted):
         experiment = EXPERIMENTS.get(one.name)
         for low, high, value in _MARKS[column](experiment) if experiment else ():
             if high <= last:  # What lies beyond our last epoch is left out.
-                drawn.append(_mark(one, (low, high), value, last))
-    return drawn
+                plotted.append(_mark(one, (low, high), value, last))
+    return plotted
 
 
 def has_marks(section: Section) -> bool:
-    """Whether some of the report's marks are drawn."""
+    """Whether some of the report's marks are plotted."""
     return any(one.is_faint for column in _MARKS for one in curves(section, column))
 
 

@@ -140,7 +140,7 @@ class ReportScreen(ChartScreen):
         """Read and judge in a thread; a later choice makes an earlier answer void."""
         self._is_reading, self._seen = True, dict(self.session.watcher.states)
         if self.report is None:
-            self._say("Reading the runs…")
+            self._show_message("Reading the runs…")
         self.run_worker(self._make(self.source), group="report", exclusive=True)
 
     async def _make(self, source: Source) -> None:
@@ -149,7 +149,7 @@ class ReportScreen(ChartScreen):
             report, checks = await disk.read(report_source.make, store, source, self.session.find_run)
         except AlexnetTuiError as error:
             self.report = None
-            self._say(str(error), is_error=True)
+            self._show_message(str(error), is_error=True)
         else:
             self.report, self.checks = report, checks
             self.section_index = min(self.section_index, len(report.sections) - 1)
@@ -162,7 +162,7 @@ class ReportScreen(ChartScreen):
         """The comparable set on show."""
         return self.report.sections[self.section_index] if self.report else None
 
-    def _say(self, sentence: str, *, is_error: bool = False) -> None:
+    def _show_message(self, sentence: str, *, is_error: bool = False) -> None:
         content = Content.styled(printable(sentence, 600), "$error" if is_error else "$text-muted")
         self.query_one("#head", Static).update(content)
         self.set_class(True, "-empty")
@@ -329,9 +329,9 @@ class ReportScreen(ChartScreen):
 
     def _write(self, path: Path) -> None:
         if self.report is not None:
-            self.run_worker(self._deliver(self.report, path), group="export")
+            self.run_worker(self._write_file(self.report, path), group="export")
 
-    async def _deliver(self, report: Report, path: Path) -> None:
+    async def _write_file(self, report: Report, path: Path) -> None:
         try:
             await self.session.lanes["export"].run(report_source.write, report, path, self.session.store)
         except AlexnetTuiError as error:

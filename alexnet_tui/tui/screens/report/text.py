@@ -178,8 +178,8 @@ def figures(section: Section, width: int) -> Content:
         f"{name} {format_percent(one.max_val_accuracy.value)} at {one.max_val_epoch.value:g}"
         for name, one in EXPERIMENTS.items()
     )
-    drawn = f"Short level lines: {MARKS_LABEL}, its test maximum and where training error fell to 25%. "
-    text = f"{drawn if has_marks(section) else ''}The study's test maxima (one run each, epochs): {' · '.join(pairs)}"
+    marks = f"Short level lines: {MARKS_LABEL}, its test maximum and where training error fell to 25%. "
+    text = f"{marks if has_marks(section) else ''}The study's test maxima (one run each, epochs): {' · '.join(pairs)}"
     return Content("\n").join(hanging("", text, width, style="$text-muted"))
 
 

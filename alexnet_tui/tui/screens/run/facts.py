@@ -150,7 +150,7 @@ def _metric_fact(name: str, metric: Metric, history: RunHistory, pinned: RunHist
     return Fact(name, value, "" if own is None or other is None else metric.difference(own - other))
 
 
-def pace_text(ahead: float | None, label: str) -> tuple[str, str]:
+def lead_text(ahead: float | None, label: str) -> tuple[str, str]:
     """``3.2 epochs ahead of baseline``, and its style; `ahead` is None above all that the other reached."""
     if ahead is None:
         return f"above the best of {label}", "good"

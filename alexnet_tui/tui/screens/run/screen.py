@@ -25,7 +25,7 @@ from alexnet_tui.tui.charts.model import ChartSpec, View
 from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_curves
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
-from alexnet_tui.tui.screens.run.facts import empty_text, pace_text
+from alexnet_tui.tui.screens.run.facts import empty_text, lead_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
 from alexnet_tui.tui.screens.run.pages import (
     config_page,
@@ -36,7 +36,7 @@ from alexnet_tui.tui.screens.run.pages import (
     verify_page,
 )
 from alexnet_tui.tui.screens.run.side import SMALL_CHARTS, SidePanel
-from alexnet_tui.tui.session import GoHome, OpenCompare, OpenNewRun, RunsChanged, Session
+from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenRuns, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
 from alexnet_tui.tui.widgets.keys import Keys, new_run_key
 from alexnet_tui.tui.widgets.text import TextPage, style_of
@@ -49,7 +49,7 @@ _SIDE_SECONDS, _ROWS_ABOVE_SIDE = 2.0, 6
 _TALL_HEIGHT = 34
 _STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
-_RECENT_SECONDS = 1.4  # Younger than this, an age is drawn with the next event.
+_RECENT_SECONDS = 1.4  # Younger than this, an age is plotted with the next event.
 _CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
 _UNREAD = (-1, -1)
 _STRIP_CELLS = sum(len(name) + 2 for name in _PAGES) + 2
@@ -90,14 +90,14 @@ class RunScreen(ChartScreen):
         super().__init__()
         self.session = session
         self.run_id = run_id
-        self._drawn: tuple[object, ...] = ()
-        self._drawn_step = -1
+        self._plotted: tuple[object, ...] = ()
+        self._plotted_step = -1
         self._state: State | None = None
-        self._steps_drawn_at = self._head_drawn_at = self._changed_at = 0.0
+        self._steps_plotted_at = self._head_painted_at = self._changed_at = 0.0
         self._steps_rest = _STEP_SECONDS
         self._maximised = ""
         self._side_timer: Timer | None = None
-        self._side_drawn: tuple[object, ...] = ()
+        self._side_plotted: tuple[object, ...] = ()
         self._log_stamp: tuple[int, int] | None = _UNREAD
         self._directory, self._bad_lines = "", 0
         self._events_stamp: tuple[int, int] | None = None
@@ -144,7 +144,7 @@ class RunScreen(ChartScreen):
         self.session.watcher.close(self.run_id)
         self.run_id = run_id
         self.session.watcher.open(run_id)
-        self._drawn, self._log_stamp, self._events_stamp = (), _UNREAD, None
+        self._plotted, self._log_stamp, self._events_stamp = (), _UNREAD, None
         self._directory, self._bad_lines = "", 0
         self._checked, self._checks = (), _CHECKING
         self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
@@ -165,7 +165,7 @@ class RunScreen(ChartScreen):
     def on_resize(self) -> None:
         """Choose what fits."""
         self._fit(self.size)
-        self._drawn = ()
+        self._plotted = ()
         self._refresh()
 
     def on_runs_changed(self, message: RunsChanged) -> None:
@@ -178,7 +178,7 @@ class RunScreen(ChartScreen):
         """Once a second: ages grow, logs too."""
         is_live = self.session.watcher.states.get(self.run_id) is State.RUNNING
         now = asyncio.get_running_loop().time()
-        is_old = now - self._head_drawn_at >= _HEAD_SECONDS and now - self._changed_at >= _RECENT_SECONDS
+        is_old = now - self._head_painted_at >= _HEAD_SECONDS and now - self._changed_at >= _RECENT_SECONDS
         if self.is_current and is_live and is_old:
             self._refresh()
         elif self.is_current and self.page == "log":
@@ -209,7 +209,7 @@ class RunScreen(ChartScreen):
             self._ticker.resume()
         else:
             self._ticker.pause()  # Nothing here grows older.
-        self._head_drawn_at = asyncio.get_running_loop().time()
+        self._head_painted_at = asyncio.get_running_loop().time()
         self.query_one("#head", HeadView).show(self._head(history, state))
         if state is not self._state:
             self._state = state
@@ -263,33 +263,41 @@ class RunScreen(ChartScreen):
         assert history is not None
         state = self.session.state_of(self.run_id)
         name, now = self._pinned_label(), asyncio.get_running_loop().time()
-        num_paces = len(pinned.epochs) if pinned else 0
-        drawn = (id(history), len(history.epochs), state, id(pinned), num_paces, name, empty_text(history, state))
+        num_pinned_epochs = len(pinned.epochs) if pinned else 0
+        plotted = (
+            id(history),
+            len(history.epochs),
+            state,
+            id(pinned),
+            num_pinned_epochs,
+            name,
+            empty_text(history, state),
+        )
         loss, accuracy = self.query_one("#loss", MetricChart), self.query_one("#accuracy", MetricChart)
-        has_new_steps = history.step != self._drawn_step and now - self._steps_drawn_at >= self._steps_rest
-        if drawn != self._drawn or has_new_steps:
-            self._drawn_step, self._steps_drawn_at, begin = history.step, now, time.thread_time()
+        has_new_steps = history.step != self._plotted_step and now - self._steps_plotted_at >= self._steps_rest
+        if plotted != self._plotted or has_new_steps:
+            self._plotted_step, self._steps_plotted_at, begin = history.step, now, time.thread_time()
             loss.spec = ChartSpec(title="Loss", empty=empty_text(history, state))
             loss.show(loss_curves(history, pinned, name))
             # However long the run, the event loop is free for keys most of the time.
             wanted = _RESTS_A_DRAWING * (time.thread_time() - begin)
             self._steps_rest = min(max(_STEP_SECONDS, wanted), _LONGEST_REST_SECONDS)
-        if drawn != self._drawn:
-            self._drawn = drawn
+        if plotted != self._plotted:
+            self._plotted = plotted
             accuracy.spec = ChartSpec(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
             accuracy.show(accuracy_curves(history, pinned, name))
             self.query_one(SidePanel).show_numbers(summary_panel(history, pinned))
-            self._show_pace(history)
+            self._show_lead(history)
         if self._side_timer is None:
             # Behind the large charts, and seldom: nobody waits for these.
-            self._side_timer = self.set_timer(_SIDE_SECONDS if self._side_drawn else 0.05, self._draw_side)
+            self._side_timer = self.set_timer(_SIDE_SECONDS if self._side_plotted else 0.05, self._draw_side)
 
     def _draw_side(self) -> None:
         self._side_timer = None
         history = self.history
-        drawn = (id(history), history.step, history.num_events, self._maximised, self.size) if history else ()
-        if history is not None and drawn != self._side_drawn:
-            self._side_drawn = drawn
+        plotted = (id(history), history.step, history.num_events, self._maximised, self.size) if history else ()
+        if history is not None and plotted != self._side_plotted:
+            self._side_plotted = plotted
             self.query_one(SidePanel).show_charts(history)
 
     def charts(self) -> list[MetricChart]:
@@ -300,13 +308,13 @@ class RunScreen(ChartScreen):
         pinned_id = self.session.pinned_run_id
         return self.session.label_of(pinned_id) if pinned_id else ""
 
-    def _show_pace(self, history: RunHistory) -> None:
+    def _show_lead(self, history: RunHistory) -> None:
         """Say at the right of the pages how far the run is ahead of the pinned one."""
         note, pinned = Content(""), self.pinned
         if pinned is not None and len(history.epochs) and len(pinned.epochs):
             ahead = lead_over(history, pinned)
-            room = self.app.size.width - _STRIP_CELLS - len(pace_text(ahead, "")[0])
-            text, style = pace_text(ahead, printable(self._pinned_label(), max(1, room)))
+            room = self.app.size.width - _STRIP_CELLS - len(lead_text(ahead, "")[0])
+            text, style = lead_text(ahead, printable(self._pinned_label(), max(1, room)))
             note = Content.styled(text, f"bold {style_of(style)}")
         self.query_one("#strip", TabStrip).note = note
 
@@ -436,7 +444,7 @@ class RunScreen(ChartScreen):
 
     def action_delete(self) -> None:
         """Delete the run, after a question, and go back to the others."""
-        run_actions.delete_runs(self, self.session, [self.run_id], then=lambda: self.post_message(GoHome()))
+        run_actions.delete_runs(self, self.session, [self.run_id], then=lambda: self.post_message(OpenRuns()))
 
     def action_folder(self) -> None:
         """Copy the path of the run; a message shows it."""

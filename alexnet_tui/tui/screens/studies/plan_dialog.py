@@ -74,7 +74,7 @@ def defaults(name: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StudyOrder:
+class StudyRequest:
     """What a person asked for, as typed, and whether a worker is to start at once."""
 
     texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -173,7 +173,7 @@ def claim_text(claim: Claim) -> str:
     return f"{claim.name}: {claim.metric} {claim.direction} with {group} than {reference}, {effect} or more"
 
 
-class StudyForm(DialogScreen[StudyOrder | None]):
+class StudyForm(DialogScreen[StudyRequest | None]):
     """Asks for a plan, and says while one types how many runs it makes, or what is wrong with it.
 
     Args:
@@ -230,7 +230,7 @@ class StudyForm(DialogScreen[StudyOrder | None]):
 
     def on_mount(self) -> None:
         """Begin in the field that matters."""
-        self._tell()
+        self._show_result()
         self._editors[self._field_name].focus()
 
     def on_resize(self, event: Resize) -> None:
@@ -242,7 +242,7 @@ class StudyForm(DialogScreen[StudyOrder | None]):
         self._facts.scroll_relative(y=pages * max(1, self._facts.size.height - 1), animate=False)
 
     @on(Input.Submitted)
-    def _go_on(self, event: Input.Submitted) -> None:
+    def _focus_next(self, event: Input.Submitted) -> None:
         event.stop()
         self.focus_next()
 
@@ -251,53 +251,53 @@ class StudyForm(DialogScreen[StudyOrder | None]):
         """Another protocol, or other claims; a name that nobody typed changes with the protocol."""
         self._facts.scroll_home(animate=False)
         if event.name != "protocol":
-            self._tell()
+            self._show_result()
             return
         name = self._editors["name"]
         if isinstance(name, Input) and name.value == free_name(self._protocol, self._taken):
             name.value = free_name(event.text, self._taken)
         self._protocol = event.text
-        self._tell()
+        self._show_result()
 
     @on(Input.Changed)
-    def _tell(self) -> None:
+    def _show_result(self) -> None:
         """Say what is registered, what the protocol decides, and how many runs are planned, or why none can be."""
-        order = self._order(starts=False)
-        self._about.update(Content(self._facts_of(order)))
-        error = self._error if order.texts == self._texts else ""
+        request = self._request(starts=False)
+        self._about.update(Content(self._facts_of(request)))
+        error = self._error if request.texts == self._texts else ""
         try:
-            size = order.size()
+            size = request.size()
         except ConfigError as problem:
             size, error = "", str(problem)
         self._result.update(Content(printable(error or size, 400)))
         self._result.set_class(bool(error), "-error")
 
-    def _facts_of(self, order: StudyOrder) -> str:
+    def _facts_of(self, request: StudyRequest) -> str:
         """What the plan registers, claim by claim, and how its runs are set."""
         try:
-            claims = order.claims
+            claims = request.claims
         except ClaimError as problem:
             return printable(str(problem), 400)
         heading = f"Registers {counted(len(claims), 'claim')}:" if claims else "Registers no claims."
         registered = "\n".join([heading, *(f"- {claim_text(claim)}" for claim in claims)])
-        if order.has_own_claims:
+        if request.has_own_claims:
             return f"{registered}\nIts runs are those that the claims need, with every seed; {_CONFIGURED}"
-        summary = PROTOCOLS[order.protocol].summary
-        return f"{registered}\n{summary} {contents_text(order.protocol)}; {_CONFIGURED}"
+        summary = PROTOCOLS[request.protocol].summary
+        return f"{registered}\n{summary} {contents_text(request.protocol)}; {_CONFIGURED}"
 
-    def _order(self, *, starts: bool) -> StudyOrder:
+    def _request(self, *, starts: bool) -> StudyRequest:
         texts = {name: one.value if isinstance(one, Input) else one.text for name, one in self._editors.items()}
-        return StudyOrder(texts=MappingProxyType(texts), starts=starts)
+        return StudyRequest(texts=MappingProxyType(texts), starts=starts)
 
     def action_send(self, starts: bool) -> None:
         """Hand over what is typed; where it makes no plan, go to the field that must change."""
-        order = self._order(starts=starts)
+        request = self._request(starts=starts)
         try:
-            order.size()
+            request.size()
         except ConfigError as problem:
             self._editors.get(problem.field, self._editors["name"]).focus()
         else:
-            self.answer(order)
+            self.answer(request)
 
 
 def _editor(name: str, text: str) -> Input | ChoiceField:

@@ -10,11 +10,11 @@ from alexnet_tui.errors import AlexnetTuiError, ConfigError
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.text import counted, format_duration, printable
-from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm, StudyOrder, defaults, free_name
+from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm, StudyRequest, defaults, free_name
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
-Planned = Callable[[StudyOrder, Plan], None]
+Planned = Callable[[StudyRequest, Plan], None]
 """What to do once the plan is written."""
 
 
@@ -40,55 +40,57 @@ def _ask(
     error: str = "",
     field_name: str = "name",
 ) -> None:
-    def take(order: StudyOrder | None) -> None:
-        if order is not None:
-            _write(screen, session, order, taken, planned)
+    def take(request: StudyRequest | None) -> None:
+        if request is not None:
+            _write(screen, session, request, taken, planned)
 
     screen.app.push_screen(StudyForm(texts, taken, error=error, field_name=field_name), take)
 
 
 def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -> None:
     """Ask whether to reproduce the whole report, and plan it."""
-    order, config = StudyOrder(texts=defaults(REPRODUCTION), starts=True), RunConfig()
-    num_runs = len(order.variants) * len(order.seeds)
+    request, config = StudyRequest(texts=defaults(REPRODUCTION), starts=True), RunConfig()
+    num_runs = len(request.variants) * len(request.seeds)
     lines = [
-        f"{order.size()}, one after another:",
+        f"{request.size()}, one after another:",
         f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each"
         f"{_expected(session, config, num_runs)}.",
-        f"It registers {counted(len(order.claims), 'claim')}; n shows them and plans other ones.",
+        f"It registers {counted(len(request.claims), 'claim')}; n shows them and plans other ones.",
         "It goes on when the console is closed; P pauses it.",
     ]
 
     def answer(is_sure: bool | None) -> None:
         if is_sure:
-            _write(screen, session, order, (), planned)
+            _write(screen, session, request, (), planned)
 
     screen.app.push_screen(ConfirmScreen("Reproduce the whole report?", lines, action="Start"), answer)
 
 
-def _write(screen: Screen[None], session: Session, order: StudyOrder, taken: Collection[str], planned: Planned) -> None:
+def _write(
+    screen: Screen[None], session: Session, request: StudyRequest, taken: Collection[str], planned: Planned
+) -> None:
     """Write the plan; the form comes back with what is wrong."""
     store = session.store
 
     def act() -> Plan:
-        if order.has_own_claims:
+        if request.has_own_claims:
             from alexnet_tui.analysis.metrics import METRICS
 
             return study.plan_claims(
                 store,
-                order.name,
-                order.claims,
-                seeds=order.seeds,
+                request.name,
+                request.claims,
+                seeds=request.seeds,
                 known_metrics=METRICS,
-                overrides=order.overrides,
+                overrides=request.overrides,
             )
         return study.plan(
             store,
-            order.name,
-            variants=order.variants,
-            seeds=order.seeds,
-            overrides=order.overrides,
-            protocol=order.protocol,
+            request.name,
+            variants=request.variants,
+            seeds=request.seeds,
+            overrides=request.overrides,
+            protocol=request.protocol,
         )
 
     async def work() -> None:
@@ -96,9 +98,9 @@ def _write(screen: Screen[None], session: Session, order: StudyOrder, taken: Col
             plan = await session.lanes["studies"].run(act)
         except AlexnetTuiError as error:
             field_name = error.field if isinstance(error, ConfigError) else "name"
-            _ask(screen, session, order.texts, taken, planned, str(error), field_name)
+            _ask(screen, session, request.texts, taken, planned, str(error), field_name)
         else:
-            planned(order, plan)
+            planned(request, plan)
 
     screen.run_worker(work(), group="plan")
 

@@ -100,7 +100,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class StudyView:
     """The studies there are, and the one to show.
 
     Attributes:
@@ -116,16 +116,16 @@ class Found:
     problem: str = ""
 
 
-def look(store: Store, name: str | None, find: Find | None = None) -> Found:
+def load_view(store: Store, name: str | None, find: Find | None = None) -> StudyView:
     """A study, or the one most worth looking at if there is none of that name."""
     names: tuple[str, ...] = ()
     try:
         names = tuple(newest_studies(store))
         if name not in names:
             name = next((one for one in names if orders.has_worker(store, one)), names[0] if names else None)
-        return Found(names=names, name=name, now=read(store, names, name, find) if name else None)
+        return StudyView(names=names, name=name, now=read(store, names, name, find) if name else None)
     except AlexnetTuiError as error:
-        return Found(names=names, name=name, problem=printable(str(error), 400))
+        return StudyView(names=names, name=name, problem=printable(str(error), 400))
 
 
 def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = None) -> Snapshot:
@@ -148,7 +148,7 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
         num_waiting=len(waiting),
         queue=queue,
         has_worker=orders.has_worker(store, name),
-        last_words=_last_words(store),
+        last_words=_last_log_line(store),
         live=_live_cells(store, queues, cells, find or RunCache(store).find),
         engine_line="; ".join(engine.summary(one, cells) for one in queues.values() if one.is_active),
     )
@@ -230,7 +230,7 @@ def stamp(store: Store, name: str) -> tuple[object, ...]:
     return tuple(stamps)
 
 
-def _last_words(store: Store) -> str:
+def _last_log_line(store: Store) -> str:
     try:
         descriptor = open_regular(orders.log_path(store))
     except StoreError:  # A link or a pipe says nothing.
@@ -251,10 +251,10 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     plan = now.plan
     place = f"{now.names.index(plan.name) + 1} of {len(now.names)}" if plan.name in now.names else ""
     config = plan.configs[0]
-    tried = PROTOCOLS[plan.protocol].tried.values() if plan.protocol in PROTOCOLS else ()
-    factors = " x ".join(str(len(values)) for values in (plan.group_names, plan.seeds, *tried))
+    swept = PROTOCOLS[plan.protocol].swept.values() if plan.protocol in PROTOCOLS else ()
+    factors = " x ".join(str(len(values)) for values in (plan.group_names, plan.seeds, *swept))
     size = f"{factors}: {counted(len(plan.configs), 'run')}"
-    protocol = f" · {plan.protocol}" if tried else ""
+    protocol = f" · {plan.protocol}" if swept else ""
     what = f"{size}{protocol} · {config.front_end} on {config.data} · {counted(config.epochs, 'epoch')}"
     counts = Counter(cell.state for cell in now.cells)
     done = ", ".join(f"{count} {shown_state(state)}" for state, count in counts.most_common())
@@ -398,7 +398,7 @@ def columns_of(cells: Sequence[Cell], live: Iterable[Live] = ()) -> tuple[Column
     where = max((len(one.where) for one in live), default=0)
     group, tried, run = (
         max((len(text) for text in texts), default=0)
-        for texts in zip(*((_group(cell), cell.tried, cell.run_id) for cell in cells), strict=True)
+        for texts in zip(*((_group(cell), cell.swept, cell.run_id) for cell in cells), strict=True)
     )
     shown: list[Column[QueueRow, None]] = [
         Column(key="turn", title="#", width=5, rank=4, align_right=True, cell=_turn_cell),
@@ -408,7 +408,7 @@ def columns_of(cells: Sequence[Cell], live: Iterable[Live] = ()) -> tuple[Column
         Column(key="epochs", title="epochs", width=9, rank=5, align_right=True, cell=_epochs_cell),
     ]
     if tried:
-        shown.append(Column(key="tried", title="tried with", width=max(10, tried), rank=3, cell=_tried_cell))
+        shown.append(Column(key="tried", title="tried with", width=max(10, tried), rank=3, cell=_setting_cell))
     if where:
         shown.append(Column(key="where", title="where", width=16, max_width=max(16, where), rank=6, cell=_where_cell))
     if run:
@@ -438,8 +438,8 @@ def _epochs_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
     return cut(f"{row.cell.num_epochs_done}/{row.cell.epochs}", width), ""
 
 
-def _tried_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
-    return cut(printable(row.cell.tried, 200), width), ""
+def _setting_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+    return cut(printable(row.cell.swept, 200), width), ""
 
 
 def _where_cell(row: QueueRow, context: None, width: int) -> columns.Cell:

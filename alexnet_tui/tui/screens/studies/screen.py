@@ -23,7 +23,7 @@ from alexnet_tui.tui import disk, run_actions
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue as queue_view
-from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyOrder
+from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyRequest
 from alexnet_tui.tui.screens.studies.queue import QueueRow, Snapshot
 from alexnet_tui.tui.session import OpenReport, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.studies import MAX_STUDIES
@@ -31,7 +31,7 @@ from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
 from alexnet_tui.tui.widgets.table import LineTable
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 _GRID_FROM_HEIGHT = 20
 _GRID_PADDING = 4
 
@@ -110,7 +110,7 @@ class QueueScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Read, and look for changes made elsewhere."""
-        self.set_interval(_LOOK_SECONDS, self._look)
+        self.set_interval(_POLL_SECONDS, self._poll)
         self._read()
 
     def on_screen_resume(self) -> None:
@@ -128,7 +128,7 @@ class QueueScreen(Screen[None]):
         else:
             self._draw_head(self.now)  # A run outside may have ended, for which the worker waited.
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         """Whether somebody, perhaps a worker, changed the queue."""
         if self.is_current and self.study_name is not None:
             stamp = await disk.read(queue_view.stamp, self.session.store, self.study_name)
@@ -143,10 +143,10 @@ class QueueScreen(Screen[None]):
             self.run_worker(self._take(), group="read")
 
     async def _take(self) -> None:
-        found = queue_view.Found()
+        found = queue_view.StudyView()
         while self._is_stale:
             self._is_stale = False
-            found = await disk.read(queue_view.look, self.session.store, self.study_name, self.session.find_run)
+            found = await disk.read(queue_view.load_view, self.session.store, self.study_name, self.session.find_run)
         self._is_reading = False
         if found.problem and found.problem != self._problem:
             notify(self, found.problem, is_error=True)
@@ -347,7 +347,7 @@ class QueueScreen(Screen[None]):
 
     def action_new(self) -> None:
         """Ask for a plan."""
-        queue_plans.ask(self, self.session, self._names, self._go_on_with)
+        queue_plans.ask(self, self.session, self._names, self._take_plan)
 
     def action_reproduce(self) -> None:
         """Ask, then reproduce the whole report or go on with it."""
@@ -355,9 +355,9 @@ class QueueScreen(Screen[None]):
             self.show(REPRODUCTION)
             self._start(REPRODUCTION)
         else:
-            queue_plans.ask_reproduction(self, self.session, self._go_on_with)
+            queue_plans.ask_reproduction(self, self.session, self._take_plan)
 
-    def _go_on_with(self, order: StudyOrder, plan: Plan) -> None:
+    def _take_plan(self, order: StudyRequest, plan: Plan) -> None:
         """A plan is written: show it, and start it if that was asked for."""
         name, at_once = order.name, order.at_once
         self.show(name)

@@ -117,6 +117,7 @@ def fixed_world(root: Path) -> Iterator[None]:
         stack.enter_context(patch("locale.getencoding", lambda: "utf-8"))
         stack.enter_context(patch("time.time", lambda: NOW))
         stack.enter_context(patch("platform.node", lambda: HOST))
+        stack.enter_context(patch("os.getloadavg", lambda: (0.0, 0.0, 0.0)))
         yield
     time.tzset()
 

@@ -351,8 +351,8 @@ def _experiment(record: RunRecord) -> str | list[str]:
     config, foreign = record.config, record.foreign
     if foreign is None:
         return f"{config.variant}, {config.front_end}, {config.data}, seed {config.seed}"
-    names = [f"{column} from {name}" for column, name in foreign.columns.items()]
-    return [f"foreign: {foreign.format} {foreign.source}", *names]
+    names = [printable(f"{column} from {name}", 300) for column, name in foreign.columns.items()]
+    return [f"foreign: {foreign}", *names]
 
 
 def _foreign(record: RunRecord) -> Json:

@@ -85,6 +85,10 @@ class Foreign(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, str]
     sha256: str
 
+    def __str__(self) -> str:
+        """Format and source, safe to print."""
+        return printable(f"{self.format} {self.source}", 200)
+
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """``run.json``: written once, when the run is made.

@@ -15,7 +15,9 @@ from alexnet_tui.launch import local
 from alexnet_tui.report.foreign import column_of, parse_columns, read_csv, read_logs
 from alexnet_tui.report.tensorboard import _bytes, _double, _frame, _varint, read_tensorboard, write_tensorboard
 from alexnet_tui.runs.history import load
+from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.screens.runs.rows import run_row
 
 KERAS = """epoch,accuracy,loss,lr,val_accuracy,val_loss
 0,0.25,2.0,0.01,0.3,1.9
@@ -238,3 +240,19 @@ def test_what_import_is_given_is_one_thing(run: Run, tmp_path: Path) -> None:
         assert run("import", *words).code == 2, words
     assert run("import", "--tensorboard", str(tmp_path / "none")).code == 3
     assert run("import", "--csv", "/dev/null").code == 3
+
+
+def test_names_in_a_foreign_record_never_reach_the_terminal_as_they_are(run: Run, store: Store) -> None:
+    hostile = "\x1b]0;x\x07[bold]\u202e"
+    folder = store.root / "x"
+    folder.mkdir(parents=True)
+    foreign = {"format": hostile, "source": hostile, "columns": {hostile: hostile}, "sha256": ""}
+    extends = {"runs": [hostile], "epochs": 3, "checkpoint": hostile}
+    record = {"v": 1, "id": "x", "created": 1, "config": {}, "foreign": foreign, "extends": extends}
+    (folder / "run.json").write_text(json.dumps(record))
+    for words in (("show", "x"), ("runs",), ("verify", "x"), ("report", "x"), ("resume", "x")):
+        result = run(*words)
+        assert not {"\x1b", "\x07", "\u202e"} & set(result.out + result.err), words
+    history, state = load(store, "x")
+    row = run_row(history, state, Notes(), "x")
+    assert not {"\x1b", "\x07", "\u202e"} & set(row.foreign + row.extends)

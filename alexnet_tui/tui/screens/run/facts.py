@@ -26,7 +26,7 @@ def identity_parts(history: RunHistory) -> list[str]:
     """The experiment: variant, seed, front end, data; the last are left out first where there is no room."""
     config, foreign = history.record.config, history.record.foreign
     if foreign:
-        return ["foreign", printable(f"{foreign.format} {foreign.source}", 80)]
+        return ["foreign", str(foreign)]
     extends = history.record.extends
     further = [f"extends {printable(extends.runs[0], 64)}"] if extends else []
     return [config.variant, f"seed {config.seed}", *further, config.front_end, printable(config.data, 40)]

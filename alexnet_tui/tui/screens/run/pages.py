@@ -27,8 +27,8 @@ def config_page(history: RunHistory) -> Content:
     """Every hyperparameter; what differs from the variant's defaults comes first."""
     config, foreign = history.record.config, history.record.foreign
     if foreign:
-        lines = [_heading(f"Another program trained this run: {foreign.format} {printable(foreign.source, 200)}")]
-        lines += [Content(f"  {column}  from {printable(name, 200)}") for column, name in foreign.columns.items()]
+        lines = [_heading(f"Another program trained this run: {foreign}")]
+        lines += [Content(printable(f"  {column}  from {name}", 300)) for column, name in foreign.columns.items()]
         return Content("\n").join(lines)
     changes = config.changes()
     heading = f"Changed from the defaults of {config.variant} on {config.front_end}"

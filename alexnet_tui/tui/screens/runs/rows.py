@@ -117,7 +117,7 @@ def run_row(history: RunHistory, state: State, notes: Notes, name: str, *, is_re
         is_reference=is_reference,
         members=(record.id,),
         extends=printable(record.extends.runs[0], 80) if record.extends else "",
-        foreign=f"{record.foreign.format} {printable(record.foreign.source, 200)}" if record.foreign else "",
+        foreign=str(record.foreign) if record.foreign else "",
     )
 
 

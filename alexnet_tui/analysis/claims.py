@@ -134,7 +134,7 @@ class ClaimVerdict:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A claim with its groups and samples, and what stands in the way of a verdict."""
+    """A claim with its groups and samples, and the obstacles to a verdict."""
 
     number: int
     claim: Claim

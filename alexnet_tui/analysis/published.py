@@ -21,7 +21,7 @@ MARKS_LABEL = "study (single run)"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One number and where it stands.
+    """One number and its place in the text.
 
     Attributes:
         value: A fraction, seconds or epochs, as the field that holds it says.
@@ -36,7 +36,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class PublishedRange:
-    """A range of epochs and where it stands."""
+    """A range of epochs and its place in the text."""
 
     low: float
     high: float
@@ -238,7 +238,7 @@ PAPER_RESULTS: tuple[PaperResult, ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contradiction:
-    """Two statements that cannot both stand.
+    """Two statements that cannot both hold.
 
     Attributes:
         number: From 1, in the order of the list.

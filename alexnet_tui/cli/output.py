@@ -1,6 +1,6 @@
-"""How the command line speaks: answers to stdout, sentences and progress to stderr, ASCII where a terminal has no more.
+"""Output of the command line: answers to stdout, sentences and progress to stderr, ASCII where a terminal has no more.
 
-No module here loads the parser, and rich only where something is drawn.
+No module here loads the parser, and rich only where a table is printed.
 """
 
 import codecs

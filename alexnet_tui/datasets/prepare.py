@@ -261,7 +261,7 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
 
 
 def _silent(progress: Progress) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 def _build_images(root: Path, name: str, source: Source, input_size: int, report: ProgressCallback) -> Source:

@@ -1,4 +1,4 @@
-"""A small data set drawn by arithmetic: ten shapes on 32x32 colour images, for a machine without any data.
+"""A small data set computed by arithmetic: ten shapes on 32x32 colour images, for a machine without any data.
 
 The shape tells the class and its colour hints at it; place, size, angle, background, clutter and noise are
 drawn without regard to it, and a few training labels are wrong on purpose, so a network can overfit and its

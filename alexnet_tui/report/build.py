@@ -171,7 +171,7 @@ def build(
         problems: A sentence for each run that could not be read.
         missing: Runs that a plan asks for and that are not there.
         planned: Registered studies; their runs are among `histories`. Only these get verdicts.
-        train: The command line that makes runs, told where there is none.
+        train: The command line that makes runs, shown where there is none.
     """
     ids = {run.id for one in planned for run in one.histories} | {run.run_id for one in planned for run in one.excluded}
     others, sweeps = separate(run for run in histories if run.id not in ids)

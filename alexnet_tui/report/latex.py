@@ -144,7 +144,7 @@ def _row(cells: Sequence[str], bold: Container[int] = ()) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Foreign text that LaTeX sets as it is; a character that its fonts lack is told by its code, ``[U+2713]``."""
+    """Foreign text that LaTeX sets as it is; a character that its fonts lack is replaced by its code, ``[U+2713]``."""
     return _TWO_HYPHENS.sub("-{}", "".join(map(_latex_character, printable(text, 4000))))
 
 

@@ -101,7 +101,7 @@ def interval(verdict: ClaimVerdict) -> str:
 
 
 def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:
-    """What stands on a verdict's card, as pairs of a label and a text."""
+    """The facts of a verdict, as pairs of a label and a text."""
     pairs = [("Effect", verdict.metric)]
     found = verdict.effect
     if found:

@@ -29,7 +29,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         study: Its name.
         parallel: How many runs may train at once in the folder while it is this study's turn.
-        placed: When, in seconds since 1970; tells a new order from an old one of the same study.
+        placed: When, in seconds since 1970; distinguishes a new order from an old one of the same study.
         is_foreground: It ends with the command that placed it.
         launch: How its runs are started.
     """
@@ -64,18 +64,18 @@ def orders_path(store: Store) -> Path:
     return store.root / study.STUDIES / _WORKER_FOLDER / ORDERS_FILE
 
 
-def standing(store: Store) -> list[Order]:
-    """The orders that are to be served, the oldest first.
+def active(store: Store) -> list[Order]:
+    """The orders in force, the oldest first.
 
     Raises:
         StoreError: The list is damaged or cannot be read.
     """
     content = read_small(orders_path(store))
     found = study.decode(orders_path(store), content, _File).orders if content else []
-    return [order for order in found if study.is_name(order.study) and _stands(store, order)]
+    return [order for order in found if study.is_name(order.study) and _is_active(store, order)]
 
 
-def _stands(store: Store, order: Order) -> bool:
+def _is_active(store: Store, order: Order) -> bool:
     return not order.is_foreground or has_command(store, order.study)
 
 
@@ -100,7 +100,7 @@ def withdraw(store: Store, name: str) -> None:
 
 def _change(store: Store, change: Callable[[list[Order]], list[Order]]) -> None:
     try:
-        before = standing(store)
+        before = active(store)
     except StoreError:
         if is_folder_served(store):  # Its worker knows the orders and writes them anew.
             raise
@@ -124,7 +124,7 @@ def write(store: Store, found: list[Order]) -> None:
 def is_ordered(store: Store, name: str) -> bool:
     """Whether a study is on the list; a list that cannot be read names none."""
     try:
-        return any(order.study == name for order in standing(store))
+        return any(order.study == name for order in active(store))
     except StoreError:
         return False
 

@@ -1,4 +1,4 @@
-"""The queue of a study: where each of its runs stands, which are made, and what comes next.
+"""The queue of a study: the state of each planned run, which are made, and what comes next.
 
 ``runs/studies/NAME/`` holds what changes: which run serves which cell (so that a deleted or failed run is never
 replaced in silence), and the order of the queue. `studies.worker` works through it.
@@ -41,7 +41,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CellState(StrEnum):
-    """Where a cell stands that has no run to ask."""
+    """The state of a cell that has no run."""
 
     PLANNED = "planned"
     CANCELLED = "cancelled"
@@ -50,7 +50,7 @@ class CellState(StrEnum):
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the plan and where it stands.
+    """One run of the plan and its state.
 
     Attributes:
         index: Position in the plan.
@@ -61,7 +61,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why it failed or cannot be read, or empty.
         num_epochs_done: Whole epochs finished.
         epochs: Epochs planned.
-        swept: What tells it from the other cells of its group and seed, or empty.
+        swept: What sets it apart from the other cells of its group and seed, or empty.
         group: The group of runs it belongs to: the variant, or a name of the plan's.
         attempts: How often its run was started.
     """
@@ -90,7 +90,7 @@ Find = Callable[[str], tuple[RunHistory, State] | None]
 
 
 def status(store: Store, plan: study.Plan, find: Find | None = None) -> list[Cell]:
-    """Where every cell of a plan stands now.
+    """The state of every cell of a plan.
 
     Args:
         store: The runs folder.

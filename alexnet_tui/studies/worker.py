@@ -119,13 +119,13 @@ class Worker:
         if not self._store.root.is_dir():
             raise StoreError(self._store.root, "the runs folder is gone; nothing more is started.")
         try:
-            standing = orders.standing(self._store)
+            active = orders.active(self._store)
         except StoreError as error:
             self._mend("", error)
             return False
-        self._sessions = {order.study: one for order in standing if (one := self._sessions.get(order.study))}
+        self._sessions = {order.study: one for order in active if (one := self._sessions.get(order.study))}
         first: tuple[_Session, list[study_queue.Cell]] | None = None
-        for order in standing:
+        for order in active:
             waiting = self._guarded(order.study, partial(self._refresh, order)) or []
             if waiting and first is None:  # Nothing of a later order goes before it.
                 first = self._sessions[order.study], waiting
@@ -137,7 +137,7 @@ class Worker:
     def is_done(self) -> bool:
         """Whether no order is left."""
         try:
-            return not orders.standing(self._store)
+            return not orders.active(self._store)
         except StoreError:
             return False
 
@@ -194,7 +194,7 @@ class Worker:
 
     def _finish(self, order: Order) -> None:
         with study.exclusive(self._store):
-            if any(one.placed == order.placed for one in orders.standing(self._store) if one.study == order.study):
+            if any(one.placed == order.placed for one in orders.active(self._store) if one.study == order.study):
                 orders.withdraw(self._store, order.study)
         self._sessions.pop(order.study, None)
 
@@ -350,7 +350,7 @@ def serve(
 
 
 class _Watcher:
-    """Tells how a study goes that another process works through."""
+    """Reports the progress of a study that another process works through."""
 
     def __init__(self, store: Store, plan: study.Plan, say: Say) -> None:
         self._store, self._plan, self._say = store, plan, say
@@ -415,7 +415,7 @@ def start_worker(
 def _ensure_worker(store: Store, command: Sequence[str]) -> None:
     """Start a worker in the background if nobody serves the orders that were placed for one."""
     with study.exclusive(store):
-        if orders.is_folder_served(store) or all(order.is_foreground for order in orders.standing(store)):
+        if orders.is_folder_served(store) or all(order.is_foreground for order in orders.active(store)):
             return
     orders.worker_folder(store)
     try:
@@ -487,7 +487,7 @@ def _withdraw(store: Store, name: str) -> None:
 def _is_ordered(store: Store, name: str) -> bool:
     """Whether a study is still to be worked through; a damaged list leaves it so."""
     try:
-        return any(order.study == name for order in orders.standing(store))
+        return any(order.study == name for order in orders.active(store))
     except StoreError:
         return True
 

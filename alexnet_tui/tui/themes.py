@@ -1,7 +1,7 @@
 """The console's own themes. Every colour of every screen is named here, and nowhere else.
 
-Curve colours differ in lightness as well as in hue, so that they stay apart for most colour-blind readers
-and on a grey screen; shapes and words carry the meaning wherever there is no colour.
+Textual's built-in themes are not offered, although the curve colours would keep a contrast of 3:1 on each of their
+backgrounds: every pair of colours here is tested for contrast, and those of nineteen more themes would have to be.
 """
 
 from textual.color import Color

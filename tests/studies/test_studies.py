@@ -442,7 +442,7 @@ def test_a_detached_worker_is_given_the_folder_and_finds_the_order(store: Store,
     log = orders.log_path(store)
     wait_for(lambda: log.exists() and log.read_text().endswith("\n"))
     assert log.read_text().strip() == str(["--runs-dir", str(store.root.absolute())])
-    assert [(order.study, order.parallel) for order in orders.standing(store)] == [("report", 2)]
+    assert [(order.study, order.parallel) for order in orders.active(store)] == [("report", 2)]
     assert not orders.has_worker(store, plan.name), "the one that was started has ended"
 
 
@@ -472,7 +472,7 @@ def test_one_worker_serves_every_order_of_the_folder_in_order(store: Store, plan
     serve(store, say=said.append)
     started = [sentence.split(":")[0] for sentence in said if "started as" in sentence]
     assert started == [f"study {one.name}" for one in (queued[0], *[plan] * 4, queued[1])]
-    assert orders.standing(store) == []
+    assert orders.active(store) == []
     assert_each_cell_finished_once(store, plan)
 
 
@@ -571,7 +571,7 @@ def test_a_worker_that_is_asked_to_stop_gives_its_orders_up(store: Store, plan: 
     order(store, plan)
     serve(store, "slow", should_stop=lambda: any(kinds(store, run_id)[ev.Step] for run_id in store.ids()))
     assert states(store, plan) == ["stopped", "queued", "queued", "queued"]
-    assert orders.standing(store) == []
+    assert orders.active(store) == []
 
 
 def test_a_study_that_cannot_be_read_is_given_up(store: Store, plan: study.Plan) -> None:

@@ -547,7 +547,7 @@ async def test_each_study_keeps_how_many_train_at_once(store: Store) -> None:
     plan_study(store)
 
     def ordered() -> dict[str, int]:
-        return {order.study: order.parallel for order in orders.standing(store)}
+        return {order.study: order.parallel for order in orders.active(store)}
 
     async with console(store) as driver:
         screen = await opened(driver)

@@ -1,4 +1,4 @@
-"""Axes: where ticks stand and what they say. Pure: limits in, ticks out.
+"""Axes: positions and labels of ticks. Pure: limits in, ticks out.
 
 Labels of one axis are distinct, ticks of a counting axis are whole numbers, and accuracies end at 100%.
 """

@@ -15,7 +15,7 @@ _PAUSE_SECONDS = 900.0
 
 
 def x_values(history: RunHistory, series: Series, x_axis: str) -> Floats:
-    """Where the rows of a series stand on an x axis; steps stand between the ends of epochs."""
+    """Positions of the rows of a series on an x axis; steps are between the ends of epochs."""
     is_epochs = series is history.epochs
     if x_axis == "step" or (is_epochs and x_axis == "epoch"):
         return copy_column(series[x_axis])

@@ -279,7 +279,7 @@ class CardField(Widget, can_focus=True):
             self.choose(event.widget.option.value)
 
     def watch_has_focus(self, has_focus: bool) -> None:
-        """The chosen card says which keys choose, or no longer does."""
+        """Show on the chosen card which keys choose, while the cards have the cursor."""
         super().watch_has_focus(has_focus)
         self.set_text(self.text)
 

@@ -127,21 +127,21 @@ class FieldGroup(Collapsible, inherit_css=False):
 
 
 class StatusLine(Static):
-    """What was said last, until the next act; else the help of the field with the cursor."""
+    """The last message, until the next action; else the help of the field with the cursor."""
 
     def __init__(self) -> None:
         super().__init__(id="help")
         self._status = self._help = ""
 
     def show_status(self, sentence: str, *, is_error: bool = False) -> None:
-        """Say something; empty gives the place back to the field's help. An error takes the lines it needs."""
+        """Show a message; an empty one shows the field's help again. An error takes the lines it needs."""
         self._status = sentence
         is_new_height = is_error or self.has_class("-error")
         self.set_class(is_error, "-error")
         self._draw(layout=is_new_height)
 
     def show_help(self, text: str) -> None:
-        """The cursor is in another field."""
+        """Show the help of the field with the cursor."""
         self._help = text
         self._draw()
 

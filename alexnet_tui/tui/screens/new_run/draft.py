@@ -1,7 +1,7 @@
 """The state of the New run form: what each field says, and what the person has touched. Pure; no widgets.
 
-A variant and a front end lay their preset over the defaults; choosing another one moves only the fields that
-nobody has touched.
+A variant and a front end set the defaults of other fields; choosing another one changes only the fields that
+were not edited.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Draft:
 
     @classmethod
     def of(cls, config: RunConfig) -> "Draft":
-        """A draft that says what a config says; the fields that differ from its presets count as touched."""
+        """A draft of a configuration; the fields that differ from its presets count as touched."""
         return cls({**config.to_text(), **_EXTRAS}, set(config.changes()))
 
     def edit(self, name: str, text: str) -> set[str]:
@@ -131,7 +131,7 @@ class Draft:
         ]
 
     def differs(self, name: str) -> bool:
-        """Whether a field says something else than its preset; what lays presets never does."""
+        """Whether a field differs from its preset; the variant and the front end, which choose presets, never do."""
         if name in _EXTRAS:
             return self.texts[name].strip() != _EXTRAS[name]
         if name in PRESET_FIELDS:
@@ -151,7 +151,7 @@ class Draft:
     def _preset(self) -> dict[str, Value]:
         try:
             return preset_settings(*(self.texts[name] for name in PRESET_FIELDS))
-        except ConfigError:  # A name nobody knows lays nothing.
+        except ConfigError:  # An unknown name has no preset.
             return {}
 
 

@@ -28,7 +28,7 @@ from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
 _PROGRESS_SECONDS = 0.2
-_WHOLE_MILLISECONDS = 99.5  # From here on, a fraction of one says nothing.
+_WHOLE_MILLISECONDS = 99.5  # From here on, fractions are below the noise.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +36,7 @@ class LaunchRequest:
     """What a person asked for.
 
     Attributes:
-        configs: The runs, in request; at least one.
+        configs: The runs, in order; at least one.
         label: Name for people, or empty.
         is_queued: Behind what is being trained, rather than now.
     """
@@ -92,7 +92,7 @@ def needs_download(name: str, catalog: Mapping[str, data_catalog.DatasetInfo]) -
 
 
 def question(name: str, what: str) -> tuple[str, list[str]]:
-    """What to ask before a download: the title and the lines; `what` tells what starts after it."""
+    """Title and lines of the question before a download; `what` is what starts after it."""
     size = data_catalog.BUILT_IN[name].download if name in data_catalog.BUILT_IN else ""
     lines = [f"{size} to download, kept on this disk for all later runs." if size else "It is downloaded.", what]
     return f"{name} is not here yet. Download it and start?", lines
@@ -114,7 +114,7 @@ def prepare(receiver: Widget, config: RunConfig, request: LaunchRequest | None) 
         error = ""
         try:
             datasets.prepare(config.data, FRONT_ENDS[config.front_end].image_size, report)
-        except Exception as problem:  # noqa: BLE001 - whatever it was, the form waits for an answer.
+        except Exception as problem:  # noqa: BLE001 - any error becomes a sentence on the form.
             error = sentence_of(problem)
         receiver.post_message(DataReady(config.data, request, error))
 
@@ -129,7 +129,7 @@ def sentence_of(error: Exception) -> str:
 
 
 def create_and_start(store: Store, request: LaunchRequest, commands: LaunchCommands) -> list[str]:
-    """Make the runs of an request and start what should start; their ids, in request.
+    """Make the runs of a request and start what should start; their ids, in order.
 
     One run is simply started. Several, or a queued one, become a study whose worker outlives the console.
 
@@ -155,7 +155,7 @@ def create_and_start(store: Store, request: LaunchRequest, commands: LaunchComma
 
 
 class Form(Protocol):
-    """What a launcher asks of the form that orders come from.
+    """What a launcher needs of the form that makes requests.
 
     Attributes:
         catalog: The data sets of this machine, as far as they have been looked at.
@@ -164,26 +164,26 @@ class Form(Protocol):
     catalog: dict[str, data_catalog.DatasetInfo]
 
     def show_status(self, sentence: str, *, is_error: bool = False) -> None:
-        """Tell how it goes."""
+        """Show a sentence about the progress."""
 
     def reject(self, name: str, sentence: str) -> None:
-        """Say why not, and go to the field."""
+        """Show why the request cannot be met, and focus the field."""
 
     def describe(self, config: RunConfig) -> str:
         """What a start of this run means, in a sentence."""
 
     def focus_first(self) -> None:
-        """A run was started; whoever comes back begins another one."""
+        """Put the cursor back to the first field, for the next run."""
 
     def reset_counts(self) -> None:
-        """What was ordered has been made."""
+        """Set the number of runs back to one: the request has been met."""
 
 
 class RunLauncher:
-    """Takes orders: asks before a download, prepares the data, makes the runs and opens the first.
+    """Takes requests: asks before a download, prepares the data, makes the runs and opens the first.
 
     Args:
-        screen: The screen that orders come from; it hands on `DataProgress` and `DataReady`.
+        screen: The screen of the form; it hands on `DataProgress` and `DataReady`.
         session: The session.
         form: The form on it.
 
@@ -196,7 +196,7 @@ class RunLauncher:
         self.preparing, self._is_starting = "", False
 
     def submit(self, request: LaunchRequest, *, is_prepared: bool = False) -> None:
-        """Start what was asked for, or prepare its data first; a second key meanwhile starts nothing twice."""
+        """Start the runs, or prepare their data first; ignored while another request is being started."""
         if not self._is_starting:
             self._is_starting = True
             self._screen.run_worker(self._prepare_and_start(request, is_prepared), group="start")
@@ -220,7 +220,7 @@ class RunLauncher:
             )
 
     def prepare(self, config: RunConfig, request: LaunchRequest | None) -> None:
-        """Prepare the data of a run, then start what was ordered."""
+        """Prepare the data of a run, then start what was asked for."""
         if self.preparing:
             self._form.show_status(f"{self.preparing} is still being prepared; wait for it.", is_error=True)
             return
@@ -229,7 +229,7 @@ class RunLauncher:
         prepare(self._screen, config, request)
 
     def continue_with_data(self, message: DataReady) -> None:
-        """The data are there, or cannot be had."""
+        """Start what was asked for, or show why its data cannot be prepared."""
         self.preparing = ""
         read_catalog(self._screen)
         if message.error:
@@ -288,7 +288,7 @@ class StepTimer:
         """Time the steps of a run in a thread; `receiver` gets `StepsTimed` and hands it to `take`.
 
         Args:
-            receiver: Who wants to know.
+            receiver: Gets the message.
             config: The run.
             command: What is asked for the time.
         """
@@ -298,7 +298,7 @@ class StepTimer:
             seconds, error = 0.0, ""
             try:
                 seconds = step_probe.probe(config, command).step_milliseconds / 1000
-            except Exception as problem:  # noqa: BLE001 - whatever it was, the form waits for an answer.
+            except Exception as problem:  # noqa: BLE001 - any error becomes a sentence on the form.
                 error = sentence_of(problem)
             receiver.post_message(StepsTimed(config, seconds, error))
 

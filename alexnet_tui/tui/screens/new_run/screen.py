@@ -1,6 +1,6 @@
 """New run: pick an experiment, change what should differ, see what it will take, start it.
 
-Every field is generated from `hyperparameters.SPECS`; only the three with something to tell beyond their words - the
+Every field is generated from `hyperparameters.SPECS`; only the three that show more than their values - the
 variant, the front end and the data set - are known by name, in `fields`.
 """
 
@@ -60,7 +60,7 @@ class NewRunScreen(Screen[None]):
         _key("ctrl+g", "data", "Data", "Download or prepare the data set now."),
         _key("f2", "layers", "Layers", "Show the network in place of the form, or back."),
         _key("f3", "unfold", "Expand all", "Open every group of fields, or fold them."),
-        _key("f4", "preset", "Default", "Put this field back to what the preset says."),
+        _key("f4", "preset", "Default", "Put this field back to the preset's value."),
         _key("f6", "clear", "Clear", "Put every field back to the defaults."),
         _key("f7", "app.place('study')", "Studies", "The queues: reorder, pause, cancel."),
         _key("f8", "trial", "Time steps", "Make five steps here and show how long one takes."),
@@ -168,7 +168,7 @@ class NewRunScreen(Screen[None]):
 
     @on(events.DescendantFocus)
     def _explain(self) -> None:
-        """Say what the cursor is on."""
+        """Show the help of what has the cursor."""
         match self.focused:
             case TextField() | ChoiceField() | CardField() as editor:
                 text = editor.info.help
@@ -187,7 +187,7 @@ class NewRunScreen(Screen[None]):
         self.focus_next()
 
     def _show(self, *names: str) -> None:
-        """Bring rows, and what is told of them elsewhere, up to date."""
+        """Redraw rows, and headings and summary that depend on them."""
         for name in names:
             self._show_row(name)
         self._show_groups()
@@ -300,14 +300,14 @@ class NewRunScreen(Screen[None]):
             self.launcher.prepare(config, None)
 
     def action_trial(self) -> None:
-        """Time five steps of the run as it stands."""
+        """Time five steps of the run in the form."""
         if config := self._drafted():
             if not self._step_timer.is_busy:
                 self._step_timer.begin(self, config, self.session.commands.prober)
             self.show_status("Five steps are being timed here…")
 
     def _drafted(self) -> RunConfig | None:
-        """The run as it stands; where it cannot be, say why."""
+        """The configuration in the form; None, and a sentence, where a field holds no value."""
         self._read_editors()
         try:
             return self.draft.config()
@@ -335,7 +335,7 @@ class NewRunScreen(Screen[None]):
             self.launcher.submit(launch.LaunchRequest(configs=configs, label=self.draft.label, is_queued=is_queued))
 
     def reject(self, name: str, sentence: str) -> None:
-        """Say why not, and go to the field."""
+        """Show an error, and focus the field."""
         self.show_status(sentence, is_error=True)
         if row := self._rows.get(name):
             for group in self._groups.values():
@@ -343,7 +343,7 @@ class NewRunScreen(Screen[None]):
             self.call_after_refresh(row.editor.focus)
 
     def show_status(self, sentence: str, *, is_error: bool = False) -> None:
-        """Say something in the line of help."""
+        """Show a sentence in the status line."""
         self.query_one(StatusLine).show_status(sentence, is_error=is_error)
 
     def action_field(self, step: int) -> None:
@@ -354,7 +354,7 @@ class NewRunScreen(Screen[None]):
             self.set_focus(chain[place])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Where the layers are beside the form, no key shows them in its place."""
+        """No key for the layers in a wide form, which always shows them."""
         return action != "layers" or self.has_class("-narrow")
 
     def action_layers(self) -> None:

@@ -14,7 +14,7 @@ _MARK_SHARE = 0.03
 _MIN_MARK_EPOCHS = 1.0
 
 Mark = tuple[float, float, float]
-"""First epoch, last epoch and accuracy of something the report says; equal epochs are one place."""
+"""First epoch, last epoch and accuracy of a published statement; equal epochs are one point."""
 
 
 def _maximum(experiment: Experiment) -> Iterator[Mark]:

@@ -98,7 +98,7 @@ _FLAGS: dict[str, Callable[[RunRow, "Query"], bool]] = {
 
 
 class QueryError(UsageError):
-    """A word of the filter means nothing; the message says what would."""
+    """A word of the filter is invalid; the message names valid ones."""
 
 
 class Query(msgspec.Struct):

@@ -36,9 +36,9 @@ class _Completion(Suggester):
 
 
 class FilterLine(Vertical):
-    """Holds a filter that means something, and says what is wrong with one that does not.
+    """Holds the last valid filter, and shows the error of an invalid one.
 
-    It is empty until there is a filter or somebody begins one: its parts would cost every start.
+    Its parts are mounted with the first filter, to keep them out of the start.
 
     Args:
         text: The filter to begin with.

@@ -150,7 +150,7 @@ class StudyRequest:
         variants, seeds = self.variants, self.seeds
         if self.has_own_claims:
             return self._size_of_claims(len(seeds))
-        plan_configs(self.protocol, variants, seeds[-1:], self.overrides)  # The largest seed speaks for the others.
+        plan_configs(self.protocol, variants, seeds[-1:], self.overrides)  # Only the largest seed can be out of range.
         _ = self.at_once
         return size_text(self.protocol, len(variants), len(seeds))
 
@@ -174,7 +174,7 @@ def claim_text(claim: Claim) -> str:
 
 
 class StudyForm(DialogScreen[StudyRequest | None]):
-    """Asks for a plan, and says while one types how many runs it makes, or what is wrong with it.
+    """Asks for a plan; shows the number of its runs, or the first error, while one types.
 
     Args:
         texts: What the fields begin with.
@@ -248,7 +248,7 @@ class StudyForm(DialogScreen[StudyRequest | None]):
 
     @on(FieldEdited)
     def _choose(self, event: FieldEdited) -> None:
-        """Another protocol, or other claims; a name that nobody typed changes with the protocol."""
+        """Another protocol, or other claims; a name that was not edited changes with the protocol."""
         self._facts.scroll_home(animate=False)
         if event.name != "protocol":
             self._show_result()
@@ -261,7 +261,7 @@ class StudyForm(DialogScreen[StudyRequest | None]):
 
     @on(Input.Changed)
     def _show_result(self) -> None:
-        """Say what is registered, what the protocol decides, and how many runs are planned, or why none can be."""
+        """Show the claims, the settings of the protocol, and the number of runs or the first error."""
         request = self._request(starts=False)
         self._about.update(Content(self._facts_of(request)))
         error = self._error if request.texts == self._texts else ""
@@ -290,7 +290,7 @@ class StudyForm(DialogScreen[StudyRequest | None]):
         return StudyRequest(texts=MappingProxyType(texts), starts=starts)
 
     def action_send(self, starts: bool) -> None:
-        """Hand over what is typed; where it makes no plan, go to the field that must change."""
+        """Close with the request; where it makes no plan, focus the field in error."""
         request = self._request(starts=starts)
         try:
             request.size()

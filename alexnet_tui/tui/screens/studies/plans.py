@@ -1,4 +1,4 @@
-"""From a wish to the file of a plan: the form, or the question before a reproduction, and what is wrong with it."""
+"""Planning a study: the dialog, or the question before a reproduction, then the plan's file."""
 
 import platform
 from collections.abc import Callable, Collection, Mapping

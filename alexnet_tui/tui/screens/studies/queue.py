@@ -64,7 +64,7 @@ class Live:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """A study as it stands.
+    """The state of a study.
 
     Attributes:
         names: All studies, the newest plan first.
@@ -106,7 +106,7 @@ class StudyView:
     Attributes:
         names: All studies, the newest plan first.
         name: The one to show, or None where there is none.
-        now: How it stands, or None where that cannot be read.
+        now: Its state, or None where that cannot be read.
         problem: Why not, or empty.
     """
 
@@ -129,7 +129,7 @@ def load_view(store: Store, name: str | None, find: Find | None = None) -> Study
 
 
 def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = None) -> Snapshot:
-    """A study as it stands.
+    """The state of a study.
 
     Raises:
         StoreError: The plan or the queue cannot be read.
@@ -233,7 +233,7 @@ def stamp(store: Store, name: str) -> tuple[object, ...]:
 def _last_log_line(store: Store) -> str:
     try:
         descriptor = open_regular(orders.log_path(store))
-    except StoreError:  # A link or a pipe says nothing.
+    except StoreError:  # A link or a pipe.
         return ""
     if descriptor is None:
         return ""

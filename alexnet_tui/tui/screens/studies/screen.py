@@ -129,7 +129,7 @@ class QueueScreen(Screen[None]):
             self._draw_head(self.now)  # A run outside may have ended, for which the worker waited.
 
     async def _poll(self) -> None:
-        """Whether somebody, perhaps a worker, changed the queue."""
+        """Read again if another process changed the queue."""
         if self.is_current and self.study_name is not None:
             stamp = await disk.read(queue_view.stamp, self.session.store, self.study_name)
             if stamp != self._stamp:
@@ -253,7 +253,7 @@ class QueueScreen(Screen[None]):
     # The queue
 
     def _do(self, act: Callable[[], str | None]) -> None:
-        """Change something on the disk in a thread, one key after the other, and tell the sentence it returns.
+        """Change something on the disk in a thread, one key after the other, and show the sentence it returns.
 
         A worker may hold the queue for a moment; what is on show may be older than the change before.
         """

@@ -292,7 +292,9 @@ def group_runs(
     for history in histories:
         config = history.record.config
         group = grouping.group_of(config)
-        if group is None:
+        if history.record.extends and config.depends_on_length:
+            excluded.append(Excluded(history.id, f"extended, and the schedule {config.schedule} depends on the length"))
+        elif group is None:
             shown = ", ".join(f"{name} {format_value(getattr(config, name))}" for name in grouping.fields)
             excluded.append(Excluded(history.id, f"no experiment of the study: {shown}"))
         else:

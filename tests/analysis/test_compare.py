@@ -2,10 +2,12 @@
 
 import pytest
 from fake_histories import make_history, study
+from msgspec.structs import replace
 
 from alexnet_tui.analysis.compare import compare, shown_setting
 from alexnet_tui.report.build import build
 from alexnet_tui.runs.history import State
+from alexnet_tui.runs.store import Extension
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_group() -> None:
@@ -16,6 +18,16 @@ def test_runs_that_differ_in_their_seed_alone_are_one_group() -> None:
     assert tanh.cells["final_test"].mean == pytest.approx(0.58)
     assert tanh.cells["final_test"].sd == pytest.approx(0.002)
     assert tanh.differences["final_test"] == pytest.approx(-0.02)
+
+
+def test_an_extended_run_is_averaged_only_where_its_schedule_does_not_depend_on_its_length() -> None:
+    for schedule, sizes in (("constant", [2]), ("step", [1, 1])):
+        plain, longer = (make_history(seed=seed, schedule=schedule) for seed in (0, 1))
+        extends = Extension(runs=["parent"], epochs=3, checkpoint="e0003")
+        longer.record = replace(longer.record, extends=extends)
+        groups = compare([plain, longer]).groups
+        assert [len(group.run_ids) for group in groups] == sizes, schedule
+        assert bool(groups[-1].alone) == (len(groups) == 2)
 
 
 def test_only_what_differs_is_listed() -> None:

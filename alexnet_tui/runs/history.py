@@ -153,6 +153,7 @@ class RunHistory:
         bad_lines: Lines of the log that are no events; not counted in an outline.
         missing_events: Gaps in the numbering of events; counted only where step events are read too.
         next_seq: The number the next event should have.
+        step_stride: Of step events only one in so many has a row in `steps`, so that a long run fits into memory.
         is_outline: Only an outline of the log was read: what happened in the middle of epochs is not in it.
     """
 
@@ -173,6 +174,7 @@ class RunHistory:
     bad_lines: int = 0
     missing_events: int = 0
     next_seq: int = 0
+    step_stride: int = 1
     is_outline: bool = False
     _segments: list[tuple[int, ev.Started]] = field(default_factory=list)
     _has_read_steps: bool = False
@@ -199,15 +201,18 @@ class RunHistory:
 
     def _fold_segment(self, events: Sequence[ev.KnownEvent]) -> None:
         """Add events between which no row is taken back: whole columns at once."""
-        num_steps = len(self.steps)
-        self.steps.extend([event for event in events if type(event) is ev.Step])
+        steps = [event for event in events if type(event) is ev.Step]
+        if self.step_stride > 1:
+            self.steps.extend([event for event in steps if event.step % self.step_stride == 0])
+        else:
+            self.steps.extend(steps)
         self.epochs.extend([event for event in events if type(event) is ev.Epoch])
         for event in events:
             if type(event) is not ev.Step:
                 self.newer_version = self.newer_version or event.v > ev.FORMAT_VERSION
                 self._fold_rare(event)
         self.newer_version = self.newer_version or max(events[0].v, events[-1].v) > ev.FORMAT_VERSION
-        self._count(events, has_steps=len(self.steps) > num_steps)
+        self._count(events, has_steps=bool(steps))
 
     def _count(self, events: Sequence[ev.KnownEvent], *, has_steps: bool) -> None:
         """Count events and the gaps in their numbering; `has_steps` says whether there are steps among them."""

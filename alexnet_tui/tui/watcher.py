@@ -33,6 +33,7 @@ _MAX_RETRIED_PER_TURN = 20
 _EAGER_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 18  # What fits the cache of a core, and is freed before the next is read.
 _SLICE_BYTES = 1 << 17  # After so much that is new of one run its views have a turn, and keys.
+_LARGE_SLICE_BYTES = 1 << 21
 _NEW_RUNS_PER_CALL = 400
 _Stamp = tuple[int, int]
 
@@ -47,6 +48,7 @@ class _Follower:
     events_path: str
     notes_path: str
     has_steps: bool = False
+    whole: "_Whole | None" = None
     events_stamp: _Stamp | None = None
     notes_stamp: _Stamp | None = None
     is_locked: bool = False
@@ -65,6 +67,14 @@ class _Follower:
     def end_as(self, history: RunHistory) -> None:
         """Whether the run is over, by its whole history."""
         self.is_finished, self.has_ended = isinstance(history.final, Finished), history.final is not None
+
+
+@dataclass(slots=True)
+class _Whole:
+    """A run that is read from its start, a slice a call, while an outline of it is shown."""
+
+    reader: EventReader
+    history: RunHistory
 
 
 @dataclass(slots=True)
@@ -167,6 +177,10 @@ class RunsWatcher:
             run_id = self._dropped.pop()
             self._followers.pop(run_id, None)
             self._waiting.pop(run_id, None)
+        if self._followers and _stamp(self.store.root) is None:
+            gone = f"{self.store.root}: the runs folder is gone; this is what was known of its runs."
+            batch.problems |= {} if self.problems.get("") == gone else {"": gone}
+            return batch
         if now - self._scanned >= _SCAN_SECONDS:
             self._scanned = now
             self._scan(batch, now)
@@ -174,6 +188,8 @@ class RunsWatcher:
         while self._closed:
             run_id = self._closed.pop()
             closed = self._followers.get(run_id)
+            if closed is not None and run_id not in self._open:
+                closed.whole = None
             if closed is not None and closed.has_steps and run_id not in self._open:
                 with contextlib.suppress(StoreError, OSError):
                     self._read_whole(run_id, closed, batch, has_steps=False)
@@ -312,10 +328,15 @@ class RunsWatcher:
     def _check_run(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
         stamp = _stamp(follower.events_path)
         has_changed, follower.events_stamp = stamp != follower.events_stamp, stamp
-        if run_id in self._open and not follower.has_steps:
+        is_large = stamp is not None and stamp[1] > LARGE_LOG_BYTES
+        wants_steps = run_id in self._open and not follower.has_steps
+        if wants_steps and not is_large:
             self._read_whole(run_id, follower, batch, has_steps=True)
-        elif run_id in batch.fresh and stamp is not None and stamp[1] > LARGE_LOG_BYTES:
+        elif run_id in batch.fresh and is_large:
             _read_outline(batch.fresh[run_id], follower)
+            batch.has_more |= wants_steps
+        elif wants_steps and not self._read_slice(run_id, follower, batch):
+            batch.has_more = True
         elif has_changed and not self._read_events(run_id, follower, batch, enough_bytes=_SLICE_BYTES):
             follower.events_stamp, batch.has_more = None, True
             return  # Its lock is checked when its last events have been read.
@@ -370,8 +391,34 @@ class RunsWatcher:
                 return False
         return True
 
+    def _read_slice(self, run_id: str, follower: _Follower, batch: Batch) -> bool:
+        """Read on in a large log, whose steps are thinned; whether its end was reached, and it is shown whole."""
+        assert follower.events_stamp is not None
+        size = follower.events_stamp[1]
+        if follower.whole is None:
+            stride = -(-size // LARGE_LOG_BYTES)
+            history = RunHistory(follower.record, readings=Series(READING_COLUMNS), step_stride=stride)
+            follower.whole = _Whole(EventReader(follower.directory / EVENTS_FILE), history)
+        reader, history = follower.whole.reader, follower.whole.history
+        before = reader.offset
+        events = reader.read_new(_LARGE_SLICE_BYTES, until=size)
+        if reader.was_reset:
+            follower.whole = None
+            return False
+        history.fold(events)
+        if before != reader.offset < size:
+            return False
+        follower.whole, follower.reader, follower.has_steps = None, reader, True
+        follower.end_as(history)
+        batch.fresh[run_id] = history
+        return True
+
     def _read_whole(self, run_id: str, follower: _Follower, batch: Batch, *, has_steps: bool) -> None:
         """Read a run again from its start, with or without its steps; the old reader is done with."""
+        if not has_steps and follower.events_stamp and follower.events_stamp[1] > LARGE_LOG_BYTES:
+            batch.fresh[run_id], follower.has_steps = RunHistory(follower.record), False
+            _read_outline(batch.fresh[run_id], follower)
+            return
         reader = EventReader(follower.directory / EVENTS_FILE, skip_steps=not has_steps)
         readings = Series(READING_COLUMNS) if has_steps else None
         history = RunHistory(read_record(follower.directory), readings=readings)

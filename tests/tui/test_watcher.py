@@ -124,6 +124,71 @@ def test_fault_30_a_large_log_is_shown_by_its_outline_and_followed(
     assert watcher.states[record.id] is State.LOST
 
 
+def test_fault_30_the_steps_of_a_large_log_come_in_slices_and_thinned(
+    store: Store, watcher: RunsWatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = 1 << 19
+    monkeypatch.setattr("alexnet_tui.tui.watcher.LARGE_LOG_BYTES", large)
+    monkeypatch.setattr("alexnet_tui.tui.watcher._LARGE_SLICE_BYTES", large // 16)
+    record = store.create(RunConfig(epochs=9))
+    path = store.path(record.id) / EVENTS_FILE
+    with open_writer(store.path(record.id)) as writer:
+        writer.write(started(RunConfig(epochs=9)))
+        writer.write(curve(1, 9))
+    with path.open("ab") as file:
+        size, step = 0, 17
+        while size <= large:
+            event = ev.Step(epoch=2, step=step, train_loss=1, train_accuracy=0, learning_rate=0.1, images_per_second=1)
+            event.seq = step - 15
+            lines = ev.encode(event)
+            size, step = size + file.write(lines), step + 1
+    watcher.open(record.id)
+    watcher.poll()
+    history = watcher.histories[record.id]
+    assert (history.is_outline, history.num_epochs_done, history.step) == (True, 1, step - 1)
+    num_calls = 0
+    while watcher.histories[record.id].is_outline:
+        batch = watcher.read()
+        assert batch.has_more or batch.fresh
+        watcher.apply(batch)
+        num_calls += 1
+    assert num_calls > 10
+    history = watcher.histories[record.id]
+    assert (history.step_stride, len(history.steps), history.missing_events) == (2, (step - 17 + 1) // 2, 0)
+    assert history.num_epochs_done == 1
+    with open_writer(store.path(record.id)) as writer:
+        writer.write(curve(2, 9))
+    watcher.poll()
+    assert watcher.histories[record.id].num_epochs_done == 2
+    watcher.close(record.id)
+    watcher.poll()
+    assert watcher.histories[record.id].is_outline
+
+
+def test_fault_29_what_was_known_stays_while_the_runs_folder_is_away(
+    store: Store, watcher: RunsWatcher, clock: Clock, tmp_path: Path
+) -> None:
+    record = store.create(RunConfig(epochs=5))
+    with open_writer(store.path(record.id)) as writer:
+        writer.write(started(RunConfig(epochs=5)))
+        writer.write(curve(1, 5))
+    lock = take_lock(store.path(record.id))
+    watcher.poll()
+    store.root.rename(tmp_path / "away")
+    later(watcher, clock)
+    assert watcher.states == {record.id: State.RUNNING}
+    assert watcher.histories[record.id].num_epochs_done == 1
+    assert "the runs folder is gone" in watcher.problems[""]
+    (tmp_path / "away").rename(store.root)
+    os.close(lock)
+    later(watcher, clock)
+    assert (watcher.states, watcher.problems) == ({record.id: State.LOST}, {})
+    store.root.rename(tmp_path / "away")
+    store.root.mkdir()
+    later(watcher, clock)
+    assert watcher.histories == {}
+
+
 def test_a_burst_is_taken_in_slices_and_its_end_is_no_loss(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     record = store.create(RunConfig(epochs=5))
     lock = take_lock(store.path(record.id))

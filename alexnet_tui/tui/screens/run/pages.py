@@ -18,6 +18,7 @@ from alexnet_tui.tui.widgets.text import hanging
 
 _NAME_CELLS = 20
 _VALUE_CELLS = 16
+_SLICE_BYTES = 1 << 20
 _RESULT_STYLES = {Result.PASSED: "$success", Result.FAILED: "bold $error", Result.NOT_APPLICABLE: "$text-muted"}
 _RESULT_CELLS = max(map(len, Result)) + 2
 _VERIFY_NOTE = "A run whose record fails a check counts for no verdict."
@@ -75,7 +76,7 @@ def count_bad_lines(folder: str) -> int:
     """Lines of a run's record that are no events; 0 where it cannot be read."""
     reader = EventReader(Path(folder, EVENTS_FILE), skip_steps=True)
     try:
-        while reader.read_new():
+        while reader.read_new(_SLICE_BYTES):
             pass
     except (StoreError, OSError):
         return 0
@@ -114,6 +115,7 @@ def _run_rows(history: RunHistory, directory: str, bad_lines: int) -> Iterator[t
     yield "attempts", str(history.attempts)
     yield "events", format_count(history.num_events)
     yield "missing events", format_count(history.missing_events) if history.missing_events else ""
+    yield "steps shown", f"one in {format_count(history.step_stride)}" if history.step_stride > 1 else ""
     yield "lines skipped", f"{format_count(bad_lines)} that are no events" if bad_lines else ""
     yield "bit-exact", "yes" if history.bit_exact else "no: a resume could not promise the same numbers"
     yield "format", "newer than this program; shown as far as it is known" if history.is_newer else ""

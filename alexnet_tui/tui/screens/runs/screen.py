@@ -214,8 +214,11 @@ class RunsScreen(Screen[None]):
     def _show_counts(self) -> None:
         rows, context = self._rows.values(), self.table.context
         parts = [counted(len(rows), "run")]
-        if problems := len(self.session.watcher.problems):
-            parts.append(f"{problems} unreadable")
+        problems = self.session.watcher.problems
+        if "" in problems:  # Of the folder itself.
+            parts.append("the runs folder cannot be read")
+        elif problems:
+            parts.append(f"{len(problems)} unreadable")
         if context.constant and self._shown:
             config = self._shown[0].config
             shared = ", ".join(printable(str(getattr(config, key)), 20) for key in sorted(context.constant)[::-1])
@@ -229,7 +232,8 @@ class RunsScreen(Screen[None]):
         empty.set_class(is_bare and (not rows or self.app.size.height >= _WISHED_FROM_HEIGHT), "-shown")
         self.table.set_class(not self._rows, "-bare")
         if is_bare:
-            empty.update(ONLY_REFERENCES if self._rows else NO_RUNS)
+            of_folder = Content.styled(printable(problems.get("", ""), 400), "$error")
+            empty.update(of_folder or (ONLY_REFERENCES if self._rows else NO_RUNS))
         hits = sum(len(row.members) for row in self._shown)
         self.query_one(FilterLine).show_count(hits, len(self._rows))
 

@@ -27,6 +27,7 @@ from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
     OpenCompare,
     OpenNewRun,
+    OpenPictures,
     OpenReport,
     OpenRun,
     OpenStudy,
@@ -44,6 +45,7 @@ _PLACES = {
     "new": ("new_run", "NewRunScreen"),
     "run": ("run", "RunScreen"),
     "compare": ("compare", "CompareScreen"),
+    "pictures": ("pictures", "PicturesScreen"),
     "report": ("report", "ReportScreen"),
     "study": ("studies", "QueueScreen"),
 }
@@ -206,6 +208,10 @@ class ConsoleApp(App[int]):
         """Overlay runs."""
         self._last_compared = message.run_ids
         self._show("compare", message.run_ids)
+
+    def on_open_pictures(self, message: OpenPictures) -> None:
+        """What two runs learned, beside each other."""
+        self._show("pictures", message.run_ids)
 
     def on_open_new_run(self, message: OpenNewRun) -> None:
         """Show the form, filled from a run if one is named."""

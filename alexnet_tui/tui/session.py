@@ -220,6 +220,14 @@ class OpenCompare(Message):
         self.run_ids = list(run_ids)
 
 
+class OpenPictures(Message):
+    """Go to the Pictures screen."""
+
+    def __init__(self, run_ids: Sequence[str]) -> None:
+        super().__init__()
+        self.run_ids = list(run_ids)
+
+
 class OpenNewRun(Message):
     """Go to the form, filled in from a run if one is named."""
 

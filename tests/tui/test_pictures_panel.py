@@ -205,3 +205,35 @@ def test_kernels_of_epochs_a_resume_took_back_are_left_out(store: Store, tmp_pat
     history, _ = load(store, run.id)
     found = PictureFiles(store.path(run.id)).read(history, Subject.KERNELS, None)
     assert (list(found.epochs), found.epoch) == ([0, 1], 1)
+
+
+@driven
+async def test_two_marked_runs_are_beside_each_other_and_move_together(store: Store) -> None:
+    run_ids = [write_pictured(store, RunConfig(epochs=30, seed=seed)) for seed in (0, 1)]
+    other = write_run(store, RunConfig(epochs=30, seed=2)).id
+    async with console(store, size=(120, 40)) as driver:
+        await driver.press("i")
+        assert "Mark two runs" in "".join(driver.notifications())
+        driver.app.session.toggle_marks(run_ids)
+        await driver.press("i")
+        await driver.wait_for(lambda: driver.text().count("after epoch 30") == 2)
+        assert all(run_id in driver.text() for run_id in run_ids)
+        await driver.press("left")
+        await driver.wait_for(lambda: driver.text().count("after epoch 5") == 2)
+        await driver.press("m", "down", "right")
+        assert driver.text().count("class1 right") == 2
+        await driver.press("escape")
+        driver.app.session.toggle_marks(run_ids[:1])
+        driver.app.session.toggle_marks([other])
+        await driver.press("i")
+        await driver.wait_for(lambda: "A run writes its answers" in driver.text())
+
+
+@driven
+async def test_compare_opens_the_pictures_of_its_row_beside_the_first_other(store: Store) -> None:
+    run_ids = [write_pictured(store, RunConfig(epochs=30, seed=seed)) for seed in (0, 1)]
+    async with console(store, size=(120, 40)) as driver:
+        driver.app.session.toggle_marks(run_ids)
+        await driver.press("c", "i")
+        await driver.wait_for(lambda: driver.text().count("after epoch 30") == 2)
+        assert set(panel(driver).run_ids) == set(run_ids)

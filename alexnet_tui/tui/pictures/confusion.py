@@ -107,7 +107,7 @@ def fit(matrix: Matrix, width: int, height: int, cursor: tuple[int, int]) -> Fit
     cell = min(_WIDEST_CELL, room // count)
     if cell < _NARROWEST_CELL:
         cell = _NARROWEST_CELL if count <= 24 else _BARE_CELL
-    tall = _TALL_FROM if height >= _TALL_FROM * count and cell > _NARROWEST_CELL + 1 else 1
+    tall = _TALL_FROM if height >= _TALL_FROM * count and cell >= _NARROWEST_CELL else 1
     rows, columns = min(count, max(1, height // tall)), min(count, max(1, room // cell))
     top = min(max(0, cursor[0] - rows // 2), count - rows)
     left = min(max(0, cursor[1] - columns // 2), count - columns)

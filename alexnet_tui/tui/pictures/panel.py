@@ -25,6 +25,7 @@ from alexnet_tui.tui.pictures.kernels import Grid, grid_for, kernel_lines
 from alexnet_tui.tui.pictures.source import Found, PictureFiles, Subject
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import TabStrip
+from alexnet_tui.tui.widgets.glyphs import cut
 from alexnet_tui.tui.widgets.keys import Keys
 from alexnet_tui.tui.widgets.text import hanging
 
@@ -49,6 +50,7 @@ _MODES = {
 _MOST_MISTAKES = 200
 _SIDE_FROM = 120
 _CAPTION_LINES = 2
+_EPOCH_CELLS = 24
 _LONGEST_SLIDER = 24
 _READING = "Reading …"
 _NO_RUN = "No such run: it was deleted, or its record cannot be read."
@@ -75,6 +77,7 @@ class PictureColumn(Widget):
     def __init__(self, panel: "PicturesPanel", run_id: str) -> None:
         super().__init__()
         self.panel, self.run_id = panel, run_id
+        self.set_class(run_id != panel.run_ids[0], "-beside")
         self.found: Found | None = None
         self.placed: Fit | None = None
         self.cards: Cards | None = None
@@ -282,17 +285,18 @@ class PictureColumn(Widget):
         parts: list[Words] = []
         if panel.is_pair:
             label = panel.session.label_of(self.run_id)
-            parts = [(f" {label}", "strong"), ("  ", "")]
+            parts = [(f" {cut(label, max(8, width - _EPOCH_CELLS))}", "strong"), ("  ", "")]
         if found is None or history is None or self._problem():
             return parts
         if panel.subject is Subject.KERNELS and found.epoch is not None:
             epochs = history.started.epochs if history.started else history.record.config.epochs
             when = f"after epoch {found.epoch} of {epochs}" if found.epoch else "before training"
-            if part := self._part_shown():
+            parts.append((f"{when}  ", "strong" if not panel.is_pair else ""))
+            room = width - sum(cell_len(text) for text, _ in parts)
+            if (part := self._part_shown()) and len(part) <= room:
                 parts.append((part, "muted"))
-            used = sum(cell_len(text) for text, _ in parts) + len(when) + 2
-            slider = _slider(found.epochs, found.epoch, min(_LONGEST_SLIDER, width - used))
-            return [*parts, (when, "strong" if not panel.is_pair else ""), ("  ", ""), *slider]
+                room -= len(part)
+            return [*parts, *_slider(found.epochs, found.epoch, min(_LONGEST_SLIDER, room))]
         matrix = self.matrix
         if matrix is None:
             return parts
@@ -353,6 +357,7 @@ class PicturesPanel(Vertical, can_focus=True):
     PicturesPanel { height: 1fr; background: $background; }
     PicturesPanel #subjects { height: 1; }
     PicturesPanel #columns { height: 1fr; padding: 0 1; }
+    PicturesPanel PictureColumn.-beside { margin-left: 3; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("m", "subject", "Picture", "Kernels, confusion matrix, mistakes, in turn."),

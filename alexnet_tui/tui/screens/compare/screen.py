@@ -30,7 +30,7 @@ from alexnet_tui.tui.screens.compare.comparison import (
     entries_of,
     known,
 )
-from alexnet_tui.tui.session import OpenRun, RunsChanged, Session
+from alexnet_tui.tui.session import OpenPictures, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.keys import Keys, new_run_key, row_keys
 from alexnet_tui.tui.widgets.table import LineTable
@@ -73,6 +73,7 @@ class CompareScreen(ChartScreen):
         *row_keys("compare", "run"),
         _key("enter", "open", "Open", "Open the run of this row."),
         _key("x", "take_out", "Take out", "Take the runs of this row out of the comparison; they stay as they are."),
+        _key("i", "pictures", "Pictures", "Kernels, confusion matrix and mistakes of this run and another one."),
         new_run_key("compare"),
         *CHART_BINDINGS,
         _key("p", "pin", "Pin", "Compare all others with the run of this row."),
@@ -294,6 +295,13 @@ class CompareScreen(ChartScreen):
     def _chosen(self) -> str | None:
         row = self.table.row
         return None if row is None else row.id
+
+    def action_pictures(self) -> None:
+        """The pictures of the run of the row beside those of the one compared with, or of the first other one."""
+        if (run_id := self._chosen()) is not None:
+            based = sorted(self.entries, key=lambda entry: not entry.group.is_base)
+            others = [entry.id for entry in based if entry.id != run_id]
+            self.post_message(OpenPictures([*others[:1], run_id]))
 
     def action_open(self) -> None:
         """Open the run of the row."""

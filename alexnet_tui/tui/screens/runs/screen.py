@@ -23,7 +23,7 @@ from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows, rows_of, spread_of_seeds
 from alexnet_tui.tui.screens.runs.table import RunsTable
 from alexnet_tui.tui.screens.runs.welcome import NO_RUNS, ONLY_REFERENCES
-from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenRun, RunsChanged, Session
+from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenPictures, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.keys import Keys, new_run_key, row_keys
 from alexnet_tui.tui.widgets.table import LineTable
@@ -57,6 +57,7 @@ class RunsScreen(Screen[None]):
         _key("c", "compare", "Compare", "Overlay the marked runs."),
         _key("p", "pin", "Pin", "Make the run the baseline that all others are compared to; again, no longer."),
         _key("g", "group", "Group", "One row for runs that differ only in their seed; again, one row a run."),
+        _key("i", "pictures", "Pictures", "Kernels, confusion matrix and mistakes of two runs beside each other."),
         _key("d", "duplicate", "Duplicate", "Start a run with the settings of this one."),
         _key("x", "stop", "Stop", "Stop the run, or the marked runs, after a checkpoint."),
         _key(
@@ -408,6 +409,14 @@ class RunsScreen(Screen[None]):
             self.post_message(OpenCompare(compared))
         else:
             run_actions.notify(self, "Mark two or more runs with space, then press c.")
+
+    def action_pictures(self) -> None:
+        """The pictures of the first two marked runs, or of this one and the pinned one."""
+        row = self.table.row
+        if compared := self.session.comparison(row.members if row else ()):
+            self.post_message(OpenPictures(compared[:2]))
+        else:
+            run_actions.notify(self, "Mark two runs with space, then press i; of one run, pictures are a page of it.")
 
     def action_stop(self) -> None:
         """Stop the chosen runs."""

@@ -1,0 +1,1 @@
+"""The Pictures screen: two runs beside each other."""

@@ -9,9 +9,11 @@ from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint, data
-from alexnet_tui.train.device import select_device
+from alexnet_tui.train.device import DeviceSetup, select_device
 from alexnet_tui.train.loop import Trainer
 from alexnet_tui.train.ranks import ALONE, Ranks
+from alexnet_tui.train.replay import Recorder
+from alexnet_tui.train.step import recorder_for
 
 SMALL = {
     "data": "synthetic",
@@ -29,6 +31,7 @@ def trainer(
     should_stop: Callable[[], bool] = lambda: False,
     data_sha256: str = "d",
     ranks: Ranks = ALONE,
+    make_recorder: Callable[[DeviceSetup, Ranks], Recorder | None] = recorder_for,
     fields: Mapping[str, str] = MappingProxyType({}),
     **more: str,
 ) -> Trainer:
@@ -47,6 +50,7 @@ def trainer(
         folder=opened(folder) if ranks.is_first else None,
         should_stop=should_stop,
         ranks=ranks,
+        make_recorder=make_recorder,
     )
 
 

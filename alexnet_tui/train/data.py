@@ -129,7 +129,7 @@ class BatchMaker:
     ) -> None:
         self._setup = setup
         self._augmentation = config.augmentation
-        self._size = FRONT_ENDS[config.front_end].image_size
+        self.size = FRONT_ENDS[config.front_end].image_size
         device = setup.device
         self._mean: Tensor  # (1, C, 1, 1) or (1, C, H, W), in grey levels
         self._deviation: Tensor | None = None
@@ -166,16 +166,16 @@ class BatchMaker:
     def _shift(self, images_NCHW: Tensor, generator: Generator) -> Tensor:
         """A random window: of the network's size where images are larger, else with a padded border."""
         side = min(images_NCHW.shape[2:])
-        if side > self._size:
-            return augment.random_crop(images_NCHW, self._size, generator)
+        if side > self.size:
+            return augment.random_crop(images_NCHW, self.size, generator)
         return augment.random_crop(images_NCHW, side, generator, padding=max(1, side * _CROP_PADDING // 32))
 
     def _fit(self, images_NCHW: Tensor) -> Tensor:
         """The network's size: the centre of larger images, smaller ones enlarged."""
         side = min(images_NCHW.shape[2:])
-        if side < self._size:
-            return F.interpolate(images_NCHW, size=(self._size, self._size), mode="bilinear", align_corners=False)
-        return augment.center_crop(images_NCHW, self._size)
+        if side < self.size:
+            return F.interpolate(images_NCHW, size=(self.size, self.size), mode="bilinear", align_corners=False)
+        return augment.center_crop(images_NCHW, self.size)
 
     def _finish(self, images_NCHW: Tensor) -> Tensor:
         return images_NCHW.to(self._setup.dtype, memory_format=torch.channels_last)

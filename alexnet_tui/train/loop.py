@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Iterator
 
 import msgspec
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -20,9 +19,11 @@ from alexnet_tui.train import checkpoint, kernels
 from alexnet_tui.train.checkpoint import Position
 from alexnet_tui.train.data import Data, Images, epoch_order
 from alexnet_tui.train.device import DeviceSetup, stream_seed
-from alexnet_tui.train.model import AlexNet, Dropout
+from alexnet_tui.train.model import AlexNet
 from alexnet_tui.train.optim import MasterSGD, Schedule
 from alexnet_tui.train.ranks import ALONE, Ranks
+from alexnet_tui.train.replay import Recorder
+from alexnet_tui.train.step import RunningSums, Steps, recorder_for
 from alexnet_tui.train.system import SystemSampler
 
 _MAX_SILENCE_SECONDS = 2.0
@@ -42,6 +43,7 @@ class Trainer:
         folder: The run's folder, which gets the checkpoints; None writes none.
         should_stop: Called before every update and every evaluation batch.
         ranks: The processes that share each batch; all yield the same losses and accuracies.
+        make_recorder: Chooses what records the work on a batch, to be replayed as one unit.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Trainer:
         folder: Folder | None,
         should_stop: Callable[[], bool] = lambda: False,
         ranks: Ranks = ALONE,
+        make_recorder: Callable[[DeviceSetup, Ranks], Recorder | None] = recorder_for,
     ) -> None:
         self.config, self.data, self.setup, self.ranks = config, data, setup, ranks
         self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
@@ -73,8 +76,19 @@ class Trainer:
         self._reported_at = time.monotonic()
         self._elapsed_before = 0.0
         self._clock_start = time.monotonic()
-        self._generator = torch.Generator(device=setup.device)
-        self._dropout = Dropout(config.dropout, self._generator) if config.dropout else None
+        self._evaluation_size = _EVAL_BATCH if data.batches.size <= 64 else _EVAL_BATCH_LARGE_IMAGES
+        self._steps = Steps(
+            config,
+            self.network,
+            self.optimizer,
+            data,
+            setup,
+            ranks,
+            make_recorder(setup, ranks),
+            training_sums=(self._epoch_sums, self._interval_sums),
+            evaluation_size=self._evaluation_size,
+        )
+        self._has_warned_of_recording = False
         self._system = SystemSampler(setup.device)
         self._reads_every_loss = setup.device.type == "cpu"
 
@@ -111,8 +125,8 @@ class Trainer:
         self.train_seconds = position.train_seconds
         self._elapsed_before, self._clock_start = position.elapsed_seconds, time.monotonic()
         self.schedule = Schedule(self.config, list(position.errors))
-        self._epoch_sums = RunningSums(self.setup.device, position.epoch_sums)
-        self._interval_sums = RunningSums(self.setup.device, position.interval_sums)
+        self._epoch_sums.reset(position.epoch_sums)
+        self._interval_sums.reset(position.interval_sums)
 
     def fit(self) -> Iterator[ev.Event]:
         """Train to the last epoch, or until asked to stop, or until the loss is not finite.
@@ -155,19 +169,19 @@ class Trainer:
 
     def _train_epoch(self) -> Generator[ev.Event, None, ev.Failed | None]:
         """The updates left in this epoch; early out when asked to stop, or when it cannot go on."""
-        self.network.train()
         order = epoch_order(len(self.data.train), self.config.seed, self.epoch).to(self.setup.device)
         while self.step_in_epoch < self.steps_per_epoch and not self._should_stop():
             start = time.perf_counter()
             first = self.step_in_epoch * self.config.batch_size
             learning_rate = self.schedule.learning_rate(self.epoch, self.step)
-            measured_2, count = self.update(order[first : first + self.config.batch_size], learning_rate)
+            index_N = order[first : first + self.config.batch_size]
+            measured_2 = self.update(index_N, learning_rate)
             if self._reads_every_loss and not math.isfinite(float(measured_2[0])):
                 return self._diverged(f"loss {float(measured_2[0])} in step {self.step + 1}, before the update")
             self.step += 1
             self.step_in_epoch += 1
             for sums in (self._epoch_sums, self._interval_sums):
-                sums.add(measured_2, count)
+                sums.count += len(index_N)
             is_due = self.step % self.config.log_steps == 0
             is_silent = time.monotonic() - self._reported_at >= _MAX_SILENCE_SECONDS
             if is_due or is_silent or self.step_in_epoch == self.steps_per_epoch:
@@ -175,7 +189,8 @@ class Trainer:
             seconds = time.perf_counter() - start
             self.train_seconds += seconds
             self._interval_seconds += seconds
-            self._interval_images += count
+            self._interval_images += len(index_N)
+            yield from self._recording_problem()
             if is_due:
                 event = self._step_event(learning_rate)
                 yield event
@@ -186,47 +201,20 @@ class Trainer:
                 yield self._position()
         return None
 
-    def update(self, index_N: Tensor, learning_rate: float) -> tuple[Tensor, int]:
-        """One update on a batch of training images, given by their indices.
+    def update(self, index_N: Tensor, learning_rate: float) -> Tensor:
+        """One update on a batch of training images, given by their indices; see `Steps.update`."""
+        seed = stream_seed(self.config.seed, "step", self.epoch, self.step_in_epoch)
+        return self._steps.update(index_N, seed, learning_rate)
 
-        On a CPU weights stay as they are where the loss is not finite; elsewhere reading it would wait for the device
-        at every step.
-
-        Returns:
-            Sum of losses and right answers, (2,), on the device, and the number of images.
-        """
-        self._generator.manual_seed(stream_seed(self.config.seed, "step", self.epoch, self.step_in_epoch))
-        part = self.ranks.part(len(index_N))
-        labels_N = self.data.train.labels_N[index_N[part]]
-        images = self.data.batches.training(self.data.train.pixels_NCHW[index_N], self._generator)[part]
-        measured_2 = self._backward(images, labels_N, part.start, len(index_N))
-        self.ranks.add_up([measured_2])
-        if not self._reads_every_loss or math.isfinite(float(measured_2[0])):
-            self.optimizer.step(learning_rate, None if self.ranks.is_alone else self.ranks.add_up)
-        return measured_2, len(index_N)
-
-    def _backward(self, images: Tensor, labels_N: Tensor, first: int, count: int) -> Tensor:
-        """Gradients of a batch's mean loss.
-
-        Args:
-            images: The part of the batch that is computed here.
-            labels_N: Their classes.
-            first: Place of the first of them in the batch.
-            count: Images of the whole batch.
-
-        Returns:
-            Sum of losses and right answers of the part, (2,).
-        """
-        if not len(labels_N):  # Fewer images than processes.
-            for parameter in self.optimizer.parameters:
-                parameter.grad = torch.zeros_like(parameter)
-            return torch.zeros(2, device=labels_N.device)
-        if self._dropout is not None:
-            self._dropout.first, self._dropout.count = first, count
-        logits_NK = self.network(images, self._dropout).float()
-        loss = F.cross_entropy(logits_NK, labels_N)
-        (loss if len(labels_N) == count else loss * (len(labels_N) / count)).backward()
-        return _measure(loss.detach(), logits_NK.detach(), labels_N)
+    def _recording_problem(self) -> Iterator[ev.Event]:
+        """One warning where the work on batches should be replayed as one unit, and cannot be."""
+        if self._steps.problem and not self._has_warned_of_recording:
+            self._has_warned_of_recording = True
+            yield ev.Warned(
+                code="not_recorded",
+                message="Work on the GPU could not be recorded as a CUDA graph; it is launched piece by piece, which is"
+                f" slower ({self._steps.problem}).",
+            )
 
     def _step_event(self, learning_rate: float) -> ev.Step:
         loss, accuracy = self._interval_sums.means()
@@ -238,7 +226,7 @@ class Trainer:
             learning_rate=learning_rate,
             images_per_second=self._interval_rate(),
         )
-        self._interval_sums = RunningSums(self.setup.device)
+        self._interval_sums.reset()
         self._interval_images, self._interval_seconds = 0, 0.0
         self._reported_at = time.monotonic()
         return event
@@ -290,42 +278,36 @@ class Trainer:
             images_per_second=round(self.epoch * len(self.data.train) / seconds, 1),
         )
 
-    @torch.no_grad()
     def evaluate(self, images: Images) -> tuple[float, float] | None:
         """Mean loss and accuracy in evaluation mode, or None when asked to stop meanwhile."""
-        self.network.eval()
-        sums = RunningSums(self.setup.device)
+        sums = self._steps.evaluation_sums
+        sums.reset()
         for batch in self._evaluation_batches(images):
             part = self.ranks.part(len(batch))
-            labels_N = batch.labels_N[part]
-            if len(labels_N):
-                logits_NK = self._evaluation_logits(batch.pixels_NCHW[part])
-                sums.add(_measure(F.cross_entropy(logits_NK, labels_N), logits_NK, labels_N), len(labels_N))
+            if part.start < part.stop:
+                self._steps.measure(batch.pixels_NCHW[part], batch.labels_N[part])
             if self._should_stop():
                 return None
         sums.add_up(self.ranks)
+        sums.count = len(images)
         return sums.means()
 
-    @torch.no_grad()
     def predict(self, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
         """Float32 logits (N, K) and labels (N,), a batch at a time."""
-        self.network.eval()
         for batch in self._evaluation_batches(images):
-            yield self._evaluation_logits(batch.pixels_NCHW), batch.labels_N
+            yield self._steps.logits(batch.pixels_NCHW), batch.labels_N
 
     def _evaluation_batches(self, images: Images) -> Iterator[Images]:
-        small = self.network.architecture.front_end.image_size <= 64
-        size = _EVAL_BATCH if small else _EVAL_BATCH_LARGE_IMAGES
-        yield from map(Images, images.pixels_NCHW.split(size), images.labels_N.split(size))
-
-    def _evaluation_logits(self, pixels_NCHW: Tensor) -> Tensor:
-        logits_NK: Tensor = self.network(self.data.batches.evaluation(pixels_NCHW)).float()
-        return logits_NK
+        yield from map(
+            Images,
+            images.pixels_NCHW.split(self._evaluation_size),
+            images.labels_N.split(self._evaluation_size),
+        )
 
     def _next_epoch(self, error: float) -> None:
         self.schedule.add(error)
         self.epoch, self.step_in_epoch = self.epoch + 1, 0
-        self._epoch_sums = RunningSums(self.setup.device)
+        self._epoch_sums.reset()
 
     def _save(self) -> Iterator[ev.Event]:
         """Write a checkpoint; a full disk is a warning, and the last good checkpoint stays."""
@@ -398,46 +380,6 @@ class Trainer:
             epoch=self.epoch,
             step=self.step,
         )
-
-
-class RunningSums:
-    """Running means over images, kept as three sums: losses and right answers on the device, images on the host."""
-
-    def __init__(self, device: torch.device, values: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> None:
-        dtype = torch.float32 if device.type == "mps" else torch.float64
-        self._sums_2 = torch.tensor(values[:2], dtype=dtype, device=device)
-        self._count = values[2]
-
-    def add(self, measured_2: Tensor, count: int) -> None:
-        """Add a batch of `count` images: its sum of losses and its right answers."""
-        self._sums_2 += measured_2
-        self._count += count
-
-    def add_up(self, ranks: Ranks) -> None:
-        """Make them the sums of all processes, where each has added its own images."""
-        count = torch.tensor([self._count], dtype=torch.float64)
-        ranks.add_up([self._sums_2, count])
-        self._count = count.item()
-
-    def wait(self) -> None:
-        """Wait for the device to finish the sums."""
-        self._sums_2.tolist()
-
-    def values(self) -> tuple[float, float, float]:
-        """Sum of losses, right answers and images, as the constructor takes them."""
-        loss_sum, right = self._sums_2.tolist()
-        return loss_sum, right, self._count
-
-    def means(self) -> tuple[float, float]:
-        """Nats an image and share of right answers; (nan, 0) of no images."""
-        loss_sum, right, count = self.values()
-        return (loss_sum / count, right / count) if count else (math.nan, 0.0)
-
-
-def _measure(mean_loss: Tensor, logits_NK: Tensor, labels_N: Tensor) -> Tensor:
-    """Sum of losses and number of right answers of a batch, (2,), on the device."""
-    right = (logits_NK.argmax(1) == labels_N).sum()
-    return torch.stack([mean_loss * len(labels_N), right.to(mean_loss.dtype)])
 
 
 def _losses(summary: ev.Epoch) -> list[ev.Number]:

@@ -204,7 +204,7 @@ class Dropout:
         dropped = round(probability * levels)
         self._threshold = dropped - levels // 2
         self._scale = levels / (levels - dropped)
-        self._generator = generator
+        self.generator = generator
         self.first = self.count = 0
 
     def __call__(self, units_NU: Tensor) -> Tensor:
@@ -218,12 +218,10 @@ class Dropout:
     def _words(self, count: int, device: torch.device) -> Tensor:
         """At least `count` random int16."""
         if device.type == "mps":  # It has no draws of whole 64-bit words.
-            words = torch.randint(
-                -(2**15), 2**15, (count,), dtype=torch.int32, device=device, generator=self._generator
-            )
+            words = torch.randint(-(2**15), 2**15, (count,), dtype=torch.int32, device=device, generator=self.generator)
             return words.to(torch.int16)
         bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=device)
-        return bits.random_(-(2**63), None, generator=self._generator).view(torch.int16)
+        return bits.random_(-(2**63), None, generator=self.generator).view(torch.int16)
 
 
 def max_pool(maps_NCHW: Tensor, layer: ConvLayer) -> Tensor:

@@ -41,11 +41,11 @@ class MasterSGD:
         self._walks_in_pieces = master_weights[0].device.type == "cpu"
 
     @torch.no_grad()
-    def step(self, learning_rate: float, add_up: Callable[[Sequence[Tensor]], None] | None = None) -> None:
+    def step(self, learning_rate: float | Tensor, add_up: Callable[[Sequence[Tensor]], None] | None = None) -> None:
         """Update every weight from its gradient and forget the gradients.
 
         Args:
-            learning_rate: Of this update.
+            learning_rate: Of this update; on a GPU a tensor there lets it change where the update is replayed.
             add_up: Replaces gradients, in float32, by their sums over the processes that share a batch.
         """
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
@@ -53,12 +53,14 @@ class MasterSGD:
             gradients = [gradient.float() for gradient in gradients]
             add_up(gradients)
         if self._walks_in_pieces:
+            rate = float(learning_rate)
             for rows in zip(
                 self.parameters, gradients, self.master_weights, self.velocities, self._decays, strict=True
             ):
-                self._update(*rows, learning_rate)
+                self._update(*rows, rate)
         else:
-            self._update_at_once(gradients, learning_rate)
+            device = self.master_weights[0].device
+            self._update_at_once(gradients, torch.as_tensor(learning_rate, dtype=torch.float32, device=device))
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -70,17 +72,16 @@ class MasterSGD:
         for parameter, weight in zip(self.parameters, self.master_weights, strict=True):
             parameter.copy_(weight)
 
-    def _update_at_once(self, gradients: list[Tensor], learning_rate: float) -> None:
-        """A few launches for all weights together, as a GPU wants it."""
-        full = [gradient.float() for gradient in gradients]
+    def _update_at_once(self, gradients: list[Tensor], learning_rate: Tensor) -> None:
+        """A few launches for all weights together, as a GPU wants it; the rate is read there, not on the host."""
+        downhill = -learning_rate
         torch._foreach_mul_(self.velocities, self._momentum)
-        torch._foreach_add_(self.velocities, full, alpha=-learning_rate)
-        decayed = [index for index, decay in enumerate(self._decays) if decay]
-        if decayed:
-            velocities, weights = (
-                [tensors[index] for index in decayed] for tensors in (self.velocities, self.master_weights)
-            )
-            torch._foreach_add_(velocities, weights, alpha=-learning_rate * self._decays[decayed[0]])
+        for velocity, gradient, weight, decay in zip(
+            self.velocities, gradients, self.master_weights, self._decays, strict=True
+        ):
+            velocity.addcmul_(gradient, downhill)
+            if decay:
+                velocity.addcmul_(weight, downhill * decay)
         torch._foreach_add_(self.master_weights, self.velocities)
         if self.parameters[0].data_ptr() != self.master_weights[0].data_ptr():
             torch._foreach_copy_([parameter.data for parameter in self.parameters], self.master_weights)

@@ -49,7 +49,7 @@ class UpdateTimer:
     def step(self) -> float:
         """Seconds of one update."""
         start = time.perf_counter()
-        measured_2, _ = self._trainer.update(self._batch, self._trainer.config.learning_rate)
+        measured_2 = self._trainer.update(self._batch, self._trainer.config.learning_rate)
         measured_2.tolist()  # Waits until the device is done.
         return time.perf_counter() - start
 

@@ -1,16 +1,18 @@
 """First contact with a GPU: does everything train, do numbers repeat, how fast is a step, how many runs at once pay.
 
-    python tests/benchmarks/bench_gpu.py [--parts check,repeat,precision,step,parallel] [--json gpu.json]
+    python tests/benchmarks/bench_gpu.py [--parts check,replay,repeat,precision,step,hundred,parallel] [--json gpu.json]
 
 One command for a CUDA machine; ``--device cpu --tiny`` runs the same logic on a small scale on any machine. Each part
 adds its result to the JSON file as soon as it is done, so that parts can be run in separate commands:
 
 - ``check``      every variant with every front end for two epochs;
+- ``replay``     updates replayed from a CUDA graph give the events and weights of updates launched piece by piece;
 - ``repeat``     the same seed twice gives the same events; stopped and resumed gives the same weights;
 - ``precision``  losses in bfloat16 beside those in float32 over three epochs;
-- ``step``       one update of ours, of a plain PyTorch loop and of a strong one in turns (channels last, bfloat16
-                 autocast, fused SGD, data on the device, `torch.compile` with reduced overhead), beside the memory
-                 bandwidth and the bfloat16 matrix rate measured in the same process;
+- ``step``       one update of ours, replayed and piece by piece, of a plain PyTorch loop and of a strong one in turns
+                 (channels last, bfloat16 autocast, fused SGD, data on the device, `torch.compile` with reduced
+                 overhead), beside the memory bandwidth and the bfloat16 matrix rate measured in the same process;
+- ``hundred``    one run of each variant over 100 epochs, one after the other: the target is 60 s on an H100;
 - ``parallel``   images per second of 1, 2, 4 ... runs at once.
 """
 
@@ -29,17 +31,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.bench_step import our_step, plain_network, plain_step
+from benchmarks.bench_step import MakeRecorder, our_step, plain_network, plain_step
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
+from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.train import data
+from alexnet_tui.train.device import select_device
+from alexnet_tui.train.loop import Trainer
+from alexnet_tui.train.step import recorder_for
 
-PARTS = ("check", "repeat", "precision", "step", "parallel")
+PARTS = ("check", "replay", "repeat", "precision", "step", "hundred", "parallel")
 BATCH = 128
 Result = dict[str, Any]
 
@@ -119,6 +127,42 @@ def check(bench: Bench) -> Result:
             }
             print(f"  {name}: {found[name]}", flush=True)
     return found
+
+
+def replay(bench: Bench) -> Result:
+    """The same small run with updates replayed and piece by piece, in both precisions, and any warning of the first."""
+    found: Result = {}
+    for dtype in ("fp32", "bf16"):
+        sides = [_train_here(bench, dtype, make_recorder) for make_recorder in (recorder_for, lambda *_: None)]
+        (events, weights), (plain_events, plain_weights) = sides
+        found[dtype] = {
+            "same_events": numbers_of(events) == numbers_of(plain_events),
+            "same_weights": all(map(torch.equal, weights, plain_weights)),
+            "warnings": [event["message"] for event in events if event["kind"] == "warning"],
+        }
+    return found
+
+
+def _train_here(bench: Bench, dtype: str, make_recorder: MakeRecorder) -> tuple[list[Result], list[Tensor]]:
+    """Events and last weights of a run in this process, with a smaller last batch, evaluation and all randomness."""
+    fields = {"data": bench.data, "device": bench.device, "precision": dtype, "epochs": "2", "augmentation": "paper"}
+    fields |= {"schedule": "inverse-time", "rate_decay": "0.001", "init": "he", "log_steps": "5"}
+    fields |= {"train_images": "100", "batch_size": "32"} if bench.is_tiny else {"train_images": "10000"}
+    config = RunConfig.from_text(fields)
+    setup = select_device(config)
+    datasets.prepare(config.data, 32)
+    dataset = datasets.load(config.data, 32)
+    trainer = Trainer(
+        config,
+        data.prepare(dataset, config, setup),
+        setup,
+        num_classes=len(dataset.class_names),
+        data_sha256=dataset.sha256,
+        folder=None,
+        make_recorder=make_recorder,
+    )
+    events = [msgspec.to_builtins(event) for event in trainer.fit()]
+    return events, trainer.optimizer.master_weights
 
 
 def repeat(bench: Bench) -> Result:
@@ -238,11 +282,14 @@ def step(bench: Bench) -> Result:
     fields = {"data": "random", "epochs": "100000", "log_steps": str(steps), "device": bench.device}
     config = RunConfig.from_text(fields)
     device = torch.device("cuda" if bench.device == "auto" else bench.device)
-    ours = our_step(config, num_images=512 if bench.is_tiny else 51_200)  # One call: `log_steps` updates.
+    num_images = 512 if bench.is_tiny else 51_200
+    ours = our_step(config, num_images)  # One call: `log_steps` updates.
+    pieces = our_step(config, num_images, make_recorder=lambda *_: None)
     strong = strong_step(config, device, compiled=device.type == "cuda")
     plain = plain_step(config, device)
     sides: dict[str, tuple[Callable[[], None], int]] = {
         "ours": (ours, steps),
+        "ours piece by piece": (pieces, steps),
         "strong": (repeated(strong, steps), steps),
         "plain": (repeated(plain, steps // 2), steps // 2),
     }
@@ -260,10 +307,22 @@ def step(bench: Bench) -> Result:
         "front_end": config.front_end,
         "batch": BATCH,
         "milliseconds": {name: [min(each), medians[name], max(each)] for name, each in milliseconds.items()},
+        "ours_over_pieces": medians["ours"] / medians["ours piece by piece"],
         "ours_over_strong": medians["ours"] / medians["strong"],
         "ours_over_plain": medians["ours"] / medians["plain"],
         **ceilings(bench, device),
     }
+
+
+def hundred(bench: Bench) -> Result:
+    """Seconds of 100 epochs of every variant, each with its start and end, and of all together."""
+    found: Result = {}
+    for variant in VARIANTS:
+        events, seconds = bench.finish(variant, "--epochs", "2" if bench.is_tiny else "100", "--log-steps", "100")
+        last = epochs_of(events)[-1]
+        found[variant] = {"seconds_with_start": round(seconds, 1), "train_seconds": last["train_seconds"]}
+        print(f"  {variant}: {found[variant]}", flush=True)
+    return {**found, "all_seconds": round(sum(one["seconds_with_start"] for one in found.values()), 1)}
 
 
 def parallel(bench: Bench) -> Result:
@@ -318,7 +377,15 @@ def main() -> int:
     parser.add_argument("--max-parallel", type=int, default=8)
     parser.add_argument("--json", type=Path, default=Path("bench_gpu.json"))
     options = parser.parse_args()
-    acts = {"check": check, "repeat": repeat, "precision": precision, "step": step, "parallel": parallel}
+    acts: dict[str, Callable[[Bench], Result]] = {
+        "check": check,
+        "replay": replay,
+        "repeat": repeat,
+        "precision": precision,
+        "step": step,
+        "hundred": hundred,
+        "parallel": parallel,
+    }
     parts = options.parts.split(",")
     if unknown := [part for part in parts if part not in acts]:
         parser.error(f"there is no part {', '.join(unknown)}; choose from {', '.join(PARTS)}")
@@ -336,6 +403,9 @@ def main() -> int:
             options.json.write_text(json.dumps(results, indent=1))
             print(json.dumps(results[part], indent=1), flush=True)
     wrong = [name for name, one in results.get("check", {}).items() if isinstance(one, dict) and "error" in one]
+    for dtype, one in results.get("replay", {}).items():
+        if isinstance(one, dict) and not (one["same_events"] and one["same_weights"] and not one["warnings"]):
+            wrong.append(f"replay {dtype}")
     repeated = results.get("repeat", {})
     wrong += [name for name in ("same_seed_same_events", "same_weights") if repeated and not repeated[name]]
     print(f"failed: {', '.join(wrong)}" if wrong else f"written to {options.json}")

@@ -30,12 +30,16 @@ from alexnet_tui.datasets.cache import Split
 from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.runs.events import Step
 from alexnet_tui.train import data
-from alexnet_tui.train.device import select_device
+from alexnet_tui.train.device import DeviceSetup, select_device
 from alexnet_tui.train.loop import Trainer
+from alexnet_tui.train.ranks import Ranks
+from alexnet_tui.train.replay import Recorder
+from alexnet_tui.train.step import recorder_for
 
 BATCH, STEPS_A_TURN = 128, 4
 CPU = torch.device("cpu")
 Act = Callable[[], None]
+MakeRecorder = Callable[[DeviceSetup, Ranks], Recorder | None]
 
 
 def images_and_labels(count: int = 2560) -> tuple[np.ndarray, np.ndarray]:
@@ -44,8 +48,14 @@ def images_and_labels(count: int = 2560) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8), rng.integers(0, 10, count).astype(np.int64)
 
 
-def our_step(config: RunConfig, num_images: int = 2560) -> Act:
-    """The real trainer up to its next step event: `log_steps` updates, then the loss is read."""
+def our_step(config: RunConfig, num_images: int = 2560, make_recorder: MakeRecorder = recorder_for) -> Act:
+    """The real trainer up to its next step event: `log_steps` updates, then the loss is read.
+
+    Args:
+        config: Of the run.
+        num_images: Random training images.
+        make_recorder: Chooses what records updates, to be replayed as one unit.
+    """
     pixels, labels = images_and_labels(num_images)
     split = Split(images=pixels, labels=labels)
     half = (0.5, 0.5, 0.5)
@@ -67,6 +77,7 @@ def our_step(config: RunConfig, num_images: int = 2560) -> Act:
         num_classes=10,
         data_sha256="",
         folder=None,
+        make_recorder=make_recorder,
     )
     events = trainer.fit()
 

@@ -374,3 +374,14 @@ def test_an_archive_links_of_the_packed_folder_are_not_followed(store: Store, tm
         packed(store, tmp_path, run_id)
     assert not list(tmp_path.glob("*.gz"))
     assert load(store, run_id)[0].num_epochs_done == 2
+
+
+def test_an_extended_run_counts_for_no_plan(store: Store, run: Run) -> None:
+    make_study(store)
+    run_id = store.ids()[0]
+    path = store.path(run_id) / "run.json"
+    extends = {"runs": ["parent"], "epochs": 3, "checkpoint": "e0003"}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "extends": extends}))
+    (planned,) = json.loads(run("verify", "mine", "--json").out)["studies"]
+    assert list(planned["excluded"]) == [run_id]
+    assert "parent" in planned["excluded"][run_id]

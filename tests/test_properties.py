@@ -1,20 +1,24 @@
 """What holds for every text, every log and every series of events, however they came about."""
 
 import itertools
+import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig
+from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.history import RunHistory, State
-from alexnet_tui.runs.store import RunRecord
+from alexnet_tui.runs.origin import foreign_origin
+from alexnet_tui.runs.store import RunRecord, Store, read_record
+from alexnet_tui.studies import plan as study
 from alexnet_tui.text import printable
 
 FAST = settings(
@@ -154,3 +158,87 @@ def test_a_history_does_not_depend_on_how_its_events_arrive(told: list[ev.KnownE
 def test_a_log_of_nothing_has_no_events(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "events.jsonl").write_bytes(content)
     assert EventReader(tmp_path / "events.jsonl").read_new() == []
+
+
+# What strangers write into files: the value, or a sentence.
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=20)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+T = TypeVar("T")
+
+
+def value_or_sentence(read: Callable[[], T]) -> T | None:
+    """What a reader gives; None where it refuses, in words that are safe to print."""
+    try:
+        return read()
+    except AlexnetTuiError as error:
+        refusal = str(error)
+    assert refusal
+    assert printable(refusal) == refusal
+    return None
+
+
+@given(fields=st.dictionaries(st.sampled_from(sorted(SPECS)), st.text(max_size=12), max_size=3))
+@FAST
+def test_any_text_is_a_configuration_or_a_sentence(fields: dict[str, str]) -> None:
+    config = value_or_sentence(lambda: RunConfig.from_text(fields))
+    assert config is None or RunConfig(**{name: getattr(config, name) for name in SPECS}) == config
+
+
+def damaged(good: bytes, changes: dict[str, Any], flips: Sequence[tuple[int, int]]) -> bytes:
+    """A JSON object with other values for some of its fields, and some bytes changed."""
+    content = bytearray(json.dumps({**json.loads(good), **changes}).encode(errors="replace"))
+    for place, value in flips:
+        content[place % len(content)] = value
+    return bytes(content)
+
+
+def some_of(names: Iterable[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(st.sampled_from(sorted(names)), JSON, max_size=2)
+
+
+FLIPS = st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), max_size=3)
+
+
+@given(fields=some_of(RunRecord.__struct_fields__), settings=some_of(SPECS), flips=FLIPS)
+@FAST
+def test_any_record_is_a_run_or_a_sentence(
+    tmp_path: Path, fields: dict[str, Any], settings: dict[str, Any], flips: list[tuple[int, int]]
+) -> None:
+    store = Store(tmp_path / "runs")
+    directory = store.path(next(iter(store.ids()), "") or store.create(RunConfig()).id)
+    good = (directory / "run.json").read_bytes()
+    config = {**json.loads(good)["config"], **settings}
+    (directory / "run.json").write_bytes(damaged(good, {"config": config, **fields}, flips))
+    try:
+        record = value_or_sentence(lambda: read_record(directory))
+    finally:
+        (directory / "run.json").write_bytes(good)
+    if record is not None:
+        assert record.id == directory.name
+        origin = foreign_origin(directory, record)
+        assert printable(origin) == origin
+
+
+@given(data=st.data(), flips=FLIPS)
+@FAST
+def test_any_plan_is_a_study_or_a_sentence(tmp_path: Path, data: st.DataObject, flips: list[tuple[int, int]]) -> None:
+    store = Store(tmp_path / "runs")
+    if not study.names(store):
+        study.plan(store, "s", variants=["baseline"], seeds=[0, 1], overrides={"epochs": "1"})
+    [path] = (store.root / study.STUDIES).glob("*.json")
+    good = path.read_bytes()
+    changes = data.draw(some_of(json.loads(good)))
+    path.write_bytes(damaged(good, changes, flips))
+    try:
+        plan = value_or_sentence(lambda: study.load(store, "s"))
+        is_sound = plan is not None and value_or_sentence(lambda: study.verify_hash(store, plan)) == ""
+    finally:
+        path.write_bytes(good)
+    assert plan is None or plan.configs
+    assert is_sound or changes or flips

@@ -243,14 +243,16 @@ def edit_note(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> 
 def edit_tags(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
     """Ask for the tags of one run or several; words added or removed there are added to or removed from each."""
     before = list(dict.fromkeys(tag for run_id in run_ids for tag in _notes(session, run_id).tags))
-    hint = "Words with spaces between; find them with tag:word."
+    hint = "Words with spaces or commas between; find them with tag:word."
     if len({frozenset(_notes(session, run_id).tags) for run_id in run_ids}) > 1:
         hint = "The tags of all of them; each keeps its own but for what you add or remove here."
 
     seen = {run_id: _notes(session, run_id) for run_id in run_ids}
 
     def take(text: str) -> None:
-        shown, wanted = printable(" ".join(before), _MAX_CHARS).split(), text.split()
+        shown = printable(" ".join(before), _MAX_CHARS).split()
+        # A comma ends a word, but in a tag that has one already it stays.
+        wanted = [part for word in text.split() for part in ([word] if word in shown else word.split(",")) if part]
         removed = set(shown) - set(wanted)
         added = [word for word in wanted if word not in shown]
 

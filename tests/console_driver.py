@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.app import ConsoleApp
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
+from alexnet_tui.tui.widgets.bars import KeyBar
 
 
 def driven(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -73,7 +75,20 @@ class Driver:
         return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines)
 
     def notifications(self) -> list[str]:
-        return [notification.message for notification in self.app._notifications]
+        """What was said: in the corner, then in place of the keys of each screen that was ever shown."""
+        bars = [bar for screen in self._screens() for bar in screen.query(KeyBar)]
+        corner = [notification.message for notification in self.app._notifications]
+        return corner + [text for bar in bars for text in bar.messages]
+
+    def clear_notifications(self) -> None:
+        self.app.clear_notifications()
+        for screen in self._screens():
+            for bar in screen.query(KeyBar):
+                bar.messages.clear()
+
+    def _screens(self) -> list[Screen[Any]]:
+        installed = [one for one in self.app._installed_screens.values() if isinstance(one, Screen)]
+        return [one for one in dict.fromkeys([*self.app.screen_stack, *installed]) if one.is_mounted]
 
 
 @asynccontextmanager

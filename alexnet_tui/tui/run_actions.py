@@ -19,18 +19,22 @@ from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.text import counted, format_bytes, printable
 from alexnet_tui.tui import disk
 from alexnet_tui.tui.session import PollEagerly, RunsChanged, Session
+from alexnet_tui.tui.widgets.bars import KeyBar
 
 _MAX_NAMED = 6
 _MAX_CHARS = 1 << 22
 
 
 def notify(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -> None:
-    """Show a short message: in the status line of a screen that has one, else in the corner."""
+    """Show a short message: in the screen's status line, else in place of the keys, or over a dialog in the corner."""
     show_status = getattr(node.screen, "show_status", None)
-    if show_status is None:
-        show_toast(node, text, is_error=is_error)
-    else:
+    bar = next(iter((node if isinstance(node, App) else node.app).screen.query(KeyBar)), None)
+    if show_status is not None:
         show_status(text, is_error=is_error)
+    elif bar is not None:
+        bar.show_message(printable(text, 400), is_error=is_error)
+    else:
+        show_toast(node, text, is_error=is_error)
 
 
 def show_toast(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -> None:

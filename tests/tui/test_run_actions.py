@@ -13,6 +13,7 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
+from alexnet_tui.tui.widgets import bars
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
 
 
@@ -28,7 +29,7 @@ async def test_what_just_vanished_is_said_to_be_gone(store: Store) -> None:
         for keys in (("y",), ("enter", "y")):
             await c.press(*keys)
             await c.wait_for(lambda: c.notifications() == [f"{run_id} is gone."])
-            c.app.clear_notifications()
+            c.clear_notifications()
 
 
 @driven
@@ -133,7 +134,7 @@ async def test_keys_on_a_group_act_on_all_its_runs(store: Store) -> None:
         await c.wait_for(lambda: [store.notes(run_id).note for run_id in runs] == ["all"] * 3)
         await c.press("y")
         assert len(c.app.clipboard.split()) == 3
-        c.app.clear_notifications()
+        c.clear_notifications()
         await c.press("x", "R")
         assert c.notifications() == [
             "3 runs are not running.",
@@ -156,3 +157,19 @@ async def test_stop_and_resume_act_on_the_marked_runs(store: Store, monkeypatch:
         await c.press("x")
         assert c.notifications() == ["2 runs are not running."]
     assert len(runs) == 3
+
+
+@driven
+async def test_a_message_takes_the_place_of_the_keys_and_goes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bars, "_MESSAGE_SECONDS", 0.2)
+    write_run(store, RunConfig(epochs=1))
+    async with console(store) as c:
+        await c.press("c")
+        last = c.text().splitlines()[-1]
+        assert "Mark two or more runs" in last
+        assert not c.app._notifications, "the corner is for runs that end"
+        await c.wait_for(lambda: "enter Open" in c.text().splitlines()[-1])
+        bar = c.runs.query_one(bars.KeyBar)
+        bar.show_message("word " * 40, is_error=True)
+        await c.wait_for(lambda: bar.size.height == 3)
+        assert "word word" in c.text().splitlines()[-2]

@@ -1,5 +1,6 @@
 """The first and the last line of every screen, and the strip of pages: where one is, and what one can press."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from textual.app import RenderResult
@@ -9,6 +10,7 @@ from textual.events import Click
 from textual.message import Message
 from textual.reactive import reactive
 from textual.style import Style
+from textual.timer import Timer
 from textual.widget import Widget
 
 from alexnet_tui.tui.widgets.keys import key_name
@@ -25,6 +27,8 @@ _STUDIES = 4
 _LEAST_NOTE = 12
 _ALWAYS = ("app.command_palette", "app.help", "app.leave")
 _PALETTE_FROM_WIDTH = 60
+_MESSAGE_SECONDS, _ERROR_SECONDS = 5.0, 10.0
+_MAX_MESSAGE_LINES, _MAX_MESSAGES = 4, 20
 
 
 class TabStrip(Widget):
@@ -129,7 +133,36 @@ class TopBar(TabStrip):
 
 
 class KeyBar(Widget):
-    """One line of keys, made from the bindings that are active now; help and quit stay at the right."""
+    """One line of keys, made from the bindings that are active now; palette, help and quit stay at the right.
+
+    A message takes the place of the keys for some seconds, and more lines where it is long.
+
+    Attributes:
+        messages: The last messages, the newest last.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: deque[str] = deque(maxlen=_MAX_MESSAGES)
+        self._message: Content | None = None
+        self._timer: Timer | None = None
+
+    def show_message(self, text: str, *, is_error: bool = False) -> None:
+        """Show a sentence, safe to print, in place of the keys."""
+        if not self.messages or self.messages[-1] != text:
+            self.messages.append(text)
+        self._message = Content.styled(text, "bold $error" if is_error else "bold")
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(_ERROR_SECONDS if is_error else _MESSAGE_SECONDS, self._show_keys)
+        num_lines = -(-self._message.cell_length // max(1, self.size.width - 2))
+        self.styles.height = min(_MAX_MESSAGE_LINES, max(1, num_lines))
+        self.refresh()
+
+    def _show_keys(self) -> None:
+        self._message = self._timer = None
+        self.styles.height = 1
+        self.refresh()
 
     def on_mount(self) -> None:
         """Follow the bindings."""
@@ -154,6 +187,10 @@ class KeyBar(Widget):
             )
         )
         room = self.size.width - right.cell_length - 1
+        if self._message is not None:
+            message = Content(" ") + self._message
+            free = room - message.cell_length
+            return message + Content(" " * (free + 1)) + right if free >= 0 else message
         theirs = _distinct(item for item in active if item.node is not self.app)
         names = {item.binding.description for item in theirs}
         extra = [item for item in ours if item.binding.id not in _ALWAYS and item.binding.description not in names]

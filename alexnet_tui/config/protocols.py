@@ -184,3 +184,21 @@ def plan_command(protocol: str, name: str, like: RunConfig | None, fields: Seque
             if value != usual and one not in PROTOCOLS[protocol].fields:
                 words += option_words(one, value)
     return words
+
+
+def parse_seeds(text: str, *, most: int, first: int = 0) -> range:
+    """Seeds as a person writes them: ``5`` is that many from `first` on, ``10-14`` those five.
+
+    Raises:
+        ConfigError: The text is neither, or means more than `most` seeds.
+    """
+    begin, dash, end = text.replace(" ", "").partition("-")
+    try:
+        start, stop = (int(begin), int(end) + 1) if dash else (first, first + int(begin))
+    except ValueError:
+        start = stop = 0
+    if not 0 < stop - start <= most:  # Not len(range()): a number may be larger than any length.
+        raise ConfigError(
+            "seeds", f"must be a number from 1 to {most}, or two with a dash, such as 5-9, not {quoted(text, 30)}."
+        )
+    return range(start, stop)

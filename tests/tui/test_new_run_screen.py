@@ -215,6 +215,19 @@ def test_a_study_is_every_variant_with_every_seed_and_the_same_touched_fields() 
     assert draft.texts["variant"] == "baseline"
 
 
+def test_seeds_are_so_many_from_the_seed_on_or_those_named() -> None:
+    draft = Draft()
+    draft.edit_all({"seed": "7", "seeds": "2"})
+    assert [config.seed for config in draft.configs()] == [7, 8]
+    draft.edit("seeds", "3-5")
+    assert [config.seed for config in draft.configs()] == [3, 4, 5]
+    assert draft.num_runs == 3
+    for text in ("0", "101", "5-", "-5", "9-5", "1e2", "9" * 5000):
+        draft.edit("seeds", text)
+        assert "from 1 to 100" in draft.error("seeds")
+        assert draft.num_runs == 1
+
+
 def test_the_command_line_makes_the_same_run() -> None:
     config = RunConfig.from_text({"variant": "tanh", "front_end": "same32", "epochs": "7", "lrn": "no"})
     command = command_line(config, "mine")

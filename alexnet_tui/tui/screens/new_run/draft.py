@@ -18,9 +18,9 @@ from alexnet_tui.config.hyperparameters import (
     parse_field,
     preset_settings,
 )
+from alexnet_tui.config.protocols import parse_seeds
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError
-from alexnet_tui.text import quoted
 
 PRESET_FIELDS = ("variant", "front_end")
 SEEDS, VARIANTS_FIELD, LABEL = "seeds", "variants", "label"
@@ -76,7 +76,7 @@ class Draft:
         """Why the text of a field is no value, or empty."""
         try:
             if name == SEEDS:
-                parse_seeds(self.texts[name])
+                self._seeds()
             elif name in SPECS:
                 parse_field(name, self.texts[name])
         except ConfigError as error:
@@ -102,19 +102,19 @@ class Draft:
         Raises:
             ConfigError: A field's text is no value in its range.
         """
-        seed, found = self.config().seed, []
-        for offset in range(parse_seeds(self.texts[SEEDS])):
+        found = []
+        for seed in self._seeds(self.config().seed):
             for variant in VARIANTS if self.texts[VARIANTS_FIELD] == ALL_VARIANTS else (self.texts["variant"],):
                 other = Draft(dict(self.texts), set(self.touched))
                 other.edit("variant", variant)
-                other.edit("seed", str(seed + offset))
+                other.edit("seed", str(seed))
                 found.append(other.config())
         return found
 
     @property
     def num_runs(self) -> int:
         """How many runs are asked for; as one seed while that field holds no number."""
-        seeds = 1 if self.error(SEEDS) else parse_seeds(self.texts[SEEDS])
+        seeds = 1 if self.error(SEEDS) else len(self._seeds())
         return seeds * (len(VARIANTS) if self.texts[VARIANTS_FIELD] == ALL_VARIANTS else 1)
 
     @property
@@ -142,6 +142,9 @@ class Draft:
             value = None
         return value != self._preset().get(name, default_of(name))
 
+    def _seeds(self, first: int = 0) -> range:
+        return parse_seeds(self.texts[SEEDS], most=MAX_SEEDS, first=first)
+
     def _apply_preset(self) -> None:
         for name in SPECS:
             if name not in PRESET_FIELDS and name not in self.touched:
@@ -159,18 +162,6 @@ def with_meaning(name: str, text: str) -> str:
     """A field's text for people, with what it stands for: ``0 (all)``."""
     meaning = meaning_of(name, text)
     return f"{text} ({meaning})" if meaning else text
-
-
-def parse_seeds(text: str) -> int:
-    """How many seeds.
-
-    Raises:
-        ConfigError: The text is no whole number in its range.
-    """
-    plain = text.strip()
-    if not (plain.isascii() and plain.isdigit()) or not 1 <= int(plain) <= MAX_SEEDS:
-        raise ConfigError(SEEDS, f"must be a whole number, 1 to {MAX_SEEDS}, not {quoted(text, 30)}.")
-    return int(plain)
 
 
 def command_line(config: RunConfig, label: str = "") -> list[str]:

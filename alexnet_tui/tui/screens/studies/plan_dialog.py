@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.claims import Claim
 from alexnet_tui.config.hyperparameters import RunConfig, format_value
-from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, plan_configs, size_text
+from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse_seeds, plan_configs, size_text
 from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.errors import ClaimError, ConfigError
 from alexnet_tui.studies.queue import MAX_AT_ONCE
@@ -116,15 +116,8 @@ class StudyRequest:
 
     @property
     def seeds(self) -> range:
-        """The seeds: ``5`` is 0 to 4, ``10-14`` those five."""
-        first, dash, last = self.texts["seeds"].replace(" ", "").partition("-")
-        try:
-            start, stop = (int(first), int(last) + 1) if dash else (0, int(first))
-        except ValueError:
-            start = stop = 0
-        if not 0 < stop - start <= MAX_SEEDS:  # Not len(range()): a number may be larger than any length.
-            raise ConfigError("seeds", f"a number from 1 to {MAX_SEEDS}, or two with a dash, such as 5-9")
-        return range(start, stop)
+        """The seeds, as `parse_seeds` reads them."""
+        return parse_seeds(self.texts["seeds"], most=MAX_SEEDS)
 
     @property
     def at_once(self) -> int:

@@ -10,7 +10,7 @@ import pytest
 from alexnet_tui.runs.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))
-pytest_plugins = ["cli_caller"]
+pytest_plugins = ["cli_caller", "slurm_stub"]
 
 
 def pytest_collection_finish() -> None:

@@ -31,6 +31,7 @@ _TIMEOUT_SECONDS = 60
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 _OURS = frozenset(("array", "requeue", "no-requeue", "signal", "open-mode", "output", "parsable", "job-name", "wrap"))
 _OVER = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
+_UNKNOWN_JOB = "Invalid job id"
 _TASK = re.compile(r"\d+_(?:(\d+)|\[([\d,%-]+)\])")
 
 
@@ -42,12 +43,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         run_ids: The run of each task, in the order of their indices.
         options: What ``sbatch`` was given beside this program's own options.
         at_once: How many tasks may run at once; 0 leaves that to the cluster.
+        withdrawn: Runs that were taken out of the queue.
     """
 
     job: str
     run_ids: list[str]
     options: dict[str, str] = {}
     at_once: int = 0
+    withdrawn: list[str] = []
 
 
 def check(options: Options) -> None:
@@ -96,12 +99,19 @@ def submit(folder: Path, name: str, root: Path, run_ids: Sequence[str], options:
     number = _submit(script(root, run_ids), name, len(run_ids), folder.absolute(), asked, at_once)
     job = Job(job=number, run_ids=list(run_ids), options=asked, at_once=at_once)
     try:
+        _note(folder, job)
+    except StoreError:
+        _call("scancel", number)  # A job that nobody knows of could not be taken back.
+        raise
+    return _label(job)
+
+
+def _note(folder: Path, job: Job) -> None:
+    try:
         with Folder(folder) as opened:
             opened.write(JOB_FILE, json_bytes(job))
     except OSError as error:
-        _call("scancel", number)  # A job that nobody knows of could not be taken back.
         raise StoreError(folder / JOB_FILE, f"the job could not be noted ({reason_of(error)}).") from error
-    return _label(job)
 
 
 def load(folder: Path) -> Job | None:
@@ -122,7 +132,9 @@ def load(folder: Path) -> Job | None:
 
 
 def queue(folder: Path) -> Queue | None:
-    """What SLURM says of the job that was noted in a folder; `VANISHED` where it no longer knows a task.
+    """What SLURM says of the job that was noted in a folder; `VANISHED` where it knows nothing of a task any more.
+
+    It is to know nothing of one that was taken out of the queue.
 
     Raises:
         LaunchError: SLURM is not here, or does not answer.
@@ -132,7 +144,11 @@ def queue(folder: Path) -> Queue | None:
     if job is None:
         return None
     known = states(job.job)
-    every = {run_id: known.get(index, VANISHED) for index, run_id in enumerate(job.run_ids)}
+    every = {
+        run_id: known.get(index, VANISHED)
+        for index, run_id in enumerate(job.run_ids)
+        if index in known or run_id not in job.withdrawn
+    }
     return Queue(job.job, _label(job), every, any(map(is_waiting_or_running, every.values())))
 
 
@@ -147,6 +163,8 @@ def withdraw(folder: Path, run_id: str = "") -> None:
     if job is None or (run_id and run_id not in job.run_ids):
         return
     cancel(f"{job.job}_{job.run_ids.index(run_id)}" if run_id else job.job)
+    withdrawn = [*job.withdrawn, run_id] if run_id else job.run_ids
+    _note(folder, msgspec.structs.replace(job, withdrawn=withdrawn))
 
 
 def _label(job: Job) -> str:
@@ -211,7 +229,7 @@ def states(job: str) -> dict[int, str]:
     Raises:
         LaunchError: SLURM is not here, or does not answer.
     """
-    queued = _call("squeue", "--noheader", "--array", f"--jobs={job}", "--format=%K|%T", may_fail=True)
+    queued = _squeue("--array", f"--jobs={job}", "--format=%K|%T")
     past = _call(
         "sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job}", "--format=JobID,State", may_fail=True
     )
@@ -242,7 +260,7 @@ def cancel(job: str) -> None:
     try:
         _call("scancel", "--batch", f"--signal={CANCEL_SIGNAL}", "--state=RUNNING", job)
     except LaunchError:  # A job of which nothing is left is unknown.
-        if _call("squeue", "--noheader", f"--jobs={job}", "--states=RUNNING", "--format=%i", may_fail=True).strip():
+        if _squeue(f"--jobs={job}", "--states=RUNNING", "--format=%i").strip():
             raise
 
 
@@ -254,6 +272,20 @@ def requeue_this_task() -> None:
     """
     job, index = (os.environ.get(f"SLURM_ARRAY_{part}_ID", "") for part in ("JOB", "TASK"))
     _call("scontrol", "requeue", f"{job}_{index}")
+
+
+def _squeue(*arguments: str) -> str:
+    """What is in the queue; nothing where SLURM knows no such job any more.
+
+    Raises:
+        LaunchError: SLURM is not here, or its controller does not answer: then nobody knows.
+    """
+    try:
+        return _call("squeue", "--noheader", *arguments)
+    except LaunchError as error:
+        if _UNKNOWN_JOB in str(error):
+            return ""
+        raise
 
 
 def _indices(text: str) -> list[int]:

@@ -13,6 +13,7 @@ import fake_trainer
 import pytest
 from console_driver import Driver, console, driven
 from fake_runs import curve, open_writer, started, write_run
+from slurm_stub import Cluster
 from textual.widgets import Input
 
 from alexnet_tui.config import claims
@@ -20,7 +21,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import ConfigError, LaunchError
 from alexnet_tui.files import take_lock, write_owner
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, slurm
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.store import Store
@@ -93,6 +94,23 @@ async def fill(driver: Driver, **values: str) -> None:
 
 
 # The queue
+
+
+@driven
+async def test_the_word_of_an_engine_is_beside_the_runs_own_states(store: Store, cluster: Cluster) -> None:
+    plan = plan_study(store, seeds=1)
+    run_ids = study_queue.prepare_runs(store, plan)
+    slurm.submit(study.study_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
+    cluster.answers("squeue", "0|RUNNING\n1|PENDING\n")
+    async with console(store, size=(140, 40)) as driver:
+        await opened(driver)
+        assert "SLURM job 77: 1 RUNNING, 1 PENDING." in driver.text()
+        assert "slurm PENDING" in driver.text()
+        await driver.press("ctrl+r")
+        await driver.wait_for(lambda: any("is queued as SLURM job 77" in one for one in driver.notifications()))
+        assert not orders.standing(store)
+        await driver.press("x")
+        await driver.wait_for(lambda: ["--state=PENDING", "77_0"] in cluster.calls("scancel"))
 
 
 @driven

@@ -67,7 +67,8 @@ class Player:
                 images_per_second=640.0,
             )
         )
-        if max(_num_signals, is_stop_requested(self.folder)) >= self.needed_signals:
+        is_asked = bool(self.step_seconds) and is_stop_requested(self.folder)
+        if max(_num_signals, is_asked) >= self.needed_signals:
             self.checkpoint(epoch - 1)
             self.writer.write(ev.Stopped(epoch=epoch - 1, step=self.step, reason="SIGTERM"))
             sys.exit(143)

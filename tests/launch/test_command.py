@@ -65,7 +65,7 @@ def launch_with(template: str) -> Launch:
 
 @pytest.fixture
 def run_id(store: Store) -> str:
-    return store.create(RunConfig(data="synthetic", epochs=500)).id
+    return store.create(RunConfig(data="synthetic", epochs=100)).id
 
 
 def played(store: Store, run_id: str, script: str) -> Launch:

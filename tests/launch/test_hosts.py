@@ -42,7 +42,7 @@ def namespaces() -> None:
 @pytest.fixture
 def remote_run(store: Store, namespaces: None) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """A run that trains on the other host."""
-    run_id = store.create(RunConfig(data="synthetic", epochs=500)).id
+    run_id = store.create(RunConfig(data="synthetic", epochs=100)).id
     directory = store.path(run_id)
     become = f'hostname {OTHER}; exec "$@" >> "{directory}/events.jsonl"'
     words = [*UNSHARE, "sh", "-c", become, "sh", *fake_trainer.command("slow"), str(directory)]
@@ -197,7 +197,7 @@ def test_a_file_system_without_locks_is_locked_on_this_host(
         flock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    run_id = store.create(RunConfig(data="synthetic", epochs=500)).id
+    run_id = store.create(RunConfig(data="synthetic", epochs=100)).id
     local.start(store, run_id, command=fake_trainer.command("slow"))
     wait_for(lambda: load(store, run_id)[0].step)
     assert load(store, run_id)[1] is State.RUNNING

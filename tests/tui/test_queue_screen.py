@@ -108,7 +108,7 @@ async def test_the_word_of_an_engine_is_beside_the_runs_own_states(store: Store,
         assert "slurm PENDING" in driver.text()
         await driver.press("ctrl+r")
         await driver.wait_for(lambda: any("is queued as SLURM job 77" in one for one in driver.notifications()))
-        assert not orders.standing(store)
+        assert not orders.active(store)
         await driver.press("x")
         await driver.wait_for(lambda: ["--state=PENDING", "77_0"] in cluster.calls("scancel"))
 

@@ -147,7 +147,8 @@ def _train_here(bench: Bench, dtype: str, make_recorder: MakeRecorder) -> tuple[
     """Events and last weights of a run in this process, with a smaller last batch, evaluation and all randomness."""
     fields = {"data": bench.data, "device": bench.device, "precision": dtype, "epochs": "2", "augmentation": "paper"}
     fields |= {"schedule": "inverse-time", "rate_decay": "0.001", "init": "he", "log_steps": "5"}
-    fields |= {"train_images": "100", "batch_size": "32"} if bench.is_tiny else {"train_images": "10000"}
+    tiny = {"train_images": "100", "batch_size": "32", "threads": "1"}
+    fields |= tiny if bench.is_tiny else {"train_images": "10000"}
     config = RunConfig.from_text(fields)
     setup = select_device(config)
     datasets.prepare(config.data, 32)

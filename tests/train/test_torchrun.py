@@ -37,6 +37,31 @@ def test_a_number_of_processes_is_needed(given: dict[str, list[str]]) -> None:
     assert registry.parse("torchrun", {"nproc": ["2"]}) == TWO
 
 
+def test_the_last_event_has_the_reason_that_a_failed_process_left(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+    from alexnet_tui.train import torchrun
+    from alexnet_tui.train.__main__ import _leave_reason
+
+    history, _ = load(store, store.create(RunConfig()).id)
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "1.json"))
+    _leave_reason("Out of memory.")
+    first, second = (ProcessFailure(rank, 100 + rank, 1, str(tmp_path / f"{rank}.json")) for rank in range(2))
+    killed = ProcessFailure(2, 102, -signal.SIGKILL, str(tmp_path / "2.json"))
+    ended_by_torchrun = ProcessFailure(0, 100, -signal.SIGTERM, str(tmp_path / "0.json"))
+    for failures, message in (
+        ({0: first, 1: second}, "Process 1 of 3 failed: Out of memory."),
+        ({0: ended_by_torchrun, 2: killed}, "Process 2 of 3 was ended by SIGKILL."),
+        ({0: first}, "Process 0 of 3 ended with code 1; the reason is in trainer.log."),
+    ):
+        final = torchrun._final(failures, 3, history, is_asked=False)
+        assert isinstance(final, ev.Failed)
+        assert final.message == message
+    assert isinstance(torchrun._final({1: killed}, 3, history, is_asked=True), ev.Stopped)
+
+
 def ended(store: Store, run_id: str) -> tuple[RunHistory, State]:
     wait_for(lambda: not store.is_locked(run_id), 120)
     return load(store, run_id)

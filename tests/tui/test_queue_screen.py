@@ -123,7 +123,7 @@ async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> N
         text = driver.text()
         assert "mine   study 1 of 1" in text
         assert "2 x 3: 6 runs" in text
-        assert "No worker is at work: ctrl+r starts one." in text
+        assert "No worker is at work: ^r starts one." in text
         lines = text.splitlines()
         assert [line.split()[:4] for line in lines if " queued" in line][-6:][1] == ["2", "tanh", "0", "○"]
         assert any(line.split()[:4] == ["tanh", *["○────"] * 3] for line in lines), "the grid"
@@ -200,7 +200,7 @@ async def test_x_takes_a_cell_out_and_r_puts_it_back(store: Store) -> None:
         await driver.wait_for(lambda: order(screen) == [0, 1, 2, 3, 4, 5])
         assert study_queue.load(store, plan.name).cancelled == []
         await driver.press("R")
-        assert any("This cell is planned; ctrl+r starts a worker" in one for one in driver.notifications())
+        assert any("This cell is planned; ^r starts a worker" in one for one in driver.notifications())
 
 
 @driven

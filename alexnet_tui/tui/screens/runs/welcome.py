@@ -25,5 +25,5 @@ ONLY_REFERENCES = Content.assemble(
     ("No runs of your own yet:  ", "bold"),
     *_keys(n="starts one", **{"5": "reproduces the study"}),
     ("\nThe runs below came with the program:  ", "bold"),
-    *_keys(enter="opens one", p="pins it as your baseline", d="starts one like it"),
+    *_keys(enter="opens one", p="pins it", d="starts one like it"),
 )

@@ -288,7 +288,7 @@ def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Cont
     elif now.has_worker:
         text, style = "A worker is at work; it goes on when the console is closed.", "$success"
     elif now.num_waiting:
-        text, style = "No worker is at work: ctrl+r starts one.", "$warning"
+        text, style = "No worker is at work: ^r starts one.", "$warning"
     else:
         text, style = "Nothing is left to do: v shows the report.", "$success"
     words = f"  {now.last_words}" if now.last_words and not now.has_worker and now.num_waiting else ""

@@ -303,7 +303,7 @@ class QueueScreen(Screen[None]):
         elif cell.run_id and cell.state not in {CellState.DELETED, CellState.UNREADABLE}:
             run_actions.resume_runs(self, self.session, [cell.run_id])
         else:
-            notify(self, f"This cell is {cell.state}; ctrl+r starts a worker for those that wait.")
+            notify(self, f"This cell is {cell.state}; ^r starts a worker for those that wait.")
 
     def action_shift(self, step: int) -> None:
         """Another turn for the cell."""
@@ -362,7 +362,7 @@ class QueueScreen(Screen[None]):
         name, at_once = order.name, order.at_once
         self.show(name)
         self._do(lambda: study_queue.set_at_once(self.session.store, name, at_once))
-        following = "" if order.starts else " ctrl+r starts it."
+        following = "" if order.starts else " ^r starts it."
         registered = f"{counted(len(plan.claims), 'claim')} registered, " if plan.claims else ""
         notify(self, f"Study {name} is planned: {registered}SHA-256 {plan.sha256}.{following}")
         if order.starts:

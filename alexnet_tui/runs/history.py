@@ -539,9 +539,10 @@ class RunFollower:
 
 
 def threads_text(started: ev.Started) -> str:
-    """A run's CPU threads, for people, and what an update took with each number that was tried first."""
+    """A run's processes and CPU threads, for people, and what an update took with each number that was tried first."""
     tried = ", ".join(f"{threads}: {value:.0f} ms" for threads, value in sorted(started.thread_milliseconds.items()))
-    return counted(started.threads, "thread") + (f" (timed, an update with {tried})" if tried else "")
+    processes = f"{started.processes} processes with " if started.processes > 1 else ""
+    return processes + counted(started.threads, "thread") + (f" (timed, an update with {tried})" if tried else "")
 
 
 def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:

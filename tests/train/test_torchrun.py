@@ -12,7 +12,7 @@ from alexnet_tui.errors import RunBusyError, UsageError
 from alexnet_tui.launch import local, registry
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.history import RunHistory, State, load, threads_text
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 
 FIFTY = {
@@ -87,7 +87,7 @@ def test_two_processes_train_like_one_over_fifty_updates(store: Store, synthetic
     assert history.step == 50
     assert losses(history) == pytest.approx(losses(expected), abs=1e-4)
     assert history.started is not None
-    assert history.started.processes == 2
+    assert threads_text(history.started) == "2 processes with 1 thread"
 
 
 @pytest.mark.slow

@@ -140,9 +140,23 @@ async def test_nothing_breaks_where_there_is_little_room(store: Store, size: tup
     run_id = write_pictured(store)
     async with console(store, size=size) as driver:
         await open_pictures(driver, run_id)
-        for _ in range(3):
+        for words in ("Kernels", "Confusion", "Mistakes"):
+            assert words in driver.text()
             await driver.press("down", "right", "plus", "m")
+            if size == (20, 6):
+                break
         assert driver.app.return_code is None
+
+
+@driven
+async def test_on_a_low_screen_the_answers_come_before_the_number_of_the_image(store: Store) -> None:
+    run_id = write_pictured(store)
+    async with console(store, size=(60, 12)) as driver:
+        await open_pictures(driver, run_id)
+        await driver.press("m", "m")
+        await driver.wait_for(lambda: "60%" in driver.text())
+        assert "20%" in driver.text()
+        assert "test image" not in driver.text()
 
 
 def test_all_tiles_fit_where_they_can_be_made_out() -> None:

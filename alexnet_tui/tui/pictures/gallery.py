@@ -16,6 +16,7 @@ RIGHT = "✓"
 _LARGEST_SIDE = 32
 _LEAST_CARD, _LEAST_ANSWERS = 72, 20
 _GAP = 2
+_FIRST_ANSWER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def card_lines(
     left = max((sum(segment.cell_length for segment in line) for line in drawn), default=0)
     room = cards.width - (left + _GAP if left else 0)
     answers = _answers(place, found, names, ink, room)
+    if len(answers) > cards.height:
+        del answers[1:_FIRST_ANSWER]
     top = max(0, (min(cards.height, max(len(drawn), len(answers))) - len(answers)) // 2)
     texts: list[list[Words]] = [[] for _ in range(top)] + answers
     lines = []

@@ -37,6 +37,7 @@ class Mode(Enum):
 _UPPER = "▀"
 _RAMPS = {Mode.SHADES: BLOCK_RAMP, Mode.STROKES: RAMP}
 _BITS = 5
+_MOST_CELLS = 20_000
 _NOTHING = 1 << 3 * _BITS
 
 
@@ -77,6 +78,8 @@ class Ink:
             pixels: The picture.
             is_drawn: (height, width) where it covers the ground; None is everywhere.
         """
+        if len(self._cells) > _MOST_CELLS:
+            self._cells.clear()
         drawn = np.ones(pixels.shape[:2], np.bool_) if is_drawn is None else is_drawn
         if len(pixels) % 2:
             pixels, drawn = (np.concatenate([one, np.zeros_like(one[:1])]) for one in (pixels, drawn))

@@ -62,8 +62,8 @@ def test_every_hyperparameter_is_an_option_with_default_and_range(run: Run, monk
 
 def test_options_are_a_frozen_public_surface(run: Run) -> None:
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", run("run", "--help").out))
-    own = {"--label", "--headless", "--json", "--dry-run", "--runs-dir", "--help", "--no-lrn", "--launcher"}
-    own |= {f"--{option.name}" for entry in LAUNCHERS.values() for option in entry.options}
+    own = {"--label", "--headless", "--json", "--dry-run", "--runs-dir", "--help", "--no-lrn", "--launcher", "--extend"}
+    own |= {"--trust"} | {f"--{option.name}" for entry in LAUNCHERS.values() for option in entry.options}
     fields = {config.option_name(name) for name in config.SPECS if name != "variant"}
     assert options == own | fields
 

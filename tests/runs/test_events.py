@@ -23,6 +23,8 @@ FORMAT: dict[str, list[str]] = {
         "device_class",
         "precision",
         "threads",
+        "thread_milliseconds",
+        "processes",
         "versions",
         "fingerprint",
         "data",

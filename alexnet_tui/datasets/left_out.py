@@ -13,7 +13,18 @@ from alexnet_tui.text import printable
 _NAMED = 5
 _NAMED_IN_A_SENTENCE = 3
 # Written by programs beside the files they look after. Folders of these names hold no classes, files no images.
-_SYSTEM_NAMES = frozenset({"__macosx", "@eadir", "#recycle", "lost+found", "$recycle.bin", "thumbs.db", "desktop.ini"})
+_SYSTEM_NAMES = frozenset(
+    {
+        "__macosx",
+        "@eadir",
+        "#recycle",
+        "lost+found",
+        "$recycle.bin",
+        "system volume information",
+        "thumbs.db",
+        "desktop.ini",
+    }
+)
 
 
 class Reason(StrEnum):

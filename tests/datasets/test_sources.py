@@ -42,6 +42,7 @@ LITTER = {
     "train/cat/.ipynb_checkpoints/1-checkpoint.png": picture(6),
     "train/cat/._0.png": b"x",
     "test/@eaDir/0.png": picture(7),
+    "test/System Volume Information/0.png": picture(7),
     "test/dog/Thumbs.db": b"x",
 }
 STRAY = {
@@ -66,7 +67,7 @@ def test_hidden_and_system_entries_are_no_data_in_any_kind_of_source(tmp_path: P
         assert (info.kind, info.num_train, info.num_test, info.num_classes) == (kind, 6, 4, 2)
         assert info.sha256 == clean.sha256
         found = left_out(kind)
-        assert found.pop("hidden")[0] == 7 + (kind == "folder")
+        assert found.pop("hidden")[0] == 8 + (kind == "folder")
         assert found == {
             "format": (1, ["train/cat/clip.gif"]),
             "deeper": (1, ["train/cat/more/"]),
@@ -74,8 +75,8 @@ def test_hidden_and_system_entries_are_no_data_in_any_kind_of_source(tmp_path: P
             "split": (1, ["val/cat/0.png"]),
         }
         assert sorted(found["outside"][1]) == ["README", "docs/figure.png", "train/loose.png"]
-        assert info.num_ignored == 13 + (kind == "folder")
-        assert "7 hidden" in info.notes[0] or "8 hidden" in info.notes[0]
+        assert info.num_ignored == 14 + (kind == "folder")
+        assert "8 hidden" in info.notes[0] or "9 hidden" in info.notes[0]
 
 
 def test_a_set_of_an_older_version_with_a_hidden_class_is_not_trained_on(tmp_path: Path) -> None:

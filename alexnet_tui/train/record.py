@@ -95,9 +95,8 @@ class Record:
             event.reason = "its folder was moved to where it cannot be found, or removed" + (
                 "" if is_saved else "; no checkpoint was written"
             )
+        _free_reserve(self.folder)  # First: nobody cleans up behind a final event.
         self._writer.write(event)
-        _free_reserve(self.folder)
-        self._writer.flush()
         return event
 
     def _flush(self) -> bool:

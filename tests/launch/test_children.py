@@ -1,5 +1,6 @@
 """Child processes run nothing of the folder they were started in: it may be somebody else's archive."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from alexnet_tui import paths
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local
-from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.history import load
 from alexnet_tui.runs.store import Store
 
 PACKAGE = Path(paths.__file__).parent
@@ -37,25 +38,20 @@ class HostileFolder:
             f"open({str(self.signed)!r}, 'a').write(__name__ + ' in ' + repr(sys.argv) + chr(10))\n"
             "raise ImportError('decoy')\n"
         )
-        names = {*sys.stdlib_module_names, *packages_distributions(), "usercustomize", "sitecustomize"}
-        for name in names - {"__main__"}:
-            if name.isidentifier():
-                (path / f"{name}.py").write_text(code)
+        first = path / "decoy.py"
+        first.write_text(code)
+        for name in module_names():
+            (path / f"{name}.py").hardlink_to(first)
 
-    def run(self, *arguments: str, code: int = 0, **variables: str) -> None:
-        """Call the program in the folder; it must end as if the folder were empty."""
-        done = subprocess.run(
-            [PROGRAM, *arguments],
-            cwd=self.path,
-            env={**os.environ, **variables},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert not self.signed.exists(), (arguments, self.signed.read_text())
-        assert done.returncode == code, (arguments, done.stderr)
+    def assert_unsigned(self) -> None:
+        assert not self.signed.exists(), self.signed.read_text()
+
+
+@functools.cache
+def module_names() -> frozenset[str]:
+    """Everything that could be imported, and what Python imports by itself."""
+    names = {*sys.stdlib_module_names, *packages_distributions(), "usercustomize", "sitecustomize"}
+    return frozenset(name for name in names - {"__main__"} if name.isidentifier())
 
 
 @pytest.fixture
@@ -72,37 +68,58 @@ def hostile(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Ho
 
 
 @pytest.mark.slow
-def test_attack_14_no_command_runs_files_of_the_current_folder(hostile: HostileFolder) -> None:
-    for arguments in (
+def test_attack_14_no_command_runs_files_of_the_current_folder(hostile: HostileFolder, tmp_path: Path) -> None:
+    commands = (
         ["runs"],
         ["show", "last"],
         ["report"],
         ["compare", "baseline"],
         ["export"],
         ["data", "list"],
+        ["data", "prepare", "cifar10"],  # Its child downloads.
         ["study", "list"],
-        ["run", "baseline", *TINY, "--dry-run"],
-        ["run", "baseline", *TINY, "--headless"],
         ["attach", "last", "--headless"],
         ["doctor"],
+        ["run", "baseline", *TINY, "--dry-run"],
         ["study", "new", "q", *TINY, "--seeds", "1", "--variants", "baseline"],
-        ["study", "run", "q"],
-    ):
-        hostile.run(*arguments)
-    hostile.run("data", "prepare", "cifar10", code=3, HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
+        ["study", "run", "q"],  # Its child trains.
+    )
+    # As the installed program does it, but all in one process: the folder of the script is the first to be searched.
+    script = tmp_path / "all_commands.py"
+    script.write_text(
+        "from alexnet_tui.cli import main as cli\n"
+        f"for arguments in {commands!r}:\n"
+        "    try:\n"
+        "        cli.main(arguments)\n"
+        "    except SystemExit as end:\n"
+        "        print('exit', end.code, *arguments[:2], flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=hostile.path,
+        env={**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    hostile.assert_unsigned()
+    ends = [line for line in done.stdout.splitlines() if line.startswith("exit ")]
+    expected = [" ".join(["exit", "3" if "prepare" in words else "0", *words[:2]]) for words in commands]
+    assert ends == expected, done.stderr
 
 
-@pytest.mark.slow
 def test_attack_14_an_empty_entry_of_the_module_path_is_not_handed_down(
     hostile: HostileFolder, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(hostile.path)
     monkeypatch.setenv("PYTHONPATH", f":{PACKAGE.parent}")
-    run_id = store.create(RunConfig.from_text(TINY_CONFIG)).id
-    local.start(store, run_id)
+    run_id = store.create(RunConfig(epochs=3, seed=7)).id
+    local.start(store, run_id, command=paths.child_command("alexnet_tui", "runs", "--help"))
     wait_for(lambda: not store.is_locked(run_id))
-    assert load(store, run_id)[1] is State.FINISHED, store.log_tail(run_id)
-    assert not hostile.signed.exists()
+    assert "Usage" in store.reader(run_id).path.read_text(), store.log_tail(run_id)
+    hostile.assert_unsigned()
 
 
 @pytest.fixture
@@ -124,7 +141,7 @@ def test_attack_14_the_console_starts_nothing_of_the_current_folder(
     console.wait_for(unfinished[:20])
     console.press("R")
     console.wait_until(lambda: load(store, unfinished)[0].step > 0)
-    assert not hostile.signed.exists()
+    hostile.assert_unsigned()
 
 
 def test_one_function_builds_the_command_of_every_child() -> None:

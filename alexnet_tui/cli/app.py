@@ -17,7 +17,7 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "control": ("resume", "stop", "task", "attach", "rename", "delete"),
     "runs": ("runs", "show"),
     "results": ("report", "compare", "export"),
-    "imports": ("import",),
+    "import_command": ("import",),
     "pictures": ("pictures",),
     "verify": ("verify",),
     "study": ("study",),

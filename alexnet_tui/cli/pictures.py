@@ -198,8 +198,8 @@ def _most_confused(names: Sequence[str], counts: Sequence[Sequence[int]], most: 
 
 
 def _show_mistakes(history: RunHistory, found: "Predictions", output: Path | None) -> None:
+    from alexnet_tui.report.images import read_test_images
     from alexnet_tui.report.pictures import enlarge, sheet
-    from alexnet_tui.report.test_images import read_test_images
 
     images = read_test_images(history, len(found.labels))
     places = found.worst(_MOST_MISTAKES).tolist()

@@ -84,6 +84,8 @@ def run(
             options.open_store(runs_dir), extend, _more_epochs(options.given_text(fields)), is_trusted=trust
         )
         return _extend(parent, launch, label=label, headless=headless, as_json=as_json, dry_run=dry_run)
+    if trust:
+        raise UsageError("--trust goes with --extend; a new run is your own.")
     config = RunConfig.from_text(options.given_text(fields))
     if registry.trains_here(launch):
         check_device(config)
@@ -132,7 +134,8 @@ def _extend(
     store = parent.store
     parent_id = store.resolve(parent.name)
     config = extended_config(store, parent_id, parent.epochs)
-    check_device(config)
+    if registry.trains_here(launch):
+        check_device(config)
     if dry_run:
         return show_plan(config, as_json)
     if not (parent.is_trusted or is_trusted(store, parent_id)):

@@ -192,7 +192,7 @@ def parse_seeds(text: str, *, most: int, first: int = 0) -> range:
     Raises:
         ConfigError: The text is neither, or means more than `most` seeds.
     """
-    begin, dash, end = text.replace(" ", "").partition("-")
+    begin, dash, end = text.partition("-")
     try:
         start, stop = (int(begin), int(end) + 1) if dash else (first, first + int(begin))
     except ValueError:

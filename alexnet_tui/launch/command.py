@@ -100,13 +100,7 @@ def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> No
         LaunchError: The carrier could not be started.
         UsageError: It is to begin from scratch, which a command cannot be told.
     """
-    if how.from_scratch:
-        raise UsageError("--from-scratch is for --launcher local.")
-    local.check_startable(store, run_id)
-    if not how.is_trusted:
-        local.check_trust(store, run_id)
-    if local.is_training(store, run_id):
-        raise RunBusyError(f"run {run_id} is already being trained, or on its way.")
+    local.check_handover(store, run_id, how)
     directory = store.path(run_id).absolute()
     here, *rest = child_command("alexnet_tui", "task", "--runs-dir", str(store.root.absolute()), "--", run_id)
     task = [*options.get("python", [here]), *rest]

@@ -17,7 +17,7 @@ from types import MappingProxyType
 import msgspec
 import psutil
 
-from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UntrustedRunError
+from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UntrustedRunError, UsageError
 from alexnet_tui.files import (
     LOCK_FILE,
     Folder,
@@ -133,6 +133,24 @@ def check_startable(store: Store, run_id: str) -> None:
         raise StoreError(directory, f"another program trained this run ({source}); it is only looked at and compared.")
     if store.record(run_id).is_newer or is_newer(directory / EVENTS_FILE):
         raise StoreError(directory, "a newer alexnet-tui wrote in this run; it can only be looked at.")
+
+
+def check_handover(store: Store, run_id: str, how: StartOptions) -> None:
+    """Refuse a run that must not be handed to a program which starts it elsewhere.
+
+    Raises:
+        RunBusyError: It is being trained, or is on its way.
+        StoreError: It is only to be looked at.
+        UntrustedRunError: Another user made it, or it came from another machine.
+        UsageError: It is to begin from scratch, which the program at the other end cannot be told.
+    """
+    if how.from_scratch:
+        raise UsageError("--from-scratch is for launchers that train on this machine.")
+    check_startable(store, run_id)
+    if not how.is_trusted:
+        check_trust(store, run_id)
+    if is_training(store, run_id):
+        raise RunBusyError(f"run {run_id} is already being trained, or on its way.")
 
 
 def check_trust(store: Store, run_id: str) -> None:

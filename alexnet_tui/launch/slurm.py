@@ -72,14 +72,8 @@ def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> No
         LaunchError: SLURM is not here, or refuses.
         UsageError: It is to begin from scratch, which a task cannot be told.
     """
-    if how.from_scratch:
-        raise UsageError("--from-scratch is for --launcher local.")
-    local.check_startable(store, run_id)
-    if not how.is_trusted:
-        local.check_trust(store, run_id)
+    local.check_handover(store, run_id, how)
     folder = store.path(run_id)
-    if store.is_locked(run_id):
-        raise RunBusyError(f"run {run_id} is already being trained.")
     if (known := queue(folder)) is not None and known.is_active:
         raise RunBusyError(f"run {run_id} is in the queue already, as {known.label}.")
     submit(folder, run_id, store.root, [run_id], options, at_once=0)

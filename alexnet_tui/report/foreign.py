@@ -6,7 +6,6 @@ the caller may say more. What is not understood is left out and named.
 """
 
 import csv
-import hashlib
 import io
 import itertools
 import math
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
-from alexnet_tui.files import Folder, reason_of
+from alexnet_tui.files import Folder, reason_of, sha256_of
 from alexnet_tui.report.tensorboard import TAGS, Curves, Point, read_tensorboard
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import EPOCH_COLUMNS
@@ -158,7 +157,7 @@ def read_csv(path: Path, wanted: Mapping[str, str]) -> list[ForeignHistory]:
     runs: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         cells = dict(zip(names, row, strict=False))
-        runs.setdefault(cells.get(run_name, ""), []).append(cells)
+        runs.setdefault(cells.get(run_name, "") if run_name else "", []).append(cells)
     if len(runs) > _MAX_RUNS:
         raise StoreError(path, f"it has more than {_MAX_RUNS:,} runs.")
     found = [_of_table(names, rows, wanted, printable(run or path.stem, 200)) for run, rows in runs.items()]
@@ -331,7 +330,7 @@ def create_foreign(
         StoreError: The runs folder cannot be written.
     """
     content = b"".join(map(ev.encode, _events(history)))
-    sha256 = hashlib.sha256(content).hexdigest()
+    sha256 = sha256_of(content)
     for record in store.list().runs:
         if record.foreign is not None and record.foreign.sha256 == sha256:
             return record, True

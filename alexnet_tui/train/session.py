@@ -25,6 +25,7 @@ from alexnet_tui.train.device import (
     ARITHMETIC,
     DeviceSetup,
     is_out_of_memory,
+    num_cores,
     select_device,
     threads_of_environment,
     versions,
@@ -34,7 +35,6 @@ from alexnet_tui.train.ranks import ALONE, Ranks
 from alexnet_tui.train.timing import MIN_UPDATES, time_threads
 
 _TOP = 5
-_MAX_THREADS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def open_session(
     config = history.record.config
     # A resume with as many processes keeps the threads: numbers depend on them.
     threads = history.started.threads if history.started and history.started.processes == ranks.size else 0
-    threads = threads if threads <= _MAX_THREADS else 0  # A stranger's record may say anything.
+    threads = threads if threads <= num_cores() else 0  # It began on a larger machine, or a stranger's record says so.
     setup = select_device(config, threads, ranks.size)
     dataset = datasets.load(config.data, FRONT_ENDS[config.front_end].image_size)
     try:

@@ -77,6 +77,12 @@ def test_a_log_of_keras_is_read_by_value(tmp_path: Path) -> None:
     assert (history.name, history.left_out) == ("training", [])
 
 
+def test_an_index_column_of_pandas_is_no_run_id(tmp_path: Path) -> None:
+    table = write(tmp_path / "frame.csv", ",loss,val_accuracy\n0,2.0,0.1\n1,1.5,0.2\n")
+    (history,) = read_csv(table, {})
+    assert [(row["epoch"], row["train_loss"]) for row in history.rows] == [(1, 2.0), (2, 1.5)]
+
+
 def test_percentages_restarts_and_other_separators(tmp_path: Path) -> None:
     text = "Epoch;Train Acc;note;Val F1\n1;10;a;3\n2;20;b;4\n2;30;c;5\n3;95.5;d;6\n"
     (history,) = read_csv(write(tmp_path / "x.csv", text), {})

@@ -8,6 +8,7 @@ from cli_caller import Run
 from fake_runs import open_writer
 
 from alexnet_tui.analysis.integrity import Result, check_run, check_together
+from alexnet_tui.cli import run as cli_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import Folder
 from alexnet_tui.runs.extend import create_extension
@@ -95,3 +96,14 @@ def test_a_stopped_run_is_extended_from_the_middle_of_an_epoch(store: Store, syn
     note = {check.name: check for check in check_run(history)}["extension"]
     assert note.result is Result.NOT_APPLICABLE  # Half of two epochs is not half of three.
     assert "not comparable" in note.sentence
+
+
+def test_an_extension_elsewhere_does_not_need_its_device_here(
+    store: Store, synthetic: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = store.create(RunConfig.from_text({**SMALL, "epochs": "1"}))
+    train(store, parent, steps=1)
+    monkeypatch.setattr(cli_run, "check_device", lambda config: pytest.fail("another machine has the device"))
+    elsewhere = ("--launcher", "command", "--template", "ssh host -- {cmd}")
+    assert run("run", "--extend", parent.id, "--epochs", "2", *elsewhere, "--dry-run").code == 0
+    assert "--extend" in run("run", "--trust").err

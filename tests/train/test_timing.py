@@ -75,6 +75,9 @@ def test_the_fastest_number_is_taken_recorded_and_kept(
     again = started(store, long)
     assert (again.threads, again.thread_milliseconds) == (2, {}), "numbers depend on it"
     assert again.fingerprint == first.fingerprint
+    monkeypatch.setattr(session, "num_cores", lambda: 1)
+    monkeypatch.setattr(session, "time_threads", lambda *_: {1: 1.0})
+    assert started(store, long).threads == 1, "it began on a larger machine"
 
 
 def test_the_environment_and_the_configuration_decide_before_any_timing(

@@ -137,6 +137,13 @@ def test_settings_of_another_programs_run_match_nothing() -> None:
     assert not theirs.is_comparable(theirs)
 
 
+def test_an_extended_run_is_grouped_only_where_its_schedule_does_not_depend_on_its_length() -> None:
+    for schedule, sizes in (("constant", [2]), ("step", [1, 1])):
+        config = {"schedule": schedule}
+        rows = [row("whole", config=config), row("longer", config={**config, "seed": "1"}, extends="parent")]
+        assert [len(one.members) for one in group_rows(rows)] == sizes
+
+
 def test_marked_and_pinned_are_asked_of_the_console() -> None:
     query = parse("is:marked")
     assert query.select(ALL) == []

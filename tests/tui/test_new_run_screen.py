@@ -222,7 +222,7 @@ def test_seeds_are_so_many_from_the_seed_on_or_those_named() -> None:
     draft.edit("seeds", "3-5")
     assert [config.seed for config in draft.configs()] == [3, 4, 5]
     assert draft.num_runs == 3
-    for text in ("0", "101", "5-", "-5", "9-5", "1e2", "9" * 5000):
+    for text in ("0", "101", "5-", "-5", "9-5", "5 9", "1e2", "9" * 5000):
         draft.edit("seeds", text)
         assert "from 1 to 100" in draft.error("seeds")
         assert draft.num_runs == 1

@@ -108,7 +108,7 @@ class PictureFiles:
             self.found = replace(found, epochs=epochs, epoch=shown, kernels=kernels, kernels_problem=problem)
 
     def _read_images(self, history: RunHistory, predictions: Predictions) -> None:
-        from alexnet_tui.report.test_images import read_test_images  # Not needed for kernels.
+        from alexnet_tui.report.images import read_test_images  # Not needed for kernels.
 
         try:
             images, problem = read_test_images(history, len(predictions.labels)), ""

@@ -93,7 +93,7 @@ class FieldGroup(Collapsible, inherit_css=False):
         return f"{counted(len(self.rows), 'field')}; enter {'opens' if self.collapsed else 'folds'} them."
 
     def show_values(self, differing: Sequence[str], others: Sequence[str]) -> None:
-        """Tell in the title what differs from the preset, and, while folded, the rest."""
+        """Show in the title what differs from the preset, and, while folded, the rest."""
         self._values = [(printable(word, 100), "bold $accent") for word in differing]
         self._values += [(printable(word, 100), "$text-muted") for word in others if self.collapsed]
         self._draw()

@@ -41,7 +41,8 @@ HELP = (
     ("best>60", "accuracy in percent: best, last, final, gap, progress"),
     ("t25<30", "epochs until the training error fell to 25%; also epoch"),
     ("time>1h", "seconds, or with s m h d"),
-    ("is:running", "queued running finished stopped failed crashed copy, live, marked, pinned, reference, grouped"),
+    ("is:running", "queued running finished stopped failed crashed copy, or live"),
+    ("is:marked", "pinned reference extended foreign grouped"),
     ("tag:paper", "a tag; note:text, label:text and id:text look into those"),
     ("-is:failed", "a minus negates a word"),
 )

@@ -87,6 +87,11 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         return all(self.setting(name) == other.setting(name) is not None for name in names)
 
     @property
+    def is_like_others(self) -> bool:
+        """Whether runs with the same settings are comparable with it, so that they may be averaged."""
+        return not self.foreign and not (self.extends and self.config.depends_on_length)
+
+    @property
     def is_group(self) -> bool:
         """Whether the row is a group of several runs."""
         return len(self.members) > 1
@@ -127,7 +132,7 @@ def group_rows(rows: Iterable[RunRow]) -> list[RunRow]:
     for row in rows:
         config = row.config
         key = tuple(getattr(config, name) for name in config.__struct_fields__ if name != "seed")
-        groups.setdefault((row.is_reference, row.foreign and row.id, *key), []).append(row)
+        groups.setdefault((row.is_reference, "" if row.is_like_others else row.id, *key), []).append(row)
     return [_merge(members) for members in groups.values()]
 
 
@@ -186,7 +191,7 @@ def spread_of_seeds(rows: Iterable[RunRow], base: RunRow) -> float | None:
         for row in rows
         if row.state is State.FINISHED
         and row.best is not None
-        and not row.foreign
+        and row.is_like_others
         and (row.config.variant, row.config.data) == (like.variant, like.data)
         and msgspec.structs.replace(row.config, seed=like.seed) == like
     ]

@@ -357,13 +357,13 @@ class QueueScreen(Screen[None]):
         else:
             queue_plans.ask_reproduction(self, self.session, self._take_plan)
 
-    def _take_plan(self, order: StudyRequest, plan: Plan) -> None:
+    def _take_plan(self, request: StudyRequest, plan: Plan) -> None:
         """A plan is written: show it, and start it if that was asked for."""
-        name, at_once = order.name, order.at_once
+        name, at_once = request.name, request.at_once
         self.show(name)
         self._do(lambda: study_queue.set_at_once(self.session.store, name, at_once))
-        following = "" if order.starts else " ^r starts it."
+        following = "" if request.starts else " ^r starts it."
         registered = f"{counted(len(plan.claims), 'claim')} registered, " if plan.claims else ""
         notify(self, f"Study {name} is planned: {registered}SHA-256 {plan.sha256}.{following}")
-        if order.starts:
+        if request.starts:
             self._start(name)

@@ -1,6 +1,9 @@
 """The Run screen, driven by keys in the real console: live, finished, lost, failed, stopped, queued, gone."""
 
 import fcntl
+import os
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +22,12 @@ from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory, State, load
-from alexnet_tui.runs.store import LOG_FILE, Store
+from alexnet_tui.runs.presence import silence
+from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.tui.charts.model import View
 from alexnet_tui.tui.charts.series import SMOOTHINGS, Method
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.screens.run import screen as run_screen
 from alexnet_tui.tui.screens.run.facts import age, lead_text, number_facts, status_message
 from alexnet_tui.tui.screens.run.header import HeadView
 from alexnet_tui.tui.screens.run.screen import RunScreen
@@ -629,3 +634,23 @@ async def test_news_repaint_only_the_lines_of_the_head_that_they_change(
             shown = [line.content for line in head.query(Static) if line.display]
             head.show([line for line in shown if isinstance(line, Content)])
             assert repainted == []
+
+
+@driven
+async def test_the_silence_of_another_host_is_shown_and_looked_for_outside_the_event_loop(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(store, CONFIG, epochs_done=3, finish=False)
+    (store.path(run.id) / "lock").write_text('{"pid":1,"host":"node7","start_seconds":1.0}')
+    before, threads = time.time() - 430, set[threading.Thread]()
+    os.utime(store.path(run.id) / EVENTS_FILE, (before, before))
+
+    def looked(events: Path) -> str:
+        threads.add(threading.current_thread())
+        return silence(events)
+
+    monkeypatch.setattr(run_screen, "silence", looked)
+    async with console(store, size=(120, 30)) as driver:
+        await open_run(driver, run.id)
+        await driver.wait_for(lambda: "no news for 7 minutes, on node7" in driver.text())
+        assert threading.current_thread() not in threads

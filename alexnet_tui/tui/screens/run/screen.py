@@ -1,6 +1,7 @@
 """One run, whether it is live, finished, crashed or not yet started: curves, configuration, log, system, checks."""
 
 import asyncio
+import math
 import time
 from typing import ClassVar
 
@@ -103,6 +104,7 @@ class RunScreen(ChartScreen):
         self._events_stamp: tuple[int, int] | None = None
         self._checked: tuple[object, ...] = ()
         self._checks: tuple[Check, ...] | str = _CHECKING
+        self._silence, self._silence_read_at = "", -math.inf
 
     def compose(self) -> ComposeResult:
         """The head, the strip of pages, and the pages."""
@@ -147,6 +149,7 @@ class RunScreen(ChartScreen):
         self._plotted, self._log_stamp, self._events_stamp = (), _UNREAD, None
         self._directory, self._bad_lines = "", 0
         self._checked, self._checks = (), _CHECKING
+        self._silence, self._silence_read_at = "", -math.inf
         self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
         if self.is_mounted:
             self._turn_to(0)
@@ -209,8 +212,11 @@ class RunScreen(ChartScreen):
             self._ticker.resume()
         else:
             self._ticker.pause()  # Nothing here grows older.
-        self._head_painted_at = asyncio.get_running_loop().time()
+        now = self._head_painted_at = asyncio.get_running_loop().time()
         self.query_one("#head", HeadView).show(self._head(history, state))
+        if state in {State.RUNNING, State.LOST} and now - self._silence_read_at >= _HEAD_SECONDS:
+            self._silence_read_at = now
+            self._read_silence()
         if state is not self._state:
             self._state = state
             self.query_one(KeyBar).refresh()  # Other acts are possible now.
@@ -321,12 +327,20 @@ class RunScreen(ChartScreen):
     def _head(self, history: RunHistory | None, state: State) -> list[Content]:
         if history is None:
             return [Content(printable(self.run_id, 80)), Content.styled(_NO_ENTRY, "$error")]
-        is_open = state in {State.RUNNING, State.LOST}
-        news = silence(self.session.store.root / self.run_id / EVENTS_FILE) if is_open else ""
+        news = self._silence if state in {State.RUNNING, State.LOST} else ""
         head = Head(history, state, max(10, self.size.width - 2), news)
         has_side = self.has_class("-with-side")
         is_low = self.has_class("-low") or (self.page == "pictures" and self.size.height < _TALL_HEIGHT)
         return head.lines(self.session.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
+
+    @work(group="silence", exclusive=True)
+    async def _read_silence(self) -> None:
+        """For how long nothing came from another host that trains the run; its lock file names that host."""
+        run_id = self.run_id
+        news = await disk.read(silence, self.session.store.root / run_id / EVENTS_FILE)
+        if run_id == self.run_id and news != self._silence:
+            self._silence = news
+            self._refresh()
 
     async def _folder(self) -> str:
         try:

@@ -138,6 +138,7 @@ def main() -> int:
     store, run_id = Store(directory.parent), directory.name
     before = load(store, run_id, skip_steps=True)[0]
     stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))  # Until there is a process to end.
     log_start = os.fstat(2).st_size
     try:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
@@ -150,6 +151,8 @@ def main() -> int:
         process.terminate()
 
     signal.signal(signal.SIGTERM, stop)
+    if stopped:
+        process.terminate()
     code = process.wait()
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     sys.stderr.write(f"the command {how}\n")

@@ -292,7 +292,7 @@ def is_training(store: Store, run_id: str) -> bool:
 
 
 def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
-    """Make a run's trainer leave now: a second request, and if that does not help, the kernel's.
+    """Make a run's trainer, or what carries the run to one, leave now: a second request, and if need be the kernel's.
 
     Args:
         store: Where the run is.
@@ -307,7 +307,7 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
     """
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
-            _signal(find_owner(store, run_id), number)
+            _signal(_carrier(store, run_id) or find_owner(store, run_id), number)
         except LaunchError:
             if store.is_locked(run_id):
                 raise

@@ -116,11 +116,14 @@ def test_a_trainer_that_died_under_its_command_is_told_with_the_exit_code(store:
     assert (history.attempts, history.bad_lines, history.num_epochs_done) == (1, 1, 1)
 
 
-def test_a_command_that_is_still_on_its_way_is_stopped(store: Store, run_id: str, run: Run) -> None:
+@pytest.mark.parametrize("how", [(), ("--now",)])
+def test_a_command_that_is_still_on_its_way_is_stopped(
+    store: Store, run_id: str, run: Run, how: tuple[str, ...]
+) -> None:
     registry.start(store, run_id, launch_with("sh -c 'exec sleep 60; {cmd}'"))
     wait_for(lambda: store.is_locked(run_id))
     begin = time.monotonic()
-    assert run("stop", run_id).code == 0
+    assert run("stop", run_id, *how).code == 0
     assert time.monotonic() - begin < 30
     assert load(store, run_id)[1] is State.QUEUED
 

@@ -101,8 +101,8 @@ class Epoch(Event, tag="epoch"):
 
     `train_loss` and `train_accuracy` are running means in training mode, as Keras reports them;
     `train_eval_accuracy` is in evaluation mode without augmentation. `train_seconds` counts training alone,
-    summed over all epochs and attempts so far; `elapsed_seconds` adds evaluation and checkpoints. What a foreign
-    history does not say is None, and NaN where None is no value.
+    summed over all epochs and attempts so far; `elapsed_seconds` adds evaluation and checkpoints; `images_per_second`
+    is the mean of all training so far. What a foreign history does not say is None, and NaN where None is no value.
     """
 
     epoch: Annotated[int, msgspec.Meta(ge=1, le=2**53)]

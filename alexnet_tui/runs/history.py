@@ -391,16 +391,16 @@ class RunHistory:
         left = max(0, self.started.total_steps - self.step)
         rate = self._recent_rate()
         if len(self.epochs) and self.epochs["step"][-1]:
-            seconds_per_step = self._seconds_per_step()
-            usual = self.epochs["images_per_second"][-1]
+            usual = self._seconds_per_step("train_seconds")
             # The steps since then say whether the machine has become faster or slower.
-            return left * seconds_per_step * (usual / rate if rate and usual > 0 else 1)
+            change = self.record.config.batch_size / rate / usual if rate and usual > 0 else 1
+            return left * self._seconds_per_step("elapsed_seconds") * change
         rate = rate or self.images_per_second
         return left * self.record.config.batch_size / rate if rate else None
 
-    def _seconds_per_step(self) -> float:
-        """Seconds of everything an update costs, over the last epochs; of the first where there is but one."""
-        steps, seconds = self.epochs["step"], self.epochs["elapsed_seconds"]
+    def _seconds_per_step(self, column: str) -> float:
+        """Seconds an update took by this column, over the last epochs; over the first where there is but one."""
+        steps, seconds = self.epochs["step"], self.epochs[column]
         begin = max(0, len(steps) - 1 - _RECENT_EPOCHS)
         done, took = steps[-1] - steps[begin], seconds[-1] - seconds[begin]
         return took / done if done > 0 and took > 0 else seconds[-1] / steps[-1]

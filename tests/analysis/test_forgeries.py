@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from fake_histories import CLEAR, EPOCHS, make_history
+from fake_histories import CLEAR, EPOCHS, TRAIN_IMAGES, make_history
 
 from alexnet_tui.analysis.claims import ClaimVerdict, Verdict
 from alexnet_tui.analysis.select import select_runs
@@ -458,6 +458,20 @@ def another_processor(store: Store) -> None:
     started(store, "four-conv", fingerprint="cpu / Intel / 8 threads", threads=8)
 
 
+def a_machine_busy_during_the_first_epoch(store: Store) -> None:
+    """Every run's first epoch takes 60 seconds more; an epoch's throughput is the mean since training began."""
+
+    def later(event: Event) -> None:
+        if event["kind"] in ("epoch", "finished"):
+            event["train_seconds"] += 60
+            event["elapsed_seconds"] += 60
+        if event["kind"] == "epoch":
+            event["images_per_second"] = TRAIN_IMAGES * event["epoch"] / event["train_seconds"]
+
+    for run_id in ids(store):
+        edit(store, run_id, later)
+
+
 def labels_and_notes(store: Store) -> None:
     for run_id in ids(store):
         (store.path(run_id) / "notes.json").write_text('{"label": "my best", "tags": ["x"], "note": "y"}')
@@ -474,6 +488,7 @@ HONEST = (
     a_stray_run,
     resumed_twice,
     another_processor,
+    a_machine_busy_during_the_first_epoch,
     labels_and_notes,
     a_torn_last_line,
 )

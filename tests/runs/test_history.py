@@ -353,16 +353,16 @@ def test_places_are_those_whose_training_is_still_in_the_run() -> None:
 def test_the_time_left_follows_the_speed_of_late() -> None:
     """Five slow epochs, five fast ones: the estimate is for the fast speed, or for that of the newest steps."""
     run = history(begin())
-    elapsed = 0.0
+    elapsed, images = 0.0, 10 * run.record.config.batch_size
     for number in range(1, 6):
         elapsed += 100.0 if number <= 3 else 10.0
         row = epoch(number, seconds=elapsed)
-        row.elapsed_seconds, row.images_per_second = elapsed, 64.0 if number <= 3 else 640.0
+        row.elapsed_seconds, row.images_per_second = elapsed, images * number / elapsed
         run.fold([row])
     assert run.started is not None
     per_epoch = run.epochs["step"][0]
     left = run.started.total_steps - run.step
     assert run.remaining_seconds == pytest.approx(10.0 * left / per_epoch)
-    run.fold([step(int(5 * per_epoch) + number, rate=320.0) for number in range(1, 7)])
+    run.fold([step(int(5 * per_epoch) + number, rate=images / 20.0) for number in range(1, 7)])
     left = run.started.total_steps - run.step
     assert run.remaining_seconds == pytest.approx(20.0 * left / per_epoch)

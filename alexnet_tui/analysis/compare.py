@@ -163,18 +163,24 @@ def _differing(runs: Sequence[RunHistory], is_grouped: bool) -> dict[str, Read]:
     """What is not equal in all runs, those of other programs aside: nothing is known of these.
 
     A setting and a condition may share a name, as the data do: the condition is shown only where the setting is equal.
+    A run that has not begun has no conditions.
     """
     runs = [run for run in runs if run.record.foreign is None]
     readers = {name: _setting(name) for name in SPECS if not (is_grouped and name == "seed")}
     found = {name: read for name, read in readers.items() if len({read(run) for run in runs}) > 1}
     for name, condition in CONDITIONS.items():
-        if name not in found and len({condition(run) for run in runs}) > 1:
-            found[name] = _both(readers[name], condition) if name in readers else condition
+        if name not in found and len({condition(run) for run in runs if run.segments}) > 1:
+            begun = _of_begun(condition)
+            found[name] = _both(readers[name], begun) if name in readers else begun
     return found
 
 
 def _of_ours(read: Read) -> Read:
     return lambda history: MISSING if history.record.foreign else read(history)
+
+
+def _of_begun(condition: Read) -> Read:
+    return lambda history: condition(history) if history.segments else MISSING
 
 
 def _setting(name: str) -> Read:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import msgspec
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.metrics import Metric, Unit
+from alexnet_tui.analysis.metrics import Metric
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, Value, default_of, format_value, shown_value
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.runs import events as ev
@@ -201,7 +201,7 @@ def best_cells(metric: Metric, samples: Sequence[Sample]) -> list[bool]:
 def sample_text(found: Sample, metric: Metric) -> str:
     """Mean and standard deviation: ``61.52 ±0.38``; ``41.0 ±1.4 (3 of 5)`` where only three have a value."""
     if found.mean is None:
-        return "not reached" if found.num_missing and metric.unit is not Unit.PERCENT else MISSING
+        return "not reached" if found.num_missing and metric.limit else MISSING
     text = metric.mean_text(found.mean)
     if found.sd is not None:
         text += f" ±{metric.sd_text(found.sd)}"

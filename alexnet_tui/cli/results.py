@@ -293,5 +293,5 @@ def _export_archive(store: Store, names: list[str], output: Path | None, *, with
     if output is None:
         raise UsageError("an archive is a file; name one with --output FILE.tar.gz.")
     packed = write_archive(store, names, output, with_checkpoints=with_checkpoints)
-    say(f"packed {counted(len(packed), 'run')} into {output}; `{shell_command('import', str(output))}` unpacks them.")
+    say(f"packed {counted(len(packed), 'run')} into {output}; `{shell_command('import', str(output))}` unpacks it.")
     return ExitCode.DONE

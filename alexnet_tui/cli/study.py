@@ -180,8 +180,26 @@ def _print_plan(store: Store, plan: study.Plan) -> int:
     say(f"study {plan.name}: {_size(plan)}{registered}{_expected(store, plan)}. Next: {following}")
     for line in _claim_lines(plan):
         say(line)
+    for line in _unassessable(plan):
+        say(line)
     say(f"plan's SHA-256: {plan.sha256}")
     return ExitCode.DONE
+
+
+def _unassessable(plan: study.Plan) -> list[str]:
+    """Why claims of a plan cannot get a verdict, whatever its runs come to: too few seeds, or no runs of a group."""
+    from alexnet_tui.analysis.claims import MIN_RUNS
+
+    lines = []
+    if plan.claims and not plan.extends and len(plan.seeds) < MIN_RUNS:
+        lines.append(f"note: a verdict needs {MIN_RUNS} seeds, and this plan has {len(plan.seeds)}.")
+    for one in plan.claims:
+        for settings in one.groups:
+            if not any(all(getattr(run, name) == value for name, value in settings.items()) for run in plan.configs):
+                lines.append(
+                    printable(f"note: no run of this plan has {_settings_text(settings)}, as {one.name} needs.", 400)
+                )
+    return lines
 
 
 def _size(plan: study.Plan) -> str:
@@ -197,7 +215,7 @@ def _claim_lines(plan: study.Plan) -> list[str]:
         printable(
             f"claim {one.name}: {one.metric} with {_settings_text(one.group)} is {one.direction} than with"
             f" {_settings_text(one.reference)}; {'a ratio of' if one.unit == 'ratio' else 'by'} {one.smallest_effect:g}"
-            f"{'' if one.unit == 'ratio' else ' points'} or more matters",
+            f"{'' if one.unit == 'ratio' else ' point' if one.smallest_effect == 1 else ' points'} or more matters",
             400,
         )
         for one in plan.claims

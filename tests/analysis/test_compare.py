@@ -5,9 +5,12 @@ from fake_histories import make_history, study
 from msgspec.structs import replace
 
 from alexnet_tui.analysis.compare import compare, shown_setting
+from alexnet_tui.analysis.groups import sample_text
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.report.build import build
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.history import RunHistory, State
 from alexnet_tui.runs.store import Extension
+from alexnet_tui.text import MISSING
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_group() -> None:
@@ -37,6 +40,16 @@ def test_only_what_differs_is_listed() -> None:
     mixed = compare([make_history(), make_history(seed=1, change_started={"device_class": "GPU"})])
     assert mixed.differing == ("device class",)
     assert [group.settings for group in mixed.groups] == [{"device class": "cpu"}, {"device class": "GPU"}]
+
+
+def test_a_run_that_has_not_begun_differs_in_no_condition_and_reached_nothing_yet() -> None:
+    queued = RunHistory(make_history(seed=1).record)
+    compared = compare([make_history(), queued])
+    assert not compared.differing
+    cells = compared.groups[1].cells
+    assert {sample_text(cells[name], METRICS[name]) for name in ("gap", "time", "final_test")} == {MISSING}
+    changed = compare([make_history(), make_history(change_started={"device_class": "GPU"}), queued])
+    assert [group.settings["device class"] for group in changed.groups] == ["cpu", "GPU", MISSING]
 
 
 def test_a_zero_that_stands_for_something_is_told_as_that() -> None:

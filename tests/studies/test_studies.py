@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -786,6 +787,11 @@ def test_commands_plan_run_and_tell(run: Run, store: Store, fake_work: None) -> 
     )
     assert (planned.code, planned.out) == (0, "")
     assert "2 variants x 2 seeds = 4 runs" in planned.err
+    assert "a verdict needs 5 seeds, and this plan has 2" in planned.err
+    assert [one for one in ("relu", "dropout-r", "removing") if re.search(f"note: .* as {one}", planned.err)] == [
+        "dropout-r",
+        "removing",
+    ]
     plan = study.load(store, "mine")
     assert {(config.seed, config.front_end, config.lrn) for config in plan.configs} == {
         (3, "same32", False),

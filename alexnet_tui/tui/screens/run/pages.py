@@ -124,7 +124,8 @@ def _run_rows(history: RunHistory, directory: str, bad_lines: int) -> Iterator[t
 def _started_rows(history: RunHistory) -> Iterator[tuple[str, str]]:
     started = history.started
     assert started is not None
-    yield "device", f"{started.device} ({started.device_class}), {started.precision}"
+    kind = "" if started.device_class == started.device else f" ({started.device_class})"
+    yield "device", f"{started.device}{kind}, {started.precision}"
     yield "threads", threads_text(started)
     yield "process", str(started.pid) if started.pid else ""
     yield "parameters", format_count(started.num_parameters)

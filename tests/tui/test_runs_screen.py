@@ -599,6 +599,17 @@ async def test_live_runs_are_told_on_every_screen(store: Store) -> None:
                 await c.wait_for(lambda: "● 1 running 40%" in c.text().splitlines()[0])
 
 
+@driven
+async def test_no_key_makes_runs_younger(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.wait_for(lambda: len(c.runs.shown) == len(four))
+        c.runs._grow_older()
+        now = c.runs.table.context.now
+        await c.press("space", "down", "p")
+        assert c.runs.table.context.now >= now
+        assert c.runs.table.context.marked
+
+
 def test_ages_have_at_most_four_cells() -> None:
     ages = {0: "0s", 59: "59s", 60: "1m", 3599: "59m", 7200: "2h", 86400 * 15: "15d", 86400 * 1500: "4y", -5: "0s"}
     assert {seconds: format_age(seconds) for seconds in ages} == ages

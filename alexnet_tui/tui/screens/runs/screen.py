@@ -86,6 +86,7 @@ class RunsScreen(Screen[None]):
         self._spread: float | None = None
         self._spread_of = ""
         self._refreshed = 0.0
+        self._now = 0.0
         self._is_stale = False
         self._refresh_timer: Timer | None = None
         self._preview_timer: Timer | None = None
@@ -184,6 +185,8 @@ class RunsScreen(Screen[None]):
 
     def _cell_context(self, rows: Sequence[RunRow], pinned: RunRow | None, marked: frozenset[str]) -> Context:
         """What the cells of some rows have in common."""
+        if abs(time.time() - self._now) >= _AGE_SECONDS:  # Not more often: a new age repaints its row.
+            self._now = time.time()
         accuracies = [row.best for row in rows if row.best is not None] or [1.0]
         firsts = [row.curve[0] for row in rows if len(row.curve) and math.isfinite(row.curve[0])] or [0.0]
         constant = set()
@@ -197,7 +200,7 @@ class RunsScreen(Screen[None]):
             spread=self._spread_over_seeds(),
             # In coarse steps, so that not every epoch of a live run repaints all rows.
             curve_range=(math.floor(20 * min(firsts)) / 20, math.ceil(20 * max(accuracies)) / 20),
-            now=time.time() // _AGE_SECONDS * _AGE_SECONDS,
+            now=self._now,
         )
 
     def _spread_over_seeds(self) -> float | None:
@@ -210,7 +213,8 @@ class RunsScreen(Screen[None]):
 
     def _grow_older(self) -> None:
         if self.is_current and self._shown:
-            self.table.change_context(msgspec.structs.replace(self.table.context, now=time.time()))
+            self._now = time.time()
+            self.table.change_context(msgspec.structs.replace(self.table.context, now=self._now))
 
     def _show_counts(self) -> None:
         rows, context = self._rows.values(), self.table.context

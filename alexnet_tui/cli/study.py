@@ -174,7 +174,7 @@ def new(
 
 
 def _print_plan(store: Store, plan: study.Plan) -> int:
-    """Tell what was registered, claim by claim, and how to go on."""
+    """Print what was registered, claim by claim, and the next command."""
     registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
     following = _command(store, "run", plan.name)
     say(f"study {plan.name}: {_size(plan)}{registered}{_expected(store, plan)}. Next: {following}")

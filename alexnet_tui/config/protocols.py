@@ -146,7 +146,7 @@ def plan_configs(
 
 
 def swept_text(protocol: str, config: RunConfig) -> str:
-    """What tells runs of one variant and seed apart under a protocol: ``learning rate 0.003``; else empty."""
+    """What distinguishes runs of one variant and seed under a protocol: ``learning rate 0.003``; else empty."""
     spec = PROTOCOLS.get(protocol, PROTOCOLS[REPORT])
     return ", ".join(f"{title} {option}" for title in spec.swept if (option := spec.option_of(title, config)))
 

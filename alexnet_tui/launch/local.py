@@ -318,7 +318,7 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
 
 
 def wait_free(store: Store, run_id: str, patience_seconds: float) -> bool:
-    """Wait until nobody trains a run; whether that came true in time."""
+    """Wait until no process trains a run; whether that came true in time."""
     deadline = time.monotonic() + patience_seconds
     while is_training(store, run_id):
         if time.monotonic() >= deadline:

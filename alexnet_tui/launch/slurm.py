@@ -95,7 +95,7 @@ def submit(folder: Path, name: str, root: Path, run_ids: Sequence[str], options:
     try:
         _note(folder, job)
     except StoreError:
-        _call("scancel", number)  # A job that nobody knows of could not be taken back.
+        _call("scancel", number)  # A job that is noted nowhere could not be taken back.
         raise
     return _label(job)
 

@@ -27,7 +27,7 @@ def memory_kill(pid: int, start_seconds: float) -> str:
 
 
 def is_in_log(records: Iterator[str], pid: int, start_seconds: float) -> bool:
-    """Whether the kernel's log tells that a process was ended for lack of memory.
+    """Whether the kernel's log says that a process was ended for lack of memory.
 
     Args:
         records: As ``/dev/kmsg`` gives them: ``priority,number,microseconds since boot,flags;message``.

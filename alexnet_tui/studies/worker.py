@@ -162,7 +162,7 @@ class Worker:
         return result
 
     def _refresh(self, order: Order) -> list[study_queue.Cell]:
-        """Tell and note what changed in an order's study; its cells that may be started now."""
+        """Report and note what changed in an order's study; its cells that may be started now."""
         session = self._session(order)
         if session is None:
             return []
@@ -362,7 +362,7 @@ class _Watcher:
         if self._session is None:
             self._session = _Session(Order(study=self._plan.name), self._plan, [])
             self._say(f"another process starts the runs of this folder; study {self._plan.name} waits for its turn.")
-        with contextlib.suppress(StoreError):  # Whoever works through it tells and mends.
+        with contextlib.suppress(StoreError):  # The process that works through it reports and mends.
             _report_cells(study_queue.status(self._store, self._plan, self._runs.find), self._session, self._say)
         return False
 

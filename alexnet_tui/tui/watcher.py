@@ -352,7 +352,7 @@ class RunsWatcher:
         self._check_lock(run_id, follower, batch)
 
     def _check_lock(self, run_id: str, follower: _Follower, batch: Batch) -> None:
-        """Only a lock tells a running trainer from a crashed one; a finished run needs none."""
+        """Only a lock distinguishes a running trainer from a crashed one; a finished run needs none."""
         was_locked = follower.is_locked
         follower.is_locked = not follower.is_finished and (
             is_at_work(follower.directory) or (not follower.has_ended and is_heard_from(Path(follower.events_path)))

@@ -34,7 +34,7 @@ class TableRow(Protocol):
     """What a table knows of a row.
 
     Attributes:
-        id: Tells it from all others; the cursor stays on it when rows come, go or change their order.
+        id: Unique among all rows; the cursor stays on it when rows come, go or change their order.
     """
 
     @property

@@ -247,7 +247,7 @@ def _last_log_line(store: Store) -> str:
 
 
 def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
-    """Which study, how far, and whether somebody works on it; `states` tells of runs outside of it too."""
+    """Which study, how far, and whether a process works on it; `states` has runs outside of it too."""
     plan = now.plan
     place = f"{now.names.index(plan.name) + 1} of {len(now.names)}" if plan.name in now.names else ""
     config = plan.configs[0]

@@ -455,8 +455,9 @@ def _name_runs(
     plans: Mapping[str, study.Plan],
     result: ImportResult,
 ) -> None:
-    # A ledger names its runs; a new id must be none of these either.
-    taken = set(store.ids()) | set(records)
+    # What is no run keeps its name too; and a ledger names its runs: a new id must be none of these either.
+    here = {*store.ids(), *os.listdir(store.root)}
+    taken = here | set(records)
     for run_id, record in records.items():
         is_of_new_study = record.study in plans and record.study not in result.present_studies
         with runs.make_folder(run_id) as run:
@@ -464,7 +465,7 @@ def _name_runs(
         if same:
             result.runs[run_id] = same
             result.present_runs.add(run_id)
-        elif run_id not in store.ids():
+        elif run_id not in here:
             result.runs[run_id] = run_id
         else:
             result.runs[run_id] = next(new for new in free_ids(run_id) if new not in taken)

@@ -116,6 +116,14 @@ def test_a_clash_is_renamed_and_the_same_run_is_not_doubled(store: Store, other:
     assert other.ids() == [run_id, f"{run_id}-2"]
 
 
+def test_a_folder_that_is_no_run_keeps_its_name(store: Store, other: Store, tmp_path: Path) -> None:
+    run_id = write_run(store, CONFIG).id
+    (other.root / run_id).mkdir(parents=True)
+    archive = packed(store, tmp_path, run_id)
+    assert import_archive(other, archive).runs == {run_id: f"{run_id}-2"}
+    assert list((other.root / run_id).iterdir()) == []
+
+
 def test_a_study_is_sound_where_it_was_unpacked(store: Store, other: Store, tmp_path: Path, run: Run) -> None:
     plan = make_study(store)
     before = [(one.state, one.run_id) for one in study_queue.status(store, plan)]

@@ -1,6 +1,7 @@
 """What runs without a label are called: variant and seed, and for namesakes the settings in which they differ. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,3 +90,12 @@ class RunNames:
         for other, values in others.items():
             group.add(other, values)
         return set() if group.differing == before else set(others)
+
+
+def short_names(histories: Iterable[RunHistory], name_of: Callable[[str], str]) -> dict[str, str]:
+    """By id, what to call runs side by side: a label, or what sets them apart; the id where these leave a doubt."""
+    known, unlabelled = {history.id: history for history in histories}, RunNames()
+    unlabelled.update(known)
+    names = {run_id: label if (label := name_of(run_id)) != run_id else unlabelled[run_id] for run_id in known}
+    counts = Counter(names.values())
+    return {run_id: name if counts[name] == 1 else run_id for run_id, name in names.items()}

@@ -23,6 +23,7 @@ from alexnet_tui.tui.pictures.gallery import Cards, card_lines, cards_for
 from alexnet_tui.tui.pictures.ink import Ink, Mode, Words
 from alexnet_tui.tui.pictures.kernels import Grid, grid_for, kernel_lines
 from alexnet_tui.tui.pictures.source import Found, PictureFiles, Subject
+from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import TabStrip
 from alexnet_tui.tui.widgets.glyphs import cut
@@ -284,7 +285,9 @@ class PictureColumn(Widget):
         found, history, panel = self.found, self.history, self.panel
         parts: list[Words] = []
         if panel.is_pair:
-            label = panel.session.label_of(self.run_id)
+            histories = panel.session.watcher.histories
+            pair = [histories[run_id] for run_id in panel.run_ids if run_id in histories]
+            label = short_names(pair, panel.session.label_of).get(self.run_id, self.run_id)
             parts = [(f" {cut(label, max(8, width - _EPOCH_CELLS))}", "strong"), ("  ", "")]
         if found is None or history is None or self._problem():
             return parts

@@ -17,7 +17,7 @@ from alexnet_tui.tui.charts.model import NUM_COLOURS, Curve
 from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.run_curves import x_values
 from alexnet_tui.tui.charts.series import Floats, Spread, band, copy_column
-from alexnet_tui.tui.run_names import RunNames
+from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.widgets.columns import Cell, Column
 from alexnet_tui.tui.widgets.glyphs import PIN, SPREAD
 
@@ -100,15 +100,6 @@ def entries_of(
         runs = tuple(every[run_id] for run_id in group.run_ids)
         entries.append(Entry(name, runs, slot, group, is_implicit))
     return compared, entries
-
-
-def short_names(histories: Iterable[RunHistory], name_of: Callable[[str], str]) -> dict[str, str]:
-    """By id, what to call runs side by side: a label, or what sets them apart; the id where these leave a doubt."""
-    known, unlabelled = {history.id: history for history in histories}, RunNames()
-    unlabelled.update(known)
-    names = {run_id: label if (label := name_of(run_id)) != run_id else unlabelled[run_id] for run_id in known}
-    counts = Counter(names.values())
-    return {run_id: name if counts[name] == 1 else run_id for run_id, name in names.items()}
 
 
 def _group_name(group: ComparedGroup, labels: Mapping[str, str]) -> str:

@@ -26,6 +26,7 @@ from alexnet_tui.tui.charts.model import ChartSpec, View
 from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_curves
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.screens.run.facts import empty_text, lead_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
 from alexnet_tui.tui.screens.run.pages import (
@@ -311,8 +312,8 @@ class RunScreen(ChartScreen):
         return [self.query_one(f"#{name}", MetricChart) for name in _CHARTS]
 
     def _pinned_label(self) -> str:
-        pinned_id = self.session.pinned_run_id
-        return self.session.label_of(pinned_id) if pinned_id else ""
+        history, pinned = self.history, self.pinned
+        return short_names([history, pinned], self.session.label_of)[pinned.id] if history and pinned else ""
 
     def _show_lead(self, history: RunHistory) -> None:
         """Say at the right of the pages how far the run is ahead of the pinned one."""

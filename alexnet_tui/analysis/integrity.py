@@ -62,6 +62,8 @@ def check_run(history: RunHistory) -> tuple[Check, ...]:
         return (Check("start", Result.NOT_APPLICABLE, "another program trained it: there is nothing to check it by."),)
     if not history.num_events:
         return (Check("start", Result.NOT_APPLICABLE, "it was not started yet."),)
+    if not history.segments and not (len(history.epochs) or len(history.steps) or is_finished(history)):
+        return (Check("start", Result.NOT_APPLICABLE, "it ended before it started."),)
     if not history.segments:
         return (Check("start", Result.FAILED, "there is no started event."),)
     if not len(history.epochs):

@@ -161,7 +161,11 @@ def read_csv(path: Path, wanted: Mapping[str, str]) -> list[ForeignHistory]:
     if len(runs) > _MAX_RUNS:
         raise StoreError(path, f"it has more than {_MAX_RUNS:,} runs.")
     found = [_of_table(names, rows, wanted, printable(run or path.stem, 200)) for run, rows in runs.items()]
-    return _with_curves(found, path)
+    remark = (
+        f"its first line names {printable(', '.join(names), 200)}, with {counted(len(rows), 'line')} below; columns are"
+        " separated by commas, semicolons or tabs, and numbers have a decimal point"
+    )
+    return _with_curves(found, path, [remark])
 
 
 def _text(path: Path) -> str:
@@ -191,13 +195,17 @@ def _of_table(
     curves = [one for one in names if one != epoch_name and (one in wanted or _has_number(one, rows))]
     assigned = _assign([(one, "") for one in curves], wanted, history)
     by_epoch: dict[int, dict[str, float]] = {}
+    num_replaced = 0
     numbers = [_number(row.get(epoch_name, "")) for row in rows]
-    shift = int(min(filter(math.isfinite, numbers), default=1) == 0)  # Keras counts from 0.
+    shift = int(min((number for number in numbers if number >= 0), default=1) < 1)  # Keras counts from 0.
     for position, (row, number) in enumerate(zip(rows, numbers, strict=True), 1):
         epoch = int(number) + shift if math.isfinite(number) and 0 <= number < 2**53 else position
         values = {column: _number(row.get(theirs, "")) for theirs, column in assigned.items()}
+        num_replaced += epoch in by_epoch
         by_epoch[epoch] = {column: value for column, value in values.items() if not math.isnan(value)}
-    history.rows = [{**by_epoch[epoch], "epoch": epoch, "step": epoch} for epoch in sorted(by_epoch) if epoch >= 1]
+    history.rows = [{**by_epoch[epoch], "epoch": epoch, "step": epoch} for epoch in sorted(by_epoch)]
+    if num_replaced:
+        history.left_out.append(f"{counted(num_replaced, 'line')} of an epoch that has a later line")
     return history
 
 
@@ -238,7 +246,7 @@ def read_logs(path: Path, wanted: Mapping[str, str]) -> tuple[list[ForeignHistor
     problems = list(found.problems)
     if found.num_other:
         problems.append(f"{counted(found.num_other, 'record')} that are no scalars were passed over.")
-    return _with_curves(histories, path), problems
+    return _with_curves(histories, path, [problem.rstrip(".") for problem in problems]), problems
 
 
 def _of_curves(group: Sequence[tuple[str, Curves]], wanted: Mapping[str, str], name: str) -> ForeignHistory:
@@ -274,8 +282,13 @@ def _of_curves(group: Sequence[tuple[str, Curves]], wanted: Mapping[str, str], n
 # --- into a runs folder
 
 
-def _with_curves(found: Sequence[ForeignHistory], path: Path) -> list[ForeignHistory]:
+def _with_curves(found: Sequence[ForeignHistory], path: Path, remarks: Sequence[str]) -> list[ForeignHistory]:
     """Those that have a curve, with accuracies as fractions.
+
+    Args:
+        found: The histories.
+        path: Where they were found.
+        remarks: What was found there instead, for the error.
 
     Raises:
         StoreError: None has.
@@ -289,8 +302,9 @@ def _with_curves(found: Sequence[ForeignHistory], path: Path) -> list[ForeignHis
         if history.columns and any(history.columns.keys() & row.keys() for row in history.rows)
     ]
     if not kept:
-        names = "; ".join(dict.fromkeys(text for history in found for text in history.left_out[:5]))
-        raise StoreError(path, f"there is no curve in it that is known here ({names or 'it is empty'}).")
+        left_out = dict.fromkeys(text for history in found for text in history.left_out[:5])
+        reasons = "; ".join([*itertools.islice(left_out, 5), *map(printable, remarks[:3])])
+        raise StoreError(path, f"there is no curve in it that is known here ({reasons or 'it is empty'}).")
     return kept
 
 

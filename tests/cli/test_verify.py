@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from cli_caller import Run
-from fake_runs import write_run
+from fake_runs import open_writer, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.runs.events import Epoch
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.events import Epoch, Failed
+from alexnet_tui.runs.store import EVENTS_FILE, Store
 
 CLAIM = """
 [[claim]]
@@ -41,6 +41,21 @@ def test_verify_names_the_check_that_fails_and_the_run(run: Run, store: Store) -
     (found,) = json.loads(done.out)["runs"]
     failed = [check for check in found["checks"] if check["result"] == "failed"]
     assert (done.code, found["id"], [check["name"] for check in failed]) == (3, bad.id, ["accuracies"])
+
+
+def test_a_run_that_failed_before_its_start_is_no_false_record(run: Run, store: Store) -> None:
+    record = store.create(RunConfig(epochs=6))
+    with open_writer(store.path(record.id)) as writer:
+        writer.write(Failed(reason="launcher", message="Its command ended with code 1 before the run did."))
+    done = run("verify")
+    assert done.code == 0
+    assert "it ended before it started" in done.out
+    forged = write_run(store, RunConfig(epochs=6))
+    events = store.path(forged.id) / EVENTS_FILE
+    events.write_bytes(b"".join(events.read_bytes().splitlines(keepends=True)[1:]))
+    done = run("verify", forged.id)
+    assert done.code == 3
+    assert "there is no started event" in done.out
 
 
 def test_verify_of_a_study_says_what_does_not_count(run: Run, store: Store) -> None:

@@ -87,7 +87,7 @@ def test_percentages_restarts_and_other_separators(tmp_path: Path) -> None:
     text = "Epoch;Train Acc;note;Val F1\n1;10;a;3\n2;20;b;4\n2;30;c;5\n3;95.5;d;6\n"
     (history,) = read_csv(write(tmp_path / "x.csv", text), {})
     assert [(row["epoch"], row["train_accuracy"]) for row in history.rows] == [(1, 0.1), (2, 0.3), (3, 0.955)]
-    assert len(history.left_out) == 2  # The metric that is not known, and that these are percentages.
+    assert len(history.left_out) == 3  # The metric that is not known, a line, and that these are percentages.
     (plain,) = read_csv(write(tmp_path / "y.csv", "loss\n3\n2\n"), {})
     assert [(row["epoch"], row["train_loss"]) for row in plain.rows] == [(1, 3), (2, 2)]
 
@@ -99,6 +99,28 @@ def test_percentages_restarts_and_other_separators(tmp_path: Path) -> None:
 def test_a_table_without_a_history_is_a_sentence(tmp_path: Path, text: str) -> None:
     with pytest.raises(StoreError):
         read_csv(write(tmp_path / "x.csv", text), {})
+
+
+def test_no_line_is_left_out_silently(tmp_path: Path) -> None:
+    for text, epochs, num_replaced in (
+        ("epoch,loss\n0.5,3\n0.7,2\n1.5,1\n", [1, 2], 1),
+        ("epoch,loss\n-1,3\n0,2\n1,1\n", [1, 2], 1),
+        ("epoch,loss\n1,3\n2,2\n1,5\n2,4\n", [1, 2], 2),
+        ("epoch,loss\n3,1\n2,2\n1,3\n", [1, 2, 3], 0),
+    ):
+        (history,) = read_csv(write(tmp_path / "x.csv", text), {})
+        assert [row["epoch"] for row in history.rows] == epochs, text
+        assert len(history.left_out) == (num_replaced > 0), text
+        assert all(str(num_replaced) in sentence for sentence in history.left_out), text
+
+
+def test_the_reason_that_nothing_was_read_is_what_was_found(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"train_loss\|epoch.*1 line below") as found:
+        read_csv(write(tmp_path / "x.csv", "train_loss|epoch\n1|2\n"), {})
+    assert "empty" not in str(found.value)
+    write_log(tmp_path / "logs", b"x" * 100)
+    with pytest.raises(StoreError, match="checksum of a length"):
+        read_logs(tmp_path / "logs", {})
 
 
 def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -111,6 +111,8 @@ def start(
             descriptors.append(folder.append(EVENTS_FILE))
             end_last_line(descriptors[1])
             descriptors.append(folder.append(LOG_FILE))
+            if os.fstat(descriptors[-1]).st_size:  # The reason that an earlier attempt ended is not this one's.
+                os.write(descriptors[-1], time.strftime("\n--- started again %Y-%m-%d %H:%M:%S ---\n").encode())
             return _spawn(arguments, *descriptors, cores=cores, environment=environment)
         except OSError as error:
             raise LaunchError(f"run {run_id}: the trainer could not be started ({reason_of(error)}).") from error

@@ -62,6 +62,15 @@ def test_start_trains_to_the_end_and_frees_the_lock(store: Store, run_id: str) -
     assert history.load(store, run_id)[1] is State.FINISHED
 
 
+def test_the_log_tells_attempts_apart(store: Store, run_id: str) -> None:
+    for _ in range(2):
+        begin(store, run_id, "normal")
+        assert local.wait_free(store, run_id, 20)
+    first, again, second = (line for line in store.log_tail(run_id).splitlines() if line)
+    assert first == second == "fake trainer plays normal"
+    assert again.startswith("--- started again 20")
+
+
 def test_the_lock_is_held_without_a_gap_and_a_second_start_is_refused(store: Store, run_id: str) -> None:
     pid = begin(store, run_id, "slow")
     assert store.is_locked(run_id)

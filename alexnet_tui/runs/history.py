@@ -447,9 +447,17 @@ class RunHistory:
                 return State.STOPPED
             case ev.Failed():
                 return State.FAILED
-        if not (self.num_events or len(self.steps) or was_started):
+        if not was_started and self._is_untouched:
             return State.QUEUED
         return State.COPY if is_copy else State.LOST
+
+    @property
+    def _is_untouched(self) -> bool:
+        """Whether no event of its own is in the log; that of an extended run begins with a copy of its parent's."""
+        extends = self.record.extends
+        if extends is not None and self.checkpoints[-1:] == [extends.checkpoint]:
+            return True
+        return not (self.num_events or len(self.steps))
 
     def _best(self, column: str) -> float | None:
         return max((value for value in self.epochs[column] if math.isfinite(value)), default=None)

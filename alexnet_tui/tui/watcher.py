@@ -366,8 +366,8 @@ class RunsWatcher:
             batch.locks[run_id] = follower.is_locked
             if follower.is_locked or follower.is_finished:
                 return
-            has_events = bool(follower.events_stamp and follower.events_stamp[1])
-            if not has_events and read_owner(follower.directory / LOCK_FILE):
+            has_own_events = bool(follower.events_stamp and follower.events_stamp[1]) and not follower.record.extends
+            if not has_own_events and read_owner(follower.directory / LOCK_FILE):
                 batch.orphans.add(run_id)
             if is_copy(follower.directory, follower.record):
                 batch.copies.add(run_id)

@@ -51,7 +51,7 @@ def test_an_extension_begins_as_its_parent_was_at_the_checkpoint(store: Store) -
     made = create_extension(store, parent, 5)
     assert made.config == replace(CONFIG, epochs=5)
     history, state = load(store, made.id)
-    assert (state, history.checkpoints, history.final) == (State.LOST, ["e0002"], None)
+    assert (state, history.checkpoints, history.final) == (State.QUEUED, ["e0002"], None)
     log, copy = ((store.path(run_id) / "events.jsonl").read_bytes() for run_id in (parent, made.id))
     assert log.startswith(copy)
     assert copy.endswith(b"}\n")

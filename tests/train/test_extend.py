@@ -1,6 +1,7 @@
 """A run that trains another one further is the run of its length, bit for bit, where nothing depends on the length."""
 
 import json
+import platform
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from alexnet_tui.runs.extend import create_extension
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory, State, load
 from alexnet_tui.runs.store import RunRecord, Store
 from alexnet_tui.train.session import open_session
+from alexnet_tui.tui.watcher import RunsWatcher
 
 SMALL = {
     "data": "synthetic",
@@ -63,7 +65,12 @@ def test_an_extended_run_is_the_run_of_its_length(store: Store, synthetic: Path,
     assert child.extends is not None
     assert (child.extends.runs, child.extends.epochs, child.extends.checkpoint) == ([parent.id], 1, "e0001")
     waiting, state = load(store, child.id)
-    assert (state, waiting.num_epochs_done, len(waiting.epochs)) == (State.LOST, 1, 1)
+    assert (state, waiting.num_epochs_done, len(waiting.epochs)) == (State.QUEUED, 1, 1)
+    watcher = RunsWatcher(store)
+    watcher.poll()
+    assert watcher.states[child.id] is State.QUEUED
+    (store.path(child.id) / "lock").write_text(f'{{"pid":1,"host":"{platform.node()}","start_seconds":1.0}}')
+    assert load(store, child.id)[1] is State.LOST, "its trainer ended before its first event"
     history = train(store, child)
     assert (history.num_epochs_done, history.missing_events, history.bit_exact) == (2, 0, True)
     assert columns(history) == columns(expected)

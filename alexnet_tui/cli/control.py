@@ -64,7 +64,10 @@ def resume(
             f"run {run_id} is already being trained; follow it: {shell_command('attach', run_id, root=store.root)}"
         )
     if state is State.FINISHED:
-        raise UsageError(f"run {run_id} has finished; there is nothing to resume. Start a new run instead.")
+        longer = shell_command("run", "--extend", run_id, "--epochs", str(2 * record.config.epochs), root=store.root)
+        is_trainable = record.foreign is None and not store.is_reference(run_id)
+        what = f"Train it further: {longer}" if is_trainable else "Start a new run instead."
+        raise UsageError(f"run {run_id} has finished; there is nothing to resume. {what}")
     local.check_startable(store, run_id)
     if not (trust or is_trusted(store, run_id)):
         say("Nothing was started.")

@@ -124,5 +124,8 @@ def _say_unpacked(store: Store, archive: Path, found: "ImportResult") -> None:
         say(f"left out: {len(entries):,} {noun} {reason} ({', '.join(entries[:_NAMED])}{more})")
     num_runs, num_studies = (len(names.keys() - present) for _, names, present in kinds)
     studies = f" and {num_studies:,} {'study' if num_studies == 1 else 'studies'}" if num_studies else ""
-    lists = shell_command("runs", root=store.root)
+    is_all_studies = num_studies and not num_runs
+    lists = (
+        shell_command("study", "list", root=store.root) if is_all_studies else shell_command("runs", root=store.root)
+    )
     say(f"imported {counted(num_runs, 'run')}{studies} from {archive} into {store.root}; `{lists}` lists them.")

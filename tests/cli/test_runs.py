@@ -126,6 +126,13 @@ def test_resume_goes_on_and_prints_only_what_is_new(run: Run, play: Play, store:
     assert (again.code, "has finished" in again.err) == (2, True)
 
 
+def test_a_finished_run_is_not_resumed_and_what_trains_it_further_is_named(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=2))
+    done = run("resume", record.id)
+    assert done.code == 2
+    assert f"run --extend {record.id} --epochs 4" in done.err
+
+
 def test_a_run_at_work_is_neither_resumed_nor_deleted(run: Run, store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=2), epochs_done=1)
     lock = take_lock(store.path(record.id))

@@ -218,6 +218,14 @@ def test_the_commands_pack_and_unpack(run: Run, store: Store, other: Store, tmp_
     assert run("import", str(tmp_path / "none.tar.gz")).code == 3
 
 
+def test_an_import_of_studies_alone_names_the_command_that_lists_them(
+    run: Run, store: Store, other: Store, tmp_path: Path
+) -> None:
+    study.plan(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "1"})
+    path = str(packed(store, tmp_path, "mine"))
+    assert "alexnet-tui study list --runs-dir" in run("import", path, "--runs-dir", str(other.root)).err
+
+
 def test_what_is_no_part_of_a_record_is_left_out_and_counted(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -148,11 +148,12 @@ def main() -> int:
 
     def stop(number: int, _: object) -> None:
         stopped.append(number)
-        process.terminate()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)  # The carrier leads the group; a shell would leave alone what it started.
 
     signal.signal(signal.SIGTERM, stop)
     if stopped:
-        process.terminate()
+        stop(signal.SIGTERM, None)
     code = process.wait()
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     sys.stderr.write(f"the command {how}\n")

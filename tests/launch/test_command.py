@@ -118,14 +118,16 @@ def test_a_trainer_that_died_under_its_command_is_told_with_the_exit_code(store:
 
 @pytest.mark.parametrize("how", [(), ("--now",)])
 def test_a_command_that_is_still_on_its_way_is_stopped(
-    store: Store, run_id: str, run: Run, how: tuple[str, ...]
+    store: Store, run_id: str, run: Run, how: tuple[str, ...], tmp_path: Path
 ) -> None:
-    registry.start(store, run_id, launch_with("sh -c 'exec sleep 60; {cmd}'"))
-    wait_for(lambda: store.is_locked(run_id))
+    started = tmp_path / "pid"
+    registry.start(store, run_id, launch_with(f"sh -c 'sleep 60 & echo $! >{started}; wait; {{cmd}}'"))
+    wait_for(lambda: started.exists() and started.read_text().endswith("\n"))
     begin = time.monotonic()
     assert run("stop", run_id, *how).code == 0
     assert time.monotonic() - begin < 30
     assert load(store, run_id)[1] is State.QUEUED
+    wait_for(lambda: not psutil.pid_exists(int(started.read_text())))  # What a shell started ends with it.
 
 
 def test_a_study_goes_by_a_command(store: Store) -> None:

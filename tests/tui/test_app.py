@@ -201,7 +201,7 @@ async def test_help_names_keys_of_charts_only_where_there_are_charts(store: Stor
         c.app.on_open_compare(OpenCompare(two))
         await c.wait_for(lambda: "2 runs" in c.text())
         assert groups()["esc"] == "Charts"
-        assert "Zoom" in c.text().splitlines()[-1]
+        assert "Crosshair" in c.text().splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -222,7 +222,7 @@ async def test_help_says_what_the_figures_on_a_screen_mean(
 @pytest.mark.parametrize("place", ["1", "3", "4"])
 @driven
 async def test_n_starts_a_run_from_every_screen_about_runs(store: Store, two: list[str], place: str) -> None:
-    async with console(store) as c:
+    async with console(store, size=(160, 45)) as c:
         await c.press("space", "space", place)
         assert "n New" in c.text().splitlines()[-1]
         keys = {line.keys: line for line in help_entries(list(c.app.screen.active_bindings.values()))}

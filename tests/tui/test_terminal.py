@@ -191,7 +191,7 @@ def test_a_closed_terminal_is_no_fault_of_ours(open_console: Open, store: Store,
     lock = take_lock(store.path(record.id))
     try:
         terminal = open_console()
-        terminal.wait_for("1 running")
+        terminal.wait_for("● running")
         terminal.hang_up()
         terminal.finish()
     finally:
@@ -314,7 +314,7 @@ def test_attack_01_words_of_strangers_reach_no_terminal(open_console: Open, stor
     terminal.wait_for("failed", "B \\x1b]52;c")
     terminal.press("enter")
     terminal.wait_for("Failed (error)", "[bold]loud[/bold]")
-    for page in ("Changed from the defaults", "log \\x1b]52;c", "fingerprint"):
+    for page in ("no kernels", "Changed from the defaults", "log \\x1b]52;c", "fingerprint"):
         terminal.press("]")
         terminal.wait_for(page)
     terminal.press("1", "space", "space", "c")

@@ -407,9 +407,14 @@ def write_atomic(path: Path, content: bytes | memoryview, mode: int = 0o666) -> 
         os.close(folder)
 
 
+def temporary_name(name: str) -> str:
+    """What a file or folder is called until it is whole: nobody can foresee it, and `Folder.sweep` knows it."""
+    return f".{name[:200]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+
+
 def _replace(name: str, content: bytes | memoryview, mode: int, folder: int) -> None:
     # A name nobody can foresee, opened only if it is new: a link planted there would send the content elsewhere.
-    temporary = f".{name[:200]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    temporary = temporary_name(name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, mode, dir_fd=folder)
     try:

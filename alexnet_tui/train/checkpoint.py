@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from alexnet_tui.errors import CheckpointError, StoreError
-from alexnet_tui.files import Folder
+from alexnet_tui.files import Folder, temporary_name
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import CHECKPOINT_NAME, CHECKPOINTS, checkpoint_place
 from alexnet_tui.text import printable
@@ -333,7 +333,7 @@ def _holds(folder: Folder, name: str, manifest: Manifest) -> bool:
 
 
 def _write(folder: Folder, name: str, content: memoryview, manifest: Manifest) -> None:
-    temporary = f".{name}.{uuid.uuid4().hex[:8]}.tmp"
+    temporary = temporary_name(name)
     try:
         with folder.make_folder(temporary) as made:
             _write_file(made, _STATE, content)

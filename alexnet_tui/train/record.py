@@ -13,7 +13,7 @@ from alexnet_tui.paths import shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.history import RunFollower, RunHistory
-from alexnet_tui.runs.store import KERNELS, PREDICTIONS_FILE
+from alexnet_tui.runs.store import CHECKPOINTS, KERNELS, PREDICTIONS_FILE
 from alexnet_tui.text import format_duration, printable
 
 RESERVE_FILE = ".reserve"
@@ -159,10 +159,11 @@ def _sweep(folder: Folder) -> None:
     """Remove what earlier trainers left half-written when they were killed."""
     with contextlib.suppress(OSError, StoreError):
         folder.sweep(PREDICTIONS_FILE)
-        kernels = folder.folder(KERNELS)
-        if kernels is not None:
-            with kernels:
-                kernels.sweep()
+        for name in (KERNELS, CHECKPOINTS):
+            below = folder.folder(name)
+            if below is not None:
+                with below:
+                    below.sweep()
 
 
 def _make_reserve(folder: Folder) -> None:

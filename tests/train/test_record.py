@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tui.files import Folder
+from alexnet_tui.files import Folder, temporary_name
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, EventWriter
 from alexnet_tui.runs.notes import Notes, change_notes
@@ -47,12 +47,16 @@ def test_a_record_ends_with_its_final_event_and_keeps_no_reserve(tmp_path: Path)
 def test_fault_01_what_a_killed_trainer_left_half_written_is_removed(tmp_path: Path) -> None:
     kept = [".notes.json.1-00000000.tmp", ".env", "predictions.npz", ".predictions.npz.tmp"]
     gone = [".predictions.npz.1-00000000.tmp", "kernels/.0001.npz.77-89abcdef.tmp"]
+    half = temporary_name("e0003")
     with Opened(tmp_path / "run").folder as folder:
         folder.make_folder("kernels").close()
+        with folder.make_folder("checkpoints") as checkpoints, checkpoints.make_folder(half) as checkpoint:
+            checkpoint.write("state.pt", b"x")
         for name in (*kept, *gone):
             (folder.path / name).write_bytes(b"x")
         Record(folder, EventWriter(1), lambda: False)
         assert [(folder.path / name).exists() for name in (*kept, *gone)] == [True] * len(kept) + [False] * len(gone)
+        assert not (folder.path / "checkpoints" / half).exists()
         change_notes(folder, lambda notes: Notes(note="new"))
         assert not (folder.path / kept[0]).exists()
 

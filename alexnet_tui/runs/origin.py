@@ -108,7 +108,10 @@ def _is_running(owner: Owner) -> bool:
     import psutil  # Hardly any run is lost.
 
     with suppress(psutil.Error, ValueError, OverflowError):
-        start_seconds: float = psutil.Process(owner.pid).create_time()
+        process = psutil.Process(owner.pid)
+        if process.status() == psutil.STATUS_ZOMBIE:  # It has ended; its parent has not asked yet how.
+            return False
+        start_seconds: float = process.create_time()
         return abs(start_seconds - owner.start_seconds) < _START_TOLERANCE_SECONDS
     return False
 

@@ -191,7 +191,7 @@ def test_a_closed_terminal_is_no_fault_of_ours(open_console: Open, store: Store,
     lock = take_lock(store.path(record.id))
     try:
         terminal = open_console()
-        terminal.wait_for("● running")
+        terminal.wait_for("epoch 2 of 9")
         terminal.hang_up()
         terminal.finish()
     finally:

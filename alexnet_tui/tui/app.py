@@ -34,7 +34,7 @@ from alexnet_tui.tui.session import (
     RunsChanged,
     Session,
 )
-from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up
+from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up, outlive_terminal
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
 from alexnet_tui.tui.watch_loop import WatchLoop
 from alexnet_tui.tui.watcher import newest
@@ -363,6 +363,7 @@ def run_console(store: Store, run_id: str | None = None) -> int:
     """
     check_terminal()
     app = ConsoleApp(store, run_id)
+    outlive_terminal()
     if is_ascii_terminal():
         draw_in_ascii()
     app.run()

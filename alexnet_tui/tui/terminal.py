@@ -5,11 +5,15 @@ import io
 import os
 import select
 import sys
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
 from alexnet_tui.errors import UsageError
 from alexnet_tui.text import ASCII_FALLBACK
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _ERROR_HANDLER = "ascii-fallback"
 _HEADLESS_HINT = "Use the headless commands instead: alexnet-tui run --headless, or alexnet-tui runs."
@@ -25,6 +29,29 @@ def check_terminal() -> None:
         raise UsageError(f"This terminal (TERM=dumb) cannot show the console. {_HEADLESS_HINT}")
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"The console needs a terminal. {_HEADLESS_HINT}")
+
+
+class _LastingOutput(io.FileIO):
+    """A terminal's output that may be closed at the other end: what is written then goes nowhere, without an error."""
+
+    def write(self, content: "ReadableBuffer", /) -> int | None:
+        """Write what fits; how much that was."""
+        try:
+            return super().write(content)
+        except OSError:
+            return memoryview(content).nbytes
+
+
+def outlive_terminal() -> None:
+    """Let the stream that Textual draws on take everything after the terminal has been closed, too.
+
+    A hang-up is followed by SIGCONT, for which Textual begins a new thread that writes; an error would end that
+    thread, and the console would wait for ever to put its last words into the full queue of it.
+    """
+    stream = sys.__stderr__
+    if isinstance(stream, io.TextIOWrapper):
+        output = io.BufferedWriter(_LastingOutput(stream.fileno(), "wb", closefd=False))
+        sys.__stderr__ = io.TextIOWrapper(output, encoding=stream.encoding, errors=stream.errors)  # type: ignore[misc]
 
 
 def draw_in_ascii() -> None:

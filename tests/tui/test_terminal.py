@@ -24,6 +24,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import State, load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
+from alexnet_tui.tui.terminal import outlive_terminal
 
 SMALL = {
     "data": "synthetic",
@@ -186,17 +187,39 @@ def test_a_signal_leaves_a_clean_terminal(open_console: Open, two: list[str], nu
     assert terminal.last_words() == ""
 
 
-def test_a_closed_terminal_is_no_fault_of_ours(open_console: Open, store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["● running", "epoch 2 of 9"])
+def test_fault_15_a_closed_terminal_is_no_fault_of_ours(
+    open_console: Open, store: Store, tmp_path: Path, moment: str
+) -> None:
     record = write_run(store, RunConfig(epochs=9), epochs_done=2)
     lock = take_lock(store.path(record.id))
     try:
         terminal = open_console()
-        terminal.wait_for("epoch 2 of 9")
+        terminal.wait_for(moment)
         terminal.hang_up()
         terminal.finish()
     finally:
         os.close(lock)
     assert not (tmp_path / "state" / "alexnet-tui" / "crash.log").exists()
+
+
+def test_fault_15_what_is_drawn_after_the_terminal_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error would end the thread of Textual's that writes, and the console with it."""
+    here, there = pty.openpty()
+    with open(there, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "__stderr__", stream)
+        outlive_terminal()
+        drawn = sys.__stderr__
+        assert drawn is not None
+        drawn.write("é")
+        drawn.flush()
+        assert os.read(here, 10) == "é".encode()
+        os.close(here)
+        with pytest.raises(OSError, match="Input/output"):
+            os.write(there, b"x")
+        for _ in range(3):
+            assert drawn.write("x" * 100_000) == 100_000
+            drawn.flush()
 
 
 # Terminals of all kinds

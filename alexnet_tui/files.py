@@ -713,24 +713,16 @@ def is_locked(path: Path) -> bool:
     Raises:
         StoreError: The path is no regular file, may not be read, or is where there are no locks.
     """
-    descriptor = open_regular(path)
-    if descriptor is None:
-        return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return _is_held(path)
     except OSError as error:
         if error.errno in _NO_LOCKS:
-            return _is_stand_in_locked(path)
+            return _is_held(_stand_in(path))
         raise StoreError(path, f"the lock cannot be looked at ({reason_of(error)}).") from error
-    finally:
-        os.close(descriptor)
-    return False
 
 
-def _is_stand_in_locked(path: Path) -> bool:
-    descriptor = open_regular(_stand_in(path))
+def _is_held(path: Path) -> bool:
+    descriptor = open_regular(path)
     if descriptor is None:
         return False
     try:

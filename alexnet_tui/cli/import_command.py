@@ -25,39 +25,44 @@ def register(app: typer.Typer) -> None:
     app.command("import", short_help="Unpack an archive of runs, or read histories of other programs.")(import_)
 
 
+Archive = Annotated[
+    Path | None,
+    typer.Argument(metavar="[ARCHIVE]", parser=given, help="What `export --archive` wrote.", show_default=False),
+]
+LogFolder = Annotated[
+    Path | None,
+    typer.Option("--tensorboard", metavar="DIR", parser=given, help="A TensorBoard log folder.", show_default=False),
+]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        parser=given,
+        help="A table with one line an epoch, as Keras' CSVLogger writes it.",
+        show_default=False,
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="OURS=THEIRS",
+        help="What a name stands for, as in test_accuracy=val_acc; may be given several times.",
+        show_default=False,
+    ),
+]
+Label = Annotated[
+    str, typer.Option("--label", metavar="TEXT", help="Your own name for a foreign history.", show_default=False)
+]
+
+
 def import_(
-    archive: Annotated[
-        Path | None,
-        typer.Argument(metavar="[ARCHIVE]", parser=given, help="What `export --archive` wrote.", show_default=False),
-    ] = None,
-    tensorboard: Annotated[
-        Path | None,
-        typer.Option(
-            "--tensorboard", metavar="DIR", parser=given, help="A TensorBoard log folder.", show_default=False
-        ),
-    ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv",
-            metavar="FILE",
-            parser=given,
-            help="A table with one line an epoch, as Keras' CSVLogger writes it.",
-            show_default=False,
-        ),
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--column",
-            metavar="OURS=THEIRS",
-            help="What a name stands for, as in test_accuracy=val_acc; may be given several times.",
-            show_default=False,
-        ),
-    ] = None,
-    label: Annotated[
-        str, typer.Option("--label", metavar="TEXT", help="Your own name for a foreign history.", show_default=False)
-    ] = "",
+    archive: Archive = None,
+    tensorboard: LogFolder = None,
+    csv: Table = None,
+    column: Columns = None,
+    label: Label = "",
     runs_dir: options.RunsDir = None,
 ) -> int:
     """Unpack runs and studies that `export --archive` packed, or put histories of other programs beside yours.

@@ -223,32 +223,37 @@ def _labels(store: Store, ids: list[str]) -> dict[str, str]:
     return {run_id: label for run_id in ids if (label := store.notes(run_id).label)}
 
 
+Format = Annotated[
+    ExportFormat, typer.Option("--format", help="csv: one line an epoch; latex: a table, the best in bold.")
+]
+ExportOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        parser=given,
+        metavar="PATH",
+        help="File to write (default: stdout); needed for --archive, and for tensorboard, where it is a folder.",
+        show_default=False,
+    ),
+]
+IsArchive = Annotated[
+    bool,
+    typer.Option(
+        "--archive", help="Pack the records of runs, or of studies, for `import`: a .tar.gz.", show_default=False
+    ),
+]
+HasCheckpoints = Annotated[
+    bool, typer.Option("--checkpoints", help="Pack weights too, with --archive.", show_default=False)
+]
+
+
 def export(
     runs: Names = None,
-    form: Annotated[
-        ExportFormat,
-        typer.Option("--format", help="csv: one line an epoch; latex: a table, the best in bold."),
-    ] = ExportFormat.CSV,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            parser=given,
-            metavar="PATH",
-            help="File to write (default: stdout); needed for --archive, and for tensorboard, where it is a folder.",
-            show_default=False,
-        ),
-    ] = None,
-    archive: Annotated[
-        bool,
-        typer.Option(
-            "--archive", help="Pack the records of runs, or of studies, for `import`: a .tar.gz.", show_default=False
-        ),
-    ] = False,
-    checkpoints: Annotated[
-        bool, typer.Option("--checkpoints", help="Pack weights too, with --archive.", show_default=False)
-    ] = False,
+    form: Format = ExportFormat.CSV,
+    output: ExportOutput = None,
+    archive: IsArchive = False,
+    checkpoints: HasCheckpoints = False,
     runs_dir: options.RunsDir = None,
 ) -> int:
     """Write runs for other programs (CSV, JSON, TensorBoard event files, a LaTeX table), or for another runs folder.
@@ -293,5 +298,7 @@ def _export_archive(store: Store, names: list[str], output: Path | None, *, with
     if output is None:
         raise UsageError("an archive is a file; name one with --output FILE.tar.gz.")
     packed = write_archive(store, names, output, with_checkpoints=with_checkpoints)
-    say(f"packed {counted(len(packed), 'run')} into {output}; `{shell_command('import', str(output))}` unpacks it.")
+    what = f"{printable(', '.join(names), 200)}: " if names else ""
+    unpacks = shell_command("import", str(output))
+    say(f"packed {what}{counted(len(packed), 'run')} into {output}; `{unpacks}` unpacks it.")
     return ExitCode.DONE

@@ -137,7 +137,11 @@ def queue(folder: Path) -> Queue | None:
     job = load(folder)
     if job is None:
         return None
-    known = states(job.job)
+    try:
+        known = states(job.job)
+    except LaunchError as error:
+        note = f"{folder / JOB_FILE} says that {_label(job)} has these runs; if it is over for good, remove that file."
+        raise LaunchError(f"{str(error).rstrip('.')}. {note}") from error
     every = {
         run_id: known.get(index, VANISHED)
         for index, run_id in enumerate(job.run_ids)
@@ -265,6 +269,8 @@ def requeue_this_task() -> None:
         LaunchError: SLURM is not here, or refuses.
     """
     job, index = (os.environ.get(f"SLURM_ARRAY_{part}_ID", "") for part in ("JOB", "TASK"))
+    if not (job and index):
+        raise LaunchError("USR1 asks a task of a SLURM array job to go back into the queue; this process is none.")
     _call("scontrol", "requeue", f"{job}_{index}")
 
 

@@ -372,12 +372,7 @@ def _records(runs: Folder, mark: Imported, result: ImportResult) -> dict[str, Ru
         ArchiveError: A record cannot be read.
     """
     records = {}
-    for run_id in runs.folders():
-        with runs.make_folder(run_id) as run:
-            content = run.read(RECORD_FILE)
-        if content is None:
-            result.leave_out("without a record", f"{run_id}/")
-            continue
+    for run_id, content in _contents(runs, RECORD_FILE, "without a record", result):
         try:
             records[run_id] = msgspec.json.decode(content, type=RunRecord)
         except (msgspec.MsgspecError, ConfigError, RecursionError, UnicodeDecodeError) as error:
@@ -395,17 +390,23 @@ def _plans(studies: Folder, mark: Imported, result: ImportResult) -> dict[str, s
         ArchiveError: A plan cannot be read.
     """
     plans = {}
-    for name in studies.folders():
-        with studies.make_folder(name) as state:
-            content = state.read(_PLAN)
-        if content is None:
-            result.leave_out("without a plan", f"{study.STUDIES}/{name}/")
-            continue
+    for name, content in _contents(studies, _PLAN, "without a plan", result):
         try:
             plans[name] = study.decode(Path(mark.source) / f"{name}.json", content, study.Plan)
         except StoreError as error:
             raise ArchiveError(f"{error} Nothing was imported.") from error
     return plans
+
+
+def _contents(folder: Folder, file: str, reason: str, result: ImportResult) -> Iterator[tuple[str, bytes]]:
+    """Each folder below one, and what a file in it holds; folders without that file are left out for a reason."""
+    for name in folder.folders():
+        with folder.make_folder(name) as below:
+            content = below.read(file)
+        if content is None:
+            result.leave_out(reason, f"{folder.path.name}/{name}/")
+        else:
+            yield name, content
 
 
 def _name_studies(

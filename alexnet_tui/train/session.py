@@ -3,7 +3,7 @@
 import io
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,13 +100,7 @@ def open_session(
     threads = threads if threads <= num_cores() else 0  # It began on a larger machine, or a stranger's record says so.
     setup = select_device(config, threads, ranks.size)
     dataset = datasets.load(config.data, FRONT_ENDS[config.front_end].image_size)
-    try:
-        prepared = data.prepare(dataset, config, setup)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        needed = dataset.train.images.nbytes + dataset.test.images.nbytes
-        raise data.DataTooLargeError(dataset.name, needed, "memory does not suffice") from error
+    prepared = _prepare(dataset, config, setup)
     thread_milliseconds: dict[int, float] = {}
     if not threads and _is_worth_timing(config, len(prepared.train)):
         thread_milliseconds = time_threads(config, setup)
@@ -127,19 +121,37 @@ def open_session(
     state = _newest_checkpoint(trainer, folder, problems, from_scratch=from_scratch)
     if state is not None:
         trainer.restore(state)
-    opening: list[ev.Event] = [started]
-    if not setup.is_deterministic:
-        message = f"Numbers on {setup.device_class} may differ a little from run to run, with the same seed too."
-        opening.append(ev.Warned(code="not_deterministic", message=message))
-    opening += [
-        ev.Warned(code="checkpoint_fallback", message=f"{problem}; an older one was taken.") for problem in problems
-    ]
+    opening: list[ev.Event] = [started, *_warnings(setup, problems)]
     if history.num_events:
         opening.append(_resumed(state, setup))
         again = range(trainer.epoch, history.num_epochs_done + 1)
         if again and not from_scratch:
             opening.append(ev.Warned(code="epochs_repeated", message=_repeated(again)))
     return Session(trainer, opening)
+
+
+def _prepare(dataset: datasets.Dataset, config: RunConfig, setup: DeviceSetup) -> data.Data:
+    """The images on the device.
+
+    Raises:
+        DataTooLargeError: They do not fit into memory.
+    """
+    try:
+        return data.prepare(dataset, config, setup)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        needed = dataset.train.images.nbytes + dataset.test.images.nbytes
+        raise data.DataTooLargeError(dataset.name, needed, "memory does not suffice") from error
+
+
+def _warnings(setup: DeviceSetup, problems: Iterable[str]) -> Iterator[ev.Warned]:
+    """What keeps numbers from being repeatable, and the checkpoints that were passed over."""
+    if not setup.is_deterministic:
+        message = f"Numbers on {setup.device_class} may differ a little from run to run, with the same seed too."
+        yield ev.Warned(code="not_deterministic", message=message)
+    for problem in problems:
+        yield ev.Warned(code="checkpoint_fallback", message=f"{problem}; an older one was taken.")
 
 
 def _is_worth_timing(config: RunConfig, num_images: int) -> bool:

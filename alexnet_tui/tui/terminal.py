@@ -34,7 +34,7 @@ def check_terminal() -> None:
 class _LastingOutput(io.FileIO):
     """A terminal's output that may be closed at the other end: what is written then goes nowhere, without an error."""
 
-    def write(self, content: "ReadableBuffer", /) -> int | None:
+    def write(self, content: "ReadableBuffer", /) -> int:
         """Write what fits; how much that was."""
         try:
             return super().write(content)

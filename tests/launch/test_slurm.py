@@ -95,8 +95,18 @@ def test_the_queue_s_word_goes_before_the_accounts(cluster: Cluster, store: Stor
     assert list(queue(job).states.values()) == ["COMPLETED", "CANCELLED", "TIMEOUT", "vanished"]
     assert not queue(job).is_active
     cluster.answers("squeue", "", 1, "Unable to contact slurm controller (connect failure)")
-    with pytest.raises(LaunchError, match="Unable to contact"):
+    with pytest.raises(LaunchError, match=r"Unable to contact.*mine/slurm\.json says that SLURM job 77 .*remove"):
         queue(job)
+
+
+def test_a_process_that_is_no_task_is_not_put_back_into_the_queue(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(LaunchError, match="this process is none"):
+        slurm.requeue_this_task()
+    assert cluster.calls("scontrol") == []
 
 
 @pytest.mark.parametrize("garbage", ["|\n", "77_[1-|X\n", "77_[0-99999999999]|RUNNING\n", "\x1b[31m|x\n", "77_x|R\n"])

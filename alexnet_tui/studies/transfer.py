@@ -47,7 +47,7 @@ from alexnet_tui.studies.queue import CELLS_FILE
 from alexnet_tui.text import printable, quoted
 
 LIMITS = Limits(least_bytes=1 << 24, ratio=50, entries=50_000)
-"""Events and kernels shrink to a tenth at best."""
+"""The events of the reference runs shrink to a sixth."""
 Parts = tuple[str, ...]
 _JSON_BYTES, _ARRAY_BYTES, _LARGE_BYTES = 1 << 20, 1 << 26, 1 << 34
 _RUN_FILES = {

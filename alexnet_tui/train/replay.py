@@ -1,8 +1,8 @@
 """Work on a GPU as one unit: recorded once as a CUDA graph, then replayed by a single launch.
 
-An update of a small network is some two hundred kernels of a few microseconds each; launching them one by one takes
-longer than they do. A recording repeats the same kernels on the same memory, so its inputs are copied into tensors that
-stay, and nothing in it may read a value on the host.
+An update of a small network is many short kernels; launching them one by one may take longer than they do. A recording
+repeats the same kernels on the same memory, so its inputs are copied into tensors that stay, and nothing in it may read
+a value on the host.
 """
 
 from collections.abc import Callable

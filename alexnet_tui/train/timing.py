@@ -1,8 +1,8 @@
 """How long an update takes here, and with how many CPU threads it is fastest.
 
 Every core is the fastest only where nothing else runs: an operation ends with its slowest thread, and a thread whose
-core is taken by another process holds up all others. With one busy neighbour on one of two cores two threads trained
-at a fourteenth of their rate, one thread at nearly all of its own.
+core is taken by another process holds up all others. `tests/benchmarks/bench_sharing.py` measures both; how much a
+neighbour costs differs between machines and days, which is why it is timed and not known.
 """
 
 import statistics

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from alexnet_tui import __version__
 from alexnet_tui.config.architecture import num_parameters
@@ -55,9 +56,9 @@ class Session:
         """
         classes, probabilities, labels = [], [], []
         for logits_NK, labels_N in self.trainer.predict(self.trainer.data.test):
-            top = logits_NK.softmax(1).topk(min(_TOP, logits_NK.shape[1]), dim=1)
-            classes.append(top.indices.to(torch.int32).cpu())
-            probabilities.append(top.values.half().cpu())
+            top_NT = likeliest(logits_NK)
+            classes.append(top_NT.to(torch.int32).cpu())
+            probabilities.append(logits_NK.softmax(1).gather(1, top_NT).half().cpu())
             labels.append(labels_N.to(torch.int32).cpu())
         buffer = io.BytesIO()
         np.savez_compressed(
@@ -68,6 +69,14 @@ class Session:
             conv1_filters=self.trainer.optimizer.master_weights[0].cpu().contiguous().numpy(),
         )
         folder.write(PREDICTIONS_FILE, buffer.getbuffer())
+
+
+def likeliest(logits_NK: Tensor) -> Tensor:
+    """The likeliest classes of each image, (N, at most 5); of equally likely ones the first, as accuracy takes them.
+
+    Logits in bfloat16 are often equal, and ``topk`` gives equal ones in any order.
+    """
+    return logits_NK.argsort(dim=1, descending=True, stable=True)[:, :_TOP]
 
 
 def open_session(

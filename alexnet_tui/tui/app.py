@@ -279,7 +279,7 @@ class ConsoleApp(App[int]):
                 self._last_compared = compared
                 self._show("compare", compared)
             else:
-                run_actions.notify(self, "Mark two or more runs with space, then press c.")
+                run_actions.notify(self, run_actions.MARK_TWO)
         else:
             self._show(place, None)
 

@@ -21,6 +21,7 @@ from alexnet_tui.tui import disk
 from alexnet_tui.tui.session import PollEagerly, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar
 
+MARK_TWO = "Mark two or more runs in Runs with space, then press c."
 _MAX_NAMED = 6
 _MAX_CHARS = 1 << 22
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -107,8 +108,11 @@ def test_fault_10_a_second_trainer_is_refused_and_writes_nothing(store: Store, s
 def test_finished_run_is_left_alone(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "1", "train_images": "32"})).id
     local.start(store, run_id)
-    before = finish(store, run_id).num_events
-    assert (store.path(run_id) / "predictions.npz").exists()
+    history = finish(store, run_id)
+    before = history.num_events
+    with np.load(store.path(run_id) / "predictions.npz") as stored:
+        is_right = stored["top_classes"][:, 0] == stored["labels"]
+    assert is_right.mean() == history.epochs["test_accuracy"][-1]
     local.start(store, run_id)
     wait_for(lambda: not store.is_locked(run_id))
     assert load(store, run_id)[0].num_events == before

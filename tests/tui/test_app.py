@@ -543,7 +543,7 @@ async def test_one_marked_run_is_compared_only_beside_a_pinned_one(store: Store,
             c.clear_notifications()
             await c.press("home", "space", key)
             assert isinstance(c.app.screen, RunsScreen)
-            assert c.notifications() == ["Mark two or more runs with space, then press c."]
+            assert c.notifications() == ["Mark two or more runs in Runs with space, then press c."]
             await c.press("u")
         await c.press("home", "space", "end", "p", "4")
         await c.wait_for(lambda: isinstance(c.app.screen, CompareScreen))

@@ -412,7 +412,7 @@ class RunsScreen(Screen[None]):
         if compared := self.session.comparison(row.members if row else ()):
             self.post_message(OpenCompare(compared))
         else:
-            run_actions.notify(self, "Mark two or more runs with space, then press c.")
+            run_actions.notify(self, run_actions.MARK_TWO)
 
     def action_pictures(self) -> None:
         """The pictures of the first two marked runs, or of this one and the pinned one."""

@@ -34,7 +34,7 @@ from alexnet_tui.tui.widgets.glyphs import DONE, MINUS, REST, STATE_SIGNS, cut, 
 NO_STUDIES = (
     "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it;\n"
     "it goes on when the console is closed.\n\n"
-    "r  reproduces the whole report: every variant with five seeds.\n"
+    "r  reproduces the whole study: every variant with five seeds.\n"
     "n  plans another one: which variants, how many seeds, how many epochs."
 )
 _LOG_TAIL_BYTES = 4096

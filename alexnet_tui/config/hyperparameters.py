@@ -412,7 +412,8 @@ def _convert(name: str, text: str) -> Value:
     if text and text.lower() == SPECS[name].zero:
         return 0
     if not (text.isascii() and _NUMBER.fullmatch(text)):
-        raise ConfigError(name, f"must be a number ({range_text(name)}), not {shown}.")
+        word = f", or {SPECS[name].zero}" if SPECS[name].zero else ""
+        raise ConfigError(name, f"must be a number ({range_text(name)}){word}, not {shown}.")
     number = float(text)
     if kind is float:
         return number

@@ -1,6 +1,6 @@
 """Training on a machine that is not ours alone, and several runs that share it; on Linux with two cores or more.
 
-python tests/benchmarks/bench_sharing.py [--rounds 3] [--epochs 1] [--train-images 5000]
+python tests/benchmarks/bench_sharing.py [--rounds 3] [--data synthetic] [--epochs 1] [--train-images 0]
 
 neighbour   images a second beside one busy process (at `nice 5`), as a share of what the free machine gives:
             with `--threads auto`, and with a thread a core, which was the default once; bar 0.45
@@ -64,16 +64,16 @@ def _rates(rates: list[float]) -> str:
     return f"{statistics.median(rates):,.0f} images/s [{min(rates):,.0f} .. {max(rates):,.0f}], n={len(rates)}"
 
 
-def parallel(rounds: int, epochs: int, train_images: int) -> bool:
+def parallel(rounds: int, data: str, epochs: int, train_images: int) -> bool:
     """Print the seconds of a study of four runs; whether the bar holds."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _run("data", "prepare", "synthetic")
+        _run("data", "prepare", data)
         found: dict[str, list[float]] = {"1": [], "auto": []}
         for index in range(rounds):
             for at_once, seconds in found.items():
                 root = folder / f"{at_once}-{index}"
-                options = ("--data", "synthetic", "--epochs", str(epochs), "--train-images", str(train_images))
+                options = ("--data", data, "--epochs", str(epochs), "--train-images", str(train_images))
                 _run("study", "new", "four", "--seeds", "1", *options, "--runs-dir", str(root))
                 start = time.perf_counter()
                 said = _run("study", "run", "four", "--parallel", at_once, "--runs-dir", str(root))
@@ -101,10 +101,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--train-images", type=int, default=5000)
+    parser.add_argument("--train-images", type=int, default=0, help="0 takes all")
+    parser.add_argument("--data", default="synthetic", help="a data set that is here")
     arguments = parser.parse_args()
     print(f"load at the start: {os.getloadavg()[0]:.1f}")
-    held = [neighbour(arguments.rounds), parallel(arguments.rounds, arguments.epochs, arguments.train_images)]
+    held = [
+        neighbour(arguments.rounds),
+        parallel(arguments.rounds, arguments.data, arguments.epochs, arguments.train_images),
+    ]
     sys.exit(0 if all(held) else 1)
 
 

@@ -13,7 +13,7 @@ from alexnet_tui.errors import ExitCode, LaunchError, RunBusyError, StoreError, 
 from alexnet_tui.files import reason_of
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Launch, StartOptions
-from alexnet_tui.paths import shell_command
+from alexnet_tui.paths import quote_words, shell_command
 from alexnet_tui.runs.history import RunHistory, State, load
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.studies import progress
@@ -74,6 +74,9 @@ def resume(
         return ExitCode.DONE
     if registry.trains_here(launch):
         check_device(record.config)
+    here = registry.LAUNCHERS[launch.launcher].summary
+    if (before := registry.noted(store, run_id)).launcher not in {registry.LOCAL, launch.launcher}:
+        say(f"run {run_id} was started with `{quote_words(*registry.words(before))}`; now it goes on {here}.")
     prepare_data(record.config)
     from_offset = _size(store.path(run_id) / EVENTS_FILE)
     how = StartOptions(from_scratch=from_scratch, is_trusted=True)
@@ -145,7 +148,8 @@ def stop(
             )
     if wait:
         history, state = load(store, run_id, skip_steps=True)
-        again = f"; `{shell_command('resume', run_id, root=store.root)}` goes on" if state is State.STOPPED else ""
+        resume = shell_command("resume", run_id, *registry.words(registry.noted(store, run_id)), root=store.root)
+        again = f"; `{resume}` goes on" if state is State.STOPPED else ""
         say(f"run {run_id}: {sentence(store, history, state)}{again}")
     return ExitCode.DONE
 
@@ -175,7 +179,8 @@ def attach(
     run_id = store.resolve(run)
     in_console = options.wants_console(headless, as_json)
     if not in_console and load(store, run_id, skip_steps=True)[1] is State.QUEUED:
-        raise UsageError(f"run {run_id} has not begun; start it: {shell_command('resume', run_id, root=store.root)}")
+        resumes = shell_command("resume", run_id, *registry.words(registry.noted(store, run_id)), root=store.root)
+        raise UsageError(f"run {run_id} has not begun; start it: {resumes}")
     return follow_or_open(store, run_id, headless=headless, as_json=as_json, stop_on_interrupt=False)
 
 

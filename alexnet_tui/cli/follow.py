@@ -17,7 +17,7 @@ from alexnet_tui.cli.output import can_draw, in_ascii, say, silence_stdout
 from alexnet_tui.cli.tables import fit_line
 from alexnet_tui.errors import ExitCode, LaunchError
 from alexnet_tui.files import reason_of
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, registry
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunFollower, RunHistory
@@ -201,7 +201,7 @@ def _leave(follower: _Follower, error: OSError) -> int:
 def _conclude(follower: _Follower) -> int:
     """Say how it ended, to stderr, and turn that into an exit code."""
     run_id, outcome, advise = follower.run_id, follower.outcome, commands_on(follower.store.root)
-    resume = advise("resume", run_id, "--headless")
+    resume = advise("resume", run_id, "--headless", *registry.words(registry.noted(follower.store, run_id)))
     interrupted = ExitCode.TERMINATED if follower.signal_number == signal.SIGTERM else ExitCode.INTERRUPTED
     if follower.is_detached:
         if follower.store.is_locked(run_id):

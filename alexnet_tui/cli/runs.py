@@ -15,6 +15,7 @@ from alexnet_tui.cli.output import Json, can_draw, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, Column, fill_lines, print_table
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_words, shown_value
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
+from alexnet_tui.launch import registry
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import STATE_TONES, RunHistory, State, TimeToAccuracy, load, threads_text
@@ -421,7 +422,7 @@ def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[s
         ("warnings", history.warnings[-5:]),
         ("note", [line for line in (note, store.notes_problem(history.id)) if line]),
         ("end of trainer.log", store.log_tail(history.id).splitlines()[-8:] if failed else []),
-        (_NEXT_TITLE, [advise(*words) for words in _next(history, state)]),
+        (_NEXT_TITLE, [advise(*words) for words in _next(store, history, state)]),
     ]
     return [(title, [printable(line, 500) for line in lines]) for title, lines in paragraphs if lines]
 
@@ -440,7 +441,7 @@ _LOWER = {"diverged": ("learning_rate", 10), "oom": ("batch_size", 2)}
 _FROM_SCRATCH = ("data", "checkpoint")
 
 
-def _next(history: RunHistory, state: State) -> list[tuple[str, ...]]:
+def _next(store: Store, history: RunHistory, state: State) -> list[tuple[str, ...]]:
     """The words of the commands that go on from here."""
     if history.is_newer:
         return []
@@ -451,7 +452,8 @@ def _next(history: RunHistory, state: State) -> list[tuple[str, ...]]:
         return [_run_again(history.record.config, *_LOWER[reason])]
     if reason in _FROM_SCRATCH:
         return [("resume", history.id, "--from-scratch")]
-    return [(verb, history.id) for verb in _NEXT.get(state, ())]
+    launch = registry.words(registry.noted(store, history.id))
+    return [(verb, history.id, *(launch if verb == "resume" else ())) for verb in _NEXT.get(state, ())]
 
 
 def _run_again(config: RunConfig, field: str, divisor: int) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.engine import check_not_active
+from alexnet_tui.studies.orders import Order
 from alexnet_tui.text import counted, format_count, quoted
 
 Parallel = Annotated[
@@ -59,10 +60,10 @@ def run(
     """
     store = options.open_store(runs_dir)
     plan = study.load_runnable(store, name)
-    check_not_active(store, name)
     engine = registry.queue_engine(launch)
     if engine is not None:
         return _hand_over(store, plan, engine, launch, parallel)
+    check_not_active(store, name)
     if detach:
         from alexnet_tui.studies.worker import start_worker
 
@@ -76,22 +77,25 @@ def run(
 def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Launch, parallel: str) -> int:
     """Put what is left of a study into an engine's queue."""
     from alexnet_tui.launch.local import check_trust
+    from alexnet_tui.studies.worker import command_lock
 
     at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, launch)
-    if orders.has_worker(store, plan.name):
-        raise RunBusyError(f"study {plan.name} is already being worked through on this machine.")
-    for config in {(config.data, config.front_end): config for config in plan.configs}.values():
-        cli_run.prepare_data(config)
-    study_queue.prepare_runs(store, plan)
-    queue, cells = study_queue.load(store, plan.name), study_queue.status(store, plan)
-    run_ids = [cell.run_id for cell in study_queue.in_order(cells, queue)]
-    if not run_ids:
-        say(f"study {plan.name}: nothing is left to train.")
-        return ExitCode.DONE
+    with command_lock(store, plan.name):  # Of two who ask at once only one may.
+        check_not_active(store, plan.name)
+        for config in {(config.data, config.front_end): config for config in plan.configs}.values():
+            cli_run.prepare_data(config)
+        study_queue.prepare_runs(store, plan)
+        queue, cells = study_queue.load(store, plan.name), study_queue.status(store, plan)
+        run_ids = [cell.run_id for cell in study_queue.in_order(cells, queue)]
+        if not run_ids:
+            say(f"study {plan.name}: nothing is left to train.")
+            return ExitCode.DONE
+        for run_id in run_ids:
+            check_trust(store, run_id)
+        folder = study.study_folder(store, plan.name)
+        label = engine.submit(folder, plan.name, store.root, run_ids, launch.options, at_once=at_once)
     for run_id in run_ids:
-        check_trust(store, run_id)
-    folder = study.study_folder(store, plan.name)
-    label = engine.submit(folder, plan.name, store.root, run_ids, launch.options, at_once=at_once)
+        registry.note(store, run_id, launch)
     shows = _command(store, "status", plan.name)
     say(f"study {plan.name}: {counted(len(run_ids), 'run')} queued as {label}; `{shows}` shows them.")
     return ExitCode.DONE
@@ -116,8 +120,9 @@ def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
             return ExitCode.DONE
     if orders.has_command(store, name):
         raise RunBusyError(f"study {name} is worked through by a command in a terminal; ctrl-c there stops it.")
+    order = next((order for order in orders.active(store) if order.study == name), Order(study=name))
     withdraw(store, plan, say)
-    say(f"study {name}: nothing more is started; `{_command(store, 'run', name)}` goes on.")
+    say(f"study {name}: nothing more is started; `{_goes_on(store, name, order.parallel, order.launch)}` goes on.")
     return ExitCode.DONE
 
 
@@ -189,7 +194,7 @@ def work_through(store: Store, plan: study.Plan, parallel_text: str, launch: Lau
         )
     say(f"study {plan.name}: {study_queue.counts_text(cells)}.")
     if caught:
-        say(f"`{_command(store, 'run', plan.name)}` goes on.")
+        say(f"`{_goes_on(store, plan.name, parallel, launch)}` goes on.")
         return ExitCode.INTERRUPTED if caught[0] == signal.SIGINT else ExitCode.TERMINATED
     is_whole = all(cell.state in {State.FINISHED, study_queue.CellState.CANCELLED} for cell in cells)
     return ExitCode.DONE if is_whole else ExitCode.TRAINING_FAILED
@@ -212,6 +217,12 @@ def _signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _goes_on(store: Store, name: str, parallel: int, launch: Launch) -> str:
+    """The command that works through a study as it was worked through before."""
+    at_once = ("--parallel", str(parallel)) if parallel > 1 else ()
+    return shell_command("study", "run", name, *at_once, *registry.words(launch), root=store.root)
 
 
 def _command(store: Store, *words: str) -> str:

@@ -27,7 +27,7 @@ from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.history import load
-from alexnet_tui.runs.presence import CARRIER_FILE, elsewhere, unseen_locks
+from alexnet_tui.runs.presence import CARRIED_VARIABLE, CARRIER_FILE, elsewhere, unseen_locks
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import printable, quoted
 
@@ -141,7 +141,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))  # Until there is a process to end.
     log_start = os.fstat(2).st_size
     try:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+        environment = {**os.environ, CARRIED_VARIABLE: str(directory)}
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, env=environment)
     except OSError as error:
         _conclude(store, run_id, before.attempts, f"{quoted(words[0], 80)} could not be started ({reason_of(error)})")
         return 1
@@ -155,6 +156,10 @@ def main() -> int:
     if stopped:
         stop(signal.SIGTERM, None)
     code = process.wait()
+    with Folder(directory) as folder:
+        carrier_file = folder.append(CARRIER_FILE)
+    os.ftruncate(carrier_file, 0)  # What the command left behind, nobody has to end.
+    os.close(carrier_file)
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     sys.stderr.write(f"the command {how}\n")
     if not stopped:

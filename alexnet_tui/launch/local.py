@@ -34,7 +34,7 @@ from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.history import State, load
 from alexnet_tui.runs.origin import foreign_origin
-from alexnet_tui.runs.presence import CARRIER_FILE, elsewhere
+from alexnet_tui.runs.presence import CARRIER_FILE, abandoned_group, elsewhere
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable, quoted
 
@@ -225,12 +225,10 @@ def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
     if (other := trainer_elsewhere(store, run_id)) is not None:
         if not is_asked:
             _request_stop(store, run_id, other)
-    elif (carrier := _carrier(store, run_id)) is not None:
-        _signal(carrier, signal.SIGTERM)
-    else:
+    elif not _signal_carrier(store, run_id, signal.SIGTERM):
         owner = find_owner(store, run_id)
         if not is_asked:
-            _signal(owner, signal.SIGTERM)
+            _signal(owner.pid, signal.SIGTERM)
             # Without the note the stop is a stop all the same.
             with contextlib.suppress(LaunchError):
                 _request_stop(store, run_id, owner)
@@ -278,14 +276,24 @@ def trainer_elsewhere(store: Store, run_id: str) -> Owner | None:
     return owner if is_held or load(store, run_id, skip_steps=True)[1] is State.RUNNING else None
 
 
-def _carrier(store: Store, run_id: str) -> Owner | None:
-    """The process of this host that carries a run to another machine, while no trainer holds the run's lock."""
-    path = store.path(run_id) / CARRIER_FILE
-    if not is_locked(path) or is_locked(store.path(run_id) / LOCK_FILE):
-        return None
-    owner = read_owner(path)
-    is_carrier = owner is not None and _is_here(owner) and _is_trainer(owner, store.path(run_id), CARRIER_FILE)
-    return owner if is_carrier else None
+def _signal_carrier(store: Store, run_id: str, number: signal.Signals) -> bool:
+    """Signal what carries a run from this host to another, unless a trainer holds the run's lock; whether it was.
+
+    A carrier hands SIGTERM on to its command; anything else, and what is left of a command whose carrier was killed,
+    gets the signal as a process group.
+    """
+    directory = store.path(run_id)
+    if is_locked(directory / LOCK_FILE):
+        return False
+    carrier = read_owner(directory / CARRIER_FILE) if is_locked(directory / CARRIER_FILE) else None
+    if carrier is not None and _is_here(carrier) and _is_trainer(carrier, directory, CARRIER_FILE):
+        target = carrier.pid if number == signal.SIGTERM else -carrier.pid
+    elif (group := abandoned_group(directory)) is not None:
+        target = -group
+    else:
+        return False
+    _signal(target, number)
+    return True
 
 
 def is_training(store: Store, run_id: str) -> bool:
@@ -309,7 +317,8 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
     """
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
-            _signal(_carrier(store, run_id) or find_owner(store, run_id), number)
+            if not _signal_carrier(store, run_id, number):
+                _signal(find_owner(store, run_id).pid, number)
         except LaunchError:
             if store.is_locked(run_id):
                 raise
@@ -417,13 +426,14 @@ def _is_file(path: Path, status: os.stat_result) -> bool:
         return False
 
 
-def _signal(owner: Owner, number: signal.Signals) -> None:
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Signal a process, or the process group of a negative number."""
     try:
-        os.kill(owner.pid, number)
+        os.kill(pid, number)
     except ProcessLookupError:  # It left between the look and the signal: what was asked for.
         return
     except OSError as error:
-        raise LaunchError(f"process {owner.pid} could not be stopped ({reason_of(error)}).") from error
+        raise LaunchError(f"process {abs(pid)} could not be stopped ({reason_of(error)}).") from error
 
 
 def open_append(path: Path) -> int:

@@ -4,7 +4,10 @@ A launcher is a module of this package that fits `Engine` (or `QueueEngine`), an
 on the command line, and what checks and starts it, come from that entry; nothing else names it.
 """
 
+import os
+import signal
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -13,17 +16,22 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from alexnet_tui.config.variants import nearest
-from alexnet_tui.errors import UsageError
+from alexnet_tui.errors import LaunchError, StoreError, UsageError
+from alexnet_tui.files import json_bytes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import quoted
 
 LOCAL = "local"
+LAUNCH_FILE = "launch.json"
+REQUEUE_SIGNAL, WITHDRAW_SIGNAL = signal.SIGUSR1, signal.SIGUSR2
+"""What an engine with a queue sends to a task, which then stops its run with a checkpoint: the first comes before a
+time limit, and the task goes back into the queue; after the second it stays out."""
 Options = Mapping[str, Sequence[str]]
 """Option of a launcher to the texts it was given, in order: ``{"slurm": ["partition=gpu", "gpus=1"]}``."""
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """How runs are to be started; kept in the order of a study.
+    """How runs are to be started; kept in the order of a study, and in ``launch.json`` of a run.
 
     Attributes:
         launcher: Name of the launcher.
@@ -105,6 +113,13 @@ class QueueEngine(Engine, Protocol):
             StoreError: The folder cannot be written.
         """
 
+    def label(self, folder: Path) -> str:
+        """What to call that which was handed over and noted in a folder; empty where nothing was.
+
+        Raises:
+            StoreError: The note is damaged.
+        """
+
     def queue(self, folder: Path) -> "Queue | None":
         """What the engine says of the runs that were noted in a folder; None where nothing was.
 
@@ -115,6 +130,13 @@ class QueueEngine(Engine, Protocol):
 
     def withdraw(self, folder: Path, run_id: str = "") -> None:
         """Take the runs that were noted in a folder, or one of them, out of the queue; what trains stops and saves.
+
+        Raises:
+            LaunchError: The engine is not here, or refuses.
+        """
+
+    def requeue_this_task(self) -> bool:
+        """Put the task that this process is back into the queue; False where this process is no task of the engine.
 
         Raises:
             LaunchError: The engine is not here, or refuses.
@@ -251,15 +273,42 @@ def parse(name: str, given: Options) -> Launch:
     own = {option.name for option in LAUNCHERS[name].options}
     for option in given:
         if option not in own:
-            owner = next(one for one, entry in LAUNCHERS.items() if option in {known.name for known in entry.options})
-            raise UsageError(f"--{option} is for --launcher {owner}.")
+            owners = (one for one, entry in LAUNCHERS.items() if option in {known.name for known in entry.options})
+            raise UsageError(f"--{option} is for --launcher {next(owners, 'nobody')}.")
     LAUNCHERS[name].load().check(given)
     return Launch(launcher=name, options={option: list(texts) for option, texts in given.items()})
+
+
+def words(launch: Launch) -> tuple[str, ...]:
+    """The options of a command that ask for a launcher: ``--launcher torchrun --nproc 2``; none for this machine."""
+    given = (word for option, texts in launch.options.items() for text in texts for word in (f"--{option}", text))
+    return () if launch == HERE else ("--launcher", launch.launcher, *given)
 
 
 def start(store: Store, run_id: str, launch: Launch = HERE, how: StartOptions = StartOptions()) -> None:
     """Start or resume a run; see `Engine.launch` for what it raises."""
     _engine(launch.launcher).launch(store, run_id, launch.options, how)
+    note(store, run_id, launch)
+
+
+def note(store: Store, run_id: str, launch: Launch) -> None:
+    """Write down how a run was started last; where that cannot be written, only advice is poorer."""
+    with suppress(OSError, StoreError), store.folder(run_id) as folder:
+        if launch != HERE or folder.exists(LAUNCH_FILE):
+            folder.write(LAUNCH_FILE, json_bytes(launch))
+
+
+def noted(store: Store, run_id: str) -> Launch:
+    """How this user started a run last; on this machine where nothing that makes sense says otherwise."""
+    try:
+        with store.folder(run_id) as folder:
+            status, content = folder.stat(LAUNCH_FILE), folder.read(LAUNCH_FILE)
+        if status is None or content is None or status.st_uid != os.geteuid():
+            return HERE
+        found = msgspec.json.decode(content, type=Launch)
+        return parse(found.launcher, found.options)
+    except (StoreError, UsageError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return HERE
 
 
 def trains_here(launch: Launch) -> bool:
@@ -280,12 +329,36 @@ def queues(folder: Path) -> dict[str, tuple[QueueEngine, Queue]]:
         LaunchError: The engine is not here, or does not answer.
         StoreError: The note in the folder is damaged.
     """
-    engines = {name: entry.load() for name, entry in LAUNCHERS.items() if entry.has_queue}
     return {
         name: (engine, found)
-        for name, engine in engines.items()
-        if isinstance(engine, QueueEngine) and (found := engine.queue(folder)) is not None
+        for name, engine in _queue_engines().items()
+        if (found := engine.queue(folder)) is not None
     }
+
+
+def handed_over(folder: Path) -> list[str]:
+    """What to call that which engines were handed of the runs of a folder; they are not asked.
+
+    Raises:
+        StoreError: The note in the folder is damaged.
+    """
+    return [label for engine in _queue_engines().values() if (label := engine.label(folder))]
+
+
+def requeue_this_task() -> None:
+    """Put the task that this process is back into the queue of its engine.
+
+    Raises:
+        LaunchError: No engine started it, or its engine refuses.
+    """
+    if not any(engine.requeue_this_task() for engine in _queue_engines().values()):
+        name = REQUEUE_SIGNAL.name.removeprefix("SIG")
+        raise LaunchError(f"{name} asks a task of an engine to go back into its queue; this process is none.")
+
+
+def _queue_engines() -> dict[str, QueueEngine]:
+    engines = {name: entry.load() for name, entry in LAUNCHERS.items() if entry.has_queue}
+    return {name: engine for name, engine in engines.items() if isinstance(engine, QueueEngine)}
 
 
 def _engine(name: str) -> Engine:

@@ -15,18 +15,19 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
-from alexnet_tui.files import Folder, json_bytes, reason_of
+from alexnet_tui.files import Folder, json_bytes, reason_of, take_lock
 from alexnet_tui.launch import local
-from alexnet_tui.launch.registry import VANISHED, Options, Queue, StartOptions
+from alexnet_tui.launch.registry import REQUEUE_SIGNAL, VANISHED, WITHDRAW_SIGNAL, Options, Queue, StartOptions
 from alexnet_tui.paths import child_command
+from alexnet_tui.runs.presence import CARRIER_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable, quoted
 
 JOB_FILE = "slurm.json"
 
 NOTICE_SECONDS = 120
-CANCEL_SIGNAL = "USR2"
-"""Asks a task alone to stop its trainer; TERM would reach the trainer too, and a second one costs its checkpoint."""
+# The signals go to a task alone; TERM would reach its trainer too, and a second one costs its checkpoint.
+_REQUEUE, _WITHDRAW = (number.name.removeprefix("SIG") for number in (REQUEUE_SIGNAL, WITHDRAW_SIGNAL))
 _TIMEOUT_SECONDS = 60
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 _OURS = frozenset(("array", "requeue", "no-requeue", "signal", "open-mode", "output", "parsable", "job-name", "wrap"))
@@ -74,9 +75,13 @@ def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> No
     """
     local.check_handover(store, run_id, how)
     folder = store.path(run_id)
-    if (known := queue(folder)) is not None and known.is_active:
-        raise RunBusyError(f"run {run_id} is in the queue already, as {known.label}.")
-    submit(folder, run_id, store.root, [run_id], options, at_once=0)
+    lock = take_lock(folder, name=CARRIER_FILE)  # Of two who ask at once the second finds the first one's job.
+    try:
+        if (known := queue(folder)) is not None and known.is_active:
+            raise RunBusyError(f"run {run_id} is in the queue already, as {known.label}.")
+        submit(folder, run_id, store.root, [run_id], options, at_once=0)
+    finally:
+        os.close(lock)
 
 
 def submit(folder: Path, name: str, root: Path, run_ids: Sequence[str], options: Options, *, at_once: int) -> str:
@@ -123,6 +128,16 @@ def load(folder: Path) -> Job | None:
         return msgspec.json.decode(content, type=Job) if content else None
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise StoreError(folder / JOB_FILE, f"the file is damaged ({printable(str(error), 200)}).") from error
+
+
+def label(folder: Path) -> str:
+    """What to call the job that was noted in a folder; empty where none was.
+
+    Raises:
+        StoreError: The note is damaged.
+    """
+    job = load(folder)
+    return _label(job) if job is not None else ""
 
 
 def queue(folder: Path) -> Queue | None:
@@ -209,7 +224,7 @@ def _submit(text: str, name: str, num_tasks: int, log: Path, options: Mapping[st
         f"--job-name=alexnet-{name}",
         f"--array=0-{num_tasks - 1}{limit}",
         "--requeue",
-        f"--signal=B:USR1@{NOTICE_SECONDS}",
+        f"--signal=B:{_REQUEUE}@{NOTICE_SECONDS}",
         "--open-mode=append",
         f"--output={log}/slurm-%A_%a.log",
         *(f"--{option}={value}" for option, value in options.items()),
@@ -256,22 +271,22 @@ def cancel(job: str) -> None:
     """
     _call("scancel", "--state=PENDING", job)
     try:
-        _call("scancel", "--batch", f"--signal={CANCEL_SIGNAL}", "--state=RUNNING", job)
+        _call("scancel", "--batch", f"--signal={_WITHDRAW}", "--state=RUNNING", job)
     except LaunchError:  # A job of which nothing is left is unknown.
         if _squeue(f"--jobs={job}", "--states=RUNNING", "--format=%i").strip():
             raise
 
 
-def requeue_this_task() -> None:
-    """Put the task that this process is back into the queue.
+def requeue_this_task() -> bool:
+    """Put the task that this process is back into the queue; False where it is none.
 
     Raises:
         LaunchError: SLURM is not here, or refuses.
     """
     job, index = (os.environ.get(f"SLURM_ARRAY_{part}_ID", "") for part in ("JOB", "TASK"))
-    if not (job and index):
-        raise LaunchError("USR1 asks a task of a SLURM array job to go back into the queue; this process is none.")
-    _call("scontrol", "requeue", f"{job}_{index}")
+    if job and index:
+        _call("scontrol", "requeue", f"{job}_{index}")
+    return bool(job and index)
 
 
 def _squeue(*arguments: str) -> str:

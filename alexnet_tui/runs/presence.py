@@ -18,6 +18,8 @@ from alexnet_tui.text import counted, printable
 
 CARRIER_FILE = "launch.lock"
 """Locked by the process that carries a run to another machine, for as long as its command runs."""
+CARRIED_VARIABLE = "ALEXNET_TUI_CARRIED"
+"""Environment variable with the directory of the run that a command carries."""
 SILENCE_SECONDS = 300.0
 """After so long without an event a run on another host no longer counts as at work."""
 _looks: dict[str, tuple[int, float, bool]] = {}
@@ -38,7 +40,37 @@ def is_at_work(directory: Path) -> bool:
     Raises:
         StoreError: A lock is no regular file, or may not be read.
     """
-    return is_locked(directory / LOCK_FILE) or is_locked(directory / CARRIER_FILE)
+    if is_locked(directory / LOCK_FILE):
+        return True
+    carrier_file = directory / CARRIER_FILE  # Hardly any run has one.
+    return os.path.lexists(carrier_file) and (is_locked(carrier_file) or abandoned_group(directory) is not None)
+
+
+def abandoned_group(directory: Path) -> int | None:
+    """Process group of the command of a run whose carrier was killed before it; None where there is none.
+
+    The carrier leads the group and takes its name out of the lock file when it ends by itself. The file is no proof:
+    one of the processes must have the run's directory in its environment.
+
+    Raises:
+        StoreError: The lock file is no regular file, or may not be read.
+    """
+    carrier = read_owner(directory / CARRIER_FILE)
+    if carrier is None or carrier.host != platform.node() or carrier.pid <= 1 or is_locked(directory / CARRIER_FILE):
+        return None
+    try:
+        os.killpg(carrier.pid, 0)
+    except (OSError, OverflowError):
+        return None
+    import psutil  # Hardly any carrier is killed.
+
+    for pid in psutil.pids():
+        with suppress(psutil.Error, OSError):
+            if os.getpgid(pid) == carrier.pid:
+                carried = psutil.Process(pid).environ().get(CARRIED_VARIABLE, "")
+                if carried and os.path.samefile(carried, directory):
+                    return carrier.pid
+    return None
 
 
 def elsewhere(directory: Path) -> Owner | None:

@@ -437,7 +437,10 @@ class Store:
             status = folder.stat(LOCK_FILE)
         lock = None
         try:
-            # Held until it is out of reach, so that no trainer starts in between. What is no file, nobody can lock.
+            with suppress(StoreError):  # What is no file, nobody can lock.
+                if is_at_work(directory):
+                    raise RunBusyError
+            # Held until it is out of reach, so that no trainer starts in between.
             if status is None or stat.S_ISREG(status.st_mode):
                 lock = take_lock(directory)
         except RunBusyError as error:

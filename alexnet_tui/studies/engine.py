@@ -24,6 +24,15 @@ def queues(store: Store, name: str) -> dict[str, Queue]:
     return {launcher: queue for launcher, (_, queue) in found.items()}
 
 
+def handed_over(store: Store, name: str) -> list[str]:
+    """What to call that which engines were handed of a study's runs; they are not asked.
+
+    Raises:
+        StoreError: The note of what was handed over is damaged.
+    """
+    return registry.handed_over(store.root / study.STUDIES / name)
+
+
 def words(queue: Queue, cells: Iterable[Cell]) -> dict[str, str]:
     """Run to its engine's word for it; ``vanished`` only of runs that still need training."""
     return {

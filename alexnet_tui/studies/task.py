@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked
-from alexnet_tui.launch import local, slurm
+from alexnet_tui.launch import local, registry
+from alexnet_tui.launch.registry import REQUEUE_SIGNAL, WITHDRAW_SIGNAL
 from alexnet_tui.runs import presence
 from alexnet_tui.runs.history import State
 from alexnet_tui.runs.history import load as load_history
@@ -33,9 +34,9 @@ def train(
 ) -> int:
     """Train one run here, until it ends; the exit code.
 
-    ``USR1`` comes before the time limit: the run stops with a checkpoint and the task goes back into the queue. After
-    ``USR2`` (`slurm.CANCEL_SIGNAL`) it stops and stays out. ``TERM`` may reach the trainer from the engine too; only a
-    trainer that does not leave by itself is asked again, for a second request would cost its checkpoint.
+    After `REQUEUE_SIGNAL` the run stops with a checkpoint and the task goes back into the queue, after
+    `WITHDRAW_SIGNAL` it stays out. ``TERM`` may reach the trainer from the engine too; only a trainer that does not
+    leave by itself is asked again, for a second request would cost its checkpoint.
 
     Args:
         store: The runs folder.
@@ -51,7 +52,7 @@ def train(
         StoreError: The run cannot be read or written.
     """
     caught: list[int] = []
-    signals = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)
+    signals = (REQUEUE_SIGNAL, WITHDRAW_SIGNAL, signal.SIGTERM)
     before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in signals}
     try:
         record, state = store.record(run_id), load_history(store, run_id, skip_steps=True)[1]
@@ -66,8 +67,8 @@ def train(
         say(f"run {run_id}: {state}")
         if state is State.FINISHED:
             return ExitCode.DONE
-        if signal.SIGUSR1 in caught:
-            slurm.requeue_this_task()
+        if REQUEUE_SIGNAL in caught:
+            registry.requeue_this_task()
             return ExitCode.DONE
         return ExitCode.TERMINATED if caught else ExitCode.TRAINING_FAILED
     finally:

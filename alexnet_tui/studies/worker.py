@@ -290,7 +290,7 @@ def work(
     order = Order(study=plan.name, parallel=parallel, is_foreground=True, launch=launch)
     service: ExitStack | None = None
     try:
-        with _command_lock(store, plan.name):
+        with command_lock(store, plan.name):
             _until_there_is_room(lambda: _place(store, order), say, should_stop, poll_seconds)
             act: Worker | _Watcher = _Watcher(store, plan, say)
             try:
@@ -447,7 +447,7 @@ def take_service(store: Store) -> ExitStack | None:
 
 
 @contextmanager
-def _command_lock(store: Store, name: str) -> Iterator[None]:
+def command_lock(store: Store, name: str) -> Iterator[None]:
     """Mark a study as worked through by this command, as long as the block runs."""
     shows = shell_command("study", "status", name, root=store.root)
     busy = f"study {name} is already being worked through; `{shows}` shows it."

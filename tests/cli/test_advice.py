@@ -69,8 +69,11 @@ def composed(path: Path) -> Iterator[str]:
     """Command lines that a module has `advice` write; what is not written out there is ``x``."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and _name(node.func) in _ADVISERS and node.args:
-            words = [word.value if isinstance(word, ast.Constant) else "x" for word in node.args]
-            if not any(isinstance(word, ast.Starred) for word in node.args) and words[0] != "x":
+            given = [
+                word for word in node.args if not (isinstance(word, ast.Starred) and isinstance(word.value, ast.Call))
+            ]
+            words = [word.value if isinstance(word, ast.Constant) else "x" for word in given]
+            if given and not any(isinstance(word, ast.Starred) for word in given) and words[0] != "x":
                 yield shlex.join(
                     ["alexnet-tui", *(["study"] if _name(node.func) == "_command" else []), *map(str, words)]
                 )

@@ -1,7 +1,9 @@
 """A launcher of the user's own: what a template becomes, and what happens to its run."""
 
 import json
+import os
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,10 +17,12 @@ from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunBusyError, UsageError
+from alexnet_tui.files import is_locked, read_owner
 from alexnet_tui.launch import command, local, registry
 from alexnet_tui.launch.registry import Launch
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.presence import CARRIER_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import worker
@@ -84,6 +88,9 @@ def test_a_run_is_carried_and_ends_as_its_record_says(store: Store, run_id: str)
     wait_for(lambda: load(store, run_id)[0].step)
     assert local.stop(store, run_id, 20.0)
     assert load(store, run_id)[1] is State.STOPPED
+    assert registry.noted(store, run_id) == played(store, run_id, "slow")
+    (store.path(run_id) / "launch.json").write_text('{"launcher": "command", "options": {"template": ["rm"]}}')
+    assert registry.noted(store, run_id) == registry.HERE, "a launcher that is none is not advised"
     registry.start(store, run_id, played(store, run_id, "normal"))
     wait_for(lambda: load(store, run_id)[1] is State.FINISHED)
 
@@ -128,6 +135,25 @@ def test_a_command_that_is_still_on_its_way_is_stopped(
     assert time.monotonic() - begin < 30
     assert load(store, run_id)[1] is State.QUEUED
     wait_for(lambda: not psutil.pid_exists(int(started.read_text())))  # What a shell started ends with it.
+
+
+def test_a_command_whose_carrier_was_killed_is_known_and_ended(store: Store, run_id: str, run: Run) -> None:
+    registry.start(store, run_id, launch_with("sh -c 'sleep 60 & wait; {cmd}'"))
+    owner = read_owner(store.path(run_id) / CARRIER_FILE)
+    assert owner is not None
+    wait_for(lambda: len(psutil.Process(owner.pid).children(recursive=True)) == 2)
+    left = psutil.Process(owner.pid).children(recursive=True)
+    os.kill(owner.pid, signal.SIGKILL)
+    wait_for(lambda: not is_locked(store.path(run_id) / CARRIER_FILE))
+    assert load(store, run_id)[1] is State.RUNNING
+    for words in (("resume", run_id, "--headless"), ("delete", run_id, "--yes")):
+        assert run(*words).code == 75
+    with pytest.raises(RunBusyError):
+        store.delete(run_id)
+    assert run("stop", run_id).code == 0
+    assert not psutil.wait_procs(left, 5)[1]
+    assert load(store, run_id)[1] is State.QUEUED
+    store.delete(run_id)
 
 
 def test_a_study_goes_by_a_command(store: Store) -> None:

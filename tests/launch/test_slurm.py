@@ -14,12 +14,12 @@ from slurm_stub import Cluster
 from waiting import wait_for
 
 from alexnet_tui.errors import LaunchError, UsageError
-from alexnet_tui.launch import local, slurm
+from alexnet_tui.launch import local, registry, slurm
 from alexnet_tui.launch.registry import Queue
 from alexnet_tui.runs.history import State, load
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress, task
+from alexnet_tui.studies import progress, task, worker
 from alexnet_tui.studies import queue as study_queue
 
 QUICK = {"epochs": "50", "data": "synthetic"}
@@ -105,7 +105,7 @@ def test_a_process_that_is_no_task_is_not_put_back_into_the_queue(
     for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(LaunchError, match="this process is none"):
-        slurm.requeue_this_task()
+        registry.requeue_this_task()
     assert cluster.calls("scontrol") == []
 
 
@@ -186,6 +186,19 @@ def test_a_study_goes_to_the_cluster_and_back(
     assert not states, "nobody looks for tasks that were taken out of the queue"
 
 
+def test_of_two_who_submit_a_study_at_once_one_is_refused(
+    run: Run, store: Store, plan: study.Plan, cluster: Cluster, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    words = ("study", "run", "mine", "--launcher", "slurm")
+    with worker.command_lock(store, "mine"):
+        assert run(*words).code == 75
+    lock, second = study.study_folder(store, "mine") / "lock", cluster.folder / "second"
+    (cluster.folder / "sbatch").write_text(f'#!/bin/sh\nflock --nonblock "{lock}" touch "{second}"\necho 77\n')
+    assert run(*words).code == 0
+    assert not second.exists(), "while one submits, the lock is held"
+
+
 def test_a_single_run_is_a_job_of_one_task(
     run: Run, store: Store, cluster: Cluster, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +215,7 @@ def test_a_single_run_is_a_job_of_one_task(
     assert run("resume", "last", "--launcher", "slurm").code == 0
     assert "--partition=gpu" in cluster.calls("sbatch")[-1], "options are kept until others are given"
     assert run("resume", "last", *slurm_options, "--from-scratch").code == 2
+    assert f"{store.ids()[0]} --launcher slurm" in run("show", "last").out
 
 
 def train(store: Store, plan: study.Plan, script: str, number: signal.Signals | None = None) -> int:

@@ -104,13 +104,27 @@ async def test_the_word_of_an_engine_is_beside_the_runs_own_states(store: Store,
     cluster.answers("squeue", "0|RUNNING\n1|PENDING\n")
     async with console(store, size=(140, 40)) as driver:
         await opened(driver)
-        assert "SLURM job 77: 1 RUNNING, 1 PENDING." in driver.text()
+        await driver.wait_for(lambda: "SLURM job 77: 1 RUNNING, 1 PENDING." in driver.text())
         assert "slurm PENDING" in driver.text()
         await driver.press("ctrl+r")
         await driver.wait_for(lambda: any("is queued as SLURM job 77" in one for one in driver.notifications()))
         assert not orders.active(store)
         await driver.press("x")
         await driver.wait_for(lambda: ["--state=PENDING", "77_0"] in cluster.calls("scancel"))
+
+
+@driven
+async def test_an_engine_that_does_not_answer_holds_nothing_up(store: Store, cluster: Cluster) -> None:
+    plan = plan_study(store, seeds=1)
+    run_ids = study_queue.prepare_runs(store, plan)
+    slurm.submit(study.study_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
+    goes_on = cluster.folder / "goes-on"
+    (cluster.folder / "squeue").write_text(f'#!/bin/sh\nuntil [ -e "{goes_on}" ]; do sleep 0.05; done\nexit 9\n')
+    async with console(store, size=(140, 40)) as driver:
+        await opened(driver)
+        assert "SLURM job 77: asking for its state." in driver.text()
+        goes_on.touch()
+        await driver.wait_for(lambda: "SLURM job 77: squeue failed with code 9" in driver.text())
 
 
 @driven

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
+from threading import Thread
 
 from textual.content import Content
 from textual.style import Style
@@ -76,6 +76,7 @@ class Snapshot:
         last_words: The last line of the worker's log, or empty.
         live: What is known of runs that train or are in a cluster's queue, by the position of their cells.
         engine_line: What the engine that its runs were handed to says in all; empty where it has nothing left to do.
+        engine_problem: That it is being asked for the first time, or why it does not answer; else empty.
     """
 
     names: tuple[str, ...]
@@ -87,6 +88,7 @@ class Snapshot:
     last_words: str
     live: Mapping[int, Live] = field(default_factory=dict)
     engine_line: str = ""
+    engine_problem: str = ""
 
     @property
     def waiting(self) -> tuple[Cell, ...]:
@@ -140,7 +142,7 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
     waiting = study_queue.in_order(cells, queue)
     running = [cell for cell in cells if cell.state == State.RUNNING]
     known = {cell.index for cell in (*running, *waiting)}
-    queues = _queues(store, name)
+    answer = _ask_engines(store, name)
     return Snapshot(
         names=names,
         plan=plan,
@@ -149,8 +151,9 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
         queue=queue,
         has_worker=orders.has_worker(store, name),
         last_words=_last_log_line(store),
-        live=_live_cells(store, queues, cells, find or RunCache(store).find),
-        engine_line="; ".join(engine.summary(one, cells) for one in queues.values() if one.is_active),
+        live=_live_cells(store, answer.queues, cells, find or RunCache(store).find),
+        engine_line="; ".join(engine.summary(one, cells) for one in answer.queues.values() if one.is_active),
+        engine_problem=answer.problem,
     )
 
 
@@ -175,17 +178,48 @@ def _live_cells(
     return live
 
 
-def _queues(store: Store, name: str) -> Mapping[str, registry.Queue]:
-    """What engines with queues of their own said of a study's runs last; they are asked seldom."""
-    return _ask_engines(store.root, name, int(time.monotonic() / _ENGINE_SECONDS))
+@dataclass(slots=True)
+class _Answer:
+    """What engines with queues of their own said of a study's runs last.
+
+    Attributes:
+        queues: By launcher.
+        problem: A sentence where there is no answer yet, or none to the last question.
+        is_awaited: They are being asked now.
+        asked_again: When, by the monotonic clock.
+    """
+
+    queues: Mapping[str, registry.Queue] = field(default_factory=dict)
+    problem: str = ""
+    is_awaited: bool = False
+    asked_again: float = 0.0
 
 
-@lru_cache(1)
-def _ask_engines(root: Path, name: str, turn: int) -> Mapping[str, registry.Queue]:
+_answers: dict[tuple[Path, str], _Answer] = {}
+
+
+def _ask_engines(store: Store, name: str) -> _Answer:
+    """What engines said last. They are asked seldom, and in a thread of their own: some take a minute to answer."""
+    labels: list[str] = []
+    with suppress(StoreError):  # The runs' own records say the rest.
+        labels = engine.handed_over(store, name)
+    if not labels:
+        return _Answer()
+    answer = _answers.setdefault((store.root, name), _Answer(problem=f"{labels[0]}: asking for its state"))
+    if not answer.is_awaited and time.monotonic() >= answer.asked_again:
+        answer.is_awaited = True
+        Thread(target=_await, args=(store, name, labels[0], answer), daemon=True).start()
+    return answer
+
+
+def _await(store: Store, name: str, label: str, answer: _Answer) -> None:
     try:
-        return engine.queues(Store(root), name)
-    except AlexnetTuiError:  # The runs' own records say the rest.
-        return {}
+        answer.queues, answer.problem = engine.queues(store, name), ""
+    except AlexnetTuiError as error:  # What was said before is shown still, and the runs' own records.
+        answer.problem = f"{label}: {str(error).partition('. ')[0]}"
+    finally:
+        answer.asked_again = time.monotonic() + _ENGINE_SECONDS
+        answer.is_awaited = False
 
 
 def _where(store: Store, history: RunHistory) -> list[str]:
@@ -221,7 +255,8 @@ def _cores(owner: Owner | None) -> str:
 def stamp(store: Store, name: str) -> tuple[object, ...]:
     """What changes when anybody changes the study, its queue, its worker or its engine; cheap to ask for."""
     folder = store.root / study.STUDIES
-    stamps: list[object] = [orders.has_worker(store, name), repr(_queues(store, name))]
+    answer = _ask_engines(store, name)
+    stamps: list[object] = [orders.has_worker(store, name), repr(answer.queues), answer.problem]
     for path in (folder, folder / name, orders.orders_path(store), orders.log_path(store)):
         try:
             stamps.append(path.stat().st_mtime_ns)
@@ -279,7 +314,9 @@ def _hash_text(plan: Plan, width: int) -> str:
 def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     mine = {cell.run_id for cell in now.cells}
     others = [run_id for run_id, state in states.items() if state is State.RUNNING and run_id not in mine]
-    if now.engine_line:
+    if now.engine_problem:
+        text, style = f"{printable(now.engine_problem, 200)}.", "$warning"
+    elif now.engine_line:
         text, style = f"{printable(now.engine_line, 200)}.", "$success"
     elif now.queue.is_paused:
         text, style = "Paused: nothing more is started; what trains goes on. P goes on.", "bold $warning"

@@ -11,6 +11,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -18,6 +19,7 @@ from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
 from alexnet_tui.files import Folder, json_bytes, reason_of, take_lock
 from alexnet_tui.launch import local
 from alexnet_tui.launch.registry import REQUEUE_SIGNAL, VANISHED, WITHDRAW_SIGNAL, Options, Queue, StartOptions
+from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.paths import child_command
 from alexnet_tui.runs.presence import CARRIER_FILE
 from alexnet_tui.runs.store import Store
@@ -45,13 +47,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         options: What ``sbatch`` was given beside this program's own options.
         at_once: How many tasks may run at once; 0 leaves that to the cluster.
         withdrawn: Runs that were taken out of the queue.
+        seal: This user's seal on the options, where there are any.
     """
 
-    job: str
+    job: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{1,12}\Z")]
     run_ids: list[str]
     options: dict[str, str] = {}
     at_once: int = 0
     withdrawn: list[str] = []
+    seal: str = ""
 
 
 def check(options: Options) -> None:
@@ -87,22 +91,40 @@ def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> No
 def submit(folder: Path, name: str, root: Path, run_ids: Sequence[str], options: Options, *, at_once: int) -> str:
     """Queue runs as one array job and note it in a folder; what to call it.
 
-    Without options of ``sbatch`` those of the job before are used.
+    Without options of ``sbatch`` those of the job before are used, if this user gave them.
 
     Raises:
-        LaunchError: SLURM is not here, or refuses.
+        LaunchError: SLURM is not here, or refuses; or somebody else wrote down options for it.
         StoreError: The folder cannot be written.
     """
-    before = load(folder)
-    asked = parse_options(options.get("slurm", ())) or (before.options if before is not None else {})
+    asked = parse_options(options.get("slurm", ())) or _options_before(folder)
     number = _submit(script(root, run_ids), name, len(run_ids), folder.absolute(), asked, at_once)
-    job = Job(job=number, run_ids=list(run_ids), options=asked, at_once=at_once)
+    own = seal(folder.name, asked) if asked else ""
+    job = Job(job=number, run_ids=list(run_ids), options=asked, at_once=at_once, seal=own)
     try:
         _note(folder, job)
     except StoreError:
         _call("scancel", number)  # A job that is noted nowhere could not be taken back.
         raise
     return _label(job)
+
+
+def _options_before(folder: Path) -> dict[str, str]:
+    """The options of the last job that was noted in a folder: they decide what a cluster executes.
+
+    Raises:
+        LaunchError: Not this user gave them.
+    """
+    before = load(folder)
+    if before is None or not before.options:
+        return {}
+    if not is_sealed(before.seal, folder.name, before.options):
+        given = printable(",".join(f"{name}={value}" for name, value in before.options.items()), 200)
+        raise LaunchError(
+            f"{folder / JOB_FILE} names options of sbatch that were not given here ({given}); name with --slurm those"
+            " that are right, or remove that file."
+        )
+    return before.options
 
 
 def _note(folder: Path, job: Job) -> None:
@@ -153,7 +175,7 @@ def queue(folder: Path) -> Queue | None:
     if job is None:
         return None
     try:
-        known = states(job.job)
+        known = states(job.job, folder.name)
     except LaunchError as error:
         note = f"{folder / JOB_FILE} says that {_label(job)} has these runs; if it is over for good, remove that file."
         raise LaunchError(f"{str(error).rstrip('.')}. {note}") from error
@@ -175,7 +197,7 @@ def withdraw(folder: Path, run_id: str = "") -> None:
     job = load(folder)
     if job is None or (run_id and run_id not in job.run_ids):
         return
-    cancel(f"{job.job}_{job.run_ids.index(run_id)}" if run_id else job.job)
+    cancel(f"{job.job}_{job.run_ids.index(run_id)}" if run_id else job.job, folder.name)
     withdrawn = [*job.withdrawn, run_id] if run_id else job.run_ids
     _note(folder, msgspec.structs.replace(job, withdrawn=withdrawn))
 
@@ -221,7 +243,7 @@ def _submit(text: str, name: str, num_tasks: int, log: Path, options: Mapping[st
     answer = _call(
         "sbatch",
         "--parsable",
-        f"--job-name=alexnet-{name}",
+        f"--job-name={_job_name(name)}",
         f"--array=0-{num_tasks - 1}{limit}",
         "--requeue",
         f"--signal=B:{_REQUEUE}@{NOTICE_SECONDS}",
@@ -236,16 +258,27 @@ def _submit(text: str, name: str, num_tasks: int, log: Path, options: Mapping[st
     return job
 
 
-def states(job: str) -> dict[int, str]:
+def _job_name(name: str) -> str:
+    """What the job of a study or of a run is called in the queue.
+
+    Numbers begin anew on another cluster, and a note may be forged: a job is ours by its number and its name.
+    """
+    return f"alexnet-{name}"
+
+
+def states(job: str, name: str) -> dict[int, str]:
     """State of each task that SLURM still knows, in its words (``PENDING``, ``RUNNING``, ``COMPLETED``...).
+
+    Args:
+        job: The job's number.
+        name: Name of the study or run that it is for.
 
     Raises:
         LaunchError: SLURM is not here, or does not answer.
     """
-    queued = _squeue("--array", f"--jobs={job}", "--format=%K|%T")
-    past = _call(
-        "sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job}", "--format=JobID,State", may_fail=True
-    )
+    which = (f"--jobs={job}", f"--name={_job_name(name)}")
+    queued = _squeue("--array", *which, "--format=%K|%T")
+    past = _call("sacct", "--noheader", "--parsable2", "--allocations", *which, "--format=JobID,State", may_fail=True)
     found: dict[int, str] = {}
     for line in past.splitlines():
         task, _, state = line.partition("|")
@@ -263,17 +296,22 @@ def is_waiting_or_running(state: str) -> bool:
     return state != VANISHED and not state.startswith(_OVER)
 
 
-def cancel(job: str) -> None:
+def cancel(job: str, name: str) -> None:
     """Take a job's tasks, or the one task of ``JOB_INDEX``, out of the queue; those that run save and leave.
+
+    Args:
+        job: The job's number, or that of a task.
+        name: Name of the study or run that it is for; another's job is left alone.
 
     Raises:
         LaunchError: SLURM is not here, or refuses.
     """
-    _call("scancel", "--state=PENDING", job)
+    ours = f"--name={_job_name(name)}"
+    _call("scancel", "--state=PENDING", ours, job)
     try:
-        _call("scancel", "--batch", f"--signal={_WITHDRAW}", "--state=RUNNING", job)
+        _call("scancel", "--batch", f"--signal={_WITHDRAW}", "--state=RUNNING", ours, job)
     except LaunchError:  # A job of which nothing is left is unknown.
-        if _squeue(f"--jobs={job}", "--states=RUNNING", "--format=%i").strip():
+        if _squeue(f"--jobs={job}", ours, "--states=RUNNING", "--format=%i").strip():
             raise
 
 

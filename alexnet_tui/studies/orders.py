@@ -15,6 +15,7 @@ import msgspec
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked, read_small
 from alexnet_tui.launch.registry import HERE, Launch
+from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 
@@ -32,6 +33,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         placed: When, in seconds since 1970; distinguishes a new order from an old one of the same study.
         is_foreground: It ends with the command that placed it.
         launch: How its runs are started.
+        seal: This user's seal on that, where it is not simply on this machine.
     """
 
     study: str
@@ -39,6 +41,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     placed: float = 0.0
     is_foreground: bool = False
     launch: Launch = HERE
+    seal: str = ""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this user chose how its runs are started: whoever made the folder may have written the list."""
+        return self.launch == HERE or is_sealed(self.seal, self.study, self.launch)
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -70,6 +78,15 @@ def active(store: Store) -> list[Order]:
     Raises:
         StoreError: The list is damaged or cannot be read.
     """
+    return [order for order in listed(store) if order.is_own]
+
+
+def listed(store: Store) -> list[Order]:
+    """The orders in force and those by somebody else that name a command, which nobody serves here.
+
+    Raises:
+        StoreError: The list is damaged or cannot be read.
+    """
     content = read_small(orders_path(store))
     found = study.decode(orders_path(store), content, _File).orders if content else []
     return [order for order in found if study.is_name(order.study) and _is_active(store, order)]
@@ -85,7 +102,8 @@ def place(store: Store, order: Order) -> None:
     Raises:
         StoreError: The list cannot be read or written.
     """
-    dated = msgspec.structs.replace(order, placed=time.time())
+    own = "" if order.launch == HERE else seal(order.study, order.launch)
+    dated = msgspec.structs.replace(order, placed=time.time(), seal=own)
     _change(store, lambda found: [*(one for one in found if one.study != order.study), dated])
 
 
@@ -100,7 +118,7 @@ def withdraw(store: Store, name: str) -> None:
 
 def _change(store: Store, change: Callable[[list[Order]], list[Order]]) -> None:
     try:
-        before = active(store)
+        before = listed(store)
     except StoreError:
         if is_folder_served(store):  # Its worker knows the orders and writes them anew.
             raise

@@ -109,6 +109,7 @@ class Worker:
         self._machine = shares.this_machine()
         self._sessions: dict[str, _Session] = {}
         self._troubles: dict[str, tuple[str, float]] = {}
+        self._refused: set[str] = set()
 
     def look(self) -> bool:
         """Look at every order, end those that are done, start a run if one may start; whether one was started.
@@ -119,10 +120,12 @@ class Worker:
         if not self._store.root.is_dir():
             raise StoreError(self._store.root, "the runs folder is gone; nothing more is started.")
         try:
-            active = orders.active(self._store)
+            listed = orders.listed(self._store)
         except StoreError as error:
             self._mend("", error)
             return False
+        active = [order for order in listed if order.is_own]
+        self._refuse([order.study for order in listed if not order.is_own])
         self._sessions = {order.study: one for order in active if (one := self._sessions.get(order.study))}
         first: tuple[_Session, list[study_queue.Cell]] | None = None
         for order in active:
@@ -235,6 +238,14 @@ class Worker:
         owners = filter(None, map(self._store.owner, training))
         taken = [shares.share_of_process(owner.pid) for owner in owners if owner.host == platform.node()]
         return shares.freest(shares.shares(self._machine, parallel, threads), taken)
+
+    def _refuse(self, names: Sequence[str]) -> None:
+        """Say once of each order that somebody else wrote why it is not served."""
+        for name in names:
+            if name not in self._refused:
+                again = shell_command("study", "run", name, root=self._store.root)
+                self._report(name, f"its order names a launcher that was not given here, and is not served: {again}")
+        self._refused = set(names)
 
     def _mend(self, name: str, error: StoreError) -> None:
         """Say what is wrong, once; a damaged file is set aside if it stays so, everything else is tried again."""

@@ -13,7 +13,7 @@ from cli_caller import Run
 from slurm_stub import Cluster
 from waiting import wait_for
 
-from alexnet_tui.errors import LaunchError, UsageError
+from alexnet_tui.errors import LaunchError, StoreError, UsageError
 from alexnet_tui.launch import local, registry, slurm
 from alexnet_tui.launch.registry import Queue
 from alexnet_tui.runs.history import State, load
@@ -85,9 +85,9 @@ def test_the_queue_s_word_goes_before_the_accounts(cluster: Cluster, store: Stor
     cluster.answers("sacct", "77_0|COMPLETED\n77_1|REQUEUED\n77_[2-3%2]|PENDING\n77_0.batch|COMPLETED\n")
     states = dict(zip(range(4), queue(job).states.values(), strict=True))
     assert states == {0: "COMPLETED", 1: "RUNNING", 2: "PENDING", 3: "PENDING"}
-    assert cluster.calls("squeue") == [["--noheader", "--array", "--jobs=77", "--format=%K|%T"]]
+    assert cluster.calls("squeue") == [["--noheader", "--array", "--jobs=77", "--name=alexnet-mine", "--format=%K|%T"]]
     assert cluster.calls("sacct") == [
-        ["--noheader", "--parsable2", "--allocations", "--jobs=77", "--format=JobID,State"]
+        ["--noheader", "--parsable2", "--allocations", "--jobs=77", "--name=alexnet-mine", "--format=JobID,State"]
     ]
     assert queue(job).is_active
     cluster.answers("squeue", "", 1, "Invalid job id specified")
@@ -113,7 +113,7 @@ def test_a_process_that_is_no_task_is_not_put_back_into_the_queue(
 def test_strange_answers_do_no_harm(cluster: Cluster, garbage: str) -> None:
     cluster.answers("squeue", garbage)
     cluster.answers("sacct", garbage)
-    assert len(slurm.states("77")) <= 100_001
+    assert len(slurm.states("77", "mine")) <= 100_001
 
 
 @pytest.mark.parametrize("text", ["partition", "=x", "Partition=x", "array=0-9", "wrap=rm", "a=\x1b[m", "--x=1", "p="])
@@ -128,6 +128,24 @@ def test_options_are_taken_apart_at_commas_before_a_name() -> None:
         "time": "1:00",
         "gpus": "1",
     }
+
+
+def test_attack_12_a_forged_note_decides_neither_what_runs_nor_whose_job_is_cancelled(
+    cluster: Cluster, store: Store, plan: study.Plan
+) -> None:
+    note = submit(store, plan, partition="gpu") / slurm.JOB_FILE
+    submit(store, plan)
+    assert cluster.calls("sbatch")[1][-1] == "--partition=gpu", "this user's own options are kept"
+    forged = json.loads(note.read_text())
+    note.write_text(json.dumps({**forged, "options": {"export": "ALL,PYTHONPATH=/tmp/x"}}))
+    with pytest.raises(LaunchError, match="not given here"):
+        submit(store, plan)
+    assert len(cluster.calls("sbatch")) == 2
+    for job in ("--me", "77 78", "77\n", "-u root", ""):
+        note.write_text(json.dumps({**forged, "job": job}))
+        with pytest.raises(StoreError, match="damaged"):
+            slurm.withdraw(note.parent)
+    assert not cluster.calls("scancel")
 
 
 def test_refusals_of_slurm_are_sentences(cluster: Cluster, store: Store, plan: study.Plan) -> None:
@@ -170,17 +188,17 @@ def test_a_study_goes_to_the_cluster_and_back(
     assert json.loads(run("study", "status", "mine", "--json").out)["slurm"]["tasks"].popitem()[1] == "vanished"
     assert run("study", "cancel", "mine").code == 0
     assert cluster.calls("scancel") == [
-        ["--state=PENDING", "77"],
-        ["--batch", "--signal=USR2", "--state=RUNNING", "77"],
+        ["--state=PENDING", "--name=alexnet-mine", "77"],
+        ["--batch", "--signal=USR2", "--state=RUNNING", "--name=alexnet-mine", "77"],
     ]
     cluster.answers("squeue", "")
     (cluster.folder / "scancel").write_text(
         '#!/bin/sh\ncase "$*" in *--batch*) echo "Invalid job id specified" >&2; exit 1;; esac\n'
     )
-    slurm.cancel("77_2")
+    slurm.cancel("77_2", "mine")
     cluster.answers("squeue", "77_2")
     with pytest.raises(LaunchError, match="Invalid job id"):
-        slurm.cancel("77_2")
+        slurm.cancel("77_2", "mine")
     cluster.answers("squeue", "")
     states = json.loads(run("study", "status", "mine", "--json").out)["slurm"]["tasks"]
     assert not states, "nobody looks for tasks that were taken out of the queue"

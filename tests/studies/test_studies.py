@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fake_trainer
+import msgspec
 import pytest
 from cli_caller import Run
 from fake_runs import curve, open_writer, started
@@ -27,7 +28,8 @@ from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import take_lock, write_atomic
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, seal
+from alexnet_tui.launch.registry import Launch
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunCache, State, load
 from alexnet_tui.runs.store import Store
@@ -475,6 +477,26 @@ def test_one_worker_serves_every_order_of_the_folder_in_order(store: Store, plan
     assert started == [f"study {one.name}" for one in (queued[0], *[plan] * 4, queued[1])]
     assert orders.active(store) == []
     assert_each_cell_finished_once(store, plan)
+
+
+def test_attack_14_a_command_in_an_order_that_somebody_else_wrote_is_not_run(
+    store: Store, plan: study.Plan, tmp_path: Path
+) -> None:
+    theirs = study.queue_plan(store, [RunConfig(epochs=2)])
+    launch = Launch(launcher="command", options={"template": [f"touch {tmp_path}/executed {{cmd}}"]})
+    forged = {"study": theirs.name, "parallel": 9, "seal": seal.seal("another", launch)}
+    orders.worker_folder(store)
+    study.write(orders.orders_path(store), {"orders": [{**forged, "launch": msgspec.to_builtins(launch)}]})
+    assert orders.active(store) == []
+    said: list[str] = []
+    work(store, plan, say=said.append)
+    serve(store, say=said.append)
+    assert_each_cell_finished_once(store, plan)
+    assert states(store, theirs) == ["planned"]
+    assert not (tmp_path / "executed").exists()
+    assert sum("not served" in sentence and f"study run {theirs.name}" in sentence for sentence in said) == 2
+    orders.place(store, orders.Order(study=theirs.name, launch=launch))
+    assert [one.study for one in orders.active(store)] == [theirs.name], "this user's own is served"
 
 
 def test_an_order_placed_while_a_worker_is_at_work_needs_no_other(store: Store, plan: study.Plan) -> None:

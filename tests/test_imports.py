@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,3 +109,12 @@ def test_the_console_begins_without_what_its_first_screen_does_not_show() -> Non
 def test_the_package_itself_loads_nothing() -> None:
     before = loaded("pass")
     assert loaded("import alexnet_tui") - before == {"alexnet_tui"}
+
+
+def test_attack_16_no_module_listens_for_connections() -> None:
+    servers = re.compile(
+        r"\b(?:socketserver|http\.server|wsgiref|xmlrpc|aiohttp|websockets|textual_serve|start_server|listen\()"
+    )
+    modules = list((ROOT / "alexnet_tui").rglob("*.py"))
+    assert len(modules) > 100
+    assert [path.name for path in modules if servers.search(path.read_text())] == []

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from cli_caller import Run
 from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import RunBusyError, UsageError
+from alexnet_tui.errors import ConfigError, RunBusyError, UsageError
 from alexnet_tui.files import is_locked, read_owner
 from alexnet_tui.launch import command, local, registry
 from alexnet_tui.launch.registry import Launch
@@ -55,6 +56,24 @@ REFUSED = (
 def test_a_template_becomes_words_and_the_command_one_line_for_another_shell() -> None:
     for template, words in WORDS.items():
         assert fill(template) == words, template
+
+
+def test_attack_12_no_name_and_no_value_is_read_by_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is started where every name is a command; so is the line that a shell at the other end reads."""
+    evil = "-rf; touch $(touch executed) `touch executed` 'it''s' && touch executed"
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / evil / "runs")
+    for field in ("data", "device"):
+        with pytest.raises(ConfigError, match="not valid"):
+            RunConfig.from_text({field: evil})
+    run_id = store.create(RunConfig(epochs=3), label=evil, argv=[evil], study=evil).id
+    local.start(store, run_id, command=fake_trainer.command("normal"))
+    assert local.wait_free(store, run_id, 20)
+    assert load(store, run_id)[1] is State.FINISHED
+    script = "import sys; print(sys.argv[1:])"
+    words = command.fill("sh -c {cmd}", [sys.executable, "-c", script, evil, "--", "-x"], run=evil, name=evil)
+    assert subprocess.check_output(words, text=True).strip() == str([evil, "--", "-x"])
+    assert {path.name for path in tmp_path.rglob("executed")} == set()
 
 
 def test_templates_that_make_no_command_line_are_refused() -> None:

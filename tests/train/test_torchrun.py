@@ -91,7 +91,7 @@ def test_two_processes_train_like_one_over_fifty_updates(store: Store, synthetic
 
 
 @pytest.mark.slow
-def test_stop_resume_and_a_killed_process(store: Store, synthetic: Path) -> None:
+def test_fault_28_a_killed_process_of_two_is_named_and_the_run_goes_on(store: Store, synthetic: Path) -> None:
     run_id = store.create(RunConfig.from_text({**FIFTY, "checkpoint_epochs": "1"})).id
     registry.start(store, run_id, TWO)
     with pytest.raises(RunBusyError):

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from console_driver import console, driven
 from fake_runs import write_run
+from textual import events
 from textual.widgets import Input
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -70,6 +71,22 @@ async def test_text_longer_than_the_field_is_neither_cut_nor_rewritten(store: St
         await c.press("L", "home", "delete", "enter")
         await c.wait_for(lambda: store.notes(run_id).label == "l" * 299)
     assert json.loads((store.path(run_id) / "notes.json").read_text())["note"] == notes.note
+
+
+@driven
+async def test_a_paste_that_does_not_fit_is_refused_in_a_sentence_and_the_note_stays(store: Store) -> None:
+    run_id = write_run(store, RunConfig(epochs=1)).id
+    store.save_notes(run_id, Notes(note="precious"))
+    async with console(store) as c:
+        await c.press("N")
+        c.app.post_message(events.Paste("P" * 300_000))
+        await c.wait_for(lambda: "Too long: the field holds 2,000 characters." in c.text())
+        await c.press("enter")
+        assert store.notes(run_id) == Notes(note="precious")
+        await c.press("N")
+        c.app.post_message(events.Paste(" and\r\nof two\nlines"))
+        await c.press("enter")
+        await c.wait_for(lambda: store.notes(run_id).note == "precious and of two lines")
 
 
 def of_group(store: Store, count: int = 3) -> list[str]:

@@ -11,7 +11,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Click, Key, Resize
+from textual.events import Click, Key, Paste, Resize
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.style import Style
 from textual.widgets import Input, Static
@@ -138,6 +139,23 @@ class ConfirmScreen(DialogScreen[bool]):
         self.answer(False)
 
 
+class _LineInput(Input):
+    """A field of one line, which says so where a text does not fit; pasted lines become one."""
+
+    class TooLong(Message):
+        """A text was typed or pasted that does not fit; the field is as it was."""
+
+    def restricted(self) -> None:
+        """In place of the bell."""
+        self.post_message(self.TooLong())
+
+    def on_paste(self, event: Paste) -> None:
+        """Take every line; `Input` itself drops all but the first without a word."""
+        event.prevent_default()
+        event.stop()
+        self.replace(" ".join(event.text.splitlines()), *self.selection)
+
+
 class TextScreen(DialogScreen[str | None]):
     """Asks for one line of text; escape gives None.
 
@@ -158,13 +176,14 @@ class TextScreen(DialogScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """Title, field, hint, keys."""
-        field = Input(self._value, max_length=self._limit, id="dialog-input", compact=True, select_on_focus=False)
+        field = _LineInput(self._value, max_length=self._limit, id="dialog-input", compact=True, select_on_focus=False)
         field.cursor_blink = False
         with Vertical(classes="dialog"):
             yield Static(Content(self._title), classes="dialog-title")
             yield field
-            if self._hint:
-                yield Static(Content(self._hint), classes="dialog-hint")
+            hint = Static(Content(self._hint), classes="dialog-hint")
+            hint.display = bool(self._hint)
+            yield hint
             yield KeysLine(("enter", "Save"), ("escape", "Back"))
 
     def on_mount(self) -> None:
@@ -175,6 +194,12 @@ class TextScreen(DialogScreen[str | None]):
         field = self.query_one(Input)
         field.action_home()  # A cursor that is at the end already scrolls nothing.
         field.action_end()
+
+    @on(_LineInput.TooLong)
+    def _refuse(self) -> None:
+        hint = self.query_one(".dialog-hint", Static)
+        hint.display = True
+        hint.update(Content(f"Too long: the field holds {self._limit:,} characters. Nothing was put in."))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter saves."""

@@ -4,7 +4,6 @@ A launcher is a module of this package that fits `Engine` (or `QueueEngine`), an
 on the command line, and what checks and starts it, come from that entry; nothing else names it.
 """
 
-import os
 import signal
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ import msgspec
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import LaunchError, StoreError, UsageError
 from alexnet_tui.files import json_bytes
+from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import quoted
 
@@ -40,6 +40,12 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
     launcher: str = LOCAL
     options: dict[str, list[str]] = {}
+
+
+class _Noted(Launch, frozen=True, kw_only=True):
+    """``launch.json``: how a run was started last, with this user's seal on that."""
+
+    seal: str = ""
 
 
 VANISHED = "vanished"
@@ -295,18 +301,20 @@ def note(store: Store, run_id: str, launch: Launch) -> None:
     """Write down how a run was started last; where that cannot be written, only advice is poorer."""
     with suppress(OSError, StoreError), store.folder(run_id) as folder:
         if launch != HERE or folder.exists(LAUNCH_FILE):
-            folder.write(LAUNCH_FILE, json_bytes(launch))
+            fields = msgspec.structs.asdict(launch)
+            folder.write(LAUNCH_FILE, json_bytes(_Noted(**fields, seal=seal(run_id, launch))))
 
 
 def noted(store: Store, run_id: str) -> Launch:
-    """How this user started a run last; on this machine where nothing that makes sense says otherwise."""
+    """How this user started a run last; on this machine where nothing that makes sense says otherwise.
+
+    It becomes a command line to paste: what somebody else wrote is not repeated.
+    """
     try:
         with store.folder(run_id) as folder:
-            status, content = folder.stat(LAUNCH_FILE), folder.read(LAUNCH_FILE)
-        if status is None or content is None or status.st_uid != os.geteuid():
-            return HERE
-        found = msgspec.json.decode(content, type=Launch)
-        return parse(found.launcher, found.options)
+            found = msgspec.json.decode(folder.read(LAUNCH_FILE) or b"{}", type=_Noted)
+        launch = parse(found.launcher, found.options)
+        return launch if is_sealed(found.seal, run_id, launch) else HERE
     except (StoreError, UsageError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return HERE
 

@@ -110,6 +110,9 @@ def test_a_run_is_carried_and_ends_as_its_record_says(store: Store, run_id: str)
     assert registry.noted(store, run_id) == played(store, run_id, "slow")
     (store.path(run_id) / "launch.json").write_text('{"launcher": "command", "options": {"template": ["rm"]}}')
     assert registry.noted(store, run_id) == registry.HERE, "a launcher that is none is not advised"
+    forged = {"launcher": "command", "options": {"template": ["sh evil.sh {cmd}"]}, "seal": "0" * 64}
+    (store.path(run_id) / "launch.json").write_text(json.dumps(forged))
+    assert registry.noted(store, run_id) == registry.HERE, "what somebody else wrote is no advice"
     registry.start(store, run_id, played(store, run_id, "normal"))
     wait_for(lambda: load(store, run_id)[1] is State.FINISHED)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+from settling_loop import SettlingLoop
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -21,7 +22,8 @@ def driven(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None
 
     @functools.wraps(test)
     def run(*args: object, **kwargs: object) -> None:
-        asyncio.run(test(*args, **kwargs))
+        with asyncio.Runner(loop_factory=SettlingLoop) as runner:
+            runner.run(test(*args, **kwargs))
 
     return run
 

@@ -17,6 +17,7 @@ from unittest.mock import patch
 import picture_runs
 from console_driver import Driver
 from picture_runs import HOST, NOW, SEEDS, SHAPES
+from settling_loop import SettlingLoop
 from svg_screen import to_svg
 
 from alexnet_tui.runs.store import Store
@@ -247,4 +248,5 @@ def capture(
                 found[key] = draw(driver)
         return found
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=SettlingLoop) as runner:
+        return runner.run(run())

@@ -948,20 +948,18 @@ async def test_the_summary_line_leaves_out_what_does_not_fit(store: Store) -> No
 
 
 @pytest.mark.parametrize(("width", "text"), [(40, "< a-name > 1/2"), (12, "< a-name >"), (8, "< a-n… >")])
-def test_a_choice_without_room_shows_the_chosen_word(width: int, text: str) -> None:
-    async def body() -> None:
-        choice = ChoiceField(FieldInfo("x", "x", "", options=(Option("a-name"), Option("another-" + "long" * 9))))
+@driven
+async def test_a_choice_without_room_shows_the_chosen_word(width: int, text: str) -> None:
+    choice = ChoiceField(FieldInfo("x", "x", "", options=(Option("a-name"), Option("another-" + "long" * 9))))
 
-        class OneChoice(App[None]):
-            def compose(self) -> ComposeResult:
-                yield choice
+    class OneChoice(App[None]):
+        def compose(self) -> ComposeResult:
+            yield choice
 
-        async with OneChoice().run_test(size=(width, 3)) as pilot:
-            choice.set_text("a-name")
-            await pilot.pause()
-            assert str(choice.render()) == text
-
-    asyncio.run(body())
+    async with OneChoice().run_test(size=(width, 3)) as pilot:
+        choice.set_text("a-name")
+        await pilot.pause()
+        assert str(choice.render()) == text
 
 
 @driven

@@ -12,14 +12,15 @@ from textual.widgets import Input
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
-from alexnet_tui.tui import run_actions
+from alexnet_tui.tui import run_actions, watch_loop
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.widgets import bars
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
 
 
 @driven
-async def test_what_just_vanished_is_said_to_be_gone(store: Store) -> None:
+async def test_what_just_vanished_is_said_to_be_gone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_loop, "_QUIET_SECONDS", 60.0)  # The row is still there when the key is pressed.
     run_id = write_run(store, RunConfig(epochs=1)).id
     async with console(store) as c:
         shutil.rmtree(store.path(run_id))
@@ -178,13 +179,14 @@ async def test_stop_and_resume_act_on_the_marked_runs(store: Store, monkeypatch:
 
 @driven
 async def test_a_message_takes_the_place_of_the_keys_and_goes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bars, "_MESSAGE_SECONDS", 0.2)
     write_run(store, RunConfig(epochs=1))
     async with console(store) as c:
         await c.press("c")
         last = c.text().splitlines()[-1]
         assert "Mark two or more runs" in last
         assert not c.app._notifications, "the corner is for runs that end"
+        monkeypatch.setattr(bars, "_MESSAGE_SECONDS", 0.05)
+        await c.press("c")
         await c.wait_for(lambda: "enter Open" in c.text().splitlines()[-1])
         bar = c.runs.query_one(bars.KeyBar)
         bar.show_message("word " * 40, is_error=True)

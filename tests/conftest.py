@@ -10,7 +10,8 @@ import pytest
 
 from alexnet_tui.runs.store import Store
 
-sys.path.insert(0, str(Path(__file__).parent))
+_HERE = Path(__file__).parent
+sys.path[:0] = [str(_HERE / "support"), str(_HERE)]
 pytest_plugins = ["cli_caller", "slurm_stub"]
 
 

@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path[:0] = [str(Path(__file__).parent / "support"), str(Path(__file__).parents[1])]
 
-from pictures import SCENES, SIZES, Gallery, capture, fixed_world, hang, look, snapshot, svg  # noqa: E402
+from scenes import SCENES, SIZES, Gallery, capture, fixed_world, hang, look, snapshot, svg  # noqa: E402
 
 HERE = Path(__file__).parent
 IN_THE_README = ("runs", "run", "compare")

@@ -15,8 +15,9 @@ from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
-from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.origin import foreign_origin
+from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import RunRecord, Store, read_record
 from alexnet_tui.studies import plan as study
 from alexnet_tui.text import printable
@@ -148,7 +149,7 @@ def test_a_history_does_not_depend_on_how_its_events_arrive(told: list[ev.KnownE
     for series in (whole.epochs, whole.steps):
         assert len({len(column) for column in series.columns.values()}) == 1
     assert 0 <= whole.progress <= 1
-    assert whole.state(is_locked=False) in State
+    assert derive_state(whole, is_locked=False) in State
     for name in ("gap", "best_test_accuracy", "best_epoch", "final_test_accuracy", "remaining_seconds", "step"):
         getattr(whole, name)
     whole.time_to_accuracy()

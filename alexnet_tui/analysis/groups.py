@@ -18,7 +18,8 @@ from alexnet_tui.analysis.metrics import Metric
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, Value, default_of, format_value, shown_value
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.text import MISSING, counted
 
 NO_RESULT_FIELDS = frozenset(
@@ -335,7 +336,7 @@ def is_whole(history: RunHistory) -> bool:
 
 def state_word(history: RunHistory, states: States = NO_STATES) -> str:
     """A run's state for people: ``finished``, ``diverged``, ``failed (oom)``, ``lost``."""
-    state = states.get(history.id) or history.state(is_locked=False)
+    state = states.get(history.id) or derive_state(history, is_locked=False)
     if isinstance(history.final, ev.Failed) and state is State.FAILED:
         reason = history.final.reason
         return reason if reason == "diverged" else f"failed ({reason})"

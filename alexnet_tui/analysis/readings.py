@@ -13,7 +13,8 @@ from alexnet_tui.analysis.groups import STUDY
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
 from alexnet_tui.analysis.published import EXPERIMENTS, Published, PublishedRange
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 
 FIGURES = ("max_test", "max_train", "max_epoch", "t25_running", "overfits")
 """The metrics that the study publishes of a run and that do not depend on its machine."""

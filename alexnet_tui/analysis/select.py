@@ -7,7 +7,9 @@ from alexnet_tui.analysis.groups import Missing
 from alexnet_tui.analysis.registration import PlannedStudy, examine, is_registered
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.paths import commands_on, shell_command
-from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import REFERENCE, RunRecord, Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue

@@ -14,7 +14,9 @@ from alexnet_tui.files import reason_of
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.paths import quote_words, shell_command
-from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.studies import progress
 from alexnet_tui.studies.engine import withdraw_run

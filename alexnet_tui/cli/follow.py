@@ -20,7 +20,8 @@ from alexnet_tui.files import reason_of
 from alexnet_tui.launch import local, registry
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunFollower, RunHistory
+from alexnet_tui.runs.follow import RunFollower
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.origin import explain_lost
 from alexnet_tui.runs.presence import is_heard_from
 from alexnet_tui.runs.store import EVENTS_FILE, Store

@@ -14,8 +14,8 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
-    from alexnet_tui.report.foreign import ForeignHistory
-    from alexnet_tui.studies.transfer import ImportResult
+    from alexnet_tui.exchange.archive import ImportResult
+    from alexnet_tui.exchange.foreign import ForeignHistory
 
 _NAMED = 3
 
@@ -79,11 +79,11 @@ def import_(
     if archive is not None:
         if column or label:
             raise UsageError("--column and --label are for histories of other programs; an archive needs neither.")
-        from alexnet_tui.studies.transfer import import_archive
+        from alexnet_tui.exchange.archive import import_archive
 
         _say_unpacked(store, archive, import_archive(store, archive))
         return ExitCode.DONE
-    from alexnet_tui.report.foreign import parse_columns, read_csv, read_logs
+    from alexnet_tui.exchange.foreign import parse_columns, read_csv, read_logs
 
     wanted = parse_columns(column or [])
     if csv is not None:
@@ -97,7 +97,7 @@ def import_(
 
 def _add(store: Store, source: Path, format_name: str, histories: "Sequence[ForeignHistory]", label: str) -> int:
     """Make a run of each history, and say what was understood."""
-    from alexnet_tui.report.foreign import create_foreign
+    from alexnet_tui.exchange.foreign import create_foreign
 
     for number, history in enumerate(histories):
         own = label if len(histories) == 1 or not label else f"{label} {history.name}"

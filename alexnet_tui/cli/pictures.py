@@ -11,15 +11,16 @@ from alexnet_tui.cli.output import can_draw, printing, say
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.files import write_output
 from alexnet_tui.paths import given
-from alexnet_tui.runs.history import RunHistory, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import format_count, format_percent, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from alexnet_tui.report.kernels import Kernels
-    from alexnet_tui.report.pictures import Pixels
-    from alexnet_tui.report.predictions import Predictions
+    from alexnet_tui.report.pictures.kernels import Kernels
+    from alexnet_tui.report.pictures.pixels import Pixels
+    from alexnet_tui.report.pictures.predictions import Predictions
 
 _MOST_MISTAKES = 12
 _PRINTED_CLASSES = 20
@@ -84,7 +85,7 @@ def _predictions(directory: Path) -> "Predictions":
     Raises:
         StoreError: It has none, or what it has cannot be read.
     """
-    from alexnet_tui.report.predictions import read_predictions
+    from alexnet_tui.report.pictures.predictions import read_predictions
     from alexnet_tui.runs.store import PREDICTIONS_FILE
 
     found = read_predictions(directory)
@@ -99,7 +100,7 @@ def _kernels(directory: Path, epoch: int | None) -> "Kernels":
     Raises:
         StoreError: It has none of that epoch, or what it has cannot be read.
     """
-    from alexnet_tui.report.kernels import read_kernels, stored_epochs
+    from alexnet_tui.report.pictures.kernels import read_kernels, stored_epochs
 
     epochs = stored_epochs(directory)
     if epoch is None and not epochs:  # Of a program that stored none while it trained.
@@ -112,14 +113,14 @@ def _kernels(directory: Path, epoch: int | None) -> "Kernels":
 
 
 def _write(picture: "Pixels", output: Path) -> None:
-    from alexnet_tui.report.pictures import png
+    from alexnet_tui.report.pictures.pixels import png
 
     write_output(output, png(picture))
     say(f"wrote {output}")
 
 
 def _show_kernels(kernels: "Kernels", output: Path | None) -> None:
-    from alexnet_tui.report.pictures import columns_for, enlarge, kernel_tiles, sheet
+    from alexnet_tui.report.pictures.pixels import columns_for, enlarge, kernel_tiles, sheet
 
     tiles = kernel_tiles(kernels)
     if output is not None:
@@ -133,7 +134,7 @@ def _draw(console: "Console", picture: "Pixels") -> None:
     """A picture in half blocks, or in characters where there is no colour."""
     from rich.text import Text
 
-    from alexnet_tui.report.pictures import half_blocks, shades
+    from alexnet_tui.report.pictures.pixels import half_blocks, shades
 
     if console.color_system is None or not can_draw():
         for line in shades(picture):
@@ -150,7 +151,7 @@ def _class_names(history: RunHistory, count: int) -> list[str]:
 
 
 def _show_confusion(history: RunHistory, found: "Predictions", output: Path | None) -> None:
-    from alexnet_tui.report.pictures import heat_map
+    from alexnet_tui.report.pictures.pixels import heat_map
 
     matrix = found.confusion()
     if output is not None:
@@ -198,8 +199,8 @@ def _most_confused(names: Sequence[str], counts: Sequence[Sequence[int]], most: 
 
 
 def _show_mistakes(history: RunHistory, found: "Predictions", output: Path | None) -> None:
-    from alexnet_tui.report.images import read_test_images
-    from alexnet_tui.report.pictures import enlarge, sheet
+    from alexnet_tui.report.pictures.images import read_test_images
+    from alexnet_tui.report.pictures.pixels import enlarge, sheet
 
     images = read_test_images(history, len(found.labels))
     places = found.worst(_MOST_MISTAKES).tolist()

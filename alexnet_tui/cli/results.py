@@ -266,9 +266,9 @@ def export(
         return _export_archive(options.open_store(runs_dir), runs or [], output, with_checkpoints=checkpoints)
     from alexnet_tui.analysis.compare import compare
     from alexnet_tui.analysis.select import select_runs
-    from alexnet_tui.report.export import to_csv, to_json
+    from alexnet_tui.exchange.tables import to_csv, to_json
+    from alexnet_tui.exchange.tensorboard import write_tensorboard
     from alexnet_tui.report.latex import comparison_to_latex
-    from alexnet_tui.report.tensorboard import write_tensorboard
 
     if form is ExportFormat.TENSORBOARD and output is None:
         raise UsageError("TensorBoard reads folders; name one with --output FOLDER.")
@@ -293,7 +293,7 @@ def export(
 
 
 def _export_archive(store: Store, names: list[str], output: Path | None, *, with_checkpoints: bool) -> int:
-    from alexnet_tui.studies.transfer import write_archive
+    from alexnet_tui.exchange.archive import write_archive
 
     if output is None:
         raise UsageError("an archive is a file; name one with --output FILE.tar.gz.")

@@ -23,7 +23,7 @@ from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchErro
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Queue
 from alexnet_tui.paths import shell_command
-from alexnet_tui.runs.history import STATE_TONES, State
+from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import engine, orders, progress
 from alexnet_tui.studies import plan as study
@@ -529,12 +529,12 @@ def _expected(store: Store, plan: study.Plan) -> str:
     """How long the whole study may take, from past runs here, or nothing."""
     from alexnet_tui.analysis import estimate
     from alexnet_tui.datasets import catalog as data_catalog
-    from alexnet_tui.runs import history
+    from alexnet_tui.runs.follow import load
 
     past = []
     for record in store.list().runs:
         try:
-            past.append(history.load(store, record.id, skip_steps=True)[0])
+            past.append(load(store, record.id, skip_steps=True)[0])
         except AlexnetTuiError:  # An unreadable run tells no time.
             continue
     images = {info.name: info.num_train for info in data_catalog.catalog()}

@@ -15,7 +15,7 @@ from alexnet_tui.errors import ExitCode, RunBusyError, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import HERE, Launch, QueueEngine
 from alexnet_tui.paths import shell_command
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _GAP = 2
-# The tones of `runs.history.STATE_TONES` as a terminal's own colours.
+# The tones of `runs.state.STATE_TONES` as a terminal's own colours.
 TONE_STYLES = {"live": "cyan", "good": "green", "warn": "yellow", "bad": "red", "muted": "dim"}
 _Row = TypeVar("_Row")
 

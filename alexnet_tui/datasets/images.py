@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from alexnet_tui.datasets.archive import LAYOUT, MAX_FILE_BYTES, ImageKey, SourceContents, read_images
 from alexnet_tui.datasets.cache import PixelFile, Progress, ProgressCallback
 from alexnet_tui.datasets.left_out import LeftOut, Reason, list_left_out
+from alexnet_tui.datasets.sources import LAYOUT, MAX_FILE_BYTES, ImageKey, SourceContents, read_images
 from alexnet_tui.errors import DatasetError
 from alexnet_tui.text import printable
 

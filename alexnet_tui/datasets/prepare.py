@@ -183,7 +183,7 @@ def add(
     root = data_dir or data_root()
     check_free_name(name)
     full = given(path).absolute()
-    from alexnet_tui.datasets.archive import source_kind
+    from alexnet_tui.datasets.sources import source_kind
 
     source = Source(
         kind=source_kind(full),

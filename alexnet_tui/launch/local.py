@@ -32,7 +32,7 @@ from alexnet_tui.files import (
 from alexnet_tui.launch.registry import Options, StartOptions
 from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.event_log import is_newer
-from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.origin import foreign_origin
 from alexnet_tui.runs.presence import CARRIER_FILE, abandoned_group, elsewhere
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store

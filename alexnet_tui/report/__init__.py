@@ -1,1 +1,1 @@
-"""The report on runs: its content, its wording, and its formats (Markdown, LaTeX, HTML, CSV, TensorBoard)."""
+"""The report on runs: its content, its wording, and its formats (Markdown, LaTeX, HTML, JSON); pictures of networks."""

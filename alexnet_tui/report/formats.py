@@ -51,7 +51,6 @@ def render(report: Report, form: Format, directory: Directory | None = None) -> 
         case Format.JSON:
             return json_text(report)
         case Format.HTML:
-            from alexnet_tui.report.html import to_html
-            from alexnet_tui.report.pictures import pictures_of
+            from alexnet_tui.report.html import pictures_of, to_html
 
             return to_html(report, list(pictures_of(report, directory)) if directory else ())

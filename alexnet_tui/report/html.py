@@ -1,21 +1,66 @@
 """The report as one HTML file that needs nothing else: inline style and pictures, light, dark and print."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from alexnet_tui.analysis import published
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import EXPERIMENTS, Experiment
+from alexnet_tui.errors import StoreError
 from alexnet_tui.report import charts, wording
 from alexnet_tui.report.build import Curve, Report, Section
+from alexnet_tui.report.pictures.pixels import enlarge, heat_map, kernel_tiles, png, sheet
+from alexnet_tui.report.pictures.predictions import read_predictions
 from alexnet_tui.report.rendering import render
 from alexnet_tui.report.table import Row
 
-if TYPE_CHECKING:
-    from alexnet_tui.report.pictures import RunPictures
+_MAX_MATRIX = 100
+"""Of more classes a confusion matrix is no picture that one can read."""
 
 
-def to_html(report: Report, pictures: "Sequence[RunPictures]" = ()) -> str:
+@dataclass(frozen=True, slots=True)
+class RunPictures:
+    """Of one run, for the HTML report.
+
+    Attributes:
+        run_id: The run.
+        title: The title of its group.
+        kernels: The first layer's kernels, a PNG in base64.
+        confusion: The confusion matrix, likewise; empty where there are too many classes.
+    """
+
+    run_id: str
+    title: str
+    kernels: str
+    confusion: str
+
+
+def pictures_of(report: Report, directory: Callable[[str], Path]) -> Iterator[RunPictures]:
+    """Pictures of the first run of every group that left predictions; a file that holds none is passed over.
+
+    Args:
+        report: The report.
+        directory: Where a run is, by its id.
+    """
+    for row in (row for section in report.sections for row in section.rows):
+        for run in row.cells["final_test"].ours.runs:
+            try:
+                found = read_predictions(directory(run.run_id))
+            except StoreError:
+                continue
+            if found is not None:
+                kernels = png(enlarge(sheet(kernel_tiles(found.kernels), 16), 3))
+                matrix = found.confusion()
+                confusion = png(heat_map(matrix)) if len(matrix) <= _MAX_MATRIX else b""
+                yield RunPictures(
+                    run.run_id, row.title, *(base64.b64encode(one).decode() for one in (kernels, confusion))
+                )
+                break
+
+
+def to_html(report: Report, pictures: Sequence[RunPictures] = ()) -> str:
     """The whole report as one HTML document, with pictures of runs where there are any."""
     return render(
         "report.html",

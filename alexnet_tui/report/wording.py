@@ -10,7 +10,7 @@ from alexnet_tui.analysis.secondary import Secondary
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report.build import Provenance, Report, Section
 from alexnet_tui.report.table import REPORTED, Row
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 from alexnet_tui.text import MISSING, counted, format_clock, format_difference, format_duration
 
 TABLE_COLUMNS = ("max_train", "max_test", "max_epoch", "final_test", "gap", "t25", "converged", "time")

@@ -15,7 +15,9 @@ from alexnet_tui.errors import RunBusyError, StoreError, UsageError
 from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import MAX_LINE_BYTES, Checkpoint, decode
-from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, KERNELS, Extension, RunRecord, Store
 from alexnet_tui.text import counted
 

@@ -1,62 +1,30 @@
-"""`RunHistory`, a fold over a run's events, and `RunFollower`, which keeps one in step with the disk.
+"""`RunHistory`: all that is known of a run, computed from its events one after the other.
 
-Every view is a function of histories. The fold is pure: no disk, no clock. A run that is live and a run that ended are
-the same thing to it.
+Every view is a function of histories. Pure: no disk, no clock. A run that is live and a run that ended are the same
+thing to it.
 """
 
 import math
-import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
 
 import msgspec
 
-from alexnet_tui.errors import RunNotFoundError, StoreError
-from alexnet_tui.files import LOCK_FILE, read_owner
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.event_log import EventReader, Outline
-from alexnet_tui.runs.origin import is_copy
-from alexnet_tui.runs.presence import is_at_work, is_heard_from
-from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord, Store, read_record
+from alexnet_tui.runs.event_log import Outline
+from alexnet_tui.runs.store import RunRecord
 from alexnet_tui.text import counted
 
 T25_ERROR = 0.25
-LARGE_LOG_BYTES = 1 << 25
-"""Of larger logs `load` may read an outline only."""
 LAST_EPOCHS = 5
 # What an estimate of the time left looks back on.
 _RECENT_EPOCHS, _RECENT_STEPS, _FEWEST_STEPS = 2, 20, 5
 
 
-class State(StrEnum):
-    """What a run is doing, derived from its last event and its lock."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    FINISHED = "finished"
-    STOPPED = "stopped"
-    FAILED = "failed"
-    LOST = "lost"
-    COPY = "copy"
-
-
-STATE_TONES = {
-    State.QUEUED: "muted",
-    State.RUNNING: "live",
-    State.FINISHED: "good",
-    State.STOPPED: "warn",
-    State.FAILED: "bad",
-    State.LOST: "bad",
-    State.COPY: "warn",
-}
-"""How a state is coloured, in words that each front end turns into colours of its own."""
 EPOCH_COLUMNS = (
     "epoch",
     "step",
@@ -430,29 +398,8 @@ class RunHistory:
             before = (epoch, second, error) if math.isfinite(error) else None
         return TimeToAccuracy(None, None)
 
-    def state(self, *, is_locked: bool, was_started: bool = False, is_copy: bool = False) -> State:
-        """What the run is doing.
-
-        Args:
-            is_locked: Whether a trainer holds its lock now.
-            was_started: Whether one ever did; it may have died before its first event.
-            is_copy: Whether the folder is a copy of one that may be training elsewhere.
-        """
-        match self.final:
-            case ev.Finished():
-                return State.FINISHED
-            case _ if is_locked:
-                return State.RUNNING
-            case ev.Stopped():
-                return State.STOPPED
-            case ev.Failed():
-                return State.FAILED
-        if not was_started and self._is_untouched:
-            return State.QUEUED
-        return State.COPY if is_copy else State.LOST
-
     @property
-    def _is_untouched(self) -> bool:
+    def is_untouched(self) -> bool:
         """Whether no event of its own is in the log; that of an extended run begins with a copy of its parent's."""
         extends = self.record.extends
         if extends is not None and self.checkpoints[-1:] == [extends.checkpoint]:
@@ -469,154 +416,8 @@ def _tail_mean(values: Sequence[float]) -> float | None:
     return mean if math.isfinite(mean) else None
 
 
-class RunFollower:
-    """One run, read as far as it is written.
-
-    Args:
-        directory: The run's directory.
-        skip_steps: Leave ``step`` events out of the history.
-        keep_lines: Keep the lines of the events of each batch, in `lines`.
-
-    Raises:
-        StoreError: The run cannot be read.
-
-    Attributes:
-        history: What was read so far.
-    """
-
-    def __init__(self, directory: Path, *, skip_steps: bool = False, keep_lines: bool = False) -> None:
-        self.directory = directory
-        self.history = RunHistory(read_record(directory))
-        self._reader = EventReader(directory / EVENTS_FILE, skip_steps=skip_steps, keep_lines=keep_lines)
-        self._size = 0
-
-    @property
-    def bad_lines(self) -> int:
-        """Lines of the log that are no events."""
-        return self._reader.bad_lines
-
-    @property
-    def lines(self) -> list[bytes]:
-        """The lines of the events `read` gave last."""
-        return self._reader.lines
-
-    def read(self, limit_bytes: int = 1 << 26, *, until: int | None = None) -> Iterator[list[ev.KnownEvent]]:
-        """Fold what is new, and give it in batches; a log that became shorter is read again from its start.
-
-        Args:
-            limit_bytes: Size of a batch.
-            until: Offset at which the log counts as ended, or None for its true end.
-
-        Raises:
-            StoreError: The log cannot be read.
-        """
-        while True:
-            events = self._reader.read_new(limit_bytes, until=until)
-            if self._reader.was_reset:
-                self.history = RunHistory(self.history.record)
-            if not events:
-                return
-            self.history.fold(events)
-            yield events
-
-    def refresh(self) -> State:
-        """Read what is new; what the run is doing now.
-
-        Raises:
-            StoreError: The run cannot be read.
-        """
-        size = self.log_size()
-        if isinstance(self.history.final, ev.Finished) and size == self._size:
-            return State.FINISHED
-        # Asked before reading: a trainer that ends in between leaves its last event, not a lost run.
-        locked = is_at_work(self.directory)
-        size = self.log_size()
-        if size != self._size:
-            for _ in self.read():
-                pass
-            self.history.bad_lines = self.bad_lines
-            self._size = size  # Not before: what could not be read must be looked at again.
-        return state_of(self.history, self.directory, locked)
-
-    def log_size(self) -> int:
-        """Bytes of the log now."""
-        try:
-            return (self.directory / EVENTS_FILE).lstat().st_size
-        except OSError:
-            return 0
-
-
 def threads_text(started: ev.Started) -> str:
     """A run's processes and CPU threads, for people, and what an update took with each number that was tried first."""
     tried = ", ".join(f"{threads}: {value:.0f} ms" for threads, value in sorted(started.thread_milliseconds.items()))
     processes = f"{started.processes} processes with " if started.processes > 1 else ""
     return processes + counted(started.threads, "thread") + (f" (timed, an update with {tried})" if tried else "")
-
-
-def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:
-    """What a run is doing; a lock file with an owner means that it was started, also if it has no event.
-
-    A run of another host, whose lock may not be seen here, is running while its record grows.
-    """
-    was_started = copied = False
-    if history.final is None and not is_locked:
-        with suppress(StoreError):
-            was_started = read_owner(directory / LOCK_FILE) is not None
-            copied = was_started and is_copy(directory, history.record)
-        is_locked = was_started and is_heard_from(directory / EVENTS_FILE)
-    return history.state(is_locked=is_locked, was_started=was_started, is_copy=copied)
-
-
-def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bool = False) -> tuple[RunHistory, State]:
-    """A run's whole history and its state now.
-
-    Args:
-        store: The runs folder.
-        run_id: The run.
-        skip_steps: Leave out ``step`` events.
-        may_outline: Of a log of more than 32 MiB read only an outline, in a fraction of a second: every epoch, and the
-            last step. For showing a run; not for a comparison or a verdict.
-
-    Raises:
-        StoreError: The run cannot be read.
-    """
-    follower = RunFollower(store.path(run_id), skip_steps=skip_steps)
-    if not may_outline or follower.log_size() <= LARGE_LOG_BYTES:
-        state = follower.refresh()
-        return follower.history, state
-    locked = is_at_work(follower.directory)
-    history = follower.history.fold_outline(Outline(follower.directory / EVENTS_FILE))
-    return history, state_of(history, follower.directory, locked)
-
-
-class RunCache:
-    """Histories without steps, of runs that are looked up again and again: each time only what is new is read.
-
-    Args:
-        store: The runs folder.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._known: dict[str, RunFollower] = {}
-
-    def find(self, run_id: str) -> tuple[RunHistory, State] | None:
-        """A run's history and state now, or None where it is gone.
-
-        Raises:
-            StoreError: The run cannot be read.
-        """
-        known = self._known.get(run_id)
-        if known is not None and not os.path.lexists(known.directory / RECORD_FILE):
-            known = self._known.pop(run_id) and None
-        if known is None:
-            try:
-                known = self._known[run_id] = RunFollower(self._store.path(run_id), skip_steps=True)
-            except RunNotFoundError:
-                return None
-        state = known.refresh()
-        return known.history, state
-
-    def drop(self, run_id: str) -> None:
-        """Drop a run; the next `find` reads it from its start."""
-        self._known.pop(run_id, None)

@@ -17,7 +17,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.files import open_regular
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import load as load_history
+from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.studies import ledger as file
 from alexnet_tui.studies import plan as study

@@ -15,7 +15,9 @@ from alexnet_tui.config.protocols import swept_text
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import read_small
 from alexnet_tui.runs.events import Failed
-from alexnet_tui.runs.history import RunCache, RunHistory, State
+from alexnet_tui.runs.follow import RunCache
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.text import printable

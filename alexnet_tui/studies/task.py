@@ -12,8 +12,8 @@ from alexnet_tui.files import LOCK_FILE, is_locked
 from alexnet_tui.launch import local, registry
 from alexnet_tui.launch.registry import REQUEUE_SIGNAL, WITHDRAW_SIGNAL
 from alexnet_tui.runs import presence
-from alexnet_tui.runs.history import State
-from alexnet_tui.runs.history import load as load_history
+from alexnet_tui.runs.follow import load as load_history
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import progress

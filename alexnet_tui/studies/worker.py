@@ -29,7 +29,8 @@ from alexnet_tui.files import reason_of, take_lock, write_owner
 from alexnet_tui.launch import local, registry
 from alexnet_tui.launch.registry import HERE, Launch, StartOptions
 from alexnet_tui.paths import child_command, child_environment, shell_command
-from alexnet_tui.runs.history import RunCache, State
+from alexnet_tui.runs.follow import RunCache
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress, shares
 from alexnet_tui.studies import plan as study

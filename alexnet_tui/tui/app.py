@@ -19,7 +19,7 @@ from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
 
 from alexnet_tui.paths import log_crash, shell_command
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_percent, is_ascii_terminal, printable
 from alexnet_tui.tui import run_actions

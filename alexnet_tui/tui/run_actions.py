@@ -14,8 +14,8 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
 from alexnet_tui.errors import AlexnetTuiError, StoreError
-from alexnet_tui.runs.history import State
 from alexnet_tui.runs.notes import Notes, NotesConflictError
+from alexnet_tui.runs.state import State
 from alexnet_tui.text import counted, format_bytes, printable
 from alexnet_tui.tui import disk
 from alexnet_tui.tui.session import PollEagerly, RunsChanged, Session

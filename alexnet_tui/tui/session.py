@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_duration, printable
 from alexnet_tui.tui.disk import Lanes

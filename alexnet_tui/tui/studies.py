@@ -4,7 +4,9 @@ import threading
 from collections.abc import Mapping
 
 from alexnet_tui.errors import AlexnetTuiError
-from alexnet_tui.runs.history import RunCache, RunHistory, State
+from alexnet_tui.runs.follow import RunCache
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue

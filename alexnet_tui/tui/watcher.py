@@ -18,10 +18,12 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.files import LOCK_FILE, read_owner
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.events import FINAL_EVENTS, Finished, KnownEvent, Resumed, Started
-from alexnet_tui.runs.history import LARGE_LOG_BYTES, READING_COLUMNS, RunHistory, Series, State
+from alexnet_tui.runs.follow import LARGE_LOG_BYTES
+from alexnet_tui.runs.history import READING_COLUMNS, RunHistory, Series
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_copy
 from alexnet_tui.runs.presence import is_at_work, is_heard_from
+from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, RunRecord, Store, read_record
 
 _SCAN_SECONDS = 1.0
@@ -224,7 +226,7 @@ class RunsWatcher:
             if history is None:
                 continue
             is_orphan, is_copied = run_id in batch.orphans, run_id in batch.copies
-            state = history.state(is_locked=locked, was_started=is_orphan, is_copy=is_copied)
+            state = derive_state(history, is_locked=locked, was_started=is_orphan, is_copy=is_copied)
             if self.states.get(run_id) is not state:
                 self.states[run_id] = state
                 changed.add(run_id)

@@ -14,7 +14,8 @@ from alexnet_tui.analysis.secondary import Secondary
 from alexnet_tui.config.claims import Claim, Precondition, load
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 
 FOUR = {"gap": 0.25, "t25": 6.0}
 

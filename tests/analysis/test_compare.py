@@ -8,7 +8,8 @@ from alexnet_tui.analysis.compare import compare, shown_setting
 from alexnet_tui.analysis.groups import sample_text
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.report.build import build
-from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Extension
 from alexnet_tui.text import MISSING
 

@@ -9,7 +9,8 @@ from alexnet_tui.analysis import estimate
 from alexnet_tui.config.architecture import Architecture, FrontEnd
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS
-from alexnet_tui.runs.history import RunHistory, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
 
 PAPER = FrontEnd(image_size=224, conv1_padding=2, summary="the 2012 paper's")

@@ -26,8 +26,9 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs import history
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -179,7 +180,7 @@ def test_ctrl_c_stops_the_trainer_with_a_checkpoint(store: Store) -> None:
     wait_for(lambda: b'"step"' in watched.out)
     watched.process.send_signal(signal.SIGINT)
     assert watched.wait() == 130
-    loaded, state = history.load(store, run_id)
+    loaded, state = load(store, run_id)
     assert state is State.STOPPED
     assert loaded.checkpoints
     assert watched.out == (store.path(run_id) / "events.jsonl").read_bytes()
@@ -194,7 +195,7 @@ def test_sigterm_stops_the_trainer_too(store: Store) -> None:
     wait_for(lambda: b'"step"' in watched.out)
     watched.process.send_signal(signal.SIGTERM)
     assert watched.wait() == 143
-    assert history.load(store, run_id)[1] is State.STOPPED
+    assert load(store, run_id)[1] is State.STOPPED
 
 
 def test_ctrl_c_twice_leaves_at_once(store: Store) -> None:
@@ -269,7 +270,7 @@ def test_a_terminal_gets_a_display_and_survives_its_own_loss(store: Store) -> No
         local.kill(store, run_id)
 
 
-def rendered(history_: history.RunHistory, width: int, encoding: str = "utf-8", label: str = "") -> str:
+def rendered(history_: RunHistory, width: int, encoding: str = "utf-8", label: str = "") -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=file, width=width, force_terminal=False, markup=False)
     console.print(headless.render(history_, console, label=label))
@@ -280,7 +281,7 @@ def rendered(history_: history.RunHistory, width: int, encoding: str = "utf-8", 
 
 def test_the_display_names_the_run_as_it_is_called_now(store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=4), label="old", epochs_done=2)
-    loaded = history.load(store, record.id)[0]
+    loaded = load(store, record.id)[0]
     assert rendered(loaded, 120).splitlines()[0].endswith(f'{record.id} "old"')
     assert rendered(loaded, 120, label="new\x1b[2J").splitlines()[0].endswith(f'{record.id} "new\\x1b[2J"')
 
@@ -289,9 +290,9 @@ def test_the_display_fits_a_narrow_terminal_in_ascii(store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=4), epochs_done=2)
     code = (
         "import sys; from pathlib import Path; from rich.console import Console; from alexnet_tui.cli import output;"
-        "from alexnet_tui.cli.follow import render; from alexnet_tui.runs import history;"
+        "from alexnet_tui.cli.follow import render; from alexnet_tui.runs.follow import load;"
         "from alexnet_tui.runs.store import Store; output.prepare_streams();"
-        f"loaded = history.load(Store(Path({str(store.root)!r})), {record.id!r})[0];"
+        f"loaded = load(Store(Path({str(store.root)!r})), {record.id!r})[0];"
         "Console(width=40).print(render(loaded, Console(width=40)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
@@ -304,7 +305,7 @@ def test_the_display_fits_a_narrow_terminal_in_ascii(store: Store) -> None:
 
 def test_what_does_not_fit_is_left_out_by_importance(store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=4), label="mine", epochs_done=2)
-    loaded = history.load(store, record.id)[0]
+    loaded = load(store, record.id)[0]
     title, bar, numbers, shape = rendered(loaded, 80).splitlines()
     assert max(map(len, (title, bar, numbers, shape))) <= 80
     assert "…" not in title + bar + numbers
@@ -318,7 +319,7 @@ def test_what_does_not_fit_is_left_out_by_importance(store: Store) -> None:
 
 def test_before_the_first_update_the_learning_rate_is_the_one_it_takes(store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=4, learning_rate=0.003, schedule="step"), epochs_done=0)
-    loaded = history.load(store, record.id)[0]
+    loaded = load(store, record.id)[0]
     assert rendered(loaded, 100).splitlines()[2].endswith("  lr 0.003")
     update = ev.Step(epoch=1, step=1, train_loss=2.3, train_accuracy=0.1, learning_rate=0.0003, images_per_second=640.0)
     assert rendered(loaded.fold([update]), 100).splitlines()[2].endswith("  lr 0.0003")
@@ -326,7 +327,7 @@ def test_before_the_first_update_the_learning_rate_is_the_one_it_takes(store: St
 
 def test_a_run_without_a_step_has_no_curve(store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=4), epochs_done=0)
-    assert not [line for line in rendered(history.load(store, record.id)[0], 80).splitlines() if line.strip() == "loss"]
+    assert not [line for line in rendered(load(store, record.id)[0], 80).splitlines() if line.strip() == "loss"]
 
 
 def test_a_hostile_label_and_warning_are_shown_and_not_obeyed(store: Store) -> None:
@@ -337,7 +338,7 @@ def test_a_hostile_label_and_warning_are_shown_and_not_obeyed(store: Store) -> N
         epochs_done=1,
         end=ev.Warned(code="x", message="\x1b[2J\u202eboo [/]"),
     )
-    text = rendered(history.load(store, record.id)[0], 160)
+    text = rendered(load(store, record.id)[0], 160)
     assert r'"[red]x[/] \x1b]52;c;YQ==\x07"' in text
     assert r"warning: \x1b[2J\u202eboo [/]" in text
     assert "\x1b" not in text

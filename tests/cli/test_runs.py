@@ -17,9 +17,9 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs import history
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def test_runs_lists_every_run_with_its_figures(run: Run, store: Store) -> None:
     rows = {row["id"]: row for row in json.loads(run("runs", "--json").out)}
     assert set(rows) == {done.id, queued.id}
     row = rows[done.id]
-    loaded = history.load(store, done.id)[0]
+    loaded = load(store, done.id)[0]
     assert (row["label"], row["variant"], row["seed"], row["state"]) == ("mine", "baseline", 3, "finished")
     assert row["best_test_accuracy"] == loaded.best_test_accuracy
     assert row["t25_epochs"] == loaded.time_to_accuracy().epochs
@@ -121,7 +121,7 @@ def test_resume_goes_on_and_prints_only_what_is_new(run: Run, play: Play, store:
     result = run("resume", record.id)
     assert result.code == 0
     assert before + result.out == (store.path(record.id) / "events.jsonl").read_text()
-    assert history.load(store, record.id)[0].attempts == 2
+    assert load(store, record.id)[0].attempts == 2
     again = run("resume", record.id)
     assert (again.code, "has finished" in again.err) == (2, True)
 
@@ -149,11 +149,11 @@ def test_stop_waits_for_the_checkpoint(run: Run, play: Play, store: Store) -> No
     run_id = store.create(RunConfig(epochs=100)).id
     local.start(store, run_id)
     deadline = time.monotonic() + 20
-    while not len(history.load(store, run_id)[0].steps):
+    while not len(load(store, run_id)[0].steps):
         assert time.monotonic() < deadline
     result = run("stop", run_id)
     assert result.code == 0
-    assert history.load(store, run_id)[1] is State.STOPPED
+    assert load(store, run_id)[1] is State.STOPPED
     assert f"`alexnet-tui resume {run_id}` goes on" in result.err
     idle = run("stop", run_id)
     assert (idle.code, "is not being trained" in idle.err) == (2, True)
@@ -172,7 +172,7 @@ def test_a_stopped_run_has_the_same_progress_everywhere(run: Run, store: Store) 
         line = next(line for line in run("runs").out.splitlines() if run_id in line)
         assert " 42% " in line
         assert "(42%)" in run("show", run_id).out
-        assert history.load(store, run_id)[0].progress == 17 / 40
+        assert load(store, run_id)[0].progress == 17 / 40
 
 
 def test_stop_of_a_finished_run_says_only_that_it_is_not_trained(run: Run, store: Store) -> None:
@@ -355,7 +355,7 @@ def test_a_run_that_cannot_be_read_can_be_deleted(run: Run, store: Store) -> Non
 
 def test_the_rate_of_a_finished_run_is_its_mean(run: Run, store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=4))
-    loaded = history.load(store, record.id)[0]
+    loaded = load(store, record.id)[0]
     assert loaded.started is not None
     assert loaded.train_seconds
     mean = 4 * loaded.started.num_train_images / loaded.train_seconds

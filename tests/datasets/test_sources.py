@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from image_sets import picture, refusal, small_set, write_folder, write_tar, write_zip
 from PIL import Image
 
-from alexnet_tui.datasets import archive, images
+from alexnet_tui.datasets import images, sources
 from alexnet_tui.datasets import prepare as datasets
-from alexnet_tui.datasets.archive import SourceContents, read_images
 from alexnet_tui.datasets.catalog import read_source
+from alexnet_tui.datasets.sources import SourceContents, read_images
 from alexnet_tui.errors import DatasetError
 from alexnet_tui.paths import data_root
 
@@ -165,7 +165,7 @@ def test_links_of_a_zip_are_judged_like_those_of_a_tar(tmp_path: Path) -> None:
 
 
 def test_attack_09_a_bomb_is_cut_off_while_it_inflates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "_BUDGET_BYTES", 1 << 20)
+    monkeypatch.setattr(sources, "_BUDGET_BYTES", 1 << 20)
     path = tmp_path / "bomb.tar.gz"
     member = tarfile.TarInfo("train/cat/0.png")
     member.size = 64 << 20
@@ -444,7 +444,7 @@ def test_an_image_of_too_many_pixels_or_bytes_is_unreadable(tmp_path: Path, monk
     folder = write_folder(tmp_path / "pets", {**small_set(), "train/cat/bomb.png": bytes(bomb)})
     assert "60000x60000 pixels are more than 64,000,000" in refusal(folder)
     assert datasets.add(folder, "pets", skip_unreadable=True).num_train == 6
-    monkeypatch.setattr(archive, "MAX_FILE_BYTES", 200)
+    monkeypatch.setattr(sources, "MAX_FILE_BYTES", 200)
     monkeypatch.setattr(images, "MAX_FILE_BYTES", 200)
     files = {**small_set((4, 4)), "train/cat/9.png": picture(9, (40, 40))}
     assert "it has more than 200 bytes" in refusal(write_folder(tmp_path / "large", files), "large")

@@ -18,7 +18,7 @@ from alexnet_tui import paths
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local
-from alexnet_tui.runs.history import load
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.store import Store
 
 PACKAGE = Path(paths.__file__).parent

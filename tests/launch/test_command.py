@@ -22,8 +22,9 @@ from alexnet_tui.files import is_locked, read_owner
 from alexnet_tui.launch import command, local, registry
 from alexnet_tui.launch.registry import Launch
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.presence import CARRIER_FILE
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import worker

@@ -20,7 +20,8 @@ from alexnet_tui.errors import LaunchError, RunBusyError
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import presence
-from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import task
 from alexnet_tui.tui.screens.run.facts import status_message

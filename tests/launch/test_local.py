@@ -25,8 +25,8 @@ from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.launch import local
 from alexnet_tui.launch import probe as describe
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs import history
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 
 
@@ -59,7 +59,7 @@ def test_start_trains_to_the_end_and_frees_the_lock(store: Store, run_id: str) -
     assert [event.seq for event in events] == list(range(3 * 11 + 3))
     assert isinstance(events[-1], ev.Finished)
     assert store.log_tail(run_id) == "fake trainer plays normal\n"
-    assert history.load(store, run_id)[1] is State.FINISHED
+    assert load(store, run_id)[1] is State.FINISHED
 
 
 def test_the_log_tells_attempts_apart(store: Store, run_id: str) -> None:
@@ -122,12 +122,12 @@ def test_stop_leaves_a_checkpoint_and_start_resumes_after_it(store: Store, run_i
     begin(store, run_id, "slow")
     wait_for(lambda: num_events(store, run_id) > 13)
     assert local.stop(store, run_id, patience_seconds=20)
-    loaded, state = history.load(store, run_id)
+    loaded, state = load(store, run_id)
     assert state is State.STOPPED
     assert loaded.checkpoints == ["e0001"]
     begin(store, run_id, "normal")
     assert local.wait_free(store, run_id, 20)
-    loaded, state = history.load(store, run_id)
+    loaded, state = load(store, run_id)
     assert (state, loaded.attempts, loaded.missing_events) == (State.FINISHED, 2, 0)
     assert list(loaded.epochs["epoch"]) == [1, 2, 3]
 
@@ -137,7 +137,7 @@ def test_a_second_stop_is_the_same_request_and_costs_no_checkpoint(store: Store,
     wait_for(lambda: num_events(store, run_id) > 1)
     assert not local.stop(store, run_id)
     assert local.stop(store, run_id, patience_seconds=20)
-    assert history.load(store, run_id)[1] is State.FINISHED
+    assert load(store, run_id)[1] is State.FINISHED
 
 
 def test_a_trainer_whose_name_cannot_be_written_does_not_stay(
@@ -157,7 +157,7 @@ def test_kill_ends_a_trainer_that_ignores_the_first_request(store: Store, run_id
     wait_for(lambda: num_events(store, run_id) > 1)
     assert not local.stop(store, run_id, patience_seconds=0.2)
     assert local.kill(store, run_id, patience_seconds=20)
-    assert history.load(store, run_id)[1] is State.STOPPED
+    assert load(store, run_id)[1] is State.STOPPED
 
 
 def test_kill_of_a_trainer_that_leaves_meanwhile_is_done(store: Store, run_id: str) -> None:
@@ -173,7 +173,7 @@ def test_kill_ends_a_trainer_that_ignores_every_request(store: Store, run_id: st
     begin(store, run_id, "deaf")
     wait_for(lambda: num_events(store, run_id) > 1)
     assert local.kill(store, run_id, patience_seconds=0.5)
-    assert history.load(store, run_id)[1] is State.LOST
+    assert load(store, run_id)[1] is State.LOST
 
 
 def test_a_torn_last_line_is_ended_not_deleted(store: Store, run_id: str) -> None:
@@ -182,7 +182,7 @@ def test_a_torn_last_line_is_ended_not_deleted(store: Store, run_id: str) -> Non
     path = store.path(run_id) / "events.jsonl"
     torn = path.read_bytes()
     assert not torn.endswith(b"\n")
-    assert history.load(store, run_id)[1] is State.LOST
+    assert load(store, run_id)[1] is State.LOST
     begin(store, run_id, "normal")
     assert local.wait_free(store, run_id, 20)
     assert path.read_bytes().startswith(torn + b"\n")
@@ -301,7 +301,7 @@ def test_a_reused_number_does_not_forbid_a_new_start(store: Store, run_id: str) 
     os.close(lock)
     begin(store, run_id, "normal")
     assert local.wait_free(store, run_id, 20)
-    assert history.load(store, run_id)[1] is State.FINISHED
+    assert load(store, run_id)[1] is State.FINISHED
 
 
 def test_fault_14_a_trainer_on_another_machine_is_asked_by_a_file_and_not_signalled(store: Store, run_id: str) -> None:

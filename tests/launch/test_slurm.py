@@ -16,7 +16,8 @@ from waiting import wait_for
 from alexnet_tui.errors import LaunchError, StoreError, UsageError
 from alexnet_tui.launch import local, registry, slurm
 from alexnet_tui.launch.registry import Queue
-from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import progress, task, worker

@@ -11,7 +11,8 @@ from cli_caller import Run
 from waiting import wait_for
 
 from alexnet_tui.launch import slurm
-from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 

@@ -12,7 +12,7 @@ from alexnet_tui.analysis.compare import compare
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import build
 from alexnet_tui.report.latex import comparison_to_latex, escape_latex, to_latex
-from alexnet_tui.runs.history import load
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.store import Store
 
 HOSTILE = (

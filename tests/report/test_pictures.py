@@ -14,9 +14,9 @@ from PIL import Image
 from alexnet_tui.cli.app import call
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
-from alexnet_tui.report import pictures, predictions
-from alexnet_tui.report.kernels import read_kernels, stored_epochs
-from alexnet_tui.report.predictions import Predictions, read_predictions
+from alexnet_tui.report.pictures import pixels, predictions
+from alexnet_tui.report.pictures.kernels import read_kernels, stored_epochs
+from alexnet_tui.report.pictures.predictions import Predictions, read_predictions
 from alexnet_tui.runs.store import KERNELS, PREDICTIONS_FILE, Store, kernels_file
 
 
@@ -164,17 +164,17 @@ def test_what_holds_no_kernels_is_a_sentence(tmp_path: Path) -> None:
 def test_kernels_are_grey_at_zero_and_reach_the_ends_of_the_scale() -> None:
     kernels = np.zeros((2, 3, 1, 2))
     kernels[0, :, 0, 0], kernels[0, 0, 0, 1] = 2.0, -2.0
-    first, second = pictures.kernel_tiles(kernels)
+    first, second = pixels.kernel_tiles(kernels)
     assert first.tolist() == [[[255, 255, 255], [0, 128, 128]]]
     assert second.tolist() == [[[128] * 3, [128] * 3]]
 
 
 def test_tiles_are_a_pixel_apart_and_every_pixel_is_half_a_cell() -> None:
     tiles = [np.full((2, 2, 3), value, np.uint8) for value in (10, 20, 30)]
-    picture = pictures.sheet(tiles, 2)
+    picture = pixels.sheet(tiles, 2)
     first, second = [10, 10, 0, 20, 20], [30, 30, 0, 0, 0]
     assert picture[..., 0].tolist() == [first, first, [0] * 5, second, second]
-    lines = pictures.half_blocks(picture)
+    lines = pixels.half_blocks(picture)
     assert [len(line) for line in lines] == [5, 5, 5]
     assert lines[1][0] == ((0, 0, 0), (30, 30, 30))
     assert lines[2][0] == ((30, 30, 30), (0, 0, 0))
@@ -182,7 +182,7 @@ def test_tiles_are_a_pixel_apart_and_every_pixel_is_half_a_cell() -> None:
 
 def test_a_png_holds_the_pixels() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (7, 9, 3), np.uint8)
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(pictures.png(picture)))), picture)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(pixels.png(picture)))), picture)
 
 
 @pytest.fixture

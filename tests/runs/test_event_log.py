@@ -14,7 +14,9 @@ from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.events import MAX_LINE_BYTES
-from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 
 

@@ -9,7 +9,8 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.extend import create_extension
-from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 
 CONFIG = RunConfig(data="synthetic", epochs=2)

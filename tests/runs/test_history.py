@@ -11,7 +11,9 @@ from fake_runs import curve, open_writer, started, write_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunHistory, State, TimeToAccuracy, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory, TimeToAccuracy
+from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
 
 CONFIG = RunConfig(epochs=10)
@@ -100,8 +102,8 @@ def test_nothing_is_known_of_a_run_that_said_nothing() -> None:
 def test_the_last_event_and_the_lock_decide_the_state(
     events: tuple[ev.KnownEvent, ...], free: State, locked: State
 ) -> None:
-    assert history(*events).state(is_locked=False) is free
-    assert history(*events).state(is_locked=True) is locked
+    assert derive_state(history(*events), is_locked=False) is free
+    assert derive_state(history(*events), is_locked=True) is locked
 
 
 def test_a_resume_drops_what_came_after_its_checkpoint() -> None:

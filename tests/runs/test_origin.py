@@ -10,8 +10,9 @@ import psutil
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import LOCK_FILE, take_lock
-from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.origin import explain_lost, foreign_origin
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import RECORD_FILE, Store
 from alexnet_tui.tui.watcher import RunsWatcher
 

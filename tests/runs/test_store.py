@@ -22,10 +22,11 @@ from alexnet_tui.paths import default_root
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import store as store_module
 from alexnet_tui.runs.event_log import is_newer
-from alexnet_tui.runs.history import RunCache, State, load
+from alexnet_tui.runs.follow import RunCache, load
 from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.runs.origin import explain_lost
 from alexnet_tui.runs.provenance import package_commit, redact
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, REFERENCE, RUN_ID, Store
 
 RECORD_KEYS = [

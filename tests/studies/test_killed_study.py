@@ -17,7 +17,7 @@ from waiting import wait_for
 
 from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import load as load_history
+from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import progress

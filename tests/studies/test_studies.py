@@ -31,7 +31,8 @@ from alexnet_tui.files import take_lock, write_atomic
 from alexnet_tui.launch import local, seal
 from alexnet_tui.launch.registry import Launch
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunCache, State, load
+from alexnet_tui.runs.follow import RunCache, load
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
@@ -108,11 +109,10 @@ def spawn_worker(store: Store, plan: study.Plan, script: str, parallel: int = 1)
 
 
 def spawn(store: Store, statement: str) -> subprocess.Popen[bytes]:
-    here = Path(__file__).parents[1]
     code = textwrap.dedent(
         f"""
         import sys
-        sys.path[:0] = {[str(here), str(here.parent)]}
+        sys.path[:0] = {fake_trainer.SEARCH_PATH}
         from pathlib import Path
         import fake_trainer
         from alexnet_tui.studies import plan as study, worker as study_worker
@@ -683,7 +683,7 @@ def test_a_newer_plan_is_shown_and_not_trained(run: Run, store: Store, plan: stu
 def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
     younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     worker = spawn_worker(store, plan, "slow")
-    wait_for(lambda: orders.has_worker(store, plan.name))
+    wait_for(lambda: orders.is_folder_served(store) and orders.is_ordered(store, plan.name))
     work(store, younger)
     assert states(store, plan) == ["finished"] * 4
     assert states(store, younger) == ["finished"]
@@ -873,11 +873,10 @@ def test_reproduce_plans_runs_and_judges_and_goes_on(run: Run, store: Store, fak
 def test_a_signal_stops_the_runs_with_a_checkpoint(
     store: Store, plan: study.Plan, prepared_data: Path, number: signal.Signals, code: int
 ) -> None:
-    here = Path(__file__).parents[1]
     script = textwrap.dedent(
         f"""
         import functools, sys
-        sys.path[:0] = {[str(here), str(here.parent)]}
+        sys.path[:0] = {fake_trainer.SEARCH_PATH}
         import fake_trainer
         from alexnet_tui.cli import main as cli
         from alexnet_tui.studies import worker as study_worker

@@ -13,7 +13,9 @@ from alexnet_tui.cli import run as cli_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import Folder
 from alexnet_tui.runs.extend import create_extension
-from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory, State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import RunRecord, Store
 from alexnet_tui.train.session import open_session
 from alexnet_tui.tui.watcher import RunsWatcher

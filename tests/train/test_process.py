@@ -17,7 +17,9 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store, checkpoint_place
 from alexnet_tui.train import data
 from alexnet_tui.train.__main__ import _explain

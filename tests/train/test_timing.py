@@ -10,7 +10,8 @@ from fake_runs import open_writer
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import load, threads_text
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import threads_text
 from alexnet_tui.runs.store import Store
 from alexnet_tui.train import session, timing
 from alexnet_tui.train.device import num_cores, select_device

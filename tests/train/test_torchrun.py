@@ -12,7 +12,9 @@ from alexnet_tui.errors import RunBusyError, UsageError
 from alexnet_tui.launch import local, registry
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.history import RunHistory, State, load, threads_text
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory, threads_text
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 
 FIFTY = {

@@ -25,7 +25,7 @@ from alexnet_tui.errors import LaunchError, UsageError
 from alexnet_tui.files import take_lock
 from alexnet_tui.launch import local
 from alexnet_tui.paths import shell_command, state_dir
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import is_ascii_terminal
 from alexnet_tui.tui.app import run_console

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 from alexnet_tui.tui.screens.runs.filter import HELP, QueryError, completed, parse, without_last_word
 from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows
 

@@ -22,7 +22,8 @@ from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch import local
-from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue

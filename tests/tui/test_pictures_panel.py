@@ -211,7 +211,7 @@ def test_cards_have_room_for_an_image_and_its_answers() -> None:
 
 
 def test_kernels_of_epochs_a_resume_took_back_are_left_out(store: Store, tmp_path: Path) -> None:
-    from alexnet_tui.runs.history import load
+    from alexnet_tui.runs.follow import load
     from alexnet_tui.tui.pictures.source import PictureFiles, Subject
 
     run = write_run(store, RunConfig(epochs=30), epochs_done=3)

@@ -23,7 +23,7 @@ from alexnet_tui.errors import ConfigError, LaunchError
 from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.launch import local, slurm
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
@@ -41,10 +41,9 @@ NO_WORKER = (sys.executable, "-c", "")
 
 def worker(trainer: str = "normal") -> tuple[str, ...]:
     """A worker in a process of its own, with a trainer that needs no torch."""
-    tests = Path(fake_trainer.__file__).parent
     code = f"""
 import os, sys
-sys.path[:0] = [{str(tests)!r}, {str(tests.parent)!r}]
+sys.path[:0] = {fake_trainer.SEARCH_PATH}
 from pathlib import Path
 import fake_trainer
 from alexnet_tui.studies import worker as study_worker

@@ -13,7 +13,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import UsageError
 from alexnet_tui.report.charts import interval_plot
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import load
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.text import MISSING

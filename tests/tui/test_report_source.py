@@ -7,7 +7,9 @@ import pytest
 from fake_runs import curve, open_writer, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue

@@ -21,8 +21,10 @@ from alexnet_tui.analysis.integrity import check_run
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunHistory, State, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.presence import silence
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.tui.charts.model import View
 from alexnet_tui.tui.charts.series import SMOOTHINGS, Method

@@ -16,8 +16,8 @@ from textual.widgets import Input, Static
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import State
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.runs.columns import COLUMNS, delta_to, delta_tone, format_age

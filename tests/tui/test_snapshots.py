@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pictures import SCENES, SIZES, Gallery, fixed_world, hang
+from scenes import SCENES, SIZES, Gallery, fixed_world, hang
 from screenshots import draw, snapshot_path
 
 from alexnet_tui.runs.notes import Notes

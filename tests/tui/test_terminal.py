@@ -21,8 +21,9 @@ from alexnet_tui.errors import LaunchError
 from alexnet_tui.files import take_lock
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import State, load
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.tui.terminal import outlive_terminal
 

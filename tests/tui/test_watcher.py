@@ -12,8 +12,9 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked, take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.history import LARGE_LOG_BYTES, State
+from alexnet_tui.runs.follow import LARGE_LOG_BYTES
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, Store
 from alexnet_tui.tui.watcher import RunsWatcher, newest
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from rich.segment import Segment
 from textual.strip import Strip
 
-from alexnet_tui.report.pictures import Pixels
-from alexnet_tui.report.predictions import Predictions
+from alexnet_tui.report.pictures.pixels import Pixels
+from alexnet_tui.report.pictures.predictions import Predictions
 from alexnet_tui.text import format_percent
 from alexnet_tui.tui.pictures.ink import Ink, Words, resized
 from alexnet_tui.tui.widgets.glyphs import pad

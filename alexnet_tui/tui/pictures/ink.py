@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from alexnet_tui.report.pictures import BLOCK_RAMP, RAMP, Pixels, shades
+from alexnet_tui.report.pictures.pixels import BLOCK_RAMP, RAMP, Pixels, shades
 from alexnet_tui.tui.widgets.glyphs import cut
 
 import numpy as np  # isort: skip

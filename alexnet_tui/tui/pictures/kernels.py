@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from rich.segment import Segment
 from textual.strip import Strip
 
-from alexnet_tui.report.kernels import Kernels
-from alexnet_tui.report.pictures import kernel_tiles
+from alexnet_tui.report.pictures.kernels import Kernels
+from alexnet_tui.report.pictures.pixels import kernel_tiles
 from alexnet_tui.tui.pictures.ink import Ink, resized
 
 import numpy as np  # isort: skip

@@ -15,7 +15,8 @@ from textual.style import Style
 from textual.widget import Widget
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.text import counted, format_count, format_percent, is_ascii_terminal, printable
 from alexnet_tui.tui import disk
 from alexnet_tui.tui.pictures.confusion import SIDE_CELLS, Fit, Matrix, fit, matrix_lines, pair_lines

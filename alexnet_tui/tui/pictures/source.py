@@ -6,9 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from alexnet_tui.errors import AlexnetTuiError
-from alexnet_tui.report.kernels import Kernels, nearest, read_kernels, stored_epochs
-from alexnet_tui.report.pictures import Pixels
-from alexnet_tui.report.predictions import Predictions, read_predictions
+from alexnet_tui.report.pictures.kernels import Kernels, nearest, read_kernels, stored_epochs
+from alexnet_tui.report.pictures.pixels import Pixels
+from alexnet_tui.report.pictures.predictions import Predictions, read_predictions
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import KERNELS, PREDICTIONS_FILE
 from alexnet_tui.text import printable
@@ -108,7 +108,7 @@ class PictureFiles:
             self.found = replace(found, epochs=epochs, epoch=shown, kernels=kernels, kernels_problem=problem)
 
     def _read_images(self, history: RunHistory, predictions: Predictions) -> None:
-        from alexnet_tui.report.images import read_test_images  # Not needed for kernels.
+        from alexnet_tui.report.pictures.images import read_test_images  # Not needed for kernels.
 
         try:
             images, problem = read_test_images(history, len(predictions.labels)), ""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 
 STATE_SIGNS: Mapping[State, str] = {
     State.QUEUED: "○",

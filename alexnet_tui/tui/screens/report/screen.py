@@ -12,7 +12,7 @@ from textual.widgets import ContentSwitcher, Static
 
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.report.build import Report, Section
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 from alexnet_tui.text import printable
 from alexnet_tui.tui import disk
 from alexnet_tui.tui.charts.axis import Measure

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.text import MISSING, format_bytes, format_count, format_duration, format_rate, printable
 
 _STALE_SECONDS = 30.0

@@ -9,7 +9,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from alexnet_tui.runs.history import STATE_TONES, RunHistory, State
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.text import is_ascii_terminal, sparkline
 from alexnet_tui.tui.screens.run.facts import (
     Fact,

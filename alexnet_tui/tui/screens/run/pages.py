@@ -11,7 +11,8 @@ from alexnet_tui.analysis.integrity import Check, Result, check_run
 from alexnet_tui.config.hyperparameters import SPECS, Value, shown_value
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.history import RunHistory, load, threads_text
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory, threads_text
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import format_bytes, format_count, printable
 from alexnet_tui.tui.widgets.text import hanging

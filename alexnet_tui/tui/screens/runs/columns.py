@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.runs.history import STATE_TONES, State
+from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.text import MISSING, format_duration, format_points, is_ascii_terminal, printable, sparkline
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
 from alexnet_tui.tui.widgets import columns

@@ -15,7 +15,7 @@ import msgspec
 from alexnet_tui.config.hyperparameters import SPECS, TYPES, format_value
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import UsageError
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 from alexnet_tui.text import printable, quoted
 from alexnet_tui.tui.screens.runs.rows import RunRow
 

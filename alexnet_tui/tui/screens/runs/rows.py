@@ -8,8 +8,9 @@ import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import RunConfig, Value, shown_value
-from alexnet_tui.runs.history import RunHistory, State
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.state import State
 from alexnet_tui.text import printable
 from alexnet_tui.tui.run_names import RunNames
 from alexnet_tui.tui.watcher import RunsWatcher

@@ -18,7 +18,9 @@ from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import AlexnetTuiError, StoreError
 from alexnet_tui.files import LOCK_FILE, Owner, open_regular, read_owner
 from alexnet_tui.launch import registry
-from alexnet_tui.runs.history import STATE_TONES, RunCache, RunHistory, State
+from alexnet_tui.runs.follow import RunCache
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import engine, orders
 from alexnet_tui.studies import plan as study

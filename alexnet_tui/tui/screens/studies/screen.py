@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from alexnet_tui.errors import AlexnetTuiError
-from alexnet_tui.runs.history import State
+from alexnet_tui.runs.state import State
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker

@@ -4,7 +4,7 @@ from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets import prepare
 from alexnet_tui.datasets.catalog import find
 from alexnet_tui.errors import DatasetError, UsageError
-from alexnet_tui.report.pictures import Pixels
+from alexnet_tui.report.pictures.pixels import Pixels
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import printable
 

@@ -3,66 +3,15 @@
 The first layer's kernels are those of the 2012 paper's Figure 3, the mistakes those of its Figure 4.
 """
 
-import base64
 import io
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet_tui.errors import StoreError
-from alexnet_tui.report.predictions import read_predictions
-
-if TYPE_CHECKING:
-    from alexnet_tui.report.build import Report
-
 Pixels = NDArray[np.uint8]
-_MAX_MATRIX = 100
 RAMP, BLOCK_RAMP = " .:-=+*#%@", " ░▒▓█"
 _GAP = 1
-
-
-@dataclass(frozen=True, slots=True)
-class RunPictures:
-    """Of one run, for the HTML report.
-
-    Attributes:
-        run_id: The run.
-        title: The title of its group.
-        kernels: The first layer's kernels, a PNG in base64.
-        confusion: The confusion matrix, likewise; empty where there are too many classes.
-    """
-
-    run_id: str
-    title: str
-    kernels: str
-    confusion: str
-
-
-def pictures_of(report: "Report", directory: Callable[[str], Path]) -> Iterator[RunPictures]:
-    """Pictures of the first run of every group that left predictions; a file that holds none is passed over.
-
-    Args:
-        report: The report.
-        directory: Where a run is, by its id.
-    """
-    for row in (row for section in report.sections for row in section.rows):
-        for run in row.cells["final_test"].ours.runs:
-            try:
-                found = read_predictions(directory(run.run_id))
-            except StoreError:
-                continue
-            if found is not None:
-                kernels = png(enlarge(sheet(kernel_tiles(found.kernels), 16), 3))
-                matrix = found.confusion()
-                confusion = png(heat_map(matrix)) if len(matrix) <= _MAX_MATRIX else b""
-                yield RunPictures(
-                    run.run_id, row.title, *(base64.b64encode(one).decode() for one in (kernels, confusion))
-                )
-                break
 
 
 def kernel_tiles(kernels: NDArray[np.float64]) -> list[Pixels]:

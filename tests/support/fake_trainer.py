@@ -19,14 +19,16 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.store import RunRecord
 
+_HERE = Path(__file__).parent
+SEARCH_PATH = [str(_HERE), str(_HERE.parents[1])]
+"""Where a child process finds this module and the program."""
 _num_signals = 0
 
 
 def command(script: str) -> tuple[str, ...]:
     """What `launch.local.start` takes as its `command`."""
-    here = Path(__file__).parent
     # Its command line names a trainer, as that of a real one does.
-    code = f"import sys; sys.path[:0] = {[str(here), str(here.parent)]}; import fake_trainer; fake_trainer.main()"
+    code = f"import sys; sys.path[:0] = {SEARCH_PATH}; import fake_trainer; fake_trainer.main()"
     return (sys.executable, "-c", code, "alexnet_tui.train", script)
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
+from alexnet_tui.exchange.tensorboard import TAGS, Curves, Point, read_tensorboard
 from alexnet_tui.files import Folder, reason_of, sha256_of
-from alexnet_tui.report.tensorboard import TAGS, Curves, Point, read_tensorboard
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import EPOCH_COLUMNS
 from alexnet_tui.runs.store import EVENTS_FILE, Foreign, RunRecord, Store

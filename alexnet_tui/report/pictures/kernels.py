@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet_tui.files import Folder
-from alexnet_tui.report.arrays import Arrays, read_arrays
+from alexnet_tui.report.pictures.npz import Arrays, read_arrays
 from alexnet_tui.runs.store import KERNELS, kernel_epochs, kernels_file
 
 Kernels = NDArray[np.float64]

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet_tui.files import Folder
-from alexnet_tui.report.arrays import Arrays, read_arrays
-from alexnet_tui.report.kernels import Kernels, checked_kernels
+from alexnet_tui.report.pictures.kernels import Kernels, checked_kernels
+from alexnet_tui.report.pictures.npz import Arrays, read_arrays
 from alexnet_tui.runs.store import PREDICTIONS_FILE
 
 MAX_BYTES = 1 << 28

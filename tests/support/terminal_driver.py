@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyte
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KEYS = {
     "enter": "\r",
     "escape": "\x1b",

@@ -13,10 +13,11 @@ from fake_runs import write_run
 from alexnet_tui.analysis.compare import compare
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.errors import StoreError
-from alexnet_tui.report.export import to_csv, to_json
+from alexnet_tui.exchange.tables import to_csv, to_json
+from alexnet_tui.exchange.tensorboard import crc32c, write_tensorboard
 from alexnet_tui.report.latex import comparison_to_latex
-from alexnet_tui.report.tensorboard import crc32c, write_tensorboard
-from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory, load
+from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
 from alexnet_tui.runs.store import Store
 
 

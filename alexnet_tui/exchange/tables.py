@@ -1,4 +1,4 @@
-"""Histories as CSV and JSON; the other formats of ``export`` are in `latex` and `tensorboard`."""
+"""Histories as CSV and JSON."""
 
 import csv
 import io

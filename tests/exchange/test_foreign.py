@@ -11,10 +11,10 @@ from fake_runs import write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
+from alexnet_tui.exchange.foreign import column_of, parse_columns, read_csv, read_logs
+from alexnet_tui.exchange.tensorboard import _bytes, _double, _frame, _varint, read_tensorboard, write_tensorboard
 from alexnet_tui.launch import local
-from alexnet_tui.report.foreign import column_of, parse_columns, read_csv, read_logs
-from alexnet_tui.report.tensorboard import _bytes, _double, _frame, _varint, read_tensorboard, write_tensorboard
-from alexnet_tui.runs.history import load
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.screens.runs.rows import run_row

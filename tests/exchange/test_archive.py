@@ -17,14 +17,15 @@ from fake_runs import curve, open_writer, started, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ArchiveError, StoreError
+from alexnet_tui.exchange import archive
+from alexnet_tui.exchange.archive import import_archive, write_archive
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.history import load
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress, transfer
+from alexnet_tui.studies import progress
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.studies.transfer import import_archive, write_archive
 
 CONFIG = RunConfig(data="synthetic", epochs=2)
 RECORD = b'{"v":1,"id":"mine","created":1,"config":{}}'
@@ -310,7 +311,7 @@ def broken(change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
     return make
 
 
-LIMITS = replace(transfer.LIMITS, entries=500)
+LIMITS = replace(archive.LIMITS, entries=500)
 
 
 def bomb(path: Path) -> Path:
@@ -353,7 +354,7 @@ DAMAGED: Mapping[str, Callable[[Path], Path]] = {
 def test_a_damaged_or_huge_archive_is_refused_whole(
     store: Store, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "LIMITS", LIMITS)
+    monkeypatch.setattr(archive, "LIMITS", LIMITS)
     with pytest.raises(ArchiveError):
         import_archive(store, DAMAGED[what](tmp_path / "bad.tar.gz"))
     assert store.ids() == []

@@ -1,0 +1,148 @@
+"""Histories in step with the disk: `load` reads a run once, `RunFollower` what is new, `RunCache` many runs again."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from alexnet_tui.errors import RunNotFoundError
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.event_log import EventReader, Outline
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.presence import is_at_work
+from alexnet_tui.runs.state import State, state_of
+from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, Store, read_record
+
+LARGE_LOG_BYTES = 1 << 25
+"""Of larger logs `load` may read an outline only."""
+
+
+class RunFollower:
+    """One run, read as far as it is written.
+
+    Args:
+        directory: The run's directory.
+        skip_steps: Leave ``step`` events out of the history.
+        keep_lines: Keep the lines of the events of each batch, in `lines`.
+
+    Raises:
+        StoreError: The run cannot be read.
+
+    Attributes:
+        history: What was read so far.
+    """
+
+    def __init__(self, directory: Path, *, skip_steps: bool = False, keep_lines: bool = False) -> None:
+        self.directory = directory
+        self.history = RunHistory(read_record(directory))
+        self._reader = EventReader(directory / EVENTS_FILE, skip_steps=skip_steps, keep_lines=keep_lines)
+        self._size = 0
+
+    @property
+    def bad_lines(self) -> int:
+        """Lines of the log that are no events."""
+        return self._reader.bad_lines
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines of the events `read` gave last."""
+        return self._reader.lines
+
+    def read(self, limit_bytes: int = 1 << 26, *, until: int | None = None) -> Iterator[list[ev.KnownEvent]]:
+        """Fold what is new, and give it in batches; a log that became shorter is read again from its start.
+
+        Args:
+            limit_bytes: Size of a batch.
+            until: Offset at which the log counts as ended, or None for its true end.
+
+        Raises:
+            StoreError: The log cannot be read.
+        """
+        while True:
+            events = self._reader.read_new(limit_bytes, until=until)
+            if self._reader.was_reset:
+                self.history = RunHistory(self.history.record)
+            if not events:
+                return
+            self.history.fold(events)
+            yield events
+
+    def refresh(self) -> State:
+        """Read what is new; what the run is doing now.
+
+        Raises:
+            StoreError: The run cannot be read.
+        """
+        size = self.log_size()
+        if isinstance(self.history.final, ev.Finished) and size == self._size:
+            return State.FINISHED
+        # Asked before reading: a trainer that ends in between leaves its last event, not a lost run.
+        locked = is_at_work(self.directory)
+        size = self.log_size()
+        if size != self._size:
+            for _ in self.read():
+                pass
+            self.history.bad_lines = self.bad_lines
+            self._size = size  # Not before: what could not be read must be looked at again.
+        return state_of(self.history, self.directory, locked)
+
+    def log_size(self) -> int:
+        """Bytes of the log now."""
+        try:
+            return (self.directory / EVENTS_FILE).lstat().st_size
+        except OSError:
+            return 0
+
+
+def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bool = False) -> tuple[RunHistory, State]:
+    """A run's whole history and its state now.
+
+    Args:
+        store: The runs folder.
+        run_id: The run.
+        skip_steps: Leave out ``step`` events.
+        may_outline: Of a log of more than 32 MiB read only an outline, in a fraction of a second: every epoch, and the
+            last step. For showing a run; not for a comparison or a verdict.
+
+    Raises:
+        StoreError: The run cannot be read.
+    """
+    follower = RunFollower(store.path(run_id), skip_steps=skip_steps)
+    if not may_outline or follower.log_size() <= LARGE_LOG_BYTES:
+        state = follower.refresh()
+        return follower.history, state
+    locked = is_at_work(follower.directory)
+    history = follower.history.fold_outline(Outline(follower.directory / EVENTS_FILE))
+    return history, state_of(history, follower.directory, locked)
+
+
+class RunCache:
+    """Histories without steps, of runs that are looked up again and again: each time only what is new is read.
+
+    Args:
+        store: The runs folder.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, RunFollower] = {}
+
+    def find(self, run_id: str) -> tuple[RunHistory, State] | None:
+        """A run's history and state now, or None where it is gone.
+
+        Raises:
+            StoreError: The run cannot be read.
+        """
+        known = self._known.get(run_id)
+        if known is not None and not os.path.lexists(known.directory / RECORD_FILE):
+            known = self._known.pop(run_id) and None
+        if known is None:
+            try:
+                known = self._known[run_id] = RunFollower(self._store.path(run_id), skip_steps=True)
+            except RunNotFoundError:
+                return None
+        state = known.refresh()
+        return known.history, state
+
+    def drop(self, run_id: str) -> None:
+        """Drop a run; the next `find` reads it from its start."""
+        self._known.pop(run_id, None)

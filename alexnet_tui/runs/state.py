@@ -1,0 +1,78 @@
+"""The state of a run: queued, running, finished, stopped, failed, lost or a copy.
+
+Nobody writes it down: it follows from the run's last event, its lock, and where its folder comes from. On a screen, a
+lost run is called crashed.
+"""
+
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+
+from alexnet_tui.errors import StoreError
+from alexnet_tui.files import LOCK_FILE, read_owner
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.origin import is_copy
+from alexnet_tui.runs.presence import is_heard_from
+from alexnet_tui.runs.store import EVENTS_FILE
+
+
+class State(StrEnum):
+    """What a run is doing, derived from its last event and its lock."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    LOST = "lost"
+    COPY = "copy"
+
+
+STATE_TONES = {
+    State.QUEUED: "muted",
+    State.RUNNING: "live",
+    State.FINISHED: "good",
+    State.STOPPED: "warn",
+    State.FAILED: "bad",
+    State.LOST: "bad",
+    State.COPY: "warn",
+}
+"""How a state is coloured, in words that each front end turns into colours of its own."""
+
+
+def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:
+    """What a run is doing; a lock file with an owner means that it was started, also if it has no event.
+
+    A run of another host, whose lock may not be seen here, is running while its record grows.
+    """
+    was_started = copied = False
+    if history.final is None and not is_locked:
+        with suppress(StoreError):
+            was_started = read_owner(directory / LOCK_FILE) is not None
+            copied = was_started and is_copy(directory, history.record)
+        is_locked = was_started and is_heard_from(directory / EVENTS_FILE)
+    return derive_state(history, is_locked=is_locked, was_started=was_started, is_copy=copied)
+
+
+def derive_state(history: RunHistory, *, is_locked: bool, was_started: bool = False, is_copy: bool = False) -> State:
+    """What a run is doing; pure.
+
+    Args:
+        history: The run.
+        is_locked: Whether a trainer holds its lock now.
+        was_started: Whether one ever did; it may have died before its first event.
+        is_copy: Whether the folder is a copy of one that may be training elsewhere.
+    """
+    match history.final:
+        case ev.Finished():
+            return State.FINISHED
+        case _ if is_locked:
+            return State.RUNNING
+        case ev.Stopped():
+            return State.STOPPED
+        case ev.Failed():
+            return State.FAILED
+    if not was_started and history.is_untouched:
+        return State.QUEUED
+    return State.COPY if is_copy else State.LOST

@@ -35,6 +35,7 @@ from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.origin import foreign_origin
 from alexnet_tui.runs.presence import CARRIER_FILE, abandoned_group, elsewhere
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable, quoted
 

@@ -7,7 +7,6 @@ first and then renames it into place: all of it or nothing.
 """
 
 import hashlib
-import itertools
 import os
 import re
 import stat
@@ -36,6 +35,7 @@ from alexnet_tui.runs.store import (
     PREDICTIONS_FILE,
     RECORD_FILE,
     REFERENCE,
+    RESERVED,
     RUN_ID,
     RunRecord,
     Store,
@@ -59,6 +59,7 @@ _RUN_FILES = {
 _CHECKPOINT_FILES = {"manifest.json": _JSON_BYTES, "state.pt": _LARGE_BYTES}
 _STUDY_FILES = {LEDGER_FILE: _ARRAY_BYTES, CELLS_FILE: _JSON_BYTES, IMPORTED_FILE: _JSON_BYTES}
 _KERNELS_NAME = re.compile(r"e[0-9]{4,}\.npz")
+_UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _STAGING, _RUNS, _PLAN = ".importing-", "runs", "plan.json"
 _DEEPEST = 3  # checkpoints/e0010/state.pt
 
@@ -214,6 +215,8 @@ def import_archive(store: Store, path: Path) -> ImportResult:
             mark = Imported(source=printable(path.name, 200), sha256=_sha256(path), imported=max(0.0, time.time()))
             _stage(path, staged, result)
             _put_in_place(store, root, staged, mark, result)
+    except RecursionError as error:
+        raise ArchiveError(f"{path} holds a file that is nested too deeply; nothing was imported.") from error
     except OSError as error:
         where = getattr(error, "filename", None) or path
         raise StoreError(printable(os.fsdecode(where), 300), f"it cannot be imported ({reason_of(error)}).") from error
@@ -375,12 +378,18 @@ def _records(runs: Folder, mark: Imported, result: ImportResult) -> dict[str, Ru
     for run_id, content in _contents(runs, RECORD_FILE, "without a record", result):
         try:
             records[run_id] = msgspec.json.decode(content, type=RunRecord)
-        except (msgspec.MsgspecError, ConfigError, RecursionError, UnicodeDecodeError) as error:
+            _fields(content)
+        except (*_UNDECODABLE, ConfigError) as error:
             raise ArchiveError(
                 f"{mark.source}: the record of run {run_id} cannot be read ({printable(str(error), 200)});"
                 " nothing was imported."
             ) from error
     return records
+
+
+def _fields(content: bytes) -> dict[str, object]:
+    """Every field of a run's record, those that are not known here included; raises one of `_UNDECODABLE`."""
+    return msgspec.json.decode(content, type=dict[str, object])
 
 
 def _plans(studies: Folder, mark: Imported, result: ImportResult) -> dict[str, study.Plan]:
@@ -416,7 +425,7 @@ def _name_studies(
     for name in plans:
         with studies.make_folder(name) as state:
             theirs = state.read(_PLAN), state.read(LEDGER_FILE, _ARRAY_BYTES) or b""
-        for new in itertools.chain((name,), itertools.islice(free_ids(name), 1, None)):
+        for new in _like(name):
             if _is_here(store, new, theirs):
                 result.studies[name] = new
                 result.present_studies.add(name)
@@ -428,6 +437,12 @@ def _name_studies(
                 result.studies[name] = new
                 taken.add(new)
                 break
+
+
+def _like(name: str) -> Iterator[str]:
+    """A name, and those made of it, without end."""
+    yield name
+    yield from (new for new in free_ids(name) if new != name)
 
 
 def _is_here(store: Store, name: str, theirs: tuple[bytes | None, bytes]) -> bool:
@@ -457,7 +472,7 @@ def _name_runs(
     result: ImportResult,
 ) -> None:
     # What is no run keeps its name too; and a ledger names its runs: a new id must be none of these either.
-    here = {*store.ids(), *os.listdir(store.root)}
+    here = {*store.ids(), *os.listdir(store.root), *RESERVED}
     taken = here | set(records)
     for run_id, record in records.items():
         is_of_new_study = record.study in plans and record.study not in result.present_studies
@@ -476,10 +491,12 @@ def _name_runs(
 def _same_run(store: Store, run_id: str, run: Folder) -> str:
     """The id here of a run with the same record and the same events, under this name or one made of it; or nothing."""
     known, key = set(store.ids()), _content_key(run)
-    for candidate in itertools.chain((run_id,), itertools.islice(free_ids(run_id), 1, None)):
+    for candidate in _like(run_id):
+        if candidate in RESERVED:
+            continue
         if candidate not in known:
             return ""
-        with suppress(StoreError), store.folder(candidate) as here:
+        with suppress(StoreError, *_UNDECODABLE), store.folder(candidate) as here:
             if _content_key(here) == key:
                 return candidate
     return ""
@@ -487,8 +504,8 @@ def _same_run(store: Store, run_id: str, run: Folder) -> str:
 
 def _content_key(run: Folder) -> tuple[object, bytes]:
     """Equal for runs of the same content: the record, what an import changes of it aside, and a hash of the events."""
-    record = msgspec.json.decode(run.read(RECORD_FILE) or b"null")
-    kept = {name: value for name, value in record.items() if name not in _RELEASED} if isinstance(record, dict) else {}
+    record = _fields(run.read(RECORD_FILE) or b"{}")
+    kept = {name: value for name, value in record.items() if name not in _RELEASED}
     descriptor = run.open(EVENTS_FILE)
     if descriptor is None:
         return kept, b""
@@ -509,7 +526,7 @@ def _study_of(record: RunRecord, plans: Mapping[str, study.Plan], known: Set[str
 
 def _mark_run(runs: Folder, run_id: str, new_study: str, mark: Imported, result: ImportResult) -> None:
     with runs.make_folder(run_id) as run:
-        record = msgspec.json.decode(run.read(RECORD_FILE) or b"", type=dict[str, object])
+        record = _fields(run.read(RECORD_FILE) or b"")
         old_study = str(record.get("study", ""))
         if new_study != old_study:
             record["study"] = new_study
@@ -524,7 +541,7 @@ def _mark_run(runs: Folder, run_id: str, new_study: str, mark: Imported, result:
 
 def _unpin(run: Folder) -> None:
     """Another person's pinned run is not this one's; notes that cannot be read stay as they are."""
-    with suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    with suppress(*_UNDECODABLE):
         notes = msgspec.json.decode(run.read(NOTES_FILE) or b"{}", type=dict[str, object])
         if notes.pop("pinned", False):
             run.write(NOTES_FILE, json_bytes(notes))

@@ -68,7 +68,10 @@ def change_notes(folder: Folder, change: Callable[[Notes], Notes]) -> Notes:
             changed = change(notes)
             if changed != notes:
                 folder.sweep(NOTES_FILE)
-                content = json_bytes({**fields, **msgspec.to_builtins(changed)})
+                try:
+                    content = json_bytes({**fields, **msgspec.to_builtins(changed)})
+                except RecursionError:  # Of a field that no program of ours wrote.
+                    content, unusable = json_bytes(changed), "damaged"
                 if len(content) > _MAX_BYTES:
                     raise StoreError(folder.path / NOTES_FILE, "the notes are too long to be saved.")
                 if unusable:

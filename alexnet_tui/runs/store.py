@@ -51,6 +51,10 @@ PREDICTIONS_FILE = "predictions.npz"
 _KERNELS_NAME = re.compile(r"e([0-9]{4,9})\.npz")
 _DELETED = ".deleted-"
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+LAST = "last"
+"""Stands for the newest run."""
+RESERVED = frozenset((REFERENCE, _STUDIES, LAST))
+"""No ids of runs: two folders beside the runs, and a word for one of them."""
 EVENTS_FILE, LOG_FILE = "events.jsonl", "trainer.log"
 _ID_RULE = "small letters, digits, - and _, at most 64."
 _UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
@@ -265,7 +269,7 @@ class Store:
         names = self.ids()
         if text in names:
             return text
-        if text == "last" and (runs := self.list().runs):
+        if text == LAST and (runs := self.list().runs):
             return runs[0].id
         fits = [name for name in names if text and name.startswith(text)]
         if len(fits) == 1:
@@ -481,7 +485,7 @@ class Store:
                 raise self._not_found(quoted(name, 80))
             with directory:
                 wanted = new_id or next(run_id for run_id in free_ids(name) if not root.exists(run_id))
-                if not RUN_ID.fullmatch(wanted) or wanted in {REFERENCE, _STUDIES}:
+                if not RUN_ID.fullmatch(wanted) or wanted in RESERVED:
                     raise StoreError(self.root, f"{quoted(wanted, 80)} is no id of a run: {_ID_RULE}")
                 if root.exists(wanted):
                     raise StoreError(self.root / wanted, "this name is taken; choose another.")
@@ -544,7 +548,7 @@ def _make_directory(root: Path, stem: str) -> str:
 def free_ids(name: str) -> Iterator[str]:
     """Ids as like a name as can be, without end: ``mine``, ``mine-2``, ``mine-3``; some may be taken."""
     stem = re.sub("[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:56] or "run"
-    if stem not in {REFERENCE, _STUDIES}:
+    if stem not in RESERVED:
         yield stem
     yield from (f"{stem}-{number}" for number in itertools.count(2))
 
@@ -586,7 +590,7 @@ def _scan(parent: Path) -> tuple[list[str], dict[str, str]]:
     for name, is_link, is_folder in sorted(found):
         if not (is_folder or is_link) or name.startswith(_DELETED):
             continue
-        is_id = RUN_ID.fullmatch(name) is not None
+        is_id = RUN_ID.fullmatch(name) is not None and name != LAST
         try:
             os.lstat(f"{parent}/{name}/{RECORD_FILE}")
         except (FileNotFoundError, NotADirectoryError):

@@ -23,7 +23,7 @@ from alexnet_tui.text import printable
 
 LEDGER_FILE = "ledger.jsonl"
 LEDGER_VERSION = 1
-_MAX_BYTES = 1 << 26
+_MAX_BYTES, _MAX_LINES = 1 << 26, 200_000
 Kind = Literal["registered", "rebuilt", "started", "resumed", "ended", "failed", "deleted", "extended"]
 
 
@@ -112,7 +112,7 @@ def _read(path: Path) -> bytes:
         return b""
     with os.fdopen(descriptor, "rb") as file:
         content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
+    if len(content) > _MAX_BYTES or content.count(b"\n") > _MAX_LINES:
         raise StoreError(path, "the file is too large to be what it should be.")
     return content
 

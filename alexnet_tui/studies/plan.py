@@ -25,7 +25,7 @@ from alexnet_tui.errors import ClaimError, ConfigError, RunNotFoundError, StoreE
 from alexnet_tui.files import json_bytes, locked, read_small, reason_of, sha256_of, write_atomic
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import Seconds
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import ledger
 from alexnet_tui.studies.ledger import Entry, canonical
 from alexnet_tui.text import printable, quoted
@@ -332,8 +332,9 @@ def load(store: Store, name: str) -> Plan:
     plan = decode(_plan_path(store, name), content, Plan)
     told = (set(plan.variants), set(plan.seeds))
     cells = ({one.variant for one in plan.configs}, {one.seed for one in plan.configs})
-    if not plan.configs or told != cells or len(plan.cell_groups) not in {0, len(plan.configs)}:
-        reason = "the study cannot be read: it has no runs, or others than its variants and seeds say."
+    is_whole = told == cells and len(plan.cell_groups) in {0, len(plan.configs)}
+    if not is_whole or not 0 < len(plan.configs) <= MAX_CELLS:
+        reason = "the study cannot be read: it has no runs, too many, or others than its variants and seeds say."
         raise StoreError(_plan_path(store, name), reason)
     # The name is the file's, whatever a copied or forged plan says: folders are made after it.
     return msgspec.structs.replace(plan, name=name)
@@ -379,7 +380,7 @@ def study_folder(store: Store, name: str) -> Path:
 
 def is_name(name: str) -> bool:
     """Whether a study can be called so."""
-    return _NAME.fullmatch(name) is not None
+    return _NAME.fullmatch(name) is not None and name != REFERENCE
 
 
 @contextmanager

@@ -114,6 +114,8 @@ def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled
         found = find(run_id) if run_id else None
     except StoreError as error:  # One damaged run must not hide or hold up all others.
         problem = str(error).removeprefix(f"{error.path}: ")
+    if found is not None and found[0].record.study != plan.name:  # It must not be stopped or trained in its name.
+        found, run_id, problem = None, "", f"{printable(run_id, 80)} is no run of this study."
     if found is not None:
         state: str = found[1]
     elif problem:

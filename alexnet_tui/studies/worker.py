@@ -151,9 +151,18 @@ class Worker:
             _withdraw(self._store, name)
         # All trainers are asked before the first is waited for.
         sessions = list(self._sessions.values())
-        stop_runs(self._store, [run_id for session in sessions for run_id in session.run_ids], self._say)
+        stop_runs(self._store, [run_id for session in sessions for run_id in self._own_runs(session)], self._say)
         for session in sessions:
             _note_all(self._store, session.plan)
+
+    def _own_runs(self, session: _Session) -> list[str]:
+        """The runs of an order's study; the list of its cells may name those of another one."""
+        own = []
+        for run_id in session.run_ids:
+            with contextlib.suppress(StoreError):  # Deleted meanwhile.
+                if self._store.record(run_id).study == session.plan.name:
+                    own.append(run_id)
+        return own
 
     def _guarded(self, name: str, act: Callable[[], _T]) -> _T | None:
         """Do something for an order; None, and a sentence, where the disk does not let us."""

@@ -250,6 +250,25 @@ def test_what_is_no_part_of_a_record_is_left_out_and_counted(store: Store, tmp_p
     assert files_of(store.root).keys() == {"mine/run.json", "mine/imported.json", "studies/.turn"}
 
 
+def test_attack_11_a_run_called_like_a_word_for_runs_gets_another_name(store: Store, tmp_path: Path) -> None:
+    newest = write_run(store, CONFIG).id
+    archive = write_tar(tmp_path / "a.tar.gz", [member("runs/last/run.json", RECORD)])
+    for present in (set(), {"last"}):
+        found = import_archive(store, archive)
+        assert (found.runs, found.present_runs) == ({"last": "last-2"}, present)
+    store.path("last-2").rename(store.root / "last")
+    assert store.resolve("last") == newest
+    assert "rename last" in store.list().problems[0]
+
+
+def test_attack_13_a_record_nested_too_deeply_to_be_written_again_is_refused(store: Store, tmp_path: Path) -> None:
+    study.plan(store, "s", variants=["baseline"], seeds=[0])
+    record = RECORD[:-1] + b',"study":"s","later":' + b"[" * 900 + b"]" * 900 + b"}"
+    with pytest.raises(ArchiveError, match="too deeply"):
+        import_archive(store, write_tar(tmp_path / "a.tar.gz", [member("runs/mine/run.json", record)]))
+    assert store.ids() == []
+
+
 # --- hostile archives
 
 Member = tuple[tarfile.TarInfo, bytes]
@@ -277,6 +296,8 @@ HOSTILE: Mapping[str, list[Member]] = {
     "duplicate in another folder": [member("backup/mine/run.json", RECORD)],
     "a record too large": [member("runs/yours/run.json", b" " * ((1 << 20) + 1))],
     "a record that is none": [member("runs/yours/run.json", b"{}")],
+    "a number too large": [member("runs/yours/run.json", RECORD[:-1] + b',"later":1e999}')],
+    "nested too deeply": [member("runs/yours/run.json", RECORD[:-1] + b',"later":' + b"[" * 9999 + b"]" * 9999 + b"}")],
     "a plan that is none": [member("runs/studies/mine.json", b"{}")],
 }
 

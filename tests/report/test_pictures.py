@@ -107,6 +107,14 @@ def test_sizes_are_checked_before_anything_is_allocated(tmp_path: Path, monkeypa
         read_predictions(tmp_path)
 
 
+def test_attack_09_an_archive_of_many_names_is_refused_before_it_is_listed(tmp_path: Path) -> None:
+    many, whole = archive(**{f"a{number}": b"" for number in range(1400)}), with_entry()
+    for content in (many, whole[:-22] + b"PK\x06\x07" + bytes(16) + whole[-22:], whole + b"\0", whole[-22:][:21]):
+        (tmp_path / PREDICTIONS_FILE).write_bytes(content)
+        with pytest.raises(StoreError, match=r"directory|too short"):
+            read_predictions(tmp_path)
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     write(tmp_path)

@@ -467,6 +467,15 @@ def test_fault_11_notes_that_cannot_be_used_are_kept_aside(store: Store, content
     assert (folder / kept.replace("1", "2")).read_bytes() == content
 
 
+def test_attack_13_notes_nested_too_deeply_to_be_written_again_are_kept_aside(store: Store) -> None:
+    run_id = plant(store, "run")
+    content = b'{"label":"old","later":' + b"[" * 900 + b"]" * 900 + b"}"
+    (store.path(run_id) / "notes.json").write_bytes(content)
+    store.change_notes(run_id, lambda notes: replace(notes, tags=["new"]))
+    assert store.notes(run_id) == Notes(label="old", tags=["new"])
+    assert (store.path(run_id) / "notes.damaged-1.json").read_bytes() == content
+
+
 def test_fault_24_fields_of_a_newer_program_survive_a_change_of_the_notes(store: Store) -> None:
     run_id = plant(store, "run")
     path = store.path(run_id) / "notes.json"

@@ -123,6 +123,12 @@ def test_a_ledger_is_not_written_through_a_link(store: Store, plan: study.Plan, 
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_attack_13_a_ledger_of_empty_lines_is_refused_unread(store: Store, plan: study.Plan) -> None:
+    path_of(store, plan).write_bytes(b"\n" * 200_001)
+    with pytest.raises(StoreError, match="too large"):
+        progress.read(store, plan)
+
+
 def test_the_first_finished_run_of_a_cell_counts(store: Store, plan: study.Plan) -> None:
     cells = train(store, plan)
     again = write_run(store, plan.configs[2], study=plan.name, final=0.9).id

@@ -253,12 +253,14 @@ def forge_plan(store: Store, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-@pytest.mark.parametrize("changes", [{"configs": []}, {"variants": ["baseline", "four-conv"]}, {"seeds": [0, 7]}])
+@pytest.mark.parametrize(
+    "changes", [{"configs": []}, {"configs": [{}] * 1001}, {"variants": ["baseline", "four-conv"]}, {"seeds": [0, 7]}]
+)
 def test_a_plan_that_contradicts_itself_is_refused(
     store: Store, plan: study.Plan, changes: dict[str, list[object]]
 ) -> None:
     forge_plan(store, **changes)
-    with pytest.raises(StoreError, match="no runs, or others than its variants and seeds say"):
+    with pytest.raises(StoreError, match="no runs, too many, or others than its variants and seeds say"):
         study.load(store, plan.name)
 
 
@@ -267,6 +269,25 @@ def test_cells_that_are_not_of_the_plan_count_for_nothing(store: Store, plan: st
     run_ids = study_queue.prepare_runs(store, plan)
     (store.root / "studies" / "report" / "cells.json").write_text(content)
     assert study_queue.prepare_runs(store, plan) == run_ids
+
+
+def test_attack_12_a_cell_that_names_the_run_of_somebody_else_stops_nothing(store: Store, plan: study.Plan) -> None:
+    mine = store.create(RunConfig(epochs=50)).id
+    run_ids = study_queue.prepare_runs(store, plan)
+    study.write(store.root / "studies" / "report" / "cells.json", {"0": mine, "1": run_ids[1]})
+    cell = study_queue.status(store, plan)[0]
+    assert (cell.state, cell.run_id, mine in cell.reason) == ("unreadable", "", True)
+    local.start(store, mine, command=fake_trainer.command("slow"))
+    try:
+        asked = iter([False] * 30)
+        serve_order = functools.partial(serve, should_stop=lambda: next(asked, True))
+        order(store, plan)
+        serve_order(store)
+        study_worker.withdraw(store, plan, lambda _: None)
+        assert store.is_locked(mine)
+    finally:
+        local.kill(store, mine)
+    assert load(store, mine)[0].attempts == 1
 
 
 def test_reference_runs_of_a_study_of_the_same_name_are_not_its_own(store: Store, plan: study.Plan) -> None:

@@ -6,6 +6,7 @@ an array of Python objects is refused.
 
 import io
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.files import Folder
 
 _MAX_HEADER = 10_000
+_END, _MAX_DIRECTORY = struct.Struct("<4s4HLLH"), 1 << 16
+"""The last record of an archive without a comment: its fields from the fourth on are the number of entries, the bytes
+and the place of its directory, and the length of the comment."""
 _FAULTS = (
     ValueError,
     TypeError,
@@ -44,6 +48,7 @@ class Arrays:
     """
 
     def __init__(self, content: bytes, limit_bytes: int) -> None:
+        _check_directory(content)
         self._archive = zipfile.ZipFile(io.BytesIO(content))
         self._limit_bytes = limit_bytes
 
@@ -90,6 +95,20 @@ class Arrays:
         if len(shape) > 4 or math.prod(shape) * dtype.itemsize != len(rest):
             raise ValueError(f"{name} has not the size it says")
         return np.frombuffer(rest, dtype).reshape(shape)
+
+
+def _check_directory(content: bytes) -> None:
+    """Refuse an archive with far more entries than arrays: each costs `zipfile` memory and time before it is read.
+
+    Raises:
+        ValueError: It is one, or no archive as `numpy` writes it.
+    """
+    if len(content) < _END.size:
+        raise ValueError("it is too short for an archive")
+    signature, *_, directory_bytes, _, comment_bytes = _END.unpack(content[-_END.size :])
+    is_plain = signature == b"PK\x05\x06" and not comment_bytes and b"PK\x06\x07" not in content[-_END.size - 20 :]
+    if not is_plain or directory_bytes > _MAX_DIRECTORY:
+        raise ValueError("its directory is none of a few arrays")
 
 
 def read_arrays(

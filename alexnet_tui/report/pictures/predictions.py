@@ -11,7 +11,7 @@ from alexnet_tui.report.pictures.kernels import Kernels, checked_kernels
 from alexnet_tui.report.pictures.npz import Arrays, read_arrays
 from alexnet_tui.runs.store import PREDICTIONS_FILE
 
-MAX_BYTES = 1 << 28
+MAX_BYTES = 1 << 26
 """Of the file, and of each array once it is decompressed."""
 _MAX_CLASSES = 2000
 

@@ -444,6 +444,22 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""What decoding JSON that somebody else wrote may raise."""
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    v: int
+
+
+def version_of(content: bytes) -> int:
+    """Version of the format of a JSON object that may be of a newer program, or 0."""
+    try:
+        return msgspec.json.decode(content, type=_Versioned).v
+    except UNDECODABLE:
+        return 0
+
+
 def json_bytes(value: object) -> bytes:
     """JSON for a file that people may open, in UTF-8; what of a file name is no Unicode becomes question marks."""
     return json_text(value, is_ascii=False).encode(errors="replace")
@@ -682,7 +698,7 @@ def read_owner(path: Path) -> Owner | None:
     """
     try:
         return msgspec.json.decode(read_small(path) or b"", type=Owner)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from alexnet_tui import __version__
-from alexnet_tui.cli.options import ConsoleRequest, Outcome, RunsDir, open_store, set_default_runs_dir
+from alexnet_tui.cli.options import ConsoleRequest, Outcome, RunsDir, open_store, option, set_default_runs_dir
 from alexnet_tui.errors import ExitCode
 from alexnet_tui.paths import PROGRAM
 
@@ -48,9 +48,7 @@ def parser(command: str = "") -> typer.Typer:
 def console(
     context: typer.Context,
     runs_dir: RunsDir = None,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", show_default=False)
-    ] = False,
+    version: Annotated[bool, option("--version", help="Print the version and leave.")] = False,
 ) -> Outcome:
     """Reproduce the AlexNet experiments of a reproducibility report: run, watch, compare, judge.
 

@@ -50,14 +50,15 @@ def list_sets(context: typer.Context, as_json: options.AsJson = False) -> int:
     return ExitCode.DONE
 
 
-def _complete_set(incomplete: str) -> list[str]:
+def complete_set(incomplete: str) -> list[str]:
+    """Names of the program's sets that begin with what was typed."""
     return [name for name in registered_claims.names() if name.startswith(incomplete)]
 
 
 def show(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME_OR_FILE", help="A set of the program, or a file.", autocompletion=_complete_set),
+        typer.Argument(metavar="NAME_OR_FILE", help="A set of the program, or a file.", autocompletion=complete_set),
     ],
     as_json: options.AsJson = False,
 ) -> int:
@@ -77,7 +78,7 @@ def show(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A TOML file of claims.", show_default=False)],
+    file: Annotated[Path, options.argument(metavar="FILE", help="A TOML file of claims.")],
 ) -> int:
     """Check a file of claims, line by line, before anything is registered or trained.
 

@@ -39,11 +39,11 @@ def resume(
     run: options.RunName,
     from_scratch: Annotated[
         bool,
-        typer.Option("--from-scratch", help="Start again, ignoring checkpoints.", show_default=False),
+        options.option("--from-scratch", help="Start again, ignoring checkpoints."),
     ] = False,
     trust: Annotated[
         bool,
-        typer.Option("--trust", help="Train a run that another user or another machine made.", show_default=False),
+        options.option("--trust", help="Train a run that another user or another machine made."),
     ] = False,
     headless: options.Headless = False,
     as_json: options.AsEvents = False,
@@ -107,15 +107,11 @@ def stop(
     run: options.RunName,
     wait: Annotated[
         bool,
-        typer.Option(
-            "--wait/--no-wait",
-            help="Wait until the checkpoint is written. (default: wait)",
-            show_default=False,
-        ),
+        options.option("--wait/--no-wait", help="Wait until the checkpoint is written. (default: wait)"),
     ] = True,
     now: Annotated[
         bool,
-        typer.Option("--now", help="End it at once, without a new checkpoint.", show_default=False),
+        options.option("--now", help="End it at once, without a new checkpoint."),
     ] = False,
     runs_dir: options.RunsDir = None,
 ) -> int:
@@ -187,12 +183,10 @@ def attach(
 
 
 def rename(
-    folder: Annotated[
-        str, typer.Argument(metavar="FOLDER", help="Name of a folder in the runs folder.", show_default=False)
-    ],
+    folder: Annotated[str, options.argument(metavar="FOLDER", help="Name of a folder in the runs folder.")],
     new_id: Annotated[
         str,
-        typer.Argument(metavar="[NEW_ID]", help="The id it gets; by default one like its name.", show_default=False),
+        options.argument(metavar="[NEW_ID]", help="The id it gets; by default one like its name."),
     ] = "",
     runs_dir: options.RunsDir = None,
 ) -> int:
@@ -211,7 +205,7 @@ def rename(
 
 def delete(
     run: options.RunName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)] = False,
+    yes: Annotated[bool, options.option("--yes", "-y", help="Do not ask.")] = False,
     runs_dir: options.RunsDir = None,
 ) -> int:
     """Delete a run with its record and its checkpoints, after asking.
@@ -246,8 +240,7 @@ def _describe(store: Store, run_id: str) -> str:
         reason = str(error).removeprefix(f"{error.path}: ").rstrip(".")
         return f"run {run_id}, which cannot be read ({reason}): {size} on disk"
     if state is State.RUNNING:
-        stop_it = shell_command("stop", run_id, root=store.root)
-        raise RunBusyError(f"run {run_id} is being trained; stop it first: {stop_it}")
+        raise store.busy(run_id)
     epochs, checkpoints = history.num_epochs_done, len(store.checkpoints(run_id))
     return (
         f"run {run_id}{_quoted_label(store, history)} ({state}): {counted(epochs, 'epoch')},"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from alexnet_tui.cli.options import AsJson, complete_data, complete_front_end
+from alexnet_tui.cli.options import AsJson, complete_data, completing
 from alexnet_tui.cli.output import Json, progress_bar, say, write_json
 from alexnet_tui.cli.tables import Column, print_table
 from alexnet_tui.config.variants import FRONT_ENDS, nearest
@@ -41,7 +41,7 @@ FrontEndOption = Annotated[
     typer.Option(
         metavar="TEXT",
         help=f"Prepare for this front end's image size: {', '.join(FRONT_ENDS)}.",
-        autocompletion=complete_front_end,
+        autocompletion=completing(FRONT_ENDS),
     ),
 ]
 

@@ -55,8 +55,6 @@ def follow(store: Store, run_id: str, *, as_json: bool, stop_on_interrupt: bool,
     """Follow a run until it ends, and return the exit code it stands for.
 
     Args:
-        store: Where the run is.
-        run_id: The run.
         as_json: Print events as JSON lines even on a terminal.
         stop_on_interrupt: Ctrl-c stops the trainer with a checkpoint, twice ends it now; else it only leaves.
         from_offset: Bytes of the record that belong to earlier attempts: not printed, and not the outcome.
@@ -260,10 +258,7 @@ def render(history: RunHistory, console: "Console", *, label: str = "", is_stopp
     """What a person sees of a run: who it is, how far, how well, and the shape of the loss.
 
     Args:
-        history: The run.
-        console: Where it is shown.
         label: A later name for the run than its record's, or empty.
-        is_stopping: It has been asked to stop.
     """
     from rich.console import Group
     from rich.text import Text

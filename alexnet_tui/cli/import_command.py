@@ -27,34 +27,27 @@ def register(app: typer.Typer) -> None:
 
 Archive = Annotated[
     Path | None,
-    typer.Argument(metavar="[ARCHIVE]", parser=given, help="What `export --archive` wrote.", show_default=False),
+    options.argument(metavar="[ARCHIVE]", parser=given, help="What `export --archive` wrote."),
 ]
 LogFolder = Annotated[
     Path | None,
-    typer.Option("--tensorboard", metavar="DIR", parser=given, help="A TensorBoard log folder.", show_default=False),
+    options.option("--tensorboard", metavar="DIR", parser=given, help="A TensorBoard log folder."),
 ]
 Table = Annotated[
     Path | None,
-    typer.Option(
-        "--csv",
-        metavar="FILE",
-        parser=given,
-        help="A table with one line an epoch, as Keras' CSVLogger writes it.",
-        show_default=False,
+    options.option(
+        "--csv", metavar="FILE", parser=given, help="A table with one line an epoch, as Keras' CSVLogger writes it."
     ),
 ]
 Columns = Annotated[
     list[str] | None,
-    typer.Option(
+    options.option(
         "--column",
         metavar="OURS=THEIRS",
         help="What a name stands for, as in test_accuracy=val_acc; may be given several times.",
-        show_default=False,
     ),
 ]
-Label = Annotated[
-    str, typer.Option("--label", metavar="TEXT", help="Your own name for a foreign history.", show_default=False)
-]
+Label = Annotated[str, options.option("--label", metavar="TEXT", help="Your own name for a foreign history.")]
 
 
 def import_(

@@ -27,6 +27,9 @@ from alexnet_tui.runs.store import Store
 
 POSITIONAL = "variant"
 """The one hyperparameter that `run` takes by its place."""
+option = functools.partial(typer.Option, show_default=False)
+argument = functools.partial(typer.Argument, show_default=False)
+"""An option, and an argument, whose help names its default itself."""
 _runs_dir_of_program: Path | None = None
 
 
@@ -50,14 +53,9 @@ def complete_run(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in ("last", *ids) if name.startswith(incomplete)]
 
 
-def complete_variant(incomplete: str) -> list[tuple[str, str]]:
-    """Names of variants, with what each is about."""
-    return [(name, variant.summary) for name, variant in VARIANTS.items() if name.startswith(incomplete)]
-
-
-def complete_front_end(incomplete: str) -> list[tuple[str, str]]:
-    """Names of front ends, with what each is about."""
-    return [(name, front.summary) for name, front in FRONT_ENDS.items() if name.startswith(incomplete)]
+def completing(known: Mapping[str, Any]) -> Callable[[str], list[tuple[str, str]]]:
+    """Completes the names of a table, with the ``summary`` of each entry."""
+    return lambda incomplete: [(name, one.summary) for name, one in known.items() if name.startswith(incomplete)]
 
 
 def complete_data(incomplete: str) -> list[str]:
@@ -73,12 +71,11 @@ def complete_data(incomplete: str) -> list[str]:
 
 RunsDir = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--runs-dir",
         metavar="DIR",
         parser=given,
         help="Folder that holds the runs (default: $ALEXNET_TUI_RUNS, else ./runs).",
-        show_default=False,
     ),
 ]
 
@@ -93,27 +90,20 @@ def complete_study(context: typer.Context, incomplete: str) -> list[str]:
 
 StudyName = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="Name of the study.", autocompletion=complete_study, show_default=False),
+    argument(metavar="NAME", help="Name of the study.", autocompletion=complete_study),
 ]
 RunName = Annotated[
     str,
-    typer.Argument(
-        metavar="RUN",
-        help="Id of a run, the letters it begins with, or `last`.",
-        autocompletion=complete_run,
-        show_default=False,
-    ),
+    argument(metavar="RUN", help="Id of a run, the letters it begins with, or `last`.", autocompletion=complete_run),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.", show_default=False)]
+AsJson = Annotated[bool, option("--json", help="Print JSON instead of a table.")]
 Headless = Annotated[
     bool,
-    typer.Option("--headless", help="Follow the run here instead of opening the console.", show_default=False),
+    option("--headless", help="Follow the run here instead of opening the console."),
 ]
 AsEvents = Annotated[
     bool,
-    typer.Option(
-        "--json", help="Follow the run here, one JSON event per line (default in a pipe).", show_default=False
-    ),
+    option("--json", help="Follow the run here, one JSON event per line (default in a pipe)."),
 ]
 
 
@@ -192,16 +182,9 @@ def with_hyperparameters(
     def generated(**given: Any) -> Outcome:
         return command(**given)
 
-    own = [
-        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for one in inspect.signature(command, eval_str=True).parameters.values()
-        if one.kind is not one.VAR_KEYWORD
-    ]
+    own = _keywords(command)
     fields = [_field_option(name) for name in SPECS if name != POSITIONAL and name not in without]
-    parameters = [_variant_argument(), *fields, *own] if positional else [*own, *fields]
-    generated.__signature__ = inspect.Signature(parameters, return_annotation=Outcome)  # type: ignore[attr-defined]
-    generated.__annotations__ = {one.name: one.annotation for one in parameters}
-    return generated
+    return _with_parameters(generated, [_variant_argument(), *fields, *own] if positional else [*own, *fields])
 
 
 def with_launcher(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
@@ -210,47 +193,50 @@ def with_launcher(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
     Args:
         command: Takes what was asked for as the keyword argument ``launch``.
     """
-    names = [option.name for entry in registry.LAUNCHERS.values() for option in entry.options]
+    known = [one for entry in registry.LAUNCHERS.values() for one in entry.options]
 
     @functools.wraps(command)
     def generated(*, launcher: str | None = None, **given: Any) -> Outcome:
-        texts = {name: value if isinstance(value, list) else [value] for name in names if (value := given.pop(name))}
+        texts = {
+            one.name: value if one.is_repeated else [value] for one in known if (value := given.pop(one.name, None))
+        }
         return command(launch=registry.parse(launcher or registry.LOCAL, texts), **given)
 
-    own = [
-        one.replace(kind=inspect.Parameter.KEYWORD_ONLY) if one.kind is not one.VAR_KEYWORD else one
-        for one in inspect.signature(command, eval_str=True).parameters.values()
-        if one.name != "launch"
+    own = [one for one in _keywords(command) if one.name != "launch"]
+    fields = [one for one in inspect.signature(command).parameters.values() if one.kind is one.VAR_KEYWORD]
+    options = [
+        _parameter(
+            one.name,
+            list[str] | None if one.is_repeated else str | None,
+            option(f"--{one.name}", metavar=one.metavar, help=one.help),
+        )
+        for one in known
     ]
-    rest = [own.pop()] if own and own[-1].kind is inspect.Parameter.VAR_KEYWORD else []
-    parameters = [*own, _launcher_option(), *_options_of_launchers(), *rest]
-    generated.__signature__ = inspect.Signature(parameters, return_annotation=Outcome)  # type: ignore[attr-defined]
-    generated.__annotations__ = {one.name: one.annotation for one in parameters}
-    return generated
+    return _with_parameters(generated, [*own, _launcher_option(), *options, *fields])
+
+
+def _keywords(command: Callable[..., Outcome]) -> list[inspect.Parameter]:
+    """A command's own parameters."""
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    return [one.replace(kind=one.KEYWORD_ONLY) for one in own if one.kind is not one.VAR_KEYWORD]
+
+
+def _with_parameters(command: Callable[..., Outcome], parameters: list[inspect.Parameter]) -> Callable[..., Outcome]:
+    """A command as typer is to see it."""
+    command.__signature__ = inspect.Signature(parameters, return_annotation=Outcome)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
 
 
 def _launcher_option() -> inspect.Parameter:
     known = "; ".join(f"{name}: {entry.summary}" for name, entry in registry.LAUNCHERS.items())
-    info = typer.Option(
+    info = option(
         "--launcher",
         metavar="NAME",
         help=f"Where runs train ({known}; default {registry.LOCAL}).",
-        autocompletion=lambda incomplete: [name for name in registry.LAUNCHERS if name.startswith(incomplete)],
-        show_default=False,
+        autocompletion=completing(registry.LAUNCHERS),
     )
     return _parameter("launcher", str | None, info)
-
-
-def _options_of_launchers() -> list[inspect.Parameter]:
-    return [
-        _parameter(
-            option.name,
-            list[str] | None if option.is_repeated else str | None,
-            typer.Option(f"--{option.name}", metavar=option.metavar, help=option.help, show_default=False),
-        )
-        for entry in registry.LAUNCHERS.values()
-        for option in entry.options
-    ]
 
 
 def given_text(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
@@ -260,35 +246,33 @@ def given_text(fields: Mapping[str, str | bool | None]) -> dict[str, str]:
 
 
 def _variant_argument() -> inspect.Parameter:
-    argument = typer.Argument(
+    info = argument(
         metavar="[VARIANT]",
         help=f"{SPECS['variant'].help} ({range_text('variant')}; default {default_of('variant')})",
-        autocompletion=complete_variant,
-        show_default=False,
+        autocompletion=completing(VARIANTS),
     )
-    return _parameter(POSITIONAL, str | None, argument)
+    return _parameter(POSITIONAL, str | None, info)
 
 
 def _field_option(name: str) -> inspect.Parameter:
     """The option of one hyperparameter; text, so that a wrong value is told in our own sentence."""
-    spec, option, is_switch = SPECS[name], option_name(name), TYPES[name] is bool
+    spec, flag, is_switch = SPECS[name], option_name(name), TYPES[name] is bool
     facts = [
         "" if is_switch else range_text(name) if not spec.pattern else "",
         spec.unit,
         f"default {format_value(default_of(name))}",
     ]
-    info = typer.Option(
-        f"{option}/--no-{option[2:]}" if is_switch else option,
+    info = option(
+        f"{flag}/--no-{flag[2:]}" if is_switch else flag,
         metavar=None if is_switch else TYPES[name].__name__.upper().replace("STR", "TEXT"),
         help=f"{spec.help} ({'; '.join(fact for fact in facts if fact)})",
         rich_help_panel=spec.group.capitalize(),
         autocompletion=_COMPLETE.get(name),
-        show_default=False,
     )
     return _parameter(name, bool | None if is_switch else str | None, info)
 
 
-_COMPLETE = {"front_end": complete_front_end, "data": complete_data}
+_COMPLETE = {"front_end": completing(FRONT_ENDS), "data": complete_data}
 
 
 def _parameter(name: str, kind: Any, info: Any) -> inspect.Parameter:

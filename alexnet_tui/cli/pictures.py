@@ -34,26 +34,16 @@ def register(app: typer.Typer) -> None:
 
 def pictures(
     run: options.RunName,
-    kernels: Annotated[
-        bool, typer.Option("--kernels", help="The first layer's kernels (the default).", show_default=False)
-    ] = False,
-    confusion: Annotated[
-        bool, typer.Option("--confusion", help="Test images by true and predicted class.", show_default=False)
-    ] = False,
-    mistakes: Annotated[
-        bool, typer.Option("--mistakes", help="The mistakes the network was surest of.", show_default=False)
-    ] = False,
+    kernels: Annotated[bool, options.option("--kernels", help="The first layer's kernels (the default).")] = False,
+    confusion: Annotated[bool, options.option("--confusion", help="Test images by true and predicted class.")] = False,
+    mistakes: Annotated[bool, options.option("--mistakes", help="The mistakes the network was surest of.")] = False,
     epoch: Annotated[
         int | None,
-        typer.Option(
-            "--epoch", min=0, help="With --kernels: after which epoch; 0 is before training.", show_default=False
-        ),
+        options.option("--epoch", min=0, help="With --kernels: after which epoch; 0 is before training."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", parser=given, help="PNG file to write instead.", show_default=False
-        ),
+        options.option("--output", "-o", metavar="FILE", parser=given, help="PNG file to write instead."),
     ] = None,
     runs_dir: options.RunsDir = None,
 ) -> int:

@@ -29,7 +29,7 @@ def register(studies: typer.Typer) -> None:
 def readings(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Studies or runs (default: all own runs).", show_default=False),
+        options.argument(metavar="[NAME]...", help="Studies or runs (default: all own runs)."),
     ] = None,
     as_json: options.AsJson = False,
     runs_dir: options.RunsDir = None,

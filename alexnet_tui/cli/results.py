@@ -58,18 +58,15 @@ def complete_name(context: typer.Context, incomplete: str) -> list[str]:
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(
+    options.argument(
         metavar="[STUDY_OR_RUN]...",
         help="Studies, variants, run ids, or `reference` (default: all own runs, else the reference runs).",
         autocompletion=complete_name,
-        show_default=False,
     ),
 ]
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "--output", "-o", metavar="FILE", parser=given, help="Write to this file, not to stdout.", show_default=False
-    ),
+    options.option("--output", "-o", metavar="FILE", parser=given, help="Write to this file, not to stdout."),
 ]
 
 
@@ -84,14 +81,12 @@ def report(
     names: Names = None,
     form: Annotated[
         ReportFormat | None,
-        typer.Option(
-            "--format", help="What to write (default: by the file's ending, else terminal).", show_default=False
-        ),
+        options.option("--format", help="What to write (default: by the file's ending, else terminal)."),
     ] = None,
     output: Output = None,
     explain: Annotated[
         bool,
-        typer.Option("--explain", help="Print the runs, values and test behind each number.", show_default=False),
+        options.option("--explain", help="Print the runs, values and test behind each number."),
     ] = False,
     runs_dir: options.RunsDir = None,
 ) -> int:
@@ -172,11 +167,10 @@ def _write_output(text: str, output: Path | None) -> None:
 def compare(
     runs: Annotated[
         list[str],
-        typer.Argument(
+        options.argument(
             metavar="RUN...",
             help="Run ids, the letters they begin with, `last`, variants, studies, or `reference`.",
             autocompletion=complete_name,
-            show_default=False,
         ),
     ],
     as_json: options.AsJson = False,
@@ -228,24 +222,19 @@ Format = Annotated[
 ]
 ExportOutput = Annotated[
     Path | None,
-    typer.Option(
+    options.option(
         "--output",
         "-o",
         parser=given,
         metavar="PATH",
         help="File to write (default: stdout); needed for --archive, and for tensorboard, where it is a folder.",
-        show_default=False,
     ),
 ]
 IsArchive = Annotated[
     bool,
-    typer.Option(
-        "--archive", help="Pack the records of runs, or of studies, for `import`: a .tar.gz.", show_default=False
-    ),
+    options.option("--archive", help="Pack the records of runs, or of studies, for `import`: a .tar.gz."),
 ]
-HasCheckpoints = Annotated[
-    bool, typer.Option("--checkpoints", help="Pack weights too, with --archive.", show_default=False)
-]
+HasCheckpoints = Annotated[bool, options.option("--checkpoints", help="Pack weights too, with --archive.")]
 
 
 def export(

@@ -48,30 +48,25 @@ class _RunCommand(options.GroupedCommand):
 
 
 def run(
-    label: Annotated[
-        str, typer.Option("--label", metavar="TEXT", help="Your own name for the run.", show_default=False)
-    ] = "",
+    label: Annotated[str, options.option("--label", metavar="TEXT", help="Your own name for the run.")] = "",
     headless: options.Headless = False,
     as_json: options.AsEvents = False,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="Print the resolved configuration and the layers; train nothing.", show_default=False
-        ),
+        options.option("--dry-run", help="Print the resolved configuration and the layers; train nothing."),
     ] = False,
     extend: Annotated[
         str,
-        typer.Option(
+        options.option(
             "--extend",
             metavar="RUN",
             help="Train this run further, as a new run with more --epochs; its settings are kept.",
             autocompletion=options.complete_run,
-            show_default=False,
         ),
     ] = "",
     trust: Annotated[
         bool,
-        typer.Option("--trust", help="With --extend, a run that another user or machine made.", show_default=False),
+        options.option("--trust", help="With --extend, a run that another user or machine made."),
     ] = False,
     runs_dir: options.RunsDir = None,
     *,

@@ -124,7 +124,7 @@ def runs(
     as_json: options.AsJson = False,
     show_all: Annotated[
         bool,
-        typer.Option("--all", help=f"Show every run, not only the newest {_SHOWN_RUNS}.", show_default=False),
+        options.option("--all", help=f"Show every run, not only the newest {_SHOWN_RUNS}."),
     ] = False,
     runs_dir: options.RunsDir = None,
 ) -> int:

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from alexnet_tui.cli import options, readings, study_run
-from alexnet_tui.cli.claims import read_claims
+from alexnet_tui.cli.claims import complete_set, read_claims
 from alexnet_tui.cli.output import Json, printing, say, write_json
 from alexnet_tui.cli.study_run import Parallel, work_through
 from alexnet_tui.cli.tables import TONE_STYLES, table_box
@@ -55,46 +55,40 @@ Example: alexnet-tui study reproduce --seeds 5 --data cifar10
 
 _Variants = Annotated[
     str,
-    typer.Option(
-        "--variants",
-        metavar="LIST",
-        help=f"`all` of the protocol, or some of {','.join(VARIANTS)} (default all).",
-        show_default=False,
+    options.option(
+        "--variants", metavar="LIST", help=f"`all` of the protocol, or some of {','.join(VARIANTS)} (default all)."
     ),
 ]
 _Seeds = Annotated[
     int,
-    typer.Option(
+    options.option(
         "--seeds",
         metavar="N",
         min=1,
         max=_MAX_SEEDS,
         help=f"Seeds of each variant; fewer than five leave every verdict open (default {_DEFAULT_SEEDS}).",
-        show_default=False,
     ),
 ]
 _FirstSeed = Annotated[
     int,
-    typer.Option("--first-seed", metavar="N", min=0, help="The first of them (default 0).", show_default=False),
+    options.option("--first-seed", metavar="N", min=0, help="The first of them (default 0)."),
 ]
 _Claims = Annotated[
     str,
-    typer.Option(
+    options.option(
         "--claims",
         metavar="FILE|SET",
         help=f"Plan the groups these claims need: a TOML file, or a set ({', '.join(registered_claims.names())}).",
-        autocompletion=lambda incomplete: [one for one in registered_claims.names() if one.startswith(incomplete)],
-        show_default=False,
+        autocompletion=complete_set,
     ),
 ]
 _Protocol = Annotated[
     str,
-    typer.Option(
+    options.option(
         "--protocol",
         metavar="NAME",
         help=" ".join(f"{name}: {one.summary}" for name, one in PROTOCOLS.items()) + f" (default {REPORT})",
-        autocompletion=lambda incomplete: [name for name in PROTOCOLS if name.startswith(incomplete)],
-        show_default=False,
+        autocompletion=options.completing(PROTOCOLS),
     ),
 ]
 
@@ -129,7 +123,7 @@ def new(
     first_seed: _FirstSeed = 0,
     protocol: _Protocol = REPORT,
     claims: _Claims = "",
-    label: Annotated[str, typer.Option("--label", metavar="TEXT", help="Label of every run.", show_default=False)] = "",
+    label: Annotated[str, options.option("--label", metavar="TEXT", help="Label of every run.")] = "",
     runs_dir: options.RunsDir = None,
     **fields: str | bool | None,
 ) -> int:
@@ -227,7 +221,7 @@ def extend(
     seeds: _Seeds = _DEFAULT_SEEDS,
     new_name: Annotated[
         str,
-        typer.Option("--name", metavar="NAME", help="Name of the new plan (default NAME-2).", show_default=False),
+        options.option("--name", metavar="NAME", help="Name of the new plan (default NAME-2)."),
     ] = "",
     runs_dir: options.RunsDir = None,
 ) -> int:
@@ -300,11 +294,8 @@ def _ledger_sentence(ledger: Ledger) -> str:
 def status(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME]",
-            help="Name of the study (default: the only one).",
-            autocompletion=options.complete_study,
-            show_default=False,
+        options.argument(
+            metavar="[NAME]", help="Name of the study (default: the only one).", autocompletion=options.complete_study
         ),
     ] = None,
     as_json: options.AsJson = False,
@@ -366,10 +357,9 @@ def verify(
     name: options.StudyName,
     rebuild: Annotated[
         bool,
-        typer.Option(
+        options.option(
             "--rebuild",
             help="First write what the ledger lacks, from the runs' own records; it says that it was rebuilt.",
-            show_default=False,
         ),
     ] = False,
     as_json: options.AsJson = False,
@@ -481,7 +471,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
 def reproduce(
     name: Annotated[
         str,
-        typer.Argument(metavar="[NAME]", help=f"Name of the study (default {_REPRODUCTION}).", show_default=False),
+        options.argument(metavar="[NAME]", help=f"Name of the study (default {_REPRODUCTION})."),
     ] = _REPRODUCTION,
     variants: _Variants = _ALL,
     seeds: _Seeds = _DEFAULT_SEEDS,

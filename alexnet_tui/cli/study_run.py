@@ -26,11 +26,10 @@ from alexnet_tui.text import counted, format_count, quoted
 
 Parallel = Annotated[
     str,
-    typer.Option(
+    options.option(
         "--parallel",
         metavar="N|auto",
         help="Runs that may train at once, each on its own cores and GPU; auto finds how many (default 1).",
-        show_default=False,
     ),
 ]
 
@@ -45,7 +44,7 @@ def register(studies: typer.Typer) -> None:
 def run(
     name: options.StudyName,
     parallel: Parallel = "1",
-    detach: Annotated[bool, typer.Option("--detach", help="Go on without this terminal.", show_default=False)] = False,
+    detach: Annotated[bool, options.option("--detach", help="Go on without this terminal.")] = False,
     runs_dir: options.RunsDir = None,
     *,
     launch: Launch,
@@ -82,7 +81,7 @@ def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Laun
     at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, launch)
     with command_lock(store, plan.name):  # Of two who ask at once only one may.
         check_not_active(store, plan.name)
-        for config in {(config.data, config.front_end): config for config in plan.configs}.values():
+        for config in plan.one_of_each_image_size:
             cli_run.prepare_data(config)
         study_queue.prepare_runs(store, plan)
         queue, cells = study_queue.load(store, plan.name), study_queue.status(store, plan)
@@ -180,7 +179,7 @@ def work_through(store: Store, plan: study.Plan, parallel_text: str, launch: Lau
     from alexnet_tui.studies.worker import work
 
     parallel = _num_parallel(plan, parallel_text, launch)
-    for config in {(config.data, config.front_end): config for config in plan.configs}.values():
+    for config in plan.one_of_each_image_size:
         cli_run.prepare_data(config)
     with _signals() as caught:
         cells = work(

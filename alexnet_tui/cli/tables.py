@@ -80,8 +80,6 @@ def make_table(
     """A table, and the headings of the columns that found no room.
 
     Args:
-        columns: From left to right.
-        rows: In the order shown.
         max_width: Cells a line may take; None where nothing bounds it, as in a pipe.
     """
     from rich.cells import cell_len

@@ -26,11 +26,10 @@ def register(app: typer.Typer) -> None:
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(
+        options.argument(
             metavar="[STUDY_OR_RUN]...",
             help="Studies, variants, run ids, or `reference` (default: all own runs, else the reference runs).",
             autocompletion=complete_name,
-            show_default=False,
         ),
     ] = None,
     as_json: options.AsJson = False,

@@ -23,7 +23,7 @@ import msgspec
 from alexnet_tui.archives import Kind, Limits, entries, inside
 from alexnet_tui.datasets.left_out import is_hidden
 from alexnet_tui.errors import ArchiveError, ConfigError, RunNotFoundError, StoreError
-from alexnet_tui.files import Folder, json_bytes, reason_of
+from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of
 from alexnet_tui.runs.events import MAX_LINE_BYTES
 from alexnet_tui.runs.notes import NOTES_FILE
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
@@ -59,7 +59,6 @@ _RUN_FILES = {
 _CHECKPOINT_FILES = {"manifest.json": _JSON_BYTES, "state.pt": _LARGE_BYTES}
 _STUDY_FILES = {LEDGER_FILE: _ARRAY_BYTES, CELLS_FILE: _JSON_BYTES, IMPORTED_FILE: _JSON_BYTES}
 _KERNELS_NAME = re.compile(r"e[0-9]{4,}\.npz")
-_UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _STAGING, _RUNS, _PLAN = ".importing-", "runs", "plan.json"
 _DEEPEST = 3  # checkpoints/e0010/state.pt
 
@@ -71,10 +70,7 @@ def write_archive(store: Store, names: Iterable[str], path: Path, *, with_checkp
     """Pack runs and studies into a ``.tar.gz``, whole or not at all; the ids of the runs.
 
     Args:
-        store: The runs folder.
         names: Studies (with all their runs), runs, or ``reference``; none means every own run and study.
-        path: The file.
-        with_checkpoints: Pack weights too.
 
     Raises:
         RunNotFoundError: A name is neither a study nor a run.
@@ -379,7 +375,7 @@ def _records(runs: Folder, mark: Imported, result: ImportResult) -> dict[str, Ru
         try:
             records[run_id] = msgspec.json.decode(content, type=RunRecord)
             _fields(content)
-        except (*_UNDECODABLE, ConfigError) as error:
+        except (*UNDECODABLE, ConfigError) as error:
             raise ArchiveError(
                 f"{mark.source}: the record of run {run_id} cannot be read ({printable(str(error), 200)});"
                 " nothing was imported."
@@ -388,7 +384,7 @@ def _records(runs: Folder, mark: Imported, result: ImportResult) -> dict[str, Ru
 
 
 def _fields(content: bytes) -> dict[str, object]:
-    """Every field of a run's record, those that are not known here included; raises one of `_UNDECODABLE`."""
+    """Every field of a run's record, those that are not known here included; raises one of `UNDECODABLE`."""
     return msgspec.json.decode(content, type=dict[str, object])
 
 
@@ -496,7 +492,7 @@ def _same_run(store: Store, run_id: str, run: Folder) -> str:
             continue
         if candidate not in known:
             return ""
-        with suppress(StoreError, *_UNDECODABLE), store.folder(candidate) as here:
+        with suppress(StoreError, *UNDECODABLE), store.folder(candidate) as here:
             if _content_key(here) == key:
                 return candidate
     return ""
@@ -541,7 +537,7 @@ def _mark_run(runs: Folder, run_id: str, new_study: str, mark: Imported, result:
 
 def _unpin(run: Folder) -> None:
     """Another person's pinned run is not this one's; notes that cannot be read stay as they are."""
-    with suppress(*_UNDECODABLE):
+    with suppress(*UNDECODABLE):
         notes = msgspec.json.decode(run.read(NOTES_FILE) or b"{}", type=dict[str, object])
         if notes.pop("pinned", False):
             run.write(NOTES_FILE, json_bytes(notes))

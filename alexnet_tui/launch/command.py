@@ -13,17 +13,14 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
-
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
-from alexnet_tui.files import Folder, reason_of, take_lock, write_owner
+from alexnet_tui.files import Folder, reason_of, take_lock
 from alexnet_tui.launch import local
 from alexnet_tui.launch.registry import Options, StartOptions
-from alexnet_tui.paths import child_command, child_environment
+from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import load
@@ -110,25 +107,13 @@ def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> No
         with Folder(directory) as folder:
             log = folder.append(LOG_FILE)
         try:
-            process = subprocess.Popen(
-                [*_CARRIER, str(lock), str(directory), *words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(lock,),
-                env=child_environment(),
-            )
+            local.spawn([*_CARRIER, str(lock), str(directory), *words], stdout=log, stderr=log, lock=lock)
         finally:
             os.close(log)
-        write_owner(lock, process.pid, psutil.Process(process.pid).create_time())
-    except (OSError, psutil.Error) as error:
-        reason = reason_of(error) if isinstance(error, OSError) else str(error)
-        raise LaunchError(f"run {run_id}: its command could not be started ({reason}).") from error
+    except OSError as error:
+        raise LaunchError(f"run {run_id}: its command could not be started ({reason_of(error)}).") from error
     finally:
         os.close(lock)
-    # A console lives on after its runs; somebody must collect their exit status.
-    threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ import psutil
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UntrustedRunError, UsageError
 from alexnet_tui.files import (
     LOCK_FILE,
+    UNDECODABLE,
     Folder,
     Owner,
     is_locked,
@@ -82,9 +83,6 @@ def start(
     """Start or resume a run in a process of its own that outlives this one.
 
     Args:
-        store: Where the run is.
-        run_id: The run.
-        from_scratch: Ignore the run's checkpoints.
         is_trusted: A person has agreed to train a run that another user made, or that came from another machine.
         command: What to run, before the run's directory.
         cores: The CPU cores it is held to, where the system allows; none leaves it all of this process' own.
@@ -114,7 +112,9 @@ def start(
             descriptors.append(folder.append(LOG_FILE))
             if os.fstat(descriptors[-1]).st_size:  # The reason that an earlier attempt ended is not this one's.
                 os.write(descriptors[-1], time.strftime("\n--- started again %Y-%m-%d %H:%M:%S ---\n").encode())
-            return _spawn(arguments, *descriptors, cores=cores, environment=environment)
+            variables = {**environment, LOCK_VARIABLE: str(descriptors[0])}
+            with _stops_blocked(), held_to(cores):
+                return spawn(arguments, lock=descriptors[0], stdout=descriptors[1], stderr=descriptors[2], **variables)
         except OSError as error:
             raise LaunchError(f"run {run_id}: the trainer could not be started ({reason_of(error)}).") from error
         finally:
@@ -211,11 +211,6 @@ def _user_name(uid: int) -> str:
 def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
     """Ask a run's trainer to write a checkpoint and leave; one that was asked before is not asked again.
 
-    Args:
-        store: Where the run is.
-        run_id: The run.
-        patience_seconds: How long to wait for it to leave.
-
     Returns:
         Whether the trainer has left.
 
@@ -259,7 +254,7 @@ def is_stop_requested(folder: Folder) -> bool:
     try:
         wanted = folder.read(STOP_FILE)
         return wanted is not None and _decode_owner(wanted) == _decode_owner(folder.read(LOCK_FILE) or b"")
-    except (StoreError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (StoreError, *UNDECODABLE):
         return False
 
 
@@ -306,8 +301,6 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
     """Make a run's trainer, or what carries the run to one, leave now: a second request, and if need be the kernel's.
 
     Args:
-        store: Where the run is.
-        run_id: The run.
         patience_seconds: How long to wait after each.
 
     Returns:
@@ -472,44 +465,48 @@ def held_to(cores: Collection[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _spawn(
-    arguments: Sequence[str],
-    lock: int,
-    events: int,
-    log: int,
-    *,
-    cores: Collection[int],
-    environment: Mapping[str, str],
-) -> int:
-    """Start the detached process and write its name into the lock it inherits.
+@contextlib.contextmanager
+def _stops_blocked() -> Iterator[None]:
+    """Start processes in which stop signals are blocked until their handlers are set.
 
-    Stop signals are blocked in it until its handlers are set, so that a stop in its first moments is one with a
-    checkpoint.
+    A stop in the first moments of a trainer is then one with a checkpoint.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
-        with held_to(cores):
-            process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=events,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(lock,),
-                env=child_environment(**environment, **{LOCK_VARIABLE: str(lock)}),
-            )
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    try:
-        start_seconds = psutil.Process(process.pid).create_time()
-    except psutil.Error:  # It has already left; the log says why.
-        start_seconds = time.time()
-    try:
-        write_owner(lock, process.pid, start_seconds)
-    except OSError:
-        process.kill()  # A trainer without a name in its lock could never be stopped.
-        process.wait()
-        raise
-    # A console lives on after its runs; somebody must collect their exit status.
+
+
+def spawn(arguments: Sequence[str], *, stdout: int, stderr: int, lock: int | None = None, **variables: str) -> int:
+    """Start a process that outlives this one, in a session of its own; its number.
+
+    Args:
+        lock: A lock that it inherits, and that its name is written into.
+        variables: Of its environment.
+
+    Raises:
+        OSError: It could not be started, or not be named.
+    """
+    process = subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+        pass_fds=() if lock is None else (lock,),
+        env=child_environment(**variables),
+    )
+    # A console may live longer than what it started; somebody must collect the exit status.
     threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
+    if lock is not None:
+        start_seconds = time.time()
+        with contextlib.suppress(psutil.Error):  # It has already left; its log says why.
+            start_seconds = psutil.Process(process.pid).create_time()
+        try:
+            write_owner(lock, process.pid, start_seconds)
+        except OSError:
+            process.kill()  # A process without a name in its lock could never be stopped.
+            process.wait()
+            raise
     return process.pid

@@ -11,7 +11,7 @@ import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, ExitCode, LaunchError
-from alexnet_tui.launch.local import held_to
+from alexnet_tui.launch.local import NO_VARIABLES, held_to
 from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.text import counted, printable
 
@@ -75,7 +75,7 @@ def describe(config: RunConfig, command: Sequence[str] = COMMAND) -> Description
         DeviceError: The device asked for is not here.
         LaunchError: The trainer could not be asked.
     """
-    return _decode(_ask([*command, msgspec.json.encode(config).decode()]), Description)
+    return _ask([*command, msgspec.json.encode(config).decode()], Description)
 
 
 def probe(config: RunConfig | None = None, command: Sequence[str] = COMMAND) -> Probe:
@@ -83,14 +83,13 @@ def probe(config: RunConfig | None = None, command: Sequence[str] = COMMAND) -> 
 
     Args:
         config: The run; None takes the default one.
-        command: What to ask.
 
     Raises:
         DeviceError: The device asked for is not here.
         LaunchError: The trainer could not be asked, or cannot train.
     """
     arguments = [] if config is None else [msgspec.json.encode(config).decode()]
-    return _decode(_ask([*command, *arguments, "--probe"]), Probe)
+    return _ask([*command, *arguments, "--probe"], Probe)
 
 
 def rate_together(
@@ -99,9 +98,7 @@ def rate_together(
     """Images a second of several runs like this one that train at the same time, all of them together.
 
     Args:
-        config: The run.
         places: For each of them, the CPU cores it is held to, and environment variables.
-        command: What to ask.
 
     Raises:
         DeviceError: The device asked for is not here.
@@ -109,20 +106,20 @@ def rate_together(
     """
     arguments = [*command, msgspec.json.encode(config).decode(), "--rate"]
     with ExitStack() as children:
-        started = [children.enter_context(_rate_process(arguments, cores, variables)) for cores, variables in places]
+        started = [children.enter_context(_asked(arguments, cores, variables)) for cores, variables in places]
         for child in started:
             assert child.stdout
             child.stdout.readline()  # "ready", or the end of a process that failed; it ends itself after minutes.
         for child in started:
             _let_go(child)
-        return sum(_decode(_output(child), _Rate).images_per_second for child in started)
+        return sum(_answer(child, _Rate).images_per_second for child in started)
 
 
 @contextmanager
-def _rate_process(
-    arguments: Sequence[str], cores: Collection[int], variables: Mapping[str, str]
+def _asked(
+    arguments: Sequence[str], cores: Collection[int] = (), variables: Mapping[str, str] = NO_VARIABLES
 ) -> Iterator["subprocess.Popen[str]"]:
-    """A process that waits for a line before it counts; it ends with the block."""
+    """A process that is asked for something; it ends with the block."""
     try:
         with held_to(cores):
             child = subprocess.Popen(
@@ -150,56 +147,29 @@ def _let_go(child: "subprocess.Popen[str]") -> None:
         child.stdin.flush()
 
 
-def _output(child: "subprocess.Popen[str]") -> str:
-    try:
-        stdout, stderr = child.communicate(timeout=_TIMEOUT_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise _no_answer() from error
-    return _checked(child.returncode, stdout, stderr)
+def _ask(arguments: Sequence[str], kind: type[Answer]) -> Answer:
+    with _asked(arguments) as child:
+        return _answer(child, kind)
 
 
-def _ask(arguments: Sequence[str]) -> str:
-    try:
-        done = subprocess.run(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_SECONDS,
-            env=child_environment(),
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _no_answer() from error
-    except OSError as error:
-        raise LaunchError(f"the trainer could not be asked ({printable(str(error), 200)}).") from error
-    return _checked(done.returncode, done.stdout, done.stderr)
-
-
-def _checked(returncode: int, stdout: str, stderr: str) -> str:
-    """What an answered process wrote.
+def _answer(child: "subprocess.Popen[str]", kind: type[Answer]) -> Answer:
+    """What a process that was asked answers.
 
     Raises:
         DeviceError: The device asked for is not here.
         LaunchError: It failed; the message has its last words.
     """
-    if returncode == 0:
-        return stdout
-    lines = stderr.strip().splitlines() or [f"it left with code {returncode}"]
-    sentence = printable(lines[-1], 500).removeprefix("alexnet-tui: ")
-    if returncode == ExitCode.USAGE:
-        raise DeviceError(sentence)
-    raise LaunchError(f"the trainer could not be asked: {sentence}")
-
-
-def _no_answer() -> LaunchError:
-    return LaunchError(f"the trainer gave no answer within {_TIMEOUT_SECONDS} seconds.")
-
-
-def _decode(text: str, kind: type[Answer]) -> Answer:
-    lines = text.strip().splitlines()
     try:
-        return msgspec.json.decode(lines[-1] if lines else "", type=kind)
+        stdout, stderr = child.communicate(timeout=_TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise LaunchError(f"the trainer gave no answer within {_TIMEOUT_SECONDS} seconds.") from error
+    if child.returncode != 0:
+        lines = stderr.strip().splitlines() or [f"it left with code {child.returncode}"]
+        sentence = printable(lines[-1], 500).removeprefix("alexnet-tui: ")
+        if child.returncode == ExitCode.USAGE:
+            raise DeviceError(sentence)
+        raise LaunchError(f"the trainer could not be asked: {sentence}")
+    try:
+        return msgspec.json.decode((stdout.strip().splitlines() or [""])[-1], type=kind)
     except msgspec.MsgspecError as error:
         raise LaunchError(f"the trainer gave no answer that makes sense ({error}).") from error

@@ -1,22 +1,23 @@
 """The launchers there are: each makes a running command of a prepared run, and none touches a run's numbers.
 
-A launcher is a module of this package that fits `Engine` (or `QueueEngine`), and an entry in `LAUNCHERS`. Its options
-on the command line, and what checks and starts it, come from that entry; nothing else names it.
+A launcher is a module of this package that fits `Engine` (or `QueueEngine`), and an entry of its name in `LAUNCHERS`.
+Its options on the command line, and what checks and starts it, come from there; nothing else names it.
 """
 
 import signal
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import msgspec
 
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import LaunchError, StoreError, UsageError
-from alexnet_tui.files import json_bytes
+from alexnet_tui.files import UNDECODABLE, json_bytes
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import quoted
@@ -109,9 +110,6 @@ class QueueEngine(Engine, Protocol):
         Args:
             folder: Where it is noted.
             name: What people shall see in the queue.
-            root: The runs folder.
-            run_ids: The runs.
-            options: The launcher's options.
             at_once: How many may train at once; 0 leaves that to the engine.
 
         Raises:
@@ -182,49 +180,22 @@ class Launcher:
 
     Attributes:
         summary: Where runs train, for the help page.
-        load: Gives its module, which most commands never import.
         options: Its own options.
         has_queue: Whether it is a `QueueEngine`.
         trains_here: Whether it trains on this machine, which can then be asked what it has.
     """
 
     summary: str
-    load: Callable[[], Engine]
     options: tuple[LauncherOption, ...] = ()
     has_queue: bool = False
     trains_here: bool = False
 
 
-def _local() -> Engine:
-    from alexnet_tui.launch import local
-
-    return local
-
-
-def _torchrun() -> Engine:
-    from alexnet_tui.launch import torchrun
-
-    return torchrun
-
-
-def _slurm() -> Engine:
-    from alexnet_tui.launch import slurm
-
-    return slurm
-
-
-def _command() -> Engine:
-    from alexnet_tui.launch import command
-
-    return command
-
-
 LAUNCHERS: Mapping[str, Launcher] = MappingProxyType(
     {
-        LOCAL: Launcher(summary="on this machine", load=_local, trains_here=True),
+        LOCAL: Launcher(summary="on this machine", trains_here=True),
         "torchrun": Launcher(
             summary="on this machine, several processes with a part of each batch, on a GPU each where there are",
-            load=_torchrun,
             trains_here=True,
             options=(
                 LauncherOption(name="nproc", metavar="N", help="Processes of one run, with --launcher torchrun."),
@@ -232,7 +203,6 @@ LAUNCHERS: Mapping[str, Launcher] = MappingProxyType(
         ),
         "slurm": Launcher(
             summary="on a cluster, a task of an array job each",
-            load=_slurm,
             has_queue=True,
             options=(
                 LauncherOption(
@@ -245,7 +215,6 @@ LAUNCHERS: Mapping[str, Launcher] = MappingProxyType(
         ),
         "command": Launcher(
             summary="wherever a command takes them",
-            load=_command,
             options=(
                 LauncherOption(
                     name="template",
@@ -268,7 +237,6 @@ def parse(name: str, given: Options) -> Launch:
     """A launcher with its options, checked.
 
     Args:
-        name: Name of the launcher.
         given: The options that were given, of whatever launcher.
 
     Raises:
@@ -281,7 +249,7 @@ def parse(name: str, given: Options) -> Launch:
         if option not in own:
             owners = (one for one, entry in LAUNCHERS.items() if option in {known.name for known in entry.options})
             raise UsageError(f"--{option} is for --launcher {next(owners, 'nobody')}.")
-    LAUNCHERS[name].load().check(given)
+    _engine(name).check(given)
     return Launch(launcher=name, options={option: list(texts) for option, texts in given.items()})
 
 
@@ -312,10 +280,13 @@ def noted(store: Store, run_id: str) -> Launch:
     """
     try:
         with store.folder(run_id) as folder:
-            found = msgspec.json.decode(folder.read(LAUNCH_FILE) or b"{}", type=_Noted)
+            content = folder.read(LAUNCH_FILE)
+        if content is None:  # So it is of most runs, whose launchers are not even loaded.
+            return HERE
+        found = msgspec.json.decode(content, type=_Noted)
         launch = parse(found.launcher, found.options)
         return launch if is_sealed(found.seal, run_id, launch) else HERE
-    except (StoreError, UsageError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (StoreError, UsageError, *UNDECODABLE):
         return HERE
 
 
@@ -365,11 +336,12 @@ def requeue_this_task() -> None:
 
 
 def _queue_engines() -> dict[str, QueueEngine]:
-    engines = {name: entry.load() for name, entry in LAUNCHERS.items() if entry.has_queue}
+    engines = {name: _engine(name) for name, entry in LAUNCHERS.items() if entry.has_queue}
     return {name: engine for name, engine in engines.items() if isinstance(engine, QueueEngine)}
 
 
 def _engine(name: str) -> Engine:
+    """The module of a launcher, which most commands never import."""
     if name not in LAUNCHERS:  # An order of a newer program.
         raise UsageError(f"there is no launcher {quoted(name)}.")
-    return LAUNCHERS[name].load()
+    return cast(Engine, import_module(f"alexnet_tui.launch.{name}"))

@@ -16,7 +16,7 @@ from typing import Annotated
 import msgspec
 
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
-from alexnet_tui.files import Folder, json_bytes, reason_of, take_lock
+from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, take_lock
 from alexnet_tui.launch import local
 from alexnet_tui.launch.registry import REQUEUE_SIGNAL, VANISHED, WITHDRAW_SIGNAL, Options, Queue, StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
@@ -148,7 +148,7 @@ def load(folder: Path) -> Job | None:
         content = found.read(JOB_FILE)
     try:
         return msgspec.json.decode(content, type=Job) if content else None
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise StoreError(folder / JOB_FILE, f"the file is damaged ({printable(str(error), 200)}).") from error
 
 

@@ -289,9 +289,6 @@ class Outline:
     middle of epochs, and a log that is damaged or forged may hide more: an outline is for display, not for a verdict.
     However it was made, no more than 64 MiB of it are read: its ends, then what comes next to the first.
 
-    Args:
-        path: The log.
-
     Attributes:
         size: Bytes of the log.
         end: Offset behind its last whole line, where an `EventReader` may go on.

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from alexnet_tui.files import UNDECODABLE
+
 FORMAT_VERSION = 1
 MAX_LINE_BYTES = 1 << 20
 
@@ -235,7 +237,7 @@ def decode(line: bytes) -> KnownEvent:
         raise ValueError(f"a line of {len(line)} bytes")
     try:
         return _DECODER.decode(line)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         return _decode_unknown(line, error)
 
 
@@ -245,7 +247,7 @@ def decode_lines(chunk: bytes) -> list[KnownEvent] | None:
         return None
     try:
         events = _DECODER.decode_lines(chunk)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None
     # Another count means empty lines, or an event spread over several, which is none.
     return events if len(events) == chunk.count(b"\n") else None
@@ -255,7 +257,7 @@ def _decode_unknown(line: bytes, error: Exception) -> Unknown:
     """An event of a kind or a version this program does not know."""
     try:
         raw = msgspec.json.decode(line, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         raise ValueError(f"not an event: {error}") from error
     kind, version = raw.get("kind"), raw.get("v")
     known = isinstance(kind, str) and kind in _KINDS

@@ -11,9 +11,8 @@ from contextlib import suppress
 import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import RunBusyError, StoreError, UsageError
+from alexnet_tui.errors import StoreError, UsageError
 from alexnet_tui.files import Folder, reason_of
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import MAX_LINE_BYTES, Checkpoint, decode
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
@@ -35,8 +34,7 @@ def extended_config(store: Store, parent_id: str, epochs: int) -> RunConfig:
     """
     history, state = load(store, parent_id, skip_steps=True)
     if state is State.RUNNING:
-        stop = shell_command("stop", parent_id, root=store.root)
-        raise RunBusyError(f"run {parent_id} is being trained; stop it first: {stop}")
+        raise store.busy(parent_id)
     if history.is_newer:
         raise StoreError(store.path(parent_id), "a newer alexnet-tui wrote in this run; it can only be looked at.")
     config = history.record.config

@@ -20,7 +20,6 @@ class RunFollower:
     """One run, read as far as it is written.
 
     Args:
-        directory: The run's directory.
         skip_steps: Leave ``step`` events out of the history.
         keep_lines: Keep the lines of the events of each batch, in `lines`.
 
@@ -51,7 +50,6 @@ class RunFollower:
         """Fold what is new, and give it in batches; a log that became shorter is read again from its start.
 
         Args:
-            limit_bytes: Size of a batch.
             until: Offset at which the log counts as ended, or None for its true end.
 
         Raises:
@@ -97,8 +95,6 @@ def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bo
     """A run's whole history and its state now.
 
     Args:
-        store: The runs folder.
-        run_id: The run.
         skip_steps: Leave out ``step`` events.
         may_outline: Of a log of more than 32 MiB read only an outline, in a fraction of a second: every epoch, and the
             last step. For showing a run; not for a comparison or a verdict.
@@ -116,11 +112,7 @@ def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bo
 
 
 class RunCache:
-    """Histories without steps, of runs that are looked up again and again: each time only what is new is read.
-
-    Args:
-        store: The runs folder.
-    """
+    """Histories without steps, of runs that are looked up again and again: each time only what is new is read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -14,7 +14,6 @@ def memory_kill(pid: int, start_seconds: float) -> str:
     """What the system's log or the cgroup's counters say about the end of a process: half a sentence, or nothing.
 
     Args:
-        pid: Its number.
         start_seconds: Its start, in seconds since 1970: an older kill was of another process with that number.
     """
     if is_in_log(_kernel_log(), pid, start_seconds):
@@ -31,7 +30,6 @@ def is_in_log(records: Iterator[str], pid: int, start_seconds: float) -> bool:
 
     Args:
         records: As ``/dev/kmsg`` gives them: ``priority,number,microseconds since boot,flags;message``.
-        pid: The process.
         start_seconds: Its start, in seconds since 1970.
     """
     kill = re.compile(rf"Killed process {pid}\b|oom-kill:.*\bpid={pid}\b")

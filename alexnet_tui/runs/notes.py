@@ -10,13 +10,12 @@ from typing import Any
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import Folder, json_bytes, reason_of
+from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of
 
 NOTES_FILE = "notes.json"
 NOTES_VERSION = 1
 _MAX_BYTES = 1 << 20
 _LOCK_SECONDS = 10.0
-_UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 class Notes(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +88,6 @@ def edit_notes(folder: Folder, seen: Notes, wanted: Notes) -> Notes:
     again with the error's `current` as `seen`; to keep both texts, put them into `wanted` as well.
 
     Args:
-        folder: The run's folder.
         seen: The notes as they were shown when the person began.
         wanted: The same with the person's changes.
 
@@ -131,7 +129,7 @@ def _load(folder: Folder) -> tuple[Notes, dict[str, Any], str]:
         fields = msgspec.json.decode(content, type=dict[str, Any])
         version = fields.get("v", NOTES_VERSION)
         notes = msgspec.convert(fields, Notes)
-    except (*_UNDECODABLE, StoreError):
+    except (*UNDECODABLE, StoreError):
         return Notes(), {}, "damaged"
     is_newer = isinstance(version, int) and version > NOTES_VERSION
     return notes, {} if is_newer else fields, "newer" if is_newer else ""

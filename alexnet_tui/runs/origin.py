@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, Folder, Owner, read_owner
+from alexnet_tui.files import LOCK_FILE, UNDECODABLE, Folder, Owner, read_owner
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.presence import silence
 from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord
@@ -127,7 +127,7 @@ def read_imported(folder: Folder) -> Imported | None:
         return None
     try:
         return msgspec.json.decode(content, type=Imported)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         return Imported()
 
 

@@ -83,11 +83,7 @@ def elsewhere(directory: Path) -> Owner | None:
 
 
 def is_heard_from(events: Path) -> bool:
-    """Whether a run without a last event, whose lock is not seen, is at work on another host.
-
-    Args:
-        events: The run's event log.
-    """
+    """Whether a run without a last event, whose lock is not seen, is at work on another host."""
     if elsewhere(events.parent) is None or not unseen_locks(events.parent):
         return False
     return silent_seconds(events) < SILENCE_SECONDS

@@ -59,7 +59,6 @@ def derive_state(history: RunHistory, *, is_locked: bool, was_started: bool = Fa
     """What a run is doing; pure.
 
     Args:
-        history: The run.
         is_locked: Whether a trainer holds its lock now.
         was_started: Whether one ever did; it may have died before its first event.
         is_copy: Whether the folder is a copy of one that may be training elsewhere.

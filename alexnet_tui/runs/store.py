@@ -27,12 +27,14 @@ from alexnet_tui.errors import ConfigError, RunBusyError, RunNotFoundError, Stor
 from alexnet_tui.files import (
     LOCK_FILE,
     PRIVATE_FOLDER,
+    UNDECODABLE,
     Folder,
     Owner,
     json_bytes,
     read_owner,
     reason_of,
     take_lock,
+    version_of,
 )
 from alexnet_tui.paths import quote_words, shell_command, shipped_runs
 from alexnet_tui.runs.event_log import EventReader
@@ -57,7 +59,6 @@ RESERVED = frozenset((REFERENCE, _STUDIES, LAST))
 """No ids of runs: two folders beside the runs, and a word for one of them."""
 EVENTS_FILE, LOG_FILE = "events.jsonl", "trainer.log"
 _ID_RULE = "small letters, digits, - and _, at most 64."
-_UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 class Extension(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,10 +135,6 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     def is_newer(self) -> bool:
         """Whether a newer program made the run, which is then only to be looked at."""
         return self.v > RECORD_VERSION
-
-
-class _Versioned(msgspec.Struct, frozen=True):
-    v: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,8 +445,7 @@ class Store:
             if status is None or stat.S_ISREG(status.st_mode):
                 lock = take_lock(directory)
         except RunBusyError as error:
-            stop = shell_command("stop", run_id, root=self.root)
-            raise RunBusyError(f"run {run_id} is being trained; stop it first: {stop}") from error
+            raise self.busy(run_id) from error
         deleted = f"{_DELETED}{uuid.uuid4().hex[:8]}-{run_id}"[:200]
         with Folder.follow(directory.parent) as parent:
             try:
@@ -467,6 +463,11 @@ class Store:
                 raise StoreError(
                     parent.path / deleted, "the run is off the list, but these files of it could not be deleted."
                 )
+
+    def busy(self, run_id: str) -> RunBusyError:
+        """The error that a run which is being trained must be stopped first."""
+        stop = shell_command("stop", run_id, root=self.root)
+        return RunBusyError(f"run {run_id} is being trained; stop it first: {stop}")
 
     def rename(self, name: str, new_id: str = "") -> str:
         """Give a folder that holds a record a name under which it is listed; the new id.
@@ -510,8 +511,8 @@ def read_record(directory: Path) -> RunRecord:
         raise StoreError(path, "the run's record is missing.")
     try:
         record = msgspec.json.decode(content, type=RunRecord)
-    except (*_UNDECODABLE, ConfigError) as error:
-        if _version_of(content) > RECORD_VERSION:
+    except (*UNDECODABLE, ConfigError) as error:
+        if version_of(content) > RECORD_VERSION:
             raise StoreError(path, "a newer version of alexnet-tui made this run; update to read it.") from error
         raise StoreError(path, f"the run's record cannot be read: {printable(str(error), 200)}") from error
     return record if record.id == directory.name else msgspec.structs.replace(record, id=directory.name)
@@ -519,14 +520,6 @@ def read_record(directory: Path) -> RunRecord:
 
 def _not_creatable(root: Path, reason: str) -> StoreError:
     return StoreError(root, f"a run cannot be created here ({reason}). Choose another folder with --runs-dir.")
-
-
-def _version_of(content: bytes) -> int:
-    """The format version of a record this program cannot read, or 0."""
-    try:
-        return msgspec.json.decode(content, type=_Versioned).v
-    except _UNDECODABLE:
-        return 0
 
 
 def _stem(config: RunConfig, created: float) -> str:

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import locked, open_regular, read_small, reason_of, sha256_of
+from alexnet_tui.files import UNDECODABLE, locked, open_regular, read_small, reason_of, sha256_of
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
 from alexnet_tui.text import printable
@@ -124,7 +124,7 @@ def _renamed(folder: Path) -> dict[str, str]:
         return {}
     try:
         return msgspec.json.decode(content, type=Imported).runs
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise StoreError(folder / IMPORTED_FILE, f"it cannot be read: {printable(str(error), 100)}") from error
 
 
@@ -134,7 +134,7 @@ def _parse(content: bytes, renamed: Mapping[str, str]) -> Ledger:
     for number, line in enumerate(lines, 1):
         try:
             entry = msgspec.json.decode(line, type=Entry)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             problems.append(f"line {number} cannot be read ({printable(str(error), 100)}).")
         else:
             new = renamed.get(entry.run)
@@ -152,7 +152,6 @@ def append(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
     """Add lines to a study's ledger; a torn last line is cut off first.
 
     Args:
-        folder: The study's folder.
         make: From the ledger as it is now to the entries to add; called while nobody else can write. Numbers, hashes
             and a missing time are filled in.
 

@@ -22,7 +22,16 @@ from alexnet_tui.config.hyperparameters import RunConfig, Value
 from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import ClaimError, ConfigError, RunNotFoundError, StoreError, UsageError
-from alexnet_tui.files import json_bytes, locked, read_small, reason_of, sha256_of, write_atomic
+from alexnet_tui.files import (
+    UNDECODABLE,
+    json_bytes,
+    locked,
+    read_small,
+    reason_of,
+    sha256_of,
+    version_of,
+    write_atomic,
+)
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.store import REFERENCE, Store
@@ -96,6 +105,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Names of its groups, in order."""
         return list(dict.fromkeys(self.cell_groups)) or self.variants
 
+    @property
+    def one_of_each_image_size(self) -> list[RunConfig]:
+        """A configuration for each data set and front end, whose images must be there before a run starts."""
+        return list({(config.data, config.front_end): config for config in self.configs}.values())
+
     def group_of(self, index: int) -> str:
         """Name of the group a cell belongs to."""
         return self.cell_groups[index] if self.cell_groups else self.configs[index].variant
@@ -124,13 +138,7 @@ def plan(
     """Write the plan of variants x seeds under a protocol, seed by seed so that a stopped study is balanced.
 
     Args:
-        store: The runs folder.
-        name: Name of the study.
-        variants: Which experiments.
-        seeds: The seeds of each.
         overrides: Other fields of every run, as a person would type them.
-        label: Label of every run.
-        protocol: Name of the protocol.
 
     Raises:
         UsageError: The name is no name or taken, or nothing is planned, or too much.
@@ -171,13 +179,8 @@ def plan_claims(
     """Write the plan of exactly the groups that some claims need, each once, with every seed.
 
     Args:
-        store: The runs folder.
-        name: Name of the study.
-        claims: What is to be judged.
-        seeds: The seeds of each group.
         known_metrics: Names a claim may decide by.
         overrides: Fields of every run, as a person would type them; what makes a group goes over them.
-        label: Label of every run.
 
     Raises:
         UsageError: The name is no name or taken, or nothing is planned, or too much.
@@ -234,8 +237,6 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
     The new plan holds the new seeds alone and names the one it extends; that one's ledger says that it was extended.
 
     Args:
-        store: The runs folder.
-        name: The study.
         num_seeds: How many more seeds each group gets, after the last one of the study.
         new_name: Name of the new plan; else the first of NAME-2, NAME-3... that is free.
 
@@ -457,21 +458,10 @@ def decode(path: Path, content: bytes, kind: type[_T]) -> _T:
     """
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, ConfigError, RecursionError, UnicodeDecodeError) as error:
-        if kind is Plan and _version_of(content) > PLAN_VERSION:
+    except (*UNDECODABLE, ConfigError) as error:
+        if kind is Plan and version_of(content) > PLAN_VERSION:
             raise StoreError(path, "a newer version of alexnet-tui wrote this plan; update to read it.") from error
         raise StoreError(path, f"the study cannot be read: {printable(str(error), 200)}") from error
-
-
-class _Versioned(msgspec.Struct, frozen=True):
-    v: int
-
-
-def _version_of(content: bytes) -> int:
-    try:
-        return msgspec.json.decode(content, type=_Versioned).v
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return 0
 
 
 def verify_hash(store: Store, plan: Plan) -> str:

@@ -50,10 +50,6 @@ class Account:
 def read(store: Store, plan: study.Plan) -> Ledger:
     """The ledger of a study, followed by what its runs' records say beyond it; nothing is written.
 
-    Args:
-        store: The runs folder.
-        plan: The study's plan, as `studies.plan.load` gives it.
-
     Returns:
         `Ledger.entries` is the whole account so far, in order. For a study of an earlier version, which has no
         ledger, it is made from the runs' own records, and `Ledger.is_rebuilt` says so. `Ledger.problems` holds a
@@ -99,8 +95,6 @@ def update(store: Store, plan: study.Plan, run_ids: Mapping[int, str] | None = N
     """Write what the ledger has not noted yet; the ledger as it is then.
 
     Args:
-        store: The runs folder.
-        plan: The study's plan.
         run_ids: Cell to run, of those that may have changed; else all runs of the folder are looked at.
 
     Raises:
@@ -189,9 +183,6 @@ def _missing(
     """The entries that a ledger lacks: what the runs' records say beyond it, and runs that are gone.
 
     Args:
-        store: The runs folder.
-        plan: The study's plan.
-        found: The ledger.
         members: Run to cell, of the runs that are looked at.
         facts: Run to what its record says (`_facts`).
     """

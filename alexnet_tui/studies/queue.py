@@ -95,8 +95,6 @@ def status(store: Store, plan: study.Plan, find: Find | None = None) -> list[Cel
     """The state of every cell of a plan.
 
     Args:
-        store: The runs folder.
-        plan: The plan.
         find: Where runs are known already; else they are read from the disk.
     """
     look = find or RunCache(store).find

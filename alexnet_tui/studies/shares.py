@@ -86,9 +86,7 @@ def fitting_parallel(machine: Machine, threads: int, num_runs: int) -> int:
     """The most runs that may train at once: as many as have cores (or a part of a GPU) and memory of their own.
 
     Args:
-        machine: What they may use.
         threads: CPU threads of each run; 0 leaves that open.
-        num_runs: How many there are.
     """
     places = len(machine.gpus) * _RUNS_A_GPU if machine.gpus else len(machine.cores) // max(1, threads)
     return max(1, min(places, machine.free_bytes // _BYTES_A_RUN, num_runs, MAX_PARALLEL))
@@ -102,9 +100,7 @@ def measure_parallel(
     It ends where more runs gain nothing, or where one cannot be made, for want of memory for instance.
 
     Args:
-        machine: What they may use.
         config: One of the runs; the others are taken to be like it.
-        num_runs: How many there are.
         command: What is asked for the rate.
 
     Raises:
@@ -132,7 +128,6 @@ def shares(machine: Machine, parallel: int, threads: int) -> list[Share]:
     """The shares of `parallel` runs.
 
     Args:
-        machine: What is shared.
         parallel: How many runs train at once; a single one gets everything.
         threads: CPU threads of each run; 0 gives each an equal part of the cores.
     """

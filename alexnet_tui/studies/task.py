@@ -39,12 +39,7 @@ def train(
     leave by itself is asked again, for a second request would cost its checkpoint.
 
     Args:
-        store: The runs folder.
-        run_id: The run.
-        say: Takes a sentence about what happens.
         prepare: Makes the data of the run ready.
-        command: The trainer.
-        poll_seconds: Pause between two looks at the run.
 
     Raises:
         RunBusyError: Somebody else trains the run.

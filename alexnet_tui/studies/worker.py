@@ -10,8 +10,6 @@ import contextlib
 import errno
 import os
 import platform
-import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +26,7 @@ from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, Store
 from alexnet_tui.files import reason_of, take_lock, write_owner
 from alexnet_tui.launch import local, registry
 from alexnet_tui.launch.registry import HERE, Launch, StartOptions
-from alexnet_tui.paths import child_command, child_environment, shell_command
+from alexnet_tui.paths import child_command, shell_command
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -85,9 +83,6 @@ class Worker:
     """Serves the orders of a runs folder; make one only while holding the folder's lock (`take_service`).
 
     Args:
-        store: The runs folder.
-        command: The trainer.
-        say: Takes a sentence about what happens.
         prepare: Makes the data of a study's runs ready before the first starts.
         own: The study whose sentences need not name it, or empty.
     """
@@ -196,7 +191,7 @@ class Worker:
             return known
         try:
             plan = study.load_runnable(self._store, order.study)
-            for config in {(config.data, config.front_end): config for config in plan.configs}.values():
+            for config in plan.one_of_each_image_size:
                 self._prepare(config)
         except AlexnetTuiError as error:
             self._report(order.study, f"given up: {error}")
@@ -293,16 +288,10 @@ def work(
     whose trainer dies is resumed, `MAX_STARTS` times at most by one worker.
 
     Args:
-        store: The runs folder.
-        plan: What to run.
         parallel: How many runs may train at once in the folder.
-        launch: How its runs are started.
-        command: The trainer.
         successor: Command of the worker that goes on with other studies' orders when this one is done.
-        say: Takes a sentence about what happens.
         should_stop: Polled; once true, the runs of this study are stopped with a checkpoint.
         prepare: Makes the data of a study's runs ready.
-        poll_seconds: Pause between two looks.
 
     Raises:
         RunBusyError: This study is being worked through already.
@@ -344,12 +333,8 @@ def serve(
     """Serve the orders of a folder until none is left; returns at once where another process serves it.
 
     Args:
-        store: The runs folder.
-        command: The trainer.
-        say: Takes a sentence about what happens.
         should_stop: Polled; once true, all orders are given up and their runs stopped with a checkpoint.
         prepare: Makes the data of a study's runs ready.
-        poll_seconds: Pause between two looks.
 
     Raises:
         StoreError: The runs folder cannot be read or written.
@@ -412,10 +397,7 @@ def start_worker(
     """Order a study and see that a worker serves it, one that outlives this process; False where it is served already.
 
     Args:
-        store: The runs folder.
-        name: The study.
         parallel: How many runs may train at once.
-        launch: How its runs are started.
         command: What to run where no process serves the folder.
 
     Raises:
@@ -441,18 +423,9 @@ def _ensure_worker(store: Store, command: Sequence[str]) -> None:
     orders.worker_folder(store)
     try:
         with os.fdopen(local.open_append(orders.log_path(store)), "ab") as log:
-            process = subprocess.Popen(
-                [*command, "--runs-dir", str(store.root.absolute())],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env=child_environment(),
-            )
+            local.spawn([*command, "--runs-dir", str(store.root.absolute())], stdout=log.fileno(), stderr=log.fileno())
     except OSError as error:
         raise LaunchError(f"the worker of {store.root} could not be started ({reason_of(error)}).") from error
-    # A console may live longer than the worker; somebody must collect its exit status.
-    threading.Thread(target=process.wait, daemon=True, name=f"reap-{process.pid}").start()
 
 
 def take_service(store: Store) -> ExitStack | None:
@@ -597,9 +570,7 @@ def stop_runs(store: Store, run_ids: Sequence[str], say: Say) -> None:
     A trainer that was asked before is only waited for: a second request would cost its checkpoint.
 
     Args:
-        store: The runs folder.
         run_ids: The runs; those that do not train are passed over.
-        say: Takes a sentence about what happens.
     """
     leaving = []
     for run_id in run_ids:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from alexnet_tui.errors import CheckpointError, StoreError
-from alexnet_tui.files import Folder, temporary_name
+from alexnet_tui.files import UNDECODABLE, Folder, temporary_name, version_of
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import CHECKPOINT_NAME, CHECKPOINTS, checkpoint_place
 from alexnet_tui.text import printable
@@ -73,10 +73,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     data_sha256: str
     position: Position
-
-
-class _Versioned(msgspec.Struct, frozen=True):
-    v: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +189,6 @@ def load_newest(run: Folder, expected: Expected, problems: list[str]) -> State |
     Newer ones that are not are renamed, so that they never count as one of those to keep.
 
     Args:
-        run: The run's folder.
         expected: What the checkpoint must agree with.
         problems: Gets a sentence for each newer checkpoint that was refused.
 
@@ -295,24 +290,18 @@ def _read_tensors(content: bytes, expected: Expected) -> dict[str, list[Tensor]]
 def _read_manifest(checkpoint: Folder) -> Manifest:
     name = checkpoint.path.name
     content = checkpoint.read(_MANIFEST) or b""
-    _check_version(name, content)
+    if (version := version_of(content)) > FORMAT_VERSION:
+        raise _NewerFormatError(
+            f"checkpoint {name}: a newer alexnet-tui wrote it (format {version}; this one reads {FORMAT_VERSION})"
+        )
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         reason = printable(str(error), 100)
         raise CheckpointError(f"checkpoint {name}: its manifest cannot be read ({reason})") from error
     if _sealed(manifest) != manifest:
         raise CheckpointError(f"checkpoint {name}: its manifest does not match its seal")
     return manifest
-
-
-def _check_version(name: str, manifest: bytes) -> None:
-    with suppress(msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        version = msgspec.json.decode(manifest, type=_Versioned).v
-        if version > FORMAT_VERSION:
-            raise _NewerFormatError(
-                f"checkpoint {name}: a newer alexnet-tui wrote it (format {version}; this one reads {FORMAT_VERSION})"
-            )
 
 
 def _sealed(manifest: Manifest) -> Manifest:

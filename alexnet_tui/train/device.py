@@ -61,7 +61,6 @@ def select_device(config: RunConfig, threads: int = 0, processes: int = 1) -> De
     """Choose the device and its settings, and apply those that are global to the process.
 
     Args:
-        config: The run's configuration.
         threads: CPU threads where the configuration leaves them open; 0 takes as many as ``OMP_NUM_THREADS`` says, or
             every core that this process may use.
         processes: How many share each batch of the run; numbers depend on it.

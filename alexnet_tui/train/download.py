@@ -29,11 +29,7 @@ _TIMEOUT_SECONDS = 15
 
 
 class LossyOutput(io.TextIOBase):
-    """A text stream that drops what is written after its reader has closed the pipe.
-
-    Args:
-        stream: The stream written to while it has a reader.
-    """
+    """A text stream that drops what is written after its reader has closed the pipe."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -35,9 +35,6 @@ class Trainer:
     """One run: a network, its optimiser, its data and its position in training.
 
     Args:
-        config: The run's configuration.
-        data: Its images on the device.
-        setup: Device and precision.
         num_classes: Width of the last layer.
         data_sha256: Recorded in checkpoints, so that a resume on other data is refused.
         folder: The run's folder, which gets the checkpoints; None writes none.

@@ -42,7 +42,6 @@ class AlexNet(nn.Module):
     """The network of Krizhevsky et al. 2012, section 3.5, without its two-GPU placement.
 
     Args:
-        architecture: Shape of the network.
         init: ``glorot``, ``paper`` or ``he``.
         generator: CPU generator of the initial weights.
     """

@@ -31,7 +31,6 @@ class Recorder(Protocol):
         """What does the work once more, each time it is called; recording it does not do it.
 
         Args:
-            act: The work.
             generator: Makes its random numbers; its seed at the time of a replay decides them.
 
         Raises:
@@ -40,11 +39,7 @@ class Recorder(Protocol):
 
 
 class CudaRecorder:
-    """Records CUDA graphs on a stream of its own.
-
-    Args:
-        device: A GPU.
-    """
+    """Records CUDA graphs on a stream of its own."""
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)
@@ -78,7 +73,6 @@ class Replayed:
         function: Writes its results into tensors that stay.
         size: Length of the first tensor in a whole batch; smaller batches are never recorded.
         recorder: Makes the recording; None calls the function as it is.
-        generator: Makes its random numbers.
     """
 
     def __init__(

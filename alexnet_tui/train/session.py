@@ -91,7 +91,6 @@ def open_session(
 
     Args:
         history: What earlier attempts of the run wrote.
-        folder: The run's folder.
         should_stop: Called between updates.
         from_scratch: Set checkpoints aside, in a folder beside the new ones.
         ranks: The processes that share each batch.

@@ -32,12 +32,7 @@ class SlowdownWatch:
         self._is_done = False
 
     def watch(self, events: Iterable[ev.Event], batch_size: int) -> Iterator[ev.Event]:
-        """The events, with the warning after the step that shows it.
-
-        Args:
-            events: What a trainer yields.
-            batch_size: Images per update.
-        """
+        """The events, with the warning after the step that shows it."""
         last_step: int | None = None
         for event in events:
             yield event

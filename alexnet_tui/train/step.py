@@ -64,11 +64,6 @@ class Steps:
     """A trainer's work on batches; on a GPU recorded and replayed as one unit.
 
     Args:
-        config: The run's configuration.
-        network: In the run's precision.
-        optimizer: Of its weights.
-        data: Images on the device.
-        setup: Device and precision.
         ranks: The processes that share each batch.
         recorder: Records the work; None does not.
         training_sums: What each update adds its losses and right answers to.
@@ -111,7 +106,6 @@ class Steps:
         Args:
             index_N: On the device.
             seed: Of the batch's random numbers.
-            learning_rate: Of this update.
 
         Returns:
             Sum of losses and right answers, (2,), on the device; the next update overwrites it.

@@ -13,11 +13,7 @@ INTERVAL_SECONDS = 5.0
 
 
 class SystemSampler:
-    """Reads the trainer's own use of CPU, memory and GPU.
-
-    Args:
-        device: Where it trains.
-    """
+    """Reads the trainer's own use of CPU, memory and GPU."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

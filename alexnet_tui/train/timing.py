@@ -28,12 +28,7 @@ _HOPELESS = 2.0
 
 
 class UpdateTimer:
-    """The trainer's own update, on random images: it needs no data set and leaves the run's network alone.
-
-    Args:
-        config: The run's configuration.
-        setup: Device and precision.
-    """
+    """The trainer's own update, on random images: it needs no data set and leaves the run's network alone."""
 
     def __init__(self, config: RunConfig, setup: DeviceSetup) -> None:
         size = FRONT_ENDS[config.front_end].image_size

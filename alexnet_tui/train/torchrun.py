@@ -37,12 +37,7 @@ def train(folder: Folder, lock: int, events: int, before: RunHistory, *, num_pro
     The stop signals must be blocked: the trainers inherit that and are asked to stop only when they can.
 
     Args:
-        folder: The run's folder.
-        lock: Descriptor of its lock.
-        events: Descriptor of its event log.
         before: What earlier attempts wrote.
-        num_processes: How many trainers.
-        from_scratch: Ignore the run's checkpoints.
 
     Raises:
         StoreError: The record cannot be read.

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import AlexnetTuiError, HomeError, StoreError
-from alexnet_tui.files import locked, read_small, write_atomic
+from alexnet_tui.files import UNDECODABLE, locked, read_small, write_atomic
 from alexnet_tui.paths import state_dir
 from alexnet_tui.tui.disk import Lane
 
@@ -77,7 +77,7 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         content = read_small(path or settings_path())
         return msgspec.json.decode(content, type=Settings) if content else Settings()
-    except (HomeError, StoreError, OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (HomeError, StoreError, OSError, *UNDECODABLE):
         return Settings()
 
 

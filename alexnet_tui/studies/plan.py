@@ -381,7 +381,7 @@ def study_folder(store: Store, name: str) -> Path:
 
 def is_name(name: str) -> bool:
     """Whether a study can be called so."""
-    return _NAME.fullmatch(name) is not None and name != REFERENCE
+    return _NAME.fullmatch(name) is not None
 
 
 @contextmanager
@@ -398,6 +398,8 @@ def _plan_path(store: Store, name: str) -> Path:
 def _write_plan(store: Store, plan: Plan) -> Plan:
     if not is_name(plan.name):
         raise UsageError(f"{quoted(plan.name)} is no name for a study: use small letters, digits, - and _.")
+    if plan.name == REFERENCE:
+        raise UsageError(f"{REFERENCE!r} stands for the runs that come with the program; choose another name.")
     if not 0 < len(plan.configs) <= MAX_CELLS or len(set(plan.configs)) < len(plan.configs):
         raise UsageError(f"a study has 1 to {MAX_CELLS} runs, each variant and seed once, not {len(plan.configs)}.")
     path = _plan_path(store, plan.name)

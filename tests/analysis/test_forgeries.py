@@ -512,9 +512,16 @@ def test_without_a_name_planned_runs_get_verdicts_and_others_numbers(honest: Sto
     assert built.num_families == 2
 
 
-def test_a_shipped_reference_study_is_judged_by_its_own_plan(template: Path, store: Store) -> None:
+@pytest.mark.parametrize("name", ["mine", "reference"])
+def test_a_shipped_reference_study_is_judged_by_its_own_plan(template: Path, store: Store, name: str) -> None:
     store.root.mkdir(parents=True)
     shutil.copytree(template, store.root / "reference")
+    shipped = Store(store.root / "reference")
+    for path in (shipped.root / "studies").glob("mine*"):
+        path.rename(path.with_name(path.name.replace("mine", name)))
+    for run_id in ids(shipped):
+        record = shipped.path(run_id) / "run.json"
+        record.write_text(record.read_text().replace('"study": "mine"', f'"study": "{name}"'))
     assert verdicts(store, "reference") == [Verdict.SUPPORTED] * 3
     assert os.listdir(store.root) == ["reference"]
 

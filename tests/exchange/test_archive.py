@@ -192,6 +192,18 @@ def test_the_reference_study_is_here_already(store: Store, other: Store, tmp_pat
     assert study.verify_hash(third, study.load(third, "mine")) == ""
 
 
+def test_a_study_called_as_the_reference_runs_gets_another_name(store: Store, other: Store, tmp_path: Path) -> None:
+    make_study(store)
+    (store.root / "studies" / "mine.json").rename(store.root / "studies" / "reference.json")
+    (store.root / "studies" / "mine").rename(store.root / "studies" / "reference")
+    for run_id in store.ids():
+        record = store.path(run_id) / "run.json"
+        record.write_text(record.read_text().replace('"study": "mine"', '"study": "reference"'))
+    assert import_archive(other, packed(store, tmp_path, "reference")).studies == {"reference": "reference-2"}
+    assert study.verify_hash(other, study.load(other, "reference-2")) == ""
+    assert {other.record(run_id).study for run_id in other.ids()} == {"reference-2"}
+
+
 def test_no_run_joins_a_study_that_is_here(store: Store, other: Store, tmp_path: Path) -> None:
     plan = make_study(store)
     run_id = store.ids()[0]

@@ -156,6 +156,12 @@ def test_names_that_are_no_names_are_refused(store: Store, name: str) -> None:
         study.load(store, name)
 
 
+def test_the_word_for_the_reference_runs_is_no_name_of_a_new_study(store: Store) -> None:
+    with pytest.raises(UsageError, match="choose another name"):
+        study.plan(store, "reference", variants=["tanh"], seeds=[0])
+    assert study.names(store) == []
+
+
 def test_plans_without_sense_are_refused(store: Store) -> None:
     with pytest.raises(ConfigError, match="did you mean tanh"):
         study.plan(store, "x", variants=["tahn"], seeds=[0])

@@ -270,6 +270,8 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="small networks, and forked trainers")
     arguments = parser.parse_args()
     failed = 0
+    if arguments.folder is not None:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         os.environ["ALEXNET_TUI_DATA"] = str(Path(folder) / "data")
         prepare_few_images(Path(folder) / "data")

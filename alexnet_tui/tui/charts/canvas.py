@@ -78,7 +78,7 @@ class CellBuffer:
             and self.tints[row] == other.tints[row]
         )
 
-    def runs(self, row: int) -> Iterator[tuple[str, str, str]]:
+    def spans(self, row: int) -> Iterator[tuple[str, str, str]]:
         """Text, style and background of each stretch that has one style and one background."""
         start = 0
         styles, chars, tints = self.styles[row], self.chars[row], self.tints[row]

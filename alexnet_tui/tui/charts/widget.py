@@ -172,7 +172,7 @@ class MetricChart(Widget):
         base = self.rich_style
         if y >= buffer.height:
             return Strip.blank(self.size.width, base)
-        segments = [Segment(text, base + self._style(name) + self._tint(tint)) for text, name, tint in buffer.runs(y)]
+        segments = [Segment(text, base + self._style(name) + self._tint(tint)) for text, name, tint in buffer.spans(y)]
         strip = Strip(segments, buffer.width)
         return self._with_span(strip, y) if self._drag is not None else strip
 

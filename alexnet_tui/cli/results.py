@@ -3,9 +3,10 @@
 import io
 import os
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -41,7 +42,14 @@ class ExportFormat(StrEnum):
     LATEX = "latex"
 
 
+_Form = TypeVar("_Form", bound=StrEnum)
 _FILE_WIDTH = 100
+_EXPORT_ENDINGS = {
+    "": ExportFormat.CSV,
+    ".csv": ExportFormat.CSV,
+    ".json": ExportFormat.JSON,
+    ".tex": ExportFormat.LATEX,
+}
 
 
 def complete_name(context: typer.Context, incomplete: str) -> list[str]:
@@ -97,7 +105,7 @@ def report(
     from alexnet_tui.analysis.select import select_runs
     from alexnet_tui.report.build import build_selection
 
-    chosen = form or (ReportFormat.TERMINAL if output is None or explain else _format_of(output))
+    chosen = form or (ReportFormat.TERMINAL if output is None or explain else _by_ending(output, _report_endings()))
     store = options.open_store(runs_dir)
     found = select_runs(store, names or ())
     say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
@@ -129,19 +137,22 @@ def report(
     return ExitCode.DONE
 
 
-def _format_of(output: Path) -> ReportFormat:
-    """The format that a file's ending stands for."""
+def _report_endings() -> dict[str, ReportFormat]:
     from alexnet_tui.report.formats import ENDINGS
 
+    return {".txt": ReportFormat.TERMINAL, **{ending: ReportFormat(form) for ending, form in ENDINGS.items()}}
+
+
+def _by_ending(output: Path, endings: Mapping[str, _Form]) -> _Form:
+    """The format that a file's ending stands for."""
     if output.is_dir():
         raise StoreError(output, "this is a folder; name a file.")
-    endings = {".txt": ReportFormat.TERMINAL, **{ending: ReportFormat(form) for ending, form in ENDINGS.items()}}
     try:
         return endings[output.suffix.lower()]
     except KeyError:
         raise UsageError(
-            f"the ending of {printable(str(output), 200)} names no format; use one of {', '.join(endings)}, or"
-            f" --format with one of {', '.join(ReportFormat)}."
+            f"the ending of {printable(str(output), 200)} names no format; use one of"
+            f" {', '.join(filter(None, endings))}, or --format."
         ) from None
 
 
@@ -218,7 +229,12 @@ def _labels(store: Store, ids: list[str]) -> dict[str, str]:
 
 
 Format = Annotated[
-    ExportFormat, typer.Option("--format", help="csv: one line an epoch; latex: a table, the best in bold.")
+    ExportFormat | None,
+    typer.Option(
+        "--format",
+        help="csv: one line an epoch; latex: a table, the best in bold (default: by the file's ending, else csv).",
+        show_default=False,
+    ),
 ]
 ExportOutput = Annotated[
     Path | None,
@@ -239,7 +255,7 @@ HasCheckpoints = Annotated[bool, options.option("--checkpoints", help="Pack weig
 
 def export(
     runs: Names = None,
-    form: Format = ExportFormat.CSV,
+    form: Format = None,
     output: ExportOutput = None,
     archive: IsArchive = False,
     checkpoints: HasCheckpoints = False,
@@ -259,6 +275,7 @@ def export(
     from alexnet_tui.exchange.tensorboard import write_tensorboard
     from alexnet_tui.report.latex import comparison_to_latex
 
+    form = form or (ExportFormat.CSV if output is None else _by_ending(output, _EXPORT_ENDINGS))
     if form is ExportFormat.TENSORBOARD and output is None:
         raise UsageError("TensorBoard reads folders; name one with --output FOLDER.")
     store = options.open_store(runs_dir)
@@ -286,6 +303,8 @@ def _export_archive(store: Store, names: list[str], output: Path | None, *, with
 
     if output is None:
         raise UsageError("an archive is a file; name one with --output FILE.tar.gz.")
+    if output.suffix and not output.name.endswith((".tar.gz", ".tgz")):
+        raise UsageError(f"an archive ends in .tar.gz or .tgz, not as {printable(str(output), 200)} does.")
     packed = write_archive(store, names, output, with_checkpoints=with_checkpoints)
     what = f"{printable(', '.join(names), 200)}: " if names else ""
     unpacks = shell_command("import", str(output))

@@ -492,6 +492,9 @@ def _word_of_engine(store: Store, run_id: str) -> str:
         return word_for(store, run_id)
     except LaunchError:
         return ""
+    except StoreError as error:  # The note of what was handed over is damaged.
+        say(str(error))
+        return ""
 
 
 def _rate_text(history: RunHistory) -> str:

@@ -19,7 +19,7 @@ from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.hyperparameters import Value, format_value
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
-from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, UsageError
+from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, StoreError, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Queue
 from alexnet_tui.paths import shell_command
@@ -348,7 +348,7 @@ def _queues(store: Store, name: str) -> dict[str, Queue]:
     """Launcher to what its engine says of a study's runs; none where they were handed to none, or it is silent."""
     try:
         return engine.queues(store, name)
-    except LaunchError as error:  # The runs' own records say the rest.
+    except (LaunchError, StoreError) as error:  # The runs' own records say the rest.
         say(str(error))
         return {}
 

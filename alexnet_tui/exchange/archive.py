@@ -56,7 +56,8 @@ _RUN_FILES = {
     NOTES_FILE: _JSON_BYTES,
     PREDICTIONS_FILE: _ARRAY_BYTES,
 }
-_CHECKPOINT_FILES = {"manifest.json": _JSON_BYTES, "state.pt": _LARGE_BYTES}
+_MANIFEST, _WEIGHTS = "manifest.json", "state.pt"
+_CHECKPOINT_FILES = {_MANIFEST: _JSON_BYTES, _WEIGHTS: _LARGE_BYTES}
 _STUDY_FILES = {LEDGER_FILE: _ARRAY_BYTES, CELLS_FILE: _JSON_BYTES, IMPORTED_FILE: _JSON_BYTES}
 _KERNELS_NAME = re.compile(r"e[0-9]{4,}\.npz")
 _STAGING, _RUNS, _PLAN = ".importing-", "runs", "plan.json"
@@ -331,6 +332,7 @@ def _put_in_place(store: Store, root: Folder, staged: Folder, mark: Imported, re
         moves = list[tuple[Folder, str, Folder, str]]()
         for run_id, record in records.items():
             if run_id not in result.present_runs:
+                _leave_out_damaged_checkpoints(runs, run_id, result)
                 _mark_run(runs, run_id, _study_of(record, plans, known, result), mark, result)
                 moves.append((runs, run_id, root, result.runs[run_id]))
         here = root.make_folder(study.STUDIES)
@@ -386,6 +388,42 @@ def _records(runs: Folder, mark: Imported, result: ImportResult) -> dict[str, Ru
 def _fields(content: bytes) -> dict[str, object]:
     """Every field of a run's record, those that are not known here included; raises one of `UNDECODABLE`."""
     return msgspec.json.decode(content, type=dict[str, object])
+
+
+class _Seal(msgspec.Struct, frozen=True):
+    """What the manifest of a checkpoint says of its weights, in every version of the format."""
+
+    size_bytes: int
+    sha256: str
+
+
+def _leave_out_damaged_checkpoints(runs: Folder, run_id: str, result: ImportResult) -> None:
+    """Remove checkpoints that a trainer would refuse, so that a run is not taken for one that can go on."""
+    with runs.make_folder(run_id) as run:
+        checkpoints = run.folder(CHECKPOINTS)
+        if checkpoints is None:
+            return
+        with checkpoints:
+            for name in checkpoints.folders():
+                with checkpoints.make_folder(name) as folder:
+                    is_whole = _is_whole(folder)
+                if not is_whole:
+                    checkpoints.remove(name)
+                    result.leave_out("damaged", f"{run_id}/{CHECKPOINTS}/{name}/")
+
+
+def _is_whole(checkpoint: Folder) -> bool:
+    """Whether the weights are those that the manifest was written for."""
+    try:
+        seal = msgspec.json.decode(checkpoint.read(_MANIFEST) or b"", type=_Seal)
+    except UNDECODABLE:
+        return False
+    descriptor = checkpoint.open(_WEIGHTS)
+    if descriptor is None:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        is_long_enough = os.fstat(descriptor).st_size == seal.size_bytes
+        return is_long_enough and hashlib.file_digest(file, "sha256").hexdigest() == seal.sha256
 
 
 def _plans(studies: Folder, mark: Imported, result: ImportResult) -> dict[str, study.Plan]:

@@ -5,6 +5,7 @@ where it is made of a part (train, val, test) and a metric (loss, accuracy), as 
 the caller may say more. What is not understood is left out and named.
 """
 
+import codecs
 import csv
 import io
 import itertools
@@ -12,14 +13,13 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
 from alexnet_tui.exchange.tensorboard import TAGS, Curves, Point, read_tensorboard
-from alexnet_tui.files import Folder, reason_of, sha256_of
+from alexnet_tui.files import reason_of, sha256_of
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import EPOCH_COLUMNS
 from alexnet_tui.runs.store import EVENTS_FILE, Foreign, RunRecord, Store
@@ -29,7 +29,7 @@ CURVES = tuple(name for name in EPOCH_COLUMNS if name not in {"epoch", "step"})
 """Columns of a history that a foreign name may stand for."""
 _ACCURACIES = frozenset(name for name in CURVES if name.endswith("accuracy"))
 _SECONDS = frozenset(name for name in CURVES if name.endswith("seconds"))
-_MAX_CSV_BYTES, _MAX_ROWS, _MAX_NAMES, _MAX_RUNS = 1 << 26, 100_000, 500, 1000
+_MAX_CSV_BYTES, _MAX_ROWS, _MAX_NAMES, _MAX_CELLS, _MAX_RUNS = 1 << 26, 100_000, 500, 1 << 22, 1000
 _PARTS = {
     "train": "train",
     "training": "train",
@@ -74,6 +74,8 @@ def column_of(name: str, part: str = "") -> str:
     lowered = name.strip().lower()
     if lowered in CURVES:
         return lowered
+    if ours := TAGS.get(lowered):
+        return ours
     words = [word for word in re.split(r"[^a-z0-9]+", lowered) if word and word not in _FILLERS]
     if other := _OTHERS.get(tuple(words)):
         return other
@@ -120,11 +122,15 @@ def _assign(names: Sequence[tuple[str, str]], wanted: Mapping[str, str], history
         if not column:
             history.left_out.append(f"{printable(name, 80)}: not known; --column OURS=THEIRS says what it is")
         elif column in found.values():
-            history.left_out.append(f"{printable(name, 80)}: another name stands for {column} already")
+            history.left_out.append(_second(name, column))
         else:
             found[name] = column
     history.columns = {column: printable(name, 200) for name, column in found.items()}
     return found
+
+
+def _second(name: str, column: str) -> str:
+    return f"{printable(name, 80)}: another name stands for {column} already"
 
 
 # --- CSV
@@ -146,11 +152,12 @@ def read_csv(path: Path, wanted: Mapping[str, str]) -> list[ForeignHistory]:
         names = [name.strip() for name in next(lines, [])]
         if not any(names) or len(names) > _MAX_NAMES or len(set(names)) < len(names):
             raise StoreError(path, "its first line does not name columns, each by another name.")
-        rows = [row for row in itertools.islice(lines, _MAX_ROWS + 1) if row]
+        most = min(_MAX_ROWS, _MAX_CELLS // len(names))
+        rows = [row for row in itertools.islice(lines, most + 1) if row]
     except csv.Error as error:
         raise StoreError(path, f"this is no table ({printable(str(error), 100)}).") from error
-    if len(rows) > _MAX_ROWS:
-        raise StoreError(path, f"it has more than {_MAX_ROWS:,} lines.")
+    if len(rows) > most:
+        raise StoreError(path, f"it has more than {most:,} lines of {counted(len(names), 'column')}.")
     if absent := [name for name in wanted if name not in names]:
         raise UsageError(f"{path} has no column {quoted(absent[0], 80)}; it has {printable(', '.join(names), 500)}.")
     run_name = next((name for name in names if name.lower() in _RUN_NAMES), "")
@@ -178,7 +185,9 @@ def _text(path: Path) -> str:
         raise StoreError(path, f"the file cannot be read ({reason_of(error)}).") from error
     if len(content) > _MAX_CSV_BYTES:
         raise StoreError(path, "the file is too large for a history.")
-    return content.decode("utf-8-sig", "replace").replace("\0", "")
+    # Excel's "Unicode text" is UTF-16; it begins with a mark that no UTF-8 has.
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return content.decode(encoding, "replace").replace("\0", "")
 
 
 def _delimiter(text: str) -> str:
@@ -252,13 +261,19 @@ def read_logs(path: Path, wanted: Mapping[str, str]) -> tuple[list[ForeignHistor
 def _of_curves(group: Sequence[tuple[str, Curves]], wanted: Mapping[str, str], name: str) -> ForeignHistory:
     history = ForeignHistory(name)
     points: dict[str, list[Point]] = {}
+    understood: list[tuple[str, str, list[Point], str]] = []
     for part, curves in group:
         more = ForeignHistory(name)
-        ours = {tag: TAGS[tag] for tag in curves if tag in TAGS} | dict(wanted)
-        for tag, column in _assign([(tag, part) for tag in curves], ours, more).items():
-            points.setdefault(column, curves[tag])
-        history.columns = more.columns | history.columns
-        history.left_out += [f"{part}/{text}" if part else text for text in more.left_out]
+        prefix = f"{part}/" if part else ""
+        assigned = _assign([(tag, part) for tag in curves], wanted, more)
+        understood += [(tag, column, curves[tag], prefix) for tag, column in assigned.items()]
+        history.left_out += [f"{prefix}{text}" for text in more.left_out]
+    for tag, column, curve, prefix in sorted(understood, key=lambda one: one[0] not in wanted):
+        if column in points:
+            history.left_out.append(f"{prefix}{_second(tag, column)}")
+        else:
+            points[column] = curve
+            history.columns[column] = printable(tag, 200)
     # Some curves have a point for every few updates: an epoch is where the one with the fewest points has one.
     measured = [column for column in points if column not in {"learning_rate", *_SECONDS}]
     if not measured:
@@ -352,14 +367,8 @@ def create_foreign(
         RunConfig(epochs=min(100_000, len(history.rows))),
         label=label or history.name,
         foreign=Foreign(format=format_name, source=printable(source, 200), columns=history.columns, sha256=sha256),
+        fill=lambda folder: folder.write(EVENTS_FILE, content),
     )
-    try:
-        with store.folder(made.id) as folder:
-            folder.write(EVENTS_FILE, content)
-    except OSError as error:
-        with suppress(OSError, StoreError), Folder.follow(store.root) as root:
-            root.remove(made.id)
-        raise StoreError(store.root, f"the history cannot be written ({reason_of(error)}).") from error
     return made, False
 
 

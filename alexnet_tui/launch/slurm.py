@@ -149,7 +149,8 @@ def load(folder: Path) -> Job | None:
     try:
         return msgspec.json.decode(content, type=Job) if content else None
     except UNDECODABLE as error:
-        raise StoreError(folder / JOB_FILE, f"the file is damaged ({printable(str(error), 200)}).") from error
+        advice = "if SLURM has none of these runs any more, remove it"
+        raise StoreError(folder / JOB_FILE, f"the file is damaged ({printable(str(error), 200)}); {advice}.") from error
 
 
 def label(folder: Path) -> str:

@@ -6,13 +6,12 @@ there as after any interruption. The parent is not changed.
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 
 import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
-from alexnet_tui.files import Folder, reason_of
+from alexnet_tui.files import Folder
 from alexnet_tui.runs.events import MAX_LINE_BYTES, Checkpoint, decode
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
@@ -62,19 +61,14 @@ def create_extension(
     extends = Extension(
         runs=[parent_id, *(earlier.runs if earlier else [])], epochs=parent.record.config.epochs, checkpoint=name
     )
-    made = store.create(config, label=label, argv=argv, extends=extends)
-    try:
-        with store.folder(parent_id) as source, store.folder(made.id) as target:
+    with store.folder(parent_id) as source:
+
+        def fill(target: Folder) -> None:
             _copy(source, target, EVENTS_FILE, _end_of_checkpoint(source, name))
             _copy_folder(source, target, KERNELS)
             _copy_checkpoint(source, target, name)
-    except (OSError, StoreError) as error:
-        with suppress(OSError, StoreError), Folder.follow(store.root) as root:
-            root.remove(made.id)
-        if isinstance(error, StoreError):
-            raise
-        raise StoreError(store.root, f"a run cannot be created here ({reason_of(error)}).") from error
-    return made
+
+        return store.create(config, label=label, argv=argv, extends=extends, fill=fill)
 
 
 def _last_checkpoint(store: Store, history: RunHistory) -> str:

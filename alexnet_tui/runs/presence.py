@@ -31,7 +31,13 @@ _LOCAL_OPTIONS = frozenset(("nolock", "local_lock=flock", "local_lock=all", "loc
 """Options of mounts that keep locks on one host."""
 _lock_reasons: dict[int, str] = {}
 _clock_offsets: dict[int, float] = {}
-"""Device number to the file system's time less this process' monotonic time."""
+"""Device number to the file system's time less `_now`."""
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Goes on while the machine is suspended, unlike `time.monotonic`."""
+
+
+def _now() -> float:
+    return time.clock_gettime(_CLOCK)
 
 
 def is_at_work(directory: Path) -> bool:
@@ -128,7 +134,7 @@ def reason_of_mount(mounts: str, device: str) -> str:
 
 def silent_seconds(events: Path) -> float:
     """For how long an event log has not grown."""
-    now, key = time.monotonic(), str(events)
+    now, key = _now(), str(events)
     try:
         status = events.lstat()
     except OSError:
@@ -153,8 +159,8 @@ def _file_system_time(directory: Path, device: int) -> float:
                 dated = os.fstat(file.fileno()).st_mtime
         except OSError:  # It is only to be read: this host's time is all there is.
             dated = time.time()
-        _clock_offsets[device] = dated - time.monotonic()
-    return _clock_offsets[device] + time.monotonic()
+        _clock_offsets[device] = dated - _now()
+    return _clock_offsets[device] + _now()
 
 
 def silence(events: Path) -> str:

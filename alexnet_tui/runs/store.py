@@ -170,11 +170,23 @@ class Store:
         plan_sha256: str = "",
         extends: Extension | None = None,
         foreign: Foreign | None = None,
+        fill: Callable[[Folder], object] = lambda folder: None,
     ) -> RunRecord:
         """Make a run directory with its record; the run is then queued.
 
+        Args:
+            config: Its configuration.
+            label: The user's own name for it.
+            argv: The command that makes it.
+            study: The study it belongs to.
+            plan_sha256: Hash of that study's plan.
+            extends: The run that it trains further.
+            foreign: Where its history comes from, if another program trained it.
+            fill: Puts into its directory what it begins with. The record comes last: before that there is no run, and
+                where `fill` fails nothing is left.
+
         Raises:
-            StoreError: The runs folder cannot be written.
+            StoreError: The runs folder cannot be written; or what `fill` raises.
         """
         created, run_id = max(0.0, time.time()), ""
         try:
@@ -196,11 +208,14 @@ class Store:
                 foreign=foreign,
             )
             with Folder(self.root / run_id) as folder:
+                fill(folder)
                 folder.write(RECORD_FILE, json_bytes(record))
-        except OSError as error:
+        except BaseException as error:
             if run_id:
-                with suppress(OSError):
-                    (self.root / run_id).rmdir()  # What could not be written left nothing in it.
+                with suppress(OSError, StoreError), Folder.follow(self.root) as root:
+                    root.remove(run_id)
+            if not isinstance(error, OSError):
+                raise
             raise _not_creatable(self.root, reason_of(error)) from error
         return record
 

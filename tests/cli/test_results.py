@@ -203,6 +203,18 @@ def test_export_writes_to_stdout_or_a_file(full: Store, tmp_path: Path, form: st
     assert text.startswith(begin)
     call(full, "export", "mine", "--format", form, "--output", str(tmp_path / "out"))
     assert (tmp_path / "out").read_text(encoding="utf-8") == text
+    named = tmp_path / f"out.{'tex' if form == 'latex' else form.upper()}"
+    call(full, "export", "mine", "--output", str(named))
+    assert named.read_text(encoding="utf-8") == text, "the ending names the format"
+
+
+def test_an_ending_that_names_no_format_is_refused_and_nothing_written(full: Store, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"x\.cvs names no format; use one of \.csv, \.json, \.tex, or --format"):
+        call(full, "export", "mine", "--output", str(tmp_path / "x.cvs"))
+    with pytest.raises(UsageError, match=r"\.tar\.gz or \.tgz, not as .*x\.zip"):
+        call(full, "export", "mine", "--archive", "--output", str(tmp_path / "x.zip"))
+    assert not any(path.name.startswith("x.") for path in tmp_path.iterdir())
+    call(full, "export", "mine", "--format", "csv", "--output", str(tmp_path / "x.cvs"))
 
 
 def test_export_to_tensorboard_makes_a_folder_a_run(full: Store, tmp_path: Path) -> None:

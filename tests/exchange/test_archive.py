@@ -1,6 +1,7 @@
 """Archives of runs: what comes back is what was packed, and nothing that a hostile one asks for."""
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -69,9 +70,17 @@ def test_a_run_comes_back_byte_for_byte_and_is_marked(store: Store, other: Store
     run_id = write_run(store, CONFIG, label="first").id
     folder = store.path(run_id)
     store.save_notes(run_id, Notes(label="mine", tags=["a"], pinned=True))
-    for name in ("kernels/e0001.npz", "checkpoints/e0002/state.pt", "checkpoints/e0002/manifest.json", "trainer.log"):
+    seal = {"size_bytes": 7, "sha256": hashlib.sha256(b"weights").hexdigest()}
+    files = {"kernels/e0001.npz": b"k", "trainer.log": b"t"}
+    for name, weights in (("e0001", b"weighty"), ("e0002", b"weights"), ("e0003", b"weights2")):
+        files |= {
+            f"checkpoints/{name}/state.pt": weights,
+            f"checkpoints/{name}/manifest.json": json.dumps(seal).encode(),
+        }
+    files |= {"checkpoints/e0004/state.pt": b"weights", "checkpoints/e0005/manifest.json": b"{}"}
+    for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(name.encode())
+        (folder / name).write_bytes(content)
     (folder / "predictions.npz").write_bytes(b"numbers")
     before = files_of(folder)
 
@@ -86,8 +95,10 @@ def test_a_run_comes_back_byte_for_byte_and_is_marked(store: Store, other: Store
     assert other.notes(run_id) == Notes(label="mine", tags=["a"])  # A pin is of one runs folder.
 
     third = Store(tmp_path / "third")
-    import_archive(third, packed(store, tmp_path, run_id, with_checkpoints=True))
-    assert (third.path(run_id) / "checkpoints/e0002/state.pt").read_bytes() == b"checkpoints/e0002/state.pt"
+    found = import_archive(third, packed(store, tmp_path, run_id, with_checkpoints=True))
+    assert (third.path(run_id) / "checkpoints/e0002/state.pt").read_bytes() == b"weights"
+    assert third.checkpoints(run_id) == ("e0002",), "what a trainer would refuse is left out"
+    assert found.left_out == {"damaged": [f"{run_id}/checkpoints/e000{number}/" for number in (1, 3, 4, 5)]}
 
 
 def test_a_line_that_a_trainer_is_writing_is_not_packed(store: Store, other: Store, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from fake_runs import write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
+from alexnet_tui.exchange import foreign
 from alexnet_tui.exchange.foreign import column_of, parse_columns, read_csv, read_logs
 from alexnet_tui.exchange.tensorboard import _bytes, _double, _frame, _varint, read_tensorboard, write_tensorboard
 from alexnet_tui.launch import local
@@ -75,6 +76,22 @@ def test_a_log_of_keras_is_read_by_value(tmp_path: Path) -> None:
     assert [row["train_accuracy"] for row in history.rows] == [0.25, 0.5, 0.75]
     assert [row["learning_rate"] for row in history.rows] == [0.01, 0.01, 0.001]
     assert (history.name, history.left_out) == ("training", [])
+
+
+def test_a_table_in_the_unicode_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    expected = read_csv(write(tmp_path / "training.log", KERAS), {})
+    for encoding, text in (("utf-16", KERAS.replace(",", "\t")), ("utf-8-sig", KERAS.replace("\n", "\r\n"))):
+        (tmp_path / "training.log").write_bytes(text.encode(encoding))
+        assert read_csv(tmp_path / "training.log", {}) == expected
+
+
+def test_attack_09_a_table_of_nothing_but_commas_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foreign, "_MAX_CELLS", 1000)
+    names = ",".join(f"c{number}" for number in range(100))
+    with pytest.raises(StoreError, match="more than 10 lines of 100 columns"):
+        read_csv(write(tmp_path / "x.csv", f"{names}\n" + ("," * 99 + "\n") * 11), {})
 
 
 def test_an_index_column_of_pandas_is_no_run_id(tmp_path: Path) -> None:
@@ -169,6 +186,16 @@ def test_folders_of_keras_become_one_run(tmp_path: Path) -> None:
     assert [row["train_loss"] for row in second.rows] == [1.5, 1.25]
     assert [row["step"] for row in second.rows] == [10, 20]
     assert all("vs_iterations" in text for text in first.left_out)
+
+
+def test_a_second_tag_for_a_column_is_named_and_not_mixed_in(tmp_path: Path) -> None:
+    write_log(tmp_path / "logs" / "train", *(scalar(tag, 1, 7.0) for tag in ("epoch_loss", "accuracy")))
+    write_log(tmp_path / "logs", *(scalar(tag, 1, 0.5) for tag in ("loss/train", "train_loss", "foo")))
+    (history,), _ = read_logs(tmp_path / "logs", {"foo": "train_accuracy"})
+    assert [(row["train_loss"], row["train_accuracy"]) for row in history.rows] == [(7.0, 0.5)]
+    assert history.columns == {"train_loss": "epoch_loss", "train_accuracy": "foo"}, "what was asked for comes first"
+    left_out = {text.partition(": ")[0] for text in history.left_out if "another name stands for" in text}
+    assert left_out == {"train_loss", "loss/train", "train/accuracy"}
 
 
 def test_a_curve_with_many_points_is_read_where_the_epochs_end(tmp_path: Path) -> None:

@@ -209,3 +209,13 @@ def test_a_file_system_without_locks_is_locked_on_this_host(
     assert load(store, run_id)[1] is State.STOPPED
     monkeypatch.setattr(presence, "_lock_reasons", {})
     assert "without locks" in presence.unseen_locks(store.root)
+
+
+def test_fault_23_time_in_which_the_machine_was_suspended_counts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = store.path(store.create(RunConfig()).id) / "events.jsonl"
+    events.write_bytes(b"")
+    assert presence.silent_seconds(events) < 60
+    awake, clock = time.monotonic, time.clock_gettime
+    monkeypatch.setattr(time, "clock_gettime", lambda which: clock(which) + 3600)  # As after an hour asleep.
+    assert awake() < clock(presence._CLOCK) + 60
+    assert 3500 < presence.silent_seconds(events) < 3700

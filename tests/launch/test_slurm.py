@@ -149,6 +149,14 @@ def test_attack_12_a_forged_note_decides_neither_what_runs_nor_whose_job_is_canc
     assert not cluster.calls("scancel")
 
 
+def test_a_damaged_note_hides_nothing_else(run: Run, store: Store, plan: study.Plan) -> None:
+    run_id = study_queue.prepare_runs(store, plan)[0]
+    (store.root / "studies" / "mine" / slurm.JOB_FILE).write_text("{")
+    for words in (("show", run_id), ("study", "status", "mine")):
+        done = run(*words)
+        assert (done.code, "slurm.json: the file is damaged" in done.err, "baseline" in done.out) == (0, True, True)
+
+
 def test_refusals_of_slurm_are_sentences(cluster: Cluster, store: Store, plan: study.Plan) -> None:
     cluster.answers("sbatch", "", 1, "sbatch: error: invalid partition specified")
     with pytest.raises(LaunchError, match="invalid partition"):

@@ -7,7 +7,9 @@ from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError, StoreError
+from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
+from alexnet_tui.runs import extend
 from alexnet_tui.runs.extend import create_extension
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
@@ -69,6 +71,26 @@ def test_nothing_is_left_of_an_extension_that_could_not_be_made(store: Store) ->
     with pytest.raises(StoreError):
         create_extension(store, parent, 5)
     assert store.ids() == [parent]
+
+
+def test_fault_02_an_extension_that_is_killed_while_it_is_copied_is_no_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = with_checkpoint(store)
+    (store.path(parent) / "kernels").mkdir()
+    (store.path(parent) / "kernels" / "e0002.npz").write_bytes(b"kernels")
+    seen = []
+    copy = extend._copy
+
+    def look(source: Folder, target: Folder, name: str, size: int | None = None) -> None:
+        copy(source, target, name, size)
+        seen.append((name, store.ids()))
+
+    monkeypatch.setattr(extend, "_copy", look)
+    made = create_extension(store, parent, 5).id
+    assert {name for name, _ in seen} == {"events.jsonl", "e0002.npz", "state.pt", "manifest.json"}
+    assert all(ids == [parent] for _, ids in seen), "a run is listed once all of it is there"
+    assert sorted(store.ids()) == sorted([parent, made])
 
 
 def test_a_run_of_another_machine_is_extended_only_where_it_is_trusted(run: Run, store: Store) -> None:

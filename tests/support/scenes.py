@@ -7,7 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_letters
@@ -33,25 +33,23 @@ _STEADY_SECONDS, _PATIENCE_SECONDS = 0.3, 30.0
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """The fixed runs on disk.
+    """The runs that scenes show.
 
     Attributes:
         store: Their folder.
-        run_ids: In the order they were made, the live one last.
+        compared: The runs of the study, in the order they were made; the first one is pinned.
+        opened: The run of the Run screen.
+        pictured: The run of the pages of pictures.
+        live: The run that is being trained, or None.
+        now: Seconds since 1970.
     """
 
     store: Store
-    run_ids: tuple[str, ...]
-
-    @property
-    def live(self) -> str:
-        """The run that is being trained."""
-        return self.run_ids[-1]
-
-    @property
-    def study(self) -> tuple[str, ...]:
-        """The finished runs: every variant with every seed."""
-        return self.run_ids[: SEEDS * len(SHAPES)]
+    compared: tuple[str, ...]
+    opened: str
+    pictured: str
+    live: str | None = None
+    now: float = NOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +61,8 @@ class Scene:
         shown: Texts that are on the screen once it is complete.
         shown_wide: More of them, on the largest screen.
         compares: Lay the study's runs over each other.
-        opens: Begin with the live run.
-        opens_finished: Begin with the first finished run, which has pictures.
+        opens: Begin with the gallery's opened run.
+        opens_pictured: Begin with the gallery's pictured run.
     """
 
     keys: tuple[str, ...] = ()
@@ -72,32 +70,34 @@ class Scene:
     shown_wide: tuple[str, ...] = ()
     compares: bool = False
     opens: bool = False
-    opens_finished: bool = False
+    opens_pictured: bool = False
 
 
 SCENES = {
     "runs": Scene(shown=("running", "four-conv"), shown_wide=("Test accuracy", "to go")),
     "new-run": Scene(keys=("2",), shown=("20m 02s", "ready: 50,000"), shown_wide=("augmentation", "dense 8")),
     "run": Scene(shown=("epoch 64/100", "last steps", "behind"), shown_wide=("T25",), opens=True),
-    "kernels": Scene(keys=("right_square_bracket", "left"), shown=("after epoch 5 of 100",), opens_finished=True),
-    "confusion": Scene(keys=("right_square_bracket", "m", "right"), shown=("class0 taken for",), opens_finished=True),
+    "kernels": Scene(keys=("right_square_bracket", "left"), shown=("after epoch 5 of 100",), opens_pictured=True),
+    "confusion": Scene(keys=("right_square_bracket", "m", "right"), shown=("class0 taken for",), opens_pictured=True),
     "compare": Scene(keys=("g",), shown=("in 4 groups", "tanh n=5"), compares=True),
     "report": Scene(keys=("6",), shown=("Claim 1", "SUPPORTED"), shown_wide=("Claim 3",)),
 }
+_UNFINISHED = ("no points yet", "Reading", "loading")
 
 
 def hang(root: Path) -> Gallery:
-    """Write the runs and the data set into an empty folder."""
+    """Write the made-up runs and the data set into an empty folder."""
     store = Store(root / "runs")
     picture_runs.write_data(root / "data")
-    gallery = Gallery(store, tuple(picture_runs.write(store)))
-    for run_id in gallery.study[:2]:
+    *others, live = picture_runs.write(store)
+    study = tuple(others[: SEEDS * len(SHAPES)])
+    for run_id in study[:2]:
         picture_runs.write_pictures(store.path(run_id))
-    return gallery
+    return Gallery(store, study, opened=live, pictured=study[0], live=live)
 
 
 @contextmanager
-def fixed_world(root: Path) -> Iterator[None]:
+def fixed_world(root: Path, now: float = NOW) -> Iterator[None]:
     """The same terminal, time, place and machine for everybody; no setting of a person is read or written."""
     environment = {
         "TERM": "xterm-256color",
@@ -116,7 +116,7 @@ def fixed_world(root: Path) -> Iterator[None]:
         time.tzset()
         stack.callback(time.tzset)
         stack.enter_context(patch("locale.getencoding", lambda: "utf-8"))
-        stack.enter_context(patch("time.time", lambda: NOW))
+        stack.enter_context(patch("time.time", lambda: now))
         stack.enter_context(patch("platform.node", lambda: HOST))
         stack.enter_context(patch("os.getloadavg", lambda: (0.0, 0.0, 0.0)))
         yield
@@ -133,23 +133,23 @@ _FOREIGN = (
 
 
 @asynccontextmanager
-async def staged(gallery: Gallery, name: str, size: tuple[int, int]) -> AsyncIterator[Driver]:
+async def staged(gallery: Gallery, name: str | Scene, size: tuple[int, int]) -> AsyncIterator[Driver]:
     """The console at a scene, complete and still."""
-    scene = SCENES[name]
-    first = gallery.live if scene.opens else gallery.study[0] if scene.opens_finished else None
+    scene = SCENES[name] if isinstance(name, str) else name
+    first = gallery.opened if scene.opens else gallery.pictured if scene.opens_pictured else None
     app = ConsoleApp(gallery.store, first)
-    app.session.folder.pinned = gallery.study[0]
-    app.session.folder.marked = list(gallery.study[-4:])
-    with picture_runs.trained(gallery.store, gallery.live):
+    app.session.folder.pinned = gallery.compared[0]
+    app.session.folder.marked = list(gallery.compared[-4:]) if gallery.live else []
+    with picture_runs.trained(gallery.store, gallery.live) if gallery.live else nullcontext():
         async with app.run_test(size=size) as pilot:
             driver = Driver(app, pilot)
             await pilot.pause()
             if scene.compares:
-                app.on_open_compare(OpenCompare(gallery.study))
+                app.on_open_compare(OpenCompare(gallery.compared))
                 await pilot.pause()
             await driver.press(*scene.keys)
             if isinstance(screen := app.screen, ReportScreen):
-                await driver.wait_for(lambda: screen.report is not None)
+                await driver.wait_for(lambda: screen.report is not None, _PATIENCE_SECONDS)
             await driver.wait_for(lambda: _is_complete(driver.text(), scene, size), _PATIENCE_SECONDS)
             await still(driver)
             yield driver
@@ -158,7 +158,7 @@ async def staged(gallery: Gallery, name: str, size: tuple[int, int]) -> AsyncIte
 def _is_complete(text: str, scene: Scene, size: tuple[int, int]) -> bool:
     """Whether a screen shows all it will."""
     wanted = scene.shown + (scene.shown_wide if size == SIZES[0] else ())
-    return all(one in text for one in wanted)
+    return all(one in text for one in wanted) and not any(one in text for one in _UNFINISHED)
 
 
 async def still(driver: Driver) -> None:
@@ -233,7 +233,7 @@ Drawing = TypeVar("Drawing")
 
 
 def capture(
-    gallery: Gallery, name: str, size: tuple[int, int], draw: Callable[[Driver], Drawing], themes: Iterable[str]
+    gallery: Gallery, name: str | Scene, size: tuple[int, int], draw: Callable[[Driver], Drawing], themes: Iterable[str]
 ) -> dict[str, Drawing]:
     """A scene drawn in each of the themes."""
 

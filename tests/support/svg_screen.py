@@ -27,12 +27,12 @@ _HEAVY = {"━": "lr", "┃": "ud", "┏": "dr", "┓": "dl", "┗": "ur", "┛"
 _ROUND = {"╭": "dr", "╮": "dl", "╰": "ur", "╯": "ul"}
 _DASHED = {"┈": 4, "┄": 3, "╌": 2}
 _BRAILLE = range(0x2800, 0x2900)
-_DOT_COLUMNS, _DOT_ROWS = (0, 0, 0, 1, 1, 1, 0, 1), (0, 1, 2, 0, 1, 2, 3, 3)
+# The bits of the left and of the right dots, from above.
+_DOT_BITS = (0, 1, 2, 6), (3, 4, 5, 7)
 _STROKES = {
-    "dots": 'fill="none" stroke-width="2.6" stroke-linecap="round" stroke="{}"',
     "light": 'fill="none" stroke-width="1.1" stroke="{}"',
     "heavy": 'fill="none" stroke-width="2.4" stroke="{}"',
-    "block": 'fill="{}"',
+    "block": 'fill="{}" shape-rendering="crispEdges"',
 }
 
 
@@ -87,7 +87,7 @@ def shape(symbol: str, left: float, top: float) -> tuple[str, str]:
         "r": f"M{middle:g} {center:g}H{left + _WIDTH:g}",
     }
     if ord(symbol) in _BRAILLE:
-        return "dots", _dots(ord(symbol) - _BRAILLE.start, left, top)
+        return "block", _dots(ord(symbol) - _BRAILLE.start, left, top)
     if symbol in _BLOCKS:
         height = _HEIGHT * _BLOCKS.index(symbol) / 8
         return "block", f"M{left:g} {top + _HEIGHT:g}v{-height:g}h{_WIDTH:g}v{height:g}z"
@@ -108,13 +108,15 @@ def shape(symbol: str, left: float, top: float) -> tuple[str, str]:
 
 
 def _dots(bits: int, left: float, top: float) -> str:
-    """The dots of a braille cell."""
-    places = zip(_DOT_COLUMNS, _DOT_ROWS, strict=True)
-    return "".join(
-        f"M{left + _WIDTH * (1 + 2 * column) / 4:g} {top + _HEIGHT * (1 + 2 * row) / 8:g}h0"
-        for bit, (column, row) in enumerate(places)
-        if bits >> bit & 1
-    )
+    """The dots of a braille cell, each as large as its place, so that neighbours touch and a curve is a line."""
+    wide, high = _WIDTH / 2, _HEIGHT / 4
+    parts = []
+    for column, places in enumerate(_DOT_BITS):
+        rows = [row for row, bit in enumerate(places) if bits >> bit & 1]
+        for first in (row for row in rows if row - 1 not in rows):
+            length = next(row for row in range(first, 5) if row not in rows) - first
+            parts.append(f"M{left + wide * column:g} {top + high * first:g}h{wide:g}v{high * length:g}h{-wide:g}z")
+    return "".join(parts)
 
 
 def to_svg(strips: Iterable[Strip], *, foreground: str, background: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,9 @@ def rows_of(found: list[RunHistory], *, is_grouped: bool = False, pinned: str | 
     return entries_of(found, name_of, is_grouped=is_grouped, pinned_id=pinned, states={}, **more)  # type: ignore[arg-type]
 
 
-def cells(made: Made, key: str) -> list[tuple[str, str]]:
+def cells(made: Made, key: str, alike: Sequence[RunHistory] = ()) -> list[tuple[str, str]]:
     """Text and style of a column, in all rows."""
-    column = next(column for column in columns_of(*made, DotMode.BRAILLE) if column.key == key)
+    column = next(column for column in columns_of(*made, DotMode.BRAILLE, alike) if column.key == key)
     return [column.cell(entry, None, 60) for entry in made[1]]
 
 
@@ -68,7 +69,7 @@ def test_only_what_differs_is_a_column(store: Store) -> None:
     assert [entry.group.is_base for entry in made[1]] == [True, False, False]
     by_rank = sorted(columns_of(*made, DotMode.BRAILLE), key=lambda column: column.rank)
     keys = [column.key for column in by_rank]
-    assert keys[:5] == ["sign", "name", "variant", "seed", "learning rate"]
+    assert keys[:7] == ["sign", "name", "max_test", "max_test difference", "variant", "seed", "learning rate"]
     assert keys[-1] == "dropout", "what the variant implies comes last"
     assert [text for text, _ in cells(made, "learning rate")] == ["0.01", "0.05", "0.01"]
 
@@ -105,31 +106,22 @@ def test_a_difference_of_images_is_a_column_and_of_code_too(store: Store) -> Non
     assert [len(entry.histories) for entry in made[1]] == [2, 1], "runs on other images are not averaged"
 
 
-def test_differences_to_the_base_are_coloured_by_what_is_better(store: Store) -> None:
-    found = histories(store, (config(), 0.6), (config(seed="1"), 0.5), (config(seed="2"), 0.7))
-    made = rows_of(found, pinned=found[0].id)
+def test_differences_to_the_base_are_coloured_where_seeds_alone_make_less(store: Store) -> None:
+    alike = histories(store, *((config(seed=str(seed)), 0.60 + 0.001 * seed) for seed in range(4)))
+    others = histories(store, *((config(dropout="0.2", seed=str(seed)), 0.5) for seed in range(3)))
+    found = [alike[0], others[0], alike[1]]
+    made = rows_of(found, pinned=alike[0].id)
     best = [100 * (one.best_test_accuracy or 0) for one in found]
     assert [text for text, _ in cells(made, "max_test")] == [f"{value:.2f}" for value in best]
-    assert cells(made, "max_test difference") == [
-        ("", ""),
-        (f"{best[1] - best[0]:+.2f}", "bad"),
-        (f"{best[2] - best[0]:+.2f}", "good"),
-    ]
-    base, slower = (one.time_to_accuracy().epochs for one in found[:2])
-    assert base is not None
-    assert slower is not None
-    assert cells(made, "t25 difference")[1] == (f"{slower - base:+.1f}", "bad" if slower > base else "good")
-
-
-def test_a_difference_within_the_spread_of_seeds_has_no_colour(store: Store) -> None:
-    found = histories(
-        store,
-        (config(), 0.5),
-        (config(seed="1"), 0.7),
-        (config(variant="tanh"), 0.55),
-        (config(variant="tanh", seed="1"), 0.75),
-    )
-    assert cells(rows_of(found, is_grouped=True), "max_test difference")[1][1] == "muted"
+    worse, within = f"{best[1] - best[0]:+.2f}", f"{best[2] - best[0]:+.2f}"
+    assert cells(made, "max_test difference", alike=alike) == [("", ""), (worse, "bad"), (within, "muted")]
+    made = rows_of(found, pinned=others[0].id)
+    assert cells(made, "max_test difference", alike=others)[0][1] == "good"
+    assert cells(made, "time difference", alike=others)[0][1] == "muted", "a time is no merit"
+    unknown = {style for _, style in cells(made, "max_test difference", alike=alike[:2]) if style}
+    assert unknown == {"muted"}, "two runs say nothing of the spread"
+    grouped = rows_of([*alike, *others], is_grouped=True)
+    assert cells(grouped, "max_test difference")[1][1] == "bad", "groups bring their own spread"
 
 
 def test_a_pinned_run_that_is_not_compared_is_the_first_row(store: Store) -> None:

@@ -134,9 +134,9 @@ async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> N
         screen = await opened(driver)
         assert order(screen) == [0, 1, 2, 3, 4, 5]
         text = driver.text()
-        assert "mine   study 1 of 1" in text
+        assert "mine · study 1 of 1" in text
         assert "2 x 3: 6 runs" in text
-        assert "No worker is at work: ^r starts one." in text
+        assert "No worker is running: ^r starts one." in text
         lines = text.splitlines()
         assert [line.split()[:4] for line in lines if " queued" in line][-6:][1] == ["2", "tanh", "0", "○"]
         assert any(line.split()[:4] == ["tanh", *["○────"] * 3] for line in lines), "the grid"
@@ -151,9 +151,9 @@ async def test_a_worker_that_waits_for_a_run_outside_says_which(store: Store) ->
     try:
         async with console(store) as driver:
             await opened(driver)
-            await driver.wait_for(lambda: f"waiting: another run is training ({other.id})" in driver.text())
+            await driver.wait_for(lambda: f"Waiting: another run is training ({other.id})" in driver.text())
             os.close(locks.pop(0))
-            await driver.wait_for(lambda: "A worker is at work" in driver.text())
+            await driver.wait_for(lambda: "A worker is running" in driver.text())
     finally:
         for lock in locks:
             os.close(lock)
@@ -253,9 +253,9 @@ async def test_changes_made_elsewhere_appear(store: Store) -> None:
         await driver.wait_for(lambda: order(screen)[0] == 4)
         descriptor = take_lock(store.root / "studies" / plan.name)
         study_queue.pause(store, plan.name, False)
-        await driver.wait_for(lambda: "A worker is at work" in driver.text())
+        await driver.wait_for(lambda: "A worker is running" in driver.text())
         os.close(descriptor)
-        await driver.wait_for(lambda: "No worker is at work" in driver.text())
+        await driver.wait_for(lambda: "No worker is running" in driver.text())
 
 
 @driven
@@ -266,7 +266,7 @@ async def test_brackets_and_f_turn_to_other_studies_and_v_reports(store: Store) 
         screen = await opened(driver)
         assert screen.study_name == "newer"
         await driver.press("right_square_bracket")
-        await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" older   study 2 of 2"))
+        await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" older · study 2 of 2"))
         await driver.press("left_square_bracket")
         await driver.wait_for(lambda: driver.text().splitlines()[1].startswith(" newer"))
         await driver.press("f", "2")
@@ -609,7 +609,7 @@ async def test_start_tells_what_is_true(store: Store) -> None:
         assert not study_queue.load(store, "reproduction").is_paused, "a paused queue goes on"
         lock = take_lock(study.study_folder(store, "reproduction"))
         await driver.press("ctrl+r")
-        await driver.wait_for(lambda: any("at work on study rep" in one for one in driver.notifications()))
+        await driver.wait_for(lambda: any("runs study rep" in one for one in driver.notifications()))
         os.close(lock)
         study_queue.cancel(store, "reproduction", 0)
         study_queue.cancel(store, "reproduction", 1)
@@ -628,7 +628,7 @@ async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None
     async with console(store) as driver:
         await opened(driver, worker("slow"))
         await driver.press("ctrl+r")
-        await driver.wait_for(lambda: "A worker is at work" in driver.text(), 30)
+        await driver.wait_for(lambda: "A worker is running" in driver.text(), 30)
         await driver.wait_for(lambda: driver.app.session.num_running(), 30)
     assert orders.has_worker(store, plan.name)
     async with console(store) as driver:
@@ -731,7 +731,7 @@ def test_what_tells_cells_apart_is_shown_before_the_names_of_their_runs() -> Non
     for width, keys in (
         (120, {"turn", "group", "seed", "state", "epochs", "tried", "run"}),
         (82, {"turn", "group", "seed", "state", "epochs", "tried"}),
-        (72, {"turn", "group", "seed", "state", "tried"}),
+        (60, {"turn", "group", "seed", "state", "tried"}),
     ):
         assert texts_of([cell], width)[0].keys() == keys, width
         assert texts_of([cell], width)[0]["tried"] == "learning rate 0.003"

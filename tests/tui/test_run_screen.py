@@ -381,7 +381,7 @@ async def test_a_long_name_of_the_pinned_run_does_not_take_the_pace_away(store: 
     async with console(store) as driver:
         driver.toggle_pin(pinned.id)
         await open_run(driver, run.id)
-        await driver.wait_for(lambda: "epochs behind a label" in driver.text())
+        await driver.wait_for(lambda: "epochs behind pinned" in driver.text())
 
 
 @driven
@@ -594,8 +594,8 @@ def test_facts_say_ages_and_paces_in_words(store: Store, tmp_path: Path) -> None
     assert age(history, State.RUNNING, 1002.5).style == ""
     assert age(history, State.RUNNING, 1100).name == "started", "nothing is late while the data is prepared"
     assert age(history, State.FINISHED, 1100).name == "last event"
-    assert lead_text(3.21, "base") == ("3.2 epochs ahead of base", "good")
-    assert lead_text(-1.0, "base") == ("1.0 epochs behind base", "warning")
+    assert lead_text(3.21, "base") == ("3.2 epochs ahead of base", "")
+    assert lead_text(-1.0, "base") == ("1.0 epochs behind base", "")
     assert lead_text(0.0, "base")[0] == "level with base"
     assert lead_text(None, "base")[0] == "above the best of base"
     assert status_message(history, State.FINISHED) == ("", "")

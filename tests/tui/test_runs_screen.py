@@ -13,6 +13,8 @@ from rich.cells import cell_len
 from textual.geometry import Region
 from textual.widgets import Input, Static
 
+from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.analysis.seeds import deviation, runs_like
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.runs import events as ev
@@ -22,7 +24,7 @@ from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.runs.columns import COLUMNS, delta_to, delta_tone, format_age
 from alexnet_tui.tui.screens.runs.preview import RunPreview
-from alexnet_tui.tui.screens.runs.rows import rows_of, spread_of_seeds
+from alexnet_tui.tui.screens.runs.rows import rows_of
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.settings import load_settings
 from alexnet_tui.tui.widgets.columns import GAP, fit, hidden_text
@@ -705,7 +707,8 @@ def test_only_a_difference_beyond_the_spread_of_seeds_is_coloured(store: Store) 
     session.names.update(session.watcher.histories)
     rows = list(rows_of(session.watcher, session.names).values())
     base = next(row for row in rows if row.config.variant == "baseline" and row.config.seed == 1)
-    spread = spread_of_seeds(rows, base)
+    alike = runs_like(session.watcher.histories[base.id], session.watcher.histories.values())
+    spread = deviation(alike, METRICS["max_test"])
     assert spread == pytest.approx(0.01, rel=0.2)
     tones = {
         row.config.seed: delta_tone(delta_to(row, base) or 0.0, row, base, spread)
@@ -714,4 +717,4 @@ def test_only_a_difference_beyond_the_spread_of_seeds_is_coloured(store: Store) 
     }
     assert tones == {63: "muted", 70: "good", 50: "bad"}
     assert delta_tone(0.5, rows[0], base, None) == "muted", "one seed says nothing"
-    assert spread_of_seeds(rows[:1], base) is None
+    assert deviation(alike[:2], METRICS["max_test"]) is None

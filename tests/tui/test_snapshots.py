@@ -43,7 +43,7 @@ def test_the_screen_is_as_accepted(gallery: Gallery, name: str, size: tuple[int,
 def test_drawing_twice_is_the_same_and_a_changed_name_is_not(gallery: Gallery) -> None:
     before, again = (draw(gallery, "runs", SIZES[1]) for _ in range(2))
     assert again == before
-    run_id = gallery.study[-1]
+    run_id = gallery.compared[-1]
     gallery.store.save_notes(run_id, Notes(label="another name"))
     try:
         after = draw(gallery, "runs", SIZES[1])

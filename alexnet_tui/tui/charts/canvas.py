@@ -243,8 +243,10 @@ class PlotArea:
         wanted.sort(key=lambda entry: -entry[0])
         placed: list[Label] = []
         for _, row, column, one in wanted:
-            name = printable(one.curve.name, name_cells) if spec.has_names else ""
             value = format_y(value_of(one, view), spec.y)
+            # A curve that ends early leaves more room than the margin has.
+            room = max(name_cells, self.buffer.width - column - 3 - cell_len(value))
+            name = printable(one.curve.name, room) if spec.has_names else ""
             width = cell_len(name) + bool(name) + cell_len(value)
             start = max(0, min(column + 2, self.buffer.width - width))
             cells = range(start, start + width)

@@ -50,7 +50,7 @@ def draw_head(
 ) -> list[Label]:
     """Title, entries and notes in one row, or `lines` of notes below; returns where each curve is named.
 
-    Names are cut before a curve is left out, and how many are left out is said.
+    Names are cut first; where there is still no room for all curves, their number is all that is said.
     """
     room = buffer.width
     for row, line in enumerate(lines, start=1):
@@ -100,11 +100,10 @@ def _draw_entries(
             break
     column = buffer.put(0, 0, title, "title") + _GAP
     labels: list[Label] = []
-    for index, entry in enumerate(entries):
-        rest = len(entries) - index
-        if column + _total(entries[index:]) > room and column + _width(entry) > room - _MORE_CELLS:
-            buffer.put(0, column, f"+{rest} more", "label")
-            break
+    if column + _total(entries) > room and len(entries) > 1:
+        buffer.put(0, column, f"+{len(entries)} more", "label")
+        return labels
+    for entry in entries:
         start = column
         for text, style in entry[1]:
             column = buffer.put(0, column, text, style)

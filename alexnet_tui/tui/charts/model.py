@@ -23,6 +23,7 @@ from alexnet_tui.tui.charts.series import (
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
+_LARGE_RATE = 100.0
 NUM_COLOURS = 8
 """Colours of curves a theme has; a slot beyond them takes them again."""
 
@@ -158,7 +159,7 @@ def format_y(value: float | None, measure: Measure) -> str:
     if measure is Measure.POINTS:
         return format_gap(value)
     if measure is Measure.RATE and value is not None:
-        return f"{value:g}"
+        return f"{value:,.0f}" if value >= _LARGE_RATE else f"{value:g}"
     return format_percent(value) if measure is Measure.SHARE else format_loss(value)
 
 

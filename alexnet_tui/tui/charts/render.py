@@ -22,7 +22,7 @@ from alexnet_tui.tui.charts.series import Floats, Method, finite_ends, limits
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
 _ASCII_LINES, _LINES = ("|", "-", "+", "+", "+", "."), ("│", "─", "┤", "┴", "└", "┈")
-_WIDTH_WITH_END_LABELS, _FEWEST_LABEL_CELLS = 76, 20
+_WIDTH_WITH_END_LABELS, _FEWEST_LABEL_CELLS = 76, 22
 _FEWEST_COLUMNS, _FEWEST_ROWS, _X_AXIS_ROWS = 4, 2, 2
 
 
@@ -96,7 +96,9 @@ def draw(
         area.draw_crosshair(spec, ends, view.crosshair)
     labels = area.draw_end_labels(spec, ends, view, name_cells) if with_ends else []
     beside = {label.curve for label in labels}
-    in_head = [one for one in named if one.curve.name not in beside]
+    # Values alone say nothing of curves that are named on another chart.
+    is_named = spec.has_names or not with_ends
+    in_head = [one for one in named if one.curve.name not in beside and (is_named or one.curve.name in view.hidden)]
     labels += draw_head(buffer, spec, view, in_head, notes, lines, dot_mode)
     return RenderedChart(buffer, viewport, left, top, notes, tuple(labels))
 

@@ -52,8 +52,8 @@ _MODES = {
 _MOST_MISTAKES = 200
 _SIDE_FROM = 120
 _CAPTION_LINES = 2
-_EPOCH_CELLS = 24
-_LONGEST_SLIDER = 24
+_LEAST_NAME_CELLS = 12
+_LONGEST_SLIDER, _SHORTEST_SLIDER = 24, 10
 _READING = "Reading …"
 _NO_RUN = "No such run: it was deleted, or its record cannot be read."
 _NO_KERNELS = "This run stored no kernels: it was trained by a program that kept none."
@@ -183,7 +183,7 @@ class PictureColumn(Widget):
     def _draw(self, width: int, height: int) -> list[Strip]:
         ink, lines = self._styled(), list[Strip]()
         if self.panel.is_pair:
-            lines = [ink.line(width, *self.caption(width)), ink.line(width)]
+            lines = [ink.line(width, *self._caption(width)), ink.line(width)]
         height = self._room(height)
         problem = self._problem()
         if problem:
@@ -281,40 +281,52 @@ class PictureColumn(Widget):
             lines.append(ink.line(width))
         return lines
 
-    def caption(self, width: int) -> list[Words]:
-        """What is shown, in so many cells."""
+    def _caption(self, width: int) -> list[Words]:
+        """The run's name, and behind it as much on what is shown as there is room for."""
+        histories = self.panel.session.watcher.histories
+        pair = [histories[run_id] for run_id in self.panel.run_ids if run_id in histories]
+        name = short_names(pair, self.panel.session.label_of).get(self.run_id, self.run_id)
+        least = min(cell_len(name), _LEAST_NAME_CELLS)
+        for form in [*self.captions(), []]:
+            room = width - 3 - sum(cell_len(text) for text, _ in form)
+            if room >= least or not form:
+                return [(f" {cut(name, room)}", "strong"), ("  ", ""), *form]
+        return []
+
+    def captions(self) -> list[list[Words]]:
+        """What is shown, in forms of which the longest comes first."""
         found, history, panel = self.found, self.history, self.panel
-        parts: list[Words] = []
-        if panel.is_pair:
-            histories = panel.session.watcher.histories
-            pair = [histories[run_id] for run_id in panel.run_ids if run_id in histories]
-            label = short_names(pair, panel.session.label_of).get(self.run_id, self.run_id)
-            parts = [(f" {cut(label, max(8, width - _EPOCH_CELLS))}", "strong"), ("  ", "")]
         if found is None or history is None or self._problem():
-            return parts
+            return []
         if panel.subject is Subject.KERNELS and found.epoch is not None:
             epochs = history.started.epochs if history.started else history.record.config.epochs
             when = f"after epoch {found.epoch} of {epochs}" if found.epoch else "before training"
-            parts.append((f"{when}  ", "strong" if not panel.is_pair else ""))
-            room = width - sum(cell_len(text) for text, _ in parts)
-            if (part := self._part_shown()) and len(part) <= room:
-                parts.append((part, "muted"))
-                room -= len(part)
-            return [*parts, *_slider(found.epochs, found.epoch, min(_LONGEST_SLIDER, room))]
-        matrix = self.matrix
-        if matrix is None:
-            return parts
+            style = "" if panel.is_pair else "strong"
+            part = self._part_shown()
+            return [
+                *[
+                    [(f"{when}  ", style), (part, "muted"), *_slider(found.epochs, found.epoch, cells)]
+                    for cells in (_LONGEST_SLIDER, _SHORTEST_SLIDER)
+                ],
+                [(f"{when}  ", style), *_slider(found.epochs, found.epoch, _SHORTEST_SLIDER)],
+                [(when, style)],
+                [(f"epoch {found.epoch}", style)],
+            ]
+        if (matrix := self.matrix) is None:
+            return []
         if panel.subject is Subject.CONFUSION:
-            total = format_count(int(matrix.counts.sum()))
-            return [*parts, (f"{format_percent(matrix.accuracy)} of {total} test images right", "muted")]
+            right = format_percent(matrix.accuracy)
+            texts = [f"{right} of {format_count(int(matrix.counts.sum()))} test images right", f"{right} right", right]
+            return [[(text, "muted")] for text in texts]
         places = self.places
         last = min(len(places), panel.first + (self.cards.count if self.cards else 1))
         which = f"{panel.first + 1}-{last}" if last > panel.first + 1 else f"{panel.first + 1}"
-        if panel.cell is None:
-            return [*parts, (f"{which} of the {len(places)} worst mistakes", "muted")]
-        row, column = panel.cell
-        answer = "right" if row == column else f"taken for {matrix.names[column]}"
-        return [*parts, (f"{which} of {counted(len(places), matrix.names[row])} {answer}", "muted")]
+        what = f"the {len(places)} worst mistakes"
+        if panel.cell is not None:
+            row, column = panel.cell
+            answer = "right" if row == column else f"taken for {matrix.names[column]}"
+            what = f"{counted(len(places), matrix.names[row])} {answer}"
+        return [[(f"{which} of {text}", "muted")] for text in (what, str(len(places)))]
 
     def on_click(self, event: events.Click) -> None:
         """A click on a cell of the matrix goes there, a second one opens its images."""
@@ -434,12 +446,8 @@ class PicturesPanel(Vertical, can_focus=True):
         columns = self.columns
         if self.is_pair or not columns:
             return
-        strip = self.query_one("#subjects", TabStrip)
-        room = self.size.width - sum(len(subject) + 2 for subject in Subject) - 2
-        parts = [(text, _STYLES[name].partition(" on ")[0]) for text, name in columns[0].caption(room)]
-        note = Content.assemble(*parts)
-        if not note.is_same(strip.note):
-            strip.note = note
+        forms = [[(text, _STYLES[name].partition(" on ")[0]) for text, name in form] for form in columns[0].captions()]
+        self.query_one("#subjects", TabStrip).note = tuple(Content.assemble(*form) for form in forms)
 
     def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A subject was clicked."""

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from textual.app import RenderResult
 from textual.binding import ActiveBinding
@@ -24,7 +25,6 @@ PLACES = (
     ("report", "Report"),
 )
 _STUDIES = 4
-_LEAST_NOTE = 12
 _ALWAYS = ("app.command_palette", "app.help", "app.leave")
 _PALETTE_FROM_WIDTH = 60
 _MESSAGE_SECONDS, _ERROR_SECONDS = 5.0, 10.0
@@ -38,10 +38,13 @@ class TabStrip(Widget):
         names: What the tabs are called.
         tab: Index of the open one.
         short_names: What the others shrink to where names and note have no room, or None where they stay.
+
+    Attributes:
+        note: Forms of the note, the longest first: the first that fits is shown, and none is cut.
     """
 
     tab: reactive[int] = reactive(0)
-    note: reactive[Content] = reactive(Content(""), always_update=True)
+    note: reactive[tuple[Content, ...]] = reactive((), always_update=True)
 
     class Chosen(Message):
         """A tab was clicked."""
@@ -58,21 +61,23 @@ class TabStrip(Widget):
         self.set_reactive(TabStrip.tab, tab)
 
     def render(self) -> RenderResult:
-        """One line; the note is cut where there is no room for it, and before it is lost, the names are."""
-        tabs, notes = self._tabs(self.names), self.notes()
-        free = self.size.width - tabs.cell_length - 2
-        if self.short_names is not None and free < min(notes[-1].cell_length, _LEAST_NOTE):
-            tabs = self._tabs(self.short_names)
-        room = self.size.width - tabs.cell_length - 2
-        note = next((note for note in notes if note.cell_length <= room), notes[-1])
-        note = note.truncate(room, ellipsis=True) if room > 0 else Content("")
-        return tabs + Content(" " * max(0, room + 1 - note.cell_length)) + note
+        """One line; where not even the shortest note fits, the names shrink, and where they may not, it is left out."""
+        tabs, note, width = self._tabs(self.names), Content(""), self.size.width
+        for names in (self.names, self.short_names or ()):
+            if names:
+                tabs, notes = self._tabs(names), self.notes()
+                room = width - tabs.cell_length - 2
+                note = next((note for note in notes if note.cell_length <= room), Content(""))
+                if note.plain or (not notes and room >= 0):
+                    break
+        return tabs + Content(" " * max(0, width - 1 - tabs.cell_length - note.cell_length)) + note
 
-    def notes(self) -> list[Content]:
-        """What may be at the right, the longest first; the last one is cut where none fits."""
-        return [self.note]
+    def notes(self) -> Sequence[Content]:
+        """Forms of the note at the right, the longest first."""
+        return self.note
 
     def _tabs(self, names: Sequence[str]) -> Content:
+        """The tabs; where they are wider than the screen, the first ones give way until the open one is on it."""
         lit = "bold reverse" if self.app.no_color else "bold $accent on $panel"
         parts = [
             Content.styled(
@@ -80,7 +85,12 @@ class TabStrip(Widget):
             ).stylize(Style.from_meta({"tab": index}))
             for index, name in enumerate(names)
         ]
-        return Content("").join(parts)
+        first, cut = 0, Content("")
+        while sum(part.cell_length for part in parts[first : self.tab + 1]) + cut.cell_length > self.size.width:
+            if first == self.tab:
+                break
+            first, cut = first + 1, Content.styled("…", "$text-muted")
+        return Content("").join([cut, *parts[first:]])
 
     def on_click(self, event: Click) -> None:
         """A click on a name opens its tab."""
@@ -117,14 +127,13 @@ class TopBar(TabStrip):
         self.names = (*self.names[:_STUDIES], name, *self.names[_STUDIES + 1 :])
         self.refresh()
 
-    def notes(self) -> list[Content]:
+    def notes(self) -> Sequence[Content]:
         """What is running, and the screen's own note; where only one fits, what is running."""
-        if not self._live:
-            return [self.note]
         live = [Content.styled(text, "$running") for text in self._live]
-        if not self.note.plain:
-            return live
-        return [*(Content.assemble(one, (" · ", "$text-muted"), self.note) for one in live[:2]), *live]
+        if not live or not self.note:
+            return live or self.note
+        both = [[Content.assemble(one, (" · ", "$text-muted"), note) for note in self.note] for one in live]
+        return [*chain(*both[:2]), *live[:2], *chain(*both[2:]), *live[2:]]
 
     async def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A click on a place goes there."""

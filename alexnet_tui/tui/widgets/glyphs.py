@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import STATE_TONES, State
 
 STATE_SIGNS: Mapping[State, str] = {
     State.QUEUED: "○",
@@ -22,6 +22,8 @@ STATE_SIGNS: Mapping[State, str] = {
     State.COPY: "=",
 }
 """The word is always beside the sign, so that colour is never the only difference."""
+TONES: Mapping[State, str] = {**STATE_TONES, State.FINISHED: "muted"}
+"""How a state is coloured: green is kept for differences, and most runs of a list are finished."""
 MARK, PIN, REFERENCE, FOREIGN, EXTENDED = "◆", "▸", "·", "~", "+"
 ASCENDING, DESCENDING = "▲", "▼"
 CURSOR = "▌"
@@ -44,6 +46,15 @@ def cut(text: str, width: int) -> str:
     while cell_len(kept) > max(0, width - 1):
         kept = kept[:-1]
     return kept + ELLIPSIS[:width]
+
+
+def join_fitting(parts: Sequence[str], width: int) -> str:
+    """The first of some parts, and each other one for which a line of `width` cells has room."""
+    line = parts[0] if parts else ""
+    for part in parts[1:]:
+        if cell_len(longer := f"{line} · {part}") <= width:
+            line = longer
+    return cut(line, width)
 
 
 def pad(text: str, width: int) -> str:

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, compare, shown_setting
 from alexnet_tui.analysis.groups import States
 from alexnet_tui.analysis.metrics import METRICS, Metric
+from alexnet_tui.analysis.seeds import deviation, difference_tone
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import MISSING, printable
 from alexnet_tui.tui.charts.axis import Measure
@@ -24,6 +25,7 @@ from alexnet_tui.tui.widgets.glyphs import PIN, SPREAD
 _NAME_CELLS, _NARROW_NAME_CELLS, _VALUE_CELLS = 24, 12, 18
 _ALWAYS = ("variant", "front_end", "data", "seed", "epochs")
 _FEW = 3
+_SETTING_RANK = 3
 _FIRST_METRICS = ("max_test", "final_test", "gap", "t25", "time", "last_test", "max_train")
 """Metrics by importance, for a table that has no room for all."""
 
@@ -143,8 +145,17 @@ def curve_of(
     )
 
 
-def columns_of(compared: Comparison, entries: Sequence[Entry], dot_mode: DotMode) -> list[Column[Entry, None]]:
-    """The table: who, what differs, and each metric with its difference to the base."""
+def columns_of(
+    compared: Comparison, entries: Sequence[Entry], dot_mode: DotMode, alike: Sequence[RunHistory] = ()
+) -> list[Column[Entry, None]]:
+    """The table: who, what differs, and each metric with its difference to the base.
+
+    Args:
+        compared: The comparison.
+        entries: Its rows.
+        dot_mode: What markers are made of.
+        alike: Runs that differ from the base in their seed alone; a single run is taken to vary as they do.
+    """
     columns: list[Column[Entry, None]] = [
         Column(key="sign", title="", width=2, rank=0, cell=lambda entry, _, __: _sign(entry, dot_mode)),
         Column(
@@ -163,8 +174,14 @@ def columns_of(compared: Comparison, entries: Sequence[Entry], dot_mode: DotMode
         )
     columns += _setting_columns(compared, entries)
     for name in COMPARED:
-        columns += _metric_columns(METRICS[name], 4 + 2 * _FIRST_METRICS.index(name), entries)
+        columns += _metric_columns(METRICS[name], _metric_rank(name), entries, alike)
     return columns
+
+
+def _metric_rank(name: str) -> int:
+    """The first metric is wanted before what differs, the others after it; each leaves a rank to its difference."""
+    place = _FIRST_METRICS.index(name)
+    return 2 * place + (1 if place == 0 else _SETTING_RANK + _FEW - 2)
 
 
 def _sign(entry: Entry, dot_mode: DotMode) -> Cell:
@@ -180,7 +197,7 @@ def _setting_columns(compared: Comparison, entries: Sequence[Entry]) -> list[Col
 
     columns = []
     for index, name in enumerate(sorted(compared.differing, key=is_implied)):
-        rank = index + 1 if index < _FEW and not is_implied(name) else 20 + index
+        rank = _SETTING_RANK + index if index < _FEW and not is_implied(name) else 20 + index
         texts = {entry.id: printable(shown_setting(name, entry.group.settings[name]), 60) for entry in entries}
         columns.append(_text_column(name.replace("_", " "), rank, texts))
     return columns
@@ -200,10 +217,13 @@ def _text_column(title: str, rank: int, texts: Mapping[str, str]) -> Column[Entr
     )
 
 
-def _metric_columns(metric: Metric, rank: int, entries: Sequence[Entry]) -> list[Column[Entry, None]]:
+def _metric_columns(
+    metric: Metric, rank: int, entries: Sequence[Entry], alike: Sequence[RunHistory]
+) -> list[Column[Entry, None]]:
     """A metric's values, and beside them the differences to the base where there are any."""
+    spread = deviation(alike, metric)
     values = {entry.id: _value_text(metric, entry) for entry in entries}
-    differences = {entry.id: _difference(metric, entry, entries) for entry in entries}
+    differences = {entry.id: _difference(metric, entry, entries, spread) for entry in entries}
     columns: list[Column[Entry, None]] = [
         Column(
             key=metric.name,
@@ -240,17 +260,16 @@ def _value_text(metric: Metric, entry: Entry) -> str:
     return text + (f" ({len(sample.values)} of {len(sample.runs)})" if sample.num_missing else "")
 
 
-def _difference(metric: Metric, entry: Entry, entries: Sequence[Entry]) -> Cell:
-    """The difference to the base; green or red only where it is larger than either spread over seeds."""
+def _difference(metric: Metric, entry: Entry, entries: Sequence[Entry], spread: float | None) -> Cell:
+    """The difference to the base, coloured where it is beyond what seeds alone make."""
     own = entry.group.cells[metric.name]
     base = next(one.group.cells[metric.name] for one in entries if one.group.is_base)
     difference = entry.group.differences[metric.name]
     if entry.group.is_base or difference is None or own.mean is None or base.mean is None:
         return "", ""
+    sides = [(one.sd, len(one.values)) for one in (own, base)]
     is_better = metric.is_better(own.mean, base.mean)
-    if is_better is None or abs(difference) <= max(own.sd or 0.0, base.sd or 0.0):
-        return metric.difference(difference), "muted"
-    return metric.difference(difference), "good" if is_better else "bad"
+    return metric.difference(difference), difference_tone(difference, sides, spread, is_better=is_better)
 
 
 def known(run_ids: Iterable[str], histories: Mapping[str, RunHistory]) -> list[RunHistory]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -12,6 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from alexnet_tui.analysis.compare import Comparison
+from alexnet_tui.analysis.seeds import runs_like
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted
 from alexnet_tui.tui.charts.axis import Measure
@@ -32,6 +32,7 @@ from alexnet_tui.tui.screens.compare.comparison import (
 )
 from alexnet_tui.tui.session import OpenPictures, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
+from alexnet_tui.tui.widgets.glyphs import join_fitting
 from alexnet_tui.tui.widgets.keys import Keys, new_run_key, row_keys
 from alexnet_tui.tui.widgets.table import LineTable
 
@@ -209,11 +210,18 @@ class CompareScreen(ChartScreen):
 
     def _draw_table(self, cursor: int) -> None:
         table = self.table
-        columns = columns_of(self.comparison, self.entries, detect_dot_mode()) if self.entries else ()
+        columns = (
+            columns_of(self.comparison, self.entries, detect_dot_mode(), self._runs_like_base()) if self.entries else ()
+        )
         table.styles.height = min(len(self.entries) + 2, max(3, self.size.height * 2 // 5))
         table.show(self.entries, None, columns=columns)
         table.move_to(cursor)
         self._show_status()
+
+    def _runs_like_base(self) -> list[RunHistory]:
+        """Runs of this folder that differ from the first of the base in their seed alone, compared here or not."""
+        base = next(entry.histories[0] for entry in self.entries if entry.group.is_base)
+        return runs_like(base, self.session.watcher.histories.values())
 
     def _show_status(self) -> None:
         """What is compared with what, and why the run of the row is not averaged; what does not fit is left out."""
@@ -232,11 +240,8 @@ class CompareScreen(ChartScreen):
             words.insert(1, row.group.alone)
         if self.is_grouped:
             words.append(f"band {self.spread}")
-        kept = words[:1]
-        for word in words[1:]:
-            if cell_len(" · ".join([*kept, word])) <= self.size.width - 2:
-                kept.append(word)
-        self.query_one("#status", Static).update(Content.styled(" · ".join(kept), "$text-muted"), layout=False)
+        text = join_fitting(words, self.size.width - 2)
+        self.query_one("#status", Static).update(Content.styled(text, "$text-muted"), layout=False)
 
     @on(LineTable.Highlighted)
     def _choose(self) -> None:

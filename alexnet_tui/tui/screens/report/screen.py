@@ -176,7 +176,7 @@ class ReportScreen(ChartScreen):
         width = max(20, self.size.width - _SCROLLBAR_AND_PADDING)
         self.set_class(False, "-empty")
         self.query_one("#head", Static).update(report_view.head(report, self.section_index, width + 2))
-        self.query_one("#strip", TabStrip).note = report_view.signs(section)
+        self.query_one("#strip", TabStrip).note = (report_view.signs(section),)
         self.query_one("#caveats", Static).update(Content("\n").join(report_view.caveats(section, width)))
         self._draw_cards(section, width)
         pages = {

@@ -154,11 +154,11 @@ def _metric_fact(name: str, metric: Metric, history: RunHistory, pinned: RunHist
 def lead_text(ahead: float | None, label: str) -> tuple[str, str]:
     """``3.2 epochs ahead of baseline``, and its style; `ahead` is None above all that the other reached."""
     if ahead is None:
-        return f"above the best of {label}", "good"
+        return f"above the best of {label}", ""
     if abs(ahead) < 0.05:
         return f"level with {label}", "muted"
     word = "ahead of" if ahead > 0 else "behind"
-    return f"{abs(ahead):.1f} epochs {word} {label}", "good" if ahead > 0 else "warning"
+    return f"{abs(ahead):.1f} epochs {word} {label}", ""
 
 
 def _time_ratio(history: RunHistory, pinned: RunHistory | None) -> str:

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.state import STATE_TONES, State
+from alexnet_tui.runs.state import State
 from alexnet_tui.text import is_ascii_terminal, sparkline
 from alexnet_tui.tui.screens.run.facts import (
     Fact,
@@ -21,12 +21,11 @@ from alexnet_tui.tui.screens.run.facts import (
     progress_facts,
     status_message,
 )
-from alexnet_tui.tui.widgets.glyphs import DONE, REST, STATE_SIGNS, shown_state
+from alexnet_tui.tui.widgets.glyphs import DONE, REST, STATE_SIGNS, TONES, shown_state
 from alexnet_tui.tui.widgets.text import style_of
 
 _TONE_STYLES = {
     "live": "bold $running",
-    "good": "bold $success",
     "bad": "bold $error",
     "warn": "bold $warning",
     "muted": "bold $text-muted",
@@ -60,7 +59,7 @@ class Head:
         parts = identity_parts(self.history)
         while parts and len(state) + cell_len(label) + 2 + cell_len(" · ".join(parts)) > self.width:
             parts.pop()
-        title = Content.assemble((state, _TONE_STYLES[STATE_TONES[self.state]]), (label, "bold"))
+        title = Content.assemble((state, _TONE_STYLES[TONES[self.state]]), (label, "bold"))
         if parts:
             title = Content.assemble(title, "  ", (" · ".join(parts), "$text-muted"))
         return title.truncate(self.width, ellipsis=True)
@@ -70,7 +69,7 @@ class Head:
         share, size = self.history.progress, 12 if self.width < _WIDE else 32
         done = round(share * size)
         bar = Content.assemble(
-            (DONE * done, _TONE_STYLES[STATE_TONES[self.state]]),
+            (DONE * done, _TONE_STYLES[TONES[self.state]]),
             (REST * (size - done), "$faint"),
             f" {share:4.0%}  ",
         )

@@ -55,7 +55,6 @@ _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _RECENT_SECONDS = 1.4  # Younger than this, an age is plotted with the next event.
 _CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
 _UNREAD = (-1, -1)
-_STRIP_CELLS = sum(len(name) + 2 for name in _PAGES) + 2
 _GONE = "gone"
 _CHECKING = "Checking the record …"
 _PAGE_BORDER_CELLS = 3  # Padding at both sides, and the scroll bar.
@@ -271,6 +270,7 @@ class RunScreen(ChartScreen):
         assert history is not None
         state = self.session.state_of(self.run_id)
         name, now = self._pinned_label(), asyncio.get_running_loop().time()
+        loss, accuracy = self.query_one("#loss", MetricChart), self.query_one("#accuracy", MetricChart)
         num_pinned_epochs = len(pinned.epochs) if pinned else 0
         plotted = (
             id(history),
@@ -280,8 +280,8 @@ class RunScreen(ChartScreen):
             num_pinned_epochs,
             name,
             empty_text(history, state),
+            loss.display,
         )
-        loss, accuracy = self.query_one("#loss", MetricChart), self.query_one("#accuracy", MetricChart)
         has_new_steps = history.step != self._plotted_step and now - self._steps_plotted_at >= self._steps_rest
         if plotted != self._plotted or has_new_steps:
             self._plotted_step, self._steps_plotted_at, begin = history.step, now, time.thread_time()
@@ -292,7 +292,12 @@ class RunScreen(ChartScreen):
             self._steps_rest = min(max(_STEP_SECONDS, wanted), _LONGEST_REST_SECONDS)
         if plotted != self._plotted:
             self._plotted = plotted
-            accuracy.spec = ChartSpec(title="Accuracy", y=Measure.SHARE, empty=empty_text(history, state))
+            accuracy.spec = ChartSpec(
+                title="Accuracy",
+                y=Measure.SHARE,
+                empty=empty_text(history, state),
+                has_names=not loss.display,  # The same curves have the same colours and markers there.
+            )
             accuracy.show(accuracy_curves(history, pinned, name))
             self.query_one(SidePanel).show_numbers(summary_panel(history, pinned))
             self._show_lead(history)
@@ -318,13 +323,13 @@ class RunScreen(ChartScreen):
 
     def _show_lead(self, history: RunHistory) -> None:
         """Say at the right of the pages how far the run is ahead of the pinned one."""
-        note, pinned = Content(""), self.pinned
+        notes, pinned = list[Content](), self.pinned
         if pinned is not None and len(history.epochs) and len(pinned.epochs):
             ahead = lead_over(history, pinned)
-            room = self.app.size.width - _STRIP_CELLS - len(lead_text(ahead, "")[0])
-            text, style = lead_text(ahead, printable(self._pinned_label(), max(1, room)))
-            note = Content.styled(text, f"bold {style_of(style)}")
-        self.query_one("#strip", TabStrip).note = note
+            for label in (self._pinned_label(), "pinned"):
+                text, style = lead_text(ahead, label)
+                notes.append(Content.styled(text, f"bold {style_of(style)}".rstrip()))
+        self.query_one("#strip", TabStrip).note = tuple(notes)
 
     def _head(self, history: RunHistory | None, state: State) -> list[Content]:
         if history is None:

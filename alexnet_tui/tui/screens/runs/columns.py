@@ -1,12 +1,12 @@
 """Columns of the runs table as data: width, text, style, order. A new column is one entry here; pure."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.runs.state import STATE_TONES, State
+from alexnet_tui.analysis.seeds import difference_tone
+from alexnet_tui.runs.state import State
 from alexnet_tui.text import MISSING, format_duration, format_points, is_ascii_terminal, printable, sparkline
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
 from alexnet_tui.tui.widgets import columns
@@ -19,6 +19,7 @@ from alexnet_tui.tui.widgets.glyphs import (
     REFERENCE,
     SPREAD,
     STATE_SIGNS,
+    TONES,
     braille_line,
     cut,
     shown_state,
@@ -49,9 +50,6 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 Column = columns.Column[RunRow, Context]
 
-# Most runs of a list are finished: that state needs no colour.
-_STATE_STYLES = {**STATE_TONES, State.FINISHED: "muted"}
-
 
 def _mark(row: RunRow, context: Context, _: int) -> Cell:
     is_pinned = context.pinned is not None and context.pinned.id in row.members
@@ -63,7 +61,7 @@ def _mark(row: RunRow, context: Context, _: int) -> Cell:
 def _state(row: RunRow, _: Context, width: int) -> Cell:
     if row.foreign:
         return f"{FOREIGN} foreign"[:width], "muted"
-    return f"{STATE_SIGNS[row.state]} {shown_state(row.state)}"[:width], _STATE_STYLES[row.state]
+    return f"{STATE_SIGNS[row.state]} {shown_state(row.state)}"[:width], TONES[row.state]
 
 
 def _name(row: RunRow, _: Context, width: int) -> Cell:
@@ -115,7 +113,7 @@ def _delta(row: RunRow, context: Context, _: int) -> Cell:
 
 
 def delta_tone(delta: float, row: RunRow, pinned: RunRow, spread: float | None) -> str:
-    """Good or bad where a difference is beyond what seeds alone make, at about 95%; else muted.
+    """Good or bad where a difference is beyond what seeds alone make; else muted.
 
     Args:
         delta: Best accuracy minus the pinned run's.
@@ -123,14 +121,8 @@ def delta_tone(delta: float, row: RunRow, pinned: RunRow, spread: float | None) 
         pinned: The pinned run or group.
         spread: Standard deviation over seeds, for what is a single run.
     """
-    variances = [
-        None if deviation is None else deviation**2 / one.num_counted
-        for one in (row, pinned)
-        for deviation in (one.spread if one.is_group else spread,)
-    ]
-    if None in variances or abs(delta) <= 2 * math.sqrt(sum(one or 0.0 for one in variances)):
-        return "muted"
-    return "good" if delta > 0 else "bad"
+    sides = [(one.spread, one.num_counted) for one in (row, pinned)]
+    return difference_tone(delta, sides, spread, is_better=delta > 0)
 
 
 def _spread(row: RunRow, _: Context, __: int) -> Cell:
@@ -175,7 +167,7 @@ def _metric(field: str, style: str = "") -> Callable[[RunRow, Context, int], Cel
     return cell
 
 
-_STATE_ORDER = list(_STATE_STYLES)
+_STATE_ORDER = list(TONES)
 
 COLUMNS: tuple[Column, ...] = (
     Column(
@@ -303,7 +295,7 @@ COLUMNS: tuple[Column, ...] = (
         order=delta_of,
         is_descending=True,
         is_offered=lambda context: context.pinned is not None,
-        help="Best minus the pinned run's best, in points; coloured where it is more than seeds alone make.",
+        help="Best minus the pinned run's, coloured beyond what seeds make.",
     ),
     Column(
         key="last",
@@ -357,7 +349,7 @@ COLUMNS: tuple[Column, ...] = (
         cell=_curve,
         order=lambda row, _: row.created,
         is_descending=True,
-        help="Test accuracy over epochs, all on one scale; sorts by age.",
+        help="Test accuracy over epochs, on one scale; sorts by age.",
     ),
 )
 BY_KEY = {column.key: column for column in COLUMNS}

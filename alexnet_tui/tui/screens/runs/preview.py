@@ -103,12 +103,13 @@ def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None, sprea
 
 
 def _what(row: RunRow) -> str:
-    """What was trained, or where the history of a foreign run comes from."""
+    """What was trained, in lines, or where the history of a foreign run comes from."""
     if row.foreign:
         return f"foreign: {row.foreign}"
     config = row.config
-    parts = [config.variant, config.front_end, config.data, _seeds(row)]
-    return " · ".join([*parts, f"extends {row.extends}"] if row.extends else parts)
+    further = [f"extends {row.extends}"] if row.extends else []
+    lines = (config.variant, _seeds(row)), (config.front_end, config.data), further
+    return "\n".join(" · ".join(line) for line in lines if line)
 
 
 def _seeds(row: RunRow) -> str:
@@ -116,24 +117,19 @@ def _seeds(row: RunRow) -> str:
 
 
 def _figures(row: RunRow, pinned: RunRow | None, spread: float | None) -> Content:
-    """Two lines: accuracies, then gap, T25 and time."""
-    accuracy = [("best", format_percent(row.best), "bold"), ("last", format_percent(row.last), "bold")]
-    delta = delta_to(row, pinned)
-    if delta is not None and pinned is not None and pinned.id != row.id:
-        style = _TONES[delta_tone(delta, row, pinned, spread)]
-        accuracy.append(("vs pinned", format_points(delta), style))
-    speed = [
+    """Two figures a line, so that none is broken."""
+    figures = [
+        ("best", format_percent(row.best), "bold"),
+        ("last", format_percent(row.last), "bold"),
         ("gap", METRICS["gap"].text(row.gap), "bold"),
         ("T25", MISSING if row.t25 is None else f"{METRICS['t25'].mean_text(row.t25)} epochs", "bold"),
         ("time", format_duration(row.seconds), "bold"),
     ]
-    lines = [
-        Content("   ").join(
-            [Content.assemble((f"{name} ", "$text-muted"), (text, style)) for name, text, style in figures]
-        )
-        for figures in (accuracy, speed)
-    ]
-    return Content("\n").join(lines)
+    delta = delta_to(row, pinned)
+    if delta is not None and pinned is not None and pinned.id != row.id:
+        figures.append(("vs pinned", format_points(delta), _TONES[delta_tone(delta, row, pinned, spread)]))
+    parts = [Content.assemble((f"{name} ", "$text-muted"), (text, style)) for name, text, style in figures]
+    return Content("\n").join([Content("   ").join(parts[at : at + 2]) for at in range(0, len(parts), 2)])
 
 
 def _changes(row: RunRow) -> str:

@@ -24,7 +24,6 @@ ROW_METRICS = {
     "seconds": "time",
 }
 """Fields of a row that are metrics of its run, and their names in the registry; filters use the fields' names."""
-_FEWEST_SEEDS = 3
 _LIVE_FIRST = (State.RUNNING, State.QUEUED, State.FAILED, State.LOST, State.COPY, State.STOPPED, State.FINISHED)
 
 
@@ -182,21 +181,6 @@ def _common_name(rows: Sequence[RunRow]) -> str:
     config = rows[0].config
     changes = [f"{name}={shown_value(name, new)}" for name, (_, new) in config.changes().items() if name != "seed"]
     return printable(" ".join([config.variant, config.front_end, *changes]), 200)
-
-
-def spread_of_seeds(rows: Iterable[RunRow], base: RunRow) -> float | None:
-    """Standard deviation of the best accuracy over finished runs like `base` but for the seed; of three or more."""
-    like = base.config
-    alike = [
-        row.best
-        for row in rows
-        if row.state is State.FINISHED
-        and row.best is not None
-        and row.is_like_others
-        and (row.config.variant, row.config.data) == (like.variant, like.data)
-        and msgspec.structs.replace(row.config, seed=like.seed) == like
-    ]
-    return _deviation(alike) if len(alike) >= _FEWEST_SEEDS else None
 
 
 def _present(values: Iterable[float | None]) -> list[float]:

@@ -15,12 +15,14 @@ from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
+from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.analysis.seeds import deviation, runs_like
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.screens.runs.columns import BY_KEY, COLUMNS, CREATED, Context, sorted_rows
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
 from alexnet_tui.tui.screens.runs.preview import RunPreview
-from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows, rows_of, spread_of_seeds
+from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow, group_rows, rows_of
 from alexnet_tui.tui.screens.runs.table import RunsTable
 from alexnet_tui.tui.screens.runs.welcome import NO_RUNS, ONLY_REFERENCES
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenPictures, OpenRun, RunsChanged, Session
@@ -34,7 +36,7 @@ _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
 _AGE_SECONDS = 60.0
 _PREVIEW_FROM_HEIGHT, _WISHED_FROM_HEIGHT = 34, 22
-_LEAST_PREVIEW, _PREVIEW, _LARGEST_PREVIEW = 9, 15, 22
+_LEAST_PREVIEW, _PREVIEW, _LARGEST_PREVIEW = 9, 15, 30
 _GREETING_LINES = 5
 _OTHER_LINES = 4  # Places, heads, columns left out, keys.
 
@@ -207,8 +209,10 @@ class RunsScreen(Screen[None]):
         """Standard deviation over seeds of the pinned run; found once for a pin and a set of rows."""
         pinned_id = self.session.pinned_run_id or ""
         if self._spread_of != pinned_id:
-            self._spread_of, pinned = pinned_id, self._rows.get(pinned_id)
-            self._spread = None if pinned is None else spread_of_seeds(self._rows.values(), pinned)
+            histories = self.session.watcher.histories
+            self._spread_of, pinned = pinned_id, histories.get(pinned_id)
+            alike = runs_like(pinned, histories.values()) if pinned else []
+            self._spread = deviation(alike, METRICS[ROW_METRICS["best"]])
         return self._spread
 
     def _grow_older(self) -> None:
@@ -218,17 +222,17 @@ class RunsScreen(Screen[None]):
 
     def _show_counts(self) -> None:
         rows, context = self._rows.values(), self.table.context
-        parts = [counted(len(rows), "run")]
+        shortest = count = counted(len(rows), "run")
         problems = self.session.watcher.problems
-        if "" in problems:  # Of the folder itself.
-            parts.append("the runs folder cannot be read")
-        elif problems:
-            parts.append(f"{len(problems)} unreadable")
+        if problems:  # The one without a name is that of the folder itself.
+            shortest = "the runs folder cannot be read" if "" in problems else f"{len(problems)} unreadable"
+            count += f" · {shortest}"
+        notes = [count] if count == shortest else [count, shortest]
         if context.constant and self._shown:
             config = self._shown[0].config
-            shared = ", ".join(printable(str(getattr(config, key)), 20) for key in sorted(context.constant)[::-1])
-            parts.append(f"all {shared}")
-        self.query_one(TopBar).note = Content.styled(" · ".join(parts), "$text-muted")
+            shared = [printable(str(getattr(config, key)), 20) for key in sorted(context.constant)[::-1]]
+            notes[:0] = [f"{count} · all {', '.join(shared[:size])}" for size in range(len(shared), 0, -1)]
+        self.query_one(TopBar).note = tuple(Content.styled(note, "$text-muted") for note in notes)
         is_bare = all(row.is_reference for row in rows)
         if self.table.has_class("-bare") is bool(rows):
             self.query_one(KeyBar).refresh()  # With the first run, more keys do something.

@@ -56,7 +56,7 @@ def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -
         f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each"
         f"{_expected(session, config, num_runs)}.",
         f"It registers {counted(len(request.claims), 'claim')}; n shows them and plans other ones.",
-        "It goes on when the console is closed; P pauses it.",
+        "It continues when the console is closed; P pauses it.",
     ]
 
     def answer(is_sure: bool | None) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.style import Style
 
@@ -20,7 +21,7 @@ from alexnet_tui.files import LOCK_FILE, Owner, open_regular, read_owner
 from alexnet_tui.launch import registry
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.state import STATE_TONES, State
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import engine, orders
 from alexnet_tui.studies import plan as study
@@ -31,11 +32,11 @@ from alexnet_tui.text import counted, format_duration, plural, printable
 from alexnet_tui.tui.studies import newest_studies
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
-from alexnet_tui.tui.widgets.glyphs import DONE, MINUS, REST, STATE_SIGNS, cut, shown_state
+from alexnet_tui.tui.widgets.glyphs import DONE, MINUS, REST, STATE_SIGNS, TONES, cut, join_fitting, shown_state
 
 NO_STUDIES = (
     "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it;\n"
-    "it goes on when the console is closed.\n\n"
+    "it continues when the console is closed.\n\n"
     "r  reproduces the whole study: every variant with five seeds.\n"
     "n  plans another one: which variants, how many seeds, how many epochs."
 )
@@ -44,11 +45,11 @@ _MAX_SEED_COLUMNS = 16
 _MAX_BAR_CELLS, _GRID_GAP = 4, 2
 _ENGINE_SECONDS = 30.0
 _TONES: Mapping[str, str] = {
-    **{str(state): tone for state, tone in STATE_TONES.items()},
+    **{str(state): tone for state, tone in TONES.items()},
     CellState.PLANNED: "",
     CellState.UNREADABLE: "bad",
 }
-_TONE_STYLES = {"live": "$running", "good": "$success", "warn": "$warning", "bad": "$error", "muted": "$text-muted"}
+_TONE_STYLES = {"live": "$running", "warn": "$warning", "bad": "$error", "muted": "$text-muted"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -292,44 +293,43 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     factors = " x ".join(str(len(values)) for values in (plan.group_names, plan.seeds, *swept))
     size = f"{factors}: {counted(len(plan.configs), 'run')}"
     protocol = f" · {plan.protocol}" if swept else ""
-    what = f"{size}{protocol} · {config.front_end} on {config.data} · {counted(config.epochs, 'epoch')}"
+    what = f"{config.front_end} on {config.data}", counted(config.epochs, "epoch")
     counts = Counter(cell.state for cell in now.cells)
     done = ", ".join(f"{count} {shown_state(state)}" for state, count in counts.most_common())
+    name = printable(plan.name, 64)
+    line = join_fitting([name, f"study {place}"], width)
+    digests = (f" · SHA-256 {printable(plan.sha256[:size], 64)}" for size in (64, 12) if plan.sha256)
+    line += next((digest for digest in digests if cell_len(line + digest) <= width), "")
+    sizes = [size + protocol, done, *(printable(part, 100) for part in what)]
     lines = [
-        Content.assemble(
-            (printable(plan.name, 64), "bold"), ("   study " + place + _hash_text(plan, width), "$text-muted")
-        ),
-        Content.styled(cut(f"{printable(what, 200)} · {done}", width), "$text-muted"),
+        Content.assemble((line[: len(name)], "bold"), (line[len(name) :], "$text-muted")),
+        Content.styled(join_fitting(sizes, width), "$text-muted"),
         _worker_line(now, width, states),
     ]
     return Content("\n").join(lines)
 
 
-def _hash_text(plan: Plan, width: int) -> str:
-    """The plan's SHA-256, its first 12 digits where the line has no room for all 64."""
-    if not plan.sha256:
-        return ""
-    digits = plan.sha256 if width >= len(plan.name) + 104 else plan.sha256[:12]
-    return f"   SHA-256 {printable(digits, 64)}"
-
-
 def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
+    """Whether a process works on the study, in the longest of a few sentences that fits."""
     mine = {cell.run_id for cell in now.cells}
     others = [run_id for run_id, state in states.items() if state is State.RUNNING and run_id not in mine]
+    style = "bold $warning"
     if now.engine_problem:
-        text, style = f"{printable(now.engine_problem, 200)}.", "$warning"
+        texts = [f"{printable(now.engine_problem, 200)}."]
     elif now.engine_line:
-        text, style = f"{printable(now.engine_line, 200)}.", "$success"
+        texts, style = [f"{printable(now.engine_line, 200)}."], "$running"
     elif now.queue.is_paused:
-        text, style = "Paused: nothing more is started; what trains goes on. P goes on.", "bold $warning"
+        texts = ["Paused: nothing more is started; what trains continues. P resumes.", "Paused; P resumes."]
     elif now.has_worker and others and now.num_waiting and not now.first_waiting:
-        text, style = f"waiting: another run is training ({printable(others[0], 64)})", "bold $warning"
+        texts = [f"Waiting: another run is training ({printable(others[0], 64)}).", "Waiting: another run is training."]
     elif now.has_worker:
-        text, style = "A worker is at work; it goes on when the console is closed.", "$success"
+        texts = ["A worker is running; it continues when the console is closed.", "A worker is running."]
+        style = "$running"
     elif now.num_waiting:
-        text, style = "No worker is at work: ^r starts one.", "$warning"
+        texts = ["No worker is running: ^r starts one."]
     else:
-        text, style = "Nothing is left to do: v shows the report.", "$success"
+        texts, style = ["Nothing is left to do: v shows the report.", "All done: v shows the report."], ""
+    text = next((text for text in texts if cell_len(text) <= width), texts[-1])
     words = f"  {now.last_words}" if now.last_words and not now.has_worker and now.num_waiting else ""
     return Content.assemble((cut(text, width), style), (cut(words, max(0, width - len(text))), "$text-muted"))
 
@@ -441,9 +441,9 @@ def columns_of(cells: Sequence[Cell], live: Iterable[Live] = ()) -> tuple[Column
     )
     shown: list[Column[QueueRow, None]] = [
         Column(key="turn", title="#", width=5, rank=4, align_right=True, cell=_turn_cell),
-        Column(key="group", title="variant", width=14, max_width=max(14, group), rank=0, cell=_group_cell),
+        Column(key="group", title="variant", width=14, narrow=11, max_width=max(14, group), rank=0, cell=_group_cell),
         Column(key="seed", title="seed", width=4, rank=1, align_right=True, cell=_seed_cell),
-        Column(key="state", title="state", width=20, rank=2, cell=_state_cell),
+        Column(key="state", title="state", width=20, narrow=10, rank=2, cell=_state_cell),
         Column(key="epochs", title="epochs", width=9, rank=5, align_right=True, cell=_epochs_cell),
     ]
     if tried:

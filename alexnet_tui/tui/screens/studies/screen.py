@@ -52,9 +52,9 @@ class QueueScreen(Screen[None]):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("n", "new", "New", "Plan a study: variants x seeds, front end, data, epochs."),
-        _key("r", "reproduce", "Reproduce", "Reproduce the whole report, or go on with it."),
+        _key("r", "reproduce", "Reproduce", "Reproduce the whole study, or continue it."),
         _key("ctrl+r", "start", "Start", "Start a worker that goes through the queue, also with the console closed."),
-        _key("P", "pause", "Pause", "Start nothing more for now, or go on; what trains goes on."),
+        _key("P", "pause", "Pause", "Start nothing more for now, or resume; what trains continues."),
         _key("x", "cancel", "Cancel", "Take the cell out of the queue; stop it after a checkpoint if it trains."),
         _key("K,shift+up", "shift(-1)", "Order", "Start this cell one turn earlier.", display="K/J"),
         _key("J,shift+down", "shift(1)", "Later", "Start this cell one turn later.", show=False),
@@ -340,8 +340,8 @@ class QueueScreen(Screen[None]):
             if now.queue.is_paused:
                 study_queue.pause(store, name, False)
             if study_worker.start_worker(store, name, parallel=now.queue.at_once, command=worker):
-                return f"A worker was started for study {name}; it goes on when the console is closed."
-            return f"A worker is at work on study {name} already."
+                return f"A worker was started for study {name}; it continues when the console is closed."
+            return f"A worker runs study {name} already."
 
         self._do(act)
 

@@ -3,7 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from alexnet_tui.analysis.claims import ClaimVerdict
 from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, shown_setting
@@ -31,10 +35,6 @@ from alexnet_tui.report.wording import (
 )
 from alexnet_tui.text import printable
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
 # Of the table's columns these are shown first where there is no room for all.
 _FIRST_COLUMNS = ("max_train", "max_test", "final_test", "t25", "time")
 _LABEL_WIDTH, _GROUP_WIDTH, _GAP = 20, 18, 2
@@ -45,7 +45,7 @@ _STYLES = {"good": "green", "bad": "red", "open": "yellow"}
 _BEGIN = re.compile(r" *(?:\d+\. )?")
 
 
-def print_report(console: "Console", report: Report) -> None:
+def print_report(console: Console, report: Report) -> None:
     """Print every section, the contradictions and what could not be read."""
     _line(console, f"Report on {report.title}", "bold")
     if many := families(report):
@@ -59,7 +59,7 @@ def print_report(console: "Console", report: Report) -> None:
         _line(console, f"    But: {one.other}", "dim")
 
 
-def _print_section(console: "Console", section: Section) -> None:
+def _print_section(console: Console, section: Section) -> None:
     _line(console, f"\n{section_title(section)}", "bold cyan")
     _line(console, registered(section))
     for note in section.notes:
@@ -75,11 +75,8 @@ def _print_section(console: "Console", section: Section) -> None:
     console.print(_pairs(provenance(section.provenance)))
 
 
-def _table(rows: Sequence[Row], width: int) -> "Table":
+def _table(rows: Sequence[Row], width: int) -> Table:
     """Our rows below the published ones, with as many metrics as fit."""
-    from rich.table import Table
-    from rich.text import Text
-
     lines = [line for row in rows for line in _lines(row)]
     ranked = (*_FIRST_COLUMNS, *(name for name in TABLE_COLUMNS if name not in _FIRST_COLUMNS))
     widths = {
@@ -127,7 +124,7 @@ def _lines(row: Row) -> Iterator[_Line]:
     yield _Line(title, "ours", {name: brief(row, name) for name in TABLE_COLUMNS}, time_ratio(row))
 
 
-def _print_card(console: "Console", verdict: ClaimVerdict) -> None:
+def _print_card(console: Console, verdict: ClaimVerdict) -> None:
     style = _STYLES[TONES[verdict.verdict]]
     _line(console, f"\nClaim {verdict.number}: {verdict.statement}", "bold")
     _line(console, f"{SIGNS[verdict.verdict]} {verdict.headline.upper()}", f"bold {style}")
@@ -138,17 +135,12 @@ def _print_card(console: "Console", verdict: ClaimVerdict) -> None:
     console.print(_pairs(card(verdict)))
 
 
-def _print_cells(console: "Console", line: Cells, style: str) -> None:
-    from rich.text import Text
-
+def _print_cells(console: Console, line: Cells, style: str) -> None:
     styles = {**_ROLE_STYLES, Role.INTERVAL: style, Role.ESTIMATE: f"bold {style}"}
     console.print(Text(" " * _PLOT_INDENT) + Text.assemble(*((text, styles.get(role, "")) for text, role in line)))
 
 
-def _pairs(pairs: Sequence[tuple[str, str]]) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
+def _pairs(pairs: Sequence[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -157,10 +149,8 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> "Table":
     return table
 
 
-def print_comparison(console: "Console", compared: Comparison) -> None:
+def print_comparison(console: Console, compared: Comparison) -> None:
     """Print the settings that differ, then the results, with differences to the pinned run, else to the first."""
-    from rich.cells import cell_len
-
     fits = max(2, (console.width - _LABEL_WIDTH) // _GROUP_WIDTH)
     for start in range(0, len(compared.groups), fits):
         part = compared.groups[start : start + fits]
@@ -187,10 +177,7 @@ def print_comparison(console: "Console", compared: Comparison) -> None:
 
 def _side_by_side(
     title: str, groups: Sequence[ComparedGroup], widths: Sequence[int], rows: Iterable[tuple[str, list[str]]]
-) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
+) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     table.add_column(title, min_width=_LABEL_WIDTH - _GAP)
     for group, width in zip(groups, widths, strict=True):
@@ -218,10 +205,8 @@ def _difference(group: ComparedGroup, name: str) -> str:
     return "" if group.is_base else METRICS[name].difference(group.differences[name])
 
 
-def _line(console: "Console", text: str, style: str = "") -> None:
+def _line(console: Console, text: str, style: str = "") -> None:
     """Print a text; what goes on below it stands below its first word."""
-    from rich.text import Text
-
     for line in printable(text, 4000, keep_newlines=True).split("\n"):
         begin = _BEGIN.match(line)
         indent = begin.end() if begin else 0

@@ -13,7 +13,7 @@ import typer
 from alexnet_tui.cli import options, readings, study_run
 from alexnet_tui.cli.claims import complete_set, read_claims
 from alexnet_tui.cli.output import Json, printing, say, write_json
-from alexnet_tui.cli.study_run import Parallel, work_through
+from alexnet_tui.cli.study_run import Parallel, study_command, work_through
 from alexnet_tui.cli.tables import TONE_STYLES, table_box
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.hyperparameters import Value, format_value
@@ -22,7 +22,6 @@ from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, StoreError, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Queue
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import engine, orders, progress
@@ -170,7 +169,7 @@ def new(
 def _print_plan(store: Store, plan: study.Plan) -> int:
     """Print what was registered, claim by claim, and the next command."""
     registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
-    following = _command(store, "run", plan.name)
+    following = study_command(store, "run", plan.name)
     say(f"study {plan.name}: {_size(plan)}{registered}{_expected(store, plan)}. Next: {following}")
     for line in _claim_lines(plan):
         say(line)
@@ -419,15 +418,10 @@ def _verified(
     return [printable(line, 400) for line in lines]
 
 
-def _command(store: Store, *words: str) -> str:
-    """The command line of a study's command."""
-    return shell_command("study", *words, root=store.root)
-
-
 def _only_study(store: Store) -> str:
     names = study.names(store)
     if not names:
-        raise UsageError(f"there are no studies yet; `{_command(store, 'new', 'mine')}` plans one.")
+        raise UsageError(f"there are no studies yet; `{study_command(store, 'new', 'mine')}` plans one.")
     if len(names) > 1:
         raise UsageError(f"there are several studies; name one of them: {', '.join(names)}.")
     return names[0]
@@ -464,7 +458,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
         with printing() as console:
             console.print(_list_table(store, found))
     else:
-        say(f"no studies yet; `{_command(store, 'new', 'mine')}` plans one.")
+        say(f"no studies yet; `{study_command(store, 'new', 'mine')}` plans one.")
     return ExitCode.DONE
 
 

@@ -68,7 +68,7 @@ def run(
 
         is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel, launch), launch=launch)
         verb = "goes on in the background" if is_new else "is already being worked through"
-        say(f"study {name} {verb}; `{_command(store, 'status', name)}` shows it.")
+        say(f"study {name} {verb}; `{study_command(store, 'status', name)}` shows it.")
         return ExitCode.DONE if is_new else ExitCode.BUSY
     return work_through(store, plan, parallel, launch)
 
@@ -95,7 +95,7 @@ def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Laun
         label = engine.submit(folder, plan.name, store.root, run_ids, launch.options, at_once=at_once)
     for run_id in run_ids:
         registry.note(store, run_id, launch)
-    shows = _command(store, "status", plan.name)
+    shows = study_command(store, "status", plan.name)
     say(f"study {plan.name}: {counted(len(run_ids), 'run')} queued as {label}; `{shows}` shows them.")
     return ExitCode.DONE
 
@@ -149,10 +149,10 @@ def _num_parallel(plan: study.Plan, text: str, launch: Launch) -> int:
     threads = max(config.threads for config in plan.configs)
     if text == "auto":
         parallel = _fastest_parallel(plan)
-    elif text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= orders.MAX_PARALLEL:
+    elif text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= study_queue.MAX_AT_ONCE:
         parallel = int(text)
     else:
-        raise UsageError(f"--parallel: a number from 1 to {orders.MAX_PARALLEL}, or auto, not {quoted(text)}.")
+        raise UsageError(f"--parallel: a number from 1 to {study_queue.MAX_AT_ONCE}, or auto, not {quoted(text)}.")
     if is_here and (parallel > 1 or text == "auto"):
         say(f"study {plan.name}: {describe(this_machine(), parallel, threads)}.")
     return parallel
@@ -224,6 +224,6 @@ def _goes_on(store: Store, name: str, parallel: int, launch: Launch) -> str:
     return shell_command("study", "run", name, *at_once, *registry.words(launch), root=store.root)
 
 
-def _command(store: Store, *words: str) -> str:
+def study_command(store: Store, *words: str) -> str:
     """The command line of a study's command."""
     return shell_command("study", *words, root=store.root)

@@ -88,15 +88,7 @@ def _is_in_quotes(word: str) -> bool:
 
 
 def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
-    """Start the carrier of a run.
-
-    Raises:
-        RunBusyError: The run is being trained, or is on its way already.
-        StoreError: It is only to be looked at, or its folder cannot be written.
-        UntrustedRunError: Another user made it.
-        LaunchError: The carrier could not be started.
-        UsageError: It is to begin from scratch, which a command cannot be told.
-    """
+    """Start the carrier of a run; see `Engine.launch`."""
     local.check_handover(store, run_id, how)
     directory = store.path(run_id).absolute()
     here, *rest = child_command("alexnet_tui", "task", "--runs-dir", str(store.root.absolute()), "--", run_id)

@@ -82,20 +82,10 @@ def start(
 ) -> int:
     """Start or resume a run in a process of its own that outlives this one.
 
-    Args:
-        is_trusted: A person has agreed to train a run that another user made, or that came from another machine.
-        command: What to run, before the run's directory.
-        cores: The CPU cores it is held to, where the system allows; none leaves it all of this process' own.
-        environment: Variables for it alone.
+    The options are those of `StartOptions`; see `Engine.launch` for the errors.
 
     Returns:
         The process id of the trainer.
-
-    Raises:
-        RunBusyError: A trainer is already at work on the run.
-        StoreError: The run cannot be written, is a reference run, or was made by a newer program.
-        UntrustedRunError: Another user made it, or a part of it, or it came from another machine.
-        LaunchError: The trainer could not be started.
     """
     check_startable(store, run_id)
     if not is_trusted:

@@ -92,6 +92,7 @@ class Engine(Protocol):
             StoreError: The run cannot be written, or is only to be looked at.
             UntrustedRunError: Another user made it, or a part of it.
             LaunchError: It could not be started.
+            UsageError: It is to begin from scratch, which an engine elsewhere cannot be told.
         """
 
 

@@ -59,24 +59,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check(options: Options) -> None:
-    """Refuse options of ``sbatch`` that are none, or this program's to decide.
-
-    Raises:
-        UsageError: There is one.
-    """
+    """Refuse options of ``sbatch`` that are none, or this program's to decide; see `Engine.check`."""
     parse_options(options.get("slurm", ()))
 
 
 def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
-    """Queue one run.
-
-    Raises:
-        RunBusyError: A trainer is at work on it, or it is in the queue.
-        StoreError: It is only to be looked at, or its folder cannot be written.
-        UntrustedRunError: Another user made it.
-        LaunchError: SLURM is not here, or refuses.
-        UsageError: It is to begin from scratch, which a task cannot be told.
-    """
+    """Queue one run; see `Engine.launch`."""
     local.check_handover(store, run_id, how)
     folder = store.path(run_id)
     lock = take_lock(folder, name=CARRIER_FILE)  # Of two who ask at once the second finds the first one's job.
@@ -91,11 +79,8 @@ def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> No
 def submit(folder: Path, name: str, root: Path, run_ids: Sequence[str], options: Options, *, at_once: int) -> str:
     """Queue runs as one array job and note it in a folder; what to call it.
 
-    Without options of ``sbatch`` those of the job before are used, if this user gave them.
-
-    Raises:
-        LaunchError: SLURM is not here, or refuses; or somebody else wrote down options for it.
-        StoreError: The folder cannot be written.
+    Without options of ``sbatch`` those of the job before are used, if this user gave them; where somebody else wrote
+    them down, it is a `LaunchError`. See `QueueEngine.submit`.
     """
     asked = parse_options(options.get("slurm", ())) or _options_before(folder)
     number = _submit(script(root, run_ids), name, len(run_ids), folder.absolute(), asked, at_once)
@@ -154,11 +139,7 @@ def load(folder: Path) -> Job | None:
 
 
 def label(folder: Path) -> str:
-    """What to call the job that was noted in a folder; empty where none was.
-
-    Raises:
-        StoreError: The note is damaged.
-    """
+    """What to call the job that was noted in a folder; see `QueueEngine.label`."""
     job = load(folder)
     return _label(job) if job is not None else ""
 
@@ -166,11 +147,7 @@ def label(folder: Path) -> str:
 def queue(folder: Path) -> Queue | None:
     """What SLURM says of the job that was noted in a folder; `VANISHED` where it knows nothing of a task any more.
 
-    It is to know nothing of one that was taken out of the queue.
-
-    Raises:
-        LaunchError: SLURM is not here, or does not answer.
-        StoreError: The note is damaged.
+    It is to know nothing of one that was taken out of the queue. See `QueueEngine.queue`.
     """
     job = load(folder)
     if job is None:
@@ -189,12 +166,7 @@ def queue(folder: Path) -> Queue | None:
 
 
 def withdraw(folder: Path, run_id: str = "") -> None:
-    """Take the job that was noted in a folder, or one run's task, out of the queue; what trains stops and saves.
-
-    Raises:
-        LaunchError: SLURM is not here, or refuses.
-        StoreError: The note is damaged.
-    """
+    """Take the job that was noted in a folder, or one run's task, out of the queue; see `QueueEngine.withdraw`."""
     job = load(folder)
     if job is None or (run_id and run_id not in job.run_ids):
         return
@@ -317,11 +289,7 @@ def cancel(job: str, name: str) -> None:
 
 
 def requeue_this_task() -> bool:
-    """Put the task that this process is back into the queue; False where it is none.
-
-    Raises:
-        LaunchError: SLURM is not here, or refuses.
-    """
+    """Put the task that this process is back into the queue; see `QueueEngine.requeue_this_task`."""
     job, index = (os.environ.get(f"SLURM_ARRAY_{part}_ID", "") for part in ("JOB", "TASK"))
     if job and index:
         _call("scontrol", "requeue", f"{job}_{index}")

@@ -14,11 +14,7 @@ _ERROR_FILE_VARIABLE = "TORCHELASTIC_ERROR_FILE"
 
 
 def check(options: Options) -> None:
-    """Refuse a number of processes that is none.
-
-    Raises:
-        UsageError: It is missing, or not a number in range.
-    """
+    """Refuse a number of processes that is none; see `Engine.check`."""
     _num_processes(options)
 
 

@@ -18,8 +18,8 @@ from alexnet_tui.launch.registry import HERE, Launch
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies.queue import MAX_AT_ONCE
 
-MAX_PARALLEL = 64
 ORDERS_FILE = "orders.json"
 _WORKER_FOLDER, _LOG_FILE = ".worker", "worker.log"
 
@@ -37,7 +37,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     study: str
-    parallel: Annotated[int, msgspec.Meta(ge=1, le=MAX_PARALLEL)] = 1
+    parallel: Annotated[int, msgspec.Meta(ge=1, le=MAX_AT_ONCE)] = 1
     placed: float = 0.0
     is_foreground: bool = False
     launch: Launch = HERE

@@ -273,24 +273,6 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
     return new
 
 
-def lineage(store: Store, plan: Plan) -> list[Plan]:
-    """The plans that a plan extends, the first one first, and itself; one that is gone ends the line.
-
-    Raises:
-        StoreError: One of them cannot be read.
-    """
-    line = [plan]
-    while line[0].extends and line[0].extends not in {one.name for one in line}:
-        try:
-            before = load(store, line[0].extends)
-        except RunNotFoundError:
-            break
-        if before.sha256 != line[0].extends_sha256:  # Another plan of that name.
-            break
-        line.insert(0, before)
-    return line
-
-
 def queue_plan(store: Store, configs: Sequence[RunConfig], *, label: str = "") -> Plan:
     """Write a plan of given runs under a generated name, as the console's queue does.
 

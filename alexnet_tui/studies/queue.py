@@ -208,11 +208,6 @@ def cancel(store: Store, name: str, index: int, is_cancelled: bool = True) -> No
     _change_queue(store, name, change)
 
 
-def move_first(store: Store, name: str, *indices: int) -> None:
-    """Put cells at the head of the queue, in this order."""
-    _change_queue(store, name, lambda now: _with_first(now, indices))
-
-
 def shift(store: Store, name: str, waiting: Collection[int], index: int, step: int) -> None:
     """Start one of the cells that wait so many turns later, or earlier where `step` is negative."""
 
@@ -220,13 +215,9 @@ def shift(store: Store, name: str, waiting: Collection[int], index: int, step: i
         order = sorted(waiting, key=_position(now))
         place = order.index(index)
         order.insert(max(0, min(place + step, len(order) - 1)), order.pop(place))
-        return _with_first(now, order)
+        return msgspec.structs.replace(now, order=[*order, *(cell for cell in now.order if cell not in order)])
 
     _change_queue(store, name, change)
-
-
-def _with_first(now: Queue, indices: Sequence[int]) -> Queue:
-    return msgspec.structs.replace(now, order=[*indices, *(cell for cell in now.order if cell not in indices)])
 
 
 def _position(queue: Queue) -> Callable[[int], tuple[int, int]]:

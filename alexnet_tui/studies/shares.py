@@ -15,7 +15,7 @@ import psutil
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch.probe import COMMAND, rate_together
-from alexnet_tui.studies.orders import MAX_PARALLEL
+from alexnet_tui.studies.queue import MAX_AT_ONCE
 from alexnet_tui.text import counted
 
 _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
@@ -89,7 +89,7 @@ def fitting_parallel(machine: Machine, threads: int, num_runs: int) -> int:
         threads: CPU threads of each run; 0 leaves that open.
     """
     places = len(machine.gpus) * _RUNS_A_GPU if machine.gpus else len(machine.cores) // max(1, threads)
-    return max(1, min(places, machine.free_bytes // _BYTES_A_RUN, num_runs, MAX_PARALLEL))
+    return max(1, min(places, machine.free_bytes // _BYTES_A_RUN, num_runs, MAX_AT_ONCE))
 
 
 def measure_parallel(

@@ -298,27 +298,23 @@ def work(
         StoreError: The runs folder cannot be read or written.
     """
     order = Order(study=plan.name, parallel=parallel, is_foreground=True, launch=launch)
-    service: ExitStack | None = None
-    try:
-        with command_lock(store, plan.name):
-            _until_there_is_room(lambda: _place(store, order), say, should_stop, poll_seconds)
-            act: Worker | _Watcher = _Watcher(store, plan, say)
-            try:
-                while not should_stop() and _is_ordered(store, plan.name):
-                    if service is None and (service := take_service(store)) is not None:
-                        act = Worker(store, command=command, say=say, prepare=prepare, own=plan.name)
-                    if not act.look():
-                        _pause(poll_seconds, should_stop)
-            finally:
-                _withdraw(store, plan.name)
-            if should_stop():
-                stop_runs(store, [cell.run_id for cell in study_queue.status(store, plan) if cell.run_id], say)
-            _note_all(store, plan)
-            return study_queue.status(store, plan)
-    finally:
-        if service is not None:
-            service.close()
-            _ensure_worker(store, successor)
+    with ExitStack() as service, command_lock(store, plan.name):
+        _until_there_is_room(lambda: _place(store, order), say, should_stop, poll_seconds)
+        act: Worker | _Watcher = _Watcher(store, plan, say)
+        try:
+            while not should_stop() and _is_ordered(store, plan.name):
+                if isinstance(act, _Watcher) and (taken := take_service(store)) is not None:
+                    service.callback(_ensure_worker, store, successor)
+                    service.enter_context(taken)
+                    act = Worker(store, command=command, say=say, prepare=prepare, own=plan.name)
+                if not act.look():
+                    _pause(poll_seconds, should_stop)
+        finally:
+            _withdraw(store, plan.name)
+        if should_stop():
+            _stop_study(store, plan, say)
+        _note_all(store, plan)
+        return study_queue.status(store, plan)
 
 
 def serve(
@@ -380,8 +376,12 @@ def withdraw(store: Store, plan: study.Plan, say: Say) -> None:
         StoreError: The study cannot be read.
     """
     _withdraw(store, plan.name)
-    stop_runs(store, [cell.run_id for cell in study_queue.status(store, plan) if cell.run_id], say)
+    _stop_study(store, plan, say)
     _note_all(store, plan)
+
+
+def _stop_study(store: Store, plan: study.Plan, say: Say) -> None:
+    stop_runs(store, [cell.run_id for cell in study_queue.status(store, plan) if cell.run_id], say)
 
 
 def _note_all(store: Store, plan: study.Plan) -> None:

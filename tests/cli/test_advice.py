@@ -26,7 +26,7 @@ from alexnet_tui.tui.screens.report import source as report_source
 
 PACKAGE = Path(paths.__file__).parent
 QUICK = {"epochs": "1", "data": "synthetic"}
-_ADVISERS = {"shell_command", "advise", "_command"}
+_ADVISERS = {"shell_command", "advise", "study_command"}
 _QUOTED = re.compile(r"`(alexnet-tui [^`]*)`|(alexnet-tui [^`;\n]*)(?:[;\n]|$)")
 _EXAMPLE = re.compile(r"Example: (alexnet-tui [^\n]+(?:\n +-[^\n]+)?)")
 
@@ -75,7 +75,7 @@ def composed(path: Path) -> Iterator[str]:
             words = [word.value if isinstance(word, ast.Constant) else "x" for word in given]
             if given and not any(isinstance(word, ast.Starred) for word in given) and words[0] != "x":
                 yield shlex.join(
-                    ["alexnet-tui", *(["study"] if _name(node.func) == "_command" else []), *map(str, words)]
+                    ["alexnet-tui", *(["study"] if _name(node.func) == "study_command" else []), *map(str, words)]
                 )
 
 

@@ -721,7 +721,7 @@ def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
 
 
 def test_the_queue_can_be_reordered_and_cells_cancelled(store: Store, plan: study.Plan) -> None:
-    study_queue.move_first(store, "report", 3)
+    study_queue.shift(store, "report", range(4), 3, -3)
     study_queue.cancel(store, "report", 1)
     started: list[str] = []
     work(store, plan, say=started.append)
@@ -743,7 +743,8 @@ def test_a_change_between_choosing_and_starting_counts(store: Store, plan: study
     def start() -> bool:
         return worker._start_next(session, chosen)
 
-    study_queue.move_first(store, plan.name, 3, 2)
+    for index in (2, 3):
+        study_queue.shift(store, plan.name, range(4), index, -3)
     study_queue.cancel(store, plan.name, 3)
     assert start()
     assert said == [f"baseline seed 1: started as {chosen[2].run_id}"]

@@ -249,7 +249,7 @@ async def test_changes_made_elsewhere_appear(store: Store) -> None:
         screen = await opened(driver)
         study_queue.pause(store, plan.name)
         await driver.wait_for(lambda: "Paused" in driver.text())
-        study_queue.move_first(store, plan.name, 4)
+        study_queue.shift(store, plan.name, range(6), 4, -4)
         await driver.wait_for(lambda: order(screen)[0] == 4)
         descriptor = take_lock(store.root / "studies" / plan.name)
         study_queue.pause(store, plan.name, False)

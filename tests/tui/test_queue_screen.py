@@ -109,7 +109,8 @@ async def test_the_word_of_an_engine_is_beside_the_runs_own_states(store: Store,
         await driver.wait_for(lambda: any("is queued as SLURM job 77" in one for one in driver.notifications()))
         assert not orders.active(store)
         await driver.press("x")
-        await driver.wait_for(lambda: ["--state=PENDING", "77_0"] in cluster.calls("scancel"))
+        asked = ["--state=PENDING", "--name=alexnet-mine", "77_0"]
+        await driver.wait_for(lambda: asked in cluster.calls("scancel"))
 
 
 @driven

@@ -357,7 +357,7 @@ def _move(moves: Iterable[tuple[Folder, str, Folder, str]]) -> None:
                 raise StoreError(target.path / new, "somebody else made this meanwhile; import again.")
             source.rename(old, new, target)
             done.append((source, old, target, new))
-    except (OSError, StoreError):
+    except BaseException:  # Ctrl-c included.
         for source, old, target, new in reversed(done):
             with suppress(OSError):
                 target.rename(new, old, source)

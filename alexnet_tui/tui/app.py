@@ -127,7 +127,7 @@ class ConsoleApp(App[int]):
         """Know the runs before the first frame, then follow them."""
         self.set_keymap(self.session.settings.keymap)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             # Outside the main thread, as under a test runner, there are no signals to handle.
             with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
                 loop.add_signal_handler(number, self._exit_on, number)

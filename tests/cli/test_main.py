@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 import typer
 from cli_caller import Play, Run
 
+from alexnet_tui import __main__ as start
+from alexnet_tui.cli import main as cli
 from alexnet_tui.cli import options as cli_options
 from alexnet_tui.cli.app import parser
 from alexnet_tui.config import hyperparameters as config
@@ -336,3 +339,16 @@ def test_every_command_is_found_where_its_module_alone_is_loaded() -> None:
         assert isinstance(alone, typer.core.TyperGroup)
         assert name in alone.commands
         assert len(alone.commands) < len(every.commands), f"{name} loads every module"
+
+
+def test_ctrl_c_means_what_it_meant_once_the_command_line_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(cli, "main", lambda: seen.append(signal.getsignal(signal.SIGINT)))
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for handler in (signal.default_int_handler, signal.SIG_IGN):
+            signal.signal(signal.SIGINT, handler)
+            start.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.default_int_handler, signal.SIG_IGN]

@@ -405,8 +405,17 @@ def test_a_damaged_or_huge_archive_is_refused_whole(
     assert files_of(store.root).keys() <= {"studies/.turn"}
 
 
+@pytest.mark.parametrize(
+    ("failure", "seen"),
+    [(OSError(28, "No space left on device"), StoreError), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
 def test_a_failure_while_renaming_takes_everything_back(
-    store: Store, other: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store,
+    other: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: BaseException,
+    seen: type[BaseException],
 ) -> None:
     make_study(store)
     archive = packed(store, tmp_path, "mine")
@@ -415,11 +424,11 @@ def test_a_failure_while_renaming_takes_everything_back(
     def fail(old: str, new: str, **places: int) -> None:
         calls.append(new)
         if new == "mine.json" and calls.count(new) == 1:
-            raise OSError(28, "No space left on device")
+            raise failure
         rename(old, new, **places)
 
     monkeypatch.setattr(os, "rename", fail)
-    with pytest.raises(StoreError):
+    with pytest.raises(seen):
         import_archive(other, archive)
     assert other.ids() == []
     assert study.names(other) == []

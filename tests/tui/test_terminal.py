@@ -25,6 +25,8 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
+from alexnet_tui.studies import orders
+from alexnet_tui.studies import plan as study
 from alexnet_tui.tui.terminal import outlive_terminal
 
 SMALL = {
@@ -175,7 +177,7 @@ def test_fault_15_16_the_run_outlives_its_console(open_console: Open, store: Sto
 # What it leaves behind
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_a_clean_terminal(open_console: Open, two: list[str], number: signal.Signals) -> None:
     terminal = open_console()
     terminal.wait_for("finished")
@@ -334,6 +336,13 @@ def test_attack_01_words_of_strangers_reach_no_terminal(open_console: Open, stor
     directory = store.path(record.id)
     (directory / LOG_FILE).write_text(f"log {EVIL}\n" * 5)
     store.save_notes(record.id, Notes(label=f"B {EVIL}", tags=[EVIL], note=EVIL))
+    study.plan(store, "theirs", variants=["baseline"], seeds=[0], label=EVIL)
+    path = store.root / "studies" / "theirs.json"
+    theirs = json.loads(path.read_text()) | {"protocol": EVIL, "overrides": {EVIL: EVIL}, "package_version": EVIL}
+    theirs["claims"] = [{**claim, "statement": EVIL} for claim in theirs["claims"]]
+    path.write_text(json.dumps(theirs))
+    orders.worker_folder(store)
+    orders.log_path(store).write_text(EVIL)
     terminal = open_console(size=(160, 45))
     terminal.wait_for("failed", "B \\x1b]52;c")
     terminal.press("enter")
@@ -345,9 +354,16 @@ def test_attack_01_words_of_strangers_reach_no_terminal(open_console: Open, stor
     terminal.wait_for("Test accuracy", "2 runs")
     terminal.press("6")
     terminal.wait_for("Verdicts")
-    terminal.press("1", "L")
-    terminal.wait_for("[bold]loud[/bold]")
-    terminal.press("escape")
+    terminal.press("1")
+    for key, title in (("L", "Label of"), ("T", "Tags of"), ("N", "Note on"), ("D", "Delete"), ("s", "Sort by")):
+        terminal.press(key)
+        terminal.wait_for(title)
+        terminal.press("escape")
+        terminal.wait_until(lambda title=title: title not in terminal.text())  # type: ignore[misc]
+    terminal.press("2")
+    terminal.wait_for("Original model")
+    terminal.press("5")
+    terminal.wait_for("theirs", "planned")
     leave(terminal)
     assert leaked(EVIL.encode()) == RAW, "what is looked for is there to be found"
     assert leaked(bytes(terminal.raw)) == []

@@ -233,7 +233,8 @@ def _accelerator_name(device: torch.device) -> str:
 def _make_deterministic(device: torch.device) -> None:
     """Only algorithms that give the same bits each time."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=device.type == "mps")
+    # As `use_deterministic_algorithms`, which also loads torch's compiler: two seconds of CPU at every start.
+    torch.set_deterministic_debug_mode("warn" if device.type == "mps" else "error")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False  # fp32 means float32.
     # Filling fresh memory guards reads of uninitialised values; nothing here reads any, and it costs a pass.

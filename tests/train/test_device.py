@@ -57,3 +57,12 @@ def test_memory_held_is_no_more_than_there_is() -> None:
     peak, of_what = peak_memory_bytes()
     assert of_what == "memory" or torch.cuda.is_available()
     assert 0 < peak <= memory_bytes(torch.device("cpu")) or torch.cuda.is_available()
+
+
+@pytest.mark.usefixtures("_threads_restored")
+def test_what_would_give_other_bits_each_time_is_an_error() -> None:
+    torch.set_deterministic_debug_mode("default")
+    select_device(RunConfig(device="cpu"))
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.is_deterministic_algorithms_warn_only_enabled()
+    assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]

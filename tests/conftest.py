@@ -12,7 +12,7 @@ from alexnet_tui.runs.store import Store
 
 _HERE = Path(__file__).parent
 sys.path[:0] = [str(_HERE / "support"), str(_HERE)]
-pytest_plugins = ["cli_caller", "slurm_stub"]
+pytest_plugins = ["cli_caller", "fork_server", "slurm_stub", "synthetic_data"]
 
 
 def pytest_collection_finish() -> None:

@@ -1,11 +1,11 @@
-"""``python -m tests.torture --rounds N``: runs that are killed and resumed end as unbroken ones do, bit for bit.
+"""``python tests/torture.py --rounds N``: runs that are killed and resumed end as unbroken ones do, bit for bit.
 
 Every round trains one small run of a random configuration, ends its trainer one to four times at random moments -
 before its first event, between two updates, inside the writing of a checkpoint, by kill -9 or by a stop -, resumes it
 to its end, and compares weights, metrics and predictions with those of a run that nobody touched.
 
-With ``--small`` the networks have few units and trainers are forked from this process, which has loaded torch: the
-same training, log and checkpoints in a twentieth of the time.
+With ``--small`` the networks have few units and trainers are forked from one process that has loaded torch: the same
+training, log and checkpoints in a twentieth of the time.
 """
 
 import argparse
@@ -14,24 +14,23 @@ import random
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
-from alexnet_tui.config import architecture
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.datasets import synthetic
-from alexnet_tui.datasets.prepare import store_arrays
-from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.launch import local
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
+from alexnet_tui.runs.store import EVENTS_FILE, Store
+
+sys.path[:0] = [str(Path(__file__).parent / "support")]
+
+import fork_server  # noqa: E402
+from synthetic_data import prepare_few_images  # noqa: E402
 
 SMALL = {
     "data": "synthetic",
@@ -70,7 +69,7 @@ class Torture:
 
     store: Store
     rng: random.Random
-    start: Callable[[Store, str], int] = local.start
+    first_seconds: float = 3.0  # The longest that "in the first moments" lasts.
     unbroken: dict[int, Outcome] = field(default_factory=dict)
     ends: Counter[str] = field(default_factory=Counter)
 
@@ -117,19 +116,19 @@ class Torture:
             log_bytes: Length of the event log of an unbroken run.
         """
         before = self.log_size(run_id)
-        pid = self.start(self.store, run_id)
+        pid = local.start(self.store, run_id)
         way = self.rng.choice((FIRST_MOMENTS, "at any moment", "at any moment", IN_CHECKPOINT, "by a stop"))
         if way == IN_CHECKPOINT:
             after = self.rng.randint(0, 2)  # Checkpoints let through before.
             self.wait(run_id, lambda: self.num_checkpoints_begun(run_id) > after)
-            time.sleep(self.rng.uniform(0, 0.15))
+            time.sleep(self.rng.uniform(0, self.first_seconds / 20))
         elif way == FIRST_MOMENTS:
-            deadline = time.monotonic() + self.rng.uniform(0, 3)
+            deadline = time.monotonic() + self.rng.uniform(0, self.first_seconds)
             self.wait(run_id, lambda: time.monotonic() >= deadline)
         else:  # By what it has written, since its speed depends on what else the machine does.
             size = before + self.rng.uniform(0, 0.8) * max(0, log_bytes - before)
             self.wait(run_id, lambda: self.log_size(run_id) > size)
-            time.sleep(self.rng.uniform(0, 0.1))
+            time.sleep(self.rng.uniform(0, self.first_seconds / 20))
         if not self.store.is_locked(run_id):
             return ""
         if way != "by a stop":
@@ -137,7 +136,10 @@ class Torture:
                 way = "before its first event"
             elif self.is_writing(run_id):
                 way = IN_CHECKPOINT
-        os.kill(pid, signal.SIGTERM if way == "by a stop" else signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGTERM if way == "by a stop" else signal.SIGKILL)
+        except ProcessLookupError:
+            return ""
         assert local.wait_free(self.store, run_id, PATIENCE_SECONDS), f"{run_id}: process {pid} does not end"
         self.ends[way] += 1
         return way
@@ -182,7 +184,7 @@ class Torture:
 
     def finish(self, run_id: str, number: int) -> Outcome:
         """Train to the end; what is there then."""
-        self.start(self.store, run_id)
+        local.start(self.store, run_id)
         assert local.wait_free(self.store, run_id, PATIENCE_SECONDS), f"{run_id}: does not end"
         folder = self.store.path(run_id)
         events = self.events(run_id)
@@ -218,49 +220,6 @@ def _metrics(run_id: str, events: list[ev.KnownEvent]) -> dict[tuple[str, int], 
     return found
 
 
-def make_small() -> None:
-    """Give all networks of this process and of those forked from it an eighth of the channels, and few units."""
-    architecture._CONVOLUTIONS = tuple((row[0], row[1] // 8, *row[2:]) for row in architecture._CONVOLUTIONS)  # type: ignore[assignment]
-    architecture._HIDDEN_UNITS = 64
-
-
-def fork_trainer(store: Store, run_id: str) -> int:
-    """Start or resume a run in a fork of this process, as `local.start` does in a new one; its process id."""
-    import alexnet_tui.train.session  # noqa: F401 - loaded once, here, for all of them
-    from alexnet_tui.train.__main__ import main as train
-
-    with store.folder(run_id) as folder:
-        lock, events, log = take_lock(folder.path), folder.append(EVENTS_FILE), folder.append(LOG_FILE)
-    local.end_last_line(events)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, local.STOP_SIGNALS)
-    pid = os.fork()
-    if not pid:
-        code = 1
-        try:
-            os.setsid()
-            os.dup2(events, 1)
-            os.dup2(log, 2)
-            os.environ[local.LOCK_VARIABLE] = str(lock)
-            sys.argv = ["train", str(store.path(run_id).absolute())]
-            code = train()
-        finally:
-            os._exit(code)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    write_owner(lock, pid, psutil.Process(pid).create_time())
-    for descriptor in (lock, events, log):
-        os.close(descriptor)
-    threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
-    return pid
-
-
-def prepare_few_images(root: Path) -> None:
-    """The synthetic set with few images, since evaluation would take most of the time."""
-    images, labels = {}, {}
-    for split, count in (("train", 200), ("test", 50)):
-        images[split], labels[split] = synthetic.draw(split, count)
-    store_arrays(root, "synthetic", images, labels, synthetic.CLASS_NAMES)
-
-
 def main() -> int:
     """Run the rounds; 1 where one differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -272,13 +231,14 @@ def main() -> int:
     failed = 0
     if arguments.folder is not None:
         arguments.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder, ExitStack() as stack:
         os.environ["ALEXNET_TUI_DATA"] = str(Path(folder) / "data")
         prepare_few_images(Path(folder) / "data")
         torture = Torture(Store(Path(folder) / "runs"), random.Random(arguments.seed))
         if arguments.small:
-            make_small()
-            torture.start = fork_trainer
+            os.environ |= {fork_server.ADDRESS: stack.enter_context(fork_server.running()), fork_server.SMALL: "1"}
+            fork_server.install()
+            torture.first_seconds = 0.3
         print(f"seed {arguments.seed}", flush=True)
         for number in range(1, arguments.rounds + 1):
             try:

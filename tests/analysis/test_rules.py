@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
-import statsmodels.stats.multitest
-import statsmodels.stats.power
-import statsmodels.stats.weightstats
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.claims import Verdict, decide
@@ -75,6 +72,8 @@ def exact_test(a: "np.ndarray", b: "np.ndarray") -> float:
 
 
 def test_an_effect_in_points_agrees_with_scipy_and_statsmodels() -> None:
+    import statsmodels.stats.weightstats  # Here: it loads pandas, seconds that workers without this test save.
+
     for a, b in draws(25):
         found = compare_samples(sample(a), sample(b), is_ratio=False, delta=1.0)
         left, right = 100 * np.array(a), 100 * np.array(b)
@@ -129,6 +128,8 @@ def test_times_that_were_not_reached_agree_with_scipy_s_exact_ranks() -> None:
 
 
 def test_holm_agrees_with_statsmodels() -> None:
+    import statsmodels.stats.multitest
+
     generator = random.Random(1)
     for _ in range(30):
         values = [generator.random() ** 3 for _ in range(generator.randint(1, 8))]
@@ -137,6 +138,8 @@ def test_holm_agrees_with_statsmodels() -> None:
 
 
 def test_the_number_of_seeds_agrees_with_statsmodels_and_is_the_smallest() -> None:
+    import statsmodels.stats.power
+
     for sd, delta, alpha in ((1.0, 1.0, 0.05), (0.8, 1.0, 0.05 / 3), (0.45, 0.5, 0.05 / 3), (0.2, 1.0, 0.05)):
         found = stats.seeds_needed(sd**2, sd**2, delta, alpha=alpha, power=0.8)
         assert found is not None

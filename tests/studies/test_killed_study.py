@@ -5,40 +5,31 @@ import os
 import random
 import re
 import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from cli_caller import Run
+from fork_server import Forked
 from waiting import wait_for
 
 from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load as load_history
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import progress
 
-pytestmark = pytest.mark.slow
 OPTIONS = ("--seeds", "1", "--data", "synthetic", "--train-images", "256", "--epochs", "4", "--threads", "1")
-FAST = ("--train-eval-images", "64", "--checkpoint-epochs", "1", "--log-steps", "1", "--precision", "fp32")
+FAST = ("--train-eval-images", "64", "--checkpoint-epochs", "1", "--log-steps", "1", "--batch-size", "32")
 METRIC_FIELDS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "train_eval_accuracy")
 
 
-@pytest.fixture
-def environment(prepared_data: Path) -> dict[str, str]:
-    return {**os.environ, "ALEXNET_TUI_DATA": str(prepared_data)}
-
-
-def command(store: Store, *words: str) -> list[str]:
-    return [*child_command("alexnet_tui", *words), "--runs-dir", str(store.root)]
-
-
-def run_study(store: Store, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(command(store, "study", "run", "mine"), env=environment, stderr=subprocess.DEVNULL)
+def run_study(store: Store) -> Forked:
+    with open(os.devnull, "wb") as nothing:
+        command = [*child_command("alexnet_tui", "study", "run", "mine"), "--runs-dir", str(store.root)]
+        return Forked(command, stdout=nothing.fileno(), stderr=nothing.fileno())
 
 
 def kill_trainers(store: Store) -> None:
@@ -54,6 +45,11 @@ def trains(store: Store) -> bool:
     return any(isinstance(event, ev.Step) for run_id in store.ids() for event in store.reader(run_id).read_new())
 
 
+def num_bytes(store: Store) -> int:
+    """Length of all event logs."""
+    return sum(path.stat().st_size for path in store.root.glob(f"*/{EVENTS_FILE}"))
+
+
 def numbers(store: Store, plan: study.Plan) -> dict[int, list[tuple[float, ...]]]:
     """Every epoch of the run that counts for each cell."""
     counted = progress.account(progress.read(store, plan)).counted
@@ -61,10 +57,9 @@ def numbers(store: Store, plan: study.Plan) -> dict[int, list[tuple[float, ...]]
     return {cell: list(zip(*(series[name] for name in METRIC_FIELDS), strict=True)) for cell, series in epochs.items()}
 
 
-def report(store: Store, environment: dict[str, str]) -> Any:
+def report(store: Store, run: Run) -> Any:
     """The report without what names runs, machines and seconds."""
-    words = command(store, "report", "mine", "--format", "json")
-    text = subprocess.run(words, env=environment, capture_output=True, check=True, text=True).stdout
+    text = run("report", "mine", "--format", "json", "--runs-dir", str(store.root)).out
     plan = study.load(store, "mine")
     for cell, run_id in progress.account(progress.read(store, plan)).counted.items():
         text = text.replace(run_id, f"cell-{cell}")
@@ -84,31 +79,28 @@ def without_times(value: Any) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_study_killed_at_random_moments_ends_like_an_unbroken_one(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
+@pytest.mark.usefixtures("synthetic", "forked", "small_networks")
+def test_a_study_killed_at_random_moments_ends_like_an_unbroken_one(tmp_path: Path, run: Run) -> None:
     unbroken, broken = Store(tmp_path / "unbroken"), Store(tmp_path / "broken")
-    subprocess.run(
-        command(unbroken, "study", "new", "mine", "--variants", "baseline,tanh", *OPTIONS, *FAST),
-        env=environment,
-        check=True,
-    )
+    new = ("study", "new", "mine", "--variants", "baseline,tanh", *OPTIONS, *FAST)
+    assert run(*new, "--runs-dir", str(unbroken.root)).code == 0
     shutil.copytree(unbroken.root, broken.root)
-    assert run_study(unbroken, environment).wait(300) == 0
+    assert run_study(unbroken).wait(300) == 0
 
     chance = random.Random(2012)
     for life in range(4):
-        worker = run_study(broken, environment)
+        worker = run_study(broken)
         if life == 0:  # In the middle of an epoch, for certain; then at any moment.
             wait_for(lambda: trains(broken), 60)
         else:
-            time.sleep(1 + 5 * chance.random())
-        worker.send_signal(signal.SIGKILL)
+            rest = num_bytes(unbroken) - num_bytes(broken)
+            moment = num_bytes(broken) + 0.5 * chance.random() * rest
+            wait_for(lambda moment=moment: num_bytes(broken) >= moment)  # type: ignore[misc]
+        worker.kill()
         worker.wait()
         if life % 3 != 2:  # Else the trainer goes on without a worker.
             kill_trainers(broken)
-    assert run_study(broken, environment).wait(300) == 0
+    assert run_study(broken).wait(300) == 0
 
     plans = [study.load(store, "mine") for store in (unbroken, broken)]
     assert plans[0].sha256 == plans[1].sha256
@@ -118,6 +110,6 @@ def test_a_study_killed_at_random_moments_ends_like_an_unbroken_one(
     assert finished[0] == finished[1] == [0, 1]
     assert [any(entry.kind == "resumed" for entry in ledger.entries) for ledger in ledgers] == [False, True]
     assert numbers(unbroken, plans[0]) == numbers(broken, plans[1])
-    assert report(unbroken, environment) == report(broken, environment)
+    assert report(unbroken, run) == report(broken, run)
     for store in (unbroken, broken):
-        assert subprocess.run(command(store, "study", "verify", "mine"), env=environment, check=False).returncode == 0
+        assert run("study", "verify", "mine", "--runs-dir", str(store.root)).code == 0

@@ -16,7 +16,6 @@ import fake_trainer
 import pytest
 
 from alexnet_tui.cli import main as cli
-from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local
 from alexnet_tui.runs.store import Store
 
@@ -65,14 +64,6 @@ def run(store: Store, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixt
         return Result(end.value.code, *capfd.readouterr())
 
     return call
-
-
-@pytest.fixture(scope="session")
-def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder in which `synthetic` is ready."""
-    folder = tmp_path_factory.mktemp("data")
-    datasets.prepare("synthetic", 32, None, folder)
-    return folder
 
 
 @pytest.fixture

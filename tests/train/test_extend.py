@@ -2,7 +2,6 @@
 
 import json
 import platform
-from pathlib import Path
 
 import pytest
 from cli_caller import Run
@@ -30,6 +29,7 @@ SMALL = {
     "log_steps": "1",
     "checkpoint_epochs": "100",
 }
+pytestmark = pytest.mark.usefixtures("synthetic", "small_networks")
 TIMES = {"train_seconds", "elapsed_seconds", "images_per_second"}
 
 
@@ -55,7 +55,7 @@ def weights(store: Store, run_id: str, name: str) -> str:
 
 
 @pytest.mark.slow
-def test_an_extended_run_is_the_run_of_its_length(store: Store, synthetic: Path, run: Run) -> None:
+def test_an_extended_run_is_the_run_of_its_length(store: Store, run: Run) -> None:
     config = RunConfig.from_text({**SMALL, "schedule": "inverse-time", "epochs": "1"})
     parent = store.create(config)
     train(store, parent)
@@ -95,7 +95,7 @@ def test_an_extended_run_is_the_run_of_its_length(store: Store, synthetic: Path,
 
 
 @pytest.mark.slow
-def test_a_stopped_run_is_extended_from_the_middle_of_an_epoch(store: Store, synthetic: Path) -> None:
+def test_a_stopped_run_is_extended_from_the_middle_of_an_epoch(store: Store) -> None:
     fields = {**SMALL, "epochs": "2", "schedule": "step"}
     parent = store.create(RunConfig.from_text(fields))
     stopped = train(store, parent, steps=1)
@@ -108,7 +108,7 @@ def test_a_stopped_run_is_extended_from_the_middle_of_an_epoch(store: Store, syn
 
 
 def test_an_extension_elsewhere_does_not_need_its_device_here(
-    store: Store, synthetic: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = store.create(RunConfig.from_text({**SMALL, "epochs": "1"}))
     train(store, parent, steps=1)

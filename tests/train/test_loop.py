@@ -14,7 +14,7 @@ from alexnet_tui.report.pictures.kernels import read_kernels, stored_epochs
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import kernels, loop
 
-pytestmark = pytest.mark.usefixtures("synthetic")
+pytestmark = pytest.mark.usefixtures("synthetic", "small_networks")
 
 
 def test_events_of_a_run(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_stored_kernels_are_the_first_layers_weights_and_few_bytes(tmp_path: Pat
     assert found is not None
     step = np.abs(weights).max(axis=(1, 2, 3), keepdims=True) / 127
     assert (np.abs(found - weights) <= step * 0.501).all()
-    assert (tmp_path / "kernels" / "e0001.npz").stat().st_size < 37_000
+    assert (tmp_path / "kernels" / "e0001.npz").stat().st_size < weights.size + 2_000
 
 
 def test_of_too_many_files_of_kernels_spread_ones_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,4 +150,4 @@ def test_training_learns(tmp_path: Path) -> None:
     events = list(subject.fit())
     losses = [float(event.train_loss) for event in events if isinstance(event, ev.Epoch)]
     assert losses[0] > math.log(10) - 0.5
-    assert losses[-1] < 0.5
+    assert losses[-1] < 1

@@ -15,7 +15,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.train.loop import Trainer
 from alexnet_tui.train.ranks import ALONE, Ranks
 
-pytestmark = pytest.mark.usefixtures("synthetic")
+pytestmark = pytest.mark.usefixtures("synthetic", "small_networks")
 PRECISE = {"precision": "fp32", "augmentation": "paper", "init": "he", "schedule": "inverse-time", "rate_decay": "0.5"}
 
 

@@ -94,7 +94,7 @@ def assert_same_weights(one: Trainer, other: Trainer) -> None:
         assert torch.equal(*tensors)
 
 
-@pytest.mark.usefixtures("synthetic", "small_evaluation")
+@pytest.mark.usefixtures("synthetic", "small_networks", "small_evaluation")
 @pytest.mark.parametrize("make_recorder", [CallingRecorder, RefusingRecorder])
 def test_replayed_updates_give_the_numbers_of_plain_ones(
     tmp_path: Path, make_recorder: Callable[[], CallingRecorder]
@@ -113,7 +113,7 @@ def test_replayed_updates_give_the_numbers_of_plain_ones(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("synthetic", "small_evaluation")
+@pytest.mark.usefixtures("synthetic", "small_networks", "small_evaluation")
 def test_replayed_updates_stop_and_resume_to_the_weights_of_an_unbroken_run(tmp_path: Path) -> None:
     whole, _ = trained(tmp_path / "whole", None)
     broken = trainer(tmp_path / "broken", stop_before(4), make_recorder=lambda *_: CallingRecorder(), fields=FIELDS)

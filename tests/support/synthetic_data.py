@@ -1,0 +1,39 @@
+"""Fixtures with the synthetic data set, drawn once for all tests."""
+
+from pathlib import Path
+
+import pytest
+
+from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets import synthetic as shapes
+
+
+def prepare_few_images(root: Path) -> None:
+    """The synthetic set with few images, since evaluation would take most of the time of a short training."""
+    images, labels = {}, {}
+    for split, count in (("train", 256), ("test", 50)):
+        images[split], labels[split] = shapes.draw(split, count)
+    datasets.store_arrays(root, "synthetic", images, labels, shapes.CLASS_NAMES)
+
+
+@pytest.fixture(scope="session")
+def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which `synthetic` is ready."""
+    folder = tmp_path_factory.mktemp("data")
+    datasets.prepare("synthetic", 32, None, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which `synthetic` is ready, with 256 training images and 50 test images."""
+    folder = tmp_path_factory.mktemp("few-images")
+    prepare_few_images(folder)
+    return folder
+
+
+@pytest.fixture
+def synthetic(few_images: Path, monkeypatch: pytest.MonkeyPatch, isolated: None) -> Path:
+    """Makes the program, and every process it starts, use `few_images`."""
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(few_images))
+    return few_images

@@ -84,7 +84,10 @@ def complete_study(context: typer.Context, incomplete: str) -> list[str]:
     """Names of studies that begin with what was typed."""
     from alexnet_tui.studies import plan as study
 
-    names = study.names(open_store(context.params.get("runs_dir")))
+    try:
+        names = study.names(open_store(context.params.get("runs_dir")))
+    except AlexnetTuiError:
+        return []
     return [name for name in names if name.startswith(incomplete)]
 
 

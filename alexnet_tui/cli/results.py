@@ -13,7 +13,7 @@ import typer
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import printing, say, say_foreign, say_unreadable, terminal
 from alexnet_tui.config.variants import VARIANTS
-from alexnet_tui.errors import ExitCode, StoreError, UsageError
+from alexnet_tui.errors import AlexnetTuiError, ExitCode, StoreError, UsageError
 from alexnet_tui.files import write_output
 from alexnet_tui.paths import given, shell_command
 from alexnet_tui.runs.store import Store
@@ -58,7 +58,7 @@ def complete_name(context: typer.Context, incomplete: str) -> list[str]:
 
     try:
         studies = study.names(options.open_store(context.params.get("runs_dir")))
-    except OSError:
+    except AlexnetTuiError:
         studies = []
     names = [name for name in (*studies, *VARIANTS, "reference") if name.startswith(incomplete)]
     return names + options.complete_run(context, incomplete)

@@ -22,8 +22,9 @@ RULES_VERSION = 2
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""
 MAX_CLAIMS = 50
+_MAX_BYTES = 1 << 20
 _FOLDER = Path(__file__).parent / "claim_sets"
-_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
 _Metric = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,64}$")]
 _Sentence = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
@@ -106,10 +107,14 @@ def read_file(path: Path) -> list[Claim]:
     import tomllib  # The command line begins without it.
 
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+        if len(text) > _MAX_BYTES:
+            raise ClaimError(path, ["it is too large for claims."])
+        content = tomllib.loads(text.decode())
     except OSError as error:
         raise ClaimError(path, [f"it cannot be read ({reason_of(error)})."]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # No UTF-8, no TOML, or a number of thousands of digits.
         raise ClaimError(path, [f"it is no TOML: {printable(str(error), 200)}"]) from error
     try:
         claims = msgspec.convert(content, _ClaimFile).claim

@@ -6,6 +6,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -196,7 +197,7 @@ def catalog(data_dir: Path | None = None) -> list[DatasetInfo]:
     """Every data set that can be asked for: the built-in ones, then the added ones by name."""
     root = data_dir or data_root()
     names = list(BUILT_IN)
-    if root.is_dir():
+    with suppress(OSError):  # Of a folder that cannot be read no set can be used; who asks for one is told.
         names += sorted(path.parent.name for path in root.glob(f"*/{SOURCE_FILE}") if path.parent.name not in BUILT_IN)
     return [info for name in names if (info := _describe(root, name))]
 

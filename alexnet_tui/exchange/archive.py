@@ -216,7 +216,8 @@ def import_archive(store: Store, path: Path) -> ImportResult:
         raise ArchiveError(f"{path} holds a file that is nested too deeply; nothing was imported.") from error
     except OSError as error:
         where = getattr(error, "filename", None) or path
-        raise StoreError(printable(os.fsdecode(where), 300), f"it cannot be imported ({reason_of(error)}).") from error
+        reason = f"it cannot be imported into {store.root} ({reason_of(error)})."
+        raise StoreError(printable(os.fsdecode(where), 300), reason) from error
     return result
 
 

@@ -342,8 +342,19 @@ def _check_no_link(folder: Path) -> None:
 
 
 def names(store: Store) -> list[str]:
-    """Names of all studies, in alphabetical order."""
-    return sorted(path.stem for path in (store.root / STUDIES).glob("*.json") if is_name(path.stem))
+    """Names of all studies, in alphabetical order.
+
+    Raises:
+        StoreError: Their folder cannot be read.
+    """
+    folder = store.root / STUDIES
+    try:
+        found = [Path(name) for name in os.listdir(folder)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreError(folder, f"the folder of the studies cannot be read ({reason_of(error)}).") from error
+    return sorted(path.stem for path in found if path.suffix == ".json" and is_name(path.stem))
 
 
 def study_folder(store: Store, name: str) -> Path:

@@ -1,5 +1,6 @@
 """The command line: what it prints, and the code it leaves with."""
 
+import errno
 import functools
 import json
 import os
@@ -141,6 +142,24 @@ def test_dry_run_shows_configuration_and_layers_and_writes_nothing(run: Run, sto
     assert re.search(r"VARIANT +four-conv", table)
     assert "--variant" not in table
     assert not store.root.exists()
+
+
+def test_fault_29_a_folder_that_cannot_be_looked_into_is_a_sentence(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_runs.write_run(store, RunConfig(epochs=1))
+    (store.root / "studies").mkdir()
+
+    def refuse(path: object = ".") -> list[str]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    for words in (("study", "list"), ("report",), ("study", "show", "x"), ("export",)):
+        done = run(*words)
+        assert (done.code, "studies cannot be read (permission denied)" in done.err) == (3, True), words
+    assert run("runs").code == 0
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: refuse(path))
+    assert "synthetic" in run("data", "list").out
 
 
 def test_fault_29_a_read_only_runs_folder_is_a_sentence(run: Run, tmp_path: Path) -> None:

@@ -90,3 +90,13 @@ def test_what_a_plan_sets_for_all_runs_is_no_part_of_a_group() -> None:
     groups = registered_claims.groups_of(registered_claims.load("study"), {"dropout": "0.3"})
     assert groups["dropout-0.5"] == {"dropout": 0.5}
     assert registered_claims.group_config(groups["tanh"], {"dropout": "0.3"}).dropout == 0.3
+
+
+def test_attack_13_a_hostile_file_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "claims.toml"
+    for content in (b"a=" + b"9" * 5000, b"a=" + b"[" * 5000, b"\xff", b" " * ((1 << 20) + 1), b"x=1979-99-99"):
+        path.write_bytes(content)
+        with pytest.raises(ClaimError, match="no TOML|too large"):
+            registered_claims.read_file(path)
+    with pytest.raises(ClaimError, match="too large"):
+        registered_claims.read_file(Path("/dev/zero"))

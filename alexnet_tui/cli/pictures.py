@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from alexnet_tui.report.pictures.pixels import Pixels
     from alexnet_tui.report.pictures.predictions import Predictions
 
-_MOST_MISTAKES = 12
+_MOST_MISTAKES, _MOST_CONFUSED = 12, 5
 _PRINTED_CLASSES = 20
 _PNG_FACTOR, _PNG_COLUMNS = 6, 16
 
@@ -181,9 +181,9 @@ def _shade(share: float) -> str:
     return "red" if share >= 0.1 else "yellow" if share >= 0.03 else "dim"
 
 
-def _most_confused(names: Sequence[str], counts: Sequence[Sequence[int]], most: int = 5) -> Iterator[str]:
+def _most_confused(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Iterator[str]:
     pairs = [(count, row, place) for row, line in enumerate(counts) for place, count in enumerate(line) if row != place]
-    for count, row, place in sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))[:most]:
+    for count, row, place in sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))[:_MOST_CONFUSED]:
         if count:
             yield f"{names[row]} taken for {names[place]}: {format_count(count)}"
 

@@ -1,7 +1,7 @@
 """``run``: one option for each hyperparameter, all generated from `RunConfig`; and ``--dry-run``."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -75,10 +75,10 @@ def run(
 ) -> options.Outcome:
     """Train one variant; the parser gets an option for each hyperparameter, too."""
     if extend:
-        parent = Parent(
-            options.open_store(runs_dir), extend, _more_epochs(options.given_text(fields)), is_trusted=trust
+        store, epochs = options.open_store(runs_dir), _more_epochs(options.given_text(fields))
+        return _extend(
+            store, extend, epochs, launch, label=label, trust=trust, dry_run=dry_run, headless=headless, as_json=as_json
         )
-        return _extend(parent, launch, label=label, headless=headless, as_json=as_json, dry_run=dry_run)
     if trust:
         raise UsageError("--trust goes with --extend; a new run is your own.")
     config = RunConfig.from_text(options.given_text(fields))
@@ -91,15 +91,6 @@ def run(
     prepare_data(config)
     record = store.create(config, label=label, argv=options.command_line())
     return start_and_follow(store, record.id, launch, headless=headless, as_json=as_json)
-
-
-class Parent(NamedTuple):
-    """A run to train further, as it was asked for."""
-
-    store: Store
-    name: str
-    epochs: int
-    is_trusted: bool
 
 
 def _more_epochs(given: Mapping[str, str]) -> int:
@@ -120,25 +111,33 @@ def _more_epochs(given: Mapping[str, str]) -> int:
 
 
 def _extend(
-    parent: Parent, launch: Launch, *, label: str, headless: bool, as_json: bool, dry_run: bool
+    store: Store,
+    parent: str,
+    epochs: int,
+    launch: Launch,
+    *,
+    label: str,
+    trust: bool,
+    dry_run: bool,
+    headless: bool,
+    as_json: bool,
 ) -> options.Outcome:
     """Train a run further, as a new one."""
     from alexnet_tui.cli.control import is_trusted
     from alexnet_tui.runs.extend import create_extension, extended_config
 
-    store = parent.store
-    parent_id = store.resolve(parent.name)
-    config = extended_config(store, parent_id, parent.epochs)
+    parent_id = store.resolve(parent)
+    config = extended_config(store, parent_id, epochs)
     if registry.trains_here(launch):
         check_device(config)
     if dry_run:
         return show_plan(config, as_json)
-    if not (parent.is_trusted or is_trusted(store, parent_id)):
+    if not (trust or is_trusted(store, parent_id)):
         say("Nothing was started.")
         return ExitCode.DONE
     store.check_writable()
     prepare_data(config)
-    record = create_extension(store, parent_id, parent.epochs, label=label, argv=options.command_line())
+    record = create_extension(store, parent_id, epochs, label=label, argv=options.command_line())
     if config.depends_on_length:
         say(
             f"the schedule {config.schedule} depends on the number of epochs: this run is not comparable with one of"

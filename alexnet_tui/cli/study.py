@@ -346,7 +346,7 @@ def status(
 def _queues(store: Store, name: str) -> dict[str, Queue]:
     """Launcher to what its engine says of a study's runs; none where they were handed to none, or it is silent."""
     try:
-        return engine.queues(store, name)
+        return {launcher: queue for launcher, (_, queue) in registry.queues(study.folder_path(store, name)).items()}
     except (LaunchError, StoreError) as error:  # The runs' own records say the rest.
         say(str(error))
         return {}

@@ -111,7 +111,7 @@ def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
 
     store = options.open_store(runs_dir)
     plan = study.load(store, name)
-    folder = store.root / study.STUDIES / name
+    folder = study.folder_path(store, name)
     for engine, found in registry.queues(folder).values():
         if found.is_active:
             engine.withdraw(folder)

@@ -50,7 +50,7 @@ STOP_FILE = "stop.json"
 """Holds the owner that was last asked to stop, so that a second request does not end it without its checkpoint."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _POLL_SECONDS, _REMOTE_POLL_SECONDS = 0.02, 0.5
-_START_TOLERANCE_SECONDS = 1.5
+_START_TOLERANCE_SECONDS, _NAME_PATIENCE_SECONDS = 1.5, 1.0
 
 
 def check(options: Options) -> None:
@@ -322,7 +322,7 @@ def wait_free(store: Store, run_id: str, patience_seconds: float) -> bool:
     return True
 
 
-def find_owner(store: Store, run_id: str, patience_seconds: float = 1.0) -> Owner:
+def find_owner(store: Store, run_id: str) -> Owner:
     """The process that trains a run now, proven to be that process.
 
     The name in the lock file may be a moment old, hence the patience.
@@ -330,7 +330,7 @@ def find_owner(store: Store, run_id: str, patience_seconds: float = 1.0) -> Owne
     Raises:
         LaunchError: Nobody trains the run, or its trainer is on another machine or cannot be identified.
     """
-    deadline = time.monotonic() + patience_seconds
+    deadline = time.monotonic() + _NAME_PATIENCE_SECONDS
     while True:
         if not store.is_locked(run_id):
             raise LaunchError(f"run {run_id} is not being trained.")

@@ -13,26 +13,6 @@ from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.queue import Cell
 
 
-def queues(store: Store, name: str) -> dict[str, Queue]:
-    """Launcher to what its engine says of a study's runs; none where they were handed to none.
-
-    Raises:
-        LaunchError: The engine is not here, or does not answer.
-        StoreError: The note of what was handed over is damaged.
-    """
-    found = registry.queues(store.root / study.STUDIES / name)
-    return {launcher: queue for launcher, (_, queue) in found.items()}
-
-
-def handed_over(store: Store, name: str) -> list[str]:
-    """What to call that which engines were handed of a study's runs; they are not asked.
-
-    Raises:
-        StoreError: The note of what was handed over is damaged.
-    """
-    return registry.handed_over(store.root / study.STUDIES / name)
-
-
 def words(queue: Queue, cells: Iterable[Cell]) -> dict[str, str]:
     """Run to its engine's word for it; ``vanished`` only of runs that still need training."""
     return {
@@ -56,7 +36,7 @@ def check_not_active(store: Store, name: str) -> None:
         RunBusyError: The engine still has something to do for it.
         LaunchError: The engine does not answer, so that nobody knows.
     """
-    for queue in queues(store, name).values():
+    for _, queue in registry.queues(study.folder_path(store, name)).values():
         if queue.is_active:
             cancels = shell_command("study", "cancel", name, root=store.root)
             raise RunBusyError(f"study {name} is queued as {queue.label}; `{cancels}` takes it out.")
@@ -92,7 +72,7 @@ def word_for(store: Store, run_id: str) -> str:
 def _handed_over(store: Store, run_id: str) -> Iterator[tuple[Path, QueueEngine, Queue]]:
     """Where a run was handed over to engines, alone or with its study, to which, and what those say."""
     name = store.record(run_id).study
-    folders = [store.path(run_id), *([store.root / study.STUDIES / name] if study.is_name(name) else [])]
+    folders = [store.path(run_id), *([study.folder_path(store, name)] if study.is_name(name) else [])]
     for folder in folders:
         for engine, queue in registry.queues(folder).values():
             yield folder, engine, queue

@@ -64,12 +64,12 @@ def worker_folder(store: Store) -> Path:
 
 def log_path(store: Store) -> Path:
     """Where a worker in the background writes what it does."""
-    return store.root / study.STUDIES / _WORKER_FOLDER / _LOG_FILE
+    return study.folder_path(store, _WORKER_FOLDER) / _LOG_FILE
 
 
 def orders_path(store: Store) -> Path:
     """The file of the list; it changes with every order."""
-    return store.root / study.STUDIES / _WORKER_FOLDER / ORDERS_FILE
+    return study.folder_path(store, _WORKER_FOLDER) / ORDERS_FILE
 
 
 def active(store: Store) -> list[Order]:
@@ -149,12 +149,12 @@ def is_ordered(store: Store, name: str) -> bool:
 
 def has_command(store: Store, name: str) -> bool:
     """Whether a command in the foreground works through a study now."""
-    return is_locked(store.root / study.STUDIES / name / LOCK_FILE)
+    return is_locked(study.folder_path(store, name) / LOCK_FILE)
 
 
 def is_folder_served(store: Store) -> bool:
     """Whether some process starts runs of studies in this folder now."""
-    return is_locked(store.root / study.STUDIES / _WORKER_FOLDER / LOCK_FILE)
+    return is_locked(study.folder_path(store, _WORKER_FOLDER) / LOCK_FILE)
 
 
 def has_worker(store: Store, name: str) -> bool:

@@ -357,13 +357,18 @@ def names(store: Store) -> list[str]:
     return sorted(path.stem for path in found if path.suffix == ".json" and is_name(path.stem))
 
 
+def folder_path(store: Store, name: str) -> Path:
+    """Where the folder of what changes in a study is, if it is there."""
+    return store.root / STUDIES / name
+
+
 def study_folder(store: Store, name: str) -> Path:
     """The folder of what changes in a study, made if need be.
 
     Raises:
         StoreError: It cannot be made, or is a link to another.
     """
-    folder = store.root / STUDIES / name
+    folder = folder_path(store, name)
     _check_no_link(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ def read(store: Store, plan: study.Plan) -> Ledger:
     Raises:
         StoreError: The runs folder or the ledger cannot be read.
     """
-    found = file.read_file(store.root / study.STUDIES / plan.name / LEDGER_FILE)
+    found = file.read_file(study.folder_path(store, plan.name) / LEDGER_FILE)
     members = _members(store, plan)
     facts = {run_id: _facts(store, run_id, cell) for run_id, cell in members.items()}
     new = _missing(store, plan, found, members, facts)

@@ -5,7 +5,7 @@ replaced in silence), and the order of the queue. `studies.worker` works through
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -138,7 +138,7 @@ def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled
     )
 
 
-def prepare_runs(store: Store, plan: study.Plan, argv: Sequence[str] = ()) -> list[str]:
+def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
     """Make the runs that are still missing, all queued; ids of the runs of all cells, in the plan's order.
 
     A cell whose run was deleted keeps that run's id: it is not replaced.
@@ -148,9 +148,9 @@ def prepare_runs(store: Store, plan: study.Plan, argv: Sequence[str] = ()) -> li
     """
     with study.exclusive(store):
         run_ids = _known_runs(store, plan)
+        command = ("alexnet-tui", "study", "run", plan.name)
         for index, config in enumerate(plan.configs):
             if index not in run_ids:
-                command = argv or ("alexnet-tui", "study", "run", plan.name)
                 run_ids[index] = store.create(
                     config, label=plan.label, argv=command, study=plan.name, plan_sha256=plan.sha256
                 ).id
@@ -161,7 +161,7 @@ def prepare_runs(store: Store, plan: study.Plan, argv: Sequence[str] = ()) -> li
 
 def _known_runs(store: Store, plan: study.Plan) -> dict[int, str]:
     """Cell to run: as written down, else, after a crash, as the runs' own records say."""
-    path = store.root / study.STUDIES / plan.name / CELLS_FILE
+    path = study.folder_path(store, plan.name) / CELLS_FILE
     content = read_small(path)
     noted = study.decode(path, content, dict[str, str]) if content else {}
     run_ids = {index: noted[str(index)] for index in range(len(plan.configs)) if str(index) in noted}
@@ -178,7 +178,7 @@ def _known_runs(store: Store, plan: study.Plan) -> dict[int, str]:
 
 def load(store: Store, name: str) -> Queue:
     """The queue of a study as people left it."""
-    path = store.root / study.STUDIES / name / QUEUE_FILE
+    path = study.folder_path(store, name) / QUEUE_FILE
     content = read_small(path)
     return study.decode(path, content, Queue) if content else Queue()
 

@@ -26,7 +26,7 @@ from alexnet_tui.train.device import DeviceSetup, memory_bytes, stream_seed
 # The split does not change with the seed of a run, so that all runs are judged on the same images.
 _SPLIT_SEED = 2012
 _CROP_PADDING = 4
-_COLOUR_CHUNK = 200
+_COLOUR_IMAGES, _COLOUR_CHUNK = 10_000, 200
 _MEAN_CHUNK = 1000
 
 
@@ -194,13 +194,13 @@ def mean_image(pixels_NCHW: Tensor) -> Tensor:
     return (total.cpu().double() / len(pixels_NCHW)).float().to(pixels_NCHW.device)[None]
 
 
-def colour_components(pixels_NCHW: Tensor, max_images: int = 10_000) -> Tensor:
+def colour_components(pixels_NCHW: Tensor) -> Tensor:
     """Columns are the eigenvectors of the training pixels' colour covariance, times their eigenvalues, (3, 3).
 
     The paper does not give the scale of its pixels; here the components are those of RGB values from 0 to 1, and
     the shift is then brought to the 0 to 255 of the pixels it is added to.
     """
-    every = max(1, len(pixels_NCHW) // max_images)
+    every = max(1, len(pixels_NCHW) // _COLOUR_IMAGES)
     images, count = pixels_NCHW[::every].cpu().numpy(), 0
     sums, products = np.zeros(3), np.zeros((3, 3))
     for start in range(0, len(images), _COLOUR_CHUNK):

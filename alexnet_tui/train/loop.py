@@ -65,7 +65,7 @@ class Trainer:
         self._data_sha256 = data_sha256
         self._folder = folder
         self._saved_step = -1
-        self._has_warned_of_kernels = False
+        self._warned: set[str] = set()
         self._should_stop = lambda: ranks.any(should_stop())
         self._epoch_sums = RunningSums(setup.device)
         self._interval_sums = RunningSums(setup.device)
@@ -85,7 +85,6 @@ class Trainer:
             training_sums=(self._epoch_sums, self._interval_sums),
             evaluation_size=self._evaluation_size,
         )
-        self._has_warned_of_recording = False
         self._system = SystemSampler(setup.device)
         self._reads_every_loss = setup.device.type == "cpu"
 
@@ -187,7 +186,12 @@ class Trainer:
             self.train_seconds += seconds
             self._interval_seconds += seconds
             self._interval_images += len(index_N)
-            yield from self._recording_problem()
+            if self._steps.problem:
+                yield from self._warn_once(
+                    "not_recorded",
+                    "Work on the GPU could not be recorded as a CUDA graph; it is launched piece by piece, which is"
+                    f" slower ({self._steps.problem}).",
+                )
             if is_due:
                 event = self._step_event(learning_rate)
                 yield event
@@ -203,15 +207,10 @@ class Trainer:
         seed = stream_seed(self.config.seed, "step", self.epoch, self.step_in_epoch)
         return self._steps.update(index_N, seed, learning_rate)
 
-    def _recording_problem(self) -> Iterator[ev.Event]:
-        """One warning where the work on batches should be replayed as one unit, and cannot be."""
-        if self._steps.problem and not self._has_warned_of_recording:
-            self._has_warned_of_recording = True
-            yield ev.Warned(
-                code="not_recorded",
-                message="Work on the GPU could not be recorded as a CUDA graph; it is launched piece by piece, which is"
-                f" slower ({self._steps.problem}).",
-            )
+    def _warn_once(self, code: str, message: str) -> Iterator[ev.Event]:
+        if code not in self._warned:
+            self._warned.add(code)
+            yield ev.Warned(code=code, message=message)
 
     def _step_event(self, learning_rate: float) -> ev.Step:
         loss, accuracy = self._interval_sums.means()
@@ -333,11 +332,10 @@ class Trainer:
                 self._data_sha256,
             )
         except (OSError, StoreError) as error:
-            reason = reason_of(error) if isinstance(error, OSError) else str(error).rstrip(".")
-            yield ev.Warned(
-                code="checkpoint_failed",
-                message=f"The checkpoint of epoch {self.epoch - 1} was not written ({reason}); older checkpoints stay.",
+            what = (
+                f"The checkpoint of epoch {self.epoch - 1} was not written ({_reason(error)}); older checkpoints stay."
             )
+            yield ev.Warned(code="checkpoint_failed", message=what)
             return
         self._saved_step = self.step
         stored = "" if self.step_in_epoch else (yield from self._save_kernels())
@@ -353,11 +351,8 @@ class Trainer:
         try:
             return kernels.save(self._folder, self.epoch - 1, self.optimizer.master_weights[0])
         except (OSError, StoreError) as error:
-            if not self._has_warned_of_kernels:
-                self._has_warned_of_kernels = True
-                reason = reason_of(error) if isinstance(error, OSError) else str(error).rstrip(".")
-                message = f"The kernels of epoch {self.epoch - 1} were not stored for pictures ({reason})."
-                yield ev.Warned(code="kernels_failed", message=message)
+            message = f"The kernels of epoch {self.epoch - 1} were not stored for pictures ({_reason(error)})."
+            yield from self._warn_once("kernels_failed", message)
             return ""
 
     def _leave(self) -> Iterator[ev.Event]:
@@ -377,6 +372,10 @@ class Trainer:
             epoch=self.epoch,
             step=self.step,
         )
+
+
+def _reason(error: OSError | StoreError) -> str:
+    return reason_of(error) if isinstance(error, OSError) else str(error).rstrip(".")
 
 
 def _losses(summary: ev.Epoch) -> list[ev.Number]:

@@ -17,16 +17,10 @@ class SlowdownWatch:
 
     Args:
         threads: CPU threads of the run; part of the advice.
-        slow_seconds: How long the rate must stay low.
-        window_seconds: How long a rate is averaged over.
     """
 
-    def __init__(
-        self, threads: int, *, slow_seconds: float = _SLOW_SECONDS, window_seconds: float = _WINDOW_SECONDS
-    ) -> None:
+    def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._slow_limit_seconds = slow_seconds
-        self._window_seconds = window_seconds
         self._images, self._seconds = 0.0, 0.0
         self._best, self._slow_seconds = 0.0, 0.0
         self._is_done = False
@@ -45,13 +39,13 @@ class SlowdownWatch:
     def _add(self, images: int, images_per_second: float) -> Iterator[ev.Event]:
         self._images += images
         self._seconds += images / max(images_per_second, 1e-9)
-        if self._seconds < self._window_seconds:
+        if self._seconds < _WINDOW_SECONDS:
             return
         rate, seconds = self._images / self._seconds, self._seconds
         self._images, self._seconds = 0.0, 0.0
         self._best = max(self._best, rate)
         self._slow_seconds = self._slow_seconds + seconds if rate < self._best * _SLOW_FRACTION else 0.0
-        if self._slow_seconds >= self._slow_limit_seconds and not self._is_done:
+        if self._slow_seconds >= _SLOW_SECONDS and not self._is_done:
             self._is_done = True
             yield ev.Warned(code="slow", message=_message(rate, self._best, self._threads))
 

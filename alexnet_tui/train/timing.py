@@ -53,10 +53,10 @@ class UpdateTimer:
         found = [self.step() for _ in range(_WARM_UP_STEPS + _TIMED_STEPS)]
         return statistics.median(found[_WARM_UP_STEPS:])
 
-    def images_per_second(self, seconds: float = _RATE_SECONDS) -> float:
+    def images_per_second(self) -> float:
         """Images trained on in a second, over a few seconds and at least one update."""
         start, num_steps = time.perf_counter(), 0
-        while not num_steps or time.perf_counter() - start < seconds:
+        while not num_steps or time.perf_counter() - start < _RATE_SECONDS:
             self.step()
             num_steps += 1
         return num_steps * len(self._batch) / (time.perf_counter() - start)

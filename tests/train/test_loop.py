@@ -36,6 +36,7 @@ def test_events_of_a_run(tmp_path: Path) -> None:
 def test_slow_updates_are_reported_between_step_events_and_change_no_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(loop, "_MAX_SILENCE_SECONDS", math.inf)
     quiet = list(trainer(tmp_path / "quiet").fit())
     monkeypatch.setattr(loop, "_MAX_SILENCE_SECONDS", 0.0)
     told = list(trainer(tmp_path / "told").fit())

@@ -205,7 +205,7 @@ def _ask_engines(store: Store, name: str) -> _Answer:
     """What engines said last. They are asked seldom, and in a thread of their own: some take a minute to answer."""
     labels: list[str] = []
     with suppress(StoreError):  # The runs' own records say the rest.
-        labels = engine.handed_over(store, name)
+        labels = registry.handed_over(study.folder_path(store, name))
     if not labels:
         return _Answer()
     answer = _answers.setdefault((store.root, name), _Answer(problem=f"{labels[0]}: asking for its state"))
@@ -217,7 +217,8 @@ def _ask_engines(store: Store, name: str) -> _Answer:
 
 def _await(store: Store, name: str, label: str, answer: _Answer) -> None:
     try:
-        answer.queues, answer.problem = engine.queues(store, name), ""
+        found = registry.queues(study.folder_path(store, name))
+        answer.queues, answer.problem = {launcher: queue for launcher, (_, queue) in found.items()}, ""
     except AlexnetTuiError as error:  # What was said before is shown still, and the runs' own records.
         answer.problem = f"{label}: {str(error).partition('. ')[0]}"
     finally:

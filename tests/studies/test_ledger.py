@@ -22,6 +22,7 @@ from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.ledger import Entry
 
+pytestmark = pytest.mark.usefixtures("forked")
 QUICK = {"epochs": "2", "data": "synthetic"}
 
 

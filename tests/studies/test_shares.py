@@ -111,7 +111,7 @@ def test_no_more_is_tried_once_more_runs_gain_nothing() -> None:
 
 @pytest.mark.slow
 def test_real_updates_are_counted() -> None:
-    config = RunConfig(batch_size=2, threads=1, device="cpu", front_end="cifar3x3")
+    config = RunConfig(batch_size=2, threads=1, device="cpu")
     assert 0 < rate_together(config, [((), {})]) < 1e6
 
 

@@ -9,7 +9,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import sys
 import textwrap
 import time
@@ -22,6 +21,7 @@ import msgspec
 import pytest
 from cli_caller import Run
 from fake_runs import curve, open_writer, started
+from fork_server import Forked
 from waiting import wait_for
 
 from alexnet_tui.analysis.select import select_runs
@@ -39,6 +39,7 @@ from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 
+pytestmark = pytest.mark.usefixtures("forked")
 QUICK = {"epochs": "2", "data": "synthetic"}
 
 
@@ -99,7 +100,7 @@ def assert_each_cell_finished_once(store: Store, plan: study.Plan) -> None:
         assert list(epochs) == [1, 2]
 
 
-def spawn_worker(store: Store, plan: study.Plan, script: str, parallel: int = 1) -> subprocess.Popen[bytes]:
+def spawn_worker(store: Store, plan: study.Plan, script: str, parallel: int = 1) -> Forked:
     """A worker in a process of its own, to be killed."""
     return spawn(
         store,
@@ -108,7 +109,7 @@ def spawn_worker(store: Store, plan: study.Plan, script: str, parallel: int = 1)
     )
 
 
-def spawn(store: Store, statement: str) -> subprocess.Popen[bytes]:
+def spawn(store: Store, statement: str) -> Forked:
     code = textwrap.dedent(
         f"""
         import sys
@@ -121,7 +122,7 @@ def spawn(store: Store, statement: str) -> subprocess.Popen[bytes]:
         {statement}
         """
     )
-    return subprocess.Popen([sys.executable, "-c", code])
+    return Forked([sys.executable, "-c", code])
 
 
 # ----------------------------------------------------------------------- plan
@@ -801,7 +802,7 @@ def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
     chance = random.Random(parallel)
     for life in range(8):
         worker = spawn_worker(store, plan, "slow", parallel)
-        time.sleep(0.15 + 0.5 * chance.random())  # Any moment: import, making runs, starting, training.
+        time.sleep(0.4 * chance.random())  # Any moment: making runs, starting, training.
         worker.send_signal(signal.SIGKILL)
         worker.wait()
         if life % 2:
@@ -913,7 +914,7 @@ def test_a_signal_stops_the_runs_with_a_checkpoint(
         """
     )
     environment = {**os.environ, "ALEXNET_TUI_DATA": str(prepared_data)}
-    worker = subprocess.Popen([sys.executable, "-c", script], env=environment)
+    worker = Forked([sys.executable, "-c", script], env=environment)
     wait_for(lambda: any(kinds(store, run_id)[ev.Step] for run_id in store.ids()))
     worker.send_signal(number)
     assert worker.wait(30) == code

@@ -67,7 +67,7 @@ def run(store: Store, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixt
 
 
 @pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch, prepared_data: Path) -> Play:
+def play(monkeypatch: pytest.MonkeyPatch, prepared_data: Path, forked: None) -> Play:
     """Lets `fake_trainer` play a script instead of the trainer."""
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
     start = local.start

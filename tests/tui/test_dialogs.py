@@ -4,6 +4,7 @@ import pytest
 from console_driver import Driver, console, driven
 from fake_runs import write_run
 from textual import events
+from textual.widgets import Input
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.store import Store
@@ -81,6 +82,20 @@ async def test_a_dialog_keeps_its_keys_on_a_terminal_made_low(store: Store, run_
         await c.pilot.resize_terminal(60, 8)
         await c.wait_for(lambda: c.app.screen.has_class("-short"))
         assert "Choose" in c.text()
+
+
+@pytest.mark.parametrize("keys", [("ctrl+p",), ("f1",), ("slash",), ("L",)])
+@driven
+async def test_a_field_takes_no_paste_of_a_whole_file(store: Store, run_id: str, keys: tuple[str, ...]) -> None:
+    async with console(store) as c:
+        await c.press(*keys)
+        field = next(iter(c.app.screen.query(Input)))
+        field.focus()
+        await c.pilot.pause()
+        before = field.value
+        c.app.post_message(events.Paste("P" * 300_000))
+        await c.type("x")
+        assert field.value == f"{before}x", "nothing of it, and the next letter is taken"
 
 
 @driven

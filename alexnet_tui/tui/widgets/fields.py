@@ -23,6 +23,8 @@ from alexnet_tui.text import printable
 from alexnet_tui.tui.widgets.glyphs import CHOSEN, UNCHOSEN
 
 _NAME_LIMIT = 64
+_MAX_CHARS = 8000
+"""A thousand seeds, one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class TextField(Input):
     ]
 
     def __init__(self, info: FieldInfo) -> None:
-        super().__init__(compact=True, id=f"edit-{info.name}")
+        super().__init__(compact=True, max_length=_MAX_CHARS, id=f"edit-{info.name}")
         self.info = info
         self.cursor_blink = False
 

@@ -15,7 +15,7 @@ from alexnet_tui.tui.widgets.keys import Keys, key_name
 from alexnet_tui.tui.widgets.text import hanging
 
 _key = Keys("help")
-_MIN_TEXT_CELLS = 8
+_MIN_TEXT_CELLS, _MAX_CHARS = 8, 200
 _PLACE_NAMES = {
     "runs": "Runs",
     "new": "New run",
@@ -142,6 +142,7 @@ class HelpScreen(DialogScreen[None]):
         search = Input(
             placeholder="type to search, such as walk for a walk of two minutes; esc closes",
             id="help-search",
+            max_length=_MAX_CHARS,
             compact=True,
         )
         search.cursor_blink = False

@@ -3,10 +3,17 @@
 from contextlib import suppress
 
 from textual.command import CommandList, CommandPalette
+from textual.widgets import Input
+
+_MAX_CHARS = 100
 
 
 class Palette(CommandPalette):
     """Every action of a screen by name."""
+
+    def on_mount(self) -> None:
+        """A paste of a whole file would be compared with every name, letter by letter, for minutes."""
+        self.query_one(Input).max_length = _MAX_CHARS
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).option_count:

@@ -129,7 +129,8 @@ def report(
         print_report(terminal(), built)
     elif chosen is ReportFormat.TERMINAL:
         columns = os.environ.get("COLUMNS", "")
-        _write_output(_plain_text(built, int(columns) if columns.isdecimal() else _FILE_WIDTH), output)
+        width = int(columns[:4]) if columns.isdecimal() else 0  # Zero where a terminal does not know its width.
+        _write_output(_plain_text(built, width or _FILE_WIDTH), output)
     else:
         from alexnet_tui.report.formats import Format, render
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from cli_caller import Run
 from fake_runs import write_run
 from typer.testing import CliRunner, Result
 
@@ -65,6 +66,15 @@ def test_report_prints_the_table_and_three_verdicts_in_eighty_columns(full: Stor
     assert "✓ SUPPORTED" in lines
     assert "selected on test" in result.stdout
     assert "20 started, 20 finished" in result.stdout
+
+
+def test_a_width_of_zero_is_none(full: Store, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = run("report").out
+    for columns in ("0", "00", "-1", "wide"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert run("report").out == text
+    monkeypatch.setenv("COLUMNS", "40")
+    assert run("report").out not in {"", text}
 
 
 def test_report_json_has_three_claims(full: Store) -> None:

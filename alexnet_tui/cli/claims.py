@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from alexnet_tui.cli import options
-from alexnet_tui.cli.output import Json, say, write_json
+from alexnet_tui.cli.output import say, write_json
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.claims import Claim
 from alexnet_tui.config.hyperparameters import Value, format_value
@@ -41,7 +42,7 @@ def list_sets(context: typer.Context, as_json: options.AsJson = False) -> int:
         return ExitCode.DONE
     sets = {name: registered_claims.load(name) for name in registered_claims.names()}
     if as_json:
-        write_json({name: [_as_json(claim) for claim in claims] for name, claims in sets.items()})
+        write_json(msgspec.to_builtins(sets))
         return ExitCode.DONE
     for name, claims in sets.items():
         sys.stdout.write(f"{name}: {counted(len(claims), 'claim')}\n")
@@ -68,7 +69,7 @@ def show(
     """
     claims = read_claims(name)
     if as_json:
-        write_json([_as_json(claim) for claim in claims])
+        write_json(msgspec.to_builtins(claims))
         return ExitCode.DONE
     lines = [line for claim in claims for line in _lines(claim)]
     groups = registered_claims.groups_of(claims, {})
@@ -132,10 +133,3 @@ def _lines(claim: Claim) -> Iterator[str]:
 
 def _settings(settings: Mapping[str, Value]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {format_value(value)}" for name, value in settings.items())
-
-
-def _as_json(claim: Claim) -> Json:
-    import msgspec
-
-    content: Json = msgspec.to_builtins(claim)
-    return content

@@ -153,7 +153,7 @@ def start_and_follow(
     store: Store,
     run_id: str,
     launch: Launch,
-    how: StartOptions = StartOptions(),  # noqa: B008 - it is immutable
+    how: StartOptions = registry.PLAIN,
     *,
     headless: bool,
     as_json: bool,

@@ -30,7 +30,7 @@ from alexnet_tui.files import (
     take_lock,
     write_owner,
 )
-from alexnet_tui.launch.registry import Options, StartOptions
+from alexnet_tui.launch.registry import PLAIN, Options, StartOptions
 from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.follow import load
@@ -58,43 +58,24 @@ def check(options: Options) -> None:
 
 
 def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
-    """Start a run on this machine; see `start`."""
-    start(
-        store,
-        run_id,
-        from_scratch=how.from_scratch,
-        is_trusted=how.is_trusted,
-        cores=how.cores,
-        environment=how.environment,
-        **({"command": how.command} if how.command else {}),
-    )
+    """Start a run on this machine; see `Engine.launch`."""
+    start(store, run_id, how)
 
 
-def start(
-    store: Store,
-    run_id: str,
-    *,
-    from_scratch: bool = False,
-    is_trusted: bool = False,
-    command: Sequence[str] = TRAINER,
-    cores: Collection[int] = (),
-    environment: Mapping[str, str] = NO_VARIABLES,
-) -> int:
-    """Start or resume a run in a process of its own that outlives this one.
+def start(store: Store, run_id: str, how: StartOptions = PLAIN) -> int:
+    """Start or resume a run in a process of its own that outlives this one; the number of that process.
 
-    The options are those of `StartOptions`; see `Engine.launch` for the errors.
-
-    Returns:
-        The process id of the trainer.
+    See `Engine.launch` for the errors.
     """
     check_startable(store, run_id)
-    if not is_trusted:
+    if not how.is_trusted:
         check_trust(store, run_id)
     if (other := trainer_elsewhere(store, run_id)) is not None:
         where = f"process {other.pid} on {printable(other.host, 80)}"
         raise RunBusyError(f"run {run_id} is already being trained by {where}.")
     with store.folder(run_id) as folder:
-        arguments = [*command, str(folder.path.absolute()), *(["--from-scratch"] if from_scratch else [])]
+        arguments = [*(how.command or TRAINER), str(folder.path.absolute())]
+        arguments += ["--from-scratch"] if how.from_scratch else []
         descriptors = [take_lock(folder.path)]
         try:
             descriptors.append(folder.append(EVENTS_FILE))
@@ -102,8 +83,8 @@ def start(
             descriptors.append(folder.append(LOG_FILE))
             if os.fstat(descriptors[-1]).st_size:  # The reason that an earlier attempt ended is not this one's.
                 os.write(descriptors[-1], time.strftime("\n--- started again %Y-%m-%d %H:%M:%S ---\n").encode())
-            variables = {**environment, LOCK_VARIABLE: str(descriptors[0])}
-            with _stops_blocked(), held_to(cores):
+            variables = {**how.environment, LOCK_VARIABLE: str(descriptors[0])}
+            with _stops_blocked(), held_to(how.cores):
                 return spawn(arguments, lock=descriptors[0], stdout=descriptors[1], stderr=descriptors[2], **variables)
         except OSError as error:
             raise LaunchError(f"run {run_id}: the trainer could not be started ({reason_of(error)}).") from error

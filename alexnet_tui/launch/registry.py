@@ -74,6 +74,10 @@ class StartOptions:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+PLAIN = StartOptions()
+"""A start as usual."""
+
+
 class Engine(Protocol):
     """What a launcher's module has."""
 
@@ -260,7 +264,7 @@ def words(launch: Launch) -> tuple[str, ...]:
     return () if launch == HERE else ("--launcher", launch.launcher, *given)
 
 
-def start(store: Store, run_id: str, launch: Launch = HERE, how: StartOptions = StartOptions()) -> None:
+def start(store: Store, run_id: str, launch: Launch = HERE, how: StartOptions = PLAIN) -> None:
     """Start or resume a run; see `Engine.launch` for what it raises."""
     _engine(launch.launcher).launch(store, run_id, launch.options, how)
     note(store, run_id, launch)

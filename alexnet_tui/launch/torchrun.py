@@ -1,6 +1,7 @@
 """One run in several processes of this machine, each with a part of every batch; PyTorch's ``torchrun`` starts them."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from alexnet_tui.errors import UsageError
@@ -20,15 +21,8 @@ def check(options: Options) -> None:
 
 def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
     """Start a run in several processes on this machine; see `local.start`."""
-    local.start(
-        store,
-        run_id,
-        from_scratch=how.from_scratch,
-        is_trusted=how.is_trusted,
-        command=(*(how.command or local.TRAINER), "--nproc", str(_num_processes(options))),
-        cores=how.cores,
-        environment=how.environment,
-    )
+    command = (*(how.command or local.TRAINER), "--nproc", str(_num_processes(options)))
+    local.start(store, run_id, replace(how, command=command))
 
 
 def _num_processes(options: Options) -> int:
@@ -45,13 +39,8 @@ def is_one_of_many() -> bool:
 
 
 def rank() -> int:
-    """The number of this process among those of its run."""
+    """The number of this process among those of its run, which are all on this machine."""
     return int(os.environ["RANK"]) if is_one_of_many() else 0
-
-
-def local_rank() -> int:
-    """The number of this process among those of its run on this machine."""
-    return int(os.environ["LOCAL_RANK"]) if is_one_of_many() else 0
 
 
 def error_file() -> Path | None:

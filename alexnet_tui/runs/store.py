@@ -417,7 +417,7 @@ class Store:
             if status is None or not stat.S_ISDIR(status.st_mode):
                 return ()
             with Folder(run.path / CHECKPOINTS) as folder:
-                return tuple(sorted(filter(CHECKPOINT_NAME.fullmatch, folder.folders()), key=checkpoint_place))
+                return tuple(checkpoint_names(folder))
 
     def is_locked(self, run_id: str) -> bool:
         """Whether some process holds the run's lock now, or carries the run to another machine."""
@@ -567,6 +567,11 @@ def _is_directory(path: Path) -> bool:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
         return False
+
+
+def checkpoint_names(folder: Folder) -> list[str]:
+    """Names of the checkpoints in a folder, the furthest in training last; other names are no checkpoints."""
+    return sorted(filter(CHECKPOINT_NAME.fullmatch, folder.folders()), key=checkpoint_place)
 
 
 def checkpoint_place(name: str) -> list[int]:

@@ -10,7 +10,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked
 from alexnet_tui.launch import local, registry
-from alexnet_tui.launch.registry import REQUEUE_SIGNAL, WITHDRAW_SIGNAL
+from alexnet_tui.launch.registry import REQUEUE_SIGNAL, WITHDRAW_SIGNAL, StartOptions
 from alexnet_tui.runs import presence
 from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.state import State
@@ -55,7 +55,8 @@ def train(
             prepare(record.config)
             _wait_for_other_host(store, run_id, caught, say, poll_seconds)
             if not caught:
-                local.start(store, run_id, is_trusted=True, command=command)  # Checked where it was handed over.
+                # Whether it is trusted was checked where it was handed over.
+                local.start(store, run_id, StartOptions(is_trusted=True, command=command))
                 _wait(store, run_id, caught, poll_seconds)
         _note(store, record.study)
         state = load_history(store, run_id, skip_steps=True)[1]

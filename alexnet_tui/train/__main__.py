@@ -174,7 +174,7 @@ def _run(record: Record, history: RunHistory, from_scratch: bool) -> int:
     # Here, not above: a refused or finished run does not pay for loading torch.
     from alexnet_tui.train.ranks import joined
     from alexnet_tui.train.session import open_session
-    from alexnet_tui.train.slowdown import SlowdownWatch
+    from alexnet_tui.train.slowdown import watched
 
     with joined() as ranks:
         session = open_session(
@@ -183,7 +183,7 @@ def _run(record: Record, history: RunHistory, from_scratch: bool) -> int:
         for event in session.opening_events:
             record.write(event)
         trainer = session.trainer
-        for event in SlowdownWatch(trainer.setup.threads).watch(trainer.fit(), trainer.config.batch_size):
+        for event in watched(trainer.fit(), threads=trainer.setup.threads, batch_size=trainer.config.batch_size):
             if not isinstance(event, ev.FINAL_EVENTS):
                 record.write(event)
                 continue

@@ -24,7 +24,7 @@ from torch import Tensor
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import UNDECODABLE, Folder, temporary_name, version_of
 from alexnet_tui.paths import shell_command
-from alexnet_tui.runs.store import CHECKPOINT_NAME, CHECKPOINTS, checkpoint_place
+from alexnet_tui.runs.store import CHECKPOINTS, checkpoint_names
 from alexnet_tui.text import printable
 
 KEEP = 2
@@ -200,7 +200,7 @@ def load_newest(run: Folder, expected: Expected, problems: list[str]) -> State |
     if folder is None:
         return None
     with folder:
-        names = list_names(folder)
+        names = checkpoint_names(folder)[::-1]
         again = shell_command("resume", run.path.name, "--from-scratch", root=run.path.parent)
         for index, name in enumerate(names):
             try:
@@ -220,11 +220,6 @@ def load_newest(run: Folder, expected: Expected, problems: list[str]) -> State |
             f"`{again}` starts the run again from its first epoch."
         )
     return None
-
-
-def list_names(folder: Folder) -> list[str]:
-    """Names of the checkpoints in a folder, the furthest in training first; other names are no checkpoints."""
-    return sorted(filter(CHECKPOINT_NAME.fullmatch, folder.folders()), key=checkpoint_place, reverse=True)
 
 
 class _NewerFormatError(CheckpointError):
@@ -353,8 +348,8 @@ def _prune(folder: Folder) -> None:
 
 
 def _superseded(folder: Folder) -> Iterator[str]:
-    names = list_names(folder)
-    yield from names[KEEP:]
+    names = checkpoint_names(folder)
+    yield from names[:-KEEP]
     for name in folder.names():
         if (name.startswith(".e") and name.endswith(".tmp")) or (name.startswith(_DAMAGED) and len(names) >= KEEP):
             yield name

@@ -15,7 +15,7 @@ import torch
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError
-from alexnet_tui.launch.torchrun import local_rank
+from alexnet_tui.launch.torchrun import rank
 from alexnet_tui.text import counted
 
 ARITHMETIC = 3
@@ -68,7 +68,7 @@ def select_device(config: RunConfig, threads: int = 0, processes: int = 1) -> De
     Raises:
         DeviceError: The device asked for is not on this machine.
     """
-    device = _choose_device(config.device, local_rank())
+    device = _choose_device(config.device, rank())
     if device.type == "cuda":
         torch.cuda.set_device(device)
     threads = config.threads or threads or threads_of_environment() or num_cores()

@@ -12,42 +12,31 @@ _WINDOW_SECONDS = 5.0
 """Rates are averaged over at least this long; a single update may be fast or slow by chance."""
 
 
-class SlowdownWatch:
-    """Compares the rate of training with the best it has had.
+def watched(events: Iterable[ev.Event], *, threads: int, batch_size: int) -> Iterator[ev.Event]:
+    """The events of a trainer, with the warning after the step that shows it.
 
     Args:
         threads: CPU threads of the run; part of the advice.
+        batch_size: Images per update.
     """
-
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
-        self._images, self._seconds = 0.0, 0.0
-        self._best, self._slow_seconds = 0.0, 0.0
-        self._is_done = False
-
-    def watch(self, events: Iterable[ev.Event], batch_size: int) -> Iterator[ev.Event]:
-        """The events, with the warning after the step that shows it."""
-        last_step: int | None = None
-        for event in events:
-            yield event
-            if not isinstance(event, ev.Step):
-                continue
-            if last_step is not None:
-                yield from self._add((event.step - last_step) * batch_size, event.images_per_second)
-            last_step = event.step
-
-    def _add(self, images: int, images_per_second: float) -> Iterator[ev.Event]:
-        self._images += images
-        self._seconds += images / max(images_per_second, 1e-9)
-        if self._seconds < _WINDOW_SECONDS:
-            return
-        rate, seconds = self._images / self._seconds, self._seconds
-        self._images, self._seconds = 0.0, 0.0
-        self._best = max(self._best, rate)
-        self._slow_seconds = self._slow_seconds + seconds if rate < self._best * _SLOW_FRACTION else 0.0
-        if self._slow_seconds >= _SLOW_SECONDS and not self._is_done:
-            self._is_done = True
-            yield ev.Warned(code="slow", message=_message(rate, self._best, self._threads))
+    images = seconds = best = slow_seconds = 0.0
+    last_step, is_done = -1, False
+    for event in events:
+        yield event
+        if not isinstance(event, ev.Step) or is_done:
+            continue
+        num_images = (event.step - last_step) * batch_size if last_step >= 0 else 0
+        last_step = event.step
+        images += num_images
+        seconds += num_images / max(event.images_per_second, 1e-9)
+        if seconds < _WINDOW_SECONDS:
+            continue
+        best = max(best, images / seconds)
+        slow_seconds = slow_seconds + seconds if images / seconds < best * _SLOW_FRACTION else 0.0
+        if slow_seconds >= _SLOW_SECONDS:
+            is_done = True
+            yield ev.Warned(code="slow", message=_message(images / seconds, best, threads))
+        images = seconds = 0.0
 
 
 def _message(rate: float, best: float, threads: int) -> str:

@@ -14,6 +14,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
 from alexnet_tui.errors import AlexnetTuiError, StoreError
+from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import counted, format_bytes, printable
@@ -99,7 +100,7 @@ def resume_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -
             screen,
             session,
             own,
-            lambda local, run_id: local.start(session.store, run_id, command=session.commands.trainer),
+            lambda local, run_id: local.start(session.store, run_id, StartOptions(command=session.commands.trainer)),
         )
     elif idle:
         notify(screen, "This is a reference run; press d to start one like it.")

@@ -25,6 +25,7 @@ from alexnet_tui.cli import follow as headless
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch import local
+from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
@@ -42,7 +43,7 @@ def follow(store: Store, run_id: str, *, stop_on_interrupt: bool = True, from_of
 
 def begin(store: Store, script: str, epochs: int = 3) -> str:
     run_id = store.create(RunConfig(epochs=epochs)).id
-    local.start(store, run_id, command=fake_trainer.command(script))
+    local.start(store, run_id, StartOptions(command=fake_trainer.command(script)))
     return run_id
 
 
@@ -170,7 +171,7 @@ def test_earlier_attempts_are_neither_printed_nor_the_outcome(store: Store, capf
     before = path.read_bytes()
     assert follow(store, record.id, from_offset=len(before)) == 1
     assert "is lost" in capfdbinary.readouterr().err.decode()
-    local.start(store, record.id, command=fake_trainer.command("normal"))
+    local.start(store, record.id, StartOptions(command=fake_trainer.command("normal")))
     assert follow(store, record.id, from_offset=len(before)) == 0
     assert capfdbinary.readouterr().out == path.read_bytes()[len(before) :]
 

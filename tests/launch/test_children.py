@@ -18,6 +18,7 @@ from alexnet_tui import paths
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local
+from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.store import Store
 
@@ -116,7 +117,7 @@ def test_attack_14_an_empty_entry_of_the_module_path_is_not_handed_down(
     monkeypatch.chdir(hostile.path)
     monkeypatch.setenv("PYTHONPATH", f":{PACKAGE.parent}")
     run_id = store.create(RunConfig(epochs=3, seed=7)).id
-    local.start(store, run_id, command=paths.child_command("alexnet_tui", "runs", "--help"))
+    local.start(store, run_id, StartOptions(command=paths.child_command("alexnet_tui", "runs", "--help")))
     wait_for(lambda: not store.is_locked(run_id))
     assert "Usage" in store.reader(run_id).path.read_text(), store.log_tail(run_id)
     hostile.assert_unsigned()

@@ -20,7 +20,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, UsageError
 from alexnet_tui.files import is_locked, read_owner
 from alexnet_tui.launch import command, local, registry
-from alexnet_tui.launch.registry import Launch
+from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.presence import CARRIER_FILE
@@ -68,7 +68,7 @@ def test_attack_12_no_name_and_no_value_is_read_by_a_shell(tmp_path: Path, monke
         with pytest.raises(ConfigError, match="not valid"):
             RunConfig.from_text({field: evil})
     run_id = store.create(RunConfig(epochs=3), label=evil, argv=[evil], study=evil).id
-    local.start(store, run_id, command=fake_trainer.command("normal"))
+    local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
     assert local.wait_free(store, run_id, 20)
     assert load(store, run_id)[1] is State.FINISHED
     script = "import sys; print(sys.argv[1:])"

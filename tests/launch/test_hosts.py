@@ -18,6 +18,7 @@ from waiting import wait_for
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError, RunBusyError
 from alexnet_tui.launch import local
+from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import presence
 from alexnet_tui.runs.follow import load
@@ -65,7 +66,7 @@ def test_a_run_of_another_host_is_left_alone_and_stops_when_asked(store: Store, 
     assert owner is not None
     assert (owner.host, load(store, run_id)[1]) == (OTHER, State.RUNNING)
     with pytest.raises(RunBusyError):
-        local.start(store, run_id, command=fake_trainer.command("normal"))
+        local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
     with pytest.raises(RunBusyError):
         store.delete(run_id)
     with pytest.raises(LaunchError, match=OTHER):
@@ -73,7 +74,7 @@ def test_a_run_of_another_host_is_left_alone_and_stops_when_asked(store: Store, 
     assert process.poll() is None
     assert run("stop", run_id).code == 0
     assert load(store, run_id)[1] is State.STOPPED
-    local.start(store, run_id, command=fake_trainer.command("normal"))
+    local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
     wait_for(lambda: load(store, run_id)[1] is State.FINISHED)
 
 
@@ -106,7 +107,7 @@ def test_without_its_lock_a_run_is_at_work_while_its_record_grows(
     run_id, events = foreign_run(store)
     assert load(store, run_id)[1] is State.RUNNING
     with pytest.raises(RunBusyError, match=OTHER):
-        local.start(store, run_id, command=fake_trainer.command("normal"))
+        local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
     monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.05)
     wait_for(lambda: load(store, run_id)[1] is State.LOST)
     with fake_runs.open_writer(store.path(run_id), next_seq=100) as writer:
@@ -199,11 +200,11 @@ def test_a_file_system_without_locks_is_locked_on_this_host(
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     run_id = store.create(RunConfig(data="synthetic", epochs=100)).id
-    local.start(store, run_id, command=fake_trainer.command("slow"))
+    local.start(store, run_id, StartOptions(command=fake_trainer.command("slow")))
     wait_for(lambda: load(store, run_id)[0].step)
     assert load(store, run_id)[1] is State.RUNNING
     with pytest.raises(RunBusyError):
-        local.start(store, run_id, command=fake_trainer.command("slow"))
+        local.start(store, run_id, StartOptions(command=fake_trainer.command("slow")))
     store.change_notes(run_id, lambda notes: notes)
     assert run("stop", run_id).code == 0
     assert load(store, run_id)[1] is State.STOPPED

@@ -24,6 +24,7 @@ from alexnet_tui.errors import DeviceError, LaunchError, RunBusyError, StoreErro
 from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.launch import local
 from alexnet_tui.launch import probe as describe
+from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
@@ -41,7 +42,7 @@ def run_id(store: Store) -> Iterator[str]:
 
 
 def begin(store: Store, run_id: str, script: str) -> int:
-    return local.start(store, run_id, command=fake_trainer.command(script))
+    return local.start(store, run_id, StartOptions(command=fake_trainer.command(script)))
 
 
 def num_events(store: Store, run_id: str) -> int:
@@ -107,8 +108,8 @@ def test_the_trainer_outlives_who_started_it(store: Store, run_id: str) -> None:
     command = fake_trainer.command("slow")
     code = (
         "import sys, os; from pathlib import Path; from alexnet_tui.launch import local;"
-        "from alexnet_tui.runs.store import Store;"
-        f"local.start(Store(Path({str(store.root)!r})), {run_id!r}, command={command!r});"
+        "from alexnet_tui.launch.registry import StartOptions; from alexnet_tui.runs.store import Store;"
+        f"local.start(Store(Path({str(store.root)!r})), {run_id!r}, StartOptions(command={command!r}));"
         "os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
@@ -269,7 +270,7 @@ def test_attack_05_a_run_of_another_user_is_trained_after_a_yes_alone(store: Sto
         assert not (directory / "events.jsonl").exists()
         os.chown(stranger, 0, 0)
     os.chown(directory, 65534, 65534)
-    local.start(store, run_id, is_trusted=True, command=fake_trainer.command("normal"))
+    local.start(store, run_id, StartOptions(is_trusted=True, command=fake_trainer.command("normal")))
     assert local.wait_free(store, run_id, 20)
 
 
@@ -289,7 +290,7 @@ def test_attack_05_a_run_from_elsewhere_is_trained_after_one_yes(
     with pytest.raises(UntrustedRunError, match=origin):
         begin(store, run_id, "normal")
     assert not (folder / "events.jsonl").exists()
-    local.start(store, run_id, is_trusted=True, command=fake_trainer.command("crash"))
+    local.start(store, run_id, StartOptions(is_trusted=True, command=fake_trainer.command("crash")))
     assert local.wait_free(store, run_id, 20)
     begin(store, run_id, "normal")  # Not asked again: it was trained here.
     assert local.wait_free(store, run_id, 20)
@@ -335,13 +336,13 @@ def test_a_pipe_in_the_way_is_refused_without_waiting(store: Store, run_id: str)
 
 def test_a_command_that_is_not_there_is_a_sentence_and_frees_the_lock(store: Store, run_id: str) -> None:
     with pytest.raises(LaunchError, match=f"run {run_id}: the trainer could not be started"):
-        local.start(store, run_id, command=("/nonexistent/python",))
+        local.start(store, run_id, StartOptions(command=("/nonexistent/python",)))
     assert not store.is_locked(run_id)
 
 
 def test_from_scratch_reaches_the_trainer(store: Store, run_id: str) -> None:
     show = "import sys; print(sys.argv[1:], file=sys.stderr)"
-    local.start(store, run_id, from_scratch=True, command=(sys.executable, "-c", show))
+    local.start(store, run_id, StartOptions(from_scratch=True, command=(sys.executable, "-c", show)))
     assert local.wait_free(store, run_id, 20)
     assert store.log_tail(run_id) == f"{[str(store.path(run_id)), '--from-scratch']}\n"
 

@@ -15,7 +15,7 @@ from waiting import wait_for
 
 from alexnet_tui.errors import LaunchError, StoreError, UsageError
 from alexnet_tui.launch import local, registry, slurm
-from alexnet_tui.launch.registry import Queue
+from alexnet_tui.launch.registry import Queue, StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -320,7 +320,7 @@ def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
 
 def test_cancel_stops_a_study_of_this_machine_too(run: Run, store: Store, plan: study.Plan) -> None:
     run_id = study_queue.prepare_runs(store, plan)[0]
-    local.start(store, run_id, command=fake_trainer.command("slow"))
+    local.start(store, run_id, StartOptions(command=fake_trainer.command("slow")))
     wait_for(lambda: load(store, run_id)[0].step)
     assert run("study", "cancel", "mine").code == 0
     assert state(store, plan) is State.STOPPED

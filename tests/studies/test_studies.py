@@ -29,7 +29,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import take_lock, write_atomic
 from alexnet_tui.launch import local, seal
-from alexnet_tui.launch.registry import Launch
+from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunCache, load
 from alexnet_tui.runs.state import State
@@ -284,7 +284,7 @@ def test_attack_12_a_cell_that_names_the_run_of_somebody_else_stops_nothing(stor
     study.write(store.root / "studies" / "report" / "cells.json", {"0": mine, "1": run_ids[1]})
     cell = study_queue.status(store, plan)[0]
     assert (cell.state, cell.run_id, mine in cell.reason) == ("unreadable", "", True)
-    local.start(store, mine, command=fake_trainer.command("slow"))
+    local.start(store, mine, StartOptions(command=fake_trainer.command("slow")))
     try:
         asked = iter([False] * 30)
         serve_order = functools.partial(serve, should_stop=lambda: next(asked, True))
@@ -322,7 +322,7 @@ def test_a_study_is_worked_through(store: Store, plan: study.Plan, parallel: int
 
 def test_one_run_at_a_time_whoever_started_the_other(store: Store, plan: study.Plan) -> None:
     other = store.create(RunConfig(epochs=3))
-    local.start(store, other.id, command=fake_trainer.command("slow"))
+    local.start(store, other.id, StartOptions(command=fake_trainer.command("slow")))
     seen: list[int] = []
 
     def count() -> bool:

@@ -1,7 +1,6 @@
 """Fixtures that call the command line in the test's own process."""
 
 import contextlib
-import functools
 import io
 import os
 import pty
@@ -9,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,6 +17,7 @@ import pytest
 
 from alexnet_tui.cli import main as cli
 from alexnet_tui.launch import local
+from alexnet_tui.launch.registry import PLAIN
 from alexnet_tui.runs.store import Store
 
 
@@ -71,6 +72,11 @@ def play(monkeypatch: pytest.MonkeyPatch, prepared_data: Path, forked: None) -> 
     """Lets `fake_trainer` play a script instead of the trainer."""
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
     start = local.start
-    return lambda script: monkeypatch.setattr(
-        local, "start", functools.partial(start, command=fake_trainer.command(script))
-    )
+
+    def play(script: str) -> None:
+        command = fake_trainer.command(script)
+        monkeypatch.setattr(
+            local, "start", lambda store, run_id, how=PLAIN: start(store, run_id, replace(how, command=command))
+        )
+
+    return play

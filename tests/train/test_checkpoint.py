@@ -18,6 +18,7 @@ import torch
 
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import Folder
+from alexnet_tui.runs.store import checkpoint_names
 from alexnet_tui.train import checkpoint
 from alexnet_tui.train.checkpoint import Expected, Position
 
@@ -55,7 +56,7 @@ def load(run: Path, problems: list[str] | None = None) -> checkpoint.State | Non
 
 def names(folder: Path) -> list[str]:
     with Folder(folder) as found:
-        return checkpoint.list_names(found)
+        return checkpoint_names(found)[::-1]
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train.slowdown import SlowdownWatch
+from alexnet_tui.train.slowdown import watched
 
 IMAGES_A_STEP, STEPS_AN_EVENT = 100, 10
 
@@ -28,7 +28,7 @@ def steps(*rates: float) -> list[ev.Event]:
 def warnings(rates: Sequence[float]) -> list[int]:
     """After how many step events warnings came."""
     seen, found = 0, []
-    for event in SlowdownWatch(2).watch(steps(*rates), IMAGES_A_STEP):
+    for event in watched(steps(*rates), threads=2, batch_size=IMAGES_A_STEP):
         if isinstance(event, ev.Warned):
             found.append(seen)
             assert event.code == "slow"
@@ -59,7 +59,7 @@ def test_one_fast_update_is_no_best_rate() -> None:
 
 def test_it_says_the_rates_and_what_would_help() -> None:
     (message,) = (
-        event.message for event in SlowdownWatch(2).watch(steps(*[1000.0] * 9, *[90.0] * 9), 100)
+        event.message for event in watched(steps(*[1000.0] * 9, *[90.0] * 9), threads=2, batch_size=100)
         if isinstance(event, ev.Warned)
     )  # fmt: skip
     assert "90 images/s" in message

@@ -18,6 +18,7 @@ from alexnet_tui.datasets.cache import Progress
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.launch import local
 from alexnet_tui.launch import probe as step_probe
+from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
@@ -144,12 +145,12 @@ def create_and_start(store: Store, request: LaunchRequest, commands: LaunchComma
     first = request.configs[0]
     if len(request.configs) == 1 and not request.is_queued:
         run_ids = [store.create(first, label=request.label, argv=command_line(first, request.label)).id]
-        local.start(store, run_ids[0], command=commands.trainer)
+        local.start(store, run_ids[0], StartOptions(command=commands.trainer))
         return run_ids
     plan = study.queue_plan(store, request.configs, label=request.label)
     run_ids = study_queue.prepare_runs(store, plan)
     if not request.is_queued:
-        local.start(store, run_ids[0], command=commands.trainer)
+        local.start(store, run_ids[0], StartOptions(command=commands.trainer))
     study_worker.start_worker(store, plan.name, command=commands.worker)
     return run_ids
 

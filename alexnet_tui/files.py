@@ -7,6 +7,7 @@ a person named on the command line.
 
 import errno
 import fcntl
+import itertools
 import math
 import os
 import platform
@@ -257,6 +258,17 @@ class Folder:
             src_dir_fd=self._descriptor,
             dst_dir_fd=into._descriptor,
         )
+
+    def set_aside(self, name: str, pattern: str) -> str:
+        """Rename what has a name to the first free one of a pattern with the places 1, 2, 3...; the new name.
+
+        Raises:
+            OSError: There is none.
+        """
+        numbers = itertools.count(1)
+        target = next(free for number in numbers if not self.exists(free := pattern.format(number)))
+        self.rename(name, target)
+        return target
 
     def remove(self, name: str) -> None:
         """Remove a file, a link itself, or a folder with all that is in it; nothing of the name is fine.

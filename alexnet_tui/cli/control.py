@@ -78,7 +78,7 @@ def resume(
         check_device(record.config)
     here = registry.LAUNCHERS[launch.launcher].summary
     if (before := registry.noted(store, run_id)).launcher not in {registry.LOCAL, launch.launcher}:
-        say(f"run {run_id} was started with `{quote_words(*registry.words(before))}`; now it goes on {here}.")
+        say(f"run {run_id} was started with `{quote_words(*registry.words(before))}`; now it trains {here}.")
     prepare_data(record.config)
     from_offset = _size(store.path(run_id) / EVENTS_FILE)
     how = StartOptions(from_scratch=from_scratch, is_trusted=True)

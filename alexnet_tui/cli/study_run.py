@@ -112,14 +112,16 @@ def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
     store = options.open_store(runs_dir)
     plan = study.load(store, name)
     folder = study.folder_path(store, name)
-    for engine, found in registry.queues(folder).values():
+    for launcher, (engine, found) in registry.queues(folder).items():
         if found.is_active:
             engine.withdraw(folder)
             say(f"study {name}: {found.label} is taken out of the queue; what trains writes a checkpoint first.")
+            say(f"`{_goes_on(store, name, 1, Launch(launcher=launcher))}` goes on.")
             return ExitCode.DONE
     if orders.has_command(store, name):
         raise RunBusyError(f"study {name} is worked through by a command in a terminal; ctrl-c there stops it.")
-    order = next((order for order in orders.active(store) if order.study == name), Order(study=name))
+    found_orders = (order for order in orders.active(store) if order.study == name and order.is_own)
+    order = next(found_orders, Order(study=name))
     withdraw(store, plan, say)
     say(f"study {name}: nothing more is started; `{_goes_on(store, name, order.parallel, order.launch)}` goes on.")
     return ExitCode.DONE

@@ -74,7 +74,7 @@ def change_notes(folder: Folder, change: Callable[[Notes], Notes]) -> Notes:
                 if len(content) > _MAX_BYTES:
                     raise StoreError(folder.path / NOTES_FILE, "the notes are too long to be saved.")
                 if unusable:
-                    _keep_aside(folder, unusable)
+                    folder.set_aside(NOTES_FILE, f"notes.{unusable}-{{}}.json")
                 folder.write(NOTES_FILE, content)
             return changed
     except OSError as error:
@@ -133,11 +133,3 @@ def _load(folder: Folder) -> tuple[Notes, dict[str, Any], str]:
         return Notes(), {}, "damaged"
     is_newer = isinstance(version, int) and version > NOTES_VERSION
     return notes, {} if is_newer else fields, "newer" if is_newer else ""
-
-
-def _keep_aside(folder: Folder, why: str) -> None:
-    """Rename the file: ``notes.damaged-1.json``."""
-    number = 1
-    while folder.exists(name := f"notes.{why}-{number}.json"):
-        number += 1
-    folder.rename(NOTES_FILE, name)

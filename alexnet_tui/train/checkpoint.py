@@ -175,12 +175,8 @@ def name_of(position: Position) -> str:
 
 def set_aside(run: Folder) -> None:
     """Move all checkpoints out of the way of a run that starts again; nothing is deleted."""
-    if not run.exists(CHECKPOINTS):
-        return
-    number = 1
-    while run.exists(target := f"{CHECKPOINTS}-before-{number}"):
-        number += 1
-    run.rename(CHECKPOINTS, target)
+    if run.exists(CHECKPOINTS):
+        run.set_aside(CHECKPOINTS, f"{CHECKPOINTS}-before-{{}}")
 
 
 def load_newest(run: Folder, expected: Expected, problems: list[str]) -> State | None:

@@ -15,7 +15,6 @@ from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.paths import quote_words, shell_command
 from alexnet_tui.runs.follow import load
-from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.studies import progress
@@ -233,7 +232,8 @@ def _describe(store: Store, run_id: str) -> str:
     Raises:
         RunBusyError: It is being trained.
     """
-    size = format_bytes(_tree_size(store.path(run_id)))
+    files = (path for path in store.path(run_id).rglob("*") if path.is_file() or path.is_symlink())
+    size = format_bytes(sum(path.lstat().st_size for path in files))
     try:
         history, state = load(store, run_id, skip_steps=True)
     except StoreError as error:
@@ -242,15 +242,11 @@ def _describe(store: Store, run_id: str) -> str:
     if state is State.RUNNING:
         raise store.busy(run_id)
     epochs, checkpoints = history.num_epochs_done, len(store.checkpoints(run_id))
+    label = f' "{printable(name, 60)}"' if (name := label_of(store, history)) else ""
     return (
-        f"run {run_id}{_quoted_label(store, history)} ({state}): {counted(epochs, 'epoch')},"
+        f"run {run_id}{label} ({state}): {counted(epochs, 'epoch')},"
         f" {counted(checkpoints, 'checkpoint')}, {size} on disk"
     )
-
-
-def _quoted_label(store: Store, history: RunHistory) -> str:
-    label = label_of(store, history)
-    return f' "{printable(label, 60)}"' if label else ""
 
 
 def _size(path: Path) -> int:
@@ -260,7 +256,3 @@ def _size(path: Path) -> int:
         return 0
     except OSError as error:
         raise StoreError(path, f"the file cannot be read ({reason_of(error)}).") from error
-
-
-def _tree_size(directory: Path) -> int:
-    return sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file() or path.is_symlink())

@@ -83,11 +83,7 @@ def write_json(value: Json) -> None:
 
 def in_ascii(text: str) -> str:
     """A line of JSON with every character that is not printable ASCII as an escape."""
-    return _NOT_PRINTABLE_ASCII.sub(_json_escape, text)
-
-
-def _json_escape(found: "re.Match[str]") -> str:
-    return json_text(found[0])[1:-2]
+    return _NOT_PRINTABLE_ASCII.sub(lambda found: json_text(found[0])[1:-2], text)
 
 
 def terminal() -> "Console":

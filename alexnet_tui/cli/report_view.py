@@ -189,20 +189,13 @@ def _side_by_side(
 
 
 def _results(groups: Sequence[ComparedGroup]) -> Iterator[tuple[str, list[str]]]:
-    yield "runs", [f"{len(group.run_ids)}, {_states(group)}" for group in groups]
+    yield "runs", [f"{len(group.run_ids)}, {', '.join(dict.fromkeys(group.states))}" for group in groups]
     yield "seeds", [", ".join(map(str, group.seeds)) for group in groups]
     for name in COMPARED:
         yield heading(name), [sample_text(group.cells[name], METRICS[name]) for group in groups]
         if any(not group.is_base for group in groups):
-            yield "", [_difference(group, name) for group in groups]
-
-
-def _states(group: ComparedGroup) -> str:
-    return ", ".join(dict.fromkeys(group.states))
-
-
-def _difference(group: ComparedGroup, name: str) -> str:
-    return "" if group.is_base else METRICS[name].difference(group.differences[name])
+            text = METRICS[name].difference
+            yield "", ["" if group.is_base else text(group.differences[name]) for group in groups]
 
 
 def _line(console: Console, text: str, style: str = "") -> None:

@@ -328,16 +328,12 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
         ]
     facts += [
         ("record", _doubts(history)),
-        ("origin", _origin(store, history)),
+        ("origin", "" if store.is_reference(record.id) else foreign_origin(store.path(record.id), record)),
         ("folder", str(store.path(history.id))),
     ]
     if history.is_outline:
         facts.append(("log", "large: read in parts, so warnings in the middle of epochs are left out here"))
     return [(name, value) for name, value in facts if value]
-
-
-def _origin(store: Store, history: RunHistory) -> str:
-    return "" if store.is_reference(history.id) else foreign_origin(store.path(history.id), history.record)
 
 
 def _imported(store: Store, run_id: str) -> Json:

@@ -240,7 +240,9 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
     store = options.open_store(runs_dir)
     plan = study.load(store, name)
     if as_json:
-        write_json({**_plan_facts(plan), **_ledger_facts(store, plan)})
+        content = msgspec.to_builtins(plan)
+        kept = {name: value for name, value in content.items() if name not in {"configs", "cell_groups"}}
+        write_json({**kept, **_ledger_facts(store, plan)})
         return ExitCode.DONE
     lines = [
         f"study {plan.name}: {_size(plan)}, planned {time.strftime('%Y-%m-%d %H:%M', time.localtime(plan.created))}",
@@ -262,12 +264,6 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
 
 def _settings_text(settings: Mapping[str, Value]) -> str:
     return ", ".join(f"{name} {format_value(value)}" for name, value in settings.items()) or "as by default"
-
-
-def _plan_facts(plan: study.Plan) -> dict[str, Json]:
-    """A plan for scripts, without the configurations of its cells."""
-    content = msgspec.to_builtins(plan)
-    return {name: value for name, value in content.items() if name not in {"configs", "cell_groups"}}
 
 
 def _ledger_facts(store: Store, plan: study.Plan) -> dict[str, Json]:

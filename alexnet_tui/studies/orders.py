@@ -89,11 +89,8 @@ def listed(store: Store) -> list[Order]:
     """
     content = read_small(orders_path(store))
     found = study.decode(orders_path(store), content, _File).orders if content else []
-    return [order for order in found if study.is_name(order.study) and _is_active(store, order)]
-
-
-def _is_active(store: Store, order: Order) -> bool:
-    return not order.is_foreground or has_command(store, order.study)
+    named = (order for order in found if study.is_name(order.study))
+    return [order for order in named if not order.is_foreground or has_command(store, order.study)]
 
 
 def place(store: Store, order: Order) -> None:

@@ -12,7 +12,7 @@ import math
 import os
 import uuid
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -338,14 +338,11 @@ def _write_file(folder: Folder, name: str, content: bytes | memoryview) -> None:
 
 def _prune(folder: Folder) -> None:
     """Keep the last two; then drop damaged ones and what attempts that died left behind."""
-    for name in list(_superseded(folder)):
-        with suppress(OSError, StoreError):
-            folder.remove(name)
-
-
-def _superseded(folder: Folder) -> Iterator[str]:
     names = checkpoint_names(folder)
-    yield from names[:-KEEP]
+    superseded = names[:-KEEP]
     for name in folder.names():
         if (name.startswith(".e") and name.endswith(".tmp")) or (name.startswith(_DAMAGED) and len(names) >= KEEP):
-            yield name
+            superseded.append(name)
+    for name in superseded:
+        with suppress(OSError, StoreError):
+            folder.remove(name)

@@ -77,7 +77,8 @@ def select_device(config: RunConfig, threads: int = 0, processes: int = 1) -> De
     if device.type == "cpu":
         keep_freed_memory()
     dtype = _choose_dtype(config.precision, device)
-    name = processor_name() if device.type == "cpu" else _accelerator_name(device)
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "Apple GPU"
+    name = processor_name() if device.type == "cpu" else gpu
     parts = [device.type, name, f"{threads} threads", str(dtype).removeprefix("torch."), str(torch.__version__)]
     parts.append(f"arithmetic {ARITHMETIC}")
     if processes > 1:
@@ -224,10 +225,6 @@ def has_fast_bf16(device: torch.device) -> bool:
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def _accelerator_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "Apple GPU"
 
 
 def _make_deterministic(device: torch.device) -> None:

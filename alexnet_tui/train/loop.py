@@ -142,7 +142,8 @@ class Trainer:
                 return
             yield summary
             yield self._system.read()
-            if not all(math.isfinite(float(value)) for value in _losses(summary)):
+            losses = (summary.train_loss, summary.train_eval_loss, summary.test_loss, summary.val_loss)
+            if not all(math.isfinite(float(loss)) for loss in losses if loss is not None):
                 yield self._diverged(f"a loss after epoch {self.epoch} is not finite")
                 return
             self._next_epoch(1 - float(summary.test_accuracy if self.data.val is None else summary.val_accuracy or 0))
@@ -376,12 +377,6 @@ class Trainer:
 
 def _reason(error: OSError | StoreError) -> str:
     return reason_of(error) if isinstance(error, OSError) else str(error).rstrip(".")
-
-
-def _losses(summary: ev.Epoch) -> list[ev.Number]:
-    """The losses of an epoch that were measured."""
-    losses = (summary.train_loss, summary.train_eval_loss, summary.test_loss, summary.val_loss)
-    return [loss for loss in losses if loss is not None]
 
 
 def build(config: RunConfig, setup: DeviceSetup, num_classes: int) -> tuple[AlexNet, MasterSGD]:

@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, say, say_foreign, write_json
-from alexnet_tui.cli.results import complete_name
+from alexnet_tui.cli.results import Names
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.text import counted, printable
 
@@ -24,14 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    names: Annotated[
-        list[str] | None,
-        options.argument(
-            metavar="[STUDY_OR_RUN]...",
-            help="Studies, variants, run ids, or `reference` (default: all own runs, else the reference runs).",
-            autocompletion=complete_name,
-        ),
-    ] = None,
+    names: Names = None,
     as_json: options.AsJson = False,
     runs_dir: options.RunsDir = None,
 ) -> int:

@@ -309,11 +309,7 @@ class Store:
 
     def ids(self) -> list[str]:
         """Ids of all runs, reference runs last; unreadable ones included."""
-        return list(self.directories())
-
-    def directories(self) -> dict[str, Path]:
-        """The directory of every run by its id, reference runs last; unreadable ones included."""
-        return self.scan()[0]
+        return list(self.scan()[0])
 
     def scan(self) -> tuple[dict[str, Path], dict[str, str]]:
         """The directory of every run by its id, and the folders with a record that are no runs, by name.

@@ -17,7 +17,6 @@ def watched(events: Iterable[ev.Event], *, threads: int, batch_size: int) -> Ite
 
     Args:
         threads: CPU threads of the run; part of the advice.
-        batch_size: Images per update.
     """
     images = seconds = best = slow_seconds = 0.0
     last_step, is_done = -1, False

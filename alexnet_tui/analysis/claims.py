@@ -276,6 +276,9 @@ def _sample(claim: Claim, group: GroupRuns, metric: Metric) -> Sample:
     return sample(group.used, metric, group.group.title, is_censored=claim.unit == "ratio")
 
 
+_NOT_BEGUN = {"planned": "not begun", "queued": "not begun"}
+
+
 def _missing_runs(group: GroupRuns, registration: Registration | None) -> Iterator[str]:
     title, count = group.group.title, len(group.used)
     if not group.group.name:
@@ -286,11 +289,14 @@ def _missing_runs(group: GroupRuns, registration: Registration | None) -> Iterat
         lacking.setdefault(word, []).append(history.record.config.seed)
     for one in group.missing:
         lacking.setdefault(one.reason, []).append(one.config.seed)
-    details = "; ".join(f"{word}: {_seeds(seeds)}" for word, seeds in lacking.items())
+    details = "; ".join(f"{_NOT_BEGUN.get(word, word)}: {_seeds(seeds)}" for word, seeds in lacking.items())
     if registration and count != registration.num_seeds:
-        planned = counted(registration.num_seeds, "run")
-        yield f"{count} of the {planned} planned for {title!r} count{f' ({details})' * bool(details)}."
-    elif lacking:
+        planned = counted(registration.num_seeds, "planned run")
+        verb = "counts" if count == 1 else "count"
+        enough = f"; a verdict needs {MIN_RUNS}" * (count < MIN_RUNS)
+        yield f"{title!r}: {count} of the {planned} {verb}{f' ({details})' * bool(details)}{enough}."
+        return
+    if lacking:
         yield f"Runs of {title!r} did not finish, and no others replace them ({details})."
     if not count and not registration:
         yield f"There is no finished run of {title!r}."

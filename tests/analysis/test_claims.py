@@ -136,7 +136,7 @@ def test_n_is_what_the_plan_says() -> None:
     for seeds in (4, 6):
         for verdict in judged(study(5, shift=CLEAR), seeds=seeds):
             assert verdict.verdict is Verdict.NOT_ASSESSED
-            assert any(f"5 of the {seeds} runs planned" in reason for reason in verdict.reasons)
+            assert any(f"5 of the {seeds} planned runs count" in reason for reason in verdict.reasons)
 
 
 def test_a_missing_group_concerns_its_claim_alone() -> None:
@@ -150,7 +150,10 @@ def test_a_planned_run_that_is_not_there_withholds_the_verdict() -> None:
     gone = Missing(make_history("four-conv", 4).record.config, "deleted")
     third = judged([run for run in study(shift=CLEAR) if run.id != "four-conv-literal32-s4"], missing=[gone])[2]
     assert third.verdict is Verdict.NOT_ASSESSED
-    assert third.reasons[0] == "4 of the 5 runs planned for 'Four convolutional layers' count (deleted: seed 4)."
+    assert (
+        third.reasons[0]
+        == "'Four convolutional layers': 4 of the 5 planned runs count (deleted: seed 4); a verdict needs 5."
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,7 +256,10 @@ def test_a_diverged_run_must_be_replaced() -> None:
     broken = make_history("four-conv", 4, end=diverged(), run_id="broken")
     third = verdict_of([*histories, broken], 3)
     assert third.verdict is Verdict.NOT_ASSESSED
-    assert "4 of the 5 runs planned for 'Four convolutional layers' count (diverged: seed 4)." in third.reasons
+    assert (
+        "'Four convolutional layers': 4 of the 5 planned runs count (diverged: seed 4); a verdict needs 5."
+        in third.reasons
+    )
     assert verdict_of([*study(shift=CLEAR), broken], 3).verdict is Verdict.SUPPORTED
 
 
@@ -263,7 +269,7 @@ def test_an_unfinished_run_withholds_the_verdict(state: State, word: str) -> Non
     histories.append(make_history("baseline", 4, finish=False, run_id="open"))
     for verdict in judged(histories, {"open": state}):
         assert verdict.verdict is Verdict.NOT_ASSESSED
-        assert any(f"count ({word}: seed 4)." in reason for reason in verdict.reasons)
+        assert any(f"count ({word}: seed 4);" in reason for reason in verdict.reasons)
 
 
 def test_of_two_runs_of_a_seed_the_first_finished_counts() -> None:

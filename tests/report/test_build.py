@@ -371,7 +371,7 @@ def test_a_planned_run_that_is_not_there_withholds_the_verdict(store: Store) -> 
         write_run(store, config, study="short", plan_sha256=plan.sha256, final=0.5 + 0.001 * config.seed)
     built = build_selection(select_runs(store, ["short"]))
     assert built.claims[2].headline == "not assessed"
-    reason = "5 of the 6 runs planned for 'Four convolutional layers' count (planned: seed 5)."
+    reason = "'Four convolutional layers': 5 of the 6 planned runs count (not begun: seed 5)."
     assert reason in built.claims[2].reasons
 
 

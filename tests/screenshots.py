@@ -1,9 +1,8 @@
 """The README's pictures, drawn from real runs: ``python tests/screenshots.py``; and the accepted screens.
 
-Without an option it writes tests/screenshots/*.svg from the runs in runs/reference. The kernels and the confusion
-matrix are those of the first of these runs that has them, else of the one in tests/screenshots/runs. The same runs
-give the same bytes. ``--draw FOLDER [SCENE...]`` draws the screens of made-up runs, to look at them, and ``--accept
-[SCENE...]`` stores them for tests/tui/test_snapshots.py to compare with.
+Without an option it writes tests/screenshots/*.svg from the runs in runs/reference; the same runs give the same bytes.
+``--draw FOLDER [SCENE...]`` draws the screens of made-up runs, to look at them, and ``--accept [SCENE...]`` stores them
+for tests/tui/test_snapshots.py to compare with.
 """
 
 import argparse
@@ -11,7 +10,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent / "support"), str(Path(__file__).parents[1])]
@@ -25,9 +23,9 @@ from alexnet_tui.runs.store import PREDICTIONS_FILE, REFERENCE, Store  # noqa: E
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "screenshots"
-RUN_WITH_PICTURES = PICTURES / "runs"
 REFERENCE_RUNS = HERE.parent / "runs" / REFERENCE
-_WIDE, _MIDDLE = SIZES[0], (120, 36)
+_WIDE, _MIDDLE, _LOW = SIZES[0], (124, 36), (124, 26)
+_DOG_AND_CAT = ("down",) * 5 + ("right",) * 3
 _PREVIEW_LINES = 28
 _LATER_SECONDS = 3600.0
 
@@ -47,60 +45,56 @@ def draw(gallery: Gallery, name: str, size: tuple[int, int]) -> str:
     return snapshot(capture(gallery, name, size, look, themes_at(size)))
 
 
-def real_runs(root: Path) -> tuple[Gallery, Gallery | None]:
-    """Copies of the reference runs, and of the run that has pictures.
+def real_runs(root: Path) -> Gallery:
+    """Copies of the reference runs.
 
     Raises:
-        SystemExit: There are no reference runs, or none has finished.
+        SystemExit: None of them has finished, or none has predictions.
     """
-    runs = root / "runs"
-    shutil.copytree(REFERENCE_RUNS, runs)
-    store = Store(runs)
+    store = Store(root / "runs")
+    shutil.copytree(REFERENCE_RUNS, store.root)
     histories = [load(store, record.id)[0] for record in store.list().runs]
-    finished = sorted((one for one in histories if one.final is not None), key=_rank)
-    if not finished:
-        raise SystemExit(f"no finished run in {REFERENCE_RUNS}")
-    ids = tuple(history.id for history in finished)
-    now = max(history.last_wall for history in finished) + _LATER_SECONDS
-    opened = next((one.id for one in finished if one.record.config.activation == "tanh"), ids[-1])
-    gallery = Gallery(store, ids, opened=opened, pictured=ids[0], now=now)
-    if with_pictures := [run_id for run_id in ids if (store.path(run_id) / PREDICTIONS_FILE).exists()]:
-        return gallery, replace(gallery, pictured=with_pictures[0])
-    if not RUN_WITH_PICTURES.exists():
-        return gallery, None
-    other = Store(root / "pictured")
-    shutil.copytree(RUN_WITH_PICTURES, other.root)
-    pictured, *_ = [record.id for record in other.list().runs]
-    return gallery, Gallery(other, (pictured,), opened=pictured, pictured=pictured, now=now)
+    finished = sorted((one for one in histories if one.final is not None), key=lambda one: one.record.created)
+    newest = {_rank(history): history for history in finished}  # Of runs of one variant and seed.
+    compared = [newest[rank] for rank in sorted(newest)]
+    with_pictures = [one.id for one in compared if (store.path(one.id) / PREDICTIONS_FILE).exists()]
+    if not with_pictures:
+        raise SystemExit(f"no finished run with predictions in {REFERENCE_RUNS}")
+    return Gallery(
+        store,
+        tuple(history.id for history in compared),
+        opened=next((one.id for one in compared if one.record.config.activation == "tanh"), compared[-1].id),
+        pictured=with_pictures[0],
+        now=max(history.last_wall for history in finished) + _LATER_SECONDS,
+    )
 
 
-def _rank(history: RunHistory) -> tuple[object, ...]:
+def _rank(history: RunHistory) -> tuple[int, int]:
     """By seed, then by variant in the study's order."""
     config = history.record.config
-    return config.seed, list(VARIANTS).index(config.variant), history.record.created
+    return config.seed, list(VARIANTS).index(config.variant)
 
 
-def _real_scenes(gallery: Gallery, pictured: Gallery | None) -> Iterator[tuple[str, Scene, Gallery, tuple[int, int]]]:
-    """Names, scenes, runs and sizes of the README's pictures."""
-    seeds = {run_id.split("-s")[-1].split("-")[0] for run_id in gallery.compared}
-    size = _WIDE[0], min(_WIDE[1], len(gallery.compared) + _PREVIEW_LINES)
-    yield "runs", Scene(shown=("finished", "Test accuracy", "best")), gallery, size
-    yield "run", Scene(shown=("last steps", "T25", "Load %"), opens=True), gallery, _WIDE
+def _real_scenes(gallery: Gallery) -> Iterator[tuple[str, Scene, tuple[int, int]]]:
+    """Names, scenes and sizes of the README's pictures."""
+    seeds = {gallery.store.record(run_id).config.seed for run_id in gallery.compared}
+    size = _WIDE[0], min(_WIDE[1], len(gallery.store.list().runs) + _PREVIEW_LINES)
+    yield "runs", Scene(shown=("finished", "Test accuracy", "best")), size
+    yield "run", Scene(shown=("last steps", "T25", "Load %"), opens=True), _WIDE
     keys = ("g",) if len(seeds) > 1 else ()
-    yield "compare", Scene(keys=keys, shown=("Test loss", "differences"), compares=True), gallery, _WIDE
-    yield "report", Scene(keys=("6", "enter"), shown=("Claim 1", "Claim 3", "Means")), gallery, _WIDE
-    if pictured is not None:
-        page = ("right_square_bracket",)
-        yield "kernels", Scene(keys=page, shown=("after epoch",), opens_pictured=True), pictured, _MIDDLE
-        matrix = Scene(keys=(*page, "m"), shown=("test images right",), opens_pictured=True)
-        yield "confusion", matrix, pictured, _MIDDLE
+    yield "compare", Scene(keys=keys, shown=("Test loss", "differences"), compares=True), _WIDE
+    page = ("right_square_bracket",)
+    yield "kernels", Scene(keys=page, shown=("after epoch",), opens_pictured=True), _MIDDLE
+    matrix = (*page, "m", *_DOG_AND_CAT)
+    yield "confusion", Scene(keys=matrix, shown=("dog taken for cat", "Most confused"), opens_pictured=True), _LOW
+    yield "report", Scene(keys=("6", "enter"), shown=("Claim 1", "Claim 3", "Means")), _WIDE
 
 
 def _readme_pictures(root: Path) -> Iterator[tuple[Path, str]]:
-    gallery, pictured = real_runs(root)
+    gallery = real_runs(root)
     with fixed_world(root, gallery.now):
-        for name, scene, runs, size in _real_scenes(gallery, pictured):
-            yield PICTURES / f"{name}.svg", capture(runs, scene, size, svg, ("dark",))["dark"]
+        for name, scene, size in _real_scenes(gallery):
+            yield PICTURES / f"{name}.svg", capture(gallery, scene, size, svg, ("dark",))["dark"]
 
 
 def _made_up_pictures(root: Path, folder: Path, scenes: Sequence[str]) -> Iterator[tuple[Path, str]]:

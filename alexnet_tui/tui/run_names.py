@@ -1,5 +1,6 @@
 """What runs without a label are called: variant and seed, and for namesakes the settings in which they differ. Pure."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,12 +8,22 @@ from typing import Any
 
 import msgspec
 
-from alexnet_tui.config.hyperparameters import RunConfig, shown_value
+from alexnet_tui.config.hyperparameters import RunConfig, default_of, shown_value
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import printable
 
 _FIELDS = RunConfig.__struct_fields__
+_UNNAMED = frozenset(("threads", "checkpoint_epochs", "log_steps"))
+"""How a run is recorded, or spread over cores, does not say what it is."""
+_NAMED = [index for index, name in enumerate(_FIELDS) if name not in _UNNAMED]
 _MAX_CHARS = 120
+
+
+@functools.lru_cache(256)
+def _defaults(variant: str, front_end: str) -> tuple[Any, ...]:
+    """The values of all settings that a variant on a front end has where none is changed, but that of the front end."""
+    known = RunConfig.from_text({"variant": variant, "front_end": front_end})
+    return msgspec.structs.astuple(msgspec.structs.replace(known, front_end=default_of("front_end")))
 
 
 @dataclass(slots=True)
@@ -37,7 +48,7 @@ class _Namesakes:
         if values in self.names:
             return False
         first = next(iter(self.names), values)
-        new = {index for index, value in enumerate(values) if value != first[index]}.difference(self.differing)
+        new = {index for index in _NAMED if values[index] != first[index]}.difference(self.differing)
         self.names[values] = ""
         if new:
             self.differing = sorted(new.union(self.differing))
@@ -48,14 +59,16 @@ class _Namesakes:
         """The name of one of the runs."""
         values = self.values[run_id]
         if not self.names[values]:
-            fields = [(_FIELDS[index], values[index]) for index in self.differing]
+            # A default needs no word: of runs that differ in a setting, no two have it.
+            defaults = _defaults(values[_FIELDS.index("variant")], values[_FIELDS.index("front_end")])
+            fields = [(_FIELDS[index], values[index]) for index in self.differing if values[index] != defaults[index]]
             settings = ", ".join(f"{name.replace('_', ' ')} {shown_value(name, value)}" for name, value in fields)
             self.names[values] = printable(f"{self.name} · {settings}", _MAX_CHARS) if settings else self.name
         return self.names[values]
 
 
 class RunNames:
-    """Names of all runs, kept while runs come and go: ``baseline s4``, or ``baseline s4 · weight decay 0``."""
+    """Names of all runs, kept while runs come and go: ``baseline s4``, and ``baseline s4 · weight decay 0``."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, int], _Namesakes] = {}

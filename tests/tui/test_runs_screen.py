@@ -22,7 +22,7 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.tui.charts.widget import MetricChart
-from alexnet_tui.tui.screens.runs.columns import COLUMNS, delta_to, delta_tone, format_age
+from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context, delta_to, delta_tone, format_age
 from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import rows_of
 from alexnet_tui.tui.session import Session
@@ -718,3 +718,16 @@ def test_only_a_difference_beyond_the_spread_of_seeds_is_coloured(store: Store) 
     assert tones == {63: "muted", 70: "good", 50: "bad"}
     assert delta_tone(0.5, rows[0], base, None) == "muted", "one seed says nothing"
     assert deviation(alike[:2], METRICS["max_test"]) is None
+
+
+def test_namesakes_say_in_the_table_in_what_they_differ(store: Store) -> None:
+    for settings in ({}, {"weight_decay": "0"}, {"front_end": "same32"}):
+        write_run(store, RunConfig.from_text({"epochs": "3", "seed": "4", **settings}))
+    session = Session(store)
+    session.watcher.poll()
+    session.names.update(session.watcher.histories)
+    rows = rows_of(session.watcher, session.names).values()
+    name = next(column for column in COLUMNS if column.key == "name")
+    shown = {name.cell(row, Context(), name.max_width)[0] for row in rows}
+    assert shown == {"baseline s4", "baseline s4 · weight decay 0", "baseline s4 · front end same32"}
+    assert {name.cell(row, Context(), 12)[0][:11] for row in rows} == {"baseline s4"}

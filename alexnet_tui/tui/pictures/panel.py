@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.color import Color
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.geometry import Size
 from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
@@ -87,6 +88,7 @@ class PictureColumn(Widget):
         self._is_reading = self._is_stale = False
         self._ink: Ink | None = None
         self._lines: list[Strip] | None = None
+        self._drawn_size = Size()
 
     @property
     def history(self) -> RunHistory | None:
@@ -157,12 +159,12 @@ class PictureColumn(Widget):
 
     def on_resize(self) -> None:
         """Choose what fits."""
-        self._lines = None
         self.panel.show_note()
 
     def render_line(self, y: int) -> Strip:
         """One line."""
-        if self._lines is None:
+        if self._lines is None or self._drawn_size != self.size:
+            self._drawn_size = self.size  # The first lines are asked for before the resize is reported.
             self._lines = self._draw(self.size.width, self.size.height)
         if y < len(self._lines):
             return self._lines[y]

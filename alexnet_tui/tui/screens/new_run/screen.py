@@ -115,6 +115,11 @@ class NewRunScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Fill in and look for data sets."""
+        # Textual looks at the size only after a first frame.
+        for size, breakpoints in zip(
+            self.app.size, (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), strict=True
+        ):
+            self.add_class(next(name for least, name in reversed(breakpoints) if size >= least))
         self._show(CARDS, *self._rows)
         launch.read_catalog(self)
         if self._template is not None:

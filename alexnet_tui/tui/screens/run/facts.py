@@ -73,13 +73,13 @@ def empty_text(history: RunHistory, state: State) -> str:
 
 
 def age(history: RunHistory, state: State, now: float | None = None) -> Fact:
-    """How old the last event of the run is."""
+    """How old the last event of a run that trains is; when it was, of any other."""
     if not history.last_wall:
         return Fact("", "")
+    if state is not State.RUNNING:  # Nothing repaints an age here.
+        return Fact("last event", time.strftime("%Y-%m-%d %H:%M", time.localtime(history.last_wall)))
     seconds = max(0.0, (time.time() if now is None else now) - history.last_wall)
     shown = f"{format_duration(seconds if seconds < 10 else round(seconds))} ago"
-    if state is not State.RUNNING:
-        return Fact("last event", shown)
     if not history.step:
         return Fact("started", shown)
     return Fact("last point", shown, style="warning" if seconds > _STALE_SECONDS else "")

@@ -253,11 +253,12 @@ class RunScreen(ChartScreen):
 
         holder = self.query_one("#pictures")
         panels = list(holder.query(PicturesPanel))
-        if not panels:
+        if panels:
+            await panels[0].show([self.run_id])
+            panels[0].update()
+        else:
             panels = [PicturesPanel(self.session, [self.run_id])]
             await holder.mount(*panels)
-        await panels[0].show([self.run_id])
-        panels[0].update()
         if self.page == "pictures" and self.focused is None:
             panels[0].focus()
 

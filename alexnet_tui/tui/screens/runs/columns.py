@@ -67,9 +67,11 @@ def _state(row: RunRow, _: Context, width: int) -> Cell:
 def _name(row: RunRow, _: Context, width: int) -> Cell:
     if row.is_labelled or row.is_group:
         return cut(row.name, width), "" if row.is_labelled else "muted"
-    # The seed is never cut off: other runs differ in nothing else.
+    # The seed is never cut off, and what sets namesakes apart is behind it.
     seed = f" s{row.config.seed}"
-    return cut(row.config.variant, max(1, width - len(seed))) + seed, "muted"
+    variant = cut(row.config.variant, max(1, width - len(seed)))
+    others = row.name.partition(" · ")[2]
+    return cut(f"{variant}{seed} · {others}" if others else variant + seed, width), "muted"
 
 
 def _age(row: RunRow, context: Context, _: int) -> Cell:

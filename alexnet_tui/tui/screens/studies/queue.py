@@ -35,8 +35,8 @@ from alexnet_tui.tui.widgets.columns import Column
 from alexnet_tui.tui.widgets.glyphs import DONE, MINUS, REST, STATE_SIGNS, TONES, cut, join_fitting, shown_state
 
 NO_STUDIES = (
-    "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it;\n"
-    "it continues when the console is closed.\n\n"
+    "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it, also while "
+    "the console is closed.\n\n"
     "r  reproduces the whole study: every variant with five seeds.\n"
     "n  plans another one: which variants, how many seeds, how many epochs."
 )

@@ -34,6 +34,7 @@ from alexnet_tui.tui.widgets.table import LineTable
 _POLL_SECONDS = 1.0
 _GRID_FROM_HEIGHT = 20
 _GRID_PADDING = 4
+_WITHOUT_STUDIES = {"new", "reproduce"}
 
 
 def _key(keys: str, action: str, name: str, tooltip: str, *, show: bool = True, display: str | None = None) -> Binding:
@@ -100,6 +101,10 @@ class QueueScreen(Screen[None]):
         """The cells in the order of work."""
         return self.query_one("#queue", LineTable)
 
+    def offers(self, action: str) -> bool:
+        """Whether the key bar names an action: without a study, only what plans one."""
+        return self.now is not None or action in _WITHOUT_STUDIES
+
     def show(self, name: str | None) -> None:
         """Turn to a study; None keeps the one on show."""
         if name is not None and name != self.study_name:
@@ -162,6 +167,8 @@ class QueueScreen(Screen[None]):
     def _draw(self) -> None:
         if not self.query("#queue"):
             return
+        if self.has_class("-empty") is not (self.now is None):
+            self.query_one(KeyBar).refresh()  # With the first study, more keys do something.
         self.set_class(self.now is None, "-empty")
         if self.now is None:
             self.query_one("#nothing", Static).update(self._problem or queue_view.NO_STUDIES)

@@ -799,3 +799,16 @@ def test_only_whole_plans_have_a_grid(store: Store) -> None:
     config = plan_study(store, "other").configs[0]
     assert not queue_view.has_grid(study.queue_plan(store, [config]))
     assert not queue_view.has_grid(plan_study(store, "wide", seeds=40))
+
+
+@pytest.mark.parametrize("name", ["mine/lock", ".worker/lock", ".worker/orders.json", "mine/slurm.json"])
+def test_attack_10_a_file_of_a_study_that_is_a_link_or_a_pipe_is_told_and_ends_nothing(store: Store, name: str) -> None:
+    study.plan(store, "mine", variants=["baseline"], seeds=[0])
+    place = store.root / "studies" / name
+    place.parent.mkdir(exist_ok=True)
+    for is_link in (True, False):
+        place.symlink_to("/etc/passwd") if is_link else os.mkfifo(place)
+        assert queue_view.stamp(store, "mine") == queue_view.stamp(store, "mine")
+        seen = queue_view.load_view(store, "mine")
+        assert (seen.now is None) == bool(seen.problem)
+        place.unlink()

@@ -260,13 +260,20 @@ def stamp(store: Store, name: str) -> tuple[object, ...]:
     """What changes when anybody changes the study, its queue, its worker or its engine; cheap to ask for."""
     folder = store.root / study.STUDIES
     answer = _ask_engines(store, name)
-    stamps: list[object] = [orders.has_worker(store, name), repr(answer.queues), answer.problem]
+    stamps: list[object] = [_worker_stamp(store, name), repr(answer.queues), answer.problem]
     for path in (folder, folder / name, orders.orders_path(store), orders.log_path(store)):
         try:
             stamps.append(path.stat().st_mtime_ns)
         except OSError:  # Not there yet, or not any more.
             stamps.append(None)
     return tuple(stamps)
+
+
+def _worker_stamp(store: Store, name: str) -> object:
+    try:
+        return orders.has_worker(store, name)
+    except StoreError as error:  # A lock that is none; who reads the study is told.
+        return str(error)
 
 
 def _last_log_line(store: Store) -> str:

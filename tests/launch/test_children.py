@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,7 +17,6 @@ from waiting import wait_for
 
 from alexnet_tui import paths
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs.follow import load
@@ -56,12 +56,10 @@ def module_names() -> frozenset[str]:
 
 
 @pytest.fixture
-def hostile(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> HostileFolder:
+def hostile(tmp_path: Path, store: Store, few_images: Path, monkeypatch: pytest.MonkeyPatch) -> HostileFolder:
     folder = tmp_path / "hostile"
     folder.mkdir()
-    data_root = tmp_path / "data"
-    datasets.prepare("synthetic", 32, data_dir=data_root)
-    monkeypatch.setenv("ALEXNET_TUI_DATA", str(data_root))
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(shutil.copytree(few_images, tmp_path / "data")))
     monkeypatch.setenv("ALEXNET_TUI_RUNS", str(store.root))
     for seed in (0, 1):
         write_run(store, RunConfig(epochs=3, seed=seed))

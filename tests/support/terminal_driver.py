@@ -1,5 +1,6 @@
 """The real program in a pseudo-terminal: press keys, look at an emulated screen, wait for conditions."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
 import pyte
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +33,9 @@ KEYS = {
 # Alternate screen, mouse in all its ways, focus reports, bracketed paste: what a program must give back.
 _BORROWED_MODES = {"1049", "1000", "1002", "1003", "1004", "1006", "1015", "1016", "2004", "2048"}
 _PATIENCE_SECONDS = 60.0
-_ANSWER_SECONDS = 2.0
+_REST_SECONDS, _LOOK_SECONDS, _NUM_LOOKS = 10.0, 0.01, 4
+# The program sleeps a tenth of a second before it takes an escape for a key and not for the begin of a longer one.
+_NUM_LOOKS_AFTER_ESCAPE = 20
 
 
 class Terminal:
@@ -108,21 +112,29 @@ class Terminal:
             assert self.read(0.05), f"the program has gone:\n{self.text()}"
             assert time.monotonic() < deadline, f"waited in vain:\n{self.text()}"
 
-    def rest(self, seconds: float = 0.1) -> None:
-        """Read until nothing has come for a while."""
-        last, seen = time.monotonic(), len(self.raw)
-        while time.monotonic() - last < seconds and self.read(0.02):
-            if len(self.raw) != seen:
-                last, seen = time.monotonic(), len(self.raw)
+    def rest(self, num_looks: int = _NUM_LOOKS) -> None:
+        """Read until the program sleeps and nothing more comes."""
+        num_quiet, deadline = 0, time.monotonic() + _REST_SECONDS
+        while num_quiet < num_looks and time.monotonic() < deadline:
+            seen = len(self.raw)
+            if not self.read(_LOOK_SECONDS):
+                return
+            num_quiet = num_quiet + 1 if len(self.raw) == seen and self._sleeps() else 0
+
+    def _sleeps(self) -> bool:
+        """Whether all threads of the program wait for something; one that waits for a core does not sleep."""
+        with contextlib.suppress(psutil.Error):
+            processes = [psutil.Process(self.pid)]
+            if sys.platform == "linux":  # Elsewhere a thread's number is no process'.
+                processes += [psutil.Process(thread.id) for thread in processes[0].threads()]
+            return all(one.status() == psutil.STATUS_SLEEPING for one in processes)
+        return False
 
     def press(self, *keys: str) -> None:
         """Press keys by name, or type a text; each is answered before the next is pressed."""
         for key in keys:
-            seen, deadline = len(self.raw), time.monotonic() + _ANSWER_SECONDS
             os.write(self.descriptor, KEYS.get(key, key).encode())
-            while len(self.raw) == seen and time.monotonic() < deadline and self.read(0.02):
-                pass
-            self.rest()
+            self.rest(_NUM_LOOKS_AFTER_ESCAPE if key == "escape" else _NUM_LOOKS)
 
     def press_until(self, key: str, text: str, most: int = 60) -> None:
         """Press a key again and again, until a text is on the screen."""

@@ -24,27 +24,24 @@ def at_once(c: Driver, *keys: str) -> None:
         c.app.post_message(events.Key(key, key if len(key) == 1 else None))
 
 
-@pytest.mark.parametrize(
-    ("opens", "keys"),
-    [
-        ("s", "23"),
-        ("s", ("enter", "escape")),
-        ("L", ("enter", "enter")),
-        ("D", "nn"),
-        ("D", ("escape", "n")),
-        ("f1", ("escape", "escape")),
-    ],
-)
 @driven
-async def test_two_keys_at_once_are_one_answer(store: Store, run_id: str, opens: str, keys: tuple[str, ...]) -> None:
+async def test_two_keys_at_once_are_one_answer(store: Store, run_id: str) -> None:
     async with console(store) as c:
-        await c.press(opens)
-        assert not isinstance(c.app.screen, RunsScreen)
-        at_once(c, *keys)
-        await c.wait_for(lambda: not isinstance(c.app.screen, DialogScreen))
-        await c.press("down")
-        assert c.app.is_running
-        assert store.ids() == [run_id]
+        for opens, keys in (
+            ("s", "23"),
+            ("s", ("enter", "escape")),
+            ("L", ("enter", "enter")),
+            ("D", "nn"),
+            ("D", ("escape", "n")),
+            ("f1", ("escape", "escape")),
+        ):
+            await c.press(opens)
+            assert not isinstance(c.app.screen, RunsScreen)
+            at_once(c, *keys)
+            await c.wait_for(lambda: not isinstance(c.app.screen, DialogScreen))
+            await c.press("down")
+            assert c.app.is_running
+            assert store.ids() == [run_id]
 
 
 @driven

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -15,11 +16,11 @@ from console_driver import console, driven
 from fake_runs import write_run
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import Static
 from textual.widgets.collapsible import CollapsibleTitle
 
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
-from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch import local
 from alexnet_tui.runs.follow import load
@@ -138,13 +139,6 @@ async def opened(
         for run_id in store.ids():
             with contextlib.suppress(LaunchError):  # It left by itself meanwhile.
                 local.kill(store, run_id)
-
-
-def prepare_synthetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A data set drawn once for all tests of this file."""
-    root = tmp_path.parent / "drawn"
-    monkeypatch.setenv("ALEXNET_TUI_DATA", str(root))
-    datasets.prepare("synthetic", 32)
 
 
 # ---------------------------------------------------------------------- draft
@@ -282,11 +276,11 @@ async def test_typing_shows_one_error_line_and_the_summary_follows(store: Store)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ticks", [0, 3, 13])
 @driven
-async def test_what_is_typed_fast_is_what_the_field_says(store: Store, ticks: int) -> None:
+async def test_what_is_typed_fast_is_what_the_field_says(store: Store) -> None:
+    fields = (("epochs", "12", "345"), ("label", "ab", "cdefg"), ("learning_rate", "0.", "001"))
     async with opened(store, size=(80, 24)) as form:
-        for name, first, second in (("epochs", "12", "345"), ("label", "ab", "cdefg"), ("learning_rate", "0.", "001")):
+        for ticks, (name, first, second) in itertools.product((0, 3, 13), fields):
             await form.type(name, "")
             editor = form.row(name).editor
             assert isinstance(editor, TextField)
@@ -346,10 +340,7 @@ async def test_a_choice_moves_as_often_as_its_key_is_pressed(store: Store, name:
 
 
 @driven
-async def test_a_start_takes_what_the_field_says_even_before_its_message(
-    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    prepare_synthetic(monkeypatch, tmp_path)
+async def test_a_start_takes_what_the_field_says_even_before_its_message(store: Store, synthetic: Path) -> None:
     async with opened(store) as form:
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
         form.row("epochs").editor.set_text("23")
@@ -483,10 +474,7 @@ async def test_start_refuses_and_goes_to_the_bad_field_in_its_folded_group(store
 
 
 @driven
-async def test_keys_alone_start_a_run_and_open_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    prepare_synthetic(monkeypatch, tmp_path)
+async def test_keys_alone_start_a_run_and_open_it(store: Store, synthetic: Path) -> None:
     async with opened(store, size=(80, 24)) as form:
         await form.press("right", "right", "right")
         assert form.screen.draft.config().variant == "four-conv"
@@ -504,10 +492,7 @@ async def test_keys_alone_start_a_run_and_open_it(
 
 
 @driven
-async def test_the_console_goes_on_while_runs_are_made_and_makes_them_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    prepare_synthetic(monkeypatch, tmp_path)
+async def test_the_console_goes_on_while_runs_are_made_and_makes_them_once(store: Store, synthetic: Path) -> None:
     async with opened(store) as form:
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
         with study.exclusive(store):  # A worker elsewhere has its turn.
@@ -521,10 +506,7 @@ async def test_the_console_goes_on_while_runs_are_made_and_makes_them_once(
 
 
 @driven
-async def test_seeds_make_a_study_whose_first_run_starts_at_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    prepare_synthetic(monkeypatch, tmp_path)
+async def test_seeds_make_a_study_whose_first_run_starts_at_once(store: Store, synthetic: Path) -> None:
     async with opened(store, trainer="slow") as form:
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
         await form.type("seeds", "3")
@@ -541,10 +523,7 @@ async def test_seeds_make_a_study_whose_first_run_starts_at_once(
 
 
 @driven
-async def test_a_queued_study_is_not_queued_again_by_the_next_key(
-    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    prepare_synthetic(monkeypatch, tmp_path)
+async def test_a_queued_study_is_not_queued_again_by_the_next_key(store: Store, synthetic: Path) -> None:
     async with opened(store) as form:
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
         form.screen.query_one("#edit-variants", ChoiceField).choose("all")
@@ -580,8 +559,7 @@ async def test_more_runs_than_one_are_marked_and_numbers_are_told_of_each(store:
 
 
 @driven
-async def test_queue_starts_nothing_itself(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    prepare_synthetic(monkeypatch, tmp_path)
+async def test_queue_starts_nothing_itself(store: Store, synthetic: Path) -> None:
     async with opened(store) as form:
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
         await form.press("ctrl+s")
@@ -717,10 +695,7 @@ async def test_data_that_cannot_be_had_is_a_sentence_on_the_form(store: Store) -
 
 
 @driven
-async def test_a_runs_folder_that_cannot_be_written_is_a_sentence_on_the_form(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    prepare_synthetic(monkeypatch, tmp_path)
+async def test_a_runs_folder_that_cannot_be_written_is_a_sentence_on_the_form(tmp_path: Path, synthetic: Path) -> None:
     blocked = tmp_path / "blocked"
     async with opened(Store(blocked / "runs")) as form:
         blocked.write_text("a file where the folder should be")
@@ -767,23 +742,26 @@ async def test_unfold_key_opens_and_closes_every_group(store: Store) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["label", "dropout", "threads"])
 @driven
-async def test_the_field_with_the_cursor_stays_in_sight_while_groups_unfold(store: Store, name: str) -> None:
+async def test_the_field_with_the_cursor_stays_in_sight_while_groups_unfold(store: Store) -> None:
     async with opened(store, size=(80, 24)) as form:
-        await form.type(name, "")
-        editor, window = form.row(name).editor, form.screen.query_one("#form")
-        await form.press("f3")
-        await form.pilot.pause()
-        assert not any(group.collapsed for group in form.screen.query(FieldGroup))
-        await form.until(lambda: form.screen.focused is editor and window.region.contains_region(editor.region), 3)
-        await form.press("f3")
-        await form.pilot.pause()
-        assert all(group.collapsed for group in form.screen.query(FieldGroup))
-        left = form.screen.focused
-        assert left is not None
-        assert left is (editor if name == "label" else form.group_of(name).query_one(CollapsibleTitle))
-        await form.until(lambda: window.region.contains_region(left.region), 3)
+        window = form.screen.query_one("#form")
+
+        def is_in_sight(widget: Widget) -> bool:
+            return form.screen.focused is widget and window.region.contains_region(widget.region)
+
+        for name in ("label", "dropout", "threads"):
+            await form.type(name, "")
+            editor = form.row(name).editor
+            await form.press("f3")
+            await form.pilot.pause()
+            assert not any(group.collapsed for group in form.screen.query(FieldGroup))
+            await form.until(lambda editor=editor: is_in_sight(editor), 3)  # type: ignore[misc]
+            await form.press("f3")
+            await form.pilot.pause()
+            assert all(group.collapsed for group in form.screen.query(FieldGroup))
+            left = editor if name == "label" else form.group_of(name).query_one(CollapsibleTitle)
+            await form.until(lambda left=left: is_in_sight(left), 3)  # type: ignore[misc]
 
 
 @driven
@@ -845,10 +823,7 @@ async def test_a_key_leads_to_the_queues(store: Store) -> None:
 
 
 @driven
-async def test_after_a_start_keys_are_commands_again(
-    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    prepare_synthetic(monkeypatch, tmp_path)
+async def test_after_a_start_keys_are_commands_again(store: Store, synthetic: Path) -> None:
     async with console(store, size=(80, 24)) as driver:
         await driver.press("2")
         screen = driver.app.screen

@@ -385,39 +385,30 @@ async def test_without_studies_it_says_what_one_is_and_n_plans_one(store: Store)
         assert store.ids() == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("typed", "sentence", "field"),
-    [
-        ({"name": "No Name"}, "is no name for a study", "name"),
-        ({"variants": "tahn"}, "tanh", "variants"),
-        ({"variants": " "}, "name some", "variants"),
-        ({"seeds": "many"}, "from 1 to 1000", "seeds"),
-        ({"seeds": "5-2"}, "from 1 to 1000", "seeds"),
-        ({"epochs": "1e3x"}, "epochs", "epochs"),
-        ({"front_end": "big"}, "front_end", "front_end"),
-        ({"at_once": "0"}, "from 1 to 64", "at_once"),
-    ],
-)
-def test_a_form_that_cannot_be_comes_back_with_the_reason(
-    store: Store, typed: dict[str, str], sentence: str, field: str
-) -> None:
-    @driven
-    async def body() -> None:
-        async with console(store) as driver:
-            await opened(driver)
+@driven
+async def test_a_form_that_cannot_be_comes_back_with_the_reason(store: Store) -> None:
+    async with console(store) as driver:
+        await opened(driver)
+        for field, value, sentence in (
+            ("name", "No Name", "is no name for a study"),
+            ("variants", "tahn", "tanh"),
+            ("variants", " ", "name some"),
+            ("seeds", "many", "from 1 to 1000"),
+            ("seeds", "5-2", "from 1 to 1000"),
+            ("epochs", "1e3x", "epochs"),
+            ("front_end", "big", "front_end"),
+            ("at_once", "0", "from 1 to 64"),
+        ):
             await driver.press("n")
-            await fill(driver, **typed)
+            await fill(driver, **{field: value})
             await driver.press("ctrl+r")
-            await driver.wait_for(lambda: sentence in " ".join(driver.text().split()))
-            assert driver.app.screen.focused is driver.app.screen.query_one(f"#plan-{field}")
-            for name, value in typed.items():
-                assert driver.app.screen.query_one(f"#plan-{name}", Input).value == value, "nothing typed is lost"
+            await driver.wait_for(lambda sentence=sentence: sentence in " ".join(driver.text().split()))  # type: ignore[misc]
+            editor = driver.app.screen.query_one(f"#plan-{field}", Input)
+            assert driver.app.screen.focused is editor
+            assert editor.value == value, "nothing typed is lost"
             assert study.names(store) == []
             await driver.press("escape")
             assert isinstance(driver.app.screen, QueueScreen)
-
-    body()
 
 
 @driven

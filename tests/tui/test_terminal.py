@@ -16,7 +16,6 @@ from fake_runs import write_run
 from terminal_driver import Terminal
 
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
-from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.files import take_lock
 from alexnet_tui.launch import local
@@ -31,8 +30,8 @@ from alexnet_tui.tui.terminal import outlive_terminal
 
 SMALL = {
     "data": "synthetic",
-    "batch_size": "32",
-    "train_images": "960",
+    "batch_size": "8",
+    "train_images": "256",
     "train_eval_images": "32",
     "threads": "1",
     "log_steps": "1",
@@ -40,21 +39,13 @@ SMALL = {
 Open = Callable[..., Terminal]
 
 
-@pytest.fixture(scope="module")
-def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the synthetic set ready."""
-    root = tmp_path_factory.mktemp("data")
-    datasets.prepare("synthetic", 32, data_dir=root)
-    return root
-
-
 @pytest.fixture
-def open_console(store: Store, tmp_path: Path, data_root: Path) -> Iterator[Open]:
+def open_console(store: Store, tmp_path: Path, few_images: Path) -> Iterator[Open]:
     """Opens the console on the test's runs folder; in the end nothing of it is left running."""
     terminals: list[Terminal] = []
 
     def start(*arguments: str, size: tuple[int, int] = (80, 24), **environment: str) -> Terminal:
-        always = {"ALEXNET_TUI_DATA": str(data_root), "ALEXNET_TUI_RUNS": str(store.root)}
+        always = {"ALEXNET_TUI_DATA": str(few_images), "ALEXNET_TUI_RUNS": str(store.root)}
         terminals.append(Terminal(arguments, folder=tmp_path, environment={**always, **environment}, size=size))
         return terminals[-1]
 
@@ -108,13 +99,13 @@ def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: S
     terminal.press("n")
     terminal.wait_for("Original model", "study: 59.33%")
     set_field(terminal, "data", "left")
-    terminal.wait_for("◉ synthetic", "ready: 10,000 + 2,000 images")
+    terminal.wait_for("◉ synthetic", "ready: 256 + 50 images")
     set_field(terminal, "epochs", "2")
     terminal.press("f3")  # Unfold what is still folded.
     for name, text in SMALL.items():
         if name != "data":
             set_field(terminal, name, text)
-    terminal.wait_for("60 steps")
+    terminal.wait_for("64 steps")
     terminal.press("ctrl+r")
     terminal.wait_for("running", "epoch 0/2", "last point", "images/s")  # Live: steps arrive.
     before = terminal.text()
@@ -132,9 +123,9 @@ def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: S
     terminal.wait_until(lambda: terminal.text().count("✓ finished") == 2)
     history, state = load(store, run_id)
     assert state is State.FINISHED
-    assert (history.num_epochs_done, history.step, len(history.steps)) == (2, 60, 60)
+    assert (history.num_epochs_done, history.step, len(history.steps)) == (2, 64, 64)
     config = history.record.config
-    assert (config.data, config.batch_size, config.train_images) == ("synthetic", 32, 960)
+    assert (config.data, config.batch_size, config.train_images) == ("synthetic", 8, 256)
     assert sequence(store, run_id) == list(range(history.num_events))
     terminal.press("space", "space", "c")
     best = f"{100 * (load(store, other)[0].best_test_accuracy or 0):.2f}"
@@ -168,7 +159,7 @@ def test_fault_15_16_the_run_outlives_its_console(open_console: Open, store: Sto
     terminal.wait_for("finished", "epoch 2/2")
     history, state = load(store, run_id)
     assert state is State.FINISHED
-    assert history.step == 60 > seen
+    assert history.step == 64 > seen
     assert (history.attempts, history.missing_events) == (1, 0)
     assert sequence(store, run_id) == list(range(history.num_events))
     leave(terminal)
@@ -277,7 +268,7 @@ def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str])
     terminal.press("enter")
     terminal.wait_for("best test")
     terminal.press("2")
-    terminal.wait_for("Original model", "> architecture")
+    terminal.wait_for("Original model", "v architecture", "> optimisation")
     terminal.press("escape", "?")
     terminal.wait_for("| Everywhere")
     assert re.findall(r"\?(?! Help|  f1)", terminal.text()) == [], "every symbol has a twin"

@@ -42,6 +42,8 @@ def notify(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -
 def show_toast(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -> None:
     """Show a short message in the corner; never markup, never control characters."""
     node.notify(printable(text, 400), severity="error" if is_error else "information", markup=False)
+    # Where nothing else is painted, Textual (8.2) leaves a message on the terminal that it has removed.
+    node.set_timer(App.NOTIFICATION_TIMEOUT + 1, node.app.refresh)
 
 
 def copy(app: App[Any], text: str) -> None:

@@ -18,7 +18,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.studies import progress
-from alexnet_tui.studies.engine import withdraw_run
+from alexnet_tui.studies.cluster import withdraw_run
 from alexnet_tui.text import counted, format_bytes, printable
 
 _STOP_PATIENCE_SECONDS = 120.0
@@ -154,7 +154,7 @@ def stop(
 def task(run: options.RunName, runs_dir: options.RunsDir = None) -> int:
     """Train one run here until it ends; engines that were handed a run call it on the machine they chose."""
     from alexnet_tui.cli.run import prepare_data
-    from alexnet_tui.studies.task import train
+    from alexnet_tui.studies.cluster_task import train
 
     store = options.open_store(runs_dir)
     return train(store, store.resolve(run), say=say, prepare=prepare_data)

@@ -482,7 +482,7 @@ def sentence(store: Store, history: RunHistory, state: State) -> str:
 
 def _word_of_engine(store: Store, run_id: str) -> str:
     """What an engine that the run was handed to says of it; one that does not answer says nothing."""
-    from alexnet_tui.studies.engine import word_for
+    from alexnet_tui.studies.cluster import word_for
 
     try:
         return word_for(store, run_id)

@@ -24,7 +24,7 @@ from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Queue
 from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import engine, orders, progress
+from alexnet_tui.studies import cluster, orders, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.ledger import Ledger
@@ -326,11 +326,11 @@ def status(
         )
         return ExitCode.DONE
     with printing() as console:
-        console.print(_table(plan, cells, {name: engine.words(one, cells) for name, one in queues.items()}))
+        console.print(_table(plan, cells, {name: cluster.words(one, cells) for name, one in queues.items()}))
     at_work = "a worker is at work" if orders.has_worker(store, name) else "no worker is at work"
     say(f"study {name}: {study_queue.counts_text(cells)}; {at_work}.")
     for queue in queues.values():
-        say(f"{engine.summary(queue, cells)}.")
+        say(f"{cluster.summary(queue, cells)}.")
     if plan.is_newer:
         say(f"{_NEWER}.")
     if plan.sha256:

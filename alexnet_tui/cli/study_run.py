@@ -20,7 +20,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.studies.engine import check_not_active
+from alexnet_tui.studies.cluster import check_not_active
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.text import counted, format_count, quoted
 

@@ -1,4 +1,4 @@
-"""The studies that a runs folder's worker is to work through, in order.
+"""Orders: the studies that a runs folder's worker is asked to work through, first come, first served.
 
 ``runs/studies/.worker/`` holds the list (``orders.json``), the lock of the one process that starts runs, and its log.
 An order placed in the background stays until its study is done, also when the worker dies. One placed by a command

@@ -24,7 +24,7 @@ from alexnet_tui.runs import presence
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import task
+from alexnet_tui.studies import cluster_task
 from alexnet_tui.tui.screens.run.facts import status_message
 from alexnet_tui.tui.watcher import RunsWatcher
 
@@ -141,7 +141,10 @@ def test_a_task_waits_for_a_trainer_elsewhere_that_may_be_dead(
     monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.5)
     assert load(store, run_id)[1] is State.RUNNING
     said: list[str] = []
-    assert task.train(store, run_id, say=said.append, command=fake_trainer.command("normal"), poll_seconds=0.02) == 0
+    assert (
+        cluster_task.train(store, run_id, say=said.append, command=fake_trainer.command("normal"), poll_seconds=0.02)
+        == 0
+    )
     assert OTHER in said[0]
     assert load(store, run_id)[1] is State.FINISHED
 

@@ -19,8 +19,8 @@ from alexnet_tui.launch.registry import Queue, StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import cluster_task, progress, worker
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress, task, worker
 from alexnet_tui.studies import queue as study_queue
 
 QUICK = {"epochs": "50", "data": "synthetic"}
@@ -256,7 +256,7 @@ def train(store: Store, plan: study.Plan, script: str, number: signal.Signals | 
     sender = threading.Thread(target=send)
     if number is not None:
         sender.start()
-    code = task.train(store, run_id, command=fake_trainer.command(script), poll_seconds=0.02)
+    code = cluster_task.train(store, run_id, command=fake_trainer.command(script), poll_seconds=0.02)
     if number is not None:
         sender.join()
     return code
@@ -289,7 +289,7 @@ def test_fault_18_a_task_before_its_limit_goes_back_into_the_queue(
 def test_a_cancelled_task_stops_with_a_checkpoint_and_stays_out(
     cluster: Cluster, store: Store, plan: study.Plan, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task, "_TERM_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(cluster_task, "_TERM_PATIENCE_SECONDS", 0.1)
     assert train(store, plan, "slow", number) == 143
     assert state(store, plan) is State.STOPPED
     assert not cluster.calls("scontrol")
@@ -312,7 +312,7 @@ def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
     sender = threading.Thread(target=send)
     sender.start()
     begin = time.monotonic()
-    code = task.train(store, run_id, command=fake_trainer.command("slow"), poll_seconds=0.02)
+    code = cluster_task.train(store, run_id, command=fake_trainer.command("slow"), poll_seconds=0.02)
     sender.join()
     assert (code, state(store, plan), asked) == (143, State.STOPPED, [])
     assert time.monotonic() - begin < 60

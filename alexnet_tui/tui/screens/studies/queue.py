@@ -23,7 +23,7 @@ from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import engine, orders
+from alexnet_tui.studies import cluster, orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.plan import Plan
@@ -155,7 +155,7 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
         has_worker=orders.has_worker(store, name),
         last_words=_last_log_line(store),
         live=_live_cells(store, answer.queues, cells, find or RunCache(store).find),
-        engine_line="; ".join(engine.summary(one, cells) for one in answer.queues.values() if one.is_active),
+        engine_line="; ".join(cluster.summary(one, cells) for one in answer.queues.values() if one.is_active),
         engine_problem=answer.problem,
     )
 
@@ -168,7 +168,7 @@ def _live_cells(
     words = {
         run_id: f"{launcher} {word}"
         for launcher, one in queues.items()
-        for run_id, word in engine.words(one, every).items()
+        for run_id, word in cluster.words(one, every).items()
     }
     for cell in every:
         found = None

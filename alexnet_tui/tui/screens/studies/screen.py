@@ -15,7 +15,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
-from alexnet_tui.studies.engine import withdraw_run
+from alexnet_tui.studies.cluster import withdraw_run
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Cell, CellState
 from alexnet_tui.text import counted

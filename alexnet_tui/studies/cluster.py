@@ -1,4 +1,4 @@
-"""A study whose runs were handed to an engine with a queue of its own: what that engine says of them."""
+"""A study whose runs were handed to a cluster with a queue of its own, such as SLURM: what the cluster says of them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

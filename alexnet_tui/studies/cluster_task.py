@@ -1,4 +1,4 @@
-"""What an engine runs on the machine it chose: one run, trained until it ends, and noted in its study's ledger."""
+"""What a cluster runs on the node it chose: one run, trained until it ends, and noted in its study's ledger."""
 
 import contextlib
 import math

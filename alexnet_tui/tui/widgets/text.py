@@ -7,7 +7,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-_STYLES = {"": "", "error": "$error", "warning": "$warning", "good": "$success", "muted": "$text-muted"}
+_STYLES = {"": "", "error": "$error", "warning": "$warning", "muted": "$text-muted"}
 
 
 def style_of(name: str) -> str:

@@ -459,7 +459,7 @@ def columns_of(cells: Sequence[Cell], live: Iterable[Live] = ()) -> tuple[Column
     if where:
         shown.append(Column(key="where", title="where", width=16, max_width=max(16, where), rank=6, cell=_where_cell))
     if run:
-        shown.append(Column(key="run", title="run", width=8, max_width=run, rank=7, cell=_run_cell))
+        shown.append(Column(key="run", title="run", width=run, rank=7, cell=_run_cell))
     return tuple(shown)
 
 

@@ -228,7 +228,9 @@ def test_fault_29_a_run_that_is_removed_while_it_trains_ends(store: Store) -> No
     run_id = store.create(RunConfig.from_text({**SMALL, "train_images": "64", "epochs": "5000"})).id
     pid = local.start(store, run_id)
     wait_for(lambda: load(store, run_id)[0].num_epochs_done >= 1)
-    shutil.rmtree(store.path(run_id))
+    directory = store.path(run_id)
+    # The trainer may write into the folder while it is being emptied.
+    wait_for(lambda: shutil.rmtree(directory, ignore_errors=True) or not directory.exists())
     wait_for(lambda: not psutil.pid_exists(pid), 60)
     assert store.ids() == []
     assert list(store.root.iterdir()) == []

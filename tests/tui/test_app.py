@@ -264,6 +264,7 @@ async def test_every_minus_is_the_same(store: Store) -> None:
 @driven
 async def test_help_scrolls_on_a_small_screen(store: Store, two: list[str]) -> None:
     async with console(store) as c:
+        await c.wait_for(lambda: c.text().splitlines()[-2].lstrip().startswith("epoch"))  # The preview's curve.
         await c.press("f1")
         before = c.text()
         await c.press("pagedown")

@@ -236,7 +236,7 @@ def follow(root: Path, rate: float, seconds: float) -> tuple[float, list[float]]
 
 def keys(root: Path, rate: float, rounds: int) -> list[float]:
     """Seconds from a key to its effect while events pour in."""
-    asked = (("]", rb"[Bb]atch"), ("[", rb"Loss"), ("\x1b[D", rb"at epoch"), ("G", rb"log\x1b"), ("S", rb"EMA 0\.6"))
+    asked = (("]", rb"kernels"), ("[", rb"Loss"), ("\x1b[D", rb"at epoch"), ("G", rb"log\x1b"), ("S", rb"EMA 0\.6"))
     delays: list[float] = []
     with live_run(root, rate), running(console(root, "attach", "last")) as terminal:
         terminal.wait_for(_CURVE)

@@ -1,5 +1,6 @@
 """Tables and lines at every width of a terminal."""
 
+import re
 from pathlib import Path
 
 from cli_caller import on_a_terminal

@@ -304,7 +304,7 @@ async def test_label_tags_and_note(store: Store, four: list[str]) -> None:
         await c.wait_for(lambda: store.notes(four[0]).label == "my run")
         await c.press("slash")
         await c.type("tag:night the first")
-        assert c.shown == [four[0]]
+        await c.wait_for(lambda: c.shown == [four[0]])
 
 
 @driven

@@ -145,7 +145,7 @@ def stop(
             )
     if wait:
         history, state = load(store, run_id, skip_steps=True)
-        resume = shell_command("resume", run_id, *registry.words(registry.noted(store, run_id)), root=store.root)
+        resume = shell_command("resume", run_id, *registry.noted_words(store, run_id), root=store.root)
         again = f"; `{resume}` goes on" if state is State.STOPPED else ""
         say(f"run {run_id}: {sentence(store, history, state)}{again}")
     return ExitCode.DONE
@@ -176,7 +176,7 @@ def attach(
     run_id = store.resolve(run)
     in_console = options.wants_console(headless, as_json)
     if not in_console and load(store, run_id, skip_steps=True)[1] is State.QUEUED:
-        resumes = shell_command("resume", run_id, *registry.words(registry.noted(store, run_id)), root=store.root)
+        resumes = shell_command("resume", run_id, *registry.noted_words(store, run_id), root=store.root)
         raise UsageError(f"run {run_id} has not begun; start it: {resumes}")
     return follow_or_open(store, run_id, headless=headless, as_json=as_json, stop_on_interrupt=False)
 

@@ -13,7 +13,7 @@ import typer
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import printing, say, say_foreign, say_unreadable, terminal
 from alexnet_tui.config.variants import VARIANTS
-from alexnet_tui.errors import AlexnetTuiError, ExitCode, StoreError, UsageError
+from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.files import write_output
 from alexnet_tui.paths import given, shell_command
 from alexnet_tui.runs.store import Store
@@ -54,14 +54,8 @@ _EXPORT_ENDINGS = {
 
 def complete_name(context: typer.Context, incomplete: str) -> list[str]:
     """Names of studies, variants and runs that begin with what was typed."""
-    from alexnet_tui.studies import plan as study
-
-    try:
-        studies = study.names(options.open_store(context.params.get("runs_dir")))
-    except AlexnetTuiError:
-        studies = []
-    names = [name for name in (*studies, *VARIANTS, "reference") if name.startswith(incomplete)]
-    return names + options.complete_run(context, incomplete)
+    words = [name for name in (*VARIANTS, "reference") if name.startswith(incomplete)]
+    return options.complete_study(context, incomplete) + words + options.complete_run(context, incomplete)
 
 
 Names = Annotated[
@@ -304,8 +298,6 @@ def _export_archive(store: Store, names: list[str], output: Path | None, *, with
 
     if output is None:
         raise UsageError("an archive is a file; name one with --output FILE.tar.gz.")
-    if output.suffix and not output.name.endswith((".tar.gz", ".tgz")):
-        raise UsageError(f"an archive ends in .tar.gz or .tgz, not as {printable(str(output), 200)} does.")
     packed = write_archive(store, names, output, with_checkpoints=with_checkpoints)
     what = f"{printable(', '.join(names), 200)}: " if names else ""
     unpacks = shell_command("import", str(output))

@@ -448,9 +448,10 @@ def _next(store: Store, history: RunHistory, state: State) -> list[tuple[str, ..
         return []
     if reason in _LOWER:
         return [_run_again(history.record.config, *_LOWER[reason])]
-    if reason in _FROM_SCRATCH:
-        return [("resume", history.id, "--from-scratch")]
-    launch = registry.words(registry.noted(store, history.id))
+    noted = registry.noted(store, history.id)
+    launch = registry.words(noted)
+    if reason in _FROM_SCRATCH:  # Only a launcher of this machine can be told so.
+        return [("resume", history.id, "--from-scratch", *(launch if registry.trains_here(noted) else ()))]
     return [(verb, history.id, *(launch if verb == "resume" else ())) for verb in _NEXT.get(state, ())]
 
 

@@ -20,7 +20,6 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.studies.cluster import check_not_active
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.text import counted, format_count, quoted
 
@@ -62,7 +61,6 @@ def run(
     engine = registry.queue_engine(launch)
     if engine is not None:
         return _hand_over(store, plan, engine, launch, parallel)
-    check_not_active(store, name)
     if detach:
         from alexnet_tui.studies.worker import start_worker
 
@@ -80,7 +78,6 @@ def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Laun
 
     at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, launch)
     with command_lock(store, plan.name):  # Of two who ask at once only one may.
-        check_not_active(store, plan.name)
         for config in plan.one_of_each_image_size:
             cli_run.prepare_data(config)
         study_queue.prepare_runs(store, plan)

@@ -56,8 +56,8 @@ _RUN_FILES = {
     NOTES_FILE: _JSON_BYTES,
     PREDICTIONS_FILE: _ARRAY_BYTES,
 }
-_MANIFEST, _WEIGHTS = "manifest.json", "state.pt"
-_CHECKPOINT_FILES = {_MANIFEST: _JSON_BYTES, _WEIGHTS: _LARGE_BYTES}
+_MANIFEST_FILE, _WEIGHTS = "manifest.json", "state.pt"
+_CHECKPOINT_FILES = {_MANIFEST_FILE: _JSON_BYTES, _WEIGHTS: _LARGE_BYTES}
 _STUDY_FILES = {LEDGER_FILE: _ARRAY_BYTES, CELLS_FILE: _JSON_BYTES, IMPORTED_FILE: _JSON_BYTES}
 _KERNELS_NAME = re.compile(r"e[0-9]{4,}\.npz")
 _STAGING, _RUNS, _PLAN = ".importing-", "runs", "plan.json"
@@ -391,7 +391,7 @@ def _fields(content: bytes) -> dict[str, object]:
     return msgspec.json.decode(content, type=dict[str, object])
 
 
-class _Seal(msgspec.Struct, frozen=True):
+class _Manifest(msgspec.Struct, frozen=True):
     """What the manifest of a checkpoint says of its weights, in every version of the format."""
 
     size_bytes: int
@@ -416,15 +416,15 @@ def _leave_out_damaged_checkpoints(runs: Folder, run_id: str, result: ImportResu
 def _is_whole(checkpoint: Folder) -> bool:
     """Whether the weights are those that the manifest was written for."""
     try:
-        seal = msgspec.json.decode(checkpoint.read(_MANIFEST) or b"", type=_Seal)
+        manifest = msgspec.json.decode(checkpoint.read(_MANIFEST_FILE) or b"", type=_Manifest)
     except UNDECODABLE:
         return False
     descriptor = checkpoint.open(_WEIGHTS)
     if descriptor is None:
         return False
     with os.fdopen(descriptor, "rb") as file:
-        is_long_enough = os.fstat(descriptor).st_size == seal.size_bytes
-        return is_long_enough and hashlib.file_digest(file, "sha256").hexdigest() == seal.sha256
+        is_long_enough = os.fstat(descriptor).st_size == manifest.size_bytes
+        return is_long_enough and hashlib.file_digest(file, "sha256").hexdigest() == manifest.sha256
 
 
 def _plans(studies: Folder, mark: Imported, result: ImportResult) -> dict[str, study.Plan]:

@@ -295,6 +295,11 @@ def noted(store: Store, run_id: str) -> Launch:
         return HERE
 
 
+def noted_words(store: Store, run_id: str) -> tuple[str, ...]:
+    """The options of a command that start a run again as this user started it last."""
+    return words(noted(store, run_id))
+
+
 def trains_here(launch: Launch) -> bool:
     """Whether runs train on this machine."""
     return LAUNCHERS[launch.launcher].trains_here

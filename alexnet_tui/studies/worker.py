@@ -294,7 +294,8 @@ def work(
         prepare: Makes the data of a study's runs ready.
 
     Raises:
-        RunBusyError: This study is being worked through already.
+        RunBusyError: This study is being worked through already, here or by an engine with a queue.
+        LaunchError: That engine does not answer, so that nobody knows.
         StoreError: The runs folder cannot be read or written.
     """
     order = Order(study=plan.name, parallel=parallel, is_foreground=True, launch=launch)
@@ -442,7 +443,12 @@ def take_service(store: Store) -> ExitStack | None:
 
 @contextmanager
 def command_lock(store: Store, name: str) -> Iterator[None]:
-    """Mark a study as worked through by this command, as long as the block runs."""
+    """Mark a study as worked through by this command, as long as the block runs.
+
+    Raises:
+        RunBusyError: Another process works through it, or an engine with a queue still has something to do for it.
+        LaunchError: That engine does not answer, so that nobody knows.
+    """
     shows = shell_command("study", "status", name, root=store.root)
     busy = f"study {name} is already being worked through; `{shows}` shows it."
     with study.exclusive(store):
@@ -454,6 +460,7 @@ def command_lock(store: Store, name: str) -> Iterator[None]:
             raise RunBusyError(busy) from error
     try:
         _sign(descriptor)
+        check_not_active(store, name)
         yield
     finally:
         os.close(descriptor)

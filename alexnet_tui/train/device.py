@@ -230,7 +230,7 @@ def has_fast_bf16(device: torch.device) -> bool:
 def _make_deterministic(device: torch.device) -> None:
     """Only algorithms that give the same bits each time."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # As `use_deterministic_algorithms`, which also loads torch's compiler: two seconds of CPU at every start.
+    # As `use_deterministic_algorithms`, which also loads torch's compiler, at every start.
     torch.set_deterministic_debug_mode("warn" if device.type == "mps" else "error")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False  # fp32 means float32.

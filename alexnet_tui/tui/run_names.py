@@ -15,13 +15,15 @@ from alexnet_tui.text import printable
 _FIELDS = RunConfig.__struct_fields__
 _UNNAMED = frozenset(("threads", "checkpoint_epochs", "log_steps"))
 """How a run is recorded, or spread over cores, does not say what it is."""
+_PROPER_NAMES = frozenset(("data", "front_end"))
+"""Settings whose values need no word before them: ``baseline s4 · synthetic``."""
 _NAMED = [index for index, name in enumerate(_FIELDS) if name not in _UNNAMED]
 _MAX_CHARS = 120
 
 
 @functools.lru_cache(256)
 def _defaults(variant: str, front_end: str) -> tuple[Any, ...]:
-    """The values of all settings that a variant on a front end has where none is changed, but that of the front end."""
+    """The defaults of a variant on a front end; `front_end` itself keeps its default of all variants."""
     known = RunConfig.from_text({"variant": variant, "front_end": front_end})
     return msgspec.structs.astuple(msgspec.structs.replace(known, front_end=default_of("front_end")))
 
@@ -59,12 +61,17 @@ class _Namesakes:
         """The name of one of the runs."""
         values = self.values[run_id]
         if not self.names[values]:
-            # A default needs no word: of runs that differ in a setting, no two have it.
+            # Defaults are left out: of two runs that differ in a setting, at most one has its default.
             defaults = _defaults(values[_FIELDS.index("variant")], values[_FIELDS.index("front_end")])
             fields = [(_FIELDS[index], values[index]) for index in self.differing if values[index] != defaults[index]]
-            settings = ", ".join(f"{name.replace('_', ' ')} {shown_value(name, value)}" for name, value in fields)
+            settings = ", ".join(_setting(name, value) for name, value in fields)
             self.names[values] = printable(f"{self.name} · {settings}", _MAX_CHARS) if settings else self.name
         return self.names[values]
+
+
+def _setting(name: str, value: Any) -> str:
+    shown = shown_value(name, value)
+    return shown if name in _PROPER_NAMES else f"{name.replace('_', ' ')} {shown}"
 
 
 class RunNames:

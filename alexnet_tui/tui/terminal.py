@@ -45,8 +45,8 @@ class _LastingOutput(io.FileIO):
 def outlive_terminal() -> None:
     """Let the stream that Textual draws on take everything after the terminal has been closed, too.
 
-    A hang-up is followed by SIGCONT, for which Textual begins a new thread that writes; an error would end that
-    thread, and the console would wait for ever to put its last words into the full queue of it.
+    SIGHUP is followed by SIGCONT, after which Textual starts a new thread that writes. A write error would end that
+    thread, and the console's exit would block on the thread's full queue.
     """
     stream = sys.__stderr__
     if isinstance(stream, io.TextIOWrapper):

@@ -1,3 +1,5 @@
+"""``data``: sets added, listed, prepared and removed on the command line."""
+
 import contextlib
 import json
 import os

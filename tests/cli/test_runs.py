@@ -15,7 +15,8 @@ from cli_caller import Play, Run, on_a_terminal
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, registry
+from alexnet_tui.launch.registry import Launch
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
@@ -331,6 +332,13 @@ def test_advice_after_a_failure_does_not_fail_again(run: Run, store: Store) -> N
         record = fake_runs.write_run(store, config, epochs_done=1, end=ev.Failed(reason=reason, message="x"))
         line = run("show", record.id).out.rstrip().splitlines()[-1].strip()
         assert sorted(line.split()) == sorted(f"alexnet-tui {words.format(id=record.id)}".split()), reason
+    record = fake_runs.write_run(store, config, epochs_done=1, end=ev.Failed(reason="data", message="x"))
+    for launch, more in (
+        (Launch(launcher="torchrun", options={"nproc": ["2"]}), " --launcher torchrun --nproc 2"),
+        (Launch(launcher="slurm"), ""),
+    ):
+        registry.note(store, record.id, launch)
+        assert f"resume {record.id} --from-scratch{more}\n" in run("show", record.id).out
 
 
 def test_one_line_about_any_number_of_unreadable_runs(run: Run, store: Store) -> None:

@@ -210,7 +210,7 @@ def test_over_a_real_ssh_a_run_trains_stops_and_survives_a_cut(
         config = RunConfig.from_text({"data": "synthetic", **small})
         run_id = store.create(config).id
         registry.start(store, run_id, launch)
-        wait_for(lambda: load(store, run_id)[0].step, seconds=200)
+        wait_for(lambda: load(store, run_id)[0].step, seconds=60)
         carrier = json.loads((store.path(run_id) / "launch.lock").read_bytes())["pid"]
         [ssh] = psutil.Process(carrier).children()
         ssh.kill()  # The connection is cut: the trainer goes on, and its record is left to it.

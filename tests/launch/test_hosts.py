@@ -222,4 +222,5 @@ def test_fault_23_time_in_which_the_machine_was_suspended_counts(store: Store, m
     awake, clock = time.monotonic, time.clock_gettime
     monkeypatch.setattr(time, "clock_gettime", lambda which: clock(which) + 3600)  # As after an hour asleep.
     assert awake() < clock(presence._CLOCK) + 60
+    assert getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC) == presence._CLOCK
     assert 3500 < presence.silent_seconds(events) < 3700

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from cli_caller import Run
 from slurm_stub import Cluster
 from waiting import wait_for
 
-from alexnet_tui.errors import LaunchError, StoreError, UsageError
+from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
 from alexnet_tui.launch import local, registry, slurm
 from alexnet_tui.launch.registry import Queue, StartOptions
 from alexnet_tui.runs.follow import load
@@ -193,9 +194,12 @@ def test_a_study_goes_to_the_cluster_and_back(
     assert "PENDING" in told.out
     for words in (("run", "mine"), ("run", "mine", "--launcher", "slurm"), ("run", "mine", "--detach")):
         assert run("study", *words).code == 75
+    with pytest.raises(RunBusyError, match="queued as SLURM job 77"):
+        worker.work(store, study.load(store, "mine"))  # As `study reproduce` does.
     cluster.answers("squeue", "0|RUNNING\n")
     assert json.loads(run("study", "status", "mine", "--json").out)["slurm"]["tasks"].popitem()[1] == "vanished"
-    assert "study run mine --launcher slurm" in run("study", "cancel", "mine").err
+    cancelled = run("study", "cancel", "mine")
+    assert (cancelled.code, "study run mine --launcher slurm" in cancelled.err) == (0, True)
     assert cluster.calls("scancel") == [
         ["--state=PENDING", "--name=alexnet-mine", "77"],
         ["--batch", "--signal=USR2", "--state=RUNNING", "--name=alexnet-mine", "77"],
@@ -224,6 +228,8 @@ def test_of_two_who_submit_a_study_at_once_one_is_refused(
     (cluster.folder / "sbatch").write_text(f'#!/bin/sh\nflock --nonblock "{lock}" touch "{second}"\necho 77\n')
     assert run(*words).code == 0
     assert not second.exists(), "while one submits, the lock is held"
+    subprocess.run(["flock", "--nonblock", lock, "touch", second], check=True)
+    assert second.exists(), "then it is free"
 
 
 def test_a_single_run_is_a_job_of_one_task(

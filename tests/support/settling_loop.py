@@ -21,6 +21,8 @@ from alexnet_tui.tui import disk
 
 # A thread that takes longer is not waited for.
 _THREAD_SECONDS, _LOOK_SECONDS = 0.5, 0.002
+_BEGINNINGS = frozenset((threading.Thread.run.__code__, threading.Thread._bootstrap_inner.__code__))  # type: ignore[attr-defined]
+"""Where a thread is that was just started."""
 # Painting can make another painting necessary.
 _MAX_FRAMES = 10
 
@@ -55,6 +57,8 @@ def _is_a_thread_busy() -> bool:
         if target is None or target.__module__ != disk.__name__:
             continue
         frame = frames.get(thread.ident or 0)
+        if frame is not None and frame.f_code in _BEGINNINGS:
+            return True
         if frame is None or frame.f_code is files._flock.__code__ or frame.f_code.co_filename == threading.__file__:
             continue
         if frame.f_code is not disk.Lane._work.__code__ or not target.__self__._jobs.empty():

@@ -1,4 +1,4 @@
-"""Fixtures with the synthetic data set, drawn once for all tests."""
+"""Fixtures with the synthetic data set, made once for all tests."""
 
 from pathlib import Path
 

@@ -115,6 +115,10 @@ def test_differences_to_the_base_are_coloured_where_seeds_alone_make_less(store:
     assert [text for text, _ in cells(made, "max_test")] == [f"{value:.2f}" for value in best]
     worse, within = f"{best[1] - best[0]:+.2f}", f"{best[2] - best[0]:+.2f}"
     assert cells(made, "max_test difference", alike=alike) == [("", ""), (worse, "bad"), (within, "muted")]
+    base, slower = (one.time_to_accuracy().epochs for one in found[:2])
+    assert base is not None
+    assert slower is not None
+    assert cells(made, "t25 difference", alike=alike)[1][0] == f"{slower - base:+.1f}"
     made = rows_of(found, pinned=others[0].id)
     assert cells(made, "max_test difference", alike=others)[0][1] == "good"
     assert cells(made, "time difference", alike=others)[0][1] == "muted", "a time is no merit"
@@ -122,6 +126,15 @@ def test_differences_to_the_base_are_coloured_where_seeds_alone_make_less(store:
     assert unknown == {"muted"}, "two runs say nothing of the spread"
     grouped = rows_of([*alike, *others], is_grouped=True)
     assert cells(grouped, "max_test difference")[1][1] == "bad", "groups bring their own spread"
+
+
+def test_a_difference_within_the_spread_of_seeds_has_no_colour(store: Store) -> None:
+    found = histories(
+        store,
+        *((config(seed=str(seed)), 0.5 + 0.1 * seed) for seed in range(3)),
+        *((config(variant="tanh", seed=str(seed)), 0.55 + 0.1 * seed) for seed in range(3)),
+    )
+    assert cells(rows_of(found, is_grouped=True), "max_test difference")[1][1] == "muted"
 
 
 def test_a_pinned_run_that_is_not_compared_is_the_first_row(store: Store) -> None:

@@ -367,11 +367,12 @@ async def test_a_file_is_replaced_only_after_a_yes(store: Store, tmp_path: Path)
     async with console(store) as driver:
         screen = await opened(driver)
         await export(driver, str(target))
-        assert "Replace this file?" in driver.text()
+        await driver.wait_for(lambda: "Replace this file?" in driver.text())
         await driver.press("escape")
         assert driver.app.screen is screen
         assert target.read_text() == "mine"
         await export(driver, str(target))
+        await driver.wait_for(lambda: "Replace this file?" in driver.text())
         await driver.press("y")
         await driver.wait_for(lambda: target.read_text().startswith("#"))
 
@@ -486,8 +487,8 @@ async def test_a_file_name_that_cannot_be_is_asked_for_again(store: Store, name:
         await driver.press("e")
         driver.app.screen.query_one(Input).value = name
         await driver.press("enter")
+        await driver.wait_for(lambda: reason in " ".join(driver.text().split()))
         assert isinstance(driver.app.screen, TextScreen)
-        assert reason in " ".join(driver.text().split())
 
 
 def test_a_run_that_still_grows_is_read_anew_and_a_finished_one_is_not(store: Store) -> None:

@@ -82,6 +82,8 @@ async def test_a_paste_that_does_not_fit_is_refused_in_a_sentence_and_the_note_s
         await c.press("N")
         c.app.post_message(events.Paste("P" * 300_000))
         await c.wait_for(lambda: "Too long: the field holds 2,000 characters." in c.text())
+        await c.press("x", "backspace")
+        await c.wait_for(lambda: "Too long" not in c.text())
         await c.press("enter")
         assert store.notes(run_id) == Notes(note="precious")
         await c.press("N")
@@ -151,7 +153,7 @@ async def test_keys_on_a_group_act_on_all_its_runs(store: Store) -> None:
         await c.press("enter")
         await c.wait_for(lambda: [store.notes(run_id).note for run_id in runs] == ["all"] * 3)
         await c.press("y")
-        assert len(c.app.clipboard.split()) == 3
+        await c.wait_for(lambda: len(c.app.clipboard.split()) == 3)
         c.clear_notifications()
         await c.press("x", "R")
         assert c.notifications() == [

@@ -289,7 +289,7 @@ async def test_pages_follow_the_brackets_and_a_click(store: Store) -> None:
             f"{num_parameters(config.architecture(10)):,}",
             "fake",
         ):
-            assert said[:60] in driver.text()
+            await driver.wait_for(lambda said=said: said[:60] in driver.text())  # type: ignore[misc]
         await driver.press("right_square_bracket", "right_square_bracket")
         assert shown.page == "curves"
         await driver.press("left_square_bracket", "left_square_bracket")
@@ -538,13 +538,15 @@ async def test_delete_names_what_is_lost_asks_and_goes_back_to_the_runs(store: S
         shown = await open_run(driver, doomed.id)
         assert "Delete" in driver.text().splitlines()[-1]
         await driver.press("D")
-        assert isinstance(driver.app.screen, ConfirmScreen)
+        await driver.wait_for(lambda: isinstance(driver.app.screen, ConfirmScreen))
         assert "Delete not needed?" in driver.text()
         assert "20 of 20 epochs" in driver.text()
         await driver.press("n")
         assert screen(driver) is shown
         assert doomed.id in store.ids()
-        await driver.press("delete", "y")
+        await driver.press("delete")
+        await driver.wait_for(lambda: isinstance(driver.app.screen, ConfirmScreen))
+        await driver.press("y")
         await driver.wait_for(lambda: driver.app.screen is driver.runs)
         assert store.ids() == [kept.id]
         await driver.wait_for(lambda: driver.shown == [kept.id])

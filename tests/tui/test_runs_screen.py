@@ -673,6 +673,7 @@ async def test_a_row_repaints_nothing_when_nothing_changed(store: Store, four: l
 async def test_copy_gives_the_path(store: Store, four: list[str]) -> None:
     async with console(store) as c:
         await c.press("y")
+        await c.wait_for(lambda: c.app.clipboard)
         assert Path(c.app.clipboard) == store.path(four[0]).resolve()
 
 
@@ -729,5 +730,5 @@ def test_namesakes_say_in_the_table_in_what_they_differ(store: Store) -> None:
     rows = rows_of(session.watcher, session.names).values()
     name = next(column for column in COLUMNS if column.key == "name")
     shown = {name.cell(row, Context(), name.max_width)[0] for row in rows}
-    assert shown == {"baseline s4", "baseline s4 · weight decay 0", "baseline s4 · front end same32"}
+    assert shown == {"baseline s4", "baseline s4 · weight decay 0", "baseline s4 · same32"}
     assert {name.cell(row, Context(), 12)[0][:11] for row in rows} == {"baseline s4"}

@@ -7,13 +7,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fake_runs import write_run
 from terminal_driver import Terminal
+from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.errors import LaunchError
@@ -75,13 +75,6 @@ def sequence(store: Store, run_id: str) -> list[int]:
     """The numbers of all events of a run."""
     lines = (store.path(run_id) / EVENTS_FILE).read_bytes().splitlines()
     return [json.loads(line)["seq"] for line in lines]
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 # A first visit

@@ -133,7 +133,7 @@ class TopBar(TabStrip):
         if not live or not self.note:
             return live or self.note
         both = [[Content.assemble(one, (" · ", "$text-muted"), note) for note in self.note] for one in live]
-        return [*chain(*both[:2]), *live[:2], *chain(*both[2:]), *live[2:]]
+        return [*chain(*both[:-1]), *live[:-1], *both[-1], live[-1]]
 
     async def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A click on a place goes there."""

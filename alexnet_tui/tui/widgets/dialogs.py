@@ -197,9 +197,16 @@ class TextScreen(DialogScreen[str | None]):
 
     @on(_LineInput.TooLong)
     def _refuse(self) -> None:
+        self._show_hint(f"Too long: the field holds {self._limit:,} characters. Nothing was put in.")
+
+    def on_input_changed(self) -> None:
+        """A refusal is over once something is typed."""
+        self._show_hint(self._hint)
+
+    def _show_hint(self, text: str) -> None:
         hint = self.query_one(".dialog-hint", Static)
-        hint.display = True
-        hint.update(Content(f"Too long: the field holds {self._limit:,} characters. Nothing was put in."))
+        hint.display = bool(text)
+        hint.update(Content(text))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter saves."""

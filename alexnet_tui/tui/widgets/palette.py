@@ -12,7 +12,7 @@ class Palette(CommandPalette):
     """Every action of a screen by name."""
 
     def on_mount(self) -> None:
-        """A paste of a whole file would be compared with every name, letter by letter, for minutes."""
+        """A paste of a whole file would be compared with every name, letter by letter."""
         self.query_one(Input).max_length = _MAX_CHARS
 
     def _action_command_list(self, action: str) -> None:

@@ -89,6 +89,7 @@ class CompareScreen(ChartScreen):
         self.is_grouped = False
         self.spread = Spread.RANGE
         self.comparison = Comparison((), ())
+        self._alike: tuple[tuple[str, int], list[RunHistory]] = (("", 0), [])
         self.entries: list[Entry] = []
         self._plotted: tuple[object, ...] = ()
 
@@ -219,9 +220,16 @@ class CompareScreen(ChartScreen):
         self._show_status()
 
     def _runs_like_base(self) -> list[RunHistory]:
-        """Runs of this folder that differ from the first of the base in their seed alone, compared here or not."""
+        """Runs of this folder that differ from the first of the base in their seed alone, compared here or not.
+
+        Looked for anew only when the base is another, or the number of runs that have ended.
+        """
         base = next(entry.histories[0] for entry in self.entries if entry.group.is_base)
-        return runs_like(base, self.session.watcher.histories.values())
+        every = self.session.watcher.histories.values()
+        key = base.id, sum(history.final is not None for history in every)
+        if self._alike[0] != key:
+            self._alike = key, runs_like(base, every)
+        return self._alike[1]
 
     def _show_status(self) -> None:
         """What is compared with what, and why the run of the row is not averaged; what does not fit is left out."""

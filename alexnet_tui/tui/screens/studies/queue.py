@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -29,6 +28,7 @@ from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Cell, CellState, Find, Queue
 from alexnet_tui.text import counted, format_duration, plural, printable
+from alexnet_tui.tui import disk
 from alexnet_tui.tui.studies import newest_studies
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
@@ -211,7 +211,7 @@ def _ask_engines(store: Store, name: str) -> _Answer:
     answer = _answers.setdefault((store.root, name), _Answer(problem=f"{labels[0]}: asking for its state"))
     if not answer.is_awaited and time.monotonic() >= answer.asked_again:
         answer.is_awaited = True
-        Thread(target=_await, args=(store, name, labels[0], answer), daemon=True).start()
+        disk.in_thread(_await, store, name, labels[0], answer)
     return answer
 
 
@@ -322,7 +322,7 @@ def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Cont
     mine = {cell.run_id for cell in now.cells}
     others = [run_id for run_id, state in states.items() if state is State.RUNNING and run_id not in mine]
     style = "bold $warning"
-    if now.engine_problem:
+    if now.engine_problem and (now.num_waiting or now.first_waiting):
         texts = [f"{printable(now.engine_problem, 200)}."]
     elif now.engine_line:
         texts, style = [f"{printable(now.engine_line, 200)}."], "$running"

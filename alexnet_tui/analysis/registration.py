@@ -4,6 +4,7 @@ A plan is written before its runs; `studies.progress` keeps the account of what 
 plan's hash and the checks of `integrity` decide which runs a verdict may rest on. Whatever does not count is named.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ from alexnet_tui.studies import progress
 from alexnet_tui.studies.ledger import Ledger
 from alexnet_tui.text import counted
 
-_CLOCK_SECONDS = 2.0
-"""Clocks of two machines may lie so far apart."""
+_CLOCKS_APART_SECONDS = 600.0
+"""How far the clocks of the machine that made a run and of the one that trained it may be apart."""
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +132,7 @@ def examine(
             excluded[run.id] = f"it trains run {run.record.extends.runs[0]} further, which the plan does not say."
         elif run.record.config not in configs:
             excluded[run.id] = "the plan has no such run."
-        elif _began(run) < plan.created - _CLOCK_SECONDS:
+        elif _is_older(run, plan):
             excluded[run.id] = "it was made before its plan was registered."
         elif is_finished(run) and (counts not in (None, run.id) or run.id in account.repeated):
             excluded[run.id] = f"repeated: {counts} of the same settings and seed finished first."
@@ -162,9 +163,15 @@ def examine(
     )
 
 
-def _began(run: RunHistory) -> float:
-    """When a run was made or first trained, seconds since 1970, whichever was first."""
-    return min([run.record.created, *(place.wall for place in run.segments if place.wall)])
+def _is_older(run: RunHistory, plan: study.Plan) -> bool:
+    """Whether a run was made or first trained before a plan was registered.
+
+    A clock that is set back later makes no run older: a worker starts none by a clock that is behind the plan.
+    """
+    first_trained = next((place.wall for place in run.segments if place.wall), math.inf)
+    return (
+        run.record.created < plan.created - study.CLOCK_SECONDS or first_trained < plan.created - _CLOCKS_APART_SECONDS
+    )
 
 
 def _faults(store: Store, plan: study.Plan, ledger: Ledger) -> Iterator[str]:

@@ -45,6 +45,8 @@ PLAN_VERSION = 3
 """1 had no claims, no groups and no hash; 2 no ledger, and no groups but variants."""
 LEDGER_SINCE = 3
 MAX_CELLS = 1000
+CLOCK_SECONDS = 2.0
+"""By how much a run may be older than its plan: clocks are set a little now and then."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _T = TypeVar("_T")
 _LOCK_OF_STUDIES = ".turn"
@@ -334,6 +336,24 @@ def load_runnable(store: Store, name: str) -> Plan:
     if plan.is_newer:
         raise StoreError(_plan_path(store, name), "a newer alexnet-tui wrote this plan; it can only be looked at.")
     return plan
+
+
+def check_clock(store: Store, plan: Plan) -> None:
+    """Refuse to make or start a run of a plan that was registered later than this machine's clock says it is now.
+
+    By its record such a run would be older than its plan, and it would count for nothing.
+
+    Raises:
+        StoreError: The clock was wrong then, or is now.
+    """
+    now = time.time()
+    if now < plan.created - CLOCK_SECONDS:
+        then, today = (time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) for at in (plan.created, now))
+        raise StoreError(
+            _plan_path(store, plan.name),
+            f"the plan was registered on {then}, and this machine's clock says {today}: runs made now would not count."
+            " Set the clock; if it was wrong when the study was planned, plan it anew under another name.",
+        )
 
 
 def _check_no_link(folder: Path) -> None:

@@ -144,10 +144,12 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
     A cell whose run was deleted keeps that run's id: it is not replaced.
 
     Raises:
-        StoreError: The runs folder cannot be written.
+        StoreError: The runs folder cannot be written, or the clock is behind the plan.
     """
     with study.exclusive(store):
         run_ids = _known_runs(store, plan)
+        if len(run_ids) < len(plan.configs):
+            study.check_clock(store, plan)
         command = ("alexnet-tui", "study", "run", plan.name)
         for index, config in enumerate(plan.configs):
             if index not in run_ids:

@@ -218,6 +218,7 @@ class Worker:
             training = [run_id for run_id in self._store.ids() if _is_locked(self._store, run_id)]
             if len(training) >= session.order.parallel:
                 return False
+            study.check_clock(self._store, session.plan)
             share = self._share(session, cell, training)
             try:
                 how = StartOptions(command=self._command, cores=share.cores, environment=share.variables())
@@ -296,8 +297,9 @@ def work(
     Raises:
         RunBusyError: This study is being worked through already, here or by an engine with a queue.
         LaunchError: That engine does not answer, so that nobody knows.
-        StoreError: The runs folder cannot be read or written.
+        StoreError: The runs folder cannot be read or written, or the clock is behind the plan.
     """
+    study.check_clock(store, plan)
     order = Order(study=plan.name, parallel=parallel, is_foreground=True, launch=launch)
     with ExitStack() as service, command_lock(store, plan.name):
         _until_there_is_room(lambda: _place(store, order), say, should_stop, poll_seconds)
@@ -404,9 +406,10 @@ def start_worker(
     Raises:
         RunBusyError: An engine with a queue still has something to do for it.
         LaunchError: The worker cannot be started.
-        StoreError: The order cannot be written, its log is no regular file, or a newer program wrote the plan.
+        StoreError: The order cannot be written, its log is no regular file, a newer program wrote the plan, or the
+            clock is behind it.
     """
-    study.load_runnable(store, name)
+    study.check_clock(store, study.load_runnable(store, name))
     check_not_active(store, name)
     with study.exclusive(store):
         if orders.has_worker(store, name):

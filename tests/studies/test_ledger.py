@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import fake_trainer
@@ -17,8 +18,8 @@ from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger as file
+from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.ledger import Entry
@@ -263,3 +264,47 @@ def test_a_full_disk_leaves_no_half_line(store: Store, plan: study.Plan, monkeyp
     with pytest.raises(StoreError, match="cannot be written"):
         file.append(path.parent, lambda _: [Entry(kind="extended", study="more")])
     assert path.read_bytes() == before
+
+
+def test_fault_23_a_clock_that_is_set_back_does_not_change_the_order_of_a_run(store: Store, plan: study.Plan) -> None:
+    """The ledger is written only when a run has stopped and gone on, the clock a day back since its start."""
+    run_id = study_queue.prepare_runs(store, plan)[0]
+    now = plan.created + 10
+    events = [
+        (now, started(plan.configs[0])),
+        (now - 86_400, ev.Stopped(epoch=1, step=10, reason="asked")),
+        (now - 86_300, started(plan.configs[0])),
+        (now + 86_400, ev.Failed(reason="diverged", message="")),
+    ]
+    clock = iter([wall for wall, _ in events])
+    with open_writer(store.path(run_id), wall_clock=lambda: next(clock)) as writer:
+        for _, event in events:
+            writer.write(event)
+    ledger = progress.update(store, plan)
+    assert [entry.kind for entry in ledger.entries] == ["registered", "started", "ended", "resumed", "failed"]
+    assert progress.read(store, plan).problems == ()
+
+
+def test_fault_23_no_run_is_made_or_started_by_a_clock_that_is_behind_the_plan(
+    store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record would say that it is older than its plan, and after hours of training it would not count."""
+    real, hours = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: real() + 3600 * hours)
+    hours = -1.0
+    with pytest.raises(StoreError, match="Set the clock"):
+        study_worker.work(store, plan)
+    with pytest.raises(StoreError, match="Set the clock"):
+        study_queue.prepare_runs(store, plan)
+    assert not store.ids()
+    hours = 0.0
+    study_queue.prepare_runs(store, plan)
+    said: list[str] = []
+    worker = study_worker.Worker(store, command=fake_trainer.command("normal"), say=said.append)
+    orders.place(store, orders.Order(study=plan.name))
+    hours = -1.0
+    assert not worker.look()
+    assert "Set the clock" in said[-1]
+    assert {cell.state for cell in study_queue.status(store, plan)} == {"queued"}
+    hours = 0.0
+    assert worker.look()

@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -116,9 +117,9 @@ def write_run(
 class open_writer:
     """An `EventWriter` on a run directory's events file, closed at the end of the block."""
 
-    def __init__(self, directory: Path, *, attempt: int = 1, next_seq: int = 0) -> None:
+    def __init__(self, directory: Path, **options: Any) -> None:
         self._descriptor = os.open(directory / EVENTS_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._writer = event_log.EventWriter(self._descriptor, attempt=attempt, next_seq=next_seq)
+        self._writer = event_log.EventWriter(self._descriptor, **options)
 
     def __enter__(self) -> event_log.EventWriter:
         return self._writer

@@ -298,6 +298,8 @@ def _export_archive(store: Store, names: list[str], output: Path | None, *, with
 
     if output is None:
         raise UsageError("an archive is a file; name one with --output FILE.tar.gz.")
+    if output.suffix and not output.name.endswith((".tar.gz", ".tgz")):
+        raise UsageError(f"an archive ends in .tar.gz or .tgz, not as {printable(str(output), 200)} does.")
     packed = write_archive(store, names, output, with_checkpoints=with_checkpoints)
     what = f"{printable(', '.join(names), 200)}: " if names else ""
     unpacks = shell_command("import", str(output))

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
@@ -23,6 +25,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_percent, is_ascii_terminal, printable
 from alexnet_tui.tui import run_actions
+from alexnet_tui.tui.changed_cells import ShownCells
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
     OpenCompare,
@@ -80,6 +83,7 @@ class ConsoleApp(App[int]):
         _key("escape", "back", "Back", "One layer out.", show=False),
         _key("t", "toggle_theme", "Theme", "Dark or light.", show=False),
         Binding("ctrl+c", "interrupt", show=False, priority=True, tooltip="Copy what is selected, or say how to quit."),
+        _key("ctrl+l", "redraw", "Redraw", "Draw the screen again, where something else wrote on it.", show=False),
         _key("ctrl+z", "suspend_process", "Suspend", "To the shell; fg comes back.", show=False),
     ]
 
@@ -95,6 +99,7 @@ class ConsoleApp(App[int]):
         self._last_compared: list[str] = []
         self._live: set[str] = set()
         self._watch_loop = WatchLoop(self.session.watcher, lambda: bool(self._live))
+        self._shown_cells = ShownCells()
         self._set_up_themes()
 
     def _set_up_themes(self) -> None:
@@ -134,7 +139,7 @@ class ConsoleApp(App[int]):
         if self._first_run is not None:
             self.session.watcher.open(self._first_run)  # Now, so that its events are read once.
         # The terminal has forgotten all; Textual itself paints only what changes in size.
-        self.app_resume_signal.subscribe(self, lambda _: self.refresh())
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self._follow_ends(self.session.watcher.poll())
         self.run_worker(self._watch_loop.follow(self._take_changes), name="watcher")
         if self._first_run is not None:
@@ -287,6 +292,29 @@ class ConsoleApp(App[int]):
         """One layer out; the runs table is the last."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
+
+    # The terminal
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Send only the cells that changed."""
+        if isinstance(renderable, ChopsUpdate | LayoutUpdate):
+            renderable = self._shown_cells.update(renderable)  # type: ignore[assignment]  # As Textual's own updates.
+        super()._display(screen, renderable)
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """Screens below the topmost that shine through; Textual also paints one that is covered, and all above anew."""
+        is_covered = self.screen.styles.background.a == 1
+        return [] if is_covered else super()._background_screens
+
+    def on_resize(self) -> None:
+        """A terminal of another size may show anything."""
+        self._shown_cells.forget()
+
+    def action_redraw(self) -> None:
+        """Draw the whole screen again."""
+        self._shown_cells.forget()
+        self.refresh()
 
     # Everywhere
 

@@ -9,7 +9,7 @@ which runs in turns with ours, says how busy the machine was. The numbers:
     start       CPU until the preview's chart of the newest of 200 runs is drawn
     long run    CPU until both charts of a run of 100,000 steps are drawn
     idle        share of a core, and bytes to the terminal, with nothing happening
-    follow      share of a core while a run logs 10 points a second
+    follow      share of a core, and bytes to the terminal, while a run logs 10 points a second
     latency     from the stamp in a line of the record to its step on the screen
     key         from a key to what it asks for on the screen, while 10,000 events a second arrive
 """
@@ -33,11 +33,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+import pyte
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from benchmarks.make_runs import write_one
-from fake_runs import open_writer, started
+from fake_runs import curve, open_writer, started
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
@@ -46,6 +49,9 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 
 TOTAL_STEPS = 90_000_000
+EPOCH_SECONDS = 5
+SCREEN_BYTES = 30_000
+"""About what it takes to paint 160x45 cells once; a console that paints all of them ten times a second sends ten."""
 EMPTY_APP = """
 from textual.app import App
 from textual.widgets import Footer, Header, Label
@@ -64,13 +70,14 @@ _QUIET_SECONDS = 0.15
 
 
 class Terminal:
-    """A program on a pseudo-terminal; what it writes is kept, unseen."""
+    """A program on a pseudo-terminal; what it writes is kept, and shown to nobody until `emulate` is called."""
 
     def __init__(self, command: Sequence[str]) -> None:
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment["XDG_STATE_HOME"] = "/dev/null/nowhere"  # As a newcomer: nothing remembered, nothing kept.
         self.output = bytearray()
+        self._screen: pyte.Screen | None = None
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 45, 160, 0, 0))
@@ -82,7 +89,20 @@ class Terminal:
             return b""
         data = os.read(self._descriptor, 1 << 20)
         self.output += data
+        if self._screen is not None:
+            self._stream.feed(data)
         return data
+
+    def emulate(self) -> None:
+        """From now on know what the terminal shows: of a text that changed, only the cells that did are written."""
+        self._screen = pyte.Screen(160, 45)
+        self._stream = pyte.ByteStream(self._screen)
+        self._stream.feed(bytes(self.output))
+
+    def find(self, pattern: str) -> re.Match[str] | None:
+        """What the terminal shows of a pattern."""
+        assert self._screen is not None
+        return re.search(pattern, "\n".join(self._screen.display))
 
     def watch(self, seconds: float) -> None:
         """Read for a time."""
@@ -90,12 +110,20 @@ class Terminal:
         while (left := end - time.monotonic()) > 0:
             self.read(left)
 
-    def wait_for(self, pattern: bytes, start: int = 0, seconds: float = 30) -> float:
-        """Read until the pattern has come; when that was, in seconds since 1970."""
+    def wait_for(self, pattern: bytes, seconds: float = 30) -> None:
+        """Read until the pattern has been written."""
         wanted, end = re.compile(pattern, re.DOTALL), time.monotonic() + seconds
-        while not wanted.search(self.output, start):
+        while not wanted.search(self.output):
             if time.monotonic() > end:
                 raise SystemExit(f"{pattern!r} never came; the last output: {bytes(self.output[-300:])!r}")
+            self.read(0.05)
+
+    def wait_to_see(self, pattern: str, seconds: float = 30) -> float:
+        """Read until the terminal shows a pattern; when that was, in seconds since 1970."""
+        end = time.monotonic() + seconds
+        while not self.find(pattern):
+            if time.monotonic() > end:
+                raise SystemExit(f"{pattern!r} is never shown")
             self.read(0.05)
         return time.time()
 
@@ -175,20 +203,22 @@ def usage(terminal: Terminal, seconds: float) -> tuple[float, float]:
 def write_live(root: Path, rate: float) -> None:
     """Be a trainer that logs at a rate, until it is killed."""
     config = RunConfig.from_text({"epochs": "1000", "data": "synthetic"})
+    steps_per_epoch = max(1, round(rate * EPOCH_SECONDS))
     store = Store(root)
     directory = store.path(store.create(config, label="live").id)
     lock = take_lock(directory)
     with open_writer(directory) as writer:
-        writer.write(started(config, steps_per_epoch=TOTAL_STEPS // 1000, total_steps=TOTAL_STEPS))
+        writer.write(started(config, steps_per_epoch=steps_per_epoch, total_steps=TOTAL_STEPS))
         print("up", flush=True)
         begin, step = time.monotonic(), 0
         while lock >= 0:
             while step < (time.monotonic() - begin) * rate:
                 step += 1
                 loss = 2.3 / (1 + step / 1000) * (1 + 0.02 * (step * 7919 % 101 - 50) / 50)
+                epoch = 1 + step // steps_per_epoch
                 writer.write(
                     ev.Step(
-                        epoch=1,
+                        epoch=epoch,
                         step=step,
                         train_loss=loss,
                         train_accuracy=0.5,
@@ -196,6 +226,8 @@ def write_live(root: Path, rate: float) -> None:
                         images_per_second=1700.0,
                     )
                 )
+                if step % steps_per_epoch == 0:
+                    writer.write(msgspec.structs.replace(curve(epoch - 1, config.epochs), step=step))
             time.sleep(min(0.01, 1 / rate))
 
 
@@ -212,41 +244,46 @@ def live_run(root: Path, rate: float) -> Iterator[Store]:
             trainer.kill()
 
 
-def follow(root: Path, rate: float, seconds: float) -> tuple[float, list[float]]:
-    """Percent of a core, and the delay of every line, of following a run."""
+def follow(root: Path, rate: float, seconds: float) -> tuple[float, float, list[float]]:
+    """Percent of a core, bytes a second, and the delay of every line, of following a run."""
     seen: list[tuple[float, int]] = []
-    shown = re.compile(rf"([\d,]+)/{TOTAL_STEPS:,}".encode())
     with live_run(root, rate) as store, running(console(root, "attach", "last")) as terminal:
         terminal.watch(4)
-        cpu, begin, place = terminal.cpu_seconds, time.time(), len(terminal.output)
+        terminal.emulate()
+        cpu, begin, start = terminal.cpu_seconds, time.time(), len(terminal.output)
         while time.time() < begin + seconds:
             terminal.read(0.05)
-            for match in shown.finditer(terminal.output, place):
-                seen.append((time.time(), int(match[1].replace(b",", b""))))
-                place = match.end()
-        percent = 100 * (terminal.cpu_seconds - cpu) / (time.time() - begin)
+            if match := terminal.find(rf"([\d,]+)/{TOTAL_STEPS:,}"):
+                step = int(match[1].replace(",", ""))
+                if not seen or step > seen[-1][1]:
+                    seen.append((time.time(), step))
+        elapsed = time.time() - begin
+        percent = 100 * (terminal.cpu_seconds - cpu) / elapsed
+        bytes_per_second = (len(terminal.output) - start) / elapsed
         lines = (store.path(store.resolve("last")) / EVENTS_FILE).read_bytes().splitlines()
     walls = {event.step: event.wall for event in map(ev.decode, lines[:-1]) if isinstance(event, ev.Step)}
     delays, last = list[float](), seen[0][1]
     for at, step in seen:
         delays += [at - walls[one] for one in range(last + 1, step + 1) if one in walls]
         last = max(last, step)
-    return percent, delays
+    return percent, bytes_per_second, delays
 
 
 def keys(root: Path, rate: float, rounds: int) -> list[float]:
     """Seconds from a key to its effect while events pour in."""
-    asked = (("]", rb"kernels"), ("[", rb"Loss"), ("\x1b[D", rb"at epoch"), ("G", rb"log\x1b"), ("S", rb"EMA 0\.6"))
+    asked = (("]", "kernels"), ("[", "Loss"), ("\x1b[D", "at epoch"), ("G", r"Loss.*\blog\b"), ("S", r"EMA 0\.6"))
     delays: list[float] = []
     with live_run(root, rate), running(console(root, "attach", "last")) as terminal:
         terminal.wait_for(_CURVE)
         terminal.watch(3)
+        terminal.emulate()
         for round_ in range(rounds):
             for index, (key, effect) in enumerate(asked):
                 terminal.watch(0.2 + 0.037 * ((round_ * 5 + index) % 7))  # Not in step with anything.
-                place, before = len(terminal.output), time.time()
+                assert not terminal.find(effect), f"{effect!r} is shown before its key is pressed"
+                before = time.time()
                 terminal.send(key)
-                delays.append(terminal.wait_for(effect, place) - before)
+                delays.append(terminal.wait_to_see(effect) - before)
             for key in ("S", "S", "S", "S", "G", "\x1b"):  # Back to where the round began.
                 terminal.send(key)
                 terminal.watch(0.3)
@@ -326,8 +363,11 @@ def main() -> None:
             tell(f"idle: {place} screen", [found[0][0]], 0.3, "% core", [empty[0][0]])
             print(f"{'':34s} {found[0][1]:.0f} bytes/s (bar 0; empty app {empty[0][1]:.0f})")
         for rate in (1, 10):
-            percent, delays = follow(folder / f"live{rate}", rate, arguments.follow)
+            percent, sent, delays = follow(folder / f"live{rate}", rate, arguments.follow)
             tell(f"follow: {rate} points/s", [percent], 4, "% core")
+            share = sent / (rate * SCREEN_BYTES)
+            tell("follow: bytes to the terminal", [sent], 15_000, "B/s")
+            print(f"{'':34s} {share:.3f} of a whole screen for every point")
             tell_delays(f"latency: {rate} points/s", delays, {50: 0.15, 100: 0.35})
         tell_delays("key: 10,000 events/s", keys(folder / "flood", 10_000, arguments.rounds), {50: 0.05, 95: 0.05})
     print(f"load {os.getloadavg()[0]:.1f} at the end")

@@ -123,7 +123,7 @@ def main() -> None:
                 print(f"first rows of the list after {seconds:.2f} s, {terminal.cpu_seconds:.2f} s CPU")
                 terminal.watch(10)
                 look(terminal, "list", arguments.seconds, 10)
-            percent, delays = follow(root, 10, arguments.seconds)
+            percent, _, delays = follow(root, 10, arguments.seconds)
             tell("one run of 10 points/s looked at", [percent], 10, "% core")
             tell_delays("latency of its lines", delays, {50: 0.15, 95: 0.35, 100: 0.6})
     print(f"load {os.getloadavg()[0]:.1f} at the end")

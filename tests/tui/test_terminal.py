@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fake_runs import write_run
+from fake_runs import a_step, open_writer, started, write_run
 from terminal_driver import Terminal
 from waiting import wait_for
 
@@ -125,6 +125,33 @@ def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: S
     terminal.wait_for("Test accuracy", "2 runs", "baseline", "tanh", best)
     leave(terminal)
     assert terminal.last_words() == ""
+
+
+# A slow line
+
+
+def test_a_point_of_a_live_run_costs_a_slow_line_little(open_console: Open, store: Store) -> None:
+    config = RunConfig.from_text({"data": "synthetic", "epochs": "4"})
+    directory = store.path(store.create(config).id)
+    lock = take_lock(directory)
+    terminal = open_console("attach", "last", size=(160, 45), COLORTERM="truecolor")
+    with open_writer(directory) as writer:
+        writer.write(started(config, steps_per_epoch=50, total_steps=200))
+        for step in range(1, 11):
+            point = a_step(step=step)
+            point.train_loss = 2 + step % 3
+            writer.write(point)
+            terminal.wait_for(f"step {step}/200")
+            if step == 5:
+                terminal.rest()
+                before = len(terminal.raw)
+    terminal.rest()
+    os.close(lock)
+    assert len(terminal.raw) - before < 5 * 2_000  # A whole screen has 30,000 bytes.
+    before = len(terminal.raw)
+    terminal.press("\x0c")
+    assert len(terminal.raw) - before > 10_000
+    leave(terminal)
 
 
 # Nothing ends a run but a stop

@@ -35,7 +35,10 @@ class SidePanel(Vertical):
 
     def show_numbers(self, numbers: Content) -> None:
         """Replace the results."""
-        self.query_one("#numbers", Static).update(numbers)
+        widget = self.query_one("#numbers", Static)
+        before = widget.content
+        is_as_high = isinstance(before, Content) and len(before.plain.splitlines()) == len(numbers.plain.splitlines())
+        widget.update(numbers, layout=not is_as_high)
 
     def show_charts(self, history: RunHistory) -> None:
         """Draw the small charts that are on the screen."""

@@ -92,7 +92,7 @@ class Form:
             await asyncio.sleep(0.01)
 
     async def type(self, name: str, text: str) -> None:
-        if self.row(name) not in self.screen.query("#form > FieldRow"):
+        if not self.row(name).parent:
             self.group_of(name).collapsed = False
             await self.pilot.pause()
         self.row(name).editor.focus()
@@ -105,18 +105,17 @@ class Form:
             self.app.simulate_key(key)
 
     def row(self, name: str) -> FieldRow:
-        return self.screen.query_one(f"#row-{name}", FieldRow)
+        return self.screen.rows[name]
 
     def group_of(self, name: str) -> FieldGroup:
         groups = self.screen.query(FieldGroup)
-        return next(group for group in groups if self.row(name) in group.query(FieldRow).results())
+        return next(group for group in groups if self.row(name) in group.rows)
 
     def text(self, selector: str) -> str:
         return str(self.screen.query_one(selector, Static).render())
 
     def message(self, name: str) -> str:
-        message = self.row(name).query_one(".message", Static)
-        return str(message.render()) if message.display else ""
+        return "".join(str(self.row(name).render()).splitlines()[1:])
 
     def focused(self) -> str:
         return (self.screen.focused.id or "") if self.screen.focused else ""
@@ -239,6 +238,7 @@ def test_the_command_line_makes_the_same_run() -> None:
 @driven
 async def test_every_hyperparameter_has_an_editor_with_its_default(store: Store) -> None:
     async with opened(store) as form:
+        await form.press("f3")
         for name, text in RunConfig().to_text().items():
             editor = form.screen.query_one(f"#edit-{name}")
             assert getattr(editor, "text", None) == text, name
@@ -474,6 +474,22 @@ async def test_start_refuses_and_goes_to_the_bad_field_in_its_folded_group(store
 
 
 @driven
+async def test_a_group_is_made_when_it_is_opened_and_keeps_what_it_was_given(store: Store) -> None:
+    record = write_run(store, RunConfig.from_text({"momentum": "0.8", "threads": "2"}))
+    async with opened(store, template=record.id, size=(80, 24)) as form:
+        assert not form.screen.query("#edit-momentum, #edit-threads")
+        assert form.screen.draft.config().momentum == 0.8
+        form.row("momentum").editor.set_text("much")
+        await form.press("ctrl+r")
+        await form.until(lambda: form.focused() == "edit-momentum")
+        assert "must be a number" in form.message("momentum")
+        assert not form.screen.query("#edit-threads")
+        await form.press("ctrl+u", *"0.7", "f3", "f3")
+        assert (form.row("momentum").editor.text, form.row("threads").editor.text) == ("0.7", "2")
+        assert (form.screen.draft.config().momentum, form.screen.draft.config().threads) == (0.7, 2)
+
+
+@driven
 async def test_keys_alone_start_a_run_and_open_it(store: Store, synthetic: Path) -> None:
     async with opened(store, size=(80, 24)) as form:
         await form.press("right", "right", "right")
@@ -519,7 +535,7 @@ async def test_seeds_make_a_study_whose_first_run_starts_at_once(store: Store, s
         plan = study.load(store, runs[first].study)
         assert [cell.state for cell in study_queue.status(store, plan)] == ["running", "queued", "queued"]
         assert (form.row("seeds").editor.text, form.screen.draft.num_runs) == ("1", 1), "the next start is of one run"
-        assert not form.row("seeds").has_class("-differs")
+        assert not form.row("seeds").is_differing
 
 
 @driven
@@ -540,19 +556,19 @@ async def test_more_runs_than_one_are_marked_and_numbers_are_told_of_each(store:
     write_run(store, RunConfig(epochs=4))
     async with opened(store, size=(80, 24)) as form:
         await form.until(lambda: form.text("#brief").startswith("39,100 steps · 2h 42m ("))
-        assert not form.screen.query(".-differs")
+        assert not any(row.is_differing for row in form.screen.rows.values())
         await form.type("seeds", "2")
         await form.until(lambda: form.text("#brief").startswith("39,100 steps each · 2h 42m each ("))
         assert "Each of 2 runs will take" in form.text("#summary")
         assert "39,100 each" in form.text("#summary")
         form.screen.query_one("#edit-variants", ChoiceField).choose("all")
         await form.until(lambda: "Each of 8 runs will take" in form.text("#summary"))
-        assert {row.info.name for row in form.screen.query(FieldRow) if row.has_class("-differs")} == {
+        assert {name for name, row in form.screen.rows.items() if row.is_differing} == {
             "seeds",
             "variants",
         }
-        assert str(form.row("seeds").query_one(".label", Static).render()) == "• seeds"
-        assert hint(form, "seeds") == "1 to 100 · preset 1"
+        assert str(form.row("seeds").render()).startswith("• seeds ")
+        assert form.row("seeds").hint == "1 to 100 · preset 1"
         await form.press("f4")
         await form.until(lambda: "Each of 4 runs will take" in form.text("#summary"))
         assert form.row("seeds").editor.text == "1"
@@ -712,9 +728,9 @@ async def test_a_past_run_is_a_template_with_its_differences_marked(store: Store
     )
     record = write_run(store, config)
     async with opened(store, template=record.id) as form:
-        await form.until(lambda: form.row("learning_rate").has_class("-differs"))
+        await form.until(lambda: form.row("learning_rate").is_differing)
         assert form.screen.draft.config() == config
-        differing = {row.info.name for row in form.screen.query(FieldRow) if row.has_class("-differs")}
+        differing = {name for name, row in form.screen.rows.items() if row.is_differing}
         assert differing == {"learning_rate", "data", "epochs"}
         form.row("learning_rate").editor.focus()
         await form.press("f4")
@@ -859,21 +875,18 @@ async def test_the_help_line_tells_of_headings_buttons_and_of_no_field(store: St
         await form.until(lambda: form.text("#help") == "esc leaves the form; down begins at its top.")
 
 
-def hint(form: Form, name: str) -> str:
-    return str(form.row(name).query_one(".hint", Static).render())
-
-
 @driven
 async def test_a_zero_that_stands_for_something_says_what(store: Store) -> None:
     async with opened(store) as form:
-        assert hint(form, "train_images") == "= all · 0 or more images"
-        assert hint(form, "threads") == f"= {SPECS['threads'].zero} · 0 to 1024"
-        assert not hint(form, "seed").startswith("="), "a seed of 0 is a seed of 0"
+        await form.press("f3")
+        assert form.row("train_images").hint == "= all · 0 or more images"
+        assert form.row("threads").hint == f"= {SPECS['threads'].zero} · 0 to 1024"
+        assert not form.row("seed").hint.startswith("="), "a seed of 0 is a seed of 0"
         machine = form.group_of("threads")
         machine.collapsed = True
         await form.until(lambda: f"threads 0 ({SPECS['threads'].zero})" in str(machine.title))
         await form.type("train_images", "500")
-        assert hint(form, "train_images") == "0 or more images · preset 0 (all)"
+        assert form.row("train_images").hint == "0 or more images · preset 0 (all)"
         await form.until(lambda: "0 (all) -> 500" in form.text("#summary"))
 
 
@@ -891,11 +904,15 @@ async def test_nothing_of_a_row_or_a_heading_is_cut(store: Store, size: tuple[in
             assert str(group.title).endswith(("more", *(group_last(group),)))
         await form.press("f3")
         await form.pilot.pause()
-        for row in form.screen.query(FieldRow):
-            for part in (row.query_one(".hint"), row.editor):
-                assert part.region.right <= form.screen.query_one("#form").content_region.right, row.info.name
-                if isinstance(part, Static | ChoiceField) and part.display:
-                    assert len(str(part.render())) <= part.content_size.width, row.info.name
+        for name, row in form.screen.rows.items():
+            line, editor = str(row.render()).splitlines()[0], row.editor
+            assert row.region.right <= form.screen.query_one("#form").content_region.right, name
+            assert line.startswith(row.label), name
+            assert line[editor.region.right - row.region.x :].strip() == row.hint, name
+            assert len(line) <= row.size.width, name
+            assert editor.region.x - row.region.x > len(row.label), name
+            if isinstance(editor, ChoiceField):
+                assert len(str(editor.render())) <= editor.content_size.width, name
 
 
 def group_last(group: FieldGroup) -> str:

@@ -80,7 +80,8 @@ class TextField(Input):
     ]
 
     def __init__(self, info: FieldInfo) -> None:
-        super().__init__(compact=True, max_length=_MAX_CHARS, id=f"edit-{info.name}")
+        # A class of its own for compact or valid fields would have each styled twice.
+        super().__init__(max_length=_MAX_CHARS, id=f"edit-{info.name}", validate_on=())
         self.info = info
         self.cursor_blink = False
 
@@ -191,7 +192,7 @@ class Card(Static):
         self.chosen = chosen
         self.set_class(chosen, "-chosen")
         self.border_subtitle = self._keys().strip()
-        self.refresh(layout=True)
+        self.refresh()
 
     def on_resize(self) -> None:
         """Lines have become cards, or cards lines: other keys choose."""

@@ -1,14 +1,18 @@
 """The frame of a form: the row around each editor, foldable groups, the line of help. It knows no hyperparameter."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Resize
-from textual.widget import Widget
+from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.widget import AwaitMount, Widget
 from textual.widgets import Collapsible, Static
 from textual.widgets.collapsible import CollapsibleTitle
 
@@ -18,34 +22,112 @@ from alexnet_tui.tui.widgets.fields import ChoiceField, FieldInfo, TextField
 Editor = TextField | ChoiceField
 _LEFT_OUT = " +{} more"
 _FOLD_SYMBOL = 2  # A triangle and a blank.
+# Cells of a row: before the editor, before the note, between a text and the hint.
+_LABEL, _NARROW_LABEL, _NARROW_INDENT, _GAP = 22, 21, 2, 2
+
+
+class _RowLayout(Layout):
+    """Puts the editor of a row between its label and its hint."""
+
+    name = "field-row"
+
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+        """The one placement there is."""
+        assert isinstance(parent, FieldRow)
+        place = parent.editor_region(size.width)
+        return [WidgetPlacement(place, NULL_OFFSET, NULL_SPACING, child) for child in children]
 
 
 class FieldRow(Widget):
-    """Label, editor and hint of one field in a line; a note or an error below when there is one."""
+    """Label, editor and hint of one field in a line; a note or an error below when there is one.
+
+    The row writes all but the editor itself: as widgets of their own they made the form slow to open.
+
+    Attributes:
+        info: The field.
+        editor: Holds its text.
+        note: The sentence below the line, or empty.
+        is_differing: The text is not the value of the preset.
+    """
+
+    _layout = _RowLayout()
 
     def __init__(self, info: FieldInfo) -> None:
-        super().__init__(id=f"row-{info.name}", classes="field-row" + (" -choice" if info.options else ""))
+        super().__init__(id=f"row-{info.name}", classes="field-row")
         self.info = info
         self.editor: Editor = ChoiceField(info) if info.options else TextField(info)
-        self._label = Static(Content(f"  {info.title}"), classes="label")
-        self._hint = Static(Content(info.hint), classes="hint")
-        self._message = Static(classes="message")
-        self._shown: tuple[str, str, str, bool, str] | None = None
+        self.note = ""
+        self.is_differing = self._is_invalid = False
+        self._hint = info.hint
+
+    @property
+    def layout(self) -> Layout:
+        """Where the editor is."""
+        return self._layout
+
+    @property
+    def label(self) -> str:
+        """What is left of the editor."""
+        return f"{'•' if self.is_differing else ' '} {self.info.title}"
+
+    @property
+    def hint(self) -> str:
+        """What is right of the editor; a narrow screen has no room for it beside words to choose from."""
+        return "" if self.info.options and self._is_narrow else self._hint
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self.screen.has_class("-narrow")
 
     def compose(self) -> ComposeResult:
-        """The parts, in reading order."""
-        yield self._label
+        """The editor."""
         yield self.editor
-        yield self._hint
-        yield self._message
+
+    def editor_region(self, width: int) -> Region:
+        """Where the editor is in a row that many cells wide."""
+        label, of_all = (_NARROW_LABEL, Fraction(2, 5)) if self._is_narrow else (_LABEL, Fraction(3, 8))
+        room = max(0, width - label)
+        # Beside words to choose from, the hint takes no more than it needs.
+        taken = room - cell_len(self.hint) if self.info.options else int(room * of_all) - _GAP
+        return Region(label, 0, max(0, taken), 1)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """The line, and those of the note."""
+        return 1 + len(self._note_lines(width))
+
+    def _note_lines(self, width: int) -> list[Content]:
+        if not self.note:
+            return []
+        indent = _NARROW_INDENT if self._is_narrow else _LABEL
+        note = Content.styled(printable(self.note, 300), "$error" if self._is_invalid else "")
+        return [Content(" " * indent) + line for line in note.wrap(max(1, width - indent))]
+
+    def render(self) -> Content:
+        """Label and hint in one line with room for the editor, then the note."""
+        width = self.size.width
+        place = self.editor_region(width)
+        start = place.right if self.info.options else place.right + _GAP
+        label = Content.styled(self.label, self._label_style()).truncate(place.x, pad=True)
+        hint = Content(self.hint).truncate(max(0, width - start), ellipsis=True)
+        line = label + Content(" " * (start - place.x)) + hint
+        return Content("\n").join([line, *self._note_lines(width)])
+
+    def _label_style(self) -> str:
+        is_focused, has_colors = self.editor.has_focus, not self.app.native_ansi_color
+        color = "$foreground" if is_focused else ""
+        if self._is_invalid or self.is_differing:
+            color = "$error" if self._is_invalid else "$accent"
+        # Without colours a cursor must still be seen.
+        is_bold = is_focused or (self.is_differing and not has_colors)
+        return f"{color}{' bold' if is_bold else ''}{' reverse' if is_focused and not has_colors else ''}"
 
     def on_descendant_focus(self) -> None:
         """Light the label; a `:focus-within` rule would redraw the whole screen at every key."""
-        self.add_class("-focused")
+        self.refresh()
 
     def on_descendant_blur(self) -> None:
         """Dim the label."""
-        self.remove_class("-focused")
+        self.refresh()
 
     def show(self, text: str, *, meaning: str, error: str, differs: bool, preset: str) -> None:
         """Bring the row up to date.
@@ -58,34 +140,31 @@ class FieldRow(Widget):
             preset: The value of the preset, or empty.
         """
         self.editor.set_text(text)
-        note = error or (self.editor.note if isinstance(self.editor, ChoiceField) else "")
-        wanted = (note, meaning, error, differs, preset)
-        if wanted == self._shown:
-            return
-        self._shown = wanted
-        self._label.update(Content(f"{'•' if differs else ' '} {self.info.title}"), layout=False)
-        self.set_class(differs, "-differs")
-        self.set_class(bool(error), "-invalid")
         usual = f"preset {printable(preset, 80)}" if differs and preset else ""
-        parts = (f"= {meaning}" if meaning else "", self.info.hint, usual)
-        # Beside words to choose from, the hint takes no more than it needs.
-        self._hint.update(Content(" · ".join(part for part in parts if part)), layout=bool(self.info.options))
-        self._message.update(Content(printable(note, 300)))
-        self._message.display = bool(note)
+        hint = " · ".join(part for part in (f"= {meaning}" if meaning else "", self.info.hint, usual) if part)
+        note = error or (self.editor.note if isinstance(self.editor, ChoiceField) else "")
+        shown = (self.note, self._hint, self.is_differing, self._is_invalid)
+        if shown == (note, hint, differs, bool(error)):
+            return
+        is_moved = note != self.note or (hint != self._hint and bool(self.info.options))
+        self.note, self._hint, self.is_differing, self._is_invalid = note, hint, differs, bool(error)
+        self.refresh(layout=is_moved)
 
 
 class FieldGroup(Collapsible, inherit_css=False):
     """A foldable group of rows; folded, its title has the values that its line has room for.
 
+    The rows are mounted when it is unfolded for the first time.
     It does without Textual's own style: a `:focus-within` rule in it would style every row anew at each key.
     """
 
     def __init__(self, group: str, rows: Sequence[FieldRow]) -> None:
-        super().__init__(*rows, title="", collapsed=True, classes="group")
+        super().__init__(title="", collapsed=True, classes="group -collapsed")
         self.group = group
         self.rows = tuple(rows)
         self._values: list[tuple[str, str]] = []
         self._width = 0
+        self._mounting: AwaitMount | None = None
 
     @property
     def help(self) -> str:
@@ -97,6 +176,17 @@ class FieldGroup(Collapsible, inherit_css=False):
         self._values = [(printable(word, 100), "bold $accent") for word in differing]
         self._values += [(printable(word, 100), "$text-muted") for word in others if self.collapsed]
         self._draw()
+
+    def watch_collapsed(self, collapsed: bool) -> None:
+        """Mount the rows once they are to be seen."""
+        if not collapsed and self._mounting is None:
+            self._mounting = self.query_one(Collapsible.Contents).mount(*self.rows)
+
+    async def unfold(self) -> None:
+        """Unfold the group; the rows are mounted when this returns."""
+        self.collapsed = False
+        if self._mounting is not None:
+            await self._mounting
 
     def scroll_visible(self, *_: object, **__: object) -> None:
         """Bring what was unfolded into sight, if the cursor is on the heading; else the screen stays at the cursor."""
@@ -157,11 +247,21 @@ class FormScroll(VerticalScroll, can_focus=False, inherit_bindings=False):
         Binding("pagedown", "page_down", "Page down", show=False, id="form.page_down", tooltip="Scroll down."),
     ]
 
-    def unfold_what_fits(self, groups: Sequence[FieldGroup]) -> None:
-        """A tall screen shows as many groups as it has room for."""
-        room = self.size.height - sum(child.outer_size.height for child in self.children)
+    async def unfold_what_fits(self, groups: Sequence[FieldGroup]) -> None:
+        """A tall screen shows as many groups as it has room for, from its first frame on."""
+        size = _size_to_be(self)
+        room = size.height - sum(placement.region.height for placement in self.arrange(size).placements)
         for group in groups:
             room -= len(group.rows) + 1
             if room < 0:
                 break
-            group.collapsed = False
+            await group.unfold()
+
+
+def _size_to_be(widget: Widget) -> Size:
+    """The inner size that a widget has once its screen is laid out."""
+    if not isinstance(parent := widget.parent, Widget):
+        return widget.app.size
+    placements = parent.arrange(_size_to_be(parent)).placements
+    place = next(placement.region for placement in placements if placement.widget is widget)
+    return place.shrink(widget.styles.gutter).size

@@ -79,16 +79,23 @@ class NewRunScreen(Screen[None]):
         self.draft = Draft()
         self._infos = fields.field_infos()
         self._cards = CardField(self._infos[CARDS])
-        self._rows = {name: FieldRow(info) for name, info in self._infos.items() if name != CARDS}
-        self._rows |= {info.name: FieldRow(info) for info in fields.EXTRA_FIELDS}
+        self.rows = {name: FieldRow(info) for name, info in self._infos.items() if name != CARDS}
+        self.rows |= {info.name: FieldRow(info) for info in fields.EXTRA_FIELDS}
         self._groups: dict[str, FieldGroup] = {}
         self._redraw: Timer | None = None
+        self._was_shown = False
+        self._panel = Content("")
         self._step_timer = StepTimer()
         self.catalog: dict[str, data_catalog.DatasetInfo] = {}
         self.launcher = launch.RunLauncher(self, session, self)
 
     def compose(self) -> ComposeResult:
         """Cards, fields, summary, and the line that starts."""
+        # Textual looks at the size only after a first frame.
+        for size, breakpoints in zip(
+            self.app.size, (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), strict=True
+        ):
+            self.add_class(next(name for least, name in reversed(breakpoints) if size >= least))
         yield TopBar("new")
         yield self._cards
         with Horizontal(id="body"):
@@ -106,29 +113,26 @@ class NewRunScreen(Screen[None]):
     def _compose_groups(self) -> Iterator[Widget]:
         names = dict.fromkeys(spec.group for spec in SPECS.values())
         for group in names:
-            rows = [self._rows[name] for name, spec in SPECS.items() if spec.group == group and name != CARDS]
+            rows = [self.rows[name] for name, spec in SPECS.items() if spec.group == group and name != CARDS]
             if group == OPEN_GROUP:
-                yield from (*rows, *(self._rows[info.name] for info in fields.EXTRA_FIELDS))
+                yield from (*rows, *(self.rows[info.name] for info in fields.EXTRA_FIELDS))
             else:
                 self._groups[group] = FieldGroup(group, rows)
                 yield self._groups[group]
 
-    def on_mount(self) -> None:
-        """Fill in and look for data sets."""
-        # Textual looks at the size only after a first frame.
-        for size, breakpoints in zip(
-            self.app.size, (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), strict=True
-        ):
-            self.add_class(next(name for least, name in reversed(breakpoints) if size >= least))
-        self._show(CARDS, *self._rows)
+    async def on_mount(self) -> None:
+        """Fill in and look for data sets; the first frame shows all but these."""
+        self._show(CARDS, *self.rows)
         launch.read_catalog(self)
         if self._template is not None:
             self.show(self._template)
-        form = self.query_one("#form", FormScroll)
-        self.call_after_refresh(form.unfold_what_fits, tuple(self._groups.values()))
+        self._show_summary()
+        await self.query_one("#form", FormScroll).unfold_what_fits(tuple(self._groups.values()))
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Data sets and past runs may have changed meanwhile."""
+        event.refresh_styles = self._was_shown
+        self._was_shown = True
         if self.is_mounted:
             launch.read_catalog(self)
             self._schedule_summary()
@@ -143,7 +147,7 @@ class NewRunScreen(Screen[None]):
             self.show_status(f"Run {template_run_id} is gone.", is_error=True)
             return
         self.draft = Draft.of(template.record.config)
-        self._show(CARDS, *self._rows)
+        self._show(CARDS, *self.rows)
         self.show_status(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
 
     def focus_first(self) -> None:
@@ -159,7 +163,7 @@ class NewRunScreen(Screen[None]):
         The editors are asked rather than the messages: those lag behind a quick hand, and an old text shown again
         would take the place of a newer one.
         """
-        editors = {**{name: row.editor for name, row in self._rows.items()}, CARDS: self._cards}
+        editors = {**{name: row.editor for name, row in self.rows.items()}, CARDS: self._cards}
         edited = {name: one.text for name, one in editors.items() if one.text != self.draft.texts[name]}
         if edited:
             self.show_status("")
@@ -177,7 +181,7 @@ class NewRunScreen(Screen[None]):
         match self.focused:
             case TextField() | ChoiceField() | CardField() as editor:
                 text = editor.info.help
-                if row := self._rows.get(editor.info.name):
+                if row := self.rows.get(editor.info.name):
                     row.scroll_visible(animate=False)
             case CollapsibleTitle(parent=FieldGroup() as group):
                 text = group.help
@@ -202,7 +206,7 @@ class NewRunScreen(Screen[None]):
         if name == CARDS:
             self._cards.set_text(self.draft.texts[name])
         else:
-            self._rows[name].show(
+            self.rows[name].show(
                 self.draft.texts[name],
                 meaning=meaning_of(name, self.draft.texts[name]),
                 error=self.draft.error(name),
@@ -241,8 +245,11 @@ class NewRunScreen(Screen[None]):
             return
         self.query_one("#summary", Static).remove_class("-old")
         summary = self._summarise(config)
-        self.query_one("#summary", Static).update(run_summary.panel(summary))
-        self.query_one("#brief", Static).update(run_summary.brief(summary, self.size.width - 2), layout=False)
+        panel = run_summary.panel(summary)
+        if not panel.is_same(self._panel):
+            self._panel = panel
+            self.query_one("#summary", Static).update(panel)
+        self.query_one("#brief", Static).update(run_summary.brief(summary, self.app.size.width - 2), layout=False)
 
     def reset_counts(self) -> None:
         """What was asked for once is not started once more: the next launch is of one run."""
@@ -281,7 +288,7 @@ class NewRunScreen(Screen[None]):
     @on(launch.CatalogRead)
     def _take_catalog(self, message: launch.CatalogRead) -> None:
         self.catalog = {info.name: info for info in message.infos}
-        editor = self._rows[DATA].editor
+        editor = self.rows[DATA].editor
         if isinstance(editor, ChoiceField):
             editor.set_options([fields.data_option(info) for info in message.infos])
         self._read_editors()
@@ -342,10 +349,14 @@ class NewRunScreen(Screen[None]):
     def reject(self, name: str, sentence: str) -> None:
         """Show an error, and focus the field."""
         self.show_status(sentence, is_error=True)
-        if row := self._rows.get(name):
-            for group in self._groups.values():
-                group.collapsed = group.collapsed and row not in group.rows
-            self.call_after_refresh(row.editor.focus)
+        if row := self.rows.get(name):
+            self.call_next(self._focus_row, row)
+
+    async def _focus_row(self, row: FieldRow) -> None:
+        for group in self._groups.values():
+            if row in group.rows:
+                await group.unfold()
+        self.call_after_refresh(row.editor.focus)
 
     def show_status(self, sentence: str, *, is_error: bool = False) -> None:
         """Show a sentence in the status line."""
@@ -380,14 +391,14 @@ class NewRunScreen(Screen[None]):
     def action_preset(self) -> None:
         """Put the field with the cursor back to its preset."""
         self._read_editors()
-        if name := next((name for name, row in self._rows.items() if row.editor.has_focus), ""):
+        if name := next((name for name, row in self.rows.items() if row.editor.has_focus), ""):
             self.show_status("")
             self._show(*self.draft.reset(name))
 
     def action_clear(self) -> None:
         """Put every field back to the defaults."""
         self.draft = Draft()
-        self._show(CARDS, *self._rows)
+        self._show(CARDS, *self.rows)
         self.show_status("Every field is back to its default.")
 
     async def action_leave(self) -> None:

@@ -105,3 +105,13 @@ async def test_help_fits_any_terminal(store: Store, run_id: str) -> None:
             assert isinstance(c.app.screen, HelpScreen)
         await c.type("xyzzy")
         assert "No matches." in c.text()
+
+
+@driven
+async def test_the_mouse_alone_closes_the_help(store: Store, run_id: str) -> None:
+    async with console(store) as c:
+        before = c.app.screen
+        await c.press("question_mark")
+        await c.pilot.click("HelpScreen .dialog-keys", offset=(1, 0))
+        await c.pilot.pause()
+        assert c.app.screen is before

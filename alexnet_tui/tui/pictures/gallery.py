@@ -93,5 +93,5 @@ def _answers(place: int, found: Predictions, names: Sequence[str], ink: Ink, wid
             ]
         )
     if label not in classes:
-        lines.append([(f"{RIGHT} {names[label]}", "strong"), (f" is not among the {len(classes)}", "muted")])
+        lines.append([(f"{RIGHT} {names[label]}", "strong"), (f" is not among its {len(classes)} likeliest", "muted")])
     return lines

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Input, Static
 
-from alexnet_tui.tui.widgets.dialogs import DialogScreen
+from alexnet_tui.tui.widgets.dialogs import DialogScreen, KeysLine
 from alexnet_tui.tui.widgets.keys import Keys, key_name
 from alexnet_tui.tui.widgets.text import hanging
 
@@ -140,7 +140,7 @@ class HelpScreen(DialogScreen[None]):
     def compose(self) -> ComposeResult:
         """A search line over the list."""
         search = Input(
-            placeholder="type to search, such as walk for a walk of two minutes; esc closes",
+            placeholder="type to search, such as walk for a walk of two minutes",
             id="help-search",
             max_length=_MAX_CHARS,
             compact=True,
@@ -150,6 +150,7 @@ class HelpScreen(DialogScreen[None]):
             yield search
             with VerticalScroll(id="help-list", can_focus=False):
                 yield Static(self._content(""), id="help-text")
+            yield KeysLine(("escape", "Close"))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Narrow the list."""

@@ -231,7 +231,8 @@ def records(found: Sequence[RunChecks], width: int) -> Content:
             counts.setdefault(check.name, Counter())[check.result] += 1
     lines += [Content(""), Content.styled("passed  failed  not applicable", "bold $text-muted")]
     for name, results in counts.items():
-        numbers = f"{results[Result.PASSED]:>6}  {results[Result.FAILED]:>6}  {results[Result.NOT_APPLICABLE]:>14}  "
+        passed, failed = results[Result.PASSED], results[Result.FAILED]
+        numbers = f"{passed:>6}  {failed:>6}  {len(found) - passed - failed:>14}  "
         lines += hanging(numbers, name, width, label_style="$error" if results[Result.FAILED] else "$text-muted")
     lines += [Content(""), *hanging("", _RECORDS_NOTE, width, style="$text-muted")]
     return Content("\n").join(lines)

@@ -29,10 +29,10 @@ from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import format_bytes, printable
-from alexnet_tui.train.record import Record, past_events
+from alexnet_tui.train.run_writer import RunWriter, past_events
 
 if TYPE_CHECKING:
-    from alexnet_tui.train.session import Session
+    from alexnet_tui.train.attempt import Attempt
 
 _SAME_REQUEST_SECONDS = 1.0
 _REASONS = {
@@ -120,22 +120,22 @@ def _train(folder: Folder, descriptor: int, stop: StopRequest, *, from_scratch: 
     if isinstance(history.final, ev.Finished):
         return ExitCode.DONE
     writer = event_log.EventWriter(descriptor, attempt=history.attempts + 1, next_seq=history.next_seq)
-    record = Record(folder, writer, stop)
+    run = RunWriter(folder, writer, stop)
     try:
-        return _run(record, history, from_scratch)
+        return _run(run, history, from_scratch)
     except PeerLostError as error:  # The process that started all of them knows why, and writes the last event.
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     except OSError as error:
         _print_traceback()
-        return _fail(record, "error", f"The run's events could not be written ({reason_of(error)}) in {folder.path}.")
+        return _fail(run, "error", f"The run's events could not be written ({reason_of(error)}) in {folder.path}.")
     except AlexnetTuiError as error:
         _print_traceback()
-        _fail(record, _REASONS.get(type(error).__name__, "error"), str(error))
+        _fail(run, _REASONS.get(type(error).__name__, "error"), str(error))
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last door: the record must say how the run ended
         _print_traceback()
-        return _fail(record, *_explain(error))
+        return _fail(run, *_explain(error))
 
 
 def _assist(folder: Folder, stop: StopRequest, *, from_scratch: bool) -> int:
@@ -145,14 +145,14 @@ def _assist(folder: Folder, stop: StopRequest, *, from_scratch: bool) -> int:
         StoreError: The folder holds no readable run.
         PeerLostError: Another process of the run has ended.
     """
-    from alexnet_tui.train.ranks import joined
-    from alexnet_tui.train.session import open_session
+    from alexnet_tui.train.attempt import begin_attempt
+    from alexnet_tui.train.distributed import joined
 
     try:
         with joined() as ranks:
             history = past_events(folder.path)
-            session = open_session(history, folder, should_stop=stop, from_scratch=from_scratch, ranks=ranks)
-            for _ in session.trainer.fit():
+            attempt = begin_attempt(history, folder, should_stop=stop, from_scratch=from_scratch, ranks=ranks)
+            for _ in attempt.trainer.fit():
                 pass
         return ExitCode.DONE
     except PeerLostError:
@@ -170,41 +170,41 @@ def _leave_reason(message: str) -> None:
         path.write_text(json.dumps({"message": message, "timestamp": str(int(time.time()))}), encoding="utf-8")
 
 
-def _run(record: Record, history: RunHistory, from_scratch: bool) -> int:
+def _run(run: RunWriter, history: RunHistory, from_scratch: bool) -> int:
     # Here, not above: a refused or finished run does not pay for loading torch.
-    from alexnet_tui.train.ranks import joined
-    from alexnet_tui.train.session import open_session
+    from alexnet_tui.train.attempt import begin_attempt
+    from alexnet_tui.train.distributed import joined
     from alexnet_tui.train.slowdown import watched
 
     with joined() as ranks:
-        session = open_session(
-            history, record.folder, should_stop=record.should_stop, from_scratch=from_scratch, ranks=ranks
+        attempt = begin_attempt(
+            history, run.folder, should_stop=run.should_stop, from_scratch=from_scratch, ranks=ranks
         )
-        for event in session.opening_events:
-            record.write(event)
-        trainer = session.trainer
+        for event in attempt.opening_events:
+            run.write(event)
+        trainer = attempt.trainer
         for event in watched(trainer.fit(), threads=trainer.setup.threads, batch_size=trainer.config.batch_size):
             if not isinstance(event, ev.FINAL_EVENTS):
-                record.write(event)
+                run.write(event)
                 continue
             if isinstance(event, ev.Finished):
-                _save_predictions(session, record)
-            final = record.finish(event, is_saved=session.trainer.is_saved)
+                _save_predictions(attempt, run)
+            final = run.finish(event, is_saved=attempt.trainer.is_saved)
             if not ranks.is_alone:  # torchrun takes any other code of one process for a failure of all.
                 return ExitCode.DONE
             return _EXIT_CODES.get(type(final), ExitCode.TRAINING_FAILED)
     raise AssertionError("training ended without a final event")
 
 
-def _save_predictions(session: "Session", record: Record) -> None:
+def _save_predictions(attempt: "Attempt", run: RunWriter) -> None:
     """The run is complete without them: whatever goes wrong here is a warning."""
     try:
-        session.save_predictions(record.folder)
+        attempt.save_predictions(run.folder)
     except Exception as error:  # noqa: BLE001 - neither a full disk nor lack of memory makes a finished run a failed one
         _print_traceback()
         reason = reason_of(error) if isinstance(error, OSError) else printable(str(error), 200)
         message = f"The predictions on the test images were not written ({reason})."
-        record.write(ev.Warned(code="predictions_failed", message=message))
+        run.write(ev.Warned(code="predictions_failed", message=message))
 
 
 def _explain(error: Exception) -> tuple[str, str]:
@@ -231,9 +231,9 @@ def _print_traceback() -> None:
         traceback.print_exc()
 
 
-def _fail(record: Record, reason: str, message: str) -> int:
+def _fail(run: RunWriter, reason: str, message: str) -> int:
     with contextlib.suppress(OSError):
-        record.finish(ev.Failed(reason=reason, message=printable(message, 500)), is_saved=False)
+        run.finish(ev.Failed(reason=reason, message=printable(message, 500)), is_saved=False)
     return ExitCode.TRAINING_FAILED
 
 

@@ -17,12 +17,13 @@ from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint, kernels
 from alexnet_tui.train.checkpoint import Position
+from alexnet_tui.train.cuda_graph import Recorder
 from alexnet_tui.train.data import Data, Images, epoch_order
 from alexnet_tui.train.device import DeviceSetup, stream_seed
+from alexnet_tui.train.distributed import ALONE, Ranks
 from alexnet_tui.train.model import AlexNet
-from alexnet_tui.train.optim import MasterSGD, Schedule
-from alexnet_tui.train.ranks import ALONE, Ranks
-from alexnet_tui.train.replay import Recorder
+from alexnet_tui.train.optim import MasterSGD
+from alexnet_tui.train.schedule import LearningRateSchedule
 from alexnet_tui.train.step import RunningSums, Steps, recorder_for
 from alexnet_tui.train.system import SystemSampler
 
@@ -59,7 +60,7 @@ class Trainer:
         self.config, self.data, self.setup, self.ranks = config, data, setup, ranks
         self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
         self.network, self.optimizer = build(config, setup, num_classes)
-        self.schedule = Schedule(config)
+        self.schedule = LearningRateSchedule(config)
         self.epoch, self.step, self.step_in_epoch = 1, 0, 0
         self.train_seconds = 0.0
         self._data_sha256 = data_sha256
@@ -120,7 +121,7 @@ class Trainer:
         self._saved_step = self.step
         self.train_seconds = position.train_seconds
         self._elapsed_before, self._clock_start = position.elapsed_seconds, time.monotonic()
-        self.schedule = Schedule(self.config, list(position.errors))
+        self.schedule = LearningRateSchedule(self.config, list(position.errors))
         self._epoch_sums.reset(position.epoch_sums)
         self._interval_sums.reset(position.interval_sums)
 

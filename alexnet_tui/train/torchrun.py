@@ -25,7 +25,7 @@ from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import printable
 from alexnet_tui.train.device import num_cores, threads_of_environment
-from alexnet_tui.train.record import Record, past_events
+from alexnet_tui.train.run_writer import RunWriter, past_events
 
 _STDIN = 0
 _POLL_SECONDS = 0.05
@@ -67,7 +67,7 @@ def train(folder: Folder, lock: int, events: int, before: RunHistory, *, num_pro
     if final is None:
         final = _final(failure, num_processes, after, is_asked=asked.is_set())
         writer = EventWriter(events, attempt=before.attempts + 1, next_seq=after.next_seq)
-        Record(folder, writer, asked.is_set).finish(final, is_saved=False)
+        RunWriter(folder, writer, asked.is_set).finish(final, is_saved=False)
     codes = {ev.Finished: ExitCode.DONE, ev.Stopped: ExitCode.TERMINATED}
     return codes.get(type(final), ExitCode.TRAINING_FAILED)
 

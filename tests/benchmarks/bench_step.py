@@ -30,10 +30,10 @@ from alexnet_tui.datasets.cache import Split
 from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.runs.events import Step
 from alexnet_tui.train import data
+from alexnet_tui.train.cuda_graph import Recorder
 from alexnet_tui.train.device import DeviceSetup, select_device
+from alexnet_tui.train.distributed import Ranks
 from alexnet_tui.train.loop import Trainer
-from alexnet_tui.train.ranks import Ranks
-from alexnet_tui.train.replay import Recorder
 from alexnet_tui.train.step import recorder_for
 
 BATCH, STEPS_A_TURN = 128, 4

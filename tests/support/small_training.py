@@ -9,10 +9,10 @@ from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint, data
+from alexnet_tui.train.cuda_graph import Recorder
 from alexnet_tui.train.device import DeviceSetup, select_device
+from alexnet_tui.train.distributed import ALONE, Ranks
 from alexnet_tui.train.loop import Trainer
-from alexnet_tui.train.ranks import ALONE, Ranks
-from alexnet_tui.train.replay import Recorder
 from alexnet_tui.train.step import recorder_for
 
 SMALL = {

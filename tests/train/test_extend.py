@@ -16,7 +16,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import RunRecord, Store
-from alexnet_tui.train.session import open_session
+from alexnet_tui.train.attempt import begin_attempt
 from alexnet_tui.tui.watcher import RunsWatcher
 
 SMALL = {
@@ -38,9 +38,9 @@ def train(store: Store, record: RunRecord, *, steps: int = 1 << 30) -> RunHistor
     history = load(store, record.id)[0]
     polls = iter(range(steps))
     with Folder(store.path(record.id)) as folder:
-        session = open_session(history, folder, should_stop=lambda: next(polls, None) is None)
+        attempt = begin_attempt(history, folder, should_stop=lambda: next(polls, None) is None)
         with open_writer(folder.path, attempt=history.attempts + 1, next_seq=history.next_seq) as writer:
-            for event in (*session.opening_events, *session.trainer.fit()):
+            for event in (*attempt.opening_events, *attempt.trainer.fit()):
                 writer.write(event)
     return load(store, record.id)[0]
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from alexnet_tui.train.session import likeliest
+from alexnet_tui.train.attempt import likeliest
 
 
 def test_of_equally_likely_classes_the_first_is_the_answer_as_in_the_accuracy() -> None:

@@ -13,7 +13,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import threads_text
 from alexnet_tui.runs.store import Store
-from alexnet_tui.train import session, timing
+from alexnet_tui.train import attempt, timing
 from alexnet_tui.train.device import num_cores, select_device
 
 SMALL = {
@@ -37,7 +37,7 @@ def _clean_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def started(store: Store, run_id: str) -> ev.Started:
     """The first event of the next attempt at a run."""
     with Folder(store.path(run_id)) as folder:
-        opened = session.open_session(load(store, run_id)[0], folder, should_stop=lambda: False)
+        opened = attempt.begin_attempt(load(store, run_id)[0], folder, should_stop=lambda: False)
     assert opened.trainer.setup.threads == torch.get_num_threads()
     event = opened.opening_events[0]
     assert isinstance(event, ev.Started)
@@ -62,7 +62,7 @@ def test_the_fastest_number_is_taken_recorded_and_kept(
     store: Store, synthetic: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "num_cores", lambda: 3)
-    monkeypatch.setattr(session, "time_threads", lambda *_: {3: 30.0, 2: 10.0, 1: 20.0})
+    monkeypatch.setattr(attempt, "time_threads", lambda *_: {3: 30.0, 2: 10.0, 1: 20.0})
     short, long = (
         store.create(RunConfig.from_text({**SMALL, "epochs": epochs})).id for epochs in ("1", str(timing.MIN_UPDATES))
     )
@@ -72,19 +72,19 @@ def test_the_fastest_number_is_taken_recorded_and_kept(
     assert threads_text(first) == "2 threads (timed, an update with 1: 20 ms, 2: 10 ms, 3: 30 ms)"
     with open_writer(store.path(long)) as writer:
         writer.write(first)
-    monkeypatch.setattr(session, "time_threads", lambda *_: {3: 1.0})
+    monkeypatch.setattr(attempt, "time_threads", lambda *_: {3: 1.0})
     again = started(store, long)
     assert (again.threads, again.thread_milliseconds) == (2, {}), "numbers depend on it"
     assert again.fingerprint == first.fingerprint
-    monkeypatch.setattr(session, "num_cores", lambda: 1)
-    monkeypatch.setattr(session, "time_threads", lambda *_: {1: 1.0})
+    monkeypatch.setattr(attempt, "num_cores", lambda: 1)
+    monkeypatch.setattr(attempt, "time_threads", lambda *_: {1: 1.0})
     assert started(store, long).threads == 1, "it began on a larger machine"
 
 
 def test_the_environment_and_the_configuration_decide_before_any_timing(
     store: Store, synthetic: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "time_threads", lambda *_: pytest.fail("nothing to choose"))
+    monkeypatch.setattr(attempt, "time_threads", lambda *_: pytest.fail("nothing to choose"))
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "500", "threads": "1"})).id
     assert started(store, run_id).threads == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "2")

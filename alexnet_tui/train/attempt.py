@@ -1,4 +1,4 @@
-"""From a run's record to a trainer ready for its next update: data loaded, network built, checkpoint restored."""
+"""An attempt at a run: its data loaded, its network built, its checkpoint restored, ready for the next update."""
 
 import io
 import math
@@ -31,15 +31,15 @@ from alexnet_tui.train.device import (
     threads_of_environment,
     versions,
 )
+from alexnet_tui.train.distributed import ALONE, Ranks
 from alexnet_tui.train.loop import Trainer
-from alexnet_tui.train.ranks import ALONE, Ranks
 from alexnet_tui.train.timing import MIN_UPDATES, time_threads
 
 _TOP = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Attempt:
     """A trainer and the first events of its attempt."""
 
     trainer: Trainer
@@ -79,14 +79,14 @@ def likeliest(logits_NK: Tensor) -> Tensor:
     return logits_NK.argsort(dim=1, descending=True, stable=True)[:, :_TOP]
 
 
-def open_session(
+def begin_attempt(
     history: RunHistory,
     folder: Folder,
     *,
     should_stop: Callable[[], bool],
     from_scratch: bool = False,
     ranks: Ranks = ALONE,
-) -> Session:
+) -> Attempt:
     """Load the data, build the network and restore the newest checkpoint that passes all checks.
 
     Args:
@@ -135,7 +135,7 @@ def open_session(
         again = range(trainer.epoch, history.num_epochs_done + 1)
         if again and not from_scratch:
             opening.append(ev.Warned(code="epochs_repeated", message=_repeated(again)))
-    return Session(trainer, opening)
+    return Attempt(trainer, opening)
 
 
 def _prepare(dataset: datasets.Dataset, config: RunConfig, setup: DeviceSetup) -> data.Data:

@@ -1,4 +1,4 @@
-"""Work on a GPU as one unit: recorded once as a CUDA graph, then replayed by a single launch.
+"""CUDA graphs: work on a GPU recorded once, then replayed as one unit by a single launch.
 
 An update of a small network is many short kernels; launching them one by one may take longer than they do. A recording
 repeats the same kernels on the same memory, so its inputs are copied into tensors that stay, and nothing in it may read

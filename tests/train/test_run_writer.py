@@ -12,20 +12,20 @@ from alexnet_tui.files import Folder, temporary_name
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, EventWriter
 from alexnet_tui.runs.notes import Notes, change_notes
-from alexnet_tui.train.record import RESERVE_FILE, Record
+from alexnet_tui.train.run_writer import RESERVE_FILE, RunWriter
 
 EVENTS = "events.jsonl"
 
 
 class Opened:
-    """A record on a new folder, and what was written to it."""
+    """A writer on a new folder, and what was written to it."""
 
     def __init__(self, path: Path) -> None:
         path.mkdir()
         self.folder = Folder(path)
         self.descriptor = self.folder.append(EVENTS)
         self.is_asked_to_stop = False
-        self.record = Record(
+        self.run = RunWriter(
             self.folder, EventWriter(self.descriptor), lambda: self.is_asked_to_stop, check_seconds=0.0
         )
 
@@ -39,7 +39,7 @@ STOPPED = ev.Stopped(epoch=1, step=2, reason="asked to stop")
 def test_a_record_ends_with_its_final_event_and_keeps_no_reserve(tmp_path: Path) -> None:
     opened = Opened(tmp_path / "run")
     assert (tmp_path / "run" / RESERVE_FILE).stat().st_size > 100_000
-    assert opened.record.finish(STOPPED, is_saved=True) is STOPPED
+    assert opened.run.finish(STOPPED, is_saved=True) is STOPPED
     assert not (tmp_path / "run" / RESERVE_FILE).exists()
     assert [type(event) for event in opened.written()] == [ev.Stopped]
 
@@ -54,7 +54,7 @@ def test_fault_01_what_a_killed_trainer_left_half_written_is_removed(tmp_path: P
             checkpoint.write("state.pt", b"x")
         for name in (*kept, *gone):
             (folder.path / name).write_bytes(b"x")
-        Record(folder, EventWriter(1), lambda: False)
+        RunWriter(folder, EventWriter(1), lambda: False)
         assert [(folder.path / name).exists() for name in (*kept, *gone)] == [True] * len(kept) + [False] * len(gone)
         assert not (folder.path / "checkpoints" / half).exists()
         change_notes(folder, lambda notes: Notes(note="new"))
@@ -64,13 +64,13 @@ def test_fault_01_what_a_killed_trainer_left_half_written_is_removed(tmp_path: P
 def test_fault_29_a_moved_folder_is_followed(tmp_path: Path) -> None:
     opened = Opened(tmp_path / "run")
     shutil.move(tmp_path / "run", tmp_path / "moved")
-    assert not opened.record.should_stop()
+    assert not opened.run.should_stop()
     assert opened.folder.path == tmp_path / "moved"
     (warning,) = opened.written()
     assert isinstance(warning, ev.Warned)
     assert warning.code == "moved"
     assert str(tmp_path / "moved") in warning.message
-    assert not opened.record.should_stop()
+    assert not opened.run.should_stop()
     assert len(opened.written()) == 1
 
 
@@ -78,8 +78,8 @@ def test_fault_29_another_folder_in_the_old_place_is_not_written_to(tmp_path: Pa
     opened = Opened(tmp_path / "run")
     shutil.move(tmp_path / "run", tmp_path / "moved")
     (tmp_path / "run").mkdir()
-    assert not opened.record.should_stop()
-    opened.record.finish(STOPPED, is_saved=True)
+    assert not opened.run.should_stop()
+    opened.run.finish(STOPPED, is_saved=True)
     assert list((tmp_path / "run").iterdir()) == []
     assert len(opened.written()) == 2
 
@@ -87,8 +87,8 @@ def test_fault_29_another_folder_in_the_old_place_is_not_written_to(tmp_path: Pa
 def test_fault_29_a_removed_folder_ends_training_and_is_not_made_anew(tmp_path: Path) -> None:
     opened = Opened(tmp_path / "run")
     shutil.rmtree(tmp_path / "run")
-    assert opened.record.should_stop()
-    final = opened.record.finish(STOPPED, is_saved=False)
+    assert opened.run.should_stop()
+    final = opened.run.finish(STOPPED, is_saved=False)
     assert isinstance(final, ev.Stopped)
     assert "removed" in final.reason
     assert not (tmp_path / "run").exists()
@@ -102,9 +102,9 @@ def test_attack_10_links_in_the_place_of_what_a_trainer_writes_are_replaced(tmp_
     (run / RESERVE_FILE).symlink_to(precious)
     (run / "predictions.npz").symlink_to(precious)
     with Folder(run) as folder:
-        record = Record(folder, EventWriter(folder.append(EVENTS)), lambda: False)
+        writer = RunWriter(folder, EventWriter(folder.append(EVENTS)), lambda: False)
         folder.write("predictions.npz", b"new")
-        record.finish(STOPPED, is_saved=True)
+        writer.finish(STOPPED, is_saved=True)
     assert precious.read_text() == "precious"
     assert not (run / "predictions.npz").is_symlink()
 
@@ -116,14 +116,14 @@ from pathlib import Path
 from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, EventWriter
-from alexnet_tui.train.record import Record
+from alexnet_tui.train.run_writer import RunWriter
 folder = Folder(Path(sys.argv[1]))
 asked = []
 descriptor = folder.append("events.jsonl")
-record = Record(folder, EventWriter(descriptor), lambda: bool(asked), patience_seconds=float(sys.argv[2]))
+run = RunWriter(folder, EventWriter(descriptor), lambda: bool(asked), patience_seconds=float(sys.argv[2]))
 def step(number):
     return ev.Step(epoch=1, step=number, train_loss=1.0, train_accuracy=0.5, learning_rate=0.1, images_per_second=1.0)
-record.write(step(1))
+run.write(step(1))
 fill = os.open(folder.path / "fill", os.O_WRONLY | os.O_CREAT)
 try:
     while os.write(fill, bytes(4096)):
@@ -131,14 +131,14 @@ try:
 except OSError:
     pass
 for number in range(2, 3002):
-    record.write(step(number))
-print(record.should_stop())
+    run.write(step(number))
+print(run.should_stop())
 if sys.argv[3] == "room":
     os.unlink(folder.path / "fill")
     os.close(fill)
-    record.write(step(3002))
+    run.write(step(3002))
 asked.append(1)
-final = record.finish(ev.Stopped(epoch=0, step=3002, reason="asked"), is_saved=sys.argv[3] == "room")
+final = run.finish(ev.Stopped(epoch=0, step=3002, reason="asked"), is_saved=sys.argv[3] == "room")
 events = EventReader(folder.path / "events.jsonl").read_new()
 print(type(final).__name__, getattr(final, "reason", ""), type(events[-1]).__name__)
 print(len(events), events[-1].seq, [event.seq for event in events] == sorted({event.seq for event in events}))

@@ -1,4 +1,4 @@
-"""A trainer's hold on its run: the folder by its descriptor, the event log, and room on the disk for the last event."""
+"""Writing a run while it trains: whole though its folder is moved, and to its last event though the disk is full."""
 
 import contextlib
 import os
@@ -25,8 +25,8 @@ _CHECK_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
 
 
-class Record:
-    """The event log of a run that is being trained.
+class RunWriter:
+    """Appends the events of a run that is being trained.
 
     While the disk is full, events are kept in memory and training goes on. After `patience_seconds` without room, or
     when asked to stop, the last events are written into the space of a small file made at the start.

@@ -22,8 +22,8 @@ from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunFollower
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.liveness import is_heard_from
 from alexnet_tui.runs.origin import explain_lost
-from alexnet_tui.runs.presence import is_heard_from
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import (
     format_duration,

@@ -266,7 +266,7 @@ def export(
         return _export_archive(options.open_store(runs_dir), runs or [], output, with_checkpoints=checkpoints)
     from alexnet_tui.analysis.compare import compare
     from alexnet_tui.analysis.select import select_runs
-    from alexnet_tui.exchange.tables import to_csv, to_json
+    from alexnet_tui.exchange.csv_json import to_csv, to_json
     from alexnet_tui.exchange.tensorboard import write_tensorboard
     from alexnet_tui.report.latex import comparison_to_latex
 

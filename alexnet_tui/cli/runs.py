@@ -20,8 +20,8 @@ from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, TimeToAccuracy, threads_text
+from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.origin import explain_lost, foreign_origin, read_imported
-from alexnet_tui.runs.presence import silence
 from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.store import EVENTS_FILE, Listing, RunRecord, Store
 from alexnet_tui.text import (

@@ -143,7 +143,7 @@ def _num_parallel(plan: study.Plan, text: str, launch: Launch) -> int:
     is_here = registry.trains_here(launch)
     if text == "auto" and not is_here:
         raise UsageError(f"--parallel auto measures this machine; with --launcher {launch.launcher} give a number.")
-    from alexnet_tui.studies.shares import describe, this_machine
+    from alexnet_tui.studies.allocation import describe, this_machine
 
     threads = max(config.threads for config in plan.configs)
     if text == "auto":
@@ -164,7 +164,7 @@ def _fastest_parallel(plan: study.Plan) -> int:
         DeviceError: The device that the plan asks for is not here.
         LaunchError: The trainer cannot train here.
     """
-    from alexnet_tui.studies.shares import measure_parallel, this_machine
+    from alexnet_tui.studies.allocation import measure_parallel, this_machine
 
     say(f"study {plan.name}: measuring how many runs at a time are fastest here...")
     rates = measure_parallel(this_machine(), plan.configs[0], len(plan.configs))

@@ -24,7 +24,7 @@ from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import load
-from alexnet_tui.runs.presence import CARRIED_VARIABLE, CARRIER_FILE, elsewhere, unseen_locks
+from alexnet_tui.runs.liveness import CARRIED_VARIABLE, CARRIER_FILE, elsewhere, unseen_locks
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import printable, quoted
 

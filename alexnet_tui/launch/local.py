@@ -34,8 +34,8 @@ from alexnet_tui.launch.registry import PLAIN, Options, StartOptions
 from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.liveness import CARRIER_FILE, abandoned_group, elsewhere
 from alexnet_tui.runs.origin import foreign_origin
-from alexnet_tui.runs.presence import CARRIER_FILE, abandoned_group, elsewhere
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable, quoted

@@ -21,7 +21,7 @@ from alexnet_tui.launch import local
 from alexnet_tui.launch.registry import REQUEUE_SIGNAL, VANISHED, WITHDRAW_SIGNAL, Options, Queue, StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.paths import child_command
-from alexnet_tui.runs.presence import CARRIER_FILE
+from alexnet_tui.runs.liveness import CARRIER_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable, quoted
 

@@ -8,7 +8,7 @@ from alexnet_tui.errors import RunNotFoundError
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.presence import is_at_work
+from alexnet_tui.runs.liveness import is_at_work
 from alexnet_tui.runs.state import State, state_of
 from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, Store, read_record
 

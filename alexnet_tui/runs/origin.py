@@ -1,4 +1,4 @@
-"""Where a run comes from: made here, copied from another machine, or unpacked from an archive.
+"""Whether a run was made here, copied from another machine, or unpacked from an archive.
 
 A run's record names the machine that made it, its lock file the machine that trained it last. Machines that share a
 disk, as the nodes of a cluster do, see files that nobody copied; a copy is known by its record, which is written once:
@@ -14,7 +14,7 @@ import msgspec
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import LOCK_FILE, UNDECODABLE, Folder, Owner, read_owner
 from alexnet_tui.runs.events import Seconds
-from alexnet_tui.runs.presence import silence
+from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord
 from alexnet_tui.text import printable, quoted
 
@@ -90,9 +90,9 @@ def explain_lost(directory: Path, record: RunRecord) -> str:
         return f"{what}: {who} trained it{f' ({news})' if news else ''}; if that goes on, it goes on there."
     if _is_running(owner):
         return f"a copy: {who} trains the run in another folder."
-    from alexnet_tui.runs.memory_kill import memory_kill  # Hardly any run is lost.
+    from alexnet_tui.runs.oom_kill import oom_kill  # Hardly any run is lost.
 
-    reason = memory_kill(owner.pid, owner.start_seconds)
+    reason = oom_kill(owner.pid, owner.start_seconds)
     if reason:
         return f"lost: {reason}. Try a smaller batch or fewer images."
     return "lost: its trainer ended without saying why."

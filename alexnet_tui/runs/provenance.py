@@ -1,4 +1,4 @@
-"""Where a run comes from, without secrets: its command line, its commit, its environment."""
+"""What a run was made by, without secrets: its command line, its commit, its environment."""
 
 import functools
 import os

@@ -12,8 +12,8 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.files import LOCK_FILE, read_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.liveness import is_heard_from
 from alexnet_tui.runs.origin import is_copy
-from alexnet_tui.runs.presence import is_heard_from
 from alexnet_tui.runs.store import EVENTS_FILE
 
 

@@ -39,8 +39,8 @@ from alexnet_tui.files import (
 from alexnet_tui.paths import quote_words, shell_command, shipped_runs
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import Seconds
+from alexnet_tui.runs.liveness import is_at_work
 from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, notes_problem, read_notes
-from alexnet_tui.runs.presence import is_at_work
 from alexnet_tui.runs.provenance import package_commit, redact, safe_environment
 from alexnet_tui.text import printable, quoted
 

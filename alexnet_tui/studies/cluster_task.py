@@ -11,7 +11,7 @@ from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked
 from alexnet_tui.launch import local, registry
 from alexnet_tui.launch.registry import REQUEUE_SIGNAL, WITHDRAW_SIGNAL, StartOptions
-from alexnet_tui.runs import presence
+from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -83,7 +83,7 @@ def _wait_for_other_host(
     store: Store, run_id: str, caught: Sequence[int], say: Callable[[str], None], poll_seconds: float
 ) -> None:
     """Wait for a trainer on another host that may be dead: its lock is not seen, but its record grew just now."""
-    deadline = time.monotonic() + 2 * presence.SILENCE_SECONDS
+    deadline = time.monotonic() + 2 * liveness.SILENCE_SECONDS
     is_told = False
     while (other := local.trainer_elsewhere(store, run_id)) and not caught and time.monotonic() < deadline:
         if not is_told:

@@ -30,12 +30,12 @@ from alexnet_tui.paths import child_command, shell_command
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import orders, progress, shares
+from alexnet_tui.studies import allocation, orders, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.allocation import Allocation
 from alexnet_tui.studies.cluster import check_not_active
 from alexnet_tui.studies.orders import Order
-from alexnet_tui.studies.shares import Share
 
 WORKER = child_command("alexnet_tui", "study", "worker")
 MAX_STARTS = 3
@@ -102,7 +102,7 @@ class Worker:
         self._prepare = prepare
         self._own = own
         self._runs = RunCache(store)
-        self._machine = shares.this_machine()
+        self._machine = allocation.this_machine()
         self._sessions: dict[str, _Session] = {}
         self._troubles: dict[str, tuple[str, float]] = {}
         self._refused: set[str] = set()
@@ -219,9 +219,9 @@ class Worker:
             if len(training) >= session.order.parallel:
                 return False
             study.check_clock(self._store, session.plan)
-            share = self._share(session, cell, training)
+            allocation = self._allocation(session, cell, training)
             try:
-                how = StartOptions(command=self._command, cores=share.cores, environment=share.variables())
+                how = StartOptions(command=self._command, cores=allocation.cores, environment=allocation.variables())
                 registry.start(self._store, cell.run_id, session.order.launch, how)
             except RunBusyError:  # Someone else was faster: as good.
                 return False
@@ -236,14 +236,14 @@ class Worker:
         self._report(name, f"{_name(cell)}: {verb} as {cell.run_id}")
         return True
 
-    def _share(self, session: _Session, cell: study_queue.Cell, training: Sequence[str]) -> Share:
+    def _allocation(self, session: _Session, cell: study_queue.Cell, training: Sequence[str]) -> Allocation:
         """Which part of the machine a run gets."""
         parallel, threads = session.order.parallel, session.plan.configs[cell.index].threads
         if parallel == 1:
-            return Share()
+            return Allocation()
         owners = filter(None, map(self._store.owner, training))
-        taken = [shares.share_of_process(owner.pid) for owner in owners if owner.host == platform.node()]
-        return shares.freest(shares.shares(self._machine, parallel, threads), taken)
+        taken = [allocation.allocation_of_process(owner.pid) for owner in owners if owner.host == platform.node()]
+        return allocation.freest(allocation.allocations(self._machine, parallel, threads), taken)
 
     def _refuse(self, names: Sequence[str]) -> None:
         """Say once of each order that somebody else wrote why it is not served."""

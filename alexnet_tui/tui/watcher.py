@@ -20,9 +20,9 @@ from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.events import FINAL_EVENTS, Finished, KnownEvent, Resumed, Started
 from alexnet_tui.runs.follow import LARGE_LOG_BYTES
 from alexnet_tui.runs.history import READING_COLUMNS, RunHistory, Series
+from alexnet_tui.runs.liveness import is_at_work, is_heard_from
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_copy
-from alexnet_tui.runs.presence import is_at_work, is_heard_from
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, RunRecord, Store, read_record
 

@@ -13,7 +13,7 @@ from fake_runs import write_run
 from alexnet_tui.analysis.compare import compare
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.errors import StoreError
-from alexnet_tui.exchange.tables import to_csv, to_json
+from alexnet_tui.exchange.csv_json import to_csv, to_json
 from alexnet_tui.exchange.tensorboard import crc32c, write_tensorboard
 from alexnet_tui.report.latex import comparison_to_latex
 from alexnet_tui.runs.follow import load

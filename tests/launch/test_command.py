@@ -23,7 +23,7 @@ from alexnet_tui.launch import command, local, registry
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
-from alexnet_tui.runs.presence import CARRIER_FILE
+from alexnet_tui.runs.liveness import CARRIER_FILE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study

@@ -20,7 +20,7 @@ from alexnet_tui.errors import LaunchError, RunBusyError
 from alexnet_tui.launch import local
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs import presence
+from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -89,7 +89,7 @@ def test_where_locks_are_seen_a_dead_trainer_is_lost_at_once(store: Store, run: 
 @pytest.fixture
 def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file system shows no locks of other hosts."""
-    monkeypatch.setattr(presence, "unseen_locks", lambda folder: "a drive")
+    monkeypatch.setattr(liveness, "unseen_locks", lambda folder: "a drive")
 
 
 def foreign_run(store: Store) -> tuple[str, Path]:
@@ -108,14 +108,14 @@ def test_without_its_lock_a_run_is_at_work_while_its_record_grows(
     assert load(store, run_id)[1] is State.RUNNING
     with pytest.raises(RunBusyError, match=OTHER):
         local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
-    monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(liveness, "SILENCE_SECONDS", 0.05)
     wait_for(lambda: load(store, run_id)[1] is State.LOST)
     with fake_runs.open_writer(store.path(run_id), next_seq=100) as writer:
-        monkeypatch.setattr(presence, "SILENCE_SECONDS", 300.0)
+        monkeypatch.setattr(liveness, "SILENCE_SECONDS", 300.0)
         writer.write(fake_runs.a_step(2, 11))
     assert load(store, run_id)[1] is State.RUNNING
-    monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.05)
-    wait_for(lambda: presence.silent_seconds(events) > 0.05)
+    monkeypatch.setattr(liveness, "SILENCE_SECONDS", 0.05)
+    wait_for(lambda: liveness.silent_seconds(events) > 0.05)
     for told in (run("show", run_id).out, run("runs").err):
         assert f"no news for 0 minutes, on {OTHER}" in " ".join(told.split())
 
@@ -130,7 +130,7 @@ def test_clocks_that_differ_do_not_matter(
     assert load(store, run_id)[1] is State.RUNNING
     dated = clock() + ahead_seconds  # A copy that keeps the other host's dates says nothing for long.
     os.utime(events, (dated, dated))
-    monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(liveness, "SILENCE_SECONDS", 0.05)
     wait_for(lambda: load(store, run_id)[1] is State.LOST)
 
 
@@ -138,7 +138,7 @@ def test_a_task_waits_for_a_trainer_elsewhere_that_may_be_dead(
     store: Store, unseen: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id, _ = foreign_run(store)
-    monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(liveness, "SILENCE_SECONDS", 0.5)
     assert load(store, run_id)[1] is State.RUNNING
     said: list[str] = []
     assert (
@@ -161,14 +161,14 @@ def test_the_console_s_watcher_sees_the_same(store: Store, unseen: None, monkeyp
     watcher = RunsWatcher(store)
     watcher.apply(watcher.read())
     assert watcher.states[run_id] is State.RUNNING
-    monkeypatch.setattr(presence, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(liveness, "SILENCE_SECONDS", 0.05)
 
     def look() -> bool:
         watcher.apply(watcher.read())
         return watcher.states[run_id] is State.LOST
 
     wait_for(look)
-    news = presence.silence(events)
+    news = liveness.silence(events)
     assert OTHER in status_message(watcher.histories[run_id], State.LOST, news)[0]
 
 
@@ -186,7 +186,7 @@ MOUNTS = [
 def test_which_file_systems_show_locks_of_other_hosts() -> None:
     for kind, options, reason in MOUNTS:
         text = f"36 25 0:31 / /data rw,relatime shared:1 - {kind} server:/data {options}\n"
-        assert presence.reason_of_mount(text, "0:31") == reason, kind
+        assert liveness.reason_of_mount(text, "0:31") == reason, kind
 
 
 def test_a_file_system_without_locks_is_locked_on_this_host(
@@ -211,16 +211,16 @@ def test_a_file_system_without_locks_is_locked_on_this_host(
     store.change_notes(run_id, lambda notes: notes)
     assert run("stop", run_id).code == 0
     assert load(store, run_id)[1] is State.STOPPED
-    monkeypatch.setattr(presence, "_lock_reasons", {})
-    assert "without locks" in presence.unseen_locks(store.root)
+    monkeypatch.setattr(liveness, "_lock_reasons", {})
+    assert "without locks" in liveness.unseen_locks(store.root)
 
 
 def test_fault_23_time_in_which_the_machine_was_suspended_counts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     events = store.path(store.create(RunConfig()).id) / "events.jsonl"
     events.write_bytes(b"")
-    assert presence.silent_seconds(events) < 60
+    assert liveness.silent_seconds(events) < 60
     awake, clock = time.monotonic, time.clock_gettime
     monkeypatch.setattr(time, "clock_gettime", lambda which: clock(which) + 3600)  # As after an hour asleep.
-    assert awake() < clock(presence._CLOCK) + 60
-    assert getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC) == presence._CLOCK
-    assert 3500 < presence.silent_seconds(events) < 3700
+    assert awake() < clock(liveness._CLOCK) + 60
+    assert getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC) == liveness._CLOCK
+    assert 3500 < liveness.silent_seconds(events) < 3700

@@ -12,8 +12,8 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.store import KERNELS, Store, kernels_file
 from alexnet_tui.tui.pictures.confusion import Matrix, fit
 from alexnet_tui.tui.pictures.gallery import cards_for
-from alexnet_tui.tui.pictures.ink import Ink, Mode, resized
 from alexnet_tui.tui.pictures.kernels import grid_for
+from alexnet_tui.tui.pictures.painter import Mode, Painter, resized
 from alexnet_tui.tui.pictures.panel import PicturesPanel
 
 CONFIG = RunConfig(epochs=30, data="no-such-data")
@@ -184,10 +184,10 @@ def test_pixels_are_cells_by_what_the_terminal_can() -> None:
     drawn = np.array([[True], [True], [False], [False]])
     symbols = {}
     for mode in Mode:
-        lines = Ink(mode, {"": Style.null()}, (1, 2, 3)).picture(pixels, drawn)
+        lines = Painter(mode, {"": Style.null()}, (1, 2, 3)).picture(pixels, drawn)
         symbols[mode] = "".join(line[0].text for line in lines)
     assert symbols == {Mode.HALVES: "▀ ", Mode.GROUNDS: "  ", Mode.SHADES: "▒ ", Mode.STROKES: "= "}
-    upper = Ink(Mode.HALVES, {"": Style.null()}).picture(pixels)[0][0].style
+    upper = Painter(Mode.HALVES, {"": Style.null()}).picture(pixels)[0][0].style
     assert upper is not None
     assert upper.color is not None
     assert upper.color.triplet == (255, 255, 255)

@@ -23,7 +23,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.presence import silence
+from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.tui.charts.model import View

@@ -11,7 +11,7 @@ from textual.color import Color
 from textual.strip import Strip
 
 from alexnet_tui.text import format_count, format_percent
-from alexnet_tui.tui.pictures.ink import Ink
+from alexnet_tui.tui.pictures.painter import Painter
 from alexnet_tui.tui.widgets.glyphs import pad
 
 import numpy as np  # isort: skip
@@ -114,28 +114,28 @@ def fit(matrix: Matrix, width: int, height: int, cursor: tuple[int, int]) -> Fit
     return Fit(cell, tall, top, left, rows, columns, names, has_share)
 
 
-def matrix_lines(matrix: Matrix, placed: Fit, cursor: tuple[int, int], ink: Ink, width: int) -> list[Strip]:
+def matrix_lines(matrix: Matrix, placed: Fit, cursor: tuple[int, int], painter: Painter, width: int) -> list[Strip]:
     """Heads and rows of what is shown of a matrix."""
-    plain = ink.styles[""]
+    plain = painter.styles[""]
     columns = range(placed.left, placed.left + placed.columns)
-    lines = [Strip(_heads(matrix, placed, cursor, ink)).adjust_cell_length(width, plain)]
+    lines = [Strip(_heads(matrix, placed, cursor, painter)).adjust_cell_length(width, plain)]
     for row in range(placed.top, placed.top + placed.rows):
         for part in range(placed.tall):
             is_middle = part == placed.tall // 2
             number = f"{row:>{len(str(matrix.size - 1))}} "
             name = pad(number + matrix.names[row], placed.names - 1) + " " if is_middle else " " * placed.names
-            segments = ink.words((name, "strong" if row == cursor[0] else "muted"))
+            segments = painter.words((name, "strong" if row == cursor[0] else "muted"))
             for column in columns:
                 text = _number(matrix, row, column, placed) if is_middle else ""
-                style = _cell_style(matrix, row, column, ink, is_cursor=(row, column) == cursor)
+                style = _cell_style(matrix, row, column, painter, is_cursor=(row, column) == cursor)
                 segments.append(Segment(text.center(placed.cell)[: placed.cell], style))
             if placed.has_share and is_middle:
-                segments += ink.words((format_percent(matrix.share(row, row), 0).rjust(_SHARE_CELLS), "muted"))
+                segments += painter.words((format_percent(matrix.share(row, row), 0).rjust(_SHARE_CELLS), "muted"))
             lines.append(Strip(segments).adjust_cell_length(width, plain))
     return lines
 
 
-def _heads(matrix: Matrix, placed: Fit, cursor: tuple[int, int], ink: Ink) -> list[Segment]:
+def _heads(matrix: Matrix, placed: Fit, cursor: tuple[int, int], painter: Painter) -> list[Segment]:
     columns = range(placed.left, placed.left + placed.columns)
     lengths = [cell_len(name) for name in matrix.names]
     are_apart = all(one + other < 2 * placed.cell - 1 for one, other in itertools.pairwise(lengths))
@@ -146,7 +146,7 @@ def _heads(matrix: Matrix, placed: Fit, cursor: tuple[int, int], ink: Ink) -> li
         parts.append((text.center(placed.cell), "strong" if column == cursor[1] else "muted"))
     if placed.has_share:
         parts.append(("right".rjust(_SHARE_CELLS), "muted"))
-    return ink.words(*parts)
+    return painter.words(*parts)
 
 
 def _number(matrix: Matrix, row: int, column: int, placed: Fit) -> str:
@@ -156,23 +156,23 @@ def _number(matrix: Matrix, row: int, column: int, placed: Fit) -> str:
     return str(count) if count else "·"
 
 
-def _cell_style(matrix: Matrix, row: int, column: int, ink: Ink, *, is_cursor: bool) -> Style:
+def _cell_style(matrix: Matrix, row: int, column: int, painter: Painter, *, is_cursor: bool) -> Style:
     """The larger its share of the row, the more colour; the diagonal in one of its own."""
     if is_cursor:
-        return ink.styles["cursor"]
+        return painter.styles["cursor"]
     share = matrix.share(row, column) ** _CONTRAST
-    plain = ink.styles[""]
-    if not ink.has_colours:
+    plain = painter.styles[""]
+    if not painter.has_colours:
         return plain + Style(bold=row == column, dim=share < _FAINT)
-    hue = ink.styles["right" if row == column else "wrong"].color
+    hue = painter.styles["right" if row == column else "wrong"].color
     assert hue is not None
-    ground = Color(*ink.ground)
+    ground = Color(*painter.ground)
     colour = ground.blend(Color.from_rich_color(hue), 0.9 * share)
     front = plain.color if share < 0.5 or plain.color is None else colour.get_contrast_text(1.0).rich_color
     return plain + Style(color=front, bgcolor=colour.rich_color, bold=row == column)
 
 
-def pair_lines(matrix: Matrix, ink: Ink) -> list[Strip]:
+def pair_lines(matrix: Matrix, painter: Painter) -> list[Strip]:
     """The most frequent confusions, in `SIDE_CELLS` beside the matrix."""
     width = SIDE_CELLS - _SIDE_GAP
     rows = [[("Most confused", "strong")], []]
@@ -180,4 +180,4 @@ def pair_lines(matrix: Matrix, ink: Ink) -> list[Strip]:
         count = format_count(int(matrix.counts[row, column]))
         pair = f"{matrix.names[row]} → {matrix.names[column]}"
         rows.append([(pad(pair, width - 6), ""), (count.rjust(6), "muted")])
-    return [ink.line(SIDE_CELLS, (" " * _SIDE_GAP, ""), *parts) for parts in rows]
+    return [painter.line(SIDE_CELLS, (" " * _SIDE_GAP, ""), *parts) for parts in rows]

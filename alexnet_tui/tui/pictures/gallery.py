@@ -9,7 +9,7 @@ from textual.strip import Strip
 from alexnet_tui.report.pictures.pixels import Pixels
 from alexnet_tui.report.pictures.predictions import Predictions
 from alexnet_tui.text import format_percent
-from alexnet_tui.tui.pictures.ink import Ink, Words, resized
+from alexnet_tui.tui.pictures.painter import Painter, Words, resized
 from alexnet_tui.tui.widgets.glyphs import pad
 
 RIGHT = "✓"
@@ -42,7 +42,7 @@ def cards_for(width: int, height: int) -> Cards:
 
 
 def card_lines(
-    place: int, image: Pixels | None, found: Predictions, names: Sequence[str], ink: Ink, cards: Cards
+    place: int, image: Pixels | None, found: Predictions, names: Sequence[str], painter: Painter, cards: Cards
 ) -> list[Strip]:
     """One test image and the answers.
 
@@ -51,30 +51,30 @@ def card_lines(
         image: (3, height, width), or None where the images are not here.
         found: All answers.
         names: Of the classes.
-        ink: What to draw with.
+        painter: What to draw with.
         cards: Its size.
     """
     drawn: list[list[Segment]] = []
     if image is not None:
         side = max(2, min(_LARGEST_SIDE, 2 * cards.height, cards.width - _LEAST_ANSWERS - _GAP))
-        drawn = ink.picture(resized(image.transpose(1, 2, 0), side))
+        drawn = painter.picture(resized(image.transpose(1, 2, 0), side))
     left = max((sum(segment.cell_length for segment in line) for line in drawn), default=0)
     room = cards.width - (left + _GAP if left else 0)
-    answers = _answers(place, found, names, ink, room)
+    answers = _answers(place, found, names, painter, room)
     if len(answers) > cards.height:
         del answers[1:_FIRST_ANSWER]
     top = max(0, (min(cards.height, max(len(drawn), len(answers))) - len(answers)) // 2)
     texts: list[list[Words]] = [[] for _ in range(top)] + answers
     lines = []
     for index in range(cards.height):
-        picture = drawn[index] if index < len(drawn) else ink.words((" " * left, ""))
-        words = ink.line(room, *texts[index]) if index < len(texts) else ink.line(room)
-        gap = ink.words((" " * _GAP, "")) if left else []
-        lines.append(Strip([*picture, *gap, *words]).adjust_cell_length(cards.width, ink.styles[""]))
+        picture = drawn[index] if index < len(drawn) else painter.words((" " * left, ""))
+        words = painter.line(room, *texts[index]) if index < len(texts) else painter.line(room)
+        gap = painter.words((" " * _GAP, "")) if left else []
+        lines.append(Strip([*picture, *gap, *words]).adjust_cell_length(cards.width, painter.styles[""]))
     return lines
 
 
-def _answers(place: int, found: Predictions, names: Sequence[str], ink: Ink, width: int) -> list[list[Words]]:
+def _answers(place: int, found: Predictions, names: Sequence[str], painter: Painter, width: int) -> list[list[Words]]:
     label = int(found.labels[place])
     classes, shares = found.top_classes[place].tolist(), found.top_probabilities[place].tolist()
     is_right = classes[0] == label
@@ -88,7 +88,7 @@ def _answers(place: int, found: Predictions, names: Sequence[str], ink: Ink, wid
         lines.append(
             [
                 (f"{mark} {pad(names[number], room)} ", "strong" if number == label else ""),
-                *ink.bar(share, bar, "right" if number == label else "wrong"),
+                *painter.bar(share, bar, "right" if number == label else "wrong"),
                 (format_percent(share, 0).rjust(5), "strong" if number == label else "muted"),
             ]
         )

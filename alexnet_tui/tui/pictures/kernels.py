@@ -7,7 +7,7 @@ from textual.strip import Strip
 
 from alexnet_tui.report.pictures.kernels import Kernels
 from alexnet_tui.report.pictures.pixels import kernel_tiles
-from alexnet_tui.tui.pictures.ink import Ink, resized
+from alexnet_tui.tui.pictures.painter import Painter, resized
 
 import numpy as np  # isort: skip
 
@@ -69,9 +69,9 @@ def grid_for(count: int, kernel_side: int, width: int, height: int, *, zoom: int
     return Grid(side, -(-count // rows), gap + side % 2 if is_mixed else gap)
 
 
-def kernel_lines(kernels: Kernels, grid: Grid, ink: Ink, width: int) -> list[Strip]:
+def kernel_lines(kernels: Kernels, grid: Grid, painter: Painter, width: int) -> list[Strip]:
     """All lines of the tiles, in the middle of so many cells."""
-    plain = ink.styles[""]
+    plain = painter.styles[""]
     tiles = [resized(tile, grid.side) for tile in kernel_tiles(kernels)]
     across, down = grid.side + _GAP, grid.side + grid.gap
     rows = -(-len(tiles) // grid.columns)
@@ -82,5 +82,5 @@ def kernel_lines(kernels: Kernels, grid: Grid, ink: Ink, width: int) -> list[Str
         place = np.s_[top : top + tile.shape[0], left : left + tile.shape[1]]
         sheet[place], is_tile[place] = tile, True
     margin = Segment(" " * max(0, (width - sheet.shape[1]) // 2), plain)
-    lines = ink.picture(sheet, is_tile)
+    lines = painter.picture(sheet, is_tile)
     return [Strip([margin, *segments]).adjust_cell_length(width, plain) for segments in lines]

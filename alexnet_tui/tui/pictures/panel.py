@@ -22,8 +22,8 @@ from alexnet_tui.text import counted, format_count, format_percent, is_ascii_ter
 from alexnet_tui.tui import disk
 from alexnet_tui.tui.pictures.confusion import SIDE_CELLS, Fit, Matrix, fit, matrix_lines, pair_lines
 from alexnet_tui.tui.pictures.gallery import Cards, card_lines, cards_for
-from alexnet_tui.tui.pictures.ink import Ink, Mode, Words
 from alexnet_tui.tui.pictures.kernels import Grid, grid_for, kernel_lines
+from alexnet_tui.tui.pictures.painter import Mode, Painter, Words
 from alexnet_tui.tui.pictures.source import Found, PictureFiles, Subject
 from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.session import Session
@@ -86,7 +86,7 @@ class PictureColumn(Widget):
         self.cards: Cards | None = None
         self._files: PictureFiles | None = None
         self._is_reading = self._is_stale = False
-        self._ink: Ink | None = None
+        self._painter: Painter | None = None
         self._lines: list[Strip] | None = None
         self._drawn_size = Size()
 
@@ -154,7 +154,7 @@ class PictureColumn(Widget):
 
     def notify_style_update(self) -> None:
         """The theme changed: colours are looked up again."""
-        self._ink, self._lines = None, None
+        self._painter, self._lines = None, None
         super().notify_style_update()
 
     def on_resize(self) -> None:
@@ -170,34 +170,34 @@ class PictureColumn(Widget):
             return self._lines[y]
         return Strip.blank(self.size.width, self._styled().styles[""])
 
-    def _styled(self) -> Ink:
+    def _styled(self) -> Painter:
         """Styles in the theme's colours, and how pixels are shown on this terminal."""
-        if self._ink is None:
+        if self._painter is None:
             app = self.app
             variables = app.theme_variables
             styles = {name: Style.parse(text, variables).rich_style for name, text in _STYLES.items()}
             is_plain = app.no_color or app.current_theme.ansi or app.console.color_system == "standard"
             mode = _MODES[is_plain, is_ascii_terminal()]
             ground = (0, 0, 0) if is_plain else Color.parse(variables["background"]).rgb
-            self._ink = Ink(mode, styles, ground)
-        return self._ink
+            self._painter = Painter(mode, styles, ground)
+        return self._painter
 
     def _draw(self, width: int, height: int) -> list[Strip]:
-        ink, lines = self._styled(), list[Strip]()
+        painter, lines = self._styled(), list[Strip]()
         if self.panel.is_pair:
-            lines = [ink.line(width, *self._caption(width)), ink.line(width)]
+            lines = [painter.line(width, *self._caption(width)), painter.line(width)]
         height = self._room(height)
         problem = self._problem()
         if problem:
             text = hanging(" ", problem, max(10, min(width - 1, 160)))
-            return [*lines, ink.line(width), *(ink.line(width, (line.plain, "muted")) for line in text)]
+            return [*lines, painter.line(width), *(painter.line(width, (line.plain, "muted")) for line in text)]
         match self.panel.subject:
             case Subject.KERNELS:
-                return lines + self._draw_kernels(ink, width, height)
+                return lines + self._draw_kernels(painter, width, height)
             case Subject.CONFUSION:
-                return lines + self._draw_matrix(ink, width, height)
+                return lines + self._draw_matrix(painter, width, height)
             case _:
-                return lines + self._draw_cards(ink, width, height)
+                return lines + self._draw_cards(painter, width, height)
 
     def _problem(self) -> str:
         """Why there is no picture, or nothing."""
@@ -230,11 +230,11 @@ class PictureColumn(Widget):
         """Lines below the caption."""
         return max(1, height - _CAPTION_LINES) if self.panel.is_pair else height
 
-    def _draw_kernels(self, ink: Ink, width: int, height: int) -> list[Strip]:
+    def _draw_kernels(self, painter: Painter, width: int, height: int) -> list[Strip]:
         assert self.found is not None
         assert self.found.kernels is not None
         assert self.grid is not None
-        lines = kernel_lines(self.found.kernels, self.grid, ink, width)
+        lines = kernel_lines(self.found.kernels, self.grid, painter, width)
         top = self.panel.scroll = max(0, min(self.panel.scroll, len(lines) - height))
         return lines[top : top + height]
 
@@ -248,39 +248,39 @@ class PictureColumn(Widget):
         tiles = grid.whole_tiles(self.panel.scroll, height, count)
         return "" if len(tiles) == count else f"{tiles.start + 1}-{tiles.stop} of {count} ↓  "
 
-    def _draw_matrix(self, ink: Ink, width: int, height: int) -> list[Strip]:
+    def _draw_matrix(self, painter: Painter, width: int, height: int) -> list[Strip]:
         matrix = self.matrix
         assert matrix is not None
         row, column = (min(place, matrix.size - 1) for place in self.panel.cursor)
         has_side = width >= _SIDE_FROM
         room = width - SIDE_CELLS if has_side else width
         placed = self.placed = fit(matrix, room, height - 3, (row, column))
-        lines = matrix_lines(matrix, placed, (row, column), ink, room)
-        lines += [ink.line(room), ink.line(room, (f" {matrix.sentence(row, column)}", "strong"))]
+        lines = matrix_lines(matrix, placed, (row, column), painter, room)
+        lines += [painter.line(room), painter.line(room, (f" {matrix.sentence(row, column)}", "strong"))]
         if has_side:
-            side = [*pair_lines(matrix, ink), *[ink.line(SIDE_CELLS)] * len(lines)]
+            side = [*pair_lines(matrix, painter), *[painter.line(SIDE_CELLS)] * len(lines)]
             lines = [Strip.join(pair) for pair in zip(lines, side, strict=False)]
         return lines
 
-    def _draw_cards(self, ink: Ink, width: int, height: int) -> list[Strip]:
+    def _draw_cards(self, painter: Painter, width: int, height: int) -> list[Strip]:
         found = self.found
         assert found is not None
         assert found.predictions is not None
         notice = [] if found.images is not None else hanging(" ", found.images_problem or _READING, width - 1)
-        lines = [ink.line(width, (line.plain, "muted")) for line in notice]
+        lines = [painter.line(width, (line.plain, "muted")) for line in notice]
         cards = self.cards = cards_for(width, max(1, height - len(lines)))
         first = self.panel.first
         images, names, places = found.images, self.names, self.places
         for start in range(first, first + cards.count, cards.columns):
             drawn = [
-                card_lines(place, None if images is None else images[place], found.predictions, names, ink, cards)
+                card_lines(place, None if images is None else images[place], found.predictions, names, painter, cards)
                 for place in places[start : start + cards.columns]
             ]
-            gap = ink.line(2)
+            gap = painter.line(2)
             for parts in zip(*drawn, strict=True):
                 joined = Strip.join([part for strip in parts for part in (strip, gap)])
-                lines.append(joined.adjust_cell_length(width, ink.styles[""]))
-            lines.append(ink.line(width))
+                lines.append(joined.adjust_cell_length(width, painter.styles[""]))
+            lines.append(painter.line(width))
         return lines
 
     def _caption(self, width: int) -> list[Words]:

@@ -17,7 +17,7 @@ from textual.widgets import ContentSwitcher
 from alexnet_tui.analysis.integrity import Check
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.presence import silence
+from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE
 from alexnet_tui.text import printable

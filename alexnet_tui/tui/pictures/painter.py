@@ -42,8 +42,8 @@ _NOTHING = 1 << 3 * _BITS
 
 
 @dataclass(slots=True)
-class Ink:
-    """What lines are drawn with.
+class Painter:
+    """Draws pixels and words as lines.
 
     Attributes:
         mode: How pixels are shown.

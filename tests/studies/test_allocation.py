@@ -1,4 +1,4 @@
-"""How runs that train at once share cores and GPUs."""
+"""How runs that train at once allocation cores and GPUs."""
 
 import os
 import sys
@@ -14,15 +14,15 @@ from alexnet_tui.launch.probe import rate_together
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import worker as study_worker
-from alexnet_tui.studies.shares import (
+from alexnet_tui.studies.allocation import (
+    Allocation,
     Machine,
-    Share,
+    allocation_of_process,
+    allocations,
     describe,
     fitting_parallel,
     freest,
     measure_parallel,
-    share_of_process,
-    shares,
     this_machine,
 )
 
@@ -31,11 +31,11 @@ GPUS = Machine(cores=tuple(range(16)), gpus=("2", "3"), free_bytes=64 * 10**9)
 
 
 def cores(machine: Machine, parallel: int, threads: int = 0) -> list[tuple[int, ...]]:
-    return [share.cores for share in shares(machine, parallel, threads)]
+    return [allocation.cores for allocation in allocations(machine, parallel, threads)]
 
 
 def test_a_run_alone_gets_everything() -> None:
-    assert shares(GPUS, 1, 0) == [Share()]
+    assert allocations(GPUS, 1, 0) == [Allocation()]
 
 
 def test_runs_at_once_get_equal_cores_of_their_own() -> None:
@@ -51,20 +51,20 @@ def test_the_threads_of_the_plan_decide_how_many_cores() -> None:
 
 
 def test_runs_are_spread_over_the_gpus() -> None:
-    assert [share.gpu for share in shares(GPUS, 4, 0)] == ["2", "3", "2", "3"]
-    assert [share.variables()["CUDA_VISIBLE_DEVICES"] for share in shares(GPUS, 2, 0)] == ["2", "3"]
-    assert shares(FOUR, 2, 0)[0].gpu == ""
+    assert [allocation.gpu for allocation in allocations(GPUS, 4, 0)] == ["2", "3", "2", "3"]
+    assert [allocation.variables()["CUDA_VISIBLE_DEVICES"] for allocation in allocations(GPUS, 2, 0)] == ["2", "3"]
+    assert allocations(FOUR, 2, 0)[0].gpu == ""
 
 
 def test_a_run_gets_the_share_that_nobody_uses() -> None:
-    offered = shares(GPUS, 4, 0)
-    taken = list[Share]()
+    offered = allocations(GPUS, 4, 0)
+    taken = list[Allocation]()
     for _ in range(4):
         taken.append(freest(offered, taken))
-    assert sorted(taken, key=lambda share: share.cores) == offered
+    assert sorted(taken, key=lambda allocation: allocation.cores) == offered
     del taken[2]
     assert freest(offered, taken) not in taken
-    everywhere = Share(cores=GPUS.cores)
+    everywhere = Allocation(cores=GPUS.cores)
     assert freest(offered, [everywhere, offered[0]]) == offered[1]
 
 
@@ -129,12 +129,12 @@ def test_two_runs_at_once_have_different_cores(store: Store, monkeypatch: pytest
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     quick = {"epochs": "2", "data": "synthetic"}
     plan = study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=quick)
-    before, seen = os.sched_getaffinity(0), list[tuple[Share, Share]]()
+    before, seen = os.sched_getaffinity(0), list[tuple[Allocation, Allocation]]()
 
     def look() -> bool:
         owners = [store.owner(run_id) for run_id in store.ids() if store.is_locked(run_id)]
-        found = [share_of_process(owner.pid) for owner in owners if owner and psutil.pid_exists(owner.pid)]
-        if len(found) == 2 and all(share.gpu for share in found):
+        found = [allocation_of_process(owner.pid) for owner in owners if owner and psutil.pid_exists(owner.pid)]
+        if len(found) == 2 and all(allocation.gpu for allocation in found):
             seen.append((found[0], found[1]))
         return False
 

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from alexnet_tui.runs.memory_kill import _cgroup_kills, is_in_log
+from alexnet_tui.runs.oom_kill import _cgroup_kills, is_in_log
 
 NOW_MICROSECONDS, STARTED = int(time.monotonic() * 1e6), time.time() - 5
 LOG = [

@@ -1,4 +1,4 @@
-"""Whether the kernel ended a process for lack of memory: a killed trainer cannot say so itself."""
+"""Out-of-memory kills: whether the kernel ended a process, which could not write so itself, for lack of memory."""
 
 import os
 import re
@@ -10,7 +10,7 @@ _MAX_RECORDS = 100_000
 _RECORD_BYTES = 8192
 
 
-def memory_kill(pid: int, start_seconds: float) -> str:
+def oom_kill(pid: int, start_seconds: float) -> str:
     """What the system's log or the cgroup's counters say about the end of a process: half a sentence, or nothing.
 
     Args:

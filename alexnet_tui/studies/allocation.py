@@ -1,4 +1,4 @@
-"""How runs that train at once share a machine: which cores and which GPU each of them gets.
+"""The allocation of a machine to runs that train at once: which cores and which GPU each of them gets.
 
 Two trainers that each use every core are slower than one after the other. So each run gets its own cores, as many as
 its plan's ``threads`` or an equal share, and runs are spread over the GPUs there are.
@@ -44,7 +44,7 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Share:
+class Allocation:
     """What one run gets.
 
     Attributes:
@@ -56,7 +56,7 @@ class Share:
     gpu: str = ""
 
     def variables(self) -> dict[str, str]:
-        """Environment variables that keep a trainer to its share."""
+        """Environment variables that keep a trainer to its allocation."""
         found = {_VISIBLE_GPUS: self.gpu} if self.gpu else {}
         if self.cores and not hasattr(os, "sched_setaffinity"):  # Elsewhere a trainer counts the cores it is held to.
             found["OMP_NUM_THREADS"] = str(len(self.cores))
@@ -111,7 +111,7 @@ def measure_parallel(
     steps = {2**power for power in range(most.bit_length())} | {most}
     found, best = dict[int, float](), 0.0
     for parallel in sorted(steps):
-        places = [(share.cores, share.variables()) for share in shares(machine, parallel, config.threads)]
+        places = [(one.cores, one.variables()) for one in allocations(machine, parallel, config.threads)]
         try:
             found[parallel] = rate_together(config, places, command)
         except LaunchError:
@@ -124,19 +124,19 @@ def measure_parallel(
     return found
 
 
-def shares(machine: Machine, parallel: int, threads: int) -> list[Share]:
-    """The shares of `parallel` runs.
+def allocations(machine: Machine, parallel: int, threads: int) -> list[Allocation]:
+    """The allocations of `parallel` runs.
 
     Args:
         parallel: How many runs train at once; a single one gets everything.
         threads: CPU threads of each run; 0 gives each an equal part of the cores.
     """
     if parallel == 1:
-        return [Share()]
+        return [Allocation()]
     width = threads or max(1, len(machine.cores) // parallel)
     is_enough = width * parallel <= len(machine.cores)
     return [
-        Share(
+        Allocation(
             cores=machine.cores[index * width : (index + 1) * width] if is_enough else (),
             gpu=machine.gpus[index % len(machine.gpus)] if machine.gpus else "",
         )
@@ -144,32 +144,32 @@ def shares(machine: Machine, parallel: int, threads: int) -> list[Share]:
     ]
 
 
-def freest(offered: Sequence[Share], taken: Iterable[Share]) -> Share:
-    """The share that collides least with those of the runs that train now."""
+def freest(offered: Sequence[Allocation], taken: Iterable[Allocation]) -> Allocation:
+    """The allocation that collides least with those of the runs that train now."""
     on_core, on_gpu = Counter[int](), Counter[str]()
     for one in taken:
         on_core.update(one.cores)
         on_gpu[one.gpu] += 1
-    return min(offered, key=lambda share: (on_gpu[share.gpu] if share.gpu else 0, _load(share.cores, on_core)))
+    return min(offered, key=lambda one: (on_gpu[one.gpu] if one.gpu else 0, _load(one.cores, on_core)))
 
 
 def _load(cores: Collection[int], on_core: Mapping[int, int]) -> float:
     return sum(on_core[core] for core in cores) / len(cores) if cores else 0.0
 
 
-def share_of_process(pid: int) -> Share:
-    """The share a process has, as the system knows it; an empty one where it cannot be asked."""
+def allocation_of_process(pid: int) -> Allocation:
+    """The allocation a process has, as the system knows it; an empty one where it cannot be asked."""
     try:
         process = psutil.Process(pid)
         cores = tuple(process.cpu_affinity() or ()) if hasattr(process, "cpu_affinity") else ()
-        return Share(cores=cores, gpu=process.environ().get(_VISIBLE_GPUS, ""))
+        return Allocation(cores=cores, gpu=process.environ().get(_VISIBLE_GPUS, ""))
     except (psutil.Error, OSError):
-        return Share()
+        return Allocation()
 
 
 def describe(machine: Machine, parallel: int, threads: int) -> str:
     """What each run gets, for people: ``2 runs at a time, each on 1 of 2 cores``."""
-    first = shares(machine, parallel, threads)[0]
+    first = allocations(machine, parallel, threads)[0]
     total = len(machine.cores)
     cores = f"{len(first.cores)} of {total} cores" if first.cores else f"all {total} cores"
     gpus = f" and one of {len(machine.gpus)} GPUs" if machine.gpus else ""

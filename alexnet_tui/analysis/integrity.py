@@ -299,16 +299,17 @@ def check_trained(histories: Sequence[RunHistory]) -> Check:
 
 
 def check_together(histories: Sequence[RunHistory]) -> dict[str, Check]:
-    """A failed check for each run that another one of these is a copy of, or should equal and does not.
+    """A check for each run that was started: none of these is a copy of it, or should equal it and does not.
 
     Runs of equal settings, seed and machine are equal bit for bit, up to where they diverge.
     """
-    found: dict[str, Check] = {}
-    for one, other in itertools.combinations([run for run in histories if run.segments], 2):
+    started = [run for run in histories if run.segments]
+    failed: dict[str, Check] = {}
+    for one, other in itertools.combinations(started, 2):
         if sentence := _pair(one, other):
             for run, beside in ((one, other), (other, one)):
-                found.setdefault(run.id, Check("other runs", Result.FAILED, f"{sentence} run {beside.id}."))
-    return found
+                failed.setdefault(run.id, Check("other runs", Result.FAILED, f"{sentence} run {beside.id}."))
+    return {run.id: failed.get(run.id, Check("other runs", Result.PASSED)) for run in started}
 
 
 def _pair(one: RunHistory, other: RunHistory) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
-from alexnet_tui.analysis.integrity import check_run, check_together, failures
+from alexnet_tui.analysis.integrity import Result, check_run, check_together, failures
 from alexnet_tui.config.claims import RULES_VERSION, group_config
 from alexnet_tui.config.hyperparameters import Value, format_value
 from alexnet_tui.config.variants import VARIANTS
@@ -141,8 +141,7 @@ def examine(
         elif is_finished(run) and (failed := failures(check_run(run))):
             excluded[run.id] = f"its record does not agree with itself. {' '.join(failed)}"
     made_for_it = [run for run in histories if run.record.config in configs]
-    for run_id, check in check_together(made_for_it).items():
-        excluded.setdefault(run_id, check.sentence)
+    excluded = {**_copies(made_for_it), **excluded}
     return PlannedStudy(
         plan=plan,
         registration=Registration(
@@ -161,6 +160,12 @@ def examine(
         excluded=tuple(Excluded(run_id, reason) for run_id, reason in excluded.items()),
         missing=tuple(missing),
     )
+
+
+def _copies(histories: Sequence[RunHistory]) -> dict[str, str]:
+    """Runs that are copies of others, or should equal others and do not, each with a sentence."""
+    together = check_together(histories)
+    return {run_id: check.sentence for run_id, check in together.items() if check.result is Result.FAILED}
 
 
 def _is_older(run: RunHistory, plan: study.Plan) -> bool:

@@ -169,7 +169,7 @@ class MetricChart(Widget):
     def render_line(self, y: int) -> Strip:
         """One row, in the theme's colours."""
         buffer = self.rendered.buffer
-        base = self.rich_style
+        base = self._style("base")
         if y >= buffer.height:
             return Strip.blank(self.size.width, base)
         segments = [Segment(text, base + self._style(name) + self._tint(tint)) for text, name, tint in buffer.spans(y)]
@@ -197,7 +197,8 @@ class MetricChart(Widget):
         if not name:
             return Style.null()
         if name not in self._palette:
-            self._palette[name] = self._series_style(name) if name.startswith("series-") else self._part(name)
+            find = self._series_style if name.startswith("series-") else self._part
+            self._palette[name] = self.rich_style if name == "base" else find(name)
         return self._palette[name]
 
     def _colours(self) -> Colours:

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.geometry import Size
 from textual.widgets import ContentSwitcher, Static
 
 from alexnet_tui.errors import AlexnetTuiError
@@ -74,9 +75,12 @@ class ReportScreen(ChartScreen):
         self._seen: dict[str, State] = {}
         self._is_reading = False
         self._has_details = False
+        self._drawn: set[str] = set()
 
     def compose(self) -> ComposeResult:
         """What is reported, the pages, keys."""
+        self._fit(self.app.size)  # Now, while there is nothing else to style.
+        self.set_class(True, "-empty")
         yield TopBar("report")
         yield Static("Reading the runs…", id="head", markup=False)
         yield TabStrip([name.capitalize() for name in PAGES], id="strip")
@@ -104,7 +108,6 @@ class ReportScreen(ChartScreen):
 
     def on_mount(self) -> None:
         """Read."""
-        self._fit()
         self._turn_to(0)
         self._read()
 
@@ -119,11 +122,11 @@ class ReportScreen(ChartScreen):
 
     def on_resize(self) -> None:
         """Wrap anew."""
-        self._fit()
+        self._fit(self.size)
         self._draw()
 
-    def _fit(self) -> None:
-        self.set_class(self.size.width >= _WIDE, "-wide")
+    def _fit(self, size: Size) -> None:
+        self.set_class(size.width >= _WIDE, "-wide")
 
     def _read_if(self, is_news: bool) -> None:
         if is_news and self.is_mounted and not self._is_reading:
@@ -173,30 +176,45 @@ class ReportScreen(ChartScreen):
         report, section = self.report, self.section
         if report is None or section is None or not self.query("#head"):
             return
-        width = max(20, self.size.width - _SCROLLBAR_AND_PADDING)
         self.set_class(False, "-empty")
-        self.query_one("#head", Static).update(report_view.head(report, self.section_index, width + 2))
+        self.query_one("#head", Static).update(report_view.head(report, self.section_index, self._width + 2))
         self.query_one("#strip", TabStrip).note = (report_view.signs(section),)
-        self.query_one("#caveats", Static).update(Content("\n").join(report_view.caveats(section, width)))
-        self._draw_cards(section, width)
-        pages = {
-            "table": report_view.table(section, width),
-            "contradictions": report_view.contradictions(report.contradictions, width),
-            "source": report_view.sources(report, self.section_index, width),
-            "verify": report_view.records(self.checks, width),
-        }
-        for name, content in pages.items():
-            self.query_one(f"#{name}", TextPage).show(content)
-        for column in _CHARTS:
-            self.query_one(f"#{column}", MetricChart).show(report_curves.curves(section, column))
-        self.query_one("#figures", Static).update(report_view.figures(section, width))
+        self._drawn.clear()
+        self._draw_page(report, section)
         self.refresh_bindings()
+
+    @property
+    def _width(self) -> int:
+        return max(20, self.size.width - _SCROLLBAR_AND_PADDING)
+
+    def _draw_page(self, report: Report, section: Section) -> None:
+        """Draw the open page, unless it shows this report already."""
+        page, width = self.page, self._width
+        if page in self._drawn:
+            return
+        self._drawn.add(page)
+        match page:
+            case "verdicts":
+                self.query_one("#caveats", Static).update(Content("\n").join(report_view.caveats(section, width)))
+                self._draw_cards(section, width)
+            case "curves":
+                for column in _CHARTS:
+                    self.query_one(f"#{column}", MetricChart).show(report_curves.curves(section, column))
+                self.query_one("#figures", Static).update(report_view.figures(section, width))
+            case _:
+                text = {
+                    "table": lambda: report_view.table(section, width),
+                    "contradictions": lambda: report_view.contradictions(report.contradictions, width),
+                    "source": lambda: report_view.sources(report, self.section_index, width),
+                    "verify": lambda: report_view.records(self.checks, width),
+                }
+                self.query_one(f"#{page}", TextPage).show(text[page]())
 
     def _draw_cards(self, section: Section, width: int) -> None:
         """A card a claim; side by side where there is room for that."""
         box, count = self.query_one("#cards", Vertical), len(section.claims)
         is_wide = self.has_class("-wide") and count <= _MOST_SIDE_BY_SIDE
-        self.set_class(is_wide, "-side-by-side")
+        box.set_class(is_wide, "-side-by-side")
         room = width // max(1, count) - 4 if is_wide else width - 3
         contents = [report_view.card(verdict, room, has_details=self._has_details) for verdict in section.claims]
         cards = list(box.query(Static))
@@ -231,6 +249,8 @@ class ReportScreen(ChartScreen):
     def _turn_to(self, page: int) -> None:
         self.query_one("#strip", TabStrip).tab = page
         self.query_one(ContentSwitcher).current = PAGES[page]
+        if self.report is not None and self.section is not None:
+            self._draw_page(self.report, self.section)
         self.set_focus(self._scroller())
         self.refresh_bindings()
 

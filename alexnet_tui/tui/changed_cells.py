@@ -16,6 +16,7 @@ from textual.strip import Strip
 _UNKNOWN = ""
 """In place of a character: what the cell shows is not known, or what was written further left reaches into it."""
 _CLOSE_CELLS = 3
+_BOTH_TRUE_COLORS = 9  # Semicolons.
 _FOREGROUNDS, _BACKGROUNDS = {*range(30, 40), *range(90, 98)}, {*range(40, 50), *range(100, 108)}
 
 
@@ -41,7 +42,7 @@ class ShownCells:
     def changes(self, update: ChopsUpdate | LayoutUpdate, color_system: ColorSystem) -> str:
         """What to write to the terminal so that it shows an update; empty where it does already."""
         width, height = _size(update)
-        if (width, height) != self._size or isinstance(update, LayoutUpdate):
+        if (width, height) != self._size:
             self._size = width, height
             self._chars = [[_UNKNOWN] * width for _ in range(height)]
             self._styles = [[""] * width for _ in range(height)]
@@ -133,20 +134,25 @@ def _is_one_cell_each(text: str) -> bool:
     return all(get_character_cell_size(char) == 1 for char in set(text))
 
 
-@lru_cache(maxsize=1024)
 def _change(before: str, after: str) -> str:
     """The shortest escape sequence from one style to another."""
-    (old_attributes, *old_colors), (attributes, *colors) = _parts(before), _parts(after)
+    old_attributes, old_foreground, old_background = _parts(before)
+    attributes, foreground, background = _parts(after)
     if attributes != old_attributes:
         return f"\x1b[0;{after}m" if after and before else f"\x1b[{after}m"
-    changed = [
-        color or reset for old, color, reset in zip(old_colors, colors, ("39", "49"), strict=True) if old != color
-    ]
-    return f"\x1b[{';'.join(changed)}m"
+    if foreground == old_foreground:
+        return f"\x1b[{background or '49'}m"
+    if background == old_background:
+        return f"\x1b[{foreground or '39'}m"
+    return f"\x1b[{foreground or '39'};{background or '49'}m"
 
 
+@lru_cache(maxsize=4096)
 def _parts(style: str) -> tuple[str, str, str]:
     """The parameters of a style apart: attributes, foreground, background."""
+    if style.startswith("38;2;") and style.count(";") == _BOTH_TRUE_COLORS:  # Of a picture every cell has its own.
+        foreground, _, background = style.rpartition(";48;2;")
+        return "", foreground, f"48;2;{background}"
     parts: list[list[str]] = [[], [], []]
     numbers = style.split(";") if style else []
     while numbers:

@@ -13,7 +13,7 @@ from textual.app import App
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
-from alexnet_tui.errors import AlexnetTuiError, StoreError
+from alexnet_tui.errors import AlexnetTuiError, RunNotFoundError, StoreError
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.runs.state import State
@@ -257,7 +257,7 @@ def edit_tags(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> 
 
     seen = {run_id: _notes(session, run_id) for run_id in run_ids}
 
-    def take(text: str) -> None:
+    def take(text: str, again: Callable[[], None]) -> None:
         shown = printable(" ".join(before), _MAX_CHARS).split()
         # A comma ends a word, but in a tag that has one already it stays.
         wanted = [part for word in text.split() for part in ([word] if word in shown else word.split(",")) if part]
@@ -268,7 +268,7 @@ def edit_tags(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> 
             kept = [tag for tag in notes.tags if removed.isdisjoint(printable(tag).split())]
             return msgspec.structs.replace(notes, tags=list(dict.fromkeys([*kept, *added])))
 
-        _save(screen, session, seen, change, "Tags")
+        _save(screen, session, seen, change, "Tags", again)
 
     _ask(screen, f"Tags of {_named(session, run_ids)}", " ".join(before), take, hint=hint, limit=400)
 
@@ -291,7 +291,7 @@ def _edit(
     """Ask for another text in one field of the notes; where another viewer changed it meanwhile, ask which holds."""
     seen = {run_id: _notes(session, run_id) for run_id in run_ids}
 
-    def save(text: str) -> None:
+    def save(text: str, again: Callable[[], None]) -> None:
         def ask(run_id: str, notes: Notes) -> None:
             from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
 
@@ -304,29 +304,46 @@ def _edit(
                 seen[run_id] = notes
                 session.watcher.set_notes(run_id, notes)
                 if name in answers:
-                    save(answers[name])
+                    save(answers[name], again)
 
             title = f"Another viewer changed this {field} meanwhile. Which one is kept?"
             screen.app.push_screen(ChoiceScreen(title, choices), answer)
 
-        _save(screen, session, seen, lambda old: msgspec.structs.replace(old, **{field: text}), field.capitalize(), ask)
+        def change(notes: Notes) -> Notes:
+            return msgspec.structs.replace(notes, **{field: text})
 
-    _ask(screen, title, before, lambda text: save(text.strip()), hint=hint, limit=limit)
+        _save(screen, session, seen, change, field.capitalize(), again, ask)
+
+    _ask(screen, title, before, lambda text, again: save(text.strip(), again), hint=hint, limit=limit)
 
 
 def _ask(
-    screen: Screen[Any], title: str, before: str, take: Callable[[str], None], *, hint: str, limit: int = 2000
+    screen: Screen[Any],
+    title: str,
+    before: str,
+    take: Callable[[str, Callable[[], None]], None],
+    *,
+    hint: str,
+    limit: int = 2000,
+    typed: str | None = None,
 ) -> None:
-    """Ask for a line of text; one that was not changed is not taken, and a longer one of others is not cut."""
+    """Ask for a line of text; one that was not changed is not taken, and a longer one of others is not cut.
+
+    Args:
+        before: The text as it is now.
+        take: Gets the new text, and what asks again with that in the field: it may have failed to save it.
+        typed: What is in the field at first, where that is not the text as it is now.
+    """
     from alexnet_tui.tui.widgets.dialogs import TextScreen  # Not needed to start.
 
     shown = printable(before, _MAX_CHARS)
 
     def answer(text: str | None) -> None:
         if text is not None and text != shown:
-            take(text)
+            take(text, lambda: _ask(screen, title, before, take, hint=hint, limit=limit, typed=text))
 
-    screen.app.push_screen(TextScreen(title, shown, hint=hint, limit=max(limit, len(shown))), answer)
+    value = shown if typed is None else typed
+    screen.app.push_screen(TextScreen(title, value, hint=hint, limit=max(limit, len(value))), answer)
 
 
 def _save(
@@ -335,6 +352,7 @@ def _save(
     seen: Mapping[str, Notes],
     change: Callable[[Notes], Notes],
     what: str,
+    again: Callable[[], None],
     on_conflict: Callable[[str, Notes], None] = lambda *_: None,
 ) -> None:
     """Change the notes of runs outside the event loop - another viewer may hold their lock - and say so.
@@ -345,11 +363,12 @@ def _save(
         seen: The runs, and their notes as the person saw them.
         change: Makes the new notes out of those.
         what: What was changed, for the message.
+        again: Asks once more for the text where it could not be saved, as on a full disk: it may be a long one.
         on_conflict: Called with a run and its notes where another viewer changed the same text meanwhile.
     """
 
     async def work() -> None:
-        saved = 0
+        saved, is_unsaved = 0, False
         for run_id, notes in seen.items():
             try:
                 now = await session.lanes["notes"].run(session.store.edit_notes, run_id, notes, change(notes))
@@ -358,11 +377,14 @@ def _save(
                 break
             except AlexnetTuiError as error:
                 notify(screen, str(error), is_error=True)
+                is_unsaved |= not isinstance(error, RunNotFoundError)
             else:
                 session.watcher.set_notes(run_id, now)
                 saved += 1
         if saved:
             notify(screen, f"{what} saved." if saved == 1 else f"{what} of {saved} runs saved.")
+        if is_unsaved:
+            again()
         screen.post_message(RunsChanged(frozenset(seen)))
 
     screen.run_worker(work(), group="notes")

@@ -1,7 +1,11 @@
 """Acts on runs that somebody else changed a moment ago: deleted them, or wrote more than our fields hold."""
 
 import json
+import resource
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from console_driver import console, driven
@@ -15,7 +19,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.tui import run_actions, watch_loop
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.widgets import bars
-from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
+from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, TextScreen
 
 
 @driven
@@ -90,6 +94,37 @@ async def test_a_paste_that_does_not_fit_is_refused_in_a_sentence_and_the_note_s
         c.app.post_message(events.Paste(" and\r\nof two\nlines"))
         await c.press("enter")
         await c.wait_for(lambda: store.notes(run_id).note == "precious and of two lines")
+
+
+@driven
+async def test_fault_07_a_note_that_does_not_fit_on_the_disk_is_asked_for_again_as_it_was_typed(store: Store) -> None:
+    run_id = write_run(store, RunConfig(epochs=1)).id
+    async with console(store) as c:
+        for key, text, field in (("N", "a long story", "note"), ("L", "mine", "label"), ("T", "one two", "tags")):
+            await c.press(key)
+            await c.type(text)
+            with full_disk():
+                await c.press("enter")
+                await c.wait_for(lambda: "cannot be saved" in "".join(c.notifications()))
+                await c.wait_for(lambda: isinstance(c.app.screen, TextScreen))
+            c.clear_notifications()
+            assert c.app.screen.query_one(Input).value == text
+            await c.press("enter")
+            wanted = text.split() if field == "tags" else text
+            await c.wait_for(lambda field=field, wanted=wanted: getattr(store.notes(run_id), field) == wanted)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process can grow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
 
 
 def of_group(store: Store, count: int = 3) -> list[str]:

@@ -606,7 +606,17 @@ def _stand_in(path: Path) -> Path:
         StoreError: Its folder belongs to somebody else.
     """
     import hashlib
-    import tempfile
+
+    return private_temporary_folder() / hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+
+
+def private_temporary_folder() -> Path:
+    """A folder of this user alone on this host, until it is started again.
+
+    Raises:
+        StoreError: It belongs to somebody else.
+    """
+    import tempfile  # Hardly ever needed.
 
     folder = Path(tempfile.gettempdir()) / f"alexnet-tui-locks-{os.getuid()}"
     with suppress(FileExistsError):
@@ -614,7 +624,7 @@ def _stand_in(path: Path) -> Path:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise StoreError(folder, "this should be a folder of yours; remove it.")
-    return folder / hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+    return folder
 
 
 def lock_status(path: Path) -> os.stat_result | None:

@@ -31,6 +31,7 @@ from alexnet_tui.files import (
     write_owner,
 )
 from alexnet_tui.launch.registry import PLAIN, Options, StartOptions
+from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.paths import child_command, child_environment, shell_command
 from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.follow import load
@@ -48,6 +49,8 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """Signals that make a trainer write a checkpoint and end; blocked in it until its handlers are set."""
 STOP_FILE = "stop.json"
 """Holds the owner that was last asked to stop, so that a second request does not end it without its checkpoint."""
+TRUST_FILE = "trusted.json"
+"""Holds this user's seal on a run from elsewhere that is trained all the same."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _POLL_SECONDS, _REMOTE_POLL_SECONDS = 0.02, 0.5
 _START_TOLERANCE_SECONDS, _NAME_PATIENCE_SECONDS = 1.5, 1.0
@@ -68,8 +71,7 @@ def start(store: Store, run_id: str, how: StartOptions = PLAIN) -> int:
     See `Engine.launch` for the errors.
     """
     check_startable(store, run_id)
-    if not how.is_trusted:
-        check_trust(store, run_id)
+    _check_or_note_trust(store, run_id, how)
     if (other := trainer_elsewhere(store, run_id)) is not None:
         where = f"process {other.pid} on {printable(other.host, 80)}"
         raise RunBusyError(f"run {run_id} is already being trained by {where}.")
@@ -121,8 +123,7 @@ def check_handover(store: Store, run_id: str, how: StartOptions) -> None:
     if how.from_scratch:
         raise UsageError("--from-scratch is for launchers that train on this machine.")
     check_startable(store, run_id)
-    if not how.is_trusted:
-        check_trust(store, run_id)
+    _check_or_note_trust(store, run_id, how)
     if is_training(store, run_id):
         raise RunBusyError(f"run {run_id} is already being trained, or on its way.")
 
@@ -130,7 +131,7 @@ def check_handover(store: Store, run_id: str, how: StartOptions) -> None:
 def check_trust(store: Store, run_id: str) -> None:
     """Refuse a run of which anything the trainer reads belongs to another user, root aside, or came from elsewhere.
 
-    What came from elsewhere is trusted once it was trained here.
+    What came from elsewhere is trusted once this user said so.
 
     Raises:
         UntrustedRunError: The message has the command that trains it all the same.
@@ -151,9 +152,31 @@ def check_trust(store: Store, run_id: str) -> None:
         origin = f"was made or changed by another user ({names})"
     else:
         origin = foreign_origin(store.path(run_id), store.record(run_id))
+        if origin and _is_noted_as_trusted(store, run_id):
+            return
     if origin:
         again = shell_command("resume", run_id, "--trust", root=store.root)
         raise UntrustedRunError(f"run {run_id} {origin}. Training it reads what is there; if you trust that: {again}")
+
+
+def _check_or_note_trust(store: Store, run_id: str, how: StartOptions) -> None:
+    """Check that a run is trusted; where a person has said so, write that down with this user's seal."""
+    if not how.is_trusted:
+        check_trust(store, run_id)
+    elif foreign_origin(store.path(run_id), store.record(run_id)):
+        # What cannot be written is asked again.
+        with contextlib.suppress(OSError, StoreError), store.folder(run_id) as folder:
+            folder.write(TRUST_FILE, msgspec.json.encode(seal(run_id, TRUST_FILE)))
+
+
+def _is_noted_as_trusted(store: Store, run_id: str) -> bool:
+    """Whether this user has trusted the run before; the seal shows that nobody else wrote that into its folder."""
+    try:
+        with store.folder(run_id) as folder:
+            found = msgspec.json.decode(folder.read(TRUST_FILE) or b"", type=str)
+    except (StoreError, *UNDECODABLE):
+        return False
+    return is_sealed(found, run_id, TRUST_FILE)
 
 
 def _owner_of_new_files(folder: Folder) -> int:

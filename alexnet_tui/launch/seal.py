@@ -8,11 +8,13 @@ right seal is not used.
 import functools
 import hmac
 import os
+from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
 from alexnet_tui.errors import HomeError, RunBusyError, StoreError
-from alexnet_tui.files import PRIVATE_FILE, locked, read_small, write_atomic
+from alexnet_tui.files import PRIVATE_FILE, locked, private_temporary_folder, read_small, write_atomic
 from alexnet_tui.paths import state_dir
 
 _KEY_FILE, _KEY_BYTES = "seal.key", 32
@@ -30,20 +32,25 @@ def is_sealed(found: str, name: str, content: object) -> bool:
 
 
 def _key() -> bytes:
-    """The user's key, made when it is needed first; one for this process alone where none can be kept."""
-    try:
-        path = state_dir() / _KEY_FILE
-        if len(known := read_small(path) or b"") == _KEY_BYTES:
-            return known
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
-            if len(known := read_small(path) or b"") != _KEY_BYTES:
-                write_atomic(path, known := os.urandom(_KEY_BYTES), PRIVATE_FILE)
+    """The user's key, made when it is needed first; where there is no home to keep it in, one for this host."""
+    for find_folder in (state_dir, private_temporary_folder):
+        with suppress(HomeError, OSError, RunBusyError, StoreError):
+            return _key_in(find_folder())
+    return _passing_key()
+
+
+def _key_in(folder: Path) -> bytes:
+    path = folder / _KEY_FILE
+    if len(known := read_small(path) or b"") == _KEY_BYTES:
         return known
-    except (HomeError, OSError, RunBusyError, StoreError):
-        return _passing_key()
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(path.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
+        if len(known := read_small(path) or b"") != _KEY_BYTES:
+            write_atomic(path, known := os.urandom(_KEY_BYTES), PRIVATE_FILE)
+    return known
 
 
 @functools.cache
 def _passing_key() -> bytes:
+    """A key of this process alone."""
     return os.urandom(_KEY_BYTES)

@@ -46,14 +46,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def foreign_origin(directory: Path, record: RunRecord) -> str:
-    """Why a run counts as somebody else's: a clause without a subject; empty for one that was made or trained here.
-
-    Raises:
-        StoreError: The run's lock file is no regular file.
-    """
-    owner = read_owner(directory / LOCK_FILE)
-    if owner is not None and owner.host == platform.node():
-        return ""
+    """Why a run counts as somebody else's: a clause without a subject; empty for one that was made here."""
     with Folder(directory) as folder:
         if folder.exists(IMPORTED_FILE):
             return f"was imported from {_import_source(folder)}"

@@ -299,9 +299,12 @@ class Store:
 
     @property
     def reference_root(self) -> Path:
-        """The folder of the reference runs: this runs folder's own, else that of the installed package."""
-        own, shipped = self.root / REFERENCE, shipped_runs()
-        return shipped if not _is_directory(own) and _is_directory(shipped) else own
+        """The folder of the reference runs: that of the installed package; in a checkout, this runs folder's own.
+
+        An installed program takes none from a runs folder, which may be somebody else's.
+        """
+        shipped = shipped_runs()
+        return shipped if _is_directory(shipped) else self.root / REFERENCE
 
     def _not_found(self, shown: str) -> RunNotFoundError:
         lists = shell_command("runs", root=self.root)
@@ -326,6 +329,11 @@ class Store:
             strays |= others
             for name in names:
                 runs.setdefault(name, parent / name)
+        own = self.root / REFERENCE
+        if own != self.reference_root and _is_directory(own):
+            strays[REFERENCE] = (
+                f"{own}: reference runs come with the program; those in this folder are only listed under another name."
+            )
         return runs, strays
 
     def is_reference(self, run_id: str) -> bool:

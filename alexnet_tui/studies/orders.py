@@ -33,7 +33,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         placed: When, in seconds since 1970; distinguishes a new order from an old one of the same study.
         is_foreground: It ends with the command that placed it.
         launch: How its runs are started.
-        seal: This user's seal on that, where it is not simply on this machine.
+        seal: This user's seal on that.
     """
 
     study: str
@@ -45,8 +45,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_own(self) -> bool:
-        """Whether this user chose how its runs are started: whoever made the folder may have written the list."""
-        return self.launch == HERE or is_sealed(self.seal, self.study, self.launch)
+        """Whether this user placed it: whoever made the folder may have written the list."""
+        return is_sealed(self.seal, self.study, self.launch)
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ def active(store: Store) -> list[Order]:
 
 
 def listed(store: Store) -> list[Order]:
-    """The orders in force and those by somebody else that name a command, which nobody serves here.
+    """The orders in force and those that somebody else placed, which are not served.
 
     Raises:
         StoreError: The list is damaged or cannot be read.
@@ -99,8 +99,7 @@ def place(store: Store, order: Order) -> None:
     Raises:
         StoreError: The list cannot be read or written.
     """
-    own = "" if order.launch == HERE else seal(order.study, order.launch)
-    dated = msgspec.structs.replace(order, placed=time.time(), seal=own)
+    dated = msgspec.structs.replace(order, placed=time.time(), seal=seal(order.study, order.launch))
     _change(store, lambda found: [*(one for one in found if one.study != order.study), dated])
 
 

@@ -246,11 +246,11 @@ class Worker:
         return allocation.freest(allocation.allocations(self._machine, parallel, threads), taken)
 
     def _refuse(self, names: Sequence[str]) -> None:
-        """Say once of each order that somebody else wrote why it is not served."""
+        """Say once of each order that somebody else placed that it is not served."""
         for name in names:
             if name not in self._refused:
                 again = shell_command("study", "run", name, root=self._store.root)
-                self._report(name, f"its order names a launcher that was not given here, and is not served: {again}")
+                self._report(name, f"its order was not placed on this account, and is not served: {again}")
         self._refused = set(names)
 
     def _mend(self, name: str, error: StoreError) -> None:

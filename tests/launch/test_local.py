@@ -290,9 +290,14 @@ def test_attack_05_a_run_from_elsewhere_is_trained_after_one_yes(
     with pytest.raises(UntrustedRunError, match=origin):
         begin(store, run_id, "normal")
     assert not (folder / "events.jsonl").exists()
+    forged = {"lock": {"pid": 5, "host": platform.node(), "start_seconds": 1.0}, "trusted.json": "0" * 64}
+    for name, content in forged.items():
+        (folder / name).write_text(json.dumps(content))
+    with pytest.raises(UntrustedRunError, match=origin):
+        begin(store, run_id, "normal")
     local.start(store, run_id, StartOptions(is_trusted=True, command=fake_trainer.command("crash")))
     assert local.wait_free(store, run_id, 20)
-    begin(store, run_id, "normal")  # Not asked again: it was trained here.
+    begin(store, run_id, "normal")  # Not asked again.
     assert local.wait_free(store, run_id, 20)
 
 

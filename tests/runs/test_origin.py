@@ -60,7 +60,7 @@ def test_what_is_listed_as_a_copy_and_what_as_lost(store: Store) -> None:
         os.close(lock)
 
 
-def test_a_run_is_foreign_by_its_mark_or_by_its_machine_until_it_was_trained_here(store: Store) -> None:
+def test_attack_05_a_run_is_foreign_by_its_mark_or_by_its_machine_whatever_its_lock_says(store: Store) -> None:
     imported = plant(store)
     mark = store.path(imported) / "imported.json"
     for content, source in (
@@ -76,7 +76,7 @@ def test_a_run_is_foreign_by_its_mark_or_by_its_machine_until_it_was_trained_her
     (store.path(imported) / LOCK_FILE).write_text(
         json.dumps({"pid": 5, "host": platform.node(), "start_seconds": time.time()})
     )
-    assert origin(store, imported) == ""
+    assert origin(store, imported) == "was imported from an archive"
     assert origin(store, plant(store, host="far", created=12.0)) == "was made on 'far' and copied here"
     assert origin(store, plant(store, host="node-7")) == ""  # On a disk that machines share.
     assert origin(store, plant(store, created=12.0)) == ""

@@ -198,7 +198,7 @@ def test_last_is_the_newest_readable_run_of_the_user(store: Store) -> None:
     assert store.resolve("last") == "new"
 
 
-def test_an_installed_package_brings_reference_runs_that_only_can_be_looked_at(
+def test_attack_17_an_installed_package_brings_reference_runs_and_takes_none_from_a_runs_folder(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = Store(tmp_path / "site-packages" / "alexnet_tui")
@@ -215,9 +215,12 @@ def test_an_installed_package_brings_reference_runs_that_only_can_be_looked_at(
     with pytest.raises(StoreError):
         store.delete("shipped")
     assert [path.name for path in store.path("shipped").iterdir()] == ["run.json"]
-    plant(store, "reference/own")  # A runs folder's own reference runs come in place of these.
+    plant(store, "reference/forged")
+    plant(store, "reference/shipped", label="forged")
     plant(store, "mine")
-    assert store.ids() == ["mine", "own"]
+    assert store.ids() == ["mine", "shipped"]
+    assert store.record("shipped").label == ""
+    assert "come with the program" in store.list().problems[0]
 
 
 def test_runs_come_newest_first_and_reference_runs_last(store: Store) -> None:

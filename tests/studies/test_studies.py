@@ -523,6 +523,9 @@ def test_attack_14_a_command_in_an_order_that_somebody_else_wrote_is_not_run(
     assert states(store, theirs) == ["planned"]
     assert not (tmp_path / "executed").exists()
     assert sum("not served" in sentence and f"study run {theirs.name}" in sentence for sentence in said) == 2
+    study.write(orders.orders_path(store), {"orders": [{"study": theirs.name}]})
+    serve(store, say=said.append)
+    assert states(store, theirs) == ["planned"], "not on this machine either"
     orders.place(store, orders.Order(study=theirs.name, launch=launch))
     assert [one.study for one in orders.active(store)] == [theirs.name], "this user's own is served"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.stats
+import scipy  # Loads `stats` when a test uses it, a second that other workers save.
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.claims import Verdict, decide

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.special
-import scipy.stats
+import scipy  # Loads its parts when a test uses them.
 
 from alexnet_tui.analysis import stats
 

@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 
 from alexnet_tui.tui.charts import raster
 from alexnet_tui.tui.charts.axis import Measure
+from alexnet_tui.tui.charts.canvas import marker_of
 from alexnet_tui.tui.charts.model import ChartSpec, Curve, View, prepare
 from alexnet_tui.tui.charts.raster import (
     DASHES,
@@ -340,6 +341,15 @@ def test_end_labels_never_cover_each_other() -> None:
     drawn = rendered(*curves, size=(90, 24))
     lines = rows(drawn)[drawn.top :]
     assert all(sum(f"name{index}" in line for line in lines) == 1 for index in range(6))
+
+
+def test_a_marker_at_the_end_is_on_the_row_of_its_own_name() -> None:
+    curves = [curve([1, 2 + index / 1000], f"name{index}", index) for index in range(4)]
+    for colours in (Colours.FULL, Colours.NONE):
+        lines = rows(rendered(*curves, size=(90, 24), colours=colours))
+        for index in range(4):
+            (line,) = (line for line in lines if f"name{index}" in line)
+            assert line[: line.index("name")].rstrip().endswith(marker_of(index, DotMode.BRAILLE)), line
 
 
 def test_curves_are_told_apart_without_colour() -> None:

@@ -113,7 +113,7 @@ class PlotArea:
     def draw_curves(self, prepared: Sequence[PreparedCurve]) -> None:
         """Bands first, then raw curves behind smoothed ones, baselines, and the curves themselves."""
         named = [one for one in prepared if not one.curve.is_faint]
-        ordered = sorted(named, key=lambda one: (one.curve.is_chosen, not one.curve.is_baseline, -one.curve.slot))
+        ordered = sorted(named, key=_drawing_order)
         for one in ordered:
             if one.low is not None and one.high is not None:
                 self._draw_band(one, one.low, one.high)
@@ -124,8 +124,9 @@ class PlotArea:
                 self._draw_line(one.x, one.y, one.curve, is_faint=True)
         for one in ordered:
             self._draw_line(one.x, one.y, one.curve)
-        for one in ordered:
-            self._draw_markers(one)
+        if self.colours is Colours.NONE:
+            for one in ordered:
+                self._draw_markers(one)
 
     def _draw_band(self, one: PreparedCurve, low_edge: Floats, high_edge: Floats) -> None:
         """A tinted background; dots and the two edges where the terminal cannot tint."""
@@ -177,19 +178,22 @@ class PlotArea:
         return self.top + viewport.row(down, self.dot_mode), self.left + viewport.column(across, self.dot_mode)
 
     def _draw_markers(self, one: PreparedCurve) -> None:
-        """A marker on the last point, and where no colour tells curves apart, on others along the curve."""
-        last = self._last_seen(one)
-        if last is None or one.x[last] < self.viewport.x_low:
+        """Markers along a curve, where no colour tells curves apart."""
+        is_inside = (one.x >= self.viewport.x_low) & (one.x <= self.viewport.x_high)
+        finite = np.flatnonzero(np.isfinite(one.y) & is_inside)
+        if one.curve.is_baseline or not len(finite):
             return
-        chosen = {last}
-        if self.colours is Colours.NONE and not one.curve.is_baseline:
-            is_inside = (one.x >= self.viewport.x_low) & (one.x <= self.viewport.x_high)
-            finite = np.flatnonzero(np.isfinite(one.y) & is_inside)
-            count = max(2, self.viewport.columns // 14)
-            offset = (one.curve.slot % 8) / 8
-            chosen |= {int(finite[int((step + offset) * len(finite) / count)]) for step in range(count)}
-        for index in chosen:
+        count = max(2, self.viewport.columns // 14)
+        offset = (one.curve.slot % 8) / 8
+        for index in {int(finite[int((step + offset) * len(finite) / count)]) for step in range(count)}:
             self._mark(float(one.x[index]), float(one.y[index]), one.curve)
+
+    def draw_end_markers(self, prepared: Sequence[PreparedCurve]) -> None:
+        """A marker on the last point of each curve, the chosen one's above the others."""
+        for one in sorted(prepared, key=_drawing_order):
+            last = self._last_seen(one)
+            if last is not None:
+                self._mark(float(one.x[last]), float(one.y[last]), one.curve)
 
     def _last_seen(self, one: PreparedCurve) -> int | None:
         """Index of a curve's last point that is not right of the viewport."""
@@ -230,7 +234,9 @@ class PlotArea:
     def draw_end_labels(
         self, spec: ChartSpec, prepared: Sequence[PreparedCurve], view: View, name_cells: int
     ) -> list["Label"]:
-        """Name and value behind each curve's last point, moved apart where they would touch.
+        """Marker, name and value behind each curve's last point, moved apart where they would touch.
+
+        A marker moves with its label: on another curve's row it would name that one.
 
         Returns the labels that found room within a few rows of their point.
         """
@@ -253,6 +259,9 @@ class PlotArea:
             # Below every label it would touch that belongs to a higher curve: the order is that of the curves.
             above = max((label.row for label in placed if _touch(cells, label.cells)), default=-1)
             free = next((near for near in self._near(row) if near > above), None)
+            self.buffer.put(
+                row if free is None else free, column, marker_of(one.curve.slot, self.dot_mode), style_of(one.curve)
+            )
             if free is not None:
                 placed.append(Label(free, cells, one.curve.name))
                 end = self.buffer.put(free, start, f"{name} " if name else "", style_of(one.curve))
@@ -273,6 +282,11 @@ class Label:
     row: int
     cells: range
     curve: str
+
+
+def _drawing_order(one: PreparedCurve) -> tuple[bool, bool, int]:
+    """Baselines are drawn first, the chosen curve last."""
+    return one.curve.is_chosen, not one.curve.is_baseline, -one.curve.slot
 
 
 def _touch(cells: range, other: range) -> bool:

@@ -94,6 +94,8 @@ def draw(
     area.draw_curves(shown)
     if view.crosshair is not None:
         area.draw_crosshair(spec, ends, view.crosshair)
+    if not with_ends:
+        area.draw_end_markers(ends)
     labels = area.draw_end_labels(spec, ends, view, name_cells) if with_ends else []
     beside = {label.curve for label in labels}
     # Values alone say nothing of curves that are named on another chart.

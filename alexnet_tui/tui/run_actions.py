@@ -6,6 +6,7 @@ Every function takes the screen it is asked from, which shows dialogs and messag
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
 from alexnet_tui.errors import AlexnetTuiError, RunNotFoundError, StoreError
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.paths import quote_words
 from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import counted, format_bytes, printable
@@ -88,22 +89,17 @@ def stop_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> 
         return
     saves = "it saves a checkpoint" if len(running) == 1 else "each saves a checkpoint"
     notify(screen, f"Stopping {_named(session, running)}; {saves} first.")
-    _in_thread(screen, session, running, lambda local, run_id: local.stop(session.store, run_id))
+    _in_thread(screen, session, running, partial(_stop, session))
 
 
 def resume_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
-    """Continue runs that were stopped, failed or crashed, or start queued ones."""
+    """Continue runs that were stopped, failed or crashed, or start queued ones: by the launcher that started them."""
     states = {run_id: session.watcher.states.get(run_id) for run_id in run_ids}
     idle = [run_id for run_id, state in states.items() if state not in {State.RUNNING, State.FINISHED}]
     own = [run_id for run_id in idle if run_id not in session.watcher.references]
     if own:
         notify(screen, f"Starting {_named(session, own)}.")
-        _in_thread(
-            screen,
-            session,
-            own,
-            lambda local, run_id: local.start(session.store, run_id, StartOptions(command=session.commands.trainer)),
-        )
+        _in_thread(screen, session, own, partial(_start, session))
     elif idle:
         notify(screen, "This is a reference run; press d to start one like it.")
     elif len(run_ids) == 1:
@@ -116,21 +112,37 @@ def _named(session: Session, run_ids: Sequence[str]) -> str:
     return session.label_of(run_ids[0]) if len(run_ids) == 1 else counted(len(run_ids), "run")
 
 
-def _in_thread(
-    screen: Screen[Any], session: Session, run_ids: Sequence[str], act: Callable[[Any, str], object]
-) -> None:
-    """Start or stop runs outside the event loop: both may wait for another process."""
+def _stop(session: Session, run_id: str) -> str:
+    from alexnet_tui.launch import local  # Not needed to start.
+
+    local.stop(session.store, run_id)
+    return ""
+
+
+def _start(session: Session, run_id: str) -> str:
+    """Start a run as this user started it last; how that was, unless it trains here as usual."""
+    from alexnet_tui.launch import registry  # Not needed to start.
+
+    launch = registry.noted(session.store, run_id)
+    registry.start(session.store, run_id, launch, registry.StartOptions(command=session.commands.trainer))
+    words = registry.words(launch)
+    return f"{session.label_of(run_id)} is started as last time, with {quote_words(*words)}" if words else ""
+
+
+def _in_thread(screen: Screen[Any], session: Session, run_ids: Sequence[str], act: Callable[[str], str]) -> None:
+    """Start or stop runs outside the event loop, as both may wait for another process; say what `act` returns."""
     for run_id in run_ids:
         session.watcher.poll_eagerly(run_id)
 
     async def work() -> None:
-        from alexnet_tui.launch import local
-
         for run_id in run_ids:
             try:
-                await session.lanes["launch"].run(act, local, run_id)
+                said = await session.lanes["launch"].run(act, run_id)
             except AlexnetTuiError as error:
                 notify(screen, str(error), is_error=True)
+            else:
+                if said:
+                    notify(screen, said)
             screen.post_message(PollEagerly())
 
     screen.run_worker(work(), group="launch")

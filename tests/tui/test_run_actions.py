@@ -1,19 +1,24 @@
 """Acts on runs that somebody else changed a moment ago: deleted them, or wrote more than our fields hold."""
 
+import asyncio
 import json
 import resource
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from console_driver import console, driven
 from fake_runs import write_run
 from textual import events
 from textual.widgets import Input
+from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.launch import registry
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui import run_actions, watch_loop
@@ -213,6 +218,20 @@ async def test_stop_and_resume_act_on_the_marked_runs(store: Store, monkeypatch:
         await c.press("x")
         assert c.notifications() == ["2 runs are not running."]
     assert len(runs) == 3
+
+
+@driven
+async def test_a_run_is_resumed_by_the_launcher_that_started_it(store: Store, tmp_path: Path) -> None:
+    run_id = store.create(RunConfig(epochs=1)).id
+    registry.note(store, run_id, registry.Launch(launcher="torchrun", options={"nproc": ["2"]}))
+    trainer = (sys.executable, "-c", "import sys; open(sys.argv[1], 'w').write(' '.join(sys.argv[2:]))")
+    async with console(store) as c:
+        started = tmp_path / "started"
+        c.app.session.commands.trainer = (*trainer, str(started))
+        await c.press("R")
+        await c.wait_for(lambda: started.exists() and "--nproc 2" in started.read_text())
+        await c.wait_for(lambda: "--launcher torchrun --nproc 2" in c.notifications()[-1])
+    await asyncio.to_thread(wait_for, lambda: not store.is_locked(run_id))
 
 
 @driven

@@ -151,6 +151,9 @@ def card(verdict: ClaimVerdict) -> list[tuple[str, str]]:
 def registered(section: Section) -> str:
     """The plan a section's verdicts rest on, in one line; or that there is none."""
     plan = section.registration
+    if plan is None and not any(row.num_runs for row in section.rows):
+        words = "No run has finished yet: the figures are the study's own, and no claim has numbers"
+        return f"{words}; `{section.register}` registers the claims and new runs."
     if plan is None:
         words = "Exploratory: no plan registered these runs before they were made, so they get numbers and no verdict"
         return f"{words}; `{section.register}` registers the claims and new runs."

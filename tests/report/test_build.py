@@ -323,6 +323,7 @@ def test_a_report_without_runs_says_what_to_do() -> None:
     built = build([])
     assert [claim.headline for claim in built.claims] == ["exploratory"] * 3
     assert "study reproduce" in built.sections[0].notes[0]
+    assert "No run has finished yet" in to_markdown(built)
     for text in (to_html(built), to_markdown(built), to_latex(built), "\n".join(explain(built))):
         assert text
 

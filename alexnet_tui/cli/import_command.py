@@ -90,11 +90,14 @@ def import_(
 
 def _add(store: Store, source: Path, format_name: str, histories: "Sequence[ForeignHistory]", label: str) -> int:
     """Make a run of each history, and say what was understood."""
-    from alexnet_tui.exchange.foreign import create_foreign
+    from alexnet_tui.exchange.foreign import create_foreign, known_foreign
 
+    known = known_foreign(store)
     for number, history in enumerate(histories):
         own = label if len(histories) == 1 or not label else f"{label} {history.name}"
-        record, is_present = create_foreign(store, history, format_name=format_name, source=source.name, label=own)
+        record, is_present = create_foreign(
+            store, history, known, format_name=format_name, source=source.name, label=own
+        )
         if is_present:
             say(f"{history.name} is here already, as {record.id}; it is not doubled.")
             continue

@@ -347,10 +347,24 @@ def _check_range(history: ForeignHistory, column: str) -> None:
         history.left_out.append(f"{name}: {reason}")
 
 
+def known_foreign(store: Store) -> dict[str, RunRecord]:
+    """The foreign runs of a runs folder by the hash of their history."""
+    return {record.foreign.sha256: record for record in reversed(store.list().runs) if record.foreign is not None}
+
+
 def create_foreign(
-    store: Store, history: ForeignHistory, *, format_name: str, source: str, label: str = ""
+    store: Store,
+    history: ForeignHistory,
+    known: dict[str, RunRecord],
+    *,
+    format_name: str,
+    source: str,
+    label: str = "",
 ) -> tuple[RunRecord, bool]:
     """Make a run of a foreign history; a history that is here already is not doubled.
+
+    Args:
+        known: The foreign runs that are here (`known_foreign`); the new one joins them.
 
     Returns:
         Its record, and whether it was here already.
@@ -360,16 +374,15 @@ def create_foreign(
     """
     content = b"".join(map(ev.encode, _events(history)))
     sha256 = sha256_of(content)
-    for record in store.list().runs:
-        if record.foreign is not None and record.foreign.sha256 == sha256:
-            return record, True
-    made = store.create(
+    if sha256 in known:
+        return known[sha256], True
+    known[sha256] = store.create(
         RunConfig(epochs=min(100_000, len(history.rows))),
         label=label or history.name,
         foreign=Foreign(format=format_name, source=printable(source, 200), columns=history.columns, sha256=sha256),
         fill=lambda folder: folder.write(EVENTS_FILE, content),
     )
-    return made, False
+    return known[sha256], False
 
 
 def _events(history: ForeignHistory) -> list[ev.Event]:

@@ -221,8 +221,10 @@ class Store:
 
     def _free_name(self, name: str) -> str:
         """An id like a name that no run has, reference runs included."""
-        known = set(self.ids())
-        return next(run_id for run_id in free_ids(name) if run_id not in known)
+        parents = self._parents()
+        return next(
+            run_id for run_id in free_ids(name) if not any(os.path.lexists(parent / run_id) for parent in parents)
+        )
 
     def check_writable(self) -> None:
         """Refuse a folder in which no run can be made, before anything long is done for one; nothing is written.

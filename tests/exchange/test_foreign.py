@@ -15,9 +15,10 @@ from alexnet_tui.exchange import foreign
 from alexnet_tui.exchange.foreign import column_of, parse_columns, read_csv, read_logs
 from alexnet_tui.exchange.tensorboard import _bytes, _double, _frame, _varint, read_tensorboard, write_tensorboard
 from alexnet_tui.launch import local
+from alexnet_tui.runs import store as runs_store
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import RunRecord, Store, read_record
 from alexnet_tui.tui.screens.runs.rows import run_row
 
 KERAS = """epoch,accuracy,loss,lr,val_accuracy,val_loss
@@ -245,6 +246,25 @@ def test_images_are_passed_over_and_links_are_not_followed(tmp_path: Path) -> No
 
 
 # --- in a runs folder
+
+
+def test_fault_30_a_table_of_many_runs_reads_each_record_of_the_folder_once(
+    run: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time for a thousand runs was quadratic; of two runs with one history the second is not made."""
+    lines = "".join(f"{name},{value}\n" for name, value in (("a", 1), ("b", 2), ("c", 3), ("twin", 1)))
+    read: list[str] = []
+
+    def counted(directory: Path) -> RunRecord:
+        read.append(directory.name)
+        return read_record(directory)
+
+    monkeypatch.setattr(runs_store, "read_record", counted)
+    present = write_run(store, RunConfig(epochs=1)).id
+    found = run("import", "--csv", str(write(tmp_path / "x.csv", f"run_id,loss\n{lines}")))
+    assert (found.code, store.ids()) == (0, ["a", "b", present, "c"])
+    assert "twin is here already, as a" in found.err
+    assert read == [present]
 
 
 def test_a_foreign_run_is_shown_and_compared_and_counts_for_nothing(run: Run, store: Store, tmp_path: Path) -> None:

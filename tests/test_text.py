@@ -8,6 +8,7 @@ import pytest
 
 from alexnet_tui.text import (
     MISSING,
+    braille_sparkline,
     counted,
     format_bytes,
     format_clock,
@@ -169,3 +170,12 @@ def test_sparklines_show_the_shape_and_keep_gaps() -> None:
 )
 def test_sparklines_survive_any_float(values: list[float]) -> None:
     assert len(sparkline(values, 7)) == min(7, len(values))
+
+
+def test_curves_are_on_one_scale() -> None:
+    high, low = braille_sparkline([0.6] * 20, 4, 0.1, 0.6), braille_sparkline([0.3] * 20, 4, 0.1, 0.6)
+    assert high == "⠉" * 4
+    assert low == "⠤" * 4
+    assert braille_sparkline([math.nan] * 4 + [0.6] * 4, 4, 0.1, 0.6) == "  ⠉⠉"
+    assert braille_sparkline([], 4, 0, 1) == ""
+    assert len(braille_sparkline([0.1, 0.5], 7, 0.0, 0.0)) == 7

@@ -138,7 +138,7 @@ def _missing(store: Store, name: str, find: study_queue.Find | None) -> list[Mis
     return [
         Missing(plan.configs[cell.index], cell.state)
         for cell in study_queue.status(store, plan, find)
-        if cell.state in tuple(study_queue.CellState)
+        if cell.state in tuple(study_queue.PlannedRunState)
     ]
 
 

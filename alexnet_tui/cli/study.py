@@ -429,7 +429,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
     Example: alexnet-tui study list
     """
     store = options.open_store(runs_dir)
-    found: list[tuple[study.Plan, list[study_queue.Cell]]] = []
+    found: list[tuple[study.Plan, list[study_queue.PlannedRun]]] = []
     for name in study.names(store):
         try:
             plan = study.load(store, name)
@@ -527,7 +527,9 @@ def _expected(store: Store, plan: study.Plan) -> str:
     return f", about {format_duration(total)} one after another ({basis})"
 
 
-def _table(plan: study.Plan, cells: Sequence[study_queue.Cell], words: Mapping[str, Mapping[str, str]]) -> "Table":
+def _table(
+    plan: study.Plan, cells: Sequence[study_queue.PlannedRun], words: Mapping[str, Mapping[str, str]]
+) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
@@ -553,7 +555,7 @@ def _style(state: str) -> str:
     return TONE_STYLES[STATE_TONES.get(State(state), "muted")] if state in set(State) else "dim"
 
 
-def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study_queue.Cell]]]) -> "Table":
+def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study_queue.PlannedRun]]]) -> "Table":
     from rich.table import Table
 
     table = Table("study", "runs", "states", "worker", box=table_box(), pad_edge=False)

@@ -194,7 +194,7 @@ def work_through(store: Store, plan: study.Plan, parallel_text: str, launch: Lau
     if caught:
         say(f"`{_goes_on(store, plan.name, parallel, launch)}` goes on.")
         return ExitCode.INTERRUPTED if caught[0] == signal.SIGINT else ExitCode.TERMINATED
-    is_whole = all(cell.state in {State.FINISHED, study_queue.CellState.CANCELLED} for cell in cells)
+    is_whole = all(cell.state in {State.FINISHED, study_queue.PlannedRunState.CANCELLED} for cell in cells)
     return ExitCode.DONE if is_whole else ExitCode.TRAINING_FAILED
 
 

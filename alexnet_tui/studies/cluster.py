@@ -10,10 +10,10 @@ from alexnet_tui.launch.registry import Queue, QueueEngine
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies.queue import Cell
+from alexnet_tui.studies.queue import PlannedRun
 
 
-def words(queue: Queue, cells: Iterable[Cell]) -> dict[str, str]:
+def words(queue: Queue, cells: Iterable[PlannedRun]) -> dict[str, str]:
     """Run to its engine's word for it; ``vanished`` only of runs that still need training."""
     return {
         cell.run_id: word
@@ -22,7 +22,7 @@ def words(queue: Queue, cells: Iterable[Cell]) -> dict[str, str]:
     }
 
 
-def summary(queue: Queue, cells: Iterable[Cell]) -> str:
+def summary(queue: Queue, cells: Iterable[PlannedRun]) -> str:
     """What an engine says, counted: ``SLURM job 77: 2 RUNNING, 2 PENDING``."""
     counts = Counter(words(queue, cells).values())
     said = ", ".join(f"{count} {word}" for word, count in counts.most_common())

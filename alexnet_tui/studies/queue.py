@@ -42,8 +42,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     at_once: Annotated[int, msgspec.Meta(ge=1, le=MAX_AT_ONCE)] = 1
 
 
-class CellState(StrEnum):
-    """The state of a cell that has no run."""
+class PlannedRunState(StrEnum):
+    """The state of a planned run that is none of a run's own."""
 
     PLANNED = "planned"
     CANCELLED = "cancelled"
@@ -51,8 +51,8 @@ class CellState(StrEnum):
     UNREADABLE = "unreadable"
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the plan and its state.
+class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of the plan, a cell of its grid, and its state.
 
     Attributes:
         index: Position in the plan.
@@ -86,12 +86,12 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in _UNFINISHED or (self.state == State.FAILED and self.reason != "diverged")
 
 
-_UNFINISHED = frozenset((CellState.PLANNED, State.QUEUED, State.STOPPED, State.LOST, State.COPY))
+_UNFINISHED = frozenset((PlannedRunState.PLANNED, State.QUEUED, State.STOPPED, State.LOST, State.COPY))
 Find = Callable[[str], tuple[RunHistory, State] | None]
 """Where to look a run up: its history and state, None where it is gone; a StoreError makes it unreadable."""
 
 
-def status(store: Store, plan: study.Plan, find: Find | None = None) -> list[Cell]:
+def status(store: Store, plan: study.Plan, find: Find | None = None) -> list[PlannedRun]:
     """The state of every cell of a plan.
 
     Args:
@@ -106,7 +106,7 @@ def status(store: Store, plan: study.Plan, find: Find | None = None) -> list[Cel
     ]
 
 
-def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool) -> Cell:
+def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool) -> PlannedRun:
     config, found, problem = plan.configs[index], None, ""
     try:
         found = find(run_id) if run_id else None
@@ -117,13 +117,13 @@ def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled
     if found is not None:
         state: str = found[1]
     elif problem:
-        state = CellState.UNREADABLE
+        state = PlannedRunState.UNREADABLE
     else:
-        state = CellState.DELETED if run_id else CellState.PLANNED
+        state = PlannedRunState.DELETED if run_id else PlannedRunState.PLANNED
     if is_cancelled and state in _UNFINISHED:
-        state = CellState.CANCELLED
+        state = PlannedRunState.CANCELLED
     final = found[0].final if found else None
-    return Cell(
+    return PlannedRun(
         index=index,
         variant=config.variant,
         seed=config.seed,
@@ -162,7 +162,7 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
 
 
 def _known_runs(store: Store, plan: study.Plan) -> dict[int, str]:
-    """Cell to run: as written down, else, after a crash, as the runs' own records say."""
+    """PlannedRun to run: as written down, else, after a crash, as the runs' own records say."""
     path = study.folder_path(store, plan.name) / CELLS_FILE
     content = read_small(path)
     noted = study.decode(path, content, dict[str, str]) if content else {}
@@ -233,14 +233,14 @@ def _change_queue(store: Store, name: str, change: Callable[[Queue], Queue]) -> 
         study.write(study.study_folder(store, name) / QUEUE_FILE, msgspec.to_builtins(change(load(store, name))))
 
 
-def in_order(cells: Iterable[Cell], queue: Queue) -> list[Cell]:
+def in_order(cells: Iterable[PlannedRun], queue: Queue) -> list[PlannedRun]:
     """The cells of a study that need training, in the order in which a worker starts them."""
     position = _position(queue)
     waiting = (cell for cell in cells if cell.needs_training and cell.index not in queue.cancelled)
     return sorted(waiting, key=lambda cell: position(cell.index))
 
 
-def counts_text(cells: Iterable[Cell]) -> str:
+def counts_text(cells: Iterable[PlannedRun]) -> str:
     """How many cells are in which state: ``3 finished, 1 failed (diverged)``."""
     counts = Counter(f"{cell.state} ({cell.reason})" if cell.reason else cell.state for cell in cells)
     return ", ".join(f"{count} {printable(state, 60)}" for state, count in counts.most_common())

@@ -71,7 +71,7 @@ class _Session:
     reported: dict[int, str] = field(default_factory=dict)
     noted: dict[int, tuple[str, str, int]] = field(default_factory=dict)
 
-    def may_start(self, cell: study_queue.Cell) -> bool:
+    def may_start(self, cell: study_queue.PlannedRun) -> bool:
         """Whether the worker should try a cell that needs training, once more or at all."""
         was_ours = bool(self.starts[cell.index]) or cell.index in self.seen
         if was_ours and cell.state in {State.STOPPED, State.FAILED}:
@@ -123,7 +123,7 @@ class Worker:
         active = [order for order in listed if order.is_own]
         self._refuse([order.study for order in listed if not order.is_own])
         self._sessions = {order.study: one for order in active if (one := self._sessions.get(order.study))}
-        first: tuple[_Session, list[study_queue.Cell]] | None = None
+        first: tuple[_Session, list[study_queue.PlannedRun]] | None = None
         for order in active:
             waiting = self._guarded(order.study, partial(self._refresh, order)) or []
             if waiting and first is None:  # Nothing of a later order goes before it.
@@ -169,7 +169,7 @@ class Worker:
         self._troubles.pop(name, None)
         return result
 
-    def _refresh(self, order: Order) -> list[study_queue.Cell]:
+    def _refresh(self, order: Order) -> list[study_queue.PlannedRun]:
         """Report and note what changed in an order's study; its cells that may be started now."""
         session = self._session(order)
         if session is None:
@@ -206,7 +206,7 @@ class Worker:
                 orders.withdraw(self._store, order.study)
         self._sessions.pop(order.study, None)
 
-    def _start_next(self, session: _Session, waiting: Sequence[study_queue.Cell]) -> bool:
+    def _start_next(self, session: _Session, waiting: Sequence[study_queue.PlannedRun]) -> bool:
         """Start the first cell that waits if the machine has room; whether it was started."""
         name = session.plan.name
         with study.exclusive(self._store):
@@ -236,7 +236,7 @@ class Worker:
         self._report(name, f"{_name(cell)}: {verb} as {cell.run_id}")
         return True
 
-    def _allocation(self, session: _Session, cell: study_queue.Cell, training: Sequence[str]) -> Allocation:
+    def _allocation(self, session: _Session, cell: study_queue.PlannedRun, training: Sequence[str]) -> Allocation:
         """Which part of the machine a run gets."""
         parallel, threads = session.order.parallel, session.plan.configs[cell.index].threads
         if parallel == 1:
@@ -282,7 +282,7 @@ def work(
     should_stop: Callable[[], bool] = lambda: False,
     prepare: Prepare = lambda config: None,
     poll_seconds: float = 2.0,
-) -> list[study_queue.Cell]:
+) -> list[study_queue.PlannedRun]:
     """Work through a plan in the foreground until nothing is left to do; returns where every cell stands then.
 
     Finished and diverged runs are left alone; stopped, lost and otherwise failed ones are resumed once; a run
@@ -542,7 +542,7 @@ def _is_locked(store: Store, run_id: str) -> bool:
         return False
 
 
-def _note(store: Store, session: _Session, cells: Sequence[study_queue.Cell]) -> None:
+def _note(store: Store, session: _Session, cells: Sequence[study_queue.PlannedRun]) -> None:
     """Bring the ledger up to date where a run began, ended or is gone."""
     now = {cell.index: (cell.run_id, cell.state, cell.attempts) for cell in cells if cell.run_id}
     changed = {index: seen[0] for index, seen in now.items() if session.noted.get(index) != seen}
@@ -551,7 +551,7 @@ def _note(store: Store, session: _Session, cells: Sequence[study_queue.Cell]) ->
         session.noted = now
 
 
-def _report_cells(cells: Sequence[study_queue.Cell], session: _Session, say: Say) -> None:
+def _report_cells(cells: Sequence[study_queue.PlannedRun], session: _Session, say: Say) -> None:
     """Say what changed since the last look."""
     for cell in cells:
         sentence = f"{_name(cell)}: {cell.state}" + (f" ({cell.reason})" if cell.reason else "")
@@ -562,7 +562,7 @@ def _report_cells(cells: Sequence[study_queue.Cell], session: _Session, say: Say
             say(f"{sentence}, run {cell.run_id}")
 
 
-def _name(cell: study_queue.Cell) -> str:
+def _name(cell: study_queue.PlannedRun) -> str:
     return f"{cell.group} seed {cell.seed}" + (f", {cell.swept}" if cell.swept else "")
 
 

@@ -37,11 +37,11 @@ def path_of(store: Store, plan: study.Plan) -> Path:
     return store.root / "studies" / plan.name / "ledger.jsonl"
 
 
-def work(store: Store, plan: study.Plan, script: str = "normal") -> list[study_queue.Cell]:
+def work(store: Store, plan: study.Plan, script: str = "normal") -> list[study_queue.PlannedRun]:
     return study_worker.work(store, plan, command=fake_trainer.command(script), poll_seconds=0.02)
 
 
-def train(store: Store, plan: study.Plan) -> list[study_queue.Cell]:
+def train(store: Store, plan: study.Plan) -> list[study_queue.PlannedRun]:
     """What a worker leaves, without any process."""
     for cell, run_id in enumerate(study_queue.prepare_runs(store, plan)):
         config = plan.configs[cell]

@@ -74,7 +74,7 @@ def test_plans_of_the_first_version_stay_readable(store: Store, plan: study.Plan
     assert (found.configs, found.claims, found.rules, found.sha256) == (plan.configs, [], 0, "")
 
 
-def work(store: Store, plan: study.Plan, script: str = "normal", **options: object) -> list[study_queue.Cell]:
+def work(store: Store, plan: study.Plan, script: str = "normal", **options: object) -> list[study_queue.PlannedRun]:
     command = fake_trainer.command(script)
     return study_worker.work(store, plan, command=command, poll_seconds=0.02, **options)  # type: ignore[arg-type]
 

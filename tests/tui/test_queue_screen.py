@@ -28,7 +28,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.studies.queue import Cell, CellState
+from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.studies import queue as queue_view
@@ -220,7 +220,7 @@ async def test_x_takes_a_cell_out_and_r_puts_it_back(store: Store) -> None:
         await driver.press("down", "x")
         await driver.wait_for(lambda: order(screen) == [0, 2, 3, 4, 5])
         assert screen.cell is not None
-        assert (screen.cell.index, screen.cell.state) == (1, CellState.CANCELLED)
+        assert (screen.cell.index, screen.cell.state) == (1, PlannedRunState.CANCELLED)
         assert study_queue.load(store, plan.name).cancelled == [1]
         await driver.press("x")
         assert any("nothing to cancel" in one for one in driver.notifications())
@@ -323,7 +323,7 @@ async def test_a_deleted_run_stays_deleted(store: Store) -> None:
         screen.show(None)
         await driver.wait_for(lambda: order(screen) == [0, 1, 2, 4, 5])
         states = {cell.index: cell.state for cell in screen.now.cells}  # type: ignore[union-attr]
-        assert states[3] == CellState.DELETED
+        assert states[3] == PlannedRunState.DELETED
 
 
 @pytest.mark.parametrize("file", ["mine.json", "mine/queue.json", "mine/cells.json"])
@@ -371,7 +371,7 @@ async def test_an_unreadable_run_is_shown_and_not_started(store: Store) -> None:
         assert "unreadable" in driver.text()
         assert screen.now is not None
         for _ in plan.configs:
-            if screen.cell is None or screen.cell.state != CellState.UNREADABLE:
+            if screen.cell is None or screen.cell.state != PlannedRunState.UNREADABLE:
                 await driver.press("down")
         await driver.press("R")
         await driver.wait_for(lambda: any("This cell is unreadable" in said for said in driver.notifications()))
@@ -710,7 +710,7 @@ def test_a_log_that_is_no_regular_file_says_nothing(store: Store, tmp_path: Path
 # What is drawn
 
 
-def texts_of(cells: list[Cell], width: int, *, turn: int | None = None) -> list[dict[str, str]]:
+def texts_of(cells: list[PlannedRun], width: int, *, turn: int | None = None) -> list[dict[str, str]]:
     """What each row shows in a table of a width, by column."""
     fitted = fit(queue_view.columns_of(cells), width)
     row_texts = []
@@ -722,17 +722,17 @@ def texts_of(cells: list[Cell], width: int, *, turn: int | None = None) -> list[
 
 
 def test_a_row_says_why_a_cell_failed_and_when_one_starts() -> None:
-    failed = Cell(index=1, variant="low-dropout", seed=12, state=State.FAILED, reason="diverged", epochs=100)
+    failed = PlannedRun(index=1, variant="low-dropout", seed=12, state=State.FAILED, reason="diverged", epochs=100)
     values = {"turn": "", "group": "low-dropout", "seed": "12", "state": "✗ failed (diverged)", "epochs": "0/100"}
     assert texts_of([failed], 80) == [values]
-    planned = Cell(index=2, variant="tanh", seed=0, state=CellState.PLANNED, epochs=5)
+    planned = PlannedRun(index=2, variant="tanh", seed=0, state=PlannedRunState.PLANNED, epochs=5)
     values = {"turn": "3", "group": "tanh", "seed": "0", "state": "· planned", "epochs": "0/5"}
     assert texts_of([planned], 80, turn=3) == [values]
 
 
 def test_what_tells_cells_apart_is_shown_before_the_names_of_their_runs() -> None:
-    cell = Cell(
-        index=0, variant="tanh", seed=1, state=CellState.PLANNED, run_id="some-run", swept="learning rate 0.003"
+    cell = PlannedRun(
+        index=0, variant="tanh", seed=1, state=PlannedRunState.PLANNED, run_id="some-run", swept="learning rate 0.003"
     )
     for width, keys in (
         (120, {"turn", "group", "seed", "state", "epochs", "tried", "run"}),
@@ -744,8 +744,15 @@ def test_what_tells_cells_apart_is_shown_before_the_names_of_their_runs() -> Non
 
 
 def test_the_legend_names_each_sign_once() -> None:
-    states = (State.RUNNING, State.FINISHED, CellState.DELETED, State.FINISHED, CellState.CANCELLED, State.LOST)
-    cells = [Cell(index=index, variant="tanh", seed=index, state=state) for index, state in enumerate(states)]
+    states = (
+        State.RUNNING,
+        State.FINISHED,
+        PlannedRunState.DELETED,
+        State.FINISHED,
+        PlannedRunState.CANCELLED,
+        State.LOST,
+    )
+    cells = [PlannedRun(index=index, variant="tanh", seed=index, state=state) for index, state in enumerate(states)]
     assert queue_view.legend(cells).plain == "● running   ✓ finished   − deleted or cancelled   ? crashed"
 
 

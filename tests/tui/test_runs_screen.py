@@ -1,7 +1,6 @@
 """The home screen, driven by its keys."""
 
 import json
-import math
 import os
 from pathlib import Path
 
@@ -29,7 +28,6 @@ from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.settings import load_settings
 from alexnet_tui.tui.widgets.columns import GAP, fit, hidden_text
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
-from alexnet_tui.tui.widgets.glyphs import braille_line
 from alexnet_tui.tui.widgets.help import HelpScreen
 
 HOSTILE = "x [/] [@click=app.quit]y[/] \x1b]0;P\x07\x1b[2J\u202e"
@@ -616,15 +614,6 @@ async def test_no_key_makes_runs_younger(store: Store, four: list[str]) -> None:
 def test_ages_have_at_most_four_cells() -> None:
     ages = {0: "0s", 59: "59s", 60: "1m", 3599: "59m", 7200: "2h", 86400 * 15: "15d", 86400 * 1500: "4y", -5: "0s"}
     assert {seconds: format_age(seconds) for seconds in ages} == ages
-
-
-def test_curves_are_on_one_scale() -> None:
-    high, low = braille_line([0.6] * 20, 4, 0.1, 0.6), braille_line([0.3] * 20, 4, 0.1, 0.6)
-    assert high == "⠉" * 4
-    assert low == "⠤" * 4
-    assert braille_line([math.nan] * 4 + [0.6] * 4, 4, 0.1, 0.6) == "  ⠉⠉"
-    assert braille_line([], 4, 0, 1) == ""
-    assert len(braille_line([0.1, 0.5], 7, 0.0, 0.0)) == 7
 
 
 @pytest.mark.parametrize("has_pin", [False, True])

@@ -8,7 +8,7 @@ from alexnet_tui.text import counted
 
 Row = TypeVar("Row")
 Context = TypeVar("Context")
-Cell = tuple[str, str]
+StyledText = tuple[str, str]
 """Text, and the name of its style in `table.STYLES`, empty for the plain one."""
 SortValue = float | str | None
 GAP = 2
@@ -40,7 +40,7 @@ class Column(Generic[Row, Context]):
     title: str
     width: int
     rank: int
-    cell: Callable[[Row, Context, int], Cell]
+    cell: Callable[[Row, Context, int], StyledText]
     order: Callable[[Row, Context], SortValue] | None = None
     max_width: int = 0
     narrow: int = 0

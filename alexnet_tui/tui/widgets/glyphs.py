@@ -3,9 +3,6 @@
 A terminal without Unicode gets each as `terminal.ASCII_FALLBACK` has it; nothing here needs to know.
 """
 
-import itertools
-import math
-import statistics
 from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
@@ -61,38 +58,3 @@ def pad(text: str, width: int) -> str:
     """`text` cut or filled with blanks to `width` cells."""
     kept = cut(text, width)
     return kept + " " * (width - cell_len(kept))
-
-
-_LEFT_DOTS, _RIGHT_DOTS = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
-_LEVELS = len(_LEFT_DOTS)
-
-
-def braille_line(values: Sequence[float], width: int, low: float, high: float) -> str:
-    """A curve one line high in `width` cells of braille, two points a cell; equal heights mean equal values.
-
-    Args:
-        values: The curve; a point that is not finite leaves a gap.
-        width: Cells; a longer curve is thinned by means, a shorter one stretched.
-        low: The value at the bottom.
-        high: The value at the top.
-    """
-    count = 2 * width
-    if not values or width < 1:
-        return ""
-    edges = [index * len(values) // count for index in range(count + 1)]
-    points = [statistics.fmean(values[start : max(end, start + 1)]) for start, end in itertools.pairwise(edges)]
-    span = high - low if high > low else 1.0
-    levels = [
-        min(_LEVELS - 1, max(0, int((point - low) / span * _LEVELS))) if math.isfinite(point) else None
-        for point in points
-    ]
-    cells = [0] * width
-    before: int | None = None
-    for index, level in enumerate(levels):
-        if level is not None:
-            dots = _RIGHT_DOTS if index % 2 else _LEFT_DOTS
-            start = level if before is None or before == level else before + (1 if level > before else -1)
-            for one in range(min(start, level), max(start, level) + 1):
-                cells[index // 2] |= dots[one]
-        before = level
-    return "".join(chr(0x2800 + cell) if cell else " " for cell in cells)

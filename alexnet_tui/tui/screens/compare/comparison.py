@@ -19,7 +19,7 @@ from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.run_curves import x_values
 from alexnet_tui.tui.charts.series import Floats, Spread, band, copy_column
 from alexnet_tui.tui.run_names import short_names
-from alexnet_tui.tui.widgets.columns import Cell, Column
+from alexnet_tui.tui.widgets.columns import Column, StyledText
 from alexnet_tui.tui.widgets.glyphs import PIN, SPREAD
 
 _NAME_CELLS, _NARROW_NAME_CELLS, _VALUE_CELLS = 24, 12, 18
@@ -184,7 +184,7 @@ def _metric_rank(name: str) -> int:
     return 2 * place + (1 if place == 0 else _SETTING_RANK + _FEW - 2)
 
 
-def _sign(entry: Entry, dot_mode: DotMode) -> Cell:
+def _sign(entry: Entry, dot_mode: DotMode) -> StyledText:
     style = "series-pinned" if entry.is_implicit else f"series-{entry.slot % NUM_COLOURS + 1}"
     return (PIN if entry.group.is_pinned else " ") + marker_of(entry.slot, dot_mode), style
 
@@ -260,7 +260,7 @@ def _value_text(metric: Metric, entry: Entry) -> str:
     return text + (f" ({len(sample.values)} of {len(sample.runs)})" if sample.num_missing else "")
 
 
-def _difference(metric: Metric, entry: Entry, entries: Sequence[Entry], spread: float | None) -> Cell:
+def _difference(metric: Metric, entry: Entry, entries: Sequence[Entry], spread: float | None) -> StyledText:
     """The difference to the base, coloured where it is beyond what seeds alone make."""
     own = entry.group.cells[metric.name]
     base = next(one.group.cells[metric.name] for one in entries if one.group.is_base)

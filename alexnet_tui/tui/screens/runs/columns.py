@@ -7,10 +7,18 @@ import msgspec
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.seeds import difference_tone
 from alexnet_tui.runs.state import State
-from alexnet_tui.text import MISSING, format_duration, format_points, is_ascii_terminal, printable, sparkline
+from alexnet_tui.text import (
+    MISSING,
+    braille_sparkline,
+    format_duration,
+    format_points,
+    is_ascii_terminal,
+    printable,
+    sparkline,
+)
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
 from alexnet_tui.tui.widgets import columns
-from alexnet_tui.tui.widgets.columns import Cell
+from alexnet_tui.tui.widgets.columns import StyledText
 from alexnet_tui.tui.widgets.glyphs import (
     EXTENDED,
     FOREIGN,
@@ -20,7 +28,6 @@ from alexnet_tui.tui.widgets.glyphs import (
     SPREAD,
     STATE_SIGNS,
     TONES,
-    braille_line,
     cut,
     shown_state,
 )
@@ -51,20 +58,20 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 Column = columns.Column[RunRow, Context]
 
 
-def _mark(row: RunRow, context: Context, _: int) -> Cell:
+def _mark(row: RunRow, context: Context, _: int) -> StyledText:
     is_pinned = context.pinned is not None and context.pinned.id in row.members
     is_marked = not context.marked.isdisjoint(row.members)
     right = MARK if is_marked else REFERENCE if row.is_reference else EXTENDED if row.extends else " "
     return (PIN if is_pinned else " ") + right, "accent" if is_pinned or is_marked else "muted"
 
 
-def _state(row: RunRow, _: Context, width: int) -> Cell:
+def _state(row: RunRow, _: Context, width: int) -> StyledText:
     if row.foreign:
         return f"{FOREIGN} foreign"[:width], "muted"
     return f"{STATE_SIGNS[row.state]} {shown_state(row.state)}"[:width], TONES[row.state]
 
 
-def _name(row: RunRow, _: Context, width: int) -> Cell:
+def _name(row: RunRow, _: Context, width: int) -> StyledText:
     if row.is_labelled or row.is_group:
         return cut(row.name, width), "" if row.is_labelled else "muted"
     # The seed is never cut off, and what sets namesakes apart is behind it.
@@ -74,7 +81,7 @@ def _name(row: RunRow, _: Context, width: int) -> Cell:
     return cut(f"{variant}{seed} · {others}" if others else variant + seed, width), "muted"
 
 
-def _age(row: RunRow, context: Context, _: int) -> Cell:
+def _age(row: RunRow, context: Context, _: int) -> StyledText:
     return format_age(context.now - row.created), "muted"
 
 
@@ -86,7 +93,7 @@ def format_age(seconds: float) -> str:
     return f"{int(seconds / (365.25 * 86400))}y"
 
 
-def _progress(row: RunRow, _: Context, __: int) -> Cell:
+def _progress(row: RunRow, _: Context, __: int) -> StyledText:
     # 99.6% is not yet 100%.
     percent = 100 if row.progress >= 1 else int(100 * row.progress)
     return f"{percent}%", "live" if row.state is State.RUNNING else "muted"
@@ -104,7 +111,7 @@ def delta_to(row: RunRow, pinned: RunRow | None) -> float | None:
     return row.best - pinned.best
 
 
-def _delta(row: RunRow, context: Context, _: int) -> Cell:
+def _delta(row: RunRow, context: Context, _: int) -> StyledText:
     if context.pinned is not None and row.id == context.pinned.id:
         return "base", "accent"
     delta = delta_of(row, context)
@@ -127,11 +134,11 @@ def delta_tone(delta: float, row: RunRow, pinned: RunRow, spread: float | None) 
     return difference_tone(delta, sides, spread, is_better=delta > 0)
 
 
-def _spread(row: RunRow, _: Context, __: int) -> Cell:
+def _spread(row: RunRow, _: Context, __: int) -> StyledText:
     return ("", "muted") if row.spread is None else (f"{SPREAD}{100 * row.spread:.2f}", "muted")
 
 
-def _seed(row: RunRow, _: Context, __: int) -> Cell:
+def _seed(row: RunRow, _: Context, __: int) -> StyledText:
     return (f"n={row.num_counted}", "") if row.is_group else (_shown(row, "seed"), "muted")
 
 
@@ -140,29 +147,29 @@ def _shown(row: RunRow, name: str) -> str:
     return MISSING if value is None else str(value)
 
 
-def _time(row: RunRow, _: Context, __: int) -> Cell:
+def _time(row: RunRow, _: Context, __: int) -> StyledText:
     return (MISSING if row.seconds is None else format_duration(row.seconds)), "muted"
 
 
-def _curve(row: RunRow, context: Context, width: int) -> Cell:
+def _curve(row: RunRow, context: Context, width: int) -> StyledText:
     """As much of the width as of the run is done, so that one that ended early is short."""
     low, high = context.curve_range
     cells = min(width, max(1, round(width * row.progress)))
     if is_ascii_terminal():
         line = sparkline(row.curve, cells, ascii_only=True)
     else:
-        line = braille_line(row.curve, cells, low, high)
+        line = braille_sparkline(row.curve, cells, low, high)
     return line, "live" if row.state is State.RUNNING else "curve"
 
 
-def _text(value: Callable[[RunRow], str], style: str = "") -> Callable[[RunRow, Context, int], Cell]:
+def _text(value: Callable[[RunRow], str], style: str = "") -> Callable[[RunRow, Context, int], StyledText]:
     return lambda row, _, width: (cut(printable(value(row), 80), width), style)
 
 
-def _metric(field: str, style: str = "") -> Callable[[RunRow, Context, int], Cell]:
+def _metric(field: str, style: str = "") -> Callable[[RunRow, Context, int], StyledText]:
     metric = METRICS[ROW_METRICS[field]]
 
-    def cell(row: RunRow, _: Context, __: int) -> Cell:
+    def cell(row: RunRow, _: Context, __: int) -> StyledText:
         text = metric.mean_text(getattr(row, field))
         return text, "muted" if text == MISSING else style
 

@@ -26,7 +26,7 @@ from alexnet_tui.studies import cluster, orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.plan import Plan
-from alexnet_tui.studies.queue import Cell, CellState, Find, Queue
+from alexnet_tui.studies.queue import Find, PlannedRun, PlannedRunState, Queue
 from alexnet_tui.text import counted, format_duration, plural, printable
 from alexnet_tui.tui import disk
 from alexnet_tui.tui.studies import newest_studies
@@ -46,8 +46,8 @@ _MAX_BAR_CELLS, _GRID_GAP = 4, 2
 _ENGINE_SECONDS = 30.0
 _TONES: Mapping[str, str] = {
     **{str(state): tone for state, tone in TONES.items()},
-    CellState.PLANNED: "",
-    CellState.UNREADABLE: "bad",
+    PlannedRunState.PLANNED: "",
+    PlannedRunState.UNREADABLE: "bad",
 }
 _TONE_STYLES = {"live": "$running", "warn": "$warning", "bad": "$error", "muted": "$text-muted"}
 
@@ -84,7 +84,7 @@ class Snapshot:
 
     names: tuple[str, ...]
     plan: Plan
-    cells: tuple[Cell, ...]
+    cells: tuple[PlannedRun, ...]
     num_waiting: int
     queue: Queue
     has_worker: bool
@@ -94,7 +94,7 @@ class Snapshot:
     engine_problem: str = ""
 
     @property
-    def waiting(self) -> tuple[Cell, ...]:
+    def waiting(self) -> tuple[PlannedRun, ...]:
         """The cells a worker will start, in its order."""
         return self.cells[self.first_waiting : self.first_waiting + self.num_waiting]
 
@@ -161,7 +161,7 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
 
 
 def _live_cells(
-    store: Store, queues: Mapping[str, registry.Queue], cells: Iterable[Cell], find: Find
+    store: Store, queues: Mapping[str, registry.Queue], cells: Iterable[PlannedRun], find: Find
 ) -> dict[int, Live]:
     live: dict[int, Live] = {}
     every = list(cells)
@@ -371,19 +371,19 @@ def grid(now: Snapshot, chosen: int | None, width: int, *, cursor: str) -> Conte
     return Content("\n").join([*lines, below])
 
 
-def _grid_cell(cell: Cell, live: Live, bar_cells: int) -> Content:
+def _grid_cell(cell: PlannedRun, live: Live, bar_cells: int) -> Content:
     tone = _TONE_STYLES.get(tone_of(cell), "")
     sign = Content.styled(sign_of(cell), tone)
-    if cell.state in {CellState.CANCELLED, CellState.DELETED}:
+    if cell.state in {PlannedRunState.CANCELLED, PlannedRunState.DELETED}:
         return sign
     share = max(live.share, cell.num_epochs_done / cell.epochs if cell.epochs else 0.0)
     done = min(bar_cells, math.floor(share * bar_cells + 1e-9))
     return Content.assemble(sign, (DONE * done, tone), (REST * (bar_cells - done), "$faint"))
 
 
-def legend(cells: Iterable[Cell]) -> Content:
+def legend(cells: Iterable[PlannedRun]) -> Content:
     """What the signs of these cells mean, each once: ``✓ finished   − cancelled or deleted``."""
-    states: dict[str, dict[str, Cell]] = {}
+    states: dict[str, dict[str, PlannedRun]] = {}
     for cell in cells:
         states.setdefault(sign_of(cell), {}).setdefault(shown_state(cell.state), cell)
     parts = [
@@ -395,18 +395,18 @@ def legend(cells: Iterable[Cell]) -> Content:
     return Content("   ").join(parts)
 
 
-def tone_of(cell: Cell) -> str:
+def tone_of(cell: PlannedRun) -> str:
     """Name of the style of a cell's state, as tables have it."""
     return _TONES.get(cell.state, "muted")
 
 
-def sign_of(cell: Cell) -> str:
+def sign_of(cell: PlannedRun) -> str:
     """One character for a cell's state."""
-    if cell.state in {CellState.CANCELLED, CellState.DELETED}:
+    if cell.state in {PlannedRunState.CANCELLED, PlannedRunState.DELETED}:
         return MINUS
-    if cell.state == CellState.PLANNED:
+    if cell.state == PlannedRunState.PLANNED:
         return "·"
-    if cell.state == CellState.UNREADABLE:
+    if cell.state == PlannedRunState.UNREADABLE:
         return STATE_SIGNS[State.LOST]
     return STATE_SIGNS[State(cell.state)]
 
@@ -421,7 +421,7 @@ class QueueRow:
         where: Where it trains, or what the cluster's queue says of it; else empty.
     """
 
-    cell: Cell
+    cell: PlannedRun
     turn: int | None
     where: str = ""
 
@@ -440,7 +440,7 @@ def rows_of(now: Snapshot) -> list[QueueRow]:
     ]
 
 
-def columns_of(cells: Sequence[Cell], live: Iterable[Live] = ()) -> tuple[Column[QueueRow, None], ...]:
+def columns_of(cells: Sequence[PlannedRun], live: Iterable[Live] = ()) -> tuple[Column[QueueRow, None], ...]:
     """The queue's columns, wide enough for these cells; what tells cells apart comes before the names of runs."""
     where = max((len(one.where) for one in live), default=0)
     group, tried, run = (
@@ -463,39 +463,39 @@ def columns_of(cells: Sequence[Cell], live: Iterable[Live] = ()) -> tuple[Column
     return tuple(shown)
 
 
-def _turn_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+def _turn_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     return "" if row.turn is None else str(row.turn), "muted"
 
 
-def _group_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+def _group_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     return cut(printable(_group(row.cell), 64), width), ""
 
 
-def _seed_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+def _seed_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     return cut(str(row.cell.seed), width), ""
 
 
-def _state_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+def _state_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     cell = row.cell
     state = shown_state(cell.state) + (f" ({cell.reason})" if cell.reason else "")
     return cut(f"{sign_of(cell)} {printable(state, 64)}", width), tone_of(cell)
 
 
-def _epochs_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+def _epochs_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     return cut(f"{row.cell.num_epochs_done}/{row.cell.epochs}", width), ""
 
 
-def _setting_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+def _setting_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     return cut(printable(row.cell.swept, 200), width), ""
 
 
-def _where_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+def _where_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     return cut(row.where, width), "live" if row.cell.state == State.RUNNING else "muted"
 
 
-def _run_cell(row: QueueRow, context: None, width: int) -> columns.Cell:
+def _run_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     return cut(printable(row.cell.run_id, 64), width), "muted"
 
 
-def _group(cell: Cell) -> str:
+def _group(cell: PlannedRun) -> str:
     return cell.group or cell.variant

@@ -17,7 +17,7 @@ from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.cluster import withdraw_run
 from alexnet_tui.studies.plan import Plan
-from alexnet_tui.studies.queue import Cell, CellState
+from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted
 from alexnet_tui.tui import disk, run_actions
 from alexnet_tui.tui.run_actions import notify
@@ -159,7 +159,7 @@ class QueueScreen(Screen[None]):
         self._draw()
 
     @property
-    def cell(self) -> Cell | None:
+    def cell(self) -> PlannedRun | None:
         """The cell under the cursor."""
         row = self.table.row if self.now else None
         return None if row is None else row.cell
@@ -295,7 +295,7 @@ class QueueScreen(Screen[None]):
         else:
             notify(self, f"This cell is {cell.state}: there is nothing to cancel.")
 
-    def _take_out(self, name: str, cell: Cell) -> str:
+    def _take_out(self, name: str, cell: PlannedRun) -> str:
         study_queue.cancel(self.session.store, name, cell.index)
         label = withdraw_run(self.session.store, cell.run_id) if cell.run_id else ""
         return f"Taken out of {label}." if label else ""
@@ -307,7 +307,7 @@ class QueueScreen(Screen[None]):
             return
         if cell.index in now.queue.cancelled:
             self._do(lambda: study_queue.cancel(self.session.store, now.plan.name, cell.index, False))
-        elif cell.run_id and cell.state not in {CellState.DELETED, CellState.UNREADABLE}:
+        elif cell.run_id and cell.state not in {PlannedRunState.DELETED, PlannedRunState.UNREADABLE}:
             run_actions.resume_runs(self, self.session, [cell.run_id])
         else:
             notify(self, f"This cell is {cell.state}; ^r starts a worker for those that wait.")

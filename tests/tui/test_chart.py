@@ -352,6 +352,29 @@ def test_a_marker_at_the_end_is_on_the_row_of_its_own_name() -> None:
             assert line[: line.index("name")].rstrip().endswith(marker_of(index, DotMode.BRAILLE)), line
 
 
+def test_a_name_covers_no_other_curve() -> None:
+    short = curve([9.0] * 4, "short", 1)
+    waves = [curve([height] * 40, f"wave{index}", index) for index, height in ((0, 3.0), (2, 9.0), (3, 17.0))]
+    for width in (90, 120):
+        alone = rendered(*waves, curve([np.nan], "short", 1), size=(width, 24))
+        both = rendered(*waves, short, size=(width, 24))
+        (label,) = (label for label in both.labels if label.curve == "short")
+        assert "short" in text(both)
+        assert not any(
+            0x2800 < ord(cell) <= 0x28FF for cell in rows(alone)[label.row][label.cells.start : label.cells.stop]
+        )
+
+
+def test_smoothing_leaves_a_constant_flat_and_the_marker_at_the_measured_value() -> None:
+    for smoothing in SMOOTHINGS:
+        drawn = rendered(curve([0.01] * 50), view=View(smoothing=smoothing), size=(90, 20))
+        filled = [row for row in plane(drawn) if any(0x2800 < ord(cell) <= 0x28FF for cell in row)]
+        assert len(filled) == 1, smoothing
+    jump = curve([1.0] * 30 + [9.0])
+    found = [rendered(jump, view=View(smoothing=smoothing), size=(60, 20)) for smoothing in SMOOTHINGS]
+    assert len({next(row for row, line in enumerate(plane(drawn)) if "●" in line) for drawn in found}) == 1
+
+
 def test_curves_are_told_apart_without_colour() -> None:
     drawn = rendered(curve(range(9), "a"), curve(range(1, 10), "b", 1), colours=Colours.NONE)
     inside = "".join(plane(drawn))

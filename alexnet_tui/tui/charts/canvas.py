@@ -30,6 +30,7 @@ from alexnet_tui.tui.charts.series import Floats, last_finite, nearest_index, va
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
 _REACH = 5
+GRID_STYLE = "grid"
 
 
 @dataclass(slots=True)
@@ -189,11 +190,11 @@ class PlotArea:
             self._mark(float(one.x[index]), float(one.y[index]), one.curve)
 
     def draw_end_markers(self, prepared: Sequence[PreparedCurve]) -> None:
-        """A marker on the last point of each curve, the chosen one's above the others."""
+        """A marker on the last point of each curve, as measured and not smoothed; the chosen one's above the others."""
         for one in sorted(prepared, key=_drawing_order):
             last = self._last_seen(one)
             if last is not None:
-                self._mark(float(one.x[last]), float(one.y[last]), one.curve)
+                self._mark(float(one.x[last]), float(one.raw[last]), one.curve)
 
     def _last_seen(self, one: PreparedCurve) -> int | None:
         """Index of a curve's last point that is not right of the viewport."""
@@ -212,7 +213,7 @@ class PlotArea:
         column = place[1]
         line = "|" if self.dot_mode is DotMode.ASCII else "│"
         for row in range(self.top, self.top + self.viewport.rows):
-            if self.buffer.styles[row][column] in {"", "grid"}:
+            if self.buffer.styles[row][column] in {"", GRID_STYLE}:
                 self.buffer.put(row, column, line, "crosshair")
         for one in prepared:
             if len(one.x) and value_at(one.x, one.y, at) is not None:
@@ -234,7 +235,7 @@ class PlotArea:
     def draw_end_labels(
         self, spec: ChartSpec, prepared: Sequence[PreparedCurve], view: View, name_cells: int
     ) -> list["Label"]:
-        """Marker, name and value behind each curve's last point, moved apart where they would touch.
+        """Marker, name and value behind each curve's last point, moved apart where they would touch, off the curves.
 
         A marker moves with its label: on another curve's row it would name that one.
 
@@ -243,9 +244,9 @@ class PlotArea:
         wanted: list[tuple[float, int, int, PreparedCurve]] = []
         for one in prepared:
             last = self._last_seen(one)
-            place = None if last is None else self.cell(float(one.x[last]), float(one.y[last]))
+            place = None if last is None else self.cell(float(one.x[last]), float(one.raw[last]))
             if last is not None and place is not None:
-                wanted.append((float(one.y[last]), *place, one))
+                wanted.append((float(one.raw[last]), *place, one))
         wanted.sort(key=lambda entry: -entry[0])
         placed: list[Label] = []
         for _, row, column, one in wanted:
@@ -258,7 +259,7 @@ class PlotArea:
             cells = range(start, start + width)
             # Below every label it would touch that belongs to a higher curve: the order is that of the curves.
             above = max((label.row for label in placed if _touch(cells, label.cells)), default=-1)
-            free = next((near for near in self._near(row) if near > above), None)
+            free = next((near for near in self._near(row) if near > above and self._is_clear(near, cells)), None)
             self.buffer.put(
                 row if free is None else free, column, marker_of(one.curve.slot, self.dot_mode), style_of(one.curve)
             )
@@ -267,6 +268,10 @@ class PlotArea:
                 end = self.buffer.put(free, start, f"{name} " if name else "", style_of(one.curve))
                 self.buffer.put(free, end, value, "value" if name else style_of(one.curve))
         return placed
+
+    def _is_clear(self, row: int, cells: range) -> bool:
+        """Whether no curve passes through these cells."""
+        return all(style in {"", GRID_STYLE} for style in self.buffer.styles[row][cells.start : cells.stop])
 
     def _near(self, row: int) -> Iterator[int]:
         """Rows of the plot area within reach of a label, the nearest first."""

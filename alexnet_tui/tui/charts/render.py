@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.charts import axis
 from alexnet_tui.tui.charts.axis import Measure, Tick
-from alexnet_tui.tui.charts.canvas import CellBuffer, Label, PlotArea
+from alexnet_tui.tui.charts.canvas import GRID_STYLE, CellBuffer, Label, PlotArea
 from alexnet_tui.tui.charts.legend import draw_head, note_lines
 from alexnet_tui.tui.charts.model import ChartSpec, PreparedCurve, View, format_x, format_y, full_range, value_of
 from alexnet_tui.tui.charts.raster import Colours, DotMode, Viewport
@@ -220,7 +220,7 @@ def _axes(
         buffer.put(row, left - 2 - len(tick.label), tick.label, "label")
         buffer.put(row, left - 1, mark, "axis")
         if dot_mode is not DotMode.ASCII:
-            buffer.put(row, left, grid * viewport.columns, "grid")
+            buffer.put(row, left, grid * viewport.columns, GRID_STYLE)
     buffer.put(bottom + 1, left - 2 - len(spec.x_title), spec.x_title, "label")
     for tick in _x_ticks(spec, viewport, prepared):
         share = (tick.at - viewport.x_low) / (viewport.x_high - viewport.x_low)

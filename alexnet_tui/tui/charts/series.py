@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 _MAX_GRID = 1024
 _BLOCK_GROWTH = 1e6
 _SOUGHT_AT_ONCE = 1024
+_ROUNDING = 1e-12
 
 
 class Spread(StrEnum):
@@ -197,8 +198,16 @@ def _finite(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 def limits(values: Sequence[Floats], *, clip: bool = False) -> Limits | None:
     """The range of all finite values, or with `clip` the range without outliers; None without a value.
 
-    An outlier lies further than half of the middle 96% outside of them.
+    An outlier lies further than half of the middle 96% outside of them. A range no wider than the rounding of its
+    values is none.
     """
+    found = _limits(values, clip=clip)
+    if found is not None and found.high - found.low <= _ROUNDING * max(abs(found.low), abs(found.high)):
+        return msgspec.structs.replace(found, low=found.high)
+    return found
+
+
+def _limits(values: Sequence[Floats], *, clip: bool) -> Limits | None:
     if not clip and (found := _plain_limits(values)) is not None:
         return found
     arrays = [array_[np.isfinite(array_)] for array_ in values]

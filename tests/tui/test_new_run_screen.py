@@ -363,6 +363,16 @@ async def test_summary_tells_time_from_past_runs_and_the_layer_table(store: Stor
 
 
 @driven
+async def test_a_summary_that_is_due_while_the_screen_is_closed_ends_nothing(store: Store) -> None:
+    async with opened(store) as form:
+        await form.screen.query_one("#brief").remove()
+        form.screen._show_summary()
+        await form.screen.query_one("#body").remove()
+        form.screen._show_summary()
+        await form.pilot.pause()
+
+
+@driven
 async def test_without_past_runs_the_summary_says_so(store: Store) -> None:
     async with opened(store) as form:
         assert "time unknown (f8 times it)" in form.text("#brief")

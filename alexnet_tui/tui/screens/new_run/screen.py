@@ -84,6 +84,7 @@ class NewRunScreen(Screen[None]):
         self._groups: dict[str, FieldGroup] = {}
         self._redraw: Timer | None = None
         self._was_shown = False
+        self._summary, self._brief = Static(id="summary"), Static(id="brief")
         self._panel = Content("")
         self._step_timer = StepTimer()
         self.catalog: dict[str, data_catalog.DatasetInfo] = {}
@@ -102,8 +103,8 @@ class NewRunScreen(Screen[None]):
             with FormScroll(id="form"):
                 yield from self._compose_groups()
             with VerticalScroll(id="panel", can_focus=False):
-                yield Static(id="summary")
-        yield Static(id="brief")
+                yield self._summary
+        yield self._brief
         yield StatusLine()
         with Horizontal(id="bar"):
             yield Button("Start", id="start", compact=True, variant="primary")
@@ -234,22 +235,20 @@ class NewRunScreen(Screen[None]):
         self._redraw = self.set_timer(_REDRAW_SECONDS, self._show_summary)
 
     def _show_summary(self) -> None:
-        if not self.query("#summary"):  # The screen was closed before its timer ended.
-            return
         try:
             config = self.draft.config()
         except ConfigError as error:
             text = Content(f"{_title(error.field)} {error.reason}").stylize("$error")
-            self.query_one("#brief", Static).update(text, layout=False)
-            self.query_one("#summary", Static).add_class("-old")
+            self._brief.update(text, layout=False)
+            self._summary.add_class("-old")
             return
-        self.query_one("#summary", Static).remove_class("-old")
+        self._summary.remove_class("-old")
         summary = self._summarise(config)
         panel = run_summary.panel(summary)
         if not panel.is_same(self._panel):
             self._panel = panel
-            self.query_one("#summary", Static).update(panel)
-        self.query_one("#brief", Static).update(run_summary.brief(summary, self.app.size.width - 2), layout=False)
+            self._summary.update(panel)
+        self._brief.update(run_summary.brief(summary, self.app.size.width - 2), layout=False)
 
     def reset_counts(self) -> None:
         """What was asked for once is not started once more: the next launch is of one run."""

@@ -62,7 +62,7 @@ class Folder:
             checkpoints = run.make_folder("checkpoints")
 
     Args:
-        path: The folder; its last component must not be a link.
+        path: The folder; its last component must not be a link, unless it is one of the user's own (`follow`).
 
     Raises:
         StoreError: There is no such folder, it is a link or no folder, or may not be opened.
@@ -73,10 +73,10 @@ class Folder:
 
     __slots__ = ("_descriptor", "path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, follows: bool = False) -> None:
         self.path = path
         self._descriptor = -1
-        descriptor = _open_folder(path, path)
+        descriptor = _open_folder(path, path, follows=follows)
         if descriptor is None:
             raise StoreError(path, "there is no such folder.")
         self._descriptor = descriptor
@@ -90,10 +90,7 @@ class Folder:
     @classmethod
     def follow(cls, path: Path) -> Self:
         """The folder at a path of the user's own, where a link is followed, as to a runs folder on another disk."""
-        descriptor = _open_folder(path, path, follows=True)
-        if descriptor is None:
-            raise StoreError(path, "there is no such folder.")
-        return cls._of(path, descriptor)
+        return cls(path, follows=True)
 
     @classmethod
     def _of(cls, path: Path, descriptor: int) -> Self:
@@ -383,6 +380,19 @@ def _read_all(descriptor: int, path: Path, limit_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
+def read_tail(descriptor: int | None, limit_bytes: int, start: int = 0) -> str:
+    """The end of the text behind a descriptor, which is closed; of no more than what is behind `start`.
+
+    Args:
+        descriptor: None stands for no file, and gives no text.
+    """
+    if descriptor is None:
+        return ""
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(max(start, os.fstat(descriptor).st_size - limit_bytes))
+        return file.read(limit_bytes).decode(errors="replace")
+
+
 # --- files of the user's own
 
 
@@ -557,13 +567,23 @@ def locked(path: Path, *, wait_seconds: float = math.inf, on_wait: Callable[[], 
         RunBusyError: Another process holds it for longer than that.
         StoreError: The file cannot be made or is no regular file, or the file system has no locks.
     """
-    descriptor = _open_lock(path)
+    descriptor = _take(path, f"{path} is held by", wait_seconds, on_wait)
     try:
-        if not _flock(descriptor, path, wait_seconds, on_wait):
-            raise RunBusyError(f"{path} is held by {_describe_owner(path)}.")
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _take(path: Path, what_is_held: str, wait_seconds: float, on_wait: Callable[[], object] | None = None) -> int:
+    """Take the lock on a file, made if need be; the descriptor that holds it."""
+    descriptor = _open_lock(path)
+    try:
+        if not _flock(descriptor, path, wait_seconds, on_wait):
+            raise RunBusyError(f"{what_is_held} {_describe_owner(path)}.")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS))
@@ -701,15 +721,7 @@ def take_lock(directory: Path, patience_seconds: float = 0.5, name: str = LOCK_F
         RunBusyError: Another trainer holds it.
         StoreError: The lock file cannot be written, or the file system has no locks.
     """
-    path = directory / name
-    descriptor = _open_lock(path)
-    try:
-        if not _flock(descriptor, path, patience_seconds):
-            raise RunBusyError(f"run {directory.name} is already being trained by {_describe_owner(path)}.")
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+    return _take(directory / name, f"run {directory.name} is already being trained by", patience_seconds)
 
 
 def read_owner(path: Path) -> Owner | None:

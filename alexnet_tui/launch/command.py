@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
-from alexnet_tui.files import Folder, reason_of, take_lock
+from alexnet_tui.files import Folder, read_tail, reason_of, take_lock
 from alexnet_tui.launch import local
 from alexnet_tui.launch.registry import Options, StartOptions
 from alexnet_tui.paths import child_command
@@ -148,12 +148,7 @@ def main() -> int:
 def _tail(directory: Path, start: int) -> str:
     """The last lines that the command printed, as one line."""
     with Folder(directory) as folder:
-        descriptor = folder.open(LOG_FILE)
-    if descriptor is None:
-        return ""
-    with os.fdopen(descriptor, "rb") as file:
-        file.seek(max(start, os.fstat(descriptor).st_size - _TAIL_BYTES))
-        lines = file.read(_TAIL_BYTES).decode(errors="replace").splitlines()[:-1]  # Less our own.
+        lines = read_tail(folder.open(LOG_FILE), _TAIL_BYTES, start).splitlines()[:-1]  # Less our own.
     return printable(" | ".join(line.strip() for line in lines[-_TAIL_LINES:] if line.strip()), 400)
 
 

@@ -424,19 +424,6 @@ def _signal(pid: int, number: signal.Signals) -> None:
         raise LaunchError(f"process {abs(pid)} could not be stopped ({reason_of(error)}).") from error
 
 
-def open_append(path: Path) -> int:
-    """A descriptor that only appends; a link, a pipe or a device in the way is refused.
-
-    Raises:
-        StoreError: The file is no regular file, or cannot be written.
-    """
-    try:
-        with Folder(path.parent) as folder:
-            return folder.append(path.name)
-    except OSError as error:
-        raise StoreError(path, f"the file cannot be written ({reason_of(error)}).") from error
-
-
 def end_last_line(events: int) -> None:
     """End a line that a crash tore: one bad line that readers count, not the first half of another."""
     size = os.fstat(events).st_size

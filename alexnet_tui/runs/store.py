@@ -32,6 +32,7 @@ from alexnet_tui.files import (
     Owner,
     json_bytes,
     read_owner,
+    read_tail,
     reason_of,
     take_lock,
     version_of,
@@ -436,13 +437,7 @@ class Store:
     def log_tail(self, run_id: str, limit_bytes: int = 32_768) -> str:
         """The end of the trainer's log, made safe to print."""
         with self.folder(run_id) as folder:
-            descriptor = folder.open(LOG_FILE)
-        if descriptor is None:
-            return ""
-        with os.fdopen(descriptor, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            file.seek(max(0, size - limit_bytes))
-            text = file.read(limit_bytes).decode("utf-8", errors="replace")
+            text = read_tail(folder.open(LOG_FILE), limit_bytes)
         return printable(text, limit=2 * limit_bytes, keep_newlines=True)
 
     def delete(self, run_id: str) -> None:

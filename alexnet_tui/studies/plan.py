@@ -24,6 +24,7 @@ from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import ClaimError, ConfigError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import (
     UNDECODABLE,
+    Folder,
     json_bytes,
     locked,
     read_small,
@@ -459,15 +460,13 @@ def set_aside(path: Path) -> Path:
     Raises:
         StoreError: It cannot be renamed.
     """
-    names = (path.with_name(f"{path.name}.damaged-{number}") for number in itertools.count(1))
-    target = next(name for name in names if not os.path.lexists(name))
     try:
-        path.rename(target)
+        with Folder(path.parent) as folder:
+            return path.with_name(folder.set_aside(path.name, f"{path.name}.damaged-{{}}"))
     except FileNotFoundError:  # Somebody else was faster.
-        pass
+        return path
     except OSError as error:
         raise StoreError(path, f"the damaged file cannot be set aside ({reason_of(error)}).") from error
-    return target
 
 
 def decode(path: Path, content: bytes, kind: type[_T]) -> _T:

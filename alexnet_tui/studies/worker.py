@@ -23,7 +23,7 @@ import psutil
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
-from alexnet_tui.files import reason_of, take_lock, write_owner
+from alexnet_tui.files import Folder, reason_of, take_lock, write_owner
 from alexnet_tui.launch import local, registry
 from alexnet_tui.launch.registry import HERE, Launch, StartOptions
 from alexnet_tui.paths import child_command, shell_command
@@ -424,10 +424,11 @@ def _ensure_worker(store: Store, command: Sequence[str]) -> None:
     with study.exclusive(store):
         if orders.is_folder_served(store) or all(order.is_foreground for order in orders.active(store)):
             return
-    orders.worker_folder(store)
     try:
-        with os.fdopen(local.open_append(orders.log_path(store)), "ab") as log:
-            local.spawn([*command, "--runs-dir", str(store.root.absolute())], stdout=log.fileno(), stderr=log.fileno())
+        with Folder(orders.worker_folder(store)) as folder:
+            log = folder.append(orders.log_path(store).name)
+        with os.fdopen(log, "ab"):
+            local.spawn([*command, "--runs-dir", str(store.root.absolute())], stdout=log, stderr=log)
     except OSError as error:
         raise LaunchError(f"the worker of {store.root} could not be started ({reason_of(error)}).") from error
 

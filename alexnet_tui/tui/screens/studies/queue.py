@@ -16,7 +16,7 @@ from textual.style import Style
 
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import AlexnetTuiError, StoreError
-from alexnet_tui.files import LOCK_FILE, Owner, open_regular, read_owner
+from alexnet_tui.files import LOCK_FILE, Owner, open_regular, read_owner, read_tail
 from alexnet_tui.launch import registry
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
@@ -278,14 +278,9 @@ def _worker_stamp(store: Store, name: str) -> object:
 
 def _last_log_line(store: Store) -> str:
     try:
-        descriptor = open_regular(orders.log_path(store))
+        lines = read_tail(open_regular(orders.log_path(store)), _LOG_TAIL_BYTES).split("\n")
     except StoreError:  # A link or a pipe.
         return ""
-    if descriptor is None:
-        return ""
-    with os.fdopen(descriptor, "rb") as log:
-        log.seek(max(0, os.fstat(descriptor).st_size - _LOG_TAIL_BYTES))
-        lines = log.read(_LOG_TAIL_BYTES).decode(errors="replace").split("\n")
     return printable(next((line.strip() for line in reversed(lines) if line.strip()), ""), 300)
 
 

@@ -304,7 +304,7 @@ def status(
     name = name or _only_study(store)
     plan = study.load(store, name)
     cells = study_queue.status(store, plan)
-    queues = _queues(store, name)
+    queues, queue_file = _queues(store, name), study_queue.load(store, name)
     if as_json:
         write_json(
             {
@@ -320,15 +320,21 @@ def status(
                 "claims": [claim.name for claim in plan.claims],
                 **_ledger_facts(store, plan),
                 "has_worker": orders.has_worker(store, name),
-                "is_paused": study_queue.load(store, name).is_paused,
+                "is_paused": queue_file.is_paused,
+                "given_up": queue_file.given_up,
                 "cells": [{field: getattr(cell, field) for field in cell.__struct_fields__} for cell in cells],
             }
         )
         return ExitCode.DONE
     with printing() as console:
         console.print(_table(plan, cells, {name: cluster.words(one, cells) for name, one in queues.items()}))
-    at_work = "a worker is at work" if orders.has_worker(store, name) else "no worker is at work"
-    say(f"study {name}: {study_queue.counts_text(cells)}; {at_work}.")
+    say(f"study {name}: {study_queue.counts_text(cells)}; {_work_text(store, name)}.")
+    if queue_file.is_paused and orders.has_worker(store, name):
+        ends = study_command(store, "cancel", name)
+        say(f"It was paused: P on its page of the console (5) resumes it, `{ends}` ends it.")
+    if queue_file.given_up and not orders.has_worker(store, name):
+        again = study_command(store, "run", name)
+        say(f"It was given up: {queue_file.given_up} `{again}` tries again.")
     for queue in queues.values():
         say(f"{cluster.summary(queue, cells)}.")
     if plan.is_newer:
@@ -337,6 +343,13 @@ def status(
         state = _ledger_sentence(progress.read(store, plan))
         say(f"plan's SHA-256: {plan.sha256}; {study.verify_hash(store, plan) or f'{state}.'}")
     return ExitCode.DONE
+
+
+def _work_text(store: Store, name: str) -> str:
+    """Whether a process works through a study, and whether a person paused it."""
+    if not orders.has_worker(store, name):
+        return "no worker is at work"
+    return "paused, nothing more is started" if study_queue.load(store, name).is_paused else "a worker is at work"
 
 
 def _queues(store: Store, name: str) -> dict[str, Queue]:
@@ -446,6 +459,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
                     "seeds": plan.seeds,
                     "states": dict(Counter(cell.state for cell in cells)),
                     "has_worker": orders.has_worker(store, plan.name),
+                    "is_paused": study_queue.load(store, plan.name).is_paused,
                 }
                 for plan, cells in found
             ]
@@ -560,6 +574,10 @@ def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study_queue
 
     table = Table("study", "runs", "states", "worker", box=table_box(), pad_edge=False)
     for plan, cells in found:
-        at_work = "at work" if orders.has_worker(store, plan.name) else ""
+        at_work = ""
+        if orders.has_worker(store, plan.name):
+            at_work = "paused" if study_queue.load(store, plan.name).is_paused else "at work"
+        elif study_queue.load(store, plan.name).given_up:
+            at_work = "given up"
         table.add_row(plan.name, str(len(cells)), study_queue.counts_text(cells), at_work)
     return table

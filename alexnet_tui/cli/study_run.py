@@ -64,6 +64,8 @@ def run(
     if detach:
         from alexnet_tui.studies.worker import start_worker
 
+        for config in plan.one_of_each_image_size:  # A worker in the background has nobody to say that it cannot.
+            cli_run.prepare_data(config)
         is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel, launch), launch=launch)
         verb = "goes on in the background" if is_new else "is already being worked through"
         say(f"study {name} {verb}; `{study_command(store, 'status', name)}` shows it.")

@@ -27,19 +27,21 @@ CELLS_FILE, QUEUE_FILE = "cells.json", "queue.json"
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """``queue.json``: what people change while the worker works.
+    """``queue.json``: what people change while the worker works, and why a worker gave the study up.
 
     Attributes:
         is_paused: Start nothing more for now.
         order: Cells to start first, in this order; the others follow as planned.
         cancelled: Cells not to start any more.
         at_once: How many runs may train at once when the console orders the study.
+        given_up: Why the last worker started no more of its runs, a sentence; empty once the study is ordered again.
     """
 
     is_paused: bool = False
     order: list[int] = []
     cancelled: list[int] = []
     at_once: Annotated[int, msgspec.Meta(ge=1, le=MAX_AT_ONCE)] = 1
+    given_up: str = ""
 
 
 class PlannedRunState(StrEnum):
@@ -198,6 +200,12 @@ def toggle_pause(store: Store, name: str) -> None:
 def set_at_once(store: Store, name: str, at_once: int) -> None:
     """How many runs of a study may train at once, from its next worker on."""
     _change_queue(store, name, lambda now: msgspec.structs.replace(now, at_once=at_once))
+
+
+def give_up(store: Store, name: str, reason: str) -> None:
+    """Write down why a worker starts no more runs of a study; an empty reason takes that back."""
+    if reason != load(store, name).given_up:
+        _change_queue(store, name, lambda now: msgspec.structs.replace(now, given_up=printable(reason, 2000)))
 
 
 def cancel(store: Store, name: str, index: int, is_cancelled: bool = True) -> None:

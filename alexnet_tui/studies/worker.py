@@ -59,6 +59,7 @@ class _Session:
         run_ids: The run of every cell.
         starts: How often this worker started each cell.
         seen: Cells seen training under this order; if one of them stops, a person wanted that.
+        refusals: Why a cell could not be started the last time, by its position.
         reported: The last sentence said about each cell, so that nothing is said twice.
         noted: Run, state and attempts of each cell when the ledger was last written.
     """
@@ -68,6 +69,7 @@ class _Session:
     run_ids: list[str]
     starts: Counter[int] = field(default_factory=Counter)
     seen: set[int] = field(default_factory=set)
+    refusals: dict[int, str] = field(default_factory=dict)
     reported: dict[int, str] = field(default_factory=dict)
     noted: dict[int, tuple[str, str, int]] = field(default_factory=dict)
 
@@ -181,6 +183,9 @@ class Worker:
         queue = study_queue.load(self._store, order.study)
         waiting = [cell for cell in study_queue.in_order(cells, queue) if session.may_start(cell)]
         if not waiting and not any(cell.state == State.RUNNING for cell in cells):
+            refused = [cell for cell in cells if cell.needs_training and cell.index in session.refusals]
+            if refused:
+                self._give_up(order.study, session.refusals[refused[-1].index])
             self._finish(order)
         return [] if queue.is_paused else waiting
 
@@ -194,11 +199,17 @@ class Worker:
             for config in plan.one_of_each_image_size:
                 self._prepare(config)
         except AlexnetTuiError as error:
-            self._report(order.study, f"given up: {error}")
+            self._give_up(order.study, str(error))
             _withdraw(self._store, order.study)
             return None
         self._sessions[order.study] = session = _Session(order, plan, study_queue.prepare_runs(self._store, plan))
         return session
+
+    def _give_up(self, name: str, reason: str) -> None:
+        """Say why no more runs of a study are started, and write it down for those who look later."""
+        self._report(name, f"given up: {reason}")
+        with contextlib.suppress(StoreError):
+            study_queue.give_up(self._store, name, reason)
 
     def _finish(self, order: Order) -> None:
         with study.exclusive(self._store):
@@ -229,9 +240,11 @@ class Worker:
                 if is_disk_full(error):
                     raise StoreError(self._store.root, f"{_name(cell)} could not be started: {error}") from error
                 session.starts[cell.index] += 1
-                self._report(name, f"{_name(cell)}: {error}")
+                session.refusals[cell.index] = f"{_name(cell)}: {error}"
+                self._report(name, session.refusals[cell.index])
                 return False
             session.starts[cell.index] += 1
+            session.refusals.pop(cell.index, None)
         verb = "resumed" if cell.state != State.QUEUED else "started"
         self._report(name, f"{_name(cell)}: {verb} as {cell.run_id}")
         return True
@@ -303,6 +316,7 @@ def work(
     order = Order(study=plan.name, parallel=parallel, is_foreground=True, launch=launch)
     with ExitStack() as service, command_lock(store, plan.name):
         _until_there_is_room(lambda: _place(store, order), say, should_stop, poll_seconds)
+        _begin_anew(store, plan.name)
         act: Worker | _Watcher = _Watcher(store, plan, say)
         try:
             while not should_stop() and _is_ordered(store, plan.name):
@@ -366,10 +380,25 @@ class _Watcher:
         """Say what changed; never starts anything."""
         if self._session is None:
             self._session = _Session(Order(study=self._plan.name), self._plan, [])
-            self._say(f"another process starts the runs of this folder; study {self._plan.name} waits for its turn.")
+            self._say(
+                f"another process starts the runs of this folder; study {self._plan.name} waits for its turn"
+                f"{_before(self._store, self._plan.name)}."
+            )
         with contextlib.suppress(StoreError):  # The process that works through it reports and mends.
             _report_cells(study_queue.status(self._store, self._plan, self._runs.find), self._session, self._say)
         return False
+
+
+def _before(store: Store, name: str) -> str:
+    """Which studies have their turn before one, and what ends them: a phrase, or empty."""
+    ordered: list[str] = []
+    with contextlib.suppress(StoreError):  # The process that serves them mends the list.
+        ordered = [order.study for order in orders.active(store)]
+    ahead = ordered[: ordered.index(name)] if name in ordered else []
+    if not ahead:
+        return ""
+    ends = shell_command("study", "cancel", ahead[0], root=store.root)
+    return f" behind {', '.join(ahead)} (`{ends}` ends {'it' if len(ahead) == 1 else 'the first'})"
 
 
 def withdraw(store: Store, plan: study.Plan, say: Say) -> None:
@@ -411,6 +440,7 @@ def start_worker(
     """
     study.check_clock(store, study.load_runnable(store, name))
     check_not_active(store, name)
+    _begin_anew(store, name)
     with study.exclusive(store):
         if orders.has_worker(store, name):
             return False
@@ -474,6 +504,12 @@ def _sign(descriptor: int) -> None:
     """Write into a lock file who holds it; on a full disk the lock holds without."""
     with contextlib.suppress(OSError):
         write_owner(descriptor, os.getpid(), psutil.Process().create_time())
+
+
+def _begin_anew(store: Store, name: str) -> None:
+    """Why a study was given up before is no longer true; a damaged queue is mended by the worker."""
+    with contextlib.suppress(StoreError):
+        study_queue.give_up(store, name, "")
 
 
 def _place(store: Store, order: Order) -> None:

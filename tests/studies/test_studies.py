@@ -26,14 +26,22 @@ from waiting import wait_for
 
 from alexnet_tui.analysis.select import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import ConfigError, LaunchError, RunBusyError, RunNotFoundError, StoreError, UsageError
+from alexnet_tui.errors import (
+    ConfigError,
+    DatasetError,
+    LaunchError,
+    RunBusyError,
+    RunNotFoundError,
+    StoreError,
+    UsageError,
+)
 from alexnet_tui.files import take_lock, write_atomic
 from alexnet_tui.launch import local, seal
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunCache, load
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import LOG_FILE, Store
 from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
@@ -117,7 +125,7 @@ def spawn(store: Store, statement: str) -> Forked:
         from pathlib import Path
         import fake_trainer
         from alexnet_tui.studies import plan as study, worker as study_worker
-        from alexnet_tui.runs.store import Store
+        from alexnet_tui.runs.store import LOG_FILE, Store
         store = Store(Path({str(store.root)!r}))
         {statement}
         """
@@ -636,6 +644,53 @@ def test_a_study_that_cannot_be_read_is_given_up(store: Store, plan: study.Plan)
     serve(store, say=said.append)
     assert "study report: given up" in said[0]
     assert states(store, younger) == ["finished"]
+
+
+def test_why_a_study_was_given_up_is_kept_whole_until_it_is_ordered_again(
+    store: Store, plan: study.Plan, run: Run
+) -> None:
+    reason = "its archive could not be downloaded (" + "name or service not known, " * 12 + "the end)."
+
+    def prepare(config: RunConfig) -> None:
+        raise DatasetError(config.data, reason)
+
+    order(store, plan)
+    serve(store, prepare=prepare)
+    assert orders.active(store) == []
+    assert reason in study_queue.load(store, plan.name).given_up
+    assert reason in run("study", "status", plan.name).err
+    assert reason in json.loads(run("study", "status", plan.name, "--json").out)["given_up"]
+    assert "given up" in run("study", "list").out
+    work(store, plan)
+    assert study_queue.load(store, plan.name).given_up == ""
+    assert states(store, plan) == ["finished"] * 4
+
+
+def test_a_study_whose_runs_cannot_be_started_keeps_the_reason(store: Store, plan: study.Plan) -> None:
+    run_ids = study_queue.prepare_runs(store, plan)
+    for run_id in run_ids:
+        (store.path(run_id) / LOG_FILE).mkdir()
+    order(store, plan)
+    serve(store)
+    assert LOG_FILE in study_queue.load(store, plan.name).given_up
+    assert states(store, plan) == ["queued"] * 4
+
+
+def test_a_paused_study_is_called_paused_and_what_ends_it_is_named(store: Store, plan: study.Plan, run: Run) -> None:
+    order(store, plan)
+    study_queue.pause(store, plan.name)
+    lock = take_lock(orders.worker_folder(store))  # As if a worker served the folder.
+    try:
+        assert re.search(r"paused\s*$", run("study", "list").out.rstrip())
+        status = run("study", "status", plan.name).err
+        assert "; paused, nothing more is started." in status
+        assert f"alexnet-tui study cancel {plan.name}" in status
+        younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+        said: list[str] = []
+        work(store, younger, say=said.append, should_stop=lambda: bool(said))
+        assert f"behind {plan.name} (`alexnet-tui study cancel {plan.name}" in said[0]
+    finally:
+        os.close(lock)
 
 
 DAMAGED = [b'{"is_pau', b"\0" * 200 + b"[" * 100_000, b'{"order":"x","orders":[{}],"0":1}']

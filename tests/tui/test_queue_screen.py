@@ -28,6 +28,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
@@ -35,6 +36,7 @@ from alexnet_tui.tui.screens.studies import queue as queue_view
 from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyRequest, defaults, free_name
 from alexnet_tui.tui.screens.studies.screen import QueueScreen
 from alexnet_tui.tui.widgets.columns import fit
+from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
 NO_WORKER = (sys.executable, "-c", "")
 
@@ -556,20 +558,58 @@ async def test_r_reproduces_the_whole_report_after_a_yes(store: Store) -> None:
     async with console(store) as driver:
         screen = await opened(driver)
         await driver.press("r")
+        await driver.wait_for(lambda: isinstance(driver.app.screen, ConfirmScreen))
         text = " ".join(driver.text().split())
+        assert "cifar10 is not here yet. Download it and start?" in text, "it asks as New run does"
+        assert "170 MB to download" in text
         assert "4 variants x 5 seeds = 20 runs" in text
         assert "100 epochs each" in text
         await driver.press("n")
         assert study.names(store) == []
-        await driver.press("r", "y")
+        await driver.press("r")
+        await driver.wait_for(lambda: isinstance(driver.app.screen, ConfirmScreen))
+        await driver.press("y")
         await driver.wait_for(lambda: screen.study_name == "reproduction" and screen.now is not None)
         plan = study.load(store, "reproduction")
         assert (len(plan.configs), plan.overrides, plan.seeds) == (20, {}, [0, 1, 2, 3, 4])
         await driver.wait_for(
             lambda: any("A worker was started for study reproduction" in one for one in driver.notifications())
         )
-        await driver.press("r")
-        assert driver.app.screen is screen, "once planned, it goes on without a question"
+        assert driver.app.screen is screen, "the download was agreed to"
+
+
+@driven
+async def test_no_study_starts_a_download_without_a_question(store: Store) -> None:
+    study.plan(store, "mine", variants=["tanh"], seeds=[0])
+    async with console(store) as driver:
+        screen = await opened(driver)
+        await driver.press("ctrl+r")
+        await driver.wait_for(lambda: "cifar10 is not here yet" in said(driver))
+        assert "Then study mine starts: 1 run" in said(driver)
+        await driver.press("n")
+        await driver.pilot.pause()
+        assert orders.active(store) == []
+        await driver.press("ctrl+r")
+        await driver.wait_for(lambda: isinstance(driver.app.screen, ConfirmScreen))
+        await driver.press("y")
+        await driver.wait_for(lambda: [order.study for order in orders.active(store)] == ["mine"])
+        await driver.wait_for(lambda: screen.now is not None and "A worker is starting." in driver.text())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+def test_why_a_study_was_given_up_is_on_its_screen_to_the_last_word(store: Store, size: tuple[int, int]) -> None:
+    @driven
+    async def body() -> None:
+        plan = plan_study(store)
+        reason = "data set cifar10: no archive (" + "name or service not known, " * 12 + "the end)."
+        async with console(store, size=size) as driver:
+            await opened(driver)
+            study_queue.give_up(store, plan.name, reason)
+            await driver.wait_for(lambda: f"Given up: {reason} ^r tries again." in said(driver))
+            await driver.press("ctrl+r")
+            await driver.wait_for(lambda: "Given up" not in driver.text())
+
+    body()
 
 
 def test_seeds_of_any_length_are_a_sentence() -> None:
@@ -681,21 +721,26 @@ def ended_after(store: Store) -> Iterator[None]:
 
 
 @driven
-async def test_what_a_worker_said_last_is_told_and_not_obeyed(store: Store) -> None:
-    plan_study(store)
-    orders.worker_folder(store)
+async def test_what_a_worker_said_last_is_told_and_not_obeyed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_view, "_START_SECONDS", 0.0)
+    orders.place(store, Order(study=plan_study(store).name))
     orders.log_path(store).write_bytes(b"begin\nerror: no \x1b]0;evil\x07 [b]data[/b] \xff\n\n")
     async with console(store) as driver:
         await opened(driver)
         text = driver.text()
         assert "error: no \\x1b]0;evil\\x07 [b]d" in text
         assert "\x1b" not in text
+        orders.withdraw(store, "mine")
+        await driver.wait_for(lambda: "No worker is running" in driver.text() and "error" not in driver.text())
 
 
 @pytest.mark.parametrize("make", ["link", "pipe"])
-def test_a_log_that_is_no_regular_file_says_nothing(store: Store, tmp_path: Path, make: str) -> None:
+def test_a_log_that_is_no_regular_file_says_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: str
+) -> None:
+    monkeypatch.setattr(queue_view, "_START_SECONDS", 0.0)
     plan = plan_study(store)
-    orders.worker_folder(store)
+    orders.place(store, Order(study=plan.name))
     log = orders.log_path(store)
     (tmp_path / "private").write_text("secret")
     if make == "link":

@@ -1,7 +1,7 @@
 """From a filled form to running runs: the data set first, in a thread; then the record, then the trainer."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,10 +23,9 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
-from alexnet_tui.tui import disk
+from alexnet_tui.tui import disk, download
 from alexnet_tui.tui.screens.new_run.draft import command_line
 from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
-from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
 _PROGRESS_SECONDS = 0.2
 _WHOLE_MILLISECONDS = 99.5  # From here on, fractions are below the noise.
@@ -86,19 +85,6 @@ def read_catalog(receiver: Widget) -> None:
     disk.in_thread(look)
 
 
-def needs_download(name: str, catalog: Mapping[str, data_catalog.DatasetInfo]) -> bool:
-    """Whether a data set must be fetched from the network before a run can train on it."""
-    known = catalog.get(name)
-    return known.state == "download" if known else name in data_catalog.BUILT_IN
-
-
-def question(name: str, what: str) -> tuple[str, list[str]]:
-    """Title and lines of the question before a download; `what` is what starts after it."""
-    size = data_catalog.BUILT_IN[name].download if name in data_catalog.BUILT_IN else ""
-    lines = [f"{size} to download, kept on this disk for all later runs." if size else "It is downloaded.", what]
-    return f"{name} is not here yet. Download it and start?", lines
-
-
 def prepare(receiver: Widget, config: RunConfig, request: LaunchRequest | None) -> None:
     """Prepare a run's data set in a thread; `receiver` gets `DataProgress`, then `DataReady` with the request."""
     said = 0.0
@@ -156,13 +142,7 @@ def create_and_start(store: Store, request: LaunchRequest, commands: LaunchComma
 
 
 class Form(Protocol):
-    """What a launcher needs of the form that makes requests.
-
-    Attributes:
-        catalog: The data sets of this machine, as far as they have been looked at.
-    """
-
-    catalog: dict[str, data_catalog.DatasetInfo]
+    """What a launcher needs of the form that makes requests."""
 
     def show_status(self, sentence: str, *, is_error: bool = False) -> None:
         """Show a sentence about the progress."""
@@ -209,16 +189,16 @@ class RunLauncher:
             if is_prepared or await disk.read(data_catalog.is_prepared, config.data, size):
                 await self._start(request)
                 return
+            missing: list[str] = []
+            if not self.preparing:
+                missing = await disk.read(download.missing, [config])
         finally:
             self._is_starting = False
-        if self.preparing or not needs_download(config.data, self._form.catalog):
-            self.prepare(config, request)
+        if missing:
+            lines = [self._form.describe(config)]
+            download.ask(self._screen, missing[0], lines, lambda: self.prepare(config, request))
         else:
-            title, lines = question(config.data, self._form.describe(config))
-            self._screen.app.push_screen(
-                ConfirmScreen(title, lines, action="Download and start"),
-                lambda is_sure: self.prepare(config, request) if is_sure else None,
-            )
+            self.prepare(config, request)
 
     def prepare(self, config: RunConfig, request: LaunchRequest | None) -> None:
         """Prepare the data of a run, then start what was asked for."""

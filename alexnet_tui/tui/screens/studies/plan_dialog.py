@@ -75,10 +75,17 @@ def defaults(name: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyRequest:
-    """What a person asked for, as typed, and whether a worker is to start at once."""
+    """What a person asked for, as typed.
+
+    Attributes:
+        texts: Field to what is in it.
+        starts: A worker is to start at once.
+        may_download: The person has agreed to a download of its data set.
+    """
 
     texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     starts: bool
+    may_download: bool = False
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from textual.screen import Screen
 
@@ -10,10 +11,12 @@ from alexnet_tui.errors import AlexnetTuiError, ConfigError
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.text import counted, format_duration, printable
+from alexnet_tui.tui import disk, download
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm, StudyRequest, defaults, free_name
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
+_REPRODUCE = "Reproduce the whole report?"
 Planned = Callable[[StudyRequest, Plan], None]
 """What to do once the plan is written."""
 
@@ -52,18 +55,24 @@ def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -
     request, config = StudyRequest(texts=defaults(REPRODUCTION), starts=True), RunConfig()
     num_runs = len(request.variants) * len(request.seeds)
     lines = [
-        f"{request.size()}, one after another:",
+        f"The whole report: {request.size()}, one after another:",
         f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each"
         f"{_expected(session, config, num_runs)}.",
         f"It registers {counted(len(request.claims), 'claim')}; n shows them and plans other ones.",
         "It continues when the console is closed; P pauses it.",
     ]
 
-    def answer(is_sure: bool | None) -> None:
-        if is_sure:
-            _write(screen, session, request, (), planned)
+    async def work() -> None:
+        missing = await disk.read(download.missing, [config])
 
-    screen.app.push_screen(ConfirmScreen("Reproduce the whole report?", lines, action="Start"), answer)
+        def answer(is_sure: bool | None) -> None:
+            if is_sure:
+                _write(screen, session, replace(request, may_download=bool(missing)), (), planned)
+
+        asks = download.question(missing[0], lines) if missing else ConfirmScreen(_REPRODUCE, lines, action="Start")
+        screen.app.push_screen(asks, answer)
+
+    screen.run_worker(work(), group="plan")
 
 
 def _write(

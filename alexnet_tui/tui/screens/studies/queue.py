@@ -43,7 +43,7 @@ NO_STUDIES = (
 _LOG_TAIL_BYTES = 4096
 _MAX_SEED_COLUMNS = 16
 _MAX_BAR_CELLS, _GRID_GAP = 4, 2
-_ENGINE_SECONDS = 30.0
+_ENGINE_SECONDS, _START_SECONDS = 30.0, 10.0
 _TONES: Mapping[str, str] = {
     **{str(state): tone for state, tone in TONES.items()},
     PlannedRunState.PLANNED: "",
@@ -76,7 +76,8 @@ class Snapshot:
         num_waiting: How many of them wait.
         queue: What people changed.
         has_worker: Some process works through it.
-        last_words: The last line of the worker's log, or empty.
+        is_starting: It was ordered a moment ago, and its worker has yet to begin.
+        last_words: The last line of the log of a worker that ended before its order was done, or empty.
         live: What is known of runs that train or are in a cluster's queue, by the position of their cells.
         engine_line: What the engine that its runs were handed to says in all; empty where it has nothing left to do.
         engine_problem: That it is being asked for the first time, or why it does not answer; else empty.
@@ -88,6 +89,7 @@ class Snapshot:
     num_waiting: int
     queue: Queue
     has_worker: bool
+    is_starting: bool
     last_words: str
     live: Mapping[int, Live] = field(default_factory=dict)
     engine_line: str = ""
@@ -146,14 +148,17 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
     running = [cell for cell in cells if cell.state == State.RUNNING]
     known = {cell.index for cell in (*running, *waiting)}
     answer = _ask_engines(store, name)
+    has_worker, is_starting = orders.has_worker(store, name), _is_starting(store, name)
+    is_abandoned = not (has_worker or is_starting) and orders.is_ordered(store, name)
     return Snapshot(
         names=names,
         plan=plan,
         cells=(*running, *waiting, *(cell for cell in cells if cell.index not in known)),
         num_waiting=len(waiting),
         queue=queue,
-        has_worker=orders.has_worker(store, name),
-        last_words=_last_log_line(store),
+        has_worker=has_worker,
+        is_starting=is_starting,
+        last_words=_last_log_line(store) if is_abandoned else "",
         live=_live_cells(store, answer.queues, cells, find or RunCache(store).find),
         engine_line="; ".join(cluster.summary(one, cells) for one in answer.queues.values() if one.is_active),
         engine_problem=answer.problem,
@@ -260,7 +265,7 @@ def stamp(store: Store, name: str) -> tuple[object, ...]:
     """What changes when anybody changes the study, its queue, its worker or its engine; cheap to ask for."""
     folder = store.root / study.STUDIES
     answer = _ask_engines(store, name)
-    stamps: list[object] = [_worker_stamp(store, name), repr(answer.queues), answer.problem]
+    stamps: list[object] = [_worker_stamp(store, name), _is_starting(store, name), repr(answer.queues), answer.problem]
     for path in (folder, folder / name, orders.orders_path(store), orders.log_path(store)):
         try:
             stamps.append(path.stat().st_mtime_ns)
@@ -274,6 +279,13 @@ def _worker_stamp(store: Store, name: str) -> object:
         return orders.has_worker(store, name)
     except StoreError as error:  # A lock that is none; who reads the study is told.
         return str(error)
+
+
+def _is_starting(store: Store, name: str) -> bool:
+    with suppress(StoreError):
+        placed = next((order.placed for order in orders.active(store) if order.study == name), 0.0)
+        return 0 <= time.time() - placed < _START_SECONDS and not orders.has_worker(store, name)
+    return False
 
 
 def _last_log_line(store: Store) -> str:
@@ -313,7 +325,7 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
 
 
 def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
-    """Whether a process works on the study, in the longest of a few sentences that fits."""
+    """Whether a process works on the study, in the longest of a few sentences that fits; why it was given up, whole."""
     mine = {cell.run_id for cell in now.cells}
     others = [run_id for run_id, state in states.items() if state is State.RUNNING and run_id not in mine]
     style = "bold $warning"
@@ -328,12 +340,16 @@ def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Cont
     elif now.has_worker:
         texts = ["A worker is running; it continues when the console is closed.", "A worker is running."]
         style = "$running"
+    elif now.is_starting and now.num_waiting:
+        texts, style = ["A worker is starting."], "$running"
+    elif now.queue.given_up and now.num_waiting:
+        return Content.styled(f"Given up: {printable(now.queue.given_up, 2000)} ^r tries again.", "bold $error")
     elif now.num_waiting:
         texts = ["No worker is running: ^r starts one."]
     else:
         texts, style = ["Nothing is left to do: v shows the report.", "All done: v shows the report."], ""
     text = next((text for text in texts if cell_len(text) <= width), texts[-1])
-    words = f"  {now.last_words}" if now.last_words and not now.has_worker and now.num_waiting else ""
+    words = f"  {now.last_words}" if now.last_words and now.num_waiting else ""
     return Content.assemble((cut(text, width), style), (cut(words, max(0, width - len(text))), "$text-muted"))
 
 

@@ -19,7 +19,7 @@ from alexnet_tui.studies.cluster import withdraw_run
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted
-from alexnet_tui.tui import disk, run_actions
+from alexnet_tui.tui import disk, download, run_actions
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue as queue_view
@@ -337,7 +337,28 @@ class QueueScreen(Screen[None]):
         if self.now is not None:
             self._start(self.now.plan.name)
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str, *, may_download: bool = False) -> None:
+        """Start the worker of a study; asks first where its data must be downloaded and nobody was asked yet."""
+
+        def missing() -> tuple[list[str], int]:
+            plan = study.load(self.session.store, name)
+            return download.missing(plan.one_of_each_image_size), len(plan.configs)
+
+        async def work() -> None:
+            try:
+                names, num_runs = ([], 0) if may_download else await disk.read(missing)
+            except AlexnetTuiError as error:
+                notify(self, str(error), is_error=True)
+                return
+            if names:
+                lines = [f"Then study {name} starts: {counted(num_runs, 'run')}, one after another."]
+                download.ask(self, names[0], lines, lambda: self._start_worker(name))
+            else:
+                self._start_worker(name)
+
+        self.run_worker(work(), group="start")
+
+    def _start_worker(self, name: str) -> None:
         store, find, worker = self.session.store, self.session.find_run, self.session.commands.worker
 
         def act() -> str:
@@ -373,4 +394,4 @@ class QueueScreen(Screen[None]):
         registered = f"{counted(len(plan.claims), 'claim')} registered, " if plan.claims else ""
         notify(self, f"Study {name} is planned: {registered}SHA-256 {plan.sha256}.{following}")
         if request.starts:
-            self._start(name)
+            self._start(name, may_download=request.may_download)

@@ -215,9 +215,9 @@ def find(name: str, data_dir: Path | None = None) -> DatasetInfo:
     return info
 
 
-def is_prepared(name: str, input_size: int, data_dir: Path | None = None) -> bool:
+def is_prepared(name: str, input_size: int) -> bool:
     """Whether `load` would find its cache and need no decoding or download."""
-    root = data_dir or data_root()
+    root = data_root()
     source = read_source(root, name)
     return source is not None and is_cache(cache_path(root, name, source, input_size))
 

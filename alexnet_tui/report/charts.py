@@ -17,6 +17,7 @@ from alexnet_tui.report.build import Curve
 from alexnet_tui.runs.history import T25_ERROR
 from alexnet_tui.text import format_difference, printable
 
+_MOST_TICKS = 6
 _STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 INTERVAL_LEGEND = (
     "● estimate with its 95% interval; small dots: each run against the mean of the other group, above those of the"
@@ -53,9 +54,9 @@ def escape(text: str) -> str:
     return html.escape(printable(text, 4000))
 
 
-def whole_ticks(last: int, most: int = 6) -> list[int]:
+def whole_ticks(last: int) -> list[int]:
     """Round whole numbers from 0 to `last`, no two equal."""
-    step = next((step for step in _STEPS if last <= step * most), last)
+    step = next((step for step in _STEPS if last <= _MOST_TICKS * step), last)
     return list(range(0, last + 1, step))
 
 

@@ -21,12 +21,12 @@ def kernel_tiles(kernels: NDArray[np.float64]) -> list[Pixels]:
     return list(np.rint(255 * shares).astype(np.uint8).transpose(0, 2, 3, 1))
 
 
-def sheet(tiles: Sequence[Pixels], columns: int, background: int = 0) -> Pixels:
+def sheet(tiles: Sequence[Pixels], columns: int) -> Pixels:
     """Tiles of one size in rows of so many, a pixel apart."""
     height, width = tiles[0].shape[0] + _GAP, tiles[0].shape[1] + _GAP
     columns = max(1, min(columns, len(tiles)))
     rows = -(-len(tiles) // columns)
-    picture = np.full((rows * height - _GAP, columns * width - _GAP, 3), background, np.uint8)
+    picture = np.zeros((rows * height - _GAP, columns * width - _GAP, 3), np.uint8)
     for index, tile in enumerate(tiles):
         top, left = index // columns * height, index % columns * width
         picture[top : top + height - _GAP, left : left + width - _GAP] = tile

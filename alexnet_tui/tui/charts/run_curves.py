@@ -2,53 +2,32 @@
 
 import msgspec
 
-from alexnet_tui.runs.history import RunHistory, Series
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.tui.charts.model import Curve
 from alexnet_tui.tui.charts.series import Floats, copy_column, epochs_ahead
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
-X_AXES = ("epoch", "step", "seconds")
-_SECONDS = "train_seconds"
 _SMALL_CHART_POINTS = 48
 _PAUSE_SECONDS = 900.0
 
 
-def x_values(history: RunHistory, series: Series, x_axis: str) -> Floats:
-    """Positions of the rows of a series on an x axis; steps are between the ends of epochs."""
-    is_epochs = series is history.epochs
-    if x_axis == "step" or (is_epochs and x_axis == "epoch"):
-        return copy_column(series[x_axis])
-    if is_epochs:
-        return copy_column(series[_SECONDS])
-    steps = copy_column(series["step"])
-    if x_axis == "epoch":
-        per_epoch = history.started.steps_per_epoch if history.started else 0
-        return steps / per_epoch if per_epoch else copy_column(series["epoch"])
-    marks = np.concatenate([[0.0], copy_column(history.epochs["step"])])
-    seconds = np.concatenate([[0.0], copy_column(history.epochs[_SECONDS])])
-    at: Floats = np.interp(steps, marks, seconds, right=np.nan)
-    return at
-
-
-def curve(
-    history: RunHistory, column: str, name: str, *, slot: int, x_axis: str = "epoch", is_baseline: bool = False
-) -> Curve:
+def curve(history: RunHistory, column: str, name: str, *, slot: int, is_baseline: bool = False) -> Curve:
     """One column of a run's epochs."""
     return Curve(
         name=name,
-        x=x_values(history, history.epochs, x_axis),
+        x=copy_column(history.epochs["epoch"]),
         y=copy_column(history.epochs[column]),
         slot=slot,
         is_baseline=is_baseline,
     )
 
 
-def step_curve(history: RunHistory, name: str, *, slot: int, x_axis: str = "epoch") -> Curve:
+def step_curve(history: RunHistory, name: str, *, slot: int) -> Curve:
     """The running training loss between epochs and at the newest update: a faint background once there are epochs."""
-    x, y = x_values(history, history.steps, x_axis), copy_column(history.steps["train_loss"])
+    x, y = _epochs_of_steps(history), copy_column(history.steps["train_loss"])
     position, per_epoch = history.position, history.started.steps_per_epoch if history.started else 0
-    if position is not None and position.step and position.train_loss is not None and x_axis == "epoch" and per_epoch:
+    if position is not None and position.step and position.train_loss is not None and per_epoch:
         x, y = np.append(x, position.step / per_epoch), np.append(y, float(position.train_loss))
     return Curve(
         name=name,
@@ -57,6 +36,12 @@ def step_curve(history: RunHistory, name: str, *, slot: int, x_axis: str = "epoc
         slot=slot,
         is_faint=len(history.epochs) > 1,
     )
+
+
+def _epochs_of_steps(history: RunHistory) -> Floats:
+    """Where step events are on an axis of epochs: between their ends."""
+    per_epoch = history.started.steps_per_epoch if history.started else 0
+    return copy_column(history.steps["step"]) / per_epoch if per_epoch else copy_column(history.steps["epoch"])
 
 
 def loss_curves(history: RunHistory, baseline: RunHistory | None, baseline_name: str = "") -> list[Curve]:
@@ -98,9 +83,9 @@ def throughput_curves(history: RunHistory) -> list[Curve]:
 
 
 def _of_steps(history: RunHistory, column: str) -> list[Curve]:
-    series = history.steps if len(history.steps) else history.epochs
-    x, y = x_values(history, series, "epoch"), copy_column(series[column])
-    return [Curve(name=column, x=x, y=y)] if len(y) else []
+    if len(history.steps):
+        return [Curve(name=column, x=_epochs_of_steps(history), y=copy_column(history.steps[column]))]
+    return [curve(history, column, column, slot=0)] if len(history.epochs) else []
 
 
 def _in_means(one: Curve) -> Curve:

@@ -16,7 +16,6 @@ from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.canvas import marker_of
 from alexnet_tui.tui.charts.model import NUM_COLOURS, Curve
 from alexnet_tui.tui.charts.raster import DotMode
-from alexnet_tui.tui.charts.run_curves import x_values
 from alexnet_tui.tui.charts.series import Floats, Spread, band, copy_column
 from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.widgets.columns import Column, StyledText
@@ -25,6 +24,8 @@ from alexnet_tui.tui.widgets.glyphs import PIN, SPREAD
 _NAME_CELLS, _NARROW_NAME_CELLS, _VALUE_CELLS = 24, 12, 18
 _ALWAYS = ("variant", "front_end", "data", "seed", "epochs")
 _FEW = 3
+_X_COLUMNS = {"epoch": "epoch", "step": "step", "seconds": "train_seconds"}
+"""What epochs are compared over, and the column that has it."""
 _SETTING_RANK = 3
 _FIRST_METRICS = ("max_test", "final_test", "gap", "t25", "time", "last_test", "max_train")
 """Metrics by importance, for a table that has no room for all."""
@@ -125,7 +126,7 @@ def curve_of(
 ) -> Curve | None:
     """An entry's curve, with a band over seeds; the implicit baseline as one. None without a point."""
     rows = [
-        (x_values(history, history.epochs, x_axis), charted.values(history))
+        (copy_column(history.epochs[_X_COLUMNS[x_axis]]), charted.values(history))
         for history in entry.histories
         if len(history.epochs)
     ]

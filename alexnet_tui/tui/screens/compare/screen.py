@@ -17,7 +17,6 @@ from alexnet_tui.text import counted
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec, Curve
 from alexnet_tui.tui.charts.raster import detect_dot_mode
-from alexnet_tui.tui.charts.run_curves import X_AXES
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.series import Spread
 from alexnet_tui.tui.charts.widget import MetricChart
@@ -84,7 +83,7 @@ class CompareScreen(ChartScreen):
         super().__init__()
         self.session = session
         self.run_ids = tuple(run_ids)
-        self.x_axis = X_AXES[0]
+        self.x_axis = "epoch"
         self.metric = 0
         self.is_grouped = False
         self.spread = Spread.RANGE
@@ -268,7 +267,8 @@ class CompareScreen(ChartScreen):
 
     def action_x_axis(self) -> None:
         """The next x axis; a zoom on the old one means nothing on it."""
-        self.x_axis = X_AXES[(X_AXES.index(self.x_axis) + 1) % len(X_AXES)]
+        axes = list(_X_AXES)
+        self.x_axis = axes[(axes.index(self.x_axis) + 1) % len(axes)]
         self.change_view(x_low=None, x_high=None, crosshair=None)
         self._refresh()
 

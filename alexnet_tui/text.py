@@ -124,6 +124,11 @@ def format_percent(fraction: float | None, digits: int = 2) -> str:
     return f"{100 * fraction:.{digits}f}%"
 
 
+def format_done(share: float) -> str:
+    """How much of something is done, rounded down, so that ``100%`` is all of it: 0.999 is ``99%``."""
+    return f"{math.floor(100 * share + 1e-9)}%"
+
+
 def format_points(fraction: float | None) -> str:
     """A difference of fractions in percentage points, signed: ``+0.40``."""
     return MISSING if fraction is None else format_difference(100 * fraction, 2)

@@ -14,6 +14,7 @@ from alexnet_tui.text import (
     format_clock,
     format_count,
     format_difference,
+    format_done,
     format_duration,
     format_gap,
     format_loss,
@@ -179,3 +180,8 @@ def test_curves_are_on_one_scale() -> None:
     assert braille_sparkline([math.nan] * 4 + [0.6] * 4, 4, 0.1, 0.6) == "  ⠉⠉"
     assert braille_sparkline([], 4, 0, 1) == ""
     assert len(braille_sparkline([0.1, 0.5], 7, 0.0, 0.0)) == 7
+
+
+def test_what_is_done_is_rounded_down() -> None:
+    shares = {0.0: "0%", 0.29: "29%", 0.379: "37%", 0.9999: "99%", 1.0: "100%"}
+    assert {share: format_done(share) for share in shares} == shares

@@ -18,7 +18,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.architecture import layers, num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError
-from alexnet_tui.runs.events import Failed, Started
+from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import LAST_EPOCHS, RunHistory
 from alexnet_tui.runs.store import RunRecord
 from alexnet_tui.text import counted
@@ -107,7 +107,7 @@ def _agrees_with_record(history: RunHistory) -> str:
     for started in history.segments:
         wanted = {
             "data": (started.data, config.data),
-            "epochs": (started.epochs, _planned_epochs(history, started)),
+            "epochs": (started.epochs, history.planned_epochs(started)),
             "precision": (started.precision, config.precision),
             "evaluated training images": (
                 started.num_train_eval_images,
@@ -126,12 +126,6 @@ def _agrees_with_record(history: RunHistory) -> str:
         if (config.device == "cpu") > (started.device_class == "cpu"):
             problems.append(f"device {started.device_class} where the CPU was asked for")
     return _sentence(problems)
-
-
-def _planned_epochs(history: RunHistory, started: Started) -> int:
-    """Length of the run to which an attempt belongs: this one's, or that of one it continues."""
-    extends = history.record.extends
-    return started.epochs if extends and started.epochs <= extends.epochs else history.record.config.epochs
 
 
 def _committed_code(history: RunHistory) -> str | None:
@@ -161,7 +155,7 @@ def _parameters(history: RunHistory) -> str | None:
 def _steps_per_epoch(history: RunHistory) -> str:
     batch = history.record.config.batch_size
     for started in history.segments:
-        epochs = _planned_epochs(history, started)
+        epochs = history.planned_epochs(started)
         wanted = math.ceil(started.num_train_images / batch)
         if started.steps_per_epoch != wanted or started.total_steps != wanted * epochs:
             return (

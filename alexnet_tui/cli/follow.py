@@ -26,6 +26,7 @@ from alexnet_tui.runs.liveness import is_heard_from
 from alexnet_tui.runs.origin import explain_lost
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import (
+    format_done,
     format_duration,
     format_loss,
     format_percent,
@@ -288,15 +289,14 @@ def render(history: RunHistory, console: "Console", *, label: str = "", is_stopp
 def _progress_line(history: RunHistory, width: int) -> "Text":
     from rich.text import Text
 
-    config, started = history.record.config, history.started
-    total_steps = started.total_steps if started else 0
-    epoch = min(history.num_epochs_done + (not isinstance(history.final, ev.Finished)), config.epochs)
+    epochs = history.record.config.epochs
+    epoch = min(history.num_epochs_done + (not isinstance(history.final, ev.Finished)), epochs)
     left = format_duration(history.remaining_seconds)
-    before = f"epoch {epoch}/{config.epochs} "
+    before = f"epoch {epoch}/{epochs} "
     after = fit_line(
         [
-            (0, f" {100 * history.progress:3.0f}%"),
-            (2, f"  step {history.step:,}/{total_steps:,}"),
+            (0, f" {format_done(history.progress):>4}"),
+            (2, f"  step {history.step:,}/{history.total_steps:,}"),
             (1, f"  ETA {left}" if history.final is None else ""),
         ],
         width - len(before) - _MIN_BAR,

@@ -264,6 +264,33 @@ class RunHistory:
         trained = [started for begin, started in self._segments if begin < done]
         return trained or [started for _, started in self._segments[-1:]]
 
+    def planned_epochs(self, started: ev.Started) -> int:
+        """Length of the run to which an attempt belongs: this one's, or that of one it continues."""
+        extends = self.record.extends
+        return started.epochs if extends and started.epochs <= extends.epochs else self.record.config.epochs
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its own trainer has written an event; the log of an extended run begins with its parent's."""
+        if self.started is None or self.record.extends is None:
+            return self.num_events > 0
+        return self.started.epochs > self.record.extends.epochs
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs to train, those done among them: what its trainer has found, or what it was asked for."""
+        found = self.started.epochs if self.started and self.has_begun else 0
+        return found or self.record.config.epochs
+
+    @property
+    def total_steps(self) -> int:
+        """Updates to make, those done among them; 0 before a trainer has counted them."""
+        if self.started is None:
+            return 0
+        if self.has_begun or not self.started.epochs:
+            return self.started.total_steps
+        return self.started.total_steps * self.num_epochs // self.started.epochs
+
     @property
     def num_epochs_done(self) -> int:
         """Whole epochs finished."""
@@ -292,7 +319,7 @@ class RunHistory:
         """Share of the updates done, in [0, 1]."""
         if isinstance(self.final, ev.Finished):
             return 1.0
-        total = self.started.total_steps if self.started else 0
+        total = self.total_steps
         return min(1.0, self.step / total) if total else 0.0
 
     @property
@@ -356,7 +383,7 @@ class RunHistory:
         """Estimated seconds until the last epoch, at the speed of the last epochs and of the steps since."""
         if self.started is None or self.final is not None:
             return None
-        left = max(0, self.started.total_steps - self.step)
+        left = max(0, self.total_steps - self.step)
         rate = self._recent_rate()
         if len(self.epochs) and self.epochs["step"][-1]:
             usual = self._seconds_per_step("train_seconds")

@@ -3,7 +3,6 @@
 A screen is given its session and posts where to go; the app handles that. Nothing here knows a screen or the app.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from textual.message import Message
 
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import format_duration, printable
+from alexnet_tui.text import format_done, format_duration, printable
 from alexnet_tui.tui.disk import Lanes
 from alexnet_tui.tui.run_names import RunNames
 from alexnet_tui.tui.settings import Settings, SettingsWriter, load_settings
@@ -124,7 +123,7 @@ class Session:
         ]
         if not running:
             return ()
-        share = f" {math.floor(100 * running[0].progress)}%" if len(running) == 1 else ""
+        share = f" {format_done(running[0].progress)}" if len(running) == 1 else ""
         left = [history.remaining_seconds for history in running if history.remaining_seconds is not None]
         eta = f" ETA {format_duration(max(left))}" if left else ""
         note, short = f"● {len(running)} running{share}{eta}", f"● {share.strip() or len(running)}{eta[4:]}"

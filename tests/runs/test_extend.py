@@ -2,7 +2,7 @@
 
 import pytest
 from cli_caller import Run
-from fake_runs import open_writer, write_run
+from fake_runs import open_writer, started, write_run
 from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -14,6 +14,7 @@ from alexnet_tui.runs.extend import create_extension
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.screens.run.facts import age, progress_facts, status_message
 
 CONFIG = RunConfig(data="synthetic", epochs=2)
 
@@ -58,6 +59,20 @@ def test_an_extension_begins_as_its_parent_was_at_the_checkpoint(store: Store) -
     log, copy = ((store.path(run_id) / "events.jsonl").read_bytes() for run_id in (parent, made.id))
     assert log.startswith(copy)
     assert copy.endswith(b"}\n")
+
+
+def test_an_extension_that_has_not_begun_is_as_far_as_its_parent_of_its_own_length(store: Store) -> None:
+    made = create_extension(store, with_checkpoint(store), 5)
+    history, _ = load(store, made.id)
+    assert (history.has_begun, history.num_epochs_done, history.num_epochs) == (False, 2, 5)
+    assert (history.step, history.total_steps, history.progress) == (20, 50, 0.4)
+    assert history.remaining_seconds == pytest.approx(3 * 2.5)
+    assert [fact.value for fact in progress_facts(history, State.RUNNING)][:2] == ["2/5", "7.5s"]
+    assert age(history, State.RUNNING).value == "", "the last point is the parent's"
+    assert status_message(history, State.RUNNING)[0].startswith("Loading")
+    history.fold([started(made.config, seq=history.next_seq, attempt=2)])
+    assert (history.has_begun, history.num_epochs, history.total_steps) == (True, 5, 50)
+    assert status_message(history, State.RUNNING) == ("", "")
     assert len(history.epochs) == 2
     assert (store.path(made.id) / "checkpoints/e0002/state.pt").read_bytes() == b"weights"
     assert sorted(path.name for path in store.path(made.id).iterdir()) == ["checkpoints", "events.jsonl", "run.json"]

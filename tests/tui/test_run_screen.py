@@ -299,6 +299,15 @@ async def test_pages_follow_the_brackets_and_a_click(store: Store) -> None:
 
 
 @driven
+async def test_the_pages_names_stay_on_one_line(store: Store) -> None:
+    run = write_run(store, CONFIG)
+    async with console(store, size=(80, 24), run_id=run.id) as driver:
+        for page in ("pictures", "config", "log", "system", "verify", "curves"):
+            await driver.press("right_square_bracket")
+            assert "Curves  Pictures  Config" in driver.text().splitlines()[1], page
+
+
+@driven
 async def test_keys_of_the_charts_are_neither_named_nor_act_on_other_pages(store: Store) -> None:
     run = write_run(store, CONFIG)
     async with console(store, size=(160, 30)) as driver:
@@ -591,7 +600,7 @@ def test_facts_say_ages_and_paces_in_words(store: Store, tmp_path: Path) -> None
     record = write_run(store, CONFIG)
     history = RunHistory(record)
     assert age(history, State.RUNNING).value == ""
-    history.last_wall = 1000.0
+    history.last_wall, history.num_events = 1000.0, 1
     assert age(history, State.RUNNING, 1002.5).value == "2.5s ago"
     assert age(history, State.RUNNING, 1002.5).style == ""
     assert age(history, State.RUNNING, 1100).name == "started", "nothing is late while the data is prepared"

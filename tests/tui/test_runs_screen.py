@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -611,8 +612,19 @@ async def test_no_key_makes_runs_younger(store: Store, four: list[str]) -> None:
         assert c.runs.table.context.marked
 
 
+@driven
+async def test_an_age_grows_by_itself(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    created = write_run(store, RunConfig(epochs=2)).created
+    async with console(store) as c:
+        for seconds, age in ((59, "<1m"), (61, "1m"), (179, "2m"), (7300, "2h")):
+            monkeypatch.setattr(time, "time", lambda seconds=seconds: created + seconds)
+            c.runs._grow_older()
+            await c.pilot.pause()
+            assert f" {age} " in c.text(), seconds
+
+
 def test_ages_have_at_most_four_cells() -> None:
-    ages = {0: "0s", 59: "59s", 60: "1m", 3599: "59m", 7200: "2h", 86400 * 15: "15d", 86400 * 1500: "4y", -5: "0s"}
+    ages = {0: "<1m", 59: "<1m", 60: "1m", 3599: "59m", 7200: "2h", 86400 * 15: "15d", 86400 * 1500: "4y", -5: "<1m"}
     assert {seconds: format_age(seconds) for seconds in ages} == ages
 
 

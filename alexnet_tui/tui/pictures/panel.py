@@ -301,8 +301,7 @@ class PictureColumn(Widget):
         if found is None or history is None or self._problem():
             return []
         if panel.subject is Subject.KERNELS and found.epoch is not None:
-            epochs = history.started.epochs if history.started else history.record.config.epochs
-            when = f"after epoch {found.epoch} of {epochs}" if found.epoch else "before training"
+            when = f"after epoch {found.epoch} of {history.num_epochs}" if found.epoch else "before training"
             style = "" if panel.is_pair else "strong"
             part = self._part_shown()
             return [

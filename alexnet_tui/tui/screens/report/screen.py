@@ -78,12 +78,12 @@ class ReportScreen(ChartScreen):
         self._drawn: set[str] = set()
 
     def compose(self) -> ComposeResult:
-        """What is reported, the pages, keys."""
+        """The strip of pages, always on the same line, what is reported, the pages, keys."""
         self._fit(self.app.size)  # Now, while there is nothing else to style.
         self.set_class(True, "-empty")
         yield TopBar("report")
-        yield Static("Reading the runs…", id="head", markup=False)
         yield TabStrip([name.capitalize() for name in PAGES], id="strip")
+        yield Static("Reading the runs…", id="head", markup=False)
         with ContentSwitcher(initial=PAGES[0], id="pages"):
             with VerticalScroll(id="verdicts"):
                 yield Static(id="caveats", markup=False)

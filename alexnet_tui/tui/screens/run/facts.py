@@ -60,7 +60,7 @@ def status_message(history: RunHistory, state: State, silence: str = "") -> tupl
         return "Queued: no trainer has started it yet; R starts it now.", "muted"
     if state is State.RUNNING and silence:
         return f"Running, but {silence}.", "warning"
-    if state is State.RUNNING and not history.num_events:
+    if state is State.RUNNING and not history.has_begun:
         return "Loading data and torch…", "muted"
     return "", ""
 
@@ -78,6 +78,8 @@ def age(history: RunHistory, state: State, now: float | None = None) -> Fact:
         return Fact("", "")
     if state is not State.RUNNING:  # Nothing repaints an age here.
         return Fact("last event", time.strftime("%Y-%m-%d %H:%M", time.localtime(history.last_wall)))
+    if not history.has_begun:
+        return Fact("", "")
     seconds = max(0.0, (time.time() if now is None else now) - history.last_wall)
     shown = f"{format_duration(seconds if seconds < 10 else round(seconds))} ago"
     if not history.step:
@@ -87,21 +89,21 @@ def age(history: RunHistory, state: State, now: float | None = None) -> Fact:
 
 def progress_facts(history: RunHistory, state: State) -> Iterator[Fact]:
     """How far and how fast, the most important first."""
-    started = history.started
-    epochs = started.epochs if started and started.epochs else history.record.config.epochs
-    yield Fact("epoch", f"{history.num_epochs_done}/{epochs}")
+    yield Fact("epoch", f"{history.num_epochs_done}/{history.num_epochs}")
     if state is State.RUNNING:
         yield Fact("ETA", format_duration(history.remaining_seconds))
-    rate = history.images_per_second
+    elif history.elapsed_seconds is not None:
+        yield Fact("elapsed", format_duration(history.elapsed_seconds))
+    rate = history.images_per_second if history.has_begun else None
     if rate is not None:
         yield Fact("", f"{format_rate(rate).removesuffix('/s')} images/s")
-    if started and started.total_steps:
-        yield Fact("step", f"{format_count(history.step)}/{format_count(started.total_steps)}")
+    if history.total_steps:
+        yield Fact("step", f"{format_count(history.step)}/{format_count(history.total_steps)}")
     for series in (history.steps, history.epochs):
         if len(series) and series["learning_rate"][-1] == series["learning_rate"][-1]:
             yield Fact("lr", f"{series['learning_rate'][-1]:g}")
             break
-    if history.elapsed_seconds is not None:
+    if state is State.RUNNING and history.elapsed_seconds is not None:
         yield Fact("elapsed", format_duration(history.elapsed_seconds))
 
 

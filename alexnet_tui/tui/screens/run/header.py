@@ -1,5 +1,6 @@
 """The head of the Run screen: who the run is, how far, how fast, on what, and why it may not move."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from textual.widgets import Static
 
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
-from alexnet_tui.text import is_ascii_terminal, sparkline
+from alexnet_tui.text import format_done, is_ascii_terminal, sparkline
 from alexnet_tui.tui.screens.run.facts import (
     Fact,
     age,
@@ -67,11 +68,11 @@ class Head:
     def progress(self) -> Content:
         """The bar, and how far and how fast; the age of the last point is second and never left out."""
         share, size = self.history.progress, 12 if self.width < _WIDE else 32
-        done = round(share * size)
+        done = math.floor(share * size + 1e-9)
         bar = Content.assemble(
             (DONE * done, _TONE_STYLES[TONES[self.state]]),
             (REST * (size - done), "$faint"),
-            f" {share:4.0%}  ",
+            f" {format_done(share):>4}  ",
         )
         first, *others = progress_facts(self.history, self.state)
         facts = [first, age(self.history, self.state), *others]

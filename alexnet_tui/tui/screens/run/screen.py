@@ -108,10 +108,10 @@ class RunScreen(ChartScreen):
         self._silence, self._silence_read_at = "", -math.inf
 
     def compose(self) -> ComposeResult:
-        """The head, the strip of pages, and the pages."""
+        """The strip of pages, always on the same line, the head, which is lower on some of them, and the pages."""
         yield TopBar("run")
-        yield HeadView(id="head")
         yield TabStrip([name.capitalize() for name in _PAGES], id="strip")
+        yield HeadView(id="head")
         with ContentSwitcher(initial="curves", id="pages"):
             with Horizontal(id="curves"):
                 yield MetricChart(ChartSpec(title="Loss"), id="loss")

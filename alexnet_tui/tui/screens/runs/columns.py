@@ -10,6 +10,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.text import (
     MISSING,
     braille_sparkline,
+    format_done,
     format_duration,
     format_points,
     is_ascii_terminal,
@@ -86,17 +87,17 @@ def _age(row: RunRow, context: Context, _: int) -> StyledText:
 
 
 def format_age(seconds: float) -> str:
-    """How long ago in at most four cells: ``12m``, ``3h``, ``15d``, ``2y``."""
-    for size, unit, limit in ((1, "s", 60), (60, "m", 60), (3600, "h", 24), (86400, "d", 1000)):
+    """How long ago in at most four cells: ``<1m``, ``12m``, ``3h``, ``15d``, ``2y``."""
+    if seconds < 60:  # In seconds it would be wrong a second later.
+        return "<1m"
+    for size, unit, limit in ((60, "m", 60), (3600, "h", 24), (86400, "d", 1000)):
         if seconds < size * limit:
-            return f"{max(0, int(seconds / size))}{unit}"
+            return f"{int(seconds / size)}{unit}"
     return f"{int(seconds / (365.25 * 86400))}y"
 
 
 def _progress(row: RunRow, _: Context, __: int) -> StyledText:
-    # 99.6% is not yet 100%.
-    percent = 100 if row.progress >= 1 else int(100 * row.progress)
-    return f"{percent}%", "live" if row.state is State.RUNNING else "muted"
+    return format_done(row.progress), "live" if row.state is State.RUNNING else "muted"
 
 
 def delta_of(row: RunRow, context: Context) -> float | None:

@@ -34,7 +34,7 @@ _key = Keys("runs")
 _WITHOUT_RUNS = {"app.place('new')", "help", "leave"}
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
-_AGE_SECONDS = 60.0
+_AGE_SECONDS = 10.0
 _PREVIEW_FROM_HEIGHT, _WISHED_FROM_HEIGHT = 34, 22
 _LEAST_PREVIEW, _PREVIEW, _LARGEST_PREVIEW = 9, 15, 30
 _GREETING_LINES = 5
@@ -216,6 +216,7 @@ class RunsScreen(Screen[None]):
         return self._spread
 
     def _grow_older(self) -> None:
+        """Show the ages of now; of the cells painted again, only one whose age has changed goes to the terminal."""
         if self.is_current and self._shown:
             self._now = time.time()
             self.table.change_context(msgspec.structs.replace(self.table.context, now=self._now))

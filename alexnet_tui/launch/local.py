@@ -209,7 +209,7 @@ def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
         Whether the trainer has left.
 
     Raises:
-        LaunchError: Nobody trains the run, or its trainer cannot be identified.
+        LaunchError: Nobody trains the run, or its trainer cannot be identified; or it was asked, and is suspended.
     """
     is_asked = was_asked_to_stop(store, run_id)  # A second request would end it without its checkpoint.
     if (other := trainer_elsewhere(store, run_id)) is not None:
@@ -222,7 +222,19 @@ def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
             # Without the note the stop is a stop all the same.
             with contextlib.suppress(LaunchError):
                 _request_stop(store, run_id, owner)
+        if _is_suspended(owner.pid):
+            raise LaunchError(
+                f"run {run_id}: its trainer, process {owner.pid}, is suspended; `kill -CONT {owner.pid}` lets it go on,"
+                " and then it stops with a checkpoint."
+            )
     return wait_free(store, run_id, patience_seconds)
+
+
+def _is_suspended(pid: int) -> bool:
+    """Whether a process does nothing until it gets SIGCONT."""
+    with contextlib.suppress(psutil.Error):  # It has left.
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    return False
 
 
 def _request_stop(store: Store, run_id: str, owner: Owner) -> None:

@@ -197,6 +197,23 @@ def test_stop_says_when_nobody_trains(store: Store, run_id: str) -> None:
         local.stop(store, run_id)
 
 
+def test_fault_17_a_suspended_trainer_is_named_and_stops_with_a_checkpoint_once_it_goes_on(
+    store: Store, run_id: str
+) -> None:
+    pid = begin(store, run_id, "slow")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_for(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+        for _ in range(2):  # The second request must not cost the checkpoint.
+            with pytest.raises(LaunchError, match=f"`kill -CONT {pid}` lets it go on"):
+                local.stop(store, run_id)
+        assert store.is_locked(run_id)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert local.wait_free(store, run_id, 20)
+    assert load(store, run_id)[1] is State.STOPPED
+
+
 def test_fault_12_attack_17_stop_never_signals_a_process_that_is_not_the_trainer(store: Store, run_id: str) -> None:
     """Somebody holds the lock and names in it a process of ours, with its true start or a wrong one."""
     directory = store.path(run_id)

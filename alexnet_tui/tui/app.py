@@ -37,7 +37,7 @@ from alexnet_tui.tui.session import (
     RunsChanged,
     Session,
 )
-from alexnet_tui.tui.terminal import check_terminal, draw_in_ascii, has_hung_up, outlive_terminal
+from alexnet_tui.tui.terminal import ConsoleDriver, check_terminal, draw_in_ascii, has_hung_up, outlive_terminal
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
 from alexnet_tui.tui.watch_loop import WatchLoop
 from alexnet_tui.tui.watcher import newest
@@ -91,7 +91,7 @@ class ConsoleApp(App[int]):
         # The charts need no threads, and starting them costs half of numpy's import.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         # Without colours the terminal's own palette is used from the start: Textual chooses its filter here.
-        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        super().__init__(driver_class=ConsoleDriver, ansi_color=True if "NO_COLOR" in os.environ else None)
         self.session = Session(store)
         self.animation_level = "none"
         self._first_run = run_id

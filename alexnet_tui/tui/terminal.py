@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
+from textual.drivers.linux_driver import LinuxDriver
 
 from alexnet_tui.errors import UsageError
 from alexnet_tui.text import ASCII_FALLBACK
@@ -29,6 +30,18 @@ def check_terminal() -> None:
         raise UsageError(f"This terminal (TERM=dumb) cannot show the console. {_HEADLESS_HINT}")
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"The console needs a terminal. {_HEADLESS_HINT}")
+
+
+class ConsoleDriver(LinuxDriver):
+    """Textual's driver; it leaves an empty screen behind.
+
+    A tmux that was resized meanwhile keeps lines of a full one, and shows them above the shell's.
+    """
+
+    def stop_application_mode(self) -> None:
+        """Clear the screen and return to the shell's."""
+        self.write("\x1b[2J\x1b[H")
+        super().stop_application_mode()
 
 
 class _LastingOutput(io.FileIO):

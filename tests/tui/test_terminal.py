@@ -290,7 +290,7 @@ def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str])
     terminal.press("2")
     terminal.wait_for("Original model", "v architecture", "> optimisation")
     terminal.press("escape", "?")
-    terminal.wait_for("| Everywhere")
+    terminal.wait_for("| Charts")
     assert re.findall(r"\?(?! Help|  f1)", terminal.text()) == [], "every symbol has a twin"
     terminal.press("escape")
     leave(terminal)
@@ -378,4 +378,6 @@ def test_attack_01_words_of_strangers_reach_no_terminal(open_console: Open, stor
     leave(terminal)
     assert leaked(EVIL.encode()) == RAW, "what is looked for is there to be found"
     assert leaked(bytes(terminal.raw)) == []
-    assert b"\x1b[2J" not in terminal.raw.split(b"\x1b[?1049h", 1)[1]
+    drawn, end = terminal.raw.split(b"\x1b[?1049h", 1)[1].rsplit(b"\x1b[2J\x1b[H", 1)
+    assert b"\x1b[2J" not in drawn, "no flicker"
+    assert b"\x1b[?1049l" in end, "an empty screen is left behind"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent / "support"), str(Path(__file__).parents[1])]
 
-from scenes import SCENES, SIZES, Gallery, Scene, capture, fixed_world, hang, look, snapshot, svg  # noqa: E402
+from scenes import SCENES, SIZES, Gallery, Scene, capture, fixed_world, look, snapshot, svg, write_gallery  # noqa: E402
 
 from alexnet_tui.config.variants import VARIANTS  # noqa: E402
 from alexnet_tui.runs.follow import load  # noqa: E402
@@ -99,7 +99,7 @@ def _readme_pictures(root: Path) -> Iterator[tuple[Path, str]]:
 
 def _made_up_pictures(root: Path, folder: Path, scenes: Sequence[str]) -> Iterator[tuple[Path, str]]:
     with fixed_world(root):
-        gallery = hang(root)
+        gallery = write_gallery(root)
         for name in scenes:
             for size in SIZES:
                 for theme, picture in capture(gallery, name, size, svg, themes_at(size)).items():
@@ -108,7 +108,7 @@ def _made_up_pictures(root: Path, folder: Path, scenes: Sequence[str]) -> Iterat
 
 def _accepted(root: Path, scenes: Sequence[str]) -> Iterator[tuple[Path, str]]:
     with fixed_world(root):
-        gallery = hang(root)
+        gallery = write_gallery(root)
         for name in scenes:
             yield from ((snapshot_path(name, size), draw(gallery, name, size)) for size in SIZES)
 

@@ -40,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from benchmarks.make_runs import write_one
-from fake_runs import curve, open_writer, started
+from fake_runs import a_step, curve, open_writer, started
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
@@ -216,16 +216,7 @@ def write_live(root: Path, rate: float) -> None:
                 step += 1
                 loss = 2.3 / (1 + step / 1000) * (1 + 0.02 * (step * 7919 % 101 - 50) / 50)
                 epoch = 1 + step // steps_per_epoch
-                writer.write(
-                    ev.Step(
-                        epoch=epoch,
-                        step=step,
-                        train_loss=loss,
-                        train_accuracy=0.5,
-                        learning_rate=0.01,
-                        images_per_second=1700.0,
-                    )
-                )
+                writer.write(a_step(epoch, step, train_loss=loss, images_per_second=1700.0))
                 if step % steps_per_epoch == 0:
                     writer.write(msgspec.structs.replace(curve(epoch - 1, config.epochs), step=step))
             time.sleep(min(0.01, 1 / rate))

@@ -323,7 +323,7 @@ def test_before_the_first_update_the_learning_rate_is_the_one_it_takes(store: St
     record = fake_runs.write_run(store, RunConfig(epochs=4, learning_rate=0.003, schedule="step"), epochs_done=0)
     loaded = load(store, record.id)[0]
     assert rendered(loaded, 100).splitlines()[2].endswith("  lr 0.003")
-    update = ev.Step(epoch=1, step=1, train_loss=2.3, train_accuracy=0.1, learning_rate=0.0003, images_per_second=640.0)
+    update = fake_runs.a_step(learning_rate=0.0003)
     assert rendered(loaded.fold([update]), 100).splitlines()[2].endswith("  lr 0.0003")
 
 

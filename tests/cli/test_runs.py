@@ -166,9 +166,7 @@ def test_a_stopped_run_has_the_same_progress_everywhere(run: Run, store: Store) 
     lost = store.create(RunConfig(epochs=4, seed=1))
     with fake_runs.open_writer(store.path(lost.id)) as writer:
         writer.write(fake_runs.started(config))
-        writer.write(
-            ev.Step(epoch=2, step=17, train_loss=1, train_accuracy=0.5, learning_rate=0.1, images_per_second=9)
-        )
+        writer.write(fake_runs.a_step(2, 17))
     for run_id in (stopped.id, lost.id):
         line = next(line for line in run("runs").out.splitlines() if run_id in line)
         assert " 42% " in line

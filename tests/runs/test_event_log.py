@@ -201,9 +201,9 @@ def test_fault_30_an_outline_holds_all_but_the_steps_of_a_large_log(store: Store
         add(ev.Warned(attempt=attempt, code="c", message="m" * 5000))
         for epoch in epochs:
             for step in range([400, 3, 0, 2000][epoch % 4]):
-                add(a_step(epoch, epoch * 2000 + step, attempt))
+                add(a_step(epoch, epoch * 2000 + step, attempt=attempt))
             add(ev.Checkpoint(attempt=attempt, epoch=epoch, step=epoch, name="e", size_bytes=1, seconds=1))
-    add(a_step(41, 99_999, 2))
+    add(a_step(41, 99_999, attempt=2))
     path.write_bytes(b"".join(lines) + b'{"v":1,"kind":"step","torn')
     outline = Outline(path)
     assert [(type(event).__name__, event.seq) for event in outline.events] == wanted
@@ -225,7 +225,7 @@ def test_fault_30_an_outline_misses_no_epoch_wherever_the_log_is_cut(
             events: list[ev.Event] = [ev.Resumed(epoch=0, step=0, checkpoint="", bit_exact=True)]
             for epoch in range(attempt * 2, attempt * 2 + random.randrange(6)):
                 steps = random.choice([0, 1, 5, 60])
-                events += [a_step(epoch, epoch * 100 + step, attempt) for step in range(steps)]
+                events += [a_step(epoch, epoch * 100 + step, attempt=attempt) for step in range(steps)]
                 events.append(ev.Stopped(epoch=epoch, step=0, reason="x" * random.randrange(200)))
             for event in events:
                 event.attempt, event.seq = attempt, len(lines)

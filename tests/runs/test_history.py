@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from fake_runs import curve, open_writer, started, write_run
+from fake_runs import a_step, curve, open_writer, started, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
@@ -39,14 +39,7 @@ def epoch(number: int, test: ev.Number = 0.5, train: ev.Number = 0.5, *, seconds
 
 
 def step(number: int, rate: float = 640.0) -> ev.Step:
-    return ev.Step(
-        epoch=(number - 1) // 10 + 1,
-        step=number,
-        train_loss=2.0,
-        train_accuracy=0.5,
-        learning_rate=0.01,
-        images_per_second=rate,
-    )
+    return a_step((number - 1) // 10 + 1, number, train_loss=2.0, images_per_second=rate)
 
 
 def finished() -> ev.Finished:

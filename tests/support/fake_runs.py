@@ -50,6 +50,17 @@ def started(config: RunConfig, **changes: object) -> ev.Started:
     return ev.Started(**{**fields, **changes})  # type: ignore[arg-type]
 
 
+def a_step(epoch: int = 1, step: int = 1, **changes: object) -> ev.Step:
+    """A step event of a run at its beginning."""
+    fields: dict[str, object] = {
+        "train_loss": 2.3,
+        "train_accuracy": 0.5,
+        "learning_rate": 0.01,
+        "images_per_second": 640.0,
+    }
+    return ev.Step(epoch=epoch, step=step, **{**fields, **changes})  # type: ignore[arg-type]
+
+
 def curve(epoch: int, epochs: int, *, final: float = 0.6, gap: float = 0.3, name: str = "") -> ev.Epoch:
     """A smooth epoch: test accuracy rises to `final`, training accuracy to `final + gap`; losses differ by `name`."""
     share = 1 - math.exp(-4 * epoch / epochs)
@@ -94,16 +105,7 @@ def write_run(
         for epoch in range(1, done + 1):
             for step in range(epoch * 10 - 9, epoch * 10 + 1):
                 loss = 2.3 * math.exp(-step / (10 * config.epochs))
-                writer.write(
-                    ev.Step(
-                        epoch=epoch,
-                        step=step,
-                        train_loss=loss,
-                        train_accuracy=0.5,
-                        learning_rate=0.01,
-                        images_per_second=640.0,
-                    )
-                )
+                writer.write(a_step(epoch, step, train_loss=loss))
             row = curve(epoch, config.epochs, final=final, gap=gap, name=f"{config.variant} {config.seed}")
             change_epoch(row)
             writer.write(row)
@@ -126,17 +128,3 @@ class open_writer:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
-
-
-def a_step(epoch: int = 1, step: int = 1, attempt: int = 1, v: int = 1) -> ev.Step:
-    """A step event; versions and attempts as given."""
-    return ev.Step(
-        v=v,
-        attempt=attempt,
-        epoch=epoch,
-        step=step,
-        train_loss=2.3,
-        train_accuracy=0.1,
-        learning_rate=0.01,
-        images_per_second=849.25,
-    )

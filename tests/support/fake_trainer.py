@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import msgspec
-from fake_runs import curve, started
+from fake_runs import a_step, curve, started
 
 from alexnet_tui.files import Folder, take_lock, write_owner
 from alexnet_tui.launch.local import STOP_SIGNALS, is_stop_requested
@@ -59,16 +59,7 @@ class Player:
         if self.step_seconds:
             time.sleep(self.step_seconds)
         self.step += 1
-        self.writer.write(
-            ev.Step(
-                epoch=epoch,
-                step=self.step,
-                train_loss=loss,
-                train_accuracy=0.5,
-                learning_rate=0.01,
-                images_per_second=640.0,
-            )
-        )
+        self.writer.write(a_step(epoch, self.step, train_loss=loss))
         is_asked = bool(self.step_seconds) and is_stop_requested(self.folder)
         if max(_num_signals, is_asked) >= self.needed_signals:
             self.checkpoint(epoch - 1)

@@ -85,7 +85,7 @@ SCENES = {
 _UNFINISHED = ("no points yet", "Reading", "loading")
 
 
-def hang(root: Path) -> Gallery:
+def write_gallery(root: Path) -> Gallery:
     """Write the made-up runs and the data set into an empty folder."""
     store = Store(root / "runs")
     picture_runs.write_data(root / "data")

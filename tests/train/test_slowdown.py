@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from fake_runs import a_step
 
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train.slowdown import watched
@@ -12,17 +13,7 @@ IMAGES_A_STEP, STEPS_AN_EVENT = 100, 10
 
 def steps(*rates: float) -> list[ev.Event]:
     """A step event for each rate, in images a second."""
-    return [
-        ev.Step(
-            epoch=1,
-            step=STEPS_AN_EVENT * (index + 1),
-            train_loss=1.0,
-            train_accuracy=0.5,
-            learning_rate=0.1,
-            images_per_second=rate,
-        )
-        for index, rate in enumerate(rates)
-    ]
+    return [a_step(1, STEPS_AN_EVENT * number, images_per_second=rate) for number, rate in enumerate(rates, 1)]
 
 
 def warnings(rates: Sequence[float]) -> list[int]:

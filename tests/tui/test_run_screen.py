@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from console_driver import Driver, console, driven
-from fake_runs import curve, open_writer, started, write_run
+from fake_runs import a_step, curve, open_writer, started, write_run
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.geometry import Region
@@ -40,7 +40,7 @@ CONFIG = RunConfig(epochs=20, data="synthetic")
 HOSTILE = "[/] [b]x[/i] \x1b]0;PWNED\x07\x1b[2J \u202eRTL é漢字"
 
 
-STEP = ev.Step(epoch=1, step=10, train_loss=2.0, train_accuracy=0.1, learning_rate=0.01, images_per_second=9.0)
+STEP = a_step(1, 10, train_loss=2.0, train_accuracy=0.1, images_per_second=9.0)
 
 
 @contextmanager
@@ -135,16 +135,7 @@ async def test_steps_alone_move_the_loss_within_seconds(store: Store) -> None:
             assert "loading data and torch" in driver.text()
             writer.write(started(CONFIG))
             for step in range(1, 6):
-                writer.write(
-                    ev.Step(
-                        epoch=1,
-                        step=step,
-                        train_loss=2.0,
-                        train_accuracy=0.1,
-                        learning_rate=0.01,
-                        images_per_second=9.0,
-                    )
-                )
+                writer.write(a_step(1, step))
             await driver.wait_for(lambda: [len(one.x) for one in charts(driver)[0].curves] == [5])
             curve_ = charts(driver)[0].curves[0]
             assert not curve_.is_faint, "before the first epoch it is all there is"

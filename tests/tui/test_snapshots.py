@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scenes import SCENES, SIZES, Gallery, fixed_world, hang
+from scenes import SCENES, SIZES, Gallery, fixed_world, write_gallery
 from screenshots import draw, snapshot_path
 
 from alexnet_tui.runs.notes import Notes
@@ -20,7 +20,7 @@ _HOW = (
 
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    return hang(tmp_path_factory.mktemp("gallery"))
+    return write_gallery(tmp_path_factory.mktemp("gallery"))
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_runs import curve, open_writer, started, write_run
+from fake_runs import a_step, curve, open_writer, started, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError
@@ -106,8 +106,7 @@ def test_fault_30_a_large_log_is_shown_by_its_outline_and_followed(
     with open_writer(store.path(record.id)) as writer:
         writer.write(started(RunConfig(epochs=9)))
         writer.write(curve(1, 9))
-    last = ev.Step(epoch=2, step=17, train_loss=1, train_accuracy=0, learning_rate=0.1, images_per_second=1)
-    step = ev.encode(last)
+    step = ev.encode(a_step(2, 17))
     with path.open("ab") as file:
         file.write(step * (LARGE_LOG_BYTES // len(step) + 1))
     lock = take_lock(store.path(record.id))
@@ -139,8 +138,7 @@ def test_fault_30_the_steps_of_a_large_log_come_in_slices_and_thinned(
     with path.open("ab") as file:
         size, step = 0, 17
         while size <= large:
-            event = ev.Step(epoch=2, step=step, train_loss=1, train_accuracy=0, learning_rate=0.1, images_per_second=1)
-            event.seq = step - 15
+            event = a_step(2, step, seq=step - 15, train_loss=1, train_accuracy=0, images_per_second=1)
             lines = ev.encode(event)
             size, step = size + file.write(lines), step + 1
     watcher.open(record.id)
@@ -198,11 +196,7 @@ def test_a_burst_is_taken_in_slices_and_its_end_is_no_loss(store: Store, watcher
     with open_writer(store.path(record.id)) as writer:
         writer.write(started(RunConfig(epochs=5)))
         for step in range(1, 5001):
-            writer.write(
-                ev.Step(
-                    epoch=1, step=step, train_loss=1.0, train_accuracy=0.5, learning_rate=0.1, images_per_second=9.0
-                )
-            )
+            writer.write(a_step(1, step))
         writer.write(ev.Failed(epoch=1, step=5000, reason="loss", message="It is not finite."))
     os.close(lock)
     clock.now += 2
@@ -306,9 +300,7 @@ def test_open_brings_the_steps_and_goes_on_with_them(store: Store, watcher: Runs
     assert len(watcher.histories[record.id].steps) == 10
     assert watcher.histories[record.id].num_epochs_done == 1
     with open_writer(store.path(record.id), next_seq=99) as writer:
-        writer.write(
-            ev.Step(epoch=2, step=11, train_loss=1.0, train_accuracy=0.5, learning_rate=0.1, images_per_second=1.0)
-        )
+        writer.write(a_step(2, 11))
     assert watcher.poll() == {record.id}
     assert list(watcher.histories[record.id].steps["step"])[-1] == 11
     watcher.close(record.id)
@@ -395,9 +387,7 @@ def test_a_closed_run_has_no_steps_and_gets_no_more(store: Store, watcher: RunsW
     watcher.poll()
     with open_writer(store.path(record.id), next_seq=99) as writer:
         for step in (11, 12):
-            writer.write(
-                ev.Step(epoch=2, step=step, train_loss=1.0, train_accuracy=0.5, learning_rate=0.1, images_per_second=9)
-            )
+            writer.write(a_step(2, step))
     later(watcher, clock)
     assert len(watcher.histories[record.id].steps) == 0
     assert watcher.histories[record.id].num_epochs_done == 1

@@ -1,9 +1,9 @@
 """What it costs training to be recorded and watched: steps a second with and without.
 
-    python tests/benchmarks/bench_telling.py [--rounds 7] [--steps 60]
+    python tests/benchmarks/bench_recording.py [--rounds 7] [--steps 60]
 
-The same trainer runs in turns of `--steps` updates: silent (no event is encoded), telling (every event is
-encoded and written, as in a run), and telling while the console, in a terminal of its own, shows the run. Turns
+The same trainer runs in turns of `--steps` updates: unrecorded (no event is encoded), recorded (every event is
+encoded and written, as in a run), and recorded while the console, in a terminal of its own, shows the run. Turns
 alternate, so that a busy machine slows all; the ratio of medians is what counts. Checkpoints come once in some
 hundred steps and are reported apart: seconds of one, and its share at the default of one in ten epochs.
 """
@@ -88,7 +88,7 @@ def main() -> None:
     config = RunConfig.from_text({"data": "synthetic", "epochs": "100000", "checkpoint_epochs": "100000"})
     setup = select_device(config)
     parts = data.prepare(datasets.load("synthetic", 32), config, setup)
-    # Evaluation is no part of telling; one image of each set keeps it out of the figures.
+    # Evaluation is no part of recording; one image of each set keeps it out of the figures.
     few = data.Images(parts.test.pixels_NCHW[:1], parts.test.labels_N[:1])
     parts = data.Data(parts.train, few, few, None, parts.batches)
     with tempfile.TemporaryDirectory() as folder:
@@ -98,21 +98,21 @@ def main() -> None:
         lock = take_lock(directory)
         trainer = Trainer(config, parts, setup, num_classes=10, data_sha256="", folder=Folder(directory))
         events = trainer.fit()
-        seconds: dict[str, list[float]] = {"silent": [], "telling": [], "telling and watched": []}
+        seconds: dict[str, list[float]] = {"unrecorded": [], "recorded": [], "recorded and watched": []}
         with open_writer(directory) as writer:
             writer.write(started(config))
             turn(events, arguments.steps, writer)
             for _ in range(arguments.rounds):
-                seconds["silent"].append(turn(events, arguments.steps, None))
-                seconds["telling"].append(turn(events, arguments.steps, writer))
+                seconds["unrecorded"].append(turn(events, arguments.steps, None))
+                seconds["recorded"].append(turn(events, arguments.steps, writer))
                 console = Console(store.root, record.id)
                 time.sleep(4)  # Its start is not what is measured.
-                seconds["telling and watched"].append(turn(events, arguments.steps, writer))
+                seconds["recorded and watched"].append(turn(events, arguments.steps, writer))
                 console.close()
                 if not console.num_bytes:
                     raise SystemExit("The console drew nothing; run `alexnet-tui attach` by hand to see why.")
         os.close(lock)
-    base = statistics.median(seconds["silent"])
+    base = statistics.median(seconds["unrecorded"])
     print(f"literal32, {setup.fingerprint}, {arguments.rounds} rounds of {arguments.steps * 10} updates")
     for name, values in seconds.items():
         middle = statistics.median(values)

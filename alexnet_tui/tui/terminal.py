@@ -33,10 +33,20 @@ def check_terminal() -> None:
 
 
 class ConsoleDriver(LinuxDriver):
-    """Textual's driver; it leaves an empty screen behind.
+    """Textual's driver; it draws all of the screen again after a stop, and leaves an empty one behind.
 
-    A tmux that was resized meanwhile keeps lines of a full one, and shows them above the shell's.
+    A shell writes on the screen of a console that was stopped from elsewhere. A tmux that was resized keeps lines of
+    a screen that is not empty, and shows them above the shell's.
     """
+
+    _was_started = False
+
+    def start_application_mode(self) -> None:
+        """Take the terminal; also after a stop, when SIGCONT comes."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self._was_started:
+            self._app.call_later(self._app.run_action, "redraw")
+        self._was_started = True
 
     def stop_application_mode(self) -> None:
         """Clear the screen and return to the shell's."""

@@ -201,6 +201,20 @@ def test_a_signal_leaves_a_clean_terminal(open_console: Open, two: list[str], nu
     assert terminal.last_words() == ""
 
 
+def test_what_a_shell_wrote_while_the_console_was_stopped_is_drawn_over(open_console: Open, two: list[str]) -> None:
+    terminal = open_console()
+    terminal.wait_for("finished")
+    terminal.rest()
+    before = terminal.text()
+    terminal.signal(signal.SIGSTOP)
+    terminal.screen.cursor_position(2, 1)
+    terminal.screen.draw("[1]+  Stopped")
+    assert terminal.text() != before
+    terminal.signal(signal.SIGCONT)
+    terminal.wait_until(lambda: terminal.text() == before)
+    leave(terminal)
+
+
 @pytest.mark.parametrize("moment", ["● running", "epoch 2 of 9"])
 def test_fault_15_a_closed_terminal_is_no_fault_of_ours(
     open_console: Open, store: Store, tmp_path: Path, moment: str

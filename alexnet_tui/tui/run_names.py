@@ -1,6 +1,7 @@
 """What runs without a label are called: variant and seed, and for namesakes the settings in which they differ. Pure."""
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ _PROPER_NAMES = frozenset(("data", "front_end"))
 """Settings whose values need no word before them: ``baseline s4 · synthetic``."""
 _NAMED = [index for index, name in enumerate(_FIELDS) if name not in _UNNAMED]
 _MAX_CHARS = 120
+_FEWEST_STEM_CHARS = 4
+_PARTS = re.compile(r"(?P<stem>.+?)(?P<seed> s\d+)?(?: · (?P<settings>.+))?")
 
 
 @functools.lru_cache(256)
@@ -64,9 +67,41 @@ class _Namesakes:
             # Defaults are left out: of two runs that differ in a setting, at most one has its default.
             defaults = _defaults(values[_FIELDS.index("variant")], values[_FIELDS.index("front_end")])
             fields = [(_FIELDS[index], values[index]) for index in self.differing if values[index] != defaults[index]]
-            settings = ", ".join(_setting(name, value) for name, value in fields)
+            settings = settings_text(fields)
             self.names[values] = printable(f"{self.name} · {settings}", _MAX_CHARS) if settings else self.name
         return self.names[values]
+
+
+def settings_text(fields: Iterable[tuple[str, Any]]) -> str:
+    """Settings and their values as a name has them: ``learning rate 0.1, weight decay 0``."""
+    return ", ".join(_setting(name, value) for name, value in fields)
+
+
+@functools.lru_cache(1024)
+def cut_name(name: str, width: int) -> str:
+    """A name in at most `width` characters, cut where namesakes are the same rather than where they differ.
+
+    ``four-conv s0 · epochs 2, train images 250`` is ``four… s0 · e 2, ti 250`` in 22 characters.
+    """
+    safe = printable(name, 400)
+    parts = _PARTS.fullmatch(safe)
+    if len(safe) <= width or parts is None:
+        return printable(safe, width)
+    settings = [setting.rpartition(" ") for setting in (parts["settings"] or "").split(", ")]
+    for short, fewest in ((str, _FEWEST_STEM_CHARS), (_initials, _FEWEST_STEM_CHARS), (_nothing, 1)):
+        text = ", ".join(f"{short(words)} {value}".lstrip() for words, _, value in settings)
+        rest = (parts["seed"] or "") + (f" · {text}" if text else "")
+        if width - len(rest) >= min(len(parts["stem"]), fewest):
+            return printable(parts["stem"], width - len(rest)) + rest
+    return printable(safe, width)
+
+
+def _initials(words: str) -> str:
+    return "".join(word[0] for word in words.split())
+
+
+def _nothing(_: str) -> str:
+    return ""
 
 
 def _setting(name: str, value: Any) -> str:

@@ -6,7 +6,7 @@ import time
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import RunRecord
-from alexnet_tui.tui.run_names import RunNames
+from alexnet_tui.tui.run_names import RunNames, cut_name
 
 
 def history(run_id: str, **settings: str) -> RunHistory:
@@ -36,6 +36,23 @@ def test_a_name_is_short_again_once_its_namesakes_are_deleted() -> None:
     assert names.update(known, ["b"]) == {"a", "c"}
     assert names["a"] == names["c"] == "baseline s0", "a run repeated with the same settings has the same name"
     assert names.update(known, ["b"]) == set()
+
+
+def test_a_name_is_cut_where_namesakes_are_the_same() -> None:
+    settings = ("epochs 2, train images 250", "epochs 12, train images 250", "epochs 12, train images 500")
+    names = [f"four-conv s0 · {text}" for text in settings]
+    for width in range(14, 60):
+        cut = [cut_name(name, width) for name in names]
+        assert len(set(cut)) == len(names), width
+        assert max(map(len, cut)) <= width
+    assert cut_name(names[0], 36) == "fou… s0 · epochs 2, train images 250"
+    assert cut_name(names[0], 22) == "four… s0 · e 2, ti 250"
+    assert cut_name(names[0], 19) == "four-c… s0 · 2, 250"
+    assert cut_name("low-dropout s17", 11) == "low-dr… s17", "the seed is kept"
+    assert cut_name("four-conv n=2 · synthetic, dropout 0.1", 24) == "four… · synthetic, d 0.1"
+    for name in ("a label of somebody", "x · y", "", " · ", "s0", "tanh s0"):
+        assert all(len(cut_name(name, width)) <= width for width in range(1, 30)), name
+        assert cut_name(name, 30) == name
 
 
 def test_names_of_ten_thousand_runs_are_cheap() -> None:

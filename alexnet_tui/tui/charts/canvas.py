@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
-from alexnet_tui.text import printable
 from alexnet_tui.tui.charts.model import ChartSpec, Curve, PreparedCurve, View, format_x, format_y, value_of
 from alexnet_tui.tui.charts.raster import (
     BASELINE_DASH,
@@ -26,6 +25,7 @@ from alexnet_tui.tui.charts.raster import (
     thickened,
 )
 from alexnet_tui.tui.charts.series import Floats, last_finite, nearest_index, value_at
+from alexnet_tui.tui.run_names import cut_name
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
@@ -253,7 +253,7 @@ class PlotArea:
             value = format_y(value_of(one, view), spec.y)
             # A curve that ends early leaves more room than the margin has.
             room = max(name_cells, self.buffer.width - column - 3 - cell_len(value))
-            name = printable(one.curve.name, room) if spec.has_names else ""
+            name = cut_name(one.curve.name, room) if spec.has_names else ""
             width = cell_len(name) + bool(name) + cell_len(value)
             start = max(0, min(column + 2, self.buffer.width - width))
             cells = range(start, start + width)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from alexnet_tui.text import printable
 from alexnet_tui.tui.charts.canvas import CellBuffer, Label, marker_of, style_of
 from alexnet_tui.tui.charts.model import ChartSpec, PreparedCurve, View, format_x, format_y, value_of
 from alexnet_tui.tui.charts.raster import DotMode
+from alexnet_tui.tui.run_names import cut_name
 
 _FEWEST_NAME_CELLS, _MORE_CELLS, _GAP = 6, 9, 2
 _ROWS_PER_NOTE_LINE = 6
@@ -71,7 +71,7 @@ def _layouts(
     for title, without in ((_title(spec, view), ""), (spec.title, ""), (spec.title, dropped)):
         entries = [_entry(one, spec, view, room, dot_mode, without) for one in shown]
         yield title, entries
-        lengths = [cell_len(printable(name, room)) for name, _ in entries]
+        lengths = [cell_len(cut_name(name, room)) for name, _ in entries]
         free = room - cell_len(title) - _GAP - _total(entries) + sum(lengths)
         cells = max(_FEWEST_NAME_CELLS, longest_that_fits(lengths, free))
         yield title, [_entry(one, spec, view, cells, dot_mode, without) for one in shown]
@@ -125,7 +125,7 @@ def _entry(
     without: str = "",
 ) -> _Entry:
     """Marker, name and value of a curve, or two of them; of a hidden one, the word instead."""
-    name = printable(one.curve.name, cells) if spec.has_names or one.curve.name in view.hidden else ""
+    name = cut_name(one.curve.name, cells) if spec.has_names or one.curve.name in view.hidden else ""
     if one.curve.name in view.hidden:
         return one.curve.name, [(f"{name} hidden", "label")]
     marker, value = marker_of(one.curve.slot, dot_mode), format_y(value_of(one, view), spec.y)

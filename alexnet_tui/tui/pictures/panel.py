@@ -25,10 +25,9 @@ from alexnet_tui.tui.pictures.gallery import Cards, card_lines, cards_for
 from alexnet_tui.tui.pictures.kernels import Grid, grid_for, kernel_lines
 from alexnet_tui.tui.pictures.painter import Mode, Painter, Words
 from alexnet_tui.tui.pictures.source import Found, PictureFiles, Subject
-from alexnet_tui.tui.run_names import short_names
+from alexnet_tui.tui.run_names import cut_name, short_names
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import TabStrip
-from alexnet_tui.tui.widgets.glyphs import cut
 from alexnet_tui.tui.widgets.keys import Keys
 from alexnet_tui.tui.widgets.text import hanging
 
@@ -292,7 +291,7 @@ class PictureColumn(Widget):
         for form in [*self.captions(), []]:
             room = width - 3 - sum(cell_len(text) for text, _ in form)
             if room >= least or not form:
-                return [(f" {cut(name, room)}", "strong"), ("  ", ""), *form]
+                return [(f" {cut_name(name, room)}", "strong"), ("  ", ""), *form]
         return []
 
     def captions(self) -> list[list[Words]]:

@@ -17,7 +17,7 @@ from alexnet_tui.tui.charts.canvas import marker_of
 from alexnet_tui.tui.charts.model import NUM_COLOURS, Curve
 from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.series import Floats, Spread, band, copy_column
-from alexnet_tui.tui.run_names import short_names
+from alexnet_tui.tui.run_names import cut_name, short_names
 from alexnet_tui.tui.widgets.columns import Column, StyledText
 from alexnet_tui.tui.widgets.glyphs import PIN, SPREAD
 
@@ -166,7 +166,7 @@ def columns_of(
             narrow=_NARROW_NAME_CELLS,
             max_width=80,
             rank=0,
-            cell=lambda entry, _, cells: (printable(entry.name, cells), "strong" if entry.group.is_base else ""),
+            cell=lambda entry, _, cells: (cut_name(entry.name, cells), "strong" if entry.group.is_base else ""),
         ),
     ]
     if any(state != "finished" for entry in entries for state in entry.group.states):

@@ -17,6 +17,7 @@ from alexnet_tui.text import (
     printable,
     sparkline,
 )
+from alexnet_tui.tui.run_names import cut_name
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import StyledText
@@ -73,13 +74,7 @@ def _state(row: RunRow, _: Context, width: int) -> StyledText:
 
 
 def _name(row: RunRow, _: Context, width: int) -> StyledText:
-    if row.is_labelled or row.is_group:
-        return cut(row.name, width), "" if row.is_labelled else "muted"
-    # The seed is never cut off, and what sets namesakes apart is behind it.
-    seed = f" s{row.config.seed}"
-    variant = cut(row.config.variant, max(1, width - len(seed)))
-    others = row.name.partition(" · ")[2]
-    return cut(f"{variant}{seed} · {others}" if others else variant + seed, width), "muted"
+    return (cut(row.name, width), "") if row.is_labelled else (cut_name(row.name, width), "muted")
 
 
 def _age(row: RunRow, context: Context, _: int) -> StyledText:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.config.hyperparameters import RunConfig, Value, shown_value
+from alexnet_tui.config.hyperparameters import RunConfig, Value
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import printable
-from alexnet_tui.tui.run_names import RunNames
+from alexnet_tui.tui.run_names import RunNames, settings_text
 from alexnet_tui.tui.watcher import RunsWatcher
 
 ROW_METRICS = {
@@ -179,8 +179,9 @@ def _common_name(rows: Sequence[RunRow]) -> str:
     if _have_one_label(rows):
         return rows[0].name
     config = rows[0].config
-    changes = [f"{name}={shown_value(name, new)}" for name, (_, new) in config.changes().items() if name != "seed"]
-    return printable(" ".join([config.variant, config.front_end, *changes]), 200)
+    changes = [(name, new) for name, (_, new) in config.changes().items() if name != "seed"]
+    stem = f"{config.variant} {config.front_end}"
+    return printable(f"{stem} · {settings_text(changes)}" if changes else stem, 200)
 
 
 def _present(values: Iterable[float | None]) -> list[float]:

@@ -1,0 +1,34 @@
+"""Seals: whose they are, and where their key is kept."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from alexnet_tui.launch.seal import is_sealed, seal
+
+
+def test_a_seal_is_of_one_name_one_content_and_one_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "mine"))
+    mine = seal("run", ["a", "b"])
+    assert is_sealed(mine, "run", ["a", "b"])
+    assert not any((is_sealed(mine, "other", ["a", "b"]), is_sealed(mine, "run", ["ab"]), is_sealed("", "run", [])))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "theirs"))
+    assert not is_sealed(mine, "run", ["a", "b"])
+
+
+def test_without_a_home_the_key_is_in_a_private_folder_of_this_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a worker in the background could not tell the order of the command that started it from a stranger's."""
+    monkeypatch.setenv("XDG_STATE_HOME", os.devnull + "/state")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert is_sealed(seal("run", "a"), "run", "a")
+    (key,) = tmp_path.glob("*/seal.key")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (key.parent, key)] == [0o700, 0o600]
+    key.write_bytes(bytes(32))
+    before = seal("run", "a")
+    key.unlink()
+    assert seal("run", "a") != before

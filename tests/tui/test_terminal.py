@@ -86,6 +86,7 @@ def set_field(terminal: Terminal, name: str, *keys: str) -> None:
     terminal.press(*keys)
 
 
+@pytest.mark.slow
 def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: Store) -> None:
     terminal = open_console()
     terminal.wait_for("No runs here yet", "n  starts a run")
@@ -157,6 +158,7 @@ def test_a_point_of_a_live_run_costs_a_slow_line_little(open_console: Open, stor
 # Nothing ends a run but a stop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["closed terminal", "kill -9"])
 def test_fault_15_16_the_run_outlives_its_console(open_console: Open, store: Store, end: str) -> None:
     config = RunConfig.from_text({**SMALL, "epochs": "2"})
@@ -348,6 +350,7 @@ def leaked(drawn: bytes) -> list[bytes]:
     return [raw for raw in RAW if (raw if raw[0] >= 0x7F else b"\x1b" + raw) in drawn]
 
 
+@pytest.mark.slow
 def test_attack_01_words_of_strangers_reach_no_terminal(open_console: Open, store: Store) -> None:
     failed = ev.Failed(reason="error", message=EVIL, epoch=3, step=30)
     hostile: dict[str, object] = {

@@ -47,6 +47,8 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    # No test cuts the power, and waiting for the disk was a third of the time; child processes do wait.
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     for name in ("ALEXNET_TUI_RUNS", "NO_COLOR", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
 

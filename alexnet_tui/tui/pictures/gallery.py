@@ -16,7 +16,7 @@ RIGHT = "✓"
 _LARGEST_SIDE = 32
 _LEAST_CARD, _LEAST_ANSWERS = 72, 20
 _GAP = 2
-_FIRST_ANSWER = 3
+_FIRST_ANSWER, _ANSWER_LINES = 3, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,12 @@ class Cards:
         return self.columns * self.rows
 
 
-def cards_for(width: int, height: int) -> Cards:
-    """As many cards as have room for a whole image and its answers."""
+def cards_for(width: int, height: int, *, has_images: bool = True) -> Cards:
+    """As many cards as have room for a whole image and its answers, or for the answers alone."""
     columns = max(1, (width + _GAP) // (_LEAST_CARD + _GAP))
-    rows = max(1, (height + 1) // (_LARGEST_SIDE // 2 + 1))
-    return Cards((width - _GAP * (columns - 1)) // columns, min(height, _LARGEST_SIDE // 2), columns, rows)
+    lines = _LARGEST_SIDE // 2 if has_images else _ANSWER_LINES
+    rows = max(1, (height + 1) // (lines + 1))
+    return Cards((width - _GAP * (columns - 1)) // columns, min(height, lines), columns, rows)
 
 
 def card_lines(

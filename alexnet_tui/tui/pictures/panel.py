@@ -62,6 +62,7 @@ _NO_PREDICTIONS = (
     "A run writes its answers on the test images when it has finished; the matrix and the mistakes are made from them."
 )
 _NO_MISTAKE = "The network made no mistake on the test images."
+_NO_IMAGES = "The images cannot be shown:"
 _NO_IMAGE = "No test image of this class got this answer."
 
 
@@ -265,9 +266,10 @@ class PictureColumn(Widget):
         found = self.found
         assert found is not None
         assert found.predictions is not None
-        notice = [] if found.images is not None else hanging(" ", found.images_problem or _READING, width - 1)
+        problem = f"{_NO_IMAGES} {found.images_problem}" if found.images_problem else _READING
+        notice = [] if found.images is not None else hanging(" ", problem, width - 1)
         lines = [painter.line(width, (line.plain, "muted")) for line in notice]
-        cards = self.cards = cards_for(width, max(1, height - len(lines)))
+        cards = self.cards = cards_for(width, max(1, height - len(lines)), has_images=not found.images_problem)
         first = self.panel.first
         images, names, places = found.images, self.names, self.places
         for start in range(first, first + cards.count, cards.columns):

@@ -90,7 +90,7 @@ class TabStrip(Widget):
             if first == self.tab:
                 break
             first, cut = first + 1, Content.styled("…", "$text-muted")
-        return Content("").join([cut, *parts[first:]])
+        return Content("").join([cut, *parts[first:]]).truncate(max(1, self.size.width), ellipsis=True)
 
     def on_click(self, event: Click) -> None:
         """A click on a name opens its tab."""

@@ -32,7 +32,7 @@ from alexnet_tui.tui.widgets.keys import Keys
 from alexnet_tui.tui.widgets.text import TextPage
 
 PAGES = ("verdicts", "table", "curves", "contradictions", "source", "verify")
-_WIDE, _MOST_SIDE_BY_SIDE = 110, 3
+_WIDE, _LOW, _MOST_SIDE_BY_SIDE = 110, 18, 3
 _SCROLLBAR_AND_PADDING = 4
 _CHART_ACTS = CHART_ACTS | {"chart"}
 _key = Keys("report")
@@ -127,6 +127,7 @@ class ReportScreen(ChartScreen):
 
     def _fit(self, size: Size) -> None:
         self.set_class(size.width >= _WIDE, "-wide")
+        self.set_class(size.height < _LOW, "-low")
 
     def _read_if(self, is_news: bool) -> None:
         if is_news and self.is_mounted and not self._is_reading:

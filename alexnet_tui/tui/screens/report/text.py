@@ -67,9 +67,12 @@ def head(report: Report, index: int, width: int) -> Content:
     """What is reported, and which of its comparable sets this is."""
     section = report.sections[index]
     count = len(report.sections)
-    which = f"set {index + 1} of {count}: " if count > 1 else ""
+    title, which = printable(section_title(section), 400), f"set {index + 1} of {count}: " if count > 1 else ""
+    short = title.replace("Front end ", "", 1)
+    forms = (which + title, which + short, which.removeprefix("set ") + short)
+    shown = next((form for form in forms if len(form) <= width), forms[-1])
     lines = [Content.styled(_cut(f"Report on {printable(report.title, 200)}", width), "bold")]
-    lines.append(Content.styled(_cut(f"{which}{printable(section_title(section), 400)}", width), "$text-muted"))
+    lines.append(Content.styled(_cut(shown, width), "$text-muted"))
     if report.problems:
         num = len(report.problems)
         lines.append(Content.styled(f"{counted(num, 'run')} could not be read; see Source.", "$warning"))

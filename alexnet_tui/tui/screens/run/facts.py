@@ -69,7 +69,7 @@ def empty_text(history: RunHistory, state: State) -> str:
     """The text of a chart without a point."""
     if state is State.RUNNING:
         return "no point yet: the first epoch runs" if history.num_events else "loading data and torch…"
-    return "no point was written"
+    return "no point yet" if state is State.QUEUED else "no point was written"
 
 
 def age(history: RunHistory, state: State, now: float | None = None) -> Fact:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from textual.content import Content
@@ -25,7 +25,7 @@ _RESULT_CELLS = max(map(len, Result)) + 2
 _VERIFY_NOTE = "A run whose record fails a check counts for no verdict."
 
 
-def config_page(history: RunHistory) -> Content:
+def config_page(history: RunHistory, width: int) -> Content:
     """Every hyperparameter; what differs from the variant's defaults comes first."""
     config, foreign = history.record.config, history.record.foreign
     if foreign:
@@ -35,7 +35,8 @@ def config_page(history: RunHistory) -> Content:
     changes = config.changes()
     heading = f"Changed from the defaults of {config.variant} on {config.front_end}"
     lines = [_heading(heading)]
-    lines += [_setting(name, value, default) for name, (default, value) in changes.items()]
+    for name, (default, value) in changes.items():
+        lines += _setting(name, value, default, width)
     if not changes:
         lines.append(Content.styled("  nothing: these are the defaults", "$text-muted"))
     group = ""
@@ -43,7 +44,7 @@ def config_page(history: RunHistory) -> Content:
         if spec.group != group:
             group = spec.group
             lines += [Content(""), _heading(group.capitalize())]
-        lines.append(_setting(name, getattr(config, name), None))
+        lines += _setting(name, getattr(config, name), None, width)
     return Content("\n").join(lines)
 
 
@@ -51,17 +52,18 @@ def _heading(text: str) -> Content:
     return Content.styled(text, "bold $accent")
 
 
-def _setting(name: str, value: Value, default: Value | None) -> Content:
-    spec = SPECS[name]
+def _setting(name: str, value: Value, default: Value | None, width: int) -> list[Content]:
+    """One hyperparameter; what is to be said of it is below the value where it has no room beside it."""
+    spec, label = SPECS[name], "  " + name.replace("_", " ").ljust(_NAME_CELLS)
     shown = printable(shown_value(name, value), 400)
     was = "" if default is None else f"default {printable(shown_value(name, default), 400)}"
     aside = " · ".join(part for part in (was, spec.unit) if part)
-    return Content.assemble(
-        ("  " + name.replace("_", " ").ljust(_NAME_CELLS), "$text-muted"),
-        (shown.ljust(_VALUE_CELLS), "bold" if default is not None else ""),
-        " ",
-        (aside, "$text-muted"),
-    )
+    style = "bold" if default is not None else ""
+    if len(label) + max(len(shown), _VALUE_CELLS) + 1 + len(aside) <= width:
+        parts = ((label, "$text-muted"), (shown.ljust(_VALUE_CELLS), style), " ", (aside, "$text-muted"))
+        return [Content.assemble(*parts)]
+    lines = hanging(label, shown, width, label_style="$text-muted", style=style)
+    return lines + (hanging(" " * len(label), aside, width, style="$text-muted") if aside else [])
 
 
 def file_stamp(folder: str, name: str) -> tuple[int, int] | None:
@@ -84,13 +86,13 @@ def count_bad_lines(folder: str) -> int:
     return reader.bad_lines
 
 
-def system_page(history: RunHistory, directory: str, bad_lines: int) -> Content:
+def system_page(history: RunHistory, directory: str, bad_lines: int, width: int) -> Content:
     """Where and with what the run was made, and everything out of the ordinary."""
     lines = [_heading("Run")]
-    lines += [_row(name, value) for name, value in _run_rows(history, directory, bad_lines) if value]
+    lines += _rows(_run_rows(history, directory, bad_lines), width)
     if history.started:
         lines += [Content(""), _heading("Machine and data")]
-        lines += [_row(name, value) for name, value in _started_rows(history) if value]
+        lines += _rows(_started_rows(history), width)
     lines += [Content(""), _heading(f"Warnings: {len(history.warnings)}")]
     lines += [Content(f"  {printable(message, 400)}") for message in history.warnings[-50:]]
     lines += [Content(""), _heading(f"Checkpoints written: {len(history.checkpoints)}")]
@@ -99,8 +101,11 @@ def system_page(history: RunHistory, directory: str, bad_lines: int) -> Content:
     return Content("\n").join(lines)
 
 
-def _row(name: str, value: str) -> Content:
-    return Content.assemble(("  " + name.ljust(_NAME_CELLS), "$text-muted"), printable(value, 600))
+def _rows(named: Iterable[tuple[str, str]], width: int) -> Iterator[Content]:
+    """Names and values, without the empty ones."""
+    for name, value in named:
+        if value:
+            yield from hanging("  " + name.ljust(_NAME_CELLS), printable(value, 600), width, label_style="$text-muted")
 
 
 def _run_rows(history: RunHistory, directory: str, bad_lines: int) -> Iterator[tuple[str, str]]:

@@ -234,11 +234,11 @@ class RunScreen(ChartScreen):
             case "pictures":
                 self._show_pictures()
             case "config":
-                self._show_text("config", config_page(history))
+                self._show_text("config", config_page(history, self._page_width))
             case "log":
                 self._show_log()
             case "system":
-                self._show_text("system", system_page(history, self._directory, self._bad_lines))
+                self._show_text("system", system_page(history, self._directory, self._bad_lines, self._page_width))
                 self._read_files()
             case "verify":
                 self._show_checks()
@@ -261,6 +261,11 @@ class RunScreen(ChartScreen):
             await holder.mount(*panels)
         if self.page == "pictures" and self.focused is None:
             panels[0].focus()
+
+    @property
+    def _page_width(self) -> int:
+        """Cells of a line of a page of text."""
+        return max(1, self.size.width - _PAGE_BORDER_CELLS)
 
     def _show_text(self, page: str, content: Content) -> None:
         self.query_one(f"#{page}", TextPage).show(content)
@@ -383,10 +388,10 @@ class RunScreen(ChartScreen):
         history = self.history
         if run_id == self.run_id and history is not None:
             self._directory, self._events_stamp, self._bad_lines = folder, stamp, bad_lines
-            self._show_text("system", system_page(history, folder, bad_lines))
+            self._show_text("system", system_page(history, folder, bad_lines, self._page_width))
 
     def _show_checks(self) -> None:
-        checks, width = self._checks, self.size.width - _PAGE_BORDER_CELLS
+        checks, width = self._checks, self._page_width
         text = Content.styled(checks, "$text-muted") if isinstance(checks, str) else verify_page(checks, width)
         self._show_text("verify", text)
 

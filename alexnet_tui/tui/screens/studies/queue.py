@@ -34,11 +34,14 @@ from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
 from alexnet_tui.tui.widgets.glyphs import DONE, MINUS, REST, STATE_SIGNS, TONES, cut, join_fitting, shown_state
 
-NO_STUDIES = (
-    "No studies yet. A study is a plan of many runs, fixed in advance, and a queue that works through it, also while "
-    "the console is closed.\n\n"
-    "r  reproduces the whole study: every variant with five seeds.\n"
-    "n  plans another one: which variants, how many seeds, how many epochs."
+NO_STUDIES = Content.assemble(
+    ("No studies yet.\n\n", "bold"),
+    "A study is a plan of many runs, fixed in advance, and a queue that works through it, also while the console is "
+    "closed.\n\n",
+    ("  r ", "bold $accent"),
+    " reproduces the whole study: every variant with five seeds\n",
+    ("  n ", "bold $accent"),
+    " plans another one: which variants, seeds and epochs",
 )
 _LOG_TAIL_BYTES = 4096
 _MAX_SEED_COLUMNS = 16

@@ -506,7 +506,7 @@ async def test_no_runs_says_what_to_press(store: Store) -> None:
 async def test_only_reference_runs_are_offered(store: Store) -> None:
     make(Store(store.root / REFERENCE), "baseline")
     async with console(store) as c:
-        assert "The runs below came with the program" in c.text()
+        assert "These came with the program" in c.text()
         assert len(c.shown) == 1
 
 

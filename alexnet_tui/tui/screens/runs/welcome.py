@@ -24,6 +24,6 @@ NO_RUNS = Content.assemble(
 ONLY_REFERENCES = Content.assemble(
     ("No runs of your own yet:  ", "bold"),
     *_keys(n="starts one", **{"5": "reproduces the study"}),
-    ("\nThese came with it:  ", "bold"),
-    *_keys(enter="opens one", p="pins it", d="starts one like it"),
+    ("\nThese came with the program:  ", "bold"),
+    *_keys(enter="opens one", d="starts one like it"),
 )

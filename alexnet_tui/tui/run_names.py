@@ -21,6 +21,7 @@ _PROPER_NAMES = frozenset(("data", "front_end"))
 _NAMED = [index for index, name in enumerate(_FIELDS) if name not in _UNNAMED]
 _MAX_CHARS = 120
 _FEWEST_STEM_CHARS = 4
+_RUN_ID = re.compile(r".+-s\d+-(?P<made>\d[\d-]+)")
 _PARTS = re.compile(r"(?P<stem>.+?)(?P<seed> s\d+)?(?: · (?P<settings>.+))?")
 
 
@@ -81,9 +82,13 @@ def settings_text(fields: Iterable[tuple[str, Any]]) -> str:
 def cut_name(name: str, width: int) -> str:
     """A name in at most `width` characters, cut where namesakes are the same rather than where they differ.
 
-    ``four-conv s0 · epochs 2, train images 250`` is ``four… s0 · e 2, ti 250`` in 22 characters.
+    ``four-conv s0 · epochs 2, train images 250`` is ``four… s0 · e 2, ti 250`` in 22 characters, and the end of an id
+    says when the run was made.
     """
     safe = printable(name, 400)
+    if len(safe) > width > _FEWEST_STEM_CHARS and (run_id := _RUN_ID.fullmatch(safe)):
+        made = run_id["made"][_FEWEST_STEM_CHARS - width :]
+        return printable(safe, width - len(made)) + made
     parts = _PARTS.fullmatch(safe)
     if len(safe) <= width or parts is None:
         return printable(safe, width)

@@ -50,7 +50,8 @@ def test_a_name_is_cut_where_namesakes_are_the_same() -> None:
     assert cut_name(names[0], 19) == "four-c… s0 · 2, 250"
     assert cut_name("low-dropout s17", 11) == "low-dr… s17", "the seed is kept"
     assert cut_name("four-conv n=2 · synthetic, dropout 0.1", 24) == "four… · synthetic, d 0.1"
-    for name in ("a label of somebody", "x · y", "", " · ", "s0", "tanh s0"):
+    assert cut_name("low-dropout-s0-1126-074510", 14) == "low…126-074510", "ids differ in when the runs were made"
+    for name in ("a label of somebody", "x · y", "", " · ", "s0", "tanh s0", "tanh-s0-1126-074510-2"):
         assert all(len(cut_name(name, width)) <= width for width in range(1, 30)), name
         assert cut_name(name, 30) == name
 

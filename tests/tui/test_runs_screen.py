@@ -732,4 +732,4 @@ def test_namesakes_say_in_the_table_in_what_they_differ(store: Store) -> None:
     name = next(column for column in COLUMNS if column.key == "name")
     shown = {name.cell(row, Context(), name.max_width)[0] for row in rows}
     assert shown == {"baseline s4", "baseline s4 · weight decay 0", "baseline s4 · same32"}
-    assert {name.cell(row, Context(), 14)[0] for row in rows} == {"baseline s4", "baseli… s4 · 0", "b… s4 · same32"}
+    assert {name.cell(row, Context(), 14)[0] for row in rows} == {"baseline s4", "bas… s4 · wd 0", "b… s4 · same32"}

@@ -318,6 +318,10 @@ class ConsoleApp(App[int]):
 
     # Everywhere
 
+    def on_metric_chart_not_zoomed(self) -> None:
+        """A chart shows as little of its x axis as it can."""
+        run_actions.notify(self, "The chart cannot be zoomed further.")
+
     def action_help(self) -> None:
         """The keys of the screen below."""
         from alexnet_tui.tui.screens.runs.filter import HELP

@@ -224,7 +224,7 @@ async def compare(driver: Driver, *run_ids: str) -> CompareScreen:
     await driver.wait_for(
         lambda: (
             (isinstance(driver.app.screen, CompareScreen) and "differences to" in driver.text())
-            or "p compares" in driver.text()
+            or "marks more runs" in driver.text()
         )
     )
     return screen(driver)
@@ -398,11 +398,47 @@ async def test_a_row_is_taken_out_and_its_curve_hidden_by_a_key(store: Store) ->
 
 
 @driven
+async def test_rows_taken_out_are_named_and_brought_back_the_last_one_first(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        shown = await compare(driver, *ids[:2])
+        driver.toggle_pin(ids[2])
+        await driver.wait_for(lambda: len(shown.entries) == 3)
+        await driver.press("x")
+        assert driver.notifications() == ["Taken out: base. u brings it back."]
+        await driver.press("home", "x")
+        assert driver.app.session.pinned_run_id is None, "a pinned run that was not compared itself is unpinned"
+        assert shown.run_ids == (ids[1],)
+        await driver.press("u")
+        assert (driver.app.session.pinned_run_id, shown.run_ids) == (ids[2], (ids[1],))
+        await driver.press("u")
+        assert shown.run_ids == tuple(ids[:2])
+        driver.clear_notifications()
+        await driver.press("u")
+        assert driver.notifications() == [], "nothing is left to bring back"
+
+
+@driven
+async def test_keys_without_an_effect_say_why(store: Store) -> None:
+    ids = [write_run(store, config(epochs="2", variant=variant)).id for variant in ("baseline", "tanh")]
+    async with console(store) as driver:
+        shown = await compare(driver, *ids)
+        await driver.press("g")
+        assert not shown.is_grouped
+        assert all(not entry.group.seeds[1:] for entry in shown.entries)
+        await driver.press("b")
+        assert shown.spread is Spread.RANGE
+        await driver.press("plus")
+        assert chart(driver).view == View()
+        assert len(driver.notifications()) == 3
+
+
+@driven
 async def test_columns_there_is_no_room_for_are_named(store: Store) -> None:
     ids = three(store)
     async with console(store, size=(100, 24)) as driver:
         await compare(driver, *ids)
-        await driver.wait_for(lambda: "columns hidden: " in driver.text())
+        await driver.wait_for(lambda: "columns hidden (widen the terminal): " in driver.text())
 
 
 @driven
@@ -435,9 +471,10 @@ async def test_one_run_alone_says_how_to_mark_others(store: Store) -> None:
     async with console(store) as driver:
         await compare(driver, ids[0])
         assert "space on Runs (1) marks more runs" in driver.text()
-        assert "p compares with another run" in driver.text()
+        assert "p compares" not in driver.text(), "there is no other run to compare with"
         await compare(driver, *ids)
         await driver.wait_for(lambda: "3 runs" in driver.text())
+        assert "p compares all with the run of this row" in driver.text()
         assert "marks more runs" not in driver.text()
 
 

@@ -233,10 +233,21 @@ async def test_group_by_all_but_the_seed(store: Store) -> None:
         each = [c.app.session.watcher.histories[run_id].best_test_accuracy or 0 for run_id in seeds]
         assert group.best == pytest.approx(sum(each) / 3)
         await c.wait_for(lambda: "n=3" in c.text())
+        assert "spread" in c.runs.table.columns
         await c.press("g")
         assert c.shown == [*seeds, cut, other]
         c.app.session.close()
         assert load_settings().folder(store.root).is_grouped is False
+
+
+@driven
+async def test_grouping_where_no_runs_differ_in_their_seed_alone_says_so(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("g")
+        assert (c.shown, len(c.notifications())) == (four, 1)
+        assert "spread" not in c.runs.table.columns
+        await c.press("g")
+        assert len(c.notifications()) == 1
 
 
 @driven
@@ -645,8 +656,9 @@ def test_the_best_accuracy_and_the_difference_to_the_pin_stay_longest(has_pin: b
 
 def test_hidden_columns_are_named_by_importance_and_in_the_singular_too() -> None:
     all_but = [column.key for column in COLUMNS if column.key != "t25"]
-    assert hidden_text(COLUMNS, all_but) == "1 column hidden: T25"
-    assert hidden_text(COLUMNS, [key for key in all_but if key != "gap"]) == "2 columns hidden: gap, T25"
+    without_gap = [key for key in all_but if key != "gap"]
+    assert hidden_text(COLUMNS, all_but) == "1 column hidden (widen the terminal): T25"
+    assert hidden_text(COLUMNS, without_gap) == "2 columns hidden (widen the terminal): gap, T25"
 
 
 @driven

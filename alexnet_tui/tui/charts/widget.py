@@ -78,6 +78,9 @@ class MetricChart(Widget):
     }
     """
 
+    class NotZoomed(Message):
+        """A zoom was asked for where a chart shows as little of its x axis as it can."""
+
     class ViewChanged(Message):
         """A key or the mouse asked for another view; whoever holds linked charts gives it to all."""
 
@@ -293,6 +296,8 @@ class MetricChart(Widget):
         if full is None or ends is None:
             return
         whole = full[1] - full[0]
+        if factor < 1 and not self._can_zoom(full, ends):
+            return
         span = max(min(self._smallest_span(full), whole), (ends[1] - ends[0]) * factor)
         if span >= whole:
             self.reset_zoom()
@@ -300,6 +305,13 @@ class MetricChart(Widget):
         centre = sum(ends) / 2 if around is None else around
         share = (centre - ends[0]) / (ends[1] - ends[0])
         self._limit(centre - share * span, span, full)
+
+    def _can_zoom(self, full: tuple[float, float], ends: tuple[float, float]) -> bool:
+        """Whether less of the x axis than is on screen can be shown; a message says so if not."""
+        can = self._smallest_span(full) < ends[1] - ends[0]
+        if not can:
+            self.post_message(self.NotZoomed())
+        return can
 
     def _smallest_span(self, full: tuple[float, float]) -> float:
         is_count = self._spec.x is Measure.COUNT
@@ -397,7 +409,8 @@ class MetricChart(Widget):
     def _zoom_to(self, first: int, last: int) -> None:
         """Show the part of the x axis between two columns, or as much around it as a zoom must show."""
         full, low, high = full_range(self.prepared, self._spec.x), self.rendered.x_at(first), self.rendered.x_at(last)
-        if full is None or low is None or high is None:
+        ends = self._ends()
+        if full is None or ends is None or low is None or high is None or not self._can_zoom(full, ends):
             return
         span = min(max(high - low, self._smallest_span(full)), full[1] - full[0])
         self._limit((low + high - span) / 2, span, full)

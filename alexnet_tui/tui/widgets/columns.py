@@ -97,8 +97,8 @@ def _grow(kept: Fitted[Row, Context], width: int) -> Fitted[Row, Context]:
 
 
 def hidden_text(columns: Sequence[Column[Row, Context]], shown: Sequence[str]) -> str:
-    """What a wider terminal would show, the most important first: ``2 columns hidden: gap, T25``; else nothing."""
+    """What is left out, the most important first: ``2 columns hidden (widen the terminal): gap, T25``; else nothing."""
     left_out = (column for column in columns if column.title and column.key not in shown)
     hidden = sorted(left_out, key=lambda column: column.rank)
     titles = ", ".join(column.title for column in hidden)
-    return f"{counted(len(hidden), 'column')} hidden: {titles}" if hidden else ""
+    return f"{counted(len(hidden), 'column')} hidden (widen the terminal): {titles}" if hidden else ""

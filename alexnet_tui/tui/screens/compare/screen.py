@@ -1,6 +1,7 @@
 """Runs or groups of seeds side by side: overlaid curves, and a table of what differs and what came out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -20,6 +21,7 @@ from alexnet_tui.tui.charts.raster import detect_dot_mode
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.series import Spread
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.compare.comparison import (
     CHARTED,
     ChartedColumn,
@@ -50,6 +52,15 @@ _NOTHING = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _TakenOut:
+    """What was compared before a row was taken out: its name, all runs, and the pinned one or an empty id."""
+
+    name: str
+    run_ids: tuple[str, ...]
+    pinned: str
+
+
 class CompareScreen(ChartScreen):
     """A comparison.
 
@@ -71,6 +82,7 @@ class CompareScreen(ChartScreen):
             show=False,
         ),
         *row_keys("compare", "run"),
+        _key("u", "bring_back", "Bring back", "Compare the runs again that were taken out last."),
         _key("enter", "open", "Open", "Open the run of this row."),
         _key("x", "take_out", "Take out", "Take the runs of this row out of the comparison; they stay as they are."),
         _key("i", "pictures", "Pictures", "Kernels, confusion matrix and mistakes of this run and another one."),
@@ -90,6 +102,7 @@ class CompareScreen(ChartScreen):
         self.comparison = Comparison((), ())
         self._alike: tuple[tuple[str, int], list[RunHistory]] = (("", 0), [])
         self.entries: list[Entry] = []
+        self._taken_out: list[_TakenOut] = []
         self._plotted: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -111,7 +124,7 @@ class CompareScreen(ChartScreen):
     def show(self, run_ids: Sequence[str]) -> None:
         """Compare other runs; the zoom of the old ones is forgotten."""
         if tuple(run_ids) != self.run_ids:
-            self.run_ids = tuple(run_ids)
+            self.run_ids, self._taken_out = tuple(run_ids), []
             self.table.show([], None)
             self.change_view(hidden=frozenset(), x_low=None, x_high=None, crosshair=None)
         self._refresh()
@@ -137,7 +150,9 @@ class CompareScreen(ChartScreen):
             self._refresh()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys of the charts mean nothing where there are none."""
+        """Keys of the charts mean nothing where there are none; there is something to bring back or not."""
+        if action == "bring_back":
+            return bool(self._taken_out)
         return action not in CHART_ACTS | {"step_out"} or not self.is_mounted or bool(self.entries)
 
     def _fit(self) -> None:
@@ -240,8 +255,8 @@ class CompareScreen(ChartScreen):
             words.append(_ONE_RUN)
         elif base:
             words.append(f"differences to {base}")
-        if self.session.pinned_run_id is None:
-            words.append("p compares with another run")
+        if self.session.pinned_run_id is None and len(self.entries) > 1:
+            words.append("p compares all with the run of this row")
         row = self.table.row
         if row is not None and row.group.alone:
             words.insert(1, row.group.alone)
@@ -273,12 +288,19 @@ class CompareScreen(ChartScreen):
         self._refresh()
 
     def action_group(self) -> None:
-        """Runs, or groups over seeds."""
+        """Runs, or groups over seeds where there are any."""
         self.is_grouped = not self.is_grouped
         self._refresh()
+        if self.is_grouped and not any(entry.group.seeds[1:] or entry.group.alone for entry in self.entries):
+            self.is_grouped = False
+            self._refresh()
+            notify(self, "No two of these runs differ in their seed alone, so there is nothing to average.")
 
     def action_spread(self) -> None:
-        """The other band."""
+        """The other band, where there is one."""
+        if not any(entry.group.seeds[1:] for entry in self.entries):
+            notify(self, "Only runs averaged over seeds have a band; g averages those that differ in their seed alone.")
+            return
         self.spread = Spread.DEVIATION if self.spread is Spread.RANGE else Spread.RANGE
         self._refresh()
 
@@ -300,10 +322,23 @@ class CompareScreen(ChartScreen):
         if (row := self.table.row) is None:
             return
         ids = {history.id for history in row.histories}
+        self._taken_out.append(_TakenOut(row.name, self.run_ids, self.session.pinned_run_id or ""))
         if row.is_implicit:
             self.session.toggle_pin([*ids])
         self.run_ids = tuple(run_id for run_id in self.run_ids if run_id not in ids)
         self._refresh()
+        self.refresh_bindings()
+        notify(self, f"Taken out: {row.name}. u brings it back.")
+
+    def action_bring_back(self) -> None:
+        """Compare again what was taken out last; a pinned run is pinned again."""
+        last = self._taken_out.pop()
+        self.run_ids = last.run_ids
+        if self.session.folder.pinned != last.pinned:
+            self.session.change_folder(pinned=last.pinned)
+        self._refresh()
+        self.refresh_bindings()
+        notify(self, f"Compared again: {last.name}.")
 
     def _chosen(self) -> str | None:
         row = self.table.row
@@ -326,3 +361,5 @@ class CompareScreen(ChartScreen):
         if (row := self.table.row) is not None:
             self.session.toggle_pin([history.id for history in row.histories])
             self._refresh()
+            if self.session.pinned_run_id:
+                notify(self, f"{row.name} is pinned: every screen compares others with it. p unpins it.")

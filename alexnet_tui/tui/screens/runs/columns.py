@@ -41,7 +41,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         pinned: The run others are compared to, if any.
         marked: Ids of marked runs.
-        is_grouped: Runs that differ only in their seed are one row.
+        has_groups: Some row is a group of runs that differ only in their seed.
         constant: Keys of columns that say the same in every row, and so are not shown.
         spread: Standard deviation of the best accuracy over seeds of the pinned run; None where it is not known.
         curve_range: Lowest and highest accuracy of all curves, which share one scale.
@@ -50,7 +50,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
     pinned: RunRow | None = None
     marked: frozenset[str] = frozenset()
-    is_grouped: bool = False
+    has_groups: bool = False
     constant: frozenset[str] = frozenset()
     spread: float | None = None
     curve_range: tuple[float, float] = (0.0, 1.0)
@@ -287,7 +287,7 @@ COLUMNS: tuple[Column, ...] = (
         align_right=True,
         cell=_spread,
         order=lambda row, _: row.spread,
-        is_offered=lambda context: context.is_grouped,
+        is_offered=lambda context: context.has_groups,
         help="Standard deviation of the best over seeds.",
     ),
     Column(

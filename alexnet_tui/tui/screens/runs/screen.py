@@ -197,7 +197,7 @@ class RunsScreen(Screen[None]):
         return Context(
             pinned=pinned,
             marked=marked,
-            is_grouped=self.session.folder.is_grouped,
+            has_groups=any(row.is_group for row in rows),
             constant=frozenset(constant),
             spread=self._spread_over_seeds(),
             # In coarse steps, so that not every epoch of a live run repaints all rows.
@@ -363,6 +363,8 @@ class RunsScreen(Screen[None]):
         """Group by all but the seed, or not."""
         self.session.change_folder(is_grouped=not self.session.folder.is_grouped)
         self._arrange()
+        if self.session.folder.is_grouped and not self.table.context.has_groups:
+            run_actions.notify(self, "Runs that differ in their seed alone would be one row; none of these do.")
 
     # Acts on runs
 

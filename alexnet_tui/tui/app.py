@@ -183,7 +183,7 @@ class ConsoleApp(App[int]):
         if history is None or state is None:
             return
         best = format_percent(history.best_test_accuracy)
-        run_actions.show_toast(
+        run_actions.announce(
             self,
             f"{self.session.label_of(run_id)} {state}: best test accuracy {best}.",
             is_error=state in {State.FAILED, State.LOST},

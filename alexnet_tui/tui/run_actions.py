@@ -29,7 +29,7 @@ _MAX_CHARS = 1 << 22
 
 
 def notify(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -> None:
-    """Show a short message: in the screen's status line, else in place of the keys, or over a dialog in the corner."""
+    """Show a short message: in the screen's status line, else in place of the keys, or above a dialog."""
     show_status = getattr(node.screen, "show_status", None)
     bar = next(iter((node if isinstance(node, App) else node.app).screen.query(KeyBar)), None)
     if show_status is not None:
@@ -37,14 +37,16 @@ def notify(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -
     elif bar is not None:
         bar.show_message(printable(text, 400), is_error=is_error)
     else:
-        show_toast(node, text, is_error=is_error)
+        node.notify(printable(text, 400), severity="error" if is_error else "information", markup=False)
+        # Where nothing else is painted, Textual (8.2) leaves a message on the terminal that it has removed.
+        node.set_timer(App.NOTIFICATION_TIMEOUT + 1, node.app.refresh)
 
 
-def show_toast(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -> None:
-    """Show a short message in the corner; never markup, never control characters."""
-    node.notify(printable(text, 400), severity="error" if is_error else "information", markup=False)
-    # Where nothing else is painted, Textual (8.2) leaves a message on the terminal that it has removed.
-    node.set_timer(App.NOTIFICATION_TIMEOUT + 1, node.app.refresh)
+def announce(app: App[Any], text: str, *, is_error: bool = False) -> None:
+    """Show what nobody on this screen asked for: in place of the keys, below any dialog, so that it covers nothing."""
+    bars = (bar for screen in reversed(app.screen_stack) for bar in screen.query(KeyBar))
+    if (bar := next(bars, None)) is not None:
+        bar.show_message(printable(text, 400), is_error=is_error)
 
 
 def copy(app: App[Any], text: str) -> None:

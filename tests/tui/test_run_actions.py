@@ -11,17 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from console_driver import console, driven
-from fake_runs import write_run
+from console_driver import Driver, console, driven
+from fake_runs import open_writer, write_run
+from picture_runs import trained
 from textual import events
 from textual.widgets import Input
 from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.launch import registry
+from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui import run_actions, watch_loop
+from alexnet_tui.tui.app import ConsoleApp
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.widgets import bars
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, TextScreen
@@ -235,13 +238,43 @@ async def test_a_run_is_resumed_by_the_launcher_that_started_it(store: Store, tm
 
 
 @driven
+async def test_messages_cover_neither_buttons_nor_axes(store: Store) -> None:
+    run_id = write_run(store, RunConfig(epochs=4), epochs_done=2, finish=False).id
+    async with console(store) as c:
+        with trained(store, run_id):
+            await c.wait_for(lambda: "1 running" in c.text() or "50%" in c.text().splitlines()[0])
+            await c.press("2")
+            await c.wait_for(lambda: "Start" in c.text())
+            buttons = next(line for line in c.text().splitlines() if "Start" in line)
+            with open_writer(store.path(run_id), next_seq=100) as writer:
+                writer.write(ev.Finished(epoch=4, step=40, train_seconds=8, elapsed_seconds=9))
+        await c.wait_for(lambda: "finished: best test" in c.text().splitlines()[-1])
+        assert buttons in c.text().splitlines()
+        assert not c.app._notifications
+
+
+@driven
+async def test_a_message_of_a_dialog_is_above_it(store: Store) -> None:
+    write_run(store, RunConfig(epochs=1))
+    app = ConsoleApp(store)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        c = Driver(app, pilot)
+        await c.press("s")
+        await c.wait_for(lambda: "Sort by" in c.text())
+        before = c.text().splitlines()
+        await c.press("ctrl+c")
+        await c.wait_for(lambda: "runs continue" in c.text().splitlines()[0])
+        assert c.text().splitlines()[1:] == before[1:]
+
+
+@driven
 async def test_a_message_takes_the_place_of_the_keys_and_goes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     write_run(store, RunConfig(epochs=1))
     async with console(store) as c:
         await c.press("c")
         last = c.text().splitlines()[-1]
         assert "Mark two or more runs" in last
-        assert not c.app._notifications, "the corner is for runs that end"
+        assert not c.app._notifications, "nothing is covered"
         monkeypatch.setattr(bars, "_MESSAGE_SECONDS", 0.05)
         await c.press("c")
         await c.wait_for(lambda: "enter Open" in c.text().splitlines()[-1])

@@ -24,6 +24,7 @@ from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.tui import disk, download
+from alexnet_tui.tui.run_actions import announce
 from alexnet_tui.tui.screens.new_run.draft import command_line
 from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
 
@@ -237,7 +238,7 @@ class RunLauncher:
             form.focus_first()
             self._screen.post_message(OpenRun(run_ids[0]))
         else:
-            self._screen.app.notify(f"Run {run_ids[0]} has started.", markup=False)
+            announce(self._screen.app, f"Run {run_ids[0]} has started.")
 
 
 class StepsTimed(Message):

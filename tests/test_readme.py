@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from alexnet_tui.cli.app import console
+from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import SPECS, default_of, format_value, option_name, range_text
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -49,6 +51,12 @@ def test_hyperparameters_are_those_of_the_program() -> None:
 
 def test_the_report_on_the_reference_runs_is_what_the_program_prints() -> None:
     assert between(REPORT, README.read_text(encoding="utf-8")) == reference_report(), "run: python tests/test_readme.py"
+
+
+def test_the_first_run_is_the_one_that_the_program_proposes() -> None:
+    proposed = " ".join(("alexnet-tui", *FIRST_RUN_WORDS))
+    assert proposed in README.read_text(encoding="utf-8")
+    assert proposed in str(console.__doc__)
 
 
 def test_pictures_are_there() -> None:

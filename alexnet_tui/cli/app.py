@@ -54,7 +54,7 @@ def console(
 
     Without a command, opens the console.
 
-    Example: alexnet-tui run baseline --data synthetic --epochs 2
+    Example: alexnet-tui run baseline --data synthetic --epochs 12 --learning-rate 0.05 --train-images 2500
     """
     if version:
         sys.stdout.write(f"{PROGRAM} {__version__}\n")

@@ -12,6 +12,7 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import printing, say, say_foreign, say_unreadable, terminal
+from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.files import write_output
@@ -109,7 +110,7 @@ def report(
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
         say(
             f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"
-            f" `{shell_command('run', 'baseline', root=store.root)}` trains one."
+            f" `{shell_command(*FIRST_RUN_WORDS, root=store.root)}` trains a first one in about two minutes."
         )
         return ExitCode.DONE
     built = build_selection(found)

@@ -13,6 +13,7 @@ from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK, SELECTED_ON_TES
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, can_draw, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, Column, fill_lines, print_table
+from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_words, shown_value
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.launch import registry
@@ -186,8 +187,9 @@ def _print_omissions(store: Store, listing: Listing, limit: int | None) -> None:
     if limit is not None and len(listing.runs) > limit:
         say(f"{counted(len(listing.runs) - limit, 'older run')}; --all shows the rest.")
     if not listing.runs:
-        start = shell_command("run", "baseline", "--data", "synthetic", root=store.root)
-        say(f"no runs in {store.root}; start one: {start}")
+        start = shell_command(*FIRST_RUN_WORDS, root=store.root)
+        where = f"no runs in {store.root}" if store.root.exists() else f"there is no folder {store.root}, so no runs"
+        say(f"{where}; a first one, of about two minutes: {start}")
 
 
 def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:

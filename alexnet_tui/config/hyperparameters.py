@@ -354,6 +354,16 @@ def option_words(name: str, value: Value) -> list[str]:
     return [option_name(name), format_value(value)]
 
 
+def command_words(config: RunConfig) -> list[str]:
+    """The words of the command that trains a configuration: ``run tanh --epochs 5``."""
+    words = ["run", config.variant]
+    if config.front_end != default_of("front_end"):
+        words += option_words("front_end", config.front_end)
+    for name, (_, value) in config.changes().items():
+        words += option_words(name, value)
+    return words
+
+
 def range_text(name: str) -> str:
     """The allowed values of a field, for people: ``0 to 0.95``, ``relu | tanh``, ``yes | no``."""
     spec = SPECS[name]

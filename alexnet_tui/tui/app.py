@@ -36,6 +36,7 @@ from alexnet_tui.tui.session import (
     OpenStudy,
     RunsChanged,
     Session,
+    StartRun,
 )
 from alexnet_tui.tui.terminal import ConsoleDriver, check_terminal, draw_in_ascii, has_hung_up, outlive_terminal
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
@@ -225,6 +226,10 @@ class ConsoleApp(App[int]):
             run_actions.notify(self.screen, "Another program trained this run; its settings are not known.")
             return
         self._show("new", message.template_run_id)
+
+    def on_start_run(self, message: StartRun) -> None:
+        """Start a run; the form shows what is started, and its progress until it is."""
+        self._show("new", message.config)
 
     def on_open_report(self, message: OpenReport) -> None:
         """Show our table beside the published one, of a study or of what was reported last."""

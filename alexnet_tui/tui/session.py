@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_done, format_duration, printable
@@ -233,6 +234,14 @@ class OpenNewRun(Message):
     def __init__(self, template_run_id: str | None = None) -> None:
         super().__init__()
         self.template_run_id = template_run_id
+
+
+class StartRun(Message):
+    """Go to the form, filled in with a configuration, and start that at once."""
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        self.config = config
 
 
 class OpenReport(Message):

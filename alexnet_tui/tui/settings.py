@@ -47,6 +47,7 @@ class Settings(msgspec.Struct, kw_only=True):
         v: Version of the format.
         theme: Name of the theme, or empty for the default.
         preview: Whether the preview pane is shown: yes, no, or auto for where there is room.
+        new_run: Hyperparameters of the run that was started last from the form, to their texts; without the defaults.
         keymap: Id of a binding, such as ``runs.stop``, to the keys a person wants for it, with commas between.
         folders: Absolute path of a runs folder to how it is looked at.
     """
@@ -54,6 +55,7 @@ class Settings(msgspec.Struct, kw_only=True):
     v: int = 1
     theme: str = ""
     preview: str = "auto"
+    new_run: dict[str, str] = {}
     keymap: dict[str, str] = {}
     folders: dict[str, FolderSettings] = {}
 

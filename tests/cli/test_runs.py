@@ -13,6 +13,7 @@ import fake_runs
 import pytest
 from cli_caller import Play, Run, on_a_terminal
 
+from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.launch import local, registry
@@ -67,10 +68,13 @@ def test_the_table_is_cut_to_the_newest_and_says_so(run: Run, store: Store) -> N
     assert run("runs", "--all").out.count("queued") == 52
 
 
-def test_an_empty_folder_says_how_to_begin(run: Run) -> None:
+def test_an_empty_folder_says_how_to_begin(run: Run, store: Store) -> None:
     result = run("runs", "--json")
     assert (result.code, json.loads(result.out)) == (0, [])
-    assert "start one: alexnet-tui run" in result.err
+    assert f"there is no folder {store.root}, so no runs" in result.err
+    assert " ".join(FIRST_RUN_WORDS) in result.err
+    store.root.mkdir()
+    assert f"no runs in {store.root};" in run("runs").err
 
 
 def test_show_tells_all_of_one_run(run: Run, store: Store) -> None:

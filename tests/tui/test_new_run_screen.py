@@ -20,9 +20,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 from textual.widgets.collapsible import CollapsibleTitle
 
-from alexnet_tui.config.hyperparameters import SPECS, RunConfig
+from alexnet_tui.config.first_run import FIRST_RUN
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name
+from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch import local
+from alexnet_tui.paths import data_root
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -36,7 +39,7 @@ from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.session import OpenRun, Session
 from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
-from alexnet_tui.tui.widgets.fields import Card, ChoiceField, FieldEdited, FieldInfo, Option, TextField
+from alexnet_tui.tui.widgets.fields import Card, CardField, ChoiceField, FieldEdited, FieldInfo, Option, TextField
 from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow
 
 FINISHED_AT_ONCE = (sys.executable, "-c", "pass")
@@ -123,8 +126,18 @@ class Form:
 
 @asynccontextmanager
 async def opened(
-    store: Store, *, template: str | None = None, size: tuple[int, int] = (160, 45), trainer: str = "normal"
+    store: Store,
+    *,
+    template: str | None = None,
+    size: tuple[int, int] = (160, 45),
+    trainer: str = "normal",
+    is_downloaded: bool = True,
 ) -> AsyncIterator[Form]:
+    """The form, on a machine with CIFAR-10 unless the test has data of its own."""
+    archive = data_root() / DOWNLOADS / BUILT_IN["cifar10"].archive
+    if is_downloaded and not data_root().exists():
+        archive.parent.mkdir(parents=True)
+        archive.touch()
     app = FormApp(store)
     async with app.run_test(size=size) as pilot:
         app.open_new_run(template)
@@ -227,12 +240,43 @@ def test_the_command_line_makes_the_same_run() -> None:
     command = command_line(config, "mine")
     assert command[:3] == ["alexnet-tui", "run", "tanh"]
     assert command[-2:] == ["--label", "mine"]
-    options = dict(zip(command[3:-2:2], command[4:-2:2], strict=True))
-    texts = {name.removeprefix("--").replace("-", "_"): text for name, text in options.items()}
-    assert RunConfig.from_text({"variant": "tanh", **texts}) == config
+    assert "--no-lrn" in command
+    options = dict(itertools.pairwise(command[3:-2]))
+    texts = {name: options[option_name(name)] for name in SPECS if option_name(name) in options}
+    assert RunConfig.from_text({"variant": "tanh", "lrn": "no", **texts}) == config
 
 
 # --------------------------------------------------------------------- screen
+
+
+@driven
+async def test_a_form_begins_with_data_that_is_here_and_then_with_the_last_settings(
+    store: Store, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    async with opened(store, is_downloaded=False) as form:
+        await form.until(lambda: form.row("data").editor.text == "synthetic")
+        assert form.row("data").is_differing
+        await form.press("f5")
+        assert form.screen.draft.config() == FIRST_RUN
+        form.screen.query_one("#edit-variant", CardField).choose("tanh")
+        await form.press("ctrl+r")
+        await form.until(lambda: bool(form.app.opened))
+        run_id = form.app.opened[0]
+    wanted = RunConfig.from_text({**FIRST_RUN.to_text(), "variant": "tanh", "activation": "tanh"})
+    assert store.record(run_id).config == wanted
+    async with opened(store, is_downloaded=False) as form:
+        assert form.screen.draft.config() == wanted
+        await form.press("f6")
+        assert form.screen.draft.config() == RunConfig()
+
+
+def test_settings_that_are_none_any_more_are_left_out() -> None:
+    last = {"front_end": "same32", "epochs": "0", "gone": "1", "learning_rate": "0.5", "data": "mine"}
+    assert Draft.of_last(last).config() == RunConfig.from_text(
+        {"front_end": "same32", "learning_rate": "0.5", "data": "mine"}
+    )
+    assert Draft.of_last({"variant": "gone"}).config() == RunConfig()
 
 
 @driven
@@ -673,7 +717,9 @@ async def test_the_form_opens_with_the_cursor_at_the_top(store: Store) -> None:
 @driven
 async def test_a_download_asks_first_and_says_how_much_and_how_long(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=4))
-    async with opened(store, size=(80, 24)) as form:
+    async with opened(store, size=(80, 24), is_downloaded=False) as form:
+        await form.until(lambda: form.row("data").editor.text == "synthetic")
+        form.screen.query_one("#edit-data", ChoiceField).choose("cifar10")
         await form.until(lambda: "not here yet: 170 MB to download" in form.message("data"))
         await form.press("ctrl+r")
         await form.until(lambda: isinstance(form.app.screen, ConfirmScreen))
@@ -904,7 +950,8 @@ async def test_a_zero_that_stands_for_something_says_what(store: Store) -> None:
 @pytest.mark.parametrize("size", [(160, 45), (120, 40), (80, 24)])
 @driven
 async def test_nothing_of_a_row_or_a_heading_is_cut(store: Store, size: tuple[int, int]) -> None:
-    async with opened(store, size=size) as form:
+    async with opened(store, size=size, is_downloaded=False) as form:
+        form.screen.query_one("#edit-data", ChoiceField).choose("cifar10")
         await form.until(lambda: "not here yet" in form.message("data"))
         await form.pilot.pause()
         folded = [group for group in form.screen.query(FieldGroup) if group.collapsed]

@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+import fake_trainer
 import pytest
 from console_driver import console, driven
 from fake_runs import curve, open_writer, started, write_run
@@ -15,6 +16,7 @@ from textual.widgets import Input, Static
 
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.seeds import deviation, runs_like
+from alexnet_tui.config.first_run import FIRST_RUN, FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.runs import events as ev
@@ -22,6 +24,7 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context, delta_to, delta_tone, format_age
 from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import rows_of
@@ -505,12 +508,27 @@ async def test_the_preview_takes_the_lines_that_rows_leave_free(store: Store, fo
 async def test_no_runs_says_what_to_press(store: Store) -> None:
     async with console(store) as c:
         assert "No runs here yet." in c.text()
-        for key in ("n", "5", "6", "?", "q"):
+        for key in ("f", "n", "5", "6", "?", "q"):
             assert f"  {key}  " in c.text()
-        assert c.text().splitlines()[-1].split() == ["n", "New", "^p", "Palette", "?", "Help", "q", "Quit"]
+        assert c.text().splitlines()[-1].split()[:5] == ["f", "First", "run", "n", "New"]
+        assert c.text().splitlines()[-1].split()[5:] == ["^p", "Palette", "?", "Help", "q", "Quit"]
         make(store, "baseline")
         await c.wait_for(lambda: "No runs" not in c.text())
         assert "enter Open" in c.text().splitlines()[-1]
+        assert "First run" not in c.text().splitlines()[-1]
+
+
+@driven
+async def test_a_first_run_is_one_key(store: Store, prepared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    async with console(store) as c:
+        c.app.session.commands.trainer = fake_trainer.command("normal")
+        await c.press("f")
+        await c.wait_for(lambda: isinstance(c.app.screen, RunScreen))
+        (run_id,) = store.ids()
+        assert store.record(run_id).config == FIRST_RUN
+        assert store.record(run_id).argv == ["alexnet-tui", *FIRST_RUN_WORDS]
+        await c.wait_for(lambda: c.app.session.watcher.states.get(run_id) is State.FINISHED)
 
 
 @driven

@@ -89,7 +89,7 @@ def set_field(terminal: Terminal, name: str, *keys: str) -> None:
 @pytest.mark.slow
 def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: Store) -> None:
     terminal = open_console()
-    terminal.wait_for("No runs here yet", "n  starts a run")
+    terminal.wait_for("No runs here yet", "f  trains a first, small network")
     terminal.press("n")
     terminal.wait_for("Original model", "study: 59.33%")
     set_field(terminal, "data", "left")

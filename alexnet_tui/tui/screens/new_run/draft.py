@@ -11,10 +11,10 @@ from alexnet_tui.config.hyperparameters import (
     SPECS,
     RunConfig,
     Value,
+    command_words,
     default_of,
     format_value,
     meaning_of,
-    option_name,
     parse_field,
     preset_settings,
 )
@@ -45,6 +45,21 @@ class Draft:
     def of(cls, config: RunConfig) -> "Draft":
         """A draft of a configuration; the fields that differ from its presets count as touched."""
         return cls({**config.to_text(), **_EXTRAS}, set(config.changes()))
+
+    @classmethod
+    def of_last(cls, texts: Mapping[str, str]) -> "Draft":
+        """A draft with the settings that were started last, as `changed` gave them; without what is no setting now."""
+        draft = cls()
+        known = {name: text for name, text in texts.items() if name in SPECS}
+        draft.edit_all({name: known[name] for name in sorted(known, key=lambda name: name not in PRESET_FIELDS)})
+        for name in [name for name in draft.errors() if name in SPECS]:
+            draft.reset(name)
+        return draft
+
+    def changed(self) -> dict[str, str]:
+        """The hyperparameters whose text is not that of a new form."""
+        usual = Draft().texts
+        return {name: self.texts[name] for name in SPECS if self.texts[name] != usual[name]}
 
     def edit(self, name: str, text: str) -> set[str]:
         """Put a text into a field; returns the fields whose text moved, this one included."""
@@ -166,9 +181,4 @@ def with_meaning(name: str, text: str) -> str:
 
 def command_line(config: RunConfig, label: str = "") -> list[str]:
     """The command that makes the same run."""
-    named = {"front_end": config.front_end} if config.front_end != default_of("front_end") else {}
-    changed = {name: value for name, (_, value) in config.changes().items()}
-    command = ["alexnet-tui", "run", config.variant]
-    for name, value in {**named, **changed}.items():
-        command += [option_name(name), format_value(value)]
-    return [*command, *(["--label", label] if label else [])]
+    return ["alexnet-tui", *command_words(config), *(["--label", label] if label else [])]

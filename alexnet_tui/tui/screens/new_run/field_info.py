@@ -1,8 +1,11 @@
 """What the New run form says about each field: generated from `hyperparameters.SPECS`, the report and the catalogue."""
 
+from collections.abc import Sequence
+
 from alexnet_tui.analysis.estimate import TYPICAL_IMAGES
 from alexnet_tui.analysis.published import EXPERIMENTS
-from alexnet_tui.config.hyperparameters import SPECS, TYPES, range_text
+from alexnet_tui.config.first_run import FIRST_RUN
+from alexnet_tui.config.hyperparameters import SPECS, TYPES, default_of, range_text
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.datasets.catalog import BUILT_IN, DatasetInfo
 from alexnet_tui.text import format_bytes, format_clock, format_count, format_percent, printable
@@ -78,6 +81,15 @@ def data_option(info: DatasetInfo) -> Option:
     if info.state == "newer":
         return Option(info.name, note="made by a newer version of alexnet-tui; this one cannot read it")
     return Option(info.name, note=f"not prepared yet: {images}; {printable(info.source, 80)} (Start or ^g)")
+
+
+def data_at_hand(infos: Sequence[DatasetInfo]) -> str:
+    """The data set a form begins with: the default where that is here, else one that is ready, else one drawn here."""
+    states = {info.name: info.state for info in infos}
+    usual = str(default_of("data"))
+    if states.get(usual) in {"ready", "prepare"}:
+        return usual
+    return next((name for name, state in states.items() if state == "ready"), FIRST_RUN.data)
 
 
 _OPTIONS = {

@@ -20,6 +20,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Collapsible, Input, Static
 from textual.widgets.collapsible import CollapsibleTitle
 
+from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, meaning_of
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import ConfigError
@@ -48,7 +49,7 @@ class NewRunScreen(Screen[None]):
 
     Args:
         session: The session.
-        template_run_id: A run to begin with, or None for the defaults.
+        template: What to begin with, as for `show`.
     """
 
     AUTO_FOCUS = "#edit-variant"
@@ -61,6 +62,7 @@ class NewRunScreen(Screen[None]):
         _key("f2", "layers", "Layers", "Show the network in place of the form, or back."),
         _key("f3", "unfold", "Expand all", "Open every group of fields, or fold them."),
         _key("f4", "preset", "Default", "Put this field back to the preset's value."),
+        _key("f5", "small", "Small run", "Fill in a first, small run: about two minutes, no download."),
         _key("f6", "clear", "Clear", "Put every field back to the defaults."),
         _key("f7", "app.place('study')", "Studies", "The queues: reorder, pause, cancel."),
         _key("f8", "trial", "Time steps", "Make five steps here and show how long one takes."),
@@ -72,11 +74,12 @@ class NewRunScreen(Screen[None]):
     # Textual would redraw the whole screen whenever the cursor goes to another field.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
-    def __init__(self, session: Session, template_run_id: str | None = None) -> None:
+    def __init__(self, session: Session, template: str | RunConfig | None = None) -> None:
         super().__init__()
         self.session = session
-        self._template = template_run_id
-        self.draft = Draft()
+        self._template = template
+        self.draft = Draft.of_last(session.settings.new_run)
+        self._has_data_been_chosen = self.draft != Draft() or template is not None
         self._infos = fields.field_infos()
         self._cards = CardField(self._infos[CARDS])
         self.rows = {name: FieldRow(info) for name, info in self._infos.items() if name != CARDS}
@@ -138,18 +141,27 @@ class NewRunScreen(Screen[None]):
             launch.read_catalog(self)
             self._schedule_summary()
 
-    def show(self, template_run_id: str | None) -> None:
-        """Fill the form from a past run; None keeps what is in it. The cursor begins at the top."""
+    def show(self, template: str | RunConfig | None) -> None:
+        """Fill the form; the cursor begins at the top.
+
+        Args:
+            template: Id of a run to fill it from; a configuration that is to start at once; None keeps what is in it.
+        """
         if not self.is_current and self.is_mounted:
             self.focus_first()
-        if template_run_id is None:
-            return
-        if (template := self.session.watcher.histories.get(template_run_id)) is None:
-            self.show_status(f"Run {template_run_id} is gone.", is_error=True)
-            return
-        self.draft = Draft.of(template.record.config)
+        if isinstance(template, RunConfig):
+            self._fill(template)
+            self.action_start()
+        elif template is not None:
+            if (past := self.session.watcher.histories.get(template)) is None:
+                self.show_status(f"Run {template} is gone.", is_error=True)
+                return
+            self._fill(past.record.config)
+            self.show_status(f"Filled from run {template}; fields that differ from the defaults are marked.")
+
+    def _fill(self, config: RunConfig) -> None:
+        self.draft, self._has_data_been_chosen = Draft.of(config), True
         self._show(CARDS, *self.rows)
-        self.show_status(f"Filled from run {template_run_id}; fields that differ from its preset are marked.")
 
     def focus_first(self) -> None:
         """The cursor is where the form begins."""
@@ -251,8 +263,9 @@ class NewRunScreen(Screen[None]):
         self._brief.update(run_summary.brief(summary, self.app.size.width - 2), layout=False)
 
     def reset_counts(self) -> None:
-        """What was asked for once is not started once more: the next launch is of one run."""
+        """What was asked for once is not started once more: the next launch is of one run. The rest is remembered."""
         self._read_editors()
+        self.session.change_settings(new_run=self.draft.changed())
         self._show(*self.draft.reset(SEEDS), *self.draft.reset(VARIANTS_FIELD))
 
     def describe(self, config: RunConfig) -> str:
@@ -291,6 +304,9 @@ class NewRunScreen(Screen[None]):
         if isinstance(editor, ChoiceField):
             editor.set_options([fields.data_option(info) for info in message.infos])
         self._read_editors()
+        if not (self._has_data_been_chosen or DATA in self.draft.touched):
+            self._show(*self.draft.edit(DATA, fields.data_at_hand(message.infos)))
+        self._has_data_been_chosen = True
         self._show(DATA)
 
     def action_start(self) -> None:
@@ -393,6 +409,11 @@ class NewRunScreen(Screen[None]):
         if name := next((name for name, row in self.rows.items() if row.editor.has_focus), ""):
             self.show_status("")
             self._show(*self.draft.reset(name))
+
+    def action_small(self) -> None:
+        """Fill in a first, small run."""
+        self._fill(FIRST_RUN)
+        self.show_status("A small run, of about two minutes on two cores; ^r starts it.")
 
     def action_clear(self) -> None:
         """Put every field back to the defaults."""

@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.seeds import deviation, runs_like
+from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.screens.runs.columns import BY_KEY, COLUMNS, CREATED, Context, sorted_rows
@@ -25,13 +26,13 @@ from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow, group_rows, rows_of
 from alexnet_tui.tui.screens.runs.table import RunsTable
 from alexnet_tui.tui.screens.runs.welcome import NO_RUNS, ONLY_REFERENCES
-from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenPictures, OpenRun, RunsChanged, Session
+from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenPictures, OpenRun, RunsChanged, Session, StartRun
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.keys import Keys, new_run_key, row_keys
 from alexnet_tui.tui.widgets.table import LineTable
 
 _key = Keys("runs")
-_WITHOUT_RUNS = {"app.place('new')", "help", "leave"}
+_WITHOUT_RUNS = {"first_run", "app.place('new')", "help", "leave"}
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
 _AGE_SECONDS = 10.0
@@ -52,6 +53,7 @@ class RunsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         # In the order of the key bar, the most wanted first.
         _key("enter", "open", "Open", "Open the run under the cursor; of a group, compare its runs."),
+        _key("f", "first_run", "First run", "Train a first, small network: about two minutes, no download."),
         new_run_key("runs"),
         _key("slash", "filter", "Filter", "Filter the runs: variant=tanh lr>=0.01 best>60 is:running tag:x."),
         _key("s", "sort", "Sort", "Choose a column to sort by; the same again reverses the order."),
@@ -250,6 +252,14 @@ class RunsScreen(Screen[None]):
     def offers(self, action: str) -> bool:
         """Whether the key bar names an action: without a run, only what starts one."""
         return bool(self._rows) or action in _WITHOUT_RUNS
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The first run is offered until there is one."""
+        return action != "first_run" or all(row.is_reference for row in self._rows.values())
+
+    def action_first_run(self) -> None:
+        """Train a first, small network."""
+        self.post_message(StartRun(FIRST_RUN))
 
     # The filter line
 

@@ -10,8 +10,10 @@ def _keys(**acts: str) -> list[Content]:
 NO_RUNS = Content.assemble(
     ("Train the study's AlexNet variants, compare them, judge its claims.\n\n", "bold"),
     "No runs here yet.\n\n",
+    ("  f ", "bold $accent"),
+    " trains a first, small network: about two minutes, no download\n",
     ("  n ", "bold $accent"),
-    " starts a run; the data set synthetic needs no download\n",
+    " starts a run with settings of your own\n",
     ("  5 ", "bold $accent"),
     " reproduces the study: every variant with five seeds\n",
     ("  6 ", "bold $accent"),
@@ -23,7 +25,7 @@ NO_RUNS = Content.assemble(
 )
 ONLY_REFERENCES = Content.assemble(
     ("No runs of your own yet:  ", "bold"),
-    *_keys(n="starts one", **{"5": "reproduces the study"}),
+    *_keys(f="trains a small one", n="any other", **{"5": "the study"}),
     ("\nThese came with the program:  ", "bold"),
     *_keys(enter="opens one", d="starts one like it"),
 )

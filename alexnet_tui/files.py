@@ -730,8 +730,13 @@ def read_owner(path: Path) -> Owner | None:
     Raises:
         StoreError: The file is no regular file, or cannot be read.
     """
+    return decode_owner(read_small(path))
+
+
+def decode_owner(content: bytes | None) -> Owner | None:
+    """Who took a lock, as its file says; None where there is no file, or it does not say."""
     try:
-        return msgspec.json.decode(read_small(path) or b"", type=Owner)
+        return msgspec.json.decode(content or b"", type=Owner)
     except UNDECODABLE:
         return None
 

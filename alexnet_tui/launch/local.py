@@ -23,6 +23,7 @@ from alexnet_tui.files import (
     UNDECODABLE,
     Folder,
     Owner,
+    decode_owner,
     is_locked,
     lock_status,
     read_owner,
@@ -258,14 +259,10 @@ def was_asked_to_stop(store: Store, run_id: str) -> bool:
 def is_stop_requested(folder: Folder) -> bool:
     """Whether the stop file names the process that the lock file names; an old one names another."""
     try:
-        wanted = folder.read(STOP_FILE)
-        return wanted is not None and _decode_owner(wanted) == _decode_owner(folder.read(LOCK_FILE) or b"")
-    except (StoreError, *UNDECODABLE):
+        wanted, owner = (decode_owner(folder.read(name)) for name in (STOP_FILE, LOCK_FILE))
+    except StoreError:
         return False
-
-
-def _decode_owner(content: bytes) -> Owner:
-    return msgspec.json.decode(content, type=Owner)
+    return wanted is not None and wanted == owner
 
 
 def trainer_elsewhere(store: Store, run_id: str) -> Owner | None:
@@ -385,7 +382,7 @@ def _is_trainer(owner: Owner, directory: Path, lock_name: str = LOCK_FILE) -> bo
     try:
         lock = lock_status(directory / lock_name)
         process = psutil.Process(owner.pid)
-        if lock is None or lock.st_nlink != 1 or process.uids().real not in _possible_users(lock.st_uid):
+        if lock is None or process.uids().real not in _possible_users(lock.st_uid):
             return False
         command_line = process.cmdline()
         names_folder = any(_is_same_folder(argument, directory) for argument in command_line)

@@ -280,11 +280,13 @@ def _of_curves(group: Sequence[tuple[str, Curves]], wanted: Mapping[str, str], n
         return history
     axis = min(measured, key=lambda column: len(points[column]))
     steps = [point.step for point in points[axis]]
-    start = min(point.wall for curve in points.values() for point in curve)
+    start = min(curve[0].wall for curve in points.values())
+    elapsed = 0.0
     shift = 1 if steps[0] == 0 else 0
     before = -1
     for epoch, (step, at) in enumerate(zip(steps, points[axis], strict=True), 1):
-        row: dict[str, float] = {"epoch": epoch, "step": step + shift, "elapsed_seconds": max(0.0, at.wall - start)}
+        elapsed = max(elapsed, at.wall - start)  # A clock that was set back takes no time back.
+        row: dict[str, float] = {"epoch": epoch, "step": step + shift, "elapsed_seconds": elapsed}
         for column, curve in points.items():
             last = curve[max(0, bisect_right(curve, step, key=lambda point: point.step) - 1)]
             if before < last.step <= step and not math.isnan(last.value):

@@ -206,6 +206,13 @@ def test_a_curve_with_many_points_is_read_where_the_epochs_end(tmp_path: Path) -
     assert [(row["epoch"], row["step"], row["train_loss"]) for row in found.rows] == [(1, 20, 20.0), (2, 40, 40.0)]
 
 
+def test_fault_23_a_log_whose_clock_was_set_back_takes_no_time_back(tmp_path: Path) -> None:
+    walls = (1000.0, 1060.0, 1060.0 - 86_400, 1120.0)
+    write_log(tmp_path, *(scalar("train_loss", step, 1.0, wall=wall) for step, wall in enumerate(walls, 1)))
+    ((found,), _) = read_logs(tmp_path, {})
+    assert [row["elapsed_seconds"] for row in found.rows] == [0.0, 60.0, 60.0, 120.0]
+
+
 def test_damage_is_named_and_what_came_before_it_is_kept(tmp_path: Path) -> None:
     good = [scalar("loss", step, 1.0) for step in (1, 2)]
     bad = bytearray(scalar("loss", 3, 9.0))

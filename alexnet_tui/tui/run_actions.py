@@ -19,7 +19,7 @@ from alexnet_tui.paths import quote_words
 from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import counted, format_bytes, printable
-from alexnet_tui.tui import disk
+from alexnet_tui.tui import threads
 from alexnet_tui.tui.session import PollEagerly, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar
 
@@ -74,7 +74,7 @@ def copy_folders(screen: Screen[Any], session: Session, run_ids: Sequence[str]) 
         folders = []
         for run_id in run_ids:
             try:
-                folders.append(str((await disk.read(session.store.path, run_id)).absolute()))
+                folders.append(str((await threads.call(session.store.path, run_id)).absolute()))
             except StoreError:  # Somebody else deleted it a moment ago.
                 notify(screen, f"{session.label_of(run_id)} is gone.", is_error=True)
         if folders:

@@ -14,9 +14,9 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_done, format_duration, printable
-from alexnet_tui.tui.disk import Lanes
 from alexnet_tui.tui.run_names import RunNames
 from alexnet_tui.tui.settings import Settings, SettingsWriter, load_settings
+from alexnet_tui.tui.threads import Lanes
 from alexnet_tui.tui.watcher import RunsWatcher
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import msgspec
 from alexnet_tui.errors import AlexnetTuiError, HomeError, StoreError
 from alexnet_tui.files import UNDECODABLE, locked, read_small, write_atomic
 from alexnet_tui.paths import state_dir
-from alexnet_tui.tui.disk import Lane
+from alexnet_tui.tui.threads import Lane
 
 _MAX_FOLDERS = 50
 _LOCK_SECONDS = 5.0

@@ -17,7 +17,7 @@ from textual._context import active_app
 from textual.screen import Screen
 
 from alexnet_tui import files
-from alexnet_tui.tui import disk
+from alexnet_tui.tui import threads
 
 # A thread that takes longer is not waited for.
 _THREAD_SECONDS, _LOOK_SECONDS = 0.5, 0.002
@@ -28,7 +28,7 @@ _MAX_FRAMES = 10
 
 
 class _Selector(selectors.DefaultSelector):
-    """Resolves the futures in `idle` when the loop is about to sleep and no thread of `disk` works for it."""
+    """Resolves the futures in `idle` when the loop is about to sleep and no thread of `threads` works for it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,18 +50,18 @@ class _Selector(selectors.DefaultSelector):
 
 
 def _is_a_thread_busy() -> bool:
-    """Whether a thread of `disk` does anything but wait: for its next job, another thread, or another's lock."""
+    """Whether a thread of `threads` does anything but wait: for its next job, another thread, or another's lock."""
     frames = sys._current_frames()
     for thread in threading.enumerate():
         target = getattr(thread, "_target", None)
-        if target is None or target.__module__ != disk.__name__:
+        if target is None or target.__module__ != threads.__name__:
             continue
         frame = frames.get(thread.ident or 0)
         if frame is not None and frame.f_code in _BEGINNINGS:
             return True
         if frame is None or frame.f_code is files._flock.__code__ or frame.f_code.co_filename == threading.__file__:
             continue
-        if frame.f_code is not disk.Lane._work.__code__ or not target.__self__._jobs.empty():
+        if frame.f_code is not threads.Lane._work.__code__ or not target.__self__._jobs.empty():
             return True
     return False
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from alexnet_tui.runs.store import Store
-from alexnet_tui.tui.disk import Lane
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.settings import (
     FolderSettings,
@@ -16,6 +15,7 @@ from alexnet_tui.tui.settings import (
     load_settings,
     settings_path,
 )
+from alexnet_tui.tui.threads import Lane
 
 
 def test_what_is_changed_comes_back(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import counted, format_count, format_percent, is_ascii_terminal, printable
-from alexnet_tui.tui import disk
+from alexnet_tui.tui import threads
 from alexnet_tui.tui.pictures.confusion import SIDE_CELLS, Fit, Matrix, fit, matrix_lines, pair_lines
 from alexnet_tui.tui.pictures.gallery import Cards, card_lines, cards_for
 from alexnet_tui.tui.pictures.kernels import Grid, grid_for, kernel_lines
@@ -131,7 +131,7 @@ class PictureColumn(Widget):
         try:
             while self._is_stale and (history := self.history) is not None:
                 self._is_stale = False
-                found = await disk.read(self._read, history, self.panel.subject, self.panel.epoch)
+                found = await threads.call(self._read, history, self.panel.subject, self.panel.epoch)
                 if found is not self.found:
                     self.found = found
                     self.redraw()

@@ -18,7 +18,7 @@ from textual.style import Style
 from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
-from alexnet_tui.tui.disk import read
+from alexnet_tui.tui.threads import call
 from alexnet_tui.tui.widgets.columns import Column
 from alexnet_tui.tui.widgets.glyphs import pad
 from alexnet_tui.tui.widgets.keys import Keys, key_name, row_keys
@@ -122,7 +122,7 @@ class ConfirmScreen(DialogScreen[bool]):
             self.run_worker(self._show_details(self._details))
 
     async def _show_details(self, details: Callable[[], Sequence[str]]) -> None:
-        lines = await read(details)
+        lines = await call(details)
         self.query_one(".dialog-text", Static).update(Content("\n".join(printable(line, 500) for line in lines)))
 
     def action_confirm(self) -> None:

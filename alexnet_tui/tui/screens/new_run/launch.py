@@ -23,7 +23,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
-from alexnet_tui.tui import disk, download
+from alexnet_tui.tui import download, threads
 from alexnet_tui.tui.run_actions import announce
 from alexnet_tui.tui.screens.new_run.draft import command_line
 from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
@@ -83,7 +83,7 @@ def read_catalog(receiver: Widget) -> None:
             return
         receiver.post_message(CatalogRead(infos))
 
-    disk.in_thread(look)
+    threads.start(look)
 
 
 def prepare(receiver: Widget, config: RunConfig, request: LaunchRequest | None) -> None:
@@ -106,7 +106,7 @@ def prepare(receiver: Widget, config: RunConfig, request: LaunchRequest | None) 
             error = sentence_of(problem)
         receiver.post_message(DataReady(config.data, request, error))
 
-    disk.in_thread(work)
+    threads.start(work)
 
 
 def sentence_of(error: Exception) -> str:
@@ -187,12 +187,12 @@ class RunLauncher:
         config = request.configs[0]
         try:
             size = FRONT_ENDS[config.front_end].image_size
-            if is_prepared or await disk.read(data_catalog.is_prepared, config.data, size):
+            if is_prepared or await threads.call(data_catalog.is_prepared, config.data, size):
                 await self._start(request)
                 return
             missing: list[str] = []
             if not self.preparing:
-                missing = await disk.read(download.missing, [config])
+                missing = await threads.call(download.missing, [config])
         finally:
             self._is_starting = False
         if missing:
@@ -284,7 +284,7 @@ class StepTimer:
                 error = sentence_of(problem)
             receiver.post_message(StepsTimed(config, seconds, error))
 
-        disk.in_thread(work)
+        threads.start(work)
 
     def take(self, done: StepsTimed) -> str:
         """Remember a result; a sentence about it."""

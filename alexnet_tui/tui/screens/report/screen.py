@@ -15,7 +15,7 @@ from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import printable
-from alexnet_tui.tui import disk
+from alexnet_tui.tui import threads
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
@@ -150,7 +150,7 @@ class ReportScreen(ChartScreen):
     async def _make(self, source: Source) -> None:
         store, watcher = self.session.store, self.session.watcher
         try:
-            report, checks = await disk.read(report_source.make, store, source, self.session.find_run)
+            report, checks = await threads.call(report_source.make, store, source, self.session.find_run)
         except AlexnetTuiError as error:
             self.report = None
             self._show_message(str(error), is_error=True)
@@ -295,7 +295,7 @@ class ReportScreen(ChartScreen):
     async def _ask_source(self) -> None:
         session = self.session
         try:
-            found = await disk.read(
+            found = await threads.call(
                 report_source.sources,
                 session.store,
                 session.marked_run_ids,
@@ -332,7 +332,7 @@ class ReportScreen(ChartScreen):
     async def _ask_and_write(self, text: str) -> None:
         try:
             path = report_source.target(text)
-            is_there = await disk.read(report_source.is_there, path)
+            is_there = await threads.call(report_source.is_there, path)
         except AlexnetTuiError as error:
             self._ask_path(str(error))
             return

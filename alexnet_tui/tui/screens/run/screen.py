@@ -21,7 +21,7 @@ from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE
 from alexnet_tui.text import printable
-from alexnet_tui.tui import disk, run_actions
+from alexnet_tui.tui import run_actions, threads
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec, View
 from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_curves
@@ -350,14 +350,14 @@ class RunScreen(ChartScreen):
     async def _read_silence(self) -> None:
         """For how long nothing came from another host that trains the run; its lock file names that host."""
         run_id = self.run_id
-        news = await disk.read(silence, self.session.store.root / run_id / EVENTS_FILE)
+        news = await threads.call(silence, self.session.store.root / run_id / EVENTS_FILE)
         if run_id == self.run_id and news != self._silence:
             self._silence = news
             self._refresh()
 
     async def _folder(self) -> str:
         try:
-            return str((await disk.read(self.session.store.path, self.run_id)).absolute())
+            return str((await threads.call(self.session.store.path, self.run_id)).absolute())
         except StoreError:
             return _GONE
 
@@ -366,10 +366,10 @@ class RunScreen(ChartScreen):
         """The end of the trainer's log, read beside the loop that draws, and only when it has changed."""
         run_id = self.run_id
         try:
-            stamp = await disk.read(file_stamp, await self._folder(), LOG_FILE)
+            stamp = await threads.call(file_stamp, await self._folder(), LOG_FILE)
             if stamp == self._log_stamp:
                 return
-            text = await disk.read(self.session.store.log_tail, run_id)
+            text = await threads.call(self.session.store.log_tail, run_id)
         except StoreError as error:
             stamp, text = None, str(error)
         if run_id == self.run_id:
@@ -381,10 +381,10 @@ class RunScreen(ChartScreen):
     async def _read_files(self) -> None:
         """Where the run is, and how many lines of its record are no events; read only for the system page."""
         run_id, folder = self.run_id, await self._folder()
-        stamp = await disk.read(file_stamp, folder, EVENTS_FILE)
+        stamp = await threads.call(file_stamp, folder, EVENTS_FILE)
         if folder == self._directory and stamp == self._events_stamp:
             return
-        bad_lines = await disk.read(count_bad_lines, folder)
+        bad_lines = await threads.call(count_bad_lines, folder)
         history = self.history
         if run_id == self.run_id and history is not None:
             self._directory, self._events_stamp, self._bad_lines = folder, stamp, bad_lines
@@ -401,7 +401,7 @@ class RunScreen(ChartScreen):
         run_id = self.run_id
         checks: tuple[Check, ...] | str
         try:
-            checks = await disk.read(record_checks, self.session.store, run_id)
+            checks = await threads.call(record_checks, self.session.store, run_id)
         except StoreError as error:
             checks = printable(str(error), 600)
         if run_id == self.run_id:

@@ -28,7 +28,7 @@ from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Find, PlannedRun, PlannedRunState, Queue
 from alexnet_tui.text import counted, format_duration, plural, printable
-from alexnet_tui.tui import disk
+from alexnet_tui.tui import threads
 from alexnet_tui.tui.studies import newest_studies
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
@@ -219,7 +219,7 @@ def _ask_engines(store: Store, name: str) -> _Answer:
     answer = _answers.setdefault((store.root, name), _Answer(problem=f"{labels[0]}: asking for its state"))
     if not answer.is_awaited and time.monotonic() >= answer.asked_again:
         answer.is_awaited = True
-        disk.in_thread(_await, store, name, labels[0], answer)
+        threads.start(_await, store, name, labels[0], answer)
     return answer
 
 

@@ -19,7 +19,7 @@ from alexnet_tui.studies.cluster import withdraw_run
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted
-from alexnet_tui.tui import disk, download, run_actions
+from alexnet_tui.tui import download, run_actions, threads
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue as queue_view
@@ -136,7 +136,7 @@ class QueueScreen(Screen[None]):
     async def _poll(self) -> None:
         """Read again if another process changed the queue."""
         if self.is_current and self.study_name is not None:
-            stamp = await disk.read(queue_view.stamp, self.session.store, self.study_name)
+            stamp = await threads.call(queue_view.stamp, self.session.store, self.study_name)
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._read()
@@ -151,7 +151,7 @@ class QueueScreen(Screen[None]):
         found = queue_view.StudyView()
         while self._is_stale:
             self._is_stale = False
-            found = await disk.read(queue_view.load_view, self.session.store, self.study_name, self.session.find_run)
+            found = await threads.call(queue_view.load_view, self.session.store, self.study_name, self.session.find_run)
         self._is_reading = False
         if found.problem and found.problem != self._problem:
             notify(self, found.problem, is_error=True)
@@ -346,7 +346,7 @@ class QueueScreen(Screen[None]):
 
         async def work() -> None:
             try:
-                names, num_runs = ([], 0) if may_download else await disk.read(missing)
+                names, num_runs = ([], 0) if may_download else await threads.call(missing)
             except AlexnetTuiError as error:
                 notify(self, str(error), is_error=True)
                 return

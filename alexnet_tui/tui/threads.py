@@ -1,7 +1,7 @@
-"""Calls that may wait for a disk, a lock or another process, made in threads: the event loop never waits for them.
+"""Threads for calls that may wait for a disk, a lock or another process: the event loop never waits for them.
 
-What only reads runs in a thread of its own (`read`), so that a slow one holds up no other. What changes something goes
-through a `Lane`, which makes one call after the other in the order they were asked for. All threads are daemons:
+What only reads is called in a thread of its own (`call`), so that a slow one holds up no other. What changes something
+goes through a `Lane`, which makes one call after the other in the order they were asked for. All threads are daemons:
 leaving the console waits for none but the lanes, and for those not for ever.
 """
 
@@ -19,19 +19,19 @@ _T = TypeVar("_T")
 _Job = Callable[[], None]
 
 
-def in_thread(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
+def start(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
     """Make a call in a daemon thread of its own."""
-    future, job = _job(partial(call, *args, **kwargs))
-    threading.Thread(target=job, daemon=True, name=getattr(call, "__name__", "read")).start()
+    future, job = _job(partial(function, *args, **kwargs))
+    threading.Thread(target=job, daemon=True, name=getattr(function, "__name__", "call")).start()
     return future
 
 
-async def read(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+async def call(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """What a call returns that is made in a daemon thread of its own.
 
     A call whose task is cancelled goes on in its thread, and its result is dropped.
     """
-    return await asyncio.wrap_future(in_thread(call, *args, **kwargs))
+    return await asyncio.wrap_future(start(function, *args, **kwargs))
 
 
 class Lane:

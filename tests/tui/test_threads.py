@@ -10,7 +10,7 @@ from fake_runs import write_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import locked
 from alexnet_tui.runs.store import Store
-from alexnet_tui.tui import disk
+from alexnet_tui.tui import threads
 from alexnet_tui.tui.settings import change_settings, load_settings, settings_path
 
 
@@ -18,7 +18,7 @@ def test_leaving_waits_for_no_read_that_hangs() -> None:
     hangs = threading.Event()
 
     async def main() -> None:
-        task = asyncio.create_task(disk.read(hangs.wait))
+        task = asyncio.create_task(threads.call(hangs.wait))
         await asyncio.sleep(0)
         task.cancel()
 
@@ -28,7 +28,7 @@ def test_leaving_waits_for_no_read_that_hangs() -> None:
 
 
 def test_a_lane_makes_calls_in_order_also_those_nobody_waits_for_any_more() -> None:
-    lane, begin, made = disk.Lane("test"), threading.Event(), list[int]()
+    lane, begin, made = threads.Lane("test"), threading.Event(), list[int]()
 
     async def main() -> None:
         waiting = [asyncio.create_task(lane.run(begin.wait)), asyncio.create_task(lane.run(made.append, 0))]
@@ -48,7 +48,7 @@ def test_a_lane_makes_calls_in_order_also_those_nobody_waits_for_any_more() -> N
 
 def test_an_error_comes_to_who_waits() -> None:
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(disk.read(lambda: 1 // 0))
+        asyncio.run(threads.call(lambda: 1 // 0))
 
 
 @driven

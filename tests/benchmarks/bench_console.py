@@ -77,6 +77,7 @@ class Terminal:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment["XDG_STATE_HOME"] = "/dev/null/nowhere"  # As a newcomer: nothing remembered, nothing kept.
         self.output = bytearray()
+        self.read_at = 0.0
         self._screen: pyte.Screen | None = None
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
@@ -85,11 +86,12 @@ class Terminal:
 
     def read(self, seconds: float) -> bytes:
         """What comes within a time, or nothing."""
-        if not select.select([self._descriptor], [], [], seconds)[0]:
-            return b""
-        data = os.read(self._descriptor, 1 << 20)
+        data = b""
+        while select.select([self._descriptor], [], [], 0 if data else seconds)[0]:
+            data += os.read(self._descriptor, 1 << 20)
+            self.read_at = time.time()
         self.output += data
-        if self._screen is not None:
+        if self._screen is not None:  # It takes its time for a whole screen, which is not the console's.
             self._stream.feed(data)
         return data
 
@@ -125,7 +127,7 @@ class Terminal:
             if time.monotonic() > end:
                 raise SystemExit(f"{pattern!r} is never shown")
             self.read(0.05)
-        return time.time()
+        return self.read_at
 
     def settle(self) -> None:
         """Read until nothing has come for a moment."""
@@ -247,7 +249,7 @@ def follow(root: Path, rate: float, seconds: float) -> tuple[float, float, list[
             if match := terminal.find(rf"([\d,]+)/{TOTAL_STEPS:,}"):
                 step = int(match[1].replace(",", ""))
                 if not seen or step > seen[-1][1]:
-                    seen.append((time.time(), step))
+                    seen.append((terminal.read_at, step))
         elapsed = time.time() - begin
         percent = 100 * (terminal.cpu_seconds - cpu) / elapsed
         bytes_per_second = (len(terminal.output) - start) / elapsed

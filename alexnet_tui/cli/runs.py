@@ -19,11 +19,13 @@ from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.launch import registry
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
+from alexnet_tui.runs import stop_request
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, TimeToAccuracy, threads_text
 from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.origin import explain_lost, foreign_origin, read_imported
 from alexnet_tui.runs.state import STATE_TONES, State
+from alexnet_tui.runs.stop_request import STOPPING
 from alexnet_tui.runs.store import EVENTS_FILE, Listing, RunRecord, Store
 from alexnet_tui.text import (
     MISSING,
@@ -54,12 +56,14 @@ class Row:
         state: What it is doing.
         label: The user's own name for it.
         is_reference: One of the shipped runs.
+        is_stopping: It is running and has been asked to stop.
     """
 
     history: RunHistory
     state: State
     label: str
     is_reference: bool
+    is_stopping: bool = False
 
     @property
     def marks(self) -> str:
@@ -102,7 +106,7 @@ _COLUMNS: tuple[Column[Row], ...] = (
     Column(
         "state",
         1,
-        lambda row: f"{row.state}{row.marks}",
+        lambda row: f"{STOPPING if row.is_stopping else row.state}{row.marks}",
         style=lambda row: TONE_STYLES[STATE_TONES[row.state]],
     ),
     Column("done", 2, lambda row: format_done(row.history.progress), right=True),
@@ -175,7 +179,8 @@ def _load(store: Store, run_id: str) -> tuple[RunHistory, State]:
 
 
 def _row(store: Store, history: RunHistory, state: State) -> Row:
-    return Row(history, state, label_of(store, history), store.is_reference(history.id))
+    is_stopping = stop_request.is_stopping(store.path(history.id), state)
+    return Row(history, state, label_of(store, history), store.is_reference(history.id), is_stopping)
 
 
 def _print_omissions(store: Store, listing: Listing, limit: int | None) -> None:
@@ -477,6 +482,8 @@ def sentence(store: Store, history: RunHistory, state: State) -> str:
         return explain_lost(store.path(history.id), history.record).removesuffix(".")
     if state is State.QUEUED and (word := _word_of_engine(store, history.id)):
         return f"queued ({word})"
+    if stop_request.is_stopping(store.path(history.id), state):
+        return f"{STOPPING}: it was asked to, and saves a checkpoint first"
     if state is State.RUNNING and (news := silence(store.path(history.id) / EVENTS_FILE)):
         return f"running: {news}"
     if state is State.RUNNING:

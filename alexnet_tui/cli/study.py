@@ -23,6 +23,7 @@ from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchErro
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Queue
 from alexnet_tui.runs.state import STATE_TONES, State
+from alexnet_tui.runs.stop_request import STOPPING, is_stopping
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import cluster, orders, progress
 from alexnet_tui.studies import plan as study
@@ -327,7 +328,7 @@ def status(
         )
         return ExitCode.DONE
     with printing() as console:
-        console.print(_table(plan, cells, {name: cluster.words(one, cells) for name, one in queues.items()}))
+        console.print(_table(store, plan, cells, {name: cluster.words(one, cells) for name, one in queues.items()}))
     say(f"study {name}: {study_queue.counts_text(cells)}; {_work_text(store, name)}.")
     if queue_file.is_paused and orders.has_worker(store, name):
         ends = study_command(store, "cancel", name)
@@ -542,7 +543,7 @@ def _expected(store: Store, plan: study.Plan) -> str:
 
 
 def _table(
-    plan: study.Plan, cells: Sequence[study_queue.PlannedRun], words: Mapping[str, Mapping[str, str]]
+    store: Store, plan: study.Plan, cells: Sequence[study_queue.PlannedRun], words: Mapping[str, Mapping[str, str]]
 ) -> "Table":
     from rich.table import Table
     from rich.text import Text
@@ -551,7 +552,8 @@ def _table(
     group = "group" if plan.cell_groups else "variant"
     table = Table(group, "seed", *swept, "state", *words, "epochs", "run", box=table_box(), pad_edge=False)
     for cell in cells:
-        state = f"{cell.state} ({cell.reason})" if cell.reason else cell.state
+        is_leaving = cell.state == State.RUNNING and is_stopping(store.root / cell.run_id, cell.state)
+        state = f"{cell.state} ({cell.reason})" if cell.reason else STOPPING if is_leaving else cell.state
         table.add_row(
             printable(cell.group, 60),
             str(cell.seed),

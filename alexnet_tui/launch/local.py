@@ -23,7 +23,6 @@ from alexnet_tui.files import (
     UNDECODABLE,
     Folder,
     Owner,
-    decode_owner,
     is_locked,
     lock_status,
     read_owner,
@@ -39,6 +38,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.liveness import CARRIER_FILE, abandoned_group, elsewhere
 from alexnet_tui.runs.origin import foreign_origin
 from alexnet_tui.runs.state import State
+from alexnet_tui.runs.stop_request import STOP_FILE, is_stop_requested
 from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable, quoted
 
@@ -48,8 +48,6 @@ LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
 """Environment variable with the descriptor of the lock that the launcher took for its trainer."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """Signals that make a trainer write a checkpoint and end; blocked in it until its handlers are set."""
-STOP_FILE = "stop.json"
-"""Holds the owner that was last asked to stop, so that a second request does not end it without its checkpoint."""
 TRUST_FILE = "trusted.json"
 """Holds this user's seal on a run from elsewhere that is trained all the same."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
@@ -254,15 +252,6 @@ def was_asked_to_stop(store: Store, run_id: str) -> bool:
             return is_stop_requested(folder)
     except StoreError:
         return False
-
-
-def is_stop_requested(folder: Folder) -> bool:
-    """Whether the stop file names the process that the lock file names; an old one names another."""
-    try:
-        wanted, owner = (decode_owner(folder.read(name)) for name in (STOP_FILE, LOCK_FILE))
-    except StoreError:
-        return False
-    return wanted is not None and wanted == owner
 
 
 def trainer_elsewhere(store: Store, run_id: str) -> Owner | None:

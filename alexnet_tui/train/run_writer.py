@@ -8,12 +8,12 @@ from pathlib import Path
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import Folder
-from alexnet_tui.launch.local import is_stop_requested
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import RunFollower
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.stop_request import is_stop_requested
 from alexnet_tui.runs.store import CHECKPOINTS, KERNELS, PREDICTIONS_FILE
 from alexnet_tui.text import format_duration, printable
 

@@ -89,6 +89,12 @@ def stop_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> 
     if not running:
         notify(screen, f"{_named(session, run_ids)} {'is' if len(run_ids) == 1 else 'are'} not running.")
         return
+    if stopping := [run_id for run_id in running if run_id in session.watcher.stopping]:
+        running = [run_id for run_id in running if run_id not in stopping]
+        if not running:
+            verb = "is" if len(stopping) == 1 else "are"
+            notify(screen, f"{_named(session, stopping)} {verb} stopping already; a checkpoint is saved first.")
+            return
     saves = "it saves a checkpoint" if len(running) == 1 else "each saves a checkpoint"
     notify(screen, f"Stopping {_named(session, running)}; {saves} first.")
     _in_thread(screen, session, running, partial(_stop, session))

@@ -12,6 +12,7 @@ from textual.message import Message
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.state import State
+from alexnet_tui.runs.stop_request import STOPPING
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_done, format_duration, printable
 from alexnet_tui.tui.run_names import RunNames
@@ -127,7 +128,9 @@ class Session:
         share = f" {format_done(running[0].progress)}" if len(running) == 1 else ""
         left = [history.remaining_seconds for history in running if history.remaining_seconds is not None]
         eta = f" ETA {format_duration(max(left))}" if left else ""
-        note, short = f"● {len(running)} running{share}{eta}", f"● {share.strip() or len(running)}{eta[4:]}"
+        is_stopping = all(history.id in self.watcher.stopping for history in running)
+        word = STOPPING if is_stopping else State.RUNNING
+        note, short = f"● {len(running)} {word}{share}{eta}", f"● {share.strip() or len(running)}{eta[4:]}"
         devices = sorted({history.started.device for history in running if history.started})
         on = f" · {printable(', '.join(devices), 24)}" if devices else ""
         return tuple(dict.fromkeys((note + on, note, short)))

@@ -24,6 +24,7 @@ from alexnet_tui.runs.liveness import is_at_work, is_heard_from
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_copy
 from alexnet_tui.runs.state import State, derive_state
+from alexnet_tui.runs.stop_request import is_stopping as is_asked_to_stop
 from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, RunRecord, Store, read_record
 
 _SCAN_SECONDS = 1.0
@@ -54,6 +55,7 @@ class _Follower:
     events_stamp: _Stamp | None = None
     notes_stamp: _Stamp | None = None
     is_locked: bool = False
+    is_stopping: bool = False
     looked: float = -_LOCK_SECONDS
     is_live: bool = True
     is_finished: bool = False
@@ -87,6 +89,7 @@ class Batch:
         fresh: Histories read from the start; they replace the old ones.
         events: New events of runs already known, oldest first.
         locks: Whether a trainer holds the lock, of the runs where that or anything else is new.
+        stops: Whether a run that trains has been asked to stop, of the runs where that is new.
         orphans: Runs whose trainer ended before its first event.
         copies: Runs without a trainer here that are copies of others, which may be training.
         notes: Notes that were new or changed.
@@ -99,6 +102,7 @@ class Batch:
     fresh: dict[str, RunHistory] = field(default_factory=dict)
     events: dict[str, list[KnownEvent]] = field(default_factory=dict)
     locks: dict[str, bool] = field(default_factory=dict)
+    stops: dict[str, bool] = field(default_factory=dict)
     orphans: set[str] = field(default_factory=set)
     copies: set[str] = field(default_factory=set)
     notes: dict[str, Notes] = field(default_factory=dict)
@@ -110,7 +114,7 @@ class Batch:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was found."""
-        found = (self.fresh, self.events, self.locks, self.notes, self.gone, self.problems, self.solved)
+        found = (self.fresh, self.events, self.locks, self.stops, self.notes, self.gone, self.problems, self.solved)
         return not (self.has_more or any(found))
 
 
@@ -126,6 +130,7 @@ class RunsWatcher:
     Attributes:
         histories: Run id to history.
         states: Run id to what the run is doing.
+        stopping: Ids of running runs that have been asked to stop.
         notes: Run id to what people say about it.
         problems: Run id to the sentence that says why it cannot be read.
         references: Ids of the runs that came with the program.
@@ -135,6 +140,7 @@ class RunsWatcher:
         self.store = store
         self.histories: dict[str, RunHistory] = {}
         self.states: dict[str, State] = {}
+        self.stopping: set[str] = set()
         self.notes: dict[str, Notes] = {}
         self.problems: dict[str, str] = {}
         self.references: set[str] = set()
@@ -221,6 +227,11 @@ class RunsWatcher:
             for known in (self.histories, self.states, self.notes, self.problems):
                 known.pop(run_id, None)
             self.references.discard(run_id)
+            self.stopping.discard(run_id)
+        for run_id, is_stopping in batch.stops.items():
+            if run_id in self.histories and (run_id in self.stopping) is not is_stopping:
+                self.stopping.symmetric_difference_update((run_id,))
+                changed.add(run_id)
         for run_id, locked in batch.locks.items():
             history = self.histories.get(run_id)
             if history is None:
@@ -362,6 +373,9 @@ class RunsWatcher:
         if was_locked and not follower.is_locked:
             # Its last events may have been written between our reading and the check of the lock.
             self._read_events(run_id, follower, batch)
+        is_stopping = is_asked_to_stop(follower.directory, State.RUNNING if follower.is_locked else "")
+        if is_stopping is not follower.is_stopping:
+            follower.is_stopping = batch.stops[run_id] = is_stopping
         # A run without an event may start at any moment.
         follower.is_live = follower.is_locked or not follower.events_stamp or not follower.events_stamp[1]
         if was_locked != follower.is_locked or run_id in batch.events or run_id in batch.fresh:

@@ -13,10 +13,11 @@ import msgspec
 from fake_runs import a_step, curve, started
 
 from alexnet_tui.files import Folder, take_lock, write_owner
-from alexnet_tui.launch.local import STOP_SIGNALS, is_stop_requested
+from alexnet_tui.launch.local import STOP_SIGNALS
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
+from alexnet_tui.runs.stop_request import is_stop_requested
 from alexnet_tui.runs.store import RunRecord
 
 _HERE = Path(__file__).parent

@@ -700,6 +700,7 @@ async def test_a_paused_worker_starts_nothing_and_x_stops_what_trains(store: Sto
             await driver.wait_for(lambda: driver.app.session.watcher.states.get(running.run_id) is State.RUNNING)
             await driver.press("x")
             await driver.wait_for(lambda: driver.app.session.watcher.states.get(running.run_id) is State.STOPPED, 30)
+            await driver.wait_for(lambda: not driver.app.session.watcher.stopping)
             cells = {cell.index: cell for cell in study_queue.status(store, plan)}
             assert cells[running.index].state == State.STOPPED
             assert [cells[index].state for index in range(4) if index != running.index] == [State.QUEUED] * 3

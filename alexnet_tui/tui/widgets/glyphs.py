@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.cells import cell_len
 
 from alexnet_tui.runs.state import STATE_TONES, State
+from alexnet_tui.runs.stop_request import STOPPING
 
 STATE_SIGNS: Mapping[State, str] = {
     State.QUEUED: "○",
@@ -30,8 +31,10 @@ CHOSEN, UNCHOSEN = "◉", "○"
 ELLIPSIS, MINUS, SPREAD = "…", "−", "±"
 
 
-def shown_state(state: str) -> str:
+def shown_state(state: str, *, is_stopping: bool = False) -> str:
     """The word for a state on the screen; `State.LOST` keeps its name in files and commands."""
+    if is_stopping and state == State.RUNNING:
+        return STOPPING
     return "crashed" if state == State.LOST else str(state)
 
 

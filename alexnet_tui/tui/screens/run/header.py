@@ -36,17 +36,20 @@ _WIDE, _LONGEST_SPARKLINE, _MAX_LINES = 100, 60, 5
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A run, how many cells its lines may have, and for how long nothing came from another host, if so."""
+    """A run, how many cells its lines may have, for how long nothing came from another host, and whether it stops."""
 
     history: RunHistory
     state: State
     width: int
     silence: str = ""
+    is_stopping: bool = False
 
     def lines(self, label: str, *, is_low: bool, has_numbers: bool) -> list[Content]:
         """All of it; on a low screen only what one cannot do without."""
         title = self.title(label)
         sentence, style = status_message(self.history, self.state, self.silence)
+        if self.is_stopping:
+            sentence, style = "Stopping: it saves a checkpoint first.", "warning"
         lines = [title, self.progress(), Content.styled(sentence, style_of(style))]
         if not is_low:
             lines.append(self.activity())
@@ -56,7 +59,7 @@ class Head:
 
     def title(self, label: str) -> Content:
         """State and label, and as much of what the run is as one line has room for."""
-        state = f"{STATE_SIGNS[self.state]} {shown_state(self.state)} "
+        state = f"{STATE_SIGNS[self.state]} {shown_state(self.state, is_stopping=self.is_stopping)} "
         parts = identity_parts(self.history)
         while parts and len(state) + cell_len(label) + 2 + cell_len(" · ".join(parts)) > self.width:
             parts.pop()

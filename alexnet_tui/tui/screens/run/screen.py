@@ -94,7 +94,7 @@ class RunScreen(ChartScreen):
         self.run_id = run_id
         self._plotted: tuple[object, ...] = ()
         self._plotted_step = -1
-        self._state: State | None = None
+        self._state: tuple[State, bool] | None = None
         self._steps_plotted_at = self._head_painted_at = self._changed_at = 0.0
         self._steps_rest = _STEP_SECONDS
         self._maximised = ""
@@ -218,8 +218,8 @@ class RunScreen(ChartScreen):
         if state in {State.RUNNING, State.LOST} and now - self._silence_read_at >= _HEAD_SECONDS:
             self._silence_read_at = now
             self._read_silence()
-        if state is not self._state:
-            self._state = state
+        if self._state != (now_is := (state, self.run_id in self.session.watcher.stopping)):
+            self._state = now_is
             self.query_one(KeyBar).refresh()  # Other acts are possible now.
         if history is None:
             for chart in self.charts():
@@ -341,7 +341,9 @@ class RunScreen(ChartScreen):
         if history is None:
             return [Content(printable(self.run_id, 80)), Content.styled(_NO_ENTRY, "$error")]
         news = self._silence if state in {State.RUNNING, State.LOST} else ""
-        head = Head(history, state, max(10, self.size.width - 2), news)
+        head = Head(
+            history, state, max(10, self.size.width - 2), news, is_stopping=self.run_id in self.session.watcher.stopping
+        )
         has_side = self.has_class("-with-side")
         is_low = self.has_class("-low") or (self.page == "pictures" and self.size.height < _TALL_HEIGHT)
         return head.lines(self.session.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
@@ -432,7 +434,8 @@ class RunScreen(ChartScreen):
         """Whether the key bar should name an act: what cannot be done now is only explained when asked for."""
         state = self.session.state_of(self.run_id)
         if action in {"stop", "delete"}:
-            return (action == "stop") is (state is State.RUNNING)
+            is_new = action == "delete" or self.run_id not in self.session.watcher.stopping
+            return is_new and (action == "stop") is (state is State.RUNNING)
         return action != "resume" or state not in {State.RUNNING, State.FINISHED}
 
     def action_next_chart(self) -> None:

@@ -70,7 +70,7 @@ def _mark(row: RunRow, context: Context, _: int) -> StyledText:
 def _state(row: RunRow, _: Context, width: int) -> StyledText:
     if row.foreign:
         return f"{FOREIGN} foreign"[:width], "muted"
-    return f"{STATE_SIGNS[row.state]} {shown_state(row.state)}"[:width], TONES[row.state]
+    return f"{STATE_SIGNS[row.state]} {shown_state(row.state, is_stopping=row.is_stopping)}"[:width], TONES[row.state]
 
 
 def _name(row: RunRow, _: Context, width: int) -> StyledText:

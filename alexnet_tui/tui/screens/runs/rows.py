@@ -48,6 +48,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         members: Every run of a group, or just `id`.
         num_counted: How many runs of a group the figures are means of.
         spread: Standard deviation of `best` over a group.
+        is_stopping: It is running and has been asked to stop; of a group, every run of it that is running.
         extends: Id of the run that it trains further, or empty.
         foreign: Where the history comes from, of a run that another program trained; else empty.
     """
@@ -73,6 +74,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[str, ...]
     num_counted: int = 1
     spread: float | None = None
+    is_stopping: bool = False
     extends: str = ""
     foreign: str = ""
 
@@ -97,7 +99,9 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.members) > 1
 
 
-def run_row(history: RunHistory, state: State, notes: Notes, name: str, *, is_reference: bool = False) -> RunRow:
+def run_row(
+    history: RunHistory, state: State, notes: Notes, name: str, *, is_reference: bool = False, is_stopping: bool = False
+) -> RunRow:
     """The row of one run; `name` is what it is called where it has no label."""
     record = history.record
     label = printable(notes.label or record.label, 200).strip()
@@ -121,6 +125,7 @@ def run_row(history: RunHistory, state: State, notes: Notes, name: str, *, is_re
         note=printable(notes.note, 2000),
         is_reference=is_reference,
         members=(record.id,),
+        is_stopping=is_stopping,
         extends=printable(record.extends.runs[0], 80) if record.extends else "",
         foreign=str(record.foreign) if record.foreign else "",
     )
@@ -166,6 +171,7 @@ def _merge(rows: Sequence[RunRow]) -> RunRow:
         is_reference=newest.is_reference,
         members=tuple(row.id for row in rows),
         num_counted=len(counted),
+        is_stopping=all(row.is_stopping for row in rows if row.state is State.RUNNING),
         spread=_deviation(best),
     )
 
@@ -214,6 +220,7 @@ def rows_of(watcher: RunsWatcher, names: RunNames, only: Iterable[str] | None = 
             watcher.notes.get(run_id) or _NO_NOTES,
             names[run_id],
             is_reference=run_id in watcher.references,
+            is_stopping=run_id in watcher.stopping,
         )
         for run_id in wanted
     }

@@ -21,6 +21,7 @@ from alexnet_tui.launch import registry
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
+from alexnet_tui.runs.stop_request import is_stopping
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import cluster, orders
 from alexnet_tui.studies import plan as study
@@ -62,10 +63,12 @@ class Live:
     Attributes:
         share: Of its updates done, in [0, 1].
         where: Where it trains and until when, or what the cluster's queue says of it; else empty.
+        is_stopping: It trains and has been asked to stop.
     """
 
     share: float = 0.0
     where: str = ""
+    is_stopping: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,7 +188,11 @@ def _live_cells(
         task = words.get(cell.run_id, "") if cell.state != State.FINISHED else ""
         if found is not None or task:
             parts = ([printable(task, 40)] if task else []) + (_where(store, found[0]) if found else [])
-            live[cell.index] = Live(share=found[0].progress if found else 0.0, where=" · ".join(parts))
+            live[cell.index] = Live(
+                share=found[0].progress if found else 0.0,
+                where=" · ".join(parts),
+                is_stopping=is_stopping(store.path(cell.run_id), cell.state) if found else False,
+            )
     return live
 
 
@@ -312,8 +319,8 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     size = f"{factors}: {counted(len(plan.configs), 'run')}"
     protocol = f" · {plan.protocol}" if swept else ""
     what = f"{config.front_end} on {config.data}", counted(config.epochs, "epoch")
-    counts = Counter(cell.state for cell in now.cells)
-    done = ", ".join(f"{count} {shown_state(state)}" for state, count in counts.most_common())
+    counts = Counter(_word(cell, now.live.get(cell.index, Live())) for cell in now.cells)
+    done = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     name = printable(plan.name, 64)
     line = join_fitting([name, f"study {place}"], width)
     digests = (f" · SHA-256 {printable(plan.sha256[:size], 64)}" for size in (64, 12) if plan.sha256)
@@ -432,12 +439,12 @@ class QueueRow:
     Attributes:
         cell: The planned run.
         turn: When the worker starts it, from 1; None where it does not.
-        where: Where it trains, or what the cluster's queue says of it; else empty.
+        live: What is known of its run beside the state.
     """
 
     cell: PlannedRun
     turn: int | None
-    where: str = ""
+    live: Live = Live()
 
     @property
     def id(self) -> str:
@@ -449,7 +456,7 @@ def rows_of(now: Snapshot) -> list[QueueRow]:
     """The cells in the order of work."""
     turns = (place - now.first_waiting + 1 for place in range(len(now.cells)))
     return [
-        QueueRow(cell, turn if 1 <= turn <= now.num_waiting else None, now.live.get(cell.index, Live()).where)
+        QueueRow(cell, turn if 1 <= turn <= now.num_waiting else None, now.live.get(cell.index, Live()))
         for cell, turn in zip(now.cells, turns, strict=True)
     ]
 
@@ -477,6 +484,10 @@ def columns_of(cells: Sequence[PlannedRun], live: Iterable[Live] = ()) -> tuple[
     return tuple(shown)
 
 
+def _word(cell: PlannedRun, live: Live) -> str:
+    return shown_state(cell.state, is_stopping=live.is_stopping)
+
+
 def _turn_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     return "" if row.turn is None else str(row.turn), "muted"
 
@@ -491,7 +502,7 @@ def _seed_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
 
 def _state_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     cell = row.cell
-    state = shown_state(cell.state) + (f" ({cell.reason})" if cell.reason else "")
+    state = _word(cell, row.live) + (f" ({cell.reason})" if cell.reason else "")
     return cut(f"{sign_of(cell)} {printable(state, 64)}", width), tone_of(cell)
 
 
@@ -504,7 +515,7 @@ def _setting_cell(row: QueueRow, context: None, width: int) -> columns.StyledTex
 
 
 def _where_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
-    return cut(row.where, width), "live" if row.cell.state == State.RUNNING else "muted"
+    return cut(row.live.where, width), "live" if row.cell.state == State.RUNNING else "muted"
 
 
 def _run_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:

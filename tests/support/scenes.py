@@ -77,7 +77,7 @@ SCENES = {
     "runs": Scene(shown=("running", "four-conv"), shown_wide=("Test accuracy", "to go")),
     "new-run": Scene(keys=("2",), shown=("20m 02s", "ready: 50,000"), shown_wide=("augmentation", "dense 8")),
     "run": Scene(shown=("epoch 64/100", "last steps", "behind"), shown_wide=("T25",), opens=True),
-    "kernels": Scene(keys=("right_square_bracket", "left"), shown=("after epoch 5 of 100",), opens_pictured=True),
+    "kernels": Scene(keys=("right_square_bracket", "left"), shown=("epoch 5 of 100",), opens_pictured=True),
     "confusion": Scene(keys=("right_square_bracket", "m", "right"), shown=("class0 taken for",), opens_pictured=True),
     "compare": Scene(keys=("g",), shown=("in 4 groups", "tanh n=5"), compares=True),
     "report": Scene(keys=("6",), shown=("Claim 1", "SUPPORTED"), shown_wide=("Claim 3",)),

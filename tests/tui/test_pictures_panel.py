@@ -15,6 +15,7 @@ from alexnet_tui.tui.pictures.gallery import cards_for
 from alexnet_tui.tui.pictures.kernels import grid_for
 from alexnet_tui.tui.pictures.painter import Mode, Painter, resized
 from alexnet_tui.tui.pictures.panel import PicturesPanel
+from alexnet_tui.tui.session import OpenPictures
 
 CONFIG = RunConfig(epochs=30, data="no-such-data")
 
@@ -43,17 +44,30 @@ async def test_kernels_are_scrubbed_by_epoch_and_the_newest_is_followed(store: S
     run_id = write_pictured(store)
     async with console(store) as driver:
         shown = await open_pictures(driver, run_id)
-        assert "after epoch 30 of 30" in driver.text()
-        for key, words in (("left", "after epoch 5 of 30"), ("home", "before training"), ("right", "after epoch 1 of")):
+        assert "epoch 30 of 30" in driver.text()
+        for key, words in (("left", "epoch 5 of 30"), ("home", "before training"), ("right", "epoch 1 of")):
             await driver.press(key)
             await driver.wait_for(lambda words=words: words in driver.text())  # type: ignore[misc]
         await driver.press("end")
-        await driver.wait_for(lambda: "after epoch 30 of 30" in driver.text())
+        await driver.wait_for(lambda: "epoch 30 of 30" in driver.text())
         assert shown.epoch is None
         folder = store.path(run_id) / KERNELS
         (folder / kernels_file(30)).rename(folder / kernels_file(29))
         shown.update()
-        await driver.wait_for(lambda: "after epoch 29 of 30" in driver.text())
+        await driver.wait_for(lambda: "epoch 29 of 30" in driver.text())
+
+
+@driven
+async def test_kernels_that_are_reduced_say_so_until_they_are_enlarged(store: Store) -> None:
+    run_id = write_pictured(store)
+    async with console(store) as driver:
+        shown = await open_pictures(driver, run_id)
+        assert "11×11 as 7×7" in driver.text()
+        await driver.press("plus", "plus")
+        grid = shown.columns[0].grid
+        assert grid is not None
+        assert grid.side == 11
+        assert "11×11" not in driver.text()
 
 
 @driven
@@ -203,6 +217,39 @@ def test_a_matrix_larger_than_the_screen_is_shown_around_its_cursor() -> None:
         assert not placed.has_numbers
         place = placed.names + placed.cell * (cursor[1] - placed.left), cursor[0] - placed.top
         assert placed.at(*place) == cursor
+
+
+@driven
+async def test_of_two_runs_names_and_what_is_shown_have_a_line_each(store: Store) -> None:
+    ids = [write_pictured(store, RunConfig(epochs=epochs, data="no-such-data")) for epochs in (30, 31)]
+    async with console(store) as driver:
+        driver.app.on_open_pictures(OpenPictures(ids))
+        await driver.wait_for(lambda: "after epoch 30 of 31" in driver.text())
+        lines = driver.text().splitlines()
+        assert [lines[2].count(name) for name in ("baseline s0 · epochs 30", "baseline s0 · epochs 31")] == [1, 1]
+        assert lines[3].count("after epoch 30 of") == 2
+        await driver.press("m", "enter")
+        await driver.wait_for(lambda: driver.text().count("image 1 of 62: class0 answered right") == 2)
+
+
+def test_a_matrix_keeps_all_classes_by_cutting_names_first_and_then_leaving_out_numbers() -> None:
+    matrix = Matrix(np.full((10, 10), 62), ["triangles"] * 10)
+    layouts = {width: fit(matrix, width, 20, (0, 0)) for width in (78, 60, 44, 38, 28, 18)}
+    assert {width: (one.columns, one.has_numbers, one.has_share) for width, one in layouts.items()} == {
+        78: (10, True, True),
+        60: (10, True, True),
+        44: (10, True, False),
+        38: (10, True, False),
+        28: (10, False, False),
+        18: (4, True, False),
+    }
+    assert layouts[44].names == 12, "an index, the name, blanks"
+    assert layouts[38].names == 8
+    without = fit(matrix, 28, 20, (0, 0), has_colours=False)
+    assert without.has_numbers
+    assert without.columns < 10
+    for width, placed in layouts.items():
+        assert placed.names + placed.cell * placed.columns + 7 * placed.has_share <= width
 
 
 def test_cards_have_room_for_an_image_and_its_answers() -> None:

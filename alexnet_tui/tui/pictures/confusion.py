@@ -18,7 +18,8 @@ import numpy as np  # isort: skip
 from numpy.typing import NDArray  # isort: skip
 
 _LONGEST_NAME, _SHARE_CELLS = 14, 7
-_WIDEST_CELL, _NARROWEST_CELL, _BARE_CELL = 11, 5, 2
+_WIDEST_CELL, _BARE_CELL = 11, 2
+_SHORTEST_NAME, _MOST_NUMBERED = 5, 24
 _TALL_FROM = 3
 _NUM_PAIRS = 10
 SIDE_CELLS, _SIDE_GAP = 31, 3
@@ -74,6 +75,7 @@ class Fit:
         columns: Columns shown.
         names: Cells of the names at the left.
         has_share: A last column has the share of right answers.
+        has_numbers: Each cell has its number.
     """
 
     cell: int
@@ -84,11 +86,7 @@ class Fit:
     columns: int
     names: int
     has_share: bool
-
-    @property
-    def has_numbers(self) -> bool:
-        """Whether there is room for them."""
-        return self.cell >= _NARROWEST_CELL
+    has_numbers: bool
 
     def at(self, x: int, y: int) -> tuple[int, int] | None:
         """Row and column of the matrix at a place below the line of heads, or None."""
@@ -97,21 +95,31 @@ class Fit:
         return (self.top + row, self.left + column) if is_inside else None
 
 
-def fit(matrix: Matrix, width: int, height: int, cursor: tuple[int, int]) -> Fit:
-    """As many cells as there is room for, with numbers if all fit, around the cursor."""
-    count = matrix.size
-    names = 1 + max((min(_LONGEST_NAME, cell_len(name)) for name in matrix.names), default=0)
-    names = min(names + 1 + len(str(count - 1)), max(4, width // 3))
-    has_share = width >= names + _SHARE_CELLS + _NARROWEST_CELL * min(count, 4)
-    room = width - names - (_SHARE_CELLS if has_share else 0)
-    cell = min(_WIDEST_CELL, room // count)
-    if cell < _NARROWEST_CELL:
-        cell = _NARROWEST_CELL if count <= 24 else _BARE_CELL
-    tall = _TALL_FROM if height >= _TALL_FROM * count and cell >= _NARROWEST_CELL else 1
-    rows, columns = min(count, max(1, height // tall)), min(count, max(1, room // cell))
+def fit(matrix: Matrix, width: int, height: int, cursor: tuple[int, int], *, has_colours: bool = True) -> Fit:
+    """As many cells as there is room for, around the cursor: with numbers if all fit, else in colours alone.
+
+    Before a number goes, the names are cut; without colours, numbers of some are more than none of all.
+    """
+    count, numbers = matrix.size, 1 + len(str(int(matrix.counts.max(initial=0))))
+    indices = 1 + len(str(count - 1))
+    names = indices + 1 + max((min(_LONGEST_NAME, cell_len(name)) for name in matrix.names), default=0)
+    names = min(names, max(4, width // 3))
+    short = min(names, indices + _SHORTEST_NAME)
+    room = width - count * numbers
+    layouts = [(least, share) for least in (names, short) for share in (_SHARE_CELLS, 0)]
+    if fitting := [(min(names, room - share), share) for least, share in layouts if room - share >= least]:
+        has_numbers, (names, share) = True, fitting[0]
+        cell = min(_WIDEST_CELL, (width - names - share) // count)
+    else:
+        share, bare_room = 0, width - count * _BARE_CELL
+        has_numbers = count <= _MOST_NUMBERED and not (has_colours and bare_room >= short)
+        cell = numbers if has_numbers else _BARE_CELL
+        names = min(names, max(short, bare_room)) if not has_numbers else names
+    tall = _TALL_FROM if height >= _TALL_FROM * count and has_numbers else 1
+    rows, columns = min(count, max(1, height // tall)), min(count, max(1, (width - names - share) // cell))
     top = min(max(0, cursor[0] - rows // 2), count - rows)
     left = min(max(0, cursor[1] - columns // 2), count - columns)
-    return Fit(cell, tall, top, left, rows, columns, names, has_share)
+    return Fit(cell, tall, top, left, rows, columns, names, has_share=share > 0, has_numbers=has_numbers)
 
 
 def matrix_lines(matrix: Matrix, placed: Fit, cursor: tuple[int, int], painter: Painter, width: int) -> list[Strip]:

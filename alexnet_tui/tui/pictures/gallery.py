@@ -16,6 +16,7 @@ RIGHT = "✓"
 _LARGEST_SIDE = 32
 _LEAST_CARD, _LEAST_ANSWERS = 72, 20
 _GAP = 2
+_LEAST_NAME, _LEAST_BAR, _LONGEST_BAR, _OTHER_CELLS = 12, 2, 28, 9
 _FIRST_ANSWER, _ANSWER_LINES = 3, 9
 
 
@@ -79,11 +80,11 @@ def _answers(place: int, found: Predictions, names: Sequence[str], painter: Pain
     label = int(found.labels[place])
     classes, shares = found.top_classes[place].tolist(), found.top_probabilities[place].tolist()
     is_right = classes[0] == label
-    taken = (" is right", "muted") if is_right else (f" taken for {names[classes[0]]}", "")
+    taken = (" answered right", "muted") if is_right else (f" taken for {names[classes[0]]}", "")
     lines: list[list[Words]] = [[(names[label], "strong"), taken], [(f"test image {place}", "muted")], []]
     longest = max((len(names[number]) for number in classes), default=0)
-    room = min(longest, max(6, width // 3))
-    bar = max(2, min(28, width - room - 9))
+    room = min(longest, max(width // 3, min(_LEAST_NAME, width - _LEAST_BAR - _OTHER_CELLS), 6))
+    bar = max(_LEAST_BAR, min(_LONGEST_BAR, width - room - _OTHER_CELLS))
     for number, share in zip(classes, shares, strict=True):
         mark = RIGHT if number == label else " "
         lines.append(

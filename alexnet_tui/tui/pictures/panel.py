@@ -18,7 +18,7 @@ from textual.widget import Widget
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
-from alexnet_tui.text import counted, format_count, format_percent, is_ascii_terminal, printable
+from alexnet_tui.text import format_count, format_percent, is_ascii_terminal, printable
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.pictures.confusion import SIDE_CELLS, Fit, Matrix, fit, matrix_lines, pair_lines
 from alexnet_tui.tui.pictures.gallery import Cards, card_lines, cards_for
@@ -52,7 +52,6 @@ _MODES = {
 _MOST_MISTAKES = 200
 _SIDE_FROM = 120
 _CAPTION_LINES = 2
-_LEAST_NAME_CELLS = 12
 _LONGEST_SLIDER, _SHORTEST_SLIDER = 24, 10
 _READING = "Reading …"
 _NO_RUN = "No such run: it was deleted, or its record cannot be read."
@@ -185,7 +184,7 @@ class PictureColumn(Widget):
     def _draw(self, width: int, height: int) -> list[Strip]:
         painter, lines = self._styled(), list[Strip]()
         if self.panel.is_pair:
-            lines = [painter.line(width, *self._caption(width)), painter.line(width)]
+            lines = [painter.line(width, *line) for line in self._caption(width)]
         height = self._room(height)
         problem = self._problem()
         if problem:
@@ -248,13 +247,22 @@ class PictureColumn(Widget):
         tiles = grid.whole_tiles(self.panel.scroll, height, count)
         return "" if len(tiles) == count else f"{tiles.start + 1}-{tiles.stop} of {count} ↓  "
 
+    def _size_shown(self) -> str:
+        """In how many pixels a kernel is shown, where it has more weights than that."""
+        grid = self.grid
+        assert grid is not None
+        assert self.found is not None
+        assert self.found.kernels is not None
+        across = max(self.found.kernels.shape[2:])
+        return f"{across}×{across} as {grid.side}×{grid.side}  " if grid.side < across else ""
+
     def _draw_matrix(self, painter: Painter, width: int, height: int) -> list[Strip]:
         matrix = self.matrix
         assert matrix is not None
         row, column = (min(place, matrix.size - 1) for place in self.panel.cursor)
         has_side = width >= _SIDE_FROM
         room = width - SIDE_CELLS if has_side else width
-        placed = self.placed = fit(matrix, room, height - 3, (row, column))
+        placed = self.placed = fit(matrix, room, height - 3, (row, column), has_colours=painter.has_colours)
         lines = matrix_lines(matrix, placed, (row, column), painter, room)
         lines += [painter.line(room), painter.line(room, (f" {matrix.sentence(row, column)}", "strong"))]
         if has_side:
@@ -284,17 +292,13 @@ class PictureColumn(Widget):
             lines.append(painter.line(width))
         return lines
 
-    def _caption(self, width: int) -> list[Words]:
-        """The run's name, and behind it as much on what is shown as there is room for."""
+    def _caption(self, width: int) -> list[list[Words]]:
+        """The run's name, and below it as much on what is shown as there is room for."""
         histories = self.panel.session.watcher.histories
         pair = [histories[run_id] for run_id in self.panel.run_ids if run_id in histories]
         name = short_names(pair, self.panel.session.label_of).get(self.run_id, self.run_id)
-        least = min(cell_len(name), _LEAST_NAME_CELLS)
-        for form in [*self.captions(), []]:
-            room = width - 3 - sum(cell_len(text) for text, _ in form)
-            if room >= least or not form:
-                return [(f" {cut_name(name, room)}", "strong"), ("  ", ""), *form]
-        return []
+        fitting = (form for form in self.captions() if sum(cell_len(text) for text, _ in form) < width)
+        return [[(f" {cut_name(name, width - 1)}", "strong")], [(" ", ""), *next(fitting, [])]]
 
     def captions(self) -> list[list[Words]]:
         """What is shown, in forms of which the longest comes first."""
@@ -304,13 +308,15 @@ class PictureColumn(Widget):
         if panel.subject is Subject.KERNELS and found.epoch is not None:
             when = f"after epoch {found.epoch} of {history.num_epochs}" if found.epoch else "before training"
             style = "" if panel.is_pair else "strong"
-            part = self._part_shown()
+            part, size = self._part_shown(), self._size_shown()
+            both, short = part + size, when.removeprefix("after ")
+            forms = [(when, both, _LONGEST_SLIDER), (when, both, _SHORTEST_SLIDER), (when, both, 0), (short, both, 0)]
+            forms += [(when, part, cells) for cells in (_SHORTEST_SLIDER, 0)]
             return [
                 *[
-                    [(f"{when}  ", style), (part, "muted"), *_slider(found.epochs, found.epoch, cells)]
-                    for cells in (_LONGEST_SLIDER, _SHORTEST_SLIDER)
+                    [(f"{words}  ", style), (note, "muted"), *_slider(found.epochs, found.epoch, cells)]
+                    for words, note, cells in forms
                 ],
-                [(f"{when}  ", style), *_slider(found.epochs, found.epoch, _SHORTEST_SLIDER)],
                 [(when, style)],
                 [(f"epoch {found.epoch}", style)],
             ]
@@ -322,13 +328,13 @@ class PictureColumn(Widget):
             return [[(text, "muted")] for text in texts]
         places = self.places
         last = min(len(places), panel.first + (self.cards.count if self.cards else 1))
-        which = f"{panel.first + 1}-{last}" if last > panel.first + 1 else f"{panel.first + 1}"
-        what = f"the {len(places)} worst mistakes"
-        if panel.cell is not None:
-            row, column = panel.cell
-            answer = "right" if row == column else f"taken for {matrix.names[column]}"
-            what = f"{counted(len(places), matrix.names[row])} {answer}"
-        return [[(f"{which} of {text}", "muted")] for text in (what, str(len(places)))]
+        which = f"images {panel.first + 1}-{last}" if last > panel.first + 1 else f"image {panel.first + 1}"
+        counted = f"{which} of {len(places)}"
+        if panel.cell is None:
+            return [[(text, "muted")] for text in (f"{which} of the {len(places)} worst mistakes", counted)]
+        row, column = panel.cell
+        answer = "answered right" if row == column else f"taken for {matrix.names[column]}"
+        return [[(text, "muted")] for text in (f"{counted}: {matrix.names[row]} {answer}", counted)]
 
     def on_click(self, event: events.Click) -> None:
         """A click on a cell of the matrix goes there, a second one opens its images."""

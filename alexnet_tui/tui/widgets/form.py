@@ -1,5 +1,6 @@
 """The frame of a form: the row around each editor, foldable groups, the line of help. It knows no hyperparameter."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import ClassVar
@@ -29,36 +30,34 @@ _LABEL, _NARROW_LABEL, _NARROW_INDENT, _GAP = 22, 21, 2, 2
 class _RowLayout(Layout):
     """Puts the editor of a row between its label and its hint."""
 
-    name = "field-row"
+    name = "editor-row"
 
     def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
         """The one placement there is."""
-        assert isinstance(parent, FieldRow)
+        assert isinstance(parent, EditorRow)
         place = parent.editor_region(size.width)
         return [WidgetPlacement(place, NULL_OFFSET, NULL_SPACING, child) for child in children]
 
 
-class FieldRow(Widget):
-    """Label, editor and hint of one field in a line; a note or an error below when there is one.
+class EditorRow(Widget):
+    """Label, editor and hint in a line.
 
-    The row writes all but the editor itself: as widgets of their own they made the form slow to open.
+    The row writes all but the editor itself: as widgets of their own they made a form slow to open.
 
     Attributes:
-        info: The field.
-        editor: Holds its text.
-        note: The sentence below the line, or empty.
-        is_differing: The text is not the value of the preset.
+        editor: Holds the text.
     """
 
     _layout = _RowLayout()
+    _gap = 1
+    """Blank cells before the hint."""
+    wide_from: ClassVar[int]
+    """The width of a screen that is not narrow."""
 
-    def __init__(self, info: FieldInfo) -> None:
-        super().__init__(id=f"row-{info.name}", classes="field-row")
-        self.info = info
-        self.editor: Editor = ChoiceField(info) if info.options else TextField(info)
-        self.note = ""
-        self.is_differing = self._is_invalid = False
-        self._hint = info.hint
+    def __init__(self, editor: Widget, label: str, hint: str, *, id: str | None = None) -> None:
+        super().__init__(id=id, classes="field-row")
+        self.editor = editor
+        self._label, self._hint = label, hint
 
     @property
     def layout(self) -> Layout:
@@ -68,27 +67,80 @@ class FieldRow(Widget):
     @property
     def label(self) -> str:
         """What is left of the editor."""
-        return f"{'•' if self.is_differing else ' '} {self.info.title}"
+        return self._label
 
     @property
     def hint(self) -> str:
-        """What is right of the editor; a narrow screen has no room for it beside words to choose from."""
-        return "" if self.info.options and self._is_narrow else self._hint
+        """What is right of the editor."""
+        return self._hint
 
     @property
-    def _is_narrow(self) -> bool:
-        return self.screen.has_class("-narrow")
+    def is_narrow(self) -> bool:
+        """Whether the screen is."""
+        return self.app.size.width < self.wide_from
+
+    @abstractmethod
+    def editor_region(self, width: int) -> Region:
+        """Where the editor is in a row that many cells wide."""
 
     def compose(self) -> ComposeResult:
         """The editor."""
         yield self.editor
 
-    def editor_region(self, width: int) -> Region:
-        """Where the editor is in a row that many cells wide."""
-        label, of_all = (_NARROW_LABEL, Fraction(2, 5)) if self._is_narrow else (_LABEL, Fraction(3, 8))
-        room = max(0, width - label)
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """One line."""
+        return 1
+
+    def render(self) -> Content:
+        """Label and hint with room for the editor."""
+        width = self.size.width
+        place = self.editor_region(width)
+        start = place.right + self._gap
+        label = Content.styled(self.label, self.label_style()).truncate(place.x, pad=True)
+        hint = Content(self.hint).truncate(max(0, width - start), ellipsis=True)
+        return label + Content(" " * (start - place.x)) + hint
+
+    def label_style(self) -> str:
+        """How the label is written."""
+        return ""
+
+
+class FieldRow(EditorRow):
+    """The row of a field of a run; a note or an error is below its line when there is one.
+
+    Attributes:
+        info: The field.
+        note: The sentence below the line, or empty.
+        is_differing: The text is not the value of the preset.
+    """
+
+    editor: Editor
+    wide_from = 110
+
+    def __init__(self, info: FieldInfo) -> None:
+        editor = ChoiceField(info) if info.options else TextField(info)
+        super().__init__(editor, info.title, info.hint, id=f"row-{info.name}")
+        self.info = info
+        self.note = ""
+        self.is_differing = self._is_invalid = False
         # Beside words to choose from, the hint takes no more than it needs.
-        taken = room - cell_len(self.hint) if self.info.options else int(room * of_all) - _GAP
+        self._gap = 0 if info.options else _GAP
+
+    @property
+    def label(self) -> str:
+        """What is left of the editor."""
+        return f"{'•' if self.is_differing else ' '} {self._label}"
+
+    @property
+    def hint(self) -> str:
+        """What is right of the editor; a narrow screen has no room for it beside words to choose from."""
+        return "" if self.info.options and self.is_narrow else self._hint
+
+    def editor_region(self, width: int) -> Region:
+        """A share of the row; of words to choose from, all that the hint leaves."""
+        label, share = (_NARROW_LABEL, Fraction(2, 5)) if self.is_narrow else (_LABEL, Fraction(3, 8))
+        room = max(0, width - label)
+        taken = room - cell_len(self.hint) if self.info.options else int(room * share) - _GAP
         return Region(label, 0, max(0, taken), 1)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -98,21 +150,16 @@ class FieldRow(Widget):
     def _note_lines(self, width: int) -> list[Content]:
         if not self.note:
             return []
-        indent = _NARROW_INDENT if self._is_narrow else _LABEL
+        indent = _NARROW_INDENT if self.is_narrow else _LABEL
         note = Content.styled(printable(self.note, 300), "$error" if self._is_invalid else "")
         return [Content(" " * indent) + line for line in note.wrap(max(1, width - indent))]
 
     def render(self) -> Content:
-        """Label and hint in one line with room for the editor, then the note."""
-        width = self.size.width
-        place = self.editor_region(width)
-        start = place.right if self.info.options else place.right + _GAP
-        label = Content.styled(self.label, self._label_style()).truncate(place.x, pad=True)
-        hint = Content(self.hint).truncate(max(0, width - start), ellipsis=True)
-        line = label + Content(" " * (start - place.x)) + hint
-        return Content("\n").join([line, *self._note_lines(width)])
+        """The line, then the note."""
+        return Content("\n").join([super().render(), *self._note_lines(self.size.width)])
 
-    def _label_style(self) -> str:
+    def label_style(self) -> str:
+        """Lit with the cursor, coloured where the field differs from the preset or holds no value."""
         is_focused, has_colors = self.editor.has_focus, not self.app.native_ansi_color
         color = "$foreground" if is_focused else ""
         if self._is_invalid or self.is_differing:

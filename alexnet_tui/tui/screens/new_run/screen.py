@@ -53,7 +53,7 @@ class NewRunScreen(Screen[None]):
     """
 
     AUTO_FOCUS = "#edit-variant"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (FieldRow.wide_from, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("ctrl+r", "start", "Start", _BUTTONS["start"]),

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
+from textual.geometry import Region
 from textual.widgets import Input, Static
 
 from alexnet_tui.config import claims as registered_claims
@@ -22,6 +23,7 @@ from alexnet_tui.studies.queue import MAX_AT_ONCE
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.widgets.dialogs import DialogScreen, KeysLine
 from alexnet_tui.tui.widgets.fields import ChoiceField, FieldEdited, FieldInfo, Option
+from alexnet_tui.tui.widgets.form import EditorRow
 
 MAX_SEEDS = 1000
 REPRODUCTION = "reproduction"
@@ -30,6 +32,7 @@ PROTOCOLS_OWN = "protocol"
 _ALL = "all"
 _SPACE_BESIDE_FACTS = 18
 """Lines of frame, title, fields, a result of two lines, and keys."""
+_LABEL_CELLS, _TEXT_CELLS, _CHOICE_CELLS = 11, 22, 37
 _CONFIG_FIELDS = ("front_end", "data", "epochs")
 _CONFIGURED = "front end, data and epochs are those above, everything else stays as each variant's preset."
 _LABELS = {
@@ -184,7 +187,6 @@ class StudyForm(DialogScreen[StudyRequest | None]):
     """
 
     AUTO_FOCUS = ""
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (70, "-wide")]
     BINDINGS = [
         Binding("ctrl+r", "send(True)", "Start", id="plan.start", tooltip="Write the plan and start its worker."),
         Binding("ctrl+s", "send(False)", "Only plan", id="plan.save", tooltip="Write the plan; start it later."),
@@ -204,7 +206,6 @@ class StudyForm(DialogScreen[StudyRequest | None]):
         self._protocol = self._texts["protocol"]
         self._field_name = field_name if field_name in _LABELS else "name"
         self._editors = {name: _editor(name, text) for name, text in self._texts.items()}
-        self._hints = {name: Static(Content(hint), classes="form-hint") for name, (_, hint) in _LABELS.items()}
         self._about = Static(id="plan-about")
         self._facts = VerticalScroll(self._about, id="plan-facts", can_focus=False)
         self._result = Static(id="plan-result")
@@ -213,11 +214,8 @@ class StudyForm(DialogScreen[StudyRequest | None]):
         """Title, fields, what they make, keys."""
         with Vertical(classes="dialog -form"):
             yield Static(Content(self._title), classes="dialog-title")
-            for name, (label, _) in _LABELS.items():
-                with Horizontal(classes="form-line"):
-                    yield Static(Content(label), classes="form-label")
-                    yield self._editors[name]
-                    yield self._hints[name]
+            for name, editor in self._editors.items():
+                yield _PlanRow(editor, *_LABELS[name])
             yield self._facts
             yield self._result
             yield KeysLine(
@@ -300,11 +298,27 @@ class StudyForm(DialogScreen[StudyRequest | None]):
             self.answer(request)
 
 
+class _PlanRow(EditorRow):
+    """The row of a field; a narrow screen has no room for a hint."""
+
+    wide_from = 70
+
+    @property
+    def hint(self) -> str:
+        """What is right of the editor."""
+        return "" if self.is_narrow else self._hint
+
+    def editor_region(self, width: int) -> Region:
+        """As wide as its texts need; on a narrow screen all there is."""
+        wanted = _CHOICE_CELLS if isinstance(self.editor, ChoiceField) else _TEXT_CELLS
+        return Region(_LABEL_CELLS, 0, max(0, width - _LABEL_CELLS if self.is_narrow else wanted), 1)
+
+
 def _editor(name: str, text: str) -> Input | ChoiceField:
     if name in _CHOICES:
         choice = ChoiceField(FieldInfo(name, _LABELS[name][0], "", options=_CHOICES[name]))
         choice.set_text(text)
         return choice
-    entry = Input(text, max_length=200, id=f"plan-{name}", compact=True)
+    entry = Input(text, max_length=200, id=f"plan-{name}", validate_on=())
     entry.cursor_blink = False
     return entry

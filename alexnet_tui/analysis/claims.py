@@ -41,6 +41,7 @@ from alexnet_tui.analysis.registration import Registration
 from alexnet_tui.analysis.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, group_config
 from alexnet_tui.config.hyperparameters import Value
+from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted, plural, printable
@@ -268,7 +269,9 @@ def _group(runs: GroupedRuns, settings: Mapping[str, Value], overrides: Mapping[
     group, grouping = runs.grouping.group_of(config), runs.grouping
     if group and grouping.protocol_of(config) == grouping.protocol_of(group_config({}, overrides)):
         return runs.runs(group.name)
-    title = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
+    usual = group_config(settings, {})
+    named = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
+    title = named if usual.changes() else VARIANTS[usual.variant].title
     return GroupRuns(Group(name="", title=title, settings={}))
 
 
@@ -282,7 +285,7 @@ _NOT_BEGUN = {"planned": "not begun", "queued": "not begun"}
 def _missing_runs(group: GroupRuns, registration: Registration | None) -> Iterator[str]:
     title, count = group.group.title, len(group.used)
     if not group.group.name:
-        yield f"There are no runs with {title} here."
+        yield f"There are no runs of {title!r} here."
         return
     lacking: dict[str, list[int]] = {}
     for history, word in group.unfinished:

@@ -25,6 +25,7 @@ from alexnet_tui.report.wording import (
     UNITS_NOTE,
     brief,
     card,
+    experiment_names,
     families,
     heading,
     provenance,
@@ -65,6 +66,8 @@ def _print_section(console: Console, section: Section) -> None:
     for note in section.notes:
         _line(console, note, "dim")
     console.print(_table(section.rows, console.width))
+    if names := experiment_names(section):
+        _line(console, names, "dim")
     _line(console, UNITS_NOTE, "dim")
     _line(console, SELECTED_NOTE, "dim")
     for verdict in section.claims:

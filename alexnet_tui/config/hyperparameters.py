@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from alexnet_tui.config.architecture import POOL_KERNELS, Architecture
-from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS, nearest
+from alexnet_tui.config.variants import EXPERIMENT_NAMES, FRONT_ENDS, VARIANTS, nearest
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.text import printable, quoted
 
@@ -61,7 +61,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     variant: Annotated[
         str,
         Spec(
-            help="Experiment of the study whose settings are the starting point.",
+            help=f"The study's experiments: {EXPERIMENT_NAMES}.",
             group="experiment",
             choices=tuple(VARIANTS),
         ),

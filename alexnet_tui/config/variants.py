@@ -53,6 +53,9 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
 )
 
 
+EXPERIMENT_NAMES = ", ".join(f"{variant.title} ({name})" for name, variant in VARIANTS.items())
+"""The study's names of its experiments, and those of the variants: ``Original model (baseline), ...``."""
+
 FRONT_ENDS: Mapping[str, FrontEnd] = MappingProxyType(
     {
         "literal32": FrontEnd(

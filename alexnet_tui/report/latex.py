@@ -14,6 +14,7 @@ from alexnet_tui.report.wording import (
     UNITS_NOTE,
     effect,
     estimate,
+    experiment_names,
     heading,
     interval,
     ours,
@@ -101,7 +102,9 @@ def _section(section: Section) -> Iterator[str]:
             rows.append(_row([row.title, "study", *(published(row, name) for name in columns)]))
         cells = [row.title, f"ours, n = {row.num_runs}", *(ours(row, name) for name in columns)]
         rows.append(_row(cells, {2 + place for place in places}))
-    caption = f"{section_title(section)}. {UNITS_NOTE} {SELECTED_NOTE} Best of ours in bold."
+    caption = (
+        f"{section_title(section)}. {experiment_names(section)} {UNITS_NOTE} {SELECTED_NOTE} Best of ours in bold."
+    )
     headings = ["Experiment", "Source", *map(heading, columns)]
     yield from _table(_tabular(f"ll{'r' * len(columns)}", headings, rows), caption)
     headings = ["Claim", "Verdict", "Estimate", "95% interval", "Holm p", "Study"]

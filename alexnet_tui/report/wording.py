@@ -157,7 +157,7 @@ def registered(section: Section) -> str:
     if plan is None:
         words = "Exploratory: no plan registered these runs before they were made, so they get numbers and no verdict"
         return f"{words}; `{section.register}` registers the claims and new runs."
-    seeds = f"{plan.num_seeds} seeds a group"
+    seeds = f"{counted(plan.num_seeds, 'seed')} a group"
     extends = f", extending {plan.extends} (look {plan.look})" if plan.extends else ""
     return f"Registered as {plan.study} on {_day(plan.created)}, plan {plan.sha256[:12]}, {seeds}{extends}."
 
@@ -253,6 +253,12 @@ def _counts(values: Mapping[str, int]) -> str:
 
 def _day(seconds: float) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(seconds)) if seconds else MISSING
+
+
+def experiment_names(section: Section) -> str:
+    """What the study calls the experiments of a section, where its name is another: ``Original model (baseline)``."""
+    names = [f"{row.title} ({row.group})" for row in section.rows if row.title != row.group]
+    return f"Experiments: {', '.join(names)}." if names else ""
 
 
 def section_title(section: Section) -> str:

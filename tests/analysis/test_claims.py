@@ -8,8 +8,8 @@ from fake_histories import CLEAR, diverged, judged, make_history, plan_of, study
 from fake_runs import curve, started
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.claims import ClaimVerdict, Verdict, judge, problems
-from alexnet_tui.analysis.groups import Missing, group_runs
+from alexnet_tui.analysis.claims import ClaimVerdict, Verdict, _group, judge, problems
+from alexnet_tui.analysis.groups import Group, GroupedRuns, Grouping, Missing, group_runs
 from alexnet_tui.analysis.secondary import Secondary
 from alexnet_tui.config.claims import Claim, Precondition, load
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -480,8 +480,18 @@ def test_every_setting_of_a_claim_counts_and_not_only_what_the_study_varies() ->
     plan = plan_of(study(shift=CLEAR))
     (verdict,) = judge(group_runs(study(shift=CLEAR)), [own_claim()], plan.overrides)
     assert verdict.smaller.runs or verdict.larger.runs
-    assert "There are no runs with weight decay 0.0 here." in verdict.reasons
+    assert "There are no runs of 'weight decay 0.0' here." in verdict.reasons
     assert RunConfig().weight_decay == 0.0005
+
+
+def test_a_group_without_runs_is_called_as_the_study_calls_it() -> None:
+    runs = GroupedRuns(Grouping([Group(name="tanh", title="", settings={"activation": "tanh"})]), {})
+    wanted: dict[str, dict[str, str | float]] = {
+        "Original model": {"removed_conv_layer": "none"},
+        "Reduced dropout": {"dropout": 0.01},
+        "dropout 0.2": {"dropout": 0.2},
+    }
+    assert [_group(runs, settings, {}).group.title for settings in wanted.values()] == [*wanted]
 
 
 def test_two_claims_that_compare_the_same_networks_are_no_second_opinion() -> None:

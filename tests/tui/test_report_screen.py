@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from alexnet_tui.analysis.published import CONTRADICTIONS, EXPERIMENTS
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import UsageError
 from alexnet_tui.report.charts import interval_plot
 from alexnet_tui.runs import events as ev
@@ -135,6 +136,14 @@ def test_the_interval_plot_has_every_mark_at_its_place(store: Store, width: int)
         assert high is not None
         drawn = [index for index, character in enumerate(lines[1]) if character in "├┤─●◇"]
         assert min(drawn) <= round(low * (width - 1)) <= round(high * (width - 1)) <= max(drawn)
+
+
+def test_the_table_names_each_experiment_as_the_study_does(store: Store) -> None:
+    write_study(store, "whole", seeds=1)
+    report, _ = report_source.make(store, report_source.OWN)
+    text = report_view.table(report.sections[0], 78).plain.replace("\n", " ")
+    assert all(f"{variant.title} ({name})" in text for name, variant in VARIANTS.items())
+    assert "1 seed a group" in text
 
 
 @driven

@@ -72,7 +72,7 @@ def head(report: Report, index: int, width: int) -> Content:
     forms = (which + title, which + short, which.removeprefix("set ") + short)
     shown = next((form for form in forms if len(form) <= width), forms[-1])
     lines = [Content.styled(_cut(f"Report on {printable(report.title, 200)}", width), "bold")]
-    lines.append(Content.styled(_cut(shown, width), "$text-muted"))
+    lines += hanging("", shown, width, style="$text-muted")  # What sets it apart from others may be at the end.
     if report.problems:
         num = len(report.problems)
         lines.append(Content.styled(f"{counted(num, 'run')} could not be read; see Source.", "$warning"))
@@ -112,7 +112,8 @@ def table(section: Section, width: int) -> Content:
         if any(column.heading.endswith("*") for column in block):
             lines += hanging("", SELECTED_NOTE, width, style="$text-muted")
         lines.append(Content(""))
-    lines += hanging("", UNITS_NOTE, width, style="$text-muted")
+    for note in (words.experiment_names(section), UNITS_NOTE):
+        lines += hanging("", note, width, style="$text-muted") if note else []
     return Content("\n").join(lines)
 
 

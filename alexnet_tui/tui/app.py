@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.color import ColorSystem
 from rich.console import RenderableType
 from rich.text import Text
 from textual._compositor import ChopsUpdate, LayoutUpdate
@@ -25,7 +26,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_percent, is_ascii_terminal, printable
 from alexnet_tui.tui import run_actions
-from alexnet_tui.tui.changed_cells import ShownCells
+from alexnet_tui.tui.changed_cells import ShownCells, WrittenUpdate
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
     OpenCompare,
@@ -301,9 +302,12 @@ class ConsoleApp(App[int]):
     # The terminal
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Send only the cells that changed."""
-        if isinstance(renderable, ChopsUpdate | LayoutUpdate):
-            renderable = self._shown_cells.update(renderable)  # type: ignore[assignment]  # As Textual's own updates.
+        """Send only the cells that changed, and nothing at all where none did."""
+        is_sent = self._running and not (self._closed or self._batch_count or self.is_headless)
+        if is_sent and isinstance(renderable, ChopsUpdate | LayoutUpdate):
+            text = self._shown_cells.changes(renderable, self.console._color_system or ColorSystem.TRUECOLOR)
+            has_moved = self.screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position
+            renderable = WrittenUpdate(text) if text or has_moved else None  # type: ignore[assignment]
         super()._display(screen, renderable)
 
     @property

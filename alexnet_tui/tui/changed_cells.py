@@ -35,10 +35,6 @@ class ShownCells:
         """The terminal may show anything now: the next update sends every cell it has."""
         self._size = (0, 0)
 
-    def update(self, update: ChopsUpdate | LayoutUpdate) -> "CellUpdate":
-        """The same update, of which only what changed is sent."""
-        return CellUpdate(self, update)
-
     def changes(self, update: ChopsUpdate | LayoutUpdate, color_system: ColorSystem) -> str:
         """What to write to the terminal so that it shows an update; empty where it does already."""
         width, height = _size(update)
@@ -78,15 +74,15 @@ class ShownCells:
         return style
 
 
-class CellUpdate(CompositorUpdate):
-    """An update of the screen as what differs from what the terminal shows."""
+class WrittenUpdate(CompositorUpdate):
+    """An update of the screen that is the characters and escape sequences to write."""
 
-    def __init__(self, shown: ShownCells, update: ChopsUpdate | LayoutUpdate) -> None:
-        self._shown, self._update = shown, update
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def render_segments(self, console: Console) -> str:
-        """The characters and escape sequences to write."""
-        return self._shown.changes(self._update, console._color_system or ColorSystem.TRUECOLOR)
+        """What to write."""
+        return self._text
 
 
 def _size(update: ChopsUpdate | LayoutUpdate) -> tuple[int, int]:

@@ -39,17 +39,33 @@ class ConsoleDriver(LinuxDriver):
     a screen that is not empty, and shows them above the shell's.
     """
 
-    _was_started = False
+    _has_terminal = False
 
     def start_application_mode(self) -> None:
-        """Take the terminal; also after a stop, when SIGCONT comes."""
+        """Take the terminal."""
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        if self._was_started:
-            self._app.call_later(self._app.run_action, "redraw")
-        self._was_started = True
+        self._has_terminal = True
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Take the terminal again: it was given up before a stop, or, where the stop came unannounced, was not."""
+        if self._has_terminal:
+            self._app.call_later(self._take_again)
+        else:
+            super()._sigcont_application()
+
+    async def _take_again(self) -> None:
+        """Set the terminal up again and draw all of it; a second thread that reads keys would never end."""
+        before = self.attrs_before
+        self.disable_input()
+        self.write("\x1b[<u")
+        self.close()
+        self.start_application_mode()
+        self.attrs_before = before
+        await self._app.run_action("redraw")
 
     def stop_application_mode(self) -> None:
         """Clear the screen and return to the shell's."""
+        self._has_terminal = False
         self.write("\x1b[2J\x1b[H")
         super().stop_application_mode()
 

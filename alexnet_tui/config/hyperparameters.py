@@ -38,6 +38,9 @@ class Spec:
         unit: What the number counts, or empty.
         pattern: Regular expression that text must match whole, or empty.
         zero: Word that the number 0 stands for, where it is no amount, or empty; it may be typed too.
+        step: What one step up adds to the number; 0 where steps lead along 1, 2, 5, 10, 20, ...
+        factor: What one step up multiplies the number by instead; 0 for none.
+        first: The first number above 0 that steps along 1, 2, 5 lead to.
     """
 
     help: str
@@ -49,6 +52,9 @@ class Spec:
     unit: str = ""
     pattern: str = ""
     zero: str = ""
+    step: float = 0.0
+    factor: float = 0.0
+    first: float = 1.0
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +95,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             group="experiment",
             low=0,
             high=2**31 - 1,
+            step=1,
         ),
     ] = 0
     epochs: Annotated[
@@ -110,6 +117,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             group="architecture",
             low=0,
             high=0.95,
+            step=0.05,
         ),
     ] = 0.5
     removed_conv_layer: Annotated[
@@ -136,6 +144,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             group="architecture",
             low=1,
             high=2,
+            step=1,
         ),
     ] = 1
     init: Annotated[
@@ -154,6 +163,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             low=0,
             low_open=True,
             high=1e6,
+            first=1e-5,
         ),
     ] = 0.01
     schedule: Annotated[
@@ -173,11 +183,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             group="optimisation",
             low=0,
             high=1,
+            first=1e-6,
         ),
     ] = 5e-4
     momentum: Annotated[
         float,
-        Spec(help="Momentum of stochastic gradient descent.", group="optimisation", low=0, high=0.9999),
+        Spec(help="Momentum of stochastic gradient descent.", group="optimisation", low=0, high=0.9999, step=0.05),
     ] = 0.9
     weight_decay: Annotated[
         float,
@@ -186,11 +197,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             group="optimisation",
             low=0,
             high=1,
+            first=1e-5,
         ),
     ] = 5e-4
     batch_size: Annotated[
         int,
-        Spec(help="Images per update.", group="optimisation", low=1, high=65_536, unit="images"),
+        Spec(help="Images per update.", group="optimisation", low=1, high=65_536, unit="images", factor=2),
     ] = 128
     augmentation: Annotated[
         str,
@@ -227,6 +239,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             high=100_000_000,
             unit="images",
             zero="all",
+            first=100,
         ),
     ] = 0
     train_eval_images: Annotated[
@@ -237,6 +250,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             low=1,
             high=100_000_000,
             unit="images",
+            first=100,
         ),
     ] = 10_000
     precision: Annotated[
@@ -265,6 +279,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             high=1024,
             unit="threads",
             zero="auto",
+            step=1,
         ),
     ] = 0
     checkpoint_epochs: Annotated[
@@ -405,6 +420,45 @@ def shown_value(name: str, value: Value) -> str:
 def meaning_of(name: str, text: str) -> str:
     """What a field's text stands for where that is something else, as 0 for all; else empty."""
     return SPECS[name].zero if name in SPECS and _NUMBER.fullmatch(text.strip()) and not float(text) else ""
+
+
+def stepped(name: str, text: str, direction: int) -> str:
+    """The next number of a field on its own scale; the text as it is where that is none, or the last one.
+
+    Args:
+        name: The field.
+        text: A number.
+        direction: 1 for the next larger one, -1 for the next smaller one.
+    """
+    spec = SPECS[name]
+    try:
+        value = float(parse_field(name, text))
+    except (ConfigError, ValueError):
+        return text
+    if spec.low is None or spec.high is None:
+        return text
+    if spec.step:
+        multiple = value / spec.step
+        number = spec.step * (math.floor(multiple + 1e-9) + 1 if direction > 0 else math.ceil(multiple - 1e-9) - 1)
+    elif spec.factor:
+        number = value * spec.factor**direction
+    else:
+        number = _next_round(value, direction, spec.first)
+    number = max(spec.low, min(spec.high, float(f"{number:.9g}")))
+    if spec.low_open and number <= spec.low:
+        return text
+    return format_value(int(number) if TYPES[name] is int else number)
+
+
+def _next_round(value: float, direction: int, first: float) -> float:
+    """The next of 1, 2, 5, 10, 20, ... times powers of ten; 0 below the first."""
+    if value < first or (direction < 0 and value <= first):
+        return first if direction > 0 else 0.0
+    decade = 10.0 ** math.floor(math.log10(value))
+    rounds = [float(f"{mantissa * decade:.9g}") for mantissa in (0.5, 1, 2, 5, 10)]
+    if direction > 0:
+        return next(one for one in rounds if one > value * (1 + 1e-9))
+    return next(one for one in reversed(rounds) if one < value * (1 - 1e-9))
 
 
 _WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)

@@ -18,6 +18,7 @@ from alexnet_tui.config.hyperparameters import (
     preset_settings,
     range_text,
     shown_value,
+    stepped,
 )
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.errors import ConfigError
@@ -226,3 +227,27 @@ def test_a_zero_that_is_no_amount_is_shown_as_what_it_stands_for() -> None:
         "0",
         "no",
     )
+
+
+def test_a_step_leads_to_the_next_number_of_a_field_s_own_scale() -> None:
+    steps = {
+        ("epochs", "100"): ("50", "200"),
+        ("epochs", "1"): ("1", "2"),
+        ("epochs", "7"): ("5", "10"),
+        ("train_images", "0"): ("0", "100"),
+        ("train_images", "100"): ("0", "200"),
+        ("learning_rate", "0.01"): ("0.005", "0.02"),
+        ("learning_rate", "1e-05"): ("1e-05", "2e-05"),
+        ("weight_decay", "0"): ("0", "1e-05"),
+        ("momentum", "0.9999"): ("0.95", "0.9999"),
+        ("dropout", "0.5"): ("0.45", "0.55"),
+        ("batch_size", "128"): ("64", "256"),
+        ("seed", "0"): ("0", "1"),
+        ("epochs", "x"): ("x", "x"),
+        ("data", "cifar10"): ("cifar10", "cifar10"),
+    }
+    assert {key: (stepped(*key, -1), stepped(*key, 1)) for key in steps} == steps
+    for name, spec in SPECS.items():  # Every step leads to a value that is allowed.
+        text = format_value(default_of(name))
+        for direction in (*[1] * 60, *[-1] * 120) if spec.low is not None else ():
+            parse_field(name, text := stepped(name, text, direction))

@@ -14,6 +14,7 @@ import fake_trainer
 import pytest
 from console_driver import console, driven
 from fake_runs import write_run
+from textual import events
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widget import Widget
@@ -404,6 +405,12 @@ async def test_summary_tells_time_from_past_runs_and_the_layer_table(store: Stor
         assert "2h 42m" in summary  # 2.5 s for 1,280 images, 50,000 images, 100 epochs.
         assert "conv 5" in summary
         assert "dense 8" in summary
+        # Timed just now: that is what was asked for, whatever a past run says.
+        form.app.session.commands.prober = answering(
+            'print(\'{"device": "cpu", "precision": "fp32", "step_milliseconds": 100}\')'
+        )
+        await form.press("f8")
+        await form.until(lambda: "about 1h 13m (five steps timed here)" in form.text("#brief"))
 
 
 @driven
@@ -672,7 +679,7 @@ async def test_up_and_down_choose_among_cards_in_lines_and_leave_beyond_the_last
 async def test_the_chosen_card_and_the_key_bar_say_which_keys_choose(store: Store) -> None:
     async with console(store, size=(80, 24)) as driver:
         await driver.press("2")
-        await driver.wait_for(lambda: "↑/↓ choose, tab next" in driver.text())
+        await driver.wait_for(lambda: "←/→ choose, tab next" in driver.text())
         line = next(line for line in driver.text().splitlines() if "tab next" in line)
         assert "Original model" in line
         assert "59.33%" in line
@@ -693,11 +700,68 @@ async def test_cards_side_by_side_say_how_to_choose_and_go_on(store: Store, size
         await driver.press("right")
         assert [str(card.border_subtitle) for card in cards] == ["", "←/→ choose, tab next", "", ""]
         await driver.pilot.resize_terminal(80, 24)
-        await driver.wait_for(lambda: "↑/↓ choose, tab next" in driver.text())
+        await driver.wait_for(lambda: "←/→ choose, tab next" in driver.text())
         await driver.pilot.resize_terminal(*size)
         await driver.wait_for(lambda: "←/→ choose, tab next" in driver.text())
         await driver.press("tab")
         await driver.wait_for(lambda: "tab next" not in driver.text())
+
+
+@driven
+async def test_numbers_change_by_mouse_alone(store: Store) -> None:
+    async with opened(store, size=(120, 40)) as form:
+        row = form.row("epochs")
+        assert "[+]" not in str(row.render())
+        await form.pilot.click(row, offset=(2, 0))
+        assert form.focused() == "edit-epochs", "a click on the label is one on the field"
+        line = str(row.render())
+        for sign, text in (("[+]", "200"), ("[-]", "100"), ("[-]", "50")):
+            await form.pilot.click(row, offset=(line.index(sign) + 1, 0))
+            await form.until(lambda text=text: form.screen.draft.texts["epochs"] == text)  # type: ignore[misc]
+        wheel = events.MouseScrollUp(row.editor, 1, 0, 0, -1, 0, shift=False, meta=False, ctrl=False)
+        row.editor.post_message(wheel)
+        await form.until(lambda: form.screen.draft.texts["epochs"] == "100")
+        seed = form.row("seed")
+        seed.editor.post_message(events.MouseScrollUp(seed.editor, 1, 0, 0, -1, 0, shift=False, meta=False, ctrl=False))
+        await form.pilot.pause()
+        assert form.screen.draft.texts["seed"] == "0", "the wheel over another field scrolls"
+
+
+@driven
+async def test_what_a_front_end_changes_is_marked_and_says_so(store: Store) -> None:
+    async with opened(store) as form:
+        await form.press("f3")
+        form.screen.query_one("#edit-front_end", ChoiceField).choose("cifar3x3")
+        row = form.row("augmentation")
+        await form.until(lambda: row.is_differing)
+        assert row.hint == "by cifar3x3, default flip"
+        await form.until(lambda: row.editor.region.right <= row.region.right - len(row.hint))
+
+
+@driven
+async def test_a_digit_beside_a_number_does_not_leave_the_form(store: Store) -> None:
+    async with opened(store) as form:
+        await form.press("f3")
+        await form.pilot.click(form.row("split"), offset=(2, 0))
+        await form.press("2", "5")
+        assert form.app.places == []
+        assert form.focused() == "edit-split"
+        await form.until(lambda: "esc leaves the form" in form.text("#help"))
+
+
+@driven
+async def test_the_layer_table_scrolls_by_keys(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        await form.press("f2")
+        panel = form.screen.query_one("#panel")
+        await form.until(lambda: panel.max_scroll_y > 0)
+        await form.press("pagedown")
+        await form.until(lambda: panel.scroll_offset.y > 0)
+        await form.press("end")
+        await form.until(lambda: panel.scroll_offset.y == panel.max_scroll_y)
+        await form.press("escape")
+        await form.until(lambda: form.focused() == "edit-variant")
+        assert not form.screen.has_class("-layers")
 
 
 @driven
@@ -787,7 +851,11 @@ async def test_a_past_run_is_a_template_with_its_differences_marked(store: Store
         await form.until(lambda: form.row("learning_rate").is_differing)
         assert form.screen.draft.config() == config
         differing = {name for name, row in form.screen.rows.items() if row.is_differing}
-        assert differing == {"learning_rate", "data", "epochs"}
+        of_front_end = {"front_end", "lrn", "groups"}
+        assert differing == {"learning_rate", "data", "epochs", "activation", *of_front_end}
+        assert form.row("lrn").hint.endswith("by same32, default no")
+        assert form.row("activation").hint.endswith("by tanh, default relu")
+        assert form.row("learning_rate").hint.endswith("preset 0.01")
         form.row("learning_rate").editor.focus()
         await form.press("f4")
         assert form.screen.draft.config().learning_rate == 0.01

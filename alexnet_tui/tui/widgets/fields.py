@@ -4,7 +4,7 @@ An editor posts `FieldEdited` when a person changed its text; setting the text f
 Plain text inputs are used throughout, because typed ones drop characters without a word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -54,6 +54,7 @@ class FieldInfo:
         help: One sentence.
         hint: Range and unit, short.
         options: The words to choose from; a text field where there are none.
+        step: Of a number: the text and 1 or -1 to the text of the next number, up or down.
     """
 
     name: str
@@ -61,6 +62,7 @@ class FieldInfo:
     help: str
     hint: str = ""
     options: tuple[Option, ...] = ()
+    step: Callable[[str, int], str] | None = None
 
 
 class FieldEdited(Message):
@@ -100,6 +102,25 @@ class TextField(Input):
         """Give up the cursor, keep the text."""
         self.screen.set_focus(None)
 
+    def step(self, direction: int) -> None:
+        """Put in the next number, up or down, as a person does; only a number has one."""
+        if self.info.step is not None:
+            self.value = self.info.step(self.value, direction)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Over the field with the cursor the wheel changes its number; elsewhere it scrolls the form."""
+        self._step_by_wheel(event, 1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The number before."""
+        self._step_by_wheel(event, -1)
+
+    def _step_by_wheel(self, event: events.MouseEvent, direction: int) -> None:
+        if self.has_focus and self.info.step is not None:
+            event.stop()
+            event.prevent_default()
+            self.step(direction)
+
 
 class ChoiceField(Widget, can_focus=True):
     """Words in one line, one of them chosen with left and right; too many for the line show one at a time."""
@@ -107,7 +128,12 @@ class ChoiceField(Widget, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Choose", id="form.previous", key_display="←/→", tooltip="Choose a neighbour."),
         Binding("right,space", "move(1)", "Next", show=False, id="form.next", tooltip="Choose the next word."),
+        # Beside a number they are meant for it, not for another place.
+        Binding("0,1,2,3,4,5,6,7,8,9", "refuse_digit", show=False),
     ]
+
+    class DigitRefused(Message):
+        """A digit was typed where words are chosen."""
 
     text: reactive[str] = reactive("")
 
@@ -155,6 +181,10 @@ class ChoiceField(Widget, can_focus=True):
         index = values.index(self.text) if self.text in values else 0
         self.choose(values[max(0, min(len(values) - 1, index + step))])
 
+    def action_refuse_digit(self) -> None:
+        """Do nothing, and say so."""
+        self.post_message(self.DigitRefused())
+
     def choose(self, value: str) -> None:
         """Choose a word as a person does."""
         if value != self.text:
@@ -194,10 +224,6 @@ class Card(Static):
         self.border_subtitle = self._keys().strip()
         self.refresh()
 
-    def on_resize(self) -> None:
-        """Lines have become cards, or cards lines: other keys choose."""
-        self.border_subtitle = self._keys().strip()
-
     def render(self) -> Content:
         """Title, result and sentence; the style sheet decides how much of it fits."""
         title = f"{CHOSEN if self.chosen else UNCHOSEN} {self.option.title or self.option.value}"
@@ -214,7 +240,7 @@ class Card(Static):
         field = self.parent
         if not (self.chosen and isinstance(field, CardField) and field.has_focus):
             return ""
-        return "  ↑/↓ choose, tab next" if field.is_stacked else "  ←/→ choose, tab next"
+        return "  ←/→ choose, tab next"
 
 
 class CardField(Widget, can_focus=True):

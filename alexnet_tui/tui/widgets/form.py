@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import Resize
+from textual.events import Click, Resize
 from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.style import Style
 from textual.widget import AwaitMount, Widget
 from textual.widgets import Collapsible, Static
 from textual.widgets.collapsible import CollapsibleTitle
@@ -23,6 +24,13 @@ from alexnet_tui.tui.widgets.fields import ChoiceField, FieldInfo, TextField
 Editor = TextField | ChoiceField
 _LEFT_OUT = " +{} more"
 _FOLD_SYMBOL = 2  # A triangle and a blank.
+_STEPS = Content(" ").join(
+    [
+        Content.styled(f"[{sign}]", "$accent").stylize(Style.from_meta({"step": direction}))
+        for sign, direction in (("-", -1), ("+", 1))
+    ]
+) + Content(" ")
+"""Beside a number with the cursor: what makes it smaller and larger by a click."""
 # Cells of a row: before the editor, before the note, between a text and the hint.
 _LABEL, _NARROW_LABEL, _NARROW_INDENT, _GAP = 22, 21, 2, 2
 
@@ -97,8 +105,12 @@ class EditorRow(Widget):
         place = self.editor_region(width)
         start = place.right + self._gap
         label = Content.styled(self.label, self.label_style()).truncate(place.x, pad=True)
-        hint = Content(self.hint).truncate(max(0, width - start), ellipsis=True)
+        hint = self.styled_hint().truncate(max(0, width - start), ellipsis=True)
         return label + Content(" " * (start - place.x)) + hint
+
+    def styled_hint(self) -> Content:
+        """The hint as it is written."""
+        return Content(self.hint)
 
     def label_style(self) -> str:
         """How the label is written."""
@@ -111,7 +123,7 @@ class FieldRow(EditorRow):
     Attributes:
         info: The field.
         note: The sentence below the line, or empty.
-        is_differing: The text is not the value of the preset.
+        is_differing: The text is not the default.
     """
 
     editor: Editor
@@ -135,6 +147,11 @@ class FieldRow(EditorRow):
     def hint(self) -> str:
         """What is right of the editor; a narrow screen has no room for it beside words to choose from."""
         return "" if self.info.options and self.is_narrow else self._hint
+
+    def styled_hint(self) -> Content:
+        """The hint; before it, beside a number with the cursor, the signs that change it."""
+        has_signs = self.editor.has_focus and self.info.step is not None
+        return Content.assemble(_STEPS, self.hint) if has_signs else Content(self.hint)
 
     def editor_region(self, width: int) -> Region:
         """A share of the row; of words to choose from, all that the hint leaves."""
@@ -176,19 +193,25 @@ class FieldRow(EditorRow):
         """Dim the label."""
         self.refresh()
 
-    def show(self, text: str, *, meaning: str, error: str, differs: bool, preset: str) -> None:
+    def on_click(self, event: Click) -> None:
+        """A click beside the editor gives it the cursor; one on a sign beside a number changes that."""
+        if event.widget is self:
+            self.editor.focus()
+            if (direction := event.style.meta.get("step")) and isinstance(self.editor, TextField):
+                self.editor.step(direction)
+
+    def show(self, text: str, *, meaning: str, error: str, origin: str) -> None:
         """Bring the row up to date.
 
         Args:
             text: The text of the field.
             meaning: What the text means, where that is something else, or empty.
             error: Why that is no value, or empty.
-            differs: It is not the value of the preset.
-            preset: The value of the preset, or empty.
+            origin: Why it is not the default, a phrase such as ``preset 0.5``; empty where it is.
         """
         self.editor.set_text(text)
-        usual = f"preset {printable(preset, 80)}" if differs and preset else ""
-        hint = " · ".join(part for part in (f"= {meaning}" if meaning else "", self.info.hint, usual) if part)
+        differs, parts = bool(origin), (f"= {meaning}" if meaning else "", self.info.hint, printable(origin, 90))
+        hint = " · ".join(part for part in parts if part)
         note = error or (self.editor.note if isinstance(self.editor, ChoiceField) else "")
         shown = (self.note, self._hint, self.is_differing, self._is_invalid)
         if shown == (note, hint, differs, bool(error)):
@@ -196,6 +219,8 @@ class FieldRow(EditorRow):
         is_moved = note != self.note or (hint != self._hint and bool(self.info.options))
         self.note, self._hint, self.is_differing, self._is_invalid = note, hint, differs, bool(error)
         self.refresh(layout=is_moved)
+        if is_moved:
+            self.editor.refresh(layout=True)  # Else the row keeps it where it was, over the hint.
 
 
 class FieldGroup(Collapsible, inherit_css=False):

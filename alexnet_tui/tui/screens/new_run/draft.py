@@ -19,7 +19,7 @@ from alexnet_tui.config.hyperparameters import (
     preset_settings,
 )
 from alexnet_tui.config.protocols import parse_seeds
-from alexnet_tui.config.variants import VARIANTS
+from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.errors import ConfigError
 
 PRESET_FIELDS = ("variant", "front_end")
@@ -138,11 +138,11 @@ class Draft:
         return self.texts[LABEL].strip()
 
     def values(self, group: str, *, differing: bool) -> list[tuple[str, str]]:
-        """Fields of a group, with their texts for people: those that differ from the preset, or those that do not."""
+        """Fields of a group, with their texts for people: those that differ from the default, or those that do not."""
         return [
             (name, with_meaning(name, self.texts[name]))
             for name, spec in SPECS.items()
-            if spec.group == group and self.differs(name) is differing
+            if spec.group == group and bool(self.origin(name)) is differing
         ]
 
     def differs(self, name: str) -> bool:
@@ -156,6 +156,23 @@ class Draft:
         except ConfigError:
             value = None
         return value != self._preset().get(name, default_of(name))
+
+    def origin(self, name: str) -> str:
+        """Why a field does not have its default, a phrase: ``preset 0.5``, ``by cifar3x3, default flip``; else empty.
+
+        Nothing is said of the variant, which is a choice among equals.
+        """
+        if self.differs(name):
+            return f"preset {with_meaning(name, self.preset_text(name))}"
+        if name in _EXTRAS or name == "variant":
+            return ""
+        if self.error(name) or parse_field(name, self.texts[name]) == default_of(name):
+            return ""
+        decides = ""
+        for field_name, presets in (("variant", VARIANTS), ("front_end", FRONT_ENDS)):
+            preset = presets.get(chosen := self.texts[field_name])
+            decides = chosen if preset is not None and name in preset.settings else decides
+        return f"{f'by {decides}, ' if decides else ''}default {format_value(default_of(name))}"
 
     def _seeds(self, first: int = 0) -> range:
         return parse_seeds(self.texts[SEEDS], most=MAX_SEEDS, first=first)

@@ -1,11 +1,12 @@
 """What the New run form says about each field: generated from `hyperparameters.SPECS`, the report and the catalogue."""
 
+import functools
 from collections.abc import Sequence
 
 from alexnet_tui.analysis.estimate import TYPICAL_IMAGES
 from alexnet_tui.analysis.published import EXPERIMENTS
 from alexnet_tui.config.first_run import FIRST_RUN
-from alexnet_tui.config.hyperparameters import SPECS, TYPES, default_of, range_text
+from alexnet_tui.config.hyperparameters import SPECS, TYPES, default_of, range_text, stepped
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.datasets.catalog import BUILT_IN, DatasetInfo
 from alexnet_tui.text import format_bytes, format_clock, format_count, format_percent, printable
@@ -24,12 +25,20 @@ TYPICAL_DATA = DatasetInfo(
     size_bytes=0,
     sha256="",
 )
+
+
+def _step_seeds(text: str, direction: int) -> str:
+    number = text.strip()
+    return str(max(1, min(MAX_SEEDS, int(number) + direction))) if number.isdecimal() and len(number) < 4 else text
+
+
 EXTRA_FIELDS = (
     FieldInfo(
         SEEDS,
         "seeds",
         "Runs with this seed and the ones after it, one after another; five are the least a verdict needs.",
         f"1 to {MAX_SEEDS}",
+        step=_step_seeds,
     ),
     FieldInfo(
         VARIANTS_FIELD,
@@ -54,7 +63,8 @@ def _field_info(name: str) -> FieldInfo:
     is_number = spec.low is not None
     unit = spec.unit if spec.unit != name else ""
     hint = " ".join(part for part in (range_text(name) if is_number else "", unit) if part)
-    return FieldInfo(name, name.replace("_", " "), spec.help, hint, options)
+    step = functools.partial(stepped, name) if is_number else None
+    return FieldInfo(name, name.replace("_", " "), spec.help, hint, options, step)
 
 
 def _variant_options() -> tuple[Option, ...]:

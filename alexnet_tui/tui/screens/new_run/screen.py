@@ -27,7 +27,7 @@ from alexnet_tui.errors import ConfigError
 from alexnet_tui.tui.screens.new_run import field_info as fields
 from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import summary as run_summary
-from alexnet_tui.tui.screens.new_run.draft import PRESET_FIELDS, SEEDS, VARIANTS_FIELD, Draft, with_meaning
+from alexnet_tui.tui.screens.new_run.draft import PRESET_FIELDS, SEEDS, VARIANTS_FIELD, Draft
 from alexnet_tui.tui.screens.new_run.launch import StepsTimed, StepTimer
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
@@ -198,11 +198,17 @@ class NewRunScreen(Screen[None]):
                     row.scroll_visible(animate=False)
             case CollapsibleTitle(parent=FieldGroup() as group):
                 text = group.help
+            case VerticalScroll():
+                text = "↑ ↓ and pgup pgdn scroll; f2 or esc shows the form again."
             case Button(id=str() as act):
                 text = _BUTTONS[act]
             case _:
                 text = "esc leaves the form; down begins at its top."
         self.query_one(StatusLine).show_help(text)
+
+    @on(ChoiceField.DigitRefused)
+    def _explain_digits(self) -> None:
+        self.show_status("Words are chosen with ← and → here; esc leaves the form, and digits then go to a place.")
 
     @on(Input.Submitted)
     def _focus_next(self) -> None:
@@ -223,8 +229,7 @@ class NewRunScreen(Screen[None]):
                 self.draft.texts[name],
                 meaning=meaning_of(name, self.draft.texts[name]),
                 error=self.draft.error(name),
-                differs=self.draft.differs(name),
-                preset=with_meaning(name, self.draft.preset_text(name)),
+                origin=self.draft.origin(name),
             )
 
     @on(Collapsible.Toggled)
@@ -274,8 +279,8 @@ class NewRunScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """The summary has room for more, or for less; a wide form has the layers beside it."""
-        if self.has_class("-wide"):
-            self.remove_class("-layers")
+        if self.has_class("-wide") and self.has_class("-layers"):
+            self.action_layers()
         self.refresh_bindings()
         self._schedule_summary()
 
@@ -287,6 +292,7 @@ class NewRunScreen(Screen[None]):
             info=self.catalog.get(config.data, fields.TYPICAL_DATA),
             host=platform.node(),
             step_seconds=self._step_timer.step_seconds(config),
+            is_timing=self._step_timer.is_busy,
         )
 
     @on(launch.DataProgress)
@@ -332,6 +338,7 @@ class NewRunScreen(Screen[None]):
             if not self._step_timer.is_busy:
                 self._step_timer.begin(self, config, self.session.commands.prober)
             self.show_status("Five steps are being timed here…")
+            self._schedule_summary()
 
     def _drafted(self) -> RunConfig | None:
         """The configuration in the form; None, and a sentence, where a field holds no value."""
@@ -389,8 +396,11 @@ class NewRunScreen(Screen[None]):
         return action != "layers" or self.has_class("-narrow")
 
     def action_layers(self) -> None:
-        """Show the summary with the layer table in place of the form, where both have no room."""
-        self.toggle_class("-layers")
+        """Show the summary with the layer table in place of the form, where both have no room, or the form again."""
+        panel = self.query_one("#panel", VerticalScroll)
+        panel.can_focus = not self.has_class("-layers")
+        self.set_class(panel.can_focus, "-layers")
+        self.set_focus(panel if panel.can_focus else self._cards)
 
     def action_unfold(self) -> None:
         """Unfold all groups, or fold them when all are unfolded."""
@@ -424,7 +434,7 @@ class NewRunScreen(Screen[None]):
     async def action_leave(self) -> None:
         """Leave the layer table, then the form."""
         if self.has_class("-layers"):
-            self.remove_class("-layers")
+            self.action_layers()
         else:
             await self.run_action("app.back")
 

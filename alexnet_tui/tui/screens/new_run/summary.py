@@ -27,6 +27,7 @@ class RunSummary:
         time: How long one run may take, or None.
         memory_bytes: Weights, their copies and one batch's activations.
         layers: The network.
+        is_timing: Steps of a run are being timed now.
     """
 
     config: RunConfig
@@ -35,6 +36,7 @@ class RunSummary:
     time: estimate.TimeEstimate | None
     memory_bytes: int
     layers: tuple[estimate.LayerRow, ...]
+    is_timing: bool = False
 
     @property
     def num_parameters(self) -> int:
@@ -60,6 +62,7 @@ def summarise(
     info: DatasetInfo,
     host: str,
     step_seconds: float | None = None,
+    is_timing: bool = False,
 ) -> RunSummary:
     """What a run with this configuration does on this machine.
 
@@ -69,10 +72,12 @@ def summarise(
         num_runs: How many such runs.
         info: Its data set.
         host: Name of this machine.
-        step_seconds: How long one of its steps takes here, where that was tried; runs of the same network know better.
+        step_seconds: How long one of its steps takes here, where somebody had that timed: then nothing else is asked.
+        is_timing: Steps are being timed now.
     """
-    time = estimate.estimate_time(config, histories, host=host, available=info.num_train)
-    if step_seconds is not None and (time is None or time.is_rough):
+    if step_seconds is None:
+        time = estimate.estimate_time(config, histories, host=host, available=info.num_train)
+    else:
         time = estimate.time_of_steps(config, step_seconds, num_train=info.num_train, num_test=info.num_test)
     return RunSummary(
         config=config,
@@ -81,6 +86,7 @@ def summarise(
         time=time,
         memory_bytes=estimate.memory_bytes(config, info.num_classes),
         layers=tuple(estimate.layer_table(config.architecture(info.num_classes))),
+        is_timing=is_timing,
     )
 
 
@@ -88,7 +94,8 @@ def brief(summary: RunSummary, width: int) -> Content:
     """The summary in one line, for a narrow screen; what does not fit whole is left out, the least telling first."""
     steps = Content(f"{format_count(summary.num_steps)} steps{summary.each}").stylize("bold")
     time = Content(_duration(summary) + summary.each if summary.time else "time unknown").stylize("bold")
-    basis = Content(f" ({summary.time.basis if summary.time else 'f8 times it'})").stylize("$text-muted")
+    known = summary.time.basis if summary.time else "f8 times it"
+    basis = Content(f" ({'five steps are being timed' if summary.is_timing else known})").stylize("$text-muted")
     memory = Content(f"{format_bytes(summary.memory_bytes)} memory")
     weights = Content(f"{summary.num_parameters / 1e6:.1f} M weights")
     dot = Content(" · ").stylize("$text-muted")

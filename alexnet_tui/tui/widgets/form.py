@@ -322,7 +322,7 @@ class FormScroll(VerticalScroll, can_focus=False, inherit_bindings=False):
     async def unfold_what_fits(self, groups: Sequence[FieldGroup]) -> None:
         """A tall screen shows as many groups as it has room for, from its first frame on."""
         size = _size_to_be(self)
-        room = size.height - sum(placement.region.height for placement in self.arrange(size).placements)
+        room = size.height - self.arrange(size).total_region.height
         for group in groups:
             room -= len(group.rows) + 1
             if room < 0:

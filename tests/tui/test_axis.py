@@ -3,6 +3,8 @@
 import itertools
 import math
 
+import pytest
+
 from alexnet_tui.tui.charts.axis import Measure, even_scale, padded, short_duration, ticks, with_last
 
 RANGES = [(0.0, 1e-6), (0.0, 0.9), (0.58, 0.6), (1.0, 100.0), (0.0, 39_000.0), (-3.0, 7.5), (1e5, 1.00001e5), (2, 1e9)]
@@ -99,3 +101,13 @@ def test_short_durations_drop_zero_parts() -> None:
     assert [short_duration(seconds) for seconds in (30, 60, 90, 3600, 5400, 86400)] == [
         "30s", "1m", "1m 30s", "1h", "1h 30m", "1d",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("low", [0.5, 2.302, 123.4])
+def test_an_axis_of_close_values_has_as_many_labels_as_ticks_would_have_room(low: float) -> None:
+    for power in range(6):
+        scale = even_scale(low, low + 10.0**-power, Measure.NUMBER, 16, 4)
+        assert scale is not None
+        labels = [tick.label for tick in scale[2]]
+        assert len(set(labels)) >= 3, labels
+        assert [float(one) for one in labels] == pytest.approx([tick.at for tick in scale[2]], abs=1e-9)

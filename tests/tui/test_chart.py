@@ -168,6 +168,13 @@ def test_axis_labels_are_whole_distinct_and_end_with_the_last_point() -> None:
     assert numbers == sorted(set(numbers))
 
 
+def test_values_that_are_close_together_have_the_digits_to_differ() -> None:
+    shown = text(rendered(curve([2.3026, 2.3021], "one"), curve([2.3025, 2.3023], "two", slot=1)))
+    assert "2.30210" in shown
+    assert "2.30230" in shown
+    assert "1.900" in text(rendered(curve([2.3, 1.9]))), "as in tables, where that is enough"
+
+
 def test_an_accuracy_axis_ends_at_100_percent() -> None:
     spec = ChartSpec(title="Accuracy", y=Measure.SHARE)
     drawn = rendered(curve([0.2, 0.99, 1.0]), spec=spec)
@@ -219,7 +226,7 @@ def test_smoothing_keeps_the_raw_curve_faint_behind() -> None:
     drawn = rendered(curve(noisy), view=View(smoothing=SMOOTHINGS[2]))
     styles = {style for row in drawn.buffer.styles for style in row}
     assert {"series-0", "series-0-faint"} <= styles
-    assert drawn.notes == ("EMA 0.9",)
+    assert drawn.notes == ("smoothed: EMA 0.9",)
     assert f"{noisy[-1]:.4g}" in rows(drawn)[0], "the legend says the real value"
 
 

@@ -487,7 +487,7 @@ async def test_a_small_screen_shows_the_chart_and_its_notes_or_says_why_not(stor
         await driver.press("G", "S", "O")
         assert chart(driver).rendered.viewport is not None
         text = driver.text()
-        assert "log · EMA 0.6 · clip" in text
+        assert "log · smoothed: EMA 0.6 · clip" in text
         assert any(0x2800 < ord(char) <= 0x28FF for char in text), "a curve is drawn"
         await driver.pilot.resize_terminal(40, 7)
         await driver.wait_for(lambda: "needs a larger window" in driver.text())

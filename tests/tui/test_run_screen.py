@@ -268,6 +268,7 @@ async def test_pages_follow_the_brackets_and_a_click(store: Store) -> None:
         changed = text[text.index("Changed") : text.index("Experiment")]
         assert "learning rate" in changed
         assert "default 0.01" in changed
+        assert "default 100\n" in changed, "epochs are epochs"
         assert "dropout   " not in changed, "the variant's own setting is no change"
         assert "weight decay" in text
         await driver.press("right_square_bracket", "right_square_bracket")

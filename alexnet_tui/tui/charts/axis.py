@@ -14,6 +14,8 @@ from alexnet_tui.text import format_duration
 _DURATION_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _LOG_MANTISSAS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
 _SMALLEST_SPAN = 1e-9
+MOST_DIGITS, SMALLEST_FIXED = 9, 0.01
+"""Digits behind the point that a label may have, and the value below which it has a power of ten in their place."""
 
 
 class Measure(StrEnum):
@@ -116,7 +118,8 @@ def label(places: Sequence[float], measure: Measure, step: float) -> list[Tick]:
         return _distinct([Tick(place, "0" if not place else short_duration(place)) for place in places])
     scale, sign = _SCALES.get(measure, (1.0, ""))
     digits = max(0, -math.floor(math.log10(step * scale) + 1e-9))
-    if digits > 4:
+    largest = max((abs(place) * scale for place in places), default=0.0)
+    if digits > (MOST_DIGITS if largest >= SMALLEST_FIXED else 4):
         return _distinct([Tick(place, f"{place * scale:.3g}{sign}") for place in places])
     return [Tick(place, f"{place * scale:.{digits}f}{sign}".replace("-0%", "0%")) for place in places]
 

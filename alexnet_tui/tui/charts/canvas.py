@@ -250,7 +250,7 @@ class PlotArea:
         wanted.sort(key=lambda entry: -entry[0])
         placed: list[Label] = []
         for _, row, column, one in wanted:
-            value = format_y(value_of(one, view), spec.y)
+            value = format_y(value_of(one, view), spec)
             # A curve that ends early leaves more room than the margin has.
             room = max(name_cells, self.buffer.width - column - 3 - cell_len(value))
             name = cut_name(one.curve.name, room) if spec.has_names else ""

@@ -128,7 +128,7 @@ def _entry(
     name = cut_name(one.curve.name, cells) if spec.has_names or one.curve.name in view.hidden else ""
     if one.curve.name in view.hidden:
         return one.curve.name, [(f"{name} hidden", "label")]
-    marker, value = marker_of(one.curve.slot, dot_mode), format_y(value_of(one, view), spec.y)
+    marker, value = marker_of(one.curve.slot, dot_mode), format_y(value_of(one, view), spec)
     texts = [(marker, style_of(one.curve)), (f" {name}" if name else "", "name"), (f" {value}", "value")]
     return one.curve.name, [(text, style) for text, style in texts if text and style != without]
 

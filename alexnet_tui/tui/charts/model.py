@@ -1,12 +1,13 @@
 """What a chart shows: curves, the view a person chose, and the curves made ready for that view; pure."""
 
+import math
 from collections.abc import Sequence
 
 import msgspec
 
 from alexnet_tui.text import format_gap, format_loss, format_percent
 from alexnet_tui.tui.charts import axis
-from alexnet_tui.tui.charts.axis import Measure
+from alexnet_tui.tui.charts.axis import MOST_DIGITS, SMALLEST_FIXED, Measure
 from alexnet_tui.tui.charts.series import (
     SMOOTHINGS,
     Floats,
@@ -88,6 +89,7 @@ class ChartSpec(msgspec.Struct, frozen=True, kw_only=True):
         x_title: Its name, at the left of its labels.
         empty: What to show while there is no point.
         has_names: Name the curves; without, their markers and values are shown alone.
+        y_span: How far apart the values on screen are; `render.draw` sets it for the digits in legends.
     """
 
     title: str
@@ -96,6 +98,7 @@ class ChartSpec(msgspec.Struct, frozen=True, kw_only=True):
     x_title: str = "epoch"
     empty: str = "no points yet"
     has_names: bool = True
+    y_span: float = 0.0
 
 
 class PreparedCurve(msgspec.Struct, frozen=True):
@@ -154,13 +157,18 @@ def full_range(prepared: Sequence[PreparedCurve], measure: Measure) -> tuple[flo
     return None if found is None else axis.padded(found.low, found.high, measure)
 
 
-def format_y(value: float | None, measure: Measure) -> str:
-    """A value of the y axis for legends, with the digits that tables give it."""
-    if measure is Measure.POINTS:
+def format_y(value: float | None, spec: ChartSpec) -> str:
+    """A value of the y axis for legends, with the digits of tables, and more where the values are closer together."""
+    if spec.y is Measure.POINTS:
         return format_gap(value)
-    if measure is Measure.RATE and value is not None:
+    if spec.y is Measure.RATE and value is not None:
         return f"{value:,.0f}" if value >= _LARGE_RATE else f"{value:g}"
-    return format_percent(value) if measure is Measure.SHARE else format_loss(value)
+    if spec.y is Measure.SHARE:
+        return format_percent(value)
+    text = format_loss(value)
+    digits = min(MOST_DIGITS, 1 - math.floor(math.log10(spec.y_span))) if spec.y_span > 0 else 0
+    is_short = value is not None and math.isfinite(value) and len(text.partition(".")[2]) < digits
+    return f"{value:.{digits}f}" if is_short and abs(value or 0) >= SMALLEST_FIXED else text
 
 
 def format_x(value: float, spec: ChartSpec) -> str:

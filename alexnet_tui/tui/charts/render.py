@@ -77,6 +77,8 @@ def draw(
         message = printable(spec.empty if not view.hidden or shown else "every curve is hidden", width)
         buffer.put((height + 1) // 2, max(0, (width - cell_len(message)) // 2), message, "label")
         return RenderedChart(buffer, notes=notes, labels=tuple(labels))
+    if not view.log:
+        spec = msgspec.structs.replace(spec, y_span=viewport.y_high - viewport.y_low)
     ends = [one for one in named if one.curve.name not in view.hidden]
     with_ends = width >= _WIDTH_WITH_END_LABELS and len(ends) > 1
     in_head = [one for one in named if one.curve.name in view.hidden] if with_ends else named
@@ -107,7 +109,7 @@ def draw(
 
 def _end_label_cells(spec: ChartSpec, ends: Sequence[PreparedCurve], view: View, width: int) -> tuple[int, int]:
     """Cells of the longest name behind a curve's end, and of the margin that holds name and value."""
-    values = max(cell_len(format_y(value_of(one, view), spec.y)) for one in ends)
+    values = max(cell_len(format_y(value_of(one, view), spec)) for one in ends)
     if not spec.has_names:
         return 0, values + 2
     longest = max(cell_len(one.curve.name) for one in ends)
@@ -188,7 +190,7 @@ def _notes(view: View, num_hidden: int) -> Iterator[str]:
     if view.log:
         yield "log"
     if view.smoothing.method is not Method.NONE:
-        yield str(view.smoothing)
+        yield f"smoothed: {view.smoothing}"
     if num_hidden:
         why = "not above 0" if view.log else "not finite"
         yield f"{counted(num_hidden, 'point')} {why}"

@@ -41,7 +41,13 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
         "h", "hide", "Hide", id="chart.hide", tooltip="Hide one curve after the other, then show all; or click a name."
     ),
     Binding("G", "log", "Log", id="chart.log", tooltip="Logarithmic y axis, on and off."),
-    Binding("S", "smooth", "Smooth", id="chart.smooth", tooltip="Next smoothing; the raw curve stays, faint."),
+    Binding(
+        "S",
+        "smooth",
+        "Smooth",
+        id="chart.smooth",
+        tooltip="Next smoothing: exponential moving averages (EMA), then a centred mean; the raw curve stays, faint.",
+    ),
     Binding(
         "O",
         "clip",

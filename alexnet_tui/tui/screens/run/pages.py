@@ -57,7 +57,8 @@ def _setting(name: str, value: Value, default: Value | None, width: int) -> list
     spec, label = SPECS[name], "  " + name.replace("_", " ").ljust(_NAME_CELLS)
     shown = printable(shown_value(name, value), 400)
     was = "" if default is None else f"default {printable(shown_value(name, default), 400)}"
-    aside = " · ".join(part for part in (was, spec.unit) if part)
+    unit = "" if spec.unit in name.split("_") else spec.unit
+    aside = " · ".join(part for part in (was, unit) if part)
     style = "bold" if default is not None else ""
     if len(label) + max(len(shown), _VALUE_CELLS) + 1 + len(aside) <= width:
         parts = ((label, "$text-muted"), (shown.ljust(_VALUE_CELLS), style), " ", (aside, "$text-muted"))

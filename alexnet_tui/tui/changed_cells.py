@@ -30,6 +30,8 @@ class ShownCells:
         self._size = (0, 0)
         self._chars: list[list[str]] = []
         self._styles: list[list[str]] = []
+        self._strips: list[dict[int, Strip]] = []
+        """What was written last in each row, by its first column."""
 
     def forget(self) -> None:
         """The terminal may show anything now: the next update sends every cell it has."""
@@ -42,6 +44,7 @@ class ShownCells:
             self._size = width, height
             self._chars = [[_UNKNOWN] * width for _ in range(height)]
             self._styles = [[""] * width for _ in range(height)]
+            self._strips = [{} for _ in range(height)]
         out: list[str] = []
         style = ""
         for row, column, strip in _pieces(update):
@@ -52,8 +55,14 @@ class ShownCells:
 
     def _put(self, row: int, column: int, strip: Strip, out: list[str], style: str, color_system: ColorSystem) -> str:
         """Write the cells of a strip that changed, after text in `style`; the style of the last one written."""
+        strips = self._strips[row]
+        if strips.get(column) is strip:
+            return style
         chars, styles = _cells(strip, color_system)
         end = column + len(chars)
+        for start in [one for one, old in strips.items() if one < end and one + old.cell_length > column]:
+            del strips[start]
+        strips[column] = strip
         old_chars, old_styles = self._chars[row][column:end], self._styles[row][column:end]
         if chars == old_chars and styles == old_styles:
             return style

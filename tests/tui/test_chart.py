@@ -518,6 +518,7 @@ class Host(App[None]):
         super().__init__()
         self.curves = curves
         self.views: list[View] = []
+        self.num_refused = 0
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return VARIABLE_DEFAULTS
@@ -536,6 +537,9 @@ class Host(App[None]):
     def on_metric_chart_view_changed(self, message: MetricChart.ViewChanged) -> None:
         assert message.control is message.chart
         self.views.append(message.view)
+
+    def on_metric_chart_not_zoomed(self) -> None:
+        self.num_refused += 1
 
 
 async def shown(pilot: Pilot[None]) -> MetricChart:
@@ -634,6 +638,19 @@ async def test_the_mouse_zooms_reads_and_drags() -> None:
         for _ in range(6):
             await wheel(pilot, MouseScrollDown)
         assert app.views[-1].x_low is None
+
+
+@driven
+async def test_a_zoom_beyond_what_a_chart_can_show_says_so() -> None:
+    app = Host(curve([0.1, 0.2]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await wheel(pilot, MouseScrollUp)
+        await pilot.mouse_down(MetricChart, offset=(30, 8))
+        await pilot.hover(MetricChart, offset=(45, 8))
+        await pilot.mouse_up(MetricChart, offset=(45, 8))
+        await pilot.pause()
+        assert (app.num_refused, app.views) == (2, [])
 
 
 @driven

@@ -25,7 +25,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.run.screen import RunScreen
-from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context, delta_to, delta_tone, format_age
+from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context, columns_for, delta_to, delta_tone, format_age
 from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import rows_of
 from alexnet_tui.tui.session import Session
@@ -251,6 +251,16 @@ async def test_grouping_where_no_runs_differ_in_their_seed_alone_says_so(store: 
         assert "spread" not in c.runs.table.columns
         await c.press("g")
         assert len(c.notifications()) == 1
+
+
+@driven
+async def test_names_have_the_room_they_need_and_no_more(store: Store) -> None:
+    for settings in ({"epochs": "2", "train_images": "250"}, {"epochs": "12", "train_images": "500"}):
+        write_run(store, RunConfig.from_text(settings))
+    async with console(store, size=(160, 45)) as c:
+        await c.wait_for(lambda: "baseline s0 · epochs 12, train images 500  " in c.text())
+    name = next(column for column in columns_for([]) if column.key == "name")
+    assert name.max_width == name.width
 
 
 @driven

@@ -1,6 +1,7 @@
 """Columns of the runs table as data: width, text, style, order. A new column is one entry here; pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -200,7 +201,7 @@ COLUMNS: tuple[Column, ...] = (
         title="run",
         width=16,
         narrow=12,
-        max_width=34,
+        max_width=60,
         rank=1,
         cell=_name,
         order=lambda row, _: row.name.lower(),
@@ -357,6 +358,17 @@ COLUMNS: tuple[Column, ...] = (
         help="Test accuracy over epochs, on one scale; sorts by age.",
     ),
 )
+
+
+def columns_for(rows: Iterable[RunRow]) -> list[Column]:
+    """The columns; that of names grows no wider than the longest of some rows."""
+    longest = max((len(row.name) for row in rows), default=0)
+    return [
+        replace(column, max_width=max(column.width, min(column.max_width, longest))) if column.key == "name" else column
+        for column in COLUMNS
+    ]
+
+
 BY_KEY = {column.key: column for column in COLUMNS}
 CREATED = BY_KEY["created"]
 

@@ -20,7 +20,7 @@ from alexnet_tui.analysis.seeds import deviation, runs_like
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import run_actions
-from alexnet_tui.tui.screens.runs.columns import BY_KEY, COLUMNS, CREATED, Context, sorted_rows
+from alexnet_tui.tui.screens.runs.columns import BY_KEY, COLUMNS, CREATED, Context, columns_for, sorted_rows
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
 from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow, group_rows, rows_of
@@ -183,7 +183,7 @@ class RunsScreen(Screen[None]):
         if self.table.can_update(rows, context, sort=sort):
             self.table.update_rows([row for row, old in zip(rows, before, strict=True) if row != old])
         else:
-            self.table.show(rows, context, sort=sort)
+            self.table.show(rows, context, sort=sort, columns=columns_for(rows))
             self._show_preview()
         self._show_counts()
 

@@ -40,7 +40,7 @@ from alexnet_tui.analysis.published import PublishedClaim, published_claim
 from alexnet_tui.analysis.registration import Registration
 from alexnet_tui.analysis.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, group_config
-from alexnet_tui.config.hyperparameters import Value
+from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.history import RunHistory
@@ -282,6 +282,25 @@ def _sample(claim: Claim, group: GroupRuns, metric: Metric) -> Sample:
 _NOT_BEGUN = {"planned": "not begun", "queued": "not begun"}
 
 
+def unassessable(claims: Sequence[Claim], configs: Sequence[RunConfig], num_seeds: int) -> list[str]:
+    """Why claims of a plan cannot get a verdict, whatever its runs come to: clauses without a full stop.
+
+    Args:
+        claims: The claims.
+        configs: The runs; those of one seed say enough.
+        num_seeds: Seeds of each group; 0 where they do not matter, as others were trained before.
+    """
+    reasons = []
+    if claims and 0 < num_seeds < MIN_RUNS:
+        reasons.append(f"a verdict needs {MIN_RUNS} seeds, and this plan has {num_seeds}")
+    for one in claims:
+        for settings in one.groups:
+            if not any(all(getattr(run, name) == value for name, value in settings.items()) for run in configs):
+                named = ", ".join(f"{name.replace('_', ' ')} {format_value(value)}" for name, value in settings.items())
+                reasons.append(printable(f"no run of this plan has {named}, as {one.name} needs", 400))
+    return reasons
+
+
 def _missing_runs(group: GroupRuns, registration: Registration | None) -> Iterator[str]:
     title, count = group.group.title, len(group.used)
     if not group.group.name:
@@ -337,7 +356,7 @@ def _values(
         if lacking := len(found.runs) - len(found.lower_bounds):
             yield f"{counted(lacking, 'run')} of {group.group.title!r} gave no value of {metric.heading}."
         if group.used and (trained := check_trained(group.used)).result is Result.FAILED:
-            yield f"{group.group.title!r} was not trained: {trained.sentence}"
+            yield f"{group.group.title!r} is not judged: {trained.sentence}"
         if len(found.values) > 1 and not found.num_missing and not found.sd:
             yield f"All runs of {group.group.title!r} have the same {metric.heading}: seeds make a difference."
     for one in claim.precondition:

@@ -282,13 +282,14 @@ def check_trained(histories: Sequence[RunHistory]) -> Check:
         return Check(name, Result.FAILED, f"{images:,} test images are fewer than {MIN_TEST_IMAGES:,}.")
     epochs = min(run.num_epochs_done for run in histories)
     if epochs < MIN_EPOCHS:
-        return Check(name, Result.FAILED, f"{counted(epochs, 'epoch')}: the last {MIN_EPOCHS} are looked at.")
+        few = f"only {counted(epochs, 'epoch')}, and the mean of the last {MIN_EPOCHS} counts."
+        return Check(name, Result.FAILED, few)
     chance = 1 / max(2, starts[-1].num_classes)
     error = math.sqrt(chance * (1 - chance) / images)
     least, mean = chance + max(MIN_STANDARD_ERRORS * error, MIN_POINTS), sum(values) / len(values)
     if mean < least:
         words = f"a test accuracy of {100 * mean:.1f}% is no clear step above the {100 * chance:.1f}% of guessing"
-        return Check(name, Result.FAILED, f"{words}; {100 * least:.1f}% would be.")
+        return Check(name, Result.FAILED, f"it learned nothing: {words}; {100 * least:.1f}% would be.")
     return Check(name, Result.PASSED)
 
 

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     claims.callback()(list_sets)
     claims.command("show")(show)
     claims.command("check")(check)
-    app.add_typer(claims)
+    app.add_typer(claims, short_help="Sets of claims that a study can register.")
 
 
 def list_sets(context: typer.Context, as_json: options.AsJson = False) -> int:

@@ -116,7 +116,7 @@ def _explain(error: Exception) -> int:
     format_message = getattr(error, "format_message", None)  # Usage errors of typer, whichever its version.
     if format_message is not None:
         path = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
-        say(f"{PROGRAM}: {' '.join(format_message().split())} (`{path} --help` explains.)")
+        say(f"{PROGRAM}: {_reworded(' '.join(format_message().split()))} (`{path} --help` explains.)")
         return int(getattr(error, "exit_code", ExitCode.USAGE))
     reason = printable(f"{type(error).__name__}: {error}", 300)
     if isinstance(error, FileNotFoundError) and not _has_current_folder():
@@ -124,6 +124,18 @@ def _explain(error: Exception) -> int:
         return ExitCode.STORE_OR_DATA
     say(f"{PROGRAM}: something unexpected happened ({reason}). {log_crash()}")
     return ExitCode.TRAINING_FAILED
+
+
+def _reworded(message: str) -> str:
+    """The parser's sentence on a number out of its range, worded as that on a hyperparameter; others as they are."""
+    import re
+
+    found = re.fullmatch(r"Invalid value for '([^' ]+)[^']*': (\S+) is not in the range (\S+)\.", message)
+    if found is None:
+        return message
+    option, value, bounds = found.groups()
+    low, _, high = bounds.replace("x>=", "").partition("<=x<=")
+    return f"{option}: must be {f'{low} to {high}' if high else f'{low} or more'}, not {value}."
 
 
 def _has_current_folder() -> bool:

@@ -262,7 +262,7 @@ def _field_option(name: str) -> inspect.Parameter:
     spec, flag, is_switch = SPECS[name], option_name(name), TYPES[name] is bool
     facts = [
         "" if is_switch else range_text(name) if not spec.pattern else "",
-        spec.unit,
+        spec.unit if spec.unit != name else "",
         f"default {format_value(default_of(name))}",
     ]
     info = option(

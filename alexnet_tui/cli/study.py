@@ -169,31 +169,17 @@ def new(
 
 def _print_plan(store: Store, plan: study.Plan) -> int:
     """Print what was registered, claim by claim, and the next command."""
+    from alexnet_tui.analysis.claims import unassessable
+
     registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
     following = study_command(store, "run", plan.name)
     say(f"study {plan.name}: {_size(plan)}{registered}{_expected(store, plan)}. Next: {following}")
     for line in _claim_lines(plan):
         say(line)
-    for line in _unassessable(plan):
-        say(line)
+    for reason in unassessable(plan.claims, plan.configs, 0 if plan.extends else len(plan.seeds)):
+        say(f"note: {reason}.")
     say(f"plan's SHA-256: {plan.sha256}")
     return ExitCode.DONE
-
-
-def _unassessable(plan: study.Plan) -> list[str]:
-    """Why claims of a plan cannot get a verdict, whatever its runs come to: too few seeds, or no runs of a group."""
-    from alexnet_tui.analysis.claims import MIN_RUNS
-
-    lines = []
-    if plan.claims and not plan.extends and len(plan.seeds) < MIN_RUNS:
-        lines.append(f"note: a verdict needs {MIN_RUNS} seeds, and this plan has {len(plan.seeds)}.")
-    for one in plan.claims:
-        for settings in one.groups:
-            if not any(all(getattr(run, name) == value for name, value in settings.items()) for run in plan.configs):
-                lines.append(
-                    printable(f"note: no run of this plan has {_settings_text(settings)}, as {one.name} needs.", 400)
-                )
-    return lines
 
 
 def _size(plan: study.Plan) -> str:

@@ -292,7 +292,12 @@ class Store:
         shown = quoted(text, 80)
         if fits:
             more = ", …" if len(fits) > 5 else ""
-            raise RunNotFoundError(self.root, f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}{more}.")
+            newest = next((record.id for record in self.list().runs if record.id in fits), fits[0])
+            raise RunNotFoundError(
+                self.root,
+                f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}{more}. Name one of them; the newest is"
+                f" shown by `{shell_command('show', newest, root=self.root)}`.",
+            )
         raise self._not_found(shown)
 
     def _parents(self) -> tuple[Path, ...]:

@@ -306,7 +306,7 @@ def test_an_untrained_group_withholds_the_verdict() -> None:
     few = judged(
         [make_history(name, seed, final=0.5, epochs="3") for name in ("baseline", "four-conv") for seed in range(5)]
     )
-    assert any("3 epochs: the last 5 are looked at" in reason for reason in few[2].reasons)
+    assert any("is not judged: only 3 epochs" in reason for reason in few[2].reasons)
 
 
 def test_runs_without_any_spread_get_no_verdict() -> None:

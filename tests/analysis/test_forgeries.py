@@ -364,7 +364,7 @@ FORGERIES: dict[Callable[[Store], None], str] = {
     made_before_the_plan: "made before its plan was registered",
     trained_before_the_plan: "made before its plan was registered",
     few_test_images: "500 test images are fewer than 1,000",
-    an_untrained_baseline: "was not trained",
+    an_untrained_baseline: "learned nothing",
     throughput_of_another_batch: "times their images over their seconds",
 }
 """What is done to an honest study, and what a reader is told of it."""

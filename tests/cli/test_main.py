@@ -81,6 +81,8 @@ def test_options_are_a_frozen_public_surface(run: Run) -> None:
         (["run", "--learning-rate", "-1"], 2, "--learning-rate: must be above 0, not -1."),
         (["run", "--epochs", "many"], 2, "--epochs: must be a number (1 or more), not 'many'."),
         (["run", "--front-end", "same23"], 2, "--front-end: there is no 'same23'; did you mean same32?"),
+        (["study", "new", "x", "--seeds", "0"], 2, "--seeds: must be 1 to 1000, not 0."),
+        (["study", "new", "x", "--first-seed", "-1"], 2, "--first-seed: must be 0 or more, not -1."),
         (["run", "--device", "gpu"], 2, "--device: 'gpu' is not valid."),
         (["run", "--data", "../../etc"], 2, "--data: '../../etc' is not valid."),
         (["run", "--data", "nothing-here"], 3, "data set nothing-here: "),

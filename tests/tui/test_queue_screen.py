@@ -37,6 +37,7 @@ from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyRequest,
 from alexnet_tui.tui.screens.studies.screen import QueueScreen
 from alexnet_tui.tui.widgets.columns import fit
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
+from alexnet_tui.tui.widgets.fields import ChoiceField
 
 NO_WORKER = (sys.executable, "-c", "")
 
@@ -90,7 +91,10 @@ def said(driver: Driver) -> str:
 async def fill(driver: Driver, **values: str) -> None:
     await driver.wait_for(lambda: isinstance(driver.app.screen, StudyForm))
     for name, value in values.items():
-        driver.app.screen.query_one(f"#plan-{name}", Input).value = value
+        if choices := driver.app.screen.query(f"#edit-{name}"):
+            choices.only_one(ChoiceField).choose(value)
+        else:
+            driver.app.screen.query_one(f"#plan-{name}", Input).value = value
     await driver.pilot.pause()
 
 
@@ -412,7 +416,7 @@ async def test_a_form_that_cannot_be_comes_back_with_the_reason(store: Store) ->
             ("seeds", "many", "from 1 to 1000"),
             ("seeds", "5-2", "from 1 to 1000"),
             ("epochs", "1e3x", "epochs"),
-            ("front_end", "big", "front_end"),
+            ("train_images", "-1", "train_images"),
             ("at_once", "0", "from 1 to 64"),
         ):
             await driver.press("n")
@@ -530,6 +534,25 @@ async def test_a_set_of_claims_is_chosen_shown_and_registered(store: Store) -> N
         assert plan.overrides == {"epochs": "1", "data": "synthetic"}
         assert plan.sha256 in driver.text()
         assert any(plan.sha256 in one for one in driver.notifications())
+
+
+@driven
+async def test_a_small_study_is_planned_in_the_form_and_claims_without_runs_are_noted(
+    store: Store, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
+    async with console(store, size=(120, 45)) as driver:
+        screen = await opened(driver)
+        await driver.press("n")
+        await fill(driver, name="mine", variants="tanh,four-conv", seeds="2", front_end="keras-valid")
+        await driver.wait_for(lambda: "Note: a verdict needs 5 seeds, and this plan has 2." in said(driver))
+        assert "no run of this plan has dropout 0.01" in said(driver)
+        await fill(driver, data="synthetic", epochs="3", train_images="500", variants="all", seeds="5")
+        await driver.wait_for(lambda: "Note:" not in said(driver))
+        await driver.press("ctrl+s")
+        await driver.wait_for(lambda: screen.now is not None)
+        wanted = {"front_end": "keras-valid", "data": "synthetic", "epochs": "3", "train_images": "500"}
+        assert study.load(store, "mine").overrides == wanted
 
 
 @driven

@@ -1,6 +1,7 @@
 """The dialog that plans a study: variants x seeds under a protocol, and how many runs that makes."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -18,9 +19,11 @@ from alexnet_tui.config.claims import Claim
 from alexnet_tui.config.hyperparameters import RunConfig, format_value
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse_seeds, plan_configs, size_text
 from alexnet_tui.config.variants import FRONT_ENDS
-from alexnet_tui.errors import ClaimError, ConfigError
+from alexnet_tui.datasets import catalog as data_catalog
+from alexnet_tui.errors import AlexnetTuiError, ClaimError, ConfigError
 from alexnet_tui.studies.queue import MAX_AT_ONCE
 from alexnet_tui.text import counted, printable
+from alexnet_tui.tui import threads
 from alexnet_tui.tui.widgets.dialogs import DialogScreen, KeysLine
 from alexnet_tui.tui.widgets.fields import ChoiceField, FieldEdited, FieldInfo, Option
 from alexnet_tui.tui.widgets.form import EditorRow
@@ -30,20 +33,21 @@ REPRODUCTION = "reproduction"
 PROTOCOLS_OWN = "protocol"
 """The choice of claims that leaves them to the protocol."""
 _ALL = "all"
-_SPACE_BESIDE_FACTS = 18
+_SPACE_BESIDE_FACTS = 19
 """Lines of frame, title, fields, a result of two lines, and keys."""
 _LABEL_CELLS, _TEXT_CELLS, _CHOICE_CELLS = 11, 22, 37
-_CONFIG_FIELDS = ("front_end", "data", "epochs")
-_CONFIGURED = "front end, data and epochs are those above, everything else stays as each variant's preset."
+_CONFIG_FIELDS = ("front_end", "data", "epochs", "train_images")
+_CONFIGURED = "front end, data, epochs and images are those above, everything else stays as each variant's preset."
 _LABELS = {
     "name": ("Name", "small letters, digits, - and _"),
     "protocol": ("Protocol", "left and right choose"),
     "variants": ("Variants", f"{_ALL}, or some: name,name"),
     "seeds": ("Seeds", "how many, or 5-9; a verdict needs 5"),
     "claims": ("Claims", "the protocol's, or a set of its own"),
-    "front_end": ("Front end", ", ".join(FRONT_ENDS)),
-    "data": ("Data", "cifar10, cifar100, synthetic, your own"),
+    "front_end": ("Front end", "how an image enters the network"),
+    "data": ("Data", "left and right choose"),
     "epochs": ("Epochs", "the study has 100"),
+    "train_images": ("Images", "training images to use; 0 uses all"),
     "at_once": ("At once", "runs that may train at the same time"),
 }
 _CHOICES = {
@@ -52,6 +56,8 @@ _CHOICES = {
         Option(PROTOCOLS_OWN, title="protocol's"),
         *(Option(name) for name in registered_claims.names()),
     ),
+    "front_end": tuple(Option(name, note=one.summary) for name, one in FRONT_ENDS.items()),
+    "data": tuple(Option(name, note=one.summary) for name, one in data_catalog.BUILT_IN.items()),
 }
 
 
@@ -144,6 +150,21 @@ class StudyRequest:
         texts = {name: self.texts[name].strip() for name in _CONFIG_FIELDS}
         return {name: text for name, text in texts.items() if text != usual[name]}
 
+    def notes(self) -> list[str]:
+        """Why claims cannot get a verdict, whatever the runs come to; nothing where what is typed makes no plan."""
+        from alexnet_tui.analysis.claims import unassessable  # Not needed to open the form.
+
+        try:
+            claims, seeds = self.claims, self.seeds
+            if self.has_own_claims:
+                groups = registered_claims.groups_of(claims, self.overrides).values()
+                configs = [registered_claims.group_config(settings, self.overrides) for settings in groups]
+            else:
+                configs = plan_configs(self.protocol, self.variants, seeds[:1], self.overrides)
+        except (ConfigError, ClaimError):
+            return []
+        return unassessable(claims, configs, len(seeds))
+
     def size(self) -> str:
         """How many runs that makes.
 
@@ -230,6 +251,14 @@ class StudyForm(DialogScreen[StudyRequest | None]):
         """Begin in the field that matters."""
         self._show_result()
         self._editors[self._field_name].focus()
+        self.run_worker(self._offer_own_data(), group="data")
+
+    async def _offer_own_data(self) -> None:
+        """Data sets that were added here are choices too."""
+        with suppress(AlexnetTuiError):  # Those that come with the program are offered already.
+            infos = await threads.call(data_catalog.catalog)
+            if isinstance(editor := self._editors["data"], ChoiceField):
+                editor.set_options([Option(info.name) for info in infos])
 
     def on_resize(self, event: Resize) -> None:
         """The facts get what the fields and keys leave; they scroll where that is not enough."""
@@ -277,7 +306,8 @@ class StudyForm(DialogScreen[StudyRequest | None]):
         except ClaimError as problem:
             return printable(str(problem), 400)
         heading = f"Registers {counted(len(claims), 'claim')}:" if claims else "Registers no claims."
-        registered = "\n".join([heading, *(f"- {claim_text(claim)}" for claim in claims)])
+        notes = [f"Note: {reason}." for reason in request.notes()]
+        registered = "\n".join([*notes, heading, *(f"- {claim_text(claim)}" for claim in claims)])
         if request.has_own_claims:
             return f"{registered}\nIts runs are those that the claims need, with every seed; {_CONFIGURED}"
         summary = PROTOCOLS[request.protocol].summary

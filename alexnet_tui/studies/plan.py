@@ -104,6 +104,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.v > PLAN_VERSION
 
     @property
+    def is_of_queue(self) -> bool:
+        """Whether `queue_plan` wrote it: nobody gave it a name."""
+        return re.fullmatch(r"queue-\d{4}-\d{6}-\d{6}", self.name) is not None
+
+    @property
     def group_names(self) -> list[str]:
         """Names of its groups, in order."""
         return list(dict.fromkeys(self.cell_groups)) or self.variants

@@ -183,8 +183,9 @@ def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
         plant(store, run_id)
     assert store.resolve("aa-1") == "aa-1"
     assert store.resolve("b") == "bb"
-    with pytest.raises(RunNotFoundError, match="2 runs begin with 'a': aa-1, aa-12\\."):
+    with pytest.raises(RunNotFoundError, match="2 runs begin with 'a': aa-1, aa-12\\.") as caught:
         store.resolve("a")
+    assert re.search(r"`alexnet-tui show aa-\d+ --runs-dir .*`", str(caught.value))
 
 
 def test_last_is_the_newest_readable_run_of_the_user(store: Store) -> None:

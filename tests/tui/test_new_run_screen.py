@@ -268,6 +268,7 @@ async def test_a_form_begins_with_data_that_is_here_and_then_with_the_last_setti
     assert store.record(run_id).config == wanted
     async with opened(store, is_downloaded=False) as form:
         assert form.screen.draft.config() == wanted
+        assert "settings that were started last" in form.text("#help")
         await form.press("f6")
         assert form.screen.draft.config() == RunConfig()
 

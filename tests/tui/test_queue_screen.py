@@ -878,7 +878,10 @@ async def test_a_running_cell_has_a_bar_and_says_where_it_trains_and_the_tab_how
 def test_only_whole_plans_have_a_grid(store: Store) -> None:
     assert queue_view.has_grid(plan_study(store))
     config = plan_study(store, "other").configs[0]
-    assert not queue_view.has_grid(study.queue_plan(store, [config]))
+    queued = study.queue_plan(store, [config])
+    assert not queue_view.has_grid(queued)
+    for name, text in ((queued.name, "1 run from the form New run"), ("other", "2 x 3: 6 runs")):
+        assert text in queue_view.head(queue_view.read(store, (), name), 120, {}).plain
     assert not queue_view.has_grid(plan_study(store, "wide", seeds=40))
 
 

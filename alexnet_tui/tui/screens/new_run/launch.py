@@ -231,7 +231,7 @@ class RunLauncher:
             return
         form.reset_counts()
         more = " and more" if len(run_ids) > 3 else ""
-        form.show_status(f"Queued: {', '.join(run_ids[:3])}{more}." if request.is_queued else "")
+        form.show_status(f"Queued: {', '.join(run_ids[:3])}{more}. f7 shows the queue." if request.is_queued else "")
         if request.is_queued:
             return
         if self._screen.is_current:

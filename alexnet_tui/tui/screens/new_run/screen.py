@@ -130,6 +130,8 @@ class NewRunScreen(Screen[None]):
         launch.read_catalog(self)
         if self._template is not None:
             self.show(self._template)
+        elif self._has_data_been_chosen:
+            self.show_status("The settings that were started last; f6 puts the defaults back.")
         self._show_summary()
         await self.query_one("#form", FormScroll).unfold_what_fits(tuple(self._groups.values()))
 

@@ -316,7 +316,8 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     config = plan.configs[0]
     swept = PROTOCOLS[plan.protocol].swept.values() if plan.protocol in PROTOCOLS else ()
     factors = " x ".join(str(len(values)) for values in (plan.group_names, plan.seeds, *swept))
-    size = f"{factors}: {counted(len(plan.configs), 'run')}"
+    runs = counted(len(plan.configs), "run")
+    size = f"{runs} from the form New run" if plan.is_of_queue else f"{factors}: {runs}"
     protocol = f" · {plan.protocol}" if swept else ""
     what = f"{config.front_end} on {config.data}", counted(config.epochs, "epoch")
     counts = Counter(_word(cell, now.live.get(cell.index, Live())) for cell in now.cells)

@@ -722,6 +722,15 @@ async def test_numbers_change_by_mouse_alone(store: Store) -> None:
         wheel = events.MouseScrollUp(row.editor, 1, 0, 0, -1, 0, shift=False, meta=False, ctrl=False)
         row.editor.post_message(wheel)
         await form.until(lambda: form.screen.draft.texts["epochs"] == "100")
+        await form.pilot.click(form.row("seed").editor, offset=(1, 0))
+        await form.press("1", "2")
+        assert form.screen.draft.texts["seed"] == "12", "typed over the old number, as after tab"
+        await form.pilot.click(form.row("seed").editor, offset=(0, 0))
+        await form.press("3")
+        assert form.screen.draft.texts["seed"] == "312"
+        await form.type("seed", "0")
+        row.editor.focus()
+        await form.until(lambda: form.focused() == "edit-epochs")
         seed = form.row("seed")
         seed.editor.post_message(events.MouseScrollUp(seed.editor, 1, 0, 0, -1, 0, shift=False, meta=False, ctrl=False))
         await form.pilot.pause()

@@ -86,6 +86,7 @@ class TextField(Input):
         super().__init__(max_length=_MAX_CHARS, id=f"edit-{info.name}", validate_on=())
         self.info = info
         self.cursor_blink = False
+        self._is_new = False
 
     @property
     def text(self) -> str:
@@ -101,6 +102,20 @@ class TextField(Input):
     def action_leave(self) -> None:
         """Give up the cursor, keep the text."""
         self.screen.set_focus(None)
+
+    def on_focus(self) -> None:
+        """The first click selects the text, as tab does: what is typed takes its place."""
+        self._is_new = True
+
+    def on_key(self) -> None:
+        """From here on a click puts the cursor where it is."""
+        self._is_new = False
+
+    def on_click(self) -> None:
+        """Select the text, but for what was selected by dragging."""
+        if self._is_new and self.selection.is_empty:
+            self.select_all()
+        self._is_new = False
 
     def step(self, direction: int) -> None:
         """Put in the next number, up or down, as a person does; only a number has one."""

@@ -279,6 +279,10 @@ async def test_a_message_takes_the_place_of_the_keys_and_goes(store: Store, monk
         await c.press("c")
         await c.wait_for(lambda: "enter Open" in c.text().splitlines()[-1])
         bar = c.runs.query_one(bars.KeyBar)
-        bar.show_message("word " * 40, is_error=True)
-        await c.wait_for(lambda: bar.size.height == 3)
-        assert "word word" in c.text().splitlines()[-2]
+        bar.show_message("word " * 30 + "--train-images 500 --" + "x" * 60, is_error=True)
+        await c.wait_for(lambda: "word word" in c.text().splitlines()[-4])
+        lines = c.text().splitlines()[-4:]
+        assert any("--train-images" in line for line in lines), "an option is not broken at its hyphens"
+        assert all(line.startswith(" ") and len(line) < 80 for line in lines)
+        assert " finished " in c.text(), "the rows keep their lines"
+        assert c.app.screen.max_scroll_y == 0

@@ -15,6 +15,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from alexnet_tui.tui.widgets.keys import key_name
+from alexnet_tui.tui.widgets.text import hanging
 
 PLACES = (
     ("runs", "Runs"),
@@ -147,30 +148,42 @@ class KeyBar(Widget):
     A message takes the place of the keys for some seconds, and more lines where it is long.
 
     Attributes:
+        num_lines: Its height now.
         messages: The last messages, the newest last.
     """
 
+    class HeightChanged(Message):
+        """A message takes more lines than the keys, or its lines are free again."""
+
     def __init__(self) -> None:
         super().__init__()
+        self.num_lines = 1
         self.messages: deque[str] = deque(maxlen=_MAX_MESSAGES)
-        self._message: Content | None = None
+        self._message: tuple[str, str] | None = None
         self._timer: Timer | None = None
 
     def show_message(self, text: str, *, is_error: bool = False) -> None:
         """Show a sentence, safe to print, in place of the keys."""
         if not self.messages or self.messages[-1] != text:
             self.messages.append(text)
-        self._message = Content.styled(text, "bold $error" if is_error else "bold")
+        self._message = text, "bold $error" if is_error else "bold"
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(_ERROR_SECONDS if is_error else _MESSAGE_SECONDS, self._show_keys)
-        num_lines = -(-self._message.cell_length // max(1, self.size.width - 2))
-        self.styles.height = min(_MAX_MESSAGE_LINES, max(1, num_lines))
-        self.refresh()
+        self._take_lines(min(_MAX_MESSAGE_LINES, len(self._message_lines())))
+
+    def _message_lines(self) -> list[Content]:
+        text, style = self._message or ("", "")
+        return hanging(" ", text, max(2, self.size.width - 1), style=style)
 
     def _show_keys(self) -> None:
         self._message = self._timer = None
-        self.styles.height = 1
+        self._take_lines(1)
+
+    def _take_lines(self, count: int) -> None:
+        if count != self.num_lines:
+            self.num_lines = self.styles.height = count
+            self.post_message(self.HeightChanged())
         self.refresh()
 
     def on_mount(self) -> None:
@@ -197,7 +210,7 @@ class KeyBar(Widget):
         )
         room = self.size.width - right.cell_length - 1
         if self._message is not None:
-            message = Content(" ") + self._message
+            message = Content("\n").join(self._message_lines())
             free = room - message.cell_length
             return message + Content(" " * (free + 1)) + right if free >= 0 else message
         theirs = _distinct(item for item in active if item.node is not self.app)

@@ -16,9 +16,12 @@ def style_of(name: str) -> str:
 
 
 def hanging(label: str, text: str, width: int, *, label_style: str = "", style: str = "") -> list[Content]:
-    """A label and a text in lines of at most `width` cells, the text wrapped under itself."""
+    """A label and a text in lines of at most `width` cells, the text wrapped under itself.
+
+    Ids and options such as ``--train-images`` stay whole where they fit into a line.
+    """
     room = max(1, width - len(label))
-    first, *rest = textwrap.wrap(text, room) or [""]
+    first, *rest = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
     indent = " " * len(label)
     lines = [Content.assemble((label, label_style), (first, style))]
     return [*lines, *(Content.assemble(indent, (part, style)) for part in rest)]

@@ -133,6 +133,10 @@ class RunsScreen(Screen[None]):
         """The preview needs room."""
         self._show_preview()
 
+    def on_key_bar_height_changed(self) -> None:
+        """A long message takes lines of the preview, not those of the rows."""
+        self._show_preview()
+
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Take in changed runs, at most twice a second."""
         self._dirty |= message.run_ids
@@ -318,7 +322,7 @@ class RunsScreen(Screen[None]):
         if wish == "no" or not self._shown:
             return 0
         greeting = _GREETING_LINES if all(row.is_reference for row in self._rows.values()) else 0
-        others = _OTHER_LINES + greeting + 2 * bool(self.session.folder.filter)
+        others = _OTHER_LINES + self.query_one(KeyBar).num_lines - 1 + greeting + 2 * bool(self.session.folder.filter)
         free = min(_LARGEST_PREVIEW, height - others - len(self._shown))
         if height >= (_WISHED_FROM_HEIGHT if wish == "yes" else _PREVIEW_FROM_HEIGHT):
             least = _PREVIEW if height >= _PREVIEW_FROM_HEIGHT else _LEAST_PREVIEW

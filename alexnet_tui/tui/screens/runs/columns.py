@@ -205,7 +205,7 @@ COLUMNS: tuple[Column, ...] = (
         rank=1,
         cell=_name,
         order=lambda row, _: row.name.lower(),
-        help="Label, or id.",
+        help="Label, or variant and seed, and how namesakes differ.",
     ),
     Column(
         key="created",

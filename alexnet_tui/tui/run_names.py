@@ -93,9 +93,11 @@ def cut_name(name: str, width: int) -> str:
     if len(safe) <= width or parts is None:
         return printable(safe, width)
     settings = [setting.rpartition(" ") for setting in (parts["settings"] or "").split(", ")]
-    for short, fewest in ((str, _FEWEST_STEM_CHARS), (_initials, _FEWEST_STEM_CHARS), (_nothing, 1)):
+    seed = parts["seed"] or ""
+    few = _FEWEST_STEM_CHARS
+    for short, shown_seed, fewest in ((str, seed, few), (_initials, seed, few), (_nothing, seed, 1), (_nothing, "", 1)):
         text = ", ".join(f"{short(words)} {value}".lstrip() for words, _, value in settings)
-        rest = (parts["seed"] or "") + (f" · {text}" if text else "")
+        rest = shown_seed + (f" · {text}" if text else "")
         if width - len(rest) >= min(len(parts["stem"]), fewest):
             return printable(parts["stem"], width - len(rest)) + rest
     return printable(safe, width)

@@ -41,13 +41,14 @@ def test_a_name_is_short_again_once_its_namesakes_are_deleted() -> None:
 def test_a_name_is_cut_where_namesakes_are_the_same() -> None:
     settings = ("epochs 2, train images 250", "epochs 12, train images 250", "epochs 12, train images 500")
     names = [f"four-conv s0 · {text}" for text in settings]
-    for width in range(14, 60):
+    for width in range(11, 60):
         cut = [cut_name(name, width) for name in names]
         assert len(set(cut)) == len(names), width
         assert max(map(len, cut)) <= width
     assert cut_name(names[0], 36) == "fou… s0 · epochs 2, train images 250"
     assert cut_name(names[0], 22) == "four… s0 · e 2, ti 250"
     assert cut_name(names[0], 19) == "four-c… s0 · 2, 250"
+    assert cut_name(names[2], 13) == "fo… · 12, 500", "namesakes have one seed"
     assert cut_name("low-dropout s17", 11) == "low-dr… s17", "the seed is kept"
     assert cut_name("four-conv n=2 · synthetic, dropout 0.1", 24) == "four… · synthetic, d 0.1"
     assert cut_name("low-dropout-s0-1126-074510", 14) == "low…126-074510", "ids differ in when the runs were made"

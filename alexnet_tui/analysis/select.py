@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from alexnet_tui.analysis.groups import Missing
-from alexnet_tui.analysis.registration import PlannedStudy, examine, is_registered
+from alexnet_tui.analysis.verdict.registration import PlannedStudy, examine, is_registered
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs.follow import load

@@ -25,7 +25,7 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "doctor": ("doctor",),
     "data": ("data",),
 }
-"""Modules of this package to the commands that their `register` mounts, in the order of the help."""
+"""Modules of `cli.commands` to the commands that their `register` mounts, in the order of the help."""
 
 
 def parser(command: str = "") -> typer.Typer:
@@ -41,7 +41,7 @@ def parser(command: str = "") -> typer.Typer:
     app.callback(invoke_without_command=True)(console)
     named = [module for module, commands in _COMMANDS.items() if command in commands]
     for module in named or _COMMANDS:
-        import_module(f"alexnet_tui.cli.{module}").register(app)
+        import_module(f"alexnet_tui.cli.commands.{module}").register(app)
     return app
 
 

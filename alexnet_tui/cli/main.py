@@ -1,4 +1,4 @@
-"""The command line: the door every call comes in by and every error leaves by; `cli.app` does the parsing.
+"""The entry point of the program: every error ends here as a sentence and an exit code; `cli.app` does the parsing.
 
 Nothing heavy is imported here. The console, which is what `alexnet-tui` alone opens, must not wait for the parser.
 """
@@ -20,7 +20,7 @@ _COMPLETION = "_ALEXNET_TUI_COMPLETE"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The one door: every error leaves here as a sentence and an exit code."""
+    """Do what the command line asks for, and exit; an error is a sentence and an exit code."""
     _fill_streams()
     prepare_streams()
     try:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # Whoever read our output has seen enough; do not fail again at exit.
         silence_stdout()
         code = ExitCode.DONE
-    except Exception as error:  # noqa: BLE001 - the last door before the user.
+    except Exception as error:  # noqa: BLE001 - the last place before the user.
         code = _explain_full_output(error) if _is_of_output(error) else _explain(error)
     sys.exit(int(code))
 

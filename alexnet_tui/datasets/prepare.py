@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from alexnet_tui.datasets.cache import Labels, Pixels
     from alexnet_tui.datasets.images import Scan
 
-DOWNLOAD_MODULE = "alexnet_tui.train.download"
+DOWNLOAD_MODULE = "alexnet_tui.train.images.download"
 _NAMED_FAILURES = 3
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.claims import ClaimVerdict, judge
-from alexnet_tui.analysis.figure1 import SWEEP, separate
 from alexnet_tui.analysis.groups import (
     CONDITIONS,
     NO_STATES,
@@ -29,8 +27,10 @@ from alexnet_tui.analysis.groups import (
     state_word,
 )
 from alexnet_tui.analysis.published import CONTRADICTIONS, PAPER_RESULTS, Contradiction, PaperResult
-from alexnet_tui.analysis.registration import PlannedStudy, Registration
 from alexnet_tui.analysis.select import Selection
+from alexnet_tui.analysis.verdict.claims import ClaimVerdict, judge
+from alexnet_tui.analysis.verdict.figure1 import SWEEP, separate
+from alexnet_tui.analysis.verdict.registration import PlannedStudy, Registration
 from alexnet_tui.config.claims import load as load_claims
 from alexnet_tui.config.hyperparameters import RunConfig, format_value, shown_value
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, REPORT, plan_command

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterator, Mapping
 
-from alexnet_tui.analysis.claims import ClaimVerdict, Verdict
 from alexnet_tui.analysis.groups import Sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS, Unit
-from alexnet_tui.analysis.secondary import Secondary
+from alexnet_tui.analysis.verdict.claims import ClaimVerdict, Verdict
+from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report.build import Provenance, Report, Section
 from alexnet_tui.report.table import REPORTED, Row

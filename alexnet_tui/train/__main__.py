@@ -146,7 +146,7 @@ def _assist(folder: Folder, stop: StopRequest, *, from_scratch: bool) -> int:
         PeerLostError: Another process of the run has ended.
     """
     from alexnet_tui.train.attempt import begin_attempt
-    from alexnet_tui.train.distributed import joined
+    from alexnet_tui.train.update.distributed import joined
 
     try:
         with joined() as ranks:
@@ -173,8 +173,8 @@ def _leave_reason(message: str) -> None:
 def _run(run: RunWriter, history: RunHistory, from_scratch: bool) -> int:
     # Here, not above: a refused or finished run does not pay for loading torch.
     from alexnet_tui.train.attempt import begin_attempt
-    from alexnet_tui.train.distributed import joined
-    from alexnet_tui.train.slowdown import watched
+    from alexnet_tui.train.machine.slowdown import watched
+    from alexnet_tui.train.update.distributed import joined
 
     with joined() as ranks:
         attempt = begin_attempt(
@@ -211,7 +211,7 @@ def _explain(error: Exception) -> tuple[str, str]:
     """Reason and message of the ``failed`` event for an unforeseen error."""
     text = printable(str(error), 300)
     try:
-        from alexnet_tui.train.device import is_out_of_memory, peak_memory_bytes
+        from alexnet_tui.train.machine.device import is_out_of_memory, peak_memory_bytes
     except ImportError:  # Torch is not there or broken, which is the error.
         return "error", f"{type(error).__name__}: {text}"
     if is_out_of_memory(error):

@@ -21,8 +21,10 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.provenance import package_commit
 from alexnet_tui.runs.store import PREDICTIONS_FILE
 from alexnet_tui.text import printable
-from alexnet_tui.train import checkpoint, data
-from alexnet_tui.train.device import (
+from alexnet_tui.train import checkpoint
+from alexnet_tui.train.images import data
+from alexnet_tui.train.loop import Trainer
+from alexnet_tui.train.machine.device import (
     ARITHMETIC,
     DeviceSetup,
     is_out_of_memory,
@@ -31,9 +33,8 @@ from alexnet_tui.train.device import (
     threads_of_environment,
     versions,
 )
-from alexnet_tui.train.distributed import ALONE, Ranks
-from alexnet_tui.train.loop import Trainer
 from alexnet_tui.train.timing import MIN_UPDATES, time_threads
+from alexnet_tui.train.update.distributed import ALONE, Ranks
 
 _TOP = 5
 

@@ -17,15 +17,15 @@ from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint, kernels
 from alexnet_tui.train.checkpoint import Position
-from alexnet_tui.train.cuda_graph import Recorder
-from alexnet_tui.train.data import Data, Images, epoch_order
-from alexnet_tui.train.device import DeviceSetup, stream_seed
-from alexnet_tui.train.distributed import ALONE, Ranks
+from alexnet_tui.train.images.data import Data, Images, epoch_order
+from alexnet_tui.train.machine.device import DeviceSetup, stream_seed
+from alexnet_tui.train.machine.system import SystemSampler
 from alexnet_tui.train.model import AlexNet
-from alexnet_tui.train.optim import MasterSGD
-from alexnet_tui.train.schedule import LearningRateSchedule
-from alexnet_tui.train.step import RunningSums, Steps, recorder_for
-from alexnet_tui.train.system import SystemSampler
+from alexnet_tui.train.update.cuda_graph import Recorder
+from alexnet_tui.train.update.distributed import ALONE, Ranks
+from alexnet_tui.train.update.optim import MasterSGD
+from alexnet_tui.train.update.schedule import LearningRateSchedule
+from alexnet_tui.train.update.step import RunningSums, Steps, recorder_for
 
 _MAX_SILENCE_SECONDS = 2.0
 _EVAL_BATCH = 1000

@@ -15,7 +15,7 @@ from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, ExitCode
 from alexnet_tui.text import printable
-from alexnet_tui.train.device import DeviceSetup, select_device, threads_of_environment
+from alexnet_tui.train.machine.device import DeviceSetup, select_device, threads_of_environment
 from alexnet_tui.train.timing import NUM_CLASSES, UpdateTimer, time_threads
 
 _LIMIT_SECONDS = 240

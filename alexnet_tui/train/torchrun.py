@@ -24,7 +24,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import printable
-from alexnet_tui.train.device import num_cores, threads_of_environment
+from alexnet_tui.train.machine.device import num_cores, threads_of_environment
 from alexnet_tui.train.run_writer import RunWriter, past_events
 
 _STDIN = 0

@@ -8,9 +8,9 @@ from fake_histories import CLEAR, diverged, judged, make_history, plan_of, study
 from fake_runs import curve, started
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.claims import ClaimVerdict, Verdict, _group, judge, problems
 from alexnet_tui.analysis.groups import Group, GroupedRuns, Grouping, Missing, group_runs
-from alexnet_tui.analysis.secondary import Secondary
+from alexnet_tui.analysis.verdict.claims import ClaimVerdict, Verdict, _group, judge, problems
+from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.claims import Claim, Precondition, load
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev

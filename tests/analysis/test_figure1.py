@@ -10,10 +10,10 @@ from cli_caller import Run
 from fake_histories import CLEAR, EPOCHS, diverged, judged, make_history, study
 from fake_runs import write_run
 
-from alexnet_tui.analysis import figure1
 from alexnet_tui.analysis import published as paper
-from alexnet_tui.analysis.secondary import Secondary
 from alexnet_tui.analysis.select import select_runs
+from alexnet_tui.analysis.verdict import figure1
+from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config import protocols
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.report.build import Report, build

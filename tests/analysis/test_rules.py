@@ -12,9 +12,9 @@ import pytest
 import scipy  # Loads `stats` when a test uses it, a second that other workers save.
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.claims import Verdict, decide
-from alexnet_tui.analysis.effect import compare_samples, interval_at
 from alexnet_tui.analysis.groups import RunValue, Sample, make_sample
+from alexnet_tui.analysis.verdict.claims import Verdict, decide
+from alexnet_tui.analysis.verdict.effect import compare_samples, interval_at
 from alexnet_tui.config.claims import load
 
 NEAR = 1e-9

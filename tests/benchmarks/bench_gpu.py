@@ -42,10 +42,10 @@ from benchmarks.bench_step import MakeRecorder, our_step, plain_network, plain_s
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
 from alexnet_tui.datasets import prepare as datasets
-from alexnet_tui.train import data
-from alexnet_tui.train.device import select_device
+from alexnet_tui.train.images import data
 from alexnet_tui.train.loop import Trainer
-from alexnet_tui.train.step import recorder_for
+from alexnet_tui.train.machine.device import select_device
+from alexnet_tui.train.update.step import recorder_for
 
 PARTS = ("check", "replay", "repeat", "precision", "step", "hundred", "parallel")
 BATCH = 128

@@ -31,9 +31,9 @@ from alexnet_tui.files import Folder, take_lock
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
-from alexnet_tui.train import data
-from alexnet_tui.train.device import select_device
+from alexnet_tui.train.images import data
 from alexnet_tui.train.loop import Trainer
+from alexnet_tui.train.machine.device import select_device
 
 
 class Console:

@@ -29,12 +29,12 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets.cache import Split
 from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.runs.events import Step
-from alexnet_tui.train import data
-from alexnet_tui.train.cuda_graph import Recorder
-from alexnet_tui.train.device import DeviceSetup, select_device
-from alexnet_tui.train.distributed import Ranks
+from alexnet_tui.train.images import data
 from alexnet_tui.train.loop import Trainer
-from alexnet_tui.train.step import recorder_for
+from alexnet_tui.train.machine.device import DeviceSetup, select_device
+from alexnet_tui.train.update.cuda_graph import Recorder
+from alexnet_tui.train.update.distributed import Ranks
+from alexnet_tui.train.update.step import recorder_for
 
 BATCH, STEPS_A_TURN = 128, 4
 CPU = torch.device("cpu")

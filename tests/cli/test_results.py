@@ -16,7 +16,7 @@ from cli_caller import Run
 from fake_runs import write_run
 from typer.testing import CliRunner, Result
 
-from alexnet_tui.cli import results as cli_results
+from alexnet_tui.cli.commands import results as cli_results
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.runs.notes import Notes
@@ -236,7 +236,7 @@ def test_export_to_tensorboard_makes_a_folder_a_run(full: Store, tmp_path: Path)
 
 def test_nothing_heavy_is_loaded_to_offer_the_commands() -> None:
     code = (
-        "import sys, alexnet_tui.cli.results as m;"
+        "import sys, alexnet_tui.cli.commands.results as m;"
         "print([n for n in ('rich.table', 'torch', 'textual', 'numpy', 'alexnet_tui.report.build')"
         " if n in sys.modules])"
     )

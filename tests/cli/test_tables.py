@@ -5,7 +5,7 @@ from pathlib import Path
 from cli_caller import on_a_terminal
 from rich.console import Console
 
-from alexnet_tui.cli.runs import _COLUMNS
+from alexnet_tui.cli.commands.runs import _COLUMNS
 from alexnet_tui.cli.tables import Column, fill_lines, fit_line, fitting, make_table
 
 ROOT = Path(__file__).parents[2]

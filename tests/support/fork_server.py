@@ -156,7 +156,7 @@ def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def serve() -> None:
     """Fork what is asked for, until standard input ends."""
-    for module in ("alexnet_tui.cli.main", "alexnet_tui.train.attempt", "alexnet_tui.train.slowdown"):
+    for module in ("alexnet_tui.cli.main", "alexnet_tui.train.attempt", "alexnet_tui.train.machine.slowdown"):
         importlib.import_module(module)
     signal.pthread_sigmask(signal.SIG_BLOCK, local.STOP_SIGNALS)  # Until the forked process has its own mask.
     signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -8,12 +8,13 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train import checkpoint, data
-from alexnet_tui.train.cuda_graph import Recorder
-from alexnet_tui.train.device import DeviceSetup, select_device
-from alexnet_tui.train.distributed import ALONE, Ranks
+from alexnet_tui.train import checkpoint
+from alexnet_tui.train.images import data
 from alexnet_tui.train.loop import Trainer
-from alexnet_tui.train.step import recorder_for
+from alexnet_tui.train.machine.device import DeviceSetup, select_device
+from alexnet_tui.train.update.cuda_graph import Recorder
+from alexnet_tui.train.update.distributed import ALONE, Ranks
+from alexnet_tui.train.update.step import recorder_for
 
 SMALL = {
     "data": "synthetic",

@@ -15,9 +15,9 @@ from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets.cache import Split
 from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train import data
-from alexnet_tui.train.device import ARITHMETIC, select_device
+from alexnet_tui.train.images import data
 from alexnet_tui.train.loop import Trainer
+from alexnet_tui.train.machine.device import ARITHMETIC, select_device
 
 GOLDEN = Path(__file__).with_name("golden_losses.json")
 STEPS = 30

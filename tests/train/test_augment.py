@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from alexnet_tui.train.augment import center_crop, pca_colour, random_crop, random_flip
+from alexnet_tui.train.images.augment import center_crop, pca_colour, random_crop, random_flip
 
 
 def numbered(count: int, side: int) -> torch.Tensor:

@@ -9,8 +9,8 @@ from small_training import newest, numbers, stop_before, trainer
 
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import loop
-from alexnet_tui.train.cuda_graph import Act, CaptureError, Recorder, Replayed
 from alexnet_tui.train.loop import Trainer
+from alexnet_tui.train.update.cuda_graph import Act, CaptureError, Recorder, Replayed
 
 # The last batch of an epoch has four images; every update has another rate; every source of random numbers is in use.
 FIELDS = {

@@ -9,8 +9,8 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets.cache import Split, channel_moments
 from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.errors import DatasetError
-from alexnet_tui.train import data
-from alexnet_tui.train.device import select_device
+from alexnet_tui.train.images import data
+from alexnet_tui.train.machine.device import select_device
 
 
 def dataset(side: int = 32, count: int = 200) -> Dataset:

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.train.device import is_out_of_memory, memory_bytes, peak_memory_bytes, select_device, stream_seed
+from alexnet_tui.train.machine.device import (
+    is_out_of_memory,
+    memory_bytes,
+    peak_memory_bytes,
+    select_device,
+    stream_seed,
+)
 
 
 @pytest.fixture

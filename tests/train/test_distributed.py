@@ -12,8 +12,8 @@ from small_training import newest, numbers, stop_before, trainer
 
 from alexnet_tui.errors import PeerLostError
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train.distributed import ALONE, Ranks
 from alexnet_tui.train.loop import Trainer
+from alexnet_tui.train.update.distributed import ALONE, Ranks
 
 pytestmark = pytest.mark.usefixtures("synthetic", "small_networks")
 PRECISE = {"precision": "fp32", "augmentation": "paper", "init": "he", "schedule": "inverse-time", "rate_decay": "0.5"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS
-from alexnet_tui.train.download import PARTIAL, LossyOutput, fetch
+from alexnet_tui.train.images.download import PARTIAL, LossyOutput, fetch
 
 CONTENT = bytes(range(256)) * 64
 
@@ -21,7 +21,7 @@ def download_broken_archive(root: Path, stdout: int, stderr: int) -> subprocess.
     archive = root / DOWNLOADS / BUILT_IN["cifar10"].archive
     archive.parent.mkdir(parents=True)
     archive.write_bytes(b"not the archive")
-    command = [sys.executable, "-m", "alexnet_tui.train.download", "cifar10", str(root)]
+    command = [sys.executable, "-m", "alexnet_tui.train.images.download", "cifar10", str(root)]
     return subprocess.Popen(command, stdout=stdout, stderr=stderr)
 
 

@@ -8,7 +8,7 @@ from cli_caller import Run
 from fake_runs import open_writer
 
 from alexnet_tui.analysis.integrity import Result, check_run, check_together
-from alexnet_tui.cli import run as cli_run
+from alexnet_tui.cli.commands import run as cli_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import Folder
 from alexnet_tui.runs.extend import create_extension

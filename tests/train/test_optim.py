@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from alexnet_tui.train.optim import MasterSGD
+from alexnet_tui.train.update.optim import MasterSGD
 
 
 def test_float32_equals_torchs_sgd_with_weight_decay_on_weights_alone() -> None:

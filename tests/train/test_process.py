@@ -23,10 +23,10 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store, checkpoint_place
-from alexnet_tui.train import data
 from alexnet_tui.train.__main__ import _explain
 from alexnet_tui.train.__main__ import main as train
-from alexnet_tui.train.device import select_device
+from alexnet_tui.train.images import data
+from alexnet_tui.train.machine.device import select_device
 
 pytestmark = pytest.mark.usefixtures("synthetic", "forked", "small_networks")
 SMALL = {

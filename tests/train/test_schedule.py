@@ -3,7 +3,7 @@
 import pytest
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.train.schedule import LearningRateSchedule, count_plateaus
+from alexnet_tui.train.update.schedule import LearningRateSchedule, count_plateaus
 
 
 def schedule(**fields: str) -> LearningRateSchedule:

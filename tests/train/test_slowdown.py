@@ -6,7 +6,7 @@ import pytest
 from fake_runs import a_step
 
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train.slowdown import watched
+from alexnet_tui.train.machine.slowdown import watched
 
 IMAGES_A_STEP, STEPS_AN_EVENT = 100, 10
 

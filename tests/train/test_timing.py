@@ -14,7 +14,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import threads_text
 from alexnet_tui.runs.store import Store
 from alexnet_tui.train import attempt, timing
-from alexnet_tui.train.device import num_cores, select_device
+from alexnet_tui.train.machine.device import num_cores, select_device
 
 SMALL = {
     "data": "synthetic",

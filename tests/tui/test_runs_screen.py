@@ -15,7 +15,7 @@ from textual.geometry import Region
 from textual.widgets import Input, Static
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.analysis.seeds import deviation, runs_like
+from alexnet_tui.analysis.seed_noise import deviation, runs_like
 from alexnet_tui.config.first_run import FIRST_RUN, FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from alexnet_tui.analysis.compare import Comparison
-from alexnet_tui.analysis.seeds import runs_like
+from alexnet_tui.analysis.seed_noise import runs_like
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted
 from alexnet_tui.tui.charts.axis import Measure

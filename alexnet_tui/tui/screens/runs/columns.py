@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.analysis.seeds import difference_tone
+from alexnet_tui.analysis.seed_noise import difference_tone
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import (
     MISSING,

@@ -16,7 +16,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.analysis.seeds import deviation, runs_like
+from alexnet_tui.analysis.seed_noise import deviation, runs_like
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import run_actions

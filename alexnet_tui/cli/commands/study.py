@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from alexnet_tui.cli import options, readings, study_run
-from alexnet_tui.cli.claims import complete_set, read_claims
+from alexnet_tui.cli import options
+from alexnet_tui.cli.commands import readings, study_run
+from alexnet_tui.cli.commands.claims import complete_set, read_claims
+from alexnet_tui.cli.commands.study_run import Parallel, study_command, work_through
 from alexnet_tui.cli.output import Json, printing, say, write_json
-from alexnet_tui.cli.study_run import Parallel, study_command, work_through
 from alexnet_tui.cli.tables import TONE_STYLES, table_box
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.hyperparameters import Value, format_value
@@ -134,8 +135,8 @@ def new(
         if (variants, protocol) != (_ALL, REPORT):
             raise UsageError("--claims decides the groups of runs; leave --variants and --protocol away.")
         try:
-            from alexnet_tui.analysis.claims import problems
             from alexnet_tui.analysis.metrics import METRICS
+            from alexnet_tui.analysis.verdict.claims import problems
 
             registered = read_claims(claims)
             if found := problems(registered):
@@ -489,7 +490,7 @@ def reproduce(
     code = work_through(store, plan, parallel)
     if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
         return code
-    from alexnet_tui.cli.results import report
+    from alexnet_tui.cli.commands.results import report
 
     report([name], runs_dir=runs_dir)
     return code

@@ -7,7 +7,7 @@ import psutil
 import torch
 
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train.device import gpu_memory_bytes
+from alexnet_tui.train.machine.device import gpu_memory_bytes
 
 INTERVAL_SECONDS = 5.0
 

@@ -1,4 +1,4 @@
-"""Download CIFAR-10 or CIFAR-100 and store it: ``python -m alexnet_tui.train.download NAME DATA_DIR``.
+"""Download CIFAR-10 or CIFAR-100 and store it: ``python -m alexnet_tui.train.images.download NAME DATA_DIR``.
 
 A process of its own, so that only it loads torchvision; the caller holds the data set's lock. Progress goes
 to stderr; on failure the last line of stdout is the sentence for the user. An archive comes into its place only

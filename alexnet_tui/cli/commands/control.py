@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from alexnet_tui.cli import options
+from alexnet_tui.cli.commands.runs import label_of, sentence
 from alexnet_tui.cli.output import say
-from alexnet_tui.cli.runs import label_of, sentence
 from alexnet_tui.errors import ExitCode, LaunchError, RunBusyError, StoreError, UntrustedRunError, UsageError
 from alexnet_tui.files import reason_of
 from alexnet_tui.launch import registry
@@ -54,7 +54,7 @@ def resume(
 
     Example: alexnet-tui resume last --headless
     """
-    from alexnet_tui.cli.run import check_device, prepare_data, start_and_follow
+    from alexnet_tui.cli.commands.run import check_device, prepare_data, start_and_follow
     from alexnet_tui.launch import local
 
     store = options.open_store(runs_dir)
@@ -153,7 +153,7 @@ def stop(
 
 def task(run: options.RunName, runs_dir: options.RunsDir = None) -> int:
     """Train one run here until it ends; engines that were handed a run call it on the machine they chose."""
-    from alexnet_tui.cli.run import prepare_data
+    from alexnet_tui.cli.commands.run import prepare_data
     from alexnet_tui.studies.cluster_task import train
 
     store = options.open_store(runs_dir)
@@ -170,7 +170,7 @@ def attach(
 
     Example: alexnet-tui attach last --headless
     """
-    from alexnet_tui.cli.run import follow_or_open
+    from alexnet_tui.cli.commands.run import follow_or_open
 
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)

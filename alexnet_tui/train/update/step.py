@@ -11,12 +11,12 @@ from torch import Tensor
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.text import printable
-from alexnet_tui.train.cuda_graph import CaptureError, CudaRecorder, Recorder, Replayed
-from alexnet_tui.train.data import Data
-from alexnet_tui.train.device import DeviceSetup
-from alexnet_tui.train.distributed import Ranks
+from alexnet_tui.train.images.data import Data
+from alexnet_tui.train.machine.device import DeviceSetup
 from alexnet_tui.train.model import AlexNet, Dropout
-from alexnet_tui.train.optim import MasterSGD
+from alexnet_tui.train.update.cuda_graph import CaptureError, CudaRecorder, Recorder, Replayed
+from alexnet_tui.train.update.distributed import Ranks
+from alexnet_tui.train.update.optim import MasterSGD
 
 
 class RunningSums:

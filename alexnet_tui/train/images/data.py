@@ -20,8 +20,8 @@ from alexnet_tui.datasets.cache import Split, channel_moments
 from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.errors import AlexnetTuiError, DatasetError
 from alexnet_tui.text import format_bytes
-from alexnet_tui.train import augment
-from alexnet_tui.train.device import DeviceSetup, memory_bytes, stream_seed
+from alexnet_tui.train.images import augment
+from alexnet_tui.train.machine.device import DeviceSetup, memory_bytes, stream_seed
 
 # The split does not change with the seed of a run, so that all runs are judged on the same images.
 _SPLIT_SEED = 2012

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from alexnet_tui.analysis import figure1, stats
+from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns, Sample, sample, unequal_conditions
 from alexnet_tui.analysis.integrity import same_network
 from alexnet_tui.analysis.metrics import METRICS, SELECTED_ON_TEST, Metric
 from alexnet_tui.analysis.published import PublishedClaim
+from alexnet_tui.analysis.verdict import figure1
 from alexnet_tui.config.claims import Claim
 
 

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.effect import Effect, Ends, Scale, compare_samples, interval_at
 from alexnet_tui.analysis.groups import (
     CONDITIONS,
     Group,
@@ -37,8 +36,9 @@ from alexnet_tui.analysis.groups import (
 from alexnet_tui.analysis.integrity import Result, check_trained, same_network
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
 from alexnet_tui.analysis.published import PublishedClaim, published_claim
-from alexnet_tui.analysis.registration import Registration
-from alexnet_tui.analysis.secondary import Secondary, own_measure, secondary_outcomes
+from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, compare_samples, interval_at
+from alexnet_tui.analysis.verdict.registration import Registration
+from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, group_config
 from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
 from alexnet_tui.config.variants import VARIANTS

@@ -123,7 +123,7 @@ def _extend(
     as_json: bool,
 ) -> options.Outcome:
     """Train a run further, as a new one."""
-    from alexnet_tui.cli.control import is_trusted
+    from alexnet_tui.cli.commands.control import is_trusted
     from alexnet_tui.runs.extend import create_extension, extended_config
 
     parent_id = store.resolve(parent)

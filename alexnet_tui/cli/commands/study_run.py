@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from alexnet_tui.cli import options
-from alexnet_tui.cli import run as cli_run
+from alexnet_tui.cli.commands import run as cli_run
 from alexnet_tui.cli.output import say
 from alexnet_tui.errors import ExitCode, RunBusyError, UsageError
 from alexnet_tui.launch import registry

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from alexnet_tui.cli import options
+from alexnet_tui.cli.commands.results import Names
 from alexnet_tui.cli.output import Json, say, say_foreign, write_json
-from alexnet_tui.cli.results import Names
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
     from alexnet_tui.analysis.integrity import Check
-    from alexnet_tui.analysis.registration import PlannedStudy
+    from alexnet_tui.analysis.verdict.registration import PlannedStudy
     from alexnet_tui.runs.history import RunHistory
 
 

@@ -1,0 +1,1 @@
+"""From the groups of a plan to a verdict on each claim."""

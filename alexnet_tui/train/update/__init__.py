@@ -1,0 +1,1 @@
+"""One update of the weights: the step, its optimiser and learning rate, as one CUDA graph, over several processes."""

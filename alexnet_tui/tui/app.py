@@ -26,7 +26,6 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_percent, is_ascii_terminal, printable
 from alexnet_tui.tui import run_actions
-from alexnet_tui.tui.changed_cells import ShownCells, WrittenUpdate
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
     OpenCompare,
@@ -39,10 +38,11 @@ from alexnet_tui.tui.session import (
     Session,
     StartRun,
 )
-from alexnet_tui.tui.terminal import ConsoleDriver, check_terminal, draw_in_ascii, has_hung_up, outlive_terminal
-from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
-from alexnet_tui.tui.watch_loop import WatchLoop
-from alexnet_tui.tui.watcher import newest
+from alexnet_tui.tui.terminal.changed_cells import ShownCells, WrittenUpdate
+from alexnet_tui.tui.terminal.driver import ConsoleDriver, check_terminal, draw_in_ascii, has_hung_up, outlive_terminal
+from alexnet_tui.tui.terminal.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
+from alexnet_tui.tui.watch.watch_loop import WatchLoop
+from alexnet_tui.tui.watch.watcher import newest
 from alexnet_tui.tui.widgets.keys import Keys, key_name
 
 _HERE = Path(__file__).parent

@@ -18,7 +18,7 @@ from alexnet_tui.text import format_done, format_duration, printable
 from alexnet_tui.tui.run_names import RunNames
 from alexnet_tui.tui.settings import Settings, SettingsWriter, load_settings
 from alexnet_tui.tui.threads import Lanes
-from alexnet_tui.tui.watcher import RunsWatcher
+from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 if TYPE_CHECKING:
     from alexnet_tui.studies.queue import Find

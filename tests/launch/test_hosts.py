@@ -26,7 +26,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import cluster_task
 from alexnet_tui.tui.screens.run.facts import status_message
-from alexnet_tui.tui.watcher import RunsWatcher
+from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 OTHER = "other-host"
 UNSHARE = ("unshare", "--uts", "--pid", "--mount", "--mount-proc", "--fork", "--kill-child")

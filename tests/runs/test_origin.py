@@ -14,7 +14,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.origin import explain_lost, foreign_origin
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import RECORD_FILE, Store
-from alexnet_tui.tui.watcher import RunsWatcher
+from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 
 def plant(store: Store, owner: dict[str, Any] | None = None, **changes: object) -> str:

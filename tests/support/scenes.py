@@ -24,7 +24,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.app import ConsoleApp
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.session import OpenCompare
-from alexnet_tui.tui.themes import DARK, LIGHT
+from alexnet_tui.tui.terminal.themes import DARK, LIGHT
 
 SIZES = ((160, 45), (80, 24))
 THEMES = {"dark": DARK, "light": LIGHT}

@@ -17,7 +17,7 @@ from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import RunRecord, Store
 from alexnet_tui.train.attempt import begin_attempt
-from alexnet_tui.tui.watcher import RunsWatcher
+from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 SMALL = {
     "data": "synthetic",

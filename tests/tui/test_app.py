@@ -35,8 +35,8 @@ from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import OpenCompare
 from alexnet_tui.tui.settings import change_settings, load_settings
-from alexnet_tui.tui.terminal import to_ascii
-from alexnet_tui.tui.themes import ANSI, DARK, LIGHT
+from alexnet_tui.tui.terminal.driver import to_ascii
+from alexnet_tui.tui.terminal.themes import ANSI, DARK, LIGHT
 from alexnet_tui.tui.widgets.help import WALK, HelpScreen, help_entries
 from alexnet_tui.tui.widgets.keys import key_name
 

@@ -13,7 +13,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from alexnet_tui.tui.changed_cells import ShownCells
+from alexnet_tui.tui.terminal.changed_cells import ShownCells
 
 WIDTH, HEIGHT = 24, 4
 STYLES = (

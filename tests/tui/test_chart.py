@@ -32,7 +32,7 @@ from alexnet_tui.tui.charts.raster import (
 from alexnet_tui.tui.charts.render import RenderedChart, draw
 from alexnet_tui.tui.charts.series import SMOOTHINGS
 from alexnet_tui.tui.charts.widget import MetricChart, series_colour
-from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
+from alexnet_tui.tui.terminal.themes import THEMES, VARIABLE_DEFAULTS
 
 NAN, INF = math.nan, math.inf
 SIZE = (60, 20)

@@ -38,7 +38,7 @@ from alexnet_tui.tui.screens.new_run.draft import Draft, command_line
 from alexnet_tui.tui.screens.new_run.launch import StepsTimed, StepTimer
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.session import OpenRun, Session
-from alexnet_tui.tui.themes import THEMES, VARIABLE_DEFAULTS
+from alexnet_tui.tui.terminal.themes import THEMES, VARIABLE_DEFAULTS
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 from alexnet_tui.tui.widgets.fields import Card, CardField, ChoiceField, FieldEdited, FieldInfo, Option, TextField
 from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow

@@ -23,9 +23,10 @@ from alexnet_tui.launch import registry
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
-from alexnet_tui.tui import run_actions, watch_loop
+from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.app import ConsoleApp
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
+from alexnet_tui.tui.watch import watch_loop
 from alexnet_tui.tui.widgets import bars
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, TextScreen
 

@@ -10,7 +10,7 @@ from console_driver import driven
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from alexnet_tui.tui.themes import THEMES
+from alexnet_tui.tui.terminal.themes import THEMES
 from alexnet_tui.tui.widgets.columns import Column
 from alexnet_tui.tui.widgets.table import LineTable
 

@@ -26,7 +26,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
-from alexnet_tui.tui.terminal import outlive_terminal
+from alexnet_tui.tui.terminal.driver import outlive_terminal
 
 SMALL = {
     "data": "synthetic",

@@ -4,7 +4,7 @@ import pytest
 from textual.color import Color
 from textual.theme import Theme
 
-from alexnet_tui.tui.themes import THEMES, first_theme, other_theme
+from alexnet_tui.tui.terminal.themes import THEMES, first_theme, other_theme
 from alexnet_tui.tui.widgets.table import NUM_SERIES
 
 SIGNS = (

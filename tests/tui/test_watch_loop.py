@@ -11,8 +11,8 @@ from fake_runs import curve, open_writer, started
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.runs.store import Store
-from alexnet_tui.tui.watch_loop import WatchLoop
-from alexnet_tui.tui.watcher import Batch, RunsWatcher
+from alexnet_tui.tui.watch.watch_loop import WatchLoop
+from alexnet_tui.tui.watch.watcher import Batch, RunsWatcher
 
 _PATIENCE_SECONDS = 20.0
 

@@ -13,7 +13,7 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import printable
 from alexnet_tui.tui.run_names import RunNames, settings_text
-from alexnet_tui.tui.watcher import RunsWatcher
+from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 ROW_METRICS = {
     "best": "max_test",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from alexnet_tui.tui.threads import Lane
-from alexnet_tui.tui.watcher import Batch, RunsWatcher
+from alexnet_tui.tui.watch.watcher import Batch, RunsWatcher
 
 _QUIET_SECONDS, _EAGER_SECONDS = 1.0, 10.0
 

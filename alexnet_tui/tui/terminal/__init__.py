@@ -1,0 +1,1 @@
+"""The terminal the console draws on: its driver, the cells it shows, and the themes."""

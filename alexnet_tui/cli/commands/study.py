@@ -170,7 +170,7 @@ def new(
 
 def _print_plan(store: Store, plan: study.Plan) -> int:
     """Print what was registered, claim by claim, and the next command."""
-    from alexnet_tui.analysis.claims import unassessable
+    from alexnet_tui.analysis.verdict.claims import unassessable
 
     registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
     following = study_command(store, "run", plan.name)

@@ -92,8 +92,10 @@ def _final(
         )
     if not failures:
         return ev.Failed(reason="error", message="The processes of this run ended without an event; see trainer.log.")
-    # One that ended only because another did leaves no reason of its own.
-    rank = max(failures, key=lambda rank: (bool(_reason(failures[rank])), -rank))
+    # One that ended only because another did leaves no reason of its own, or aborts: its connection broke.
+    rank = max(
+        failures, key=lambda rank: (bool(_reason(failures[rank])), failures[rank].exitcode != -signal.SIGABRT, -rank)
+    )
     how = _reason(failures[rank]) or f"ended with code {failures[rank].exitcode}; the reason is in trainer.log."
     message = f"Process {rank} of {count} {how}"
     return ev.Failed(reason="error", message=printable(message, 500), epoch=history.num_epochs_done, step=history.step)

@@ -54,7 +54,9 @@ def test_the_last_event_has_the_reason_that_a_failed_process_left(
     first, second = (ProcessFailure(rank, 100 + rank, 1, str(tmp_path / f"{rank}.json")) for rank in range(2))
     killed = ProcessFailure(2, 102, -signal.SIGKILL, str(tmp_path / "2.json"))
     ended_by_torchrun = ProcessFailure(0, 100, -signal.SIGTERM, str(tmp_path / "0.json"))
+    aborted = ProcessFailure(0, 100, -signal.SIGABRT, str(tmp_path / "0.json"))
     for failures, message in (
+        ({0: aborted, 2: killed}, "Process 2 of 3 was ended by SIGKILL."),
         ({0: first, 1: second}, "Process 1 of 3 failed: Out of memory."),
         ({0: ended_by_torchrun, 2: killed}, "Process 2 of 3 was ended by SIGKILL."),
         ({0: first}, "Process 0 of 3 ended with code 1; the reason is in trainer.log."),

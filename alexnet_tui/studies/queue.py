@@ -164,7 +164,7 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
 
 
 def _known_runs(store: Store, plan: study.Plan) -> dict[int, str]:
-    """PlannedRun to run: as written down, else, after a crash, as the runs' own records say."""
+    """Positions in the plan to run ids: as written down, else, after a crash, as the runs' own records say."""
     path = study.folder_path(store, plan.name) / CELLS_FILE
     content = read_small(path)
     noted = study.decode(path, content, dict[str, str]) if content else {}

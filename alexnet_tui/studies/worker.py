@@ -230,9 +230,9 @@ class Worker:
             if len(training) >= session.order.parallel:
                 return False
             study.check_clock(self._store, session.plan)
-            allocation = self._allocation(session, cell, training)
+            share = self._allocation(session, cell, training)
             try:
-                how = StartOptions(command=self._command, cores=allocation.cores, environment=allocation.variables())
+                how = StartOptions(command=self._command, cores=share.cores, environment=share.variables())
                 registry.start(self._store, cell.run_id, session.order.launch, how)
             except RunBusyError:  # Someone else was faster: as good.
                 return False

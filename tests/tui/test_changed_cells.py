@@ -67,6 +67,21 @@ def test_a_terminal_shows_what_it_would_if_everything_were_sent() -> None:
             assert screen(*written) == screen(whole(update).render_segments(Console(color_system="truecolor"))), seed
 
 
+def test_what_covered_a_part_of_wide_text_is_gone_when_the_text_is_drawn_again() -> None:
+    text = Strip([Segment("漢字漢字 x")]).adjust_cell_length(WIDTH)
+    blank = Strip.blank(WIDTH)
+    for first in range(2, 9, 2):
+        shown = ShownCells()
+        below = layout([text, *[blank] * (HEIGHT - 1)])
+        over = ChopsUpdate(
+            [{0: None, first: Strip([Segment("abcd")]), first + 4: None}, *[{0: None}] * (HEIGHT - 1)],
+            [(0, first, first + 4)],
+            [[first, first + 4, WIDTH], *[[WIDTH]] * (HEIGHT - 1)],
+        )
+        written = [shown.changes(update, ColorSystem.TRUECOLOR) for update in (below, over, below)]
+        assert screen(*written) == screen(below.render_segments(Console(color_system="truecolor"))), first
+
+
 def test_what_is_shown_already_is_not_sent_again() -> None:
     shown, rng = ShownCells(), random.Random(1)
     update = chops([line(rng) for _ in range(HEIGHT)], [5, 9], [(row, 0, WIDTH) for row in range(HEIGHT)])

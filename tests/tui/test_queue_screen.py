@@ -577,6 +577,20 @@ def test_the_form_begins_with_the_whole_report() -> None:
 
 
 @driven
+async def test_without_a_folder_for_data_nothing_starts_and_the_console_says_why(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEXNET_TUI_DATA", "~nobody-of-that-name/data")
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("r")
+        await driver.wait_for(lambda: any("nobody-of-that-name" in one for one in driver.notifications()))
+        await driver.press("2", "ctrl+r")
+        await driver.wait_for(lambda: "nobody-of-that-name" in driver.text())
+        assert study.names(store) == store.ids() == []
+
+
+@driven
 async def test_r_reproduces_the_whole_report_after_a_yes(store: Store) -> None:
     async with console(store) as driver:
         screen = await opened(driver)

@@ -320,9 +320,9 @@ def status(
     if queue_file.is_paused and orders.has_worker(store, name):
         ends = study_command(store, "cancel", name)
         say(f"It was paused: P on its page of the console (5) resumes it, `{ends}` ends it.")
-    if queue_file.given_up and not orders.has_worker(store, name):
+    if _is_given_up(store, name, cells):
         again = study_command(store, "run", name)
-        say(f"It was given up: {queue_file.given_up} `{again}` tries again.")
+        say(f"It was given up: {printable(queue_file.given_up, 1000)} `{again}` tries again.")
     for queue in queues.values():
         say(f"{cluster.summary(queue, cells)}.")
     if plan.is_newer:
@@ -331,6 +331,14 @@ def status(
         state = _ledger_sentence(progress.read(store, plan))
         say(f"plan's SHA-256: {plan.sha256}; {study.verify_hash(store, plan) or f'{state}.'}")
     return ExitCode.DONE
+
+
+def _is_given_up(store: Store, name: str, cells: Sequence[study_queue.PlannedRun]) -> bool:
+    """Whether the last worker gave a study up, and runs of it are still to be trained."""
+    ended = {State.FINISHED, study_queue.PlannedRunState.CANCELLED}
+    if orders.has_worker(store, name) or all(cell.state in ended for cell in cells):
+        return False
+    return bool(study_queue.load(store, name).given_up)
 
 
 def _work_text(store: Store, name: str) -> str:
@@ -566,7 +574,7 @@ def _list_table(store: Store, found: Sequence[tuple[study.Plan, list[study_queue
         at_work = ""
         if orders.has_worker(store, plan.name):
             at_work = "paused" if study_queue.load(store, plan.name).is_paused else "at work"
-        elif study_queue.load(store, plan.name).given_up:
+        elif _is_given_up(store, plan.name, cells):
             at_work = "given up"
         table.add_row(plan.name, str(len(cells)), study_queue.counts_text(cells), at_work)
     return table

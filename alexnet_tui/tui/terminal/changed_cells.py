@@ -59,13 +59,15 @@ class ShownCells:
         if strips.get(column) is strip:
             return style
         chars, styles = _cells(strip, color_system)
-        end = column + len(chars)
+        end = min(column + len(chars), len(self._chars[row]))
+        del chars[end - column :], styles[end - column :]
         for start in [one for one, old in strips.items() if one < end and one + old.cell_length > column]:
             del strips[start]
         strips[column] = strip
         old_chars, old_styles = self._chars[row][column:end], self._styles[row][column:end]
         if chars == old_chars and styles == old_styles:
             return style
+        self._forget_cut_text(row, column)
         self._chars[row][column:end], self._styles[row][column:end] = chars, styles
         at = -1  # The cell where the cursor is; -1 where that is not certain.
         for index, (char, wanted) in enumerate(zip(chars, styles, strict=True)):
@@ -81,6 +83,14 @@ class ShownCells:
             out.append(char)
             at = index + 1 if len(char) == 1 else -1
         return style
+
+    def _forget_cut_text(self, row: int, column: int) -> None:
+        """Text of several cells that is written over from its second one on is no longer what its first one shows."""
+        chars, first = self._chars[row], column
+        while first > 0 and chars[first] == _UNKNOWN:
+            first -= 1
+        if first < column:
+            chars[first] = _UNKNOWN
 
 
 class WrittenUpdate(CompositorUpdate):

@@ -1,6 +1,5 @@
 """The frame of a form: the row around each editor, foldable groups, the line of help. It knows no hyperparameter."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import ClassVar
@@ -87,9 +86,9 @@ class EditorRow(Widget):
         """Whether the screen is."""
         return self.app.size.width < self.wide_from
 
-    @abstractmethod
     def editor_region(self, width: int) -> Region:
         """Where the editor is in a row that many cells wide."""
+        raise NotImplementedError
 
     def compose(self) -> ComposeResult:
         """The editor."""

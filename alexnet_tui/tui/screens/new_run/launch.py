@@ -193,6 +193,9 @@ class RunLauncher:
             missing: list[str] = []
             if not self.preparing:
                 missing = await threads.call(download.missing, [config])
+        except AlexnetTuiError as error:  # There is no folder for data.
+            self._form.show_status(str(error), is_error=True)
+            return
         finally:
             self._is_starting = False
         if missing:

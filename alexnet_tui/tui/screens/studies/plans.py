@@ -12,6 +12,7 @@ from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.text import counted, format_duration, printable
 from alexnet_tui.tui import download, threads
+from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm, StudyRequest, defaults, free_name
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
@@ -63,7 +64,11 @@ def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -
     ]
 
     async def work() -> None:
-        missing = await threads.call(download.missing, [config])
+        try:
+            missing = await threads.call(download.missing, [config])
+        except AlexnetTuiError as error:  # There is no folder for data.
+            notify(screen, str(error), is_error=True)
+            return
 
         def answer(is_sure: bool | None) -> None:
             if is_sure:

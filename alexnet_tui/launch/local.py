@@ -27,6 +27,7 @@ from alexnet_tui.files import (
     lock_status,
     read_owner,
     reason_of,
+    sha256_of,
     take_lock,
     write_owner,
 )
@@ -39,7 +40,7 @@ from alexnet_tui.runs.liveness import CARRIER_FILE, abandoned_group, elsewhere
 from alexnet_tui.runs.origin import foreign_origin
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.stop_request import STOP_FILE, is_stop_requested
-from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, Store
+from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, LOG_FILE, RECORD_FILE, Store
 from alexnet_tui.text import printable, quoted
 
 TRAINER_MODULE = "alexnet_tui.train"
@@ -49,7 +50,7 @@ LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """Signals that make a trainer write a checkpoint and end; blocked in it until its handlers are set."""
 TRUST_FILE = "trusted.json"
-"""Holds this user's seal on a run from elsewhere that is trained all the same."""
+"""Holds this user's seal on a run from elsewhere that is trained all the same, as long as it is that very folder."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _POLL_SECONDS, _REMOTE_POLL_SECONDS = 0.02, 0.5
 _START_TOLERANCE_SECONDS, _NAME_PATIENCE_SECONDS = 1.5, 1.0
@@ -165,17 +166,29 @@ def _check_or_note_trust(store: Store, run_id: str, how: StartOptions) -> None:
     elif foreign_origin(store.path(run_id), store.record(run_id)):
         # What cannot be written is asked again.
         with contextlib.suppress(OSError, StoreError), store.folder(run_id) as folder:
-            folder.write(TRUST_FILE, msgspec.json.encode(seal(run_id, TRUST_FILE)))
+            folder.write(TRUST_FILE, msgspec.json.encode(seal(run_id, _trusted_content(folder))))
 
 
 def _is_noted_as_trusted(store: Store, run_id: str) -> bool:
-    """Whether this user has trusted the run before; the seal shows that nobody else wrote that into its folder."""
+    """Whether this user has trusted this very run before; the seal shows that nobody else wrote that into its folder.
+
+    A run that was copied, or whose record was changed since, is not trusted; one whose folder was renamed is.
+    """
     try:
         with store.folder(run_id) as folder:
             found = msgspec.json.decode(folder.read(TRUST_FILE) or b"", type=str)
+            return is_sealed(found, run_id, _trusted_content(folder))
     except (StoreError, *UNDECODABLE):
         return False
-    return is_sealed(found, run_id, TRUST_FILE)
+
+
+def _trusted_content(folder: Folder) -> tuple[str, str, int, int]:
+    """What the seal of trust covers: the SHA-256 of the run's record, and the device and inode of its folder.
+
+    A rename or a move within a file system keeps both; a copy has another inode.
+    """
+    status = os.fstat(folder.fileno())
+    return TRUST_FILE, sha256_of(folder.read(RECORD_FILE) or b""), status.st_dev, status.st_ino
 
 
 def _owner_of_new_files(folder: Folder) -> int:

@@ -5,10 +5,10 @@ cluster. What a person gave on this account is therefore sealed with a key that 
 right seal is not used.
 """
 
+import errno
 import functools
 import hmac
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,8 @@ from alexnet_tui.paths import state_dir
 
 _KEY_FILE, _KEY_BYTES = "seal.key", 32
 _LOCK_SECONDS = 5.0
+_READ_ONLY = frozenset((errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR))
+"""Why a folder can never be made at a place; the last where the home of a service is ``/dev/null``."""
 
 
 def seal(name: str, content: object) -> str:
@@ -32,18 +34,43 @@ def is_sealed(found: str, name: str, content: object) -> bool:
 
 
 def _key() -> bytes:
-    """The user's key, made when it is needed first; where there is no home to keep it in, one for this host."""
-    for find_folder in (state_dir, private_temporary_folder):
-        with suppress(HomeError, OSError, RunBusyError, StoreError):
-            return _key_in(find_folder())
-    return _passing_key()
+    """The user's key, made when it is needed first.
+
+    Where it cannot be read or made just now, as when another process holds its lock for long or the disk is full, the
+    key is of this process alone. No seal made with that outlives the fault: it is refused later, which is safe.
+    """
+    try:
+        return _key_in(_key_folder())
+    except (OSError, RunBusyError, StoreError):
+        return _passing_key()
+
+
+def _key_folder() -> Path:
+    """The state folder; a private one of this host where there is no home, or the state folder is read-only.
+
+    A key that a read-only state folder has already is used all the same.
+
+    Raises:
+        OSError: The state folder cannot be made for another reason.
+        StoreError: The private folder belongs to somebody else.
+    """
+    try:
+        folder = state_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+    except HomeError:
+        return private_temporary_folder()
+    except OSError as error:
+        if error.errno in _READ_ONLY:
+            return private_temporary_folder()
+        raise
+    is_usable = os.access(folder, os.W_OK | os.X_OK) or os.path.lexists(folder / _KEY_FILE)
+    return folder if is_usable else private_temporary_folder()
 
 
 def _key_in(folder: Path) -> bytes:
     path = folder / _KEY_FILE
     if len(known := read_small(path) or b"") == _KEY_BYTES:
         return known
-    folder.mkdir(parents=True, exist_ok=True)
     with locked(path.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
         if len(known := read_small(path) or b"") != _KEY_BYTES:
             write_atomic(path, known := os.urandom(_KEY_BYTES), PRIVATE_FILE)

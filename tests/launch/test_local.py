@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -316,6 +317,25 @@ def test_attack_05_a_run_from_elsewhere_is_trained_after_one_yes(
     assert local.wait_free(store, run_id, 20)
     begin(store, run_id, "normal")  # Not asked again.
     assert local.wait_free(store, run_id, 20)
+
+
+def test_trust_stays_with_the_folder_and_its_record(store: Store, run_id: str, tmp_path: Path) -> None:
+    folder = store.path(run_id)
+    (folder / "imported.json").write_bytes(b"{}")
+    local.check_handover(store, run_id, StartOptions(is_trusted=True))
+    local.check_trust(store, run_id)
+    store.root.rename(tmp_path / "moved")
+    local.check_trust(Store(tmp_path / "moved"), run_id)
+    shutil.copytree(tmp_path / "moved", store.root)  # As one that was given away and came back.
+    with pytest.raises(UntrustedRunError):
+        local.check_trust(store, run_id)
+    shutil.rmtree(store.root)
+    (tmp_path / "moved").rename(store.root)
+    local.check_trust(store, run_id)
+    with (folder / "run.json").open("ab") as record:
+        record.write(b"\n")
+    with pytest.raises(UntrustedRunError):
+        local.check_trust(store, run_id)
 
 
 def test_a_reused_number_does_not_forbid_a_new_start(store: Store, run_id: str) -> None:

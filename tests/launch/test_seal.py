@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from alexnet_tui.files import locked
+from alexnet_tui.launch import seal as seals
 from alexnet_tui.launch.seal import is_sealed, seal
 
 
@@ -32,3 +34,17 @@ def test_without_a_home_the_key_is_in_a_private_folder_of_this_host(
     before = seal("run", "a")
     key.unlink()
     assert seal("run", "a") != before
+
+
+def test_a_busy_lock_makes_a_seal_of_this_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(seals, "_LOCK_SECONDS", 0.0)
+    folder = tmp_path / "state" / "alexnet-tui"
+    folder.mkdir(parents=True)
+    with locked(folder / "seal.lock"):
+        made_meanwhile = seal("run", "a")
+        assert is_sealed(made_meanwhile, "run", "a")
+        assert not list(tmp_path.rglob("seal.key"))
+    assert not is_sealed(made_meanwhile, "run", "a")
+    assert list(tmp_path.rglob("seal.key")) == [folder / "seal.key"]

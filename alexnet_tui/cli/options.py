@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand
 
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import (
     SPECS,
     TYPES,
@@ -19,7 +20,7 @@ from alexnet_tui.config.hyperparameters import (
     option_name,
     range_text,
 )
-from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
+from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.launch import registry
 from alexnet_tui.paths import default_root, given

@@ -13,7 +13,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from alexnet_tui.config.architecture import POOL_KERNELS, Architecture
-from alexnet_tui.config.variants import EXPERIMENT_NAMES, FRONT_ENDS, VARIANTS, nearest
+from alexnet_tui.config.front_ends import FRONT_ENDS
+from alexnet_tui.config.variants import EXPERIMENT_NAMES, VARIANTS, nearest
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.text import printable, quoted
 

@@ -1,7 +1,7 @@
-"""The four named variants of the report, and the front ends, as data.
+"""The four named variants of the study, as data.
 
-A variant and a front end are each a set of hyperparameter values laid over `RunConfig`'s defaults. Nothing
-outside this module asks for either by name: a fifth variant is one entry here.
+A variant is a set of hyperparameter values laid over `RunConfig`'s defaults. Nothing outside this module asks for one
+by name: a fifth variant is one entry here.
 """
 
 import difflib
@@ -10,11 +10,11 @@ from types import MappingProxyType
 
 import msgspec
 
-from alexnet_tui.config.architecture import FrontEnd, Setting
+from alexnet_tui.config.architecture import Setting
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """One experiment of the report: what it changes, what it is about, and what the report found.
+    """One experiment of the study: what it changes, and what it is about.
 
     Attributes:
         title: The study's name for it.
@@ -55,51 +55,6 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
 
 EXPERIMENT_NAMES = ", ".join(f"{variant.title} ({name})" for name, variant in VARIANTS.items())
 """The study's names of its experiments, and those of the variants: ``Original model (baseline), ...``."""
-
-FRONT_ENDS: Mapping[str, FrontEnd] = MappingProxyType(
-    {
-        "literal32": FrontEnd(
-            image_size=32,
-            conv1_padding=0,
-            pool_partial=False,
-            summary="One reading of the study's network: unpadded 11x11/4, no LRN (maps 6-2-1).",
-        ),
-        "same32": FrontEnd(
-            image_size=32,
-            conv1_padding=5,
-            summary="The 2012 paper's network with LRN and groups, padded to fit 32 px (maps 8-4-2-1).",
-            settings=MappingProxyType({"lrn": True, "groups": 2}),
-        ),
-        "resize227": FrontEnd(
-            image_size=227,
-            conv1_padding=0,
-            pool_partial=False,
-            summary="The 2012 paper's own geometry on images resized to 227 px; for a GPU.",
-            settings=MappingProxyType({"lrn": True, "groups": 2}),
-        ),
-        "keras-valid": FrontEnd(
-            image_size=32,
-            conv1_padding=0,
-            pool_same=True,
-            summary="A reading of the study: unpadded first layer, then Keras' padding same (maps 6-3-2-1).",
-        ),
-        "keras-same": FrontEnd(
-            image_size=32,
-            conv1_padding=3,
-            conv1_padding_end=4,
-            pool_same=True,
-            summary="A reading of the study: Keras' padding same in every layer (maps 8-4-2-1).",
-        ),
-        "cifar3x3": FrontEnd(
-            image_size=32,
-            conv1_kernel=3,
-            conv1_stride=1,
-            conv1_padding=1,
-            summary="A small modern stem, 3x3/1: what 32 px images allow (maps 32-16-8-4).",
-            settings=MappingProxyType({"augmentation": "flip-crop", "schedule": "step"}),
-        ),
-    }
-)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

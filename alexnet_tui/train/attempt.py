@@ -12,8 +12,8 @@ from torch import Tensor
 
 from alexnet_tui import __version__
 from alexnet_tui.config.architecture import num_parameters
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev

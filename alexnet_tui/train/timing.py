@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import torch
 
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.train.images.data import BatchMaker, Data, Images
 from alexnet_tui.train.loop import Trainer
 from alexnet_tui.train.machine.device import DeviceSetup, num_cores

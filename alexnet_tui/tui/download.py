@@ -5,8 +5,8 @@ from contextlib import suppress
 
 from textual.screen import Screen
 
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets import catalog
 from alexnet_tui.errors import DatasetError
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen

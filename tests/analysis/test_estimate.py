@@ -7,8 +7,8 @@ from fake_runs import write_run
 
 from alexnet_tui.analysis import estimate
 from alexnet_tui.config.architecture import Architecture, FrontEnd
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store

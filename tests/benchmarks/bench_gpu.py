@@ -39,8 +39,9 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.bench_step import MakeRecorder, our_step, plain_network, plain_step
 
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
+from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.train.images import data
 from alexnet_tui.train.loop import Trainer

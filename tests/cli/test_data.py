@@ -14,7 +14,7 @@ from image_sets import small_set, write_folder
 from typer.testing import CliRunner, Result
 
 from alexnet_tui.cli.app import parser
-from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import DatasetError, ExitCode, UsageError

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from alexnet_tui.config.architecture import Setting
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import (
     SPECS,
     TYPES,
@@ -20,7 +21,7 @@ from alexnet_tui.config.hyperparameters import (
     shown_value,
     stepped,
 )
-from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
+from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError
 
 # The public surface, written out: a field added, renamed or moved by accident fails here.

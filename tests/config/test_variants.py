@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from alexnet_tui.config.architecture import POOL_KERNELS, Architecture, FrontEnd, layers, num_parameters, pooled_size
-from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS, nearest
+from alexnet_tui.config.front_ends import FRONT_ENDS
+from alexnet_tui.config.variants import VARIANTS, nearest
 
 PAPER_FRONT = FrontEnd(image_size=224, conv1_padding=2, pool_partial=False, summary="The paper's.")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets.cache import Split
 from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.runs import events as ev

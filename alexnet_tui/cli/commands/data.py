@@ -14,7 +14,8 @@ import typer
 from alexnet_tui.cli.options import AsJson, complete_data, completing
 from alexnet_tui.cli.output import Json, progress_bar, say, write_json
 from alexnet_tui.cli.tables import Column, print_table
-from alexnet_tui.config.variants import FRONT_ENDS, nearest
+from alexnet_tui.config.front_ends import FRONT_ENDS
+from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import UsageError
 from alexnet_tui.text import format_bytes, format_count, printable, quoted
 

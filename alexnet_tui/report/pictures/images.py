@@ -1,6 +1,6 @@
 """The test images that a run was evaluated on, for pictures of what it mistook."""
 
-from alexnet_tui.config.variants import FRONT_ENDS
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.datasets import prepare
 from alexnet_tui.datasets.catalog import find
 from alexnet_tui.errors import DatasetError, UsageError

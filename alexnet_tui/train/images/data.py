@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import HOLDOUT_SHARE, RunConfig
-from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets.cache import Split, channel_moments
 from alexnet_tui.datasets.prepare import Dataset
 from alexnet_tui.errors import AlexnetTuiError, DatasetError

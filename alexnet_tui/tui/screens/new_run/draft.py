@@ -7,6 +7,7 @@ were not edited.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import (
     SPECS,
     RunConfig,
@@ -19,7 +20,7 @@ from alexnet_tui.config.hyperparameters import (
     preset_settings,
 )
 from alexnet_tui.config.protocols import parse_seeds
-from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
+from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError
 
 PRESET_FIELDS = ("variant", "front_end")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from alexnet_tui.analysis.estimate import TYPICAL_IMAGES
 from alexnet_tui.analysis.published import EXPERIMENTS
 from alexnet_tui.config.first_run import FIRST_RUN
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import SPECS, TYPES, default_of, range_text, stepped
-from alexnet_tui.config.variants import FRONT_ENDS, VARIANTS
+from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.datasets.catalog import BUILT_IN, DatasetInfo
 from alexnet_tui.text import format_bytes, format_clock, format_count, format_percent, printable
 from alexnet_tui.tui.screens.new_run.draft import ALL_VARIANTS, LABEL, MAX_SEEDS, ONLY_CHOSEN, SEEDS, VARIANTS_FIELD

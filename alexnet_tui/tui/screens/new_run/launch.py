@@ -10,8 +10,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from alexnet_tui.analysis.estimate import step_settings
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.datasets.cache import Progress

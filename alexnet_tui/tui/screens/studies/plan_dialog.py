@@ -16,9 +16,9 @@ from textual.widgets import Input, Static
 
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.claims import Claim
+from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig, format_value
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse_seeds, plan_configs, size_text
-from alexnet_tui.config.variants import FRONT_ENDS
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ConfigError
 from alexnet_tui.studies.queue import MAX_AT_ONCE

@@ -419,6 +419,19 @@ async def test_rows_taken_out_are_named_and_brought_back_the_last_one_first(stor
 
 
 @driven
+async def test_bringing_a_row_back_leaves_a_run_pinned_since_then_pinned(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        shown = await compare(driver, *ids)
+        await driver.press("x", "p")
+        pinned = driver.app.session.pinned_run_id
+        assert pinned in ids[1:]
+        await driver.press("u")
+        assert shown.run_ids == tuple(ids)
+        assert driver.app.session.pinned_run_id == pinned
+
+
+@driven
 async def test_keys_without_an_effect_say_why(store: Store) -> None:
     ids = [write_run(store, config(epochs="2", variant=variant)).id for variant in ("baseline", "tanh")]
     async with console(store) as driver:

@@ -264,6 +264,17 @@ async def test_names_have_the_room_they_need_and_no_more(store: Store) -> None:
 
 
 @driven
+async def test_the_column_of_names_follows_a_new_label(store: Store, four: list[str]) -> None:
+    async with console(store, size=(200, 30)) as c:
+        for label in ("a label of forty characters, to the last", "画像の実験" * 4, "short"):
+            c.app.session.watcher.notes[four[1]] = Notes(label=label)
+            c.runs.refresh_rows([four[1]])
+            assert label in c.text()
+            name = next(column for column in c.runs.table.all_columns if column.key == "name")
+            assert name.max_width == max(name.width, cell_len(label))
+
+
+@driven
 async def test_pin_shows_deltas_in_every_row(store: Store, four: list[str]) -> None:
     elsewhere = make(store, "tanh", 7, age=99)
     path = store.path(elsewhere) / "run.json"

@@ -1,13 +1,16 @@
 """Text on a screen: a page that scrolls, and lines that hang under their first."""
 
-import textwrap
-
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from alexnet_tui.text import printable
+
 _STYLES = {"": "", "error": "$error", "warning": "$warning", "muted": "$text-muted"}
+_LEAST_CELLS = 16
+_MAX_CHARS = 4000
 
 
 def style_of(name: str) -> str:
@@ -18,13 +21,14 @@ def style_of(name: str) -> str:
 def hanging(label: str, text: str, width: int, *, label_style: str = "", style: str = "") -> list[Content]:
     """A label and a text in lines of at most `width` cells, the text wrapped under itself.
 
-    Ids and options such as ``--train-images`` stay whole where they fit into a line.
+    The lines are longer where the label leaves the text fewer than 16 cells. Ids and options such as
+    ``--train-images`` stay whole where they fit into a line.
     """
-    room = max(1, width - len(label))
-    first, *rest = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
-    indent = " " * len(label)
+    indent = cell_len(label)
+    room = max(2, min(_LEAST_CELLS, width), width - indent)
+    first, *rest = (line.plain for line in Content(printable(text, _MAX_CHARS)).wrap(room))
     lines = [Content.assemble((label, label_style), (first, style))]
-    return [*lines, *(Content.assemble(indent, (part, style)) for part in rest)]
+    return [*lines, *(Content.assemble(" " * indent, (part, style)) for part in rest)]
 
 
 class TextPage(VerticalScroll):

@@ -54,11 +54,11 @@ _NOTHING = (
 
 @dataclass(frozen=True, slots=True)
 class _TakenOut:
-    """What was compared before a row was taken out: its name, all runs, and the pinned one or an empty id."""
+    """What was compared before a row was taken out: its name, all runs, and the pinned one if it was unpinned."""
 
     name: str
     run_ids: tuple[str, ...]
-    pinned: str
+    unpinned: str | None
 
 
 class CompareScreen(ChartScreen):
@@ -322,7 +322,8 @@ class CompareScreen(ChartScreen):
         if (row := self.table.row) is None:
             return
         ids = {history.id for history in row.histories}
-        self._taken_out.append(_TakenOut(row.name, self.run_ids, self.session.pinned_run_id or ""))
+        unpinned = self.session.pinned_run_id if row.is_implicit else None
+        self._taken_out.append(_TakenOut(row.name, self.run_ids, unpinned))
         if row.is_implicit:
             self.session.toggle_pin([*ids])
         self.run_ids = tuple(run_id for run_id in self.run_ids if run_id not in ids)
@@ -331,11 +332,11 @@ class CompareScreen(ChartScreen):
         notify(self, f"Taken out: {row.name}. u brings it back.")
 
     def action_bring_back(self) -> None:
-        """Compare again what was taken out last; a pinned run is pinned again."""
+        """Compare again what was taken out last; a run that was unpinned by it is pinned again."""
         last = self._taken_out.pop()
         self.run_ids = last.run_ids
-        if self.session.folder.pinned != last.pinned:
-            self.session.change_folder(pinned=last.pinned)
+        if last.unpinned:
+            self.session.change_folder(pinned=last.unpinned)
         self._refresh()
         self.refresh_bindings()
         notify(self, f"Compared again: {last.name}.")

@@ -1,6 +1,5 @@
 """The report as styled text for the console: cards, table, contradictions, provenance; pure."""
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,10 +31,11 @@ from alexnet_tui.text import counted, format_count, format_percent, printable
 from alexnet_tui.tui.screens.report.curves import has_marks
 from alexnet_tui.tui.screens.report.interval import interval_lines
 from alexnet_tui.tui.screens.report.source import RunChecks
+from alexnet_tui.tui.widgets.glyphs import cut
+from alexnet_tui.tui.widgets.text import hanging
 
 _STYLES = {"good": "$success", "bad": "$error", "open": "$warning", "quiet": "$text-muted"}
 _LABEL_CELLS = 13
-_MAX_CELLS = 4000
 _PLOT_CELLS = 64
 _MAX_FAILURES = 50
 _RECORDS_NOTE = (
@@ -71,7 +71,7 @@ def head(report: Report, index: int, width: int) -> Content:
     short = title.replace("Front end ", "", 1)
     forms = (which + title, which + short, which.removeprefix("set ") + short)
     shown = next((form for form in forms if len(form) <= width), forms[-1])
-    lines = [Content.styled(_cut(f"Report on {printable(report.title, 200)}", width), "bold")]
+    lines = [Content.styled(cut(f"Report on {printable(report.title, 200)}", width), "bold")]
     lines += hanging("", shown, width, style="$text-muted")  # What sets it apart from others may be at the end.
     if report.problems:
         num = len(report.problems)
@@ -192,7 +192,7 @@ def contradictions(found: Sequence[Contradiction], width: int) -> Content:
     title = f"The study contradicts itself or its source in {len(found)} places"
     if not found:
         title = "No claim of the study's text is judged here."
-    lines = [Content.styled(_cut(title, width), "bold")]
+    lines = [Content.styled(cut(title, width), "bold")]
     for one in found:
         lines.append(Content(""))
         lines += hanging(f"{one.number:>2}  ", one.place, width, label_style="bold $accent", style="$text-muted")
@@ -221,7 +221,7 @@ def records(found: Sequence[RunChecks], width: int) -> Content:
     bad = [(one.run_id, check) for one in found for check in one.checks if check.result is Result.FAILED]
     num_bad = len({run_id for run_id, _ in bad})
     title = f"{counted(len(found), 'run')} checked, {num_bad or 'none'} with a record that does not agree with itself"
-    lines = [Content.styled(_cut(title, width), f"bold {'$error' if bad else '$success'}")]
+    lines = [Content.styled(cut(title, width), f"bold {'$error' if bad else '$success'}")]
     for run_id, check in bad[:_MAX_FAILURES]:
         lines += [
             Content(""),
@@ -249,18 +249,5 @@ def _figure(found: PaperResult) -> str:
     return format_count(found.value) if found.value >= 1000 else f"{found.value:g}"
 
 
-def hanging(label: str, text: str, width: int, *, label_style: str = "", style: str = "") -> list[Content]:
-    """A label and a text in lines of at most `width` cells, the text under itself."""
-    room = max(16, width - len(label))
-    parts = textwrap.wrap(printable(text, _MAX_CELLS), room) or [""]
-    indent = " " * len(label)
-    first = Content.assemble((label, label_style), (parts[0], style))
-    return [first, *(Content.assemble(indent, (part, style)) for part in parts[1:])]
-
-
 def _pair(label: str, text: str, width: int) -> list[Content]:
     return hanging(f"{printable(label, 20):<{_LABEL_CELLS}} ", text, width, label_style="$text-muted")
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"

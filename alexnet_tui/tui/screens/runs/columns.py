@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import msgspec
+from rich.cells import cell_len
 
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.seed_noise import difference_tone
@@ -362,7 +363,7 @@ COLUMNS: tuple[Column, ...] = (
 
 def columns_for(rows: Iterable[RunRow]) -> list[Column]:
     """The columns; that of names grows no wider than the longest of some rows."""
-    longest = max((len(row.name) for row in rows), default=0)
+    longest = max((cell_len(row.name) for row in rows), default=0)
     return [
         replace(column, max_width=max(column.width, min(column.max_width, longest))) if column.key == "name" else column
         for column in COLUMNS

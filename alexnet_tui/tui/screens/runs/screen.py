@@ -184,10 +184,11 @@ class RunsScreen(Screen[None]):
         rows = sorted_rows(rows, context, folder.sort, is_descending=folder.is_descending)
         sort, before = (folder.sort, folder.is_descending), self._shown
         self._shown = rows
-        if self.table.can_update(rows, context, sort=sort):
+        columns = columns_for(rows)
+        if columns == self.table.all_columns and self.table.can_update(rows, context, sort=sort):
             self.table.update_rows([row for row, old in zip(rows, before, strict=True) if row != old])
         else:
-            self.table.show(rows, context, sort=sort, columns=columns_for(rows))
+            self.table.show(rows, context, sort=sort, columns=columns)
             self._show_preview()
         self._show_counts()
 

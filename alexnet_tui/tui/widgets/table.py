@@ -173,12 +173,6 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
             and all(row.id == old.id for row, old in zip(rows, self.rows, strict=True))
         )
 
-    def change_context(self, context: Context) -> None:
-        """Show the same rows in another context that moves no column, such as a later time."""
-        self.context = context
-        self._lines.clear()
-        self.refresh()
-
     def update_rows(self, changed: Iterable[Row]) -> None:
         """Show new values of rows that keep their place; only their lines are repainted."""
         fresh = {row.id: row for row in changed}

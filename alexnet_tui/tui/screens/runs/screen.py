@@ -20,7 +20,15 @@ from alexnet_tui.analysis.seed_noise import deviation, runs_like
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import run_actions
-from alexnet_tui.tui.screens.runs.columns import BY_KEY, COLUMNS, CREATED, Context, columns_for, sorted_rows
+from alexnet_tui.tui.screens.runs.columns import (
+    BY_KEY,
+    COLUMNS,
+    CREATED,
+    Context,
+    columns_for,
+    format_age,
+    sorted_rows,
+)
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
 from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow, group_rows, rows_of
@@ -223,10 +231,13 @@ class RunsScreen(Screen[None]):
         return self._spread
 
     def _grow_older(self) -> None:
-        """Show the ages of now; of the cells painted again, only one whose age has changed goes to the terminal."""
-        if self.is_current and self._shown:
-            self._now = time.time()
-            self.table.change_context(msgspec.structs.replace(self.table.context, now=self._now))
+        """Show the ages of now; only rows whose age reads differently are painted again."""
+        before, now = self.table.context.now, time.time()
+        aged = [row for row in self._shown if format_age(before - row.created) != format_age(now - row.created)]
+        if self.is_current and aged:
+            self._now = now
+            self.table.context = msgspec.structs.replace(self.table.context, now=now)
+            self.table.update_rows(aged)
 
     def _show_counts(self) -> None:
         rows, context = self._rows.values(), self.table.context

@@ -383,8 +383,9 @@ class NewRunScreen(Screen[None]):
         self.call_after_refresh(row.editor.focus)
 
     def show_status(self, sentence: str, *, is_error: bool = False) -> None:
-        """Show a sentence in the status line."""
-        self.query_one(StatusLine).show_status(sentence, is_error=is_error)
+        """Show a sentence in the status line; there is none any more where the console was left meanwhile."""
+        for line in self.query(StatusLine):
+            line.show_status(sentence, is_error=is_error)
 
     def action_field(self, step: int) -> None:
         """Move the cursor to a neighbouring field; the first and the last hold."""

@@ -363,6 +363,16 @@ def option_name(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def setting_text(name: str, value: Value) -> str:
+    """A setting as people say it: ``learning rate 0.1``."""
+    return f"{name.replace('_', ' ')} {format_value(value)}"
+
+
+def settings_text(settings: Mapping[str, Value]) -> str:
+    """Settings as people say them: ``learning rate 0.1, weight decay 0``."""
+    return ", ".join(setting_text(name, value) for name, value in settings.items())
+
+
 def option_words(name: str, value: Value) -> list[str]:
     """A field as the words of a command line: ``--learning-rate 0.01``, ``--no-lrn``."""
     if isinstance(value, bool):

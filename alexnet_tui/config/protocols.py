@@ -19,6 +19,7 @@ from alexnet_tui.config.hyperparameters import (
     option_name,
     option_words,
     preset_settings,
+    setting_text,
 )
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import ConfigError
@@ -163,7 +164,7 @@ def contents_text(protocol: str) -> str:
     """What the runs of a protocol have apart and what it sets for all of them: the beginning of a sentence."""
     spec = PROTOCOLS[protocol]
     apart = [f"{title} ({', '.join(options)})" for title, options in {"variant": spec.variants, **spec.swept}.items()]
-    shared = " and ".join(f"{name.replace('_', ' ')} {format_value(value)}" for name, value in spec.settings.items())
+    shared = " and ".join(setting_text(name, value) for name, value in spec.settings.items())
     return f"Its runs differ in {', '.join(apart)} and seed alone" + (f"; all have {shared}" if shared else "")
 
 

@@ -166,7 +166,7 @@ def _check_or_note_trust(store: Store, run_id: str, how: StartOptions) -> None:
     elif foreign_origin(store.path(run_id), store.record(run_id)):
         # What cannot be written is asked again.
         with contextlib.suppress(OSError, StoreError), store.folder(run_id) as folder:
-            folder.write(TRUST_FILE, msgspec.json.encode(seal(run_id, _trusted_content(folder))))
+            folder.write(TRUST_FILE, msgspec.json.encode(seal(TRUST_FILE, _trusted_content(folder))))
 
 
 def _is_noted_as_trusted(store: Store, run_id: str) -> bool:
@@ -177,18 +177,18 @@ def _is_noted_as_trusted(store: Store, run_id: str) -> bool:
     try:
         with store.folder(run_id) as folder:
             found = msgspec.json.decode(folder.read(TRUST_FILE) or b"", type=str)
-            return is_sealed(found, run_id, _trusted_content(folder))
+            return is_sealed(found, TRUST_FILE, _trusted_content(folder))
     except (StoreError, *UNDECODABLE):
         return False
 
 
-def _trusted_content(folder: Folder) -> tuple[str, str, int, int]:
+def _trusted_content(folder: Folder) -> tuple[str, int, int]:
     """What the seal of trust covers: the SHA-256 of the run's record, and the device and inode of its folder.
 
     A rename or a move within a file system keeps both; a copy has another inode.
     """
     status = os.fstat(folder.fileno())
-    return TRUST_FILE, sha256_of(folder.read(RECORD_FILE) or b""), status.st_dev, status.st_ino
+    return sha256_of(folder.read(RECORD_FILE) or b""), status.st_dev, status.st_ino
 
 
 def _owner_of_new_files(folder: Folder) -> int:

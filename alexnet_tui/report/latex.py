@@ -102,9 +102,8 @@ def _section(section: Section) -> Iterator[str]:
             rows.append(_row([row.title, "study", *(published(row, name) for name in columns)]))
         cells = [row.title, f"ours, n = {row.num_runs}", *(ours(row, name) for name in columns)]
         rows.append(_row(cells, {2 + place for place in places}))
-    caption = (
-        f"{section_title(section)}. {experiment_names(section)} {UNITS_NOTE} {SELECTED_NOTE} Best of ours in bold."
-    )
+    notes = (f"{section_title(section)}.", experiment_names(section), UNITS_NOTE, SELECTED_NOTE)
+    caption = " ".join([*filter(None, notes), "Best of ours in bold."])
     headings = ["Experiment", "Source", *map(heading, columns)]
     yield from _table(_tabular(f"ll{'r' * len(columns)}", headings, rows), caption)
     headings = ["Claim", "Verdict", "Estimate", "95% interval", "Holm p", "Study"]

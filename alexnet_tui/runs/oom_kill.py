@@ -1,4 +1,4 @@
-"""Out-of-memory kills: whether the kernel ended a process, which could not write so itself, for lack of memory."""
+"""Out-of-memory kills: whether the kernel killed a process for lack of memory. The process itself records nothing."""
 
 import os
 import re

@@ -133,7 +133,7 @@ def _train(folder: Folder, descriptor: int, stop: StopRequest, *, from_scratch: 
         _print_traceback()
         _fail(run, _REASONS.get(type(error).__name__, "error"), str(error))
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - the last door: the record must say how the run ended
+    except Exception as error:  # noqa: BLE001 - whatever it is, the record must say how the run ended
         _print_traceback()
         return _fail(run, *_explain(error))
 
@@ -157,7 +157,7 @@ def _assist(folder: Folder, stop: StopRequest, *, from_scratch: bool) -> int:
         return ExitCode.DONE
     except PeerLostError:
         raise
-    except Exception as error:  # noqa: BLE001 - the last door: whoever started this process must know why
+    except Exception as error:  # noqa: BLE001 - whatever it is, who started this process must know why
         _print_traceback()
         _leave_reason(str(error) if isinstance(error, AlexnetTuiError) else _explain(error)[1])
         return ExitCode.TRAINING_FAILED

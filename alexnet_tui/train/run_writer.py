@@ -1,4 +1,4 @@
-"""Writing a run while it trains: whole though its folder is moved, and to its last event though the disk is full."""
+"""Writes the events of a run while it trains, also when its folder is moved or the disk is full."""
 
 import contextlib
 import os

@@ -480,7 +480,7 @@ def test_every_setting_of_a_claim_counts_and_not_only_what_the_study_varies() ->
     plan = plan_of(study(shift=CLEAR))
     (verdict,) = judge(group_runs(study(shift=CLEAR)), [own_claim()], plan.overrides)
     assert verdict.smaller.runs or verdict.larger.runs
-    assert "There are no runs of 'weight decay 0.0' here." in verdict.reasons
+    assert "There are no runs of 'weight decay 0' here." in verdict.reasons
     assert RunConfig().weight_decay == 0.0005
 
 

@@ -332,6 +332,9 @@ def test_trust_stays_with_the_folder_and_its_record(store: Store, run_id: str, t
     shutil.rmtree(store.root)
     (tmp_path / "moved").rename(store.root)
     local.check_trust(store, run_id)
+    folder.rename(store.root / "renamed")
+    local.check_trust(store, "renamed")
+    (store.root / "renamed").rename(folder)
     with (folder / "run.json").open("ab") as record:
         record.write(b"\n")
     with pytest.raises(UntrustedRunError):

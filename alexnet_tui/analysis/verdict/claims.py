@@ -40,7 +40,7 @@ from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, compare_sam
 from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, group_config
-from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
+from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.history import RunHistory
@@ -270,8 +270,7 @@ def _group(runs: GroupedRuns, settings: Mapping[str, Value], overrides: Mapping[
     if group and grouping.protocol_of(config) == grouping.protocol_of(group_config({}, overrides)):
         return runs.runs(group.name)
     usual = group_config(settings, {})
-    named = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
-    title = named if usual.changes() else VARIANTS[usual.variant].title
+    title = settings_text(settings) if usual.changes() else VARIANTS[usual.variant].title
     return GroupRuns(Group(name="", title=title, settings={}))
 
 
@@ -296,8 +295,9 @@ def unassessable(claims: Sequence[Claim], configs: Sequence[RunConfig], num_seed
     for one in claims:
         for settings in one.groups:
             if not any(all(getattr(run, name) == value for name, value in settings.items()) for run in configs):
-                named = ", ".join(f"{name.replace('_', ' ')} {format_value(value)}" for name, value in settings.items())
-                reasons.append(printable(f"no run of this plan has {named}, as {one.name} needs", 400))
+                reasons.append(
+                    printable(f"no run of this plan has {settings_text(settings)}, as {one.name} needs", 400)
+                )
     return reasons
 
 

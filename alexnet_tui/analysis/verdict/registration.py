@@ -14,7 +14,7 @@ import msgspec
 from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
 from alexnet_tui.analysis.integrity import Result, check_run, check_together, failures
 from alexnet_tui.config.claims import RULES_VERSION, group_config
-from alexnet_tui.config.hyperparameters import Value, format_value
+from alexnet_tui.config.hyperparameters import Value, settings_text
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError, StoreError
 from alexnet_tui.runs.history import RunHistory
@@ -95,7 +95,7 @@ def _title(name: str, settings: Mapping[str, Value]) -> str:
     variant = VARIANTS.get(name)
     if variant and dict(variant.settings) == dict(settings):
         return variant.title
-    text = ", ".join(f"{field.replace('_', ' ')} {format_value(value)}" for field, value in settings.items())
+    text = settings_text(settings)
     return f"{text[:1].upper()}{text[1:]}" or name
 
 
@@ -171,7 +171,8 @@ def _copies(histories: Sequence[RunHistory]) -> dict[str, str]:
 def _is_older(run: RunHistory, plan: study.Plan) -> bool:
     """Whether a run was made or first trained before a plan was registered.
 
-    A clock that is set back later makes no run older: a worker starts none by a clock that is behind the plan.
+    Its record and the plan are dated by machines that prepare studies, and a worker starts no run while its clock is
+    behind the plan. The start of training is dated by the trainer, perhaps on another machine.
     """
     first_trained = next((place.wall for place in run.segments if place.wall), math.inf)
     return (

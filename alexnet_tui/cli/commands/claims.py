@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say, write_json
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.claims import Claim
-from alexnet_tui.config.hyperparameters import Value, format_value
+from alexnet_tui.config.hyperparameters import settings_text
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import ClaimError, ExitCode, UsageError
 from alexnet_tui.text import counted, printable, quoted
@@ -125,11 +125,8 @@ def _lines(claim: Claim) -> Iterator[str]:
     unit = "times" if claim.unit == "ratio" else "points"
     yield f"{claim.name}"
     yield f"  {claim.statement} ({claim.source})"
-    yield f"  {claim.metric} of {_settings(claim.group)} is {claim.direction} than of {_settings(claim.reference)}"
+    group, reference = settings_text(claim.group), settings_text(claim.reference)
+    yield f"  {claim.metric} of {group} is {claim.direction} than of {reference}"
     yield f"  the smallest effect that matters is {claim.smallest_effect:g} {unit}"
     for one in claim.precondition:
         yield f"  only if {one.metric} of the {one.of} is at least {one.at_least:g}: {one.why}"
-
-
-def _settings(settings: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {format_value(value)}" for name, value in settings.items())

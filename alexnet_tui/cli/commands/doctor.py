@@ -13,7 +13,6 @@ from pathlib import Path
 import typer
 
 import alexnet_tui
-from alexnet_tui import __version__
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import can_draw, printing, say, write_json
 from alexnet_tui.errors import AlexnetTuiError, ExitCode
@@ -91,7 +90,7 @@ def _print(checks: list[Check]) -> None:
 
 
 def _all_checks(store: Store) -> Iterator[Check]:
-    yield Check("alexnet-tui", Health.OK, f"{__version__} in {Path(alexnet_tui.__file__).parent}")
+    yield Check("alexnet-tui", Health.OK, f"{alexnet_tui.__version__} in {Path(alexnet_tui.__file__).parent}")
     yield Check(
         "python",
         Health.OK if sys.version_info >= (3, 11) else Health.PROBLEM,

@@ -17,7 +17,7 @@ from alexnet_tui.cli.commands.study_run import Parallel, study_command, work_thr
 from alexnet_tui.cli.output import Json, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, table_box
 from alexnet_tui.config import claims as registered_claims
-from alexnet_tui.config.hyperparameters import Value, format_value
+from alexnet_tui.config.hyperparameters import Value, settings_text
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, StoreError, UsageError
@@ -194,8 +194,8 @@ def _claim_lines(plan: study.Plan) -> list[str]:
     """What a plan registers, a sentence a claim."""
     return [
         printable(
-            f"claim {one.name}: {one.metric} with {_settings_text(one.group)} is {one.direction} than with"
-            f" {_settings_text(one.reference)}; {'a ratio of' if one.unit == 'ratio' else 'by'} {one.smallest_effect:g}"
+            f"claim {one.name}: {one.metric} with {_described(one.group)} is {one.direction} than with"
+            f" {_described(one.reference)}; {'a ratio of' if one.unit == 'ratio' else 'by'} {one.smallest_effect:g}"
             f"{'' if one.unit == 'ratio' else ' point' if one.smallest_effect == 1 else ' points'} or more matters",
             400,
         )
@@ -234,8 +234,8 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
         return ExitCode.DONE
     lines = [
         f"study {plan.name}: {_size(plan)}, planned {time.strftime('%Y-%m-%d %H:%M', time.localtime(plan.created))}",
-        *(f"group {group}: {_settings_text(settings)}" for group, settings in plan.groups.items()),
-        f"all runs: {_settings_text(plan.overrides)}",
+        *(f"group {group}: {_described(settings)}" for group, settings in plan.groups.items()),
+        f"all runs: {_described(plan.overrides)}",
         f"seeds: {', '.join(map(str, plan.seeds[:50]))}",
         *_claim_lines(plan),
         f"plan's SHA-256: {plan.sha256}" if plan.sha256 else "",
@@ -250,8 +250,8 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
     return ExitCode.DONE
 
 
-def _settings_text(settings: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name} {format_value(value)}" for name, value in settings.items()) or "as by default"
+def _described(settings: Mapping[str, Value]) -> str:
+    return settings_text(settings) or "as by default"
 
 
 def _ledger_facts(store: Store, plan: study.Plan) -> dict[str, Json]:

@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.claims import Claim
 from alexnet_tui.config.front_ends import FRONT_ENDS
-from alexnet_tui.config.hyperparameters import RunConfig, format_value
+from alexnet_tui.config.hyperparameters import RunConfig, format_value, settings_text
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse_seeds, plan_configs, size_text
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ConfigError
@@ -191,7 +191,7 @@ class StudyRequest:
 def claim_text(claim: Claim) -> str:
     """A claim in one sentence: ``relu-...: t25 lower with activation relu than tanh, 1.1 times or more``."""
     differing = [name for name in claim.group if claim.group[name] != claim.reference[name]]
-    group = ", ".join(f"{name.replace('_', ' ')} {format_value(claim.group[name])}" for name in differing)
+    group = settings_text({name: claim.group[name] for name in differing})
     reference = ", ".join(format_value(claim.reference[name]) for name in differing)
     effect = f"{claim.smallest_effect:g} {'times' if claim.unit == 'ratio' else 'points'}"
     return f"{claim.name}: {claim.metric} {claim.direction} with {group} than {reference}, {effect} or more"

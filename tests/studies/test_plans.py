@@ -91,7 +91,7 @@ def test_the_command_line_plans_claims_of_a_file_and_of_a_set(run: Run, store: S
     assert run("study", "new", "other", "--claims", "study", "--seeds", "1").code == 0
     shown = run("study", "show", "mine")
     assert shown.code == 0
-    assert "group weight-decay-0: weight_decay 0" in shown.out
+    assert "group weight-decay-0: weight decay 0" in shown.out
     found = json.loads(run("study", "show", "mine", "--json").out)
     assert (found["sha256"], found["ledger"]["num_written"]) == (plan.sha256, 1)
     status = json.loads(run("study", "status", "mine", "--json").out)

@@ -178,12 +178,12 @@ def test_curves_stand_on_the_axis_one_asks_for(store: Store) -> None:
     (history,) = histories(store, (config(), 0.6))
     (entry,) = rows_of([history])[1]
     ends = {}
-    for axis in ("epoch", "step", "seconds"):
+    for axis in ("epoch", "step", "train_seconds"):
         drawn = curve_of(entry, CHARTED[0], axis, Spread.RANGE)
         assert drawn is not None
         assert drawn.low is None
         ends[axis] = drawn.x[-1]
-    assert ends == {"epoch": 20, "step": 200, "seconds": 40}
+    assert ends == {"epoch": 20, "step": 200, "train_seconds": 40}
     gap = next(metric for metric in CHARTED if metric.title == "Gap")
     drawn = curve_of(entry, gap, "epoch", Spread.RANGE)
     assert drawn is not None

@@ -24,8 +24,6 @@ from alexnet_tui.tui.widgets.glyphs import PIN, SPREAD
 _NAME_CELLS, _NARROW_NAME_CELLS, _VALUE_CELLS = 24, 12, 18
 _ALWAYS = ("variant", "front_end", "data", "seed", "epochs")
 _FEW = 3
-_X_COLUMNS = {"epoch": "epoch", "step": "step", "seconds": "train_seconds"}
-"""What epochs are compared over, and the column that has it."""
 _SETTING_RANK = 3
 _FIRST_METRICS = ("max_test", "final_test", "gap", "t25", "time", "last_test", "max_train")
 """Metrics by importance, for a table that has no room for all."""
@@ -124,9 +122,13 @@ def _numbered(names: Iterable[str]) -> list[str]:
 def curve_of(
     entry: Entry, charted: ChartedColumn, x_axis: str, spread: Spread, *, is_chosen: bool = False
 ) -> Curve | None:
-    """An entry's curve, with a band over seeds; the implicit baseline as one. None without a point."""
+    """An entry's curve, with a band over seeds; the implicit baseline as one. None without a point.
+
+    Args:
+        x_axis: The column of epochs that the curve is drawn over.
+    """
     rows = [
-        (copy_column(history.epochs[_X_COLUMNS[x_axis]]), charted.values(history))
+        (copy_column(history.epochs[x_axis]), charted.values(history))
         for history in entry.histories
         if len(history.epochs)
     ]

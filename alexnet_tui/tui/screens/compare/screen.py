@@ -42,8 +42,9 @@ _TWO_CHARTS_WIDTH = 110
 _X_AXES = {
     "epoch": (Measure.COUNT, "epoch"),
     "step": (Measure.COUNT, "step"),
-    "seconds": (Measure.SECONDS, "time"),
+    "train_seconds": (Measure.SECONDS, "time"),
 }
+"""Columns of epochs that runs are compared over, with what they count and the title of their axis."""
 _ONE_RUN = "space on Runs (1) marks more runs"
 _NOTHING = (
     "Nothing to compare yet.\n\n"

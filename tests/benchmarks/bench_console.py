@@ -51,7 +51,7 @@ from alexnet_tui.runs.store import EVENTS_FILE, Store
 TOTAL_STEPS = 90_000_000
 EPOCH_SECONDS = 5
 SCREEN_BYTES = 30_000
-"""About what it takes to paint 160x45 cells once; a console that paints all of them ten times a second sends ten."""
+"""About what it takes to paint 160x45 cells once; a console that does so for every point sends that many for each."""
 EMPTY_APP = """
 from textual.app import App
 from textual.widgets import Footer, Header, Label

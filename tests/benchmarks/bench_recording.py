@@ -1,11 +1,10 @@
-"""What it costs training to be recorded and watched: steps a second with and without.
+"""What it costs training to be recorded and watched: the time of an update with and without.
 
-    python tests/benchmarks/bench_recording.py [--rounds 7] [--steps 60]
+    python tests/benchmarks/bench_recording.py [--rounds 7] [--steps 6]
 
-The same trainer runs in turns of `--steps` updates: unrecorded (no event is encoded), recorded (every event is
-encoded and written, as in a run), and recorded while the console, in a terminal of its own, shows the run. Turns
-alternate, so that a busy machine slows all; the ratio of medians is what counts. Checkpoints come once in some
-hundred steps and are reported apart: seconds of one, and its share at the default of one in ten epochs.
+The same trainer runs in turns of `--steps` step events, ten updates each: unrecorded (no event is encoded), recorded
+(every event is encoded and written, as in a run), and recorded while the console, in a terminal of its own, shows the
+run. Turns alternate, so that a busy machine slows all; the ratio of medians is what counts.
 """
 
 import argparse

@@ -59,6 +59,9 @@ def test_an_extension_begins_as_its_parent_was_at_the_checkpoint(store: Store) -
     log, copy = ((store.path(run_id) / "events.jsonl").read_bytes() for run_id in (parent, made.id))
     assert log.startswith(copy)
     assert copy.endswith(b"}\n")
+    assert len(history.epochs) == 2
+    assert (store.path(made.id) / "checkpoints/e0002/state.pt").read_bytes() == b"weights"
+    assert sorted(path.name for path in store.path(made.id).iterdir()) == ["checkpoints", "events.jsonl", "run.json"]
 
 
 def test_an_extension_that_has_not_begun_is_as_far_as_its_parent_of_its_own_length(store: Store) -> None:
@@ -73,9 +76,6 @@ def test_an_extension_that_has_not_begun_is_as_far_as_its_parent_of_its_own_leng
     history.fold([started(made.config, seq=history.next_seq, attempt=2)])
     assert (history.has_begun, history.num_epochs, history.total_steps) == (True, 5, 50)
     assert status_message(history, State.RUNNING) == ("", "")
-    assert len(history.epochs) == 2
-    assert (store.path(made.id) / "checkpoints/e0002/state.pt").read_bytes() == b"weights"
-    assert sorted(path.name for path in store.path(made.id).iterdir()) == ["checkpoints", "events.jsonl", "run.json"]
 
 
 def test_nothing_is_left_of_an_extension_that_could_not_be_made(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""How runs that train at once allocation cores and GPUs."""
+"""How runs that train at once share cores and GPUs."""
 
 import os
 import sys

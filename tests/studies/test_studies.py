@@ -125,7 +125,7 @@ def spawn(store: Store, statement: str) -> Forked:
         from pathlib import Path
         import fake_trainer
         from alexnet_tui.studies import plan as study, worker as study_worker
-        from alexnet_tui.runs.store import LOG_FILE, Store
+        from alexnet_tui.runs.store import Store
         store = Store(Path({str(store.root)!r}))
         {statement}
         """

@@ -104,7 +104,7 @@ def test_short_durations_drop_zero_parts() -> None:
 
 
 @pytest.mark.parametrize("low", [0.5, 2.302, 123.4])
-def test_an_axis_of_close_values_has_as_many_labels_as_ticks_would_have_room(low: float) -> None:
+def test_an_axis_of_close_values_has_three_different_labels_or_more(low: float) -> None:
     for power in range(6):
         scale = even_scale(low, low + 10.0**-power, Measure.NUMBER, 16, 4)
         assert scale is not None

@@ -138,7 +138,6 @@ async def test_of_a_study_that_is_done_no_engine_s_silence_is_told(store: Store,
     plan = plan_study(store, seeds=1)
     for config in plan.configs:
         write_run(store, config, study=plan.name, plan_sha256=plan.sha256)
-    study.study_folder(store, plan.name)
     run_ids = study_queue.prepare_runs(store, plan)
     slurm.submit(study.study_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
     cluster.answers("squeue", "", 9)

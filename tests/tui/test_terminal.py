@@ -148,7 +148,7 @@ def test_a_point_of_a_live_run_costs_a_slow_line_little(open_console: Open, stor
                 before = len(terminal.raw)
     terminal.rest()
     os.close(lock)
-    assert len(terminal.raw) - before < 5 * 2_000  # A whole screen has 30,000 bytes.
+    assert len(terminal.raw) - before < 5 * 1_000  # A whole screen has 24,000 bytes.
     before = len(terminal.raw)
     terminal.press("\x0c")
     assert len(terminal.raw) - before > 10_000

@@ -155,15 +155,13 @@ def _tail(directory: Path, start: int) -> str:
 def _conclude(store: Store, run_id: str, attempts: int, sentence: str) -> None:
     """End the record of a run that its trainer did not end, if no trainer can be at work on it."""
     directory = store.path(run_id)
-    history = load(store, run_id, skip_steps=True)[0]
-    if history.attempts > attempts:
-        if history.final is not None:
-            return
-        if elsewhere(directory) is not None and unseen_locks(directory):
-            return  # Perhaps only the connection was cut; a trainer there may go on.
+    is_out_of_sight = elsewhere(directory) is not None and unseen_locks(directory)
     with contextlib.suppress(RunBusyError), Folder(directory) as folder:  # Busy: the trainer goes on.
         lock = take_lock(directory)
         try:
+            history = load(store, run_id, skip_steps=True)[0]  # Read under the lock: a trainer may just have ended.
+            if history.attempts > attempts and (history.final is not None or is_out_of_sight):
+                return  # It ended its record, or only the connection was cut and it may go on there.
             descriptor = folder.append(EVENTS_FILE)
             try:
                 local.end_last_line(descriptor)

@@ -18,14 +18,15 @@ from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, UsageError
-from alexnet_tui.files import is_locked, read_owner
+from alexnet_tui.files import Folder, is_locked, read_owner, take_lock
 from alexnet_tui.launch import command, local, registry
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.liveness import CARRIER_FILE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import worker
 from alexnet_tui.studies.worker import start_worker
@@ -144,6 +145,23 @@ def test_a_trainer_that_died_under_its_command_is_told_with_the_exit_code(store:
     wait_for(lambda: load(store, run_id)[1] is State.FAILED)
     history = load(store, run_id)[0]
     assert (history.attempts, history.bad_lines, history.num_epochs_done) == (1, 1, 1)
+
+
+def test_a_stop_in_the_moment_a_connection_is_cut_stays_a_stop(store: Store, run_id: str) -> None:
+    """The carrier learns of the cut while the trainer, which holds the run's lock, is about to write its last event."""
+    cut = store.root.parent / "cut"
+    registry.start(store, run_id, launch_with(f"sh -c 'until [ -e {cut} ]; do sleep 0.02; done; exit 255; {{cmd}}'"))
+    directory = store.path(run_id)
+    with Folder(directory) as folder:
+        lock, events = take_lock(directory), folder.append(EVENTS_FILE)
+    cut.touch()
+    wait_for(lambda: "code 255" in (directory / command.LOG_FILE).read_text())
+    EventWriter(events).write(ev.Stopped(epoch=0, step=1, reason="SIGTERM"))
+    os.close(events)
+    os.close(lock)
+    wait_for(lambda: not is_locked(directory / CARRIER_FILE))
+    history, state = load(store, run_id)
+    assert (state, history.num_events) == (State.STOPPED, 1)
 
 
 @pytest.mark.parametrize("how", [(), ("--now",)])

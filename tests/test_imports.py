@@ -78,6 +78,7 @@ def test_vocabulary_record_and_claims_need_neither_torch_nor_a_terminal() -> Non
         "analysis.stats",
         "analysis.verdict.claims",
         "launch.local",
+        "launch.stopping",
         "launch.probe",
     )
     code = "\n".join(f"import alexnet_tui.{module}" for module in modules)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.runs import events as ev
@@ -152,7 +153,7 @@ def test_a_history_does_not_depend_on_how_its_events_arrive(told: list[ev.KnownE
     assert derive_state(whole, is_locked=False) in State
     for name in ("gap", "best_test_accuracy", "best_epoch", "final_test_accuracy", "remaining_seconds", "step"):
         getattr(whole, name)
-    whole.time_to_accuracy()
+    time_to_accuracy(whole)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"x"])

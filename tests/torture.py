@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, stopping
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.store import EVENTS_FILE, Store
@@ -140,7 +140,7 @@ class Torture:
             os.kill(pid, signal.SIGTERM if way == "by a stop" else signal.SIGKILL)
         except ProcessLookupError:
             return ""
-        assert local.wait_free(self.store, run_id, PATIENCE_SECONDS), f"{run_id}: process {pid} does not end"
+        assert stopping.wait_free(self.store, run_id, PATIENCE_SECONDS), f"{run_id}: process {pid} does not end"
         self.ends[way] += 1
         return way
 
@@ -185,7 +185,7 @@ class Torture:
     def finish(self, run_id: str, number: int) -> Outcome:
         """Train to the end; what is there then."""
         local.start(self.store, run_id)
-        assert local.wait_free(self.store, run_id, PATIENCE_SECONDS), f"{run_id}: does not end"
+        assert stopping.wait_free(self.store, run_id, PATIENCE_SECONDS), f"{run_id}: does not end"
         folder = self.store.path(run_id)
         events = self.events(run_id)
         assert events, self.store.log_tail(run_id)

@@ -22,6 +22,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
 from alexnet_tui.runs.history import LAST_EPOCHS, RunHistory
 from alexnet_tui.text import MISSING, format_clock, format_count, format_difference, format_loss
 
@@ -306,7 +307,7 @@ _METRICS = (
         heading="T25",
         help="Epochs until training error (evaluation mode) fell to 25%.",
         unit=Unit.EPOCHS,
-        value=lambda history: history.time_to_accuracy().epochs,
+        value=lambda history: time_to_accuracy(history).epochs,
         limit=_epochs_done,
         higher_is_better=False,
         published="t25_epochs",
@@ -316,7 +317,7 @@ _METRICS = (
         heading="T25 running",
         help="Epochs until the running training error, as Keras prints it, fell to 25%.",
         unit=Unit.EPOCHS,
-        value=lambda history: history.time_to_accuracy("train_accuracy").epochs,
+        value=lambda history: time_to_accuracy(history, "train_accuracy").epochs,
         limit=_epochs_done,
         higher_is_better=False,
         published="t25_epochs",
@@ -326,7 +327,7 @@ _METRICS = (
         heading="T25 time",
         help="Training time until training error fell to 25%.",
         unit=Unit.SECONDS,
-        value=lambda history: history.time_to_accuracy().train_seconds,
+        value=lambda history: time_to_accuracy(history).train_seconds,
         limit=_train_seconds,
         higher_is_better=False,
         published="t25_seconds",
@@ -336,7 +337,7 @@ _METRICS = (
         heading="T25 running, time",
         help="Training time until the running training error, as Keras prints it, fell to 25%.",
         unit=Unit.SECONDS,
-        value=lambda history: history.time_to_accuracy("train_accuracy").train_seconds,
+        value=lambda history: time_to_accuracy(history, "train_accuracy").train_seconds,
         limit=_train_seconds,
         higher_is_better=False,
     ),

@@ -17,7 +17,7 @@ from alexnet_tui.cli.output import can_draw, in_ascii, say, silence_stdout
 from alexnet_tui.cli.tables import fit_line
 from alexnet_tui.errors import ExitCode, LaunchError
 from alexnet_tui.files import reason_of
-from alexnet_tui.launch import local, registry
+from alexnet_tui.launch import registry, stopping
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunFollower
@@ -144,11 +144,11 @@ class _Follower:
     def _stop(self) -> None:
         if self.num_answered == 1:
             say("stopping with a checkpoint… (once more leaves at once)")
-            local.stop(self.store, self.run_id)
+            stopping.stop(self.store, self.run_id)
         else:
             say("leaving at once")
             self.is_detached = True
-            local.kill(self.store, self.run_id)
+            stopping.kill(self.store, self.run_id)
 
     def _read_all(self) -> list[bytes]:
         lines: list[bytes] = []

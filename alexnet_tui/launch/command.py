@@ -18,7 +18,7 @@ from pathlib import Path
 
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
 from alexnet_tui.files import Folder, read_tail, reason_of, take_lock
-from alexnet_tui.launch import local
+from alexnet_tui.launch import checks, local
 from alexnet_tui.launch.registry import Options, StartOptions
 from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
@@ -89,7 +89,7 @@ def _is_in_quotes(word: str) -> bool:
 
 def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
     """Start the carrier of a run; see `Engine.launch`."""
-    local.check_handover(store, run_id, how)
+    checks.check_handover(store, run_id, how)
     directory = store.path(run_id).absolute()
     here, *rest = child_command("alexnet_tui", "task", "--runs-dir", str(store.root.absolute()), "--", run_id)
     task = [*options.get("python", [here]), *rest]

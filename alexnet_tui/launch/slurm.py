@@ -17,7 +17,7 @@ import msgspec
 
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
 from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, take_lock
-from alexnet_tui.launch import local
+from alexnet_tui.launch import checks
 from alexnet_tui.launch.registry import REQUEUE_SIGNAL, VANISHED, WITHDRAW_SIGNAL, Options, Queue, StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.paths import child_command
@@ -65,7 +65,7 @@ def check(options: Options) -> None:
 
 def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
     """Queue one run; see `Engine.launch`."""
-    local.check_handover(store, run_id, how)
+    checks.check_handover(store, run_id, how)
     folder = store.path(run_id)
     lock = take_lock(folder, name=CARRIER_FILE)  # Of two who ask at once the second finds the first one's job.
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from alexnet_tui.errors import UsageError
 from alexnet_tui.launch import local
 from alexnet_tui.launch.registry import Options, StartOptions
+from alexnet_tui.launch.trainer import TRAINER
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import quoted
 
@@ -21,7 +22,7 @@ def check(options: Options) -> None:
 
 def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
     """Start a run in several processes on this machine; see `local.start`."""
-    command = (*(how.command or local.TRAINER), "--nproc", str(_num_processes(options)))
+    command = (*(how.command or TRAINER), "--nproc", str(_num_processes(options)))
     local.start(store, run_id, replace(how, command=command))
 
 

@@ -27,7 +27,7 @@ from alexnet_tui.analysis.groups import (
     state_word,
 )
 from alexnet_tui.analysis.published import CONTRADICTIONS, PAPER_RESULTS, Contradiction, PaperResult
-from alexnet_tui.analysis.select import Selection
+from alexnet_tui.analysis.selection import Selection
 from alexnet_tui.analysis.verdict.claims import ClaimVerdict, judge
 from alexnet_tui.analysis.verdict.figure1 import SWEEP, separate
 from alexnet_tui.analysis.verdict.registration import PlannedStudy, Registration

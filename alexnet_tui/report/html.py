@@ -13,8 +13,8 @@ from alexnet_tui.report import charts, wording
 from alexnet_tui.report.build import Curve, Report, Section
 from alexnet_tui.report.pictures.pixels import enlarge, heat_map, kernel_tiles, png, sheet
 from alexnet_tui.report.pictures.predictions import read_predictions
-from alexnet_tui.report.rendering import render
 from alexnet_tui.report.table import Row
+from alexnet_tui.report.template import render
 
 _MAX_MATRIX = 100
 """Of more classes a confusion matrix is no picture that one can read."""

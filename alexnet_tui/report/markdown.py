@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from alexnet_tui.analysis import published
 from alexnet_tui.report import wording
 from alexnet_tui.report.build import Report
-from alexnet_tui.report.rendering import render
 from alexnet_tui.report.table import Row
+from alexnet_tui.report.template import render
 from alexnet_tui.text import printable
 
 _OBEYED = re.compile(r"([\\`*_{}\[\]<>#|~])")

@@ -19,7 +19,6 @@ from alexnet_tui.runs.event_log import Outline
 from alexnet_tui.runs.store import RunRecord
 from alexnet_tui.text import counted
 
-T25_ERROR = 0.25
 LAST_EPOCHS = 5
 # What an estimate of the time left looks back on.
 _RECENT_EPOCHS, _RECENT_STEPS, _FEWEST_STEPS = 2, 20, 5
@@ -86,17 +85,6 @@ def _known(value: float) -> float | None:
 
 def _as_float(value: ev.Number | None) -> float:
     return math.nan if value is None else float(value)
-
-
-@dataclass(frozen=True, slots=True)
-class TimeToAccuracy:
-    """When training error first fell to 25% (linear between the ends of two epochs).
-
-    `epochs` and `train_seconds` are None while it has not happened.
-    """
-
-    epochs: float | None
-    train_seconds: float | None
 
 
 @dataclass(slots=True)
@@ -406,24 +394,6 @@ class RunHistory:
         begin = max(bisect_left(self.steps["step"], since + 0.5), len(self.steps) - _RECENT_STEPS)
         rates = [rate for rate in self.steps["images_per_second"][begin:] if rate > 0 and math.isfinite(rate)]
         return len(rates) / sum(1 / rate for rate in rates) if len(rates) >= _FEWEST_STEPS else None
-
-    def time_to_accuracy(self, column: str = "train_eval_accuracy") -> TimeToAccuracy:
-        """T25: when training error, 1 - `column`, first fell to 25%.
-
-        The definition uses ``train_eval_accuracy``; ``train_accuracy`` gives the study's Keras-style value.
-        """
-        epochs, seconds = self.epochs["epoch"], self.epochs["train_seconds"]
-        before: tuple[float, float, float] | None = None
-        for epoch, second, accuracy in zip(epochs, seconds, self.epochs[column], strict=True):
-            error = 1 - accuracy
-            if error <= T25_ERROR:
-                if before is None or not before[2] > error:
-                    return TimeToAccuracy(epoch, _known(second))
-                share = (before[2] - T25_ERROR) / (before[2] - error)
-                seconds_then = before[1] + share * (second - before[1])
-                return TimeToAccuracy(before[0] + share * (epoch - before[0]), _known(seconds_then))
-            before = (epoch, second, error) if math.isfinite(error) else None
-        return TimeToAccuracy(None, None)
 
     @property
     def is_untouched(self) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.files import LOCK_FILE, is_locked
-from alexnet_tui.launch import local, registry
+from alexnet_tui.launch import local, registry, stopping
 from alexnet_tui.launch.registry import REQUEUE_SIGNAL, WITHDRAW_SIGNAL, StartOptions
+from alexnet_tui.launch.trainer import TRAINER, trainer_elsewhere
 from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.state import State
@@ -29,7 +30,7 @@ def train(
     *,
     say: Callable[[str], None] = lambda sentence: None,
     prepare: Callable[[RunConfig], None] = lambda config: None,
-    command: Sequence[str] = local.TRAINER,
+    command: Sequence[str] = TRAINER,
     poll_seconds: float = 1.0,
 ) -> int:
     """Train one run here, until it ends; the exit code.
@@ -85,7 +86,7 @@ def _wait_for_other_host(
     """Wait for a trainer on another host that may be dead: its lock is not seen, but its record grew just now."""
     deadline = time.monotonic() + 2 * liveness.SILENCE_SECONDS
     is_told = False
-    while (other := local.trainer_elsewhere(store, run_id)) and not caught and time.monotonic() < deadline:
+    while (other := trainer_elsewhere(store, run_id)) and not caught and time.monotonic() < deadline:
         if not is_told:
             say(f"run {run_id}: waiting until nothing comes from {printable(other.host, 80)} any more")
         is_told = True
@@ -104,5 +105,5 @@ def _wait(store: Store, run_id: str, caught: Sequence[int], poll_seconds: float)
         if time.monotonic() >= asks_at and not is_asked:
             is_asked = True
             with contextlib.suppress(LaunchError):  # It has left meanwhile.
-                local.stop(store, run_id)
+                stopping.stop(store, run_id)
         time.sleep(poll_seconds)

@@ -24,8 +24,9 @@ import psutil
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
 from alexnet_tui.files import Folder, reason_of, take_lock, write_owner
-from alexnet_tui.launch import local, registry
+from alexnet_tui.launch import local, registry, stopping
 from alexnet_tui.launch.registry import HERE, Launch, StartOptions
+from alexnet_tui.launch.trainer import TRAINER, is_training
 from alexnet_tui.paths import child_command, shell_command
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.state import State
@@ -93,7 +94,7 @@ class Worker:
         self,
         store: Store,
         *,
-        command: Sequence[str] = local.TRAINER,
+        command: Sequence[str] = TRAINER,
         say: Say = lambda sentence: None,
         prepare: Prepare = lambda config: None,
         own: str = "",
@@ -289,7 +290,7 @@ def work(
     *,
     parallel: int = 1,
     launch: Launch = HERE,
-    command: Sequence[str] = local.TRAINER,
+    command: Sequence[str] = TRAINER,
     successor: Sequence[str] = WORKER,
     say: Say = lambda sentence: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -337,7 +338,7 @@ def work(
 def serve(
     store: Store,
     *,
-    command: Sequence[str] = local.TRAINER,
+    command: Sequence[str] = TRAINER,
     say: Say = lambda sentence: None,
     should_stop: Callable[[], bool] = lambda: False,
     prepare: Prepare = lambda config: None,
@@ -606,7 +607,7 @@ def _name(cell: study_queue.PlannedRun) -> str:
 def _is_training(store: Store, run_id: str) -> bool:
     """Whether a run trains, here or elsewhere; one that was deleted meanwhile does not."""
     try:
-        return local.is_training(store, run_id)
+        return is_training(store, run_id)
     except StoreError:
         return False
 
@@ -622,11 +623,11 @@ def stop_runs(store: Store, run_ids: Sequence[str], say: Say) -> None:
     leaving = []
     for run_id in run_ids:
         try:
-            if not local.is_training(store, run_id):
+            if not is_training(store, run_id):
                 continue
             say(f"stopping run {run_id}")
-            if not local.was_asked_to_stop(store, run_id):
-                local.stop(store, run_id)
+            if not stopping.was_asked_to_stop(store, run_id):
+                stopping.stop(store, run_id)
             leaving.append(run_id)
         except AlexnetTuiError as error:  # A run that was deleted or ended meanwhile needs no stop.
             say(str(error))

@@ -15,7 +15,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train import checkpoint, kernels
+from alexnet_tui.train import checkpoint, kernel_snapshots
 from alexnet_tui.train.checkpoint import Position
 from alexnet_tui.train.images.data import Data, Images, epoch_order
 from alexnet_tui.train.machine.device import DeviceSetup, stream_seed
@@ -151,7 +151,7 @@ class Trainer:
             done = self.epoch - 1
             if done % self.config.checkpoint_epochs == 0 or done == self.config.epochs:
                 yield from self._save()
-            elif done <= kernels.EARLY_EPOCHS:
+            elif done <= kernel_snapshots.EARLY_EPOCHS:
                 yield from self._save_kernels()
         if self._folder is not None and not self.is_saved:
             yield ev.Warned(
@@ -351,7 +351,7 @@ class Trainer:
         if self._folder is None:
             return ""
         try:
-            return kernels.save(self._folder, self.epoch - 1, self.optimizer.master_weights[0])
+            return kernel_snapshots.save(self._folder, self.epoch - 1, self.optimizer.master_weights[0])
         except (OSError, StoreError) as error:
             message = f"The kernels of epoch {self.epoch - 1} were not stored for pictures ({_reason(error)})."
             yield from self._warn_once("kernels_failed", message)

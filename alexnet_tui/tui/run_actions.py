@@ -121,9 +121,9 @@ def _named(session: Session, run_ids: Sequence[str]) -> str:
 
 
 def _stop(session: Session, run_id: str) -> str:
-    from alexnet_tui.launch import local  # Not needed to start.
+    from alexnet_tui.launch import stopping  # Not needed to start.
 
-    local.stop(session.store, run_id)
+    stopping.stop(session.store, run_id)
     return ""
 
 

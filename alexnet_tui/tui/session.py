@@ -64,10 +64,11 @@ class Session:
     @cached_property
     def commands(self) -> LaunchCommands:
         """What starts trainers, workers and probes; a test puts others in their place."""
-        from alexnet_tui.launch import local, probe  # Not needed to start.
+        from alexnet_tui.launch import probe  # Not needed to start.
+        from alexnet_tui.launch.trainer import TRAINER
         from alexnet_tui.studies import worker
 
-        return LaunchCommands(trainer=local.TRAINER, worker=worker.WORKER, prober=probe.COMMAND)
+        return LaunchCommands(trainer=TRAINER, worker=worker.WORKER, prober=probe.COMMAND)
 
     @cached_property
     def find_run(self) -> "Find":

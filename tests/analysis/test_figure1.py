@@ -11,7 +11,8 @@ from fake_histories import CLEAR, EPOCHS, diverged, judged, make_history, study
 from fake_runs import write_run
 
 from alexnet_tui.analysis import published as paper
-from alexnet_tui.analysis.select import select_runs
+from alexnet_tui.analysis.selection import select_runs
+from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
 from alexnet_tui.analysis.verdict import figure1
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config import protocols
@@ -164,7 +165,7 @@ def test_explain_names_every_run_behind_the_ratio_and_every_format_has_it() -> N
     built = build([*study(shift=CLEAR), *sweep_runs()])
     text = "\n".join(explain(built))
     for run in sweep_runs():
-        crossing = run.time_to_accuracy().epochs
+        crossing = time_to_accuracy(run).epochs
         assert crossing is not None
         assert f"{run.id} (seed {run.record.config.seed}): {crossing:.4f} epochs" in text
     assert "no dropout, no weight decay: 4.00x" in to_markdown(built)

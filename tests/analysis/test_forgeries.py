@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from fake_histories import CLEAR, EPOCHS, TRAIN_IMAGES, make_history
 
-from alexnet_tui.analysis.select import select_runs
+from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.analysis.verdict.claims import ClaimVerdict, Verdict
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import Report, Section, build_selection

@@ -7,7 +7,7 @@ from cli_caller import Run
 from fake_runs import write_run
 
 from alexnet_tui.analysis import readings
-from alexnet_tui.analysis.select import select_runs
+from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.store import Store
 

@@ -14,7 +14,7 @@ from cli_caller import Run, on_a_terminal
 from fake_runs import write_run
 
 from alexnet_tui import paths
-from alexnet_tui.analysis.select import select_runs
+from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.cli.app import parser
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.paths import commands_on, shell_command

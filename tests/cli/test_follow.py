@@ -24,7 +24,7 @@ from waiting import wait_for
 from alexnet_tui.cli import follow as headless
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
@@ -221,7 +221,7 @@ def test_ctrl_c_on_somebody_elses_run_only_leaves(store: Store) -> None:
     assert b"it goes on" in watched.said
     seen = len(store.reader(run_id).read_new())
     wait_for(lambda: len(store.reader(run_id).read_new()) > seen)
-    assert local.kill(store, run_id)
+    assert stopping.kill(store, run_id)
 
 
 def test_a_follower_that_dies_does_not_take_the_trainer_along(store: Store) -> None:
@@ -232,7 +232,7 @@ def test_a_follower_that_dies_does_not_take_the_trainer_along(store: Store) -> N
     watched.wait()
     seen = len(store.reader(run_id).read_new())
     wait_for(lambda: len(store.reader(run_id).read_new()) > seen)
-    assert local.kill(store, run_id)
+    assert stopping.kill(store, run_id)
     sequence = [event.seq for event in store.reader(run_id).read_new()]
     assert sequence == list(range(len(sequence)))
 
@@ -269,7 +269,7 @@ def test_a_terminal_gets_a_display_and_survives_its_own_loss(store: Store) -> No
     watched.wait()
     wait_for(lambda: len(store.reader(run_id).read_new()) > seen + 100)  # Two seconds of training and more.
     with contextlib.suppress(LaunchError):  # On a slow machine it has finished meanwhile.
-        local.kill(store, run_id)
+        stopping.kill(store, run_id)
 
 
 def rendered(history_: RunHistory, width: int, encoding: str = "utf-8", label: str = "") -> str:
@@ -399,4 +399,4 @@ def test_a_reader_that_leaves_does_not_end_the_run(store: Store) -> None:
             assert f"it goes on. Follow it again: alexnet-tui attach {run_id}" in done.stderr
             assert store.is_locked(run_id)
     finally:
-        local.kill(store, run_id)
+        stopping.kill(store, run_id)

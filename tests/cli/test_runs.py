@@ -13,6 +13,7 @@ import fake_runs
 import pytest
 from cli_caller import Play, Run, on_a_terminal
 
+from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
 from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
@@ -36,7 +37,7 @@ def test_runs_lists_every_run_with_its_figures(run: Run, store: Store) -> None:
     loaded = load(store, done.id)[0]
     assert (row["label"], row["variant"], row["seed"], row["state"]) == ("mine", "baseline", 3, "finished")
     assert row["best_test_accuracy"] == loaded.best_test_accuracy
-    assert row["t25_epochs"] == loaded.time_to_accuracy().epochs
+    assert row["t25_epochs"] == time_to_accuracy(loaded).epochs
     assert (row["progress"], row["epoch"], row["elapsed_seconds"]) == (1.0, 10, 25.0)
     assert rows[queued.id]["state"] == "queued"
     assert rows[queued.id]["best_test_accuracy"] is None

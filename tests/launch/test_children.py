@@ -17,7 +17,7 @@ from waiting import wait_for
 
 from alexnet_tui import paths
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.store import Store
@@ -129,7 +129,7 @@ def console(hostile: HostileFolder, store: Store) -> Iterator[Terminal]:
     terminal.close()
     for run_id in store.ids():
         if store.is_locked(run_id):
-            local.kill(store, run_id)
+            stopping.kill(store, run_id)
 
 
 @pytest.mark.slow

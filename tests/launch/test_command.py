@@ -19,7 +19,7 @@ from waiting import wait_for
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, UsageError
 from alexnet_tui.files import Folder, is_locked, read_owner, take_lock
-from alexnet_tui.launch import command, local, registry
+from alexnet_tui.launch import command, local, registry, stopping
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
@@ -70,7 +70,7 @@ def test_attack_12_no_name_and_no_value_is_read_by_a_shell(tmp_path: Path, monke
             RunConfig.from_text({field: evil})
     run_id = store.create(RunConfig(epochs=3), label=evil, argv=[evil], study=evil).id
     local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
     assert load(store, run_id)[1] is State.FINISHED
     script = "import sys; print(sys.argv[1:])"
     words = command.fill("sh -c {cmd}", [sys.executable, "-c", script, evil, "--", "-x"], run=evil, name=evil)
@@ -107,7 +107,7 @@ def test_a_run_is_carried_and_ends_as_its_record_says(store: Store, run_id: str)
         registry.start(store, run_id, played(store, run_id, "slow"))
     assert load(store, run_id)[1] is State.RUNNING
     wait_for(lambda: load(store, run_id)[0].step)
-    assert local.stop(store, run_id, 20.0)
+    assert stopping.stop(store, run_id, 20.0)
     assert load(store, run_id)[1] is State.STOPPED
     assert registry.noted(store, run_id) == played(store, run_id, "slow")
     (store.path(run_id) / "launch.json").write_text('{"launcher": "command", "options": {"template": ["rm"]}}')

@@ -17,7 +17,7 @@ from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError, RunBusyError
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import liveness
@@ -70,7 +70,7 @@ def test_a_run_of_another_host_is_left_alone_and_stops_when_asked(store: Store, 
     with pytest.raises(RunBusyError):
         store.delete(run_id)
     with pytest.raises(LaunchError, match=OTHER):
-        local.kill(store, run_id)
+        stopping.kill(store, run_id)
     assert process.poll() is None
     assert run("stop", run_id).code == 0
     assert load(store, run_id)[1] is State.STOPPED

@@ -23,7 +23,7 @@ from waiting import wait_for
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, LaunchError, RunBusyError, StoreError, UntrustedRunError
 from alexnet_tui.files import take_lock, write_owner
-from alexnet_tui.launch import local
+from alexnet_tui.launch import checks, local, stopping, trainer
 from alexnet_tui.launch import probe as describe
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
@@ -56,7 +56,7 @@ def test_start_trains_to_the_end_and_frees_the_lock(store: Store, run_id: str) -
     assert owner is not None
     assert (owner.pid, owner.host) == (pid, platform.node())
     assert abs(owner.start_seconds - time.time()) < 5
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
     events = store.reader(run_id).read_new()
     assert [event.seq for event in events] == list(range(3 * 11 + 3))
     assert isinstance(events[-1], ev.Finished)
@@ -67,7 +67,7 @@ def test_start_trains_to_the_end_and_frees_the_lock(store: Store, run_id: str) -
 def test_the_log_tells_attempts_apart(store: Store, run_id: str) -> None:
     for _ in range(2):
         begin(store, run_id, "normal")
-        assert local.wait_free(store, run_id, 20)
+        assert stopping.wait_free(store, run_id, 20)
     first, again, second = (line for line in store.log_tail(run_id).splitlines() if line)
     assert first == second == "fake trainer plays normal"
     assert again.startswith("--- started again 20")
@@ -78,7 +78,7 @@ def test_the_lock_is_held_without_a_gap_and_a_second_start_is_refused(store: Sto
     assert store.is_locked(run_id)
     with pytest.raises(RunBusyError, match=str(pid)):
         begin(store, run_id, "slow")
-    local.kill(store, run_id)
+    stopping.kill(store, run_id)
     assert {event.attempt for event in store.reader(run_id).read_new()} == {1}
 
 
@@ -93,7 +93,7 @@ def test_fault_10_of_many_starts_at_once_exactly_one_wins(store: Store, run_id: 
         pids = [pid for pid in pool.map(attempt, range(6)) if pid]
     assert len(pids) == 1
     wait_for(lambda: num_events(store, run_id) > 3)
-    assert local.kill(store, run_id)
+    assert stopping.kill(store, run_id)
     sequence = [event.seq for event in store.reader(run_id).read_new()]
     assert sequence == list(range(len(sequence)))
 
@@ -102,13 +102,13 @@ def test_the_trainer_leads_its_own_session_and_reads_nothing(store: Store, run_i
     pid = begin(store, run_id, "slow")
     assert os.getsid(pid) == pid
     assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null" if sys.platform == "linux" else True
-    local.kill(store, run_id)
+    stopping.kill(store, run_id)
 
 
 def test_the_trainer_outlives_who_started_it(store: Store, run_id: str) -> None:
     command = fake_trainer.command("slow")
     code = (
-        "import sys, os; from pathlib import Path; from alexnet_tui.launch import local;"
+        "import sys, os; from pathlib import Path; from alexnet_tui.launch import checks, local, stopping, trainer;"
         "from alexnet_tui.launch.registry import StartOptions; from alexnet_tui.runs.store import Store;"
         f"local.start(Store(Path({str(store.root)!r})), {run_id!r}, StartOptions(command={command!r}));"
         "os.kill(os.getpid(), 9)"
@@ -117,18 +117,18 @@ def test_the_trainer_outlives_who_started_it(store: Store, run_id: str) -> None:
     assert store.is_locked(run_id)
     seen = num_events(store, run_id)
     wait_for(lambda: num_events(store, run_id) > seen + 3)
-    local.kill(store, run_id)
+    stopping.kill(store, run_id)
 
 
 def test_stop_leaves_a_checkpoint_and_start_resumes_after_it(store: Store, run_id: str) -> None:
     begin(store, run_id, "slow")
     wait_for(lambda: num_events(store, run_id) > 13)
-    assert local.stop(store, run_id, patience_seconds=20)
+    assert stopping.stop(store, run_id, patience_seconds=20)
     loaded, state = load(store, run_id)
     assert state is State.STOPPED
     assert loaded.checkpoints == ["e0001"]
     begin(store, run_id, "normal")
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
     loaded, state = load(store, run_id)
     assert (state, loaded.attempts, loaded.missing_events) == (State.FINISHED, 2, 0)
     assert list(loaded.epochs["epoch"]) == [1, 2, 3]
@@ -137,8 +137,8 @@ def test_stop_leaves_a_checkpoint_and_start_resumes_after_it(store: Store, run_i
 def test_a_second_stop_is_the_same_request_and_costs_no_checkpoint(store: Store, run_id: str) -> None:
     begin(store, run_id, "stubborn")  # Would leave at a second signal; without one it trains to its end.
     wait_for(lambda: num_events(store, run_id) > 1)
-    assert not local.stop(store, run_id)
-    assert local.stop(store, run_id, patience_seconds=20)
+    assert not stopping.stop(store, run_id)
+    assert stopping.stop(store, run_id, patience_seconds=20)
     assert load(store, run_id)[1] is State.FINISHED
 
 
@@ -157,36 +157,36 @@ def test_a_trainer_whose_name_cannot_be_written_does_not_stay(
 def test_kill_ends_a_trainer_that_ignores_the_first_request(store: Store, run_id: str) -> None:
     begin(store, run_id, "stubborn")
     wait_for(lambda: num_events(store, run_id) > 1)
-    assert not local.stop(store, run_id, patience_seconds=0.2)
-    assert local.kill(store, run_id, patience_seconds=20)
+    assert not stopping.stop(store, run_id, patience_seconds=0.2)
+    assert stopping.kill(store, run_id, patience_seconds=20)
     assert load(store, run_id)[1] is State.STOPPED
 
 
 def test_kill_of_a_trainer_that_leaves_meanwhile_is_done(store: Store, run_id: str) -> None:
-    assert local.kill(store, run_id)
+    assert stopping.kill(store, run_id)
     lock = take_lock(store.path(run_id))  # By nobody that can be known again.
     leave = threading.Timer(0.2, os.close, (lock,))
     leave.start()
-    assert local.kill(store, run_id)
+    assert stopping.kill(store, run_id)
     leave.join()
 
 
 def test_kill_ends_a_trainer_that_ignores_every_request(store: Store, run_id: str) -> None:
     begin(store, run_id, "deaf")
     wait_for(lambda: num_events(store, run_id) > 1)
-    assert local.kill(store, run_id, patience_seconds=0.5)
+    assert stopping.kill(store, run_id, patience_seconds=0.5)
     assert load(store, run_id)[1] is State.LOST
 
 
 def test_a_torn_last_line_is_ended_not_deleted(store: Store, run_id: str) -> None:
     begin(store, run_id, "crash")
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
     path = store.path(run_id) / "events.jsonl"
     torn = path.read_bytes()
     assert not torn.endswith(b"\n")
     assert load(store, run_id)[1] is State.LOST
     begin(store, run_id, "normal")
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
     assert path.read_bytes().startswith(torn + b"\n")
     reader = store.reader(run_id)
     assert isinstance(reader.read_new()[-1], ev.Finished)
@@ -195,7 +195,7 @@ def test_a_torn_last_line_is_ended_not_deleted(store: Store, run_id: str) -> Non
 
 def test_stop_says_when_nobody_trains(store: Store, run_id: str) -> None:
     with pytest.raises(LaunchError, match="is not being trained"):
-        local.stop(store, run_id)
+        stopping.stop(store, run_id)
 
 
 def test_fault_17_a_suspended_trainer_is_named_and_stops_with_a_checkpoint_once_it_goes_on(
@@ -207,11 +207,11 @@ def test_fault_17_a_suspended_trainer_is_named_and_stops_with_a_checkpoint_once_
         wait_for(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
         for _ in range(2):  # The second request must not cost the checkpoint.
             with pytest.raises(LaunchError, match=f"`kill -CONT {pid}` lets it go on"):
-                local.stop(store, run_id)
+                stopping.stop(store, run_id)
         assert store.is_locked(run_id)
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
     assert load(store, run_id)[1] is State.STOPPED
 
 
@@ -221,10 +221,10 @@ def test_fault_12_attack_17_stop_never_signals_a_process_that_is_not_the_trainer
     bystanders = {
         "any": [sys.executable, "-c", "import time; time.sleep(60)"],
         "one that names the folder": [sys.executable, "-c", "import time; time.sleep(60)", str(directory)],
-        "one that names a trainer": [sys.executable, "-c", "import time; time.sleep(60)", local.TRAINER_MODULE],
+        "one that names a trainer": [sys.executable, "-c", "import time; time.sleep(60)", trainer.TRAINER_MODULE],
     }
     for command in bystanders.values():
-        for act, seconds_off in ((local.stop, 0), (local.kill, -100)):
+        for act, seconds_off in ((stopping.stop, 0), (stopping.kill, -100)):
             with subprocess.Popen(command) as bystander:
                 lock = take_lock(directory)
                 try:
@@ -244,11 +244,11 @@ def test_attack_17_a_lock_that_names_the_trainer_of_another_run_stops_nothing(st
     try:
         os.pwrite(lock, (store.path(other) / "lock").read_bytes(), 0)
         with pytest.raises(LaunchError, match="is not its trainer"):
-            local.kill(store, run_id)
+            stopping.kill(store, run_id)
         assert store.is_locked(other)
     finally:
         os.close(lock)
-        local.kill(store, other)
+        stopping.kill(store, other)
 
 
 def test_attack_17_a_hard_link_to_the_lock_of_another_run_stops_nothing(store: Store, run_id: str) -> None:
@@ -257,11 +257,11 @@ def test_attack_17_a_hard_link_to_the_lock_of_another_run_stops_nothing(store: S
     (store.path(run_id) / "lock").hardlink_to(store.path(other) / "lock")
     try:
         with pytest.raises((LaunchError, StoreError)):
-            local.kill(store, run_id)
+            stopping.kill(store, run_id)
     finally:
         (store.path(run_id) / "lock").unlink()
         assert store.is_locked(other)
-        local.kill(store, other)
+        stopping.kill(store, other)
 
 
 def test_fault_29_a_moved_run_is_stopped_where_it_is(store: Store, run_id: str, tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_fault_29_a_moved_run_is_stopped_where_it_is(store: Store, run_id: str, 
     with pytest.raises(RunBusyError):
         moved.delete(run_id)
     # The fake trainer's command line names the old path, as a real one's does too.
-    assert local.kill(moved, run_id, 20) if sys.platform == "linux" else True
+    assert stopping.kill(moved, run_id, 20) if sys.platform == "linux" else True
     moved.root.rename(store.root)
 
 
@@ -289,7 +289,7 @@ def test_attack_05_a_run_of_another_user_is_trained_after_a_yes_alone(store: Sto
         os.chown(stranger, 0, 0)
     os.chown(directory, 65534, 65534)
     local.start(store, run_id, StartOptions(is_trusted=True, command=fake_trainer.command("normal")))
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
 
 
 @pytest.mark.parametrize(
@@ -314,31 +314,31 @@ def test_attack_05_a_run_from_elsewhere_is_trained_after_one_yes(
     with pytest.raises(UntrustedRunError, match=origin):
         begin(store, run_id, "normal")
     local.start(store, run_id, StartOptions(is_trusted=True, command=fake_trainer.command("crash")))
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
     begin(store, run_id, "normal")  # Not asked again.
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
 
 
 def test_trust_stays_with_the_folder_and_its_record(store: Store, run_id: str, tmp_path: Path) -> None:
     folder = store.path(run_id)
     (folder / "imported.json").write_bytes(b"{}")
-    local.check_handover(store, run_id, StartOptions(is_trusted=True))
-    local.check_trust(store, run_id)
+    checks.check_handover(store, run_id, StartOptions(is_trusted=True))
+    checks.check_trust(store, run_id)
     store.root.rename(tmp_path / "moved")
-    local.check_trust(Store(tmp_path / "moved"), run_id)
+    checks.check_trust(Store(tmp_path / "moved"), run_id)
     shutil.copytree(tmp_path / "moved", store.root)  # As one that was given away and came back.
     with pytest.raises(UntrustedRunError):
-        local.check_trust(store, run_id)
+        checks.check_trust(store, run_id)
     shutil.rmtree(store.root)
     (tmp_path / "moved").rename(store.root)
-    local.check_trust(store, run_id)
+    checks.check_trust(store, run_id)
     folder.rename(store.root / "renamed")
-    local.check_trust(store, "renamed")
+    checks.check_trust(store, "renamed")
     (store.root / "renamed").rename(folder)
     with (folder / "run.json").open("ab") as record:
         record.write(b"\n")
     with pytest.raises(UntrustedRunError):
-        local.check_trust(store, run_id)
+        checks.check_trust(store, run_id)
 
 
 def test_a_reused_number_does_not_forbid_a_new_start(store: Store, run_id: str) -> None:
@@ -346,7 +346,7 @@ def test_a_reused_number_does_not_forbid_a_new_start(store: Store, run_id: str) 
     write_owner(lock, os.getpid(), psutil.Process().create_time() - 100)
     os.close(lock)
     begin(store, run_id, "normal")
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
     assert load(store, run_id)[1] is State.FINISHED
 
 
@@ -354,10 +354,10 @@ def test_fault_14_a_trainer_on_another_machine_is_asked_by_a_file_and_not_signal
     lock = take_lock(store.path(run_id))
     try:
         os.pwrite(lock, b'{"pid":%d,"host":"far\\u001baway","start_seconds":1}' % os.getpid(), 0)
-        assert not local.stop(store, run_id)
-        assert local.was_asked_to_stop(store, run_id)
+        assert not stopping.stop(store, run_id)
+        assert stopping.was_asked_to_stop(store, run_id)
         with pytest.raises(LaunchError, match=r"on far\\x1baway "):
-            local.kill(store, run_id)
+            stopping.kill(store, run_id)
     finally:
         os.close(lock)
 
@@ -388,7 +388,7 @@ def test_a_command_that_is_not_there_is_a_sentence_and_frees_the_lock(store: Sto
 def test_from_scratch_reaches_the_trainer(store: Store, run_id: str) -> None:
     show = "import sys; print(sys.argv[1:], file=sys.stderr)"
     local.start(store, run_id, StartOptions(from_scratch=True, command=(sys.executable, "-c", show)))
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
     assert store.log_tail(run_id) == f"{[str(store.path(run_id)), '--from-scratch']}\n"
 
 

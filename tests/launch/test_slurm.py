@@ -15,7 +15,7 @@ from slurm_stub import Cluster
 from waiting import wait_for
 
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
-from alexnet_tui.launch import local, registry, slurm
+from alexnet_tui.launch import local, registry, slurm, stopping
 from alexnet_tui.launch.registry import Queue, StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
@@ -305,7 +305,7 @@ def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
     cluster: Cluster, store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(local, "stop", lambda store, run_id: asked.append(run_id))
+    monkeypatch.setattr(stopping, "stop", lambda store, run_id: asked.append(run_id))
     run_id = study_queue.prepare_runs(store, plan)[0]
 
     def send() -> None:

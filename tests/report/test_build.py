@@ -16,7 +16,7 @@ from fake_runs import write_run
 
 from alexnet_tui.analysis.groups import RunValue, make_sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS, smoothed
-from alexnet_tui.analysis.select import select_runs
+from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.config.claims import load as load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError

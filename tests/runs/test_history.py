@@ -12,7 +12,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.files import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
-from alexnet_tui.runs.history import RunHistory, TimeToAccuracy
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
 
@@ -73,7 +73,6 @@ def test_nothing_is_known_of_a_run_that_said_nothing() -> None:
         empty.remaining_seconds,
     ):
         assert value is None
-    assert empty.time_to_accuracy() == TimeToAccuracy(None, None)
 
 
 @pytest.mark.parametrize(
@@ -193,38 +192,6 @@ def test_validation_accuracy_is_a_gap_where_there_is_none() -> None:
     values = history(epoch(1), row).epochs["val_accuracy"]
     assert math.isnan(values[0])
     assert values[1] == 0.25
-
-
-@pytest.mark.parametrize(
-    ("accuracies", "crossing"),
-    [
-        # Error 0.5 -> 0.3 -> 0.1: a quarter of the way through the third epoch.
-        ([0.5, 0.7, 0.9], TimeToAccuracy(2.25, 22.5)),
-        ([0.5, 0.75, 0.9], TimeToAccuracy(2.0, 20.0)),
-        ([0.5, 0.6, 0.7], TimeToAccuracy(None, None)),
-        ([0.8, 0.9], TimeToAccuracy(1.0, 10.0)),
-        # The first crossing counts, also when the error rises again.
-        ([0.65, 0.85, 0.6, 0.9], TimeToAccuracy(1.5, 15.0)),
-        # No line is drawn across a gap.
-        ([0.5, "nan", 0.9], TimeToAccuracy(3.0, 30.0)),
-        ([0.5, "nan", 0.7, 0.8], TimeToAccuracy(3.5, 35.0)),
-        ([], TimeToAccuracy(None, None)),
-    ],
-)
-def test_t25_by_hand(accuracies: list[ev.Number], crossing: TimeToAccuracy) -> None:
-    told = history(begin(), *(epoch(index + 1, 0.5, value) for index, value in enumerate(accuracies)))
-    for column in ("train_eval_accuracy", "train_accuracy"):
-        found = told.time_to_accuracy(column)
-        if crossing.epochs is None or crossing.train_seconds is None:
-            assert found == crossing
-        else:
-            assert found.epochs == pytest.approx(crossing.epochs, abs=1e-12)
-            assert found.train_seconds == pytest.approx(crossing.train_seconds, abs=1e-11)
-
-
-def test_t25_counts_training_seconds_not_epochs_alone() -> None:
-    told = history(epoch(1, 0.5, 0.65, seconds=100.0), epoch(2, 0.5, 0.85, seconds=104.0))
-    assert told.time_to_accuracy().train_seconds == pytest.approx(102.0)
 
 
 def test_remaining_seconds() -> None:

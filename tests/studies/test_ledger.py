@@ -13,7 +13,7 @@ from cli_caller import Run
 from fake_runs import curve, open_writer, started, write_run
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
@@ -159,7 +159,7 @@ def test_a_run_removed_behind_our_back_is_noted(store: Store, plan: study.Plan) 
 def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, plan: study.Plan) -> None:
     run_id = study_queue.prepare_runs(store, plan)[3]
     local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
-    assert local.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 20)
     progress.delete_run(store, run_id)
     assert facts(store, plan) == [
         ("registered", None, ""),

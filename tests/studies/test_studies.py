@@ -24,7 +24,7 @@ from fake_runs import curve, open_writer, started
 from fork_server import Forked
 from waiting import wait_for
 
-from alexnet_tui.analysis.select import select_runs
+from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import (
     ConfigError,
@@ -36,7 +36,7 @@ from alexnet_tui.errors import (
     UsageError,
 )
 from alexnet_tui.files import take_lock, write_atomic
-from alexnet_tui.launch import local, seal
+from alexnet_tui.launch import local, seal, stopping
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunCache, load
@@ -57,7 +57,7 @@ def plan(store: Store) -> Iterator[study.Plan]:
     yield plan
     for run_id in store.ids():
         with contextlib.suppress(LaunchError):  # It left by itself meanwhile.
-            local.kill(store, run_id)
+            stopping.kill(store, run_id)
 
 
 def test_a_plan_registers_its_claims_under_a_hash_that_anyone_can_recompute(store: Store, plan: study.Plan) -> None:
@@ -301,7 +301,7 @@ def test_attack_12_a_cell_that_names_the_run_of_somebody_else_stops_nothing(stor
         study_worker.withdraw(store, plan, lambda _: None)
         assert store.is_locked(mine)
     finally:
-        local.kill(store, mine)
+        stopping.kill(store, mine)
     assert load(store, mine)[0].attempts == 1
 
 
@@ -384,7 +384,7 @@ def test_a_run_a_person_stops_is_left_until_the_next_worker(store: Store, plan: 
         running = [run_id for run_id in store.ids() if store.is_locked(run_id)]
         if running and not stopped and kinds(store, running[0])[ev.Step]:
             stopped.append(running[0])
-            local.stop(store, running[0])
+            stopping.stop(store, running[0])
         return False
 
     work(store, plan, "slow", should_stop=stop_first)
@@ -420,9 +420,9 @@ def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: stu
         if len(running) == 2 and not asked:
             wait_for(lambda: all(ev.Step in kinds(store, run_id) for run_id in running))
             asked.append(running[0])
-            assert not local.was_asked_to_stop(store, running[0])
-            local.stop(store, running[0])
-            assert [local.was_asked_to_stop(store, run_id) for run_id in running] == [True, False]
+            assert not stopping.was_asked_to_stop(store, running[0])
+            stopping.stop(store, running[0])
+            assert [stopping.was_asked_to_stop(store, run_id) for run_id in running] == [True, False]
         return bool(asked)
 
     work(store, plan, "counting", parallel=2, should_stop=stop_one_by_hand)

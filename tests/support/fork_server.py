@@ -27,7 +27,7 @@ import msgspec
 import pytest
 
 from alexnet_tui.config import architecture
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, trainer
 
 ADDRESS, SMALL = "TEST_FORK_SERVER", "TEST_SMALL_NETWORKS"
 SMALL_NETWORKS = {
@@ -119,7 +119,7 @@ def running() -> Iterator[str]:
     code = f"import sys; sys.path[:0] = {fake_trainer.SEARCH_PATH}; import fork_server; fork_server.serve()"
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/s"
-        command = [sys.executable, "-P", "-c", code, local.TRAINER_MODULE, address]
+        command = [sys.executable, "-P", "-c", code, trainer.TRAINER_MODULE, address]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
             assert server.stdout is not None
             assert server.stdout.readline() == b"ready\n"
@@ -158,7 +158,7 @@ def serve() -> None:
     """Fork what is asked for, until standard input ends."""
     for module in ("alexnet_tui.cli.main", "alexnet_tui.train.attempt", "alexnet_tui.train.machine.slowdown"):
         importlib.import_module(module)
-    signal.pthread_sigmask(signal.SIG_BLOCK, local.STOP_SIGNALS)  # Until the forked process has its own mask.
+    signal.pthread_sigmask(signal.SIG_BLOCK, trainer.STOP_SIGNALS)  # Until the forked process has its own mask.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     ended, ending = os.pipe()
     os.set_blocking(ending, False)

@@ -12,7 +12,7 @@ from alexnet_tui.errors import CheckpointError
 from alexnet_tui.files import Folder
 from alexnet_tui.report.pictures.kernels import read_kernels, stored_epochs
 from alexnet_tui.runs import events as ev
-from alexnet_tui.train import kernels, loop
+from alexnet_tui.train import kernel_snapshots, loop
 
 pytestmark = pytest.mark.usefixtures("synthetic", "small_networks")
 
@@ -112,10 +112,10 @@ def test_stored_kernels_are_the_first_layers_weights_and_few_bytes(tmp_path: Pat
 
 
 def test_of_too_many_files_of_kernels_spread_ones_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "MOST_FILES", 4)
+    monkeypatch.setattr(kernel_snapshots, "MOST_FILES", 4)
     with Folder(tmp_path) as folder:
         for epoch in range(10):
-            kernels.save(folder, epoch, torch.zeros(2, 3, 3, 3))
+            kernel_snapshots.save(folder, epoch, torch.zeros(2, 3, 3, 3))
     assert stored_epochs(tmp_path) == [0, 4, 7, 9]
 
 

@@ -17,7 +17,8 @@ from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
-from alexnet_tui.launch import local
+from alexnet_tui.launch import local, stopping
+from alexnet_tui.launch.trainer import TRAINER
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
@@ -79,7 +80,7 @@ def test_fault_17_terminate_writes_a_checkpoint_and_frees_the_lock(store: Store)
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "5000"})).id
     local.start(store, run_id)
     wait_for(lambda: load(store, run_id)[0].step >= 1)
-    assert local.stop(store, run_id, patience_seconds=60)
+    assert stopping.stop(store, run_id, patience_seconds=60)
     history, state = load(store, run_id)
     assert state is State.STOPPED
     assert len(history.checkpoints) >= 1
@@ -94,7 +95,7 @@ def test_fault_17_a_stop_in_the_first_moments_is_a_stop_with_a_checkpoint(
     monkeypatch.setattr(local, "subprocess", subprocess)  # Not forked: it is stopped while it loads torch.
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "5000"})).id
     local.start(store, run_id)
-    assert local.stop(store, run_id, patience_seconds=60)
+    assert stopping.stop(store, run_id, patience_seconds=60)
     history, state = load(store, run_id)
     assert state is State.STOPPED
     assert isinstance(history.final, ev.Stopped)
@@ -106,7 +107,7 @@ def test_fault_10_a_second_trainer_is_refused_and_writes_nothing(store: Store) -
     local.start(store, run_id)
     command = [sys.executable, "-m", "alexnet_tui.train", str(store.path(run_id))]
     second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    local.kill(store, run_id)
+    stopping.kill(store, run_id)
     assert second.returncode == 75
     assert second.stdout == ""
     assert "already being trained" in second.stderr
@@ -130,7 +131,7 @@ def test_finished_run_is_left_alone(store: Store) -> None:
 def test_missing_data_is_a_failed_event_and_exit_code_three(store: Store, tmp_path: Path) -> None:
     run_id = store.create(RunConfig.from_text({"data": "no-such-set"})).id
     with (tmp_path / "events").open("wb") as out, (tmp_path / "log").open("wb") as log:
-        trainer = Forked([*local.TRAINER, str(store.path(run_id))], stdout=out.fileno(), stderr=log.fileno())
+        trainer = Forked([*TRAINER, str(store.path(run_id))], stdout=out.fileno(), stderr=log.fileno())
         assert trainer.wait(60) == 3
     final = ev.decode((tmp_path / "events").read_bytes())
     assert isinstance(final, ev.Failed)
@@ -210,7 +211,7 @@ def test_fault_29_a_run_that_is_moved_while_it_trains_stays_whole(store: Store, 
     seen = load(moved, run_id)[0].num_epochs_done
     wait_for(lambda: load(moved, run_id)[0].num_epochs_done > seen + 1)
     wait_for(lambda: any(str(moved.root) in warning for warning in load(moved, run_id)[0].warnings), 60)
-    assert local.stop(moved, run_id, patience_seconds=60)
+    assert stopping.stop(moved, run_id, patience_seconds=60)
     history, state = load(moved, run_id)
     assert state is State.STOPPED
     assert not store.root.exists()  # Nothing was made anew where it had been.
@@ -218,7 +219,7 @@ def test_fault_29_a_run_that_is_moved_while_it_trains_stays_whole(store: Store, 
     assert place[0] == history.num_epochs_done  # The checkpoint of the last epoch, or one inside the next.
     local.start(moved, run_id)
     wait_for(lambda: load(moved, run_id)[0].num_epochs_done > history.num_epochs_done, 60)
-    assert local.stop(moved, run_id, patience_seconds=60)
+    assert stopping.stop(moved, run_id, patience_seconds=60)
     [resumed] = [event for event in moved.reader(run_id).read_new() if isinstance(event, ev.Resumed)]
     assert (resumed.step, resumed.bit_exact) == (history.step, True)
     assert load(moved, run_id)[0].missing_events == 0
@@ -244,12 +245,12 @@ def test_fault_27_other_threads_at_a_resume_are_allowed_and_told(store: Store) -
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "5000", "threads": "2"})).id
     local.start(store, run_id)
     wait_for(lambda: load(store, run_id)[0].num_epochs_done >= 1)
-    assert local.stop(store, run_id, patience_seconds=60)
+    assert stopping.stop(store, run_id, patience_seconds=60)
     record = store.path(run_id) / "run.json"
     record.write_text(record.read_text().replace('"threads": 2', '"threads": 1'))
     local.start(store, run_id)
     wait_for(lambda: load(store, run_id)[0].attempts == 2 or not store.is_locked(run_id))
-    assert local.stop(store, run_id, patience_seconds=60)
+    assert stopping.stop(store, run_id, patience_seconds=60)
     [resumed] = [event for event in store.reader(run_id).read_new() if isinstance(event, ev.Resumed)]
     assert not resumed.bit_exact
     assert "2 threads" in resumed.reason

@@ -9,7 +9,7 @@ from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunBusyError, UsageError
-from alexnet_tui.launch import local, registry
+from alexnet_tui.launch import local, registry, stopping, trainer
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import load
@@ -89,7 +89,7 @@ def test_two_processes_that_are_stopped_and_resumed_train_like_one_over_fifty_up
     with pytest.raises(RunBusyError):
         registry.start(store, two)
     wait_for(lambda: load(store, two)[0].step >= 3, 120)
-    assert local.stop(store, two, 60)
+    assert stopping.stop(store, two, 60)
     stopped, state = ended(store, two)
     assert state is State.STOPPED, store.log_tail(two)
     assert stopped.checkpoints == [f"e0000-s{stopped.step:08d}"]
@@ -109,7 +109,7 @@ def test_fault_28_a_killed_process_of_two_is_named_and_the_run_goes_on(store: St
     run_id = store.create(RunConfig.from_text({**CONFIG, "checkpoint_epochs": "1"})).id
     registry.start(store, run_id, TWO)
     wait_for(lambda: load(store, run_id)[0].checkpoints, 120)
-    launcher = psutil.Process(local.find_owner(store, run_id).pid)
+    launcher = psutil.Process(trainer.find_owner(store, run_id).pid)
     second = next(child for child in launcher.children() if child.environ()["RANK"] == "1")
     second.send_signal(signal.SIGKILL)
     history, state = ended(store, run_id)
@@ -130,7 +130,7 @@ def test_no_process_outlives_its_killed_launcher(store: Store) -> None:
     run_id = store.create(RunConfig.from_text({**CONFIG, "epochs": "100"})).id
     registry.start(store, run_id, TWO)
     wait_for(lambda: load(store, run_id)[0].step >= 1, 120)
-    launcher = psutil.Process(local.find_owner(store, run_id).pid)
+    launcher = psutil.Process(trainer.find_owner(store, run_id).pid)
     trainers = launcher.children()
     launcher.kill()
     assert len(trainers) == 2

@@ -23,7 +23,7 @@ from textual import events
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError, UsageError
 from alexnet_tui.files import take_lock
-from alexnet_tui.launch import local
+from alexnet_tui.launch import stopping
 from alexnet_tui.paths import shell_command, state_dir
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -150,7 +150,7 @@ async def test_resume_and_stop_a_run_from_the_table(store: Store) -> None:
             await c.wait_for(lambda: any("stopped" in text for text in c.notifications()))
         finally:
             with contextlib.suppress(LaunchError):
-                local.kill(store, record.id)
+                stopping.kill(store, record.id)
 
 
 # Everywhere

@@ -11,6 +11,7 @@ from console_driver import Driver, console, driven
 from fake_runs import curve, open_writer, started, write_run
 
 from alexnet_tui.analysis.compare import Comparison
+from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
@@ -115,7 +116,7 @@ def test_differences_to_the_base_are_coloured_where_seeds_alone_make_less(store:
     assert [text for text, _ in cells(made, "max_test")] == [f"{value:.2f}" for value in best]
     worse, within = f"{best[1] - best[0]:+.2f}", f"{best[2] - best[0]:+.2f}"
     assert cells(made, "max_test difference", alike=alike) == [("", ""), (worse, "bad"), (within, "muted")]
-    base, slower = (one.time_to_accuracy().epochs for one in found[:2])
+    base, slower = (time_to_accuracy(one).epochs for one in found[:2])
     assert base is not None
     assert slower is not None
     assert cells(made, "t25 difference", alike=alike)[1][0] == f"{slower - base:+.1f}"

@@ -25,7 +25,7 @@ from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS
 from alexnet_tui.errors import LaunchError
-from alexnet_tui.launch import local
+from alexnet_tui.launch import stopping
 from alexnet_tui.paths import data_root
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
@@ -151,7 +151,7 @@ async def opened(
         yield form
         for run_id in store.ids():
             with contextlib.suppress(LaunchError):  # It left by itself meanwhile.
-                local.kill(store, run_id)
+                stopping.kill(store, run_id)
 
 
 # ---------------------------------------------------------------------- draft

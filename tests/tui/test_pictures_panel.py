@@ -12,7 +12,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.store import KERNELS, Store, kernels_file
 from alexnet_tui.tui.pictures.confusion import Matrix, fit
 from alexnet_tui.tui.pictures.gallery import cards_for
-from alexnet_tui.tui.pictures.kernels import grid_for
+from alexnet_tui.tui.pictures.kernel_tiles import grid_for
 from alexnet_tui.tui.pictures.painter import Mode, Painter, resized
 from alexnet_tui.tui.pictures.panel import PicturesPanel
 from alexnet_tui.tui.session import OpenPictures

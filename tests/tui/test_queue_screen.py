@@ -21,7 +21,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import ConfigError, LaunchError
 from alexnet_tui.files import take_lock, write_owner
-from alexnet_tui.launch import local, slurm
+from alexnet_tui.launch import slurm, stopping
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -754,7 +754,7 @@ def ended_after(store: Store) -> Iterator[None]:
             os.kill(int(words[words.index("worker") + 1]), signal.SIGKILL)
         for run_id in store.ids():
             with contextlib.suppress(LaunchError):  # It had ended.
-                local.kill(store, run_id)
+                stopping.kill(store, run_id)
 
 
 @driven

@@ -18,7 +18,7 @@ from waiting import wait_for
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.files import take_lock
-from alexnet_tui.launch import local
+from alexnet_tui.launch import stopping
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
@@ -54,7 +54,7 @@ def open_console(store: Store, tmp_path: Path, few_images: Path) -> Iterator[Ope
         terminal.close()
     for run_id in store.ids():
         try:
-            local.kill(store, run_id)
+            stopping.kill(store, run_id)
         except LaunchError:
             assert not store.is_locked(run_id)
 

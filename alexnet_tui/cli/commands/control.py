@@ -55,7 +55,7 @@ def resume(
     Example: alexnet-tui resume last --headless
     """
     from alexnet_tui.cli.commands.run import check_device, prepare_data, start_and_follow
-    from alexnet_tui.launch import local
+    from alexnet_tui.launch import checks
 
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
@@ -69,7 +69,7 @@ def resume(
         is_trainable = record.foreign is None and not store.is_reference(run_id)
         what = f"Train it further: {longer}" if is_trainable else "Start a new run instead."
         raise UsageError(f"run {run_id} has finished; there is nothing to resume. {what}")
-    local.check_startable(store, run_id)
+    checks.check_startable(store, run_id)
     if not (trust or is_trusted(store, run_id)):
         say("Nothing was started.")
         return ExitCode.DONE
@@ -90,10 +90,10 @@ def is_trusted(store: Store, run_id: str) -> bool:
     Raises:
         UntrustedRunError: It is another's, and there is no terminal to ask on.
     """
-    from alexnet_tui.launch import local
+    from alexnet_tui.launch import checks
 
     try:
-        local.check_trust(store, run_id)
+        checks.check_trust(store, run_id)
     except UntrustedRunError as error:
         if not sys.stdin.isatty():
             raise
@@ -118,26 +118,27 @@ def stop(
 
     Example: alexnet-tui stop last
     """
-    from alexnet_tui.launch import local
+    from alexnet_tui.launch import stopping
+    from alexnet_tui.launch.trainer import is_training
 
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
-    if not local.is_training(store, run_id):
+    if not is_training(store, run_id):
         if label := withdraw_run(store, run_id):
             say(f"run {run_id} is taken out of {label}.")
             return ExitCode.DONE
         raise UsageError(f"run {run_id} is not being trained; there is nothing to stop.")
     if now:
-        if not local.kill(store, run_id):
+        if not stopping.kill(store, run_id):
             process = f"process {owner.pid}" if (owner := store.owner(run_id)) else "its process"
             raise LaunchError(
                 f"run {run_id}: {process} was killed and is still there; it waits for the system, such as a disk or a"
                 " network drive that does not answer, and ends with that."
             )
     else:
-        local.stop(store, run_id)
+        stopping.stop(store, run_id)
         say(f"stopping {run_id} with a checkpoint…")
-        if wait and not local.wait_free(store, run_id, _STOP_PATIENCE_SECONDS):
+        if wait and not stopping.wait_free(store, run_id, _STOP_PATIENCE_SECONDS):
             at_once = shell_command("stop", run_id, "--now", root=store.root)
             raise LaunchError(
                 f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s; `{at_once}` ends it at"

@@ -39,7 +39,7 @@ def readings(
     Example: alexnet-tui study new readings --protocol readings --variants baseline --seeds 1
     """
     from alexnet_tui.analysis import readings as analysis
-    from alexnet_tui.analysis.select import select_runs
+    from alexnet_tui.analysis.selection import select_runs
 
     selection = select_runs(options.open_store(runs_dir), names or ())
     found = analysis.read(selection.histories, selection.states)

@@ -97,7 +97,7 @@ def report(
 
     Example: alexnet-tui report reference --format html --output report.html
     """
-    from alexnet_tui.analysis.select import select_runs
+    from alexnet_tui.analysis.selection import select_runs
     from alexnet_tui.report.build import build_selection
 
     chosen = form or (ReportFormat.TERMINAL if output is None or explain else _by_ending(output, _report_endings()))
@@ -193,7 +193,7 @@ def compare(
     Example: alexnet-tui compare baseline tanh --json
     """
     from alexnet_tui.analysis import compare as comparison
-    from alexnet_tui.analysis.select import select_runs
+    from alexnet_tui.analysis.selection import select_runs
 
     store = options.open_store(runs_dir)
     found = select_runs(store, runs, has_foreign=True)
@@ -266,7 +266,7 @@ def export(
     if archive:
         return _export_archive(options.open_store(runs_dir), runs or [], output, with_checkpoints=checkpoints)
     from alexnet_tui.analysis.compare import compare
-    from alexnet_tui.analysis.select import select_runs
+    from alexnet_tui.analysis.selection import select_runs
     from alexnet_tui.exchange.csv_json import to_csv, to_json
     from alexnet_tui.exchange.tensorboard import write_tensorboard
     from alexnet_tui.report.latex import comparison_to_latex

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK, SELECTED_ON_TEST
+from alexnet_tui.analysis.time_to_accuracy import TimeToAccuracy, time_to_accuracy
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, can_draw, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, Column, fill_lines, print_table
@@ -21,7 +22,7 @@ from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import stop_request
 from alexnet_tui.runs.follow import load
-from alexnet_tui.runs.history import RunHistory, TimeToAccuracy, threads_text
+from alexnet_tui.runs.history import RunHistory, threads_text
 from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.origin import explain_lost, foreign_origin, read_imported
 from alexnet_tui.runs.state import STATE_TONES, State
@@ -299,7 +300,7 @@ Fact = str | Sequence[str]
 
 def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, Fact]]:
     record, config, started = history.record, history.record.config, history.started
-    crossing, keras_crossing = history.time_to_accuracy(), history.time_to_accuracy("train_accuracy")
+    crossing, keras_crossing = time_to_accuracy(history), time_to_accuracy(history, "train_accuracy")
     facts: list[tuple[str, Fact]] = [
         ("run", record.id),
         ("label", label_of(store, history)),

@@ -35,7 +35,7 @@ def verify(
     Example: alexnet-tui verify mine --json
     """
     from alexnet_tui.analysis.integrity import Result, check_run, check_together
-    from alexnet_tui.analysis.select import select_runs
+    from alexnet_tui.analysis.selection import select_runs
 
     store = options.open_store(runs_dir)
     found = select_runs(store, names or (), skip_steps=False)

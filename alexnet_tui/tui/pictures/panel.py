@@ -22,7 +22,7 @@ from alexnet_tui.text import format_count, format_percent, is_ascii_terminal, pr
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.pictures.confusion import SIDE_CELLS, Fit, Matrix, fit, matrix_lines, pair_lines
 from alexnet_tui.tui.pictures.gallery import Cards, card_lines, cards_for
-from alexnet_tui.tui.pictures.kernels import Grid, grid_for, kernel_lines
+from alexnet_tui.tui.pictures.kernel_tiles import Grid, grid_for, kernel_lines
 from alexnet_tui.tui.pictures.painter import Mode, Painter, Words
 from alexnet_tui.tui.pictures.source import Found, PictureFiles, Subject
 from alexnet_tui.tui.run_names import cut_name, short_names

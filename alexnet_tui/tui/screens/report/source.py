@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alexnet_tui.analysis.integrity import Check, check_run, check_together
-from alexnet_tui.analysis.select import select_runs
+from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.errors import UsageError
 from alexnet_tui.files import reason_of, write_output
 from alexnet_tui.paths import given

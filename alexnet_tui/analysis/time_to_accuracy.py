@@ -1,0 +1,42 @@
+"""T25: the time until training error first falls to 25%, as in the paper's Figure 1."""
+
+import math
+from dataclasses import dataclass
+
+from alexnet_tui.runs.history import RunHistory
+
+T25_ERROR = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class TimeToAccuracy:
+    """When training error first fell to 25%, linear between the ends of two epochs.
+
+    `epochs` and `train_seconds` are None while it has not happened.
+    """
+
+    epochs: float | None
+    train_seconds: float | None
+
+
+def time_to_accuracy(history: RunHistory, column: str = "train_eval_accuracy") -> TimeToAccuracy:
+    """When training error, 1 - `column`, first fell to 25%.
+
+    The definition uses ``train_eval_accuracy``; ``train_accuracy`` gives the study's Keras-style value.
+    """
+    epochs, seconds = history.epochs["epoch"], history.epochs["train_seconds"]
+    before: tuple[float, float, float] | None = None  # Epoch, seconds and error at the end of the epoch before.
+    for epoch, second, accuracy in zip(epochs, seconds, history.epochs[column], strict=True):
+        error = 1 - accuracy
+        if error <= T25_ERROR:
+            if before is None or not before[2] > error:
+                return _crossing(epoch, second)
+            share = (before[2] - T25_ERROR) / (before[2] - error)
+            seconds_then = before[1] + share * (second - before[1])
+            return _crossing(before[0] + share * (epoch - before[0]), seconds_then)
+        before = (epoch, second, error) if math.isfinite(error) else None
+    return TimeToAccuracy(None, None)
+
+
+def _crossing(epochs: float, seconds: float) -> TimeToAccuracy:
+    return TimeToAccuracy(epochs, None if math.isnan(seconds) else seconds)

@@ -1,0 +1,142 @@
+"""Stop a run's trainer, or what carries the run to one, wherever and by whatever launcher it was started."""
+
+import contextlib
+import os
+import signal
+import time
+
+import msgspec
+import psutil
+
+from alexnet_tui.errors import LaunchError, StoreError
+from alexnet_tui.files import LOCK_FILE, Owner, is_locked, read_owner, reason_of
+from alexnet_tui.launch.trainer import (
+    POLL_SECONDS,
+    REMOTE_POLL_SECONDS,
+    find_owner,
+    is_here,
+    is_trainer,
+    is_training,
+    trainer_elsewhere,
+)
+from alexnet_tui.runs.liveness import CARRIER_FILE, abandoned_group, elsewhere
+from alexnet_tui.runs.stop_request import STOP_FILE, is_stop_requested
+from alexnet_tui.runs.store import Store
+
+
+def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
+    """Ask a run's trainer to write a checkpoint and leave; one that was asked before is not asked again.
+
+    Returns:
+        Whether the trainer has left.
+
+    Raises:
+        LaunchError: Nobody trains the run, or its trainer cannot be identified; or it was asked, and is suspended.
+    """
+    is_asked = was_asked_to_stop(store, run_id)  # A second request would end it without its checkpoint.
+    if (other := trainer_elsewhere(store, run_id)) is not None:
+        if not is_asked:
+            _request_stop(store, run_id, other)
+    elif not _signal_carrier(store, run_id, signal.SIGTERM):
+        owner = find_owner(store, run_id)
+        if not is_asked:
+            _signal(owner.pid, signal.SIGTERM)
+            # Without the note the stop is a stop all the same.
+            with contextlib.suppress(LaunchError):
+                _request_stop(store, run_id, owner)
+        if _is_suspended(owner.pid):
+            raise LaunchError(
+                f"run {run_id}: its trainer, process {owner.pid}, is suspended; `kill -CONT {owner.pid}` lets it go on,"
+                " and then it stops with a checkpoint."
+            )
+    return wait_free(store, run_id, patience_seconds)
+
+
+def _is_suspended(pid: int) -> bool:
+    """Whether a process does nothing until it gets SIGCONT."""
+    with contextlib.suppress(psutil.Error):  # It has left.
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    return False
+
+
+def _request_stop(store: Store, run_id: str, owner: Owner) -> None:
+    """Write down who is to stop; a trainer looks for that every few seconds, also where no signal reaches it."""
+    try:
+        with store.folder(run_id) as folder:
+            folder.write(STOP_FILE, msgspec.json.encode(owner))
+    except (OSError, StoreError) as error:
+        raise LaunchError(f"run {run_id} could not be asked to stop ({error}).") from error
+
+
+def was_asked_to_stop(store: Store, run_id: str) -> bool:
+    """Whether the process that holds a run's lock has been asked to stop already."""
+    try:
+        with store.folder(run_id) as folder:
+            return is_stop_requested(folder)
+    except StoreError:
+        return False
+
+
+def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
+    """Make a run's trainer, or what carries the run to one, leave now: a second request, and if need be the kernel's.
+
+    Args:
+        patience_seconds: How long to wait after each.
+
+    Returns:
+        Whether the trainer has left.
+
+    Raises:
+        LaunchError: Its trainer is on another machine or not to be known again.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            if not _signal_carrier(store, run_id, number):
+                _signal(find_owner(store, run_id).pid, number)
+        except LaunchError:
+            if store.is_locked(run_id):
+                raise
+            return True  # It left by itself, before the look or during it.
+        if wait_free(store, run_id, patience_seconds):
+            return True
+    return False
+
+
+def wait_free(store: Store, run_id: str, patience_seconds: float) -> bool:
+    """Wait until no process trains a run; whether that came true in time."""
+    deadline = time.monotonic() + patience_seconds
+    while is_training(store, run_id):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS if elsewhere(store.path(run_id)) is None else REMOTE_POLL_SECONDS)
+    return True
+
+
+def _signal_carrier(store: Store, run_id: str, number: signal.Signals) -> bool:
+    """Signal what carries a run from this host to another, unless a trainer holds the run's lock; whether it was.
+
+    A carrier hands SIGTERM on to its command; anything else, and what is left of a command whose carrier was killed,
+    gets the signal as a process group.
+    """
+    directory = store.path(run_id)
+    if is_locked(directory / LOCK_FILE):
+        return False
+    carrier = read_owner(directory / CARRIER_FILE) if is_locked(directory / CARRIER_FILE) else None
+    if carrier is not None and is_here(carrier) and is_trainer(carrier, directory, CARRIER_FILE):
+        target = carrier.pid if number == signal.SIGTERM else -carrier.pid
+    elif (group := abandoned_group(directory)) is not None:
+        target = -group
+    else:
+        return False
+    _signal(target, number)
+    return True
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Signal a process, or the process group of a negative number."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:  # It left between the look and the signal: what was asked for.
+        return
+    except OSError as error:
+        raise LaunchError(f"process {abs(pid)} could not be stopped ({reason_of(error)}).") from error

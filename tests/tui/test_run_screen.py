@@ -86,6 +86,7 @@ async def test_a_finished_run_shows_its_results_and_curves(store: Store) -> None
         for shown in ("finished", "my run", "20/20", "best test", "59.0", "@20", "T25", "gap", "200/200", "lr 0.01"):
             assert shown in text
         assert accuracy.rendered.viewport is not None
+        assert loss.full_range == accuracy.full_range == (0, 20), "the same epochs are above each other"
 
 
 @driven
@@ -576,8 +577,11 @@ async def test_duplicate_and_compare_go_where_they_say(store: Store) -> None:
 
     run, pinned = write_run(store, CONFIG), write_run(store, CONFIG)
     async with console(store) as driver:
+        screen = await open_run(driver, run.id)
+        await driver.press("c")
+        await driver.wait_for(driver.notifications)
+        assert driver.app.screen is screen, "one run is no comparison"
         driver.toggle_pin(pinned.id)
-        await open_run(driver, run.id)
         await driver.press("c")
         await driver.wait_for(lambda: isinstance(driver.app.screen, CompareScreen))
         compare = driver.app.screen

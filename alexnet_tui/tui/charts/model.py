@@ -87,6 +87,7 @@ class ChartSpec(msgspec.Struct, frozen=True, kw_only=True):
         y: What the y axis counts.
         x: What the x axis counts.
         x_title: Its name, at the left of its labels.
+        x_covers: A part of the x axis that is on screen also where no curve has a point, or None.
         empty: What to show while there is no point.
         has_names: Name the curves; without, their markers and values are shown alone.
         y_span: How far apart the values on screen are; `render.draw` sets it for the digits in legends.
@@ -96,6 +97,7 @@ class ChartSpec(msgspec.Struct, frozen=True, kw_only=True):
     y: Measure = Measure.NUMBER
     x: Measure = Measure.COUNT
     x_title: str = "epoch"
+    x_covers: tuple[float, float] | None = None
     empty: str = "no points yet"
     has_names: bool = True
     y_span: float = 0.0
@@ -151,10 +153,13 @@ def value_of(one: PreparedCurve, view: View) -> float | None:
     return None if last is None else float(one.raw_values[last])
 
 
-def full_range(prepared: Sequence[PreparedCurve], measure: Measure) -> tuple[float, float] | None:
-    """Ends of the x axis that show every point."""
+def full_range(prepared: Sequence[PreparedCurve], spec: ChartSpec) -> tuple[float, float] | None:
+    """Ends of the x axis that show every point; None without one."""
     found = limits([finite_ends(one.x, one.y) for one in prepared])
-    return None if found is None else axis.padded(found.low, found.high, measure)
+    if found is None:
+        return None
+    low, high = axis.padded(found.low, found.high, spec.x)
+    return (low, high) if spec.x_covers is None else (min(low, spec.x_covers[0]), max(high, spec.x_covers[1]))
 
 
 def format_y(value: float | None, spec: ChartSpec) -> str:

@@ -149,7 +149,7 @@ def _viewport(
     spec: ChartSpec, prepared: Sequence[PreparedCurve], shown: Sequence[PreparedCurve], view: View
 ) -> tuple[Viewport | None, tuple[str, ...]]:
     """The limits of what is shown, without a size and without air, and what they and the view hide."""
-    ends = full_range(prepared, spec.x)
+    ends = full_range(prepared, spec)
     if ends is None or not shown:
         return None, ()
     x_low = ends[0] if view.x_low is None else view.x_low

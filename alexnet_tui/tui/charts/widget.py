@@ -283,16 +283,21 @@ class MetricChart(Widget):
         chosen = [one for one in named if not one.curve.is_baseline] or named
         return thin(np.unique(np.concatenate([thin(_places_within(one, ends), most) for one in chosen])), most)
 
+    @property
+    def full_range(self) -> tuple[float, float] | None:
+        """Ends of the x axis that is not zoomed; None without a point."""
+        return full_range(self.prepared, self._spec)
+
     def _ends(self) -> tuple[float, float] | None:
         """The x range on screen."""
-        ends = full_range(self.prepared, self._spec.x)
+        ends = self.full_range
         if ends is None:
             return None
         low, high = self._view.x_low, self._view.x_high
         return (ends[0] if low is None else low, ends[1] if high is None else high)
 
     def _zoom(self, factor: float, around: float | None) -> None:
-        full, ends = full_range(self.prepared, self._spec.x), self._ends()
+        full, ends = self.full_range, self._ends()
         if full is None or ends is None:
             return
         whole = full[1] - full[0]
@@ -318,7 +323,7 @@ class MetricChart(Widget):
         return _SMALLEST_COUNT_SPAN if is_count else (full[1] - full[0]) * _SMALLEST_SPAN_SHARE
 
     def _pan(self, distance: float) -> None:
-        full, ends = full_range(self.prepared, self._spec.x), self._ends()
+        full, ends = self.full_range, self._ends()
         if full is not None and ends is not None and self._view.x_low is not None:
             self._limit(ends[0] + distance, ends[1] - ends[0], full)
 
@@ -408,7 +413,7 @@ class MetricChart(Widget):
 
     def _zoom_to(self, first: int, last: int) -> None:
         """Show the part of the x axis between two columns, or as much around it as a zoom must show."""
-        full, low, high = full_range(self.prepared, self._spec.x), self.rendered.x_at(first), self.rendered.x_at(last)
+        full, low, high = self.full_range, self.rendered.x_at(first), self.rendered.x_at(last)
         ends = self._ends()
         if full is None or ends is None or low is None or high is None or not self._can_zoom(full, ends):
             return

@@ -288,19 +288,22 @@ class RunScreen(ChartScreen):
             empty_text(history, state),
             loss.display,
         )
+        epochs = accuracy.spec.x_covers
         has_new_steps = history.step != self._plotted_step and now - self._steps_plotted_at >= self._steps_rest
         if plotted != self._plotted or has_new_steps:
             self._plotted_step, self._steps_plotted_at, begin = history.step, now, time.thread_time()
             loss.spec = ChartSpec(title="Loss", empty=empty_text(history, state))
             loss.show(loss_curves(history, pinned, name))
+            epochs = loss.full_range
             # However long the run, the event loop is free for keys most of the time.
             wanted = _RESTS_A_DRAWING * (time.thread_time() - begin)
             self._steps_rest = min(max(_STEP_SECONDS, wanted), _LONGEST_REST_SECONDS)
-        if plotted != self._plotted:
+        if plotted != self._plotted or accuracy.spec.x_covers != epochs:
             self._plotted = plotted
             accuracy.spec = ChartSpec(
                 title="Accuracy",
                 y=Measure.SHARE,
+                x_covers=epochs,  # The same epochs are above each other, also before the first one has ended.
                 empty=empty_text(history, state),
                 has_names=not loss.display,  # The same curves have the same colours and markers there.
             )
@@ -464,8 +467,11 @@ class RunScreen(ChartScreen):
 
     def action_compare(self) -> None:
         """This run beside the pinned and the marked ones."""
-        wanted = [self.run_id, self.session.pinned_run_id, *self.session.marked_run_ids]
-        self.post_message(OpenCompare(list(dict.fromkeys(run_id for run_id in wanted if run_id))))
+        others = [self.session.pinned_run_id, *self.session.marked_run_ids]
+        if compared := list(dict.fromkeys(run_id for run_id in others if run_id and run_id != self.run_id)):
+            self.post_message(OpenCompare([self.run_id, *compared]))
+        else:
+            run_actions.notify(self, "Nothing to compare with: mark runs in Runs with space, or pin one there with p.")
 
     def action_pin(self) -> None:
         """Make this run the baseline, or no longer."""

@@ -18,7 +18,7 @@ from alexnet_tui.datasets import cache as pixel_cache
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import images, synthetic
 from alexnet_tui.datasets import prepare as datasets
-from alexnet_tui.errors import DatasetError, ExitCode
+from alexnet_tui.errors import DatasetError
 from alexnet_tui.paths import data_root
 
 REAL = Path(os.environ.get("ALEXNET_TUI_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -349,21 +349,6 @@ def test_attack_07_a_tampered_cifar_archive_is_refused_before_anything_parses_it
         datasets.load("cifar10", 32)
     assert "c58f30108f718f92721af3b95e74349a" in str(caught.value)
     assert hashlib.md5(b"evil").hexdigest() in str(caught.value)
-
-
-@pytest.mark.slow
-def test_cifar_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    with pytest.raises(DatasetError) as caught:
-        datasets.load("cifar10", 32)
-    sentence = str(caught.value)
-    assert "is not on this disk and could not be downloaded" in sentence
-    assert "alexnet-tui data prepare cifar10" in sentence
-    assert str(data_root() / "downloads") in sentence
-    assert caught.value.exit_code == ExitCode.STORE_OR_DATA
 
 
 # The real thing

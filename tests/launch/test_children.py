@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from fake_runs import write_run
+from fork_server import SHRINK
 from terminal_driver import Terminal
 from waiting import wait_for
 
@@ -93,10 +94,19 @@ def test_attack_14_no_command_runs_files_of_the_current_folder(hostile: HostileF
         "    except SystemExit as end:\n"
         "        print('exit', end.code, *arguments[:2], flush=True)\n"
     )
+    # A small network, and no search for the best number of threads: what children compute matters to nobody here.
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(SHRINK)
     done = subprocess.run(
         [sys.executable, script],
         cwd=hostile.path,
-        env={**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"},
+        env={
+            **os.environ,
+            "HTTPS_PROXY": "http://127.0.0.1:9",
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(tmp_path / "site"),
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -107,6 +117,7 @@ def test_attack_14_no_command_runs_files_of_the_current_folder(hostile: HostileF
     ends = [line for line in done.stdout.splitlines() if line.startswith("exit ")]
     expected = [" ".join(["exit", "3" if "prepare" in words else "0", *words[:2]]) for words in commands]
     assert ends == expected, done.stderr
+    assert "could not be downloaded" in done.stderr
 
 
 def test_attack_14_an_empty_entry_of_the_module_path_is_not_handed_down(

@@ -18,6 +18,7 @@ import fake_trainer
 import psutil
 import pytest
 from cli_caller import Play, Run
+from fork_server import small_command
 from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -215,8 +216,11 @@ def test_fault_17_a_suspended_trainer_is_named_and_stops_with_a_checkpoint_once_
     assert load(store, run_id)[1] is State.STOPPED
 
 
-def test_fault_12_attack_17_stop_never_signals_a_process_that_is_not_the_trainer(store: Store, run_id: str) -> None:
+def test_fault_12_attack_17_stop_never_signals_a_process_that_is_not_the_trainer(
+    store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Somebody holds the lock and names in it a process of ours, with its true start or a wrong one."""
+    monkeypatch.setattr(trainer, "_NAME_PATIENCE_SECONDS", 0.05)  # Nobody is about to write another name.
     directory = store.path(run_id)
     bystanders = {
         "any": [sys.executable, "-c", "import time; time.sleep(60)"],
@@ -447,7 +451,8 @@ def test_probe_hands_over_the_configuration_it_is_given_and_none_else() -> None:
 
 @pytest.mark.slow
 def test_the_trainer_times_the_steps_of_the_configuration() -> None:
-    found = describe.probe(RunConfig(batch_size=2, threads=1, dropout=0, device="cpu", precision="fp32"))
+    config = RunConfig(batch_size=2, threads=1, dropout=0, device="cpu", precision="fp32")
+    found = describe.probe(config, small_command(describe.COMMAND[-1]))
     assert (found.device, found.precision) == ("cpu", "fp32")
     assert 0 < found.step_milliseconds < 60_000
 

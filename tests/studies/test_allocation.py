@@ -7,6 +7,7 @@ import fake_trainer
 import psutil
 import pytest
 from cli_caller import Run
+from fork_server import small_command
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError
@@ -112,7 +113,8 @@ def test_no_more_is_tried_once_more_runs_gain_nothing() -> None:
 @pytest.mark.slow
 def test_real_updates_are_counted() -> None:
     config = RunConfig(batch_size=2, threads=1, device="cpu")
-    assert 0 < rate_together(config, [((), {})]) < 1e6
+    briefly = "from alexnet_tui.train import timing; timing._RATE_SECONDS = 0.1"
+    assert 0 < rate_together(config, [((), {})], small_command("alexnet_tui.train.probe", briefly)) < 1e6
 
 
 @pytest.mark.parametrize(

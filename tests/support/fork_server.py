@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ import pytest
 
 from alexnet_tui.config import architecture
 from alexnet_tui.launch import local, trainer
+from alexnet_tui.train.run_writer import RunWriter
 
 ADDRESS, SMALL = "TEST_FORK_SERVER", "TEST_SMALL_NETWORKS"
 SMALL_NETWORKS = {
@@ -35,8 +37,11 @@ SMALL_NETWORKS = {
     "_HIDDEN_UNITS": 64,
 }
 """What `architecture` has in place of its own: an eighth of the channels, and few units."""
+SHRINK = f"from alexnet_tui.config import architecture; vars(architecture).update({SMALL_NETWORKS!r})"
+"""A line of Python with which a process has small networks."""
 # Received descriptors are moved here first, out of the way of the numbers they are to have.
 _FREE_DESCRIPTORS = 300
+_CHECK_SECONDS = 0.2
 
 
 class Request(msgspec.Struct):
@@ -109,6 +114,53 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+class ForkedChild:
+    """What ``torchrun`` uses of `subprocess.Popen`, for a process that the calling process forks: a child of its own.
+
+    Args:
+        args: ``python [-u] -m MODULE ...``.
+        env: All of its environment.
+        stdout: Not used: it has that of the caller.
+        stderr: Not used.
+        start_new_session: Not used: it always has a session of its own.
+    """
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        env: Mapping[str, str],
+        stdout: object = None,
+        stderr: object = None,
+        start_new_session: bool = True,
+    ) -> None:
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if not self.pid:
+            os.setsid()
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+                if callable(signal.getsignal(number)) and number != signal.SIGINT:
+                    signal.signal(number, signal.SIG_DFL)
+            os.environ.clear()
+            os.environ.update(env)
+            _run(args)
+
+    def poll(self) -> int | None:
+        """Its exit code, if it has ended."""
+        if self.returncode is None and (gone := os.waitpid(self.pid, os.WNOHANG))[0]:
+            self.returncode = os.waitstatus_to_exitcode(gone[1])
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit code once it has ended."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired("forked", timeout or 0)
+            time.sleep(0.01)
+        return code
+
+
 _STAND_IN = SimpleNamespace(Popen=Forked, DEVNULL=subprocess.DEVNULL)
 """What `launch.local` finds in place of `subprocess`."""
 
@@ -139,6 +191,18 @@ def server_address() -> Iterator[str]:
         yield address
 
 
+def small_command(module: str, before: str = "") -> tuple[str, ...]:
+    """The command that runs a module with a small network in a process that nobody forks.
+
+    Args:
+        module: Its name; the command line of a trainer names it.
+        before: What Python runs before it.
+    """
+    run = "import runpy, sys; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+    code = f"{SHRINK}\n{before}\n{run}"
+    return (sys.executable, "-c", code, module)
+
+
 @pytest.fixture
 def forked(server_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainers of this test are forked from one process."""
@@ -158,6 +222,11 @@ def serve() -> None:
     """Fork what is asked for, until standard input ends."""
     for module in ("alexnet_tui.cli.main", "alexnet_tui.train.attempt", "alexnet_tui.train.machine.slowdown"):
         importlib.import_module(module)
+    vars(os)["fsync"] = lambda descriptor: None  # As in the tests' own process.
+    # A trainer that is forked looks for its folder, and for a request to stop there, all the time.
+    defaults = RunWriter.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["check_seconds"] = _CHECK_SECONDS
     signal.pthread_sigmask(signal.SIG_BLOCK, trainer.STOP_SIGNALS)  # Until the forked process has its own mask.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     ended, ending = os.pipe()
@@ -204,13 +273,25 @@ def _report_ends(asked: dict[int, socket.socket]) -> None:
 
 def _become(request: Request, descriptors: Sequence[int]) -> NoReturn:
     """In the forked process: be the program that was asked for."""
-    code: object = 1
     try:
         _inherit(request, descriptors)
         install()
         if SMALL in os.environ:
             vars(architecture).update(SMALL_NETWORKS)
-        words = [word for word in request.arguments[1:] if word != "-P"]
+        if "--nproc" in request.arguments:
+            torchrun = importlib.import_module("torch.distributed.elastic.multiprocessing.subprocess_handler")
+            vars(importlib.import_module(f"{torchrun.__name__}.subprocess_handler"))["Popen"] = ForkedChild
+    except BaseException:  # noqa: BLE001 - Python would print it.
+        traceback.print_exc()
+        os._exit(1)
+    _run(request.arguments)
+
+
+def _run(arguments: Sequence[str]) -> NoReturn:
+    """Run what ``python`` would run with these arguments, and leave."""
+    code: object = 1
+    try:
+        words = [word for word in arguments[1:] if word not in {"-P", "-u"}]
         sys.argv = ["-c", *words[2:]]
         if words[0] == "-m":
             runpy.run_module(words[1], run_name="__main__", alter_sys=True)

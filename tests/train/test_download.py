@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS
-from alexnet_tui.train.images.download import PARTIAL, LossyOutput, fetch
+from alexnet_tui.errors import DatasetError, ExitCode
+from alexnet_tui.train.images.download import PARTIAL, LossyOutput, _store, fetch
 
 CONTENT = bytes(range(256)) * 64
 
@@ -75,6 +77,22 @@ def test_a_download_that_broke_off_is_made_again(tmp_path: Path, server: str) ->
     fetch(f"{server}/whole", md5, archive)
     assert archive.read_bytes() == CONTENT
     assert not (archive.parent / PARTIAL).exists()
+
+
+def test_without_a_network_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`test_children` has the whole command do it."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setattr(socket, "setdefaulttimeout", lambda seconds: None)  # It would stay.
+    with pytest.raises(DatasetError) as caught:
+        _store("cifar10", tmp_path)
+    sentence = str(caught.value)
+    assert "is not on this disk and could not be downloaded" in sentence
+    assert "alexnet-tui data prepare cifar10" in sentence
+    assert str(tmp_path / "downloads") in sentence
+    assert caught.value.exit_code == ExitCode.STORE_OR_DATA
 
 
 def test_talk_that_nobody_hears_is_dropped() -> None:

@@ -12,13 +12,14 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from fork_server import Forked
+from fork_server import Forked, small_command
 from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local, stopping
-from alexnet_tui.launch.trainer import TRAINER
+from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.trainer import TRAINER, TRAINER_MODULE
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
@@ -94,7 +95,7 @@ def test_fault_17_a_stop_in_the_first_moments_is_a_stop_with_a_checkpoint(
 ) -> None:
     monkeypatch.setattr(local, "subprocess", subprocess)  # Not forked: it is stopped while it loads torch.
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "5000"})).id
-    local.start(store, run_id)
+    local.start(store, run_id, StartOptions(command=small_command(TRAINER_MODULE)))
     assert stopping.stop(store, run_id, patience_seconds=60)
     history, state = load(store, run_id)
     assert state is State.STOPPED
@@ -143,7 +144,7 @@ def test_missing_data_is_a_failed_event_and_exit_code_three(store: Store, tmp_pa
 def test_stdout_carries_nothing_but_events(store: Store) -> None:
     """Of a process that nobody forked."""
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "1", "train_images": "32"})).id
-    command = [sys.executable, "-m", "alexnet_tui.train", str(store.path(run_id))]
+    command = [*small_command(TRAINER_MODULE), str(store.path(run_id))]
     done = subprocess.run(command, capture_output=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
     events = [ev.decode(line) for line in done.stdout.splitlines()]

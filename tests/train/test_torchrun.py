@@ -1,6 +1,7 @@
 """``--launcher torchrun``: one run in several real processes."""
 
 import signal
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -17,7 +18,7 @@ from alexnet_tui.runs.history import RunHistory, threads_text
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 
-pytestmark = pytest.mark.usefixtures("synthetic", "forked")
+pytestmark = pytest.mark.usefixtures("synthetic", "forked", "small_networks")
 CONFIG = {
     "data": "synthetic",
     "train_images": "160",
@@ -110,7 +111,7 @@ def test_fault_28_a_killed_process_of_two_is_named_and_the_run_goes_on(store: St
     registry.start(store, run_id, TWO)
     wait_for(lambda: load(store, run_id)[0].checkpoints, 120)
     launcher = psutil.Process(trainer.find_owner(store, run_id).pid)
-    second = next(child for child in launcher.children() if child.environ()["RANK"] == "1")
+    second = max(launcher.children(), key=lambda child: child.pid)  # It is started after the first.
     second.send_signal(signal.SIGKILL)
     history, state = ended(store, run_id)
     assert state is State.FAILED
@@ -126,7 +127,8 @@ def test_fault_28_a_killed_process_of_two_is_named_and_the_run_goes_on(store: St
 
 
 @pytest.mark.slow
-def test_no_process_outlives_its_killed_launcher(store: Store) -> None:
+def test_no_process_outlives_its_killed_launcher(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "subprocess", subprocess)  # Not forked: all processes are started as a user's are.
     run_id = store.create(RunConfig.from_text({**CONFIG, "epochs": "100"})).id
     registry.start(store, run_id, TWO)
     wait_for(lambda: load(store, run_id)[0].step >= 1, 120)

@@ -249,6 +249,8 @@ def test_a_zoom_shows_its_part_and_scales_to_it() -> None:
     assert (drawn.viewport.x_low, drawn.viewport.x_high) == (3, 5)
     assert drawn.viewport.y_high < 4
     assert rows(drawn)[-1].split() == ["epoch", "3", "4", "5"]
+    cut = rendered(curve([100, 50, 3, 2, 1]), view=View(x_low=2, x_high=4))
+    assert "2.000" in "\n".join(rows(cut)), "the value beside the end is that at the end"
 
 
 def test_a_band_is_a_tint_where_there_is_colour_and_dots_where_there_is_none() -> None:
@@ -638,6 +640,10 @@ async def test_the_mouse_zooms_reads_and_drags() -> None:
         for _ in range(6):
             await wheel(pilot, MouseScrollDown)
         assert app.views[-1].x_low is None
+        await wheel(pilot, MouseScrollUp)
+        assert app.views[-1].x_low is not None
+        await pilot.click(MetricChart, offset=(40, 8), times=2)
+        assert app.views[-1].x_low is None, "two clicks show all"
 
 
 @driven

@@ -52,6 +52,10 @@ async def test_the_mouse_answers(store: Store, run_id: str) -> None:
         await c.pilot.click("#choices", offset=(5, 3))
         assert isinstance(c.app.screen, RunsScreen)
         assert c.app.session.folder.sort == "variant"
+        await c.press("s")
+        await c.pilot.click(offset=(1, 1))
+        assert isinstance(c.app.screen, RunsScreen), "a click beside a list of choices closes it"
+        assert c.app.session.folder.sort == "variant"
         await c.press("D")
         assert isinstance(c.app.screen, ConfirmScreen)
         await c.pilot.click(".dialog-keys", offset=(12, 0))

@@ -24,6 +24,7 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context, columns_for, delta_to, delta_tone, format_age
 from alexnet_tui.tui.screens.runs.preview import RunPreview
@@ -220,6 +221,18 @@ async def test_a_click_on_a_head_sorts_by_it(store: Store, four: list[str]) -> N
         x = c.text().splitlines()[1].index("run")
         await c.pilot.click("RunsTable", offset=(x + 1, 0))
         await c.wait_for(lambda: c.shown == [four[0], four[3], four[1], four[2]])
+
+
+@driven
+async def test_the_mouse_marks_and_finds_the_keys_that_have_no_room(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.pilot.click("RunsTable", offset=(1, 2))
+        assert c.app.session.marked_run_ids == [c.shown[1]] == [c.cursor]
+        await c.pilot.click("RunsTable", offset=(1, 2), times=2)
+        assert c.app.session.marked_run_ids == [c.shown[1]], "marked and unmarked, and not opened"
+        bar = c.text().splitlines()[-1]
+        await c.pilot.click("KeyBar", offset=(bar.index("…"), 0))
+        await c.wait_for(lambda: isinstance(c.app.screen, HelpScreen))
 
 
 @driven
@@ -533,6 +546,10 @@ async def test_no_runs_says_what_to_press(store: Store) -> None:
             assert f"  {key}  " in c.text()
         assert c.text().splitlines()[-1].split()[:5] == ["f", "First", "run", "n", "New"]
         assert c.text().splitlines()[-1].split()[5:] == ["^p", "Palette", "?", "Help", "q", "Quit"]
+        line = next(index for index, line in enumerate(c.text().splitlines()) if "settings of your own" in line)
+        await c.pilot.click(offset=(10, line))
+        await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
+        await c.press("escape")
         make(store, "baseline")
         await c.wait_for(lambda: "No runs" not in c.text())
         assert "enter Open" in c.text().splitlines()[-1]

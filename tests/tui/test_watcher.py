@@ -271,6 +271,19 @@ def test_an_end_written_just_before_the_lock_goes_is_no_loss(
     assert watcher.states[record.id] is State.STOPPED
 
 
+def test_a_run_that_is_opened_is_looked_for_at_once(store: Store, watcher: RunsWatcher) -> None:
+    watcher.poll()
+    record = write_run(store, RunConfig(epochs=1))
+    watcher.open(record.id)
+    watcher.open("never-was")
+    assert watcher.why_unknown(record.id) == watcher.why_unknown("never-was") == "Reading the run..."
+    assert watcher.poll() == {record.id, "never-was"}, "without waiting for the next look at the folder"
+    assert watcher.histories[record.id].num_epochs_done == record.config.epochs
+    assert "No such run" in watcher.why_unknown("never-was")
+    watcher.drop(record.id)
+    assert "No such run" in watcher.why_unknown(record.id)
+
+
 def test_new_runs_and_deleted_runs_are_noticed(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     first = write_run(store, RunConfig(epochs=1))
     watcher.poll()

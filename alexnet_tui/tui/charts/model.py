@@ -146,10 +146,11 @@ def prepare(curves: Sequence[Curve], view: View) -> list[PreparedCurve]:
 
 
 def value_of(one: PreparedCurve, view: View) -> float | None:
-    """The value legends show: the one under the crosshair, else the last; None without one there."""
+    """The value legends show: the one under the crosshair, else the last on screen; None without one there."""
     if view.crosshair is not None:
         return value_at(one.x, one.raw_values, view.crosshair)
-    last = last_finite(one.raw_values)
+    stop = len(one.x) if view.x_high is None else int(np.searchsorted(one.x, view.x_high, side="right"))
+    last = last_finite(one.raw_values[:stop])
     return None if last is None else float(one.raw_values[last])
 
 

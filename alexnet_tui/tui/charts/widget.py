@@ -403,6 +403,11 @@ class MetricChart(Widget):
         if place is not None and len(x_positions):
             self._ask(crosshair=float(x_positions[nearest_index(x_positions, place)]))
 
+    def on_click(self, event: events.Click) -> None:
+        """Two clicks in a row show every point again."""
+        if event.button == 1 and event.chain == 2:
+            self.reset_zoom()
+
     def _dragged_columns(self) -> tuple[int, int] | None:
         """First and last column of the plot area that the mouse was dragged over; None without one."""
         viewport, left = self.rendered.viewport, self.rendered.left

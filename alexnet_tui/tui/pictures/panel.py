@@ -54,7 +54,6 @@ _SIDE_FROM = 120
 _CAPTION_LINES = 2
 _LONGEST_SLIDER, _SHORTEST_SLIDER = 24, 10
 _READING = "Reading …"
-_NO_RUN = "No such run: it was deleted, or its record cannot be read."
 _NO_KERNELS = "This run stored no kernels: it was trained by a program that kept none."
 _NO_KERNELS_YET = "The first kernels are stored before the first update."
 _NO_PREDICTIONS = (
@@ -202,7 +201,7 @@ class PictureColumn(Widget):
         """Why there is no picture, or nothing."""
         found, history = self.found, self.history
         if history is None:
-            return _NO_RUN
+            return printable(self.panel.session.watcher.why_unknown(self.run_id), 400)
         if found is None:
             return _READING
         if self.panel.subject is Subject.KERNELS:

@@ -94,6 +94,7 @@ class Batch:
         copies: Runs without a trainer here that are copies of others, which may be training.
         notes: Notes that were new or changed.
         gone: Runs whose directories are no longer there.
+        missing: Runs that were opened and are not there.
         problems: A sentence for each run that cannot be read; "" is the folder itself.
         solved: Problems that are none any more.
         has_more: There was more to read than one call should take.
@@ -107,6 +108,7 @@ class Batch:
     copies: set[str] = field(default_factory=set)
     notes: dict[str, Notes] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
     solved: set[str] = field(default_factory=set)
     has_more: bool = False
@@ -114,8 +116,8 @@ class Batch:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was found."""
-        found = (self.fresh, self.events, self.locks, self.stops, self.notes, self.gone, self.problems, self.solved)
-        return not (self.has_more or any(found))
+        found = (self.fresh, self.events, self.locks, self.stops, self.notes, self.gone, self.missing)
+        return not (self.has_more or any(found) or self.problems or self.solved)
 
 
 class RunsWatcher:
@@ -133,6 +135,7 @@ class RunsWatcher:
         stopping: Ids of running runs that have been asked to stop.
         notes: Run id to what people say about it.
         problems: Run id to the sentence that says why it cannot be read.
+        missing: Ids of runs that were opened and are not there, or no longer.
         references: Ids of the runs that came with the program.
     """
 
@@ -143,11 +146,13 @@ class RunsWatcher:
         self.stopping: set[str] = set()
         self.notes: dict[str, Notes] = {}
         self.problems: dict[str, str] = {}
+        self.missing: set[str] = set()
         self.references: set[str] = set()
         self._clock = clock
         self._followers: dict[str, _Follower] = {}
         self._waiting: dict[str, Path] = {}
         self._open: set[str] = set()
+        self._sought: set[str] = set()
         self._dropped: set[str] = set()
         self._edited: set[str] = set()
         self._closed: set[str] = set()
@@ -165,8 +170,10 @@ class RunsWatcher:
         return self.apply(self.read())
 
     def open(self, run_id: str) -> None:
-        """Follow the steps of a run too; they arrive with the next read."""
+        """Follow the steps of a run too; they arrive with the next read, which also looks for a run not seen yet."""
         self._open.add(run_id)
+        if run_id not in self.histories:
+            self._sought.add(run_id)
 
     def close(self, run_id: str) -> None:
         """No longer follow the steps of a run; those read so far are dropped with the next read."""
@@ -189,10 +196,13 @@ class RunsWatcher:
             gone = f"{self.store.root}: the runs folder is gone; this is what was known of its runs."
             batch.problems |= {} if self.problems.get("") == gone else {"": gone}
             return batch
-        if now - self._scanned >= _SCAN_SECONDS:
+        sought = {self._sought.pop() for _ in range(len(self._sought))}
+        if sought or now - self._scanned >= _SCAN_SECONDS:
             self._scanned = now
             self._scan(batch, now)
         self._read_waiting(batch)
+        batch.missing = sought - self._followers.keys() - self._waiting.keys() - batch.problems.keys()
+        batch.missing -= self.problems.keys()
         while self._closed:
             run_id = self._closed.pop()
             closed = self._followers.get(run_id)
@@ -218,7 +228,7 @@ class RunsWatcher:
         """Take in what `read` found; the ids of the runs that changed."""
         # A run deleted while this was being read is not to come back with it.
         fresh = {run_id: history for run_id, history in batch.fresh.items() if run_id not in self._dropped}
-        changed = set(fresh) | set(batch.events) & set(self.histories) | batch.gone | batch.solved
+        changed = set(fresh) | set(batch.events) & set(self.histories) | batch.gone | batch.missing | batch.solved
         self.histories.update(fresh)
         for run_id, events in batch.events.items():
             if run_id in self.histories:
@@ -228,6 +238,7 @@ class RunsWatcher:
                 known.pop(run_id, None)
             self.references.discard(run_id)
             self.stopping.discard(run_id)
+        self.missing = (self.missing | batch.gone | batch.missing) - fresh.keys()
         for run_id, is_stopping in batch.stops.items():
             if run_id in self.histories and (run_id in self.stopping) is not is_stopping:
                 self.stopping.symmetric_difference_update((run_id,))
@@ -263,6 +274,12 @@ class RunsWatcher:
         """Show notes that were just written; a `read` that began before may still bring older ones."""
         self._edited.add(run_id)
         self.notes[run_id] = notes
+
+    def why_unknown(self, run_id: str) -> str:
+        """Why there is no history of a run: a sentence."""
+        if run_id in self.missing:
+            return "No such run: it was deleted, or never was in this folder."
+        return self.problems.get(run_id) or "Reading the run..."
 
     def drop(self, run_id: str) -> None:
         """Drop a run at once, as after deleting it."""

@@ -14,7 +14,7 @@ from textual.style import Style
 from textual.timer import Timer
 from textual.widget import Widget
 
-from alexnet_tui.tui.widgets.keys import key_name
+from alexnet_tui.tui.widgets.keys import key_name, press_clicked, pressable
 from alexnet_tui.tui.widgets.text import hanging
 
 PLACES = (
@@ -223,13 +223,12 @@ class KeyBar(Widget):
                 break
             left, rest = longer, rest[1:]
         if rest and left.cell_length < room:
-            left += Content.styled("…", "$text-muted")
+            left += pressable(Content.styled("…", "$text-muted"), "question_mark")
         return left + Content(" " * max(1, self.size.width - left.cell_length - right.cell_length)) + right
 
     def on_click(self, event: Click) -> None:
-        """A click on a key presses it."""
-        if (key := event.style.meta.get("press")) and event.button == 1:
-            self.app.simulate_key(str(key).partition(",")[0])
+        """A click on a key presses it; on the ellipsis, the key of the help, which names all of them."""
+        press_clicked(self, event)
 
 
 def _line(items: Sequence[ActiveBinding]) -> Content:
@@ -237,7 +236,7 @@ def _line(items: Sequence[ActiveBinding]) -> Content:
     for item in items:
         key = item.binding.key_display or key_name(item.binding.key)
         text = Content.assemble((key, "bold $accent"), " ", (item.binding.description, "$text-muted"))
-        parts += (text.stylize(Style.from_meta({"press": item.binding.key})), Content("  "))
+        parts += (pressable(text, item.binding.key), Content("  "))
     return Content("").join(parts)
 
 

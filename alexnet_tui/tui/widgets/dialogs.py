@@ -14,14 +14,13 @@ from textual.content import Content
 from textual.events import Click, Key, Paste, Resize
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.style import Style
 from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
 from alexnet_tui.tui.threads import call
 from alexnet_tui.tui.widgets.columns import Column
 from alexnet_tui.tui.widgets.glyphs import pad
-from alexnet_tui.tui.widgets.keys import Keys, key_name, row_keys
+from alexnet_tui.tui.widgets.keys import Keys, KeysText, key_name, pressable, row_keys
 from alexnet_tui.tui.widgets.table import LineTable
 
 Answer = TypeVar("Answer")
@@ -29,22 +28,15 @@ _SHORT_HEIGHT = 18
 _dialog, _confirm, _text, _choice = Keys("dialog"), Keys("confirm"), Keys("text"), Keys("choice")
 
 
-class KeysLine(Static):
+class KeysLine(KeysText):
     """The last line of a dialog: what to press; a click on a key presses it."""
 
     def __init__(self, *keys: tuple[str, str]) -> None:
         parts = [
-            Content.assemble((key_name(key), "bold $accent"), " ", (name, "$text-muted")).stylize(
-                Style.from_meta({"press": key})
-            )
+            pressable(Content.assemble((key_name(key), "bold $accent"), " ", (name, "$text-muted")), key)
             for key, name in keys
         ]
         super().__init__(Content("   ").join(parts), classes="dialog-keys")
-
-    def on_click(self, event: Click) -> None:
-        """Press the key under the mouse."""
-        if (key := event.style.meta.get("press")) and event.button == 1:
-            self.app.simulate_key(str(key))
 
 
 class DialogScreen(ModalScreen[Answer]):
@@ -271,6 +263,11 @@ class ChoiceScreen(DialogScreen[str | None]):
             yield Static(Content(self._title), classes="dialog-title")
             yield table
             yield KeysLine(("enter", "Choose"), ("escape", "Back"))
+
+    def on_click(self, event: Click) -> None:
+        """A click beside the box closes it."""
+        if event.widget is self:
+            self.action_cancel()
 
     def on_mount(self) -> None:
         """Begin at the present choice."""

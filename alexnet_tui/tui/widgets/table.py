@@ -7,7 +7,7 @@ it comes into view and repaints single lines.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -85,6 +85,16 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
         """The head of a column was clicked."""
 
         column: str
+
+    @dataclass
+    class CellClicked(Message):
+        """A cell of one of the `acting_columns` was clicked."""
+
+        row: Any
+        column: str
+
+    acting_columns: ClassVar[frozenset[str]] = frozenset()
+    """Keys of columns where a click does something else than open the row."""
 
     def __init__(
         self,
@@ -227,24 +237,29 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
         """A click of the left button moves the cursor, a second one opens; a click on a head sorts."""
         if event.button != 1:
             return
+        key = self.column_at(event.x)
         if event.y < self._num_head_lines:
-            self._click_head(event.x)
+            if key:
+                self.post_message(self.HeadClicked(key))
             return
         index = event.y - self._num_head_lines + self.scroll_offset.y
         if index >= len(self.rows):
             return
         opens = self._opens_on_click or (index == self.cursor and event.chain > 1)
         self.move_to(index)
-        if opens:
+        if key in self.acting_columns:
+            self.post_message(self.CellClicked(self.rows[index], key))
+        elif opens:
             self.post_message(self.Opened(self.rows[index]))
 
-    def _click_head(self, x: int) -> None:
+    def column_at(self, x: int) -> str:
+        """Key of the column at a cell's x position; empty where there is none."""
         left = 1
         for column, width in self._layout:
             if left <= x < left + width + GAP:
-                self.post_message(self.HeadClicked(column.key))
-                return
+                return column.key
             left += width + GAP
+        return ""
 
     # Drawing
 

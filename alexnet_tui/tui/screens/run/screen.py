@@ -59,7 +59,6 @@ _GONE = "gone"
 _CHECKING = "Checking the record …"
 _PAGE_BORDER_CELLS = 3  # Padding at both sides, and the scroll bar.
 _NO_LOG = "Empty. Libraries print here, and a training that failed says why."
-_NO_ENTRY = "No such run: it was deleted, or its record cannot be read."
 
 
 class RunScreen(ChartScreen):
@@ -320,7 +319,8 @@ class RunScreen(ChartScreen):
         plotted = (id(history), history.step, history.num_events, self._maximised, self.size) if history else ()
         if history is not None and plotted != self._side_plotted:
             self._side_plotted = plotted
-            self.query_one(SidePanel).show_charts(history)
+            for side in self.query(SidePanel):  # None, where the timer ends while the console is being left.
+                side.show_charts(history)
 
     def charts(self) -> list[MetricChart]:
         """The large charts, which share the view."""
@@ -342,7 +342,8 @@ class RunScreen(ChartScreen):
 
     def _head(self, history: RunHistory | None, state: State) -> list[Content]:
         if history is None:
-            return [Content(printable(self.run_id, 80)), Content.styled(_NO_ENTRY, "$error")]
+            why = printable(self.session.watcher.why_unknown(self.run_id), 400)
+            return [Content(printable(self.run_id, 80)), Content.styled(why, "$warning")]
         news = self._silence if state in {State.RUNNING, State.LOST} else ""
         head = Head(
             history, state, max(10, self.size.width - 2), news, is_stopping=self.run_id in self.session.watcher.stopping

@@ -42,10 +42,9 @@ class SidePanel(Vertical):
 
     def show_charts(self, history: RunHistory) -> None:
         """Draw the small charts that are on the screen."""
-        for name, curves in _CURVES.items():
-            chart = self.query_one(f"#{name}", MetricChart)
-            if chart.display:
-                chart.show(curves(history))
+        for chart in self.query(MetricChart):
+            if chart.display and chart.id:
+                chart.show(_CURVES[chart.id](history))
 
     def fit(self, rows: int, maximised: str) -> None:
         """Choose the charts for so many rows, or the one that has all of them."""

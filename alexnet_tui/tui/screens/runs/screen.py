@@ -36,7 +36,7 @@ from alexnet_tui.tui.screens.runs.table import RunsTable
 from alexnet_tui.tui.screens.runs.welcome import NO_RUNS, ONLY_REFERENCES
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenPictures, OpenRun, RunsChanged, Session, StartRun
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
-from alexnet_tui.tui.widgets.keys import Keys, new_run_key, row_keys
+from alexnet_tui.tui.widgets.keys import Keys, KeysText, new_run_key, row_keys
 from alexnet_tui.tui.widgets.table import LineTable
 
 _key = Keys("runs")
@@ -117,7 +117,7 @@ class RunsScreen(Screen[None]):
         """Places, filter, table, preview, keys."""
         yield TopBar("runs")
         yield FilterLine(self.session.folder.filter)
-        yield Static(id="empty")
+        yield KeysText(id="empty")
         yield RunsTable()
         yield RunPreview()
         yield KeyBar()
@@ -316,6 +316,12 @@ class RunsScreen(Screen[None]):
     @on(LineTable.Opened)
     def _open_clicked(self) -> None:
         self.action_open()
+
+    @on(LineTable.CellClicked)
+    def _mark_clicked(self, message: LineTable.CellClicked) -> None:
+        """A click on the mark marks or unmarks."""
+        self.session.toggle_marks(message.row.members)
+        self._arrange()
 
     @on(LineTable.HeadClicked)
     def _sort_by_head(self, message: LineTable.HeadClicked) -> None:

@@ -8,6 +8,8 @@ from alexnet_tui.tui.widgets.table import LineTable
 class RunsTable(LineTable[RunRow, Context]):
     """Runs in lines; marked ones have a background of their own."""
 
+    acting_columns = frozenset({"mark"})
+
     def __init__(self) -> None:
         super().__init__(COLUMNS, Context())
 

@@ -2,30 +2,34 @@
 
 from textual.content import Content
 
-
-def _keys(**acts: str) -> list[Content]:
-    return [Content.assemble((key, "bold $accent"), f" {act}   ") for key, act in acts.items()]
+from alexnet_tui.tui.widgets.keys import pressable
 
 
-NO_RUNS = Content.assemble(
-    ("Train the study's AlexNet variants, compare them, judge its claims.\n\n", "bold"),
-    "No runs here yet.\n\n",
-    ("  f ", "bold $accent"),
-    " trains a first, small network: about two minutes, no download\n",
-    ("  n ", "bold $accent"),
-    " starts a run with settings of your own\n",
-    ("  5 ", "bold $accent"),
-    " reproduces the study: every variant with five seeds\n",
-    ("  6 ", "bold $accent"),
-    " shows what the study published and claims\n\n",
-    ("  ? ", "bold $accent"),
-    " shows every key\n",
-    ("  q ", "bold $accent"),
-    " leaves; runs continue without the console",
+def _key(shown: str, does: str, key: str = "") -> Content:
+    """A key and what it does, which a click does as well."""
+    return pressable(Content.assemble((shown, "bold $accent"), f" {does}"), key or shown)
+
+
+NO_RUNS = Content("\n").join(
+    [
+        Content.styled("Train the study's AlexNet variants, compare them, judge its claims.", "bold"),
+        Content(""),
+        Content("No runs here yet."),
+        Content(""),
+        _key("  f ", "trains a first, small network: about two minutes, no download", "f"),
+        _key("  n ", "starts a run with settings of your own", "n"),
+        _key("  5 ", "reproduces the study: every variant with five seeds", "5"),
+        _key("  6 ", "shows what the study published and claims", "6"),
+        Content(""),
+        _key("  ? ", "shows every key", "question_mark"),
+        _key("  q ", "leaves; runs continue without the console", "q"),
+    ]
 )
-ONLY_REFERENCES = Content.assemble(
-    ("No runs of your own yet:  ", "bold"),
-    *_keys(f="trains a small one", n="any other", **{"5": "the study"}),
-    ("\nThese came with the program:  ", "bold"),
-    *_keys(enter="opens one", d="starts one like it"),
+ONLY_REFERENCES = Content("\n").join(
+    [
+        Content.styled("No runs of your own yet:  ", "bold")
+        + Content("   ").join([_key("f", "trains a small one"), _key("n", "any other"), _key("5", "the study")]),
+        Content.styled("These came with the program:  ", "bold")
+        + Content("   ").join([_key("enter", "opens one"), _key("d", "starts one like it")]),
+    ]
 )

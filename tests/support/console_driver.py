@@ -3,17 +3,22 @@
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from settling_loop import SettlingLoop
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 from textual.screen import Screen
 
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.app import ConsoleApp
+from alexnet_tui.tui.screens.run import screen as run_screen
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
+from alexnet_tui.tui.screens.studies import screen as studies_screen
+from alexnet_tui.tui.watch import watch_loop, watcher
 from alexnet_tui.tui.widgets.bars import KeyBar
 
 
@@ -93,12 +98,54 @@ class Driver:
         return [one for one in dict.fromkeys([*self.app.screen_stack, *installed]) if one.is_mounted]
 
 
+_parse_rules, _rules = Stylesheet._parse_rules, dict[object, list[RuleSet]]()
+
+
+def _rules_of(sheet: Stylesheet, *source: object, **more: object) -> list[RuleSet]:
+    """The rules of a style sheet, parsed once for the apps of all tests."""
+    key = (source, *more.items(), *sheet._variables.items())
+    if key not in _rules:
+        _rules[key] = _parse_rules(sheet, *source, **more)  # type: ignore[arg-type]
+    return _rules[key]
+
+
+Stylesheet._parse_rules = _rules_of  # type: ignore[assignment, method-assign]
+# Seconds between two looks at the disk and two drawings, which a person hardly sees pass.
+_PAUSES = (
+    (watch_loop, "_QUIET_SECONDS"),
+    (watcher, "_SCAN_SECONDS"),
+    (watcher, "_LOCK_SECONDS"),
+    (watcher, "_TURN_SECONDS"),
+    (studies_screen, "_POLL_SECONDS"),
+    (run_screen, "_TICK_SECONDS"),
+    (run_screen, "_STEP_SECONDS"),
+    (run_screen, "_LONGEST_REST_SECONDS"),
+    (run_screen, "_SIDE_SECONDS"),
+)
+_SHORT_SECONDS, _LONGEST_SECONDS = 0.05, 2.0
+
+
+@contextmanager
+def _short_pauses() -> Iterator[None]:
+    """What the console does once or twice a second it does all the time; a longer pause of a test's own stays."""
+    before = [vars(module)[name] for module, name in _PAUSES]
+    for (module, name), seconds in zip(_PAUSES, before, strict=True):
+        if seconds <= _LONGEST_SECONDS:
+            vars(module)[name] = _SHORT_SECONDS
+    try:
+        yield
+    finally:
+        for (module, name), seconds in zip(_PAUSES, before, strict=True):
+            vars(module)[name] = seconds
+
+
 @asynccontextmanager
 async def console(
     store: Store, *, size: tuple[int, int] = (80, 24), run_id: str | None = None
 ) -> AsyncIterator[Driver]:
     """The console on a runs folder."""
-    app = ConsoleApp(store, run_id)
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause()
-        yield Driver(app, pilot)
+    with _short_pauses():
+        app = ConsoleApp(store, run_id)
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            yield Driver(app, pilot)

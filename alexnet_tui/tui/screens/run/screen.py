@@ -50,7 +50,7 @@ _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _CHARTS = ("loss", "accuracy")
 _SIDE_SECONDS, _ROWS_ABOVE_SIDE = 2.0, 6
 _TALL_HEIGHT = 34
-_STEP_SECONDS, _HEAD_SECONDS = 0.35, 0.9
+_STEP_SECONDS, _HEAD_SECONDS, _TICK_SECONDS = 0.35, 0.9, 1.0
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _RECENT_SECONDS = 1.4  # Younger than this, an age is plotted with the next event.
 _CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
@@ -157,7 +157,7 @@ class RunScreen(ChartScreen):
     def on_mount(self) -> None:
         """Follow the steps, and let the age of the last point grow."""
         self.session.watcher.open(self.run_id)
-        self._ticker = self.set_interval(1.0, self._tick)
+        self._ticker = self.set_interval(_TICK_SECONDS, self._tick)
         self._fit(self.app.size)  # Its own is not known yet, and fitting later would lay it out twice.
         self._refresh()
 

@@ -1,12 +1,16 @@
 """Foreign text made harmless, and numbers for people."""
 
+import ast
 import math
 import random
 import unicodedata
+from pathlib import Path
 
 import pytest
 
+import alexnet_tui
 from alexnet_tui.text import (
+    ASCII_FALLBACK,
     MISSING,
     braille_sparkline,
     counted,
@@ -185,3 +189,11 @@ def test_curves_are_on_one_scale() -> None:
 def test_what_is_done_is_rounded_down() -> None:
     shares = {0.0: "0%", 0.29: "29%", 0.379: "37%", 0.9999: "99%", 1.0: "100%"}
     assert {share: format_done(share) for share in shares} == shares
+
+
+def test_every_symbol_that_the_program_draws_has_an_ascii_form() -> None:
+    trees = [ast.parse(path.read_text("utf-8")) for path in Path(alexnet_tui.__path__[0]).rglob("*.py")]
+    words = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    symbols = {symbol for word in words if isinstance(word, str) for symbol in word if "\u2190" <= symbol <= "\u27bf"}
+    assert len(symbols) > 50
+    assert symbols - ASCII_FALLBACK.keys() - {"≤", "≥"} == set(), "what only LaTeX gets aside"

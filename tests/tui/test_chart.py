@@ -352,13 +352,22 @@ def test_end_labels_never_cover_each_other() -> None:
     assert all(sum(f"name{index}" in line for line in lines) == 1 for index in range(6))
 
 
-def test_a_marker_at_the_end_is_on_the_row_of_its_own_name() -> None:
+def test_a_marker_is_beside_each_name_and_on_the_last_point_of_each_curve() -> None:
     curves = [curve([1, 2 + index / 1000], f"name{index}", index) for index in range(4)]
+    apart = [curve([1, 2 + 3 * index], f"name{index}", index) for index in range(4)]
     for colours in (Colours.FULL, Colours.NONE):
-        lines = rows(rendered(*curves, size=(90, 24), colours=colours))
-        for index in range(4):
-            (line,) = (line for line in lines if f"name{index}" in line)
-            assert line[: line.index("name")].rstrip().endswith(marker_of(index, DotMode.BRAILLE)), line
+        for found in (curves, apart):
+            lines = rows(rendered(*found, size=(90, 24), colours=colours))
+            for index in range(4):
+                (line,) = (line for line in lines if f"name{index}" in line)
+                assert line[: line.index("name")].rstrip().endswith(marker_of(index, DotMode.BRAILLE)), line
+        drawn = rendered(*apart, curve([1, 2.01], "near", 4), size=(90, 24), colours=colours)
+        lines = rows(drawn)
+        column = drawn.left + drawn.viewport.columns - 1  # type: ignore[union-attr]
+        at_end = [
+            line[column] for line in lines if line[column] in {marker_of(index, DotMode.BRAILLE) for index in range(4)}
+        ]
+        assert at_end == [marker_of(index, DotMode.BRAILLE) for index in (3, 2, 1, 0)], "where the points are"
 
 
 def test_a_name_covers_no_other_curve() -> None:

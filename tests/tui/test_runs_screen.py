@@ -385,11 +385,17 @@ async def test_delete_names_what_is_lost_and_asks(store: Store, four: list[str])
 
 
 @driven
-async def test_marked_runs_are_deleted_together_only_from_one_of_them(store: Store, four: list[str]) -> None:
+async def test_marked_runs_are_deleted_together_and_beside_them_a_question_is_asked(
+    store: Store, four: list[str]
+) -> None:
     async with console(store) as c:
-        await c.press("space", "space", "D")  # The cursor stands on the third, unmarked.
+        await c.press("space", "space", "D")  # The cursor is on the third, which is not marked.
+        assert isinstance(c.app.screen, ChoiceScreen)
+        await c.press("2")
         assert f"Delete {four[2]}?" in c.text()
-        await c.press("n", "home", "D")
+        await c.press("n", "D", "1")
+        assert "Delete 2 runs?" in c.text()
+        await c.press("n", "D", "escape", "home", "D")
         assert "Delete 2 runs?" in c.text()
         await c.press("y")
         await c.wait_for(lambda: c.shown == four[2:])

@@ -206,7 +206,7 @@ class PlotArea:
             self.buffer.put(*place, marker_of(curve.slot, self.dot_mode), style or style_of(curve))
 
     def draw_crosshair(self, spec: ChartSpec, prepared: Sequence[PreparedCurve], at: float) -> None:
-        """A vertical line through the plot area, each curve's point on it, and its place on the axis."""
+        """A vertical line through the plot area, each curve's point on it as measured, and its place on the axis."""
         place = self.cell(at, self.viewport.y_low)
         if place is None:
             return
@@ -218,7 +218,7 @@ class PlotArea:
         for one in prepared:
             if len(one.x) and value_at(one.x, one.y, at) is not None:
                 index = nearest_index(one.x, at)
-                self._mark(float(one.x[index]), float(one.y[index]), one.curve, style_of(one.curve) + "-crosshair")
+                self._mark(float(one.x[index]), float(one.raw[index]), one.curve, style_of(one.curve) + "-crosshair")
         shown = f" {format_x(at, spec).removeprefix(spec.x_title).strip()} "
         start = min(max(self.left, column - len(shown) // 2), self.buffer.width - len(shown))
         row = self.top + self.viewport.rows + 1
@@ -237,7 +237,7 @@ class PlotArea:
     ) -> list["Label"]:
         """Marker, name and value behind each curve's last point, moved apart where they would touch, off the curves.
 
-        A marker moves with its label: on another curve's row it would name that one.
+        Where one had to be moved, each has a marker before its name: the point beside it may be another curve's.
 
         Returns the labels that found room within a few rows of their point.
         """
@@ -248,25 +248,32 @@ class PlotArea:
             if last is not None and place is not None:
                 wanted.append((float(one.raw[last]), *place, one))
         wanted.sort(key=lambda entry: -entry[0])
+        self.draw_end_markers(prepared)
         placed: list[Label] = []
+        texts: list[tuple[PreparedCurve, str, str]] = []
+        is_moved = False
         for _, row, column, one in wanted:
-            value = format_y(value_of(one, view), spec)
+            value, marker = format_y(value_of(one, view), spec), marker_of(one.curve.slot, self.dot_mode)
             # A curve that ends early leaves more room than the margin has.
-            room = max(name_cells, self.buffer.width - column - 3 - cell_len(value))
+            room = max(name_cells, self.buffer.width - column - 5 - cell_len(value))
             name = cut_name(one.curve.name, room) if spec.has_names else ""
-            width = cell_len(name) + bool(name) + cell_len(value)
+            width = cell_len(name) + bool(name) + cell_len(value) + 2
             start = max(0, min(column + 2, self.buffer.width - width))
             cells = range(start, start + width)
             # Below every label it would touch that belongs to a higher curve: the order is that of the curves.
             above = max((label.row for label in placed if _touch(cells, label.cells)), default=-1)
             free = next((near for near in self._near(row) if near > above and self._is_clear(near, cells)), None)
-            self.buffer.put(
-                row if free is None else free, column, marker_of(one.curve.slot, self.dot_mode), style_of(one.curve)
+            if free is None:
+                continue
+            placed.append(Label(free, cells, one.curve.name))
+            texts.append((one, name, value))
+            is_moved |= free != row or self.buffer.chars[row][column] != marker
+        for label, (one, name, value) in zip(placed, texts, strict=True):
+            marker = f"{marker_of(one.curve.slot, self.dot_mode)} " if is_moved else ""
+            end = self.buffer.put(
+                label.row, label.cells.start, marker + (f"{name} " if name else ""), style_of(one.curve)
             )
-            if free is not None:
-                placed.append(Label(free, cells, one.curve.name))
-                end = self.buffer.put(free, start, f"{name} " if name else "", style_of(one.curve))
-                self.buffer.put(free, end, value, "value" if name else style_of(one.curve))
+            self.buffer.put(label.row, end, value, "value" if name else style_of(one.curve))
         return placed
 
     def _is_clear(self, row: int, cells: range) -> bool:

@@ -111,10 +111,10 @@ def _end_label_cells(spec: ChartSpec, ends: Sequence[PreparedCurve], view: View,
     """Cells of the longest name behind a curve's end, and of the margin that holds name and value."""
     values = max(cell_len(format_y(value_of(one, view), spec)) for one in ends)
     if not spec.has_names:
-        return 0, values + 2
+        return 0, values + 4
     longest = max(cell_len(one.curve.name) for one in ends)
     names = min(longest, max(_FEWEST_LABEL_CELLS, width // 4) - values - 1)
-    return names, names + 1 + values + 2
+    return names, names + 1 + values + 4
 
 
 def _scaled(

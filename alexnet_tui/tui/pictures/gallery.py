@@ -95,5 +95,5 @@ def _answers(place: int, found: Predictions, names: Sequence[str], painter: Pain
             ]
         )
     if label not in classes:
-        lines.append([(f"{RIGHT} {names[label]}", "strong"), (f" is not among its {len(classes)} likeliest", "muted")])
+        lines.append([(f"  {names[label]}", "strong"), (f" is not among its {len(classes)} likeliest", "muted")])
     return lines

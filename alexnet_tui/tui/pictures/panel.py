@@ -244,7 +244,10 @@ class PictureColumn(Widget):
         assert self.found.kernels is not None
         count = len(self.found.kernels)
         tiles = grid.whole_tiles(self.panel.scroll, height, count)
-        return "" if len(tiles) == count else f"{tiles.start + 1}-{tiles.stop} of {count} ↓  "
+        if len(tiles) == count:
+            return ""
+        arrows = "↑" * (tiles.start > 0) + "↓" * (tiles.stop < count)
+        return f"{tiles.start + 1}-{tiles.stop} of {count} {arrows}  "
 
     def _size_shown(self) -> str:
         """In how many pixels a kernel is shown, where it has more weights than that."""

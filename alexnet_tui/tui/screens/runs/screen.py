@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
 import msgspec
 from textual import on
@@ -41,6 +41,7 @@ from alexnet_tui.tui.widgets.table import LineTable
 
 _key = Keys("runs")
 _WITHOUT_RUNS = {"first_run", "app.place('new')", "help", "leave"}
+_MOST_NAMED = 3
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
 _AGE_SECONDS = 10.0
@@ -400,12 +401,34 @@ class RunsScreen(Screen[None]):
 
     # Acts on runs
 
-    def _chosen(self) -> list[str]:
-        """The marked runs if the one under the cursor is marked, else the one under the cursor."""
+    def _with_chosen(self, act: str, then: Callable[[Screen[Any], Session, list[str]], object]) -> None:
+        """Do something with the run under the cursor, or with the marked ones; asks where it is none of those.
+
+        Args:
+            act: What it is called in that question.
+            then: What it is.
+        """
         row, marked = self.table.row, self.session.marked_run_ids
         if row is None:
-            return []
-        return marked if not set(marked).isdisjoint(row.members) else list(row.members)
+            return
+        here = list(row.members)
+        if not marked or not set(marked).isdisjoint(here):
+            then(self, self.session, marked or here)
+            return
+        from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
+
+        def answer(choice: str | None) -> None:
+            if choice is not None:
+                then(self, self.session, marked if choice == "marked" else here)
+
+        names = [printable(self.session.label_of(run_id), 40) for run_id in marked[:_MOST_NAMED]]
+        more = len(marked) - len(names)
+        listed = ", ".join([*names, *([f"{more} more"] if more else [])])
+        choices = [
+            ("marked", f"{counted(len(marked), 'marked run')}: {listed}"),
+            ("here", f"{row.name}, under the cursor"),
+        ]
+        self.app.push_screen(ChoiceScreen(f"{act} which?", choices), answer)
 
     def action_open(self) -> None:
         """Open the run; of a group, compare its runs."""
@@ -463,13 +486,11 @@ class RunsScreen(Screen[None]):
 
     def action_stop(self) -> None:
         """Stop the chosen runs."""
-        if chosen := self._chosen():
-            run_actions.stop_runs(self, self.session, chosen)
+        self._with_chosen("Stop", run_actions.stop_runs)
 
     def action_resume(self) -> None:
         """Resume the chosen runs."""
-        if chosen := self._chosen():
-            run_actions.resume_runs(self, self.session, chosen)
+        self._with_chosen("Resume", run_actions.resume_runs)
 
     def action_label(self) -> None:
         """Name the run, or all runs of the group."""
@@ -478,8 +499,7 @@ class RunsScreen(Screen[None]):
 
     def action_tags(self) -> None:
         """Tag the chosen runs."""
-        if chosen := self._chosen():
-            run_actions.edit_tags(self, self.session, chosen)
+        self._with_chosen("Tag", run_actions.edit_tags)
 
     def action_note(self) -> None:
         """Write a note on the run, or on all runs of the group."""
@@ -488,8 +508,7 @@ class RunsScreen(Screen[None]):
 
     def action_delete(self) -> None:
         """Delete the chosen runs, after a question."""
-        if chosen := self._chosen():
-            run_actions.delete_runs(self, self.session, chosen)
+        self._with_chosen("Delete", run_actions.delete_runs)
 
     def action_copy(self) -> None:
         """Copy the path of the run, or of all runs of the group."""

@@ -72,6 +72,7 @@ async def test_three_verdicts_are_what_the_report_module_says(store: Store) -> N
             assert claim.headline.upper() in text
         assert "✓ SUPPORTED" in text
         assert "├" in text
+        assert "its 95% interval" in text, "the marks are explained"
         assert "Holm p" not in text, "statistics are folded"
         await driver.press("enter")
         text = driver.text()

@@ -88,6 +88,7 @@ class ReportScreen(ChartScreen):
             with VerticalScroll(id="verdicts"):
                 yield Static(id="caveats", markup=False)
                 yield Vertical(id="cards")
+                yield Static(id="key", markup=False)
             yield TextPage(id="table")
             with Vertical(id="curves"):
                 with Horizontal(id="charts"):
@@ -226,6 +227,7 @@ class ReportScreen(ChartScreen):
         for card, content, verdict in zip(cards, contents, section.claims, strict=True):
             card.set_classes(["card", report_view.css_class(verdict.verdict)])
             card.update(content)
+        self.query_one("#key", Static).update(report_view.key(section, width))
 
     def action_details(self) -> None:
         """Show or hide the statistics of each claim."""

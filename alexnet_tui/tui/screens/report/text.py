@@ -100,8 +100,13 @@ def card(verdict: ClaimVerdict, width: int, *, has_details: bool = False) -> Con
         lines.append(Content(""))
         for label, text in words.card(verdict):
             lines += _pair(label, text, width)
-        lines += hanging("", LEGEND, width, style="$text-muted") if plot else []
     return Content("\n").join(lines)
+
+
+def key(section: Section, width: int) -> Content:
+    """What the marks of the cards' pictures mean; empty without a picture."""
+    has_picture = any(interval_lines(verdict, _PLOT_CELLS, "") for verdict in section.claims)
+    return Content("\n").join(hanging("", LEGEND, width, style="$text-muted")) if has_picture else Content("")
 
 
 def table(section: Section, width: int) -> Content:

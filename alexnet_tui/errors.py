@@ -92,6 +92,20 @@ class RunNotFoundError(StoreError):
     """No run has the id, or more than one begins with it."""
 
 
+class AmbiguousRunError(RunNotFoundError):
+    """More than one run's id begins with a text.
+
+    Args:
+        text: What was typed.
+        newest: The newest of these runs.
+    """
+
+    def __init__(self, path: Path | str, reason: str, *, text: str, newest: str) -> None:
+        self.text = text
+        self.newest = newest
+        super().__init__(path, reason)
+
+
 class UntrustedRunError(AlexnetTuiError):
     """Another user or another machine made the run, and nobody has agreed yet to train it."""
 
@@ -118,6 +132,13 @@ class DatasetError(AlexnetTuiError):
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
         super().__init__(f"data set {name}: {reason}")
+
+
+class TooFewImagesError(DatasetError):
+    """A run asks for more training images than its data set has."""
+
+    def __init__(self, name: str, num_available: int, num_wanted: int) -> None:
+        super().__init__(name, f"has {num_available} training images; --train-images asks for {num_wanted}.")
 
 
 class LaunchError(AlexnetTuiError):

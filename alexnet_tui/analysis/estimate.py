@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from alexnet_tui.config.architecture import POOL_STRIDE, Architecture, ConvLayer, layers, num_parameters
-from alexnet_tui.config.hyperparameters import HOLDOUT_SHARE, RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted
 
@@ -106,13 +106,8 @@ def num_train_images(config: RunConfig, available: int) -> int:
         config: The run.
         available: Training images the data set has.
     """
-    left = max(1, available - num_val_images(config, available))
+    left = max(1, available - config.num_val_images(available))
     return min(config.train_images, left) if config.train_images else left
-
-
-def num_val_images(config: RunConfig, available: int) -> int:
-    """Training images kept back for validation; none with the report's split."""
-    return max(1, round(available * HOLDOUT_SHARE)) if config.split == "holdout" else 0
 
 
 def steps_per_epoch(config: RunConfig, available: int) -> int:
@@ -217,7 +212,7 @@ def time_of_steps(config: RunConfig, step_seconds: float, *, num_train: int, num
         num_test: Test images the data set has.
     """
     trained = num_train_images(config, num_train)
-    evaluated = min(config.train_eval_images, trained) + num_test + num_val_images(config, num_train)
+    evaluated = min(config.train_eval_images, trained) + num_test + config.num_val_images(num_train)
     per_epoch = step_seconds * (trained + _FORWARD_SHARE * evaluated) / config.batch_size
     return TimeEstimate(
         seconds_per_epoch=per_epoch,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from alexnet_tui.analysis.groups import Missing
 from alexnet_tui.analysis.verdict.registration import PlannedStudy, examine, is_registered
-from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
+from alexnet_tui.errors import AmbiguousRunError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
@@ -153,9 +153,9 @@ def _resolve(store: Store, name: str) -> str:
         raise UsageError(f"there are no reference runs under {store.reference_root}.")
     try:
         return store.resolve(name)
+    except AmbiguousRunError:
+        raise
     except StoreError as error:
-        if name and any(run_id.startswith(name) for run_id in store.ids()):
-            raise  # Several runs begin so; the error names them.
         lists = shell_command("runs", root=store.root)
         reason = f"there is no study and no run {quoted(name, 80)}; `{lists}` lists the runs."
         raise RunNotFoundError(store.root, reason) from error

@@ -47,6 +47,7 @@ _MIN_BAR = 4
 _FAILURE_CODES = {
     "device": ExitCode.USAGE,
     "data": ExitCode.STORE_OR_DATA,
+    "data_count": ExitCode.STORE_OR_DATA,
     "checkpoint": ExitCode.STORE_OR_DATA,
 }
 """Exit codes of the reasons a trainer gives; every other one, as diverged, oom or disk_full, is a failed training."""

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from alexnet_tui.cli.output import prepare_streams, say, silence_stdout
-from alexnet_tui.errors import AlexnetTuiError, ConfigError, ExitCode, UsageError
-from alexnet_tui.paths import PROGRAM, default_root, given, log_crash
+from alexnet_tui.errors import AlexnetTuiError, AmbiguousRunError, ConfigError, ExitCode, UsageError
+from alexnet_tui.paths import PROGRAM, default_root, given, log_crash, shell_command
 from alexnet_tui.runs.event_log import FULL_DISK
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except ConfigError as error:
         say(f"{PROGRAM}: {_option(error.field)}: {error.reason}")
+        code = error.exit_code
+    except AmbiguousRunError as error:
+        say(f"{PROGRAM}: {error}{_narrowed(error, arguments)}")
         code = error.exit_code
     except AlexnetTuiError as error:
         say(f"{PROGRAM}: {error}")
@@ -111,12 +114,22 @@ def _option(field: str) -> str:
     return option_name(field) if field in SPECS else field
 
 
+def _narrowed(error: AmbiguousRunError, arguments: Sequence[str] | None) -> str:
+    """The command that was called, with the newest of the runs in place of the name that means several."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if error.text not in words:
+        return ""
+    narrowed = shell_command(*(error.newest if word == error.text else word for word in words))
+    return f" The newest: `{printable(narrowed, 300)}`."
+
+
 def _explain(error: Exception) -> int:
     """Say what the parser did not understand, or where the traceback of a fault of ours went."""
-    format_message = getattr(error, "format_message", None)  # Usage errors of typer, whichever its version.
-    if format_message is not None:
+    if hasattr(error, "format_message"):  # Usage errors of typer, whichever its version.
+        from alexnet_tui.cli.usage_errors import usage_sentence
+
         path = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
-        say(f"{PROGRAM}: {_reworded(' '.join(format_message().split()))} (`{path} --help` explains.)")
+        say(f"{PROGRAM}: {usage_sentence(error)} (`{path} --help` explains.)")
         return int(getattr(error, "exit_code", ExitCode.USAGE))
     reason = printable(f"{type(error).__name__}: {error}", 300)
     if isinstance(error, FileNotFoundError) and not _has_current_folder():
@@ -124,18 +137,6 @@ def _explain(error: Exception) -> int:
         return ExitCode.STORE_OR_DATA
     say(f"{PROGRAM}: something unexpected happened ({reason}). {log_crash()}")
     return ExitCode.TRAINING_FAILED
-
-
-def _reworded(message: str) -> str:
-    """The parser's sentence on a number out of its range, worded as that on a hyperparameter; others as they are."""
-    import re
-
-    found = re.fullmatch(r"Invalid value for '([^' ]+)[^']*': (\S+) is not in the range (\S+)\.", message)
-    if found is None:
-        return message
-    option, value, bounds = found.groups()
-    low, _, high = bounds.replace("x>=", "").partition("<=x<=")
-    return f"{option}: must be {f'{low} to {high}' if high else f'{low} or more'}, not {value}."
 
 
 def _has_current_folder() -> bool:

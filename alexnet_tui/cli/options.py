@@ -154,22 +154,6 @@ class GroupedCommand(TyperCommand):
             with formatter.section(heading):
                 formatter.write_dl(rows)
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments; initials, as in ``--lr``, get the option they stand for as a hint."""
-        try:
-            return super().parse_args(ctx, args)
-        except Exception as error:
-            wrong = getattr(error, "option_name", None)
-            if wrong is not None and hasattr(error, "possibilities"):
-                known = [name for parameter in self.params for name in parameter.opts if name.startswith("--")]
-                meant = [name for name in known if _initials(name) == wrong.lstrip("-")]
-                error.possibilities = meant or error.possibilities
-            raise
-
-
-def _initials(option: str) -> str:
-    return "".join(word[:1] for word in option.strip("-").split("-"))
-
 
 def with_hyperparameters(
     command: Callable[..., Outcome], *, positional: bool = False, without: Collection[str] = ()

@@ -329,6 +329,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             num_classes=num_classes,
         )
 
+    def num_val_images(self, available: int) -> int:
+        """How many of a data set's training images are kept back for validation; none unless `split` is holdout."""
+        return max(1, round(available * HOLDOUT_SHARE)) if self.split == "holdout" else 0
+
     @property
     def depends_on_length(self) -> bool:
         """Whether an epoch of training depends on how many epochs there are to be."""
@@ -486,8 +490,10 @@ def _convert(name: str, text: str) -> Value:
         return _WORDS[text.lower()]
     if text and text.lower() == SPECS[name].zero:
         return 0
+    word = f", or {SPECS[name].zero}" if SPECS[name].zero else ""
+    if not text:
+        raise ConfigError(name, f"needs a {'whole ' if kind is int else ''}number ({range_text(name)}){word}.")
     if not (text.isascii() and _NUMBER.fullmatch(text)):
-        word = f", or {SPECS[name].zero}" if SPECS[name].zero else ""
         raise ConfigError(name, f"must be a number ({range_text(name)}){word}, not {shown}.")
     number = float(text)
     if kind is float:

@@ -193,13 +193,14 @@ def parse_seeds(text: str, *, most: int, first: int = 0) -> range:
     Raises:
         ConfigError: The text is neither, or means more than `most` seeds.
     """
+    allowed = f"a number from 1 to {most}, or two with a dash, such as 5-9"
+    if not text.strip():
+        raise ConfigError("seeds", f"needs {allowed}.")
     begin, dash, end = text.partition("-")
     try:
         start, stop = (int(begin), int(end) + 1) if dash else (first, first + int(begin))
     except ValueError:
         start = stop = 0
     if not 0 < stop - start <= most:  # Not len(range()): a number may be larger than any length.
-        raise ConfigError(
-            "seeds", f"must be a number from 1 to {most}, or two with a dash, such as 5-9, not {quoted(text, 30)}."
-        )
+        raise ConfigError("seeds", f"must be {allowed}, not {quoted(text, 30)}.")
     return range(start, stop)

@@ -13,11 +13,11 @@ from typing import Literal
 
 import msgspec
 
-from alexnet_tui.config.hyperparameters import SPECS
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.datasets.cache import CACHE_VERSION, is_cache, newer, version_of
 from alexnet_tui.datasets.left_out import LeftOut, list_left_out, named
-from alexnet_tui.errors import DatasetError, StoreError
+from alexnet_tui.errors import DatasetError, HomeError, StoreError, TooFewImagesError
 from alexnet_tui.files import read_small, write_atomic
 from alexnet_tui.paths import data_root
 from alexnet_tui.text import counted, printable
@@ -220,6 +220,23 @@ def is_prepared(name: str, input_size: int) -> bool:
     root = data_root()
     source = read_source(root, name)
     return source is not None and is_cache(cache_path(root, name, source, input_size))
+
+
+def check_num_images(config: RunConfig) -> None:
+    """Refuse a run that asks for more training images than its data set has, as far as that is on record.
+
+    Raises:
+        TooFewImagesError: With both numbers.
+    """
+    if not config.train_images:
+        return
+    facts: Source | BuiltIn | None = BUILT_IN.get(config.data)
+    with suppress(DatasetError, HomeError):  # What a newer program wrote is refused where it is read.
+        facts = read_source(data_root(), config.data) or facts
+    if facts is not None:
+        num_left = facts.num_train - config.num_val_images(facts.num_train)
+        if config.train_images > num_left:
+            raise TooFewImagesError(config.data, num_left, config.train_images)
 
 
 def cache_path(root: Path, name: str, source: Source, input_size: int) -> Path:

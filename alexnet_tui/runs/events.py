@@ -182,8 +182,8 @@ class Stopped(Event, tag="stopped"):
 class Failed(Event, tag="failed"):
     """Training cannot go on; `message` is a sentence.
 
-    `reason` is diverged, oom, disk_full, data, data_size (the images do not fit into memory), device, checkpoint or
-    error.
+    `reason` is diverged, oom, disk_full, data, data_count (the data set has fewer images than the run asks for),
+    data_size (the images do not fit into memory), device, checkpoint or error.
     """
 
     reason: str

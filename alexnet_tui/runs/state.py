@@ -39,6 +39,13 @@ STATE_TONES = {
     State.COPY: "warn",
 }
 """How a state is coloured, in words that each front end turns into colours of its own."""
+_SETTINGS_AT_FAULT = frozenset({"diverged", "data_count", "data_size"})
+"""Reasons of a ``failed`` event that come from the run's settings, which a resume does not change."""
+
+
+def would_fail_again(history: RunHistory) -> bool:
+    """Whether a run failed in a way that a resume from its last checkpoint cannot mend."""
+    return isinstance(history.final, ev.Failed) and history.final.reason in _SETTINGS_AT_FAULT
 
 
 def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:

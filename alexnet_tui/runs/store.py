@@ -23,7 +23,7 @@ import msgspec
 
 from alexnet_tui import __version__
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import ConfigError, RunBusyError, RunNotFoundError, StoreError
+from alexnet_tui.errors import AmbiguousRunError, ConfigError, RunBusyError, RunNotFoundError, StoreError
 from alexnet_tui.files import (
     LOCK_FILE,
     PRIVATE_FOLDER,
@@ -279,7 +279,8 @@ class Store:
         """The id of the one run whose id is `text`, or begins with it; ``last`` is the newest, own runs first.
 
         Raises:
-            RunNotFoundError: No run, or several, fit.
+            RunNotFoundError: No run fits.
+            AmbiguousRunError: Several do.
         """
         names = self.ids()
         if text in names:
@@ -293,11 +294,8 @@ class Store:
         if fits:
             more = ", …" if len(fits) > 5 else ""
             newest = next((record.id for record in self.list().runs if record.id in fits), fits[0])
-            raise RunNotFoundError(
-                self.root,
-                f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}{more}. Name one of them; the newest is"
-                f" shown by `{shell_command('show', newest, root=self.root)}`.",
-            )
+            reason = f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}{more}. Name one of them."
+            raise AmbiguousRunError(self.root, reason, text=text, newest=newest)
         raise self._not_found(shown)
 
     def _parents(self) -> tuple[Path, ...]:

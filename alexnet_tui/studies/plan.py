@@ -21,6 +21,7 @@ from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim
 from alexnet_tui.config.hyperparameters import RunConfig, Value
 from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
+from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import ClaimError, ConfigError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.files import (
     UNDECODABLE,
@@ -151,6 +152,7 @@ def plan(
     Raises:
         UsageError: The name is no name or taken, or nothing is planned, or too much.
         ConfigError: An override is out of range, or a variant or the protocol is not known.
+        TooFewImagesError: More training images are asked for than the data set has.
         StoreError: The folder cannot be written.
     """
     fields = dict(overrides or {})
@@ -194,6 +196,7 @@ def plan_claims(
         UsageError: The name is no name or taken, or nothing is planned, or too much.
         ClaimError: A claim names a metric that is not known; with a sentence for each.
         ConfigError: An override is out of range, or a group's settings contradict each other.
+        TooFewImagesError: More training images are asked for than the data set has.
         StoreError: The folder cannot be written.
     """
     check_metrics(claims, known_metrics)
@@ -426,10 +429,16 @@ def _write_plan(store: Store, plan: Plan) -> Plan:
         raise UsageError(f"{REFERENCE!r} stands for the runs that come with the program; choose another name.")
     if not 0 < len(plan.configs) <= MAX_CELLS or len(set(plan.configs)) < len(plan.configs):
         raise UsageError(f"a study has 1 to {MAX_CELLS} runs, each variant and seed once, not {len(plan.configs)}.")
+    for config in plan.configs:
+        check_num_images(config)
     path = _plan_path(store, plan.name)
     with exclusive(store):
         if path.exists():
-            raise UsageError(f"there is a study {quoted(plan.name)} already, and plans do not change.")
+            runs = shell_command("study", "run", plan.name, root=store.root)
+            raise UsageError(
+                f"there is a study {quoted(plan.name)} already, and plans do not change; `{runs}` trains it. Give"
+                " another plan another name."
+            )
         plan = msgspec.structs.replace(plan, sha256=plan_hash(msgspec.to_builtins(plan)))
         # The ledger first: a plan without one was not registered.
         registered = Entry(kind="registered", plan_sha256=plan.sha256, wall=plan.created)

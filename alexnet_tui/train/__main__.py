@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _SAME_REQUEST_SECONDS = 1.0
 _REASONS = {
     "DatasetError": "data",
+    "TooFewImagesError": "data_count",
     "DataTooLargeError": "data_size",
     "DeviceError": "device",
     "CheckpointError": "checkpoint",

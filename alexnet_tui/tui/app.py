@@ -24,7 +24,7 @@ from textual.screen import ModalScreen, Screen
 from alexnet_tui.paths import log_crash, shell_command
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import format_percent, is_ascii_terminal, printable
+from alexnet_tui.text import is_ascii_terminal, printable
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
@@ -181,15 +181,9 @@ class ConsoleApp(App[int]):
                 self._notify_end(run_id)
 
     def _notify_end(self, run_id: str) -> None:
-        history, state = self.session.watcher.histories.get(run_id), self.session.watcher.states.get(run_id)
-        if history is None or state is None:
-            return
-        best = format_percent(history.best_test_accuracy)
-        run_actions.announce(
-            self,
-            f"{self.session.label_of(run_id)} {state}: best test accuracy {best}.",
-            is_error=state in {State.FAILED, State.LOST},
-        )
+        state = self.session.watcher.states.get(run_id)
+        if state is not None and (note := self.session.end_note(run_id)):
+            run_actions.announce(self, note, is_error=state in {State.FAILED, State.LOST})
 
     def post_runs_changed(self, run_ids: Iterable[str]) -> None:
         """Post `RunsChanged` to the topmost screen that is no dialog."""

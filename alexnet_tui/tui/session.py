@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.stop_request import STOPPING
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import format_done, format_duration, printable
+from alexnet_tui.text import format_done, format_duration, format_percent, printable
 from alexnet_tui.tui.run_names import RunNames
 from alexnet_tui.tui.settings import Settings, SettingsWriter, load_settings
 from alexnet_tui.tui.threads import Lanes
@@ -135,6 +136,17 @@ class Session:
         devices = sorted({history.started.device for history in running if history.started})
         on = f" · {printable(', '.join(devices), 24)}" if devices else ""
         return tuple(dict.fromkeys((note + on, note, short)))
+
+    def end_note(self, run_id: str) -> str:
+        """How a run ended, in a sentence: what it reached, or why it failed; empty where it is not known any more."""
+        history, state = self.watcher.histories.get(run_id), self.watcher.states.get(run_id)
+        if history is None or state is None:
+            return ""
+        what = f"{self.label_of(run_id)} {state}"
+        if state is State.FAILED and isinstance(history.final, Failed):
+            return f"{what} ({printable(history.final.reason, 40)}): {printable(history.final.message, 300)}"
+        best = history.best_test_accuracy
+        return f"{what}." if best is None else f"{what}: best test accuracy {format_percent(best)}."
 
     def study_note(self) -> str:
         """How many runs of the study at work are finished, as ``12/20``; empty where no run of a study is left."""

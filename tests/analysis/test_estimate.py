@@ -69,8 +69,8 @@ def test_steps_and_images() -> None:
     # The validation images are taken from all images, before a part of the rest is chosen for training.
     assert estimate.num_train_images(RunConfig(split="holdout", train_images=10_000), 50_000) == 10_000
     assert estimate.num_train_images(RunConfig(split="holdout", train_images=48_000), 50_000) == 45_000
-    assert estimate.num_val_images(RunConfig(split="holdout", train_images=10_000), 50_000) == 5_000
-    assert estimate.num_val_images(RunConfig(split="paper"), 50_000) == 0
+    assert RunConfig(split="holdout", train_images=10_000).num_val_images(50_000) == 5_000
+    assert RunConfig(split="paper").num_val_images(50_000) == 0
     assert estimate.num_train_images(RunConfig(train_images=1000), 50_000) == 1000
     assert estimate.num_train_images(RunConfig(train_images=10**6), 50_000) == 50_000
 

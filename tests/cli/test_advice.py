@@ -118,6 +118,7 @@ def test_every_command_that_is_advised_parses() -> None:
 
 def test_the_parser_of_this_test_takes_no_nonsense() -> None:
     assert parse("alexnet-tui study run mine --parallel 2") == ["study", "run"]
+    assert parse("alexnet-tui study run mine --headless") == ["study", "run"]
     assert parse("alexnet-tui --runs-dir /tmp/x") == []
     for line in ("alexnet-tui study run", "alexnet-tui compare", "alexnet-tui runs mine", "alexnet-tui show x --nope"):
         with pytest.raises(Exception, match=r"Missing|unexpected|No such"):

@@ -335,6 +335,9 @@ def test_advice_after_a_failure_does_not_fail_again(run: Run, store: Store) -> N
         record = fake_runs.write_run(store, config, epochs_done=1, end=ev.Failed(reason=reason, message="x"))
         line = run("show", record.id).out.rstrip().splitlines()[-1].strip()
         assert sorted(line.split()) == sorted(f"alexnet-tui {words.format(id=record.id)}".split()), reason
+    for reason in ("data_count", "data_size"):
+        record = fake_runs.write_run(store, config, epochs_done=1, end=ev.Failed(reason=reason, message="x"))
+        assert "resume" not in run("show", record.id).out
     record = fake_runs.write_run(store, config, epochs_done=1, end=ev.Failed(reason="data", message="x"))
     for launch, more in (
         (Launch(launcher="torchrun", options={"nproc": ["2"]}), " --launcher torchrun --nproc 2"),
@@ -342,6 +345,35 @@ def test_advice_after_a_failure_does_not_fail_again(run: Run, store: Store) -> N
     ):
         registry.note(store, record.id, launch)
         assert f"resume {record.id} --from-scratch{more}\n" in run("show", record.id).out
+
+
+def test_a_resume_that_its_data_cannot_serve_is_refused_before_it_writes(run: Run, store: Store) -> None:
+    config = RunConfig(data="synthetic", epochs=4, train_images=10_001)
+    failed = ev.Failed(reason="data_count", message="x")
+    record = fake_runs.write_run(store, config, epochs_done=0, end=failed)
+    before = (store.path(record.id) / "events.jsonl").read_bytes()
+    for words in (("resume", record.id), ("resume", record.id, "--from-scratch")):
+        result = run(*words)
+        assert (result.code, result.out) == (3, "")
+        assert "has 10000 training images" in result.err
+    assert (store.path(record.id) / "events.jsonl").read_bytes() == before
+
+
+def test_an_ambiguous_name_gets_the_command_that_was_typed(run: Run, store: Store) -> None:
+    old, new = (fake_runs.write_run(store, RunConfig(epochs=1, seed=seed)).id for seed in (1, 2))
+    for words in (
+        ("stop", "base", "--now"),
+        ("compare", "last", "base"),
+        ("delete", "base", "--yes"),
+        ("show", "base"),
+    ):
+        result = run(*words)
+        assert (result.code, result.out) == (3, "")
+        assert f"{old}, {new}" in result.err
+        assert f"`alexnet-tui {' '.join(words).replace('base', store.resolve('last'))}`" in result.err
+    assert f"`alexnet-tui run --extend {new} --epochs 9`" in run("run", "--extend", "base", "--epochs", "9").err
+    assert "The newest" not in run("run", "--extend=base", "--epochs", "9").err
+    assert len(store.ids()) == 2
 
 
 def test_one_line_about_any_number_of_unreadable_runs(run: Run, store: Store) -> None:

@@ -149,7 +149,7 @@ def test_what_a_person_may_type(name: str, text: str, value: Setting) -> None:
         ("dropout", "-0.1", "dropout: must be 0 to 0.95, not -0.1."),
         ("dropout", "nan", "dropout: must be a number (0 to 0.95), not 'nan'."),
         ("dropout", "inf", "dropout: must be a number (0 to 0.95), not 'inf'."),
-        ("dropout", "", "dropout: must be a number (0 to 0.95), not ''."),
+        ("dropout", "", "dropout: needs a number (0 to 0.95)."),
         ("dropout", "1_0", "dropout: must be a number (0 to 0.95), not '1_0'."),
         ("dropout", "0,5", "dropout: must be a number (0 to 0.95), not '0,5'."),
         ("dropout", "0x1", "dropout: must be a number (0 to 0.95), not '0x1'."),

@@ -14,11 +14,12 @@ import pytest
 from image_sets import picture, refusal, small_set, write_folder, write_tar
 from PIL import Image
 
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import cache as pixel_cache
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import images, synthetic
 from alexnet_tui.datasets import prepare as datasets
-from alexnet_tui.errors import DatasetError
+from alexnet_tui.errors import DatasetError, TooFewImagesError
 from alexnet_tui.paths import data_root
 
 REAL = Path(os.environ.get("ALEXNET_TUI_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -328,6 +329,26 @@ def test_the_catalogue_is_cheap_and_loads_neither_numpy_nor_pillow(tmp_path: Pat
     code += "print([name for name in ('numpy', 'PIL', 'torch', 'torchvision', 'rich') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_more_training_images_than_are_on_record_are_refused() -> None:
+    root = data_root()
+    small = data_catalog.Source(
+        kind="folder", added=0, sha256="0" * 64, num_train=250, num_test=10, num_classes=2, native_size=32
+    )
+    data_catalog.write_source(root, "mine", small)
+    (root / "newer").mkdir()
+    (root / "newer" / "source.json").write_text('{"v": 99}')
+    most = {("mine", "paper"): 250, ("mine", "holdout"): 225, ("synthetic", "paper"): 10_000}
+    most |= {("synthetic", "holdout"): 9_000, ("cifar10", "holdout"): 45_000}
+    for (name, split), count in most.items():
+        enough = RunConfig(data=name, split=split, train_images=count)
+        data_catalog.check_num_images(enough)
+        data_catalog.check_num_images(msgspec.structs.replace(enough, train_images=0))
+        with pytest.raises(TooFewImagesError, match=f"has {count} training images; .* asks for {count + 1}"):
+            data_catalog.check_num_images(msgspec.structs.replace(enough, train_images=count + 1))
+    for unknown in ("nothing", "newer"):
+        data_catalog.check_num_images(RunConfig(data=unknown, train_images=10**8))
 
 
 def test_states_of_the_built_in_sets(prepared_data: Path) -> None:

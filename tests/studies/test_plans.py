@@ -127,7 +127,7 @@ def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store
     again = study.extend(store, "mine-2", 1, new_name="third")
     assert (again.seeds, again.look) == ([5], 3)
     assert (again.extends, again.extends_sha256) == ("mine-2", more.sha256)
-    with pytest.raises(UsageError, match="already"):
+    with pytest.raises(UsageError, match="already.*`alexnet-tui study run "):
         study.extend(store, "mine", 1, new_name="third")
 
 

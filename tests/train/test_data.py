@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from alexnet_tui.analysis import estimate
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets.cache import Split, channel_moments
 from alexnet_tui.datasets.prepare import Dataset
-from alexnet_tui.errors import DatasetError
+from alexnet_tui.errors import TooFewImagesError
 from alexnet_tui.train.images import data
 from alexnet_tui.train.machine.device import select_device
 
@@ -87,7 +86,7 @@ def test_moments_of_a_part_are_exact_to_the_last_bit() -> None:
 def test_what_is_held_out_is_what_the_estimate_counts_on() -> None:
     parts = prepared(split="holdout")
     assert parts.val is not None
-    assert len(parts.val) == estimate.num_val_images(RunConfig(split="holdout"), 200) == 20
+    assert len(parts.val) == RunConfig(split="holdout").num_val_images(200) == 20
 
 
 def test_paper_split_trains_on_everything() -> None:
@@ -103,7 +102,7 @@ def test_fewer_training_images_are_stratified_and_the_same_every_time() -> None:
 
 
 def test_more_images_than_there_are_is_a_sentence() -> None:
-    with pytest.raises(DatasetError, match="200 training images; --train-images asks for 201"):
+    with pytest.raises(TooFewImagesError, match="200 training images; --train-images asks for 201"):
         prepared(train_images="201")
 
 

@@ -838,6 +838,17 @@ async def test_data_that_cannot_be_had_is_a_sentence_on_the_form(store: Store) -
 
 
 @driven
+async def test_more_images_than_there_are_is_a_sentence_at_their_field(store: Store, synthetic: Path) -> None:
+    async with opened(store) as form:
+        form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
+        await form.type("train_images", "257")
+        await form.press("ctrl+r")
+        await form.until(lambda: "has 256 training images" in form.text("#help"))
+        await form.until(lambda: form.screen.focused is form.row("train_images").editor)
+        assert store.ids() == []
+
+
+@driven
 async def test_a_runs_folder_that_cannot_be_written_is_a_sentence_on_the_form(tmp_path: Path, synthetic: Path) -> None:
     blocked = tmp_path / "blocked"
     async with opened(Store(blocked / "runs")) as form:

@@ -167,6 +167,23 @@ async def test_why_a_run_does_not_move_is_said_in_a_sentence(store: Store, end: 
 
 
 @driven
+async def test_a_resume_is_offered_where_it_can_mend_a_failure(store: Store) -> None:
+    offered = {"error": True, "disk_full": True, "data_count": False, "diverged": False}
+    runs = {
+        reason: write_run(store, CONFIG, epochs_done=3, end=ev.Failed(reason=reason, message="Why."))
+        for reason in offered
+    }
+    async with console(store) as driver:
+        for reason, run in runs.items():
+            screen_ = await open_run(driver, run.id)
+            assert screen_.offers("resume") is offered[reason], reason
+        session = driver.app.session
+        assert session.end_note(runs["data_count"].id).endswith("failed (data_count): Why.")
+        session.watcher.drop(runs["error"].id)
+        assert session.end_note(runs["error"].id) == ""
+
+
+@driven
 async def test_a_queued_run_and_one_that_is_gone(store: Store) -> None:
     queued = store.create(CONFIG)
     other = write_run(store, CONFIG)

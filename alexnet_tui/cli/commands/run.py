@@ -10,6 +10,7 @@ from alexnet_tui.cli.options import POSITIONAL
 from alexnet_tui.cli.output import printing, progress_bar, say, write_json
 from alexnet_tui.cli.tables import table_box
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, parse_field, shown_value
+from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Launch, StartOptions
@@ -82,6 +83,7 @@ def run(
     if trust:
         raise UsageError("--trust goes with --extend; a new run is your own.")
     config = RunConfig.from_text(options.given_text(fields))
+    check_num_images(config)
     if registry.trains_here(launch):
         check_device(config)
     if dry_run:
@@ -128,6 +130,7 @@ def _extend(
 
     parent_id = store.resolve(parent)
     config = extended_config(store, parent_id, epochs)
+    check_num_images(config)
     if registry.trains_here(launch):
         check_device(config)
     if dry_run:

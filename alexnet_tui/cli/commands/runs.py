@@ -25,7 +25,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, threads_text
 from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.origin import explain_lost, foreign_origin, read_imported
-from alexnet_tui.runs.state import STATE_TONES, State
+from alexnet_tui.runs.state import STATE_TONES, State, would_fail_again
 from alexnet_tui.runs.stop_request import STOPPING
 from alexnet_tui.runs.store import EVENTS_FILE, Listing, RunRecord, Store
 from alexnet_tui.text import (
@@ -453,10 +453,10 @@ def _next(store: Store, history: RunHistory, state: State) -> list[tuple[str, ..
     if history.is_newer:
         return []
     reason = history.final.reason if isinstance(history.final, ev.Failed) and state is State.FAILED else ""
-    if reason == "data_size":  # How many images to leave out is for a person to say.
-        return []
     if reason in _LOWER:
         return [_run_again(history.record.config, *_LOWER[reason])]
+    if reason and would_fail_again(history):  # How many images to train on is for a person to say.
+        return []
     noted = registry.noted(store, history.id)
     launch = registry.words(noted)
     if reason in _FROM_SCRATCH:  # Only a launcher of this machine can be told so.

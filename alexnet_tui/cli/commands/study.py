@@ -20,6 +20,7 @@ from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.hyperparameters import Value, settings_text
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
+from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, StoreError, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Queue
@@ -484,10 +485,12 @@ def reproduce(
     store = options.open_store(runs_dir)
     overrides = options.given_text(fields)
     chosen, planned_seeds = _variants(variants, REPORT), range(first_seed, first_seed + seeds)
+    configs = plan_configs(REPORT, chosen, planned_seeds, overrides)
+    data_catalog.find(configs[0].data)
     if name in study.names(store):
         plan = study.load(store, name)
         # By value: an option that says what is so anyhow changes nothing.
-        if (plan.protocol, plan.configs) != (REPORT, plan_configs(REPORT, chosen, planned_seeds, overrides)):
+        if (plan.protocol, plan.configs) != (REPORT, configs):
             raise UsageError(
                 f"study {name} was planned with other variants, seeds or settings, and plans do not change;"
                 " give the same ones, or another NAME."
@@ -518,7 +521,6 @@ def _variants(text: str, protocol: str) -> list[str]:
 def _expected(store: Store, plan: study.Plan) -> str:
     """How long the whole study may take, from past runs here, or nothing."""
     from alexnet_tui.analysis import estimate
-    from alexnet_tui.datasets import catalog as data_catalog
     from alexnet_tui.runs.follow import load
 
     past = []

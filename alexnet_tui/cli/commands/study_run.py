@@ -44,6 +44,9 @@ def run(
     name: options.StudyName,
     parallel: Parallel = "1",
     detach: Annotated[bool, options.option("--detach", help="Go on without this terminal.")] = False,
+    headless: Annotated[
+        bool, options.option("--headless", hidden=True, help="Follow it here, as without this option.")
+    ] = False,
     runs_dir: options.RunsDir = None,
     *,
     launch: Launch,

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from alexnet_tui.config.front_ends import FRONT_ENDS
-from alexnet_tui.config.hyperparameters import HOLDOUT_SHARE, RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets.cache import Split, channel_moments
 from alexnet_tui.datasets.prepare import Dataset
-from alexnet_tui.errors import AlexnetTuiError, DatasetError
+from alexnet_tui.errors import AlexnetTuiError, TooFewImagesError
 from alexnet_tui.text import format_bytes
 from alexnet_tui.train.images import augment
 from alexnet_tui.train.machine.device import DeviceSetup, memory_bytes, stream_seed
@@ -66,21 +66,18 @@ def prepare(dataset: Dataset, config: RunConfig, setup: DeviceSetup) -> Data:
     """Put the parts of a data set that a run needs on its device.
 
     Raises:
-        DatasetError: Fewer training images than the configuration asks for.
+        TooFewImagesError: Fewer training images than the configuration asks for.
         DataTooLargeError: The images do not fit into the device's memory.
     """
     labels = np.asarray(dataset.train.labels)
     train_index = np.arange(len(labels))
     val_index: np.ndarray | None = None
-    if config.split == "holdout":
-        val_index = stratified(labels, max(1, round(len(labels) * HOLDOUT_SHARE)), "holdout")
+    if num_val := config.num_val_images(len(labels)):
+        val_index = stratified(labels, num_val, "holdout")
         train_index = np.setdiff1d(train_index, val_index)
     if config.train_images:
         if config.train_images > len(train_index):
-            raise DatasetError(
-                dataset.name,
-                f"has {len(train_index)} training images; --train-images asks for {config.train_images}.",
-            )
+            raise TooFewImagesError(dataset.name, len(train_index), config.train_images)
         train_index = train_index[stratified(labels[train_index], config.train_images, "train")]
     count = min(config.train_eval_images, len(train_index))
     eval_index = train_index[stratified(labels[train_index], count, "train_eval")]

@@ -15,7 +15,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.datasets.cache import Progress
-from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.errors import AlexnetTuiError, TooFewImagesError
 from alexnet_tui.launch import local
 from alexnet_tui.launch import probe as step_probe
 from alexnet_tui.launch.registry import StartOptions
@@ -186,6 +186,8 @@ class RunLauncher:
     async def _prepare_and_start(self, request: LaunchRequest, is_prepared: bool) -> None:
         config = request.configs[0]
         try:
+            for one in request.configs:
+                await threads.call(data_catalog.check_num_images, one)
             size = FRONT_ENDS[config.front_end].image_size
             if is_prepared or await threads.call(data_catalog.is_prepared, config.data, size):
                 await self._start(request)
@@ -193,6 +195,9 @@ class RunLauncher:
             missing: list[str] = []
             if not self.preparing:
                 missing = await threads.call(download.missing, [config])
+        except TooFewImagesError as error:
+            self._form.reject("train_images", str(error))
+            return
         except AlexnetTuiError as error:  # There is no folder for data.
             self._form.show_status(str(error), is_error=True)
             return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, would_fail_again
 from alexnet_tui.text import MISSING, format_bytes, format_count, format_duration, format_rate, printable
 
 _STALE_SECONDS = 30.0
@@ -45,7 +45,8 @@ def status_message(history: RunHistory, state: State, silence: str = "") -> tupl
     if isinstance(final, ev.Failed) and state is State.FAILED:
         where = f" at epoch {final.epoch}" if final.epoch else ""
         reason = printable(final.reason, 40)
-        return f"Failed ({reason}){where}: {printable(final.message, 600)}", "error"
+        hint = " d starts one with other settings." if would_fail_again(history) else ""
+        return f"Failed ({reason}){where}: {printable(final.message, 600)}{hint}", "error"
     if state is State.LOST:
         hint = "R resumes it" if history.checkpoints else "R starts it again; it has no checkpoint"
         if silence:

@@ -18,7 +18,7 @@ from alexnet_tui.analysis.integrity import Check
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, would_fail_again
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE
 from alexnet_tui.text import printable
 from alexnet_tui.tui import run_actions, threads
@@ -440,7 +440,11 @@ class RunScreen(ChartScreen):
         if action in {"stop", "delete"}:
             is_new = action == "delete" or self.run_id not in self.session.watcher.stopping
             return is_new and (action == "stop") is (state is State.RUNNING)
-        return action != "resume" or state not in {State.RUNNING, State.FINISHED}
+        if action == "resume":
+            history = self.session.watcher.histories.get(self.run_id)
+            is_hopeless = history is not None and state is State.FAILED and would_fail_again(history)
+            return state not in {State.RUNNING, State.FINISHED} and not is_hopeless
+        return True
 
     def action_next_chart(self) -> None:
         """One chart alone, then the next; behind the last all again, where there is room for all."""

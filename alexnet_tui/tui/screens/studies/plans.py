@@ -7,7 +7,7 @@ from dataclasses import replace
 from textual.screen import Screen
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import AlexnetTuiError, ConfigError
+from alexnet_tui.errors import AlexnetTuiError, ConfigError, TooFewImagesError
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.text import counted, format_duration, printable
@@ -111,7 +111,8 @@ def _write(
         try:
             plan = await session.lanes["studies"].run(act)
         except AlexnetTuiError as error:
-            field_name = error.field if isinstance(error, ConfigError) else "name"
+            fields = {ConfigError: getattr(error, "field", ""), TooFewImagesError: "train_images"}
+            field_name = fields.get(type(error), "name")
             _ask(screen, session, request.texts, taken, planned, str(error), field_name)
         else:
             planned(request, plan)

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
-from alexnet_tui.text import format_done, is_ascii_terminal, sparkline
+from alexnet_tui.text import MISSING, format_done, is_ascii_terminal, sparkline
 from alexnet_tui.tui.screens.run.facts import (
     Fact,
     age,
@@ -54,7 +54,9 @@ class Head:
         if not is_low:
             lines.append(self.activity())
         if has_numbers and not is_low:
-            lines.append(join_fitting(number_facts(self.history, None), self.width))
+            known = [fact for fact in number_facts(self.history, None) if fact.value != MISSING]
+            none_yet = Content.styled("results come with the end of the first epoch", "$text-muted")
+            lines.append(join_fitting(known, self.width) if known else none_yet)
         return [line for line in lines if line.plain]
 
     def title(self, label: str) -> Content:

@@ -370,6 +370,7 @@ FORGERIES: dict[Callable[[Store], None], str] = {
 """What is done to an honest study, and what a reader is told of it."""
 
 
+@pytest.mark.slow
 def test_no_forged_study_supports_the_claim_it_was_forged_for(template: Path, tmp_path: Path) -> None:
     """Claim 3 for most; a copied baseline concerns all."""
     for number, (forge, words) in enumerate(FORGERIES.items()):

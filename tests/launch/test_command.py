@@ -14,7 +14,7 @@ import psutil
 import pytest
 import sshd
 from cli_caller import Run
-from waiting import wait_for
+from waiting import has_ended, wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, UsageError
@@ -175,7 +175,7 @@ def test_a_command_that_is_still_on_its_way_is_stopped(
     assert run("stop", run_id, *how).code == 0
     assert time.monotonic() - begin < 30
     assert load(store, run_id)[1] is State.QUEUED
-    wait_for(lambda: not psutil.pid_exists(int(started.read_text())))  # What a shell started ends with it.
+    wait_for(lambda: has_ended(int(started.read_text())))  # What a shell started ends with it.
 
 
 def test_a_command_whose_carrier_was_killed_is_known_and_ended(store: Store, run_id: str, run: Run) -> None:
@@ -192,7 +192,7 @@ def test_a_command_whose_carrier_was_killed_is_known_and_ended(store: Store, run
     with pytest.raises(RunBusyError):
         store.delete(run_id)
     assert run("stop", run_id).code == 0
-    assert not psutil.wait_procs(left, 5)[1]
+    wait_for(lambda: all(has_ended(process.pid) for process in left), 5)
     assert load(store, run_id)[1] is State.QUEUED
     store.delete(run_id)
 

@@ -60,7 +60,10 @@ def remote_run(store: Store, namespaces: None) -> Iterator[tuple[str, "subproces
 Remote = tuple[str, "subprocess.Popen[bytes]"]
 
 
-def test_a_run_of_another_host_is_left_alone_and_stops_when_asked(store: Store, run: Run, remote_run: Remote) -> None:
+def test_a_run_of_another_host_is_left_alone_and_stops_when_asked(
+    store: Store, run: Run, remote_run: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "REMOTE_POLL_SECONDS", 0.05)
     run_id, process = remote_run
     owner = store.owner(run_id)
     assert owner is not None

@@ -125,6 +125,7 @@ def test_only_gpus_this_process_may_see_are_shared(named: str, gpus: tuple[str, 
     assert this_machine({"CUDA_VISIBLE_DEVICES": named}).gpus == gpus
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system holds no process to a core")
 @pytest.mark.skipif(len(this_machine().cores) < 2, reason="one core cannot be shared")
 def test_two_runs_at_once_have_different_cores(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -377,6 +377,7 @@ def test_a_trainer_that_dies_is_resumed_but_not_for_ever(store: Store, plan: stu
     assert_each_cell_finished_once(store, plan)
 
 
+@pytest.mark.slow
 def test_a_run_a_person_stops_is_left_until_the_next_worker(store: Store, plan: study.Plan) -> None:
     stopped: list[str] = []
 
@@ -575,6 +576,7 @@ def test_a_paused_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
     assert states(store, plan) == ["queued"] * 4
 
 
+@pytest.mark.slow
 def test_a_foreground_command_and_the_background_worker_start_no_run_twice(store: Store, plan: study.Plan) -> None:
     younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, younger)
@@ -766,6 +768,7 @@ def test_a_newer_plan_is_shown_and_not_trained(run: Run, store: Store, plan: stu
     assert "a newer version" in run("study", "status", "report").err
 
 
+@pytest.mark.slow
 def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
     younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     worker = spawn_worker(store, plan, "slow")

@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from fork_server import Forked, small_command
-from waiting import wait_for
+from waiting import has_ended, wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
@@ -236,7 +235,7 @@ def test_fault_29_a_run_that_is_removed_while_it_trains_ends(store: Store) -> No
     directory = store.path(run_id)
     while directory.exists():  # The trainer may write into the folder while it is being emptied.
         shutil.rmtree(directory, ignore_errors=True)
-    wait_for(lambda: not psutil.pid_exists(pid), 60)
+    wait_for(lambda: has_ended(pid), 60)
     assert store.ids() == []
     assert list(store.root.iterdir()) == []
 

@@ -16,6 +16,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.train import attempt, timing
 from alexnet_tui.train.machine.device import num_cores, select_device
 
+pytestmark = pytest.mark.usefixtures("small_networks")
 SMALL = {
     "data": "synthetic",
     "train_images": "64",

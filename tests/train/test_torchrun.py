@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from waiting import wait_for
+from waiting import has_ended, wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunBusyError, UsageError
@@ -136,5 +136,5 @@ def test_no_process_outlives_its_killed_launcher(store: Store, monkeypatch: pyte
     trainers = launcher.children()
     launcher.kill()
     assert len(trainers) == 2
-    assert not psutil.wait_procs(trainers, 30)[1]
+    wait_for(lambda: all(has_ended(trainer.pid) for trainer in trainers), 30)
     assert ended(store, run_id)[1] is State.LOST

@@ -204,6 +204,7 @@ async def test_help_names_keys_of_charts_only_where_there_are_charts(store: Stor
         assert "Crosshair" in c.text().splitlines()[-1]
 
 
+@pytest.mark.slow
 @driven
 async def test_help_says_what_the_figures_on_a_screen_mean(store: Store, two: list[str]) -> None:
     async with console(store, size=(120, 40)) as c:
@@ -245,6 +246,7 @@ async def test_two_keys_of_one_act_are_parted(store: Store, two: list[str]) -> N
         assert lines["Next page: curves, pictures, config, log, system, verify."] == "]"
 
 
+@pytest.mark.slow
 @driven
 async def test_every_minus_is_the_same(store: Store) -> None:
     runs = [write_run(store, RunConfig(epochs=20, seed=seed), final=0.6 - 0.1 * seed).id for seed in (0, 1)]

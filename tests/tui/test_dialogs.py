@@ -99,6 +99,7 @@ async def test_a_field_takes_no_paste_of_a_whole_file(store: Store, run_id: str,
         assert field.value == f"{before}x", "nothing of it, and the next letter is taken"
 
 
+@pytest.mark.slow
 @driven
 async def test_help_fits_any_terminal(store: Store, run_id: str) -> None:
     async with console(store) as c:

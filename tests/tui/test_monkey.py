@@ -95,6 +95,7 @@ def harmless(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     fill(store)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @driven
 async def test_random_input_never_ends_the_console(store: Store, seed: int) -> None:

@@ -304,6 +304,7 @@ async def test_cards_choose_the_variant_by_key_and_tell_the_reports_result(store
         assert form.row("groups").editor.text == "2"
 
 
+@pytest.mark.slow
 @driven
 async def test_typing_shows_one_error_line_and_the_summary_follows(store: Store) -> None:
     async with opened(store) as form:
@@ -785,6 +786,7 @@ async def test_the_form_opens_with_the_cursor_at_the_top(store: Store) -> None:
             assert form.focused() == "edit-variant"
 
 
+@pytest.mark.slow
 @driven
 async def test_a_download_asks_first_and_says_how_much_and_how_long(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=4))

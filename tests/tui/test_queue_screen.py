@@ -162,6 +162,7 @@ async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> N
         assert any(line.split()[:4] == ["tanh", *["○────"] * 3] for line in lines), "the grid"
 
 
+@pytest.mark.slow
 @driven
 async def test_a_worker_that_waits_for_a_run_outside_says_which(store: Store) -> None:
     plan = plan_study(store)
@@ -404,6 +405,7 @@ async def test_without_studies_it_says_what_one_is_and_n_plans_one(store: Store)
         assert store.ids() == []
 
 
+@pytest.mark.slow
 @driven
 async def test_a_form_that_cannot_be_comes_back_with_the_reason(store: Store) -> None:
     async with console(store) as driver:
@@ -704,6 +706,7 @@ async def test_start_tells_what_is_true(store: Store) -> None:
 # The worker
 
 
+@pytest.mark.slow
 @driven
 async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None:
     plan = plan_study(store, seeds=2)

@@ -29,7 +29,11 @@ def world(gallery: Gallery, isolated: None, terminal: None) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("size", SIZES, ids=[f"{width}x{height}" for width, height in SIZES])
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(SIZES[0], marks=pytest.mark.slow), SIZES[1]],
+    ids=[f"{width}x{height}" for width, height in SIZES],
+)
 @pytest.mark.parametrize("name", SCENES)
 def test_the_screen_is_as_accepted(gallery: Gallery, name: str, size: tuple[int, int]) -> None:
     path, found = snapshot_path(name, size), draw(gallery, name, size)
@@ -40,6 +44,7 @@ def test_the_screen_is_as_accepted(gallery: Gallery, name: str, size: tuple[int,
         pytest.fail("\n".join([how, *list(lines)[:_MOST_LINES]]), pytrace=False)
 
 
+@pytest.mark.slow
 def test_drawing_twice_is_the_same_and_a_changed_name_is_not(gallery: Gallery) -> None:
     before, again = (draw(gallery, "runs", SIZES[1]) for _ in range(2))
     assert again == before

@@ -131,6 +131,7 @@ def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: S
 # A slow line
 
 
+@pytest.mark.slow
 def test_a_point_of_a_live_run_costs_a_slow_line_little(open_console: Open, store: Store) -> None:
     config = RunConfig.from_text({"data": "synthetic", "epochs": "4"})
     directory = store.path(store.create(config).id)
@@ -159,29 +160,30 @@ def test_a_point_of_a_live_run_costs_a_slow_line_little(open_console: Open, stor
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", ["closed terminal", "kill -9"])
-def test_fault_15_16_the_run_outlives_its_console(open_console: Open, store: Store, end: str) -> None:
-    config = RunConfig.from_text({**SMALL, "epochs": "2"})
+def test_fault_15_16_the_run_outlives_a_closed_terminal_and_a_killed_console(open_console: Open, store: Store) -> None:
+    config = RunConfig.from_text({**SMALL, "epochs": "3"})
     run_id = store.create(config).id
     terminal = open_console()
     terminal.wait_for("queued")
     terminal.press("R")
     wait_for(lambda: load(store, run_id)[0].step > 2)
-    if end == "closed terminal":
-        terminal.hang_up()
-        terminal.finish()
-    else:
-        terminal.signal(signal.SIGKILL)
-        assert terminal.finish() == -signal.SIGKILL
+    terminal.hang_up()
+    terminal.finish()
+    assert store.is_locked(run_id), "the trainer is still at work"
+
+    terminal = open_console("attach", run_id)
+    terminal.wait_for("running", "last point")
+    terminal.signal(signal.SIGKILL)
+    assert terminal.finish() == -signal.SIGKILL
     seen = load(store, run_id)[0].step
     assert store.is_locked(run_id), "the trainer is still at work"
 
     terminal = open_console("attach", run_id)
     terminal.wait_for("running", "last point")
-    terminal.wait_for("finished", "epoch 2/2")
+    terminal.wait_for("finished", "epoch 3/3")
     history, state = load(store, run_id)
     assert state is State.FINISHED
-    assert history.step == 64 > seen
+    assert history.step == 96 > seen
     assert (history.attempts, history.missing_events) == (1, 0)
     assert sequence(store, run_id) == list(range(history.num_events))
     leave(terminal)
@@ -190,6 +192,7 @@ def test_fault_15_16_the_run_outlives_its_console(open_console: Open, store: Sto
 # What it leaves behind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_a_clean_terminal(open_console: Open, two: list[str], number: signal.Signals) -> None:
     terminal = open_console()
@@ -203,6 +206,7 @@ def test_a_signal_leaves_a_clean_terminal(open_console: Open, two: list[str], nu
     assert terminal.last_words() == ""
 
 
+@pytest.mark.slow
 def test_what_a_shell_wrote_while_the_console_was_stopped_is_drawn_over(open_console: Open, two: list[str]) -> None:
     terminal = open_console()
     terminal.wait_for("finished")
@@ -282,6 +286,7 @@ def test_a_plain_c_locale_works(open_console: Open, two: list[str]) -> None:
     leave(terminal)
 
 
+@pytest.mark.slow
 def test_a_terminal_that_goes_without_a_signal_ends_the_console(store: Store) -> None:
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "alexnet_tui", "--runs-dir", str(store.root)]
@@ -295,6 +300,7 @@ def test_a_terminal_that_goes_without_a_signal_ends_the_console(store: Store) ->
         assert program.wait(timeout=30) == 128 + signal.SIGHUP
 
 
+@pytest.mark.slow
 def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str]) -> None:
     terminal = open_console(size=(120, 40), LC_ALL="C")
     terminal.wait_for("+ finished", "2 runs")
@@ -313,6 +319,7 @@ def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str])
     assert bytes(terminal.raw).isascii()
 
 
+@pytest.mark.slow
 def test_a_small_terminal_and_a_change_of_size(open_console: Open, two: list[str]) -> None:
     terminal = open_console(size=(40, 12))
     terminal.wait_for("✓", "q Quit")

@@ -1,38 +1,32 @@
-"""Files that survive crashes and hostile neighbours: atomic writes, one lock helper, reads that follow no link.
+"""Files that survive crashes and hostile neighbours: atomic writes, reads that follow no link.
 
 `Folder` is the one way into a folder that somebody else may have made, such as a run's. The functions that
-take a path (`read_small`, `write_atomic`, `locked`) are for files of the user's own; `write_output` is for a file that
+take a path (`read_small`, `write_atomic`) are for files of the user's own; `write_output` is for a file that
 a person named on the command line.
 """
 
 import errno
 import fcntl
 import itertools
-import math
 import os
-import platform
 import re
 import stat
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from alexnet_tui.errors import RunBusyError, StoreError
+from alexnet_tui.errors import StoreError
 from alexnet_tui.paths import shipped_runs
-from alexnet_tui.text import json_text, printable, quoted
+from alexnet_tui.text import json_text, quoted
 
-LOCK_FILE = "lock"
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 """Modes of what is made in a run's folder: records name machines and paths."""
 _MAX_JSON_BYTES, _PIECE_BYTES = 1 << 20, 1 << 14
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_LOCK_POLL_SECONDS = 0.01
 _TEMPORARY = re.compile(r"\.(.+)\.\d+-[0-9a-f]{8}\.tmp", re.DOTALL)
 """What `_replace` calls a file until it is whole."""
 _OPEN_DESCRIPTOR = re.compile(r"/dev/(std(?:in|out|err))|/(?:dev|proc/(?:self|\d+|thread-self))/fd/(\d+)")
@@ -168,7 +162,7 @@ class Folder:
 
     def open(self, name: str) -> int | None:
         """A read descriptor of a regular file."""
-        return _open_regular(self.path / name, _checked(self.path, name), os.O_RDONLY, self._descriptor)
+        return open_safely(self.path / name, _checked(self.path, name), os.O_RDONLY, self._descriptor)
 
     def read(self, name: str, limit_bytes: int = _MAX_JSON_BYTES) -> bytes | None:
         """The content of a regular file of at most `limit_bytes`; a larger one is refused."""
@@ -215,7 +209,7 @@ class Folder:
         return self._writable(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
     def _writable(self, name: str, flags: int) -> int:
-        descriptor = _open_regular(
+        descriptor = open_safely(
             self.path / name, _checked(self.path, name), flags, self._descriptor, PRIVATE_FILE, writes=True
         )
         if descriptor is None:
@@ -287,26 +281,6 @@ class Folder:
         """Make what was made, renamed or removed survive a power cut."""
         os.fsync(self._descriptor)
 
-    # --- locking
-
-    @contextmanager
-    def locked(self, *, wait_seconds: float = math.inf) -> Iterator[None]:
-        """Hold the lock on the folder itself while the block runs.
-
-        Raises:
-            RunBusyError: Another process holds it for longer than `wait_seconds`.
-        """
-        if not has_locks(self._descriptor):
-            with locked(_stand_in(self.path), wait_seconds=wait_seconds):
-                yield
-            return
-        if not _flock(self._descriptor, self.path, wait_seconds):
-            raise RunBusyError(f"{self.path} is being changed by another process; try again.")
-        try:
-            yield
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
 
 def _checked(path: Path, name: str) -> str:
     """The name, if it is a single component."""
@@ -326,7 +300,7 @@ def _open_folder(path: Path, name: str | Path, dir_fd: int | None = None, *, fol
         raise StoreError(path, f"the folder cannot be opened ({reason_of(error)}).") from error
 
 
-def _open_regular(
+def open_safely(
     path: Path, name: str | Path, flags: int, dir_fd: int | None = None, mode: int = 0o666, *, writes: bool = False
 ) -> int | None:
     """A descriptor of a regular file with one name; None where there is none.
@@ -412,7 +386,7 @@ def open_regular(path: Path) -> int | None:
     Raises:
         StoreError: The path is a link, has a second name, is a pipe or a device, or may not be read.
     """
-    return _open_regular(path, path, os.O_RDONLY)
+    return open_safely(path, path, os.O_RDONLY)
 
 
 def write_atomic(path: Path, content: bytes | memoryview, mode: int = 0o666) -> None:
@@ -547,243 +521,3 @@ def _write_all(descriptor: int, content: bytes) -> None:
 def reason_of(error: OSError) -> str:
     """What the operating system says, in lower case: ``no space left on device``."""
     return (error.strerror or str(error)).lower()
-
-
-# --- locks
-
-
-@contextmanager
-def locked(path: Path, *, wait_seconds: float = math.inf, on_wait: Callable[[], object] | None = None) -> Iterator[int]:
-    """Hold the lock on a file, made if need be, while the block runs; yields the descriptor that holds it.
-
-    The lock ends with its last descriptor: a child that inherits one keeps it, a process that dies releases it.
-
-    Args:
-        path: The lock file.
-        wait_seconds: How long to wait for another process to release it.
-        on_wait: Called once, before waiting.
-
-    Raises:
-        RunBusyError: Another process holds it for longer than that.
-        StoreError: The file cannot be made or is no regular file, or the file system has no locks.
-    """
-    descriptor = _take(path, f"{path} is held by", wait_seconds, on_wait)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _take(path: Path, what_is_held: str, wait_seconds: float, on_wait: Callable[[], object] | None = None) -> int:
-    """Take the lock on a file, made if need be; the descriptor that holds it."""
-    descriptor = _open_lock(path)
-    try:
-        if not _flock(descriptor, path, wait_seconds, on_wait):
-            raise RunBusyError(f"{what_is_held} {_describe_owner(path)}.")
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-_NO_LOCKS = frozenset((errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS))
-"""What a file system says that has no locks, as some network drives."""
-_stands_in_for: dict[int, Path] = {}
-"""Descriptor of a stand-in to the lock file that cannot be locked itself."""
-
-
-def _open_lock(path: Path) -> int:
-    """A descriptor to lock: of the file, or, where its file system has no locks, of its stand-in on this host."""
-    descriptor = _open_lock_file(path)
-    if not has_locks(descriptor):
-        try:
-            stand_in = os.open(_stand_in(path), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
-        except OSError as error:
-            raise StoreError(path, f"the file system has no locks, nor has {_stand_in(path).parent}.") from error
-        finally:
-            os.close(descriptor)
-        descriptor = stand_in
-        _stands_in_for[descriptor] = path
-    else:
-        _stands_in_for.pop(descriptor, None)
-    return descriptor
-
-
-def has_locks(descriptor: int) -> bool:
-    """Whether the file system of an open file has locks at all."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-    except OSError as error:
-        return error.errno not in _NO_LOCKS
-    return True
-
-
-def _stand_in(path: Path) -> Path:
-    """The file that is locked on this host in place of one that cannot be; it is this user's own.
-
-    Raises:
-        StoreError: Its folder belongs to somebody else.
-    """
-    import hashlib
-
-    return private_temporary_folder() / hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
-
-
-def private_temporary_folder() -> Path:
-    """A folder of this user alone on this host, until it is started again.
-
-    Raises:
-        StoreError: It belongs to somebody else.
-    """
-    import tempfile  # Hardly ever needed.
-
-    folder = Path(tempfile.gettempdir()) / f"alexnet-tui-locks-{os.getuid()}"
-    with suppress(FileExistsError):
-        folder.mkdir(PRIVATE_FOLDER)
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise StoreError(folder, "this should be a folder of yours; remove it.")
-    return folder
-
-
-def lock_status(path: Path) -> os.stat_result | None:
-    """Status of what is locked for a lock file: the file itself, or its stand-in."""
-    descriptor = open_regular(path)
-    if descriptor is None:
-        return None
-    try:
-        return os.fstat(descriptor) if has_locks(descriptor) else _stand_in(path).stat()
-    except FileNotFoundError:
-        return None
-    finally:
-        os.close(descriptor)
-
-
-def _open_lock_file(path: Path) -> int:
-    try:
-        descriptor = _open_regular(path, path, os.O_RDWR | os.O_CREAT, mode=PRIVATE_FILE, writes=True)
-    except OSError as error:
-        raise StoreError(path, f"the lock cannot be taken ({reason_of(error)}).") from error
-    if descriptor is None:
-        raise StoreError(path, "the lock cannot be taken (its folder is missing).")
-    return descriptor
-
-
-def _flock(descriptor: int, path: Path, wait_seconds: float, on_wait: Callable[[], object] | None = None) -> bool:
-    """Take the lock if it comes free within the time; whether it did."""
-    deadline = time.monotonic() + wait_seconds
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    return False
-                if on_wait is not None:
-                    on_wait()
-                    on_wait = None
-                if math.isinf(wait_seconds):
-                    fcntl.flock(descriptor, fcntl.LOCK_EX)
-                    return True
-                time.sleep(_LOCK_POLL_SECONDS)
-            else:
-                return True
-    except OSError as error:
-        raise StoreError(path, f"the lock cannot be taken ({reason_of(error)}).") from error
-
-
-class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds a run's lock: enough to know the process again.
-
-    Attributes:
-        pid: Its number.
-        host: The machine.
-        start_seconds: When the process started, in seconds since 1970.
-    """
-
-    pid: int
-    host: str
-    start_seconds: float
-
-
-def take_lock(directory: Path, patience_seconds: float = 0.5, name: str = LOCK_FILE) -> int:
-    """Take a run's lock and return the descriptor that holds it; closing every copy releases it.
-
-    Viewers hold the lock for microseconds when they look, hence the patience.
-
-    Args:
-        directory: The run's.
-        patience_seconds: How long to wait for another process to release it.
-        name: Name of the lock file.
-
-    Raises:
-        RunBusyError: Another trainer holds it.
-        StoreError: The lock file cannot be written, or the file system has no locks.
-    """
-    return _take(directory / name, f"run {directory.name} is already being trained by", patience_seconds)
-
-
-def read_owner(path: Path) -> Owner | None:
-    """Who last took a lock, as the lock file says; None where it does not say.
-
-    Raises:
-        StoreError: The file is no regular file, or cannot be read.
-    """
-    return decode_owner(read_small(path))
-
-
-def decode_owner(content: bytes | None) -> Owner | None:
-    """Who took a lock, as its file says; None where there is no file, or it does not say."""
-    try:
-        return msgspec.json.decode(content or b"", type=Owner)
-    except UNDECODABLE:
-        return None
-
-
-def _describe_owner(path: Path) -> str:
-    try:
-        owner = read_owner(path)
-    except StoreError:
-        owner = None
-    return f"process {owner.pid} on {printable(owner.host, 80)}" if owner else "an unknown process"
-
-
-def write_owner(descriptor: int, pid: int, start_seconds: float) -> None:
-    """Write into the lock file who holds it; `start_seconds` is the process' start since 1970."""
-    content = msgspec.json.encode(Owner(pid=pid, host=platform.node(), start_seconds=start_seconds))
-    path = _stands_in_for.get(descriptor)
-    target = descriptor if path is None else _open_lock_file(path)
-    try:
-        os.ftruncate(target, 0)
-        os.pwrite(target, content, 0)
-    finally:
-        if path is not None:
-            os.close(target)
-
-
-def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock on a file; False where there is no file.
-
-    Raises:
-        StoreError: The path is no regular file, may not be read, or is where there are no locks.
-    """
-    try:
-        return _is_held(path)
-    except OSError as error:
-        if error.errno in _NO_LOCKS:
-            return _is_held(_stand_in(path))
-        raise StoreError(path, f"the lock cannot be looked at ({reason_of(error)}).") from error
-
-
-def _is_held(path: Path) -> bool:
-    descriptor = open_regular(path)
-    if descriptor is None:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

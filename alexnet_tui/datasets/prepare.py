@@ -50,7 +50,7 @@ from alexnet_tui.datasets.catalog import (
 )
 from alexnet_tui.datasets.left_out import LeftOut, Reason, is_hidden, total
 from alexnet_tui.errors import DatasetError
-from alexnet_tui.files import locked
+from alexnet_tui.locks import locked
 from alexnet_tui.paths import child_command, child_environment, data_root, given
 from alexnet_tui.text import counted, printable
 

@@ -7,11 +7,7 @@ import msgspec
 
 from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import RunBusyError, StoreError, UntrustedRunError, UsageError
-from alexnet_tui.files import (
-    UNDECODABLE,
-    Folder,
-    sha256_of,
-)
+from alexnet_tui.files import UNDECODABLE, Folder, sha256_of
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.launch.trainer import (

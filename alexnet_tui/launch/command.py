@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
-from alexnet_tui.files import Folder, read_tail, reason_of, take_lock
+from alexnet_tui.files import Folder, read_tail, reason_of
 from alexnet_tui.launch import checks, local
 from alexnet_tui.launch.registry import Options, StartOptions
+from alexnet_tui.locks import take_lock
 from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter

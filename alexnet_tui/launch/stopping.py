@@ -9,7 +9,7 @@ import msgspec
 import psutil
 
 from alexnet_tui.errors import LaunchError, StoreError
-from alexnet_tui.files import LOCK_FILE, Owner, is_locked, read_owner, reason_of
+from alexnet_tui.files import reason_of
 from alexnet_tui.launch.trainer import (
     POLL_SECONDS,
     REMOTE_POLL_SECONDS,
@@ -19,6 +19,7 @@ from alexnet_tui.launch.trainer import (
     is_training,
     trainer_elsewhere,
 )
+from alexnet_tui.locks import LOCK_FILE, Owner, is_locked, read_owner
 from alexnet_tui.runs.liveness import CARRIER_FILE, abandoned_group, elsewhere
 from alexnet_tui.runs.stop_request import STOP_FILE, is_stop_requested
 from alexnet_tui.runs.store import Store

@@ -12,12 +12,7 @@ from pathlib import Path
 import psutil
 
 from alexnet_tui.errors import LaunchError, StoreError
-from alexnet_tui.files import (
-    LOCK_FILE,
-    Owner,
-    is_locked,
-    lock_status,
-)
+from alexnet_tui.locks import LOCK_FILE, Owner, is_locked, lock_status
 from alexnet_tui.paths import child_command
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.liveness import elsewhere

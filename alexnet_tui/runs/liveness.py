@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, Owner, has_locks, is_locked, read_owner
+from alexnet_tui.locks import LOCK_FILE, Owner, has_locks, is_locked, read_owner
 from alexnet_tui.text import counted, printable
 
 CARRIER_FILE = "launch.lock"

@@ -11,6 +11,7 @@ import msgspec
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of
+from alexnet_tui.locks import locked_folder
 
 NOTES_FILE = "notes.json"
 NOTES_VERSION = 1
@@ -62,7 +63,7 @@ def change_notes(folder: Folder, change: Callable[[Notes], Notes]) -> Notes:
         StoreError: They cannot be written, or are too long.
     """
     try:
-        with folder.locked(wait_seconds=_LOCK_SECONDS):
+        with locked_folder(folder, wait_seconds=_LOCK_SECONDS):
             notes, fields, unusable = _load(folder)
             changed = change(notes)
             if changed != notes:

@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, UNDECODABLE, Folder, Owner, read_owner
+from alexnet_tui.files import UNDECODABLE, Folder
+from alexnet_tui.locks import LOCK_FILE, Owner, read_owner
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, read_owner
+from alexnet_tui.locks import LOCK_FILE, read_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import is_heard_from

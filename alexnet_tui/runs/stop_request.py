@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, Folder, decode_owner
+from alexnet_tui.files import Folder
+from alexnet_tui.locks import LOCK_FILE, decode_owner
 from alexnet_tui.runs.state import State
 
 STOP_FILE = "stop.json"

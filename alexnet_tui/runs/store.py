@@ -24,19 +24,8 @@ import msgspec
 from alexnet_tui import __version__
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AmbiguousRunError, ConfigError, RunBusyError, RunNotFoundError, StoreError
-from alexnet_tui.files import (
-    LOCK_FILE,
-    PRIVATE_FOLDER,
-    UNDECODABLE,
-    Folder,
-    Owner,
-    json_bytes,
-    read_owner,
-    read_tail,
-    reason_of,
-    take_lock,
-    version_of,
-)
+from alexnet_tui.files import PRIVATE_FOLDER, UNDECODABLE, Folder, json_bytes, read_tail, reason_of, version_of
+from alexnet_tui.locks import LOCK_FILE, Owner, read_owner, take_lock
 from alexnet_tui.paths import quote_words, shell_command, shipped_runs
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import Seconds

@@ -16,7 +16,8 @@ from typing import Literal
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import UNDECODABLE, locked, open_regular, read_small, reason_of, sha256_of
+from alexnet_tui.files import UNDECODABLE, open_regular, read_small, reason_of, sha256_of
+from alexnet_tui.locks import locked
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
 from alexnet_tui.text import printable

@@ -13,9 +13,10 @@ from typing import Annotated
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, is_locked, read_small
+from alexnet_tui.files import read_small
 from alexnet_tui.launch.registry import HERE, Launch
 from alexnet_tui.launch.seal import is_sealed, seal
+from alexnet_tui.locks import LOCK_FILE, is_locked
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.queue import MAX_AT_ONCE

@@ -27,13 +27,13 @@ from alexnet_tui.files import (
     UNDECODABLE,
     Folder,
     json_bytes,
-    locked,
     read_small,
     reason_of,
     sha256_of,
     version_of,
     write_atomic,
 )
+from alexnet_tui.locks import locked
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.store import REFERENCE, Store

@@ -23,10 +23,11 @@ import psutil
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
-from alexnet_tui.files import Folder, reason_of, take_lock, write_owner
+from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.launch import local, registry, stopping
 from alexnet_tui.launch.registry import HERE, Launch, StartOptions
 from alexnet_tui.launch.trainer import TRAINER, is_training
+from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.paths import child_command, shell_command
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.state import State

@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import AlexnetTuiError, HomeError, StoreError
-from alexnet_tui.files import UNDECODABLE, locked, read_small, write_atomic
+from alexnet_tui.files import UNDECODABLE, read_small, write_atomic
+from alexnet_tui.locks import locked
 from alexnet_tui.paths import state_dir
 from alexnet_tui.tui.threads import Lane
 

@@ -44,7 +44,7 @@ from fake_runs import a_step, curve, open_writer, started
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
-from alexnet_tui.files import take_lock
+from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 

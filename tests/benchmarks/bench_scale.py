@@ -32,7 +32,7 @@ from fake_runs import open_writer, started
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
-from alexnet_tui.files import take_lock
+from alexnet_tui.locks import take_lock
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import worker as study_worker

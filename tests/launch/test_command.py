@@ -18,9 +18,10 @@ from waiting import has_ended, wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, UsageError
-from alexnet_tui.files import Folder, is_locked, read_owner, take_lock
+from alexnet_tui.files import Folder
 from alexnet_tui.launch import command, local, registry, stopping
 from alexnet_tui.launch.registry import Launch, StartOptions
+from alexnet_tui.locks import is_locked, read_owner, take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import load

@@ -23,10 +23,10 @@ from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, LaunchError, RunBusyError, StoreError, UntrustedRunError
-from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.launch import checks, local, stopping, trainer
 from alexnet_tui.launch import probe as describe
 from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tui.files import locked
 from alexnet_tui.launch import seal as seals
 from alexnet_tui.launch.seal import is_sealed, seal
+from alexnet_tui.locks import locked
 
 
 def test_a_seal_is_of_one_name_one_content_and_one_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fake_runs import a_step, curve, open_writer, started, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.files import take_lock
+from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory

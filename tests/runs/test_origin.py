@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.files import LOCK_FILE, take_lock
+from alexnet_tui.locks import LOCK_FILE, take_lock
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.origin import explain_lost, foreign_origin
 from alexnet_tui.runs.state import State

@@ -8,7 +8,7 @@ from cli_caller import Run
 from console_driver import console, driven
 from fake_runs import curve, open_writer, started
 
-from alexnet_tui.files import LOCK_FILE, take_lock, write_owner
+from alexnet_tui.locks import LOCK_FILE, take_lock, write_owner
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.stop_request import STOP_FILE, is_stopping
 from alexnet_tui.runs.store import Store

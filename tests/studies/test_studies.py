@@ -35,9 +35,10 @@ from alexnet_tui.errors import (
     StoreError,
     UsageError,
 )
-from alexnet_tui.files import take_lock, write_atomic
+from alexnet_tui.files import write_atomic
 from alexnet_tui.launch import local, seal, stopping
 from alexnet_tui.launch.registry import Launch, StartOptions
+from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunCache, load
 from alexnet_tui.runs.state import State

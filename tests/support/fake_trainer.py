@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 from fake_runs import a_step, curve, started
 
-from alexnet_tui.files import Folder, take_lock, write_owner
+from alexnet_tui.files import Folder
 from alexnet_tui.launch.trainer import STOP_SIGNALS
+from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader

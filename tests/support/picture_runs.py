@@ -23,7 +23,7 @@ from fake_runs import started
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import cache as pixel_cache
 from alexnet_tui.datasets import catalog as data_catalog
-from alexnet_tui.files import take_lock
+from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import EVENTS_FILE, KERNELS, RunRecord, Store, kernels_file

@@ -16,7 +16,7 @@ import textual.pilot
 from textual._context import active_app
 from textual.screen import Screen
 
-from alexnet_tui import files
+from alexnet_tui import locks
 from alexnet_tui.tui import threads
 
 # A thread that takes longer is not waited for.
@@ -59,7 +59,7 @@ def _is_a_thread_busy() -> bool:
         frame = frames.get(thread.ident or 0)
         if frame is not None and frame.f_code in _BEGINNINGS:
             return True
-        if frame is None or frame.f_code is files._flock.__code__ or frame.f_code.co_filename == threading.__file__:
+        if frame is None or frame.f_code is locks._flock.__code__ or frame.f_code.co_filename == threading.__file__:
             continue
         if frame.f_code is not threads.Lane._work.__code__ or not target.__self__._jobs.empty():
             return True

@@ -22,8 +22,8 @@ from textual import events
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError, UsageError
-from alexnet_tui.files import take_lock
 from alexnet_tui.launch import stopping
+from alexnet_tui.locks import take_lock
 from alexnet_tui.paths import shell_command, state_dir
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store

@@ -20,8 +20,8 @@ from alexnet_tui.config import claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import ConfigError, LaunchError
-from alexnet_tui.files import take_lock, write_owner
 from alexnet_tui.launch import slurm, stopping
+from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store

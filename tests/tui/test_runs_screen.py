@@ -18,7 +18,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.seed_noise import deviation, runs_like
 from alexnet_tui.config.first_run import FIRST_RUN, FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.files import take_lock
+from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State

@@ -17,8 +17,8 @@ from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.errors import LaunchError
-from alexnet_tui.files import take_lock
 from alexnet_tui.launch import stopping
+from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes

@@ -8,7 +8,7 @@ from console_driver import console, driven
 from fake_runs import write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.files import locked
+from alexnet_tui.locks import locked, locked_folder
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.settings import change_settings, load_settings, settings_path
@@ -58,7 +58,7 @@ async def test_keys_are_answered_while_others_hold_the_locks(store: Store) -> No
     async with console(store) as c:
         await c.press("home")
         first = c.cursor
-        with store.folder(first) as folder, locked(settings_path().with_suffix(".lock")), folder.locked():
+        with store.folder(first) as folder, locked(settings_path().with_suffix(".lock")), locked_folder(folder):
             await c.press("T")
             await c.type("mine")
             await c.press("enter")

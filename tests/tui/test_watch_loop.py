@@ -9,7 +9,7 @@ from collections.abc import Callable
 from fake_runs import curve, open_writer, started
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.files import take_lock
+from alexnet_tui.locks import take_lock
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.watch.watch_loop import WatchLoop
 from alexnet_tui.tui.watch.watcher import Batch, RunsWatcher

@@ -9,7 +9,7 @@ from fake_runs import a_step, curve, open_writer, started, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, is_locked, take_lock
+from alexnet_tui.locks import LOCK_FILE, is_locked, take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import LARGE_LOG_BYTES

@@ -16,7 +16,8 @@ import alexnet_tui
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import can_draw, printing, say, write_json
 from alexnet_tui.errors import AlexnetTuiError, ExitCode
-from alexnet_tui.files import reason_of, take_lock
+from alexnet_tui.files import reason_of
+from alexnet_tui.locks import take_lock
 from alexnet_tui.runs.liveness import unseen_locks
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, format_bytes, format_count, printable

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import LOCK_FILE, read_owner
+from alexnet_tui.locks import LOCK_FILE, read_owner
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.events import FINAL_EVENTS, Finished, KnownEvent, Resumed, Started
 from alexnet_tui.runs.follow import LARGE_LOG_BYTES

@@ -16,8 +16,9 @@ from textual.style import Style
 
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import AlexnetTuiError, StoreError
-from alexnet_tui.files import LOCK_FILE, Owner, open_regular, read_owner, read_tail
+from alexnet_tui.files import open_regular, read_tail
 from alexnet_tui.launch import registry
+from alexnet_tui.locks import LOCK_FILE, Owner, read_owner
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State

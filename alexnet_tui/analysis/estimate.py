@@ -6,17 +6,22 @@ where they did something else, or of a few steps timed for it; it says which.
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.config.architecture import POOL_STRIDE, Architecture, ConvLayer, layers, num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted
 
-TYPICAL_IMAGES = 50_000
+TYPICAL_IMAGES, TYPICAL_TEST_IMAGES = 50_000, 10_000
 
 _RECENT_RUNS = 5
+_TELLING_STEPS, _TELLING_SECONDS = 100, 30
+"""A run with fewer steps in less time says little: what happens once in a run, or beside it, is much of its time."""
 _COPIES_OF_WEIGHTS = 3
 _FORWARD_SHARE = 1 / 3  # Evaluation makes no gradients, which are two thirds of the work.
 _BYTES = {"fp32": 4, "bf16": 2}
@@ -171,28 +176,32 @@ _LADDER: tuple[tuple[tuple[_Fit, ...], str, bool], ...] = (
 
 
 def estimate_time(
-    config: RunConfig, histories: Iterable[RunHistory], *, host: str, available: int
+    config: RunConfig, histories: Iterable[RunHistory], *, host: str, num_train: int, num_test: int
 ) -> TimeEstimate | None:
     """The time a run may take, from the closest past runs on this machine; None where there are none.
+
+    Of equally close ones, short runs count only where there are no others, and are said to be short.
 
     Args:
         config: The run.
         histories: Past runs, in any order.
         host: Name of this machine; runs from elsewhere do not count.
-        available: Training images the data set has.
+        num_train: Training images the data set has.
+        num_test: Test images the data set has.
     """
     here = [past for past in histories if past.record.host == host and past.started and len(past.epochs)]
     for fits, phrase, is_rough in _LADDER:
         close = [past for past in here if all(fit(config, past) for fit in fits)]
         if close:
-            close.sort(key=lambda past: past.record.created)
-            recent = close[-_RECENT_RUNS:]
-            per_epoch = statistics.median(_seconds_per_epoch(config, past, available) for past in recent)
+            telling = [past for past in close if _is_telling(past)]
+            recent = sorted(telling or close, key=lambda past: past.record.created)[-_RECENT_RUNS:]
+            images = _images_per_epoch(config, num_train, num_test)
+            per_epoch = statistics.median(_seconds_per_epoch(config, images, past) for past in recent)
             return TimeEstimate(
                 seconds_per_epoch=per_epoch,
                 total_seconds=per_epoch * config.epochs,
-                basis=f"{counted(len(recent), 'run')} {phrase}",
-                is_rough=is_rough,
+                basis=f"{counted(len(recent), 'run' if telling else 'short run')} {phrase}",
+                is_rough=is_rough or not telling,
             )
     return None
 
@@ -211,9 +220,7 @@ def time_of_steps(config: RunConfig, step_seconds: float, *, num_train: int, num
         num_train: Training images the data set has.
         num_test: Test images the data set has.
     """
-    trained = num_train_images(config, num_train)
-    evaluated = min(config.train_eval_images, trained) + num_test + config.num_val_images(num_train)
-    per_epoch = step_seconds * (trained + _FORWARD_SHARE * evaluated) / config.batch_size
+    per_epoch = step_seconds * _images_per_epoch(config, num_train, num_test) / config.batch_size
     return TimeEstimate(
         seconds_per_epoch=per_epoch,
         total_seconds=per_epoch * config.epochs,
@@ -222,13 +229,42 @@ def time_of_steps(config: RunConfig, step_seconds: float, *, num_train: int, num
     )
 
 
-def _seconds_per_epoch(config: RunConfig, past: RunHistory, available: int) -> float:
-    """An epoch of a past run, scaled to this run's images and arithmetic."""
+def total_time(
+    configs: Iterable[RunConfig], time_of: Callable[[RunConfig], TimeEstimate | None]
+) -> tuple[float, str] | None:
+    """Seconds that runs may take one after another, and what that is taken from; None where that of one is unknown.
+
+    Args:
+        configs: The runs.
+        time_of: The time of one; the same for every seed.
+    """
+    counts = Counter(msgspec.structs.replace(config, seed=0) for config in configs)
+    times = [(time_of(config), count) for config, count in counts.items()]
+    known = [(time, count) for time, count in times if time is not None]
+    if not known or len(known) < len(times):
+        return None
+    return sum(time.total_seconds * count for time, count in known), known[-1][0].basis
+
+
+def _is_telling(past: RunHistory) -> bool:
+    return past.epochs["step"][-1] >= _TELLING_STEPS or past.epochs["elapsed_seconds"][-1] >= _TELLING_SECONDS
+
+
+def _images_per_epoch(config: RunConfig, num_train: int, num_test: int) -> float:
+    """Images of an epoch by the work they make: one that is only evaluated makes a share of it."""
+    trained = num_train_images(config, num_train)
+    evaluated = min(config.train_eval_images, trained) + num_test + config.num_val_images(num_train)
+    return trained + _FORWARD_SHARE * evaluated
+
+
+def _seconds_per_epoch(config: RunConfig, images: float, past: RunHistory) -> float:
+    """An epoch of a past run, scaled to this run's images, counted by their work, and to its arithmetic."""
     started, epochs = past.started, past.epochs
     assert started is not None
     seconds = epochs["elapsed_seconds"][-1] / epochs["epoch"][-1]
-    images = num_train_images(config, available) / max(1, started.num_train_images)
+    evaluated = started.num_train_eval_images + started.num_test_images + started.num_val_images
+    images_of_past = started.num_train_images + _FORWARD_SHARE * evaluated
     work = num_multiply_adds(config.architecture(started.num_classes)) / num_multiply_adds(
         past.record.config.architecture(started.num_classes)
     )
-    return seconds * images * work
+    return seconds * images / max(1.0, images_of_past) * work

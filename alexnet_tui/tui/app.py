@@ -284,7 +284,7 @@ class ConsoleApp(App[int]):
                 self._last_compared = compared
                 self._show("compare", compared)
             else:
-                run_actions.notify(self, run_actions.MARK_TWO)
+                run_actions.notify(self, run_actions.missing_to_compare(self.session))
         else:
             self._show(place, None)
 

@@ -28,6 +28,16 @@ _MAX_NAMED = 6
 _MAX_CHARS = 1 << 22
 
 
+def missing_to_compare(session: Session) -> str:
+    """What is missing for a comparison, in a sentence: a run, a second one, or only the marks."""
+    match len(session.watcher.histories):
+        case 0:
+            return "There are no runs yet to compare; press 2 to start one."
+        case 1:
+            return "There is one run, and nothing yet to compare it with; press 2 to start another one."
+    return MARK_TWO
+
+
 def notify(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -> None:
     """Show a short message: in the screen's status line, else in place of the keys, or above a dialog."""
     show_status = getattr(node.screen, "show_status", None)

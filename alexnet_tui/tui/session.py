@@ -51,6 +51,7 @@ class Session:
     Attributes:
         names: What runs without a label are called.
         lanes: Where the disk is changed, outside the event loop.
+        step_seconds: How long a step takes here, by the settings that decide it, of the runs that were timed.
     """
 
     def __init__(self, store: Store) -> None:
@@ -60,6 +61,7 @@ class Session:
         self.folder = self.settings.folder(store.root)
         self.names = RunNames()
         self.lanes = Lanes()
+        self.step_seconds: dict[tuple[object, ...], float] = {}
         self._writer = SettingsWriter(self.lanes["settings"])
 
     @cached_property

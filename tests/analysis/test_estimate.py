@@ -2,6 +2,7 @@
 
 import platform
 
+import msgspec
 import pytest
 from fake_runs import write_run
 
@@ -82,23 +83,31 @@ def test_memory_grows_with_the_batch_and_holds_three_copies_of_the_weights() -> 
     assert large - small > 1024 * 8 * units
 
 
-def past(store: Store, config: RunConfig, **changes: object) -> RunHistory:
-    return load(store, write_run(store, config, epochs_done=2, change_started=changes or None).id)[0]
+SIZES = {"num_train": 1280, "num_test": 10_000}
+"""The data set of `write_run`, of which an epoch has ten steps and takes 2.5 seconds."""
+
+
+def past(store: Store, config: RunConfig, epochs_done: int = 10, **changes: object) -> RunHistory:
+    config = msgspec.structs.replace(config, epochs=epochs_done)
+    return load(store, write_run(store, config, change_started=changes or None).id)[0]
 
 
 def test_time_of_the_same_network_scales_with_images_and_epochs(store: Store) -> None:
     history = past(store, RunConfig(epochs=4))
-    found = estimate.estimate_time(RunConfig(epochs=10), [history], host=platform.node(), available=2560)
+    sizes = {"num_train": 2560, "num_test": 4_000}
+    found = estimate.estimate_time(RunConfig(epochs=10), [history], host=platform.node(), **sizes)
     assert found is not None
-    assert found.seconds_per_epoch == pytest.approx(5.0)
-    assert found.total_seconds == pytest.approx(50.0)
+    # An image that is only evaluated, of the test images or of those trained on, makes a third of the work.
+    seconds = 2.5 * (2560 + (2560 + 4_000) / 3) / (1280 + (1280 + 10_000) / 3)
+    assert found.seconds_per_epoch == pytest.approx(seconds)
+    assert found.total_seconds == pytest.approx(10 * seconds)
     assert found.basis == "1 run of this network here"
     assert not found.is_rough
 
 
 def test_dropout_and_seed_do_not_change_the_time(store: Store) -> None:
     runs = [past(store, RunConfig(epochs=4, seed=seed, dropout=0.1)) for seed in range(3)]
-    found = estimate.estimate_time(RunConfig(), runs, host=platform.node(), available=1280)
+    found = estimate.estimate_time(RunConfig(), runs, host=platform.node(), **SIZES)
     assert found is not None
     assert found.basis == "3 runs of this network here"
 
@@ -106,7 +115,7 @@ def test_dropout_and_seed_do_not_change_the_time(store: Store) -> None:
 def test_another_front_end_is_scaled_by_its_work_and_called_rough(store: Store) -> None:
     runs = [past(store, RunConfig(epochs=4))]
     config = RunConfig.from_text({"front_end": "cifar3x3", "epochs": "4"})
-    found = estimate.estimate_time(config, runs, host=platform.node(), available=1280)
+    found = estimate.estimate_time(config, runs, host=platform.node(), **SIZES)
     assert found is not None
     assert found.is_rough
     ratio = estimate.num_multiply_adds(config.architecture(10)) / estimate.num_multiply_adds(
@@ -118,28 +127,44 @@ def test_another_front_end_is_scaled_by_its_work_and_called_rough(store: Store) 
 
 def test_the_same_network_is_preferred(store: Store) -> None:
     runs = [past(store, RunConfig(activation="tanh", epochs=4)), past(store, RunConfig(epochs=4))]
-    found = estimate.estimate_time(RunConfig(), runs, host=platform.node(), available=1280)
+    found = estimate.estimate_time(RunConfig(), runs, host=platform.node(), **SIZES)
     assert found is not None
     assert found.basis == "1 run of this network here"
+
+
+def test_short_runs_count_only_where_there_are_no_others(store: Store) -> None:
+    short, steps = past(store, RunConfig(), epochs_done=2), past(store, RunConfig(seed=1), epochs_done=10)
+    slow = past(store, RunConfig(seed=2), epochs_done=2)
+    slow.epochs.columns["elapsed_seconds"][-1] = 60.0
+    for runs, basis, seconds in (
+        ([short], "1 short run of this network here", 2.5),
+        ([short, short], "2 short runs of this network here", 2.5),
+        ([short, steps], "1 run of this network here", 2.5),
+        ([short, slow], "1 run of this network here", 30.0),
+    ):
+        found = estimate.estimate_time(RunConfig(), runs, host=platform.node(), **SIZES)
+        assert found is not None
+        assert (found.basis, found.is_rough) == (basis, "short" in basis)
+        assert found.seconds_per_epoch == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("wanted", [RunConfig(precision="bf16"), RunConfig(threads=7), RunConfig(device="mps")])
 def test_other_arithmetic_threads_or_device_do_not_count(store: Store, wanted: RunConfig) -> None:
     history = past(store, RunConfig(epochs=4))
-    assert estimate.estimate_time(wanted, [history], host=platform.node(), available=1280) is None
+    assert estimate.estimate_time(wanted, [history], host=platform.node(), **SIZES) is None
 
 
 def test_what_auto_turned_out_to_be_counts(store: Store) -> None:
     history = past(store, RunConfig(epochs=4), precision="bf16", threads=8)
     wanted = RunConfig(precision="bf16", threads=8)
-    assert estimate.estimate_time(wanted, [history], host=platform.node(), available=1280) is not None
+    assert estimate.estimate_time(wanted, [history], host=platform.node(), **SIZES) is not None
 
 
 def test_runs_from_elsewhere_or_without_an_epoch_do_not_count(store: Store) -> None:
     history = past(store, RunConfig(epochs=4))
-    assert estimate.estimate_time(RunConfig(), [history], host="elsewhere", available=1280) is None
+    assert estimate.estimate_time(RunConfig(), [history], host="elsewhere", **SIZES) is None
     empty = load(store, write_run(store, RunConfig(epochs=4), epochs_done=0).id)[0]
-    assert estimate.estimate_time(RunConfig(), [empty], host=platform.node(), available=1280) is None
+    assert estimate.estimate_time(RunConfig(), [empty], host=platform.node(), **SIZES) is None
 
 
 def test_time_of_steps_counts_evaluation_at_a_third() -> None:

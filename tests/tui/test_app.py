@@ -65,6 +65,17 @@ async def test_digits_go_to_places_and_escape_comes_back(store: Store, two: list
 
 
 @driven
+async def test_what_is_missing_to_compare_is_said(store: Store) -> None:
+    async with console(store) as c:
+        await c.press("4")
+        assert "no runs yet" in c.notifications()[-1]
+        write_run(store, RunConfig(epochs=1))
+        await c.wait_for(lambda: len(c.app.session.watcher.histories) == 1)
+        await c.press("4")
+        assert "one run" in c.notifications()[-1]
+
+
+@driven
 async def test_compare_shows_the_marked_runs(store: Store, two: list[str]) -> None:
     async with console(store) as c:
         await c.press("4")

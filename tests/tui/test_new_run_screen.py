@@ -21,6 +21,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 from textual.widgets.collapsible import CollapsibleTitle
 
+from alexnet_tui.analysis.estimate import step_settings
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS
@@ -392,14 +393,26 @@ async def test_a_start_takes_what_the_field_says_even_before_its_message(store: 
 
 
 @driven
+async def test_a_small_run_is_said_to_take_one_time_only(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        await form.press("f5")
+        await form.until(lambda: "240 steps" in form.text("#brief"))
+        assert ("time unknown" in form.text("#brief"), "two minutes" in form.text("#help")) == (True, True)
+        form.app.session.step_seconds[step_settings(FIRST_RUN)] = 0.25
+        await form.press("f5")
+        await form.until(lambda: "240 steps · about 1m 34s" in form.text("#brief"))
+        assert "minutes" not in form.text("#help")
+
+
+@driven
 async def test_summary_tells_time_from_past_runs_and_the_layer_table(store: Store) -> None:
-    write_run(store, RunConfig(epochs=4))
+    write_run(store, RunConfig(epochs=10))
     async with opened(store) as form:
         await form.until(lambda: "1 run of this network here" in form.text("#summary"))
         summary = form.text("#summary")
         assert "39,100" in summary
         assert "21,622,154" in summary
-        assert "2h 42m" in summary  # 2.5 s for 1,280 images, 50,000 images, 100 epochs.
+        assert "46m 51s" in summary  # 2.5 s for 1,280 images and 11,280 evaluated ones; 50,000 and 20,000, 100 epochs.
         assert "conv 5" in summary
         assert "dense 8" in summary
         # Timed just now: that is what was asked for, whatever a past run says.
@@ -456,7 +469,7 @@ async def test_a_trial_of_five_steps_tells_the_time_for_every_run_like_it(store:
     ("seconds", "told"), [(2.82, "2,820 ms"), (12.3456, "12,346 ms"), (0.0996, "100 ms"), (0.01234, "12.3 ms")]
 )
 def test_a_trial_tells_its_time_in_plain_numbers(seconds: float, told: str) -> None:
-    assert StepTimer().take(StepsTimed(RunConfig(), seconds, "")) == f"Five steps were timed: {told} each."
+    assert StepTimer({}).take(StepsTimed(RunConfig(), seconds, "")) == f"Five steps were timed: {told} each."
 
 
 @driven
@@ -613,12 +626,12 @@ async def test_a_queued_study_is_not_queued_again_by_the_next_key(store: Store, 
 
 @driven
 async def test_more_runs_than_one_are_marked_and_numbers_are_told_of_each(store: Store) -> None:
-    write_run(store, RunConfig(epochs=4))
+    write_run(store, RunConfig(epochs=10))
     async with opened(store, size=(80, 24)) as form:
-        await form.until(lambda: form.text("#brief").startswith("39,100 steps · 2h 42m ("))
+        await form.until(lambda: form.text("#brief").startswith("39,100 steps · 46m 51s ("))
         assert not any(row.is_differing for row in form.screen.rows.values())
         await form.type("seeds", "2")
-        await form.until(lambda: form.text("#brief").startswith("39,100 steps each · 2h 42m each ("))
+        await form.until(lambda: form.text("#brief").startswith("2 runs: a study with a queue · 39,100 steps each"))
         assert "Each of 2 runs will take" in form.text("#summary")
         assert "39,100 each" in form.text("#summary")
         form.screen.query_one("#edit-variants", ChoiceField).choose("all")
@@ -799,7 +812,7 @@ async def test_a_download_asks_first_and_says_how_much_and_how_long(store: Store
         text = " ".join(str(part.render()) for part in form.app.screen.query(Static))
         assert "cifar10 is not here yet" in text
         assert "170 MB to download" in text
-        assert "100 epochs, about 2h 42m" in text
+        assert "100 epochs, about 46m 51s" in text
         await form.press("n")
         await form.until(lambda: form.app.screen is form.screen)
         assert form.text("#help") == SPECS["variant"].help, "nothing is being prepared"
@@ -824,7 +837,7 @@ async def test_notices_on_a_small_form_leave_its_buttons_in_sight(store: Store) 
         await c.press("2")
         await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
         c.app.action_place("compare")
-        await c.wait_for(lambda: "Mark two or more runs" in c.text())
+        await c.wait_for(lambda: "There are no runs yet" in c.text())
         assert c.notifications() == []
         assert "Start " in c.text()
 

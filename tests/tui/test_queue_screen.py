@@ -16,6 +16,7 @@ from fake_runs import curve, open_writer, started, write_run
 from slurm_stub import Cluster
 from textual.widgets import Input
 
+from alexnet_tui.analysis.estimate import step_settings
 from alexnet_tui.config import claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS
@@ -601,9 +602,14 @@ async def test_r_reproduces_the_whole_report_after_a_yes(store: Store) -> None:
         assert "cifar10 is not here yet. Download it and start?" in text, "it asks as New run does"
         assert "170 MB to download" in text
         assert "4 variants x 5 seeds = 20 runs" in text
-        assert "100 epochs each" in text
+        assert "how long it takes is not known" in said(driver)
         await driver.press("n")
         assert study.names(store) == []
+        screen.session.step_seconds[step_settings(RunConfig())] = 0.1
+        await driver.press("r")
+        await driver.wait_for(lambda: isinstance(driver.app.screen, ConfirmScreen))
+        assert "100 epochs each, about 1d 00h in all (five steps timed here)" in said(driver)
+        await driver.press("n")
         await driver.press("r")
         await driver.wait_for(lambda: isinstance(driver.app.screen, ConfirmScreen))
         await driver.press("y")

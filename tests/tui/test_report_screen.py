@@ -118,6 +118,16 @@ async def test_numbers_without_a_plan_are_quiet(store: Store) -> None:
         assert "Holm p" not in text
 
 
+@driven
+async def test_without_a_run_no_claim_is_called_anything(store: Store) -> None:
+    async with console(store) as driver:
+        await opened(driver)
+        text = driver.text()
+        assert (text.count("NO RUNS YET"), text.count("EXPLORATORY"), text.count("alexnet-tui")) == (3, 0, 0)
+        write_run(store, RunConfig(epochs=2), epochs_done=1)
+        await driver.wait_for(lambda: driver.text().count("EXPLORATORY") == 3)
+
+
 @pytest.mark.parametrize("width", [12, 30, 64])
 def test_the_interval_plot_has_every_mark_at_its_place(store: Store, width: int) -> None:
     write_study(store, "whole")

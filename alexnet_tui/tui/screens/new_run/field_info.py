@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 
-from alexnet_tui.analysis.estimate import TYPICAL_IMAGES
+from alexnet_tui.analysis.estimate import TYPICAL_IMAGES, TYPICAL_TEST_IMAGES
 from alexnet_tui.analysis.published import EXPERIMENTS
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.config.front_ends import FRONT_ENDS
@@ -21,7 +21,7 @@ TYPICAL_DATA = DatasetInfo(
     source="",
     state="download",
     num_train=TYPICAL_IMAGES,
-    num_test=10_000,
+    num_test=TYPICAL_TEST_IMAGES,
     num_classes=10,
     size_bytes=0,
     sha256="",

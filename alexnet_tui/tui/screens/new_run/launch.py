@@ -260,15 +260,18 @@ class StepsTimed(Message):
 
 
 class StepTimer:
-    """What was timed since the console began; one trial at a time.
+    """Times steps; one trial at a time.
+
+    Args:
+        step_seconds: What was timed since the console began; what is timed is added.
 
     Attributes:
         is_busy: A trial is going on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, step_seconds: dict[tuple[object, ...], float]) -> None:
         self.is_busy = False
-        self._step_seconds: dict[tuple[object, ...], float] = {}
+        self._step_seconds = step_seconds
 
     def step_seconds(self, config: RunConfig) -> float | None:
         """How long a step of a run takes here, or None where none like it was timed."""

@@ -89,7 +89,7 @@ class NewRunScreen(Screen[None]):
         self._was_shown = False
         self._summary, self._brief = Static(id="summary"), Static(id="brief")
         self._panel = Content("")
-        self._step_timer = StepTimer()
+        self._step_timer = StepTimer(session.step_seconds)
         self.catalog: dict[str, data_catalog.DatasetInfo] = {}
         self.launcher = launch.RunLauncher(self, session, self)
 
@@ -426,7 +426,8 @@ class NewRunScreen(Screen[None]):
     def action_small(self) -> None:
         """Fill in a first, small run."""
         self._fill(FIRST_RUN)
-        self.show_status("A small run, of about two minutes on two cores; ^r starts it.")
+        is_time_known = self._summarise(FIRST_RUN).time is not None  # Then the summary has it.
+        self.show_status(f"A small run{'' if is_time_known else ', of about two minutes on two cores'}; ^r starts it.")
 
     def action_clear(self) -> None:
         """Put every field back to the defaults."""

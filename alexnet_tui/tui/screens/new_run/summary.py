@@ -76,7 +76,7 @@ def summarise(
         is_timing: Steps are being timed now.
     """
     if step_seconds is None:
-        time = estimate.estimate_time(config, histories, host=host, available=info.num_train)
+        time = estimate.estimate_time(config, histories, host=host, num_train=info.num_train, num_test=info.num_test)
     else:
         time = estimate.time_of_steps(config, step_seconds, num_train=info.num_train, num_test=info.num_test)
     return RunSummary(
@@ -99,9 +99,10 @@ def brief(summary: RunSummary, width: int) -> Content:
     memory = Content(f"{format_bytes(summary.memory_bytes)} memory")
     weights = Content(f"{summary.num_parameters / 1e6:.1f} M weights")
     dot = Content(" · ").stylize("$text-muted")
+    first = [Content(f"{summary.num_runs} runs: a study with a queue").stylize("bold")] if summary.each else []
     choices = ((steps, time + basis, memory, weights), (steps, time + basis, memory), (steps, time + basis))
-    lines = (dot.join(parts) for parts in choices)
-    return next((line for line in lines if line.cell_length <= width), dot.join((steps, time)))
+    lines = (dot.join((*first, *parts)) for parts in choices)
+    return next((line for line in lines if line.cell_length <= width), dot.join((*first, steps, time)))
 
 
 def sentence(summary: RunSummary) -> str:
@@ -117,6 +118,8 @@ def sentence(summary: RunSummary) -> str:
 def panel(summary: RunSummary) -> Content:
     """The summary with differences and layer table."""
     lines = [_heading(f"Each of {summary.num_runs} runs will take" if summary.each else "This run will take")]
+    if summary.each:
+        lines.append(Content("  They become a study with a queue; f7 shows it.").stylize("$text-muted"))
     epochs = f"{summary.config.epochs} x {format_count(summary.steps_per_epoch)} an epoch"
     lines += [
         _fact("steps", format_count(summary.num_steps) + summary.each, epochs),

@@ -218,7 +218,11 @@ class ReportScreen(ChartScreen):
         is_wide = self.has_class("-wide") and count <= _MOST_SIDE_BY_SIDE
         box.set_class(is_wide, "-side-by-side")
         room = width // max(1, count) - 4 if is_wide else width - 3
-        contents = [report_view.card(verdict, room, has_details=self._has_details) for verdict in section.claims]
+        has_runs = report_view.has_runs(section)
+        contents = [
+            report_view.card(verdict, room, has_runs=has_runs, has_details=self._has_details)
+            for verdict in section.claims
+        ]
         cards = list(box.query(Static))
         if len(cards) != count:
             box.remove_children()

@@ -38,6 +38,10 @@ _STYLES = {"good": "$success", "bad": "$error", "open": "$warning", "quiet": "$t
 _LABEL_CELLS = 13
 _PLOT_CELLS = 64
 _MAX_FAILURES = 50
+_NO_RUNS = (
+    "No runs yet: the figures are the study's own, and no claim has numbers. 2 starts a run; 5 shows the studies, where"
+    " r reproduces the whole one, n plans another, and ^r trains what is planned."
+)
 _RECORDS_NOTE = (
     "A run whose record fails a check counts for no verdict. Nobody can tell a forgery made with care: these checks"
     " find mix-ups, copies, damage, and numbers that cannot come from the run that is said to have made them."
@@ -79,11 +83,17 @@ def head(report: Report, index: int, width: int) -> Content:
     return Content("\n").join(lines)
 
 
-def card(verdict: ClaimVerdict, width: int, *, has_details: bool = False) -> Content:
+def has_runs(section: Section) -> bool:
+    """Whether any run is behind a section, finished or not."""
+    return bool(section.provenance.states)
+
+
+def card(verdict: ClaimVerdict, width: int, *, has_runs: bool = True, has_details: bool = False) -> Content:
     """One claim, judged: the word, the effect as a picture, the reasons; on demand, every number."""
     style = _STYLES[tone(verdict.verdict)]
+    headline = verdict.headline if has_runs else "no runs yet"
     lines = [
-        Content.styled(f"{SIGNS[verdict.verdict]} {verdict.headline.upper()}", f"bold {style}"),
+        Content.styled(f"{SIGNS[verdict.verdict]} {headline.upper()}", f"bold {style}"),
         *hanging(f"Claim {verdict.number}  ", verdict.statement, width, label_style="$text-muted", style="bold"),
     ]
     plot = interval_lines(verdict, min(width, _PLOT_CELLS), style)
@@ -124,6 +134,8 @@ def table(section: Section, width: int) -> Content:
 
 def caveats(section: Section, width: int) -> list[Content]:
     """What the verdicts rest on, and how these runs depart from the study's, in the words of the report."""
+    if not has_runs(section):
+        return hanging("", _NO_RUNS, width)
     lines = hanging("", words.registered(section), width, style="$text-muted")
     return lines + [line for note in section.notes for line in hanging("", note, width)]
 

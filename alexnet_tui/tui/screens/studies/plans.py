@@ -1,12 +1,13 @@
 """Planning a study: the dialog, or the question before a reproduction, then the plan's file."""
 
 import platform
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from textual.screen import Screen
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.protocols import plan_configs
 from alexnet_tui.errors import AlexnetTuiError, ConfigError, TooFewImagesError
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.plan import Plan
@@ -54,11 +55,10 @@ def _ask(
 def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -> None:
     """Ask whether to reproduce the whole report, and plan it."""
     request, config = StudyRequest(texts=defaults(REPRODUCTION), starts=True), RunConfig()
-    num_runs = len(request.variants) * len(request.seeds)
+    configs = plan_configs(request.protocol, request.variants, request.seeds, request.overrides)
     lines = [
         f"The whole report: {request.size()}, one after another:",
-        f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each"
-        f"{_expected(session, config, num_runs)}.",
+        f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each{_expected(session, configs)}.",
         f"It registers {counted(len(request.claims), 'claim')}; n shows them and plans other ones.",
         "It continues when the console is closed; P pauses it.",
     ]
@@ -120,14 +120,19 @@ def _write(
     screen.run_worker(work(), group="plan")
 
 
-def _expected(session: Session, config: RunConfig, num_runs: int) -> str:
-    """How long it may take, from past runs here, or nothing."""
+def _expected(session: Session, configs: Sequence[RunConfig]) -> str:
+    """How long all runs may take here: from past runs, or from steps that were timed."""
     from alexnet_tui.analysis import estimate
-    from alexnet_tui.analysis.estimate import TYPICAL_IMAGES
 
-    found = estimate.estimate_time(
-        config, session.watcher.histories.values(), host=platform.node(), available=TYPICAL_IMAGES
-    )
+    sizes = {"num_train": estimate.TYPICAL_IMAGES, "num_test": estimate.TYPICAL_TEST_IMAGES}
+
+    def time_of(config: RunConfig) -> estimate.TimeEstimate | None:
+        seconds = session.step_seconds.get(estimate.step_settings(config))
+        if seconds is not None:
+            return estimate.time_of_steps(config, seconds, **sizes)
+        return estimate.estimate_time(config, session.watcher.histories.values(), host=platform.node(), **sizes)
+
+    found = estimate.total_time(configs, time_of) or estimate.total_time([RunConfig()] * len(configs), time_of)
     if found is None:
-        return ""
-    return f", about {format_duration(num_runs * found.total_seconds)} in all ({printable(found.basis, 80)})"
+        return "; how long it takes is not known (f8 in New run times five steps)"
+    return f", about {format_duration(found[0])} in all ({printable(found[1], 80)})"

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,14 @@ def test_tiles_are_a_pixel_apart_and_every_pixel_is_half_a_cell() -> None:
     assert lines[2][0] == ((30, 30, 30), (0, 0, 0))
 
 
+@pytest.mark.parametrize("height", [3, 4, 11])
+def test_rows_of_tiles_are_a_blank_line_apart(height: int) -> None:
+    tiles = [np.full((height, 2, 3), 255, np.uint8)] * 3
+    lines = pixels.shades(pixels.sheet(tiles, 1, pixels.blank_line_gap(height)))
+    num_lines = -(-height // 2)
+    assert [bool(line) for line in lines[: 2 * num_lines + 2]] == ([True] * num_lines + [False]) * 2
+
+
 def test_a_png_holds_the_pixels() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (7, 9, 3), np.uint8)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(pixels.png(picture)))), picture)
@@ -207,13 +216,18 @@ def test_the_command_draws_kernels_and_matrix_and_writes_pngs(
         assert call(["pictures", run_id, *options, "--runs-dir", str(store.root)]) == 0
         return capsys.readouterr().out
 
-    assert len(printed().splitlines()) == 2  # Five rows of pixels; a row without a partner is left out.
+    head, scale, *rows = printed().splitlines()
+    assert head == f"run {run_id} after epoch 6: 4 kernels of 5x5 pixels"
+    assert len(rows) == 2  # Five rows of pixels; a row without a partner is left out.
+    largest = np.abs(arrays()["conv1_filters"]).max(axis=(1, 2, 3))
+    assert re.findall(r"\d\.\d+", scale) == [f"{largest.min():.2g}", f"{largest.max():.2g}"]
     lines = printed("--confusion").splitlines()
     assert [line.split()[-3:] for line in lines[1:4]] == [["2", ".", "."], [".", "1", "1"], [".", "1", "1"]]
     assert lines[4] == "class1 taken for class2: 1"
     for epoch in (0, 2):
         store_kernels(store.path(run_id), epoch)
     assert printed("--epoch", "2") == printed()
+    assert printed("--epoch", "0").startswith(f"run {run_id} after epoch 0: ")
     with pytest.raises(StoreError, match="after epoch 1; there are those of epochs 0, 2"):
         printed("--epoch", "1")
     with pytest.raises(UsageError, match="--epoch goes with --kernels"):

@@ -65,7 +65,7 @@ def pictures(
     elif mistakes:
         _show_mistakes(history, _predictions(store.path(run_id)), output)
     else:
-        _show_kernels(_kernels(store.path(run_id), epoch), output)
+        _show_kernels(history, *_kernels(history, store.path(run_id), epoch), output)
     return ExitCode.DONE
 
 
@@ -84,8 +84,8 @@ def _predictions(directory: Path) -> "Predictions":
     return found
 
 
-def _kernels(directory: Path, epoch: int | None) -> "Kernels":
-    """The kernels of a run after an epoch, or the last it stored.
+def _kernels(history: RunHistory, directory: Path, epoch: int | None) -> tuple["Kernels", int]:
+    """The kernels of a run after an epoch, or the last it stored, and that epoch.
 
     Raises:
         StoreError: It has none of that epoch, or what it has cannot be read.
@@ -94,12 +94,13 @@ def _kernels(directory: Path, epoch: int | None) -> "Kernels":
 
     epochs = stored_epochs(directory)
     if epoch is None and not epochs:  # Of a program that stored none while it trained.
-        return _predictions(directory).kernels
-    found = read_kernels(directory, epochs[-1] if epoch is None else epoch)
+        return _predictions(directory).kernels, history.num_epochs_done
+    epoch = epochs[-1] if epoch is None else epoch
+    found = read_kernels(directory, epoch)
     if found is None:
         shown = f"there are those of epochs {', '.join(map(str, epochs))}" if epochs else "it stored none at all"
         raise StoreError(directory, f"the run stored no kernels after epoch {epoch}; {shown}.")
-    return found
+    return found, epoch
 
 
 def _write(picture: "Pixels", output: Path) -> None:
@@ -109,15 +110,28 @@ def _write(picture: "Pixels", output: Path) -> None:
     say(f"wrote {output}")
 
 
-def _show_kernels(kernels: "Kernels", output: Path | None) -> None:
-    from alexnet_tui.report.pictures.pixels import columns_for, enlarge, kernel_tiles, sheet
+def _show_kernels(history: RunHistory, kernels: "Kernels", epoch: int, output: Path | None) -> None:
+    from alexnet_tui.report.pictures.pixels import RAMP, blank_line_gap, columns_for, enlarge, kernel_tiles, sheet
 
     tiles = kernel_tiles(kernels)
     if output is not None:
         _write(enlarge(sheet(tiles, _PNG_COLUMNS), _PNG_FACTOR), output)
         return
+    height, width = tiles[0].shape[:2]
+    largest = abs(kernels).max(axis=(1, 2, 3))
     with printing() as console:
-        _draw(console, sheet(tiles, columns_for(tiles[0].shape[1], min(console.width, 120))))
+        console.print(f"run {history.id} after epoch {epoch}: {len(tiles)} kernels of {height}x{width} pixels")
+        is_plain = _is_plain(console)
+        low, zero, high = ("blank", RAMP[len(RAMP) // 2], RAMP[-1]) if is_plain else ("black", "grey", "white")
+        weights = f"{largest.min():.2g} to {largest.max():.2g}"
+        console.print(f"{zero} is 0; {low} and {high} are each kernel's largest weight, {weights}")
+        gap = {"row_gap": blank_line_gap(height)} if is_plain else {}
+        _draw(console, sheet(tiles, columns_for(width, min(console.width, 120)), **gap))
+
+
+def _is_plain(console: "Console") -> bool:
+    """Whether pictures are drawn in characters: without colours, or without half blocks."""
+    return console.color_system is None or not can_draw()
 
 
 def _draw(console: "Console", picture: "Pixels") -> None:
@@ -126,7 +140,7 @@ def _draw(console: "Console", picture: "Pixels") -> None:
 
     from alexnet_tui.report.pictures.pixels import half_blocks, shades
 
-    if console.color_system is None or not can_draw():
+    if _is_plain(console):
         for line in shades(picture):
             console.print(Text(line))
         return

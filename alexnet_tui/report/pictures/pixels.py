@@ -21,16 +21,21 @@ def kernel_tiles(kernels: NDArray[np.float64]) -> list[Pixels]:
     return list(np.rint(255 * shares).astype(np.uint8).transpose(0, 2, 3, 1))
 
 
-def sheet(tiles: Sequence[Pixels], columns: int) -> Pixels:
-    """Tiles of one size in rows of so many, a pixel apart."""
-    height, width = tiles[0].shape[0] + _GAP, tiles[0].shape[1] + _GAP
+def sheet(tiles: Sequence[Pixels], columns: int, row_gap: int = _GAP) -> Pixels:
+    """Tiles of one size in rows of so many, a pixel apart; `row_gap` pixels are between two rows."""
+    height, width = tiles[0].shape[0] + row_gap, tiles[0].shape[1] + _GAP
     columns = max(1, min(columns, len(tiles)))
     rows = -(-len(tiles) // columns)
-    picture = np.zeros((rows * height - _GAP, columns * width - _GAP, 3), np.uint8)
+    picture = np.zeros((rows * height - row_gap, columns * width - _GAP, 3), np.uint8)
     for index, tile in enumerate(tiles):
         top, left = index // columns * height, index % columns * width
-        picture[top : top + height - _GAP, left : left + width - _GAP] = tile
+        picture[top : top + height - row_gap, left : left + width - _GAP] = tile
     return picture
+
+
+def blank_line_gap(tile_height: int) -> int:
+    """The gap between rows of tiles that is a blank line where a line of text is two rows of pixels."""
+    return 2 + tile_height % 2
 
 
 def columns_for(tile_width: int, width: int) -> int:

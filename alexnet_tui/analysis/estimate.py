@@ -180,7 +180,7 @@ def estimate_time(
 ) -> TimeEstimate | None:
     """The time a run may take, from the closest past runs on this machine; None where there are none.
 
-    Of equally close ones, short runs count only where there are no others, and are said to be short.
+    Runs of a few steps do not count.
 
     Args:
         config: The run.
@@ -189,19 +189,18 @@ def estimate_time(
         num_train: Training images the data set has.
         num_test: Test images the data set has.
     """
-    here = [past for past in histories if past.record.host == host and past.started and len(past.epochs)]
+    here = [past for past in histories if past.record.host == host and _is_telling(past)]
     for fits, phrase, is_rough in _LADDER:
         close = [past for past in here if all(fit(config, past) for fit in fits)]
         if close:
-            telling = [past for past in close if _is_telling(past)]
-            recent = sorted(telling or close, key=lambda past: past.record.created)[-_RECENT_RUNS:]
+            recent = sorted(close, key=lambda past: past.record.created)[-_RECENT_RUNS:]
             images = _images_per_epoch(config, num_train, num_test)
             per_epoch = statistics.median(_seconds_per_epoch(config, images, past) for past in recent)
             return TimeEstimate(
                 seconds_per_epoch=per_epoch,
                 total_seconds=per_epoch * config.epochs,
-                basis=f"{counted(len(recent), 'run' if telling else 'short run')} {phrase}",
-                is_rough=is_rough or not telling,
+                basis=f"{counted(len(recent), 'run')} {phrase}",
+                is_rough=is_rough,
             )
     return None
 
@@ -247,6 +246,8 @@ def total_time(
 
 
 def _is_telling(past: RunHistory) -> bool:
+    if past.started is None or not len(past.epochs):
+        return False
     return past.epochs["step"][-1] >= _TELLING_STEPS or past.epochs["elapsed_seconds"][-1] >= _TELLING_SECONDS
 
 

@@ -439,7 +439,7 @@ async def test_a_summary_that_is_due_while_the_screen_is_closed_ends_nothing(sto
 async def test_without_past_runs_the_summary_says_so(store: Store) -> None:
     async with opened(store) as form:
         assert "time unknown (f8 times it)" in form.text("#brief")
-        assert "no past run here" in form.text("#summary")
+        assert "here to go by" in form.text("#summary")
         assert "f8 times five steps" in form.text("#summary")
 
 
@@ -802,7 +802,7 @@ async def test_the_form_opens_with_the_cursor_at_the_top(store: Store) -> None:
 @pytest.mark.slow
 @driven
 async def test_a_download_asks_first_and_says_how_much_and_how_long(store: Store) -> None:
-    record = write_run(store, RunConfig(epochs=4))
+    record = write_run(store, RunConfig(epochs=10))
     async with opened(store, size=(80, 24), is_downloaded=False) as form:
         await form.until(lambda: form.row("data").editor.text == "synthetic")
         form.screen.query_one("#edit-data", ChoiceField).choose("cifar10")

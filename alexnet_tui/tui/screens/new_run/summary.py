@@ -13,7 +13,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted, format_bytes, format_count, format_duration, printable
 from alexnet_tui.tui.screens.new_run.draft import with_meaning
 
-_NO_TIME, _OFFER = "no past run here to go by", "f8 times five steps of it"
+_NO_TIME, _OFFER = "no run of 100 steps here to go by", "f8 times five steps of it"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -944,7 +944,7 @@ async def test_a_group_opened_by_its_heading_comes_into_sight(store: Store) -> N
         group.query_one(CollapsibleTitle).focus()
         await form.press("enter")
         window = form.screen.query_one("#form")
-        await form.until(lambda: window.region.contains_region(group.rows[-1].region), 3)
+        await form.until(lambda: window.region.contains_region(group.rows[-1].region))
 
 
 @driven

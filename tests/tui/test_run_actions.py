@@ -234,7 +234,7 @@ async def test_a_run_is_resumed_by_the_launcher_that_started_it(store: Store, tm
         c.app.session.commands.trainer = (*trainer, str(started))
         await c.press("R")
         await c.wait_for(lambda: started.exists() and "--nproc 2" in started.read_text())
-        await c.wait_for(lambda: "--launcher torchrun --nproc 2" in c.notifications()[-1])
+        await c.wait_for(lambda: any("--launcher torchrun --nproc 2" in one for one in c.notifications()))
     await asyncio.to_thread(wait_for, lambda: not store.is_locked(run_id))
 
 

@@ -76,7 +76,7 @@ def test_vocabulary_record_and_claims_need_neither_torch_nor_a_terminal() -> Non
         "runs.history",
         "analysis.published",
         "analysis.stats",
-        "analysis.verdict.claims",
+        "analysis.verdict.judge",
         "launch.local",
         "launch.stopping",
         "launch.probe",

@@ -12,7 +12,7 @@ from rich.text import Text
 from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, shown_setting
 from alexnet_tui.analysis.groups import sample_text
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.analysis.verdict.claims import ClaimVerdict
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.cli.tables import fitting
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.report.interval_text import LEGEND, Cells, Role, interval_lines

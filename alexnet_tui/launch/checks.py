@@ -10,7 +10,7 @@ from alexnet_tui.errors import RunBusyError, StoreError, UntrustedRunError, Usag
 from alexnet_tui.files import UNDECODABLE, Folder, sha256_of
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
-from alexnet_tui.launch.trainer import (
+from alexnet_tui.launch.trainer_process import (
     is_training,
 )
 from alexnet_tui.paths import shell_command

@@ -19,7 +19,7 @@ from alexnet_tui.errors import LaunchError, RunBusyError
 from alexnet_tui.files import reason_of
 from alexnet_tui.launch.checks import check_or_note_trust, check_startable
 from alexnet_tui.launch.registry import PLAIN, Options, StartOptions
-from alexnet_tui.launch.trainer import (
+from alexnet_tui.launch.trainer_process import (
     LOCK_VARIABLE,
     STOP_SIGNALS,
     TRAINER,

@@ -5,12 +5,11 @@ import os
 import signal
 import time
 
-import msgspec
 import psutil
 
 from alexnet_tui.errors import LaunchError, StoreError
 from alexnet_tui.files import reason_of
-from alexnet_tui.launch.trainer import (
+from alexnet_tui.launch.trainer_process import (
     POLL_SECONDS,
     REMOTE_POLL_SECONDS,
     find_owner,
@@ -21,7 +20,7 @@ from alexnet_tui.launch.trainer import (
 )
 from alexnet_tui.locks import LOCK_FILE, Owner, is_locked, read_owner
 from alexnet_tui.runs.liveness import CARRIER_FILE, abandoned_group, elsewhere
-from alexnet_tui.runs.stop_request import STOP_FILE, is_stop_requested
+from alexnet_tui.runs.stop_request import is_stop_requested, request_stop
 from alexnet_tui.runs.store import Store
 
 
@@ -61,10 +60,9 @@ def _is_suspended(pid: int) -> bool:
 
 
 def _request_stop(store: Store, run_id: str, owner: Owner) -> None:
-    """Write down who is to stop; a trainer looks for that every few seconds, also where no signal reaches it."""
     try:
         with store.folder(run_id) as folder:
-            folder.write(STOP_FILE, msgspec.json.encode(owner))
+            request_stop(folder, owner)
     except (OSError, StoreError) as error:
         raise LaunchError(f"run {run_id} could not be asked to stop ({error}).") from error
 

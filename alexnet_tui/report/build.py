@@ -28,8 +28,8 @@ from alexnet_tui.analysis.groups import (
 )
 from alexnet_tui.analysis.published import CONTRADICTIONS, PAPER_RESULTS, Contradiction, PaperResult
 from alexnet_tui.analysis.selection import Selection
-from alexnet_tui.analysis.verdict.claims import ClaimVerdict, judge
 from alexnet_tui.analysis.verdict.figure1 import SWEEP, separate
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict, judge
 from alexnet_tui.analysis.verdict.registration import PlannedStudy, Registration
 from alexnet_tui.config.claims import load as load_claims
 from alexnet_tui.config.hyperparameters import RunConfig, format_value, shown_value

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from alexnet_tui.analysis.groups import RunValue
 from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Experiment
 from alexnet_tui.analysis.time_to_accuracy import T25_ERROR
-from alexnet_tui.analysis.verdict.claims import ClaimVerdict
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.report.build import Curve
 from alexnet_tui.text import format_difference, printable
 

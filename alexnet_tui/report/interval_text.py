@@ -7,7 +7,7 @@ which a terminal or the console may colour; without colour the characters alone 
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from alexnet_tui.analysis.verdict.claims import ClaimVerdict
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.report import wording
 from alexnet_tui.report.charts import IntervalPlot, interval_plot
 

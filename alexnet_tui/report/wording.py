@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from alexnet_tui.analysis.groups import Sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS, Unit
-from alexnet_tui.analysis.verdict.claims import ClaimVerdict, Verdict
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report.build import Provenance, Report, Section

@@ -6,14 +6,25 @@ Until that process has ended, views call the run `STOPPING`; its state stays run
 import os
 from pathlib import Path
 
+import msgspec
+
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import Folder
-from alexnet_tui.locks import LOCK_FILE, decode_owner
+from alexnet_tui.locks import LOCK_FILE, Owner, decode_owner
 from alexnet_tui.runs.state import State
 
 STOP_FILE = "stop.json"
 """Holds the owner that was last asked to stop, so that a second request does not end it without its checkpoint."""
 STOPPING = "stopping"
+
+
+def request_stop(folder: Folder, owner: Owner) -> None:
+    """Write down who is to stop; a trainer looks for that every few seconds, also where no signal reaches it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    folder.write(STOP_FILE, msgspec.json.encode(owner))
 
 
 def is_stop_requested(folder: Folder) -> bool:

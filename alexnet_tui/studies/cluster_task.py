@@ -10,7 +10,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.launch import local, registry, stopping
 from alexnet_tui.launch.registry import REQUEUE_SIGNAL, WITHDRAW_SIGNAL, StartOptions
-from alexnet_tui.launch.trainer import TRAINER, trainer_elsewhere
+from alexnet_tui.launch.trainer_process import TRAINER, trainer_elsewhere
 from alexnet_tui.locks import LOCK_FILE, is_locked
 from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load as load_history

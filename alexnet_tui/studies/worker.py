@@ -26,7 +26,7 @@ from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, Store
 from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.launch import local, registry, stopping
 from alexnet_tui.launch.registry import HERE, Launch, StartOptions
-from alexnet_tui.launch.trainer import TRAINER, is_training
+from alexnet_tui.launch.trainer_process import TRAINER, is_training
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.paths import child_command, shell_command
 from alexnet_tui.runs.follow import RunCache

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, PeerLostError, RunBusyError
 from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.launch import torchrun
-from alexnet_tui.launch.trainer import LOCK_VARIABLE, STOP_SIGNALS
+from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev

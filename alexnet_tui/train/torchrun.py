@@ -19,7 +19,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 
 from alexnet_tui.errors import ExitCode
 from alexnet_tui.files import Folder
-from alexnet_tui.launch.trainer import LOCK_VARIABLE, STOP_SIGNALS, TRAINER_MODULE
+from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS, TRAINER_MODULE
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.history import RunHistory

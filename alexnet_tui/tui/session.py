@@ -68,7 +68,7 @@ class Session:
     def commands(self) -> LaunchCommands:
         """What starts trainers, workers and probes; a test puts others in their place."""
         from alexnet_tui.launch import probe  # Not needed to start.
-        from alexnet_tui.launch.trainer import TRAINER
+        from alexnet_tui.launch.trainer_process import TRAINER
         from alexnet_tui.studies import worker
 
         return LaunchCommands(trainer=TRAINER, worker=worker.WORKER, prober=probe.COMMAND)

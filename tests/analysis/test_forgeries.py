@@ -13,7 +13,7 @@ import pytest
 from fake_histories import CLEAR, EPOCHS, TRAIN_IMAGES, make_history
 
 from alexnet_tui.analysis.selection import select_runs
-from alexnet_tui.analysis.verdict.claims import ClaimVerdict, Verdict
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import Report, Section, build_selection
 from alexnet_tui.runs.history import EPOCH_COLUMNS

@@ -23,7 +23,7 @@ from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, LaunchError, RunBusyError, StoreError, UntrustedRunError
-from alexnet_tui.launch import checks, local, stopping, trainer
+from alexnet_tui.launch import checks, local, stopping, trainer_process
 from alexnet_tui.launch import probe as describe
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.locks import take_lock, write_owner
@@ -109,7 +109,7 @@ def test_the_trainer_leads_its_own_session_and_reads_nothing(store: Store, run_i
 def test_the_trainer_outlives_who_started_it(store: Store, run_id: str) -> None:
     command = fake_trainer.command("slow")
     code = (
-        "import sys, os; from pathlib import Path; from alexnet_tui.launch import checks, local, stopping, trainer;"
+        "import sys, os; from pathlib import Path; from alexnet_tui.launch import local;"
         "from alexnet_tui.launch.registry import StartOptions; from alexnet_tui.runs.store import Store;"
         f"local.start(Store(Path({str(store.root)!r})), {run_id!r}, StartOptions(command={command!r}));"
         "os.kill(os.getpid(), 9)"
@@ -220,12 +220,17 @@ def test_fault_12_attack_17_stop_never_signals_a_process_that_is_not_the_trainer
     store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody holds the lock and names in it a process of ours, with its true start or a wrong one."""
-    monkeypatch.setattr(trainer, "_NAME_PATIENCE_SECONDS", 0.05)  # Nobody is about to write another name.
+    monkeypatch.setattr(trainer_process, "_NAME_PATIENCE_SECONDS", 0.05)  # Nobody is about to write another name.
     directory = store.path(run_id)
     bystanders = {
         "any": [sys.executable, "-c", "import time; time.sleep(60)"],
         "one that names the folder": [sys.executable, "-c", "import time; time.sleep(60)", str(directory)],
-        "one that names a trainer": [sys.executable, "-c", "import time; time.sleep(60)", trainer.TRAINER_MODULE],
+        "one that names a trainer": [
+            sys.executable,
+            "-c",
+            "import time; time.sleep(60)",
+            trainer_process.TRAINER_MODULE,
+        ],
     }
     for command in bystanders.values():
         for act, seconds_off in ((stopping.stop, 0), (stopping.kill, -100)):

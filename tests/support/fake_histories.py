@@ -8,7 +8,7 @@ from typing import Any
 from fake_runs import started
 
 from alexnet_tui.analysis.groups import NO_STATES, STUDY, Missing, States, group_runs
-from alexnet_tui.analysis.verdict.claims import ClaimVerdict, judge
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict, judge
 from alexnet_tui.analysis.verdict.registration import PlannedStudy, Registration
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.claims import RULES_VERSION, Claim

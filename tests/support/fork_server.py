@@ -28,7 +28,7 @@ import msgspec
 import pytest
 
 from alexnet_tui.config import architecture
-from alexnet_tui.launch import local, trainer
+from alexnet_tui.launch import local, trainer_process
 from alexnet_tui.train.run_writer import RunWriter
 
 ADDRESS, SMALL = "TEST_FORK_SERVER", "TEST_SMALL_NETWORKS"
@@ -171,7 +171,7 @@ def running() -> Iterator[str]:
     code = f"import sys; sys.path[:0] = {fake_trainer.SEARCH_PATH}; import fork_server; fork_server.serve()"
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/s"
-        command = [sys.executable, "-P", "-c", code, trainer.TRAINER_MODULE, address]
+        command = [sys.executable, "-P", "-c", code, trainer_process.TRAINER_MODULE, address]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
             assert server.stdout is not None
             assert server.stdout.readline() == b"ready\n"
@@ -227,7 +227,7 @@ def serve() -> None:
     defaults = RunWriter.__init__.__kwdefaults__
     assert defaults is not None
     defaults["check_seconds"] = _CHECK_SECONDS
-    signal.pthread_sigmask(signal.SIG_BLOCK, trainer.STOP_SIGNALS)  # Until the forked process has its own mask.
+    signal.pthread_sigmask(signal.SIG_BLOCK, trainer_process.STOP_SIGNALS)  # Until the forked process has its own mask.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     ended, ending = os.pipe()
     os.set_blocking(ending, False)

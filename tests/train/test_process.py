@@ -18,7 +18,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.registry import StartOptions
-from alexnet_tui.launch.trainer import TRAINER, TRAINER_MODULE
+from alexnet_tui.launch.trainer_process import TRAINER, TRAINER_MODULE
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory

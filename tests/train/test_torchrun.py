@@ -10,7 +10,7 @@ from waiting import has_ended, wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunBusyError, UsageError
-from alexnet_tui.launch import local, registry, stopping, trainer
+from alexnet_tui.launch import local, registry, stopping, trainer_process
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import load
@@ -110,7 +110,7 @@ def test_fault_28_a_killed_process_of_two_is_named_and_the_run_goes_on(store: St
     run_id = store.create(RunConfig.from_text({**CONFIG, "checkpoint_epochs": "1"})).id
     registry.start(store, run_id, TWO)
     wait_for(lambda: load(store, run_id)[0].checkpoints, 120)
-    launcher = psutil.Process(trainer.find_owner(store, run_id).pid)
+    launcher = psutil.Process(trainer_process.find_owner(store, run_id).pid)
     second = max(launcher.children(), key=lambda child: child.pid)  # It is started after the first.
     second.send_signal(signal.SIGKILL)
     history, state = ended(store, run_id)
@@ -132,7 +132,7 @@ def test_no_process_outlives_its_killed_launcher(store: Store, monkeypatch: pyte
     run_id = store.create(RunConfig.from_text({**CONFIG, "epochs": "100"})).id
     registry.start(store, run_id, TWO)
     wait_for(lambda: load(store, run_id)[0].step >= 1, 120)
-    launcher = psutil.Process(trainer.find_owner(store, run_id).pid)
+    launcher = psutil.Process(trainer_process.find_owner(store, run_id).pid)
     trainers = launcher.children()
     launcher.kill()
     assert len(trainers) == 2

@@ -16,10 +16,9 @@ from textual.pilot import Pilot
 
 from alexnet_tui.tui.charts import raster
 from alexnet_tui.tui.charts.axis import Measure
-from alexnet_tui.tui.charts.canvas import marker_of
+from alexnet_tui.tui.charts.curve_styles import DASHES, marker_of
 from alexnet_tui.tui.charts.model import ChartSpec, Curve, View, prepare
 from alexnet_tui.tui.charts.raster import (
-    DASHES,
     Colours,
     DotMode,
     Viewport,

@@ -16,7 +16,7 @@ from fake_runs import curve, open_writer, started, write_run
 from slurm_stub import Cluster
 from textual.widgets import Input
 
-from alexnet_tui.analysis.estimate import step_settings
+from alexnet_tui.analysis.cost_estimate import step_settings
 from alexnet_tui.config import claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS

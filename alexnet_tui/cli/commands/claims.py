@@ -87,7 +87,7 @@ def check(
 
     Example: alexnet-tui claims check mine.toml
     """
-    from alexnet_tui.analysis.verdict.claims import problems
+    from alexnet_tui.analysis.verdict.judge import problems
 
     try:
         claims = registered_claims.read_file(file)

@@ -119,7 +119,7 @@ def stop(
     Example: alexnet-tui stop last
     """
     from alexnet_tui.launch import stopping
-    from alexnet_tui.launch.trainer import is_training
+    from alexnet_tui.launch.trainer_process import is_training
 
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)

@@ -223,7 +223,7 @@ def check_device(config: RunConfig) -> None:
 
 def show_plan(config: RunConfig, as_json: bool) -> int:
     """Print the resolved configuration and the layers of its network."""
-    from alexnet_tui.analysis.estimate import layer_table
+    from alexnet_tui.analysis.cost_estimate import layer_table
     from alexnet_tui.config.architecture import num_parameters
 
     architecture = config.architecture(_num_classes(config.data))

@@ -137,7 +137,7 @@ def new(
             raise UsageError("--claims decides the groups of runs; leave --variants and --protocol away.")
         try:
             from alexnet_tui.analysis.metrics import METRICS
-            from alexnet_tui.analysis.verdict.claims import problems
+            from alexnet_tui.analysis.verdict.judge import problems
 
             registered = read_claims(claims)
             if found := problems(registered):
@@ -171,7 +171,7 @@ def new(
 
 def _print_plan(store: Store, plan: study.Plan) -> int:
     """Print what was registered, claim by claim, and the next command."""
-    from alexnet_tui.analysis.verdict.claims import unassessable
+    from alexnet_tui.analysis.verdict.judge import unassessable
 
     registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
     following = study_command(store, "run", plan.name)
@@ -520,7 +520,7 @@ def _variants(text: str, protocol: str) -> list[str]:
 
 def _expected(store: Store, plan: study.Plan) -> str:
     """How long the whole study may take, from past runs here, or nothing."""
-    from alexnet_tui.analysis import estimate
+    from alexnet_tui.analysis import cost_estimate
     from alexnet_tui.runs.follow import load
 
     past = []
@@ -529,14 +529,14 @@ def _expected(store: Store, plan: study.Plan) -> str:
             past.append(load(store, record.id, skip_steps=True)[0])
         except AlexnetTuiError:  # An unreadable run tells no time.
             continue
-    typical = (estimate.TYPICAL_IMAGES, estimate.TYPICAL_TEST_IMAGES)
+    typical = (cost_estimate.TYPICAL_IMAGES, cost_estimate.TYPICAL_TEST_IMAGES)
     sizes = {info.name: (info.num_train, info.num_test) for info in data_catalog.catalog()}
 
-    def time_of(config: RunConfig) -> estimate.TimeEstimate | None:
+    def time_of(config: RunConfig) -> cost_estimate.TimeEstimate | None:
         num_train, num_test = sizes.get(config.data, typical)
-        return estimate.estimate_time(config, past, host=platform.node(), num_train=num_train, num_test=num_test)
+        return cost_estimate.estimate_time(config, past, host=platform.node(), num_train=num_train, num_test=num_test)
 
-    found = estimate.total_time(plan.configs, time_of)
+    found = cost_estimate.total_time(plan.configs, time_of)
     return f", about {format_duration(found[0])} one after another ({found[1]})" if found else ""
 
 

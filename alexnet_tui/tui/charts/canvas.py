@@ -5,12 +5,9 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
+from alexnet_tui.tui.charts.curve_styles import BASELINE_DASH, DASHES, EDGE_DASH, marker_of, style_of
 from alexnet_tui.tui.charts.model import ChartSpec, Curve, PreparedCurve, View, format_x, format_y, value_of
 from alexnet_tui.tui.charts.raster import (
-    BASELINE_DASH,
-    DASHES,
-    EDGE_DASH,
-    MARKERS,
     Colours,
     DotMode,
     Dots,
@@ -88,16 +85,6 @@ class CellBuffer:
             if column == self.width or keys[column] != keys[start]:
                 yield "".join(chars[start:column]), styles[start], "" if tints is None else tints[start]
                 start = column
-
-
-def marker_of(slot: int, dot_mode: DotMode) -> str:
-    """The marker of the curves with this slot."""
-    return MARKERS[dot_mode][slot % len(MARKERS[dot_mode])]
-
-
-def style_of(curve: Curve) -> str:
-    """The name of a curve's style."""
-    return "baseline" if curve.is_baseline else f"series-{curve.slot}"
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from alexnet_tui.tui.charts.canvas import CellBuffer, Label, marker_of, style_of
+from alexnet_tui.tui.charts.canvas import CellBuffer, Label
+from alexnet_tui.tui.charts.curve_styles import marker_of, style_of
 from alexnet_tui.tui.charts.model import ChartSpec, PreparedCurve, View, format_x, format_y, value_of
 from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.run_names import cut_name

@@ -65,13 +65,6 @@ class Dash(msgspec.Struct, frozen=True):
     off2: int = 0
 
 
-DASHES = (Dash(), Dash(8, 2), Dash(4, 2), Dash(8, 2, 2, 2), Dash(2, 2), Dash(12, 4))
-BASELINE_DASH, EDGE_DASH = Dash(1, 2), Dash(1, 1)
-MARKERS = {
-    DotMode.BRAILLE: "●▲■◆▼★✚✖",
-    DotMode.BLOCKS: "*ox+#%@&",
-    DotMode.ASCII: "*ox+#%@&",
-}
 _WEIGHTS = {
     DotMode.BRAILLE: np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint16),
     DotMode.BLOCKS: np.array([[1], [2]], np.uint16),

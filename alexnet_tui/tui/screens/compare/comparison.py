@@ -13,7 +13,7 @@ from alexnet_tui.analysis.seed_noise import deviation, difference_tone
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import MISSING, printable
 from alexnet_tui.tui.charts.axis import Measure
-from alexnet_tui.tui.charts.canvas import marker_of
+from alexnet_tui.tui.charts.curve_styles import marker_of
 from alexnet_tui.tui.charts.model import NUM_COLOURS, Curve
 from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.series import Floats, Spread, band, copy_column

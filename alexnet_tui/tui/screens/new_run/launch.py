@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
-from alexnet_tui.analysis.estimate import step_settings
+from alexnet_tui.analysis.cost_estimate import step_settings
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import catalog as data_catalog

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from alexnet_tui.analysis import estimate
+from alexnet_tui.analysis import cost_estimate
 from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
 from alexnet_tui.datasets.catalog import DatasetInfo
 from alexnet_tui.launch.probe import machine_load
@@ -33,9 +33,9 @@ class RunSummary:
     config: RunConfig
     num_runs: int
     steps_per_epoch: int
-    time: estimate.TimeEstimate | None
+    time: cost_estimate.TimeEstimate | None
     memory_bytes: int
-    layers: tuple[estimate.LayerRow, ...]
+    layers: tuple[cost_estimate.LayerRow, ...]
     is_timing: bool = False
 
     @property
@@ -76,16 +76,18 @@ def summarise(
         is_timing: Steps are being timed now.
     """
     if step_seconds is None:
-        time = estimate.estimate_time(config, histories, host=host, num_train=info.num_train, num_test=info.num_test)
+        time = cost_estimate.estimate_time(
+            config, histories, host=host, num_train=info.num_train, num_test=info.num_test
+        )
     else:
-        time = estimate.time_of_steps(config, step_seconds, num_train=info.num_train, num_test=info.num_test)
+        time = cost_estimate.time_of_steps(config, step_seconds, num_train=info.num_train, num_test=info.num_test)
     return RunSummary(
         config=config,
         num_runs=num_runs,
-        steps_per_epoch=estimate.steps_per_epoch(config, info.num_train),
+        steps_per_epoch=cost_estimate.steps_per_epoch(config, info.num_train),
         time=time,
-        memory_bytes=estimate.memory_bytes(config, info.num_classes),
-        layers=tuple(estimate.layer_table(config.architecture(info.num_classes))),
+        memory_bytes=cost_estimate.memory_bytes(config, info.num_classes),
+        layers=tuple(cost_estimate.layer_table(config.architecture(info.num_classes))),
         is_timing=is_timing,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from textual.content import Content
 
-from alexnet_tui.analysis.verdict.claims import ClaimVerdict
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.report import interval_text
 from alexnet_tui.report.interval_text import Role
 

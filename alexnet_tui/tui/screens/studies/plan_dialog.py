@@ -152,7 +152,7 @@ class StudyRequest:
 
     def notes(self) -> list[str]:
         """Why claims cannot get a verdict, whatever the runs come to; nothing where what is typed makes no plan."""
-        from alexnet_tui.analysis.verdict.claims import unassessable  # Not needed to open the form.
+        from alexnet_tui.analysis.verdict.judge import unassessable  # Not needed to open the form.
 
         try:
             claims, seeds = self.claims, self.seeds

@@ -122,17 +122,19 @@ def _write(
 
 def _expected(session: Session, configs: Sequence[RunConfig]) -> str:
     """How long all runs may take here: from past runs, or from steps that were timed."""
-    from alexnet_tui.analysis import estimate
+    from alexnet_tui.analysis import cost_estimate
 
-    sizes = {"num_train": estimate.TYPICAL_IMAGES, "num_test": estimate.TYPICAL_TEST_IMAGES}
+    sizes = {"num_train": cost_estimate.TYPICAL_IMAGES, "num_test": cost_estimate.TYPICAL_TEST_IMAGES}
 
-    def time_of(config: RunConfig) -> estimate.TimeEstimate | None:
-        seconds = session.step_seconds.get(estimate.step_settings(config))
+    def time_of(config: RunConfig) -> cost_estimate.TimeEstimate | None:
+        seconds = session.step_seconds.get(cost_estimate.step_settings(config))
         if seconds is not None:
-            return estimate.time_of_steps(config, seconds, **sizes)
-        return estimate.estimate_time(config, session.watcher.histories.values(), host=platform.node(), **sizes)
+            return cost_estimate.time_of_steps(config, seconds, **sizes)
+        return cost_estimate.estimate_time(config, session.watcher.histories.values(), host=platform.node(), **sizes)
 
-    found = estimate.total_time(configs, time_of) or estimate.total_time([RunConfig()] * len(configs), time_of)
+    found = cost_estimate.total_time(configs, time_of) or cost_estimate.total_time(
+        [RunConfig()] * len(configs), time_of
+    )
     if found is None:
         return "; how long it takes is not known (f8 in New run times five steps)"
     return f", about {format_duration(found[0])} in all ({printable(found[1], 80)})"

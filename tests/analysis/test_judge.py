@@ -9,7 +9,7 @@ from fake_runs import curve, started
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import Group, GroupedRuns, Grouping, Missing, group_runs
-from alexnet_tui.analysis.verdict.claims import ClaimVerdict, Verdict, _group, judge, problems
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict, _group, judge, problems
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.claims import Claim, Precondition, load
 from alexnet_tui.config.hyperparameters import RunConfig

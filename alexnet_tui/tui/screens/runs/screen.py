@@ -474,7 +474,7 @@ class RunsScreen(Screen[None]):
         if compared := self.session.comparison(row.members if row else ()):
             self.post_message(OpenCompare(compared))
         else:
-            run_actions.notify(self, run_actions.MARK_TWO)
+            run_actions.notify(self, run_actions.missing_to_compare(self.session))
 
     def action_pictures(self) -> None:
         """The pictures of the first two marked runs, or of this one and the pinned one."""

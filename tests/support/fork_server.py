@@ -247,18 +247,20 @@ def serve() -> None:
         if listener.fileno() in found:
             connection = listener.accept()[0]
             _, descriptors, _, _ = socket.recv_fds(connection, 1, 8)
-            request = msgspec.json.decode(connection.makefile("rb").readline(), type=Request)
-            pid = os.fork()
-            if not pid:
-                for one in (listener, connection, *asked.values()):
-                    one.close()
-                os.close(ended)
-                os.close(ending)
-                _become(request, descriptors)
+            line = connection.makefile("rb").readline()
+            if line.endswith(b"\n"):  # Else who asked was killed meanwhile, and wants nothing.
+                pid = os.fork()
+                if not pid:
+                    for one in (listener, connection, *asked.values()):
+                        one.close()
+                    os.close(ended)
+                    os.close(ending)
+                    _become(msgspec.json.decode(line, type=Request), descriptors)
+                asked[pid] = connection
+                with contextlib.suppress(OSError):  # Nobody waits for it.
+                    connection.sendall(f"{pid}\n".encode())
             for descriptor in descriptors:
                 os.close(descriptor)
-            asked[pid] = connection
-            connection.sendall(f"{pid}\n".encode())
         _report_ends(asked)
 
 

@@ -270,7 +270,8 @@ async def test_a_message_of_a_dialog_is_above_it(store: Store) -> None:
 
 @driven
 async def test_a_message_takes_the_place_of_the_keys_and_goes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_run(store, RunConfig(epochs=1))
+    for seed in (0, 1):
+        write_run(store, RunConfig(epochs=1, seed=seed))
     async with console(store) as c:
         await c.press("c")
         last = c.text().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Locks that die with their holder, writes that are whole, and reads that follow no link."""
+"""Writes that are whole, and reads that follow no link."""
 
 import os
 import stat
@@ -221,9 +221,6 @@ def test_attack_17_what_is_made_in_a_folder_is_private(tmp_path: Path) -> None:
         os.close(folder.create("created"))
         for name in folder.names():
             assert os.stat(tmp_path / name).st_mode & 0o077 == 0
-
-
-# --- locks around a block
 
 
 # --- a file that a person named

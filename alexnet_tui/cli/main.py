@@ -117,10 +117,10 @@ def _option(field: str) -> str:
 def _narrowed(error: AmbiguousRunError, arguments: Sequence[str] | None) -> str:
     """The command that was called, with the newest of the runs in place of the name that means several."""
     words = sys.argv[1:] if arguments is None else arguments
-    if error.text not in words:
+    if words.count(error.text) != 1:
         return ""
     narrowed = shell_command(*(error.newest if word == error.text else word for word in words))
-    return f" The newest: `{printable(narrowed, 300)}`."
+    return f" The newest: `{narrowed}`." if printable(narrowed, 400) == narrowed else ""
 
 
 def _explain(error: Exception) -> int:

@@ -5,14 +5,11 @@ import os
 
 import msgspec
 
-from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import RunBusyError, StoreError, UntrustedRunError, UsageError
 from alexnet_tui.files import UNDECODABLE, Folder, sha256_of
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
-from alexnet_tui.launch.trainer_process import (
-    is_training,
-)
+from alexnet_tui.launch.trainer_process import is_training
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.origin import foreign_origin
@@ -24,11 +21,10 @@ TRUST_FILE = "trusted.json"
 
 
 def check_startable(store: Store, run_id: str) -> None:
-    """Refuse a run that is only to be looked at, or that cannot be trained on its data set.
+    """Refuse a run that is only to be looked at.
 
     Raises:
         StoreError: The run is a reference run, or was made by a newer program.
-        TooFewImagesError: It asks for more training images than its data set has.
     """
     directory = store.path(run_id)
     if store.is_reference(run_id):
@@ -38,7 +34,6 @@ def check_startable(store: Store, run_id: str) -> None:
         raise StoreError(directory, f"another program trained this run ({source}); it is only looked at and compared.")
     if store.record(run_id).is_newer or is_newer(directory / EVENTS_FILE):
         raise StoreError(directory, "a newer alexnet-tui wrote in this run; it can only be looked at.")
-    check_num_images(store.record(run_id).config)
 
 
 def check_handover(store: Store, run_id: str, how: StartOptions) -> None:
@@ -47,7 +42,6 @@ def check_handover(store: Store, run_id: str, how: StartOptions) -> None:
     Raises:
         RunBusyError: It is being trained, or is on its way.
         StoreError: It is only to be looked at.
-        TooFewImagesError: It asks for more training images than its data set has.
         UntrustedRunError: Another user made it, or it came from another machine.
         UsageError: It is to begin from scratch, which the program at the other end cannot be told.
     """

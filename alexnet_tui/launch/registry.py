@@ -16,6 +16,7 @@ from typing import Protocol, cast, runtime_checkable
 import msgspec
 
 from alexnet_tui.config.variants import nearest
+from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import LaunchError, StoreError, UsageError
 from alexnet_tui.files import UNDECODABLE, json_bytes
 from alexnet_tui.launch.seal import is_sealed, seal
@@ -265,7 +266,12 @@ def words(launch: Launch) -> tuple[str, ...]:
 
 
 def start(store: Store, run_id: str, launch: Launch = HERE, how: StartOptions = PLAIN) -> None:
-    """Start or resume a run; see `Engine.launch` for what it raises."""
+    """Start or resume a run; see `Engine.launch` for what else it raises.
+
+    Raises:
+        TooFewImagesError: It asks for more training images than its data set has here.
+    """
+    check_num_images(store.record(run_id).config)
     _engine(launch.launcher).launch(store, run_id, launch.options, how)
     note(store, run_id, launch)
 

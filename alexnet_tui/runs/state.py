@@ -39,8 +39,8 @@ STATE_TONES = {
     State.COPY: "warn",
 }
 """How a state is coloured, in words that each front end turns into colours of its own."""
-_SETTINGS_AT_FAULT = frozenset({"diverged", "data_count", "data_size"})
-"""Reasons of a ``failed`` event that come from the run's settings, which a resume does not change."""
+_SETTINGS_AT_FAULT = frozenset({"diverged", "data_count"})
+"""Reasons of a ``failed`` event that come from the run's settings, which a resume on no machine changes."""
 
 
 def would_fail_again(history: RunHistory) -> bool:

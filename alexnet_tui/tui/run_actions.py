@@ -17,7 +17,7 @@ from textual.widgets import Input
 from alexnet_tui.errors import AlexnetTuiError, RunNotFoundError, StoreError
 from alexnet_tui.paths import quote_words
 from alexnet_tui.runs.notes import Notes, NotesConflictError
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, would_fail_again
 from alexnet_tui.text import counted, format_bytes, printable
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.session import PollEagerly, RunsChanged, Session
@@ -115,9 +115,13 @@ def resume_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -
     states = {run_id: session.watcher.states.get(run_id) for run_id in run_ids}
     idle = [run_id for run_id, state in states.items() if state not in {State.RUNNING, State.FINISHED}]
     own = [run_id for run_id in idle if run_id not in session.watcher.references]
-    if own:
-        notify(screen, f"Starting {_named(session, own)}.")
-        _in_thread(screen, session, own, partial(_start, session))
+    hopeless = [run_id for run_id in own if would_fail_again(session.watcher.histories[run_id])]
+    if own == hopeless != []:
+        notify(screen, f"{_named(session, own)} failed by its settings; d starts one with others.", is_error=True)
+    elif own:
+        resumed = [run_id for run_id in own if run_id not in hopeless]
+        notify(screen, f"Starting {_named(session, resumed)}.")
+        _in_thread(screen, session, resumed, partial(_start, session))
     elif idle:
         notify(screen, "This is a reference run; press d to start one like it.")
     elif len(run_ids) == 1:

@@ -250,6 +250,8 @@ def test_a_zoom_shows_its_part_and_scales_to_it() -> None:
     assert rows(drawn)[-1].split() == ["epoch", "3", "4", "5"]
     cut = rendered(curve([100, 50, 3, 2, 1]), view=View(x_low=2, x_high=4))
     assert "2.000" in "\n".join(rows(cut)), "the value beside the end is that at the end"
+    ended = [curve(range(10), "whole"), curve([7.0], "ended", 1)]
+    assert "ended –" in " ".join(rows(rendered(*ended, view=View(x_low=4, x_high=9)))[:2]), "nothing of it is on screen"
 
 
 def test_a_band_is_a_tint_where_there_is_colour_and_dots_where_there_is_none() -> None:

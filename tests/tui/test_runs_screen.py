@@ -419,6 +419,17 @@ async def test_running_and_reference_runs_are_not_deleted(store: Store) -> None:
 
 
 @driven
+async def test_a_run_that_failed_by_its_settings_is_not_resumed(store: Store) -> None:
+    end = ev.Failed(reason="diverged", message="The loss is nan.", epoch=2, step=20)
+    run_id = write_run(store, RunConfig(epochs=3), epochs_done=1, end=end).id
+    async with console(store) as c:
+        await c.wait_for(lambda: c.runs.shown and c.runs.shown[0].state is State.FAILED)
+        await c.press("R")
+        assert "failed by its settings" in c.notifications()[-1]
+        assert not store.is_locked(run_id)
+
+
+@driven
 async def test_stop_and_resume_say_why_not(store: Store, four: list[str]) -> None:
     async with console(store) as c:
         await c.press("x")

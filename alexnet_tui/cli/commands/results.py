@@ -110,7 +110,7 @@ def report(
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
         say(
             f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"
-            f" `{shell_command(*FIRST_RUN_WORDS, root=store.root)}` trains a first one in about two minutes."
+            f" `{shell_command(*FIRST_RUN_WORDS, root=store.root)}` trains a first one in about a minute."
         )
         return ExitCode.DONE
     built = build_selection(found)

@@ -150,7 +150,10 @@ def value_of(one: PreparedCurve, view: View) -> float | None:
     if view.crosshair is not None:
         return value_at(one.x, one.raw_values, view.crosshair)
     stop = len(one.x) if view.x_high is None else int(np.searchsorted(one.x, view.x_high, side="right"))
+    start = 0 if view.x_low is None else int(np.searchsorted(one.x, view.x_low))
     last = last_finite(one.raw_values[:stop])
+    if last is not None and last < start:
+        return None
     return None if last is None else float(one.raw_values[last])
 
 

@@ -404,8 +404,9 @@ class MetricChart(Widget):
             self._ask(crosshair=float(x_positions[nearest_index(x_positions, place)]))
 
     def on_click(self, event: events.Click) -> None:
-        """Two clicks in a row show every point again."""
-        if event.button == 1 and event.chain == 2:
+        """Two clicks in a row show every point again; on a curve's name they hide and show it."""
+        offset = event.get_content_offset(self)
+        if event.button == 1 and event.chain == 2 and offset and not self.rendered.curve_at(offset.x, offset.y):
             self.reset_zoom()
 
     def _dragged_columns(self) -> tuple[int, int] | None:

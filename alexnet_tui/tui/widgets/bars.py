@@ -223,7 +223,8 @@ class KeyBar(Widget):
                 break
             left, rest = longer, rest[1:]
         if rest and left.cell_length < room:
-            left += pressable(Content.styled("…", "$text-muted"), "question_mark")
+            helps = next((one.binding.key for one in ours if one.binding.id == "app.help"), "")
+            left += pressable(Content.styled("…", "$text-muted"), helps)
         return left + Content(" " * max(1, self.size.width - left.cell_length - right.cell_length)) + right
 
     def on_click(self, event: Click) -> None:

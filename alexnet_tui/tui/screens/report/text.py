@@ -134,7 +134,7 @@ def table(section: Section, width: int) -> Content:
 
 def caveats(section: Section, width: int) -> list[Content]:
     """What the verdicts rest on, and how these runs depart from the study's, in the words of the report."""
-    if not has_runs(section):
+    if section.registration is None and not has_runs(section):
         return hanging("", _NO_RUNS, width)
     lines = hanging("", words.registered(section), width, style="$text-muted")
     return lines + [line for note in section.notes for line in hanging("", note, width)]

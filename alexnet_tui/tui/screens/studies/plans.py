@@ -111,8 +111,9 @@ def _write(
         try:
             plan = await session.lanes["studies"].run(act)
         except AlexnetTuiError as error:
-            fields = {ConfigError: getattr(error, "field", ""), TooFewImagesError: "train_images"}
-            field_name = fields.get(type(error), "name")
+            field_name = "train_images" if isinstance(error, TooFewImagesError) else "name"
+            if isinstance(error, ConfigError):
+                field_name = error.field
             _ask(screen, session, request.texts, taken, planned, str(error), field_name)
         else:
             planned(request, plan)

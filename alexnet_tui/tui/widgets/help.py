@@ -81,7 +81,8 @@ WALK = tuple(
         ),
         (
             "← →",
-            "Move a crosshair over every chart; + zooms, 0 shows all, h hides a curve. With the mouse: click, drag.",
+            "Move a crosshair over every chart; + zooms, 0 shows all, h hides a curve. With the mouse: click, drag, and"
+            " double click to show all.",
         ),
         ("4", "Compare: mark two or more runs with space, then c. g makes means with bands over their seeds."),
         (

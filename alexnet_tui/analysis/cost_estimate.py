@@ -20,8 +20,8 @@ from alexnet_tui.text import counted
 TYPICAL_IMAGES, TYPICAL_TEST_IMAGES = 50_000, 10_000
 
 _RECENT_RUNS = 5
-_TELLING_STEPS, _TELLING_SECONDS = 100, 30
-"""A run with fewer steps in less time says little: what happens once in a run, or beside it, is much of its time."""
+_FEWEST_STEPS, _SHORTEST_SECONDS = 100, 30
+"""Below both, too much of a run's time is its start and what else the machine does."""
 _COPIES_OF_WEIGHTS = 3
 _FORWARD_SHARE = 1 / 3  # Evaluation makes no gradients, which are two thirds of the work.
 _BYTES = {"fp32": 4, "bf16": 2}
@@ -180,7 +180,7 @@ def estimate_time(
 ) -> TimeEstimate | None:
     """The time a run may take, from the closest past runs on this machine; None where there are none.
 
-    Runs of a few steps do not count.
+    Runs of a few steps and seconds do not count.
 
     Args:
         config: The run.
@@ -189,7 +189,7 @@ def estimate_time(
         num_train: Training images the data set has.
         num_test: Test images the data set has.
     """
-    here = [past for past in histories if past.record.host == host and _is_telling(past)]
+    here = [past for past in histories if past.record.host == host and _is_long_enough(past)]
     for fits, phrase, is_rough in _LADDER:
         close = [past for past in here if all(fit(config, past) for fit in fits)]
         if close:
@@ -245,10 +245,10 @@ def total_time(
     return sum(time.total_seconds * count for time, count in known), known[-1][0].basis
 
 
-def _is_telling(past: RunHistory) -> bool:
+def _is_long_enough(past: RunHistory) -> bool:
     if past.started is None or not len(past.epochs):
         return False
-    return past.epochs["step"][-1] >= _TELLING_STEPS or past.epochs["elapsed_seconds"][-1] >= _TELLING_SECONDS
+    return past.epochs["step"][-1] >= _FEWEST_STEPS or past.epochs["elapsed_seconds"][-1] >= _SHORTEST_SECONDS
 
 
 def _images_per_epoch(config: RunConfig, num_train: int, num_test: int) -> float:

@@ -1,4 +1,4 @@
-"""The first run of a person: a minute or two on two cores, without a download.
+"""The first run of a person: half a minute of training on two free cores, without a download.
 
 Whatever proposes a first run proposes this one.
 """

@@ -115,13 +115,13 @@ def resume_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -
     states = {run_id: session.watcher.states.get(run_id) for run_id in run_ids}
     idle = [run_id for run_id, state in states.items() if state not in {State.RUNNING, State.FINISHED}]
     own = [run_id for run_id in idle if run_id not in session.watcher.references]
-    hopeless = [run_id for run_id in own if would_fail_again(session.watcher.histories[run_id])]
-    if own == hopeless != []:
-        notify(screen, f"{_named(session, own)} failed by its settings; d starts one with others.", is_error=True)
+    histories = session.watcher.histories  # One that is gone is not in it; the start says so.
+    resumable = [run_id for run_id in own if run_id not in histories or not would_fail_again(histories[run_id])]
+    if resumable:
+        notify(screen, f"Starting {_named(session, resumable)}.")
+        _in_thread(screen, session, resumable, partial(_start, session))
     elif own:
-        resumed = [run_id for run_id in own if run_id not in hopeless]
-        notify(screen, f"Starting {_named(session, resumed)}.")
-        _in_thread(screen, session, resumed, partial(_start, session))
+        notify(screen, f"{_named(session, own)} failed by its settings; d starts one with others.", is_error=True)
     elif idle:
         notify(screen, "This is a reference run; press d to start one like it.")
     elif len(run_ids) == 1:

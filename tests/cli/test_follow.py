@@ -267,7 +267,7 @@ def test_a_terminal_gets_a_display_and_survives_its_own_loss(store: Store) -> No
     os.close(master)
     watched.process.send_signal(signal.SIGHUP)
     watched.wait()
-    wait_for(lambda: len(store.reader(run_id).read_new()) > seen + 25)  # Half a second of training and more.
+    wait_for(lambda: len(store.reader(run_id).read_new()) > seen + 100)  # Two seconds of training and more.
     with contextlib.suppress(LaunchError):  # On a slow machine it has finished meanwhile.
         stopping.kill(store, run_id)
 

@@ -439,7 +439,7 @@ async def test_a_summary_that_is_due_while_the_screen_is_closed_ends_nothing(sto
 async def test_without_past_runs_the_summary_says_so(store: Store) -> None:
     async with opened(store) as form:
         assert "time unknown (f8 times it)" in form.text("#brief")
-        assert "here to go by" in form.text("#summary")
+        assert "no run of 100 steps here to go by" in form.text("#summary")
         assert "f8 times five steps" in form.text("#summary")
 
 
@@ -631,7 +631,8 @@ async def test_more_runs_than_one_are_marked_and_numbers_are_told_of_each(store:
         await form.until(lambda: form.text("#brief").startswith("39,100 steps · 46m 51s ("))
         assert not any(row.is_differing for row in form.screen.rows.values())
         await form.type("seeds", "2")
-        await form.until(lambda: form.text("#brief").startswith("2 runs: a study with a queue · 39,100 steps each"))
+        each = "2 runs: a study with a queue · 39,100 steps each · 46m 51s each"
+        await form.until(lambda: form.text("#brief").startswith(each))
         assert "Each of 2 runs will take" in form.text("#summary")
         assert "39,100 each" in form.text("#summary")
         form.screen.query_one("#edit-variants", ChoiceField).choose("all")

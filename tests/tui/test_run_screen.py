@@ -195,6 +195,9 @@ async def test_a_queued_run_and_one_that_is_gone(store: Store) -> None:
         await driver.wait_for(lambda: "finished" in driver.text())
         store.delete(other.id)
         await driver.wait_for(lambda: "No such run" in driver.text(), 15)
+        driver.clear_notifications()
+        await driver.press("R")
+        await driver.wait_for(lambda: any("there is no run" in one for one in driver.notifications()))
 
 
 @driven

@@ -276,7 +276,7 @@ def test_a_run_that_is_opened_is_looked_for_at_once(store: Store, watcher: RunsW
     record = write_run(store, RunConfig(epochs=1))
     watcher.open(record.id)
     watcher.open("never-was")
-    assert watcher.why_unknown(record.id) == watcher.why_unknown("never-was") == "Reading the run..."
+    assert watcher.why_unknown(record.id) == watcher.why_unknown("never-was") == "Reading the run …"
     assert watcher.poll() == {record.id, "never-was"}, "without waiting for the next look at the folder"
     assert watcher.histories[record.id].num_epochs_done == record.config.epochs
     assert "No such run" in watcher.why_unknown("never-was")

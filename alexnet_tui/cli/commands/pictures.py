@@ -111,7 +111,7 @@ def _write(picture: "Pixels", output: Path) -> None:
 
 
 def _show_kernels(history: RunHistory, kernels: "Kernels", epoch: int, output: Path | None) -> None:
-    from alexnet_tui.report.pictures.pixels import RAMP, blank_line_gap, columns_for, enlarge, kernel_tiles, sheet
+    from alexnet_tui.report.pictures.pixels import GAP, RAMP, blank_line_gap, columns_for, enlarge, kernel_tiles, sheet
 
     tiles = kernel_tiles(kernels)
     if output is not None:
@@ -125,8 +125,8 @@ def _show_kernels(history: RunHistory, kernels: "Kernels", epoch: int, output: P
         low, zero, high = ("blank", RAMP[len(RAMP) // 2], RAMP[-1]) if is_plain else ("black", "grey", "white")
         weights = f"{largest.min():.2g} to {largest.max():.2g}"
         console.print(f"{zero} is 0; {low} and {high} are each kernel's largest weight, {weights}")
-        gap = {"row_gap": blank_line_gap(height)} if is_plain else {}
-        _draw(console, sheet(tiles, columns_for(width, min(console.width, 120)), **gap))
+        row_gap = blank_line_gap(height) if is_plain else GAP
+        _draw(console, sheet(tiles, columns_for(width, min(console.width, 120)), row_gap))
 
 
 def _is_plain(console: "Console") -> bool:

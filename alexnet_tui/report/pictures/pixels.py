@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 RAMP, BLOCK_RAMP = " .:-=+*#%@", " ░▒▓█"
-_GAP = 1
+GAP = 1
 
 
 def kernel_tiles(kernels: NDArray[np.float64]) -> list[Pixels]:
@@ -21,15 +21,15 @@ def kernel_tiles(kernels: NDArray[np.float64]) -> list[Pixels]:
     return list(np.rint(255 * shares).astype(np.uint8).transpose(0, 2, 3, 1))
 
 
-def sheet(tiles: Sequence[Pixels], columns: int, row_gap: int = _GAP) -> Pixels:
+def sheet(tiles: Sequence[Pixels], columns: int, row_gap: int = GAP) -> Pixels:
     """Tiles of one size in rows of so many, a pixel apart; `row_gap` pixels are between two rows."""
-    height, width = tiles[0].shape[0] + row_gap, tiles[0].shape[1] + _GAP
+    height, width = tiles[0].shape[0] + row_gap, tiles[0].shape[1] + GAP
     columns = max(1, min(columns, len(tiles)))
     rows = -(-len(tiles) // columns)
-    picture = np.zeros((rows * height - row_gap, columns * width - _GAP, 3), np.uint8)
+    picture = np.zeros((rows * height - row_gap, columns * width - GAP, 3), np.uint8)
     for index, tile in enumerate(tiles):
         top, left = index // columns * height, index % columns * width
-        picture[top : top + height - row_gap, left : left + width - _GAP] = tile
+        picture[top : top + height - row_gap, left : left + width - GAP] = tile
     return picture
 
 
@@ -40,7 +40,7 @@ def blank_line_gap(tile_height: int) -> int:
 
 def columns_for(tile_width: int, width: int) -> int:
     """How many tiles are beside each other in so many cells."""
-    return max(1, (width + _GAP) // (tile_width + _GAP))
+    return max(1, (width + GAP) // (tile_width + GAP))
 
 
 def half_blocks(picture: Pixels) -> list[list[tuple[tuple[int, int, int], tuple[int, int, int]]]]:

@@ -27,6 +27,8 @@ from alexnet_tui.tui.run_names import cut_name
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
 _REACH = 5
+MARKER_CELLS = 2
+"""A marker before a label's name, and a blank."""
 GRID_STYLE = "grid"
 
 
@@ -242,9 +244,9 @@ class PlotArea:
         for _, row, column, one in wanted:
             value, marker = format_y(value_of(one, view), spec), marker_of(one.curve.slot, self.dot_mode)
             # A curve that ends early leaves more room than the margin has.
-            room = max(name_cells, self.buffer.width - column - 5 - cell_len(value))
+            room = max(name_cells, self.buffer.width - column - 3 - MARKER_CELLS - cell_len(value))
             name = cut_name(one.curve.name, room) if spec.has_names else ""
-            width = cell_len(name) + bool(name) + cell_len(value) + 2
+            width = MARKER_CELLS + cell_len(name) + bool(name) + cell_len(value)
             start = max(0, min(column + 2, self.buffer.width - width))
             cells = range(start, start + width)
             # Below every label it would touch that belongs to a higher curve: the order is that of the curves.

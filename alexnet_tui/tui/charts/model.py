@@ -152,9 +152,7 @@ def value_of(one: PreparedCurve, view: View) -> float | None:
     stop = len(one.x) if view.x_high is None else int(np.searchsorted(one.x, view.x_high, side="right"))
     start = 0 if view.x_low is None else int(np.searchsorted(one.x, view.x_low))
     last = last_finite(one.raw_values[:stop])
-    if last is not None and last < start:
-        return None
-    return None if last is None else float(one.raw_values[last])
+    return None if last is None or last < start else float(one.raw_values[last])
 
 
 def full_range(prepared: Sequence[PreparedCurve], spec: ChartSpec) -> tuple[float, float] | None:

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.charts import axis
 from alexnet_tui.tui.charts.axis import Measure, Tick
-from alexnet_tui.tui.charts.canvas import GRID_STYLE, CellBuffer, Label, PlotArea
+from alexnet_tui.tui.charts.canvas import GRID_STYLE, MARKER_CELLS, CellBuffer, Label, PlotArea
 from alexnet_tui.tui.charts.legend import draw_head, note_lines
 from alexnet_tui.tui.charts.model import ChartSpec, PreparedCurve, View, format_x, format_y, full_range, value_of
 from alexnet_tui.tui.charts.raster import Colours, DotMode, Viewport
@@ -111,10 +111,10 @@ def _end_label_cells(spec: ChartSpec, ends: Sequence[PreparedCurve], view: View,
     """Cells of the longest name behind a curve's end, and of the margin that holds name and value."""
     values = max(cell_len(format_y(value_of(one, view), spec)) for one in ends)
     if not spec.has_names:
-        return 0, values + 4
+        return 0, values + 2 + MARKER_CELLS
     longest = max(cell_len(one.curve.name) for one in ends)
     names = min(longest, max(_FEWEST_LABEL_CELLS, width // 4) - values - 1)
-    return names, names + 1 + values + 4
+    return names, names + 1 + values + 2 + MARKER_CELLS
 
 
 def _scaled(

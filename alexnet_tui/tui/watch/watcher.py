@@ -201,8 +201,8 @@ class RunsWatcher:
             self._scanned = now
             self._scan(batch, now)
         self._read_waiting(batch)
-        batch.missing = sought - self._followers.keys() - self._waiting.keys() - batch.problems.keys()
-        batch.missing -= self.problems.keys()
+        known = (self._followers, self._waiting, self.problems, batch.problems)
+        batch.missing = sought.difference(*known)
         while self._closed:
             run_id = self._closed.pop()
             closed = self._followers.get(run_id)
@@ -279,7 +279,7 @@ class RunsWatcher:
         """Why there is no history of a run: a sentence."""
         if run_id in self.missing:
             return "No such run: it was deleted, or never was in this folder."
-        return self.problems.get(run_id) or "Reading the run..."
+        return self.problems.get(run_id) or "Reading the run …"
 
     def drop(self, run_id: str) -> None:
         """Drop a run at once, as after deleting it."""

@@ -1,4 +1,4 @@
-"""Keys: one factory for every binding, and how a key is written on the screen.
+"""Keys: one factory for every binding, how a key is written on the screen, and texts that press one when clicked.
 
 A place makes its bindings with one factory, and each gets an id of place and action, by which help groups them and
 a person may assign other keys::

@@ -186,8 +186,7 @@ class RunLauncher:
     async def _prepare_and_start(self, request: LaunchRequest, is_prepared: bool) -> None:
         config = request.configs[0]
         try:
-            for one in request.configs:
-                await threads.call(data_catalog.check_num_images, one)
+            await threads.call(data_catalog.check_num_images, config)  # They differ in variant and seed alone.
             size = FRONT_ENDS[config.front_end].image_size
             if is_prepared or await threads.call(data_catalog.is_prepared, config.data, size):
                 await self._start(request)

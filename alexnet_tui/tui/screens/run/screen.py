@@ -442,8 +442,8 @@ class RunScreen(ChartScreen):
             return is_new and (action == "stop") is (state is State.RUNNING)
         if action == "resume":
             history = self.session.watcher.histories.get(self.run_id)
-            is_hopeless = history is not None and state is State.FAILED and would_fail_again(history)
-            return state not in {State.RUNNING, State.FINISHED} and not is_hopeless
+            helps = state is not State.FAILED or history is None or not would_fail_again(history)
+            return state not in {State.RUNNING, State.FINISHED} and helps
         return True
 
     def action_next_chart(self) -> None:

@@ -133,9 +133,9 @@ def _expected(session: Session, configs: Sequence[RunConfig]) -> str:
             return cost_estimate.time_of_steps(config, seconds, **sizes)
         return cost_estimate.estimate_time(config, session.watcher.histories.values(), host=platform.node(), **sizes)
 
-    found = cost_estimate.total_time(configs, time_of) or cost_estimate.total_time(
-        [RunConfig()] * len(configs), time_of
-    )
+    found = cost_estimate.total_time(configs, time_of)
+    if found is None:  # Of the baseline alone something may be known.
+        found = cost_estimate.total_time([RunConfig()] * len(configs), time_of)
     if found is None:
         return "; how long it takes is not known (f8 in New run times five steps)"
     return f", about {format_duration(found[0])} in all ({printable(found[1], 80)})"

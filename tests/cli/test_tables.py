@@ -1,7 +1,9 @@
 """Tables and lines at every width of a terminal."""
 
+import shutil
 from pathlib import Path
 
+import pytest
 from cli_caller import on_a_terminal
 from rich.console import Console
 
@@ -49,19 +51,26 @@ def test_parts_of_a_line_go_by_rank_and_the_first_stays() -> None:
     assert fill_lines(["aa", "bb", "c\x1b"], 8) == "aa, bb,\nc\\x1b"
 
 
-def test_a_terminal_without_unicode_gets_ascii_alone_and_whole_cells() -> None:
+@pytest.fixture
+def reference_runs(tmp_path: Path) -> Path:
+    """A runs folder with the reference runs alone, whatever was trained in this checkout."""
+    shutil.copytree(ROOT / "runs" / "reference", tmp_path / "runs" / "reference")
+    return tmp_path / "runs"
+
+
+def test_a_terminal_without_unicode_gets_ascii_alone_and_whole_cells(reference_runs: Path) -> None:
     for words in (
-        ("runs", "--runs-dir", str(ROOT / "runs")),
-        ("compare", "reference", "--runs-dir", str(ROOT / "runs")),
+        ("runs", "--runs-dir", str(reference_runs)),
+        ("compare", "reference", "--runs-dir", str(reference_runs)),
     ):
         lines = on_a_terminal(*words, environment={"ALEXNET_TUI_ASCII": "1"})
         assert all(line.isascii() and len(line) <= 80 for line in lines)
         assert not any("~ " in line for line in lines)
 
 
-def test_what_all_runs_have_is_said_once_above_the_table_and_stays_in_a_pipe() -> None:
-    lines = [line for line in on_a_terminal("runs", "--runs-dir", str(ROOT / "runs"), columns=200) if line]
-    count = len(list((ROOT / "runs" / "reference").glob("*/run.json")))
+def test_what_all_runs_have_is_said_once_above_the_table_and_stays_in_a_pipe(reference_runs: Path) -> None:
+    lines = [line for line in on_a_terminal("runs", "--runs-dir", str(reference_runs), columns=200) if line]
+    count = len(list((reference_runs / "reference").glob("*/run.json")))
     assert lines[0].startswith(f"all {count}: front end literal32, data cifar10-jpeg")
     assert "front end" not in lines[1]
     assert {"variant", "age", "seed"} <= set(lines[1].split())

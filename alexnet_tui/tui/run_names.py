@@ -100,7 +100,18 @@ def cut_name(name: str, width: int) -> str:
         rest = shown_seed + (f" · {text}" if text else "")
         if width - len(rest) >= min(len(parts["stem"]), fewest):
             return printable(parts["stem"], width - len(rest)) + rest
+        if text and short is _initials and not any(words for words, _, _ in settings):
+            return _words_cut(parts["stem"], seed, text, width)
     return printable(safe, width)
+
+
+def _words_cut(stem: str, seed: str, text: str, width: int) -> str:
+    """A name whose settings are words, such as that of a data set: those may be cut too, so that the stem is known."""
+    room = width - len(seed) - len(" · ")
+    if room < 2 * _FEWEST_STEM_CHARS:
+        return printable(stem, width - len(seed)) + seed if width > len(seed) else printable(stem, width)
+    text = printable(text, max(_FEWEST_STEM_CHARS, room - len(stem)))
+    return f"{printable(stem, room - len(text))}{seed} · {text}"
 
 
 def _initials(words: str) -> str:

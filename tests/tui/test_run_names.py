@@ -51,6 +51,9 @@ def test_a_name_is_cut_where_namesakes_are_the_same() -> None:
     assert cut_name(names[2], 13) == "fo… · 12, 500", "namesakes have one seed"
     assert cut_name("low-dropout s17", 11) == "low-dr… s17", "the seed is kept"
     assert cut_name("four-conv n=2 · synthetic, dropout 0.1", 24) == "four… · synthetic, d 0.1"
+    assert cut_name("baseline s0 · cifar10-jpeg", 21) == "baseline s0 · cifar1…"
+    assert cut_name("baseline s0 · cifar10-jpeg", 16) == "basel… s0 · cif…"
+    assert cut_name("baseline s0 · cifar10-jpeg", 13) == "baseline s0", "neither is known from a letter"
     assert cut_name("low-dropout-s0-1126-074510", 14) == "low…126-074510", "ids differ in when the runs were made"
     for name in ("a label of somebody", "x · y", "", " · ", "s0", "tanh s0", "tanh-s0-1126-074510-2"):
         assert all(len(cut_name(name, width)) <= width for width in range(1, 30)), name

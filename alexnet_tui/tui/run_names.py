@@ -100,7 +100,7 @@ def cut_name(name: str, width: int) -> str:
         rest = shown_seed + (f" · {text}" if text else "")
         if width - len(rest) >= min(len(parts["stem"]), fewest):
             return printable(parts["stem"], width - len(rest)) + rest
-        if text and short is _initials and not any(words for words, _, _ in settings):
+        if len(text) > 2 * few and short is _initials and not any(words for words, _, _ in settings):
             return _words_cut(parts["stem"], seed, text, width)
     return printable(safe, width)
 

@@ -17,10 +17,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import IO, Self
+
+import msgspec
 
 from alexnet_tui.errors import ArchiveError
 from alexnet_tui.text import printable
@@ -52,8 +53,7 @@ class Kind(Enum):
     SPECIAL = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A member of an archive.
 
     Attributes:
@@ -78,8 +78,7 @@ class Entry:
         return bytes(content[: limit_bytes + 1])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How large an archive may be.
 
     Attributes:

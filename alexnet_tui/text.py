@@ -266,7 +266,7 @@ def json_text(value: object, *, is_ascii: bool = True) -> str:
     """JSON of several lines, with a newline at the end.
 
     Args:
-        value: Plain values, structs or dataclasses; numbers that are not finite become null.
+        value: Plain values or structs; numbers that are not finite become null.
         is_ascii: Whether all other characters become escapes, so that a terminal finds nothing to obey in it.
     """
     import json  # The console and the lists begin without it.

@@ -132,7 +132,7 @@ def test_a_log_gives_the_same_events_however_it_grows(
 
 def contents(history: RunHistory) -> dict[str, object]:
     """All there is in a history, with columns as bytes, in which NaN equals itself."""
-    fields = {name: getattr(history, name) for name in history.__dataclass_fields__}
+    fields = {name: getattr(history, name) for name in history.__struct_fields__}
     for name in ("epochs", "steps"):
         fields[name] = {key: column.tobytes() for key, column in fields[name].columns.items()}
     return fields

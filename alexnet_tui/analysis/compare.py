@@ -7,7 +7,8 @@ judges nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.analysis.groups import (
     CONDITIONS,
@@ -33,8 +34,7 @@ COMPARED = ("max_train", "max_test", "last_test", "final_test", "gap", "t25", "t
 """Metrics compared where none are asked for."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ComparedGroup:
+class ComparedGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Finished runs of one configuration, the seed aside; or a single run.
 
     Attributes:
@@ -62,8 +62,7 @@ class ComparedGroup:
     alone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """Groups in the order given.
 
     Attributes:
@@ -75,8 +74,7 @@ class Comparison:
     differing: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Members:
+class _Members(msgspec.Struct, frozen=True):
     """Runs of one group, by seed, and why a run is by itself."""
 
     runs: tuple[RunHistory, ...]

@@ -8,7 +8,6 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -27,8 +26,7 @@ _FORWARD_SHARE = 1 / 3  # Evaluation makes no gradients, which are two thirds of
 _BYTES = {"fp32": 4, "bf16": 2}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LayerRow:
+class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     """One layer of the network.
 
     Attributes:
@@ -44,8 +42,7 @@ class LayerRow:
     num_multiply_adds: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TimeEstimate:
+class TimeEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """How long a run may take, and why one thinks so.
 
     Attributes:

@@ -8,7 +8,6 @@ do. Every other hyperparameter that can change a result is the groups' *protocol
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import msgspec
@@ -36,8 +35,7 @@ Protocol = tuple[Value, ...]
 """Values of a grouping's `protocol_fields`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Runs that differ in their seed alone.
 
     Attributes:
@@ -209,24 +207,21 @@ def sample_text(found: Sample, metric: Metric) -> str:
     return f"{text} ({len(found.values)} of {len(found.runs)})" if found.num_missing else text
 
 
-@dataclass(frozen=True, slots=True)
-class Excluded:
+class Excluded(msgspec.Struct, frozen=True):
     """A run that counts for nothing here, and why."""
 
     run_id: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """A run that a plan asks for and that is not there, with the reason in a word or two."""
 
     config: RunConfig
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRuns:
+class GroupRuns(msgspec.Struct, frozen=True):
     """The runs of one group.
 
     Attributes:
@@ -242,8 +237,7 @@ class GroupRuns:
     missing: tuple[Missing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class GroupedRuns:
+class GroupedRuns(msgspec.Struct, frozen=True):
     """Runs sorted into the groups of a grouping.
 
     Attributes:
@@ -304,15 +298,15 @@ def group_runs(
     for (name, *_), runs in sorted(repeats.items(), key=lambda item: item[0][1]):
         finished = sorted(filter(is_finished, runs), key=lambda history: history.record.created)
         if finished:
-            found[name] = replace(found[name], used=(*found[name].used, finished[0]))
+            found[name] = msgspec.structs.replace(found[name], used=(*found[name].used, finished[0]))
             excluded.extend(_excluded_for(finished[0], runs, states))
         else:
             left = ((history, state_word(history, states)) for history in runs)
-            found[name] = replace(found[name], unfinished=(*found[name].unfinished, *left))
+            found[name] = msgspec.structs.replace(found[name], unfinished=(*found[name].unfinished, *left))
     for one in missing:
         group = grouping.group_of(one.config)
         if group and (group.name, one.config.seed, grouping.protocol_of(one.config)) not in repeats:
-            found[group.name] = replace(found[group.name], missing=(*found[group.name].missing, one))
+            found[group.name] = msgspec.structs.replace(found[group.name], missing=(*found[group.name].missing, one))
     kept = {name: one for name, one in found.items() if one.used or one.unfinished or one.missing}
     return GroupedRuns(grouping, kept, tuple(excluded))
 

@@ -5,8 +5,9 @@ Hinton (2012). Accuracies are fractions in [0, 1], times are seconds. Nothing he
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS, Metric
 from alexnet_tui.config.claims import Claim
@@ -19,8 +20,7 @@ MARKS_LABEL = "study (single run)"
 """What charts call the report's own numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """One number and its place in the text.
 
     Attributes:
@@ -34,8 +34,7 @@ class Published:
     is_by_eye: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedRange:
+class PublishedRange(msgspec.Struct, frozen=True):
     """A range of epochs and its place in the text."""
 
     low: float
@@ -43,8 +42,7 @@ class PublishedRange:
     place: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Experiment:
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """What the report says of one of its four runs; each is a single run with no seed given.
 
     Attributes:
@@ -133,8 +131,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PublishedClaim:
+class PublishedClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A claim of the study and the single pair of runs behind what it found.
 
     Attributes:
@@ -205,8 +202,7 @@ CLAIMS: Mapping[int, PublishedClaim] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PaperResult:
+class PaperResult(msgspec.Struct, frozen=True, kw_only=True):
     """A figure of the 2012 paper: `value` is a fraction, a ratio or a count, as `what` says."""
 
     what: str
@@ -236,8 +232,7 @@ PAPER_RESULTS: tuple[PaperResult, ...] = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Contradiction:
+class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
     """Two statements that cannot both hold.
 
     Attributes:

@@ -6,8 +6,9 @@ a rule to sort by, no test. T25 counts as the number of epochs trained where the
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
+
+import msgspec
 
 from alexnet_tui.analysis.groups import STUDY
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
@@ -25,8 +26,7 @@ CAVEAT = (
 _SCALES: Mapping[Unit, float] = {Unit.PERCENT: 0.01, Unit.POINTS: 0.01, Unit.EPOCHS: 5.0}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """One published figure and ours.
 
     Attributes:
@@ -49,8 +49,7 @@ class Figure:
         return abs(self.ours - self.published) / _SCALES[self.metric.unit]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """Runs of one experiment that differ in the seed alone, held against the study's figures.
 
     Attributes:

@@ -1,7 +1,8 @@
 """From names to runs: studies, experiments, run ids, the reference runs, or whatever there is."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from alexnet_tui.analysis.groups import Missing
 from alexnet_tui.analysis.verdict.registration import PlannedStudy, examine, is_registered
@@ -18,8 +19,7 @@ from alexnet_tui.text import printable, quoted
 _REPRODUCE = ("study", "reproduce")
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """Runs read from a store.
 
     Attributes:
@@ -35,12 +35,12 @@ class Selection:
 
     title: str
     histories: list[RunHistory]
-    states: dict[str, State] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    missing: list[Missing] = field(default_factory=list)
-    planned: list[PlannedStudy] = field(default_factory=list)
+    states: dict[str, State] = msgspec.field(default_factory=dict)
+    problems: list[str] = msgspec.field(default_factory=list)
+    missing: list[Missing] = msgspec.field(default_factory=list)
+    planned: list[PlannedStudy] = msgspec.field(default_factory=list)
     train: str = shell_command(*_REPRODUCE)
-    foreign: list[str] = field(default_factory=list)
+    foreign: list[str] = msgspec.field(default_factory=list)
 
 
 def select_runs(
@@ -74,7 +74,7 @@ def select_runs(
         own = _read([record.id for record in listing.runs if record.id not in reference], problems, look, has_foreign)
         if any(state is State.FINISHED for state in own.states.values()) or not reference:
             planned = _planned(store, study.names(store), own.histories, problems, find)
-            return replace(own, title="all runs", planned=planned, train=advise(*_REPRODUCE))
+            return msgspec.structs.replace(own, title="all runs", planned=planned, train=advise(*_REPRODUCE))
         chosen = {REFERENCE: None}
     ids: dict[str, None] = {}
     plans, missing, train = set(study.names(store)), [], advise(*_REPRODUCE)
@@ -90,7 +90,7 @@ def select_runs(
     if REFERENCE in chosen:
         shipped = Store(store.reference_root)
         planned += _planned(shipped, study.names(shipped), found.histories, problems, find)
-    return replace(found, title=_title(list(chosen)), missing=missing, planned=planned, train=train)
+    return msgspec.structs.replace(found, title=_title(list(chosen)), missing=missing, planned=planned, train=train)
 
 
 def _planned(

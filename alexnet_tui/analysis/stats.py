@@ -10,7 +10,8 @@ import math
 import random
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 EXACT_SPLITS = 200_000
 MONTE_CARLO_DRAWS = 20_000
@@ -18,16 +19,14 @@ MAX_DRAWN_VALUES, MIN_DRAWS = 400_000, 2_000
 """Large groups get fewer draws, so that a report does not take a minute."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(msgspec.Struct, frozen=True):
     """A two-sided interval; an end is infinite where the data set no bound."""
 
     low: float
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class PermutationTest:
+class PermutationTest(msgspec.Struct, frozen=True):
     """A test over the ways to split the pooled values into two groups.
 
     Attributes:
@@ -97,8 +96,7 @@ def t_quantile(probability: float, df: float) -> float:
     return float(stdtrit(df, probability))
 
 
-@dataclass(frozen=True, slots=True)
-class _Welch:
+class _Welch(msgspec.Struct, frozen=True):
     """Difference of two means, its standard error, and Welch's degrees of freedom."""
 
     difference: float

@@ -1,15 +1,15 @@
 """T25: the time until training error first falls to 25%, as in the paper's Figure 1."""
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.runs.history import RunHistory
 
 T25_ERROR = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class TimeToAccuracy:
+class TimeToAccuracy(msgspec.Struct, frozen=True):
     """When training error first fell to 25%, linear between the ends of two epochs.
 
     `epochs` and `train_seconds` are None while it has not happened.

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -64,7 +63,7 @@ def follow(store: Store, run_id: str, *, as_json: bool, stop_on_interrupt: bool,
     Raises:
         StoreError: The run cannot be read.
     """
-    follower = _Follower(store=store, run_id=run_id, from_offset=from_offset)
+    follower = _Follower(store, run_id, from_offset)
     with _interrupts(follower, stop_on_interrupt):
         if as_json or not sys.stdout.isatty():
             for lines in follower.poll(_JSON_POLL_SECONDS):
@@ -77,7 +76,6 @@ def follow(store: Store, run_id: str, *, as_json: bool, stop_on_interrupt: bool,
     return _conclude(follower)
 
 
-@dataclass(kw_only=True, slots=True)
 class _Follower:
     """One run as it is being followed.
 
@@ -90,20 +88,13 @@ class _Follower:
         is_detached: The user left; the run goes on.
     """
 
-    store: Store
-    run_id: str
-    from_offset: int
-    run: RunFollower = field(init=False)
-    outcome: ev.Event | None = None
-    num_interrupts: int = 0
-    num_answered: int = 0
-    signal_number: int = 0
-    stops_trainer: bool = False
-    is_detached: bool = False
-
-    def __post_init__(self) -> None:
-        self.run = RunFollower(self.store.path(self.run_id), keep_lines=True)
-        for _ in self.run.read(until=self.from_offset):
+    def __init__(self, store: Store, run_id: str, from_offset: int) -> None:
+        self.store, self.run_id = store, run_id
+        self.outcome: ev.Event | None = None
+        self.num_interrupts = self.num_answered = self.signal_number = 0
+        self.stops_trainer = self.is_detached = False
+        self.run = RunFollower(store.path(run_id), keep_lines=True)
+        for _ in self.run.read(until=from_offset):
             pass
 
     @property

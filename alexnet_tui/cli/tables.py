@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
 
 from alexnet_tui.cli.output import can_draw, printing, say
 from alexnet_tui.text import printable
@@ -18,8 +19,7 @@ TONE_STYLES = {"live": "cyan", "good": "green", "warn": "yellow", "bad": "red", 
 _Row = TypeVar("_Row")
 
 
-@dataclass(frozen=True, slots=True)
-class Column(Generic[_Row]):
+class Column(msgspec.Struct, Generic[_Row], frozen=True):
     """A column of a table.
 
     Attributes:

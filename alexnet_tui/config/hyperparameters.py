@@ -7,7 +7,6 @@ fields below; a new hyperparameter is one field. Text is parsed here and nowhere
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -25,8 +24,7 @@ LENGTH_SCHEDULES = frozenset(("step",))
 HOLDOUT_SHARE = 0.1  # Of the training images, what `split` holdout keeps back.
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Spec:
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """What a person needs to know to set one hyperparameter.
 
     Attributes:

@@ -13,7 +13,6 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +40,7 @@ _CHUNK_BYTES = 32 << 20
 _NAMED = 100
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a long act is.
 
     Attributes:
@@ -59,8 +57,7 @@ class Progress:
 ProgressCallback = Callable[[Progress], None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Split:
+class Split(msgspec.Struct, frozen=True, kw_only=True):
     """The images and labels of one split.
 
     Attributes:

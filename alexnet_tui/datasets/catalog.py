@@ -7,7 +7,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -30,8 +29,7 @@ _PAPER_SIZE = 256
 _SMALL_INPUT = 64
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BuiltIn:
+class BuiltIn(msgspec.Struct, frozen=True, kw_only=True):
     """A data set that needs no adding.
 
     Attributes:
@@ -146,8 +144,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     skip_unreadable: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DatasetInfo:
+class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the catalogue.
 
     Attributes:

@@ -13,9 +13,10 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from alexnet_tui.datasets.cache import PixelFile, Progress, ProgressCallback
 from alexnet_tui.datasets.left_out import LeftOut, Reason, list_left_out
@@ -44,8 +45,7 @@ class Row(NamedTuple):
     digest: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scan:
+class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """What a source holds.
 
     Attributes:
@@ -153,8 +153,7 @@ def _check_classes(
     return sorted(train)
 
 
-@dataclass(kw_only=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, kw_only=True):
     """What came of decoding a source.
 
     Attributes:
@@ -162,8 +161,8 @@ class Decoded:
         shared: Test images whose pixels are those of a training image, with that one.
     """
 
-    failures: dict[ImageKey, str] = field(default_factory=dict)
-    shared: list[tuple[ImageKey, ImageKey]] = field(default_factory=list)
+    failures: dict[ImageKey, str] = msgspec.field(default_factory=dict)
+    shared: list[tuple[ImageKey, ImageKey]] = msgspec.field(default_factory=list)
 
 
 def decode(

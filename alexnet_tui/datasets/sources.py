@@ -8,9 +8,10 @@ are read. Links are followed as long as they stay inside the source. Everything 
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from alexnet_tui.archives import ZIP_MAGIC, Entry, Kind, Limits, entries, inside
 from alexnet_tui.datasets.left_out import LeftOutCounter, Reason, is_hidden
@@ -40,8 +41,7 @@ class ImageKey(NamedTuple):
         return "/".join(self)
 
 
-@dataclass(kw_only=True, slots=True)
-class SourceContents:
+class SourceContents(msgspec.Struct, kw_only=True):
     """Collected while a source is read.
 
     Attributes:
@@ -54,10 +54,10 @@ class SourceContents:
     """
 
     name: str
-    tops: set[str] = field(default_factory=set)
-    class_folders: set[tuple[str, str]] = field(default_factory=set)
-    left_out: LeftOutCounter = field(default_factory=LeftOutCounter)
-    links: list[str] = field(default_factory=list)
+    tops: set[str] = msgspec.field(default_factory=set)
+    class_folders: set[tuple[str, str]] = msgspec.field(default_factory=set)
+    left_out: LeftOutCounter = msgspec.field(default_factory=LeftOutCounter)
+    links: list[str] = msgspec.field(default_factory=list)
     num_links: int = 0
 
     def enter(self, parts: tuple[str, ...]) -> bool:
@@ -208,12 +208,11 @@ def _content(path: Path) -> bytes | None:
         return file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
-@dataclass(slots=True)
-class _Links:
+class _Links(msgspec.Struct):
     """The links of an archive: where each leads, and those in an image's place."""
 
-    targets: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
-    images: dict[tuple[str, ...], ImageKey] = field(default_factory=dict)
+    targets: dict[tuple[str, ...], tuple[str, ...]] = msgspec.field(default_factory=dict)
+    images: dict[tuple[str, ...], ImageKey] = msgspec.field(default_factory=dict)
 
 
 def _entries(path: Path) -> Iterator[Entry]:

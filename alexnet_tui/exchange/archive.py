@@ -15,7 +15,6 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -169,8 +168,7 @@ def _end_of_lines(descriptor: int, size: int) -> int:
 # --- in
 
 
-@dataclass(slots=True)
-class ImportResult:
+class ImportResult(msgspec.Struct):
     """What an import did.
 
     Attributes:
@@ -183,12 +181,12 @@ class ImportResult:
             here and does not change.
     """
 
-    runs: dict[str, str] = field(default_factory=dict)
-    studies: dict[str, str] = field(default_factory=dict)
-    present_runs: set[str] = field(default_factory=set)
-    present_studies: set[str] = field(default_factory=set)
-    left_out: dict[str, list[str]] = field(default_factory=dict)
-    released: list[str] = field(default_factory=list)
+    runs: dict[str, str] = msgspec.field(default_factory=dict)
+    studies: dict[str, str] = msgspec.field(default_factory=dict)
+    present_runs: set[str] = msgspec.field(default_factory=set)
+    present_studies: set[str] = msgspec.field(default_factory=set)
+    left_out: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    released: list[str] = msgspec.field(default_factory=list)
 
     def leave_out(self, reason: str, name: str) -> None:
         """Count something that is not taken."""

@@ -13,8 +13,9 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
@@ -47,8 +48,7 @@ _OTHERS = {("lr",): "learning_rate", ("learning", "rate"): "learning_rate"}
 _EPOCH_NAMES, _RUN_NAMES = ("epoch", "epochs"), ("run_id",)
 
 
-@dataclass(slots=True)
-class ForeignHistory:
+class ForeignHistory(msgspec.Struct):
     """Curves of one training.
 
     Attributes:
@@ -59,9 +59,9 @@ class ForeignHistory:
     """
 
     name: str
-    rows: list[dict[str, float]] = field(default_factory=list)
-    columns: dict[str, str] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
+    rows: list[dict[str, float]] = msgspec.field(default_factory=list)
+    columns: dict[str, str] = msgspec.field(default_factory=dict)
+    left_out: list[str] = msgspec.field(default_factory=list)
 
 
 def column_of(name: str, part: str = "") -> str:

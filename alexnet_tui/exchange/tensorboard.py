@@ -13,9 +13,10 @@ import stat
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+import msgspec
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import Folder, reason_of, write_atomic
@@ -156,8 +157,7 @@ Curves = dict[str, list[Point]]
 """Tag to its points, by rising step."""
 
 
-@dataclass(slots=True)
-class LogFolder:
+class LogFolder(msgspec.Struct):
     """The scalars of a folder of event files.
 
     Attributes:
@@ -166,8 +166,8 @@ class LogFolder:
         num_other: Records that are no scalars, or too large for one: images, graphs, histograms.
     """
 
-    runs: dict[tuple[str, ...], Curves] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    runs: dict[tuple[str, ...], Curves] = msgspec.field(default_factory=dict)
+    problems: list[str] = msgspec.field(default_factory=list)
     num_other: int = 0
     _num_files: int = 0
     _num_points: int = 0

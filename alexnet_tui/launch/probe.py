@@ -4,7 +4,6 @@ import os
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -42,8 +41,7 @@ class _Rate(msgspec.Struct, frozen=True):
     images_per_second: float
 
 
-@dataclass(frozen=True, slots=True)
-class MachineLoad:
+class MachineLoad(msgspec.Struct, frozen=True):
     """How busy this machine is.
 
     Attributes:

@@ -7,7 +7,6 @@ Its options on the command line, and what checks and starts it, come from there;
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -56,8 +55,7 @@ HERE = Launch()
 """On this machine, one process a run."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StartOptions:
+class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What a start of one run is told beside the launcher's own options.
 
     Attributes:
@@ -72,7 +70,7 @@ class StartOptions:
     is_trusted: bool = False
     command: Sequence[str] = ()
     cores: Collection[int] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 PLAIN = StartOptions()
@@ -153,8 +151,7 @@ class QueueEngine(Engine, Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(msgspec.Struct, frozen=True):
     """What an engine says of runs that were handed to it.
 
     Attributes:
@@ -170,8 +167,7 @@ class Queue:
     is_active: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LauncherOption:
+class LauncherOption(msgspec.Struct, frozen=True, kw_only=True):
     """An option on the command line that belongs to one launcher; without the dashes it is the key in `Options`."""
 
     name: str
@@ -180,8 +176,7 @@ class LauncherOption:
     is_repeated: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Launcher:
+class Launcher(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the table.
 
     Attributes:

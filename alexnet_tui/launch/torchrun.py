@@ -1,8 +1,9 @@
 """One run in several processes of this machine, each with a part of every batch; PyTorch's ``torchrun`` starts them."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from alexnet_tui.errors import UsageError
 from alexnet_tui.launch import local
@@ -23,7 +24,7 @@ def check(options: Options) -> None:
 def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> None:
     """Start a run in several processes on this machine; see `local.start`."""
     command = (*(how.command or TRAINER), "--nproc", str(_num_processes(options)))
-    local.start(store, run_id, replace(how, command=command))
+    local.start(store, run_id, msgspec.structs.replace(how, command=command))
 
 
 def _num_processes(options: Options) -> int:

@@ -7,7 +7,8 @@ and least changed one first.
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
@@ -44,8 +45,7 @@ REPORT_VERSION = 2
 CURVE_COLUMNS = ("train_accuracy", "test_accuracy")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Curve:
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """Mean and standard deviation over seeds, epoch by epoch, of one group's accuracy.
 
     Attributes:
@@ -63,8 +63,7 @@ class Curve:
     sds: tuple[float, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Provenance:
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """Where the numbers come from.
 
     Attributes:
@@ -101,8 +100,7 @@ class Provenance:
     last_created: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True, kw_only=True):
     """One comparable set of runs: a registered study, or runs of one protocol that were not registered.
 
     Attributes:
@@ -128,8 +126,7 @@ class Section:
     provenance: Provenance
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The report as data.
 
     Attributes:
@@ -189,7 +186,7 @@ def build(
     if not sections:
         note = f"There is no run to report on yet; this trains some: {train or shell_command('study', 'reproduce')}"
         empty = _section(_exploratory_part([], {}, states, missing), states)
-        sections = [replace(empty, notes=(note,))]
+        sections = [msgspec.structs.replace(empty, notes=(note,))]
     families = sum(any(claim.effect for claim in section.claims) for section in sections)
     return Report(
         title=title,
@@ -215,8 +212,7 @@ def build_selection(found: Selection) -> Report:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Part:
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
     """What a section is made of.
 
     Attributes:
@@ -248,7 +244,7 @@ def _planned_part(
     plan, protocol = planned.plan, SWEEP.protocol_of(planned.plan.configs[0])
     sweep = sweeps.get(protocol, [])
     runs = group_runs(planned.histories, states, planned.missing, grouping=planned.grouping)
-    runs = replace(runs, sweep=group_runs(sweep, states, grouping=SWEEP))
+    runs = msgspec.structs.replace(runs, sweep=group_runs(sweep, states, grouping=SWEEP))
     return _Part(
         histories=[*planned.histories, *(run for run in histories if run.id in known)],
         runs=runs,
@@ -275,7 +271,7 @@ def _exploratory_part(
     mine = [one for one in missing if not first or (histories and STUDY.protocol_of(one.config) == base)]
     others = [one for one in missing if first and SWEEP.protocol_of(one.config) == protocol]
     runs = group_runs(histories, states, mine)
-    runs = replace(runs, sweep=group_runs(sweep, states, others, grouping=SWEEP))
+    runs = msgspec.structs.replace(runs, sweep=group_runs(sweep, states, others, grouping=SWEEP))
     overrides = {name: format_value(getattr(config, name)) for name in STUDY.protocol_fields}
     fields = (*STUDY.protocol_fields, "threads", "device", "precision")
     return _Part(
@@ -295,7 +291,7 @@ def _section(part: _Part, states: States, *, counts_sweep: bool = True) -> Secti
     """
     everything = [*part.histories, *part.sweep]
     config = everything[0].record.config if everything else None
-    runs = part.runs if counts_sweep else replace(part.runs, sweep=None)
+    runs = part.runs if counts_sweep else msgspec.structs.replace(part.runs, sweep=None)
     return Section(
         name=f"{config.front_end} on {config.data}" if config else "no runs",
         front_end=config.front_end if config else "",

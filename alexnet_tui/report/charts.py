@@ -8,7 +8,8 @@ import html
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.analysis.groups import RunValue
 from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Experiment
@@ -27,8 +28,7 @@ INTERVAL_LEGEND = (
 LABELS = {"train_accuracy": "train", "test_accuracy": "test"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(msgspec.Struct, frozen=True):
     """A plot area in pixels: epochs from 0 to `last` to the right, fractions from `low` to `high` upwards."""
 
     width: int
@@ -99,8 +99,7 @@ def overlay_chart(curves: Sequence[Curve]) -> str:
     return _svg(frame, "Test accuracy by epoch, all experiments", parts)
 
 
-@dataclass(frozen=True, slots=True)
-class RunDot:
+class RunDot(msgspec.Struct, frozen=True):
     """One run on the axis of an effect: the effect it would have by itself, against the mean of the other group.
 
     Attributes:
@@ -120,8 +119,7 @@ class RunDot:
     is_censored: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IntervalPlot:
+class IntervalPlot(msgspec.Struct, frozen=True, kw_only=True):
     """An effect on an axis. Places are shares of the axis: 0 is its left end, 1 its right one.
 
     Attributes:

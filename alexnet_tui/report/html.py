@@ -2,8 +2,9 @@
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from alexnet_tui.analysis import published
 from alexnet_tui.analysis.metrics import METRICS
@@ -20,8 +21,7 @@ _MAX_MATRIX = 100
 """Of more classes a confusion matrix is no picture that one can read."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunPictures:
+class RunPictures(msgspec.Struct, frozen=True):
     """Of one run, for the HTML report.
 
     Attributes:

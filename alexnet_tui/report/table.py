@@ -1,7 +1,8 @@
 """Our table beside the published one, as data: one row an experiment; pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns, Sample, sample
 from alexnet_tui.analysis.metrics import METRICS
@@ -27,8 +28,7 @@ _REPORT_WORK = (REPORT_EPOCHS, 50_000, 10_000)
 """Epochs, images trained on and images tested on in each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(msgspec.Struct, frozen=True):
     """One quantity of one experiment, ours and the report's."""
 
     ours: Sample
@@ -36,8 +36,7 @@ class Cell:
     place: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One experiment.
 
     Attributes:

@@ -10,9 +10,10 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import Folder, reason_of
@@ -127,8 +128,7 @@ class EventWriter:
             return
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(msgspec.Struct, frozen=True):
     """What is still to be written of a line."""
 
     rest: bytes

@@ -8,7 +8,6 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
@@ -87,8 +86,7 @@ def _as_float(value: ev.Number | None) -> float:
     return math.nan if value is None else float(value)
 
 
-@dataclass(slots=True)
-class RunHistory:
+class RunHistory(msgspec.Struct):
     """All that is known of one run; `fold` adds events to it.
 
     Attributes:
@@ -115,11 +113,11 @@ class RunHistory:
 
     record: RunRecord
     started: ev.Started | None = None
-    epochs: Series = field(default_factory=lambda: Series(EPOCH_COLUMNS))
-    steps: Series = field(default_factory=lambda: Series(STEP_COLUMNS))
+    epochs: Series = msgspec.field(default_factory=lambda: Series(EPOCH_COLUMNS))
+    steps: Series = msgspec.field(default_factory=lambda: Series(STEP_COLUMNS))
     final: ev.Finished | ev.Stopped | ev.Failed | None = None
-    checkpoints: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    checkpoints: list[str] = msgspec.field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
     system: ev.System | None = None
     readings: Series | None = None
     last_wall: float = 0.0
@@ -132,7 +130,7 @@ class RunHistory:
     next_seq: int = 0
     step_stride: int = 1
     is_outline: bool = False
-    _segments: list[tuple[int, ev.Started]] = field(default_factory=list)
+    _segments: list[tuple[int, ev.Started]] = msgspec.field(default_factory=list)
     _has_read_steps: bool = False
 
     def fold(self, events: Iterable[ev.KnownEvent]) -> "RunHistory":

@@ -15,7 +15,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -127,8 +126,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.v > RECORD_VERSION
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """What a runs folder holds.
 
     Attributes:
@@ -137,7 +135,7 @@ class Listing:
     """
 
     runs: list[RunRecord]
-    problems: list[str] = field(default_factory=list)
+    problems: list[str] = msgspec.field(default_factory=list)
 
 
 class Store:

@@ -7,9 +7,9 @@ its plan's ``threads`` or an equal share, and runs are spread over the GPUs ther
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -28,8 +28,7 @@ _LEAST_GAIN = 1.02
 """More runs at once are tried as long as the last step gained this much."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Machine:
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """What runs may use here.
 
     Attributes:
@@ -43,8 +42,7 @@ class Machine:
     free_bytes: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Allocation:
+class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     """What one run gets.
 
     Attributes:

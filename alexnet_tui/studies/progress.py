@@ -10,7 +10,6 @@ import contextlib
 import heapq
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from operator import attrgetter
 
 import msgspec
@@ -32,8 +31,7 @@ _FACTS = ("started", "resumed", "ended", "failed")
 _PIECE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """Which runs of a plan count, and what became of the others.
 
     Attributes:
@@ -65,7 +63,7 @@ def read(store: Store, plan: study.Plan) -> Ledger:
     facts = {run_id: _facts(store, run_id, cell) for run_id, cell in members.items()}
     new = _missing(store, plan, found, members, facts)
     problems = [*found.problems, *_contradictions(plan, found, facts)]
-    return replace(
+    return msgspec.structs.replace(
         found,
         entries=(*found.entries, *new),
         problems=tuple(problems),

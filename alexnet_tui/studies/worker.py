@@ -14,11 +14,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import psutil
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -51,8 +51,7 @@ Prepare = Callable[[RunConfig], None]
 """Makes the data of a run ready."""
 
 
-@dataclass(slots=True)
-class _Session:
+class _Session(msgspec.Struct):
     """What a worker knows of one order beyond the disk.
 
     Attributes:
@@ -69,11 +68,11 @@ class _Session:
     order: Order
     plan: study.Plan
     run_ids: list[str]
-    starts: Counter[int] = field(default_factory=Counter)
-    seen: set[int] = field(default_factory=set)
-    refusals: dict[int, str] = field(default_factory=dict)
-    reported: dict[int, str] = field(default_factory=dict)
-    noted: dict[int, tuple[str, str, int]] = field(default_factory=dict)
+    starts: Counter[int] = msgspec.field(default_factory=Counter)
+    seen: set[int] = msgspec.field(default_factory=set)
+    refusals: dict[int, str] = msgspec.field(default_factory=dict)
+    reported: dict[int, str] = msgspec.field(default_factory=dict)
+    noted: dict[int, tuple[str, str, int]] = msgspec.field(default_factory=dict)
 
     def may_start(self, cell: study_queue.PlannedRun) -> bool:
         """Whether the worker should try a cell that needs training, once more or at all."""

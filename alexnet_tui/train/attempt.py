@@ -4,8 +4,8 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -39,8 +39,7 @@ from alexnet_tui.train.update.distributed import ALONE, Ranks
 _TOP = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """A trainer and the first events of its attempt."""
 
     trainer: Trainer

@@ -14,7 +14,6 @@ import uuid
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -75,8 +74,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """A loaded checkpoint: float32 weights and velocities in the network's order."""
 
     name: str
@@ -85,8 +83,7 @@ class State:
     velocities: list[Tensor]
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True):
     """What every checkpoint of a run agrees with.
 
     Attributes:

@@ -4,7 +4,6 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -32,8 +31,7 @@ def _defaults(variant: str, front_end: str) -> tuple[Any, ...]:
     return msgspec.structs.astuple(msgspec.structs.replace(known, front_end=default_of("front_end")))
 
 
-@dataclass(slots=True)
-class _Namesakes:
+class _Namesakes(msgspec.Struct):
     """Runs of one variant and seed.
 
     Attributes:
@@ -44,9 +42,9 @@ class _Namesakes:
     """
 
     name: str
-    values: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    names: dict[tuple[Any, ...], str] = field(default_factory=dict)
-    differing: list[int] = field(default_factory=list)
+    values: dict[str, tuple[Any, ...]] = msgspec.field(default_factory=dict)
+    names: dict[tuple[Any, ...], str] = msgspec.field(default_factory=dict)
+    differing: list[int] = msgspec.field(default_factory=list)
 
     def add(self, run_id: str, values: tuple[Any, ...]) -> bool:
         """Add a run; whether all runs are called otherwise now, because more settings differ."""

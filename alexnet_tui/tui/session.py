@@ -4,10 +4,10 @@ A screen is given its session and posts where to go; the app handles that. Nothi
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import msgspec
 from textual.message import Message
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 _CLOSE_SECONDS = 2.0
 
 
-@dataclass(kw_only=True, slots=True)
-class LaunchCommands:
+class LaunchCommands(msgspec.Struct, kw_only=True):
     """The commands that start other processes.
 
     Attributes:

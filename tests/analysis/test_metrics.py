@@ -80,4 +80,4 @@ def test_every_maximum_on_the_test_set_is_marked_and_every_published_field_exist
         assert metric.name == name
         assert metric.selected_on_test == is_chosen_on_test(metric), name
         assert metric.label.endswith(SELECTED_MARK) == metric.selected_on_test
-        assert not metric.published or metric.published in Experiment.__dataclass_fields__
+        assert not metric.published or metric.published in Experiment.__struct_fields__

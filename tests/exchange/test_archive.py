@@ -9,12 +9,12 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_caller import Run
 from fake_runs import curve, open_writer, started, write_run
+from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ArchiveError, StoreError

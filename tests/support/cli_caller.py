@@ -8,12 +8,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import fake_trainer
 import pytest
+from msgspec.structs import replace
 
 from alexnet_tui.cli import main as cli
 from alexnet_tui.launch import local

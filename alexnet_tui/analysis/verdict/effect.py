@@ -9,7 +9,8 @@ import itertools
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import Sample
@@ -19,8 +20,7 @@ Ends = tuple[float | None, float | None]
 """An interval; None is no bound."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Effect:
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """The effect of one sample over another, in points or as a ratio.
 
     Attributes:
@@ -74,8 +74,7 @@ class Effect:
         return max(self.p_below, self.p_above)
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(msgspec.Struct, frozen=True):
     """How values are compared: differences of shares in points, ratios of times by their logarithms."""
 
     is_ratio: bool

@@ -6,7 +6,8 @@ by their settings, and they enter no group and no table of the study's experimen
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
@@ -66,8 +67,7 @@ def separate(histories: Iterable[RunHistory]) -> tuple[list[RunHistory], dict[Pr
     return others, sweeps
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BestRates:
+class BestRates(msgspec.Struct, frozen=True, kw_only=True):
     """What the protocol gives.
 
     Attributes:

@@ -20,8 +20,9 @@ times are tested on logarithms; times that were not reached by ranks. Nothing he
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import (
@@ -62,8 +63,7 @@ class Verdict(StrEnum):
     EXPLORATORY = "exploratory"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClaimVerdict:
+class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """One claim, judged, with everything behind it.
 
     Attributes:
@@ -133,8 +133,7 @@ class ClaimVerdict:
         return len(self.larger.runs), len(self.smaller.runs)
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(msgspec.Struct, frozen=True):
     """A claim with its groups and samples, and the obstacles to a verdict."""
 
     number: int
@@ -156,8 +155,7 @@ class _Case:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Corrected:
+class _Corrected(msgspec.Struct, frozen=True):
     """P-values corrected by Holm over the claims of a plan."""
 
     forward: float

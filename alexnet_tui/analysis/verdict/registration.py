@@ -7,7 +7,6 @@ plan's hash and the checks of `integrity` decide which runs a verdict may rest o
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -56,8 +55,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlannedStudy:
+class PlannedStudy(msgspec.Struct, frozen=True, kw_only=True):
     """A plan with claims and the runs made for it.
 
     Attributes:

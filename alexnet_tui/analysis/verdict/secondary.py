@@ -1,7 +1,8 @@
 """Secondary outcomes: other metrics of the runs behind a verdict, which never decide it; pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns, Sample, sample, unequal_conditions
@@ -12,8 +13,7 @@ from alexnet_tui.analysis.verdict import figure1
 from alexnet_tui.config.claims import Claim
 
 
-@dataclass(frozen=True, slots=True)
-class Secondary:
+class Secondary(msgspec.Struct, frozen=True):
     """One number beside a verdict.
 
     Attributes:

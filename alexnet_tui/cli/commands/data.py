@@ -4,7 +4,6 @@ stdout carries the answer, stderr the progress.
 """
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,7 +143,7 @@ def _input_size(front_end: str) -> int:
 
 
 def _facts(info: "DatasetInfo") -> Json:
-    return {**asdict(info), "left_out": [msgspec.structs.asdict(item) for item in info.left_out]}
+    return {**msgspec.structs.asdict(info), "left_out": [msgspec.structs.asdict(item) for item in info.left_out]}
 
 
 def _answer(info: "DatasetInfo", as_json: bool) -> None:

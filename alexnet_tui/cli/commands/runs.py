@@ -4,9 +4,9 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK, SELECTED_ON_TEST
@@ -48,8 +48,7 @@ _SHOWN_RUNS, _SHOWN_PROBLEMS = 50, 5
 _SPARKLINE_WIDTH = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A run as a line of the table.
 
     Attributes:

@@ -1,8 +1,8 @@
 """``predictions.npz`` of a run: what a trained network said of the test images."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +16,7 @@ MAX_BYTES = 1 << 26
 _MAX_CLASSES = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Predictions:
+class Predictions(msgspec.Struct, frozen=True):
     """What a trained network said of the test images.
 
     Attributes:

@@ -7,8 +7,8 @@ Legend: N images, C channels, H and W pixels.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -40,8 +40,7 @@ class DataTooLargeError(AlexnetTuiError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Images:
+class Images(msgspec.Struct, frozen=True):
     """One split on the device: pixels (N, C, H, W) as uint8, labels (N,) as int64."""
 
     pixels_NCHW: Tensor
@@ -51,8 +50,7 @@ class Images:
         return len(self.labels_N)
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(msgspec.Struct, frozen=True):
     """Everything a run reads: `train` to learn from, `train_eval` a fixed part of it, `val` only with holdout."""
 
     train: Images

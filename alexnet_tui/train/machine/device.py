@@ -6,10 +6,10 @@ import os
 import platform
 import resource
 import sys
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
 import psutil
 import torch
 
@@ -28,8 +28,7 @@ _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory
 _OUT_OF_MEMORY = ("outofmemoryerror", "out of memory", "can't allocate memory", "alloc_failed")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceSetup:
+class DeviceSetup(msgspec.Struct, frozen=True, kw_only=True):
     """The device of one run and how it computes there.
 
     Attributes:

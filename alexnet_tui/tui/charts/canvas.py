@@ -1,8 +1,8 @@
 """The plot area of a chart: cells of text, and curves, bands, markers and a crosshair drawn into them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
+import msgspec
 from rich.cells import cell_len
 
 from alexnet_tui.tui.charts.curve_styles import BASELINE_DASH, DASHES, EDGE_DASH, marker_of, style_of
@@ -32,23 +32,17 @@ MARKER_CELLS = 2
 GRID_STYLE = "grid"
 
 
-@dataclass(slots=True)
 class CellBuffer:
     """Cells of text with the name of a style each; a cell behind a wide character is empty text.
 
     `tints` names the background of each cell of a row, or is None for a row without any.
     """
 
-    width: int
-    height: int
-    chars: list[list[str]] = field(init=False)
-    styles: list[list[str]] = field(init=False)
-    tints: list[list[str] | None] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.chars = [[" "] * self.width for _ in range(self.height)]
-        self.styles = [[""] * self.width for _ in range(self.height)]
-        self.tints = [None] * self.height
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self.chars = [[" "] * width for _ in range(height)]
+        self.styles = [[""] * width for _ in range(height)]
+        self.tints: list[list[str] | None] = [None] * height
 
     def put(self, row: int, column: int, text: str, style: str) -> int:
         """Write text, cut at the buffer's edges; returns the column behind it."""
@@ -89,8 +83,7 @@ class CellBuffer:
                 start = column
 
 
-@dataclass(slots=True)
-class PlotArea:
+class PlotArea(msgspec.Struct):
     """The part of a buffer between the axes."""
 
     buffer: CellBuffer
@@ -276,8 +269,7 @@ class PlotArea:
                 yield row + distance
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(msgspec.Struct, frozen=True):
     """A curve's name on a chart: its row, its cells, and the curve's own name."""
 
     row: int

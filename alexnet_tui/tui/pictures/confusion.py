@@ -2,8 +2,8 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -26,8 +26,7 @@ SIDE_CELLS, _SIDE_GAP = 31, 3
 _CONTRAST, _FAINT = 0.7, 0.06
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(msgspec.Struct, frozen=True):
     """A confusion matrix and the names of its classes, safe to print."""
 
     counts: NDArray[np.int64]
@@ -62,8 +61,7 @@ class Matrix:
         return float(np.trace(self.counts)) / max(1, int(self.counts.sum()))
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(msgspec.Struct, frozen=True):
     """How much of a matrix is shown, and how.
 
     Attributes:

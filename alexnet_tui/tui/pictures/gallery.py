@@ -1,8 +1,8 @@
 """Test images beside the five likeliest answers, the right one marked: the 2012 paper's Figure 4."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from rich.segment import Segment
 from textual.strip import Strip
 
@@ -20,8 +20,7 @@ _LEAST_NAME, _LEAST_BAR, _LONGEST_BAR, _OTHER_CELLS = 12, 2, 28, 9
 _FIRST_ANSWER, _ANSWER_LINES = 3, 9
 
 
-@dataclass(frozen=True, slots=True)
-class Cards:
+class Cards(msgspec.Struct, frozen=True):
     """How cards are laid out: lines and cells of one, and how many fit."""
 
     width: int

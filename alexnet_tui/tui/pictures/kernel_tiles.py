@@ -1,7 +1,6 @@
 """The first layer's kernels as tiles: all of them at once where they can be made out, else a part."""
 
-from dataclasses import dataclass
-
+import msgspec
 from rich.segment import Segment
 from textual.strip import Strip
 
@@ -15,8 +14,7 @@ _LEAST_SIDE, _LARGEST_FACTOR = 7, 3
 _GAP = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(msgspec.Struct, frozen=True):
     """Square tiles in rows.
 
     Attributes:

@@ -4,9 +4,9 @@ A line is a list of segments of a known length; what a style is called here, a w
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 
+import msgspec
 from rich.cells import cell_len
 from rich.color import Color
 from rich.color_triplet import ColorTriplet
@@ -41,8 +41,7 @@ _MOST_CELLS = 20_000
 _NOTHING = 1 << 3 * _BITS
 
 
-@dataclass(slots=True)
-class Painter:
+class Painter(msgspec.Struct):
     """Draws pixels and words as lines.
 
     Attributes:
@@ -54,8 +53,8 @@ class Painter:
     mode: Mode
     styles: Mapping[str, Style]
     ground: tuple[int, int, int] = (0, 0, 0)
-    _cells: dict[int, Segment] = field(default_factory=dict)
-    _colours: dict[int, Color] = field(default_factory=dict)
+    _cells: dict[int, Segment] = msgspec.field(default_factory=dict)
+    _colours: dict[int, Color] = msgspec.field(default_factory=dict)
 
     @property
     def has_colours(self) -> bool:

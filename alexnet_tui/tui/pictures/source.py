@@ -1,9 +1,10 @@
 """What the folder of a run holds for pictures, read in a thread and only when it changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
 
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.report.pictures.kernels import Kernels, nearest, read_kernels, stored_epochs
@@ -25,8 +26,7 @@ class Subject(StrEnum):
     MISTAKES = "mistakes"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What was read of a run.
 
     Attributes:
@@ -48,8 +48,7 @@ class Found:
     images_problem: str = ""
 
 
-@dataclass(slots=True)
-class PictureFiles:
+class PictureFiles(msgspec.Struct):
     """The files of one run; used by one thread at a time.
 
     Attributes:
@@ -58,9 +57,9 @@ class PictureFiles:
     """
 
     directory: Path
-    found: Found = field(default_factory=Found)
+    found: Found = msgspec.field(default_factory=Found)
     _stored: Sequence[int] = ()
-    _stamps: list[_Stamp] = field(default_factory=lambda: [_NONE_YET, _NONE_YET])
+    _stamps: list[_Stamp] = msgspec.field(default_factory=lambda: [_NONE_YET, _NONE_YET])
 
     def read(self, history: RunHistory, subject: Subject, epoch: int | None) -> Found:
         """What is there now.
@@ -85,7 +84,7 @@ class PictureFiles:
             found = read_predictions(self.directory)
         except AlexnetTuiError as error:
             problem = _sentence(error)
-        self.found = replace(self.found, predictions=found, predictions_problem=problem, images=None)
+        self.found = msgspec.structs.replace(self.found, predictions=found, predictions_problem=problem, images=None)
 
     def _read_kernels(self, history: RunHistory, epoch: int | None, *, is_new: bool) -> None:
         found, problem = self.found, ""
@@ -105,7 +104,9 @@ class PictureFiles:
             problem = _sentence(error)
         is_same = (epochs, shown, problem) == (found.epochs, found.epoch, found.kernels_problem)
         if kernels is not found.kernels or not is_same:
-            self.found = replace(found, epochs=epochs, epoch=shown, kernels=kernels, kernels_problem=problem)
+            self.found = msgspec.structs.replace(
+                found, epochs=epochs, epoch=shown, kernels=kernels, kernels_problem=problem
+            )
 
     def _read_images(self, history: RunHistory, predictions: Predictions) -> None:
         from alexnet_tui.report.pictures.images import read_test_images  # Not needed for kernels.
@@ -114,7 +115,7 @@ class PictureFiles:
             images, problem = read_test_images(history, len(predictions.labels)), ""
         except AlexnetTuiError as error:
             images, problem = None, _sentence(error)
-        self.found = replace(self.found, images=images, images_problem=problem)
+        self.found = msgspec.structs.replace(self.found, images=images, images_problem=problem)
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -11,8 +11,9 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.locks import LOCK_FILE, read_owner
@@ -41,8 +42,7 @@ _NEW_RUNS_PER_CALL = 400
 _Stamp = tuple[int, int]
 
 
-@dataclass(slots=True)
-class _Follower:
+class _Follower(msgspec.Struct):
     """What is known on disk of one run."""
 
     directory: Path
@@ -73,16 +73,14 @@ class _Follower:
         self.is_finished, self.has_ended = isinstance(history.final, Finished), history.final is not None
 
 
-@dataclass(slots=True)
-class _Whole:
+class _Whole(msgspec.Struct):
     """A run that is read from its start, a slice a call, while an outline of it is shown."""
 
     reader: EventReader
     history: RunHistory
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct):
     """What one `read` found.
 
     Attributes:
@@ -100,17 +98,17 @@ class Batch:
         has_more: There was more to read than one call should take.
     """
 
-    fresh: dict[str, RunHistory] = field(default_factory=dict)
-    events: dict[str, list[KnownEvent]] = field(default_factory=dict)
-    locks: dict[str, bool] = field(default_factory=dict)
-    stops: dict[str, bool] = field(default_factory=dict)
-    orphans: set[str] = field(default_factory=set)
-    copies: set[str] = field(default_factory=set)
-    notes: dict[str, Notes] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
-    missing: set[str] = field(default_factory=set)
-    problems: dict[str, str] = field(default_factory=dict)
-    solved: set[str] = field(default_factory=set)
+    fresh: dict[str, RunHistory] = msgspec.field(default_factory=dict)
+    events: dict[str, list[KnownEvent]] = msgspec.field(default_factory=dict)
+    locks: dict[str, bool] = msgspec.field(default_factory=dict)
+    stops: dict[str, bool] = msgspec.field(default_factory=dict)
+    orphans: set[str] = msgspec.field(default_factory=set)
+    copies: set[str] = msgspec.field(default_factory=set)
+    notes: dict[str, Notes] = msgspec.field(default_factory=dict)
+    gone: set[str] = msgspec.field(default_factory=set)
+    missing: set[str] = msgspec.field(default_factory=set)
+    problems: dict[str, str] = msgspec.field(default_factory=dict)
+    solved: set[str] = msgspec.field(default_factory=set)
     has_more: bool = False
 
     @property

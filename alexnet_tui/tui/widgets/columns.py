@@ -1,8 +1,9 @@
 """Columns of a table as data, and which of them fit into a width; pure, no Textual."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 from alexnet_tui.text import counted
 
@@ -17,8 +18,7 @@ CORE_RANK = 5
 """Columns up to this rank are narrowed before one of them is left out."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Column(Generic[Row, Context]):
+class Column(msgspec.Struct, Generic[Row, Context], frozen=True, kw_only=True):
     """One column.
 
     Attributes:

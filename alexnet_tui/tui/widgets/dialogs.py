@@ -4,9 +4,9 @@ Texts are shown as they are: nothing in them is markup. Keys named in the last l
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -210,8 +210,7 @@ class TextScreen(DialogScreen[str | None]):
         self.answer(self.query_one(Input).value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(msgspec.Struct, frozen=True):
     """One of the choices: its key, its value and its name."""
 
     key: str

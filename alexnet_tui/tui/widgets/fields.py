@@ -5,9 +5,9 @@ Plain text inputs are used throughout, because typed ones drop characters withou
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from textual import events
 from textual.actions import SkipAction
 from textual.app import ComposeResult
@@ -27,8 +27,7 @@ _MAX_CHARS = 8000
 """A thousand seeds, one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """One of the words a field may hold.
 
     Attributes:
@@ -44,8 +43,7 @@ class Option:
     result: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldInfo:
+class FieldInfo(msgspec.Struct, frozen=True):
     """What a row shows around its editor.
 
     Attributes:

@@ -1,8 +1,8 @@
 """The keys of a screen, made from its bindings, with a line to search them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding
 from textual.containers import Vertical, VerticalScroll
@@ -28,8 +28,7 @@ _PLACE_NAMES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HelpEntry:
+class HelpEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One act.
 
     Attributes:

@@ -7,8 +7,7 @@ a person may assign other keys::
     BINDINGS = [key("x", "stop", "Stop", "Stop the run after a checkpoint.")]  # id "runs.stop"
 """
 
-from dataclasses import dataclass
-
+import msgspec
 from textual.binding import Binding
 from textual.content import Content
 from textual.events import Click
@@ -35,8 +34,7 @@ _KEY_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(msgspec.Struct, frozen=True):
     """Makes the bindings of one place.
 
     Attributes:

@@ -6,7 +6,6 @@ it comes into view and repaints single lines.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from rich.cells import cell_len
@@ -68,30 +67,33 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
         *(f"line-table--{name}" for name in STYLES),
     }
 
-    @dataclass
     class Highlighted(Message):
         """The cursor is on another row, or on the same one with other values; None where there are no rows."""
 
-        row: Any
+        def __init__(self, row: Any) -> None:
+            super().__init__()
+            self.row = row
 
-    @dataclass
     class Opened(Message):
         """A row was clicked to be opened."""
 
-        row: Any
+        def __init__(self, row: Any) -> None:
+            super().__init__()
+            self.row = row
 
-    @dataclass
     class HeadClicked(Message):
         """The head of a column was clicked."""
 
-        column: str
+        def __init__(self, column: str) -> None:
+            super().__init__()
+            self.column = column
 
-    @dataclass
     class CellClicked(Message):
         """A cell of one of the `acting_columns` was clicked."""
 
-        row: Any
-        column: str
+        def __init__(self, row: Any, column: str) -> None:
+            super().__init__()
+            self.row, self.column = row, column
 
     acting_columns: ClassVar[frozenset[str]] = frozenset()
     """Keys of columns where a click does something else than open the row."""

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from rich.cells import cell_len
 
 from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, compare, shown_setting
@@ -29,8 +29,7 @@ _FIRST_METRICS = ("max_test", "final_test", "gap", "t25", "time", "last_test", "
 """Metrics by importance, for a table that has no room for all."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChartedColumn:
+class ChartedColumn(msgspec.Struct, frozen=True):
     """Something to draw over epochs: a column of them, or the difference of two."""
 
     title: str
@@ -54,8 +53,7 @@ CHARTED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One row: a run, or the averaged runs of one configuration.
 
     Attributes:

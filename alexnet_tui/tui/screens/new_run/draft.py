@@ -5,7 +5,8 @@ were not edited.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import (
@@ -30,8 +31,7 @@ MAX_SEEDS = 100
 _EXTRAS = {SEEDS: "1", VARIANTS_FIELD: ONLY_CHOSEN, LABEL: ""}
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct):
     """Text of every field of a run that does not exist yet: the hyperparameters, how many seeds, and a label.
 
     Attributes:
@@ -39,8 +39,8 @@ class Draft:
         touched: Fields whose value is the person's or the template's rather than the preset's.
     """
 
-    texts: dict[str, str] = field(default_factory=lambda: {**RunConfig().to_text(), **_EXTRAS})
-    touched: set[str] = field(default_factory=set)
+    texts: dict[str, str] = msgspec.field(default_factory=lambda: {**RunConfig().to_text(), **_EXTRAS})
+    touched: set[str] = msgspec.field(default_factory=set)
 
     @classmethod
     def of(cls, config: RunConfig) -> "Draft":

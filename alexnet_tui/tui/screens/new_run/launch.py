@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
@@ -32,8 +32,7 @@ _PROGRESS_SECONDS = 0.2
 _WHOLE_MILLISECONDS = 99.5  # From here on, fractions are below the noise.
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LaunchRequest:
+class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asked for.
 
     Attributes:

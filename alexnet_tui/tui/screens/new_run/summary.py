@@ -1,8 +1,8 @@
 """What a run will do, said before it does it: the panel and the one line beside the New run form."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+import msgspec
 from textual.content import Content
 
 from alexnet_tui.analysis import cost_estimate
@@ -16,8 +16,7 @@ from alexnet_tui.tui.screens.new_run.draft import with_meaning
 _NO_TIME, _OFFER = "no run of 100 steps here to go by", "f8 times five steps of it"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunSummary:
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the panel says.
 
     Attributes:

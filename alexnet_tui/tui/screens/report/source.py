@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from alexnet_tui.analysis.integrity import Check, check_run, check_together
 from alexnet_tui.analysis.selection import select_runs
@@ -21,8 +22,7 @@ _MAKING = threading.Lock()
 _MOST_PAIRED = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Something to report on.
 
     Attributes:
@@ -54,8 +54,7 @@ def sources(store: Store, marked: Sequence[str], *, has_references: bool) -> lis
     return found + [of_study(name) for name in newest_studies(store)[:MAX_STUDIES]]
 
 
-@dataclass(frozen=True, slots=True)
-class RunChecks:
+class RunChecks(msgspec.Struct, frozen=True):
     """What checking a run's record found.
 
     Attributes:

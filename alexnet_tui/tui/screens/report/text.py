@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from textual.content import Content
 
 from alexnet_tui.analysis.integrity import Result
@@ -140,8 +140,7 @@ def caveats(section: Section, width: int) -> list[Content]:
     return lines + [line for note in section.notes for line in hanging("", note, width)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
+class _Column(msgspec.Struct, frozen=True):
     """A column of the table: the report's and our cell of each row."""
 
     heading: str

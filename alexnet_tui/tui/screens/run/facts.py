@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
 from alexnet_tui.runs import events as ev
@@ -13,8 +14,7 @@ from alexnet_tui.text import MISSING, format_bytes, format_count, format_duratio
 _STALE_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True):
     """A name, a value, how it differs from the pinned run, and the style class of its value."""
 
     name: str
@@ -143,7 +143,7 @@ def number_facts(history: RunHistory, pinned: RunHistory | None) -> list[Fact]:
     """The results, each with its difference to the pinned run."""
     facts = [_metric_fact(name, METRICS[metric], history, pinned) for name, metric in _NUMBERS]
     if history.best_epoch is not None:
-        facts[0] = replace(facts[0], value=f"{facts[0].value} @{history.best_epoch}")
+        facts[0] = msgspec.structs.replace(facts[0], value=f"{facts[0].value} @{history.best_epoch}")
     return [*facts, Fact("time", format_duration(history.elapsed_seconds), _time_ratio(history, pinned))]
 
 

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -34,8 +34,7 @@ _TONE_STYLES = {
 _WIDE, _LONGEST_SPARKLINE, _MAX_LINES = 100, 60, 5
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """A run, how many cells its lines may have, for how long nothing came from another host, and whether it stops."""
 
     history: RunHistory

@@ -1,7 +1,6 @@
 """Columns of the runs table as data: width, text, style, order. A new column is one entry here; pure."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 import msgspec
 from rich.cells import cell_len
@@ -365,7 +364,9 @@ def columns_for(rows: Iterable[RunRow]) -> list[Column]:
     """The columns; that of names grows no wider than the longest of some rows."""
     longest = max((cell_len(row.name) for row in rows), default=0)
     return [
-        replace(column, max_width=max(column.width, min(column.max_width, longest))) if column.key == "name" else column
+        msgspec.structs.replace(column, max_width=max(column.width, min(column.max_width, longest)))
+        if column.key == "name"
+        else column
         for column in COLUMNS
     ]
 

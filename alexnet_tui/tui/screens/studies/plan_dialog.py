@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -82,8 +82,7 @@ def defaults(name: str) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StudyRequest:
+class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asked for, as typed.
 
     Attributes:
@@ -92,7 +91,7 @@ class StudyRequest:
         may_download: The person has agreed to a download of its data set.
     """
 
-    texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    texts: Mapping[str, str] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     starts: bool
     may_download: bool = False
 

@@ -2,8 +2,8 @@
 
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 
+import msgspec
 from textual.screen import Screen
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -72,7 +72,7 @@ def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -
 
         def answer(is_sure: bool | None) -> None:
             if is_sure:
-                _write(screen, session, replace(request, may_download=bool(missing)), (), planned)
+                _write(screen, session, msgspec.structs.replace(request, may_download=bool(missing)), (), planned)
 
         asks = download.question(missing[0], lines) if missing else ConfirmScreen(_REPRODUCE, lines, action="Start")
         screen.app.push_screen(asks, answer)

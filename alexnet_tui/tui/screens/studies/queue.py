@@ -7,9 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from rich.cells import cell_len
 from textual.content import Content
 from textual.style import Style
@@ -57,8 +57,7 @@ _TONES: Mapping[str, str] = {
 _TONE_STYLES = {"live": "$running", "warn": "$warning", "bad": "$error", "muted": "$text-muted"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Live:
+class Live(msgspec.Struct, frozen=True, kw_only=True):
     """What a cell shows of its run beside the state.
 
     Attributes:
@@ -72,8 +71,7 @@ class Live:
     is_stopping: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a study.
 
     Attributes:
@@ -98,7 +96,7 @@ class Snapshot:
     has_worker: bool
     is_starting: bool
     last_words: str
-    live: Mapping[int, Live] = field(default_factory=dict)
+    live: Mapping[int, Live] = msgspec.field(default_factory=dict)
     engine_line: str = ""
     engine_problem: str = ""
 
@@ -113,8 +111,7 @@ class Snapshot:
         return sum(cell.state == State.RUNNING for cell in self.cells)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StudyView:
+class StudyView(msgspec.Struct, frozen=True, kw_only=True):
     """The studies there are, and the one to show.
 
     Attributes:
@@ -197,8 +194,7 @@ def _live_cells(
     return live
 
 
-@dataclass(slots=True)
-class _Answer:
+class _Answer(msgspec.Struct):
     """What engines with queues of their own said of a study's runs last.
 
     Attributes:
@@ -208,7 +204,7 @@ class _Answer:
         asked_again: When, by the monotonic clock.
     """
 
-    queues: Mapping[str, registry.Queue] = field(default_factory=dict)
+    queues: Mapping[str, registry.Queue] = msgspec.field(default_factory=dict)
     problem: str = ""
     is_awaited: bool = False
     asked_again: float = 0.0
@@ -434,8 +430,7 @@ def sign_of(cell: PlannedRun) -> str:
     return STATE_SIGNS[State(cell.state)]
 
 
-@dataclass(frozen=True, slots=True)
-class QueueRow:
+class QueueRow(msgspec.Struct, frozen=True):
     """One row of the queue.
 
     Attributes:

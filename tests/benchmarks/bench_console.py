@@ -1,10 +1,11 @@
 """What the console costs, beside its bars and beside an empty Textual app; on Linux, with a processor left over.
 
-    python tests/benchmarks/bench_console.py [--rounds 7] [--idle 15] [--follow 15]
+    python tests/benchmarks/bench_console.py [--rounds 7] [--idle 15] [--follow 15] [--beside PROGRAM]
 
 Each program runs on a pseudo-terminal of 160x45. CPU is user and system time of the whole process; on a shared
 machine it grows by a third, so the smallest of some rounds stands first, the median second, and the empty app,
-which runs in turns with ours, says how busy the machine was. The numbers:
+which runs in turns with ours, says how busy the machine was. `PROGRAM` is the ``alexnet-tui`` of another commit, of
+which all but `key` is measured in turns with ours. The numbers:
 
     start       CPU until the preview's chart of the newest of 200 runs is drawn
     long run    CPU until both charts of a run of 100,000 steps are drawn
@@ -16,6 +17,7 @@ which runs in turns with ours, says how busy the machine was. The numbers:
 
 import argparse
 import fcntl
+import itertools
 import os
 import pty
 import re
@@ -28,7 +30,7 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +50,7 @@ from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 
+OURS = str(Path(sys.executable).with_name("alexnet-tui"))
 TOTAL_STEPS = 90_000_000
 EPOCH_SECONDS = 5
 SCREEN_BYTES = 30_000
@@ -237,10 +240,10 @@ def live_run(root: Path, rate: float) -> Iterator[Store]:
             trainer.kill()
 
 
-def follow(root: Path, rate: float, seconds: float) -> tuple[float, float, list[float]]:
+def follow(root: Path, rate: float, seconds: float, program: str = OURS) -> tuple[float, float, list[float]]:
     """Percent of a core, bytes a second, and the delay of every line, of following a run."""
     seen: list[tuple[float, int]] = []
-    with live_run(root, rate) as store, running(console(root, "attach", "last")) as terminal:
+    with live_run(root, rate) as store, running(console(root, "attach", "last", program=program)) as terminal:
         terminal.watch(4)
         terminal.emulate()
         cpu, begin, start = terminal.cpu_seconds, time.time(), len(terminal.output)
@@ -283,16 +286,15 @@ def keys(root: Path, rate: float, rounds: int) -> list[float]:
     return delays
 
 
-def console(root: Path, *arguments: str) -> list[str]:
+def console(root: Path, *arguments: str, program: str = OURS) -> list[str]:
     """The command that opens the console on a folder."""
-    program = str(Path(sys.executable).with_name("alexnet-tui"))
     return [program, *arguments, "--runs-dir", str(root)]
 
 
 def tell(name: str, values: Sequence[float], bar: float, unit: str, empty: Sequence[float] = ()) -> None:
     """One line: smallest, median, how the smallest stands to the bar, and the empty app beside it."""
     best, middle = min(values), statistics.median(values)
-    line = f"{name:34s} {best:8.3f} min {middle:8.3f} median {unit:8s} bar {bar:<6g} ratio {best / bar:5.2f}"
+    line = f"{name:40s} {best:8.3f} min {middle:8.3f} median {unit:8s} bar {bar:<6g} ratio {best / bar:5.2f}"
     if empty:
         line += (
             f"   empty app {min(empty):.3f} min {statistics.median(empty):.3f} median, {best / min(empty):.2f} of it"
@@ -309,30 +311,54 @@ def tell_delays(name: str, delays: Sequence[float], bars: dict[int, float]) -> N
         parts.append(
             f"{'max' if percent == 100 else f'p{percent}'} {value:.3f} s (bar {bar:g}, ratio {value / bar:.2f})"
         )
-    print(f"{name:34s} {', '.join(parts)}   n={len(ordered)}", flush=True)
+    print(f"{name:40s} {', '.join(parts)}   n={len(ordered)}", flush=True)
 
 
-def starts(folder: Path, rounds: int) -> None:
+def starts(folder: Path, rounds: int, programs: Mapping[str, str]) -> None:
     """The two starts, in turns with the empty app."""
     many, long = folder / "many", folder / "long"
     for index in range(200):
         write_one(Store(many), list(VARIANTS)[index % 4], index // 4, 200)
     write_one(Store(long), "baseline", 0, 100_000)
-    commands = {
-        "empty": ([sys.executable, "-c", EMPTY_APP], rb"this-is-all"),
-        "many": (console(many), _CURVE),
-        "long": (console(long, "attach", "last"), rb"last steps.*" + _CURVE),
-    }
+    commands = {"empty": ([sys.executable, "-c", EMPTY_APP], rb"this-is-all")}
+    for name, program in programs.items():
+        commands[f"{name}many"] = console(many, program=program), _CURVE
+        commands[f"{name}long"] = console(long, "attach", "last", program=program), rb"last steps.*" + _CURVE
     found: dict[str, list[Start]] = {name: [] for name in commands}
     for _ in range(rounds + 1):
         for name, (command, pattern) in commands.items():
             found[name].append(start(command, pattern))
     cpu = {name: [one.cpu_seconds for one in values[1:]] for name, values in found.items()}
     memory = {name: [one.megabytes for one in values[1:]] for name, values in found.items()}
-    tell("start: 200 runs, first chart", cpu["many"], 0.35, "s CPU", cpu["empty"])
-    tell("start: memory", memory["many"], 70, "MB", memory["empty"])
-    tell("long run: 100,000 steps drawn", cpu["long"], 0.9, "s CPU", cpu["empty"])
-    tell("long run: memory", memory["long"], 90, "MB", memory["empty"])
+    for name in programs:
+        tell(f"{name}start: 200 runs, first chart", cpu[f"{name}many"], 0.35, "s CPU", cpu["empty"])
+        tell(f"{name}start: memory", memory[f"{name}many"], 70, "MB", memory["empty"])
+        tell(f"{name}long run: 100,000 steps drawn", cpu[f"{name}long"], 0.9, "s CPU", cpu["empty"])
+        tell(f"{name}long run: memory", memory[f"{name}long"], 90, "MB", memory["empty"])
+
+
+def idles(folder: Path, seconds: float, programs: Mapping[str, str]) -> None:
+    """Two screens left alone, after the empty app."""
+    empty = idle([sys.executable, "-c", EMPTY_APP], seconds)
+    for name, program in programs.items():
+        for place, folder_name, arguments in (("Runs", "many", ()), ("Run", "long", ("attach", "last"))):
+            percent, sent = idle(console(folder / folder_name, *arguments, program=program), seconds)
+            tell(f"{name}idle: {place} screen", [percent], 0.3, "% core", [empty[0]])
+            print(f"{'':40s} {sent:.0f} bytes/s (bar 0; empty app {empty[1]:.0f})")
+
+
+def follows(folder: Path, rate: float, seconds: float, rounds: int, programs: Mapping[str, str]) -> None:
+    """A live run at one rate, in turns."""
+    found: dict[str, list[tuple[float, float, list[float]]]] = {name: [] for name in programs}
+    for round_ in range(rounds):
+        for name, program in programs.items():
+            found[name].append(follow(folder / f"{name.strip()}live{rate}-{round_}", rate, seconds, program))
+    for name, rows in found.items():
+        percents, sent, delays = zip(*rows, strict=True)
+        tell(f"{name}follow: {rate} points/s", percents, 4, "% core")
+        tell(f"{name}follow: bytes to the terminal", sent, 15_000, "B/s")
+        print(f"{'':40s} {min(sent) / (rate * SCREEN_BYTES):.3f} of a whole screen for every point")
+        tell_delays(f"{name}latency: {rate} points/s", list(itertools.chain(*delays)), {50: 0.15, 100: 0.35})
 
 
 def main() -> None:
@@ -341,27 +367,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--idle", type=float, default=15)
     parser.add_argument("--follow", type=float, default=15)
+    parser.add_argument("--beside", metavar="PROGRAM")
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rate", type=float, default=10, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.write is not None:
         write_live(arguments.write, arguments.rate)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores at the start")
+    programs = {"": OURS} | ({"beside ": arguments.beside} if arguments.beside else {})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        starts(folder, arguments.rounds)
-        empty = [idle([sys.executable, "-c", EMPTY_APP], arguments.idle)]
-        for place, command in (("Runs", console(folder / "many")), ("Run", console(folder / "long", "attach", "last"))):
-            found = [idle(command, arguments.idle)]
-            tell(f"idle: {place} screen", [found[0][0]], 0.3, "% core", [empty[0][0]])
-            print(f"{'':34s} {found[0][1]:.0f} bytes/s (bar 0; empty app {empty[0][1]:.0f})")
+        starts(folder, arguments.rounds, programs)
+        idles(folder, arguments.idle, programs)
         for rate in (1, 10):
-            percent, sent, delays = follow(folder / f"live{rate}", rate, arguments.follow)
-            tell(f"follow: {rate} points/s", [percent], 4, "% core")
-            share = sent / (rate * SCREEN_BYTES)
-            tell("follow: bytes to the terminal", [sent], 15_000, "B/s")
-            print(f"{'':34s} {share:.3f} of a whole screen for every point")
-            tell_delays(f"latency: {rate} points/s", delays, {50: 0.15, 100: 0.35})
+            follows(folder, rate, arguments.follow, max(1, arguments.rounds // 2), programs)
         tell_delays("key: 10,000 events/s", keys(folder / "flood", 10_000, arguments.rounds), {50: 0.05, 95: 0.05})
     print(f"load {os.getloadavg()[0]:.1f} at the end")
 

@@ -65,11 +65,12 @@ class Dash(msgspec.Struct, frozen=True):
     off2: int = 0
 
 
-_WEIGHTS = {
-    DotMode.BRAILLE: np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint16),
-    DotMode.BLOCKS: np.array([[1], [2]], np.uint16),
-    DotMode.ASCII: np.array([[1]], np.uint16),
+_DOT_OF_BIT = {
+    DotMode.BRAILLE: ((0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1), (3, 0), (3, 1)),
+    DotMode.BLOCKS: ((0, 0), (1, 0)),
+    DotMode.ASCII: ((0, 0),),
 }
+"""Row and column of a dot in its cell for each bit of the cell's number, the lowest bit first."""
 _BLOCKS = " ▀▄█"
 _MANY_A_COLUMN = 8
 
@@ -170,12 +171,12 @@ def covered_cells(filled: Dots, dot_mode: DotMode) -> Dots:
     return cells
 
 
-def pack_cells(filled: Dots, dot_mode: DotMode) -> NDArray[np.uint16]:
+def pack_cells(filled: Dots, dot_mode: DotMode) -> NDArray[np.uint8]:
     """One number a cell that says which of its dots are set."""
     across, down = dot_mode.value
-    rows, columns = filled.shape[0] // down, filled.shape[1] // across
-    cells = filled.reshape(rows, down, columns, across) * _WEIGHTS[dot_mode][None, :, None, :]
-    packed: NDArray[np.uint16] = cells.sum(axis=(1, 3), dtype=np.uint16)
+    packed = np.zeros((filled.shape[0] // down, filled.shape[1] // across), np.uint8)
+    for bit, (row, column) in enumerate(_DOT_OF_BIT[dot_mode]):
+        packed |= filled[row::down, column::across].view(np.uint8) << bit
     return packed
 
 

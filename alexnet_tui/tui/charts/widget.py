@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.color import Color, ColorParseError
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -109,6 +109,7 @@ class MetricChart(Widget):
         self._curves: tuple[Curve, ...] = ()
         self._prepared: list[PreparedCurve] | None = None
         self._rendered: RenderedChart | None = None
+        self._drawn_at = Size(0, 0)
         self._palette: dict[str, Style] = {}
         self._drag: tuple[int, int] | None = None
 
@@ -116,12 +117,6 @@ class MetricChart(Widget):
     def spec(self) -> ChartSpec:
         """What the chart is about."""
         return self._spec
-
-    @spec.setter
-    def spec(self, spec: ChartSpec) -> None:
-        if spec != self._spec:
-            self._spec = spec
-            self._redraw()
 
     @property
     def view(self) -> View:
@@ -142,8 +137,9 @@ class MetricChart(Widget):
         """What is plotted."""
         return self._curves
 
-    def show(self, curves: Sequence[Curve]) -> None:
-        """Draw these curves instead."""
+    def show(self, curves: Sequence[Curve], spec: ChartSpec | None = None) -> None:
+        """Draw these curves instead, and another chart of them if one is given."""
+        self._spec = spec or self._spec
         self._curves = tuple(curves)
         self._prepared = None
         self._redraw()
@@ -158,7 +154,8 @@ class MetricChart(Widget):
     @property
     def rendered(self) -> RenderedChart:
         """The chart as it is on screen."""
-        if self._rendered is None or (self._rendered.buffer.width, self._rendered.buffer.height) != self.size:
+        if self._rendered is None or self._drawn_at != self.outer_size:  # Asked for each row: `size` is dear.
+            self._drawn_at = self.outer_size
             self._rendered = draw(
                 self._spec,
                 self.prepared,
@@ -172,16 +169,16 @@ class MetricChart(Widget):
     def render_line(self, y: int) -> Strip:
         """One row, in the theme's colours."""
         buffer = self.rendered.buffer
-        base = self._style("base")
         if y >= buffer.height:
-            return Strip.blank(self.size.width, base)
-        segments = [Segment(text, base + self._style(name) + self._tint(tint)) for text, name, tint in buffer.spans(y)]
+            return Strip.blank(buffer.width, self._style("base"))
+        segments = [Segment(text, self._cell_style(name, tint)) for text, name, tint in buffer.spans(y)]
         strip = Strip(segments, buffer.width)
         return self._with_span(strip, y) if self._drag is not None else strip
 
     def notify_style_update(self) -> None:
-        """The theme or the focus changed: colours are looked up again."""
+        """The theme, the focus or the padding changed: colours are looked up again."""
         self._palette.clear()
+        self._rendered = None
         super().notify_style_update()
 
     def _redraw(self) -> None:
@@ -203,6 +200,13 @@ class MetricChart(Widget):
             find = self._series_style if name.startswith("series-") else self._part
             self._palette[name] = self.rich_style if name == "base" else find(name)
         return self._palette[name]
+
+    def _cell_style(self, name: str, tint: str) -> Style:
+        """The terminal style of a cell: of its text, on its background."""
+        key = f"{name} on {tint}"
+        if key not in self._palette:
+            self._palette[key] = self._style("base") + self._style(name) + self._tint(tint)
+        return self._palette[key]
 
     def _colours(self) -> Colours:
         if self.app.no_color:

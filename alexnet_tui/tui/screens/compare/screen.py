@@ -1,9 +1,9 @@
 """Runs or groups of seeds side by side: overlaid curves, and a table of what differs and what came out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -53,8 +53,7 @@ _NOTHING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _TakenOut:
+class _TakenOut(msgspec.Struct, frozen=True):
     """What was compared before a row was taken out: its name, all runs, and the pinned one if it was unpinned."""
 
     name: str
@@ -207,14 +206,14 @@ class CompareScreen(ChartScreen):
         measure, title = _X_AXES[self.x_axis]
         for index, chart in enumerate(self.charts()):
             charted = CHARTED[(self.metric + index) % len(CHARTED)]
-            chart.spec = ChartSpec(
+            spec = ChartSpec(
                 title=charted.title,
                 y=charted.measure,
                 x=measure,
                 x_title=title,
                 has_names=index == 0,  # The table and the first chart name the curves already.
             )
-            chart.show(self._curves(charted))
+            chart.show(self._curves(charted), spec)
 
     def _curves(self, charted: ChartedColumn) -> list[Curve]:
         """A chart's curves; the implicit baseline is one of them, the row under the cursor is plotted last."""

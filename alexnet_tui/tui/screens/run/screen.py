@@ -49,8 +49,8 @@ _PAGES = ("curves", "pictures", "config", "log", "system", "verify")
 _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _CHARTS = ("loss", "accuracy")
 _SIDE_SECONDS, _ROWS_ABOVE_SIDE = 2.0, 6
-_TALL_HEIGHT = 34
-_STEP_SECONDS, _HEAD_SECONDS, _TICK_SECONDS = 0.35, 0.9, 1.0
+_LOW_HEIGHT, _TALL_HEIGHT = 16, 34
+_STEP_SECONDS, _HEAD_SECONDS, _TICK_SECONDS, _SILENCE_SECONDS = 0.5, 0.9, 1.0, 5.0
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _RECENT_SECONDS = 1.4  # Younger than this, an age is plotted with the next event.
 _CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
@@ -97,6 +97,8 @@ class RunScreen(ChartScreen):
         self._steps_plotted_at = self._head_painted_at = self._changed_at = 0.0
         self._steps_rest = _STEP_SECONDS
         self._maximised = ""
+        self._window = Size(0, 0)
+        """What the charts and the head were fitted to; the screen's own size is not known when it is mounted."""
         self._side_timer: Timer | None = None
         self._side_plotted: tuple[object, ...] = ()
         self._log_stamp: tuple[int, int] | None = _UNREAD
@@ -158,7 +160,7 @@ class RunScreen(ChartScreen):
         """Follow the steps, and let the age of the last point grow."""
         self.session.watcher.open(self.run_id)
         self._ticker = self.set_interval(_TICK_SECONDS, self._tick)
-        self._fit(self.app.size)  # Its own is not known yet, and fitting later would lay it out twice.
+        self._fit(self.app.size)  # Fitting later would lay it out twice.
         self._refresh()
 
     def on_screen_resume(self) -> None:
@@ -168,7 +170,6 @@ class RunScreen(ChartScreen):
     def on_resize(self) -> None:
         """Choose what fits."""
         self._fit(self.size)
-        self._plotted = ()
         self._refresh()
 
     def on_runs_changed(self, message: RunsChanged) -> None:
@@ -188,12 +189,11 @@ class RunScreen(ChartScreen):
             self._show_log()
 
     def _fit(self, size: Size) -> None:
-        self.set_class(size.width >= _SIDE_WIDTH, "-with-side")
-        self.set_class(size.height < 16, "-low")
-        is_narrow = size.width < _ONE_CHART_WIDTH
-        if self.has_class("-one-chart") and not is_narrow:
+        was_narrow, is_narrow = 0 < self._window.width < _ONE_CHART_WIDTH, size.width < _ONE_CHART_WIDTH
+        if was_narrow and not is_narrow:
             self._maximised = ""  # It was chosen where only one fitted.
-        self.set_class(is_narrow, "-one-chart")
+        self._window = size
+        self.set_class(size.height < _LOW_HEIGHT, "-low")
         shown = self._maximised or (_CHARTS[-1] if is_narrow else "")
         for name in _CHARTS:
             self.query_one(f"#{name}").display = shown in {"", name}
@@ -214,12 +214,12 @@ class RunScreen(ChartScreen):
             self._ticker.pause()  # Nothing here grows older.
         now = self._head_painted_at = asyncio.get_running_loop().time()
         self.query_one("#head", HeadView).show(self._head(history, state))
-        if state in {State.RUNNING, State.LOST} and now - self._silence_read_at >= _HEAD_SECONDS:
+        if self._state != (now_is := (state, self.run_id in self.session.watcher.stopping)):
+            self._state, self._silence_read_at = now_is, -math.inf
+            self.query_one(KeyBar).refresh()  # Other acts are possible now.
+        if state in {State.RUNNING, State.LOST} and now - self._silence_read_at >= _SILENCE_SECONDS:
             self._silence_read_at = now
             self._read_silence()
-        if self._state != (now_is := (state, self.run_id in self.session.watcher.stopping)):
-            self._state = now_is
-            self.query_one(KeyBar).refresh()  # Other acts are possible now.
         if history is None:
             for chart in self.charts():
                 chart.show([])
@@ -291,22 +291,21 @@ class RunScreen(ChartScreen):
         has_new_steps = history.step != self._plotted_step and now - self._steps_plotted_at >= self._steps_rest
         if plotted != self._plotted or has_new_steps:
             self._plotted_step, self._steps_plotted_at, begin = history.step, now, time.thread_time()
-            loss.spec = ChartSpec(title="Loss", empty=empty_text(history, state))
-            loss.show(loss_curves(history, pinned, name))
+            loss.show(loss_curves(history, pinned, name), ChartSpec(title="Loss", empty=empty_text(history, state)))
             epochs = loss.full_range
             # However long the run, the event loop is free for keys most of the time.
             wanted = _RESTS_A_DRAWING * (time.thread_time() - begin)
             self._steps_rest = min(max(_STEP_SECONDS, wanted), _LONGEST_REST_SECONDS)
         if plotted != self._plotted or accuracy.spec.x_covers != epochs:
             self._plotted = plotted
-            accuracy.spec = ChartSpec(
+            spec = ChartSpec(
                 title="Accuracy",
                 y=Measure.SHARE,
                 x_covers=epochs,  # The same epochs are above each other, also before the first one has ended.
                 empty=empty_text(history, state),
                 has_names=not loss.display,  # The same curves have the same colours and markers there.
             )
-            accuracy.show(accuracy_curves(history, pinned, name))
+            accuracy.show(accuracy_curves(history, pinned, name), spec)
             self.query_one(SidePanel).show_numbers(summary_panel(history, pinned))
             self._show_lead(history)
         if self._side_timer is None:
@@ -345,11 +344,10 @@ class RunScreen(ChartScreen):
             why = printable(self.session.watcher.why_unknown(self.run_id), 400)
             return [Content(printable(self.run_id, 80)), Content.styled(why, "$warning")]
         news = self._silence if state in {State.RUNNING, State.LOST} else ""
-        head = Head(
-            history, state, max(10, self.size.width - 2), news, is_stopping=self.run_id in self.session.watcher.stopping
-        )
-        has_side = self.has_class("-with-side")
-        is_low = self.has_class("-low") or (self.page == "pictures" and self.size.height < _TALL_HEIGHT)
+        width, height = self._window
+        head = Head(history, state, max(10, width - 2), news, is_stopping=self.run_id in self.session.watcher.stopping)
+        has_side = width >= _SIDE_WIDTH
+        is_low = height < (_TALL_HEIGHT if self.page == "pictures" else _LOW_HEIGHT)
         return head.lines(self.session.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
 
     @work(group="silence", exclusive=True)

@@ -50,11 +50,13 @@ def test_help_loads_nothing_heavy() -> None:
         assert of_command(*arguments) & (HEAVY | {"rich", "psutil"}) == set(), arguments
 
 
+@pytest.mark.slow
 def test_looking_at_runs_loads_neither_torch_nor_textual_nor_numpy(runs_dir: str) -> None:
     for arguments in (["runs"], ["runs", "--json"], ["show", "last"], ["show", "last", "--json"]):
         assert of_command(*arguments, "--runs-dir", runs_dir) & (HEAVY | {"psutil"}) == set(), arguments
 
 
+@pytest.mark.slow
 def test_templates_are_loaded_for_the_formats_that_have_one_alone(runs_dir: str) -> None:
     for form in ("terminal", "json", "latex"):
         names = of_command("report", "--format", form, "--runs-dir", runs_dir)
@@ -91,6 +93,7 @@ def test_the_console_never_loads_torch() -> None:
     assert names & {"torch", "torchvision"} == set()
 
 
+@pytest.mark.slow
 def test_the_console_begins_without_what_its_first_screen_does_not_show() -> None:
     places = ("new_run", "run", "compare", "report", "studies")
     unseen = [f"alexnet_tui.tui.screens.{place}.screen" for place in places]

@@ -82,6 +82,7 @@ def test_a_crash_without_a_home_is_told_all_the_same() -> None:
         assert paths.log_crash().startswith("The details could not be saved (no home folder is known")
 
 
+@pytest.mark.slow
 def test_a_current_folder_that_was_removed_is_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:

@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from alexnet_tui.cli.app import console
 from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import SPECS, default_of, format_value, option_name, range_text
@@ -49,6 +51,7 @@ def test_hyperparameters_are_those_of_the_program() -> None:
     assert between(TABLE, README.read_text(encoding="utf-8")) == table(), "run: python tests/test_readme.py"
 
 
+@pytest.mark.slow
 def test_the_report_on_the_reference_runs_is_what_the_program_prints() -> None:
     assert between(REPORT, README.read_text(encoding="utf-8")) == reference_report(), "run: python tests/test_readme.py"
 

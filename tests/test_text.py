@@ -51,6 +51,7 @@ def test_attack_01_what_a_terminal_would_obey_is_shown(hostile: str, shown: str)
     assert printable(hostile) == shown
 
 
+@pytest.mark.slow
 def test_attack_01_no_character_of_unicode_reaches_the_terminal_as_a_command() -> None:
     harmful = {"Cc", "Cs", "Zl", "Zp"}
     for code in range(0x30000):
@@ -186,11 +187,13 @@ def test_curves_are_on_one_scale() -> None:
     assert len(braille_sparkline([0.1, 0.5], 7, 0.0, 0.0)) == 7
 
 
+@pytest.mark.slow
 def test_what_is_done_is_rounded_down() -> None:
     shares = {0.0: "0%", 0.29: "29%", 0.379: "37%", 0.9999: "99%", 1.0: "100%"}
     assert {share: format_done(share) for share in shares} == shares
 
 
+@pytest.mark.slow
 def test_every_symbol_that_the_program_draws_has_an_ascii_form() -> None:
     trees = [ast.parse(path.read_text("utf-8")) for path in Path(alexnet_tui.__path__[0]).rglob("*.py")]
     words = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]

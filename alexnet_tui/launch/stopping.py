@@ -23,6 +23,9 @@ from alexnet_tui.runs.liveness import CARRIER_FILE, abandoned_group, elsewhere
 from alexnet_tui.runs.stop_request import is_stop_requested, request_stop
 from alexnet_tui.runs.store import Store
 
+_KILL_SECONDS = 10.0
+"""A process that writes to a slow disk ends when that is done, also for the kernel."""
+
 
 def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
     """Ask a run's trainer to write a checkpoint and leave; one that was asked before is not asked again.
@@ -80,7 +83,7 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
     """Make a run's trainer, or what carries the run to one, leave now: a second request, and if need be the kernel's.
 
     Args:
-        patience_seconds: How long to wait after each.
+        patience_seconds: How long to wait after the request.
 
     Returns:
         Whether the trainer has left.
@@ -88,7 +91,7 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
     Raises:
         LaunchError: Its trainer is on another machine or not to be known again.
     """
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number, seconds in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, _KILL_SECONDS)):
         try:
             if not _signal_carrier(store, run_id, number):
                 _signal(find_owner(store, run_id).pid, number)
@@ -96,7 +99,7 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
             if store.is_locked(run_id):
                 raise
             return True  # It left by itself, before the look or during it.
-        if wait_free(store, run_id, patience_seconds):
+        if wait_free(store, run_id, seconds):
             return True
     return False
 

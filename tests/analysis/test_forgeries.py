@@ -495,6 +495,7 @@ HONEST = (
 )
 
 
+@pytest.mark.slow
 def test_honest_users_get_their_verdict(template: Path, tmp_path: Path) -> None:
     for happened in HONEST:
         store = Store(tmp_path / happened.__name__)

@@ -60,6 +60,7 @@ def draws(count: int) -> "list[tuple[list[float], list[float]]]":
     return pairs
 
 
+@pytest.mark.slow
 def exact_test(a: "np.ndarray", b: "np.ndarray") -> float:
     """Scipy's one-sided permutation test of means over all splits."""
     found = scipy.stats.permutation_test(
@@ -72,6 +73,7 @@ def exact_test(a: "np.ndarray", b: "np.ndarray") -> float:
     return float(found.pvalue)
 
 
+@pytest.mark.slow
 def test_an_effect_in_points_agrees_with_scipy_and_statsmodels() -> None:
     import statsmodels.stats.weightstats  # Here: it loads pandas, seconds that workers without this test save.
 

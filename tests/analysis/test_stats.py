@@ -90,6 +90,7 @@ def test_smallest_p_of_n_runs_an_arm_is_one_split_of_all() -> None:
         assert stats.permutation_test(a, b).p_less == 1.0
 
 
+@pytest.mark.slow
 def test_ten_an_arm_is_exact_and_eleven_is_seeded_draws_near_the_truth() -> None:
     generator = random.Random(7)
     a = [generator.gauss(1, 1) for _ in range(11)]

@@ -97,6 +97,7 @@ def _name(function: ast.expr) -> str:
 _NAMED = {"alexnet-tui data add", "alexnet-tui --help"}
 
 
+@pytest.mark.slow
 def test_every_command_that_is_advised_parses() -> None:
     found = set[tuple[str, str]]()
     for path in PACKAGE.rglob("*.py"):

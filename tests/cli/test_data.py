@@ -131,6 +131,7 @@ def test_remove_of_what_is_not_here_deletes_nothing_and_asks_nothing() -> None:
     assert str(refused.exception) == "cifar10 has no prepared images; there is nothing to remove."
 
 
+@pytest.mark.slow
 def test_the_list_fits_a_terminal_and_is_whole_in_a_pipe() -> None:
     for columns, headings in ((80, "name state train test classes"), (44, "name state"), (30, "name")):
         lines = [line for line in on_a_terminal("data", "list", columns=columns) if line]

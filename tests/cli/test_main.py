@@ -30,6 +30,7 @@ from alexnet_tui.runs.store import Store
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_run_trains_and_prints_the_record(run: Run, play: Play, store: Store) -> None:
     play("normal")
     result = run("run", "tanh", "--data", "synthetic", "--epochs", "2", "--label", "first", "--learning-rate", "1e-3")
@@ -42,6 +43,7 @@ def test_run_trains_and_prints_the_record(run: Run, play: Play, store: Store) ->
     assert "finished: test accuracy" in result.err
 
 
+@pytest.mark.slow
 def test_run_keeps_presets_that_no_option_overrides(run: Run, play: Play, store: Store) -> None:
     play("normal")
     run("run", "--front-end", "same32", "--groups", "1", "--data", "synthetic", "--epochs", "1", "--no-lrn")
@@ -260,6 +262,7 @@ def test_ctrl_c_leaves_quietly_with_130(run: Run, monkeypatch: pytest.MonkeyPatc
     assert (result.code, result.out, result.err) == (130, "", "")
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_causes_no_noise(store: Store) -> None:
     for seed in range(3):
         fake_runs.write_run(store, RunConfig(epochs=200, seed=seed))
@@ -273,6 +276,7 @@ def test_a_reader_that_leaves_early_causes_no_noise(store: Store) -> None:
     assert (len(done.stdout), done.stderr) == (10, b"")
 
 
+@pytest.mark.slow
 def test_completion_knows_runs_variants_and_data_sets(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     record = store.create(RunConfig())
     monkeypatch.setenv("ALEXNET_TUI_RUNS", str(store.root))
@@ -349,6 +353,7 @@ def test_every_command_has_an_example_and_lists_the_exit_codes(run: Run) -> None
     assert all(str(int(code)) in codes for code in ExitCode)
 
 
+@pytest.mark.slow
 def test_an_output_that_is_closed_or_full_is_a_sentence(store: Store) -> None:
     fake_runs.write_run(store, RunConfig(epochs=2))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ALEXNET_TUI_RUNS": str(store.root)}

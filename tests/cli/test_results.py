@@ -68,6 +68,7 @@ def test_report_prints_the_table_and_three_verdicts_in_eighty_columns(full: Stor
     assert "20 started, 20 finished" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_width_of_zero_is_none(full: Store, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     text = run("report").out
     for columns in ("0", "00", "-1", "wide"):
@@ -85,6 +86,7 @@ def test_report_json_has_three_claims(full: Store) -> None:
     assert data["claims"][2]["effect"]["estimate"] == pytest.approx(5.0, abs=0.5)
 
 
+@pytest.mark.slow
 def test_report_writes_the_format_of_the_file_s_ending(full: Store, tmp_path: Path) -> None:
     starts = {
         "r.html": "<!doctype html>",

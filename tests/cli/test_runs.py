@@ -322,6 +322,7 @@ def test_show_tells_what_is_missing_from_the_record(run: Run, store: Store) -> N
     assert (shown["bad_lines"], shown["missing_events"] > 0) == (2, True)
 
 
+@pytest.mark.slow
 def test_advice_after_a_failure_does_not_fail_again(run: Run, store: Store) -> None:
     config = RunConfig(variant="tanh", activation="tanh", epochs=4, learning_rate=0.02, batch_size=100, seed=3)
     expected = {
@@ -347,6 +348,7 @@ def test_advice_after_a_failure_does_not_fail_again(run: Run, store: Store) -> N
         assert f"resume {record.id} --from-scratch{more}\n" in run("show", record.id).out
 
 
+@pytest.mark.slow
 def test_a_resume_that_its_data_cannot_serve_is_refused_before_it_writes(run: Run, store: Store) -> None:
     config = RunConfig(data="synthetic", epochs=4, train_images=10_001)
     failed = ev.Failed(reason="data_count", message="x")

@@ -220,6 +220,7 @@ def test_fault_29_a_data_folder_that_cannot_be_made_is_told(tmp_path: Path, monk
         datasets.load("synthetic", 32)
 
 
+@pytest.mark.slow
 def test_four_processes_may_prepare_the_same_set_at_once(tmp_path: Path) -> None:
     datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
     shutil.rmtree(next(data_root().glob("pets/*-8")))

@@ -164,6 +164,7 @@ def test_links_of_a_zip_are_judged_like_those_of_a_tar(tmp_path: Path) -> None:
 # Bombs, damage
 
 
+@pytest.mark.slow
 def test_attack_09_a_bomb_is_cut_off_while_it_inflates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "_BUDGET_BYTES", 1 << 20)
     path = tmp_path / "bomb.tar.gz"

@@ -102,6 +102,7 @@ def played(store: Store, run_id: str, script: str) -> Launch:
     return launch_with(f"sh {path} {{cmd}}")
 
 
+@pytest.mark.slow
 def test_a_run_is_carried_and_ends_as_its_record_says(store: Store, run_id: str) -> None:
     registry.start(store, run_id, played(store, run_id, "slow"))
     with pytest.raises(RunBusyError):

@@ -28,6 +28,8 @@ from alexnet_tui.studies import cluster_task
 from alexnet_tui.tui.screens.run.facts import status_message
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
+pytestmark = pytest.mark.slow
+
 OTHER = "other-host"
 UNSHARE = ("unshare", "--uts", "--pid", "--mount", "--mount-proc", "--fork", "--kill-child")
 

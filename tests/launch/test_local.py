@@ -32,6 +32,8 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run_id(store: Store) -> Iterator[str]:
@@ -454,7 +456,6 @@ def test_probe_hands_over_the_configuration_it_is_given_and_none_else() -> None:
     assert describe.probe(command=answering(code)).step_milliseconds == 0
 
 
-@pytest.mark.slow
 def test_the_trainer_times_the_steps_of_the_configuration() -> None:
     config = RunConfig(batch_size=2, threads=1, dropout=0, device="cpu", precision="fp32")
     found = describe.probe(config, small_command(describe.COMMAND[-1]))

@@ -155,11 +155,13 @@ def stored() -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_the_figures_are_the_stored_ones(stored: dict[str, Any]) -> None:
     faults = list(missing({name: value for name, value in stored.items() if name != "tables"}, figures()))
     assert faults == []
 
 
+@pytest.mark.slow
 def test_the_tables_of_every_format_hold_the_stored_numbers(stored: dict[str, Any]) -> None:
     """LaTeX has the first table alone, and no speed; a terminal has neither the second nor its own report's T25."""
     tables = {name: [row.split() for row in rows] for name, rows in stored["tables"].items()}

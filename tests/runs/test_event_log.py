@@ -237,6 +237,7 @@ def test_fault_30_an_outline_misses_no_epoch_wherever_the_log_is_cut(
         assert outline.end == path.stat().st_size
 
 
+@pytest.mark.slow
 def test_fault_30_a_large_log_is_looked_at_without_reading_it(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def test_commands_say_so(store: Store, run_id: str, run: Run) -> None:
     assert all("stopping" in run(*command).out for command in commands)
 
 
+@pytest.mark.slow
 @driven
 async def test_screens_say_so_and_do_not_offer_it_again(store: Store, run_id: str) -> None:
     async with console(store, size=(120, 30)) as c:

@@ -319,6 +319,7 @@ def test_a_folder_with_a_record_that_is_no_run_is_named_and_can_be_renamed(store
     assert store.scan()[1] == {}
 
 
+@pytest.mark.slow
 def test_a_rename_replaces_nothing_and_moves_no_run_at_work(store: Store) -> None:
     one, other = plant(store, "one"), plant(store, "other")
     for wanted in (other, "reference", "studies", "../x", "UPPER"):

@@ -58,6 +58,7 @@ def facts(store: Store, plan: study.Plan) -> list[tuple[str, int | None, str]]:
     return [(one.kind, one.cell, one.outcome) for one in progress.read(store, plan).entries]
 
 
+@pytest.mark.slow
 def test_a_worker_writes_what_happens_to_each_cell(store: Store, plan: study.Plan) -> None:
     assert facts(store, plan) == [("registered", None, "")]
     cells = work(store, plan)
@@ -169,6 +170,7 @@ def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, 
     ]
 
 
+@pytest.mark.slow
 def test_failures_and_resumes_are_told(store: Store, plan: study.Plan) -> None:
     work(store, plan, "no-device")
     assert set(progress.account(progress.read(store, plan)).failed.values()) == {"error"}

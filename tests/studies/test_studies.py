@@ -287,6 +287,7 @@ def test_cells_that_are_not_of_the_plan_count_for_nothing(store: Store, plan: st
     assert study_queue.prepare_runs(store, plan) == run_ids
 
 
+@pytest.mark.slow
 def test_attack_12_a_cell_that_names_the_run_of_somebody_else_stops_nothing(store: Store, plan: study.Plan) -> None:
     mine = store.create(RunConfig(epochs=50)).id
     run_ids = study_queue.prepare_runs(store, plan)
@@ -318,6 +319,7 @@ def test_reference_runs_of_a_study_of_the_same_name_are_not_its_own(store: Store
 # --------------------------------------------------------------------- worker
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parallel", [1, 3])
 def test_a_study_is_worked_through(store: Store, plan: study.Plan, parallel: int) -> None:
     said: list[str] = []
@@ -329,6 +331,7 @@ def test_a_study_is_worked_through(store: Store, plan: study.Plan, parallel: int
     assert {store.record(cell.run_id).study for cell in cells} == {"report"}
 
 
+@pytest.mark.slow
 def test_one_run_at_a_time_whoever_started_the_other(store: Store, plan: study.Plan) -> None:
     other = store.create(RunConfig(epochs=3))
     local.start(store, other.id, StartOptions(command=fake_trainer.command("slow")))
@@ -362,6 +365,7 @@ def test_a_diverged_run_is_recorded_and_not_replaced(store: Store, plan: study.P
     assert all(kinds(store, cell.run_id)[ev.Started] == 1 for cell in cells)
 
 
+@pytest.mark.slow
 def test_otherwise_failed_runs_are_tried_again_by_the_next_worker(store: Store, plan: study.Plan) -> None:
     cells = work(store, plan, "no-device")
     assert {(cell.state, cell.reason) for cell in cells} == {("failed", "error")}
@@ -370,6 +374,7 @@ def test_otherwise_failed_runs_are_tried_again_by_the_next_worker(store: Store, 
     assert_each_cell_finished_once(store, plan)
 
 
+@pytest.mark.slow
 def test_a_trainer_that_dies_is_resumed_but_not_for_ever(store: Store, plan: study.Plan) -> None:
     cells = work(store, plan, "crash")
     assert {cell.state for cell in cells} == {"lost"}
@@ -414,6 +419,7 @@ def test_stopping_the_worker_stops_its_runs_with_a_checkpoint(store: Store, plan
     assert_each_cell_finished_once(store, plan)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: study.Plan) -> None:
     asked: list[str] = []
 
@@ -592,6 +598,7 @@ def test_a_foreground_command_and_the_background_worker_start_no_run_twice(store
         assert kinds(store, run_id)[ev.Started] == 1
 
 
+@pytest.mark.slow
 def test_a_command_goes_on_where_the_worker_that_served_it_is_killed(store: Store, plan: study.Plan) -> None:
     younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, younger)
@@ -894,6 +901,7 @@ def fake_work(monkeypatch: pytest.MonkeyPatch, prepared_data: Path) -> None:
     monkeypatch.setattr(study_worker, "work", quick)
 
 
+@pytest.mark.slow
 def test_commands_plan_run_and_tell(run: Run, store: Store, fake_work: None) -> None:
     planned = run(
         *("study", "new", "mine", "--variants", "baseline,tanh", "--seeds", "2", "--first-seed", "3"),

@@ -128,6 +128,7 @@ def test_small_images_are_enlarged_for_a_large_front_end() -> None:
     assert parts.batches.evaluation(parts.test.pixels_NCHW[:2]).shape == (2, 3, 227, 227)
 
 
+@pytest.mark.slow
 def test_without_augmentation_training_reads_what_evaluation_reads() -> None:
     parts = prepared(augmentation="none")
     pixels = parts.train.pixels_NCHW[:8]

@@ -69,6 +69,7 @@ def server() -> Iterator[str]:
     listening.server_close()
 
 
+@pytest.mark.slow
 def test_a_download_that_broke_off_is_made_again(tmp_path: Path, server: str) -> None:
     archive, md5 = tmp_path / DOWNLOADS / "archive.tar.gz", hashlib.md5(CONTENT).hexdigest()
     with pytest.raises((OSError, RuntimeError)):
@@ -79,6 +80,7 @@ def test_a_download_that_broke_off_is_made_again(tmp_path: Path, server: str) ->
     assert not (archive.parent / PARTIAL).exists()
 
 
+@pytest.mark.slow
 def test_without_a_network_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`test_children` has the whole command do it."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):

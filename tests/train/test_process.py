@@ -29,7 +29,7 @@ from alexnet_tui.train.__main__ import main as train
 from alexnet_tui.train.images import data
 from alexnet_tui.train.machine.device import select_device
 
-pytestmark = pytest.mark.usefixtures("synthetic", "forked", "small_networks")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("synthetic", "forked", "small_networks")]
 SMALL = {
     "data": "synthetic",
     "train_images": "256",
@@ -53,7 +53,6 @@ def finish(store: Store, run_id: str) -> RunHistory:
     return history
 
 
-@pytest.mark.slow
 def test_fault_01_kill_and_resume_gives_the_numbers_of_an_unbroken_run(store: Store) -> None:
     config = RunConfig.from_text({**SMALL, "epochs": "10"})
     whole, broken = store.create(config).id, store.create(config).id
@@ -75,7 +74,6 @@ def test_fault_01_kill_and_resume_gives_the_numbers_of_an_unbroken_run(store: St
     assert first == second
 
 
-@pytest.mark.slow
 def test_fault_17_terminate_writes_a_checkpoint_and_frees_the_lock(store: Store) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "5000"})).id
     local.start(store, run_id)
@@ -88,7 +86,6 @@ def test_fault_17_terminate_writes_a_checkpoint_and_frees_the_lock(store: Store)
     assert history.final.step == history.step
 
 
-@pytest.mark.slow
 def test_fault_17_a_stop_in_the_first_moments_is_a_stop_with_a_checkpoint(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +111,6 @@ def test_fault_10_a_second_trainer_is_refused_and_writes_nothing(store: Store) -
     assert "Traceback" not in second.stderr
 
 
-@pytest.mark.slow
 def test_finished_run_is_left_alone(store: Store) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "1", "train_images": "32"})).id
     local.start(store, run_id)
@@ -139,7 +135,6 @@ def test_missing_data_is_a_failed_event_and_exit_code_three(store: Store, tmp_pa
     assert "no-such-set" in final.message
 
 
-@pytest.mark.slow
 def test_stdout_carries_nothing_but_events(store: Store) -> None:
     """Of a process that nobody forked."""
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "1", "train_images": "32"})).id
@@ -186,7 +181,6 @@ def test_fault_21_images_that_do_not_fit_into_memory_are_told_from_a_batch_that_
         data.prepare(dataset, config, select_device(config))
 
 
-@pytest.mark.slow
 def test_fault_19_resume_says_which_epochs_are_trained_again(store: Store) -> None:
     run_id = store.create(
         RunConfig.from_text({**SMALL, "train_images": "64", "epochs": "30", "checkpoint_epochs": "30"})
@@ -201,7 +195,6 @@ def test_fault_19_resume_says_which_epochs_are_trained_again(store: Store) -> No
     assert [warning for warning in history.warnings if re.search(r"Epochs? 1\b.* trained again", warning)]
 
 
-@pytest.mark.slow
 def test_fault_29_a_run_that_is_moved_while_it_trains_stays_whole(store: Store, tmp_path: Path) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "train_images": "64", "epochs": "5000"})).id
     local.start(store, run_id)
@@ -227,7 +220,6 @@ def test_fault_29_a_run_that_is_moved_while_it_trains_stays_whole(store: Store, 
     assert moved.ids() == []
 
 
-@pytest.mark.slow
 def test_fault_29_a_run_that_is_removed_while_it_trains_ends(store: Store) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "train_images": "64", "epochs": "5000"})).id
     pid = local.start(store, run_id)
@@ -240,7 +232,6 @@ def test_fault_29_a_run_that_is_removed_while_it_trains_ends(store: Store) -> No
     assert list(store.root.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_fault_27_other_threads_at_a_resume_are_allowed_and_told(store: Store) -> None:
     run_id = store.create(RunConfig.from_text({**SMALL, "epochs": "5000", "threads": "2"})).id
     local.start(store, run_id)

@@ -146,6 +146,7 @@ async def test_without_runs_there_is_no_run_to_show(store: Store) -> None:
 # Stop and resume
 
 
+@pytest.mark.slow
 @driven
 async def test_resume_and_stop_a_run_from_the_table(store: Store) -> None:
     record = store.create(RunConfig(epochs=500))
@@ -190,6 +191,7 @@ async def test_help_lists_every_key_of_the_screen_and_can_be_searched(store: Sto
         assert isinstance(c.app.screen, RunsScreen), "one esc closes, as the line of the search says"
 
 
+@pytest.mark.slow
 @driven
 async def test_help_names_keys_of_charts_only_where_there_are_charts(store: Store, two: list[str]) -> None:
     def groups() -> dict[str, str]:
@@ -308,6 +310,7 @@ async def test_the_theme_turns_and_is_remembered(store: Store) -> None:
         assert set(c.app.available_themes) == {DARK, LIGHT, ANSI}
 
 
+@pytest.mark.slow
 @driven
 async def test_every_dialog_lets_go(store: Store, two: list[str]) -> None:
     async with console(store) as c:
@@ -339,6 +342,7 @@ async def test_without_colour_the_cursor_is_seen(store: Store, two: list[str], m
         assert not any(segment.style and segment.style.reverse for segment in list(other)[:-1])
 
 
+@pytest.mark.slow
 @driven
 async def test_every_symbol_has_an_ascii_twin(store: Store, two: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALEXNET_TUI_ASCII", "1")
@@ -438,6 +442,7 @@ class Terminal:
         return " ".join(re.sub(r"\x1b\[[?>=<]?[\d;]*[a-zA-Z]", "", after).split())
 
 
+@pytest.mark.slow
 def test_quit_leaves_a_clean_terminal_and_says_what_goes_on(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=9), epochs_done=2)
     lock = take_lock(store.path(record.id))
@@ -453,6 +458,7 @@ def test_quit_leaves_a_clean_terminal_and_says_what_goes_on(store: Store) -> Non
     assert terminal.last_words() == f"1 run continues in the background; `{shown_by}` shows it again."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_leave_a_clean_terminal(store: Store, two: list[str], number: signal.Signals) -> None:
     terminal = Terminal(store)
@@ -463,6 +469,7 @@ def test_signals_leave_a_clean_terminal(store: Store, two: list[str], number: si
     assert terminal.last_words() == ""
 
 
+@pytest.mark.slow
 def test_a_crash_is_a_sentence_a_log_and_an_exit_code(store: Store, two: list[str]) -> None:
     broken = "app.ConsoleApp.action_toggle_theme = lambda self: [][1]"
     terminal = Terminal(store, before=broken)
@@ -478,6 +485,7 @@ def test_a_crash_is_a_sentence_a_log_and_an_exit_code(store: Store, two: list[st
     assert "IndexError" in log.read_text()
 
 
+@pytest.mark.slow
 def test_no_color_means_no_colour(store: Store, two: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     terminal = Terminal(store)
@@ -489,6 +497,7 @@ def test_no_color_means_no_colour(store: Store, two: list[str], monkeypatch: pyt
     assert codes <= {b"0", b"1", b"2", b"3", b"4", b"7", b"39", b"49"}
 
 
+@pytest.mark.slow
 def test_suspend_gives_the_terminal_back(store: Store, two: list[str]) -> None:
     terminal = Terminal(store)
     terminal.wait_for("finished")
@@ -523,6 +532,7 @@ async def test_ctrl_c_says_once_how_to_quit(store: Store) -> None:
         assert driver.notifications()[1:] == ["Press esc, then q to quit; runs continue."]
 
 
+@pytest.mark.slow
 @driven
 async def test_after_the_run_looked_at_last_was_deleted_the_newest_is_shown(store: Store, two: list[str]) -> None:
     async with console(store) as c:

@@ -53,6 +53,7 @@ def screen(*written: str) -> dict[tuple[int, int], object]:
     return {(row, column): emulator.buffer[row][column] for row in range(HEIGHT) for column in range(WIDTH)}
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_what_it_would_if_everything_were_sent() -> None:
     for seed in range(60):
         rng, shown = random.Random(seed), ShownCells()

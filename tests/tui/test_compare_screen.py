@@ -294,6 +294,7 @@ async def test_every_key_of_the_comparison(store: Store) -> None:
         assert first.view.smoothing == shown.view.smoothing != type(shown).view.smoothing
 
 
+@pytest.mark.slow
 @driven
 async def test_the_row_under_the_cursor_is_on_top_opens_and_pins(store: Store) -> None:
     ids = three(store)

@@ -24,6 +24,7 @@ def at_once(c: Driver, *keys: str) -> None:
         c.app.post_message(events.Key(key, key if len(key) == 1 else None))
 
 
+@pytest.mark.slow
 @driven
 async def test_two_keys_at_once_are_one_answer(store: Store, run_id: str) -> None:
     async with console(store) as c:

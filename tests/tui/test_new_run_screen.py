@@ -246,6 +246,7 @@ def test_the_command_line_makes_the_same_run() -> None:
 # --------------------------------------------------------------------- screen
 
 
+@pytest.mark.slow
 @driven
 async def test_a_form_begins_with_data_that_is_here_and_then_with_the_last_settings(
     store: Store, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
@@ -336,6 +337,7 @@ async def test_what_is_typed_fast_is_what_the_field_says(store: Store) -> None:
             assert (editor.value, editor.cursor_position) == (first + second, len(first + second))
 
 
+@pytest.mark.slow
 @driven
 async def test_keys_fed_while_a_redraw_is_due_lose_nothing(store: Store) -> None:
     async with opened(store, size=(80, 24)) as form:
@@ -382,6 +384,7 @@ async def test_a_choice_moves_as_often_as_its_key_is_pressed(store: Store, name:
         assert getattr(editor, "text", None) == form.screen.draft.texts[name] == last
 
 
+@pytest.mark.slow
 @driven
 async def test_a_start_takes_what_the_field_says_even_before_its_message(store: Store, synthetic: Path) -> None:
     async with opened(store) as form:
@@ -447,6 +450,7 @@ def answering(code: str) -> tuple[str, ...]:
     return (sys.executable, "-c", code)
 
 
+@pytest.mark.slow
 @driven
 async def test_a_trial_of_five_steps_tells_the_time_for_every_run_like_it(store: Store) -> None:
     answer = '{"device": "cpu", "precision": "fp32", "step_milliseconds": 100}'
@@ -472,6 +476,7 @@ def test_a_trial_tells_its_time_in_plain_numbers(seconds: float, told: str) -> N
     assert StepTimer({}).take(StepsTimed(RunConfig(), seconds, "")) == f"Five steps were timed: {told} each."
 
 
+@pytest.mark.slow
 @driven
 async def test_a_trial_that_fails_is_a_sentence(store: Store) -> None:
     async with opened(store) as form:
@@ -546,6 +551,7 @@ async def test_start_refuses_and_goes_to_the_bad_field_in_its_folded_group(store
         assert store.ids() == []
 
 
+@pytest.mark.slow
 @driven
 async def test_a_group_is_made_when_it_is_opened_and_keeps_what_it_was_given(store: Store) -> None:
     record = write_run(store, RunConfig.from_text({"momentum": "0.8", "threads": "2"}))
@@ -594,6 +600,7 @@ async def test_the_console_goes_on_while_runs_are_made_and_makes_them_once(store
         assert len(store.ids()) == len(study.names(store)) == 1
 
 
+@pytest.mark.slow
 @driven
 async def test_seeds_make_a_study_whose_first_run_starts_at_once(store: Store, synthetic: Path) -> None:
     async with opened(store, trainer="slow") as form:
@@ -624,6 +631,7 @@ async def test_a_queued_study_is_not_queued_again_by_the_next_key(store: Store, 
         await form.until(lambda: len(store.ids()) == 5 and "Queued" in form.text("#help"))
 
 
+@pytest.mark.slow
 @driven
 async def test_more_runs_than_one_are_marked_and_numbers_are_told_of_each(store: Store) -> None:
     write_run(store, RunConfig(epochs=10))
@@ -720,6 +728,7 @@ async def test_cards_side_by_side_say_how_to_choose_and_go_on(store: Store, size
         await driver.wait_for(lambda: "tab next" not in driver.text())
 
 
+@pytest.mark.slow
 @driven
 async def test_numbers_change_by_mouse_alone(store: Store) -> None:
     async with opened(store, size=(120, 40)) as form:
@@ -749,6 +758,7 @@ async def test_numbers_change_by_mouse_alone(store: Store) -> None:
         assert form.screen.draft.texts["seed"] == "0", "the wheel over another field scrolls"
 
 
+@pytest.mark.slow
 @driven
 async def test_what_a_front_end_changes_is_marked_and_says_so(store: Store) -> None:
     async with opened(store) as form:
@@ -760,6 +770,7 @@ async def test_what_a_front_end_changes_is_marked_and_says_so(store: Store) -> N
         await form.until(lambda: row.editor.region.right <= row.region.right - len(row.hint))
 
 
+@pytest.mark.slow
 @driven
 async def test_a_digit_beside_a_number_does_not_leave_the_form(store: Store) -> None:
     async with opened(store) as form:
@@ -771,6 +782,7 @@ async def test_a_digit_beside_a_number_does_not_leave_the_form(store: Store) -> 
         await form.until(lambda: "esc leaves the form" in form.text("#help"))
 
 
+@pytest.mark.slow
 @driven
 async def test_the_layer_table_scrolls_by_keys(store: Store) -> None:
     async with opened(store, size=(80, 24)) as form:
@@ -853,6 +865,7 @@ async def test_data_that_cannot_be_had_is_a_sentence_on_the_form(store: Store) -
         assert store.ids() == []
 
 
+@pytest.mark.slow
 @driven
 async def test_more_images_than_there_are_is_a_sentence_at_their_field(store: Store, synthetic: Path) -> None:
     async with opened(store) as form:
@@ -897,6 +910,7 @@ async def test_a_past_run_is_a_template_with_its_differences_marked(store: Store
         assert form.screen.draft.config() == RunConfig()
 
 
+@pytest.mark.slow
 @driven
 async def test_folded_groups_tell_what_differs(store: Store) -> None:
     async with opened(store, size=(80, 24)) as form:
@@ -996,6 +1010,7 @@ async def test_a_key_leads_to_the_queues(store: Store) -> None:
         await form.until(lambda: form.app.places == ["study"])
 
 
+@pytest.mark.slow
 @driven
 async def test_after_a_start_keys_are_commands_again(store: Store, synthetic: Path) -> None:
     async with console(store, size=(80, 24)) as driver:
@@ -1033,6 +1048,7 @@ async def test_the_help_line_tells_of_headings_buttons_and_of_no_field(store: St
         await form.until(lambda: form.text("#help") == "esc leaves the form; down begins at its top.")
 
 
+@pytest.mark.slow
 @driven
 async def test_a_zero_that_stands_for_something_says_what(store: Store) -> None:
     async with opened(store) as form:
@@ -1089,6 +1105,7 @@ async def test_a_heading_tells_as_many_values_as_fit_whole_and_how_many_do_not(s
         await form.until(lambda: "removed conv layer none" in str(form.group_of("dropout").title))
 
 
+@pytest.mark.slow
 @driven
 async def test_the_summary_line_leaves_out_what_does_not_fit(store: Store) -> None:
     async with opened(store, size=(80, 24)) as form:

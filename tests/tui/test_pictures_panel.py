@@ -39,6 +39,7 @@ def panel(driver: Driver) -> PicturesPanel:
     return driver.app.screen.query_one(PicturesPanel)
 
 
+@pytest.mark.slow
 @driven
 async def test_kernels_are_scrubbed_by_epoch_and_the_newest_is_followed(store: Store) -> None:
     run_id = write_pictured(store)
@@ -57,6 +58,7 @@ async def test_kernels_are_scrubbed_by_epoch_and_the_newest_is_followed(store: S
         await driver.wait_for(lambda: "epoch 29 of 30" in driver.text())
 
 
+@pytest.mark.slow
 @driven
 async def test_kernels_that_are_reduced_say_so_until_they_are_enlarged(store: Store) -> None:
     run_id = write_pictured(store)
@@ -70,6 +72,7 @@ async def test_kernels_that_are_reduced_say_so_until_they_are_enlarged(store: St
         assert "11×11" not in driver.text()
 
 
+@pytest.mark.slow
 @driven
 async def test_kernels_for_which_there_is_no_room_are_scrolled_to(store: Store) -> None:
     run_id = write_pictured(store)
@@ -86,6 +89,7 @@ async def test_kernels_for_which_there_is_no_room_are_scrolled_to(store: Store) 
         assert "of 96" not in driver.text()
 
 
+@pytest.mark.slow
 @driven
 async def test_a_cell_of_the_matrix_opens_its_images_and_escape_leads_back(store: Store) -> None:
     run_id = write_pictured(store)
@@ -219,6 +223,7 @@ def test_a_matrix_larger_than_the_screen_is_shown_around_its_cursor() -> None:
         assert placed.at(*place) == cursor
 
 
+@pytest.mark.slow
 @driven
 async def test_of_two_runs_names_and_what_is_shown_have_a_line_each(store: Store) -> None:
     ids = [write_pictured(store, RunConfig(epochs=epochs, data="no-such-data")) for epochs in (30, 31)]

@@ -120,6 +120,7 @@ async def test_the_word_of_an_engine_is_beside_the_runs_own_states(store: Store,
         await driver.wait_for(lambda: asked in cluster.calls("scancel"))
 
 
+@pytest.mark.slow
 @driven
 async def test_an_engine_that_does_not_answer_holds_nothing_up(store: Store, cluster: Cluster) -> None:
     plan = plan_study(store, seeds=1)
@@ -459,6 +460,7 @@ async def test_enter_and_arrows_walk_through_the_form(store: Store) -> None:
         assert driver.app.screen.query_one("#plan-name", Input).value == "reproduction"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 def test_another_protocol_is_planned_by_keys_alone(store: Store, size: tuple[int, int]) -> None:
     @driven
@@ -493,6 +495,7 @@ def test_another_protocol_is_planned_by_keys_alone(store: Store, size: tuple[int
     body()
 
 
+@pytest.mark.slow
 @driven
 async def test_what_the_protocol_does_not_have_is_told_at_once(store: Store) -> None:
     async with console(store) as driver:
@@ -730,6 +733,7 @@ async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None
         assert "4 finished" in driver.text()
 
 
+@pytest.mark.slow
 @driven
 async def test_a_paused_worker_starts_nothing_and_x_stops_what_trains(store: Store) -> None:
     plan = plan_study(store, seeds=2, epochs=200)

@@ -167,6 +167,7 @@ async def test_three_seeds_are_not_assessed_and_it_says_why(store: Store) -> Non
         assert "1 –  2 –  3 –" in text
 
 
+@pytest.mark.slow
 @driven
 async def test_pages_turn_with_brackets_and_tab(store: Store) -> None:
     write_study(store, "whole")
@@ -191,6 +192,7 @@ async def test_pages_turn_with_brackets_and_tab(store: Store) -> None:
         assert f"in {len(CONTRADICTIONS)} places" in driver.text()
 
 
+@pytest.mark.slow
 @driven
 async def test_arrows_scroll_a_page(store: Store) -> None:
     write_study(store, "whole")
@@ -207,6 +209,7 @@ async def test_arrows_scroll_a_page(store: Store) -> None:
         await driver.wait_for(lambda: f"{last.number:>2}  {last.place[:20]}" in driver.text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
 @driven
 async def test_verdicts_and_table_begin_with_how_the_runs_depart_from_the_reports(
@@ -288,6 +291,7 @@ def _last(final: float) -> float:
     return accuracy
 
 
+@pytest.mark.slow
 @driven
 async def test_one_chooses_what_is_reported(store: Store) -> None:
     write_study(store, "older", seeds=2)
@@ -353,6 +357,7 @@ async def test_a_run_that_ends_is_in_the_report_at_once(store: Store) -> None:
         await driver.wait_for(lambda: screen.section is not None and screen.section.rows[2].num_runs == 2)
 
 
+@pytest.mark.slow
 @driven
 async def test_the_report_is_written_to_the_file_named(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -382,6 +387,7 @@ async def export(driver: Driver, name: str) -> None:
     await driver.press("enter")
 
 
+@pytest.mark.slow
 @driven
 async def test_a_file_is_replaced_only_after_a_yes(store: Store, tmp_path: Path) -> None:
     write_study(store, "whole", seeds=1)
@@ -400,6 +406,7 @@ async def test_a_file_is_replaced_only_after_a_yes(store: Store, tmp_path: Path)
         await driver.wait_for(lambda: target.read_text().startswith("#"))
 
 
+@pytest.mark.slow
 @driven
 async def test_a_name_without_a_format_and_a_folder_that_is_not_there_are_told(store: Store, tmp_path: Path) -> None:
     write_study(store, "whole", seeds=1)

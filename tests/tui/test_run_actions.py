@@ -105,6 +105,7 @@ async def test_a_paste_that_does_not_fit_is_refused_in_a_sentence_and_the_note_s
         await c.wait_for(lambda: store.notes(run_id).note == "precious and of two lines")
 
 
+@pytest.mark.slow
 @driven
 async def test_fault_07_a_note_that_does_not_fit_on_the_disk_is_asked_for_again_as_it_was_typed(store: Store) -> None:
     run_id = write_run(store, RunConfig(epochs=1)).id
@@ -184,6 +185,7 @@ async def test_two_consoles_on_one_note_lose_neither(store: Store, answer: str, 
         await c.wait_for(lambda: store.notes(run_id) == Notes(note=kept, label="kept"))
 
 
+@pytest.mark.slow
 @driven
 async def test_keys_on_a_group_act_on_all_its_runs(store: Store) -> None:
     runs = of_group(store)

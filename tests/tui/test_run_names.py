@@ -3,6 +3,8 @@
 import itertools
 import time
 
+import pytest
+
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import RunRecord
@@ -60,6 +62,7 @@ def test_a_name_is_cut_where_namesakes_are_the_same() -> None:
         assert cut_name(name, 30) == name
 
 
+@pytest.mark.slow
 def test_names_of_ten_thousand_runs_are_cheap() -> None:
     settings = itertools.product(range(10), (0.0, 0.0005), (0.01, 0.1), range(250))
     known = {

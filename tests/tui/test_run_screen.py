@@ -126,6 +126,7 @@ async def test_a_live_run_moves_by_itself(store: Store) -> None:
             await driver.wait_for(lambda: all(shown in driver.text() for shown in facts))
 
 
+@pytest.mark.slow
 @driven
 async def test_steps_alone_move_the_loss_within_seconds(store: Store) -> None:
     run = store.create(CONFIG)
@@ -274,6 +275,7 @@ async def test_escape_steps_out_of_crosshair_then_zoom_then_the_screen(store: St
         await driver.wait_for(lambda: driver.app.screen is driver.runs)
 
 
+@pytest.mark.slow
 @driven
 async def test_pages_follow_the_brackets_and_a_click(store: Store) -> None:
     config = RunConfig.from_text(
@@ -407,6 +409,7 @@ async def test_a_long_name_of_the_pinned_run_does_not_take_the_pace_away(store: 
         await driver.wait_for(lambda: "epochs behind pinned" in driver.text())
 
 
+@pytest.mark.slow
 @driven
 async def test_the_log_is_made_safe_and_followed(store: Store) -> None:
     run = write_run(store, CONFIG)
@@ -576,6 +579,7 @@ async def test_delete_names_what_is_lost_asks_and_goes_back_to_the_runs(store: S
         assert "Deleted not needed." in driver.notifications()
 
 
+@pytest.mark.slow
 @driven
 async def test_a_run_that_trains_is_not_deleted(store: Store) -> None:
     run = write_run(store, CONFIG, epochs_done=3, finish=False)
@@ -635,6 +639,7 @@ def test_facts_say_ages_and_paces_in_words(store: Store, tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.slow
 @driven
 async def test_news_repaint_only_the_lines_of_the_head_that_they_change(
     store: Store, monkeypatch: pytest.MonkeyPatch

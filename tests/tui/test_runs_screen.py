@@ -100,6 +100,7 @@ async def test_a_long_table_scrolls_with_the_cursor(store: Store) -> None:
         assert " s39 " not in c.text()
 
 
+@pytest.mark.slow
 @driven
 async def test_filter_while_typing_counts_hits_and_is_remembered(store: Store, four: list[str]) -> None:
     async with console(store) as c:
@@ -118,6 +119,7 @@ async def test_filter_while_typing_counts_hits_and_is_remembered(store: Store, f
         assert "of 4" not in c.text()
 
 
+@pytest.mark.slow
 @driven
 async def test_escape_in_the_filter_brings_the_old_one_back(store: Store, four: list[str]) -> None:
     async with console(store) as c:
@@ -132,6 +134,7 @@ async def test_escape_in_the_filter_brings_the_old_one_back(store: Store, four: 
         assert c.app.session.marked_run_ids == [four[2]]
 
 
+@pytest.mark.slow
 @driven
 async def test_a_filter_that_means_nothing_says_so_and_keeps_the_rows(store: Store, four: list[str]) -> None:
     async with console(store) as c:
@@ -151,6 +154,7 @@ async def test_a_filter_that_means_nothing_says_so_and_keeps_the_rows(store: Sto
         assert load_settings().folder(store.root).filter == "variant=tanh lr>=0.001"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", [("escape",), ("enter",), ("t", "ctrl+u", "enter"), ("t", "escape")])
 @driven
 async def test_an_empty_filter_line_goes_when_it_is_left(store: Store, four: list[str], keys: tuple[str, ...]) -> None:
@@ -188,6 +192,7 @@ async def test_the_cursor_moves_from_the_filter_line_too(store: Store, four: lis
         assert c.cursor == four[2]
 
 
+@pytest.mark.slow
 @driven
 async def test_sort_by_a_column_and_turn_it_round(store: Store, four: list[str]) -> None:
     best_first = [four[3], four[0], four[1], four[2]]
@@ -330,6 +335,7 @@ async def test_mark_moves_on_and_is_remembered(store: Store, four: list[str]) ->
         assert c.app.session.marked_run_ids == []
 
 
+@pytest.mark.slow
 @driven
 async def test_label_tags_and_note(store: Store, four: list[str]) -> None:
     async with console(store) as c:
@@ -363,6 +369,7 @@ async def test_tags_of_marked_runs_go_on_all_of_them(store: Store, four: list[st
         await c.wait_for(lambda: [store.notes(run_id).tags for run_id in four] == [["both"], ["both"], [], []])
 
 
+@pytest.mark.slow
 @driven
 async def test_delete_names_what_is_lost_and_asks(store: Store, four: list[str]) -> None:
     (store.path(four[1]) / "checkpoints" / "e0010").mkdir(parents=True)
@@ -384,6 +391,7 @@ async def test_delete_names_what_is_lost_and_asks(store: Store, four: list[str])
         await c.wait_for(lambda: c.shown == [four[0], four[2], four[3]])
 
 
+@pytest.mark.slow
 @driven
 async def test_marked_runs_are_deleted_together_and_beside_them_a_question_is_asked(
     store: Store, four: list[str]
@@ -445,6 +453,7 @@ async def test_compare_needs_two(store: Store, four: list[str]) -> None:
         assert "Mark two or more runs" in c.notifications()[-1]
 
 
+@pytest.mark.slow
 @driven
 async def test_a_live_run_moves_by_itself_and_its_end_is_told(store: Store) -> None:
     config = RunConfig(epochs=4)
@@ -467,6 +476,7 @@ async def test_a_live_run_moves_by_itself_and_its_end_is_told(store: Store) -> N
         await c.wait_for(lambda: "✓ finished" in c.text())
 
 
+@pytest.mark.slow
 @driven
 async def test_new_runs_appear(store: Store, four: list[str]) -> None:
     async with console(store) as c:
@@ -475,6 +485,7 @@ async def test_new_runs_appear(store: Store, four: list[str]) -> None:
         assert c.cursor == four[0]  # The cursor stays on its run.
 
 
+@pytest.mark.slow
 @driven
 async def test_attack_02_03_hostile_labels_are_shown_and_not_obeyed(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=2), label=HOSTILE)
@@ -555,6 +566,7 @@ async def test_the_preview_takes_the_lines_that_rows_leave_free(store: Store, fo
         await c.wait_for(lambda: preview.size.height >= 14)
 
 
+@pytest.mark.slow
 @driven
 async def test_no_runs_says_what_to_press(store: Store) -> None:
     async with console(store) as c:
@@ -573,6 +585,7 @@ async def test_no_runs_says_what_to_press(store: Store) -> None:
         assert "First run" not in c.text().splitlines()[-1]
 
 
+@pytest.mark.slow
 @driven
 async def test_a_first_run_is_one_key(store: Store, prepared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
@@ -630,6 +643,7 @@ async def test_on_a_narrow_screen_names_keep_their_seed_and_a_pin_leaves_the_sta
         assert "base" in lines[1].split()
 
 
+@pytest.mark.slow
 @driven
 async def test_what_all_runs_share_is_said_once(store: Store, four: list[str]) -> None:
     async with console(store, size=(180, 30)) as c:

@@ -28,6 +28,8 @@ from alexnet_tui.studies import orders
 from alexnet_tui.studies import plan as study
 from alexnet_tui.tui.terminal.driver import outlive_terminal
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "data": "synthetic",
     "batch_size": "8",
@@ -86,7 +88,6 @@ def set_field(terminal: Terminal, name: str, *keys: str) -> None:
     terminal.press(*keys)
 
 
-@pytest.mark.slow
 def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: Store) -> None:
     terminal = open_console()
     terminal.wait_for("No runs here yet", "f  trains a first, small network")
@@ -131,7 +132,6 @@ def test_by_keys_alone_from_nothing_to_a_comparison(open_console: Open, store: S
 # A slow line
 
 
-@pytest.mark.slow
 def test_a_point_of_a_live_run_costs_a_slow_line_little(open_console: Open, store: Store) -> None:
     config = RunConfig.from_text({"data": "synthetic", "epochs": "4"})
     directory = store.path(store.create(config).id)
@@ -159,7 +159,6 @@ def test_a_point_of_a_live_run_costs_a_slow_line_little(open_console: Open, stor
 # Nothing ends a run but a stop
 
 
-@pytest.mark.slow
 def test_fault_15_16_the_run_outlives_a_closed_terminal_and_a_killed_console(open_console: Open, store: Store) -> None:
     config = RunConfig.from_text({**SMALL, "epochs": "3"})
     run_id = store.create(config).id
@@ -192,7 +191,6 @@ def test_fault_15_16_the_run_outlives_a_closed_terminal_and_a_killed_console(ope
 # What it leaves behind
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_a_clean_terminal(open_console: Open, two: list[str], number: signal.Signals) -> None:
     terminal = open_console()
@@ -206,7 +204,6 @@ def test_a_signal_leaves_a_clean_terminal(open_console: Open, two: list[str], nu
     assert terminal.last_words() == ""
 
 
-@pytest.mark.slow
 def test_what_a_shell_wrote_while_the_console_was_stopped_is_drawn_over(open_console: Open, two: list[str]) -> None:
     terminal = open_console()
     terminal.wait_for("finished")
@@ -286,7 +283,6 @@ def test_a_plain_c_locale_works(open_console: Open, two: list[str]) -> None:
     leave(terminal)
 
 
-@pytest.mark.slow
 def test_a_terminal_that_goes_without_a_signal_ends_the_console(store: Store) -> None:
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "alexnet_tui", "--runs-dir", str(store.root)]
@@ -300,7 +296,6 @@ def test_a_terminal_that_goes_without_a_signal_ends_the_console(store: Store) ->
         assert program.wait(timeout=30) == 128 + signal.SIGHUP
 
 
-@pytest.mark.slow
 def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str]) -> None:
     terminal = open_console(size=(120, 40), LC_ALL="C")
     terminal.wait_for("+ finished", "2 runs")
@@ -319,7 +314,6 @@ def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str])
     assert bytes(terminal.raw).isascii()
 
 
-@pytest.mark.slow
 def test_a_small_terminal_and_a_change_of_size(open_console: Open, two: list[str]) -> None:
     terminal = open_console(size=(40, 12))
     terminal.wait_for("✓", "q Quit")
@@ -357,7 +351,6 @@ def leaked(drawn: bytes) -> list[bytes]:
     return [raw for raw in RAW if (raw if raw[0] >= 0x7F else b"\x1b" + raw) in drawn]
 
 
-@pytest.mark.slow
 def test_attack_01_words_of_strangers_reach_no_terminal(open_console: Open, store: Store) -> None:
     failed = ev.Failed(reason="error", message=EVIL, epoch=3, step=30)
     hostile: dict[str, object] = {

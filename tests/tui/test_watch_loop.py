@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
 from fake_runs import curve, open_writer, started
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -41,6 +42,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_looks_that_find_nothing_do_not_wake_the_loop(store: Store) -> None:
     record = store.create(RunConfig(epochs=5))
     lock = take_lock(store.path(record.id))

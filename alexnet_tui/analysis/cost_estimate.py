@@ -7,7 +7,8 @@ where they did something else, or of a few steps timed for it; it says which.
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -226,14 +227,31 @@ def time_of_steps(config: RunConfig, step_seconds: float, *, num_train: int, num
 
 
 def total_time(
-    configs: Iterable[RunConfig], time_of: Callable[[RunConfig], TimeEstimate | None]
+    configs: Iterable[RunConfig],
+    past: Iterable[RunHistory],
+    *,
+    host: str,
+    sizes: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+    step_seconds: Mapping[tuple[object, ...], float] = MappingProxyType({}),
 ) -> tuple[float, str] | None:
     """Seconds that runs may take one after another, and what that is taken from; None where that of one is unknown.
 
     Args:
         configs: The runs.
-        time_of: The time of one; the same for every seed.
+        past: Runs to learn from.
+        host: The machine they will run on.
+        sizes: Training and test images of data sets; others are taken to be as large as CIFAR-10.
+        step_seconds: What an update took where it was timed, by its `step_settings`.
     """
+    past = tuple(past)
+
+    def time_of(config: RunConfig) -> TimeEstimate | None:
+        num_train, num_test = sizes.get(config.data, (TYPICAL_IMAGES, TYPICAL_TEST_IMAGES))
+        seconds = step_seconds.get(step_settings(config))
+        if seconds is not None:
+            return time_of_steps(config, seconds, num_train=num_train, num_test=num_test)
+        return estimate_time(config, past, host=host, num_train=num_train, num_test=num_test)
+
     counts = Counter(msgspec.structs.replace(config, seed=0) for config in configs)
     times = [(time_of(config), count) for config, count in counts.items()]
     known = [(time, count) for time, count in times if time is not None]

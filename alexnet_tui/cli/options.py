@@ -92,6 +92,12 @@ def complete_study(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def complete_name(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of studies, variants and runs that begin with what was typed."""
+    words = [name for name in (*VARIANTS, "reference") if name.startswith(incomplete)]
+    return complete_study(context, incomplete) + words + complete_run(context, incomplete)
+
+
 StudyName = Annotated[
     str,
     argument(metavar="NAME", help="Name of the study.", autocompletion=complete_study),
@@ -99,6 +105,18 @@ StudyName = Annotated[
 RunName = Annotated[
     str,
     argument(metavar="RUN", help="Id of a run, the letters it begins with, or `last`.", autocompletion=complete_run),
+]
+RunNames = Annotated[
+    list[str] | None,
+    argument(
+        metavar="[STUDY_OR_RUN]...",
+        help="Studies, variants, run ids, or `reference` (default: all own runs, else the reference runs).",
+        autocompletion=complete_name,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    option("--output", "-o", metavar="FILE", parser=given, help="Write to this file, not to stdout."),
 ]
 AsJson = Annotated[bool, option("--json", help="Print JSON instead of a table.")]
 Headless = Annotated[

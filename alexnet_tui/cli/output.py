@@ -10,8 +10,11 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
+from alexnet_tui.errors import StoreError, UsageError
 from alexnet_tui.text import ASCII_FALLBACK, format_count, is_ascii_terminal, json_text, printable
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from alexnet_tui.datasets.cache import Progress, ProgressCallback
 
+Form = TypeVar("Form", bound=StrEnum)
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 _WIDTH_OF_FILES = 250
 _STDERR = 2
@@ -136,3 +140,27 @@ def progress_bar(title: str) -> Iterator["ProgressCallback"]:
                 say(what + (f" {format_count(step.total)} images" if step.total else "") + " …")
 
         yield report
+
+
+def write_text(text: str, output: Path | None) -> None:
+    """Write to a file and say so, or to stdout."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    from alexnet_tui.files import write_output
+
+    write_output(output, text.encode("utf-8", errors="replace"))
+    say(f"wrote {output}")
+
+
+def format_by_ending(output: Path, endings: Mapping[str, Form]) -> Form:
+    """The format that a file's ending stands for."""
+    if output.is_dir():
+        raise StoreError(output, "this is a folder; name a file.")
+    try:
+        return endings[output.suffix.lower()]
+    except KeyError:
+        raise UsageError(
+            f"the ending of {printable(str(output), 200)} names no format; use one of"
+            f" {', '.join(filter(None, endings))}, or --format."
+        ) from None

@@ -364,6 +364,10 @@ class Store:
         with self.folder(run_id) as folder:
             return read_notes(folder)
 
+    def labels(self, run_ids: Iterable[str]) -> dict[str, str]:
+        """People's own names for runs, where there are any."""
+        return {run_id: label for run_id in run_ids if (label := self.notes(run_id).label)}
+
     def notes_problem(self, run_id: str) -> str:
         """A sentence if the notes of a run cannot be read as they are; else nothing."""
         with self.folder(run_id) as folder:

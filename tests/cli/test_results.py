@@ -16,7 +16,7 @@ from cli_caller import Run
 from fake_runs import write_run
 from typer.testing import CliRunner, Result
 
-from alexnet_tui.cli.commands import results as cli_results
+from alexnet_tui.cli.commands import compare, export, report
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.runs.notes import Notes
@@ -46,7 +46,8 @@ def full(template: Path, store: Store) -> Store:
 
 def call(store: Store, *arguments: str) -> Result:
     app = typer.Typer()
-    cli_results.register(app)
+    for module in (report, compare, export):
+        module.register(app)
     result = CliRunner().invoke(
         app, [*arguments, "--runs-dir", str(store.root)], env={"COLUMNS": "80"}, catch_exceptions=True
     )
@@ -238,7 +239,7 @@ def test_export_to_tensorboard_makes_a_folder_a_run(full: Store, tmp_path: Path)
 
 def test_nothing_heavy_is_loaded_to_offer_the_commands() -> None:
     code = (
-        "import sys, alexnet_tui.cli.commands.results as m;"
+        "import sys, alexnet_tui.cli.commands.report as m;"
         "print([n for n in ('rich.table', 'torch', 'textual', 'numpy', 'alexnet_tui.report.build')"
         " if n in sys.modules])"
     )

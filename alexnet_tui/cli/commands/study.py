@@ -17,7 +17,7 @@ from alexnet_tui.cli.commands.study_run import Parallel, study_command, work_thr
 from alexnet_tui.cli.output import Json, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, table_box
 from alexnet_tui.config import claims as registered_claims
-from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text
+from alexnet_tui.config.hyperparameters import Value, settings_text
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs, size_text
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.datasets import catalog as data_catalog
@@ -501,7 +501,7 @@ def reproduce(
     code = work_through(store, plan, parallel)
     if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
         return code
-    from alexnet_tui.cli.commands.results import report
+    from alexnet_tui.cli.commands.report import report
 
     report([name], runs_dir=runs_dir)
     return code
@@ -529,14 +529,8 @@ def _expected(store: Store, plan: study.Plan) -> str:
             past.append(load(store, record.id, skip_steps=True)[0])
         except AlexnetTuiError:  # An unreadable run tells no time.
             continue
-    typical = (cost_estimate.TYPICAL_IMAGES, cost_estimate.TYPICAL_TEST_IMAGES)
     sizes = {info.name: (info.num_train, info.num_test) for info in data_catalog.catalog()}
-
-    def time_of(config: RunConfig) -> cost_estimate.TimeEstimate | None:
-        num_train, num_test = sizes.get(config.data, typical)
-        return cost_estimate.estimate_time(config, past, host=platform.node(), num_train=num_train, num_test=num_test)
-
-    found = cost_estimate.total_time(plan.configs, time_of)
+    found = cost_estimate.total_time(plan.configs, past, host=platform.node(), sizes=sizes)
     return f", about {format_duration(found[0])} one after another ({found[1]})" if found else ""
 
 

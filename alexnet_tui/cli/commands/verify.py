@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from alexnet_tui.cli import options
-from alexnet_tui.cli.commands.results import Names
 from alexnet_tui.cli.output import Json, say, say_foreign, write_json
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.text import counted, printable
@@ -24,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    names: Names = None,
+    names: options.RunNames = None,
     as_json: options.AsJson = False,
     runs_dir: options.RunsDir = None,
 ) -> int:

@@ -1,5 +1,6 @@
 """Planning a study: the dialog, or the question before a reproduction, then the plan's file."""
 
+import functools
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -125,17 +126,14 @@ def _expected(session: Session, configs: Sequence[RunConfig]) -> str:
     """How long all runs may take here: from past runs, or from steps that were timed."""
     from alexnet_tui.analysis import cost_estimate
 
-    sizes = {"num_train": cost_estimate.TYPICAL_IMAGES, "num_test": cost_estimate.TYPICAL_TEST_IMAGES}
-
-    def time_of(config: RunConfig) -> cost_estimate.TimeEstimate | None:
-        seconds = session.step_seconds.get(cost_estimate.step_settings(config))
-        if seconds is not None:
-            return cost_estimate.time_of_steps(config, seconds, **sizes)
-        return cost_estimate.estimate_time(config, session.watcher.histories.values(), host=platform.node(), **sizes)
-
-    found = cost_estimate.total_time(configs, time_of)
-    if found is None:  # Of the baseline alone something may be known.
-        found = cost_estimate.total_time([RunConfig()] * len(configs), time_of)
+    known = functools.partial(
+        cost_estimate.total_time,
+        past=session.watcher.histories.values(),
+        host=platform.node(),
+        step_seconds=session.step_seconds,
+    )
+    # Of the baseline alone something may be known.
+    found = known(configs) or known([RunConfig()] * len(configs))
     if found is None:
         return "; how long it takes is not known (f8 in New run times five steps)"
     return f", about {format_duration(found[0])} in all ({printable(found[1], 80)})"

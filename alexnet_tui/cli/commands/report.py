@@ -1,0 +1,109 @@
+"""``report``: our table beside the published one, the verdicts and the curves."""
+
+import io
+import os
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alexnet_tui.cli import options
+from alexnet_tui.cli.output import format_by_ending, say, say_foreign, say_unreadable, terminal, write_text
+from alexnet_tui.config.first_run import FIRST_RUN_WORDS
+from alexnet_tui.errors import ExitCode, UsageError
+from alexnet_tui.paths import shell_command
+from alexnet_tui.text import printable
+
+if TYPE_CHECKING:
+    from alexnet_tui.report.build import Report
+
+
+class ReportFormat(StrEnum):
+    """What `report` writes."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    LATEX = "latex"
+    JSON = "json"
+
+
+_FILE_WIDTH = 100
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command("report", short_help="Table, verdicts and curves, in five formats.")(report)
+
+
+def report(
+    names: options.RunNames = None,
+    form: Annotated[
+        ReportFormat | None,
+        options.option("--format", help="What to write (default: by the file's ending, else terminal)."),
+    ] = None,
+    output: options.Output = None,
+    explain: Annotated[
+        bool,
+        options.option("--explain", help="Print the runs, values and test behind each number."),
+    ] = False,
+    runs_dir: options.RunsDir = None,
+) -> int:
+    """Our table beside the published one, and whether the report's three claims hold.
+
+    Example: alexnet-tui report reference --format html --output report.html
+    """
+    from alexnet_tui.analysis.selection import select_runs
+    from alexnet_tui.report.build import build_selection
+
+    if form is None and output is not None and not explain:
+        form = format_by_ending(output, _report_endings())
+    chosen = form or ReportFormat.TERMINAL
+    store = options.open_store(runs_dir)
+    found = select_runs(store, names or ())
+    say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
+    say_foreign(found.foreign)
+    if not found.histories and names:
+        raise UsageError(f"{printable(found.title)} has no run yet; `{found.train}` trains what is planned.")
+    if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
+        say(
+            f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"
+            f" `{shell_command(*FIRST_RUN_WORDS, root=store.root)}` trains a first one in about a minute."
+        )
+        return ExitCode.DONE
+    built = build_selection(found)
+    if explain:
+        from alexnet_tui.report.wording import explain as lines
+
+        write_text("".join(f"{printable(line)}\n" for line in lines(built)), output)
+    elif chosen is ReportFormat.TERMINAL and output is None and sys.stdout.isatty():
+        from alexnet_tui.cli.report_view import print_report
+
+        print_report(terminal(), built)
+    elif chosen is ReportFormat.TERMINAL:
+        columns = os.environ.get("COLUMNS", "")
+        width = int(columns[:4]) if columns.isdecimal() else 0  # Zero where a terminal does not know its width.
+        write_text(_plain_text(built, width or _FILE_WIDTH), output)
+    else:
+        from alexnet_tui.report.formats import Format, render
+
+        write_text(render(built, Format(chosen), store.path), output)
+    return ExitCode.DONE
+
+
+def _report_endings() -> dict[str, ReportFormat]:
+    from alexnet_tui.report.formats import ENDINGS
+
+    return {".txt": ReportFormat.TERMINAL, **{ending: ReportFormat(form) for ending, form in ENDINGS.items()}}
+
+
+def _plain_text(built: "Report", width: int) -> str:
+    """What a terminal would show, without colour and without blanks at the ends of lines."""
+    from rich.console import Console
+
+    from alexnet_tui.cli.report_view import print_report
+
+    buffer = io.StringIO()
+    print_report(Console(file=buffer, width=width, markup=False, highlight=False, emoji=False), built)
+    return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())

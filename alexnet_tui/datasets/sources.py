@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from alexnet_tui.archives import ZIP_MAGIC, Entry, Kind, Limits, entries, inside
+from alexnet_tui.archive_reader import ZIP_MAGIC, Entry, Kind, Limits, entries, inside
 from alexnet_tui.datasets.left_out import LeftOutCounter, Reason, is_hidden
 from alexnet_tui.errors import ArchiveError, DatasetError
 from alexnet_tui.files import reason_of

@@ -14,8 +14,8 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
-    from alexnet_tui.exchange.archive import ImportResult
     from alexnet_tui.exchange.foreign import ForeignHistory
+    from alexnet_tui.exchange.run_archive import ImportResult
 
 _NAMED = 3
 
@@ -72,7 +72,7 @@ def import_(
     if archive is not None:
         if column or label:
             raise UsageError("--column and --label are for histories of other programs; an archive needs neither.")
-        from alexnet_tui.exchange.archive import import_archive
+        from alexnet_tui.exchange.run_archive import import_archive
 
         _say_unpacked(store, archive, import_archive(store, archive))
         return ExitCode.DONE

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from alexnet_tui.archives import Kind, Limits, entries, inside
+from alexnet_tui.archive_reader import Kind, Limits, entries, inside
 from alexnet_tui.datasets.left_out import is_hidden
 from alexnet_tui.errors import ArchiveError, ConfigError, RunNotFoundError, StoreError
 from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of

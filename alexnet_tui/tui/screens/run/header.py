@@ -55,7 +55,7 @@ class Head(msgspec.Struct, frozen=True):
         if has_numbers and not is_low:
             known = [fact for fact in number_facts(self.history, None) if fact.value != MISSING]
             none_yet = Content.styled("results come with the end of the first epoch", "$text-muted")
-            lines.append(join_fitting(known, self.width) if known else none_yet)
+            lines.append(line_of_facts(known, self.width) if known else none_yet)
         return [line for line in lines if line.plain]
 
     def title(self, label: str) -> Content:
@@ -80,11 +80,11 @@ class Head(msgspec.Struct, frozen=True):
         )
         first, *others = progress_facts(self.history, self.state)
         facts = [first, age(self.history, self.state), *others]
-        return bar + join_fitting(facts, self.width - bar.cell_length)
+        return bar + line_of_facts(facts, self.width - bar.cell_length)
 
     def activity(self) -> Content:
         """The last steps as a sparkline, and the machine."""
-        machine = join_fitting(machine_facts(self.history, max(30, self.width // 3)), max(10, self.width - 24))
+        machine = line_of_facts(machine_facts(self.history, max(30, self.width // 3)), max(10, self.width - 24))
         room = min(_LONGEST_SPARKLINE, self.width - machine.cell_length - 16)
         losses = self.history.steps["train_loss"]
         recent = sparkline(losses[-room:], room, is_ascii_terminal()) if room > 4 else ""
@@ -130,21 +130,15 @@ def summary_panel(history: RunHistory, pinned: RunHistory | None) -> Content:
     return Content("\n").join(lines)
 
 
-def fact_content(fact: Fact) -> Content:
-    """``name value``, the value standing out."""
-    name = f"{fact.name} " if fact.name else ""
-    return Content.assemble((name, "$text-muted"), (fact.value, style_of(fact.style) or "bold"))
-
-
-def join_fitting(facts: Iterable[Fact], width: int) -> Content:
-    """As many facts as fit on a line, the first ones first; empty values are left out."""
-    line, gap = Content(""), Content("   " if width >= 100 else "  ")
+def line_of_facts(facts: Iterable[Fact], width: int) -> Content:
+    """As many facts, ``name value``, as fit on a line, the first ones first; empty values are left out."""
+    gap = "   " if width >= _WIDE else "  "
+    parts, used = list[str | tuple[str, str]](), 0
     for fact in facts:
-        if not fact.value:
-            continue
-        part = fact_content(fact)
-        longer = line + gap + part if line.plain else part
-        if longer.cell_length > width:
-            continue
-        line = longer
-    return line
+        name = f"{fact.name} " if fact.name else ""
+        before = gap if parts else ""
+        cells = cell_len(before + name + fact.value)
+        if fact.value and used + cells <= width:
+            parts += [before, (name, "$text-muted"), (fact.value, style_of(fact.style) or "bold")]
+            used += cells
+    return Content.assemble(*parts)

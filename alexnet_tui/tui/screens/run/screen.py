@@ -297,7 +297,6 @@ class RunScreen(ChartScreen):
             wanted = _RESTS_A_DRAWING * (time.thread_time() - begin)
             self._steps_rest = min(max(_STEP_SECONDS, wanted), _LONGEST_REST_SECONDS)
         if plotted != self._plotted or accuracy.spec.x_covers != epochs:
-            self._plotted = plotted
             spec = ChartSpec(
                 title="Accuracy",
                 y=Measure.SHARE,
@@ -306,6 +305,8 @@ class RunScreen(ChartScreen):
                 has_names=not loss.display,  # The same curves have the same colours and markers there.
             )
             accuracy.show(accuracy_curves(history, pinned, name), spec)
+        if plotted != self._plotted:
+            self._plotted = plotted
             self.query_one(SidePanel).show_numbers(summary_panel(history, pinned))
             self._show_lead(history)
         if self._side_timer is None:

@@ -17,9 +17,10 @@ import psutil
 
 from alexnet_tui.errors import LaunchError, RunBusyError
 from alexnet_tui.files import reason_of
-from alexnet_tui.launch.checks import check_or_note_trust, check_startable
+from alexnet_tui.launch.checks import check_startable
 from alexnet_tui.launch.registry import PLAIN, Options, StartOptions
 from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS, TRAINER, trainer_elsewhere
+from alexnet_tui.launch.trust import check_or_note_trust
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.paths import child_environment
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store

@@ -48,7 +48,7 @@ _REASONS = {
 _EXIT_CODES = {ev.Finished: ExitCode.DONE, ev.Stopped: ExitCode.TERMINATED}
 
 
-class StopRequest:
+class StopSignals:
     """Remembers that a signal asked for an end; a second signal ends the process at once.
 
     Two within a second are one request: a stop from two places must not cost the checkpoint.
@@ -85,7 +85,7 @@ def main() -> int:
     try:
         if options.nproc > 1:
             return _train_in_processes(directory, descriptor, options.nproc, from_scratch=options.from_scratch)
-        stop = StopRequest()
+        stop = StopSignals()
         with _lock(directory), Folder(directory) as folder:
             if torchrun.rank():
                 return _assist(folder, stop, from_scratch=options.from_scratch)
@@ -112,7 +112,7 @@ def _train_in_processes(directory: Path, descriptor: int, count: int, *, from_sc
         return train(folder, lock, descriptor, before, num_processes=count, from_scratch=from_scratch)
 
 
-def _train(folder: Folder, descriptor: int, stop: StopRequest, *, from_scratch: bool) -> int:
+def _train(folder: Folder, descriptor: int, stop: StopSignals, *, from_scratch: bool) -> int:
     """Run the training and turn every way it can end into a final event and an exit code.
 
     Raises:
@@ -140,7 +140,7 @@ def _train(folder: Folder, descriptor: int, stop: StopRequest, *, from_scratch: 
         return _fail(run, *_explain(error))
 
 
-def _assist(folder: Folder, stop: StopRequest, *, from_scratch: bool) -> int:
+def _assist(folder: Folder, stop: StopSignals, *, from_scratch: bool) -> int:
     """Compute a part of each batch of a run whose record another process writes.
 
     Raises:

@@ -26,6 +26,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import is_ascii_terminal, printable
 from alexnet_tui.tui import run_actions
+from alexnet_tui.tui.keys import Keys, key_name
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
     OpenCompare,
@@ -43,7 +44,6 @@ from alexnet_tui.tui.terminal.driver import ConsoleDriver, check_terminal, draw_
 from alexnet_tui.tui.terminal.themes import THEMES, VARIABLE_DEFAULTS, first_theme, other_theme
 from alexnet_tui.tui.watch.watch_loop import WatchLoop
 from alexnet_tui.tui.watch.watcher import newest
-from alexnet_tui.tui.widgets.keys import Keys, key_name
 
 _HERE = Path(__file__).parent
 _PLACES = {

@@ -75,7 +75,7 @@ class Session:
     @cached_property
     def find_run(self) -> "Find":
         """Looks runs up for studies and reports, in any thread, without reading again what is known."""
-        from alexnet_tui.tui.studies import finder  # Not needed to start.
+        from alexnet_tui.tui.study_lookup import finder  # Not needed to start.
 
         return finder(self.store, self.watcher.histories, self.watcher.states)
 

@@ -26,6 +26,7 @@ from alexnet_tui.errors import DeviceError, LaunchError, RunBusyError, StoreErro
 from alexnet_tui.launch import checks, local, stopping, trainer_process
 from alexnet_tui.launch import probe as describe
 from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.trust import check_trust
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
@@ -334,22 +335,22 @@ def test_trust_stays_with_the_folder_and_its_record(store: Store, run_id: str, t
     folder = store.path(run_id)
     (folder / "imported.json").write_bytes(b"{}")
     checks.check_handover(store, run_id, StartOptions(is_trusted=True))
-    checks.check_trust(store, run_id)
+    check_trust(store, run_id)
     store.root.rename(tmp_path / "moved")
-    checks.check_trust(Store(tmp_path / "moved"), run_id)
+    check_trust(Store(tmp_path / "moved"), run_id)
     shutil.copytree(tmp_path / "moved", store.root)  # As one that was given away and came back.
     with pytest.raises(UntrustedRunError):
-        checks.check_trust(store, run_id)
+        check_trust(store, run_id)
     shutil.rmtree(store.root)
     (tmp_path / "moved").rename(store.root)
-    checks.check_trust(store, run_id)
+    check_trust(store, run_id)
     folder.rename(store.root / "renamed")
-    checks.check_trust(store, "renamed")
+    check_trust(store, "renamed")
     (store.root / "renamed").rename(folder)
     with (folder / "run.json").open("ab") as record:
         record.write(b"\n")
     with pytest.raises(UntrustedRunError):
-        checks.check_trust(store, run_id)
+        check_trust(store, run_id)
 
 
 def test_a_reused_number_does_not_forbid_a_new_start(store: Store, run_id: str) -> None:

@@ -29,6 +29,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import is_ascii_terminal
 from alexnet_tui.tui.app import run_console
+from alexnet_tui.tui.keys import key_name
 from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
@@ -38,7 +39,6 @@ from alexnet_tui.tui.settings import change_settings, load_settings
 from alexnet_tui.tui.terminal.driver import to_ascii
 from alexnet_tui.tui.terminal.themes import ANSI, DARK, LIGHT
 from alexnet_tui.tui.widgets.help import WALK, HelpScreen, help_entries
-from alexnet_tui.tui.widgets.keys import key_name
 
 ROOT = Path(__file__).parents[2]
 

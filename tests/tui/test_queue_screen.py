@@ -33,7 +33,7 @@ from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
-from alexnet_tui.tui.screens.studies import queue as queue_view
+from alexnet_tui.tui.screens.studies import queue_view
 from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyRequest, defaults, free_name
 from alexnet_tui.tui.screens.studies.screen import QueueScreen
 from alexnet_tui.tui.widgets.columns import fit

@@ -26,7 +26,7 @@ from alexnet_tui.tui.screens.report import text as report_view
 from alexnet_tui.tui.screens.report.interval import interval_lines
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.session import OpenReport
-from alexnet_tui.tui.studies import finder
+from alexnet_tui.tui.study_lookup import finder
 from alexnet_tui.tui.widgets.dialogs import TextScreen
 
 VALUES = {"baseline": (0.61, 0.30), "low-dropout": (0.60, 0.36), "tanh": (0.57, 0.29), "four-conv": (0.56, 0.30)}

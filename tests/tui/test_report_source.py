@@ -14,8 +14,8 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.tui.screens.report import source as report_source
-from alexnet_tui.tui.screens.studies import queue as queue_view
-from alexnet_tui.tui.studies import finder
+from alexnet_tui.tui.screens.studies import queue_view
+from alexnet_tui.tui.study_lookup import finder
 
 
 @pytest.fixture

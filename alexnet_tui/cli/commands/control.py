@@ -55,7 +55,7 @@ def resume(
     Example: alexnet-tui resume last --headless
     """
     from alexnet_tui.cli.commands.run import check_device, prepare_data, start_and_follow
-    from alexnet_tui.launch import checks
+    from alexnet_tui.launch.checks import check_startable
 
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
@@ -69,7 +69,7 @@ def resume(
         is_trainable = record.foreign is None and not store.is_reference(run_id)
         what = f"Train it further: {longer}" if is_trainable else "Start a new run instead."
         raise UsageError(f"run {run_id} has finished; there is nothing to resume. {what}")
-    checks.check_startable(store, run_id)
+    check_startable(store, run_id)
     if not (trust or is_trusted(store, run_id)):
         say("Nothing was started.")
         return ExitCode.DONE
@@ -90,10 +90,10 @@ def is_trusted(store: Store, run_id: str) -> bool:
     Raises:
         UntrustedRunError: It is another's, and there is no terminal to ask on.
     """
-    from alexnet_tui.launch import checks
+    from alexnet_tui.launch.trust import check_trust
 
     try:
-        checks.check_trust(store, run_id)
+        check_trust(store, run_id)
     except UntrustedRunError as error:
         if not sys.stdin.isatty():
             raise

@@ -78,7 +78,7 @@ def run(
 
 def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Launch, parallel: str) -> int:
     """Put what is left of a study into an engine's queue."""
-    from alexnet_tui.launch.checks import check_trust
+    from alexnet_tui.launch.trust import check_trust
     from alexnet_tui.studies.worker import command_lock
 
     at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, launch)

@@ -1,67 +1,48 @@
 """`ChartScreen`: a screen whose charts share one view, so that one key or one wheel turn moves them all."""
 
 import msgspec
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from alexnet_tui.tui.charts.model import View
 from alexnet_tui.tui.charts.series import SMOOTHINGS
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.keys import Keys
 
+_key = Keys("chart")
 CHART_BINDINGS: tuple[BindingType, ...] = (
-    Binding(
+    _key(
         "left",
         "crosshair(-1)",
         "Crosshair",
-        id="chart.left",
-        key_display="←/→",
-        tooltip="Move the crosshair one point to the left; legends show the values under it.",
+        "Move the crosshair one point to the left; legends show the values under it.",
+        display="←/→",
+        id="left",
     ),
-    Binding(
-        "right",
-        "crosshair(1)",
-        "Crosshair",
-        id="chart.right",
-        tooltip="Move the crosshair one point to the right.",
-        show=False,
-    ),
-    Binding(
+    _key("right", "crosshair(1)", "Crosshair", "Move the crosshair one point to the right.", show=False, id="right"),
+    _key(
         "plus,equals_sign",
         "zoom(1)",
         "Zoom",
-        id="chart.zoom-in",
-        key_display="+/-",
-        tooltip="Show less of the x axis, around the crosshair; or drag the mouse over a part of it.",
+        "Show less of the x axis, around the crosshair; or drag the mouse over a part of it.",
+        display="+/-",
+        id="zoom-in",
     ),
-    Binding("minus", "zoom(-1)", "Zoom out", id="chart.zoom-out", tooltip="Show more of the x axis.", show=False),
-    Binding("shift+left", "pan(-1)", "Pan left", id="chart.pan-left", tooltip="Move a zoomed chart.", show=False),
-    Binding("shift+right", "pan(1)", "Pan right", id="chart.pan-right", tooltip="Move a zoomed chart.", show=False),
-    Binding("0", "reset_zoom", "Zoom off", id="chart.reset", tooltip="Show every point again.", show=False),
-    Binding(
-        "h", "hide", "Hide", id="chart.hide", tooltip="Hide one curve after the other, then show all; or click a name."
-    ),
-    Binding("G", "log", "Log", id="chart.log", tooltip="Logarithmic y axis, on and off."),
-    Binding(
+    _key("minus", "zoom(-1)", "Zoom out", "Show more of the x axis.", show=False, id="zoom-out"),
+    _key("shift+left", "pan(-1)", "Pan left", "Move a zoomed chart.", show=False, id="pan-left"),
+    _key("shift+right", "pan(1)", "Pan right", "Move a zoomed chart.", show=False, id="pan-right"),
+    _key("0", "reset_zoom", "Zoom off", "Show every point again.", show=False, id="reset"),
+    _key("h", "hide", "Hide", "Hide one curve after the other, then show all; or click a name."),
+    _key("G", "log", "Log", "Logarithmic y axis, on and off."),
+    _key(
         "S",
         "smooth",
         "Smooth",
-        id="chart.smooth",
-        tooltip="Next smoothing: exponential moving averages (EMA), then a centred mean; the raw curve stays, faint.",
+        "Next smoothing: exponential moving averages (EMA), then a centred mean; the raw curve stays, faint.",
     ),
-    Binding(
-        "O",
-        "clip",
-        "Outliers",
-        id="chart.clip",
-        tooltip="Leave outliers out of the y axis; the chart says how many points that hides.",
-    ),
-    Binding(
-        "escape",
-        "step_out",
-        "Back",
-        id="chart.escape",
-        tooltip="Out of the crosshair, then the zoom, then the screen.",
-        show=False,
+    _key("O", "clip", "Outliers", "Leave outliers out of the y axis; the chart says how many points that hides."),
+    _key(
+        "escape", "step_out", "Back", "Out of the crosshair, then the zoom, then the screen.", show=False, id="escape"
     ),
 )
 """Keys for charts; a screen lists them behind those of its own that matter more on a narrow key bar."""

@@ -20,6 +20,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import format_count, format_percent, is_ascii_terminal, printable
 from alexnet_tui.tui import threads
+from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.pictures.confusion import SIDE_CELLS, Fit, Matrix, fit, matrix_lines, pair_lines
 from alexnet_tui.tui.pictures.gallery import Cards, card_lines, cards_for
 from alexnet_tui.tui.pictures.kernel_tiles import Grid, grid_for, kernel_lines
@@ -28,7 +29,6 @@ from alexnet_tui.tui.pictures.source import Found, PictureFiles, Subject
 from alexnet_tui.tui.run_names import cut_name, short_names
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import TabStrip
-from alexnet_tui.tui.widgets.keys import Keys
 from alexnet_tui.tui.widgets.text import hanging
 
 _key = Keys("pictures")

@@ -14,7 +14,8 @@ from textual.style import Style
 from textual.timer import Timer
 from textual.widget import Widget
 
-from alexnet_tui.tui.widgets.keys import key_name, press_clicked, pressable
+from alexnet_tui.tui.keys import key_name
+from alexnet_tui.tui.widgets.pressable import press_clicked, pressable
 from alexnet_tui.tui.widgets.text import hanging
 
 PLACES = (

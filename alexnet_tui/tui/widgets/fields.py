@@ -20,8 +20,10 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
+from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.widgets.glyphs import CHOSEN, UNCHOSEN
 
+_key = Keys("form")
 _NAME_LIMIT = 64
 _MAX_CHARS = 8000
 """A thousand seeds, one by one."""
@@ -139,8 +141,8 @@ class ChoiceField(Widget, can_focus=True):
     """Words in one line, one of them chosen with left and right; too many for the line show one at a time."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(-1)", "Choose", id="form.previous", key_display="←/→", tooltip="Choose a neighbour."),
-        Binding("right,space", "move(1)", "Next", show=False, id="form.next", tooltip="Choose the next word."),
+        _key("left", "move(-1)", "Choose", "Choose a neighbour.", display="←/→", id="previous"),
+        _key("right,space", "move(1)", "Next", "Choose the next word.", show=False, id="next"),
         # Beside a number they are meant for it, not for another place.
         Binding("0,1,2,3,4,5,6,7,8,9", "refuse_digit", show=False),
     ]
@@ -263,10 +265,10 @@ class CardField(Widget, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(-1)", "Choose", id="form.card_left", key_display="←/→", tooltip="Choose a neighbour."),
-        Binding("right,space", "move(1)", "Next", show=False, id="form.card_right", tooltip="Choose the next card."),
-        Binding("up", "step(-1)", "Up", show=False, id="form.card_up", tooltip="Choose the line above, or leave."),
-        Binding("down", "step(1)", "Down", show=False, id="form.card_down", tooltip="Choose the line below, or leave."),
+        _key("left", "move(-1)", "Choose", "Choose a neighbour.", display="←/→", id="card_left"),
+        _key("right,space", "move(1)", "Next", "Choose the next card.", show=False, id="card_right"),
+        _key("up", "step(-1)", "Up", "Choose the line above, or leave.", show=False, id="card_up"),
+        _key("down", "step(1)", "Down", "Choose the line below, or leave.", show=False, id="card_down"),
     ]
 
     def __init__(self, info: FieldInfo) -> None:

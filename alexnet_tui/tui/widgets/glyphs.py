@@ -1,6 +1,6 @@
 """The few symbols of the console by meaning, one cell each, and text cut or filled to a number of cells; pure.
 
-A terminal without Unicode gets each as `terminal.ASCII_FALLBACK` has it; nothing here needs to know.
+A terminal without Unicode gets each as `text.ASCII_FALLBACK` has it; nothing here needs to know.
 """
 
 from collections.abc import Mapping, Sequence

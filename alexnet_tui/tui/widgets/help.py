@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Input, Static
 
+from alexnet_tui.tui.keys import Keys, key_name
 from alexnet_tui.tui.widgets.dialogs import DialogScreen, KeysLine
-from alexnet_tui.tui.widgets.keys import Keys, key_name
 from alexnet_tui.tui.widgets.text import hanging
 
 _key = Keys("help")

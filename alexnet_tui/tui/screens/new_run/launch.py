@@ -23,7 +23,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
-from alexnet_tui.tui import download, threads
+from alexnet_tui.tui import download_question, threads
 from alexnet_tui.tui.run_actions import announce
 from alexnet_tui.tui.screens.new_run.draft import command_line
 from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
@@ -192,7 +192,7 @@ class RunLauncher:
                 return
             missing: list[str] = []
             if not self.preparing:
-                missing = await threads.call(download.missing, [config])
+                missing = await threads.call(download_question.missing, [config])
         except TooFewImagesError as error:
             self._form.reject("train_images", str(error))
             return
@@ -203,7 +203,7 @@ class RunLauncher:
             self._is_starting = False
         if missing:
             lines = [self._form.describe(config)]
-            download.ask(self._screen, missing[0], lines, lambda: self.prepare(config, request))
+            download_question.ask(self._screen, missing[0], lines, lambda: self.prepare(config, request))
         else:
             self.prepare(config, request)
 

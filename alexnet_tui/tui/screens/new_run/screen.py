@@ -24,6 +24,7 @@ from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, meaning_of
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import ConfigError
+from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.screens.new_run import field_info as fields
 from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import summary as run_summary
@@ -33,7 +34,6 @@ from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.fields import CardField, ChoiceField, FieldEdited, TextField
 from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow, FormScroll, StatusLine
-from alexnet_tui.tui.widgets.keys import Keys
 
 _key = Keys("new")
 CARDS, DATA, OPEN_GROUP = "variant", "data", "experiment"

@@ -20,6 +20,7 @@ from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.report import curves as report_curves
 from alexnet_tui.tui.screens.report import source as report_source
@@ -28,7 +29,6 @@ from alexnet_tui.tui.screens.report.source import OWN, Source
 from alexnet_tui.tui.session import OpenStudy, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
-from alexnet_tui.tui.widgets.keys import Keys
 from alexnet_tui.tui.widgets.text import TextPage
 
 PAGES = ("verdicts", "table", "curves", "contradictions", "source", "verify")

@@ -16,7 +16,7 @@ from alexnet_tui.report.formats import ENDINGS, render
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.text import counted, printable
-from alexnet_tui.tui.studies import MAX_STUDIES, newest_studies
+from alexnet_tui.tui.study_lookup import MAX_STUDIES, newest_studies
 
 _MAKING = threading.Lock()
 _MOST_PAIRED = 300

@@ -27,6 +27,7 @@ from alexnet_tui.tui.charts.model import ChartSpec, View
 from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_curves
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.keys import Keys, new_run_key
 from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.screens.run.facts import empty_text, lead_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
@@ -41,7 +42,6 @@ from alexnet_tui.tui.screens.run.pages import (
 from alexnet_tui.tui.screens.run.side import SMALL_CHARTS, SidePanel
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenRuns, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
-from alexnet_tui.tui.widgets.keys import Keys, new_run_key
 from alexnet_tui.tui.widgets.text import TextPage, style_of
 
 _key = Keys("run")

@@ -13,8 +13,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
+from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.screens.runs import filter as query
-from alexnet_tui.tui.widgets.keys import Keys
 
 _key = Keys("filter")
 

@@ -20,6 +20,7 @@ from alexnet_tui.analysis.seed_noise import deviation, runs_like
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import run_actions
+from alexnet_tui.tui.keys import Keys, new_run_key, row_keys
 from alexnet_tui.tui.screens.runs.columns import (
     BY_KEY,
     COLUMNS,
@@ -36,7 +37,7 @@ from alexnet_tui.tui.screens.runs.table import RunsTable
 from alexnet_tui.tui.screens.runs.welcome import NO_RUNS, ONLY_REFERENCES
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenPictures, OpenRun, RunsChanged, Session, StartRun
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
-from alexnet_tui.tui.widgets.keys import Keys, KeysText, new_run_key, row_keys
+from alexnet_tui.tui.widgets.pressable import KeysText
 from alexnet_tui.tui.widgets.table import LineTable
 
 _key = Keys("runs")

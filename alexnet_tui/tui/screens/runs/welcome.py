@@ -2,7 +2,7 @@
 
 from textual.content import Content
 
-from alexnet_tui.tui.widgets.keys import pressable
+from alexnet_tui.tui.widgets.pressable import pressable
 
 
 def _key(shown: str, does: str, key: str = "") -> Content:

@@ -7,7 +7,6 @@ from types import MappingProxyType
 import msgspec
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
@@ -24,6 +23,7 @@ from alexnet_tui.errors import AlexnetTuiError, ClaimError, ConfigError
 from alexnet_tui.studies.queue import MAX_AT_ONCE
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import threads
+from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.widgets.dialogs import DialogScreen, KeysLine
 from alexnet_tui.tui.widgets.fields import ChoiceField, FieldEdited, FieldInfo, Option
 from alexnet_tui.tui.widgets.form import EditorRow
@@ -80,6 +80,9 @@ def defaults(name: str) -> dict[str, str]:
         **{one: format_value(getattr(config, one)) for one in _CONFIG_FIELDS},
         "at_once": "1",
     }
+
+
+_key = Keys("plan")
 
 
 class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,12 +211,12 @@ class StudyForm(DialogScreen[StudyRequest | None]):
 
     AUTO_FOCUS = ""
     BINDINGS = [
-        Binding("ctrl+r", "send(True)", "Start", id="plan.start", tooltip="Write the plan and start its worker."),
-        Binding("ctrl+s", "send(False)", "Only plan", id="plan.save", tooltip="Write the plan; start it later."),
-        Binding("down,enter", "app.focus_next", "Next", show=False, id="plan.next", tooltip="The next field."),
-        Binding("pageup", "scroll_facts(-1)", "Read up", show=False, id="plan.read-up", tooltip="Claims above."),
-        Binding("pagedown", "scroll_facts(1)", "Read on", show=False, id="plan.read-on", tooltip="Claims below."),
-        Binding("up", "app.focus_previous", "Previous", show=False, id="plan.previous", tooltip="The field before."),
+        _key("ctrl+r", "send(True)", "Start", "Write the plan and start its worker.", id="start"),
+        _key("ctrl+s", "send(False)", "Only plan", "Write the plan; start it later.", id="save"),
+        _key("down,enter", "app.focus_next", "Next", "The next field.", show=False, id="next"),
+        _key("pageup", "scroll_facts(-1)", "Read up", "Claims above.", show=False, id="read-up"),
+        _key("pagedown", "scroll_facts(1)", "Read on", "Claims below.", show=False, id="read-on"),
+        _key("up", "app.focus_previous", "Previous", "The field before.", show=False, id="previous"),
     ]
 
     def __init__(

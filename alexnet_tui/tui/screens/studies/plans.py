@@ -13,7 +13,7 @@ from alexnet_tui.errors import AlexnetTuiError, ConfigError, TooFewImagesError
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.text import counted, format_duration, printable
-from alexnet_tui.tui import download, threads
+from alexnet_tui.tui import download_question, threads
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm, StudyRequest, defaults, free_name
 from alexnet_tui.tui.session import Session
@@ -66,7 +66,7 @@ def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -
 
     async def work() -> None:
         try:
-            missing = await threads.call(download.missing, [config])
+            missing = await threads.call(download_question.missing, [config])
         except AlexnetTuiError as error:  # There is no folder for data.
             notify(screen, str(error), is_error=True)
             return
@@ -75,7 +75,11 @@ def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -
             if is_sure:
                 _write(screen, session, msgspec.structs.replace(request, may_download=bool(missing)), (), planned)
 
-        asks = download.question(missing[0], lines) if missing else ConfirmScreen(_REPRODUCE, lines, action="Start")
+        asks = (
+            download_question.question(missing[0], lines)
+            if missing
+            else ConfirmScreen(_REPRODUCE, lines, action="Start")
+        )
         screen.app.push_screen(asks, answer)
 
     screen.run_worker(work(), group="plan")

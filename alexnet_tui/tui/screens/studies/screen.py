@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.events import Click, Resize
 from textual.screen import Screen
 from textual.widgets import Static
@@ -19,14 +19,15 @@ from alexnet_tui.studies.cluster import withdraw_run
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted
-from alexnet_tui.tui import download, run_actions, threads
+from alexnet_tui.tui import download_question, run_actions, threads
+from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
-from alexnet_tui.tui.screens.studies import queue as queue_view
+from alexnet_tui.tui.screens.studies import queue_view
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyRequest
-from alexnet_tui.tui.screens.studies.queue import QueueRow, Snapshot
+from alexnet_tui.tui.screens.studies.queue_view import QueueRow, Snapshot
 from alexnet_tui.tui.session import OpenReport, OpenRun, RunsChanged, Session
-from alexnet_tui.tui.studies import MAX_STUDIES
+from alexnet_tui.tui.study_lookup import MAX_STUDIES
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
 from alexnet_tui.tui.widgets.table import LineTable
@@ -34,12 +35,8 @@ from alexnet_tui.tui.widgets.table import LineTable
 _POLL_SECONDS = 1.0
 _GRID_FROM_HEIGHT = 20
 _GRID_PADDING = 4
+_key = Keys("study")
 _WITHOUT_STUDIES = {"new", "reproduce"}
-
-
-def _key(keys: str, action: str, name: str, tooltip: str, *, show: bool = True, display: str | None = None) -> Binding:
-    identifier = f"study.{action.replace('(', '').replace(')', '').replace('_', '-')}"
-    return Binding(keys, action, name, id=identifier, tooltip=tooltip, show=show, key_display=display)
 
 
 class QueueScreen(Screen[None]):
@@ -57,22 +54,22 @@ class QueueScreen(Screen[None]):
         _key("ctrl+r", "start", "Start", "Start a worker that goes through the queue, also with the console closed."),
         _key("P", "pause", "Pause", "Start nothing more for now, or resume; what trains continues."),
         _key("x", "cancel", "Cancel", "Take the cell out of the queue; stop it after a checkpoint if it trains."),
-        _key("K,shift+up", "shift(-1)", "Order", "Start this cell one turn earlier.", display="K/J"),
-        _key("J,shift+down", "shift(1)", "Later", "Start this cell one turn later.", show=False),
+        _key("K,shift+up", "shift(-1)", "Order", "Start this cell one turn earlier.", display="K/J", id="shift-1"),
+        _key("J,shift+down", "shift(1)", "Later", "Start this cell one turn later.", show=False, id="shift1"),
         _key("F", "first", "First", "Start this cell next.", show=False),
         _key("R", "resume", "Put back", "Put a cancelled cell back; resume a stopped one.", show=False),
         _key("enter", "open", "Open", "Open the run of this cell."),
         _key("v", "report", "Report", "Our table and the verdicts on this study."),
         _key("f", "choose", "Studies", "Choose another study.", show=False),
-        _key("right_square_bracket", "turn(1)", "Next study", "An older study.", show=False),
-        _key("left_square_bracket", "turn(-1)", "Last study", "A newer study.", show=False),
-        _key("up,k", "move(-1)", "Up", "One cell up.", show=False),
-        _key("down,j", "move(1)", "Down", "One cell down.", show=False),
-        _key("pageup", "page(-1)", "Page up", "A page up.", show=False),
-        _key("pagedown", "page(1)", "Page down", "A page down.", show=False),
-        _key("home", "move(-100000)", "First cell", "The first cell.", show=False),
-        _key("end", "move(100000)", "Last cell", "The last cell.", show=False),
-        Binding("w", "back", "Back", id="study.back", show=False, tooltip="Back to where one came from."),
+        _key("right_square_bracket", "turn(1)", "Next study", "An older study.", show=False, id="turn1"),
+        _key("left_square_bracket", "turn(-1)", "Last study", "A newer study.", show=False, id="turn-1"),
+        _key("up,k", "move(-1)", "Up", "One cell up.", show=False, id="move-1"),
+        _key("down,j", "move(1)", "Down", "One cell down.", show=False, id="move1"),
+        _key("pageup", "page(-1)", "Page up", "A page up.", show=False, id="page-1"),
+        _key("pagedown", "page(1)", "Page down", "A page down.", show=False, id="page1"),
+        _key("home", "move(-100000)", "First cell", "The first cell.", show=False, id="move-100000"),
+        _key("end", "move(100000)", "Last cell", "The last cell.", show=False, id="move100000"),
+        _key("w", "back", "Back", "Back to where one came from.", show=False),
     ]
 
     def __init__(self, session: Session, name: str | None = None) -> None:
@@ -342,7 +339,7 @@ class QueueScreen(Screen[None]):
 
         def missing() -> tuple[list[str], int]:
             plan = study.load(self.session.store, name)
-            return download.missing(plan.one_of_each_image_size), len(plan.configs)
+            return download_question.missing(plan.one_of_each_image_size), len(plan.configs)
 
         async def work() -> None:
             try:
@@ -352,7 +349,7 @@ class QueueScreen(Screen[None]):
                 return
             if names:
                 lines = [f"Then study {name} starts: {counted(num_runs, 'run')}, one after another."]
-                download.ask(self, names[0], lines, lambda: self._start_worker(name))
+                download_question.ask(self, names[0], lines, lambda: self._start_worker(name))
             else:
                 self._start_worker(name)
 

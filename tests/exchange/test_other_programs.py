@@ -11,8 +11,8 @@ from fake_runs import write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
-from alexnet_tui.exchange import foreign
-from alexnet_tui.exchange.foreign import column_of, parse_columns, read_csv, read_logs
+from alexnet_tui.exchange import other_programs
+from alexnet_tui.exchange.other_programs import column_of, parse_columns, read_csv, read_logs
 from alexnet_tui.exchange.tensorboard import _bytes, _double, _frame, _varint, read_tensorboard, write_tensorboard
 from alexnet_tui.launch import local
 from alexnet_tui.runs import store as runs_store
@@ -89,7 +89,7 @@ def test_a_table_in_the_unicode_of_a_spreadsheet_is_read(tmp_path: Path) -> None
 def test_attack_09_a_table_of_nothing_but_commas_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(foreign, "_MAX_CELLS", 1000)
+    monkeypatch.setattr(other_programs, "_MAX_CELLS", 1000)
     names = ",".join(f"c{number}" for number in range(100))
     with pytest.raises(StoreError, match="more than 10 lines of 100 columns"):
         read_csv(write(tmp_path / "x.csv", f"{names}\n" + ("," * 99 + "\n") * 11), {})

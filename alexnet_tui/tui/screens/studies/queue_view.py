@@ -31,7 +31,7 @@ from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Find, PlannedRun, PlannedRunState, Queue
 from alexnet_tui.text import counted, format_duration, plural, printable
 from alexnet_tui.tui import threads
-from alexnet_tui.tui.studies import newest_studies
+from alexnet_tui.tui.study_lookup import newest_studies
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
 from alexnet_tui.tui.widgets.glyphs import DONE, MINUS, REST, STATE_SIGNS, TONES, cut, join_fitting, shown_state

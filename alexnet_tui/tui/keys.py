@@ -1,4 +1,4 @@
-"""Keys: one factory for every binding, how a key is written on the screen, and texts that press one when clicked.
+"""Keys: one factory for every binding, and how a key is written on the screen.
 
 A place makes its bindings with one factory, and each gets an id of place and action, by which help groups them and
 a person may assign other keys::
@@ -9,11 +9,6 @@ a person may assign other keys::
 
 import msgspec
 from textual.binding import Binding
-from textual.content import Content
-from textual.events import Click
-from textual.style import Style
-from textual.widget import Widget
-from textual.widgets import Static
 
 _ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
 _KEY_NAMES = {
@@ -44,7 +39,15 @@ class Keys(msgspec.Struct, frozen=True):
     place: str
 
     def __call__(
-        self, keys: str, action: str, name: str, tooltip: str, *, show: bool = True, display: str | None = None
+        self,
+        keys: str,
+        action: str,
+        name: str,
+        tooltip: str,
+        *,
+        show: bool = True,
+        display: str | None = None,
+        id: str = "",
     ) -> Binding:
         """A binding.
 
@@ -55,8 +58,10 @@ class Keys(msgspec.Struct, frozen=True):
             tooltip: One sentence for help and palette, with a full stop.
             show: Whether the key bar names it.
             display: How the key bar writes the key, where that is not its own name.
+            id: Second part of its id, where that is not the action.
         """
-        return Binding(keys, action, name, id=f"{self.place}.{action}", tooltip=tooltip, show=show, key_display=display)
+        identifier = f"{self.place}.{id or action}"
+        return Binding(keys, action, name, id=identifier, tooltip=tooltip, show=show, key_display=display)
 
 
 def row_keys(place: str, what: str) -> tuple[Binding, ...]:
@@ -74,7 +79,7 @@ def row_keys(place: str, what: str) -> tuple[Binding, ...]:
 
 def new_run_key(place: str) -> Binding:
     """The key that starts a run, the same on every screen about runs."""
-    return Binding("n", "app.place('new')", "New", id=f"{place}.new", tooltip="Start a run.")
+    return Keys(place)("n", "app.place('new')", "New", "Start a run.", id="new")
 
 
 def key_name(key: str) -> str:
@@ -85,22 +90,3 @@ def key_name(key: str) -> str:
     if key.startswith("shift+"):
         return key[6:].upper() if len(key) == 7 else f"shift+{key_name(key[6:])}"
     return _KEY_NAMES.get(key, key)
-
-
-def pressable(content: Content, key: str) -> Content:
-    """A text that presses a key where it is clicked, in a widget that hands its clicks to `press_clicked`."""
-    return content.stylize(Style.from_meta({"press": key}))
-
-
-def press_clicked(widget: Widget, event: Click) -> None:
-    """Press the key of the text under the mouse, if it has one."""
-    if (key := event.style.meta.get("press")) and event.button == 1:
-        widget.app.simulate_key(str(key).partition(",")[0])
-
-
-class KeysText(Static):
-    """A text whose `pressable` parts can be clicked."""
-
-    def on_click(self, event: Click) -> None:
-        """Press the key under the mouse."""
-        press_clicked(self, event)

@@ -5,7 +5,7 @@
 Each program runs on a pseudo-terminal of 160x45. CPU is user and system time of the whole process; on a shared
 machine it grows by a third, so the smallest of some rounds stands first, the median second, and the empty app,
 which runs in turns with ours, says how busy the machine was. `PROGRAM` is the ``alexnet-tui`` of another commit, of
-which all but `key` is measured in turns with ours. The numbers:
+which all but the keys to pages is measured in turns with ours. The numbers:
 
     start       CPU until the preview's chart of the newest of 200 runs is drawn
     long run    CPU until both charts of a run of 100,000 steps are drawn
@@ -265,11 +265,15 @@ def follow(root: Path, rate: float, seconds: float, program: str = OURS) -> tupl
     return percent, bytes_per_second, delays
 
 
-def keys(root: Path, rate: float, rounds: int) -> list[float]:
+CHART_KEYS = (("\x1b[D", "at epoch"), ("G", r"Loss.*\blog\b"), ("S", r"EMA 0\.6"))
+PAGE_KEYS = (("]", "kernels"), ("[", "Loss"))
+"""Keys, and what each brings to the screen; a page is loaded when it is opened first."""
+
+
+def keys(root: Path, rate: float, rounds: int, asked: Sequence[tuple[str, str]], program: str) -> list[float]:
     """Seconds from a key to its effect while events pour in."""
-    asked = (("]", "kernels"), ("[", "Loss"), ("\x1b[D", "at epoch"), ("G", r"Loss.*\blog\b"), ("S", r"EMA 0\.6"))
     delays: list[float] = []
-    with live_run(root, rate), running(console(root, "attach", "last")) as terminal:
+    with live_run(root, rate), running(console(root, "attach", "last", program=program)) as terminal:
         terminal.wait_for(_CURVE)
         terminal.watch(3)
         terminal.emulate()
@@ -280,10 +284,22 @@ def keys(root: Path, rate: float, rounds: int) -> list[float]:
                 before = time.time()
                 terminal.send(key)
                 delays.append(terminal.wait_to_see(effect) - before)
-            for key in ("S", "S", "S", "S", "G", "\x1b"):  # Back to where the round began.
+            for key in ("S", "S", "S", "S", "G", "\x1b") if asked is CHART_KEYS else ():  # Back to where it began.
                 terminal.send(key)
                 terminal.watch(0.3)
     return delays
+
+
+def all_keys(folder: Path, rate: int, rounds: int, programs: Mapping[str, str]) -> None:
+    """Keys of the charts, in turns, and those that open pages, of ours."""
+    found: dict[str, list[float]] = {name: [] for name in programs}
+    for half in range(2):
+        for name, program in programs.items():
+            found[name] += keys(folder / f"{name.strip()}keys{half}", rate, rounds, CHART_KEYS, program)
+    bars = {50: 0.05, 95: 0.05}
+    for name, delays in found.items():
+        tell_delays(f"{name}key of a chart: {rate:,} events/s", delays, bars)
+    tell_delays(f"key to a page: {rate:,} events/s", keys(folder / "pages", rate, rounds, PAGE_KEYS, OURS), bars)
 
 
 def console(root: Path, *arguments: str, program: str = OURS) -> list[str]:
@@ -381,7 +397,7 @@ def main() -> None:
         idles(folder, arguments.idle, programs)
         for rate in (1, 10):
             follows(folder, rate, arguments.follow, max(1, arguments.rounds // 2), programs)
-        tell_delays("key: 10,000 events/s", keys(folder / "flood", 10_000, arguments.rounds), {50: 0.05, 95: 0.05})
+        all_keys(folder, 10_000, arguments.rounds, programs)
     print(f"load {os.getloadavg()[0]:.1f} at the end")
 
 

@@ -111,10 +111,12 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         return f"{value:.1f}" if is_known and self.unit is Unit.EPOCHS else self.text(value)
 
     def sd_text(self, value: float) -> str:
-        """A standard deviation."""
+        """A standard deviation; of a time as the time itself is written, and in seconds below a minute."""
         match self.unit:
-            case Unit.SECONDS:
+            case Unit.SECONDS if value < 60:
                 return f"{value:.1f}s" if value < 10 else f"{value:.0f}s"
+            case Unit.SECONDS:
+                return format_clock(value)
             case Unit.EPOCHS:
                 return f"{value:.1f}"
         return self.text(value)

@@ -81,3 +81,8 @@ def test_every_maximum_on_the_test_set_is_marked_and_every_published_field_exist
         assert metric.selected_on_test == is_chosen_on_test(metric), name
         assert metric.label.endswith(SELECTED_MARK) == metric.selected_on_test
         assert not metric.published or metric.published in Experiment.__struct_fields__
+
+
+def test_the_spread_of_a_time_is_written_as_the_time_is() -> None:
+    time = METRICS["time"]
+    assert [time.sd_text(seconds) for seconds in (3.21, 41.2, 141, 7950)] == ["3.2s", "41s", "00:02:21", "02:12:30"]

@@ -60,7 +60,6 @@ def draws(count: int) -> "list[tuple[list[float], list[float]]]":
     return pairs
 
 
-@pytest.mark.slow
 def exact_test(a: "np.ndarray", b: "np.ndarray") -> float:
     """Scipy's one-sided permutation test of means over all splits."""
     found = scipy.stats.permutation_test(

@@ -239,7 +239,8 @@ def test_export_to_tensorboard_makes_a_folder_a_run(full: Store, tmp_path: Path)
 
 def test_nothing_heavy_is_loaded_to_offer_the_commands() -> None:
     code = (
-        "import sys, alexnet_tui.cli.commands.report as m;"
+        "import sys;"
+        "from alexnet_tui.cli.commands import compare, export, report;"
         "print([n for n in ('rich.table', 'torch', 'textual', 'numpy', 'alexnet_tui.report.build')"
         " if n in sys.modules])"
     )

@@ -155,7 +155,7 @@ class MetricChart(Widget):
     def rendered(self) -> RenderedChart:
         """The chart as it is on screen."""
         if self._rendered is None or self._drawn_at != self.outer_size:  # Asked for each row: `size` is dear.
-            self._drawn_at = self.outer_size
+            self._drawn_at = self.outer_size if self.size else Size(0, 0)  # A hidden chart keeps its outer size.
             self._rendered = draw(
                 self._spec,
                 self.prepared,

@@ -237,7 +237,7 @@ class FieldGroup(Collapsible, inherit_css=False):
         self.group = group
         self.rows = tuple(rows)
         self._values: list[tuple[str, str]] = []
-        self._width = 0
+        self._width = self._height = 0
         self._mounting: AwaitMount | None = None
 
     @property
@@ -270,10 +270,13 @@ class FieldGroup(Collapsible, inherit_css=False):
             heading.scroll_visible(animate=False)
 
     def on_resize(self, event: Resize) -> None:
-        """There is room for more, or for less."""
+        """There is room for more, or for less; or it was unfolded, and its rows are laid out now."""
+        has_grown, self._height = event.size.height > self._height, event.size.height
         if event.size.width != self._width:
             self._width = event.size.width
             self._draw()
+        if has_grown:  # Textual scrolls too, but at times before the rows have their places.
+            self.scroll_visible()
 
     def _draw(self) -> None:
         """Write the title: as many values as fit whole, and how many do not."""

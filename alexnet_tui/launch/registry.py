@@ -1,7 +1,8 @@
 """The launchers there are: each makes a running command of a prepared run, and none touches a run's numbers.
 
 A launcher is a module of this package that fits `Engine` (or `QueueEngine`), and an entry of its name in `LAUNCHERS`.
-Its options on the command line, and what checks and starts it, come from there; nothing else names it.
+Its options on the command line, and what checks and starts it, come from there; nothing else names it but the import
+contract of the launchers.
 """
 
 import signal

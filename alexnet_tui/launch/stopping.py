@@ -24,7 +24,7 @@ from alexnet_tui.runs.stop_request import is_stop_requested, request_stop
 from alexnet_tui.runs.store import Store
 
 _KILL_SECONDS = 10.0
-"""A process that writes to a slow disk ends when that is done, also for the kernel."""
+"""A process that is killed while it writes to a slow disk ends only when the write is done."""
 
 
 def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:

@@ -13,11 +13,11 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import printable
 
 _FIELDS = RunConfig.__struct_fields__
-_UNNAMED = frozenset(("threads", "checkpoint_epochs", "log_steps"))
+UNNAMED_FIELDS = frozenset(("threads", "checkpoint_epochs", "log_steps"))
 """How a run is recorded, or spread over cores, does not say what it is."""
 _PROPER_NAMES = frozenset(("data", "front_end"))
 """Settings whose values need no word before them: ``baseline s4 · synthetic``."""
-_NAMED = [index for index, name in enumerate(_FIELDS) if name not in _UNNAMED]
+_NAMED = [index for index, name in enumerate(_FIELDS) if name not in UNNAMED_FIELDS]
 _MAX_CHARS = 120
 _FEWEST_STEM_CHARS = 4
 _RUN_ID = re.compile(r".+-s\d+-(?P<made>\d[\d-]+)")

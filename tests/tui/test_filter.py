@@ -144,6 +144,12 @@ def test_an_extended_run_is_grouped_only_where_its_schedule_does_not_depend_on_i
         assert [len(one.members) for one in group_rows(rows)] == sizes
 
 
+def test_a_group_is_named_by_what_its_runs_are_and_not_by_how_they_were_recorded() -> None:
+    config = {"data": "cifar10-jpeg", "threads": "1", "log_steps": "100", "checkpoint_epochs": "5"}
+    (group,) = group_rows([row(f"run-{seed}", config={**config, "seed": str(seed)}) for seed in (0, 1)])
+    assert group.name == "baseline literal32 · cifar10-jpeg"
+
+
 def test_marked_and_pinned_are_asked_of_the_console() -> None:
     query = parse("is:marked")
     assert query.select(ALL) == []

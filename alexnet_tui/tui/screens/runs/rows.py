@@ -12,7 +12,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import printable
-from alexnet_tui.tui.run_names import RunNames, settings_text
+from alexnet_tui.tui.run_names import UNNAMED_FIELDS, RunNames, settings_text
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 ROW_METRICS = {
@@ -185,7 +185,7 @@ def _common_name(rows: Sequence[RunRow]) -> str:
     if _have_one_label(rows):
         return rows[0].name
     config = rows[0].config
-    changes = [(name, new) for name, (_, new) in config.changes().items() if name != "seed"]
+    changes = [(name, new) for name, (_, new) in config.changes().items() if name not in {"seed", *UNNAMED_FIELDS}]
     stem = f"{config.variant} {config.front_end}"
     return printable(f"{stem} · {settings_text(changes)}" if changes else stem, 200)
 

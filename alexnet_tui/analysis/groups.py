@@ -215,7 +215,7 @@ class Excluded(msgspec.Struct, frozen=True):
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """A run that a plan asks for and that is not there, with the reason in a word or two."""
+    """A run that a plan asks for and that is not there or is excluded, with the reason in a word or two."""
 
     config: RunConfig
     reason: str
@@ -228,7 +228,7 @@ class GroupRuns(msgspec.Struct, frozen=True):
         group: The group.
         used: Finished runs, one a seed, in order of seed.
         unfinished: Runs that did not finish and that no other run replaces, with their state in words.
-        missing: Planned runs that are not there.
+        missing: Planned runs that are not there, or are all excluded.
     """
 
     group: Group
@@ -279,7 +279,7 @@ def group_runs(
     Args:
         histories: Any runs; those of other protocols are not separated here, see `split_by_protocol`.
         states: State of a run by its id, where it is known; else it follows from the last event.
-        missing: Runs that a plan asks for and that are not there.
+        missing: Runs that a plan asks for and that are not there or are excluded.
         grouping: The groups there are.
     """
     excluded: list[Excluded] = []

@@ -77,7 +77,7 @@ def select_runs(
             return msgspec.structs.replace(own, title="all runs", planned=planned, train=advise(*_REPRODUCE))
         chosen = {REFERENCE: None}
     ids: dict[str, None] = {}
-    plans, missing, train = set(study.names(store)), [], advise(*_REPRODUCE)
+    plans, missing, train = set(study.names(store)) - {REFERENCE}, [], advise(*_REPRODUCE)
     for name in chosen:
         if name in plans:
             missing += _missing(store, name, find)

@@ -15,9 +15,10 @@ from alexnet_tui.text import printable
 _FIELDS = RunConfig.__struct_fields__
 UNNAMED_FIELDS = frozenset(("threads", "checkpoint_epochs", "log_steps"))
 """How a run is recorded, or spread over cores, does not say what it is."""
-_PROPER_NAMES = frozenset(("data", "front_end"))
+_PROPER_NAMES = ("front_end", "data")
 """Settings whose values need no word before them: ``baseline s4 · synthetic``."""
-_NAMED = [index for index, name in enumerate(_FIELDS) if name not in UNNAMED_FIELDS]
+_PROPER = [_FIELDS.index(name) for name in _PROPER_NAMES]
+_OTHERS = [index for index, name in enumerate(_FIELDS) if name not in UNNAMED_FIELDS and name not in _PROPER_NAMES]
 _MAX_CHARS = 120
 _FEWEST_STEM_CHARS = 4
 _RUN_ID = re.compile(r".+-s\d+-(?P<made>\d[\d-]+)")
@@ -32,32 +33,50 @@ def _defaults(variant: str, front_end: str) -> tuple[Any, ...]:
 
 
 class _Namesakes(msgspec.Struct):
-    """Runs of one variant and seed.
+    """Runs of one variant and seed: told apart by data set and front end, and where these are the same by the rest.
 
     Attributes:
         name: Variant and seed.
         values: Run id to the values of all its settings.
         names: Values of all settings to the name of runs that have them; empty where it is not made yet.
-        differing: Indices into `_FIELDS` of the settings in which some of the runs differ.
+        firsts: Data set and front end to the values of the first run that has them.
+        proper: Indices into `_FIELDS` of data set and front end, where some of the runs differ.
+        differing: Data set and front end to the indices of the other settings in which runs that have them differ.
     """
 
     name: str
     values: dict[str, tuple[Any, ...]] = msgspec.field(default_factory=dict)
     names: dict[tuple[Any, ...], str] = msgspec.field(default_factory=dict)
-    differing: list[int] = msgspec.field(default_factory=list)
+    firsts: dict[tuple[Any, ...], tuple[Any, ...]] = msgspec.field(default_factory=dict)
+    proper: frozenset[int] = frozenset()
+    differing: dict[tuple[Any, ...], frozenset[int]] = msgspec.field(default_factory=dict)
 
-    def add(self, run_id: str, values: tuple[Any, ...]) -> bool:
-        """Add a run; whether all runs are called otherwise now, because more settings differ."""
+    def add(self, run_id: str, values: tuple[Any, ...]) -> set[str]:
+        """Add a run; the runs that are called otherwise now, because more settings differ."""
         self.values[run_id] = values
         if values in self.names:
-            return False
-        first = next(iter(self.names), values)
-        new = {index for index in _NAMED if values[index] != first[index]}.difference(self.differing)
+            return set()
         self.names[values] = ""
-        if new:
-            self.differing = sorted(new.union(self.differing))
-            self.names = dict.fromkeys(self.names, "")
-        return bool(new)
+        kin = _proper(values)
+        first, first_kin = next(iter(self.firsts.values()), values), self.firsts.setdefault(kin, values)
+        proper, differing = self.proper, self.differing.get(kin, frozenset())
+        self.proper = proper.union(index for index in _PROPER if values[index] != first[index])
+        self.differing[kin] = differing.union(index for index in _OTHERS if values[index] != first_kin[index])
+        if self.proper == proper and self.differing[kin] == differing:
+            return set()
+        for other in self.names:
+            if self.proper != proper or _proper(other) == kin:
+                self.names[other] = ""
+        return {other for other, its in self.values.items() if not self.names[its]}
+
+    def remove(self, run_id: str) -> set[str]:
+        """Forget a run; those whose names are shorter without it."""
+        before = {other: self._told_by(values) for other, values in self.values.items() if other != run_id}
+        others, self.values = self.values, {}
+        self.names, self.firsts, self.proper, self.differing = {}, {}, frozenset(), {}
+        for other in before:
+            self.add(other, others[other])
+        return {other for other, told_by in before.items() if self._told_by(others[other]) != told_by}
 
     def name_of(self, run_id: str) -> str:
         """The name of one of the runs."""
@@ -65,10 +84,18 @@ class _Namesakes(msgspec.Struct):
         if not self.names[values]:
             # Defaults are left out: of two runs that differ in a setting, at most one has its default.
             defaults = _defaults(values[_FIELDS.index("variant")], values[_FIELDS.index("front_end")])
-            fields = [(_FIELDS[index], values[index]) for index in self.differing if values[index] != defaults[index]]
+            told_by = self._told_by(values)
+            fields = [(_FIELDS[index], values[index]) for index in told_by if values[index] != defaults[index]]
             settings = settings_text(fields)
             self.names[values] = printable(f"{self.name} · {settings}", _MAX_CHARS) if settings else self.name
         return self.names[values]
+
+    def _told_by(self, values: tuple[Any, ...]) -> list[int]:
+        return sorted(self.proper | self.differing[_proper(values)])
+
+
+def _proper(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([values[index] for index in _PROPER])
 
 
 def settings_text(fields: Iterable[tuple[str, Any]]) -> str:
@@ -147,20 +174,11 @@ class RunNames:
                 if (group := self._groups.get(key)) is None:
                     group = self._groups[key] = _Namesakes(printable(f"{config.variant} s{config.seed}", 80))
                 self._group_of[run_id] = group
-                if group.add(run_id, msgspec.structs.astuple(config)):
-                    changed.update(group.values)
+                changed |= group.add(run_id, msgspec.structs.astuple(config))
             elif run_id not in histories and group is not None:
-                changed |= self._remove(run_id, group)
+                del self._group_of[run_id]
+                changed |= group.remove(run_id)
         return changed & histories.keys()
-
-    def _remove(self, run_id: str, group: _Namesakes) -> set[str]:
-        """Forget a run; those whose names are shorter without it."""
-        del self._group_of[run_id]
-        others, before = {name: values for name, values in group.values.items() if name != run_id}, group.differing
-        group.values, group.names, group.differing = {}, {}, []
-        for other, values in others.items():
-            group.add(other, values)
-        return set() if group.differing == before else set(others)
 
 
 def short_names(histories: Iterable[RunHistory], name_of: Callable[[str], str]) -> dict[str, str]:

@@ -142,7 +142,7 @@ def test_a_diverged_run_counts_as_slowest_and_an_open_one_is_told() -> None:
     (sample,) = [one for one in side.samples if one.title == "relu at learning rate 0.03"]
     assert [(seen.value, seen.limit) for seen in sample.runs] == [(None, EPOCHS)] * 2
     still = make_history("tanh", 9, finish=False, learning_rate="0.01", **FREE)
-    assert "; 1 run not finished; " in side_of(build([*sweep_runs(), still])).note
+    assert "; 1 run not finished or excluded; " in side_of(build([*sweep_runs(), still])).note
 
 
 def test_a_rate_without_runs_withholds_the_ratio() -> None:

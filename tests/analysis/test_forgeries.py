@@ -416,6 +416,18 @@ def test_runs_beyond_the_plan_do_not_count(honest: Store) -> None:
     assert all("12 runs made for this plan do not count" in "".join(claim.remarks) for claim in after)
 
 
+def test_an_excluded_run_is_not_called_not_begun(honest: Store) -> None:
+    plan = study.load(honest, "mine")
+    config = next(one for one in plan.configs if one.variant == "tanh" and one.seed == 3)
+    run_id = next(record.id for record in honest.list().runs if record.config == config)
+    events = read(honest, run_id)
+    events[5]["test_accuracy"] = 1 / 3
+    write(honest, run_id, events)
+    assert "'Tanh activation': 4 of the 5 planned runs count (excluded: seed 3); a verdict needs 5." in (
+        section(honest).claims[1].reasons
+    )
+
+
 def test_three_epochs_are_no_verdict(store: Store) -> None:
     plan = study.plan(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides={**OVERRIDES, "epochs": "3"})
     for config in plan.configs:

@@ -30,6 +30,33 @@ def test_namesakes_are_told_apart_by_the_settings_in_which_they_differ() -> None
     assert names.update(known, ["d", "a"]) == set()
 
 
+def test_settings_are_compared_among_runs_of_one_data_set_and_front_end() -> None:
+    planned = {f"p{seed}": history(f"p{seed}", data="cifar10-jpeg", seed=str(seed)) for seed in range(2)}
+    own = history("own", data="synthetic", epochs="12", learning_rate="0.05", train_images="2500")
+    known, names = {**planned, "own": own}, RunNames()
+    names.update(known)
+    assert [names[run_id] for run_id in known] == [
+        "baseline s0 · cifar10-jpeg",
+        "baseline s1",
+        "baseline s0 · synthetic",
+    ]
+    known["second"] = history("second", data="synthetic", epochs="24", learning_rate="0.05", train_images="2500")
+    assert names.update(known, ["second"]) == {"own", "second"}
+    assert names["own"] == "baseline s0 · synthetic, epochs 12"
+    assert names["second"] == "baseline s0 · synthetic, epochs 24"
+    known["other"] = history("other", data="synthetic", front_end="same32", epochs="24")
+    assert names.update(known, ["other"]) == {"p0", "own", "second", "other"}
+    assert names["other"] == "baseline s0 · same32, synthetic"
+    assert names["own"] == "baseline s0 · synthetic, epochs 12"
+    del known["second"], known["other"]
+    assert names.update(known, ["second", "other"]) == {"p0", "own"}
+    assert [names[run_id] for run_id in known] == [
+        "baseline s0 · cifar10-jpeg",
+        "baseline s1",
+        "baseline s0 · synthetic",
+    ]
+
+
 def test_a_name_is_short_again_once_its_namesakes_are_deleted() -> None:
     known = {one.record.id: one for one in (history("a"), history("b", dropout="0.1"), history("c"))}
     names = RunNames()

@@ -153,7 +153,7 @@ def _note(slow: Sample, fast: Sample, groups: Iterable[GroupRuns]) -> str:
         parts.insert(0, f"at least; {slow.num_censored} of {len(slow.runs)} {SLOW} runs not reached")
     unfinished = sum(word != DIVERGED for runs in groups for _, word in runs.unfinished)
     if lacking := unfinished + sum(len(runs.missing) for runs in groups):
-        parts.append(f"{counted(lacking, 'run')} not finished")
+        parts.append(f"{counted(lacking, 'run')} not finished or excluded")
     parts.append("choice and measure use the same runs, so this describes and decides nothing")
     parts.append(f"the paper's {paper.FIGURE_1.place}: about {paper.FIGURE_1.value:g}")
     return "; ".join(parts)

@@ -63,7 +63,7 @@ class PlannedStudy(msgspec.Struct, frozen=True, kw_only=True):
         registration: What a verdict says of it.
         histories: The runs that may count, and those that are not finished.
         excluded: Runs made for it that do not count, and why.
-        missing: Cells without a run.
+        missing: Cells without a run that may count or go on.
     """
 
     plan: study.Plan
@@ -111,7 +111,7 @@ def examine(
         store: The runs folder that holds the plan.
         plan: A plan with claims.
         histories: Runs that carry its name.
-        missing: Cells without a run.
+        missing: Cells without a run; those whose every run is excluded are added.
 
     Raises:
         StoreError: The runs folder or the ledger cannot be read.
@@ -140,6 +140,9 @@ def examine(
             excluded[run.id] = f"its record does not agree with itself. {' '.join(failed)}"
     made_for_it = [run for run in histories if run.record.config in configs]
     excluded = {**_copies(made_for_it), **excluded}
+    kept = {run.record.config for run in histories if run.id not in excluded}
+    lacking = {one.config: one for one in missing}
+    lacking |= {config: Missing(config, "excluded") for run in made_for_it if (config := run.record.config) not in kept}
     return PlannedStudy(
         plan=plan,
         registration=Registration(
@@ -156,7 +159,7 @@ def examine(
         ),
         histories=tuple(run for run in histories if run.id not in excluded),
         excluded=tuple(Excluded(run_id, reason) for run_id, reason in excluded.items()),
-        missing=tuple(missing),
+        missing=tuple(lacking.values()),
     )
 
 

@@ -210,11 +210,13 @@ def _of_table(
     for position, (row, number) in enumerate(zip(rows, numbers, strict=True), 1):
         epoch = int(number) + shift if math.isfinite(number) and 0 <= number < 2**53 else position
         values = {column: _number(row.get(theirs, "")) for theirs, column in assigned.items()}
-        num_replaced += epoch in by_epoch
-        by_epoch[epoch] = {column: value for column, value in values.items() if not math.isnan(value)}
+        # Lightning writes training and validation of one epoch on lines of their own.
+        known, new = by_epoch.setdefault(epoch, {}), {name: one for name, one in values.items() if not math.isnan(one)}
+        num_replaced += not known.keys().isdisjoint(new)
+        known.update(new)
     history.rows = [{**by_epoch[epoch], "epoch": epoch, "step": epoch} for epoch in sorted(by_epoch)]
     if num_replaced:
-        history.left_out.append(f"{counted(num_replaced, 'line')} of an epoch that has a later line")
+        history.left_out.append(f"values of {counted(num_replaced, 'epoch')} that a later line gives again")
     return history
 
 
@@ -243,13 +245,11 @@ def read_logs(path: Path, wanted: Mapping[str, str]) -> tuple[list[ForeignHistor
         UsageError: A name that was asked for is not there.
     """
     found = read_tensorboard(path)
-    together: dict[tuple[str, ...], list[tuple[str, Curves]]] = {}
+    together: dict[tuple[str, ...], dict[str, Curves]] = {}
     for parts, curves in found.runs.items():
-        part = _PARTS.get(parts[-1].lower(), "") if parts else ""
-        together.setdefault(parts[:-1] if part else parts, []).append((part, curves))
-    known = {tag for runs in together.values() for _, curves in runs for tag in curves}
-    if absent := [name for name in wanted if name not in known]:
-        raise UsageError(f"{path} has no scalar {quoted(absent[0], 80)}; it has {printable(', '.join(known), 500)}.")
+        folder = parts[-1] if parts and parts[-1].lower() in _PARTS else ""
+        together.setdefault(parts[:-1] if folder else parts, {})[folder] = curves
+    _check_wanted(path, list(together.values()), wanted)
     top = path.resolve().name or "logs"
     histories = [_of_curves(group, wanted, printable("/".join(parts) or top, 200)) for parts, group in together.items()]
     problems = list(found.problems)
@@ -258,27 +258,37 @@ def read_logs(path: Path, wanted: Mapping[str, str]) -> tuple[list[ForeignHistor
     return _with_curves(histories, path, [problem.rstrip(".") for problem in problems]), problems
 
 
-def _of_curves(group: Sequence[tuple[str, Curves]], wanted: Mapping[str, str], name: str) -> ForeignHistory:
+def _within(folder: str, tag: str) -> str:
+    """What a tag is called beside those of other parts: ``validation/epoch_loss``."""
+    return f"{folder}/{tag}" if folder else tag
+
+
+def _check_wanted(path: Path, groups: Sequence[Mapping[str, Curves]], wanted: Mapping[str, str]) -> None:
+    """Whether what was asked for is there, and is one thing."""
+    known: dict[str, list[str]] = {}
+    for group in groups:
+        for folder, curves in group.items():
+            for tag in curves:
+                known.setdefault(tag, []).append(_within(folder, tag))
+    full = dict.fromkeys(name for names in known.values() for name in names)
+    for name in wanted:
+        if name not in known and name not in full:
+            raise UsageError(f"{path} has no scalar {quoted(name, 80)}; it has {printable(', '.join(full), 500)}.")
+        several = list(dict.fromkeys(known.get(name, ())))
+        if len(several) > 1 and name not in several:
+            one_of = printable(" or ".join(several), 500)
+            raise UsageError(f"{path} has {quoted(name, 80)} of several parts; name one of them: {one_of}.")
+
+
+def _of_curves(group: Mapping[str, Curves], wanted: Mapping[str, str], name: str) -> ForeignHistory:
     history = ForeignHistory(name)
-    points: dict[str, list[Point]] = {}
-    understood: list[tuple[str, str, list[Point], str]] = []
-    for part, curves in group:
-        more = ForeignHistory(name)
-        prefix = f"{part}/" if part else ""
-        assigned = _assign([(tag, part) for tag in curves], wanted, more)
-        understood += [(tag, column, curves[tag], prefix) for tag, column in assigned.items()]
-        history.left_out += [f"{prefix}{text}" for text in more.left_out]
-    for tag, column, curve, prefix in sorted(understood, key=lambda one: one[0] not in wanted):
-        if column in points:
-            history.left_out.append(f"{prefix}{_second(tag, column)}")
-        else:
-            points[column] = curve
-            history.columns[column] = printable(tag, 200)
+    points = _understood(group, wanted, history)
     # Some curves have a point for every few updates: an epoch is where the one with the fewest points has one.
+    # A single point, such as that of a test after the training, is no axis where there are curves.
     measured = [column for column in points if column not in {"learning_rate", *_SECONDS}]
     if not measured:
         return history
-    axis = min(measured, key=lambda column: len(points[column]))
+    axis = min(measured, key=lambda column: (len(points[column]) == 1, len(points[column])))
     steps = [point.step for point in points[axis]]
     start = min(curve[0].wall for curve in points.values())
     elapsed = 0.0
@@ -293,7 +303,34 @@ def _of_curves(group: Sequence[tuple[str, Curves]], wanted: Mapping[str, str], n
                 row[column] = last.value
         history.rows.append(row)
         before = step
+    for column, curve in points.items():
+        late = [point.value for point in curve if point.step > before and not math.isnan(point.value)]
+        if late and not any(column in row for row in history.rows):
+            history.rows[-1][column] = late.pop()
+        if late:
+            history.left_out.append(f"{history.columns[column]}: {counted(len(late), 'point')} after the last epoch")
     return history
+
+
+def _understood(
+    group: Mapping[str, Curves], wanted: Mapping[str, str], history: ForeignHistory
+) -> dict[str, list[Point]]:
+    """Column to the points of the curve that stands for it; the history gets the columns, and what is left out."""
+    found: list[tuple[bool, str, str, list[Point]]] = []
+    for folder, curves in group.items():
+        more = ForeignHistory(history.name)
+        asked = {tag: wanted[one] for tag in curves for one in (tag, _within(folder, tag)) if one in wanted}
+        assigned = _assign([(tag, _PARTS.get(folder.lower(), "")) for tag in curves], asked, more)
+        found += [(tag not in asked, column, _within(folder, tag), curves[tag]) for tag, column in assigned.items()]
+        history.left_out += [_within(folder, text) for text in more.left_out]
+    points: dict[str, list[Point]] = {}
+    for _, column, name, curve in sorted(found, key=lambda one: one[0]):
+        if column in points:
+            history.left_out.append(_second(name, column))
+        else:
+            points[column] = curve
+            history.columns[column] = printable(name, 200)
+    return points
 
 
 # --- into a runs folder

@@ -95,6 +95,17 @@ def test_attack_09_a_table_of_nothing_but_commas_is_refused_before_it_fills_the_
         read_csv(write(tmp_path / "x.csv", f"{names}\n" + ("," * 99 + "\n") * 11), {})
 
 
+def test_lines_of_training_and_validation_of_one_epoch_are_one_epoch(tmp_path: Path) -> None:
+    training, validation = ["0,99,2.2,,", "1,199,1.8,,"], ["0,99,,0.3,2.1", "1,199,,0.4,1.9"]
+    orders = (training + validation, validation + training, [training[0], validation[0], validation[1], training[1]])
+    for lines in orders:
+        table = write(tmp_path / "metrics.csv", "\n".join(("epoch,step,train_loss,val_acc,val_loss", *lines)) + "\n")
+        (history,) = read_csv(table, {})
+        found = [(row["epoch"], row["train_loss"], row["val_accuracy"], row["val_loss"]) for row in history.rows]
+        assert found == [(1, 2.2, 0.3, 2.1), (2, 1.8, 0.4, 1.9)], lines
+        assert [text.partition(":")[0] for text in history.left_out] == ["step"]
+
+
 def test_an_index_column_of_pandas_is_no_run_id(tmp_path: Path) -> None:
     table = write(tmp_path / "frame.csv", ",loss,val_accuracy\n0,2.0,0.1\n1,1.5,0.2\n")
     (history,) = read_csv(table, {})
@@ -182,7 +193,7 @@ def test_folders_of_keras_become_one_run(tmp_path: Path) -> None:
     write_log(tmp_path / "logs" / "second", scalar("Loss/train", 10, 1.5), scalar("Loss/train", 20, 1.25))
     (first, second), _ = read_logs(tmp_path / "logs", {})
     assert (first.name, second.name) == ("first", "second")
-    assert [row["train_accuracy"] for row in first.rows][:1] == [0.5]
+    assert [row["train_accuracy"] for row in first.rows] == [0.5, 0.5, 0.5], "a loss of one point is no axis"
     assert {round(row["val_accuracy"], 6) for row in first.rows} == {0.6}
     assert [row["train_loss"] for row in second.rows] == [1.5, 1.25]
     assert [row["step"] for row in second.rows] == [10, 20]
@@ -194,7 +205,9 @@ def test_a_second_tag_for_a_column_is_named_and_not_mixed_in(tmp_path: Path) -> 
     write_log(tmp_path / "logs", *(scalar(tag, 1, 0.5) for tag in ("loss/train", "train_loss", "foo")))
     (history,), _ = read_logs(tmp_path / "logs", {"foo": "train_accuracy"})
     assert [(row["train_loss"], row["train_accuracy"]) for row in history.rows] == [(7.0, 0.5)]
-    assert history.columns == {"train_loss": "epoch_loss", "train_accuracy": "foo"}, "what was asked for comes first"
+    assert history.columns == {"train_loss": "train/epoch_loss", "train_accuracy": "foo"}, (
+        "what was asked for comes first"
+    )
     left_out = {text.partition(": ")[0] for text in history.left_out if "another name stands for" in text}
     assert left_out == {"train_loss", "loss/train", "train/accuracy"}
 
@@ -204,6 +217,26 @@ def test_a_curve_with_many_points_is_read_where_the_epochs_end(tmp_path: Path) -
     write_log(tmp_path, *steps, *(scalar("val_acc", step, step / 100, wall=50.0 + step) for step in (20, 40)))
     ((found,), _) = read_logs(tmp_path, {})
     assert [(row["epoch"], row["step"], row["train_loss"]) for row in found.rows] == [(1, 20, 20.0), (2, 40, 40.0)]
+
+
+def test_a_test_after_the_training_stands_beside_its_last_epoch(tmp_path: Path) -> None:
+    curve = [scalar("train_loss", step, float(step)) for step in range(1, 46)]
+    ends = [scalar("val_acc", step, step / 100) for step in (20, 40)]
+    write_log(tmp_path, *curve, *ends, scalar("test_acc", 45, 0.5))
+    ((found,), _) = read_logs(tmp_path, {})
+    assert [row["val_accuracy"] for row in found.rows] == pytest.approx([0.2, 0.4])
+    assert [row.get("test_accuracy") for row in found.rows] == [None, 0.5]
+    assert found.left_out == ["train_loss: 5 points after the last epoch"]
+
+
+def test_a_tag_that_two_parts_have_is_asked_for_by_its_part(tmp_path: Path) -> None:
+    for part, value in (("train", 0.75), ("validation", 0.5)):
+        write_log(tmp_path / "logs" / part, scalar("epoch_accuracy", 0, value))
+    ((found,), _) = read_logs(tmp_path / "logs", {"validation/epoch_accuracy": "test_accuracy"})
+    assert [(row["train_accuracy"], row["test_accuracy"]) for row in found.rows] == [(0.75, 0.5)]
+    assert found.columns == {"test_accuracy": "validation/epoch_accuracy", "train_accuracy": "train/epoch_accuracy"}
+    with pytest.raises(UsageError, match="train/epoch_accuracy or validation/epoch_accuracy"):
+        read_logs(tmp_path / "logs", {"epoch_accuracy": "test_accuracy"})
 
 
 def test_fault_23_a_log_whose_clock_was_set_back_takes_no_time_back(tmp_path: Path) -> None:

@@ -14,18 +14,13 @@ import msgspec
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.metrics import Metric
-from alexnet_tui.config.hyperparameters import SPECS, RunConfig, Value, default_of, format_value, shown_value
+from alexnet_tui.config.hyperparameters import RESULT_FIELDS, RunConfig, Value, default_of, format_value, shown_value
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.text import MISSING, counted
 
-NO_RESULT_FIELDS = frozenset(
-    ("variant", "seed", "device", "precision", "threads", "checkpoint_epochs", "log_steps"),
-)
-"""Hyperparameters that change no result, are compared by what they led to, or name a preset."""
-RESULT_FIELDS = tuple(name for name in SPECS if name not in NO_RESULT_FIELDS)
 STUDY_FIELDS = ("activation", "dropout", "removed_conv_layer")
 """What the study's experiments vary."""
 

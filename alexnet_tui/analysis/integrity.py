@@ -13,10 +13,10 @@ from statistics import median
 
 import msgspec
 
-from alexnet_tui.analysis.groups import RESULT_FIELDS, is_finished
+from alexnet_tui.analysis.groups import is_finished
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.architecture import layers, num_parameters
-from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.hyperparameters import RESULT_FIELDS, RunConfig
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import LAST_EPOCHS, RunHistory
@@ -29,6 +29,8 @@ MIN_STANDARD_ERRORS, MIN_POINTS = 3.0, 0.05
 """How far above chance a trained network is, at least."""
 _WHOLE = 1e-3
 """How far a count of images that a fraction stands for may be from a whole number."""
+_BEGIN_ALIKE = frozenset(("schedule", "rate_decay", "train_images", "train_eval_images"))
+"""Settings in which runs of one seed may differ and train alike all the same, until their learning rates part."""
 _EQUAL_LOSS = 1e-9
 _RATE_FACTOR = 1.5
 """Throughput may differ by so much from images over seconds: the clocks begin and end elsewhere."""
@@ -311,7 +313,8 @@ def _pair(one: RunHistory, other: RunHistory) -> str:
     is_same_seed = one.record.config.seed == other.record.config.seed
     # A longer run of the same settings begins like a shorter one, at least as long as its schedule does.
     if not (is_same_seed and same_network(one.record.config, _of_length(other, one))):
-        return "its losses are those of" if is_copy(one, other) else ""
+        first = _epochs_alike(one, other) if is_same_seed else 0
+        return "its losses are those of" if is_copy(one, other, first) else ""
     if not _should_be_equal(one, other):
         return ""
     if not _is_equal(one, other):
@@ -321,10 +324,25 @@ def _pair(one: RunHistory, other: RunHistory) -> str:
     return ""
 
 
-def is_copy(one: RunHistory, other: RunHistory) -> bool:
-    """Whether the losses of two runs are equal, or lie apart by one and the same amount, in half of their epochs."""
+def _epochs_alike(one: RunHistory, other: RunHistory) -> int:
+    """In how many epochs, from the first, two runs of one seed and other settings must be equal all the same."""
+    mine, others = one.record.config, _of_length(other, one)
+    if any(getattr(mine, name) != getattr(others, name) for name in RESULT_FIELDS if name not in _BEGIN_ALIKE):
+        return 0
+    rates = zip(one.epochs["learning_rate"], other.epochs["learning_rate"], strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], rates))
+
+
+def is_copy(one: RunHistory, other: RunHistory, first: int = 0) -> bool:
+    """Whether the losses of two runs are equal, or lie apart by one and the same amount, in half of their epochs.
+
+    Args:
+        one: A run.
+        other: Another.
+        first: Index of the first epoch that is looked at.
+    """
     for column in ("test_loss", "train_loss"):
-        pairs = zip(one.epochs[column], other.epochs[column], strict=False)
+        pairs = zip(one.epochs[column][first:], other.epochs[column][first:], strict=False)
         apart = [a - b for a, b in pairs if math.isfinite(a - b)]
         if len(apart) < 2:
             continue

@@ -50,6 +50,11 @@ class Unit(StrEnum):
         return self in (Unit.PERCENT, Unit.POINTS)
 
     @property
+    def is_of_a_machine(self) -> bool:
+        """Depends on what trained the run, and not on its settings alone."""
+        return self in (Unit.SECONDS, Unit.RATE)
+
+    @property
     def is_time(self) -> bool:
         """Never negative, and compared by ratios."""
         return self in (Unit.EPOCHS, Unit.SECONDS)
@@ -72,6 +77,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         least: A value below this is neither better nor worse than any other.
         published: Field of `published.Experiment` with the study's number, or empty.
         selected_on_test: The number is that of an epoch chosen by the accuracy on the test set.
+        needs_validation: Only runs that hold images back for validation have it.
     """
 
     name: str
@@ -84,6 +90,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     least: float = -math.inf
     published: str = ""
     selected_on_test: bool = False
+    needs_validation: bool = False
 
     @property
     def label(self) -> str:
@@ -348,8 +355,7 @@ _METRICS = (
         heading="Converged",
         help="First epoch within a point of the maximum of smoothed accuracy (the study: by eye).",
         unit=Unit.EPOCHS,
-        value=_converged,
-        limit=_epochs_done,
+        value=_converged,  # A maximum at the very end tells no epoch, not even a bound that could be ranked.
         published="converged_epoch",
     ),
     Metric(
@@ -448,6 +454,7 @@ _METRICS = (
         help="Test accuracy at the epoch whose validation accuracy is highest.",
         unit=Unit.PERCENT,
         value=_val_selected_test,
+        needs_validation=True,
         higher_is_better=True,
     ),
     Metric(
@@ -456,6 +463,7 @@ _METRICS = (
         help="The gap at the epoch whose validation accuracy is highest.",
         unit=Unit.POINTS,
         value=_val_selected_gap,
+        needs_validation=True,
     ),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _METRICS})

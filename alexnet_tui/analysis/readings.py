@@ -43,8 +43,11 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def distance(self) -> float | None:
-        """In scales of the metric's unit; None where one of the two is missing."""
-        if self.ours is None or self.published is None:
+        """In scales of the metric's unit; None where one of the two is missing.
+
+        A bound tells a distance, the least it can be, only beyond what was published.
+        """
+        if self.ours is None or self.published is None or (self.is_bound and self.ours <= self.published):
             return None
         return abs(self.ours - self.published) / _SCALES[self.metric.unit]
 
@@ -67,7 +70,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def num_missing(self) -> int:
         """Figures that the study gives and these runs do not."""
-        return sum(one.published is not None and one.ours is None for one in self.figures)
+        return sum(one.published is not None and one.distance is None for one in self.figures)
 
     @property
     def distance(self) -> float:

@@ -4,8 +4,9 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
-from alexnet_tui.analysis.groups import RESULT_FIELDS, is_finished
+from alexnet_tui.analysis.groups import is_finished
 from alexnet_tui.analysis.metrics import Metric
+from alexnet_tui.config.hyperparameters import RESULT_FIELDS
 from alexnet_tui.runs.history import RunHistory
 
 FEWEST_SEEDS = 3

@@ -142,7 +142,14 @@ def welch_p_below(a: Sequence[float], b: Sequence[float], bound: float) -> float
 MAX_SEEDS = 1000
 
 
-def seeds_needed(variance_a: float, variance_b: float, delta: float, *, alpha: float, power: float) -> int | None:
+def fewest_values(alpha: float) -> int:
+    """Values a group below which no exact permutation test is significant, whatever the values are."""
+    return next(count for count in itertools.count(1) if 1 / math.comb(2 * count, count) < alpha)
+
+
+def seeds_needed(
+    variance_a: float, variance_b: float, delta: float, *, alpha: float, power: float, least: int = 2
+) -> int | None:
     """Values a group that Welch's one-sided test needs to find a difference of `delta`.
 
     Args:
@@ -151,6 +158,7 @@ def seeds_needed(variance_a: float, variance_b: float, delta: float, *, alpha: f
         delta: The difference, above 0.
         alpha: Level of the test.
         power: Chance of finding it.
+        least: The fewest that are asked for.
 
     Returns:
         None where that is more than `MAX_SEEDS`.
@@ -159,7 +167,7 @@ def seeds_needed(variance_a: float, variance_b: float, delta: float, *, alpha: f
 
     total = variance_a + variance_b
     if total <= 0:
-        return 2
+        return least
     shape = total**2 / (variance_a**2 + variance_b**2)
 
     def is_enough(count: int) -> bool:
@@ -167,7 +175,7 @@ def seeds_needed(variance_a: float, variance_b: float, delta: float, *, alpha: f
         noncentrality = delta / math.sqrt(total / count)
         return 1 - float(nctdtr(df, noncentrality, t_quantile(1 - alpha, df))) >= power
 
-    return next((count for count in range(2, MAX_SEEDS + 1) if is_enough(count)), None)
+    return next((count for count in range(least, MAX_SEEDS + 1) if is_enough(count)), None)
 
 
 def permutation_test(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> PermutationTest:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value, parse_field
+from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value, parse_field
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import ClaimError, ConfigError
 from alexnet_tui.files import reason_of
@@ -184,6 +184,20 @@ def _group_name(config: RunConfig, changed: Mapping[str, Value]) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()) or config.variant
 
 
+def _without_presets(claim: Claim) -> list[Mapping[str, Value]]:
+    """The settings of both groups, with those that a variant stands for in place of its name."""
+    variants = [VARIANTS.get(str(settings.get("variant", ""))) for settings in claim.groups]
+    known = [variant for variant in variants if variant is not None]
+    if len(known) < len(variants):
+        return list(claim.groups)
+    meant = dict.fromkeys(name for variant in known for name in variant.settings)
+    return [
+        {name: variant.settings.get(name, default_of(name)) for name in meant}
+        | {name: value for name, value in settings.items() if name != "variant"}
+        for variant, settings in zip(known, claim.groups, strict=True)
+    ]
+
+
 def _checked(claim: Claim, problems: list[str]) -> Claim:
     """The claim with its settings as values of their hyperparameters' types: 0.5 and "0.5" are one.
 
@@ -193,7 +207,7 @@ def _checked(claim: Claim, problems: list[str]) -> Claim:
     """
     found = []
     canonical: tuple[dict[str, Value], dict[str, Value]] = ({}, {})
-    for settings, values in zip(claim.groups, canonical, strict=True):
+    for settings, values in zip(_without_presets(claim), canonical, strict=True):
         for field, value in settings.items():
             try:
                 values[field] = parse_field(field, format_value(value))

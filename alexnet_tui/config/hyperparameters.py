@@ -21,6 +21,10 @@ Value = str | int | float | bool
 _HIGH_UNTOLD = 10_000
 LENGTH_SCHEDULES = frozenset(("step",))
 """Schedules whose learning rate depends on the number of epochs of the whole run."""
+NO_RESULT_FIELDS = frozenset(
+    ("variant", "seed", "device", "precision", "threads", "checkpoint_epochs", "log_steps"),
+)
+"""Hyperparameters that change no result, are compared by what they led to, or name a preset."""
 HOLDOUT_SHARE = 0.1  # Of the training images, what `split` holdout keeps back.
 
 
@@ -360,6 +364,12 @@ def default_of(name: str) -> Value:
     return value
 
 
+def training_key(config: RunConfig) -> tuple[Value, ...]:
+    """What decides the numbers of a run: two runs of one key train alike, as far as both go."""
+    length = config.epochs if config.depends_on_length else 0
+    return (length, *(getattr(config, name) for name in (*RESULT_FIELDS, "seed") if name != "epochs"))
+
+
 def option_name(name: str) -> str:
     """The command-line option of a field: ``learning_rate`` is ``--learning-rate``."""
     return "--" + name.replace("_", "-")
@@ -533,4 +543,5 @@ SPECS: dict[str, Spec] = {}
 TYPES: dict[str, type] = {}
 for _name, _kind, _spec in _read_fields():
     SPECS[_name], TYPES[_name] = _spec, _kind
+RESULT_FIELDS = tuple(name for name in SPECS if name not in NO_RESULT_FIELDS)
 _DEFAULTS = RunConfig()

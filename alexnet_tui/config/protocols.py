@@ -168,7 +168,9 @@ def contents_text(protocol: str) -> str:
     return f"Its runs differ in {', '.join(apart)} and seed alone" + (f"; all have {shared}" if shared else "")
 
 
-def plan_command(protocol: str, name: str, like: RunConfig | None, fields: Sequence[str]) -> list[str]:
+def plan_command(
+    protocol: str, name: str, like: RunConfig | None, fields: Sequence[str], *, first_seed: int = 0
+) -> list[str]:
     """The words of the command that plans a study of a protocol.
 
     Args:
@@ -176,8 +178,11 @@ def plan_command(protocol: str, name: str, like: RunConfig | None, fields: Seque
         name: Name of the study.
         like: A run whose settings the study is to have, where there is one.
         fields: Which of its settings.
+        first_seed: The first that no run at hand has.
     """
     words = ["study", "new", name, "--protocol", protocol]
+    if first_seed:
+        words += ["--first-seed", str(first_seed)]
     if like is not None:
         preset = preset_settings("baseline", like.front_end)
         for one in fields:

@@ -274,13 +274,14 @@ def _exploratory_part(
     runs = msgspec.structs.replace(runs, sweep=group_runs(sweep, states, others, grouping=SWEEP))
     overrides = {name: format_value(getattr(config, name)) for name in STUDY.protocol_fields}
     fields = (*STUDY.protocol_fields, "threads", "device", "precision")
+    unused = max((run.record.config.seed for run in histories), default=-1) + 1
     return _Part(
         histories=histories,
         runs=runs,
         verdicts=judge(runs, load_claims(PROTOCOLS[REPORT].claims), overrides),
         sweep=sweep,
         sweep_protocol=protocol,
-        register=shell_command(*plan_command(REPORT, "mine", config if first else None, fields)),
+        register=shell_command(*plan_command(REPORT, "mine", config if first else None, fields, first_seed=unused)),
     )
 
 

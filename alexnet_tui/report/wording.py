@@ -284,23 +284,24 @@ def explain(report: Report) -> Iterator[str]:
             yield f"Claim {verdict.number}: {verdict.statement} {verdict.headline.upper()}"
             yield from (f"  {reason}" for reason in verdict.reasons)
             yield from (f"  {label}: {text}" for label, text in facts(verdict))
-            yield from _explain_sample(verdict.unit, verdict.larger, "A = ")
-            yield from _explain_sample(verdict.unit, verdict.smaller, "B = ")
+            metric = METRICS.get(verdict.claim.metric)
+            for sample, name in ((verdict.larger, "A = "), (verdict.smaller, "B = ")):
+                yield from _explain_sample(metric.unit if metric else Unit.POINTS, sample, name)
             for found in verdict.secondary:
                 yield f"  also: {side(found)}"
                 for one in found.samples:
-                    yield from _explain_sample(found.unit, one, "of ")
+                    yield from _explain_sample(METRICS["t25"].unit, one, "of ")
         yield ""
         yield from _explain_table(section)
         yield from (f"{label}: {text}" for label, text in provenance(section.provenance))
         yield ""
 
 
-def _explain_sample(unit: str, found: Sample, before: str) -> Iterator[str]:
+def _explain_sample(unit: Unit, found: Sample, before: str) -> Iterator[str]:
     yield f"  {before}{found.title}"
     for run in found.runs:
         value = run.limit if run.value is None else run.value
-        text = MISSING if value is None else f"{value:.4f} epochs" if unit == "ratio" else f"{100 * value:.4f} points"
+        text = MISSING if value is None else f"{100 * value:.4f} points" if unit.is_share else f"{value:.4f} {unit}"
         more = "more than " if run.value is None and value is not None else ""
         yield f"    {run.run_id} (seed {run.seed}): {more}{text}"
 

@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,6 +38,7 @@ from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import ledger
+from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import Entry, canonical
 from alexnet_tui.text import printable, quoted
 
@@ -151,7 +152,7 @@ def plan(
 
     Raises:
         UsageError: The name is no name or taken, or nothing is planned, or too much.
-        ConfigError: An override is out of range, or a variant or the protocol is not known.
+        ConfigError: An override is out of range, a variant or the protocol is not known, or a seed was trained already.
         TooFewImagesError: More training images are asked for than the data set has.
         StoreError: The folder cannot be written.
     """
@@ -195,7 +196,7 @@ def plan_claims(
     Raises:
         UsageError: The name is no name or taken, or nothing is planned, or too much.
         ClaimError: A claim names a metric that is not known; with a sentence for each.
-        ConfigError: An override is out of range, or a group's settings contradict each other.
+        ConfigError: An override is out of range, settings contradict each other, or a seed was trained already.
         TooFewImagesError: More training images are asked for than the data set has.
         StoreError: The folder cannot be written.
     """
@@ -248,7 +249,7 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
     The new plan holds the new seeds alone and names the one it extends; that one's ledger says that it was extended.
 
     Args:
-        num_seeds: How many more seeds each group gets, after the last one of the study.
+        num_seeds: How many more seeds each group gets, after the last one of the study and of those that extend it.
         new_name: Name of the new plan; else the first of NAME-2, NAME-3... that is free.
 
     Raises:
@@ -257,7 +258,8 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
         StoreError: The plan cannot be read or written.
     """
     old = load_runnable(store, name)
-    first = max(old.seeds) + 1
+    family = _family(store, old)
+    first = max(seed for one in family for seed in one.seeds) + 1
     seeds = range(first, first + num_seeds)
     num_cells = len(old.configs) // len(old.seeds)
     cells = range(num_cells)  # The first seed's; the plan goes seed by seed.
@@ -276,12 +278,27 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
             cell_groups=[old.group_of(cell) for _ in seeds for cell in cells] if old.cell_groups else [],
             extends=name,
             extends_sha256=old.sha256,
-            look=old.look + 1,
+            look=max(one.look for one in family) + 1,
         ),
     )
     extended = Entry(kind="extended", study=new.name, plan_sha256=new.sha256)
     ledger.append(study_folder(store, name), lambda _: [extended])
     return new
+
+
+def _family(store: Store, plan: Plan) -> list[Plan]:
+    """A plan, those that it extends and those that extend any of them: looks at the same claims."""
+    others: list[Plan] = []
+    for name in names(store):
+        with suppress(StoreError):
+            others.append(load(store, name))
+    family = {plan.name: plan}
+    size = 0
+    while size < len(family):
+        size = len(family)
+        extended = {one.extends for one in family.values()}
+        family |= {one.name: one for one in others if one.extends in family or one.name in extended}
+    return list(family.values())
 
 
 def queue_plan(store: Store, configs: Sequence[RunConfig], *, label: str = "") -> Plan:
@@ -439,12 +456,28 @@ def _write_plan(store: Store, plan: Plan) -> Plan:
                 f"there is a study {quoted(plan.name)} already, and plans do not change; `{runs}` trains it. Give"
                 " another plan another name."
             )
+        if plan.claims:
+            _check_unknown(store, plan)
         plan = msgspec.structs.replace(plan, sha256=plan_hash(msgspec.to_builtins(plan)))
         # The ledger first: a plan without one was not registered.
         registered = Entry(kind="registered", plan_sha256=plan.sha256, wall=plan.created)
         ledger.append(study_folder(store, plan.name), lambda _: [registered])
         write(path, msgspec.to_builtins(plan))
     return plan
+
+
+def _check_unknown(store: Store, plan: Plan) -> None:
+    """Refuse claims about runs whose numbers are known already."""
+    if known := known_runs(store, plan.configs):
+        config, run_id = next(iter(known.items()))
+        first = max(seed for seed in plan.seeds if any(one.seed == seed for one in known)) + 1
+        others = f" ({len(known)} such runs)" if len(known) > 1 else ""
+        raise ConfigError(
+            "seeds",
+            f"seed {config.seed} of {config.variant} is trained already by {run_id}{others}, and a claim that is"
+            f" registered when its numbers are known is no test. Take new ones: --first-seed {first}, or"
+            f" {first}-{first + len(plan.seeds) - 1} in the console.",
+        )
 
 
 def write(path: Path, content: object) -> None:

@@ -62,6 +62,8 @@ def read(store: Store, plan: study.Plan) -> Ledger:
     members = _members(store, plan)
     facts = {run_id: _facts(store, run_id, cell) for run_id, cell in members.items()}
     new = _missing(store, plan, found, members, facts)
+    returned = _finished_before_they_were_gone(found)
+    new = [_with_hash(store, entry, returned) if entry.run in returned else entry for entry in new]
     problems = [*found.problems, *_contradictions(plan, found, facts)]
     return msgspec.structs.replace(
         found,
@@ -77,9 +79,15 @@ def account(ledger: Ledger) -> Account:
     repeated: dict[str, int] = {}
     deleted: dict[str, str] = {}
     failed: dict[str, str] = {}
+    known: dict[tuple[str, str], Entry] = {}  # Of every run, how it began and how it finished for the first time.
     for entry in ledger.entries:
         if entry.cell is None:
             continue
+        before = (
+            known.setdefault((entry.run, entry.kind), entry) if entry.is_finish or entry.kind == "started" else None
+        )
+        if before and deleted.get(entry.run) == FOUND_MISSING and _is_back(before, entry, known):
+            del deleted[entry.run]
         # A run that was made anew under the id of a deleted one is another run.
         if entry.is_finish and (counted.setdefault(entry.cell, entry.run) != entry.run or entry.run in deleted):
             repeated[entry.run] = entry.cell
@@ -89,6 +97,17 @@ def account(ledger: Ledger) -> Account:
         if entry.kind == "failed":
             failed[entry.run] = entry.outcome
     return Account(counted, repeated, deleted, failed)
+
+
+def _is_back(before: Entry, entry: Entry, known: Mapping[tuple[str, str], Entry]) -> bool:
+    """Whether a run whose folder was gone is there again as it was: its record, or its beginning if that is all."""
+    if entry.is_finish:
+        return entry is not before and entry.record_sha256 != "" and _record(entry) == _record(before)
+    return (entry.run, "ended") not in known and entry.wall == before.wall
+
+
+def _record(entry: Entry) -> tuple[int, str]:
+    return entry.record_bytes, entry.record_sha256
 
 
 def update(store: Store, plan: study.Plan, run_ids: Mapping[int, str] | None = None) -> Ledger:
@@ -104,16 +123,31 @@ def update(store: Store, plan: study.Plan, run_ids: Mapping[int, str] | None = N
     facts = {run_id: _facts(store, run_id, cell) for run_id, cell in members.items()}
 
     def make(found: Ledger) -> list[Entry]:
-        return [_with_hash(store, entry) for entry in _missing(store, plan, found, members, facts)]
+        returned = _finished_before_they_were_gone(found)
+        return [_with_hash(store, entry, returned) for entry in _missing(store, plan, found, members, facts)]
 
     return file.append(study.study_folder(store, plan.name), make)
 
 
-def _with_hash(store: Store, entry: Entry) -> Entry:
-    """A run's finish with the hash of its record, for `changed_records`."""
+def _finished_before_they_were_gone(found: Ledger) -> dict[str, Entry]:
+    """Runs whose folder was gone when it was last looked for, to how they had finished."""
+    gone = {entry.run for entry in found.entries if entry.kind == "deleted" and entry.outcome == FOUND_MISSING}
+    finishes = [entry for entry in reversed(found.entries) if entry.is_finish and entry.run in gone]
+    return {entry.run: entry for entry in finishes}  # The first finish of each.
+
+
+def _with_hash(store: Store, entry: Entry, returned: Mapping[str, Entry]) -> Entry:
+    """A run's finish with the hash of its record, for `changed_records`.
+
+    Args:
+        store: The runs folder.
+        entry: Any entry.
+        returned: Runs that had finished, and were gone since, to that finish: as much is read of them as then.
+    """
     if not entry.is_finish:
         return entry
-    size, digest = _hash(store, entry.run)
+    before = returned.get(entry.run)
+    size, digest = _hash(store, entry.run, before.record_bytes if before else None)
     return msgspec.structs.replace(entry, record_bytes=size, record_sha256=digest)
 
 

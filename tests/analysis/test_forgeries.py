@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 from fake_histories import CLEAR, EPOCHS, TRAIN_IMAGES, make_history
 
+from alexnet_tui.analysis.integrity import Result, check_together
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -86,6 +88,20 @@ def configs(seeds: int = 5) -> Iterator[RunConfig]:
             yield RunConfig.from_text({**OVERRIDES, "variant": variant, "seed": str(seed)})
 
 
+@contextmanager
+def unseen(store: Store) -> Iterator[None]:
+    """The runs that are there now are elsewhere meanwhile, as before an import."""
+    away = store.root.with_name("away")
+    store.root.rename(away)
+    yield
+    for folder in away.iterdir():
+        folder.rename(store.root / folder.name)
+
+
+def plan_mine(store: Store) -> study.Plan:
+    return study.plan(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides=OVERRIDES)
+
+
 def hand_made(store: Store, seeds: int = 5, name: str = "") -> None:
     for config in configs(seeds):
         add(store, config, name=name)
@@ -95,7 +111,7 @@ def hand_made(store: Store, seeds: int = 5, name: str = "") -> None:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registered study of five seeds whose three claims hold; its ledger knows nothing of the runs yet."""
     store = Store(tmp_path_factory.mktemp("honest") / "runs")
-    plan = study.plan(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides=OVERRIDES)
+    plan = plan_mine(store)
     for config in plan.configs:
         add(store, config, plan)
     return store.root
@@ -398,9 +414,21 @@ def test_outside_a_plan_nothing_is_more_than_exploratory(store: Store) -> None:
 
 def test_a_plan_registered_after_its_runs_counts_none_of_them(store: Store) -> None:
     hand_made(store, name="mine")
-    study.plan(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides=OVERRIDES)
+    with unseen(store):
+        plan_mine(store)
     assert verdicts(store) == [Verdict.NOT_ASSESSED] * 3
     assert "not the hash of its plan" in told(section(store))
+
+
+def test_runs_that_repeat_known_ones_do_not_count(honest: Store) -> None:
+    assert verdicts(honest) == [Verdict.SUPPORTED] * 3
+    long_ago = study.load(honest, "mine").created - 1000
+    config = honest.record(ids(honest, "tanh")[3]).config
+    known = honest.create(config).id  # Made by hand, and brought here from another folder.
+    edit_record(honest, known, created=long_ago)
+    write(honest, known, events_of(config, long_ago))
+    assert verdicts(honest) == [Verdict.SUPPORTED, Verdict.NOT_ASSESSED, Verdict.SUPPORTED]
+    assert f"run {known} of its settings and seed was trained before the plan was registered" in told(section(honest))
 
 
 def test_runs_beyond_the_plan_do_not_count(honest: Store) -> None:
@@ -425,6 +453,60 @@ def test_an_excluded_run_is_not_called_not_begun(honest: Store) -> None:
     write(honest, run_id, events)
     assert "'Tanh activation': 4 of the 5 planned runs count (excluded: seed 3); a verdict needs 5." in (
         section(honest).claims[1].reasons
+    )
+
+
+def test_a_run_that_was_away_and_comes_back_as_it_was_counts(honest: Store, tmp_path: Path) -> None:
+    plan = study.load(honest, "mine")
+    progress.update(honest, plan)
+    run_id = ids(honest, "tanh")[0]
+    shutil.move(honest.path(run_id), tmp_path / "away")
+    progress.update(honest, plan)
+    assert progress.account(progress.read(honest, plan)).deleted == {run_id: "found missing"}
+    shutil.move(tmp_path / "away", honest.root / run_id)
+    for _ in range(2):  # Before the ledger has noted its return, and after.
+        assert verdicts(honest) == [Verdict.SUPPORTED] * 3
+        assert not any("deleted" in remark for claim in section(honest).claims for remark in claim.remarks)
+        progress.update(honest, plan)
+    shutil.move(honest.path(run_id), tmp_path / "away")
+    progress.update(honest, plan)
+    shutil.move(tmp_path / "away", honest.root / run_id)
+    edit(honest, run_id, lambda event: event.update(test_loss=1.0) if event["kind"] == "epoch" else None)
+    assert verdicts(honest)[1] is Verdict.NOT_ASSESSED
+    assert f"{run_id}: it was made anew under the id of a run that had finished and was deleted" in told(
+        section(honest)
+    )
+
+
+def test_a_run_that_was_away_while_it_trained_counts_once_it_finishes(honest: Store, tmp_path: Path) -> None:
+    plan, run_id = study.load(honest, "mine"), ids(honest, "tanh")[0]
+    whole = read(honest, run_id)
+    write(honest, run_id, whole[:4])
+    progress.update(honest, plan)
+    shutil.move(honest.path(run_id), tmp_path / "away")
+    progress.update(honest, plan)
+    shutil.move(tmp_path / "away", honest.root / run_id)
+    write(honest, run_id, whole)
+    assert verdicts(honest) == [Verdict.SUPPORTED] * 3
+
+
+def test_runs_that_are_equal_until_their_rates_part_are_no_copies(store: Store) -> None:
+    constant, plateau = (RunConfig.from_text({**OVERRIDES, "schedule": name}) for name in ("constant", "plateau"))
+    drop = EPOCHS * 3 // 4
+    first = events_of(constant, 1e9)
+    later = [dict(event) for event in first]
+    for event in later:
+        if event["kind"] == "epoch" and event["epoch"] > drop:
+            lower = {name: event[name] * (1 - 0.001 * event["epoch"]) for name in ("train_loss", "test_loss")}
+            event.update(lower, learning_rate=event["learning_rate"] / 10)
+    for config, events in ((constant, first), (plateau, later)):
+        write(store, store.create(config).id, events)
+    histories = select_runs(store).histories
+    assert {check.result for check in check_together(histories).values()} == {Result.PASSED}
+    write(store, store.create(RunConfig.from_text({**OVERRIDES, "weight_decay": "0"})).id, first)
+    checks = check_together(select_runs(store).histories).values()
+    assert [check.result for check in checks] == [Result.FAILED] * 3, (
+        "a copy under another setting that changes every update is one"
     )
 
 

@@ -118,6 +118,13 @@ def test_inconclusive_says_which_condition_failed_and_how_many_seeds_it_takes() 
     assert 5 < third.seeds_needed < 200
 
 
+def test_more_seeds_are_not_advised_where_there_are_enough() -> None:
+    third = with_four(0.5952, spread=0.001)
+    assert third.verdict is Verdict.INCONCLUSIVE
+    assert third.seeds_needed == 5, "three have the power, and no test of fewer than four can be significant here"
+    assert "5 seeds a group are enough to tell 0.5 points from no effect" in third.reasons[1]
+
+
 def test_outside_a_plan_there_are_numbers_and_no_verdict() -> None:
     for registered, free in zip(judged(study(shift=CLEAR)), exploratory(study(shift=CLEAR)), strict=True):
         assert free.verdict is Verdict.EXPLORATORY
@@ -299,6 +306,42 @@ def test_a_precondition_withholds_the_verdict() -> None:
     assert any("there must be overfitting to reduce" in reason for reason in first.reasons)
 
 
+def test_a_precondition_without_a_value_withholds_the_verdict() -> None:
+    wanted = Precondition(metric="val_selected_test", of="reference", at_least=50.0, why="it must have learned")
+    claim = own_claim(
+        metric="final_test",
+        group={"removed_conv_layer": 4},
+        reference={"removed_conv_layer": "none"},
+        precondition=[wanted],
+    )
+    (verdict,) = judged(study(shift=CLEAR), claims=[claim])
+    assert verdict.verdict is Verdict.NOT_ASSESSED
+    assert "must be at least 50 (it must have learned), and 5 runs gave no value of it" in " ".join(verdict.reasons)
+
+
+def test_times_of_several_machines_are_not_compared() -> None:
+    claim = own_claim(
+        metric="train_time",
+        group={"activation": "tanh"},
+        reference={"activation": "relu"},
+        direction="higher",
+        unit="ratio",
+        smallest_effect=1.1,
+    )
+
+    def runs(**changes: object) -> list[RunHistory]:
+        return [
+            make_history(name, seed, final=0.5 + seed / 1000, change_started=changes if name == "tanh" else {})
+            for name in ("baseline", "tanh")
+            for seed in range(5)
+        ]
+
+    (same,), (several,) = (judged(runs(**one), claims=[claim]) for one in ({}, {"fingerprint": "a slow one"}))
+    assert not any("machines" in reason for reason in same.reasons)
+    assert several.verdict is Verdict.NOT_ASSESSED
+    assert "The runs have 2 machines or numbers of threads" in " ".join(several.reasons)
+
+
 def test_an_untrained_group_withholds_the_verdict() -> None:
     third = with_four(0.14)
     assert third.verdict is Verdict.NOT_ASSESSED
@@ -381,6 +424,8 @@ def test_a_claim_that_no_run_could_decide_is_refused_with_a_sentence() -> None:
     assert "there is no metric 'speed'" in problems([own_claim(metric="speed")])[0]
     assert "needs a ratio" in problems([own_claim(metric="t25")])[0]
     assert "a ratio needs values above 0" in problems([own_claim(metric="gap", unit="ratio")])[0]
+    lengths = own_claim(group={"train_images": 5000}, reference={"train_images": 0})
+    assert "both groups must have the same train images" in problems([lengths])[0]
     bad = Precondition(metric="nothing", of="group", at_least=1.0, why="so")
     assert "there is no metric 'nothing'" in problems([own_claim(precondition=[bad])])[0]
     assert judged(study(), claims=[own_claim(metric="speed")])[0].verdict is Verdict.NOT_ASSESSED

@@ -45,6 +45,14 @@ def test_a_mark_nobody_reached_counts_as_the_epochs_trained(store: Store) -> Non
     assert t25.distance == pytest.approx(10)
 
 
+def test_a_bound_inside_the_published_range_tells_no_distance(store: Store) -> None:
+    write_run(store, config(epochs="45"), final=0.5, gap=0.0)
+    (only,) = read(store)
+    t25 = next(figure for figure in only.figures if figure.metric.name == "t25_running")
+    assert (t25.ours, t25.is_bound, t25.distance) == (45, True, None)
+    assert only.num_missing == 1
+
+
 def test_a_range_is_no_distance_inside(store: Store) -> None:
     def slow(event: object) -> None:
         event.train_accuracy = 0.9 * event.epoch / 54  # type: ignore[attr-defined]

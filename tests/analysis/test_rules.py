@@ -155,6 +155,15 @@ def test_the_number_of_seeds_agrees_with_statsmodels_and_is_the_smallest() -> No
         assert at[1] >= 0.8
         assert at[0] < 0.8 or found == 2
     assert stats.seeds_needed(1e9, 1e9, 1.0, alpha=0.05, power=0.8) is None
+    assert stats.seeds_needed(0.01, 0.01, 1.0, alpha=0.05, power=0.8, least=7) == 7
+
+
+def test_fewer_values_than_these_are_never_significant() -> None:
+    for alpha, count in ((0.05, 4), (0.05 / 3, 4), (0.01, 5), (0.001, 7)):
+        assert stats.fewest_values(alpha) == count
+        high, low = [1.0 + index for index in range(count)], [-1.0 - index for index in range(count)]
+        assert stats.permutation_test(high, low).p_greater < alpha
+        assert stats.permutation_test(high[1:], low[1:]).p_greater >= alpha
 
 
 @pytest.mark.slow

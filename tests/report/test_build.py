@@ -17,6 +17,7 @@ from fake_runs import write_run
 from alexnet_tui.analysis.groups import RunValue, make_sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS, smoothed
 from alexnet_tui.analysis.selection import select_runs
+from alexnet_tui.config.claims import Claim
 from alexnet_tui.config.claims import load as load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError
@@ -160,7 +161,8 @@ def test_convergence_and_overfitting_by_their_definitions() -> None:
     run = make_history()
     column = run.epochs.columns["test_accuracy"]
     column[:] = type(column)("d", [index / 40 for index in range(20)])
-    assert METRICS["converged"].value(run) is None  # Still climbing at the end.
+    assert METRICS["converged"].value(run) is None  # Still climbing at the end: neither an epoch nor a bound.
+    assert METRICS["converged"].limit is None
     # Up to a plateau at epoch 8 and slowly down: smoothed, epoch 8 is 0.6 - 0.0063 and epoch 7 is 0.6 - 0.016.
     column[:] = type(column)("d", [0.6 - 0.01 * max(0, 8 - e) - 0.001 * max(0, e - 8) for e in range(1, 21)])
     assert METRICS["converged"].value(run) == 8
@@ -243,6 +245,17 @@ def test_explain_names_every_run_behind_a_verdict_with_its_value(clear: Report) 
                 assert f"{seen.run_id} (seed {seen.seed}): {value:.4f}" in text
     assert "252 splits" in text
     assert "Original model, Test max *, study: 59.33 (section 4.1.1, table and text)" in text
+
+
+def test_explain_writes_values_in_the_unit_of_their_metric() -> None:
+    fields = {"group": {"activation": "tanh"}, "reference": {"activation": "relu"}, "direction": "higher"}
+    claims = [
+        Claim(name=name, statement="so", metric=metric, unit="ratio", smallest_effect=1.1, **fields)  # type: ignore[arg-type]
+        for name, metric in (("epochs", "t25"), ("seconds", "t25_seconds"), ("rate", "rate"))
+    ]
+    text = "\n".join(explain(build([], planned=[planned(study(shift=CLEAR), claims=claims)])))
+    found = re.findall(r"baseline-literal32-s2 \(seed 2\): [\d.]+ (\S+)", text)
+    assert sorted(set(found)) == ["epochs", "images/s", "seconds"]
 
 
 class Page(html.parser.HTMLParser):

@@ -12,7 +12,7 @@ import pytest
 from cli_caller import Run
 from fake_runs import curve, open_writer, started, write_run
 
-from alexnet_tui.errors import StoreError
+from alexnet_tui.errors import ConfigError, StoreError
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
@@ -209,8 +209,12 @@ def test_a_ledger_that_was_taken_away_is_missed(store: Store, plan: study.Plan) 
 
 
 def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: study.Plan) -> None:
-    train(store, plan)
+    cells = train(store, plan)
     (store.root / "studies" / "report.json").unlink()
+    with pytest.raises(ConfigError, match="when its numbers are known"):
+        study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
+    for cell in cells:
+        store.delete(cell.run_id)
     again = study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
     assert "an earlier plan of this name" in " ".join(progress.read(store, again).problems)
 

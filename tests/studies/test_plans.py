@@ -113,6 +113,49 @@ def test_a_bad_file_of_claims_is_refused_line_by_line(run: Run, store: Store, de
     assert study.names(store) == []
 
 
+def about(group: str, reference: str) -> str:
+    """The file of claims with other groups."""
+    changed = DECAY.replace("{ weight_decay = 0.0005 }", f"{{ {group} }}")
+    return changed.replace("{ weight_decay = 0 }", f"{{ {reference} }}").replace(
+        "{ weight_decay = 0.0 }", f"{{ {reference} }}"
+    )
+
+
+def test_a_variant_in_a_claim_stands_for_its_settings(decay: Path) -> None:
+    decay.write_text(about('variant = "tanh", lrn = true', 'variant = "low-dropout", lrn = true'))
+    for claim in registered_claims.read_file(decay):
+        assert claim.group == {"activation": "tanh", "dropout": 0.5, "lrn": True}
+        assert claim.reference == {"activation": "relu", "dropout": 0.01, "lrn": True}
+
+
+@pytest.mark.parametrize(
+    ("group", "reference"),
+    [
+        ("seed = 1", "seed = 2"),
+        ('data = "cifar100"', 'data = "cifar10"'),
+        ("train_images = 5000", "train_images = 0"),
+        ('precision = "bf16"', 'precision = "fp32"'),
+        ("threads = 1", "threads = 2"),
+    ],
+)
+def test_a_claim_whose_groups_cannot_be_compared_is_refused_before_it_is_planned(
+    run: Run, store: Store, decay: Path, group: str, reference: str
+) -> None:
+    decay.write_text(about(group, reference))
+    checked = run("claims", "check", str(decay))
+    assert (checked.code, len(checked.err.splitlines())) == (2, 2)
+    assert run("study", "new", "mine", "--claims", str(decay)).code == 2
+    assert study.names(store) == []
+
+
+def test_a_plan_without_the_images_that_a_claim_needs_says_so(run: Run, decay: Path) -> None:
+    decay.write_text(DECAY.replace('"gap"', '"val_selected_gap"'))
+    for name, options, has_note in (("mine", (), True), ("other", ("--split", "holdout"), False)):
+        planned = run("study", "new", name, "--claims", str(decay), *options)
+        assert planned.code == 0
+        assert ("decay-reduces-overfitting needs images held back for validation" in planned.err) is has_note
+
+
 def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store: Store, decay: Path) -> None:
     claims = registered_claims.read_file(decay)
     plan = study.plan_claims(store, "mine", claims, seeds=[0, 1], known_metrics=METRICS, overrides=QUICK)
@@ -127,6 +170,8 @@ def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store
     again = study.extend(store, "mine-2", 1, new_name="third")
     assert (again.seeds, again.look) == ([5], 3)
     assert (again.extends, again.extends_sha256) == ("mine-2", more.sha256)
+    beside = study.extend(store, "mine", 2)
+    assert (beside.name, beside.seeds, beside.look) == ("mine-3", [6, 7], 4), "every extension is a look"
     with pytest.raises(UsageError, match="already.*`alexnet-tui study run "):
         study.extend(store, "mine", 1, new_name="third")
 

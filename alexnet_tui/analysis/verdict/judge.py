@@ -40,8 +40,8 @@ from alexnet_tui.analysis.published import PublishedClaim, published_claim
 from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, compare_samples, interval_at
 from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
-from alexnet_tui.config.claims import ALPHA, Claim, group_config
-from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text
+from alexnet_tui.config.claims import ALPHA, Claim, Precondition, group_config
+from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, Value, settings_text
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.history import RunHistory
@@ -217,6 +217,23 @@ def _correct(cases: Sequence[_Case], alpha: float) -> Iterator[_Corrected]:
         yield _Corrected(*values, level=1 - 2 * alpha / (len(cases) - place[index]))
 
 
+_MUST_BE_EQUAL = "both groups must have the same {} for their runs to be compared; set it for the whole plan."
+_UNDECIDABLE: Mapping[str, str] = {
+    "seed": "seeds are what the runs of each group differ in; a claim is about another setting.",
+    **{
+        name: _MUST_BE_EQUAL.format(name.replace("_", " "))
+        for name in (
+            "data",
+            "split",
+            "train_images",
+            "train_eval_images",
+            *sorted(NO_RESULT_FIELDS - {"variant", "seed"}),
+        )
+    },
+}
+"""Settings in which the groups of a claim may not differ, and why."""
+
+
 def problems(claims: Sequence[Claim]) -> list[str]:
     """A sentence for each claim that could not be judged whatever the runs say."""
     found = []
@@ -230,6 +247,7 @@ def problems(claims: Sequence[Claim]) -> list[str]:
             found.append(f"{claim.name}: a ratio needs values above 0, and {metric.heading} may be below.")
         if metric and claim.unit == "points" and not metric.unit.is_share:
             found.append(f"{claim.name}: points are of accuracies, errors and gaps; {metric.heading} needs a ratio.")
+        found += [f"{claim.name}: {reason}" for field in claim.group if (reason := _UNDECIDABLE.get(field))]
     return found
 
 
@@ -248,7 +266,7 @@ def _case(
         return _Case(number, claim, larger, smaller, (empty, empty), tuple(obstacles), None, None)
     samples = (_sample(claim, larger, metric), _sample(claim, smaller, metric))
     obstacles += [one for group in (larger, smaller) for one in _missing_runs(group, registration)]
-    obstacles += _unlike(runs, larger, smaller)
+    obstacles += _unlike(runs, larger, smaller, metric)
     obstacles += _values(claim, (larger, smaller), samples, metric)
     effect = None
     if min(len(one.lower_bounds) for one in samples) > 1 and not problems([claim]):
@@ -291,6 +309,11 @@ def unassessable(claims: Sequence[Claim], configs: Sequence[RunConfig], num_seed
     if claims and 0 < num_seeds < MIN_RUNS:
         reasons.append(f"a verdict needs {MIN_RUNS} seeds, and this plan has {num_seeds}")
     for one in claims:
+        metrics = [METRICS[name] for name in (one.metric, *(it.metric for it in one.precondition)) if name in METRICS]
+        if any(metric.needs_validation for metric in metrics) and not any(run.num_val_images(10) for run in configs):
+            reasons.append(
+                f"{one.name} needs images held back for validation, and no run of this plan has split holdout"
+            )
         for settings in one.groups:
             if not any(all(getattr(run, name) == value for name, value in settings.items()) for run in configs):
                 reasons.append(
@@ -328,10 +351,13 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"{plural(len(seeds), 'seed')} {', '.join(map(str, sorted(set(seeds))))}"
 
 
-def _unlike(runs: GroupedRuns, larger: GroupRuns, smaller: GroupRuns) -> list[str]:
+def _unlike(runs: GroupedRuns, larger: GroupRuns, smaller: GroupRuns, metric: Metric) -> list[str]:
     """What else differs between the groups than the claim says; or that nothing does."""
     used = [*larger.used, *smaller.used]
     found = unequal_conditions(used, runs.grouping)
+    machines = {place.fingerprint for run in used for place in run.segments}
+    if metric.unit.is_of_a_machine and len(machines) > 1:
+        found.append(f"The runs have {len(machines)} machines or numbers of threads, and {metric.heading} tells these.")
     if any(not place.arithmetic for run in used for place in run.segments) and not _is_one_commit(used):
         found.append("No version of the arithmetic is on record, and the code is not one commit.")
     if larger.used and smaller.used and larger.group != smaller.group:
@@ -360,13 +386,20 @@ def _values(
     for one in claim.precondition:
         is_group_first = claim.direction == "higher"
         group = groups[0] if (one.of == "group") == is_group_first else groups[1]
-        looked_at = METRICS.get(one.metric)
-        mean = sample(group.used, looked_at).mean if looked_at else None
-        if looked_at and mean is not None:
-            value = 100 * mean if looked_at.unit.is_share else mean
-            if value < one.at_least:
-                least = f"below {one.at_least:g}"
-                yield f"{looked_at.heading} of {group.group.title!r} is {value:.2f}, {least}: {one.why}."
+        if looked_at := METRICS.get(one.metric):
+            yield from _precondition(one, group, looked_at)
+
+
+def _precondition(wanted: Precondition, group: GroupRuns, metric: Metric) -> Iterator[str]:
+    found = sample(group.used, metric)
+    name = f"{metric.heading} of {group.group.title!r}"
+    if found.num_missing:
+        without = counted(found.num_missing, "run")
+        yield f"{name} must be at least {wanted.at_least:g} ({wanted.why}), and {without} gave no value of it."
+    elif found.mean is not None:
+        value = 100 * found.mean if metric.unit.is_share else found.mean
+        if value < wanted.at_least:
+            yield f"{name} is {value:.2f}, below {wanted.at_least:g}: {wanted.why}."
 
 
 def _verdict(
@@ -383,8 +416,10 @@ def _verdict(
     if verdict is Verdict.INCONCLUSIVE and effect and effect.variances:
         delta = Scale(claim.unit == "ratio").effect(claim.smallest_effect)
         # Holm's strictest step: enough whatever the other claims show.
-        needed = stats.seeds_needed(*effect.variances, delta, alpha=alpha / len(cases), power=POWER)
-        reasons = (*reasons, _needed_text(needed, claim))
+        level = alpha / len(cases)
+        least = max(MIN_RUNS, stats.fewest_values(level))
+        needed = stats.seeds_needed(*effect.variances, delta, alpha=level, power=POWER, least=least)
+        reasons = (*reasons, _needed_text(needed, claim, min(len(one.runs) for one in case.samples)))
     if registration is None:
         verdict, reasons = Verdict.EXPLORATORY, case.obstacles
     elif registration.look > 1:
@@ -457,10 +492,15 @@ def _headline(verdict: Verdict, claim: Claim) -> str:
     return f"not supported: no gain of {claim.smallest_effect:g}{' points' if claim.unit == 'points' else 'x'}"
 
 
-def _needed_text(needed: int | None, claim: Claim) -> str:
+def _needed_text(needed: int | None, claim: Claim, count: int) -> str:
     effect = f"{claim.smallest_effect:g}{' points' if claim.unit == 'points' else 'x'}"
-    count = f"more than {stats.MAX_SEEDS:,}" if needed is None else f"{needed:,}"
-    return f"With this spread {count} seeds a group would tell {effect} from no effect (power {POWER:g})."
+    if needed is not None and needed <= count:
+        return (
+            f"With this spread {count} seeds a group are enough to tell {effect} from no effect; the effect lies too"
+            " near the smallest that matters for a verdict."
+        )
+    number = f"more than {stats.MAX_SEEDS:,}" if needed is None else f"{needed:,}"
+    return f"With this spread {number} seeds a group would tell {effect} from no effect (power {POWER:g})."
 
 
 def _ordinal(number: int) -> str:

@@ -6,20 +6,21 @@ plan's hash and the checks of `integrity` decide which runs a verdict may rest o
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
 from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
 from alexnet_tui.analysis.integrity import Result, check_run, check_together, failures
 from alexnet_tui.config.claims import RULES_VERSION, group_config
-from alexnet_tui.config.hyperparameters import Value, settings_text
+from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError, StoreError
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import progress
+from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import Ledger
 from alexnet_tui.text import counted
 
@@ -119,26 +120,14 @@ def examine(
     ledger = progress.read(store, plan)
     account = progress.account(ledger)
     suspicious = [*ledger.problems, *progress.changed_records(store, ledger)]
-    configs = {config: index for index, config in enumerate(plan.configs)}
-    excluded: dict[str, str] = {}
+    known = known_runs(store, plan.configs, plan_sha256=plan.sha256, before=plan.created)
+    cells = {config: index for index, config in enumerate(plan.configs)}
+    excluded = {}
     for run in histories:
-        counts = account.counted.get(configs.get(run.record.config, -1))
-        about = [one for one in suspicious if one.startswith(f"run {run.id}: ")]
-        if run.record.plan_sha256 != plan.sha256:
-            excluded[run.id] = "it carries the study's name, and not the hash of its plan."
-        elif run.record.extends:
-            excluded[run.id] = f"it trains run {run.record.extends.runs[0]} further, which the plan does not say."
-        elif run.record.config not in configs:
-            excluded[run.id] = "the plan has no such run."
-        elif _is_older(run, plan):
-            excluded[run.id] = "it was made before its plan was registered."
-        elif is_finished(run) and (counts not in (None, run.id) or run.id in account.repeated):
-            excluded[run.id] = f"repeated: {counts} of the same settings and seed finished first."
-        elif about:
-            excluded[run.id] = " ".join(one.removeprefix(f"run {run.id}: ") for one in about)
-        elif is_finished(run) and (failed := failures(check_run(run))):
-            excluded[run.id] = f"its record does not agree with itself. {' '.join(failed)}"
-    made_for_it = [run for run in histories if run.record.config in configs]
+        about = [one.removeprefix(f"run {run.id}: ") for one in suspicious if one.startswith(f"run {run.id}: ")]
+        if reason := _unplanned(run, plan, cells) or _known_before(run, account, cells, known) or _unsound(run, about):
+            excluded[run.id] = reason
+    made_for_it = [run for run in histories if run.record.config in cells]
     excluded = {**_copies(made_for_it), **excluded}
     kept = {run.record.config for run in histories if run.id not in excluded}
     lacking = {one.config: one for one in missing}
@@ -161,6 +150,51 @@ def examine(
         excluded=tuple(Excluded(run_id, reason) for run_id, reason in excluded.items()),
         missing=tuple(lacking.values()),
     )
+
+
+def _unplanned(run: RunHistory, plan: study.Plan, cells: Collection[RunConfig]) -> str:
+    """Why a run is none of those that the plan says, or empty."""
+    if run.record.plan_sha256 != plan.sha256:
+        return "it carries the study's name, and not the hash of its plan."
+    if run.record.extends:
+        return f"it trains run {run.record.extends.runs[0]} further, which the plan does not say."
+    if run.record.config not in cells:
+        return "the plan has no such run."
+    return "it was made before its plan was registered." if _is_older(run, plan) else ""
+
+
+def _known_before(
+    run: RunHistory, account: progress.Account, cells: Mapping[RunConfig, int], known: Mapping[RunConfig, str]
+) -> str:
+    """Why a planned run says nothing that was not known without it, or empty.
+
+    Args:
+        run: The run.
+        account: What became of the plan's runs.
+        cells: Each planned run to its position in the plan.
+        known: Runs that tell the numbers of planned ones, and were there before the plan.
+    """
+    if before := known.get(run.record.config):
+        return f"run {before} of its settings and seed was trained before the plan was registered."
+    counts = account.counted.get(cells[run.record.config])
+    if not is_finished(run) or (counts in (None, run.id) and run.id not in account.repeated):
+        return ""
+    if counts == run.id:
+        return "it was made anew under the id of a run that had finished and was deleted."
+    return f"repeated: {counts} of the same settings and seed finished first."
+
+
+def _unsound(run: RunHistory, about: Sequence[str]) -> str:
+    """What is wrong with a run's record, or empty.
+
+    Args:
+        run: The run.
+        about: What the ledger has against it, as sentences.
+    """
+    if about:
+        return " ".join(about)
+    failed = failures(check_run(run)) if is_finished(run) else []
+    return f"its record does not agree with itself. {' '.join(failed)}" if failed else ""
 
 
 def _copies(histories: Sequence[RunHistory]) -> dict[str, str]:

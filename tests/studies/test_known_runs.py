@@ -1,0 +1,65 @@
+"""A claim that is registered when its numbers are known is no test: what counts as known, and what comes of it."""
+
+import json
+
+import pytest
+from cli_caller import Run
+from fake_runs import write_run
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import ConfigError
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+
+SETTINGS = {"epochs": "6", "data": "synthetic"}
+
+
+def config(**fields: str) -> RunConfig:
+    return RunConfig.from_text({**SETTINGS, **fields})
+
+
+def plan(store: Store, seeds: range = range(5), **fields: str) -> study.Plan:
+    return study.plan(store, "mine", variants=["baseline", "tanh"], seeds=seeds, overrides={**SETTINGS, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "epochs_done"),
+    [
+        ({}, 6),
+        ({}, 3),
+        ({"threads": "1", "log_steps": "7", "precision": "fp32"}, 6),
+        ({"epochs": "9"}, 9),
+        ({"epochs": "4"}, 4),
+    ],
+)
+def test_a_run_of_the_settings_and_a_seed_of_a_plan_forbids_it(
+    store: Store, fields: dict[str, str], epochs_done: int
+) -> None:
+    run_id = write_run(store, config(variant="tanh", seed="2", **fields), epochs_done=epochs_done).id
+    with pytest.raises(ConfigError, match=f"seed 2 of tanh is trained already by {run_id}.*--first-seed 3"):
+        plan(store)
+    assert study.names(store) == []
+    assert plan(store, range(3, 8)).seeds == [3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("fields", "epochs_done"),
+    [({"learning_rate": "0.05"}, 6), ({"seed": "7"}, 6), ({}, 2), ({"schedule": "step", "epochs": "9"}, 9)],
+)
+def test_a_run_that_tells_nothing_of_a_plan_does_not(store: Store, fields: dict[str, str], epochs_done: int) -> None:
+    write_run(store, config(**fields), epochs_done=epochs_done)
+    assert len(plan(store, schedule=fields.get("schedule", "constant")).configs) == 10
+
+
+def test_a_plan_without_claims_may_repeat_runs(store: Store) -> None:
+    write_run(store, config())
+    assert study.queue_plan(store, [config()]).claims == []
+
+
+def test_the_command_an_exploratory_report_gives_takes_new_seeds(run: Run, store: Store) -> None:
+    for seed in ("0", "1"):
+        write_run(store, config(seed=seed))
+    command = json.loads(run("report", "--format", "json").out)["sections"][0]["register"]
+    assert "--first-seed 2" in command
+    assert run(*command.split()[1:]).code == 0
+    assert study.load(store, "mine").seeds == [2, 3, 4, 5, 6]

@@ -50,6 +50,7 @@ def select_runs(
     skip_steps: bool = True,
     find: study_queue.Find | None = None,
     has_foreign: bool = False,
+    needs_finished: bool = True,
 ) -> Selection:
     """Read the runs that studies, experiments and run ids name; without a name all own runs, or the reference runs.
 
@@ -59,6 +60,7 @@ def select_runs(
         skip_steps: Do without what happened between epochs.
         find: Where runs are known already; else they are read from the disk.
         has_foreign: Take runs that other programs trained, too: for showing, not for judging.
+        needs_finished: Without a name, take own runs only where one has finished, as a report does.
 
     Raises:
         UsageError: There are no reference runs.
@@ -70,9 +72,12 @@ def select_runs(
     listing = store.list()
     problems, chosen = list(listing.problems), dict.fromkeys(names)
     reference = {record.id for record in listing.runs if store.is_reference(record.id)}
+    passed_over = list[str]()
     if not chosen:
-        own = _read([record.id for record in listing.runs if record.id not in reference], problems, look, has_foreign)
-        if any(state is State.FINISHED for state in own.states.values()) or not reference:
+        own_ids = [record.id for record in listing.runs if record.id not in reference]
+        own = _read(own_ids, problems, look, has_foreign)
+        has_finished, passed_over = State.FINISHED in own.states.values(), own.foreign
+        if has_finished or not reference or (not needs_finished and len(own_ids) > len(passed_over)):
             planned = _planned(store, study.names(store), own.histories, problems, find)
             return msgspec.structs.replace(own, title="all runs", planned=planned, train=advise(*_REPRODUCE))
         chosen = {REFERENCE: None}
@@ -90,7 +95,10 @@ def select_runs(
     if REFERENCE in chosen:
         shipped = Store(store.reference_root)
         planned += _planned(shipped, study.names(shipped), found.histories, problems, find)
-    return msgspec.structs.replace(found, title=_title(list(chosen)), missing=missing, planned=planned, train=train)
+    foreign = [*passed_over, *found.foreign]
+    return msgspec.structs.replace(
+        found, title=_title(list(chosen)), missing=missing, planned=planned, train=train, foreign=foreign
+    )
 
 
 def _planned(

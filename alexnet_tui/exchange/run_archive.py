@@ -20,9 +20,11 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.archive_reader import Kind, Limits, entries, inside
+from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.datasets.left_out import is_hidden
 from alexnet_tui.errors import ArchiveError, ConfigError, RunNotFoundError, StoreError
 from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of
+from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import MAX_LINE_BYTES
 from alexnet_tui.runs.notes import NOTES_FILE
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
@@ -70,10 +72,11 @@ def write_archive(store: Store, names: Iterable[str], path: Path, *, with_checkp
     """Pack runs and studies into a ``.tar.gz``, whole or not at all; the ids of the runs.
 
     Args:
-        names: Studies (with all their runs), runs, or ``reference``; none means every own run and study.
+        names: Studies (with all their runs), runs, or ``reference``; none means every own run and study, or where there
+            is none the reference runs.
 
     Raises:
-        RunNotFoundError: A name is neither a study nor a run.
+        RunNotFoundError: A name is neither a study nor a run, or there is nothing to pack.
         StoreError: Something cannot be read, or the file cannot be written.
     """
     runs, studies = _named(store, list(names))
@@ -99,11 +102,19 @@ def _named(store: Store, names: list[str]) -> tuple[dict[str, Path], dict[str, P
     """The directories of the runs, and the plans' paths without their ending, by name."""
     runs, studies = dict[str, Path](), dict[str, Path]()
     shipped = Store(store.reference_root)
-    records = store.list().runs
-    for name in names or [*study.names(store), *(one.id for one in records if not store.is_reference(one.id))]:
-        if name in study.names(store):
+    records, own_studies = store.list().runs, study.names(store)
+    own = [one for one in records if not store.is_reference(one.id)]
+    if not names and (own or own_studies):
+        return (
+            {one.id: store.path(one.id) for one in own},
+            {name: store.root / study.STUDIES / name for name in own_studies},
+        )
+    if not names:
+        _check_fallback(store, has_runs=bool(records))
+    for name in names or [REFERENCE]:
+        if name in own_studies:
             studies[name] = store.root / study.STUDIES / name
-            members = [one.id for one in records if one.study == name and not store.is_reference(one.id)]
+            members = [one.id for one in own if one.study == name]
         elif name == REFERENCE:
             studies |= {one: shipped.root / study.STUDIES / one for one in study.names(shipped)}
             members = [one.id for one in records if store.is_reference(one.id)]
@@ -113,6 +124,17 @@ def _named(store: Store, names: list[str]) -> tuple[dict[str, Path], dict[str, P
             members = [store.resolve(name)]
         runs |= {run_id: store.path(run_id) for run_id in members}
     return runs, studies
+
+
+def _check_fallback(store: Store, *, has_runs: bool) -> None:
+    """Refuse to pack the reference runs in place of own ones where there are none, or no runs folder."""
+    if not store.root.is_dir():
+        named = shell_command("export", REFERENCE, "--archive", "--output", "FILE.tar.gz")
+        more = f"; `{named}` packs the reference runs" if has_runs else ""
+        raise RunNotFoundError(store.root, f"there is no such folder; name the one with your runs by --runs-dir{more}.")
+    if not has_runs:
+        first = shell_command(*FIRST_RUN_WORDS, root=store.root)
+        raise RunNotFoundError(store.root, f"there is no run and no study to pack; `{first}` trains a first run.")
 
 
 def _pack_run(archive: tarfile.TarFile, directory: Path, *, with_checkpoints: bool) -> None:
@@ -179,6 +201,7 @@ class ImportResult(msgspec.Struct):
         left_out: What else the archive holds: a reason to the first names, and how many there are.
         released: Names of runs that no longer belong to the study their record named, because a study of that name is
             here and does not change.
+        untaken: Names of runs that were here already, to the checkpoints that only the archive has; they stay there.
     """
 
     runs: dict[str, str] = msgspec.field(default_factory=dict)
@@ -187,6 +210,7 @@ class ImportResult(msgspec.Struct):
     present_studies: set[str] = msgspec.field(default_factory=set)
     left_out: dict[str, list[str]] = msgspec.field(default_factory=dict)
     released: list[str] = msgspec.field(default_factory=list)
+    untaken: dict[str, list[str]] = msgspec.field(default_factory=dict)
 
     def leave_out(self, reason: str, name: str) -> None:
         """Count something that is not taken."""
@@ -197,7 +221,8 @@ def import_archive(store: Store, path: Path) -> ImportResult:
     """Unpack runs and studies into a runs folder: all of them or none.
 
     A run whose id is taken by another run gets a new one; one that is here already is left out. So it is with studies.
-    Nothing of a study that is here is changed: its runs are not replaced, and no run joins it.
+    Nothing of a study that is here is changed: its runs are not replaced, and no run joins it. Nor do weights from an
+    archive join a run that is here, which this user may have trained and trusts.
 
     Raises:
         ArchiveError: It is damaged, too large, holds a link, a device or a name that leads elsewhere, or no record.
@@ -330,8 +355,10 @@ def _put_in_place(store: Store, root: Folder, staged: Folder, mark: Imported, re
         _name_runs(store, runs, records, plans, result)
         moves = list[tuple[Folder, str, Folder, str]]()
         for run_id, record in records.items():
-            if run_id not in result.present_runs:
-                _leave_out_damaged_checkpoints(runs, run_id, result)
+            _leave_out_damaged_checkpoints(runs, run_id, result)
+            if run_id in result.present_runs:
+                _note_untaken(store, runs, run_id, result)
+            else:
                 _mark_run(runs, run_id, _study_of(record, plans, known, result), mark, result)
                 moves.append((runs, run_id, root, result.runs[run_id]))
         here = root.make_folder(study.STUDIES)
@@ -409,6 +436,18 @@ def _leave_out_damaged_checkpoints(runs: Folder, run_id: str, result: ImportResu
                 if not is_whole:
                     checkpoints.remove(name)
                     result.leave_out("damaged", f"{run_id}/{CHECKPOINTS}/{name}/")
+
+
+def _note_untaken(store: Store, runs: Folder, run_id: str, result: ImportResult) -> None:
+    """Note the checkpoints of an unpacked run that the same run here has not."""
+    with runs.make_folder(run_id) as run:
+        checkpoints = run.folder(CHECKPOINTS)
+        if checkpoints is None:
+            return
+        with checkpoints:
+            untaken = sorted(set(checkpoints.folders()) - set(store.checkpoints(result.runs[run_id])))
+    if untaken:
+        result.untaken[run_id] = untaken
 
 
 def _is_whole(checkpoint: Folder) -> bool:

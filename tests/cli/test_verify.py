@@ -69,6 +69,34 @@ def test_verify_of_a_study_says_what_does_not_count(run: Run, store: Store) -> N
     assert "not the hash of its plan" in done.out
 
 
+def test_own_runs_that_have_not_finished_are_checked_and_exported_and_no_reference_runs(run: Run, store: Store) -> None:
+    shipped = write_run(Store(store.root / "reference"), RunConfig(epochs=6, seed=9, log_steps=1))
+
+    def checked() -> list[str]:
+        return [one["id"] for one in json.loads(run("verify", "--json").out)["runs"]]
+
+    def exported() -> list[str]:
+        return [one["record"]["id"] for one in json.loads(run("export", "--format", "json").out)["runs"]]
+
+    assert checked() == exported() == [shipped.id]
+    queued = store.create(RunConfig(epochs=6))
+    assert checked() == exported() == [queued.id]
+    stopped = write_run(store, RunConfig(epochs=6, seed=1), epochs_done=2)
+    assert set(checked()) == set(exported()) == {queued.id, stopped.id}
+    assert "the reference runs" in run("report").out, "nothing of one's own to report on yet"
+
+
+def test_verify_says_which_own_runs_it_passes_over_for_the_reference_runs(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    shipped = write_run(Store(store.root / "reference"), RunConfig(epochs=6, seed=9, log_steps=1))
+    (tmp_path / "log.csv").write_text("epoch,loss\n1,2.0\n2,1.5\n")
+    assert run("import", "--csv", str(tmp_path / "log.csv"), "--label", "theirs").code == 0
+    done = run("verify")
+    assert (done.code, done.out.split(":")[0]) == (0, shipped.id)
+    assert "not counted: theirs: other programs trained them" in done.err
+
+
 def test_verify_without_a_run_says_what_to_do(run: Run) -> None:
     done = run("verify")
     assert done.code == 2

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from cli_caller import Run
-from fake_runs import curve, open_writer, started, write_run
+from fake_runs import curve, open_writer, started, write_checkpointed, write_run
 from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -21,6 +21,7 @@ from alexnet_tui.errors import ArchiveError, StoreError
 from alexnet_tui.exchange import run_archive
 from alexnet_tui.exchange.run_archive import import_archive, write_archive
 from alexnet_tui.runs import events as ev
+from alexnet_tui.runs import store as runs_store
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
@@ -240,6 +241,79 @@ def test_the_commands_pack_and_unpack(run: Run, store: Store, other: Store, tmp_
     assert (shown["source"], shown["id"], len(shown["sha256"])) == ("mine.tar.gz", run_id, 64)
     assert "mine.tar.gz" in run("show", run_id, "--runs-dir", str(other.root)).out
     assert run("import", str(tmp_path / "none.tar.gz")).code == 3
+
+
+def test_an_archive_of_all_holds_own_runs_and_studies_else_the_reference_runs(
+    run: Run, store: Store, other: Store, tmp_path: Path
+) -> None:
+    shipped = write_run(Store(store.root / "reference"), CONFIG).id
+    path = str(tmp_path / "all.tar.gz")
+    told = run("export", "--archive", "-o", path)
+    assert (told.code, "packed the reference runs: 1 run into" in told.err) == (0, True)
+    assert import_archive(other, Path(path)).runs == {shipped: shipped}
+
+    make_study(store)
+    alone = write_run(store, CONFIG).id
+    store.rename(alone, "mine")  # As the study is called.
+    own = {run_id for run_id in store.ids() if not store.is_reference(run_id)}
+    assert "packed 5 runs into" in run("export", "--archive", "-o", path).err
+    found = import_archive(Store(tmp_path / "third"), Path(path))
+    assert (set(found.runs), found.studies) == (own, {"mine": "mine"})
+
+
+def test_an_archive_of_nothing_is_refused_before_a_file_is_written(run: Run, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "all.tar.gz"
+    done = run("export", "--archive", "-o", str(path))
+    assert (done.code, f"{store.root}: there is no such folder" in done.err) == (3, True)
+    store.root.mkdir()
+    done = run("export", "--archive", "-o", str(path))
+    assert (done.code, "there is no run and no study to pack; `alexnet-tui run baseline" in done.err) == (3, True)
+    damaged = store.create(CONFIG).id
+    (store.path(damaged) / "run.json").write_text("{")
+    done = run("export", "--archive", "-o", str(path))
+    assert (done.code, f"not read: {store.root / damaged}" in done.err) == (3, True)
+    assert not path.exists()
+
+
+def test_a_folder_that_is_not_there_is_not_taken_for_one_without_runs(
+    run: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(Store(tmp_path / "reference"), CONFIG)
+    monkeypatch.setattr(runs_store, "shipped_runs", lambda: tmp_path / "reference")
+    path = str(tmp_path / "all.tar.gz")
+    done = run("export", "--archive", "-o", path)
+    assert (done.code, "`alexnet-tui export reference --archive" in done.err) == (3, True)
+    assert not Path(path).exists()
+    assert run("export", "reference", "--archive", "-o", path).code == 0
+
+
+def test_weights_for_a_run_that_is_here_are_not_taken_and_it_says_so(
+    run: Run, store: Store, other: Store, tmp_path: Path
+) -> None:
+    run_id = write_checkpointed(store, CONFIG)
+    import_archive(other, packed(store, tmp_path, run_id))
+    archive = packed(store, tmp_path, run_id, with_checkpoints=True)
+    assert import_archive(other, archive).untaken == {run_id: ["e0002"]}
+    assert other.checkpoints(run_id) == ()
+    told = run("import", str(archive), "--runs-dir", str(other.root)).err
+    assert f"checkpoints not taken, of 1 run here already ({run_id})" in told
+    assert f"`alexnet-tui import {archive} --runs-dir FOLDER` unpacks them" in told
+    third = Store(tmp_path / "third")
+    assert import_archive(third, archive).untaken == {}, "as it advises"
+    assert third.checkpoints(run_id) == ("e0002",)
+    assert "not taken" not in run("import", str(archive), "--runs-dir", str(third.root)).err, "they are here"
+
+
+def test_a_new_name_is_said_to_be_for_a_name_that_is_taken_or_kept(run: Run, store: Store, tmp_path: Path) -> None:
+    plan = study.plan(Store(tmp_path / "x"), "mine", variants=["tanh"], seeds=[0])
+    members = [member(f"runs/{name}/run.json", RECORD) for name in ("last", "folder")]
+    content = (tmp_path / "x/studies" / f"{plan.name}.json").read_bytes()
+    archive = write_tar(tmp_path / "a.tar.gz", [*members, member("runs/studies/reference.json", content)])
+    (store.root / "folder").mkdir(parents=True)
+    told = run("import", str(archive)).err
+    assert "run last is called last-2 here: alexnet-tui keeps that name for itself.\n" in told
+    assert "run folder is called folder-2 here: that name is taken.\n" in told
+    assert "study reference is called reference-2 here: alexnet-tui keeps that name for itself.\n" in told
 
 
 def test_an_import_of_studies_alone_names_the_command_that_lists_them(

@@ -2,13 +2,12 @@
 
 import pytest
 from cli_caller import Run
-from fake_runs import open_writer, started, write_run
+from fake_runs import started, write_checkpointed
 from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.files import Folder
-from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import extend
 from alexnet_tui.runs.extend import create_extension
 from alexnet_tui.runs.follow import load
@@ -17,19 +16,6 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.screens.run.facts import age, progress_facts, status_message
 
 CONFIG = RunConfig(data="synthetic", epochs=2)
-
-
-def with_checkpoint(store: Store) -> str:
-    """A finished run with a checkpoint."""
-    run_id = write_run(store, CONFIG, finish=False).id
-    with open_writer(store.path(run_id), next_seq=load(store, run_id)[0].next_seq) as writer:
-        writer.write(ev.Checkpoint(epoch=2, step=20, name="e0002", size_bytes=7, seconds=0.1))
-        writer.write(ev.Finished(epoch=2, step=20, train_seconds=4.0, elapsed_seconds=5.0))
-    folder = store.path(run_id) / "checkpoints" / "e0002"
-    folder.mkdir(parents=True)
-    (folder / "state.pt").write_bytes(b"weights")
-    (folder / "manifest.json").write_bytes(b"{}")
-    return run_id
 
 
 def test_what_cannot_be_extended_is_a_sentence(store: Store, run: Run) -> None:
@@ -51,7 +37,7 @@ def test_what_cannot_be_extended_is_a_sentence(store: Store, run: Run) -> None:
 
 
 def test_an_extension_begins_as_its_parent_was_at_the_checkpoint(store: Store) -> None:
-    parent = with_checkpoint(store)
+    parent = write_checkpointed(store, CONFIG)
     made = create_extension(store, parent, 5)
     assert made.config == replace(CONFIG, epochs=5)
     history, state = load(store, made.id)
@@ -65,7 +51,7 @@ def test_an_extension_begins_as_its_parent_was_at_the_checkpoint(store: Store) -
 
 
 def test_an_extension_that_has_not_begun_is_as_far_as_its_parent_of_its_own_length(store: Store) -> None:
-    made = create_extension(store, with_checkpoint(store), 5)
+    made = create_extension(store, write_checkpointed(store, CONFIG), 5)
     history, _ = load(store, made.id)
     assert (history.has_begun, history.num_epochs_done, history.num_epochs) == (False, 2, 5)
     assert (history.step, history.total_steps, history.progress) == (20, 50, 0.4)
@@ -79,7 +65,7 @@ def test_an_extension_that_has_not_begun_is_as_far_as_its_parent_of_its_own_leng
 
 
 def test_nothing_is_left_of_an_extension_that_could_not_be_made(store: Store) -> None:
-    parent = with_checkpoint(store)
+    parent = write_checkpointed(store, CONFIG)
     weights = store.path(parent) / "checkpoints/e0002/state.pt"
     weights.unlink()
     weights.symlink_to("/etc/passwd")
@@ -91,7 +77,7 @@ def test_nothing_is_left_of_an_extension_that_could_not_be_made(store: Store) ->
 def test_fault_02_an_extension_that_is_killed_while_it_is_copied_is_no_run(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parent = with_checkpoint(store)
+    parent = write_checkpointed(store, CONFIG)
     (store.path(parent) / "kernels").mkdir()
     (store.path(parent) / "kernels" / "e0002.npz").write_bytes(b"kernels")
     seen = []
@@ -109,7 +95,7 @@ def test_fault_02_an_extension_that_is_killed_while_it_is_copied_is_no_run(
 
 
 def test_a_run_of_another_machine_is_extended_only_where_it_is_trusted(run: Run, store: Store) -> None:
-    parent = with_checkpoint(store)
+    parent = write_checkpointed(store, CONFIG)
     (store.path(parent) / "imported.json").write_text('{"source": "theirs.tar.gz"}')
     result = run("run", "--extend", parent, "--epochs", "5")
     assert (result.code, store.ids()) == (2, [parent])

@@ -1,5 +1,7 @@
 """Runs written without a trainer: the record on disk, as any trainer would leave it. No torch."""
 
+import hashlib
+import json
 import math
 import os
 import random
@@ -114,6 +116,24 @@ def write_run(
         elif finish and done == config.epochs:
             writer.write(ev.Finished(epoch=done, step=10 * done, train_seconds=2.0 * done, elapsed_seconds=2.5 * done))
     return record
+
+
+def write_checkpointed(store: Store, config: RunConfig, *, epochs_done: int | None = None) -> str:
+    """A finished run with a checkpoint of its last epoch; its id."""
+    epochs = epochs_done or config.epochs
+    run_id = write_run(store, config, epochs_done=epochs, finish=False).id
+    weights = b"weights"
+    with open_writer(store.path(run_id), next_seq=1 + 11 * epochs) as writer:
+        writer.write(
+            ev.Checkpoint(epoch=epochs, step=10 * epochs, name=f"e{epochs:04}", size_bytes=len(weights), seconds=0.1)
+        )
+        writer.write(ev.Finished(epoch=epochs, step=10 * epochs, train_seconds=4.0, elapsed_seconds=5.0))
+    folder = store.path(run_id) / "checkpoints" / f"e{epochs:04}"
+    folder.mkdir(parents=True)
+    (folder / "state.pt").write_bytes(weights)
+    seal = {"size_bytes": len(weights), "sha256": hashlib.sha256(weights).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(seal))
+    return run_id
 
 
 class open_writer:

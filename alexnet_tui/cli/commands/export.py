@@ -88,7 +88,7 @@ def export(
         raise UsageError("TensorBoard reads folders; name one with --output FOLDER.")
     store = options.open_store(runs_dir)
     needs_steps = form in (ExportFormat.JSON, ExportFormat.TENSORBOARD)
-    found = select_runs(store, runs or (), skip_steps=not needs_steps, has_foreign=True)
+    found = select_runs(store, runs or (), skip_steps=not needs_steps, has_foreign=True, needs_finished=False)
     say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
     histories = found.histories
     if not histories:
@@ -113,8 +113,12 @@ def _export_archive(store: Store, names: list[str], output: Path | None, *, with
         raise UsageError("an archive is a file; name one with --output FILE.tar.gz.")
     if output.suffix and not output.name.endswith((".tar.gz", ".tgz")):
         raise UsageError(f"an archive ends in .tar.gz or .tgz, not as {printable(str(output), 200)} does.")
+    if not names:
+        say_unreadable(store.list().problems, shell_command("runs", "--all", root=store.root))
     packed = write_archive(store, names, output, with_checkpoints=with_checkpoints)
-    what = f"{printable(', '.join(names), 200)}: " if names else ""
+    is_fallback = bool(packed) and all(map(store.is_reference, packed))
+    title = printable(", ".join(names), 200) or ("the reference runs" if is_fallback else "")
+    what = f"{title}: " if title else ""
     unpacks = shell_command("import", str(output))
     say(f"packed {what}{counted(len(packed), 'run')} into {output}; `{unpacks}` unpacks it.")
     return ExitCode.DONE

@@ -10,7 +10,7 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.paths import given, shell_command
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import REFERENCE, RESERVED, Store
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
@@ -110,20 +110,31 @@ def _add(store: Store, source: Path, format_name: str, histories: "Sequence[Fore
 
 
 def _say_unpacked(store: Store, archive: Path, found: "ImportResult") -> None:
-    kinds = (("run", found.runs, found.present_runs), ("study", found.studies, found.present_studies))
-    for what, names, present in kinds:
+    kinds = (
+        ("run", found.runs, found.present_runs, RESERVED),
+        ("study", found.studies, found.present_studies, {REFERENCE}),
+    )
+    for what, names, present, reserved in kinds:
         for name, new in names.items():
             if name in present:
                 say(f"{what} {name} is here already{f', as {new}' if new != name else ''}; it is not doubled.")
             elif new != name:
-                say(f"{what} {name} is called {new} here: there is another {what} {name}.")
+                reason = "alexnet-tui keeps that name for itself" if name in reserved else "that name is taken"
+                say(f"{what} {name} is called {new} here: {reason}.")
+    if found.untaken:
+        shown = ", ".join(list(found.untaken)[:_NAMED]) + (", ..." if len(found.untaken) > _NAMED else "")
+        elsewhere = f"{shell_command('import', str(archive))} --runs-dir FOLDER"
+        say(
+            f"checkpoints not taken, of {counted(len(found.untaken), 'run')} here already ({shown}): a run that is here"
+            f" does not change; `{elsewhere}` unpacks them into another folder."
+        )
     for name in found.released:
         say(f"run {found.runs[name]} belongs to no study here: the study it was made for is here and does not change.")
     for reason, entries in found.left_out.items():
         more = ", ..." if len(entries) > _NAMED else ""
         noun = "entry" if len(entries) == 1 else "entries"
         say(f"left out: {len(entries):,} {noun} {reason} ({', '.join(entries[:_NAMED])}{more})")
-    num_runs, num_studies = (len(names.keys() - present) for _, names, present in kinds)
+    num_runs, num_studies = (len(names.keys() - present) for _, names, present, _ in kinds)
     studies = f" and {num_studies:,} {'study' if num_studies == 1 else 'studies'}" if num_studies else ""
     is_all_studies = num_studies and not num_runs
     lists = (

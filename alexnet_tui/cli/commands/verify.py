@@ -37,7 +37,7 @@ def verify(
     from alexnet_tui.analysis.selection import select_runs
 
     store = options.open_store(runs_dir)
-    found = select_runs(store, names or (), skip_steps=False)
+    found = select_runs(store, names or (), skip_steps=False, needs_finished=False)
     for problem in found.problems:
         say(f"not read: {problem}")
     say_foreign(found.foreign)

@@ -9,7 +9,7 @@ import io
 import os
 import warnings
 import zlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,6 +35,8 @@ _TINY_SIZE = 64
 _MAX_PIXELS = 64_000_000
 _BATCH_FILES, _BATCH_BYTES = 64, 8 << 20
 _ORIENTATION_TAG = 0x0112
+_SPEAKING = (OSError, ValueError, SyntaxError, EOFError, OverflowError, zlib.error)
+"""Errors of Pillow whose texts are about the image; those of others are about Pillow."""
 
 
 class Row(NamedTuple):
@@ -78,7 +80,7 @@ def scan(name: str, path: Path, report: ProgressCallback) -> Scan:
     Raises:
         DatasetError: The source is missing, damaged, or not laid out as a data set.
     """
-    contents, sizes = SourceContents(name=name), Counter[tuple[int, int]]()
+    contents, sizes = SourceContents(name=name), dict[ImageKey, tuple[int, int]]()
     digests: dict[ImageKey, bytes] = {}
     decoding: dict[ImageKey, bytes] = {}
     with _no_warnings():
@@ -88,11 +90,15 @@ def scan(name: str, path: Path, report: ProgressCallback) -> Scan:
             digests[key] = hashlib.sha256(content).digest()
             header = _read_header(content)
             if header:
-                sizes[header.size] += 1
+                sizes[key] = header.size
                 if header.decoding:
                     decoding[key] = header.decoding
             if len(digests) % 500 == 0:
                 report(Progress(done=len(digests), total=0, what="reading"))
+    for key in sorted(contents.settle() & digests.keys()):
+        contents.left_out.add(Reason.OUTSIDE, key)
+        del digests[key]
+        sizes.pop(key, None)
     test = "test" if any(key.split == "test" for key in digests) else "val"
     used = {key: digests[key] for key in sorted(digests) if key.split in {"train", test}}
     for key in sorted(digests.keys() - used.keys()):
@@ -100,7 +106,8 @@ def scan(name: str, path: Path, report: ProgressCallback) -> Scan:
     left_out = contents.left_out.result()
     folders = {folder for folder in contents.class_folders if folder[0] in {"train", test}}
     class_names = _check_classes(name, path, set(used), folders, test, left_out)
-    side, other = next(iter(sizes)) if len(sizes) == 1 else (0, -1)
+    different = set(sizes.values())
+    side, other = different.pop() if len(different) == 1 else (0, -1)
     labels: dict[str, list[int]] = {"train": [], "test": []}
     numbers = {class_name: number for number, class_name in enumerate(class_names)}
     rows, total = {}, hashlib.sha256()
@@ -255,8 +262,9 @@ def _decode_batch(
             continue
         try:
             pixels = decode_image(content, image_size)
-        # Pillow's decoders raise nearly anything on hostile bytes; these are all they are known to raise.
-        except (OSError, ValueError, SyntaxError, EOFError, OverflowError, zlib.error) as error:
+        except MemoryError:  # This says something of the machine.
+            raise
+        except Exception as error:  # noqa: BLE001 - on hostile bytes an image library raises nearly anything.
             done.failures[key] = _reason(error)
             continue
         files[row.split].write(row.place, pixels)
@@ -270,6 +278,8 @@ def _reason(error: Exception) -> str:
 
     if isinstance(error, UnidentifiedImageError):
         return "it is no whole JPEG, PNG, WebP or BMP image"
+    if not isinstance(error, _SPEAKING):
+        return "it is damaged"
     return printable(str(error) or type(error).__name__, 100)
 
 
@@ -369,7 +379,9 @@ def _read_header(content: bytes) -> _Header | None:
         with _open(content) as image:
             kind, orientation = image.format or "", _orientation(image)
             size = image.size
-    except (OSError, ValueError, SyntaxError, EOFError, OverflowError, zlib.error):
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as where it is decoded, which names the image.
         return None
     decoding = "" if kind in _FIRST_FORMATS else f"\0{kind}"
     if orientation != 1:

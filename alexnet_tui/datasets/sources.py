@@ -48,6 +48,8 @@ class SourceContents(msgspec.Struct, kw_only=True):
         name: Of the data set.
         tops: Folders above train, test and val.
         class_folders: Split and class of every class folder, empty ones too.
+        undecided: Folders like ``test/train`` and those in them: which they are is known once all is read.
+        loose: Images in such folders.
         left_out: Entries that are no images of the set.
         links: Links that were followed, by name.
         num_links: How many were followed.
@@ -56,6 +58,8 @@ class SourceContents(msgspec.Struct, kw_only=True):
     name: str
     tops: set[str] = msgspec.field(default_factory=set)
     class_folders: set[tuple[str, str]] = msgspec.field(default_factory=set)
+    undecided: set[tuple[str, ...]] = msgspec.field(default_factory=set)
+    loose: set[ImageKey] = msgspec.field(default_factory=set)
     left_out: LeftOutCounter = msgspec.field(default_factory=LeftOutCounter)
     links: list[str] = msgspec.field(default_factory=list)
     num_links: int = 0
@@ -66,7 +70,9 @@ class SourceContents(msgspec.Struct, kw_only=True):
         if isinstance(found, _Misplaced):
             self.left_out.add(found.reason, parts[: found.length], is_folder=True)
             return False
-        if found:
+        if _has_two_splits(parts):
+            self.undecided.add(parts)
+        elif found:
             self.class_folders.add(found[:2])
         return True
 
@@ -77,12 +83,38 @@ class SourceContents(msgspec.Struct, kw_only=True):
             self.left_out.add(found.reason, parts[: found.length], is_folder=found.length < len(parts))
             return None
         assert found is not None
-        self.tops.add("/".join(parts[: len(parts) - 3]))
+        if len(parts) == 3 and _has_two_splits(parts):
+            self.loose.add(found)
+            self.undecided.add(parts[:2])
+            return found
+        self._enter_top("/".join(parts[: len(parts) - 3]))
+        self.class_folders.add(found[:2])
+        return found
+
+    def _enter_top(self, top: str) -> None:
+        self.tops.add(top)
         if len(self.tops) > 1:
             names = " and ".join(printable(item, 60) or "the top" for item in sorted(self.tops))
             raise DatasetError(self.name, f"there are train, test or val folders in {names}; add one of them.")
-        self.class_folders.add(found[:2])
-        return found
+
+    def settle(self) -> set[ImageKey]:
+        """Decide, once all is read, what folders like ``test/train`` are; the images in them that lie outside the set.
+
+        Such a folder is the class train of the test images, or, where images lie deeper in it, the training images of a
+        set whose top folder is called test.
+        """
+        top = next(iter(self.tops), "")
+        is_top = top in _SPLITS
+        stray = {key for key in self.loose if is_top and key.split == top}
+        if self.loose - stray:
+            self._enter_top("")
+        for parts in sorted(self.undecided):
+            is_in_top = is_top and parts[0] == top
+            if len(parts) == 2 + is_in_top:
+                self.class_folders.add((parts[-2], parts[-1]))
+            elif not is_in_top:
+                self.left_out.add(Reason.DEEPER, parts, is_folder=True)
+        return stray
 
     def followed(self, name: str) -> None:
         """Count a link that was followed."""
@@ -98,6 +130,11 @@ class _Misplaced(NamedTuple):
     length: int
 
 
+def _has_two_splits(parts: tuple[str, ...]) -> bool:
+    """Whether a path begins as ``test/train`` does: with a class of that name, or with a top folder of that name."""
+    return len(parts) > 1 and parts[0] in _SPLITS and parts[1] in _SPLITS
+
+
 def _judge(parts: tuple[str, ...], is_folder: bool) -> ImageKey | _Misplaced | None:
     """The place of a path in a data set; of a class folder the key with an empty file name.
 
@@ -107,7 +144,7 @@ def _judge(parts: tuple[str, ...], is_folder: bool) -> ImageKey | _Misplaced | N
         if is_hidden(part):
             return _Misplaced(Reason.HIDDEN, length)
     size = len(parts) + is_folder
-    depth = 0 if parts[0] in _SPLITS and not (size == 4 and parts[1] in _SPLITS) else 1
+    depth = 0 if parts[0] in _SPLITS and not (size >= 4 and parts[1] in _SPLITS) else 1
     if len(parts) <= depth:
         return None if is_folder else _Misplaced(Reason.OUTSIDE, len(parts))
     if parts[depth] not in _SPLITS:

@@ -340,6 +340,68 @@ def test_a_name_that_stands_twice_or_under_two_tops_is_refused(tmp_path: Path) -
     assert "train/cat/0.png twice" in refusal(path)
 
 
+def folders_of(files: dict[str, bytes]) -> tuple[tarfile.TarInfo, ...]:
+    """An entry for each folder, as tar writes them."""
+    found = []
+    for parent in sorted({str(parent) for name in files for parent in Path(name).parents} - {"."}):
+        found.append(tarfile.TarInfo(parent))
+        found[-1].type = tarfile.DIRTYPE
+    return tuple(found)
+
+
+def added(kind: str, path: Path, files: dict[str, bytes]) -> tuple[str, int, int, int, dict[str, int]]:
+    """What `add` finds in an archive or a folder."""
+    source = write_folder(path, files) if kind == "folder" else write_tar(path, files, folders_of(files))
+    info = datasets.add(source, path.stem)
+    return (
+        info.sha256,
+        info.num_train,
+        info.num_test,
+        info.num_classes,
+        {one.reason: one.count for one in info.left_out},
+    )
+
+
+@pytest.mark.parametrize("kind", ["tar", "folder"])
+@pytest.mark.parametrize("top", ["train", "test", "val"])
+def test_a_set_whose_top_folder_is_called_as_a_split_is_read_as_any_other(tmp_path: Path, kind: str, top: str) -> None:
+    extra = {
+        "train/loose.png": picture(20, (9, 9)),
+        "train/cat/more/deep.png": picture(21),
+        "test/cat/more/deep.png": picture(22),
+    }
+    files = {**small_set(), **extra}
+    plain = added(kind, tmp_path / "plain", {f"pets/{name}": data for name, data in files.items()})
+    named = added(kind, tmp_path / "named", {f"{top}/{name}": data for name, data in files.items()})
+    assert named == plain
+    assert plain[1:] == (6, 4, 2, {"outside": 1, "deeper": 2})
+    stored = [read_source(data_root(), name) for name in ("plain", "named")]
+    assert {source.native_size for source in stored if source} == {8}
+
+
+def test_a_broken_link_beside_the_classes_of_a_top_folder_called_test_is_one_entry_left_out(tmp_path: Path) -> None:
+    link = tarfile.TarInfo("test/train/gone.png")
+    link.type, link.linkname = tarfile.SYMTYPE, "nowhere.png"
+    files = {f"test/{name}": data for name, data in small_set().items()}
+    datasets.add(write_tar(tmp_path / "pets.tar", files, (link,)), "pets")
+    assert left_out() == {"link_broken": (1, ["test/train/gone.png"])}
+
+
+@pytest.mark.parametrize("kind", ["tar", "folder"])
+def test_classes_that_are_called_as_splits_are_classes(tmp_path: Path, kind: str) -> None:
+    renamed = {name.replace("/cat/", "/test/").replace("/dog/", "/train/"): data for name, data in small_set().items()}
+    assert added(kind, tmp_path / "set", renamed)[1:] == (6, 4, 2, {})
+    assert datasets.load("set", 32).class_names == ("test", "train")
+    (tmp_path / "empty").mkdir()
+    empty = write_folder(tmp_path / "empty", {**small_set(), "train/val/a.gif": b"x"})
+    assert "train/val holds no image" in refusal(empty, "empty")
+
+
+def test_images_beside_a_top_folder_that_is_called_as_a_split_are_a_second_set(tmp_path: Path) -> None:
+    files = {**{f"test/{name}": data for name, data in small_set().items()}, "val/train/0.png": picture(30)}
+    assert "there are train, test or val folders in the top and test" in refusal(write_folder(tmp_path / "two", files))
+
+
 def test_hostile_class_names_are_stored_printable(tmp_path: Path) -> None:
     files = {name.replace("dog", "\x1b[2J\u202edog"): data for name, data in small_set().items()}
     datasets.add(write_tar(tmp_path / "pets.tar", files), "pets")
@@ -368,6 +430,53 @@ def test_unreadable_images_are_named_and_refused_or_left_out(tmp_path: Path) -> 
     assert opened.train.labels.tolist() == [0, 0, 1, 1]
     count, names = left_out()["unreadable"]
     assert (count, [name.split(" ")[0] for name in names]) == (2, ["train/cat/1.png", "train/dog/0.png"])
+
+
+def png(colours: int, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A picture of 8x8 pixels in these chunks and a head; 2 are colours, 3 colours of a palette."""
+    head = (b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, colours, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in (head, *chunks, (b"IEND", b""))
+    )
+
+
+COLOURS = (b"IDAT", zlib.compress((b"\0" + bytes(24)) * 8))
+PALETTE = (b"IDAT", zlib.compress((b"\0" + bytes(8)) * 8))
+DAMAGED = {
+    "an empty profile behind the pixels": png(2, COLOURS, (b"iCCP", b"")),
+    "no palette for its colours": png(3, (b"tRNS", b"\0"), PALETTE),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_an_image_at_which_pillow_fails_by_mistake_is_damaged(tmp_path: Path, what: str) -> None:
+    assert images.decode_image(png(2, COLOURS), 8).shape == (3, 8, 8), "but for the fault it is an image"
+    folder = write_folder(tmp_path / "pets", {**small_set(), "train/cat/bad.png": DAMAGED[what]})
+    assert "train/cat/bad.png (it is damaged)" in refusal(folder)
+    info = datasets.add(folder, "pets", skip_unreadable=True)
+    assert (info.num_train, info.num_skipped) == (6, 1)
+    assert left_out()["unreadable"] == (1, ["train/cat/bad.png (it is damaged)"])
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("x"), MemoryError()])
+def test_whatever_an_image_library_raises_is_of_the_image_but_for_a_lack_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    bad, opened = picture(99), Image.open
+
+    def fail(file: io.BytesIO, formats: tuple[str, ...]) -> Image.Image:
+        if file.getvalue() == bad:
+            raise error
+        return opened(file, formats=formats)
+
+    monkeypatch.setattr(Image, "open", fail)
+    folder = write_folder(tmp_path / "pets", {**small_set(), "train/cat/bad.png": bad})
+    if isinstance(error, MemoryError):
+        with pytest.raises(MemoryError):
+            datasets.add(folder, "pets", skip_unreadable=True)
+    else:
+        assert datasets.add(folder, "pets", skip_unreadable=True).num_skipped == 1
 
 
 def test_a_class_without_any_readable_image_is_refused_even_when_skipping(tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+import msgspec
+
 from alexnet_tui.config.hyperparameters import SPECS, format_value
 from alexnet_tui.runs.history import EPOCH_COLUMNS, STEP_COLUMNS, RunHistory, Series
+from alexnet_tui.runs.store import RunRecord
 from alexnet_tui.text import json_text, printable
 
 EXPORT_VERSION = 1
@@ -51,6 +54,8 @@ def _number(name: str, value: float) -> str:
 def to_json(histories: Iterable[RunHistory], labels: Mapping[str, str] = NO_LABELS) -> str:
     """Every run with its label, its record, its ``started`` event and its series; a missing value is null.
 
+    So are the settings of a run that another program trained.
+
     Args:
         histories: The runs.
         labels: Labels given since a run was made, by its id.
@@ -58,7 +63,7 @@ def to_json(histories: Iterable[RunHistory], labels: Mapping[str, str] = NO_LABE
     runs = [
         {
             "label": labels.get(history.id) or history.record.label,
-            "record": history.record,
+            "record": _record(history.record),
             "started": history.started,
             "final": history.final,
             "epochs": _columns(history.epochs, EPOCH_COLUMNS),
@@ -67,6 +72,10 @@ def to_json(histories: Iterable[RunHistory], labels: Mapping[str, str] = NO_LABE
         for history in histories
     ]
     return json_text({"v": EXPORT_VERSION, "runs": runs})
+
+
+def _record(record: RunRecord) -> object:
+    return record if record.foreign is None else {**msgspec.structs.asdict(record), "config": None}
 
 
 def _columns(series: Series, names: Sequence[str]) -> dict[str, list[float | int | None]]:

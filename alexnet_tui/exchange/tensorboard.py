@@ -66,27 +66,34 @@ def write_tensorboard(histories: Iterable[RunHistory], folder: Path) -> list[Pat
 def _events(history: RunHistory) -> Iterator[bytes]:
     """TensorBoard ``Event`` messages: the version, then one for each value, in order of step."""
     yield _double(1, history.record.created) + _bytes(3, b"brain.Event:2")
-    rows: list[tuple[float, str, float]] = []
+    rows, clock = list[tuple[float, str, float]](), _clock(history)
     for series, tags in ((history.steps, _STEP_TAGS), (history.epochs, _TAGS)):
         for name, tag in tags.items():
             pairs = zip(series["step"], series[name], strict=True)
             rows.extend((step, tag, value) for step, value in pairs if not math.isnan(value))
     for step, tag, value in sorted(rows, key=lambda row: row[0]):
         scalar = _bytes(1, _bytes(1, tag.encode()) + struct.pack("<Bf", 2 << 3 | 5, _as_float32(value)))
-        yield _double(1, _wall(history, step)) + b"\x10" + _varint(int(step)) + _bytes(5, scalar)
+        wall = history.record.created + _elapsed(clock, step)
+        yield _double(1, wall) + b"\x10" + _varint(int(step)) + _bytes(5, scalar)
 
 
-def _wall(history: RunHistory, step: float) -> float:
-    """About when an update happened: creation plus elapsed time, linear between the ends of two epochs."""
-    steps, seconds = history.epochs["step"], history.epochs["elapsed_seconds"]
+def _clock(history: RunHistory) -> tuple[list[float], list[float]]:
+    """The updates at the ends of epochs, and the seconds until then, as far as these are known; the start first."""
+    pairs = zip(history.epochs["step"], history.epochs["elapsed_seconds"], strict=True)
+    known = [(step, seconds) for step, seconds in pairs if math.isfinite(seconds)]
+    if not known or known[0][0] > 0:
+        known.insert(0, (0.0, 0.0))
+    return [step for step, _ in known], [seconds for _, seconds in known]
+
+
+def _elapsed(clock: tuple[list[float], list[float]], step: float) -> float:
+    """About how many seconds passed until an update, linear between two known times; 0 where none is known."""
+    steps, seconds = clock
     index = bisect_left(steps, step)
-    if not len(steps):
-        return history.record.created
-    if index == len(steps):
-        return history.record.created + seconds[-1]
-    step_before, second_before = (steps[index - 1], seconds[index - 1]) if index else (0.0, 0.0)
-    share = (step - step_before) / (steps[index] - step_before) if steps[index] > step_before else 1.0
-    return history.record.created + second_before + share * (seconds[index] - second_before)
+    if index in (0, len(steps)):
+        return seconds[min(index, len(steps) - 1)]
+    share = (step - steps[index - 1]) / (steps[index] - steps[index - 1])
+    return seconds[index - 1] + share * (seconds[index] - seconds[index - 1])
 
 
 def _frame(payload: bytes) -> bytes:

@@ -4,11 +4,13 @@ import csv
 import json
 import math
 import struct
+from array import array
 from pathlib import Path
 
 import pytest
 from fake_histories import make_history, study
 from fake_runs import write_run
+from msgspec.structs import replace
 
 from alexnet_tui.analysis.compare import compare
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
@@ -18,7 +20,7 @@ from alexnet_tui.exchange.tensorboard import crc32c, write_tensorboard
 from alexnet_tui.report.latex import comparison_to_latex
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import Foreign, Store
 
 
 def slow_crc32c(content: bytes) -> int:
@@ -156,6 +158,38 @@ def test_json_has_the_whole_record(history: RunHistory) -> None:
     assert run["epochs"]["test_accuracy"] == list(history.epochs["test_accuracy"])
     assert run["epochs"]["val_accuracy"] == [None] * 5
     assert len(run["steps"]["train_loss"]) == 50
+
+
+def foreign(**times: list[float]) -> RunHistory:
+    """A run of another program that did not say how long it took, but for these epochs' times."""
+    history = make_history()
+    history.record = replace(history.record, foreign=Foreign(format="csv", source="x", columns={}, sha256="0"))
+    for name in ("train_seconds", "elapsed_seconds"):
+        history.epochs.columns[name] = array("d", times.get(name, [math.nan] * len(history.epochs)))
+    return history
+
+
+def test_json_of_a_foreign_run_states_no_settings(history: RunHistory) -> None:
+    ours, theirs = json.loads(to_json([history, foreign()]))["runs"]
+    assert ours["record"]["config"]["epochs"] == 5
+    assert theirs["record"]["config"] is None
+    assert theirs["record"]["foreign"]["format"] == "csv"
+    assert theirs["record"].keys() == ours["record"].keys()
+
+
+def test_tensorboard_of_a_run_without_times_has_the_one_when_it_was_made(tmp_path: Path) -> None:
+    (path,) = write_tensorboard([foreign()], tmp_path)
+    rows = scalars(path)
+    assert {wall for *_, wall in rows} == {1_700_000_000.0}
+    assert {tag for tag, *_ in rows} >= {"loss/train", "accuracy/test"}
+
+
+def test_tensorboard_times_between_those_that_are_known_are_linear(tmp_path: Path) -> None:
+    known = {1: 10.0, 5: 50.0, 10: 200.0}
+    times = [known.get(epoch, math.nan) for epoch in range(1, 21)]
+    (path,) = write_tensorboard([foreign(elapsed_seconds=times)], tmp_path)
+    walls = [wall - 1_700_000_000.0 for tag, *_, wall in scalars(path) if tag == "loss/train"]
+    assert walls == pytest.approx([10, 20, 30, 40, 50, 80, 110, 140, 170, 200, *[200] * 10])
 
 
 def test_latex_marks_the_best_of_each_column() -> None:

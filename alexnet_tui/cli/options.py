@@ -45,10 +45,15 @@ def open_store(runs_dir: Path | None) -> Store:
     return Store(runs_dir or _runs_dir_of_program or default_root())
 
 
+def _completed_store(context: typer.Context) -> Store:
+    """The runs folder of a command line that is not yet whole: --runs-dir stands behind the command, or before it."""
+    return open_store(context.params.get("runs_dir") or context.find_root().params.get("runs_dir"))
+
+
 def complete_run(context: typer.Context, incomplete: str) -> list[str]:
     """Ids of runs that begin with what was typed."""
     try:
-        ids = open_store(context.params.get("runs_dir")).ids()
+        ids = _completed_store(context).ids()
     except AlexnetTuiError:
         return []
     return [name for name in ("last", *ids) if name.startswith(incomplete)]
@@ -86,7 +91,7 @@ def complete_study(context: typer.Context, incomplete: str) -> list[str]:
     from alexnet_tui.studies import plan as study
 
     try:
-        names = study.names(open_store(context.params.get("runs_dir")))
+        names = study.names(_completed_store(context))
     except AlexnetTuiError:
         return []
     return [name for name in names if name.startswith(incomplete)]

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -125,10 +126,24 @@ def test_remove_asks_and_needs_yes_without_a_terminal(pets: Path) -> None:
     assert (pets / "train/cat/0.png").is_file()
 
 
-def test_remove_of_what_is_not_here_deletes_nothing_and_asks_nothing() -> None:
-    refused = data("remove", "cifar10")
+@pytest.mark.parametrize("yes", [(), ("--yes",)])
+@pytest.mark.parametrize("name", ["synthetic", "cifar10", "cifar100"])
+def test_remove_of_what_is_not_here_deletes_nothing_and_asks_nothing(name: str, yes: tuple[str, ...]) -> None:
+    archive = data_root() / "downloads" / data_catalog.BUILT_IN["cifar100"].archive
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b"x")  # Here, and not prepared.
+    refused = data("remove", name, *yes)
     assert isinstance(refused.exception, UsageError)
-    assert str(refused.exception) == "cifar10 has no prepared images; there is nothing to remove."
+    assert str(refused.exception) == f"{name} has no prepared images; there is nothing to remove."
+    assert archive.is_file()
+
+
+def test_remove_forgets_a_set_whose_prepared_images_are_gone(pets: Path) -> None:
+    data("add", pets, "--name", "pets")
+    for cache in data_root().glob("pets/*-*"):
+        shutil.rmtree(cache)
+    assert data("remove", "pets", "--yes").exit_code == 0
+    assert "pets" not in [info.name for info in data_catalog.catalog()]
 
 
 @pytest.mark.slow

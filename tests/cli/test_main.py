@@ -26,6 +26,7 @@ from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.launch import probe as describe
 from alexnet_tui.launch.registry import LAUNCHERS
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
 
 ROOT = Path(__file__).parents[2]
 
@@ -303,6 +304,14 @@ def test_completion_knows_runs_variants_and_data_sets(store: Store, monkeypatch:
     assert complete("alexnet-tui run --front-end same", 3) == ["same32"]
     assert complete("alexnet-tui run --data synth", 3) == ["synthetic"]
 
+    elsewhere = Store(store.root.parent / "elsewhere")
+    there = elsewhere.create(RunConfig(variant="tanh", activation="tanh")).id
+    study.plan(elsewhere, "mine", variants=["tanh"], seeds=[0])
+    before = f"alexnet-tui --runs-dir {elsewhere.root}"
+    assert complete(f"{before} show ", 4) == ["last", there]
+    assert complete(f"{before} study status m", 5) == ["mine"]
+    assert complete(f"{before} show --runs-dir {store.root} ", 6) == ["last", record.id], "the nearer one holds"
+
 
 def test_completion_of_an_unreadable_folder_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "file"
@@ -310,7 +319,7 @@ def test_completion_of_an_unreadable_folder_is_empty(tmp_path: Path, monkeypatch
     with pytest.raises(StoreError):
         Store(file).ids()
     context = typer.Context.__new__(typer.Context)
-    context.params = {"runs_dir": file}
+    context.parent, context.params = None, {"runs_dir": file}
     assert cli_options.complete_run(context, "") == []
 
 

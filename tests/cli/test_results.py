@@ -142,11 +142,25 @@ def test_explain_traces_verdicts_to_runs(full: Store) -> None:
     assert "252 splits" in text
 
 
+def test_explain_is_text_and_takes_no_other_form(full: Store, tmp_path: Path) -> None:
+    for words in (("--format", "html"), ("--format", "json"), ("--output", str(tmp_path / "why.html"))):
+        with pytest.raises(UsageError, match=r"--explain writes plain text and not (html|json)"):
+            call(full, "report", "--explain", *words)
+    with pytest.raises(UsageError, match=r"why\.log names no format"):
+        call(full, "report", "--explain", "--output", str(tmp_path / "why.log"))
+    assert not any(path.name.startswith("why") for path in tmp_path.iterdir())
+    text = call(full, "report", "--explain").stdout
+    for name, form in (("why.txt", ()), ("why.log", ("--format", "terminal"))):
+        call(full, "report", "--explain", "--output", str(tmp_path / name), *form)
+        assert (tmp_path / name).read_text(encoding="utf-8") == text
+
+
 def test_report_of_nothing_says_how_to_get_runs_and_of_no_such_study_is_an_error(store: Store) -> None:
     for options in ((), ("--explain",)):
         result = call(store, "report", *options)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (0, "", 1)
         assert f"`alexnet-tui study reproduce --runs-dir {store.root}`" in result.stderr
+        assert "trains a first one in about half a minute." in result.stderr
     with pytest.raises(RunNotFoundError, match="no study and no run 'nowhere'"):
         call(store, "report", "nowhere")
 

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -133,10 +134,18 @@ def test_resume_goes_on_and_prints_only_what_is_new(run: Run, play: Play, store:
 
 
 def test_a_finished_run_is_not_resumed_and_what_trains_it_further_is_named(run: Run, store: Store) -> None:
-    record = fake_runs.write_run(store, RunConfig(epochs=2))
-    done = run("resume", record.id)
+    config = RunConfig(epochs=2, data="synthetic")
+    run_id = fake_runs.write_checkpointed(store, config)
+    done = run("resume", run_id)
     assert done.code == 2
-    assert f"run --extend {record.id} --epochs 4" in done.err
+    assert f"run --extend {run_id} --epochs 4" in done.err
+    assert run("run", "--extend", run_id, "--epochs", "4", "--dry-run").code == 0
+
+    shutil.rmtree(store.path(run_id) / "checkpoints")
+    longest = fake_runs.write_checkpointed(store, RunConfig(epochs=60_000, data="synthetic", seed=1), epochs_done=1)
+    for other in (run_id, longest):
+        done = run("resume", other)
+        assert (done.code, "--extend" in done.err, "Start a new run instead." in done.err) == (2, False, True)
 
 
 def test_a_run_at_work_is_neither_resumed_nor_deleted(run: Run, store: Store) -> None:

@@ -9,14 +9,22 @@ import typer
 from alexnet_tui.cli import options
 from alexnet_tui.cli.commands.runs import label_of, sentence
 from alexnet_tui.cli.output import say
-from alexnet_tui.errors import ExitCode, LaunchError, RunBusyError, StoreError, UntrustedRunError, UsageError
+from alexnet_tui.errors import (
+    AlexnetTuiError,
+    ExitCode,
+    LaunchError,
+    RunBusyError,
+    StoreError,
+    UntrustedRunError,
+    UsageError,
+)
 from alexnet_tui.files import reason_of
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.paths import quote_words, shell_command
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
 from alexnet_tui.studies import progress
 from alexnet_tui.studies.cluster import withdraw_run
 from alexnet_tui.text import counted, format_bytes, printable
@@ -65,9 +73,7 @@ def resume(
             f"run {run_id} is already being trained; follow it: {shell_command('attach', run_id, root=store.root)}"
         )
     if state is State.FINISHED:
-        longer = shell_command("run", "--extend", run_id, "--epochs", str(2 * record.config.epochs), root=store.root)
-        is_trainable = record.foreign is None and not store.is_reference(run_id)
-        what = f"Train it further: {longer}" if is_trainable else "Start a new run instead."
+        what = f"Train it further: {longer}" if (longer := _longer(store, record)) else "Start a new run instead."
         raise UsageError(f"run {run_id} has finished; there is nothing to resume. {what}")
     check_startable(store, run_id)
     if not (trust or is_trusted(store, run_id)):
@@ -82,6 +88,20 @@ def resume(
     from_offset = _size(store.path(run_id) / EVENTS_FILE)
     how = StartOptions(from_scratch=from_scratch, is_trusted=True)
     return start_and_follow(store, run_id, launch, how, headless=headless, as_json=as_json, from_offset=from_offset)
+
+
+def _longer(store: Store, record: RunRecord) -> str:
+    """The command that trains a finished run further; empty where none can."""
+    from alexnet_tui.runs.extend import extended_config
+
+    epochs = 2 * record.config.epochs
+    if record.foreign or store.is_reference(record.id):
+        return ""
+    try:
+        extended_config(store, record.id, epochs)
+    except AlexnetTuiError:  # It has no checkpoint, or no run may be so long.
+        return ""
+    return shell_command("run", "--extend", record.id, "--epochs", str(epochs), root=store.root)
 
 
 def is_trusted(store: Store, run_id: str) -> bool:

@@ -16,6 +16,7 @@ from alexnet_tui.cli.tables import Column, print_table
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import UsageError
+from alexnet_tui.paths import data_root
 from alexnet_tui.text import format_bytes, format_count, printable, quoted
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def remove_command(
     from alexnet_tui.datasets.catalog import find
 
     info = find(name)
-    if not info.size_bytes and info.state == "download":
+    if not (data_root() / name).is_dir():  # Known without being here: a built-in one.
         raise UsageError(f"{name} has no prepared images; there is nothing to remove.")
     what = f"{format_bytes(info.size_bytes)} of prepared images of {name}"
     if not yes:

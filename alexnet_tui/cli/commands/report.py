@@ -57,9 +57,13 @@ def report(
     from alexnet_tui.analysis.selection import select_runs
     from alexnet_tui.report.build import build_selection
 
-    if form is None and output is not None and not explain:
+    if form is None and output is not None:
         form = format_by_ending(output, _report_endings())
     chosen = form or ReportFormat.TERMINAL
+    if explain and chosen is not ReportFormat.TERMINAL:
+        raise UsageError(
+            f"--explain writes plain text and not {chosen}; leave out --format, or name a file that ends in .txt."
+        )
     store = options.open_store(runs_dir)
     found = select_runs(store, names or ())
     say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
@@ -69,7 +73,7 @@ def report(
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
         say(
             f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"
-            f" `{shell_command(*FIRST_RUN_WORDS, root=store.root)}` trains a first one in about a minute."
+            f" `{shell_command(*FIRST_RUN_WORDS, root=store.root)}` trains a first one in about half a minute."
         )
         return ExitCode.DONE
     built = build_selection(found)

@@ -1,4 +1,4 @@
-"""The first run of a person: half a minute of training on two free cores, without a download.
+"""The first run of a person: about half a minute of training on two free cores, without a download.
 
 Whatever proposes a first run proposes this one.
 """

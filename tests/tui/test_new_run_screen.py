@@ -402,11 +402,11 @@ async def test_a_small_run_is_said_to_take_one_time_only(store: Store) -> None:
     async with opened(store, size=(80, 24)) as form:
         await form.press("f5")
         await form.until(lambda: "240 steps" in form.text("#brief"))
-        assert ("time unknown" in form.text("#brief"), "about a minute" in form.text("#help")) == (True, True)
+        assert ("time unknown" in form.text("#brief"), "about half a minute" in form.text("#help")) == (True, True)
         form.app.session.step_seconds[step_settings(FIRST_RUN)] = 0.25
         await form.press("f5")
         await form.until(lambda: "240 steps · about 1m 34s" in form.text("#brief"))
-        assert "about a minute" not in form.text("#help")
+        assert "about half a minute" not in form.text("#help")
 
 
 @driven

@@ -194,7 +194,7 @@ def _print_omissions(store: Store, listing: Listing, limit: int | None) -> None:
     if not listing.runs:
         start = shell_command(*FIRST_RUN_WORDS, root=store.root)
         where = f"no runs in {store.root}" if store.root.exists() else f"there is no folder {store.root}, so no runs"
-        say(f"{where}; a first one, of about a minute: {start}")
+        say(f"{where}; a first one, of about half a minute: {start}")
 
 
 def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:

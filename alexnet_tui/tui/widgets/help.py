@@ -86,7 +86,7 @@ WALK = tuple(
         ("4", "Compare: mark two or more runs with space, then c. g makes means with bands over their seeds."),
         (
             "2",
-            "New run: f5 fills in a first, small run, ^r starts it; it takes about a minute and needs no download.",
+            "New run: f5 fills in a first, small run, ^r starts it; that takes about half a minute and no download.",
         ),
         ("5", "Studies: r plans every variant with five seeds and starts them; they go on when the console is closed."),
         ("6", "Report: our table beside the published one, and a verdict on each claim, once its runs are finished."),

@@ -62,7 +62,7 @@ class NewRunScreen(Screen[None]):
         _key("f2", "layers", "Layers", "Show the network in place of the form, or back."),
         _key("f3", "unfold", "Expand all", "Open every group of fields, or fold them."),
         _key("f4", "preset", "Default", "Put this field back to the preset's value."),
-        _key("f5", "small", "Small run", "Fill in a first, small run: about a minute, no download."),
+        _key("f5", "small", "Small run", "Fill in a first, small run: about half a minute, no download."),
         _key("f6", "clear", "Clear", "Put every field back to the defaults."),
         _key("f7", "app.place('study')", "Studies", "The queues: reorder, pause, cancel."),
         _key("f8", "trial", "Time steps", "Make five steps here and show how long one takes."),
@@ -427,7 +427,7 @@ class NewRunScreen(Screen[None]):
         """Fill in a first, small run."""
         self._fill(FIRST_RUN)
         is_time_known = self._summarise(FIRST_RUN).time is not None  # Then the summary has it.
-        self.show_status(f"A small run{'' if is_time_known else ', of about a minute'}; ^r starts it.")
+        self.show_status(f"A small run{'' if is_time_known else ', of about half a minute'}; ^r starts it.")
 
     def action_clear(self) -> None:
         """Put every field back to the defaults."""

@@ -63,7 +63,7 @@ class RunsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         # In the order of the key bar, the most wanted first.
         _key("enter", "open", "Open", "Open the run under the cursor; of a group, compare its runs."),
-        _key("f", "first_run", "First run", "Train a first, small network: about a minute, no download."),
+        _key("f", "first_run", "First run", "Train a first, small network: about half a minute, no download."),
         new_run_key("runs"),
         _key("slash", "filter", "Filter", "Filter the runs: variant=tanh lr>=0.01 best>60 is:running tag:x."),
         _key("s", "sort", "Sort", "Choose a column to sort by; the same again reverses the order."),

@@ -16,7 +16,7 @@ NO_RUNS = Content("\n").join(
         Content(""),
         Content("No runs here yet."),
         Content(""),
-        _key("  f ", "trains a first, small network: about a minute, no download", "f"),
+        _key("  f ", "trains a first, small network: about half a minute, no download", "f"),
         _key("  n ", "starts a run with settings of your own", "n"),
         _key("  5 ", "reproduces the study: every variant with five seeds", "5"),
         _key("  6 ", "shows what the study published and claims", "6"),

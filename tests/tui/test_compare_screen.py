@@ -16,6 +16,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import json_text
 from alexnet_tui.tui.charts.model import View
@@ -291,7 +292,7 @@ async def test_every_key_of_the_comparison(store: Store) -> None:
         await driver.press("g", "G", "S", "O")
         assert len(first.curves) == 3
         assert (first.view.log, first.view.clip, second.view.log) == (True, True, True)
-        assert first.view.smoothing == shown.view.smoothing != type(shown).view.smoothing
+        assert first.view.smoothing == shown.view.smoothing != View().smoothing
 
 
 @pytest.mark.slow
@@ -312,6 +313,18 @@ async def test_the_row_under_the_cursor_is_on_top_opens_and_pins(store: Store) -
         run_screen = driver.app.screen
         assert isinstance(run_screen, RunScreen)
         assert run_screen.run_id == ids[1]
+
+
+@driven
+async def test_rows_that_were_scrolled_to_stay_when_there_is_news(store: Store) -> None:
+    ids = [write_run(store, config(seed=str(seed))).id for seed in range(20)]
+    async with console(store) as driver:
+        shown = await compare(driver, *ids)
+        shown.table.scroll_to(y=9, animate=False, immediate=True)
+        driver.app.session.watcher.notes[ids[3]] = Notes(label="renamed")
+        driver.app.post_runs_changed(ids)
+        await driver.wait_for(lambda: any(entry.name == "renamed" for entry in shown.entries))
+        assert (shown.table.cursor, shown.table.scroll_offset.y) == (0, 9)
 
 
 @driven

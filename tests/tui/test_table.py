@@ -107,6 +107,38 @@ async def test_the_cursor_stays_on_its_row_and_in_sight() -> None:
 
 
 @driven
+async def test_who_scrolled_away_from_the_cursor_is_not_taken_back_by_news() -> None:
+    async with shown(items(100)) as (app, pilot):
+        table = app.table
+        table.scroll_to(y=40, animate=False, immediate=True)
+        for rows in (items(100), items(100)[::-1], items(101)):
+            table.show(rows, None)
+            await pilot.pause()
+            assert table.scroll_offset.y == 40
+        await pilot.resize_terminal(30, 5)
+        assert table.scroll_offset.y == 40, "a message took some lines"
+        table.move(0)
+        assert table.scroll_offset.y == 0
+        table.scroll_to(y=40, animate=False, immediate=True)
+        table.show(items(10), None)
+        await pilot.pause()
+        assert [line.split()[0] for line in app.lines()[1:]] == ["r6", "r7", "r8", "r9"]
+        table.move(1)
+        assert [table.cursor, table.scroll_offset.y] == [1, 1]
+
+
+@driven
+async def test_a_cursor_in_sight_stays_there_where_lines_are_taken_away() -> None:
+    async with shown(items(100)) as (app, pilot):
+        app.table.move(6)
+        assert app.table.scroll_offset.y == 0
+        await pilot.resize_terminal(30, 5)
+        assert app.table.scroll_offset.y == 3
+        app.table.show(items(100)[::-1], None)
+        assert app.table.scroll_offset.y == 90, "93 is the last of four"
+
+
+@driven
 async def test_the_mouse_moves_opens_and_sorts() -> None:
     async with shown(items(100)) as (app, pilot):
         await pilot.click(LineTable, offset=(2, 3))

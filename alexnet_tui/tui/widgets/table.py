@@ -117,6 +117,7 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
         self._opens_on_click = opens_on_click
         self._layout: Fitted[Row, Context] = []
         self._layout_width = -1
+        self._num_visible = 0
         self._lines: dict[tuple[str, bool], Strip] = {}
         self._posted: Row | None = None
         self._palette: dict[str, Style] | None = None
@@ -158,13 +159,15 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
     ) -> None:
         """Show other rows, or the same in another order; the cursor stays on its row while that exists.
 
+        It stays in sight where it was; who scrolled away from it is not taken back.
+
         Args:
             rows: The rows.
             context: What cells need beside their row.
             sort: Key of the column the rows are sorted by, and whether the largest comes first.
             columns: Other columns than before.
         """
-        before = self.row
+        before, was_in_sight = self.row, self._is_cursor_in_sight
         if columns is not None:
             self.all_columns = columns
         self.rows, self.context, self.sort = rows, context, sort
@@ -173,7 +176,8 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
             self.cursor = next(same, self.cursor)
         self.cursor = max(0, min(self.cursor, len(rows) - 1))
         self._relayout()
-        self._scroll_to_cursor()
+        if before is None or was_in_sight:
+            self._scroll_to_cursor()
         self._post_highlighted()
 
     def can_update(self, rows: Sequence[Row], context: Context, *, sort: tuple[str, bool]) -> bool:
@@ -225,6 +229,11 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
         if row is not self._posted:
             self._posted = row
             self.post_message(self.Highlighted(row))
+
+    @property
+    def _is_cursor_in_sight(self) -> bool:
+        """Whether the row under the cursor is on the screen; it counts as such before anything is."""
+        return not self._num_visible or 0 <= self.cursor - self.scroll_offset.y < self._num_visible
 
     def _scroll_to_cursor(self) -> None:
         visible, top = max(1, self.size.height - self._num_head_lines), self.scroll_offset.y
@@ -291,10 +300,13 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
         self._lines.clear()
 
     def on_resize(self, event: Resize) -> None:
-        """Other columns may fit."""
+        """Other columns may fit, and more rows or fewer."""
+        was_in_sight = self._is_cursor_in_sight
+        self._num_visible = max(1, self.size.height - self._num_head_lines)
         if self._layout_width != self._width:
             self._relayout()
-        self._scroll_to_cursor()
+        if was_in_sight:
+            self._scroll_to_cursor()
 
     def _relayout(self) -> None:
         self._lay_out()

@@ -230,7 +230,8 @@ class CompareScreen(ChartScreen):
         )
         table.styles.height = min(len(self.entries) + 2, max(3, self.size.height * 2 // 5))
         table.show(self.entries, None, columns=columns)
-        table.move_to(cursor)
+        if cursor != table.cursor:
+            table.move_to(cursor)
         self._show_status()
 
     def _runs_like_base(self) -> list[RunHistory]:

@@ -150,6 +150,82 @@ def test_a_group_is_named_by_what_its_runs_are_and_not_by_how_they_were_recorded
     assert group.name == "baseline literal32 · cifar10-jpeg"
 
 
+def test_a_group_is_of_one_experiment_however_its_runs_were_recorded_or_computed() -> None:
+    ways: list[dict[str, str]] = [
+        {},
+        {"threads": "1", "log_steps": "7", "checkpoint_epochs": "5"},
+        {"device": "cpu"},
+        {"precision": "fp32"},
+    ]
+    rows = [row(f"run-{seed}", config={"seed": str(seed), **way}) for seed, way in enumerate(ways)]
+    (group,) = group_rows(rows)
+    assert group.members == ("run-0", "run-1", "run-2", "run-3")
+    assert group.runs == tuple(rows)
+    assert (group.name, group.num_counted) == ("baseline literal32", 4)
+    others = [row("other", config={name: value}) for name, value in (("variant", "tanh"), ("dropout", "0.3"))]
+    assert [one.members for one in group_rows([*rows, *others])] == [group.members, ("other",), ("other",)]
+
+
+def test_of_a_seed_the_first_made_finished_run_counts_and_a_row_has_them_all() -> None:
+    rows = [
+        row("again", best=0.9, created=3.0),
+        row("first", best=0.6, created=1.0),
+        row("cut", best=0.1, created=0.0, epochs_done=4, state=State.STOPPED),
+        row("other", best=0.7, created=2.0, config={"seed": "1"}),
+    ]
+    (group,) = group_rows(rows)
+    assert (group.members, group.num_counted) == (("cut", "first", "again", "other"), 2)
+    assert group.best == pytest.approx(0.65)
+    assert group.spread == pytest.approx(0.1 / 2**0.5)
+    lost = [msgspec.structs.replace(one, state=State.LOST) for one in rows if one.id in {"cut", "first", "other"}]
+    (group,) = group_rows(lost)
+    assert group.num_counted == 2
+    assert group.best == pytest.approx(0.65), "of what was cut short, what got furthest"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [
+        ("is:grouped", True),
+        ("-is:grouped", False),
+        ("best>60", True),  # The mean of three, not the one that passes.
+        ("best>65", False),
+        ("best<61", False),
+        ("seed=2", True),
+        ("seed=7", False),
+        ("seed!=2", False),
+        ("seed!=7", True),
+        ("seed>1", True),
+        ("threads=1", True),
+        ("is:failed", True),
+        ("is:finished", True),
+        ("-is:failed", False),
+        ("-is:running", True),
+        ("label:mine", True),
+        ("tag:paper", True),
+        ("tag!=paper", False),
+        ("tag!=night", True),
+        ("-tag:paper", False),
+        ("note:odd", True),
+        ("id:run-1", True),
+        ("run-2", True),
+        ('"baseline literal32"', True),
+        ("variant=baseline best>60 seed=0", True),
+        ("variant=tanh", False),
+    ],
+)
+def test_of_a_group_figures_are_its_means_and_other_words_are_asked_of_its_runs(text: str, is_kept: bool) -> None:
+    runs = [
+        row("run-0", best=0.60, name="mine", is_labelled=True, tags=("paper",)),
+        row("run-1", best=0.66, config={"seed": "1", "threads": "1"}, note="odd", created=1.0),
+        row("run-2", best=0.62, config={"seed": "2"}, created=2.0),
+        row("run-3", best=0.20, config={"seed": "3"}, created=3.0, state=State.FAILED),
+    ]
+    groups = group_rows(runs)
+    assert [one.best for one in groups] == [pytest.approx(0.6267, abs=1e-4)]
+    assert parse(text).select(groups) == (groups if is_kept else [])
+
+
 def test_marked_and_pinned_are_asked_of_the_console() -> None:
     query = parse("is:marked")
     assert query.select(ALL) == []

@@ -262,6 +262,45 @@ async def test_group_by_all_but_the_seed(store: Store) -> None:
 
 
 @driven
+async def test_a_filter_chooses_among_groups_and_leaves_their_runs_together(store: Store) -> None:
+    seeds = [
+        write_run(store, RunConfig(epochs=20, seed=seed), final=final).id
+        for seed, final in enumerate((0.6, 0.66, 0.62))
+    ]
+    other = make(store, "tanh", age=99)
+    async with console(store, size=(120, 45)) as c:
+        each = [c.app.session.watcher.histories[run_id].best_test_accuracy or 0 for run_id in seeds]
+        await c.press("g", "slash")
+        for text, kept in (
+            ("best>60", seeds[-1:]),
+            ("is:grouped", seeds[-1:]),
+            ("seed=0", [seeds[-1], other]),
+            ("-is:grouped", [other]),
+        ):
+            await c.type(text)
+            assert c.shown == kept, text
+            for row in c.runs.shown:
+                if row.is_group:
+                    assert row.members == tuple(seeds)
+                    assert row.best == pytest.approx(sum(each) / 3)
+            await c.press("ctrl+u")
+
+
+@driven
+async def test_the_preview_of_a_group_counts_seeds_and_names_what_its_runs_share(store: Store) -> None:
+    for seed, threads in ((0, 2), (0, 1), (1, 1)):
+        config = {"epochs": "2", "seed": str(seed), "threads": str(threads), "dropout": "0.3"}
+        write_run(store, RunConfig.from_text(config))
+    async with console(store, size=(160, 45)) as c:
+        await c.press("g")
+        assert [len(row.members) for row in c.runs.shown] == [3]
+        preview = c.runs.query_one(RunPreview)
+        await c.wait_for(lambda: "2 seeds" in str(preview.facts))
+        assert "dropout=0.3" in str(preview.facts)
+        assert "threads" not in str(preview.facts)
+
+
+@driven
 async def test_grouping_where_no_runs_differ_in_their_seed_alone_says_so(store: Store, four: list[str]) -> None:
     async with console(store) as c:
         await c.press("g")
@@ -485,6 +524,20 @@ async def test_new_runs_appear(store: Store, four: list[str]) -> None:
         assert c.cursor == four[0]  # The cursor stays on its run.
 
 
+@driven
+async def test_what_changed_under_another_screen_is_shown_also_after_a_late_refresh_of_one_run(
+    store: Store, four: list[str]
+) -> None:
+    async with console(store) as c:
+        await c.press("enter")
+        assert isinstance(c.app.screen, RunScreen)
+        c.runs.refresh_rows([four[0]])  # It was put off until now, as for a live run.
+        fifth = make(store, "baseline", 5, age=-10)
+        await c.wait_for(lambda: fifth in c.app.session.watcher.histories)
+        await c.press("escape")
+        await c.wait_for(lambda: c.shown == [fifth, *four])
+
+
 @pytest.mark.slow
 @driven
 async def test_attack_02_03_hostile_labels_are_shown_and_not_obeyed(store: Store) -> None:
@@ -520,6 +573,26 @@ async def test_the_preview_shows_the_run_under_the_cursor(store: Store, four: li
         assert preview.display is False
     async with console(store, size=(160, 45)) as c:
         assert c.runs.query_one(RunPreview).display is False
+
+
+@driven
+async def test_the_preview_follows_a_cursor_that_moved_just_before_another_screen_came(
+    store: Store, four: list[str]
+) -> None:
+    async with console(store, size=(160, 45)) as c:
+        preview = c.runs.query_one(RunPreview)
+        await c.wait_for(lambda: four[0] in str(preview.facts))
+        await c.press("enter")
+        assert isinstance(c.app.screen, RunScreen)
+        before = c.runs._preview_timer
+        c.runs.table.move(1)
+        await c.wait_for(lambda: c.runs._preview_timer is not before)
+        timer = c.runs._preview_timer
+        assert timer is not None
+        await c.wait_for(lambda: timer._task is not None and timer._task.done())
+        assert four[0] in str(preview.facts), "it is not drawn where nobody looks"
+        await c.press("escape")
+        await c.wait_for(lambda: four[1] in str(preview.facts))
 
 
 @driven

@@ -3,6 +3,9 @@
 Words are joined by *and*; ``-`` before a word negates it; ``"two words"`` stay together. Accuracies are in
 percent, times take ``s``, ``m``, ``h`` or ``d``. Every hyperparameter can be asked for by name. Blanks may be
 around an operator.
+
+Of a group, figures such as ``best`` are those of its row, which are means. Every other word asks its runs: one that
+matches is enough, and with ``!=`` or a minus none may match.
 """
 
 import difflib
@@ -45,6 +48,7 @@ HELP = (
     ("is:marked", "pinned reference extended foreign grouped"),
     ("tag:paper", "a tag; note:text, label:text and id:text look into those"),
     ("-is:failed", "a minus negates a word"),
+    ("seed=3", "of a group, one run that matches is enough; best, gap and the like are its means"),
 )
 
 Predicate = Callable[[RunRow], bool]
@@ -188,19 +192,19 @@ def _term(word: str, query: Query) -> Predicate:
     if _OPERATOR_FIRST.match(word):
         raise QueryError(f"{quoted(word, 30)} needs a name before it, as in best>60.")
     if match is None:
-        return _anywhere(word.replace('"', "").casefold())
+        return _of_any(_anywhere(word.replace('"', "").casefold()))
     name = match["key"].casefold().replace("-", "_")
     key, sign, value = ALIASES.get(name, name), match["operator"], match["value"].replace('"', "")
     if not value:
         raise QueryError(f"{match['key']}{sign} needs a value behind it.")
     if key == "is":
-        return _flag(value, query)
+        return _of_any(_flag(value, query))
     if key in _TEXTS:
-        return _contains(_TEXTS[key], value.casefold(), sign)
+        return _of_any(_contains(_TEXTS[key], value.casefold(), sign), sign)
     if key in _NUMBERS:
         return _number(_NUMBERS[key], sign, _parse_number(match["key"], value))
     if key in SPECS:
-        return _field(key, sign, value)
+        return _of_any(_field(key, sign, value), sign)
     raise QueryError(f"there is no {quoted(match['key'], 30)} to filter by; {_instead(key, value.casefold())}")
 
 
@@ -212,6 +216,12 @@ def _instead(key: str, value: str) -> str:
     if close := difflib.get_close_matches(key, [*own, *SPECS, *ALIASES], n=1, cutoff=_CLOSE):
         return f"did you mean {close[0]}?"
     return f"there are {', '.join(own)}, and every hyperparameter, such as variant, seed, dropout, learning_rate."
+
+
+def _of_any(predicate: Predicate, sign: str = "") -> Predicate:
+    """Ask a group and its runs: one that matches is enough; all must differ where the sign says so."""
+    enough = all if sign == "!=" else any
+    return lambda row: enough(predicate(one) for one in (row, *row.runs))
 
 
 def _anywhere(text: str) -> Predicate:

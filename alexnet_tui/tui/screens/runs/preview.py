@@ -113,7 +113,7 @@ def _what(row: RunRow) -> str:
 
 
 def _seeds(row: RunRow) -> str:
-    return f"{len(row.members)} seeds" if row.is_group else f"seed {row.config.seed}"
+    return f"{len({one.config.seed for one in row.runs})} seeds" if row.is_group else f"seed {row.config.seed}"
 
 
 def _figures(row: RunRow, pinned: RunRow | None, spread: float | None) -> Content:
@@ -133,9 +133,14 @@ def _figures(row: RunRow, pinned: RunRow | None, spread: float | None) -> Conten
 
 
 def _changes(row: RunRow) -> str:
+    """The settings that are no defaults; of a group those that all its runs have."""
     if row.foreign:
         return ""
-    changed = [f"{name}={shown_value(name, value)}" for name, (_, value) in row.config.changes().items()]
+    changed = [
+        f"{name}={shown_value(name, value)}"
+        for name, (_, value) in row.config.changes().items()
+        if all(getattr(one.config, name) == value for one in row.runs)
+    ]
     kept = [text for text in changed if not text.startswith(("seed=", "epochs=", "data="))]
     more = f" and {len(kept) - _MAX_CHANGES} more" if len(kept) > _MAX_CHANGES else ""
     return ", ".join(kept[:_MAX_CHANGES]) + more

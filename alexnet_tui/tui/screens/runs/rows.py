@@ -1,18 +1,19 @@
-"""Rows of the runs table: one run, or the runs that differ only in their seed. Pure; no Textual."""
+"""Rows of the runs table: one run, or the runs of one experiment. Pure; no Textual."""
 
 import math
+import operator
 import statistics
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.config.hyperparameters import RunConfig, Value
+from alexnet_tui.config.hyperparameters import RESULT_FIELDS, RunConfig, Value
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import printable
-from alexnet_tui.tui.run_names import UNNAMED_FIELDS, RunNames, settings_text
+from alexnet_tui.tui.run_names import RunNames, settings_text
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 ROW_METRICS = {
@@ -24,6 +25,8 @@ ROW_METRICS = {
     "seconds": "time",
 }
 """Fields of a row that are metrics of its run, and their names in the registry; filters use the fields' names."""
+_experiment = operator.attrgetter("variant", *RESULT_FIELDS)
+"""What the runs of a group have in common: all that a result depends on but the seed."""
 _LIVE_FIRST = (State.RUNNING, State.QUEUED, State.FAILED, State.LOST, State.COPY, State.STOPPED, State.FINISHED)
 
 
@@ -46,7 +49,8 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         curve: Test accuracy of each epoch.
         created: Seconds since 1970.
         members: Every run of a group, or just `id`.
-        num_counted: How many runs of a group the figures are means of.
+        runs: The rows of a group's runs; none for a run.
+        num_counted: How many runs of a group the figures are means of: one a seed.
         spread: Standard deviation of `best` over a group.
         is_stopping: It is running and has been asked to stop; of a group, every run of it that is running.
         extends: Id of the run that it trains further, or empty.
@@ -72,6 +76,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     is_reference: bool
     members: tuple[str, ...]
+    runs: tuple["RunRow", ...] = ()
     num_counted: int = 1
     spread: float | None = None
     is_stopping: bool = False
@@ -132,12 +137,11 @@ def run_row(
 
 
 def group_rows(rows: Iterable[RunRow]) -> list[RunRow]:
-    """One row for all runs that differ only in their seed, in the order of their first run."""
+    """One row for all runs of one experiment, which differ in their seed, in the order of their first run."""
     groups: dict[tuple[object, ...], list[RunRow]] = {}
     for row in rows:
-        config = row.config
-        key = tuple(getattr(config, name) for name in config.__struct_fields__ if name != "seed")
-        groups.setdefault((row.is_reference, "" if row.is_like_others else row.id, *key), []).append(row)
+        key = (row.is_reference, "" if row.is_like_others else row.id, *_experiment(row.config))
+        groups.setdefault(key, []).append(row)
     return [_merge(members) for members in groups.values()]
 
 
@@ -148,7 +152,7 @@ def _merge(rows: Sequence[RunRow]) -> RunRow:
     rows = sorted(rows, key=lambda row: (row.config.seed, row.created))
     newest = max(rows, key=lambda row: row.created)
     # A run cut short says nothing about the others: while any is finished, only finished ones count.
-    counted = [row for row in rows if row.state is State.FINISHED] or rows
+    counted = _one_a_seed([row for row in rows if row.state is State.FINISHED] or rows)
     best = _present(row.best for row in counted)
     return RunRow(
         id=newest.id,
@@ -170,10 +174,17 @@ def _merge(rows: Sequence[RunRow]) -> RunRow:
         note=newest.note,
         is_reference=newest.is_reference,
         members=tuple(row.id for row in rows),
+        runs=tuple(rows),
         num_counted=len(counted),
         is_stopping=all(row.is_stopping for row in rows if row.state is State.RUNNING),
         spread=_deviation(best),
     )
+
+
+def _one_a_seed(rows: Iterable[RunRow]) -> list[RunRow]:
+    """Of the runs of one seed the one that got furthest; of those that got as far, the first made."""
+    first_last = sorted(rows, key=lambda row: (row.epochs_done, -row.created))
+    return list({row.config.seed: row for row in first_last}.values())
 
 
 def _have_one_label(rows: Sequence[RunRow]) -> bool:
@@ -185,7 +196,7 @@ def _common_name(rows: Sequence[RunRow]) -> str:
     if _have_one_label(rows):
         return rows[0].name
     config = rows[0].config
-    changes = [(name, new) for name, (_, new) in config.changes().items() if name not in {"seed", *UNNAMED_FIELDS}]
+    changes = [(name, new) for name, (_, new) in config.changes().items() if name in RESULT_FIELDS]
     stem = f"{config.variant} {config.front_end}"
     return printable(f"{stem} · {settings_text(changes)}" if changes else stem, 200)
 

@@ -135,9 +135,10 @@ class RunsScreen(Screen[None]):
         self._is_stale = not isinstance(self.app.screen, ModalScreen)
 
     def on_screen_resume(self) -> None:
-        """Runs changed while another screen was on top."""
+        """Runs changed while another screen was on top, or the cursor moved just before it came."""
         if self._is_stale:
             self.refresh_rows()
+        self._preview_soon()
 
     def on_resize(self, event: Resize) -> None:
         """The preview needs room."""
@@ -158,7 +159,8 @@ class RunsScreen(Screen[None]):
 
     def refresh_rows(self, only: Iterable[str] | None = None) -> None:
         """Make the rows again, of all runs or of some, and show them."""
-        watcher, self._refreshed, self._is_stale = self.session.watcher, time.monotonic(), False
+        watcher, self._refreshed = self.session.watcher, time.monotonic()
+        self._is_stale &= only is not None  # Of the other runs nothing new is known yet.
         renamed = self.session.names.update(watcher.histories, only)
         only = None if only is None else {*only, *renamed}
         fresh = rows_of(watcher, self.session.names, only)
@@ -181,15 +183,14 @@ class RunsScreen(Screen[None]):
             self.refresh_rows(dirty)
 
     def _arrange(self) -> None:
-        """Filter, group and sort the rows; paint only lines that changed where the order is the same."""
+        """Group, filter and sort the rows; paint only lines that changed where the order is the same."""
         session, folder = self.session, self.session.folder
         wanted = self.query_one(FilterLine).query_now
         wanted.marked, wanted.pinned = frozenset(folder.marked), session.pinned_run_id
-        rows = wanted.select(self._rows.values())
-        pinned = self._rows.get(session.pinned_run_id or "")
-        if folder.is_grouped:
-            pinned = next((row for row in group_rows(self._rows.values()) if pinned and pinned.id in row.members), None)
-            rows = group_rows(rows)
+        # A group is the mean of all its runs, whatever the filter shows.
+        every = group_rows(self._rows.values()) if folder.is_grouped else list(self._rows.values())
+        pinned = next((row for row in every if session.pinned_run_id in row.members), None)
+        rows = wanted.select(every)
         context = self._cell_context(rows, pinned, wanted.marked)
         rows = sorted_rows(rows, context, folder.sort, is_descending=folder.is_descending)
         sort, before = (folder.sort, folder.is_descending), self._shown

@@ -35,7 +35,6 @@ from alexnet_tui.tui.session import (
     OpenReport,
     OpenRun,
     OpenStudy,
-    RunsChanged,
     Session,
     StartRun,
 )
@@ -187,10 +186,7 @@ class ConsoleApp(App[int]):
 
     def post_runs_changed(self, run_ids: Iterable[str]) -> None:
         """Post `RunsChanged` to the topmost screen that is no dialog."""
-        for screen in reversed(self.screen_stack):
-            if not isinstance(screen, ModalScreen):
-                screen.post_message(RunsChanged(frozenset(run_ids)))
-                return
+        run_actions.post_runs_changed(self, run_ids)
 
     # Places
 

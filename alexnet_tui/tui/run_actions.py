@@ -5,7 +5,7 @@ Every function takes the screen it is asked from, which shows dialogs and messag
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -57,6 +57,14 @@ def announce(app: App[Any], text: str, *, is_error: bool = False) -> None:
     bars = (bar for screen in reversed(app.screen_stack) for bar in screen.query(KeyBar))
     if (bar := next(bars, None)) is not None:
         bar.show_message(printable(text, 400), is_error=is_error)
+
+
+def post_runs_changed(app: App[Any], run_ids: Iterable[str]) -> None:
+    """Post `RunsChanged` to whoever looks now: the topmost screen that is no dialog."""
+    for screen in reversed(app.screen_stack):
+        if not isinstance(screen, ModalScreen):
+            screen.post_message(RunsChanged(frozenset(run_ids)))
+            return
 
 
 def copy(app: App[Any], text: str) -> None:
@@ -234,7 +242,7 @@ async def _delete(screen: Screen[Any], session: Session, run_id: str) -> None:
         notify(screen, str(error), is_error=True)
         return
     session.watcher.drop(run_id)
-    screen.post_message(RunsChanged(frozenset((run_id,))))
+    post_runs_changed(screen.app, [run_id])
     notify(screen, f"Deleted {label}.")
 
 
@@ -419,6 +427,6 @@ def _save(
             notify(screen, f"{what} saved." if saved == 1 else f"{what} of {saved} runs saved.")
         if is_unsaved:
             again()
-        screen.post_message(RunsChanged(frozenset(seen)))
+        post_runs_changed(screen.app, seen)
 
     screen.run_worker(work(), group="notes")

@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,6 +157,20 @@ async def test_tags_of_several_runs_change_by_what_was_added_and_removed(store: 
         await c.press("enter")
         await c.wait_for(lambda: store.notes(second).tags == ["b", "c", "d", "e"])
         assert store.notes(first).tags == ["a", "c", "d", "e"]
+
+
+@driven
+async def test_a_label_that_is_saved_late_is_shown_to_who_went_on_to_the_run(store: Store) -> None:
+    run_id = write_run(store, RunConfig(epochs=1)).id
+    async with console(store) as c:
+        await c.press("L")
+        await c.type("mine")
+        goes_on = threading.Event()
+        c.app.session.lanes["notes"].submit(goes_on.wait)  # Another viewer holds the lock.
+        await c.press("enter", "enter")
+        await c.wait_for(lambda: run_id in c.text().splitlines()[2])
+        goes_on.set()
+        await c.wait_for(lambda: "mine" in c.text().splitlines()[2])
 
 
 @driven

@@ -34,6 +34,7 @@ from alexnet_tui.tui.screens.run.facts import age, lead_text, number_facts, stat
 from alexnet_tui.tui.screens.run.header import HeadView
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.run.side import SMALL_CHARTS
+from alexnet_tui.tui.watch import watch_loop
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
 CONFIG = RunConfig(epochs=20, data="synthetic")
@@ -379,6 +380,54 @@ async def test_small_charts_are_at_the_side_and_m_shows_one_alone(store: Store) 
 
 
 @driven
+async def test_a_small_chart_that_is_alone_has_the_keys_of_the_charts_to_itself(store: Store) -> None:
+    run, other = write_run(store, CONFIG), write_run(store, CONFIG)
+    async with console(store) as driver:
+        shown = await open_run(driver, run.id)
+        await driver.press("plus")
+        large = shown.view
+        assert large.x_low is not None
+        await driver.press("m", "m", "m")
+        small = shown.query_one("#learning-rate", MetricChart)
+        await driver.wait_for(lambda: len(small.x_positions()))
+        assert small.is_on_screen
+        await driver.press("left")
+        last = small.full_range
+        assert last is not None
+        assert small.view.crosshair == last[1]
+        await driver.press("plus", "G", "S", "O")
+        assert small.view.x_low is not None
+        assert (small.view.log, small.view.smoothing, small.view.clip) == (True, SMOOTHINGS[1], True)
+        await driver.press("h")
+        assert small.view.hidden == {small.curves[-1].name}
+        await driver.press("h")
+        assert {chart.view for chart in charts(driver)} == {large}, "what cannot be seen stays as it was"
+        await driver.press("escape", "escape")
+        assert small.view == View(log=True, smoothing=SMOOTHINGS[1], clip=True)
+        assert driver.app.screen is shown
+        await driver.press("plus", "m", "m", "m")
+        assert shown.view == large
+        assert small.view.x_low is not None
+        await open_run(driver, other.id)
+        assert {chart.view.x_low for chart in shown.query(MetricChart)} == {None}, "of another run nothing is zoomed"
+
+
+@driven
+async def test_small_charts_come_back_after_a_run_that_is_gone(store: Store) -> None:
+    run, gone = write_run(store, CONFIG), write_run(store, CONFIG)
+    async with console(store, size=(160, 45)) as driver:
+        shown = await open_run(driver, run.id)
+        small = shown.query_one("#learning-rate", MetricChart)
+        await driver.wait_for(lambda: small.curves)
+        store.delete(gone.id)
+        await driver.wait_for(lambda: gone.id not in driver.app.session.watcher.histories)
+        await open_run(driver, gone.id)
+        assert all(not chart.curves for chart in shown.query(MetricChart))
+        await open_run(driver, run.id)
+        await driver.wait_for(lambda: small.curves)
+
+
+@driven
 async def test_a_run_without_a_log_says_so(store: Store) -> None:
     run = write_run(store, CONFIG)
     async with console(store) as driver:
@@ -577,6 +626,42 @@ async def test_delete_names_what_is_lost_asks_and_goes_back_to_the_runs(store: S
         assert store.ids() == [kept.id]
         await driver.wait_for(lambda: driver.shown == [kept.id])
         assert "Deleted not needed." in driver.notifications()
+
+
+@pytest.mark.parametrize(("place", "name"), [("1", "RunsScreen"), ("2", "NewRunScreen")])
+@driven
+async def test_who_went_elsewhere_while_a_run_was_deleted_stays_there_and_the_row_goes(
+    store: Store, monkeypatch: pytest.MonkeyPatch, place: str, name: str
+) -> None:
+    kept, doomed = write_run(store, CONFIG), write_run(store, CONFIG)
+    async with console(store) as driver:
+        await open_run(driver, doomed.id)
+        monkeypatch.setattr(watch_loop, "_QUIET_SECONDS", 60.0)  # Nobody else finds out that it is gone.
+        goes_on = threading.Event()
+        driver.app.session.lanes["delete"].submit(goes_on.wait)  # A slow disk.
+        await driver.press("D", "y", place)
+        assert type(driver.app.screen).__name__ == name
+        goes_on.set()
+        await driver.wait_for(lambda: f"Deleted {doomed.id}." in driver.notifications())
+        await driver.pilot.pause()
+        assert type(driver.app.screen).__name__ == name
+        driver.app.show_runs()
+        await driver.wait_for(lambda: driver.shown == [kept.id])
+
+
+@driven
+async def test_another_run_that_was_turned_to_while_one_was_deleted_stays_on_show(store: Store) -> None:
+    kept, doomed = write_run(store, CONFIG), write_run(store, CONFIG)
+    async with console(store) as driver:
+        shown = await open_run(driver, doomed.id)
+        goes_on = threading.Event()
+        driver.app.session.lanes["delete"].submit(goes_on.wait)
+        await driver.press("D", "y")
+        await open_run(driver, kept.id)
+        goes_on.set()
+        await driver.wait_for(lambda: f"Deleted {doomed.id}." in driver.notifications())
+        await driver.pilot.pause()
+        assert (driver.app.screen, shown.run_id) == (shown, kept.id)
 
 
 @pytest.mark.slow

@@ -53,7 +53,10 @@ CHART_ACTS = frozenset(("crosshair", "zoom", "pan", "reset_zoom", "hide", "log",
 class ChartScreen(Screen[None]):
     """A screen that answers `CHART_BINDINGS` for all its charts: crosshair, zoom, logarithm, smoothing."""
 
-    view: View = View()
+    @property
+    def view(self) -> View:
+        """What the charts show of their curves."""
+        return next((chart.view for chart in self.charts()), View())
 
     def charts(self) -> list[MetricChart]:
         """The charts that share the view."""
@@ -64,7 +67,6 @@ class ChartScreen(Screen[None]):
         self._share(msgspec.structs.replace(self.view, **changes))
 
     def _share(self, view: View) -> None:
-        self.view = view
         for chart in self.charts():
             chart.view = view
 

@@ -152,7 +152,8 @@ class RunScreen(ChartScreen):
         self._directory, self._bad_lines = "", 0
         self._checked, self._checks = (), _CHECKING
         self._silence, self._silence_read_at = "", -math.inf
-        self._share(View(log=self.view.log, smoothing=self.view.smoothing, clip=self.view.clip))
+        for chart in self.query(MetricChart):
+            chart.view = View(log=chart.view.log, smoothing=chart.view.smoothing, clip=chart.view.clip)
         if self.is_mounted:
             self._turn_to(0)
 
@@ -221,7 +222,8 @@ class RunScreen(ChartScreen):
             self._silence_read_at = now
             self._read_silence()
         if history is None:
-            for chart in self.charts():
+            self._plotted = self._side_plotted = ()
+            for chart in self.query(MetricChart):
                 chart.show([])
         else:
             self._show_page(history, state)
@@ -323,8 +325,9 @@ class RunScreen(ChartScreen):
                 side.show_charts(history)
 
     def charts(self) -> list[MetricChart]:
-        """The large charts, which share the view."""
-        return [self.query_one(f"#{name}", MetricChart) for name in _CHARTS]
+        """The large charts, which share the view, or a small one that is shown alone."""
+        names = (self._maximised,) if self._maximised in SMALL_CHARTS else _CHARTS
+        return [chart for chart in self.query(MetricChart) if chart.id in names]
 
     def _pinned_label(self) -> str:
         history, pinned = self.history, self.pinned
@@ -483,8 +486,14 @@ class RunScreen(ChartScreen):
         self._refresh()
 
     def action_delete(self) -> None:
-        """Delete the run, after a question, and go back to the others."""
-        run_actions.delete_runs(self, self.session, [self.run_id], then=lambda: self.post_message(OpenRuns()))
+        """Delete the run, after a question, and go back to the others, unless one went elsewhere meanwhile."""
+        run_id = self.run_id
+
+        def leave() -> None:
+            if self.app.screen is self and self.run_id == run_id:
+                self.post_message(OpenRuns())
+
+        run_actions.delete_runs(self, self.session, [run_id], then=leave)
 
     def action_folder(self) -> None:
         """Copy the path of the run; a message shows it."""

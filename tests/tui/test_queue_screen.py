@@ -334,6 +334,23 @@ async def test_a_deleted_run_stays_deleted(store: Store) -> None:
         assert states[3] == PlannedRunState.DELETED
 
 
+@driven
+async def test_keys_act_on_no_study_while_another_one_is_being_read(store: Store) -> None:
+    plan_study(store, "older")
+    plan_study(store, "newer")
+    async with console(store) as driver:
+        screen = await opened(driver)
+        for act in (screen.action_pause, screen.action_start):
+            screen.action_turn(1)
+            act()
+            await driver.wait_for(lambda: screen.now is not None and screen.now.plan.name == screen.study_name)
+            await driver.wait_for(lambda: not {"start", "change"} & {one.group for one in driver.app.workers})
+            assert driver.notifications() == []
+            assert not any(study_queue.load(store, name).is_paused for name in ("older", "newer"))
+        await driver.press("P")
+        await driver.wait_for(lambda: study_queue.load(store, "newer").is_paused)
+
+
 @pytest.mark.parametrize("file", ["mine.json", "mine/queue.json", "mine/cells.json"])
 def test_a_damaged_study_says_so_once_and_leaves_the_others_in_reach(store: Store, file: str) -> None:
     plan_study(store, "other")

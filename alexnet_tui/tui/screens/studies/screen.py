@@ -156,6 +156,12 @@ class QueueScreen(Screen[None]):
         self._draw()
 
     @property
+    def _name_shown(self) -> str | None:
+        """The study on show; None while another one, which was asked for, is still being read."""
+        name = self.now.plan.name if self.now else None
+        return name if name == self.study_name else None
+
+    @property
     def cell(self) -> PlannedRun | None:
         """The cell under the cursor."""
         row = self.table.row if self.now else None
@@ -276,8 +282,7 @@ class QueueScreen(Screen[None]):
 
     def action_pause(self) -> None:
         """Pause, or go on."""
-        if self.now is not None:
-            name = self.now.plan.name
+        if (name := self._name_shown) is not None:
             self._do(lambda: study_queue.toggle_pause(self.session.store, name))
 
     def action_cancel(self) -> None:
@@ -331,8 +336,8 @@ class QueueScreen(Screen[None]):
 
     def action_start(self) -> None:
         """Start the worker; a paused queue goes on."""
-        if self.now is not None:
-            self._start(self.now.plan.name)
+        if (name := self._name_shown) is not None:
+            self._start(name)
 
     def _start(self, name: str, *, may_download: bool = False) -> None:
         """Start the worker of a study; asks first where its data must be downloaded and nobody was asked yet."""

@@ -16,6 +16,7 @@ from alexnet_tui.tui.pictures.kernel_tiles import grid_for
 from alexnet_tui.tui.pictures.painter import Mode, Painter, resized
 from alexnet_tui.tui.pictures.panel import PicturesPanel
 from alexnet_tui.tui.session import OpenPictures
+from alexnet_tui.tui.widgets.bars import TabStrip
 
 CONFIG = RunConfig(epochs=30, data="no-such-data")
 
@@ -293,6 +294,18 @@ async def test_two_marked_runs_are_beside_each_other_and_move_together(store: St
         driver.app.session.toggle_marks([other])
         await driver.press("i")
         await driver.wait_for(lambda: "A run writes its answers" in driver.text())
+
+
+@driven
+async def test_the_note_of_one_run_goes_where_two_are_shown(store: Store) -> None:
+    run_ids = [write_pictured(store, RunConfig(epochs=30, seed=seed)) for seed in (0, 1)]
+    async with console(store, size=(120, 40)) as driver:
+        for ids, count in ((run_ids[:1], 1), (run_ids, 2), (run_ids[1:], 1)):
+            driver.app.on_open_pictures(OpenPictures(ids))
+            await driver.wait_for(lambda: driver.app.screen.query(PicturesPanel))
+            await driver.wait_for(lambda ids=ids: [one.run_id for one in panel(driver).columns if one.found] == ids)  # type: ignore[misc]
+            await driver.wait_for(lambda count=count: driver.text().count("after epoch 30 of 30") == count)  # type: ignore[misc]
+            assert bool(panel(driver).query_one(TabStrip).note) is (count == 1)
 
 
 @driven

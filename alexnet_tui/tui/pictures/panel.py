@@ -454,9 +454,10 @@ class PicturesPanel(Vertical, can_focus=True):
     def show_note(self) -> None:
         """What is shown, beside the names of the subjects; of two runs each column says it."""
         columns = self.columns
-        if self.is_pair or not columns:
+        if not columns:
             return
-        forms = [[(text, _STYLES[name].partition(" on ")[0]) for text, name in form] for form in columns[0].captions()]
+        captions = [] if self.is_pair else columns[0].captions()
+        forms = [[(text, _STYLES[name].partition(" on ")[0]) for text, name in form] for form in captions]
         self.query_one("#subjects", TabStrip).note = tuple(Content.assemble(*form) for form in forms)
 
     def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:

@@ -35,10 +35,12 @@ _POLL_SECONDS = 0.01
 
 
 @contextmanager
-def locked(path: Path, *, wait_seconds: float = math.inf, on_wait: Callable[[], object] | None = None) -> Iterator[int]:
-    """Hold the lock on a file, made if need be, while the block runs; yields the descriptor that holds it.
+def locked(
+    path: Path, *, wait_seconds: float = math.inf, on_wait: Callable[[], object] | None = None
+) -> Iterator[None]:
+    """Hold the lock on a file, made if need be, while the block runs; a process that dies releases it.
 
-    The lock ends with its last descriptor: a child that inherits one keeps it, a process that dies releases it.
+    What is locked may be another file in its place, and is not handed out: who writes the file opens it by its name.
 
     Args:
         path: The lock file.
@@ -51,9 +53,38 @@ def locked(path: Path, *, wait_seconds: float = math.inf, on_wait: Callable[[], 
     """
     descriptor = _take(path, f"{path} is held by", wait_seconds, on_wait)
     try:
-        yield descriptor
+        yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked_and_removed(path: Path, *, on_wait: Callable[[], object] | None = None) -> Iterator[tuple[int, ...]]:
+    """Hold the lock on a file that is removed with the lock, however long that takes.
+
+    Yields the descriptors that a child process must inherit so that it keeps the lock should this one die. They are for
+    ``pass_fds`` alone: what they lock may be another file in the place of this one.
+
+    Args:
+        path: The lock file.
+        on_wait: Called once, before waiting.
+
+    Raises:
+        StoreError: The file cannot be made or is no regular file, or the file system has no locks.
+    """
+    while True:
+        descriptor = _take(path, f"{path} is held by", math.inf, on_wait)
+        try:
+            if not _is_lock_of(descriptor, path):  # Its last holder removed it while this process waited.
+                continue
+            try:
+                yield (descriptor,)
+            finally:
+                with suppress(OSError):
+                    path.unlink()
+            return
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -109,6 +140,16 @@ def _open_lock(path: Path) -> int:
     else:
         _stands_in_for.pop(descriptor, None)
     return descriptor
+
+
+def _is_lock_of(descriptor: int, path: Path) -> bool:
+    """Whether what a descriptor locks is what others would lock for a file; a stand-in is never removed."""
+    if _stands_in_for.get(descriptor) == path:
+        return True
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def has_locks(descriptor: int) -> bool:

@@ -13,7 +13,16 @@ from waiting import wait_for
 
 from alexnet_tui.errors import RunBusyError
 from alexnet_tui.files import Folder
-from alexnet_tui.locks import LOCK_FILE, Owner, is_locked, locked, locked_folder, take_lock, write_owner
+from alexnet_tui.locks import (
+    LOCK_FILE,
+    Owner,
+    is_locked,
+    locked,
+    locked_and_removed,
+    locked_folder,
+    take_lock,
+    write_owner,
+)
 
 HOLD = """
 import os, sys, time
@@ -119,3 +128,37 @@ def test_a_folder_is_a_lock_too(tmp_path: Path) -> None:
             pass
         with locked_folder(other, wait_seconds=0):
             pass
+
+
+def test_a_lock_file_that_goes_with_its_lock_is_for_one_too(tmp_path: Path) -> None:
+    path, waits, at_work, most = tmp_path / "lock", [], [], []
+    with locked_and_removed(path):
+
+        def take_turn() -> None:
+            with locked_and_removed(path, on_wait=lambda: waits.append(1)):
+                at_work.append(1)
+                most.append(len(at_work) if path.exists() else 0)
+                at_work.pop()
+
+        threads = [threading.Thread(target=take_turn) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: len(waits) == 4)
+        assert not most
+    for thread in threads:
+        thread.join(10)
+    assert most == [1, 1, 1, 1]
+    assert not path.exists()
+
+
+def test_a_child_keeps_the_lock_that_it_inherits(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked_and_removed(path) as kept:
+        child = subprocess.Popen(["sleep", "60"], pass_fds=kept)
+        (tmp_path / "kept").hardlink_to(path)  # To look at it when the file itself is removed.
+    try:
+        assert is_locked(tmp_path / "kept")
+    finally:
+        child.kill()
+        child.wait()
+    assert not is_locked(tmp_path / "kept")

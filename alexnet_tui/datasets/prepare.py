@@ -5,7 +5,6 @@ that downloads, which is named as a string. `datasets.catalog` answers what ther
 decoded form.
 """
 
-import os
 import shutil
 import subprocess
 import time
@@ -49,7 +48,7 @@ from alexnet_tui.datasets.catalog import (
 )
 from alexnet_tui.datasets.left_out import LeftOut, Reason, is_hidden, total
 from alexnet_tui.errors import DatasetError
-from alexnet_tui.locks import locked
+from alexnet_tui.locks import locked_and_removed
 from alexnet_tui.paths import child_command, child_environment, data_root, given
 from alexnet_tui.text import counted, printable
 
@@ -150,12 +149,12 @@ def prepare(
         return source
     if source is None and name not in BUILT_IN:
         raise unknown(root, name)
-    with _locked(root, name, report) as lock:
+    with _locked(root, name, report) as kept:
         source = read_source(root, name)
         if source and is_cache(cache_path(root, name, source, input_size)):
             return source
         if name in BUILT_IN:
-            return _BUILDERS[BUILT_IN[name].kind](root, name, lock, report)
+            return _BUILDERS[BUILT_IN[name].kind](root, name, kept, report)
         if source is None:
             raise unknown(root, name)
         _build_images(root, name, source, input_size, report)
@@ -228,34 +227,15 @@ def remove(name: str, data_dir: Path | None = None) -> None:
 
 
 @contextmanager
-def _locked(root: Path, name: str, report: ProgressCallback) -> Iterator[int]:
-    """Hold a data set's lock, waiting for whoever builds it now; yields the descriptor that holds it.
-
-    The lock file is removed with the lock.
-    """
+def _locked(root: Path, name: str, report: ProgressCallback) -> Iterator[tuple[int, ...]]:
+    """Hold a data set's lock, waiting for whoever builds it now; yields the descriptors with which a child keeps it."""
     waiting = Progress(done=0, total=0, what="waiting for another process that prepares it")
-    path = root / f".{name}.lock"
-    while True:
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(name, root, error) from error
-        with locked(path, on_wait=lambda: report(waiting)) as descriptor:
-            if not _is_same_file(descriptor, path):  # Its last holder removed it while this process waited.
-                continue
-            try:
-                yield descriptor
-            finally:
-                with suppress(OSError):
-                    path.unlink()
-            return
-
-
-def _is_same_file(descriptor: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except FileNotFoundError:
-        return False
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(name, root, error) from error
+    with locked_and_removed(root / f".{name}.lock", on_wait=lambda: report(waiting)) as kept:
+        yield kept
 
 
 def _silent(progress: Progress) -> None:
@@ -405,7 +385,7 @@ def store_arrays(
     return source
 
 
-def _build_synthetic(root: Path, name: str, lock: int, report: ProgressCallback) -> Source:
+def _build_synthetic(root: Path, name: str, kept: tuple[int, ...], report: ProgressCallback) -> Source:
     from alexnet_tui.datasets import synthetic
 
     total = BUILT_IN[name].num_train + BUILT_IN[name].num_test
@@ -417,7 +397,7 @@ def _build_synthetic(root: Path, name: str, lock: int, report: ProgressCallback)
     return store_arrays(root, name, images, labels, synthetic.CLASS_NAMES)
 
 
-def _build_download(root: Path, name: str, lock: int, report: ProgressCallback) -> Source:
+def _build_download(root: Path, name: str, kept: tuple[int, ...], report: ProgressCallback) -> Source:
     """Let a process of its own download and store the set; it keeps the lock should this one die."""
     report(Progress(done=0, total=0, what="downloading"))
     result = subprocess.run(
@@ -425,7 +405,7 @@ def _build_download(root: Path, name: str, lock: int, report: ProgressCallback) 
         stdout=subprocess.PIPE,
         text=True,
         errors="replace",
-        pass_fds=(lock,),
+        pass_fds=kept,
         env=child_environment(),
         check=False,
     )
@@ -437,7 +417,7 @@ def _build_download(root: Path, name: str, lock: int, report: ProgressCallback) 
     raise DatasetError(name, reason)
 
 
-_BUILDERS: dict[str, Callable[[Path, str, int, ProgressCallback], Source]] = {
+_BUILDERS: dict[str, Callable[[Path, str, tuple[int, ...], ProgressCallback], Source]] = {
     "synthetic": _build_synthetic,
     "torchvision": _build_download,
 }

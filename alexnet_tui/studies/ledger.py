@@ -5,6 +5,7 @@ newline, so that a line that was changed, removed or put in between breaks the c
 The last line has nothing behind it: cutting lines off the end is not seen in the file alone.
 """
 
+import errno
 import json
 import os
 import time
@@ -15,7 +16,15 @@ from typing import Literal
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import UNDECODABLE, open_regular, read_small, reason_of, sha256_of
+from alexnet_tui.files import (
+    PRIVATE_FILE,
+    UNDECODABLE,
+    open_regular,
+    open_safely,
+    read_small,
+    reason_of,
+    sha256_of,
+)
 from alexnet_tui.locks import locked
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
@@ -161,7 +170,7 @@ def append(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
         StoreError: The file is no regular file or cannot be written.
     """
     path, renamed = folder / LEDGER_FILE, _renamed(folder)
-    with locked(path) as descriptor:
+    with locked(path):
         content = _read(path)
         end = content.rfind(b"\n") + 1
         found = _parse(content[:end], renamed)
@@ -177,19 +186,25 @@ def append(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
             lines.append(line + b"\n")
         if lines or end < len(content):
             try:
-                os.ftruncate(descriptor, end)
-                _write(descriptor, b"".join(lines), end)
+                _write(path, b"".join(lines), end)
             except OSError as error:
                 raise StoreError(path, f"the ledger cannot be written ({reason_of(error)}).") from error
         return _parse(content[:end] + b"".join(lines), renamed)
 
 
-def _write(descriptor: int, content: bytes, end: int) -> None:
-    """All of the lines or none."""
+def _write(path: Path, content: bytes, end: int) -> None:
+    """All of the lines or none, behind the first `end` bytes of a ledger; what is there beyond these is cut off."""
+    descriptor = open_safely(path, path, os.O_WRONLY | os.O_CREAT, mode=PRIVATE_FILE, writes=True)
+    if descriptor is None:
+        raise FileNotFoundError(errno.ENOENT, "its folder was removed")
     try:
-        if content and os.pwrite(descriptor, content, end) < len(content):
-            raise OSError("only a part was written")
-        os.fsync(descriptor)
-    except OSError:
         os.ftruncate(descriptor, end)
-        raise
+        try:
+            if content and os.pwrite(descriptor, content, end) < len(content):
+                raise OSError("only a part was written")
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, end)
+            raise
+    finally:
+        os.close(descriptor)

@@ -42,6 +42,8 @@ PREDICTIONS_FILE = "predictions.npz"
 _KERNELS_NAME = re.compile(r"e([0-9]{4,9})\.npz")
 _DELETED = ".deleted-"
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_NUMBER = re.compile(r"-[1-9][0-9]{0,3}\Z")
+"""What an id that was taken ends with to become another: ``-2``, ``-3``."""
 LAST = "last"
 """Stands for the newest run."""
 RESERVED = frozenset((REFERENCE, _STUDIES, LAST))
@@ -265,6 +267,8 @@ class Store:
     def resolve(self, text: str) -> str:
         """The id of the one run whose id is `text`, or begins with it; ``last`` is the newest, own runs first.
 
+        ``mine-2`` is another run than ``mine``, whose id was taken: neither is an abbreviation of the other.
+
         Raises:
             RunNotFoundError: No run fits.
             AmbiguousRunError: Several do.
@@ -274,7 +278,7 @@ class Store:
             return text
         if text == LAST and (runs := self.list().runs):
             return runs[0].id
-        fits = [name for name in names if text and name.startswith(text)]
+        fits = [name for name in names if text and name.startswith(text) and not _is_numbered_alike(text, name)]
         if len(fits) == 1:
             return fits[0]
         shown = quoted(text, 80)
@@ -530,6 +534,14 @@ def read_record(directory: Path) -> RunRecord:
 
 def _not_creatable(root: Path, reason: str) -> StoreError:
     return StoreError(root, f"a run cannot be created here ({reason}). Choose another folder with --runs-dir.")
+
+
+def _is_numbered_alike(text: str, name: str) -> bool:
+    """Whether a text and a name differ only in the number that an id gets where another run has it already.
+
+    The time of day at the end of an id is no such number: the day alone is an abbreviation.
+    """
+    return _NUMBER.sub("", text) == _NUMBER.sub("", name)
 
 
 def _stem(config: RunConfig, created: float) -> str:

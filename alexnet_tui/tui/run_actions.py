@@ -235,9 +235,11 @@ def _deletable(screen: Screen[Any], session: Session, run_ids: Sequence[str]) ->
 
 
 async def _delete(screen: Screen[Any], session: Session, run_id: str) -> None:
+    from alexnet_tui.studies import progress  # Not needed to start.
+
     label = session.label_of(run_id)
     try:
-        await session.lanes["delete"].run(session.store.delete, run_id)
+        await session.lanes["delete"].run(progress.delete_run, session.store, run_id)
     except AlexnetTuiError as error:
         notify(screen, str(error), is_error=True)
         return

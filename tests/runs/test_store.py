@@ -187,6 +187,26 @@ def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
         store.resolve("a")
 
 
+def test_a_run_with_a_number_at_its_end_is_no_longer_name_of_another(store: Store) -> None:
+    day = "baseline-s0-20261126"
+    for run_id in (f"{day}-074510-2", f"{day}-074510-22", "mine-2", "other-3"):
+        plant(store, run_id)
+    for gone in (f"{day}-074510", f"{day}-074510-1", f"{day}-074510-3", "mine", "mine-1", "other-33"):
+        with pytest.raises(RunNotFoundError, match=f"there is no run '{gone}'"):
+            store.resolve(gone)
+    (store.root / f"{day}-074510-2").rename(store.root / "elsewhere")
+    with pytest.raises(RunNotFoundError, match="there is no run"):
+        store.resolve(f"{day}-074510-2")
+    for beginning in ("baseline", "baseline-s0", day, f"{day}-0745", f"{day}-074510-22"):
+        assert store.resolve(beginning) == f"{day}-074510-22"
+    assert store.resolve("min") == "mine-2"
+
+
+def test_a_run_is_found_by_its_day_alone(store: Store) -> None:
+    plant(store, "baseline-s0-20261126-174510")
+    assert store.resolve("baseline-s0-20261126") == "baseline-s0-20261126-174510"
+
+
 def test_last_is_the_newest_readable_run_of_the_user(store: Store) -> None:
     with pytest.raises(RunNotFoundError):
         store.resolve("last")

@@ -24,6 +24,8 @@ from alexnet_tui.launch import registry
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import ledger
+from alexnet_tui.studies import plan as study
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.app import ConsoleApp
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
@@ -72,6 +74,23 @@ async def test_files_that_vanish_while_they_are_measured_count_for_nothing(
         monkeypatch.setattr("os.walk", lambda top: [(str(top), [], ["nothing"])])
         assert run_actions.deletion_summary(c.app.session, run_id).endswith("0 B")
         assert not before.endswith("0 B")
+
+
+@driven
+async def test_a_planned_run_that_is_deleted_leaves_its_line_in_the_ledger(store: Store) -> None:
+    plan = study.plan(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "1", "data": "synthetic"})
+    run_id = write_run(store, plan.configs[0], study=plan.name, plan_sha256=plan.sha256).id
+    async with console(store) as c:
+        await c.press("D", "y")
+        await c.wait_for(lambda: not store.ids())
+        await c.wait_for(lambda: any("Deleted" in one for one in c.notifications()))
+    found = ledger.read_file(store.root / "studies" / "mine" / ledger.LEDGER_FILE)
+    assert [(entry.kind, entry.run, entry.outcome) for entry in found.entries] == [
+        ("registered", "", ""),
+        ("started", run_id, ""),
+        ("ended", run_id, "finished"),
+        ("deleted", run_id, "finished"),
+    ]
 
 
 @driven

@@ -173,12 +173,15 @@ def stop(
 
 
 def task(run: options.RunName, runs_dir: options.RunsDir = None) -> int:
-    """Train one run here until it ends; engines that were handed a run call it on the machine they chose."""
+    """Train one run here until it ends; engines that were handed a run call it on the machine they chose.
+
+    They name it in full: of a run that is gone meanwhile, no other one is trained in its place.
+    """
     from alexnet_tui.cli.commands.run import prepare_data
     from alexnet_tui.studies.cluster_task import train
 
     store = options.open_store(runs_dir)
-    return train(store, store.resolve(run), say=say, prepare=prepare_data)
+    return train(store, run, say=say, prepare=prepare_data)
 
 
 def attach(

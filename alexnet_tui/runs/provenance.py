@@ -44,26 +44,34 @@ def safe_environment() -> dict[str, str]:
 
 
 @functools.cache
-def package_commit() -> str:
-    """The commit this program runs from, with ``+`` if its own files differ from it; empty outside a checkout.
+def package_commit(patience_seconds: float = 5.0) -> str:
+    """The commit this program runs from, with ``+`` if its own files differ from it.
 
+    Empty outside a checkout, and where git does not say whether they differ: then nobody knows what the program was.
     Other files of the checkout, such as the README, decide no number and are not looked at. Asked once a process.
+
+    Args:
+        patience_seconds: How long to wait for each of git's two answers.
     """
     package = Path(__file__).resolve().parents[1]
     if not (package.parent / ".git").exists():
         return ""
-    commit = _git(package, "rev-parse", "--short=12", "HEAD")
-    changes = _git(package, "status", "--porcelain", "--", str(package))
-    return f"{commit}+" if commit and changes != "" else commit or ""
+    commit = _git(package, patience_seconds, "rev-parse", "--short=12", "HEAD")
+    changes = _git(package, patience_seconds, "status", "--porcelain", "--", str(package))
+    if not commit or changes is None:
+        return ""
+    return f"{commit}+" if changes else commit
 
 
-def _git(folder: Path, *words: str) -> str | None:
-    """What git answers, or None where it cannot."""
+def _git(folder: Path, patience_seconds: float, *words: str) -> str | None:
+    """What git answers, or None where it cannot, or not in time."""
     # Without this, looking at the checkout could make a commit under way fail on the index' lock.
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     command = ["git", "-C", str(folder), *words]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=patience_seconds, check=False, env=environment
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -37,6 +37,8 @@ from alexnet_tui.train.timing import MIN_UPDATES, time_threads
 from alexnet_tui.train.update.distributed import ALONE, Ranks
 
 _TOP = 5
+_GIT_SECONDS = 60.0
+"""On a busy machine or a slow disk git may take long, and of a run whose commit is not known nobody can say more."""
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -204,7 +206,7 @@ def _started(trainer: Trainer, dataset: datasets.Dataset, thread_milliseconds: d
         steps_per_epoch=trainer.steps_per_epoch,
         total_steps=trainer.steps_per_epoch * config.epochs,
         epochs=config.epochs,
-        commit=package_commit(),
+        commit=package_commit(_GIT_SECONDS),
         pid=os.getpid(),
         arithmetic=ARITHMETIC,
         thread_milliseconds=thread_milliseconds,

@@ -16,17 +16,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
+from alexnet_tui.errors import LaunchError, StoreError, UsageError
 from alexnet_tui.files import Folder, read_tail, reason_of
 from alexnet_tui.launch import checks, local
 from alexnet_tui.launch.registry import Options, StartOptions
 from alexnet_tui.locks import take_lock
 from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.last_event import end_last_line, write_last_event
 from alexnet_tui.runs.liveness import CARRIED_VARIABLE, CARRIER_FILE, elsewhere, unseen_locks
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable, quoted
 
 LOG_FILE = "command.log"
@@ -139,9 +140,11 @@ def main() -> int:
     os.ftruncate(carrier_file, 0)  # What the command left behind, nobody has to end.
     os.close(carrier_file)
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-    sys.stderr.write(f"the command {how}\n")
+    tail = _tail(directory, log_start)
+    with contextlib.suppress(OSError):  # The record counts for more than the log.
+        end_last_line(2)
+        sys.stderr.write(f"the command {how}\n")
     if not stopped:
-        tail = _tail(directory, log_start)
         _conclude(store, run_id, before.attempts, f"its command {how} before the run did{f': {tail}' if tail else ''}")
     return code
 
@@ -149,7 +152,7 @@ def main() -> int:
 def _tail(directory: Path, start: int) -> str:
     """The last lines that the command printed, as one line."""
     with Folder(directory) as folder:
-        lines = read_tail(folder.open(LOG_FILE), _TAIL_BYTES, start).splitlines()[:-1]  # Less our own.
+        lines = read_tail(folder.open(LOG_FILE), _TAIL_BYTES, start).splitlines()
     return printable(" | ".join(line.strip() for line in lines[-_TAIL_LINES:] if line.strip()), 400)
 
 
@@ -157,21 +160,14 @@ def _conclude(store: Store, run_id: str, attempts: int, sentence: str) -> None:
     """End the record of a run that its trainer did not end, if no trainer can be at work on it."""
     directory = store.path(run_id)
     is_out_of_sight = elsewhere(directory) is not None and unseen_locks(directory)
-    with contextlib.suppress(RunBusyError), Folder(directory) as folder:  # Busy: the trainer goes on.
-        lock = take_lock(directory)
-        try:
-            history = load(store, run_id, skip_steps=True)[0]  # Read under the lock: a trainer may just have ended.
-            if history.attempts > attempts and (history.final is not None or is_out_of_sight):
-                return  # It ended its record, or only the connection was cut and it may go on there.
-            descriptor = folder.append(EVENTS_FILE)
-            try:
-                local.end_last_line(descriptor)
-                writer = EventWriter(descriptor, attempt=max(history.attempts, attempts + 1), next_seq=history.next_seq)
-                writer.write(ev.Failed(reason=REASON, message=printable(f"{sentence[:1].upper()}{sentence[1:]}.", 600)))
-            finally:
-                os.close(descriptor)
-        finally:
-            os.close(lock)
+    failed = ev.Failed(reason=REASON, message=printable(f"{sentence[:1].upper()}{sentence[1:]}.", 600))
+
+    def decide(history: RunHistory) -> ev.Failed | None:
+        if history.attempts > attempts and (history.final is not None or is_out_of_sight):
+            return None  # It ended its record, or only the connection was cut and it may go on there.
+        return failed
+
+    write_last_event(directory, decide, attempt=attempts + 1)
 
 
 if __name__ == "__main__":

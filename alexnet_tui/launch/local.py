@@ -23,6 +23,7 @@ from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS, TRAI
 from alexnet_tui.launch.trust import check_or_note_trust
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.paths import child_environment
+from alexnet_tui.runs.last_event import end_last_line
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable
 
@@ -66,13 +67,6 @@ def start(store: Store, run_id: str, how: StartOptions = PLAIN) -> int:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
-
-
-def end_last_line(events: int) -> None:
-    """End a line that a crash tore: one bad line that readers count, not the first half of another."""
-    size = os.fstat(events).st_size
-    if size and os.pread(events, 1, size - 1) != b"\n":
-        os.write(events, b"\n")
 
 
 @contextlib.contextmanager

@@ -34,7 +34,27 @@ _REQUEUE, _WITHDRAW = (number.name.removeprefix("SIG") for number in (REQUEUE_SI
 _TIMEOUT_SECONDS = 60
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 _OURS = frozenset(("array", "requeue", "no-requeue", "signal", "open-mode", "output", "parsable", "job-name", "wrap"))
-_OVER = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
+_LIVING = frozenset(
+    (
+        "PENDING",
+        "CONFIGURING",
+        "POWER_UP_NODE",
+        "RUNNING",
+        "RESIZING",
+        "SIGNALING",
+        "SUSPENDED",
+        "STOPPED",
+        "EXPEDITING",
+        "REQUEUED",
+        "REQUEUE_FED",
+        "REQUEUE_HOLD",
+        "RESV_DEL_HOLD",
+        "SPECIAL_EXIT",
+        "COMPLETING",
+        "STAGE_OUT",
+    )
+)
+"""States of a task that SLURM will start, runs, or is about to take away; it is over in every other one."""
 _UNKNOWN_JOB = "Invalid job id"
 _TASK = re.compile(r"\d+_(?:(\d+)|\[([\d,%-]+)\])")
 
@@ -267,7 +287,7 @@ def states(job: str, name: str) -> dict[int, str]:
 
 def is_waiting_or_running(state: str) -> bool:
     """Whether SLURM still has something to do for a task in this state."""
-    return state != VANISHED and not state.startswith(_OVER)
+    return state in _LIVING
 
 
 def cancel(job: str, name: str) -> None:

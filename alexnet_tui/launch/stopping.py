@@ -19,10 +19,15 @@ from alexnet_tui.launch.trainer_process import (
     trainer_elsewhere,
 )
 from alexnet_tui.locks import LOCK_FILE, Owner, is_locked, read_owner
+from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.last_event import write_last_event
 from alexnet_tui.runs.liveness import CARRIER_FILE, abandoned_group, elsewhere
 from alexnet_tui.runs.stop_request import is_stop_requested, request_stop
 from alexnet_tui.runs.store import Store
 
+ENDED_AT_ONCE = "ended at once on request, without a new checkpoint"
+"""Reason of the ``stopped`` event of a run whose trainer was not given the time to write one."""
 _KILL_SECONDS = 10.0
 """A process that is killed while it writes to a slow disk ends only when the write is done."""
 
@@ -80,10 +85,13 @@ def was_asked_to_stop(store: Store, run_id: str) -> bool:
 
 
 def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
-    """Make a run's trainer, or what carries the run to one, leave now: a second request, and if need be the kernel's.
+    """Make a run's trainer, or what carries the run to one, leave now, without a new checkpoint.
+
+    A trainer is not asked, for the first request is one for a checkpoint: the system ends it, and its record is ended
+    here. What carries a run is asked first.
 
     Args:
-        patience_seconds: How long to wait after the request.
+        patience_seconds: How long to wait before what is still there is ended once more, by the system.
 
     Returns:
         Whether the trainer has left.
@@ -91,17 +99,51 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
     Raises:
         LaunchError: Its trainer is on another machine or not to be known again.
     """
+    ended: Owner | None = None
     for number, seconds in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, _KILL_SECONDS)):
         try:
             if not _signal_carrier(store, run_id, number):
-                _signal(find_owner(store, run_id).pid, number)
+                owner = find_owner(store, run_id)
+                _end(store, run_id, owner)
+                ended = owner
         except LaunchError:
             if store.is_locked(run_id):
                 raise
-            return True  # It left by itself, before the look or during it.
+            break  # It left by itself, before the look or during it.
         if wait_free(store, run_id, seconds):
-            return True
-    return False
+            break
+    else:
+        return False
+    if ended is not None:
+        _end_record(store, run_id, ended)
+    return True
+
+
+def _end(store: Store, run_id: str, owner: Owner) -> None:
+    """End a trainer and the processes that it started, at once and together."""
+    with contextlib.suppress(LaunchError):  # Where the record cannot be ended later, the note says that it was asked.
+        _request_stop(store, run_id, owner)
+    processes: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):  # It has left.
+        trainer = psutil.Process(owner.pid)
+        trainer.suspend()  # It starts no other one meanwhile.
+        processes = trainer.children(recursive=True)
+    _signal(owner.pid, signal.SIGKILL)
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+def _end_record(store: Store, run_id: str, ended: Owner) -> None:
+    """Write that a trainer was ended on request, unless it had ended its record itself, or another one has begun."""
+
+    def decide(history: RunHistory) -> ev.Stopped | None:
+        if history.final is not None or store.owner(run_id) != ended:
+            return None
+        return ev.Stopped(epoch=history.num_epochs_done, step=history.step, reason=ENDED_AT_ONCE)
+
+    with contextlib.suppress(OSError, StoreError):  # Its note in the folder says as much.
+        write_last_event(store.path(run_id), decide)
 
 
 def wait_free(store: Store, run_id: str, patience_seconds: float) -> bool:

@@ -14,8 +14,8 @@ import psutil
 from alexnet_tui.errors import LaunchError, StoreError
 from alexnet_tui.locks import LOCK_FILE, Owner, is_locked, lock_status
 from alexnet_tui.paths import child_command
+from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load
-from alexnet_tui.runs.liveness import elsewhere
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
@@ -38,11 +38,16 @@ def is_training(store: Store, run_id: str) -> bool:
 def trainer_elsewhere(store: Store, run_id: str) -> Owner | None:
     """Who trains a run on another host now: its lock is seen to be held, or its record grows; else None."""
     directory = store.path(run_id)
-    owner = elsewhere(directory)
+    owner = liveness.elsewhere(directory)
     if owner is None:
         return None
-    is_held = is_locked(directory / LOCK_FILE)
-    return owner if is_held or load(store, run_id, skip_steps=True)[1] is State.RUNNING else None
+    if is_locked(directory / LOCK_FILE):
+        return owner
+    if not liveness.unseen_locks(directory):
+        return None
+    history, state = load(store, run_id, skip_steps=True)
+    # Running it is also while something carries it to a machine, but one that has ended there is nobody's.
+    return owner if history.final is None and state is State.RUNNING else None
 
 
 def find_owner(store: Store, run_id: str) -> Owner:

@@ -38,6 +38,10 @@ _LEAF_BYTES, _PROBE_BYTES, _OUTLINE_BYTES = 1 << 15, 1 << 12, 1 << 26
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class EventWriteError(OSError):
+    """The events of a run cannot be written, for another reason than a full disk."""
+
+
 class EventWriter:
     """Stamps events and appends each with a single `write`, so that a crash leaves whole lines.
 
@@ -72,7 +76,7 @@ class EventWriter:
         """Stamp and append one event, after those kept; whether all are on the disk now.
 
         Raises:
-            OSError: The file cannot be written, or the reader of a pipe has gone.
+            EventWriteError: The file cannot be written, or the reader of a pipe has gone.
         """
         event.seq, event.attempt = self._next_seq, self._attempt
         event.t = round(self._clock() - self._start_seconds, 6)
@@ -89,7 +93,7 @@ class EventWriter:
         """Append the lines kept while the disk was full, as far as there is room; whether none is left.
 
         Raises:
-            OSError: The file cannot be written, or the reader of a pipe has gone.
+            EventWriteError: The file cannot be written, or the reader of a pipe has gone.
         """
         while self._kept:
             line = self._kept[0]
@@ -98,7 +102,7 @@ class EventWriter:
             except OSError as error:
                 if error.errno in FULL_DISK:
                     return False
-                raise
+                raise EventWriteError(error.errno, error.strerror) from error
             if written == len(line.rest):
                 self._kept.popleft()
             else:  # Its end must follow its beginning before anything else.

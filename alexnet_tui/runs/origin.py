@@ -89,6 +89,11 @@ def explain_lost(directory: Path, record: RunRecord) -> str:
     reason = oom_kill(owner.pid, owner.start_seconds)
     if reason:
         return f"lost: {reason}. Try a smaller batch or fewer images."
+    from alexnet_tui.runs.stop_request import is_stop_requested
+
+    with Folder(directory) as folder:
+        if is_stop_requested(folder):
+            return "lost: its trainer was asked to stop, and ended before it could say so."
     return "lost: its trainer ended without saying why."
 
 

@@ -14,7 +14,7 @@ from alexnet_tui.launch.trainer_process import TRAINER, trainer_elsewhere
 from alexnet_tui.locks import LOCK_FILE, is_locked
 from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load as load_history
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, state_of
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import progress
@@ -35,9 +35,9 @@ def train(
 ) -> int:
     """Train one run here, until it ends; the exit code.
 
-    After `REQUEUE_SIGNAL` the run stops with a checkpoint and the task goes back into the queue, after
-    `WITHDRAW_SIGNAL` it stays out. ``TERM`` may reach the trainer from the engine too; only a trainer that does not
-    leave by itself is asked again, for a second request would cost its checkpoint.
+    After `REQUEUE_SIGNAL` the run stops with a checkpoint and the task goes back into the queue; after
+    `WITHDRAW_SIGNAL` it stays out, also where it was to go back. ``TERM`` may reach the trainer from the engine too;
+    only a trainer that does not leave by itself is asked again, for a second request would cost its checkpoint.
 
     Args:
         prepare: Makes the data of the run ready.
@@ -60,17 +60,24 @@ def train(
                 local.start(store, run_id, StartOptions(is_trusted=True, command=command))
                 _wait(store, run_id, caught, poll_seconds)
         _note(store, record.study)
-        state = load_history(store, run_id, skip_steps=True)[1]
+        state = _own_state(store, run_id)
         say(f"run {run_id}: {state}")
         if state is State.FINISHED:
             return ExitCode.DONE
-        if REQUEUE_SIGNAL in caught:
+        if REQUEUE_SIGNAL in caught and WITHDRAW_SIGNAL not in caught:
             registry.requeue_this_task()
             return ExitCode.DONE
         return ExitCode.TERMINATED if caught else ExitCode.TRAINING_FAILED
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _own_state(store: Store, run_id: str) -> State:
+    """What a run is doing by its own lock: what carried it here still holds another one, which is not asked."""
+    directory = store.path(run_id)
+    is_held = is_locked(directory / LOCK_FILE)
+    return state_of(load_history(store, run_id, skip_steps=True)[0], directory, is_held)
 
 
 def _note(store: Store, name: str) -> None:

@@ -16,7 +16,6 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -86,7 +85,8 @@ def main() -> int:
         if options.nproc > 1:
             return _train_in_processes(directory, descriptor, options.nproc, from_scratch=options.from_scratch)
         stop = StopSignals()
-        with _lock(directory), Folder(directory) as folder:
+        _take_lock(directory)
+        with Folder(directory) as folder:
             if torchrun.rank():
                 return _assist(folder, stop, from_scratch=options.from_scratch)
             return _train(folder, descriptor, stop, from_scratch=options.from_scratch)
@@ -103,13 +103,31 @@ def _train_in_processes(directory: Path, descriptor: int, count: int, *, from_sc
         StoreError: The folder holds no readable run.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    with _lock(directory) as lock, Folder(directory) as folder:
+    lock = _take_lock(directory)
+    with Folder(directory) as folder:
         before = past_events(directory)
         if isinstance(before.final, ev.Finished):
             return ExitCode.DONE
-        from alexnet_tui.train.torchrun import train
+        try:
+            from alexnet_tui.train.torchrun import train
 
-        return train(folder, lock, descriptor, before, num_processes=count, from_scratch=from_scratch)
+            return train(folder, lock, descriptor, before, num_processes=count, from_scratch=from_scratch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the record must say how the run ended
+            _print_traceback()
+            return _fail_for_all(folder, descriptor, before, error)
+
+
+def _fail_for_all(folder: Folder, descriptor: int, before: RunHistory, error: Exception) -> int:
+    """End the record of a run whose processes could not be started or watched, unless the first of them has ended it.
+
+    Raises:
+        StoreError: The record cannot be read.
+    """
+    after = past_events(folder.path)
+    if after.num_events == before.num_events or after.final is None:
+        writer = event_log.EventWriter(descriptor, attempt=before.attempts + 1, next_seq=after.next_seq)
+        _fail(RunWriter(folder, writer, lambda: False), *_reason_and_message(error, folder.path))
+    return error.exit_code if isinstance(error, AlexnetTuiError) else ExitCode.TRAINING_FAILED
 
 
 def _train(folder: Folder, descriptor: int, stop: StopSignals, *, from_scratch: bool) -> int:
@@ -128,16 +146,10 @@ def _train(folder: Folder, descriptor: int, stop: StopSignals, *, from_scratch: 
     except PeerLostError as error:  # The process that started all of them knows why, and writes the last event.
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    except OSError as error:
-        _print_traceback()
-        return _fail(run, "error", f"The run's events could not be written ({reason_of(error)}) in {folder.path}.")
-    except AlexnetTuiError as error:
-        _print_traceback()
-        _fail(run, _REASONS.get(type(error).__name__, "error"), str(error))
-        return error.exit_code
     except Exception as error:  # noqa: BLE001 - whatever it is, the record must say how the run ended
         _print_traceback()
-        return _fail(run, *_explain(error))
+        _fail(run, *_reason_and_message(error, folder.path))
+        return error.exit_code if isinstance(error, AlexnetTuiError) else ExitCode.TRAINING_FAILED
 
 
 def _assist(folder: Folder, stop: StopSignals, *, from_scratch: bool) -> int:
@@ -161,7 +173,7 @@ def _assist(folder: Folder, stop: StopSignals, *, from_scratch: bool) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, who started this process must know why
         _print_traceback()
-        _leave_reason(str(error) if isinstance(error, AlexnetTuiError) else _explain(error)[1])
+        _leave_reason(_reason_and_message(error, folder.path)[1])
         return ExitCode.TRAINING_FAILED
 
 
@@ -209,13 +221,23 @@ def _save_predictions(attempt: "Attempt", run: RunWriter) -> None:
         run.write(ev.Warned(code="predictions_failed", message=message))
 
 
+def _reason_and_message(error: Exception, directory: Path) -> tuple[str, str]:
+    """Reason and message of the ``failed`` event for an error."""
+    match error:
+        case AlexnetTuiError():
+            return _REASONS.get(type(error).__name__, "error"), str(error)
+        case event_log.EventWriteError():
+            return "error", f"The run's events could not be written ({reason_of(error)}) in {directory}."
+    return _explain(error)
+
+
 def _explain(error: Exception) -> tuple[str, str]:
     """Reason and message of the ``failed`` event for an unforeseen error."""
     text = printable(str(error), 300)
     try:
         from alexnet_tui.train.machine.device import is_out_of_memory, peak_memory_bytes
-    except ImportError:  # Torch is not there or broken, which is the error.
-        return "error", f"{type(error).__name__}: {text}"
+    except Exception:  # noqa: BLE001 - torch is not there or broken, in whatever way: that is the error
+        return "error", f"{type(error).__name__}: {text} The traceback is in trainer.log."
     if is_out_of_memory(error):
         peak, of_what = peak_memory_bytes()
         wanted = re.search(r"tried to allocate (\d{1,18}) bytes", text)
@@ -233,15 +255,16 @@ def _print_traceback() -> None:
         traceback.print_exc()
 
 
-def _fail(run: RunWriter, reason: str, message: str) -> int:
+def _fail(run: RunWriter, reason: str, message: str) -> None:
     with contextlib.suppress(OSError):
         run.finish(ev.Failed(reason=reason, message=printable(message, 500)), is_saved=False)
-    return ExitCode.TRAINING_FAILED
 
 
-@contextlib.contextmanager
-def _lock(directory: Path) -> Iterator[int]:
-    """Hold the run's lock: the one a launcher handed down, or one taken now by a trainer started by hand.
+def _take_lock(directory: Path) -> int:
+    """The descriptor of the run's lock: the one a launcher handed down, or one taken now, of a trainer started by hand.
+
+    It stays open until the process has ended: a process that is still there, and whose lock is free, looks like one
+    that trains the run in another folder.
 
     Raises:
         RunBusyError: Another trainer is at work on the run.
@@ -253,16 +276,12 @@ def _lock(directory: Path) -> Iterator[int]:
             os.set_inheritable(int(inherited), False)
         except OSError as error:
             raise RunBusyError(f"{directory}: the lock handed down by the launcher is not open.") from error
-        lock = int(inherited)
-    else:
-        import psutil
+        return int(inherited)
+    import psutil
 
-        lock = take_lock(directory)
-        write_owner(lock, os.getpid(), psutil.Process().create_time())
-    try:
-        yield lock
-    finally:
-        os.close(lock)
+    lock = take_lock(directory)
+    write_owner(lock, os.getpid(), psutil.Process().create_time())
+    return lock
 
 
 def _keep_stdout_for_events() -> int:

@@ -13,11 +13,11 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import RunFollower
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.last_event import RESERVE_FILE, free_reserve
 from alexnet_tui.runs.stop_request import is_stop_requested
 from alexnet_tui.runs.store import CHECKPOINTS, KERNELS, PREDICTIONS_FILE
 from alexnet_tui.text import format_duration, printable
 
-RESERVE_FILE = ".reserve"
 RESERVE_BYTES = 1 << 18
 """Freed for the last events of a run whose disk is full: an epoch takes 400 bytes."""
 FULL_DISK_PATIENCE_SECONDS = 300.0
@@ -72,7 +72,7 @@ class RunWriter:
         """Append an event, now or when there is room.
 
         Raises:
-            OSError: The file cannot be written.
+            EventWriteError: The file cannot be written.
         """
         self._note(self._writer.write(event))
 
@@ -84,7 +84,7 @@ class RunWriter:
             is_saved: Whether a checkpoint holds the weights as they are now.
 
         Raises:
-            OSError: The file cannot be written.
+            EventWriteError: The file cannot be written.
         """
         while not self._flush() and isinstance(event, ev.Finished) and not self.should_stop():
             time.sleep(_RETRY_SECONDS)
@@ -96,7 +96,7 @@ class RunWriter:
             event.reason = "its folder was moved to where it cannot be found, or removed" + (
                 "" if is_saved else "; no checkpoint was written"
             )
-        _free_reserve(self.folder)  # First: nobody cleans up behind a final event.
+        free_reserve(self.folder)  # First: nobody cleans up behind a final event.
         self._writer.write(event)
         return event
 
@@ -176,8 +176,3 @@ def _make_reserve(folder: Folder) -> None:
             os.write(descriptor, os.urandom(RESERVE_BYTES))  # A file system that compresses gives nothing for zeros.
         finally:
             os.close(descriptor)
-
-
-def _free_reserve(folder: Folder) -> None:
-    with contextlib.suppress(OSError, StoreError):
-        folder.remove(RESERVE_FILE)

@@ -41,7 +41,8 @@ def train(folder: Folder, lock: int, events: int, before: RunHistory, *, num_pro
 
     Raises:
         StoreError: The record cannot be read.
-        OSError: It cannot be written.
+        EventWriteError: It cannot be written.
+        Exception: ``torchrun`` could not start the processes, or not watch them.
     """
     os.dup2(lock, _STDIN)
     os.dup2(events, 1)  # The trainers keep their own standard output for events.
@@ -50,18 +51,20 @@ def train(folder: Folder, lock: int, events: int, before: RunHistory, *, num_pro
         os.environ["OMP_NUM_THREADS"] = str(max(1, num_cores() // num_processes))
     asked = threading.Event()
     threading.Thread(target=_pass_signals_on, args=(asked, num_processes), daemon=True, name="signals").start()
-    failure = _run(
-        "--standalone",
-        "--local-addr=127.0.0.1",
-        f"--nproc-per-node={num_processes}",
-        "--max-restarts=0",
-        "--monitor-interval=0.1",
-        "-m",
-        TRAINER_MODULE,
-        str(folder.path),
-        *(["--from-scratch"] if from_scratch else []),
-    )
-    os.dup2(2, 1)
+    try:
+        failure = _run(
+            "--standalone",
+            "--local-addr=127.0.0.1",
+            f"--nproc-per-node={num_processes}",
+            "--max-restarts=0",
+            "--monitor-interval=0.1",
+            "-m",
+            TRAINER_MODULE,
+            str(folder.path),
+            *(["--from-scratch"] if from_scratch else []),
+        )
+    finally:
+        os.dup2(2, 1)
     after = past_events(folder.path)
     final = after.final if after.num_events > before.num_events else None
     if final is None:

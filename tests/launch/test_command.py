@@ -14,6 +14,7 @@ import psutil
 import pytest
 import sshd
 from cli_caller import Run
+from fake_runs import a_step, open_writer, started
 from waiting import has_ended, wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -23,13 +24,13 @@ from alexnet_tui.launch import command, local, registry, stopping
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.locks import is_locked, read_owner, take_lock
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.event_log import EventWriter
+from alexnet_tui.runs.event_log import EventReader, EventWriter
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.liveness import CARRIER_FILE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.studies import cluster_task, worker
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import worker
 from alexnet_tui.studies.worker import start_worker
 
 
@@ -122,7 +123,11 @@ def test_a_run_is_carried_and_ends_as_its_record_says(store: Store, run_id: str)
 
 
 ENDINGS = {
-    "sh -c 'echo no such machine >&2; exit 7; {cmd}'": ("code 7", "no such machine"),
+    "sh -c 'echo no such machine >&2; exit 7; {cmd}'": ("code 7", "before the run did: no such machine."),
+    "sh -c 'echo one; printf no-end-of-line >&2; exit 8; {cmd}'": (
+        "code 8",
+        "before the run did: one | no-end-of-line.",
+    ),
     "sh -c 'exit 0; {cmd}'": ("code 0", ""),
     "sh -c 'kill -9 $$; {cmd}'": ("signal 9", ""),
     "no-such-program {cmd}": ("no-such-program", "could not be started"),
@@ -140,6 +145,8 @@ def test_a_command_that_ends_before_its_run_makes_it_a_failed_one(store: Store) 
         assert final.reason == command.REASON
         for part in parts:
             assert part in final.message
+        last = (store.path(run_id) / command.LOG_FILE).read_text().splitlines()[-1:]
+        assert last == [] or last[0].startswith("the command "), "on a line of its own"
 
 
 def test_a_trainer_that_died_under_its_command_is_told_with_the_exit_code(store: Store, run_id: str) -> None:
@@ -147,6 +154,46 @@ def test_a_trainer_that_died_under_its_command_is_told_with_the_exit_code(store:
     wait_for(lambda: load(store, run_id)[1] is State.FAILED)
     history = load(store, run_id)[0]
     assert (history.attempts, history.bad_lines, history.num_epochs_done) == (1, 1, 1)
+
+
+def test_the_last_event_of_a_carrier_follows_the_trainers_steps(store: Store, run_id: str) -> None:
+    steps = store.root.parent / "steps"
+    with open_writer(store.root.parent, attempt=1) as writer:
+        writer.write(started(store.record(run_id).config))
+        for step in range(1, 8):
+            writer.write(a_step(1, step))
+    (store.root.parent / EVENTS_FILE).rename(steps)
+    events = store.path(run_id) / EVENTS_FILE
+    registry.start(store, run_id, launch_with(f"sh -c 'cat {steps} >> {events}; exit 3; {{cmd}}'"))
+    wait_for(lambda: load(store, run_id)[1] is State.FAILED)
+    written = EventReader(events).read_new()
+    assert [event.seq for event in written] == list(range(9))
+    history = load(store, run_id)[0]
+    assert (history.missing_events, history.attempts) == (0, 1)
+
+
+def test_a_task_tells_the_state_of_its_run_while_its_carrier_is_there(store: Store, run_id: str) -> None:
+    carrier = take_lock(store.path(run_id), name=CARRIER_FILE)
+    try:
+        for script, code, state in (
+            ("no-device", 1, State.FAILED),
+            ("crash", 1, State.LOST),
+            ("normal", 0, "finished"),
+        ):
+            said: list[str] = []
+            trainer = fake_trainer.command(script)
+            assert cluster_task.train(store, run_id, say=said.append, command=trainer, poll_seconds=0.02) == code
+            assert said == [f"run {run_id}: {state}"]
+    finally:
+        os.close(carrier)
+
+
+def test_the_task_of_a_run_that_is_gone_trains_no_other_one(store: Store, run: Run) -> None:
+    run_id = store.create(RunConfig(data="no-such-set")).id
+    store.path(run_id).rename(store.root / f"{run_id}-b")
+    done = run("task", run_id)
+    assert (done.code, f"there is no run '{run_id}'" in done.err) == (3, True)
+    assert load(store, f"{run_id}-b")[1] is State.QUEUED
 
 
 def test_a_stop_in_the_moment_a_connection_is_cut_stays_a_stop(store: Store, run_id: str) -> None:

@@ -5,26 +5,33 @@ import fcntl
 import os
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import fake_runs
 import fake_trainer
+import image_sets
 import pytest
 from cli_caller import Run
 from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import LaunchError, RunBusyError
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.locks import private_temporary_folder, take_lock
+from alexnet_tui.paths import data_root
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import cluster_task
+from alexnet_tui.studies import cluster_task, progress
+from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.tui.screens.run.facts import status_message
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
@@ -154,6 +161,18 @@ def test_a_task_waits_for_a_trainer_elsewhere_that_may_be_dead(
     assert load(store, run_id)[1] is State.FINISHED
 
 
+def test_a_task_goes_on_with_a_run_that_ended_elsewhere_while_its_carrier_waits(store: Store) -> None:
+    run_id, _ = foreign_run(store)
+    with fake_runs.open_writer(store.path(run_id), next_seq=100) as writer:
+        writer.write(ev.Stopped(epoch=1, step=10, reason="SIGTERM"))
+    carrier = take_lock(store.path(run_id), name=liveness.CARRIER_FILE)
+    try:
+        code = cluster_task.train(store, run_id, command=fake_trainer.command("normal"), poll_seconds=0.02)
+    finally:
+        os.close(carrier)
+    assert (code, load(store, run_id)[1]) == (0, State.FINISHED)
+
+
 def test_a_run_that_ended_elsewhere_has_ended(store: Store, unseen: None) -> None:
     run_id, _ = foreign_run(store)
     with fake_runs.open_writer(store.path(run_id), next_seq=100) as writer:
@@ -194,19 +213,63 @@ def test_which_file_systems_show_locks_of_other_hosts() -> None:
         assert liveness.reason_of_mount(text, "0:31") == reason, kind
 
 
-def test_a_file_system_without_locks_is_locked_on_this_host(
-    store: Store, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
+@pytest.fixture
+def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Runs and data are on a file system without locks; the folder of what is locked in the place of their files."""
+    temporary = tmp_path / "tmp"
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    temporary.mkdir()
     flock = fcntl.flock
 
     def refuse(descriptor: int, operation: int) -> None:
-        if str(store.root) in os.readlink(f"/proc/self/fd/{descriptor}"):
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.is_relative_to(tmp_path) and not path.is_relative_to(temporary):
             raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
         flock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", refuse)
+    return private_temporary_folder()
+
+
+def test_a_study_on_a_file_system_without_locks_has_its_ledger_in_its_own_folder(
+    store: Store, run: Run, stand_ins: Path
+) -> None:
+    planned = ("--variants", "baseline", "--seeds", "1", "--epochs", "1", "--data", "synthetic")
+    assert run("study", "new", "mine", *planned).code == 0
+    plan = study.load(store, "mine")
+    (run_id,) = study_queue.prepare_runs(store, plan)
+    progress.delete_run(store, run_id)
+    ledger = progress.read(store, plan)
+    assert [entry.kind for entry in ledger.entries] == ["registered", "deleted"]
+    assert (ledger.num_written, ledger.problems) == (2, ())
+    assert list(stand_ins.iterdir())
+    assert {path.stat().st_size for path in stand_ins.iterdir()} == {0}, "nothing is written into what is locked"
+
+
+def test_data_are_prepared_on_a_file_system_without_locks(tmp_path: Path, stand_ins: Path) -> None:
+    images = image_sets.write_folder(tmp_path / "images", image_sets.small_set())
+    adding = threading.Thread(target=datasets.add, args=(images, "pets"), daemon=True)
+    adding.start()
+    adding.join(60)
+    assert not adding.is_alive()
+    assert datasets.load("pets", 32).class_names == image_sets.CLASSES
+    [stand_in] = stand_ins.iterdir()
+    assert stand_in.stat().st_size == 0
+    assert not (data_root() / ".pets.lock").exists()
+    told: list[str] = []
+    again = threading.Thread(target=datasets.add, args=(images, "pets", lambda progress: told.append(progress.what)))
+    with stand_in.open("rb") as held:
+        fcntl.flock(held.fileno(), fcntl.LOCK_EX)
+        again.start()
+        wait_for(lambda: told)
+        assert told == ["waiting for another process that prepares it"]
+    again.join(60)
+    assert not again.is_alive()
+
+
+def test_a_file_system_without_locks_is_locked_on_this_host(
+    store: Store, run: Run, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_id = store.create(RunConfig(data="synthetic", epochs=100)).id
     local.start(store, run_id, StartOptions(command=fake_trainer.command("slow")))
     wait_for(lambda: load(store, run_id)[0].step)

@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import fake_trainer
 import psutil
 import pytest
 from cli_caller import Play, Run
 from fork_server import small_command
-from waiting import wait_for
+from waiting import has_ended, wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, LaunchError, RunBusyError, StoreError, UntrustedRunError
@@ -30,6 +31,7 @@ from alexnet_tui.launch.trust import check_trust
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 
@@ -179,6 +181,56 @@ def test_kill_ends_a_trainer_that_ignores_every_request(store: Store, run_id: st
     begin(store, run_id, "deaf")
     wait_for(lambda: num_events(store, run_id) > 1)
     assert stopping.kill(store, run_id, patience_seconds=0.5)
+    assert load(store, run_id)[1] is State.STOPPED
+
+
+def test_stop_now_ends_a_run_that_was_not_asked_before_without_a_checkpoint(
+    store: Store, run_id: str, run: Run
+) -> None:
+    begin(store, run_id, "slow")
+    wait_for(lambda: num_events(store, run_id) > 3)
+    done = run("stop", run_id, "--now")
+    assert done.code == 0
+    history, state = load(store, run_id)
+    assert (state, history.checkpoints, history.missing_events) == (State.STOPPED, [], 0)
+    assert history.final == ev.Stopped(epoch=0, step=history.step, reason=stopping.ENDED_AT_ONCE, **stamps(history))
+    assert f"stopped after step {history.step} ({stopping.ENDED_AT_ONCE})" in " ".join(done.err.split())
+    begin(store, run_id, "normal")
+    assert stopping.wait_free(store, run_id, 20)
+    history, state = load(store, run_id)
+    assert (state, history.attempts, history.missing_events) == (State.FINISHED, 2, 0)
+
+
+def stamps(history: RunHistory) -> dict[str, Any]:
+    assert history.final is not None
+    return {name: getattr(history.final, name) for name in ("v", "seq", "attempt", "t", "wall")}
+
+
+def test_the_processes_of_a_trainer_are_ended_with_it(store: Store, run_id: str) -> None:
+    """As those of a run in several processes, which keep its lock."""
+    code = (
+        "import os, subprocess, sys;"
+        f"lock = int(os.environ['{trainer_process.LOCK_VARIABLE}']);"
+        "subprocess.run(['sh', '-c', 'sleep 60 & sleep 60'], stdin=lock, start_new_session=True)"
+    )
+    pid = local.start(store, run_id, StartOptions(command=(sys.executable, "-c", code)))
+    wait_for(lambda: len(psutil.Process(pid).children(recursive=True)) == 3)
+    processes = psutil.Process(pid).children(recursive=True)
+    assert stopping.kill(store, run_id)
+    assert all(has_ended(process.pid) for process in processes)
+    final = load(store, run_id)[0].final
+    assert isinstance(final, ev.Stopped)
+    assert final.reason == stopping.ENDED_AT_ONCE
+
+
+def test_a_kill_does_not_end_the_record_of_the_attempt_that_follows(store: Store, run_id: str) -> None:
+    begin(store, run_id, "deaf")
+    ended = store.owner(run_id)
+    assert ended is not None
+    assert stopping.kill(store, run_id)
+    begin(store, run_id, "crash")
+    assert stopping.wait_free(store, run_id, 20)
+    stopping._end_record(store, run_id, ended)
     assert load(store, run_id)[1] is State.LOST
 
 

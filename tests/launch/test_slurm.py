@@ -101,6 +101,28 @@ def test_the_queue_s_word_goes_before_the_accounts(cluster: Cluster, store: Stor
         queue(job)
 
 
+OVER = (
+    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED LAUNCH_FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED RECONFIG_FAIL"
+    " REVOKED TIMEOUT NO_SUCH_STATE"
+)
+LIVING = (
+    "PENDING RUNNING SUSPENDED COMPLETING CONFIGURING EXPEDITING POWER_UP_NODE REQUEUED REQUEUE_FED REQUEUE_HOLD"
+    " RESIZING RESV_DEL_HOLD SIGNALING SPECIAL_EXIT STAGE_OUT STOPPED"
+)
+"""With those above, the states and flags of jobs in the manual of squeue."""
+
+
+@pytest.mark.parametrize(("words", "is_active"), [(OVER, False), (LIVING, True)])
+def test_of_which_states_slurm_still_has_something_to_do(
+    cluster: Cluster, store: Store, plan: study.Plan, words: str, is_active: bool
+) -> None:
+    job = submit(store, plan)
+    cluster.answers("squeue", "")
+    for word in words.split():
+        cluster.answers("sacct", f"77_[0-3]|{word}\n")
+        assert queue(job).is_active is is_active, word
+
+
 def test_a_process_that_is_no_task_is_not_put_back_into_the_queue(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +311,23 @@ def test_fault_18_a_task_before_its_limit_goes_back_into_the_queue(
     assert cluster.calls("scontrol") == [["requeue", "77_0"]]
     assert train(store, plan, "normal") == 0
     assert state(store, plan) is State.FINISHED
+
+
+def test_a_task_that_is_withdrawn_while_it_saves_before_its_limit_stays_out(
+    cluster: Cluster, store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "77")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
+    stop = stopping.stop
+
+    def stop_and_withdraw(store: Store, run_id: str) -> bool:
+        os.kill(os.getpid(), registry.WITHDRAW_SIGNAL)
+        return stop(store, run_id)
+
+    monkeypatch.setattr(stopping, "stop", stop_and_withdraw)
+    assert train(store, plan, "slow", registry.REQUEUE_SIGNAL) == 143
+    assert state(store, plan) is State.STOPPED
+    assert not cluster.calls("scontrol")
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGTERM])

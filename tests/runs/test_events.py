@@ -247,7 +247,7 @@ def test_a_reader_that_has_gone_is_an_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        with pytest.raises(BrokenPipeError):
+        with pytest.raises(event_log.EventWriteError, match="Broken pipe"):
             event_log.EventWriter(writing).write(ev.Warned(code="a", message="b"))
     finally:
         os.close(writing)

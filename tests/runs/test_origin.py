@@ -13,6 +13,7 @@ from alexnet_tui.locks import LOCK_FILE, take_lock
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.origin import explain_lost, foreign_origin
 from alexnet_tui.runs.state import State
+from alexnet_tui.runs.stop_request import request_stop
 from alexnet_tui.runs.store import RECORD_FILE, Store
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
@@ -58,6 +59,16 @@ def test_what_is_listed_as_a_copy_and_what_as_lost(store: Store) -> None:
         assert load(store, held)[1] is State.RUNNING
     finally:
         os.close(lock)
+
+
+def test_a_lost_run_whose_trainer_was_asked_to_stop_says_so(store: Store) -> None:
+    run_id = plant(store, {"host": platform.node()})
+    assert told(store, run_id) == "lost: its trainer ended without saying why."
+    owner = store.owner(run_id)
+    assert owner is not None
+    with store.folder(run_id) as folder:
+        request_stop(folder, owner)
+    assert told(store, run_id) == "lost: its trainer was asked to stop, and ended before it could say so."
 
 
 def test_attack_05_a_run_is_foreign_by_its_mark_or_by_its_machine_whatever_its_lock_says(store: Store) -> None:

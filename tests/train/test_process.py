@@ -1,5 +1,6 @@
 """The trainer as a process: killed, stopped, started twice, and fed nonsense."""
 
+import errno
 import os
 import re
 import shutil
@@ -11,24 +12,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fake_runs import open_writer
 from fork_server import Forked, small_command
 from waiting import has_ended, wait_for
 
+import alexnet_tui
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.launch.trainer_process import TRAINER, TRAINER_MODULE
+from alexnet_tui.locks import is_locked
 from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.event_log import EventWriteError
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import Store, checkpoint_place
-from alexnet_tui.train.__main__ import _explain
+from alexnet_tui.runs.store import EVENTS_FILE, Store, checkpoint_place
+from alexnet_tui.train.__main__ import _explain, _fail_for_all, _reason_and_message
 from alexnet_tui.train.__main__ import main as train
 from alexnet_tui.train.images import data
 from alexnet_tui.train.machine.device import select_device
 
+PACKAGE = Path(alexnet_tui.__file__).parent
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("synthetic", "forked", "small_networks")]
 SMALL = {
     "data": "synthetic",
@@ -169,6 +175,66 @@ def test_fault_21_out_of_memory_is_named(error: Exception) -> None:
     assert "iB of memory" in message  # The most this process has held.
     assert "()" not in message
     assert ("2.0 MiB more were needed" in message) == ("2097152" in str(error))
+
+
+def test_only_events_that_cannot_be_written_are_called_so(tmp_path: Path) -> None:
+    broken = EventWriteError(errno.EPIPE, os.strerror(errno.EPIPE))
+    assert _reason_and_message(broken, tmp_path) == (
+        "error",
+        f"The run's events could not be written (broken pipe) in {tmp_path}.",
+    )
+    for error in (PermissionError(errno.EACCES, "Permission denied", "x.pt"), OSError("libcudart.so: cannot open")):
+        reason, message = _reason_and_message(error, tmp_path)
+        assert (reason, message) == ("error", f"{type(error).__name__}: {error} The traceback is in trainer.log.")
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_torch_that_cannot_be_loaded_is_the_reason_of_the_last_event(
+    store: Store, tmp_path: Path, processes: str
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "torch.py").write_text("import ctypes\nctypes.CDLL('libnot-there.so.9')\n")
+    run_id = store.create(RunConfig.from_text(SMALL)).id
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}/broken:{PACKAGE.parent}"}
+    command = [sys.executable, "-m", TRAINER_MODULE, str(store.path(run_id)), "--nproc", processes]
+    with (store.path(run_id) / EVENTS_FILE).open("ab") as out:
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, env=environment, timeout=90, check=False)
+    history, state = load(store, run_id)
+    assert (done.returncode, state, history.num_events) == (1, State.FAILED, 1)
+    assert isinstance(history.final, ev.Failed)
+    assert history.final.message.startswith("OSError: libnot-there.so.9: ")
+    assert b"Traceback" in done.stderr
+
+
+def test_a_record_that_the_first_of_many_processes_has_ended_stays_as_it_is(store: Store) -> None:
+    run_id = store.create(RunConfig()).id
+    before = load(store, run_id)[0]
+    with open_writer(store.path(run_id)) as writer:
+        writer.write(ev.Stopped(epoch=0, step=1, reason="asked to stop"))
+    with store.folder(run_id) as folder:
+        descriptor = folder.append(EVENTS_FILE)
+        assert _fail_for_all(folder, descriptor, before, OSError("too late")) == 1
+        os.close(descriptor)
+    history, state = load(store, run_id)
+    assert (state, history.num_events) == (State.STOPPED, 1)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_the_lock_is_held_for_as_long_as_the_trainer_is_there(store: Store, processes: str) -> None:
+    """Else a run that is about to be lost or to fail would look like a copy of one that trains in another folder."""
+    run_id = store.create(RunConfig.from_text(SMALL)).id
+    record, lock = store.path(run_id) / "run.json", store.path(run_id) / "lock"
+    record.write_text(record.read_text().replace('"v": 1', '"v": 99'))  # It ends at once, without an event.
+    at_exit = (
+        "import atexit, sys; from pathlib import Path; from alexnet_tui.locks import is_locked;"
+        f"atexit.register(lambda: sys.stderr.write('held' if is_locked(Path({str(lock)!r})) else 'free'))"
+    )
+    command = [*small_command(TRAINER_MODULE, at_exit), str(store.path(run_id)), "--nproc", processes]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 3
+    assert "a newer alexnet-tui wrote in this run" in done.stderr
+    assert done.stderr.endswith("held")
+    assert not is_locked(lock)
 
 
 def test_fault_21_images_that_do_not_fit_into_memory_are_told_from_a_batch_that_does_not(

@@ -11,8 +11,9 @@ import pytest
 from alexnet_tui.files import Folder, temporary_name
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, EventWriter
+from alexnet_tui.runs.last_event import RESERVE_FILE
 from alexnet_tui.runs.notes import Notes, change_notes
-from alexnet_tui.train.run_writer import RESERVE_FILE, RunWriter
+from alexnet_tui.train.run_writer import RunWriter
 
 EVENTS = "events.jsonl"
 

@@ -138,3 +138,18 @@ def test_no_process_outlives_its_killed_launcher(store: Store, monkeypatch: pyte
     assert len(trainers) == 2
     wait_for(lambda: all(has_ended(trainer.pid) for trainer in trainers), 30)
     assert ended(store, run_id)[1] is State.LOST
+
+
+@pytest.mark.slow
+def test_all_processes_of_a_run_are_ended_at_once_on_request(store: Store) -> None:
+    run_id = store.create(RunConfig.from_text({**CONFIG, "epochs": "100"})).id
+    registry.start(store, run_id, TWO)
+    wait_for(lambda: load(store, run_id)[0].step >= 1, 120)
+    trainers = psutil.Process(trainer_process.find_owner(store, run_id).pid).children()
+    assert len(trainers) == 2
+    assert stopping.kill(store, run_id)
+    assert all(has_ended(trainer.pid) for trainer in trainers)
+    history, state = load(store, run_id)
+    assert (state, history.checkpoints, history.missing_events) == (State.STOPPED, [], 0)
+    assert isinstance(history.final, ev.Stopped)
+    assert history.final.reason == stopping.ENDED_AT_ONCE

@@ -32,12 +32,14 @@ from alexnet_tui.tui.widgets.dialogs import TextScreen
 VALUES = {"baseline": (0.61, 0.30), "low-dropout": (0.60, 0.36), "tanh": (0.57, 0.29), "four-conv": (0.56, 0.30)}
 
 
-def write_study(store: Store, name: str, *, seeds: int = 5, epochs: int = 20, variants: tuple[str, ...] = ()) -> None:
+def write_study(
+    store: Store, name: str, *, seeds: int = 5, first: int = 0, epochs: int = 20, variants: tuple[str, ...] = ()
+) -> None:
     plan = study.plan(
         store,
         name,
         variants=variants or tuple(VALUES),
-        seeds=range(seeds),
+        seeds=range(first, first + seeds),
         overrides={"epochs": str(epochs), "data": "synthetic"},
     )
     for config in plan.configs:
@@ -295,7 +297,7 @@ def _last(final: float) -> float:
 @driven
 async def test_one_chooses_what_is_reported(store: Store) -> None:
     write_study(store, "older", seeds=2)
-    write_study(store, "newer", seeds=1, variants=("tanh",))
+    write_study(store, "newer", seeds=1, first=5, variants=("tanh",))
     async with console(store) as driver:
         screen = await opened(driver)
         assert "all runs" in driver.text()
@@ -331,7 +333,7 @@ async def test_marked_runs_can_be_reported(store: Store) -> None:
 @driven
 async def test_other_protocols_are_another_set_never_mixed(store: Store) -> None:
     write_study(store, "whole", seeds=2)
-    write_study(store, "short", seeds=1, epochs=8)
+    write_study(store, "short", seeds=1, first=5, epochs=8)
     async with console(store) as driver:
         screen = await opened(driver)
         assert "set 1 of 2" in driver.text()
@@ -463,7 +465,7 @@ async def test_what_others_wrote_is_shown_and_not_obeyed(store: Store) -> None:
 @driven
 async def test_w_opens_the_study_on_report(store: Store) -> None:
     write_study(store, "older", seeds=1)
-    write_study(store, "newer", seeds=1)
+    write_study(store, "newer", seeds=1, first=5)
     async with console(store) as driver:
         screen = await opened(driver)
         driver.app.on_open_report(OpenReport("older"))

@@ -7,7 +7,7 @@ configuration; a forgery made with care passes.
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from statistics import median
 
@@ -15,8 +15,8 @@ import msgspec
 
 from alexnet_tui.analysis.groups import is_finished
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.config.architecture import layers, num_parameters
-from alexnet_tui.config.hyperparameters import RESULT_FIELDS, RunConfig
+from alexnet_tui.config.architecture import layer_shapes, num_parameters
+from alexnet_tui.config.hyperparameters import RESULT_FIELDS, SPECS, RunConfig, format_value, setting_text
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import LAST_EPOCHS, RunHistory
@@ -120,6 +120,11 @@ def _agrees_with_record(history: RunHistory) -> str:
             f"{name} {found} in the events, {said} in run.json"
             for name, (found, said) in wanted.items()
             if found != said and said != "auto"
+        ]
+        problems += [
+            f"{setting_text(name, value)} in the events, {format_value(getattr(config, name))} in run.json"
+            for name, value in started.settings.items()
+            if name in SPECS and getattr(config, name) != value
         ]
         if config.train_images and started.num_train_images > config.train_images:
             problems.append(f"{started.num_train_images:,} training images, at most {config.train_images:,} asked for")
@@ -248,6 +253,14 @@ def _learning_rate(history: RunHistory) -> str | None:
     return f"the events say {over[0]:g}, above the {config.learning_rate:g} of run.json." if over else ""
 
 
+def _one_training(history: RunHistory) -> str:
+    """What was trained once was not given up for other numbers: epochs that were dropped come out the same again."""
+    changed = history.epochs_changed
+    if 2 * changed <= history.record.config.epochs:
+        return ""
+    return f"{counted(changed, 'epoch')} were trained, given up, and trained again with other numbers."
+
+
 def _all_events(history: RunHistory) -> str:
     return f"{counted(history.missing_events, 'event')} missing." if history.missing_events else ""
 
@@ -265,6 +278,7 @@ _CHECKS: Mapping[str, Callable[[RunHistory], str | None]] = {
     "losses": _finite_losses,
     "learning rate": _learning_rate,
     "all events": _all_events,
+    "one training": _one_training,
 }
 
 
@@ -326,6 +340,8 @@ def _pair(one: RunHistory, other: RunHistory) -> str:
 
 def _epochs_alike(one: RunHistory, other: RunHistory) -> int:
     """In how many epochs, from the first, two runs of one seed and other settings must be equal all the same."""
+    if len({place.num_train_images for run in (one, other) for place in run.segments}) > 1:
+        return 0
     mine, others = one.record.config, _of_length(other, one)
     if any(getattr(mine, name) != getattr(others, name) for name in RESULT_FIELDS if name not in _BEGIN_ALIKE):
         return 0
@@ -390,13 +406,4 @@ def same_network(one: RunConfig, other: RunConfig, num_classes: int = 10) -> boo
     rest = [name for name in RESULT_FIELDS if name not in ("removed_conv_layer",)]
     if any(getattr(one, name) != getattr(other, name) for name in rest):
         return False
-    return _shapes(one, num_classes) == _shapes(other, num_classes)
-
-
-def _shapes(config: RunConfig, num_classes: int) -> list[tuple[object, ...]]:
-    convolutions, dense = layers(config.architecture(num_classes))
-    shapes: Iterator[tuple[object, ...]] = (
-        (one.in_channels, one.out_channels, one.kernel, one.stride, one.padding, one.groups, one.lrn, one.pooled_size)
-        for one in convolutions
-    )
-    return [*shapes, *((one.in_features, one.out_features) for one in dense)]
+    return layer_shapes(one.architecture(num_classes)) == layer_shapes(other.architecture(num_classes))

@@ -78,6 +78,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         published: Field of `published.Experiment` with the study's number, or empty.
         selected_on_test: The number is that of an epoch chosen by the accuracy on the test set.
         needs_validation: Only runs that hold images back for validation have it.
+        is_whole: It counts whole epochs: runs of several seeds may well have the same.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     published: str = ""
     selected_on_test: bool = False
     needs_validation: bool = False
+    is_whole: bool = False
 
     @property
     def label(self) -> str:
@@ -283,6 +285,7 @@ _METRICS = (
         help="Epoch of the highest test accuracy.",
         unit=Unit.EPOCHS,
         value=_max_test_epoch,
+        is_whole=True,
         published="max_val_epoch",
         selected_on_test=True,
     ),
@@ -356,6 +359,7 @@ _METRICS = (
         help="First epoch within a point of the maximum of smoothed accuracy (the study: by eye).",
         unit=Unit.EPOCHS,
         value=_converged,  # A maximum at the very end tells no epoch, not even a bound that could be ranked.
+        is_whole=True,
         published="converged_epoch",
     ),
     Metric(
@@ -364,6 +368,7 @@ _METRICS = (
         help="Epoch of the minimum of smoothed validation loss (the study: by eye).",
         unit=Unit.EPOCHS,
         value=_overfits,
+        is_whole=True,
         published="overfitting_epoch",
     ),
     Metric(

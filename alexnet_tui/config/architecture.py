@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Literal
 
@@ -177,6 +178,13 @@ def layers(architecture: Architecture) -> tuple[list[ConvLayer], list[DenseLayer
         for index, (wide, out) in enumerate(itertools.pairwise(widths))
     ]
     return convolutions, dense
+
+
+def layer_shapes(architecture: Architecture) -> tuple[tuple[object, ...], ...]:
+    """What the layers compute, whatever they are called: two networks of one value are one network."""
+    convolutions, dense = layers(architecture)
+    shape_of = attrgetter("in_channels", "out_channels", "kernel", "stride", "padding", "groups", "lrn", "pooled_size")
+    return (*map(shape_of, convolutions), *((one.in_features, one.out_features) for one in dense))
 
 
 def _pooled_size(size: int, architecture: Architecture) -> int:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from alexnet_tui.config.architecture import POOL_KERNELS, Architecture
+from alexnet_tui.config.architecture import POOL_KERNELS, Architecture, layer_shapes
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.variants import EXPERIMENT_NAMES, VARIANTS, nearest
 from alexnet_tui.errors import ConfigError
@@ -25,6 +25,8 @@ NO_RESULT_FIELDS = frozenset(
     ("variant", "seed", "device", "precision", "threads", "checkpoint_epochs", "log_steps"),
 )
 """Hyperparameters that change no result, are compared by what they led to, or name a preset."""
+_OTHERWISE_KEYED = frozenset(("data", "train_images", "train_eval_images", "rate_decay", "removed_conv_layer"))
+_ANY_CLASSES = 10
 HOLDOUT_SHARE = 0.1  # Of the training images, what `split` holdout keeps back.
 
 
@@ -364,10 +366,16 @@ def default_of(name: str) -> Value:
     return value
 
 
-def training_key(config: RunConfig) -> tuple[Value, ...]:
-    """What decides the numbers of a run: two runs of one key train alike, as far as both go."""
+def training_key(config: RunConfig) -> tuple[object, ...]:
+    """What decides the numbers of a run beside its images: two runs of one key train alike, as far as both go.
+
+    Settings that say the same in other words have one key: a decay of the rate that the schedule does not use, the
+    third and the fourth layer where these are equal.
+    """
     length = config.epochs if config.depends_on_length else 0
-    return (length, *(getattr(config, name) for name in (*RESULT_FIELDS, "seed") if name != "epochs"))
+    decay = config.rate_decay if config.schedule == "inverse-time" else 0.0
+    shapes = layer_shapes(config.architecture(_ANY_CLASSES))
+    return (length, decay, shapes, *(getattr(config, name) for name in DECIDING_FIELDS if name not in _OTHERWISE_KEYED))
 
 
 def option_name(name: str) -> str:
@@ -544,4 +552,6 @@ TYPES: dict[str, type] = {}
 for _name, _kind, _spec in _read_fields():
     SPECS[_name], TYPES[_name] = _spec, _kind
 RESULT_FIELDS = tuple(name for name in SPECS if name not in NO_RESULT_FIELDS)
+DECIDING_FIELDS = (*(name for name in RESULT_FIELDS if name != "epochs"), "seed")
+"""What decides the numbers of each epoch, unless a schedule depends on the number of epochs."""
 _DEFAULTS = RunConfig()

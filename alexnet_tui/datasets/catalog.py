@@ -227,13 +227,18 @@ def check_num_images(config: RunConfig) -> None:
     """
     if not config.train_images:
         return
-    facts: Source | BuiltIn | None = BUILT_IN.get(config.data)
-    with suppress(DatasetError, HomeError):  # What a newer program wrote is refused where it is read.
-        facts = read_source(data_root(), config.data) or facts
-    if facts is not None:
+    if (facts := known_facts(config.data)) is not None:
         num_left = facts.num_train - config.num_val_images(facts.num_train)
         if config.train_images > num_left:
             raise TooFewImagesError(config.data, num_left, config.train_images)
+
+
+def known_facts(name: str) -> Source | BuiltIn | None:
+    """What is recorded about a data set, or known of a built-in one that is not here yet; None where nothing is."""
+    with suppress(DatasetError, HomeError):  # What a newer program wrote is refused where it is read.
+        if source := read_source(data_root(), name):
+            return source
+    return BUILT_IN.get(name)
 
 
 def cache_path(root: Path, name: str, source: Source, input_size: int) -> Path:

@@ -379,7 +379,7 @@ def _provenance(
         data=tuple(sorted({f"{one.data} sha256 {one.data_sha256}" for one in known})),
         seeds=tuple(sorted({run.record.config.seed for run in used})),
         num_resumed=sum(run.attempts > 1 for run in histories),
-        num_not_bit_exact=sum(not run.bit_exact for run in histories),
+        num_not_bit_exact=sum(not run.bit_exact or run.epochs_changed > 0 for run in histories),
         total_seconds=sum(run.elapsed_seconds or 0.0 for run in histories),
         first_created=min(created, default=0.0),
         last_created=max(created, default=0.0),

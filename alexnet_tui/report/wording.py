@@ -179,7 +179,7 @@ def _zone(verdict: ClaimVerdict) -> str:
 
 def _interval(ends: tuple[float | None, float | None], unit: str) -> str:
     low, high = ("" if end is None else _end(end, unit) for end in ends)
-    return f"{low or MISSING} to {high or 'no upper bound'}"
+    return f"{low or 'no lower bound'} to {high or 'no upper bound'}"
 
 
 def _end(value: float, unit: str) -> str:

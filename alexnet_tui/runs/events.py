@@ -49,7 +49,8 @@ class Started(Event, tag="started"):
     whole run. `versions` maps library to version; `fingerprint` names what exact numbers depend on; `arithmetic`
     is the version of this program's arithmetic, 0 in records from before there was one. `thread_milliseconds` is
     what an update took with each number of CPU threads that was tried before `threads` was chosen. So many `processes`
-    share each batch, with that many threads each.
+    share each batch, with that many threads each. `settings` are the hyperparameters that decide its numbers, its seed
+    among them and the number of epochs not; empty in records from before they were noted.
     """
 
     device: str
@@ -75,6 +76,7 @@ class Started(Event, tag="started"):
     arithmetic: Count = 0
     thread_milliseconds: dict[Count, Seconds] = {}
     processes: Count = 1
+    settings: dict[str, str | int | float | bool] = {}
 
 
 class Resumed(Event, tag="resumed"):

@@ -68,6 +68,10 @@ class Series:
             except TypeError:
                 column.extend(_as_float(getattr(event, name)) for event in events)
 
+    def rows(self, *names: str) -> list[tuple[float, ...]]:
+        """Some columns, row by row."""
+        return list(zip(*(self.columns[name] for name in names), strict=True))
+
     def drop_after(self, step: int, epoch: int | None = None) -> None:
         """Drop the rows of later steps than `step`, or of later epochs: one may end at the step of a checkpoint."""
         keep = bisect_left(self.columns["step"], step + 0.5)
@@ -103,6 +107,7 @@ class RunHistory(msgspec.Struct):
         num_events: Events folded so far.
         attempts: How often the run was started.
         bit_exact: False once a resume could not promise identical numbers.
+        given_up: Epoch to the losses it had when it was first trained, of epochs that a later attempt trains again.
         newer_version: Some event is of a newer format than this program knows.
         bad_lines: Lines of the log that are no events; not counted in an outline.
         missing_events: Gaps in the numbering of events; counted only where step events are read too.
@@ -124,6 +129,7 @@ class RunHistory(msgspec.Struct):
     num_events: int = 0
     attempts: int = 0
     bit_exact: bool = True
+    given_up: dict[int, tuple[float, ...]] = msgspec.field(default_factory=dict)
     newer_version: bool = False
     bad_lines: int = 0
     missing_events: int = 0
@@ -194,7 +200,7 @@ class RunHistory(msgspec.Struct):
                 self._segments.append((0, event))
                 self.attempts = max(self.attempts + 1, event.attempt)
             case ev.Resumed():
-                self.epochs.drop_after(event.step, epoch=event.epoch)
+                self._give_up_after(event)
                 self.steps.drop_after(event.step)
                 self._drop_checkpoints_after(event.checkpoint)
                 self._take_over_at(event.step)
@@ -211,6 +217,20 @@ class RunHistory(msgspec.Struct):
                 self.warnings.append(event.message)
             case ev.Finished() | ev.Stopped() | ev.Failed():
                 self.final = event
+
+    def _give_up_after(self, event: ev.Resumed) -> None:
+        """Drop the epochs that are trained again; what they were first is kept."""
+        before = self.epochs.rows("epoch", "train_loss", "test_loss")
+        self.epochs.drop_after(event.step, epoch=event.epoch)
+        for epoch, *losses in before[len(self.epochs) :]:
+            if all(map(math.isfinite, losses)):
+                self.given_up.setdefault(int(epoch), tuple(losses))
+
+    @property
+    def epochs_changed(self) -> int:
+        """How many epochs were trained, given up, and came out with other losses when they were trained again."""
+        again = {int(epoch): tuple(losses) for epoch, *losses in self.epochs.rows("epoch", "train_loss", "test_loss")}
+        return sum(again.get(epoch, losses) != losses for epoch, losses in self.given_up.items())
 
     def _take_over_at(self, step: int) -> None:
         """The newest attempt trains from this step on; attempts that began at or behind it contribute nothing."""

@@ -33,7 +33,7 @@ from alexnet_tui.text import printable
 LEDGER_FILE = "ledger.jsonl"
 LEDGER_VERSION = 1
 _MAX_BYTES, _MAX_LINES = 1 << 26, 200_000
-Kind = Literal["registered", "rebuilt", "started", "resumed", "ended", "failed", "deleted", "extended"]
+Kind = Literal["registered", "rebuilt", "made", "started", "resumed", "ended", "failed", "deleted", "extended"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,9 +44,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         seq: Number of the line, from 0.
         wall: When it happened, in seconds since 1970; of a run, by the clock of the machine that trained it.
         kind: ``registered``: the plan was written. ``rebuilt``: there was no ledger; what had happened by then was
-            taken from the runs' own records. ``started``, ``resumed``: an attempt at a run began. ``ended``: it stopped
-            on request, or finished. ``failed``: it cannot go on. ``deleted``: the run was removed. ``extended``: a
-            later plan adds seeds to this one.
+            taken from the runs' own records. ``made``: a run was put into the queue. ``started``, ``resumed``: an
+            attempt at a run began. ``ended``: it stopped on request, or finished. ``failed``: it cannot go on.
+            ``deleted``: the run was removed. ``extended``: a later plan adds seeds to this one.
         cell: Position of the run in the plan, or None where the line is about no run.
         run: Id of the run, or empty.
         attempt: Which start of the run, from 1; 0 where the line is about none.

@@ -249,7 +249,8 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
     The new plan holds the new seeds alone and names the one it extends; that one's ledger says that it was extended.
 
     Args:
-        num_seeds: How many more seeds each group gets, after the last one of the study and of those that extend it.
+        num_seeds: How many more seeds each group gets, after the last one of the study and of those that extend it, and
+            after those that were trained already.
         new_name: Name of the new plan; else the first of NAME-2, NAME-3... that is free.
 
     Raises:
@@ -258,11 +259,18 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
         StoreError: The plan cannot be read or written.
     """
     old = load_runnable(store, name)
-    family = _family(store, old)
+    family = family_of(store, old)
     first = max(seed for one in family for seed in one.seeds) + 1
     seeds = range(first, first + num_seeds)
     num_cells = len(old.configs) // len(old.seeds)
     cells = range(num_cells)  # The first seed's; the plan goes seed by seed.
+
+    def configs_of(seeds: Sequence[int]) -> list[RunConfig]:
+        return [msgspec.structs.replace(old.configs[cell], seed=seed) for seed in seeds for cell in cells]
+
+    while old.claims and (known := known_runs(store, configs_of(seeds))):  # Runs that somebody made by hand.
+        first = max(config.seed for config in known) + 1
+        seeds = range(first, first + num_seeds)
     taken = set(names(store))
     free = (candidate for number in itertools.count(2) if (candidate := f"{name[:60]}-{number}") not in taken)
     new = _write_plan(
@@ -274,7 +282,7 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
             name=new_name or next(free),
             created=time.time(),
             seeds=list(seeds),
-            configs=[msgspec.structs.replace(old.configs[cell], seed=seed) for seed in seeds for cell in cells],
+            configs=configs_of(seeds),
             cell_groups=[old.group_of(cell) for _ in seeds for cell in cells] if old.cell_groups else [],
             extends=name,
             extends_sha256=old.sha256,
@@ -286,19 +294,25 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
     return new
 
 
-def _family(store: Store, plan: Plan) -> list[Plan]:
+def family_of(store: Store, plan: Plan) -> list[Plan]:
     """A plan, those that it extends and those that extend any of them: looks at the same claims."""
-    others: list[Plan] = []
-    for name in names(store):
-        with suppress(StoreError):
-            others.append(load(store, name))
-    family = {plan.name: plan}
+    others = [one for one in readable(store) if one.sha256]
+    family = {plan.sha256: plan}
     size = 0
     while size < len(family):
         size = len(family)
-        extended = {one.extends for one in family.values()}
-        family |= {one.name: one for one in others if one.extends in family or one.name in extended}
+        extended = {one.extends_sha256 for one in family.values()}
+        family |= {one.sha256: one for one in others if one.extends_sha256 in family or one.sha256 in extended}
     return list(family.values())
+
+
+def readable(store: Store) -> list[Plan]:
+    """Every plan of a folder that can be read."""
+    found = []
+    for name in names(store):
+        with suppress(StoreError):
+            found.append(load(store, name))
+    return found
 
 
 def queue_plan(store: Store, configs: Sequence[RunConfig], *, label: str = "") -> Plan:

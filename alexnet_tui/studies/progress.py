@@ -86,7 +86,7 @@ def account(ledger: Ledger) -> Account:
         before = (
             known.setdefault((entry.run, entry.kind), entry) if entry.is_finish or entry.kind == "started" else None
         )
-        if before and deleted.get(entry.run) == FOUND_MISSING and _is_back(before, entry, known):
+        if before and entry.run in deleted and _is_back(before, entry, deleted[entry.run], known):
             del deleted[entry.run]
         # A run that was made anew under the id of a deleted one is another run.
         if entry.is_finish and (counted.setdefault(entry.cell, entry.run) != entry.run or entry.run in deleted):
@@ -99,11 +99,14 @@ def account(ledger: Ledger) -> Account:
     return Account(counted, repeated, deleted, failed)
 
 
-def _is_back(before: Entry, entry: Entry, known: Mapping[tuple[str, str], Entry]) -> bool:
-    """Whether a run whose folder was gone is there again as it was: its record, or its beginning if that is all."""
+def _is_back(before: Entry, entry: Entry, how_it_went: str, known: Mapping[tuple[str, str], Entry]) -> bool:
+    """Whether a run whose folder was gone is there again as it was.
+
+    By its record; of one that had not finished, and that nobody deleted, by its beginning.
+    """
     if entry.is_finish:
         return entry is not before and entry.record_sha256 != "" and _record(entry) == _record(before)
-    return (entry.run, "ended") not in known and entry.wall == before.wall
+    return how_it_went == FOUND_MISSING and (entry.run, "ended") not in known and entry.wall == before.wall
 
 
 def _record(entry: Entry) -> tuple[int, str]:
@@ -131,7 +134,7 @@ def update(store: Store, plan: study.Plan, run_ids: Mapping[int, str] | None = N
 
 def _finished_before_they_were_gone(found: Ledger) -> dict[str, Entry]:
     """Runs whose folder was gone when it was last looked for, to how they had finished."""
-    gone = {entry.run for entry in found.entries if entry.kind == "deleted" and entry.outcome == FOUND_MISSING}
+    gone = {entry.run for entry in found.entries if entry.kind == "deleted"}
     finishes = [entry for entry in reversed(found.entries) if entry.is_finish and entry.run in gone]
     return {entry.run: entry for entry in finishes}  # The first finish of each.
 

@@ -19,7 +19,9 @@ from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import ledger
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies.ledger import Entry
 from alexnet_tui.text import printable
 
 MAX_AT_ONCE = 64
@@ -153,12 +155,15 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
         if len(run_ids) < len(plan.configs):
             study.check_clock(store, plan)
         command = ("alexnet-tui", "study", "run", plan.name)
+        folder, made = study.study_folder(store, plan.name), list[Entry]()
         for index, config in enumerate(plan.configs):
             if index not in run_ids:
                 run_ids[index] = store.create(
                     config, label=plan.label, argv=command, study=plan.name, plan_sha256=plan.sha256
                 ).id
-        folder = study.study_folder(store, plan.name)
+                made.append(Entry(kind="made", cell=index, run=run_ids[index]))
+        if made and plan.v >= study.LEDGER_SINCE:  # Whoever trains them, and if they vanish: they are known of.
+            ledger.append(folder, lambda _: made)
         study.write(folder / CELLS_FILE, {str(index): run_id for index, run_id in sorted(run_ids.items())})
     return [run_ids[index] for index in range(len(plan.configs))]
 

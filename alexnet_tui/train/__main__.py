@@ -237,7 +237,7 @@ def _explain(error: Exception) -> tuple[str, str]:
     try:
         from alexnet_tui.train.machine.device import is_out_of_memory, peak_memory_bytes
     except Exception:  # noqa: BLE001 - torch is not there or broken, in whatever way: that is the error
-        return "error", f"{type(error).__name__}: {text} The traceback is in trainer.log."
+        return "error", f"{type(error).__name__}: {text.rstrip('.')}. The traceback is in trainer.log."
     if is_out_of_memory(error):
         peak, of_what = peak_memory_bytes()
         wanted = re.search(r"tried to allocate (\d{1,18}) bytes", text)
@@ -247,7 +247,7 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "oom", (
             f"Out of memory after {format_bytes(peak)} of {of_what}. Try a smaller batch size or front end.{detail}"
         )
-    return "error", f"{type(error).__name__}: {text} The traceback is in trainer.log."
+    return "error", f"{type(error).__name__}: {text.rstrip('.')}. The traceback is in trainer.log."
 
 
 def _print_traceback() -> None:

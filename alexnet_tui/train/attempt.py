@@ -13,7 +13,7 @@ from torch import Tensor
 from alexnet_tui import __version__
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.front_ends import FRONT_ENDS
-from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.hyperparameters import DECIDING_FIELDS, RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
@@ -211,6 +211,7 @@ def _started(trainer: Trainer, dataset: datasets.Dataset, thread_milliseconds: d
         arithmetic=ARITHMETIC,
         thread_milliseconds=thread_milliseconds,
         processes=trainer.ranks.size,
+        settings={name: getattr(config, name) for name in DECIDING_FIELDS},
     )
 
 

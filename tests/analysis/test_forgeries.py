@@ -156,10 +156,15 @@ def test_an_honest_study_supports_its_claims(honest: Store) -> None:
 # ------------------------------------------------------------------ forged
 
 
+def take(store: Store, run_id: str, other: str) -> None:
+    """Give a run what another one came to; its start stays its own."""
+    write(store, run_id, [read(store, run_id)[0], *read(store, other)[1:]])
+
+
 def copies(store: Store, variant: str, change: Callable[[Event], None]) -> None:
     first, *others = ids(store, variant)
     for run_id in others:
-        write(store, run_id, read(store, first))
+        take(store, run_id, first)
         edit(store, run_id, change)
 
 
@@ -184,15 +189,14 @@ def equal_curves_shifted_by_two_points(store: Store) -> None:
 
 def copies_with_their_losses_shifted(store: Store) -> None:
     for number, run_id in enumerate(ids(store, "baseline")[1:], start=1):
-        write(store, run_id, read(store, ids(store, "baseline")[0]))
+        take(store, run_id, ids(store, "baseline")[0])
         edit(store, run_id, shifted("test_loss", 0.001 * number))
         edit(store, run_id, shifted("train_loss", 0.001 * number))
 
 
 def another_group_with_other_accuracies(store: Store) -> None:
     for run_id, other in zip(ids(store, "four-conv"), ids(store, "baseline"), strict=True):
-        start, *_ = read(store, run_id)
-        write(store, run_id, [start, *read(store, other)[1:]])
+        take(store, run_id, other)
         edit(store, run_id, shifted("test_accuracy", -0.03))
 
 
@@ -508,6 +512,95 @@ def test_runs_that_are_equal_until_their_rates_part_are_no_copies(store: Store) 
     assert [check.result for check in checks] == [Result.FAILED] * 3, (
         "a copy under another setting that changes every update is one"
     )
+
+
+def test_a_log_of_another_seed_or_other_settings_is_not_this_run_s(honest: Store) -> None:
+    first, second = ids(honest, "baseline")[:2]
+    (tanh, *_), text = ids(honest, "tanh"), {run: (honest.path(run) / EVENTS_FILE).read_text() for run in ids(honest)}
+    for run, other, what in ((first, second, "seed 1"), (tanh, first, "activation relu")):
+        (honest.path(run) / EVENTS_FILE).write_text(text[other])
+        assert verdicts(honest)[1] is Verdict.NOT_ASSESSED
+        assert f"{run}: its record does not agree with itself." in told(section(honest))
+        assert f"{what} in the events" in told(section(honest))
+        (honest.path(run) / EVENTS_FILE).write_text(text[run])
+    assert verdicts(honest) == [Verdict.SUPPORTED] * 3
+
+
+def again(events: list[Event], from_epoch: int, *, is_equal: bool) -> list[Event]:
+    """A run that is begun anew after all but its end, or goes on from an earlier epoch."""
+    first = [event for event in events if event["kind"] != "finished"]
+    second = [dict(event) for event in events if event["kind"] != "epoch" or event["epoch"] > from_epoch]
+    step = max((event["step"] for event in first if event.get("epoch") == from_epoch), default=0)
+    second.insert(1, {"kind": "resumed", "epoch": from_epoch, "step": step, "checkpoint": "", "bit_exact": True})
+    for event in second:
+        if event["kind"] == "epoch" and not is_equal:
+            event["train_loss"] += 1e-4 * (1 + event["epoch"])
+    every = [*first, *({**event, "attempt": 2} for event in second)]
+    shared = {"v": 1, "t": 1.0, "wall": first[-1]["wall"]}
+    return [{**shared, **event, "seq": number} for number, event in enumerate(every)]
+
+
+@pytest.mark.parametrize(("from_epoch", "is_equal", "counts"), [(0, False, False), (0, True, True), (15, False, True)])
+def test_a_run_is_not_begun_anew_for_other_numbers(
+    honest: Store, from_epoch: int, is_equal: bool, counts: bool
+) -> None:
+    run = ids(honest, "tanh")[0]
+    write(honest, run, again(read(honest, run), from_epoch, is_equal=is_equal))
+    found = section(honest)
+    assert (found.claims[1].verdict is Verdict.SUPPORTED) is counts
+    assert ("were trained, given up, and trained again with other numbers" in told(found)) is not counts
+    assert found.provenance.num_not_bit_exact == (not is_equal)
+
+
+def test_another_study_of_the_same_claims_is_told(honest: Store) -> None:
+    other = study.plan(honest, "other", variants=tuple(CLEAR), seeds=range(5, 10), overrides=OVERRIDES)
+    assert not any("registered as other too" in remark for claim in section(honest).claims for remark in claim.remarks)
+    add(honest, other.configs[0], other)
+    progress.update(honest, other)
+    sentence = "A claim about the same groups and metric is registered as other too, of which 1 run were started."
+    assert all(sentence in claim.remarks for claim in section(honest).claims)
+
+
+def test_runs_that_came_later_from_elsewhere_take_no_verdict_away(honest: Store) -> None:
+    plan = study.load(honest, "mine")
+    theirs = honest.create(plan.configs[0]).id
+    edit_record(honest, theirs, created=plan.created - 1000)
+    write(honest, theirs, events_of(plan.configs[0], plan.created - 1000))
+    mark = {"v": 1, "source": "theirs.tar.gz", "imported": plan.created + 5}
+    (honest.path(theirs) / "imported.json").write_text(json.dumps(mark))
+    assert verdicts(honest) == [Verdict.SUPPORTED] * 3
+
+
+def test_a_run_that_paused_while_a_plan_was_registered_tells_what_it_had_done_by_then(honest: Store) -> None:
+    plan = study.load(honest, "mine")
+    config = honest.record(ids(honest, "tanh")[0]).config
+    early = honest.create(config).id
+    for num_done, counts in ((2, True), (15, False)):
+        edit_record(honest, early, created=plan.created - 1000)
+        events = events_of(config, plan.created - 1000)
+        for event in events:
+            event["wall"] = plan.created + (-900 if event.get("epoch", 0) <= num_done else 900)
+        write(honest, early, events)
+        assert (verdicts(honest)[1] is Verdict.SUPPORTED) is counts, num_done
+
+
+def test_a_deleted_run_that_is_restored_as_it_was_counts(honest: Store, tmp_path: Path) -> None:
+    plan, run = study.load(honest, "mine"), ids(honest, "tanh")[0]
+    progress.update(honest, plan)
+    shutil.copytree(honest.path(run), tmp_path / "backup")
+    progress.delete_run(honest, run)
+    assert verdicts(honest)[1] is Verdict.NOT_ASSESSED
+    shutil.copytree(tmp_path / "backup", honest.root / run)
+    assert verdicts(honest) == [Verdict.SUPPORTED] * 3
+
+
+def test_a_copy_under_another_number_of_images_is_one(store: Store) -> None:
+    whole, few = (RunConfig.from_text({**OVERRIDES, "train_images": text}) for text in ("0", "640"))
+    events = events_of(whole, 1e9)
+    for config, images in ((whole, TRAIN_IMAGES), (few, 640)):
+        write(store, store.create(config).id, [{**events[0], "num_train_images": images}, *events[1:]])
+    checks = check_together(select_runs(store).histories).values()
+    assert [check.result for check in checks] == [Result.FAILED] * 2
 
 
 def test_three_epochs_are_no_verdict(store: Store) -> None:

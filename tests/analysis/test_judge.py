@@ -358,6 +358,28 @@ def test_runs_without_any_spread_get_no_verdict() -> None:
     assert any("seeds make a difference" in reason for reason in third.reasons)
 
 
+def test_equal_whole_epochs_are_a_value_like_any_other() -> None:
+    def with_plateau(run: RunHistory, epoch: int) -> RunHistory:
+        column = run.epochs.columns["test_accuracy"]
+        column[:] = type(column)(
+            "d", [0.6 - 0.02 * max(0, epoch - e) - 0.0001 * max(0, e - epoch) for e in range(1, 21)]
+        )
+        return run
+
+    runs = [with_plateau(make_history("baseline", seed), 10 + seed % 2) for seed in range(5)]
+    runs += [with_plateau(make_history("low-dropout", seed), 5) for seed in range(5)]
+    claim = own_claim(
+        metric="converged",
+        group={"dropout": 0.5},
+        reference={"dropout": 0.01},
+        direction="higher",
+        unit="ratio",
+        smallest_effect=1.4,
+    )
+    (verdict,) = judged(runs, claims=[claim])
+    assert verdict.verdict is Verdict.SUPPORTED, verdict.reasons
+
+
 def test_gap_down_by_underfitting_is_flagged() -> None:
     shift = {**CLEAR, "low-dropout": {"final": 0.62, "gap": 0.30, "t25": 6.0}}
     first = verdict_of(study(shift=shift), 1)
@@ -394,8 +416,8 @@ def test_a_group_that_never_gets_there_where_the_other_always_does_is_a_finding(
     assert other.effect is not None
     assert other.effect.bound == "at most"
     neither = verdict_of(speeds(NEVER, NEVER), 2)
-    assert neither.verdict is Verdict.INCONCLUSIVE
-    assert neither.seeds_needed is None
+    assert (neither.verdict, neither.effect) == (Verdict.NOT_ASSESSED, None)
+    assert "No run of either group has a T25: there is nothing to compare." in neither.reasons
 
 
 def test_nothing_at_all_is_three_times_not_assessed() -> None:

@@ -34,8 +34,8 @@ def test_verify_names_the_check_that_fails_and_the_run(run: Run, store: Store) -
     bad = write_run(store, RunConfig(epochs=6, seed=1, log_steps=1), change_epoch=odd)
     done = run("verify")
     assert done.code == 3
-    assert f"{good.id}: 13 passed" in done.out
-    assert f"{bad.id}: 12 passed, 1 failed" in done.out
+    assert f"{good.id}: 14 passed" in done.out
+    assert f"{bad.id}: 13 passed, 1 failed" in done.out
     assert "FAILED  accuracies: test accuracy 0.123456 of epoch 1 is no whole number of 10,000." in done.out
     done = run("verify", bad.id, "--json")
     (found,) = json.loads(done.out)["runs"]

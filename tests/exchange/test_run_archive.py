@@ -147,7 +147,7 @@ def test_a_study_is_sound_where_it_was_unpacked(store: Store, other: Store, tmp_
     assert study.verify_hash(other, here) == ""
     assert [(one.state, one.run_id) for one in study_queue.status(other, here)] == before
     ledger = progress.read(other, here)
-    assert (ledger.problems, ledger.num_written, len(ledger.entries)) == ((), 9, 9)
+    assert (ledger.problems, ledger.num_written, len(ledger.entries)) == ((), 13, 13)
     assert progress.changed_records(other, ledger) == []
     told = json.loads(run("verify", "mine", "--json", "--runs-dir", str(other.root)).out)
     assert told["is_sound"]

@@ -370,4 +370,4 @@ def test_cancel_stops_a_study_of_this_machine_too(run: Run, store: Store, plan: 
     assert run("study", "cancel", "mine").code == 0
     assert state(store, plan) is State.STOPPED
     assert [one.outcome for one in progress.read(store, plan).entries if one.kind == "ended"] == ["stopped"]
-    assert progress.read(store, plan).num_written == 3
+    assert progress.read(store, plan).num_written == 7

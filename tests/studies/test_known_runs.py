@@ -30,12 +30,17 @@ def plan(store: Store, seeds: range = range(5), **fields: str) -> study.Plan:
         ({"threads": "1", "log_steps": "7", "precision": "fp32"}, 6),
         ({"epochs": "9"}, 9),
         ({"epochs": "4"}, 4),
+        ({"rate_decay": "0.001"}, 6),  # Unused by a constant rate.
+        ({"train_eval_images": "5000"}, 6),  # Decides what is measured alone.
+        ({"train_images": "10000"}, 6),  # All there are.
     ],
 )
 def test_a_run_of_the_settings_and_a_seed_of_a_plan_forbids_it(
     store: Store, fields: dict[str, str], epochs_done: int
 ) -> None:
-    run_id = write_run(store, config(variant="tanh", seed="2", **fields), epochs_done=epochs_done).id
+    images: dict[str, object] = {"num_train_images": int(fields.get("train_images", "10000"))}
+    wanted = config(variant="tanh", seed="2", **fields)
+    run_id = write_run(store, wanted, epochs_done=epochs_done, change_started=images).id
     with pytest.raises(ConfigError, match=f"seed 2 of tanh is trained already by {run_id}.*--first-seed 3"):
         plan(store)
     assert study.names(store) == []
@@ -44,7 +49,13 @@ def test_a_run_of_the_settings_and_a_seed_of_a_plan_forbids_it(
 
 @pytest.mark.parametrize(
     ("fields", "epochs_done"),
-    [({"learning_rate": "0.05"}, 6), ({"seed": "7"}, 6), ({}, 2), ({"schedule": "step", "epochs": "9"}, 9)],
+    [
+        ({"learning_rate": "0.05"}, 6),
+        ({"seed": "7"}, 6),
+        ({"train_images": "5000"}, 6),
+        ({}, 2),
+        ({"schedule": "step", "epochs": "9"}, 9),
+    ],
 )
 def test_a_run_that_tells_nothing_of_a_plan_does_not(store: Store, fields: dict[str, str], epochs_done: int) -> None:
     write_run(store, config(**fields), epochs_done=epochs_done)
@@ -63,3 +74,15 @@ def test_the_command_an_exploratory_report_gives_takes_new_seeds(run: Run, store
     assert "--first-seed 2" in command
     assert run(*command.split()[1:]).code == 0
     assert study.load(store, "mine").seeds == [2, 3, 4, 5, 6]
+
+
+def test_the_third_and_the_fourth_layer_are_one_network_where_maps_are_small(store: Store) -> None:
+    write_run(store, config(removed_conv_layer="3"))
+    with pytest.raises(ConfigError, match="seed 0 of four-conv"):
+        study.plan(store, "mine", variants=["four-conv"], seeds=[0, 1], overrides=SETTINGS)
+
+
+def test_an_extension_takes_seeds_that_nobody_has_trained(store: Store) -> None:
+    plan(store, range(2))
+    write_run(store, config(seed="3"))
+    assert study.extend(store, "mine", 2).seeds == [4, 5]

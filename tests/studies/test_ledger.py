@@ -54,6 +54,9 @@ def train(store: Store, plan: study.Plan) -> list[study_queue.PlannedRun]:
     return study_queue.status(store, plan)
 
 
+MADE = [("made", cell, "") for cell in range(4)]
+
+
 def facts(store: Store, plan: study.Plan) -> list[tuple[str, int | None, str]]:
     return [(one.kind, one.cell, one.outcome) for one in progress.read(store, plan).entries]
 
@@ -64,9 +67,10 @@ def test_a_worker_writes_what_happens_to_each_cell(store: Store, plan: study.Pla
     cells = work(store, plan)
     ledger = progress.read(store, plan)
     assert facts(store, plan)[1:] == [
-        fact for cell in range(4) for fact in (("started", cell, ""), ("ended", cell, "finished"))
+        *MADE,
+        *(fact for cell in range(4) for fact in (("started", cell, ""), ("ended", cell, "finished"))),
     ]
-    assert (ledger.num_written, ledger.problems, ledger.is_rebuilt) == (9, (), False)
+    assert (ledger.num_written, ledger.problems, ledger.is_rebuilt) == (13, (), False)
     assert progress.account(ledger).counted == {cell.index: cell.run_id for cell in cells}
 
 
@@ -75,11 +79,11 @@ def test_each_line_carries_the_hash_of_the_one_before(store: Store, plan: study.
     lines = path_of(store, plan).read_bytes().splitlines()
     hashes = [hashlib.sha256(line).hexdigest() for line in lines]
     assert [json.loads(line).get("previous", "") for line in lines] == ["", *hashes[:-1]]
-    assert [json.loads(line)["seq"] for line in lines] == list(range(9))
+    assert [json.loads(line)["seq"] for line in lines] == list(range(13))
     assert json.loads(lines[0])["plan_sha256"] == plan.sha256
 
 
-@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("number", range(1, 12))
 def test_a_line_changed_removed_or_swapped_breaks_the_chain(store: Store, plan: study.Plan, number: int) -> None:
     train(store, plan)
     path = path_of(store, plan)
@@ -157,6 +161,14 @@ def test_a_run_removed_behind_our_back_is_noted(store: Store, plan: study.Plan) 
     assert progress.account(file.read_file(path_of(store, plan))).deleted == {cells[0].run_id: "found missing"}
 
 
+def test_runs_that_vanish_before_any_worker_saw_them_train_are_noted(store: Store, plan: study.Plan) -> None:
+    run_ids = study_queue.prepare_runs(store, plan)
+    for run_id in run_ids:
+        shutil.rmtree(store.path(run_id))
+    (store.root / "studies" / plan.name / study_queue.CELLS_FILE).unlink()
+    assert progress.account(progress.read(store, plan)).deleted == dict.fromkeys(run_ids, "found missing")
+
+
 def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, plan: study.Plan) -> None:
     run_id = study_queue.prepare_runs(store, plan)[3]
     local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
@@ -164,6 +176,7 @@ def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, 
     progress.delete_run(store, run_id)
     assert facts(store, plan) == [
         ("registered", None, ""),
+        *MADE,
         ("started", 3, ""),
         ("ended", 3, "finished"),
         ("deleted", 3, "finished"),
@@ -178,7 +191,7 @@ def test_failures_and_resumes_are_told(store: Store, plan: study.Plan) -> None:
     account = progress.account(progress.read(store, plan))
     assert account.failed == {}
     kinds = [kind for kind, cell, _ in facts(store, plan) if cell == 0]
-    assert kinds == ["started", "failed", "resumed", "ended"]
+    assert kinds == ["made", "started", "failed", "resumed", "ended"]
 
 
 def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(run: Run, store: Store, plan: study.Plan) -> None:
@@ -195,7 +208,7 @@ def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(run: Run, s
         record.write_text(record.read_text().replace(plan.sha256, old_plan.sha256))
     ledger = progress.read(store, old_plan)
     assert (ledger.is_rebuilt, ledger.num_written, ledger.problems) == (True, 0, ())
-    assert facts(store, old_plan) == [("rebuilt", None, ""), *whole[1:]]
+    assert facts(store, old_plan) == [("rebuilt", None, ""), *(fact for fact in whole[1:] if fact not in MADE)]
     assert json.loads(run("study", "verify", "report", "--json").out)["num_written"] == 0
     found = json.loads(run("study", "verify", "report", "--rebuild", "--json").out)
     assert (found["is_sound"], found["is_rebuilt"], found["num_written"]) == (True, True, 9)
@@ -244,7 +257,7 @@ def test_verify_recomputes_plan_and_ledger(run: Run, store: Store, plan: study.P
     assert good.code == 0
     assert plan.sha256 in good.out
     found = json.loads(run("study", "verify", "report", "--json").out)
-    assert (found["is_sound"], found["num_entries"], len(found["counted"])) == (True, 9, 4)
+    assert (found["is_sound"], found["num_entries"], len(found["counted"])) == (True, 13, 4)
     path = store.root / "studies" / "report.json"
     path.write_text(path.read_text().replace('"smallest_effect": 1.0', '"smallest_effect": 0.1'))
     bad = run("study", "verify", "report", "--json")
@@ -287,7 +300,8 @@ def test_fault_23_a_clock_that_is_set_back_does_not_change_the_order_of_a_run(st
         for _, event in events:
             writer.write(event)
     ledger = progress.update(store, plan)
-    assert [entry.kind for entry in ledger.entries] == ["registered", "started", "ended", "resumed", "failed"]
+    kinds = [entry.kind for entry in ledger.entries if entry.kind != "made"]
+    assert kinds == ["registered", "started", "ended", "resumed", "failed"]
     assert progress.read(store, plan).problems == ()
 
 

@@ -176,6 +176,16 @@ def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store
         study.extend(store, "mine", 1, new_name="third")
 
 
+def test_an_extension_belongs_to_the_plan_whose_hash_it_has(store: Store) -> None:
+    mine = study.plan(store, "mine", variants=["tanh"], seeds=[0, 1], overrides=QUICK)
+    study.extend(store, "mine", 2, new_name="more")
+    path = store.root / "studies" / "more.json"
+    theirs = json.loads(path.read_text()) | {"extends_sha256": "ab" * 32}
+    path.write_text(json.dumps(theirs | {"sha256": study.plan_hash(theirs)}))
+    assert study.family_of(store, mine) == [mine]
+    assert study.extend(store, "mine", 1).look == 2
+
+
 def test_a_plan_of_a_protocol_is_extended_too(store: Store) -> None:
     plan = study.plan(store, "fig1", variants=["tanh"], seeds=[0, 1], protocol="best-learning-rate")
     more = study.extend(store, "fig1", 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet_tui.config.architecture import num_parameters
-from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.hyperparameters import DECIDING_FIELDS, RunConfig
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
@@ -49,6 +49,7 @@ def started(config: RunConfig, **changes: object) -> ev.Started:
         "arithmetic": 3,
         "pid": 1,
     }
+    fields["settings"] = {name: getattr(config, name) for name in DECIDING_FIELDS}
     return ev.Started(**{**fields, **changes})  # type: ignore[arg-type]
 
 

@@ -269,7 +269,10 @@ def _case(
     obstacles += _unlike(runs, larger, smaller, metric)
     obstacles += _values(claim, (larger, smaller), samples, metric)
     effect = None
-    if min(len(one.lower_bounds) for one in samples) > 1 and not problems([claim]):
+    is_reached = any(one.values for one in samples)
+    if not is_reached and all(one.lower_bounds for one in samples):
+        obstacles.append(f"No run of either group has a {metric.heading}: there is nothing to compare.")
+    if is_reached and min(len(one.lower_bounds) for one in samples) > 1 and not problems([claim]):
         try:
             is_ratio = claim.unit == "ratio"
             effect = compare_samples(*samples, is_ratio=is_ratio, delta=claim.smallest_effect)
@@ -381,7 +384,8 @@ def _values(
             yield f"{counted(lacking, 'run')} of {group.group.title!r} gave no value of {metric.heading}."
         if group.used and (trained := check_trained(group.used)).result is Result.FAILED:
             yield f"{group.group.title!r} is not judged: {trained.sentence}"
-        if len(found.values) > 1 and not found.num_missing and not found.sd:
+        has_spread = found.sd or (metric.is_whole and any(one.sd for one in samples))
+        if len(found.values) > 1 and not found.num_missing and not has_spread:
             yield f"All runs of {group.group.title!r} have the same {metric.heading}: seeds make a difference."
     for one in claim.precondition:
         is_group_first = claim.direction == "higher"

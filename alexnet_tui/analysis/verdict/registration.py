@@ -7,13 +7,14 @@ plan's hash and the checks of `integrity` decide which runs a verdict may rest o
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
 from alexnet_tui.analysis.integrity import Result, check_run, check_together, failures
 from alexnet_tui.config.claims import RULES_VERSION, group_config
-from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text
+from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text, training_key
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError, StoreError
 from alexnet_tui.runs.history import RunHistory
@@ -21,7 +22,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import progress
 from alexnet_tui.studies.known_runs import known_runs
-from alexnet_tui.studies.ledger import Ledger
+from alexnet_tui.studies.ledger import LEDGER_FILE, Ledger, read_file
 from alexnet_tui.text import counted
 
 _CLOCKS_APART_SECONDS = 600.0
@@ -144,7 +145,7 @@ def examine(
             look=plan.look,
             extends=plan.extends,
             faults=tuple(_faults(store, plan, ledger)),
-            remarks=tuple(_remarks(ledger, account, excluded)),
+            remarks=(*_remarks(plan, ledger, account, excluded), *_other_looks(store, plan)),
         ),
         histories=tuple(run for run in histories if run.id not in excluded),
         excluded=tuple(Excluded(run_id, reason) for run_id, reason in excluded.items()),
@@ -234,7 +235,29 @@ def _faults(store: Store, plan: study.Plan, ledger: Ledger) -> Iterator[str]:
         yield f"The settings of {plan.name} are out of range: {error}."
 
 
-def _remarks(ledger: Ledger, account: progress.Account, excluded: dict[str, str]) -> Iterator[str]:
+def _other_looks(store: Store, plan: study.Plan) -> Iterator[str]:
+    """Other studies of the folder that have begun to test the same: a plan cannot say that one looked there too."""
+    family, mine = {one.name for one in study.family_of(store, plan)}, set(_comparisons(plan))
+    for other in study.readable(store):
+        if other.name in {plan.name, *family} or mine.isdisjoint(_comparisons(other)):
+            continue
+        entries = read_file(study.folder_path(store, other.name) / LEDGER_FILE).entries
+        runs = {entry.run for entry in entries if entry.kind == "started"}
+        if runs:
+            what = "This plan" if other.sha256 == plan.sha256 else "A claim about the same groups and metric"
+            yield f"{what} is registered as {other.name} too, of which {counted(len(runs), 'run')} were started."
+
+
+def _comparisons(plan: study.Plan) -> Iterator[tuple[object, ...]]:
+    """The metric and the networks of each claim of a plan."""
+    for claim in plan.claims:
+        with suppress(ConfigError):
+            yield claim.metric, frozenset(training_key(group_config(one, plan.overrides)) for one in claim.groups)
+
+
+def _remarks(plan: study.Plan, ledger: Ledger, account: progress.Account, excluded: dict[str, str]) -> Iterator[str]:
+    if 0 < plan.rules < RULES_VERSION:
+        yield f"The plan was registered under version {plan.rules} of the rules; version {RULES_VERSION} judges it."
     failed = Counter(entry.outcome for entry in ledger.entries if entry.kind == "failed")
     if failed:
         kinds = ", ".join(f"{count} {kind}" for kind, count in failed.most_common())

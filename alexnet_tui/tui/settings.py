@@ -28,7 +28,7 @@ class FolderSettings(msgspec.Struct, kw_only=True):
         filter: Text of the filter line.
         sort: Key of the column rows are sorted by.
         is_descending: Largest first.
-        is_grouped: Runs that differ only in their seed are one row.
+        is_grouped: The runs of one experiment, which differ in their seed, are one row.
         marked: Ids of marked runs.
         pinned: Id of the run all others are compared to, or empty.
     """

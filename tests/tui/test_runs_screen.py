@@ -24,6 +24,7 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context, columns_for, delta_to, delta_tone, format_age
@@ -286,11 +287,74 @@ async def test_a_filter_chooses_among_groups_and_leaves_their_runs_together(stor
             await c.press("ctrl+u")
 
 
+@pytest.fixture
+def five(store: Store) -> list[str]:
+    """Five seeds of one experiment, the last of which failed."""
+    runs = [write_run(store, RunConfig(epochs=20, seed=seed)).id for seed in range(4)]
+    end = ev.Failed(reason="oom", message="Out of memory.")
+    return [*runs, write_run(store, RunConfig(epochs=20, seed=4), epochs_done=1, end=end).id]
+
+
+@driven
+async def test_of_a_group_only_the_runs_that_the_filter_asks_for_are_deleted(store: Store, five: list[str]) -> None:
+    *finished, failed = five
+    async with console(store) as c:
+        await c.press("g")
+        (group,) = c.runs.shown
+        await c.press("slash")
+        await c.type("is:failed")
+        await c.press("enter")
+        assert [row.members for row in c.runs.shown] == [tuple(five)]
+        assert (c.runs.shown[0].best, c.runs.shown[0].num_counted) == (group.best, 4), "the means are those of all"
+        await c.wait_for(lambda: "1 of 5" in c.text())
+        await c.press("D")
+        assert f"Delete {failed}?" in c.text()
+        await c.press("y")
+        await c.wait_for(lambda: any("Deleted" in text for text in c.notifications()))
+        await c.wait_for(lambda: c.shown == [])
+    assert set(store.ids()) == set(finished)
+
+
+@driven
+async def test_of_a_group_keys_act_on_the_runs_that_the_filter_asks_for(store: Store, five: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("g", "slash")
+        await c.type("seed>1 is:finished")
+        await c.press("enter")
+        await c.wait_for(lambda: "2 of 5" in c.text())
+        await c.press("y")
+        await c.wait_for(lambda: c.app.clipboard.split() == [str(store.path(one)) for one in five[2:4]])
+        for key in ("L", "N", "T"):
+            await c.press(key)
+            await c.type("x")
+            await c.press("enter")
+        done, bare = Notes(label="x", tags=["x"], note="x"), Notes()
+        await c.wait_for(lambda: [store.notes(one) for one in five] == [bare, bare, done, done, bare])
+        await c.press("p")
+        assert c.app.session.pinned_run_id == five[3]
+        await c.press("space")
+        assert c.app.session.marked_run_ids == five[2:4]
+        await c.press("space")
+        assert c.app.session.marked_run_ids == []
+        await c.pilot.click("RunsTable", offset=(1, 1))
+        assert c.app.session.marked_run_ids == five[2:4]
+        await c.press("u", "enter")
+        await c.wait_for(lambda: isinstance(c.app.screen, CompareScreen))
+        assert isinstance(c.app.screen, CompareScreen)
+        assert list(c.app.screen.run_ids) == five[2:4]
+        await c.press("escape", "slash", "ctrl+u")
+        await c.type("is:failed")
+        await c.press("enter", "enter")
+        await c.wait_for(lambda: isinstance(c.app.screen, RunScreen))
+        assert isinstance(c.app.screen, RunScreen)
+        assert c.app.screen.run_id == five[4]
+
+
 @driven
 async def test_the_preview_of_a_group_counts_seeds_and_names_what_its_runs_share(store: Store) -> None:
     for seed, threads in ((0, 2), (0, 1), (1, 1)):
         config = {"epochs": "2", "seed": str(seed), "threads": str(threads), "dropout": "0.3"}
-        write_run(store, RunConfig.from_text(config))
+        other_seed = write_run(store, RunConfig.from_text(config)).id
     async with console(store, size=(160, 45)) as c:
         await c.press("g")
         assert [len(row.members) for row in c.runs.shown] == [3]
@@ -298,6 +362,8 @@ async def test_the_preview_of_a_group_counts_seeds_and_names_what_its_runs_share
         await c.wait_for(lambda: "2 seeds" in str(preview.facts))
         assert "dropout=0.3" in str(preview.facts)
         assert "threads" not in str(preview.facts)
+        store.delete(other_seed)
+        await c.wait_for(lambda: "baseline · 1 seed\n" in str(preview.facts))
 
 
 @driven

@@ -42,7 +42,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         pinned: The run others are compared to, if any.
         marked: Ids of marked runs.
-        has_groups: Some row is a group of runs that differ only in their seed.
+        has_groups: Some row is a group of the runs of one experiment.
         constant: Keys of columns that say the same in every row, and so are not shown.
         spread: Standard deviation of the best accuracy over seeds of the pinned run; None where it is not known.
         curve_range: Lowest and highest accuracy of all curves, which share one scale.

@@ -4,14 +4,15 @@ Words are joined by *and*; ``-`` before a word negates it; ``"two words"`` stay 
 percent, times take ``s``, ``m``, ``h`` or ``d``. Every hyperparameter can be asked for by name. Blanks may be
 around an operator.
 
-Of a group, figures such as ``best`` are those of its row, which are means. Every other word asks its runs: one that
-matches is enough, and with ``!=`` or a minus none may match.
+Of a group, figures such as ``best`` are those of its row, which are means. Every other word asks its runs: with ``!=``
+or a minus none may match; else the group stays for one run that all such words fit, and only those that they fit are
+acted on.
 """
 
 import difflib
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -48,7 +49,7 @@ HELP = (
     ("is:marked", "pinned reference extended foreign grouped"),
     ("tag:paper", "a tag; note:text, label:text and id:text look into those"),
     ("-is:failed", "a minus negates a word"),
-    ("seed=3", "of a group, one run that matches is enough; best, gap and the like are its means"),
+    ("seed=3", "a group stays for one run that fits, and keys act on those alone; best, gap... are its means"),
 )
 
 Predicate = Callable[[RunRow], bool]
@@ -106,26 +107,56 @@ class QueryError(UsageError):
     """A word of the filter is invalid; the message names valid ones."""
 
 
+class Word(msgspec.Struct, frozen=True):
+    """One word of a filter.
+
+    Attributes:
+        predicate: Whether a row is what it asks for; a minus before it is in this.
+        is_of_row: It is about figures, which a group has of its own.
+        needs_all: It says what no run of a group may be.
+    """
+
+    predicate: Predicate
+    is_of_row: bool = False
+    needs_all: bool = False
+
+    def hits(self, row: RunRow) -> Sequence[RunRow]:
+        """Of a run itself, or of the runs of a group, those that fit; what only a group is, all its runs are."""
+        runs = row.runs or (row,)
+        fits = self.predicate(row)
+        if self.is_of_row:
+            return runs if fits else ()
+        fitting = [one for one in runs if self.predicate(one)]
+        if self.needs_all:
+            return runs if fits and len(fitting) == len(runs) else ()
+        return fitting or (runs if fits else ())
+
+
 class Query(msgspec.Struct):
     """A parsed filter.
 
     Attributes:
-        predicates: All must hold.
+        words: All must hold.
         marked: Ids of marked runs, for ``is:marked``; set before use.
         pinned: Id of the pinned run, for ``is:pinned``.
     """
 
-    predicates: list[Predicate]
+    words: list[Word]
     marked: frozenset[str] = frozenset()
     pinned: str | None = None
 
-    def matches(self, row: RunRow) -> bool:
-        """Whether a row stays."""
-        return all(predicate(row) for predicate in self.predicates)
+    def hits(self, row: RunRow) -> tuple[str, ...]:
+        """The runs of a row that all words fit, in their order."""
+        hits = row.members
+        for word in self.words:
+            fitting = {one.id for one in word.hits(row)}
+            hits = tuple(run_id for run_id in hits if run_id in fitting)
+        return hits
 
     def select(self, rows: Iterable[RunRow]) -> list[RunRow]:
-        """The rows that stay, in their order."""
-        return [row for row in rows if self.matches(row)]
+        """The rows that stay, in their order; those of groups know which of their runs the words fit."""
+        found = ((row, self.hits(row)) for row in rows)
+        return [row if hits == row.members else msgspec.structs.replace(row, hits=hits) for row, hits in found if hits]
 
 
 def parse(text: str) -> Query:
@@ -137,8 +168,8 @@ def parse(text: str) -> Query:
     query = Query([])
     for word in _words(text):
         is_negated = word.startswith("-") and len(word) > 1 and not word[1].isdigit()
-        predicate = _term(word[1:] if is_negated else word, query)
-        query.predicates.append(_negated(predicate) if is_negated else predicate)
+        found = _term(word[1:] if is_negated else word, query)
+        query.words.append(_negated(found) if is_negated else found)
     return query
 
 
@@ -181,30 +212,30 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _negated(predicate: Predicate) -> Predicate:
-    return lambda row: not predicate(row)
+def _negated(word: Word) -> Word:
+    return Word(lambda row: not word.predicate(row), word.is_of_row, not word.needs_all)
 
 
-def _term(word: str, query: Query) -> Predicate:
+def _term(word: str, query: Query) -> Word:
     match = _TERM.fullmatch(word)
     if joiner := _JOINERS.get(word.casefold()):
         raise QueryError(joiner.format(printable(word, 30)))
     if _OPERATOR_FIRST.match(word):
         raise QueryError(f"{quoted(word, 30)} needs a name before it, as in best>60.")
     if match is None:
-        return _of_any(_anywhere(word.replace('"', "").casefold()))
+        return Word(_anywhere(word.replace('"', "").casefold()))
     name = match["key"].casefold().replace("-", "_")
     key, sign, value = ALIASES.get(name, name), match["operator"], match["value"].replace('"', "")
     if not value:
         raise QueryError(f"{match['key']}{sign} needs a value behind it.")
     if key == "is":
-        return _of_any(_flag(value, query))
+        return Word(_flag(value, query))
     if key in _TEXTS:
-        return _of_any(_contains(_TEXTS[key], value.casefold(), sign), sign)
+        return Word(_contains(_TEXTS[key], value.casefold(), sign), needs_all=sign == "!=")
     if key in _NUMBERS:
-        return _number(_NUMBERS[key], sign, _parse_number(match["key"], value))
+        return Word(_number(_NUMBERS[key], sign, _parse_number(match["key"], value)), is_of_row=True)
     if key in SPECS:
-        return _of_any(_field(key, sign, value), sign)
+        return Word(_field(key, sign, value), needs_all=sign == "!=")
     raise QueryError(f"there is no {quoted(match['key'], 30)} to filter by; {_instead(key, value.casefold())}")
 
 
@@ -216,12 +247,6 @@ def _instead(key: str, value: str) -> str:
     if close := difflib.get_close_matches(key, [*own, *SPECS, *ALIASES], n=1, cutoff=_CLOSE):
         return f"did you mean {close[0]}?"
     return f"there are {', '.join(own)}, and every hyperparameter, such as variant, seed, dropout, learning_rate."
-
-
-def _of_any(predicate: Predicate, sign: str = "") -> Predicate:
-    """Ask a group and its runs: one that matches is enough; all must differ where the sign says so."""
-    enough = all if sign == "!=" else any
-    return lambda row: enough(predicate(one) for one in (row, *row.runs))
 
 
 def _anywhere(text: str) -> Predicate:

@@ -11,7 +11,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import shown_value
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import MISSING, format_duration, format_percent, format_points, printable
+from alexnet_tui.text import MISSING, counted, format_duration, format_percent, format_points, printable
 from alexnet_tui.tui.screens.runs.columns import delta_to, delta_tone
 from alexnet_tui.tui.screens.runs.rows import RunRow
 
@@ -113,7 +113,7 @@ def _what(row: RunRow) -> str:
 
 
 def _seeds(row: RunRow) -> str:
-    return f"{len({one.config.seed for one in row.runs})} seeds" if row.is_group else f"seed {row.config.seed}"
+    return counted(len({one.config.seed for one in row.runs}), "seed") if row.is_group else f"seed {row.config.seed}"
 
 
 def _figures(row: RunRow, pinned: RunRow | None, spread: float | None) -> Content:

@@ -50,6 +50,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         created: Seconds since 1970.
         members: Every run of a group, or just `id`.
         runs: The rows of a group's runs; none for a run.
+        hits: Of a group, the runs that the filter asks for, where those are not all.
         num_counted: How many runs of a group the figures are means of: one a seed.
         spread: Standard deviation of `best` over a group.
         is_stopping: It is running and has been asked to stop; of a group, every run of it that is running.
@@ -77,6 +78,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     is_reference: bool
     members: tuple[str, ...]
     runs: tuple["RunRow", ...] = ()
+    hits: tuple[str, ...] | None = None
     num_counted: int = 1
     spread: float | None = None
     is_stopping: bool = False
@@ -102,6 +104,16 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     def is_group(self) -> bool:
         """Whether the row is a group of several runs."""
         return len(self.members) > 1
+
+    @property
+    def acted_on(self) -> tuple[str, ...]:
+        """The runs that keys act on: all of the row, or those that the filter asks for."""
+        return self.members if self.hits is None else self.hits
+
+    @property
+    def newest_acted_on(self) -> str:
+        """The newest of the runs that keys act on, for keys that take one."""
+        return max((one for one in self.runs or (self,) if one.id in self.acted_on), key=lambda one: one.created).id
 
 
 def run_row(

@@ -70,7 +70,12 @@ class RunsScreen(Screen[None]):
         _key("space", "mark", "Mark", "Mark or unmark the run, and go one down."),
         _key("c", "compare", "Compare", "Overlay the marked runs."),
         _key("p", "pin", "Pin", "Make the run the baseline that all others are compared to; again, no longer."),
-        _key("g", "group", "Group", "One row for runs that differ only in their seed; again, one row a run."),
+        _key(
+            "g",
+            "group",
+            "Group",
+            "One row for runs of one experiment, alike in all that a result depends on but the seed; again, one a run.",
+        ),
         _key("i", "pictures", "Pictures", "Kernels, confusion matrix and mistakes of two runs beside each other."),
         _key("d", "duplicate", "Duplicate", "Start a run with the settings of this one."),
         _key("x", "stop", "Stop", "Stop the run, or the marked runs, after a checkpoint."),
@@ -187,7 +192,7 @@ class RunsScreen(Screen[None]):
         session, folder = self.session, self.session.folder
         wanted = self.query_one(FilterLine).query_now
         wanted.marked, wanted.pinned = frozenset(folder.marked), session.pinned_run_id
-        # A group is the mean of all its runs, whatever the filter shows.
+        # A group is the mean of all its runs, whatever the filter shows; keys act on those that it asks for.
         every = group_rows(self._rows.values()) if folder.is_grouped else list(self._rows.values())
         pinned = next((row for row in every if session.pinned_run_id in row.members), None)
         rows = wanted.select(every)
@@ -265,7 +270,7 @@ class RunsScreen(Screen[None]):
         if is_bare:
             of_folder = Content.styled(printable(problems.get("", ""), 400), "$error")
             empty.update(of_folder or (ONLY_REFERENCES if self._rows else NO_RUNS))
-        hits = sum(len(row.members) for row in self._shown)
+        hits = sum(len(row.acted_on) for row in self._shown)
         self.query_one(FilterLine).show_count(hits, len(self._rows))
 
     def offers(self, action: str) -> bool:
@@ -323,7 +328,7 @@ class RunsScreen(Screen[None]):
     @on(LineTable.CellClicked)
     def _mark_clicked(self, message: LineTable.CellClicked) -> None:
         """A click on the mark marks or unmarks."""
-        self.session.toggle_marks(message.row.members)
+        self.session.toggle_marks(message.row.acted_on)
         self._arrange()
 
     @on(LineTable.HeadClicked)
@@ -395,11 +400,11 @@ class RunsScreen(Screen[None]):
         self._arrange()
 
     def action_group(self) -> None:
-        """Group by all but the seed, or not."""
+        """Group by all that a result depends on but the seed, or not."""
         self.session.change_folder(is_grouped=not self.session.folder.is_grouped)
         self._arrange()
         if self.session.folder.is_grouped and not self.table.context.has_groups:
-            run_actions.notify(self, "Runs that differ in their seed alone would be one row; none of these do.")
+            run_actions.notify(self, "Runs of one experiment would be one row, whatever their seeds; here are no two.")
 
     # Acts on runs
 
@@ -413,7 +418,7 @@ class RunsScreen(Screen[None]):
         row, marked = self.table.row, self.session.marked_run_ids
         if row is None:
             return
-        here = list(row.members)
+        here = list(row.acted_on)
         if not marked or not set(marked).isdisjoint(here):
             then(self, self.session, marked or here)
             return
@@ -437,20 +442,20 @@ class RunsScreen(Screen[None]):
         row = self.table.row
         if row is None:
             return
-        if row.is_group:
-            self.post_message(OpenCompare(row.members))
+        if len(row.acted_on) > 1:
+            self.post_message(OpenCompare(row.acted_on))
         else:
-            self.post_message(OpenRun(row.id))
+            self.post_message(OpenRun(*row.acted_on))
 
     def action_duplicate(self) -> None:
         """Start a run like this one."""
         if row := self.table.row:
-            self.post_message(OpenNewRun(row.id))
+            self.post_message(OpenNewRun(row.newest_acted_on))
 
     def action_mark(self) -> None:
         """Mark or unmark, and move one row down."""
         if row := self.table.row:
-            self.session.toggle_marks(row.members)
+            self.session.toggle_marks(row.acted_on)
             self._arrange()
             self.table.move(1)
 
@@ -463,7 +468,7 @@ class RunsScreen(Screen[None]):
         """Pin or unpin."""
         if row := self.table.row:
             before = self.table.columns
-            self.session.toggle_pin([row.id, *row.members])
+            self.session.toggle_pin([row.newest_acted_on, *row.members])
             self._arrange()
             gone = [BY_KEY[key].title for key in before if key not in self.table.columns]
             if gone and self.session.pinned_run_id and not self.table.has_note:
@@ -473,7 +478,7 @@ class RunsScreen(Screen[None]):
     def action_compare(self) -> None:
         """Compare the marked runs, or this one with the pinned one."""
         row = self.table.row
-        if compared := self.session.comparison(row.members if row else ()):
+        if compared := self.session.comparison(row.acted_on if row else ()):
             self.post_message(OpenCompare(compared))
         else:
             run_actions.notify(self, run_actions.missing_to_compare(self.session))
@@ -481,7 +486,7 @@ class RunsScreen(Screen[None]):
     def action_pictures(self) -> None:
         """The pictures of the first two marked runs, or of this one and the pinned one."""
         row = self.table.row
-        if compared := self.session.comparison(row.members if row else ()):
+        if compared := self.session.comparison(row.acted_on if row else ()):
             self.post_message(OpenPictures(compared[:2]))
         else:
             run_actions.notify(self, "Mark two runs with space, then press i; of one run, pictures are a page of it.")
@@ -497,7 +502,7 @@ class RunsScreen(Screen[None]):
     def action_label(self) -> None:
         """Name the run, or all runs of the group."""
         if row := self.table.row:
-            run_actions.edit_label(self, self.session, row.members)
+            run_actions.edit_label(self, self.session, row.acted_on)
 
     def action_tags(self) -> None:
         """Tag the chosen runs."""
@@ -506,7 +511,7 @@ class RunsScreen(Screen[None]):
     def action_note(self) -> None:
         """Write a note on the run, or on all runs of the group."""
         if row := self.table.row:
-            run_actions.edit_note(self, self.session, row.members)
+            run_actions.edit_note(self, self.session, row.acted_on)
 
     def action_delete(self) -> None:
         """Delete the chosen runs, after a question."""
@@ -515,4 +520,4 @@ class RunsScreen(Screen[None]):
     def action_copy(self) -> None:
         """Copy the path of the run, or of all runs of the group."""
         if row := self.table.row:
-            run_actions.copy_folders(self, self.session, row.members)
+            run_actions.copy_folders(self, self.session, row.acted_on)

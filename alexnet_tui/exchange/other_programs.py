@@ -204,7 +204,7 @@ def _of_table(
     curves = [one for one in names if one != epoch_name and (one in wanted or _has_number(one, rows))]
     assigned = _assign([(one, "") for one in curves], wanted, history)
     by_epoch: dict[int, dict[str, float]] = {}
-    num_replaced = 0
+    replaced: set[int] = set()
     numbers = [_number(row.get(epoch_name, "")) for row in rows]
     shift = int(min((number for number in numbers if number >= 0), default=1) < 1)  # Keras counts from 0.
     for position, (row, number) in enumerate(zip(rows, numbers, strict=True), 1):
@@ -212,11 +212,12 @@ def _of_table(
         values = {column: _number(row.get(theirs, "")) for theirs, column in assigned.items()}
         # Lightning writes training and validation of one epoch on lines of their own.
         known, new = by_epoch.setdefault(epoch, {}), {name: one for name, one in values.items() if not math.isnan(one)}
-        num_replaced += not known.keys().isdisjoint(new)
+        if not known.keys().isdisjoint(new):
+            replaced.add(epoch)
         known.update(new)
     history.rows = [{**by_epoch[epoch], "epoch": epoch, "step": epoch} for epoch in sorted(by_epoch)]
-    if num_replaced:
-        history.left_out.append(f"values of {counted(num_replaced, 'epoch')} that a later line gives again")
+    if replaced:
+        history.left_out.append(f"values of {counted(len(replaced), 'epoch')} that a later line gives again")
     return history
 
 
@@ -284,11 +285,18 @@ def _of_curves(group: Mapping[str, Curves], wanted: Mapping[str, str], name: str
     history = ForeignHistory(name)
     points = _understood(group, wanted, history)
     # Some curves have a point for every few updates: an epoch is where the one with the fewest points has one.
-    # A single point, such as that of a test after the training, is no axis where there are curves.
     measured = [column for column in points if column not in {"learning_rate", *_SECONDS}]
     if not measured:
         return history
-    axis = min(measured, key=lambda column: (len(points[column]) == 1, len(points[column])))
+    parts = {column: _part(column, history.columns[column]) for column in measured}
+    with_curves = {part for column, part in parts.items() if len(points[column]) > 1}
+
+    def rank(column: str) -> tuple[bool, int]:
+        """A lone point is no axis: a test after the training, or one beside curves of its part."""
+        num_points = len(points[column])
+        return num_points == 1 and parts[column] in {"test", *with_curves}, num_points
+
+    axis = min(measured, key=rank)
     steps = [point.step for point in points[axis]]
     start = min(curve[0].wall for curve in points.values())
     elapsed = 0.0
@@ -310,6 +318,11 @@ def _of_curves(group: Mapping[str, Curves], wanted: Mapping[str, str], name: str
         if late:
             history.left_out.append(f"{history.columns[column]}: {counted(len(late), 'point')} after the last epoch")
     return history
+
+
+def _part(column: str, name: str) -> str:
+    """The part of the data that a curve is about: by the name it had, where that says it."""
+    return (column_of(name) or column).partition("_")[0]
 
 
 def _understood(

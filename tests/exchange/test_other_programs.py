@@ -136,6 +136,7 @@ def test_no_line_is_left_out_silently(tmp_path: Path) -> None:
         ("epoch,loss\n-1,3\n0,2\n1,1\n", [1, 2], 1),
         ("epoch,loss\n1,3\n2,2\n1,5\n2,4\n", [1, 2], 2),
         ("epoch,loss\n3,1\n2,2\n1,3\n", [1, 2, 3], 0),
+        ("epoch,loss\n1,9\n1,8\n1,7\n2,6\n2,5\n2,4\n", [1, 2], 2),  # Epochs, not lines.
     ):
         (history,) = read_csv(write(tmp_path / "x.csv", text), {})
         assert [row["epoch"] for row in history.rows] == epochs, text
@@ -227,6 +228,36 @@ def test_a_test_after_the_training_stands_beside_its_last_epoch(tmp_path: Path) 
     assert [row["val_accuracy"] for row in found.rows] == pytest.approx([0.2, 0.4])
     assert [row.get("test_accuracy") for row in found.rows] == [None, 0.5]
     assert found.left_out == ["train_loss: 5 points after the last epoch"]
+
+
+def test_a_training_of_one_epoch_is_one_epoch_however_often_its_loss_was_written(tmp_path: Path) -> None:
+    losses = [scalar("train_loss", step, float(step)) for step in range(10, 401, 10)]
+    ends = [scalar("val_acc", 400, 0.25), scalar("val_loss", 400, 1.5)]
+    for name, more in (
+        ("plain", []),
+        ("epoch", [scalar("train_acc", 400, 0.5)]),
+        ("test", [scalar("test_acc", 400, 0)]),
+    ):
+        write_log(tmp_path / name, *losses, *ends, *more)
+        ((found,), _) = read_logs(tmp_path / name, {})
+        (row,) = found.rows
+        assert (row["epoch"], row["step"], row["train_loss"]) == (1, 400, 400.0), name
+        assert (row["val_accuracy"], row["val_loss"]) == (0.25, 1.5), name
+    ((found,), _) = read_logs(tmp_path / "plain", {"val_acc": "test_accuracy"})
+    assert [row["test_accuracy"] for row in found.rows] == [0.25], "it is still of the validation"
+
+
+def test_a_lone_point_of_a_test_or_beside_curves_of_its_part_is_no_epoch(tmp_path: Path) -> None:
+    losses = [scalar("train_loss", step, float(step)) for step in (20, 40, 60)]
+    for tag in ("test_acc", "train_acc"):
+        write_log(tmp_path / tag, *losses, scalar(tag, 60, 0.5))
+        ((found,), _) = read_logs(tmp_path / tag, {})
+        assert [(row["step"], row["train_loss"]) for row in found.rows] == [(20, 20.0), (40, 40.0), (60, 60.0)], tag
+    ((found,), _) = read_logs(tmp_path / "test_acc", {"test_acc": "val_accuracy"})
+    assert [row.get("val_accuracy") for row in found.rows] == [None, None, 0.5], "it is still of the test"
+    write_log(tmp_path / "alone", scalar("test_acc", 60, 0.5), scalar("test_loss", 60, 1.5))
+    ((found,), _) = read_logs(tmp_path / "alone", {})
+    assert [(row["test_accuracy"], row["test_loss"]) for row in found.rows] == [(0.5, 1.5)]
 
 
 def test_a_tag_that_two_parts_have_is_asked_for_by_its_part(tmp_path: Path) -> None:

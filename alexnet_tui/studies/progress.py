@@ -9,13 +9,14 @@ the record says. Whatever the ledger has not noted yet is added by the next who 
 import contextlib
 import heapq
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Generator, Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import RunNotFoundError, StoreError
+from alexnet_tui.errors import AlexnetTuiError, RunNotFoundError, StoreError
 from alexnet_tui.files import open_regular
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load as load_history
@@ -123,6 +124,11 @@ def update(store: Store, plan: study.Plan, run_ids: Mapping[int, str] | None = N
         StoreError: The ledger cannot be written.
     """
     members = _members(store, plan) if run_ids is None else {run_id: cell for cell, run_id in run_ids.items()}
+    return _note(store, plan, members)
+
+
+def _note(store: Store, plan: study.Plan, members: Mapping[str, int]) -> Ledger:
+    """Write what the ledger lacks about some runs, given with their cells; the ledger as it is then."""
     facts = {run_id: _facts(store, run_id, cell) for run_id, cell in members.items()}
 
     def make(found: Ledger) -> list[Entry]:
@@ -161,23 +167,95 @@ def delete_run(store: Store, run_id: str) -> None:
         RunBusyError: A trainer is at work on it.
         StoreError: It is a reference run, or cannot be removed.
     """
-    plan = cell = None
-    state = "unreadable"
+    for _, error in delete_runs(store, [run_id]):
+        if error is not None:
+            raise error
+
+
+def delete_runs(store: Store, run_ids: Sequence[str]) -> Generator[tuple[str, AlexnetTuiError | None], None, None]:
+    """Remove runs one after the other, each with the next item; those that studies planned leave their lines.
+
+    What their records say is noted before the first of them goes, and that they are gone once the last one is, or the
+    generator is closed: however many runs there are, each plan is read once, and its ledger is written twice. Where the
+    process dies in between, the next update finds them missing.
+
+    Yields:
+        Each run, and why it could not be removed, as `delete_run` raises it.
+    """
+    planned = _planned(store, run_ids)
+    places = {run_id: (plan, cell) for plan, cells in planned for run_id, cell in cells.items()}
+    sizes = {run_id: _size(store, run_id) for run_id in places}
+    gone: list[Entry] = []
+
+    def note_gone() -> None:
+        for plan, cells in planned:
+            if entries := [entry for entry in gone if entry.run in cells]:
+                with contextlib.suppress(StoreError):  # The next update writes the lines: the runs are missing then.
+                    _append(store, plan, entries)
+        gone.clear()
+
+    for plan, cells in planned:
+        with contextlib.suppress(StoreError):  # No ledger that cannot be written keeps anyone from removing a run.
+            _note(store, plan, cells)
     try:
-        record = store.record(run_id)
-        if record.study and not store.is_reference(run_id):
-            plan = study.load(store, record.study)
-            cell = _cells(plan).get(record.config)
-            state = str(load_history(store, run_id, skip_steps=True)[1])
-            if cell is not None:
-                update(store, plan, {cell: run_id})
-    except StoreError:  # Neither a damaged run nor a study that is gone keeps anyone from removing it.
-        pass
-    store.delete(run_id)
-    if plan is not None and cell is not None:
-        gone = Entry(kind="deleted", cell=cell, run=run_id, outcome=state)
-        with contextlib.suppress(StoreError):  # The next update writes the line: the run is missing then.
-            file.append(study.study_folder(store, plan.name), lambda _: [gone])
+        for run_id in run_ids:
+            state = _last_state(store, run_id) if run_id in places else ""
+            if run_id in places and _size(store, run_id) != sizes[run_id]:  # It went on while others were removed.
+                plan, cell = places[run_id]
+                note_gone()
+                with contextlib.suppress(StoreError):
+                    _note(store, plan, {run_id: cell})
+            try:
+                store.delete(run_id)
+            except AlexnetTuiError as error:
+                yield run_id, error
+                continue
+            if run_id in places:
+                cell = places[run_id][1]
+                gone.append(Entry(kind="deleted", cell=cell, run=run_id, outcome=state, wall=time.time()))
+            yield run_id, None
+    finally:
+        note_gone()
+
+
+def _planned(store: Store, run_ids: Sequence[str]) -> list[tuple[study.Plan, dict[str, int]]]:
+    """The plans that some runs were made for, each with those runs and their cells.
+
+    Neither a damaged run nor a study that is gone keeps anyone from removing a run: these are left out.
+    """
+    configs: dict[str, dict[str, RunConfig]] = {}
+    for run_id in run_ids:
+        with contextlib.suppress(StoreError):
+            record = store.record(run_id)
+            if record.study and not store.is_reference(run_id):
+                configs.setdefault(record.study, {})[run_id] = record.config
+    planned = []
+    for name, runs in configs.items():
+        with contextlib.suppress(StoreError):
+            plan = study.load(store, name)
+            cells = _cells(plan)
+            planned.append((plan, {run_id: cells[config] for run_id, config in runs.items() if config in cells}))
+    return planned
+
+
+def _last_state(store: Store, run_id: str) -> str:
+    """The state of a run that is about to go."""
+    try:
+        return str(load_history(store, run_id, skip_steps=True)[1])
+    except StoreError:
+        return "unreadable"
+
+
+def _size(store: Store, run_id: str) -> int:
+    """How long a run's record is; 0 without one."""
+    try:
+        return (store.path(run_id) / EVENTS_FILE).lstat().st_size
+    except (OSError, StoreError):
+        return 0
+
+
+def _append(store: Store, plan: study.Plan, entries: Sequence[Entry]) -> None:
+    file.append(study.study_folder(store, plan.name), lambda _: entries)
 
 
 def changed_records(store: Store, ledger: Ledger) -> list[str]:

@@ -203,8 +203,7 @@ def delete_runs(
         return [deletion_summary(session, run_id) for run_id in named] + rest
 
     async def delete() -> None:
-        for run_id in deletable:
-            await _delete(screen, session, run_id)
+        await _delete(screen, session, deletable)
         if not any(run_id in watcher.histories for run_id in deletable):
             then()
 
@@ -234,18 +233,23 @@ def _deletable(screen: Screen[Any], session: Session, run_ids: Sequence[str]) ->
     return deletable
 
 
-async def _delete(screen: Screen[Any], session: Session, run_id: str) -> None:
+async def _delete(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
+    """Delete runs outside the event loop, and tell of each as it goes or stays."""
     from alexnet_tui.studies import progress  # Not needed to start.
 
-    label = session.label_of(run_id)
+    labels = {run_id: session.label_of(run_id) for run_id in run_ids}
+    lane, deletions = session.lanes["delete"], progress.delete_runs(session.store, run_ids)
     try:
-        await session.lanes["delete"].run(progress.delete_run, session.store, run_id)
-    except AlexnetTuiError as error:
-        notify(screen, str(error), is_error=True)
-        return
-    session.watcher.drop(run_id)
-    post_runs_changed(screen.app, [run_id])
-    notify(screen, f"Deleted {label}.")
+        while done := await lane.run(lambda: next(deletions, None)):
+            run_id, error = done
+            if error is not None:
+                notify(screen, str(error), is_error=True)
+                continue
+            session.watcher.drop(run_id)
+            post_runs_changed(screen.app, [run_id])
+            notify(screen, f"Deleted {labels[run_id]}.")
+    finally:
+        lane.submit(deletions.close)  # Who leaves meanwhile leaves the rest, and what is gone is noted.
 
 
 def deletion_summary(session: Session, run_id: str) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import fake_trainer
@@ -12,7 +13,8 @@ import pytest
 from cli_caller import Run
 from fake_runs import curve, open_writer, started, write_run
 
-from alexnet_tui.errors import ConfigError, StoreError
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
@@ -22,7 +24,7 @@ from alexnet_tui.studies import orders, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
-from alexnet_tui.studies.ledger import Entry
+from alexnet_tui.studies.ledger import Entry, Ledger
 
 pytestmark = pytest.mark.usefixtures("forked")
 QUICK = {"epochs": "2", "data": "synthetic"}
@@ -152,6 +154,75 @@ def test_a_deleted_run_leaves_its_line_and_is_not_counted_anew(store: Store, pla
     account = progress.account(progress.read(store, plan))
     assert account.deleted == {cells[1].run_id: "finished"}
     assert (account.counted[1], account.repeated) == (cells[1].run_id, {again: 1})
+
+
+def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_twice(
+    store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = study.plan(store, "other", variants=["four-conv"], seeds=[0], overrides=QUICK)
+    cells = study_queue.prepare_runs(store, plan)
+    ended = [write_run(store, one, study=plan.name).id for one in (plan.configs[0], plan.configs[1], plan.configs[1])]
+    own = write_run(store, RunConfig(epochs=1)).id
+    of_other = write_run(store, other.configs[0], study=other.name).id
+    loaded, written = list[str](), list[str]()
+    load, append = study.load, file.append
+
+    def counted_load(store: Store, name: str) -> study.Plan:
+        loaded.append(name)
+        return load(store, name)
+
+    def counted_append(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
+        written.append(folder.name)
+        return append(folder, make)
+
+    monkeypatch.setattr(study, "load", counted_load)
+    monkeypatch.setattr(file, "append", counted_append)
+    gone = [*ended, own, of_other, cells[3]]
+    done = list(progress.delete_runs(store, [*gone[:2], "no-such-run", *gone[2:]]))
+    assert [run_id for run_id, error in done if error is None] == gone
+    assert [run_id for run_id, error in done if isinstance(error, RunNotFoundError)] == ["no-such-run"]
+    assert sorted(loaded) == ["other", "report"]
+    assert sorted(written) == ["other", "other", "report", "report"]
+    assert set(store.ids()) == set(cells[:3])
+    entries = file.read_file(path_of(store, plan)).entries
+    assert [(one.kind, one.run, one.outcome) for one in entries if one.kind != "started"] == [
+        ("registered", "", ""),
+        *(("ended", run_id, "finished") for run_id in ended),
+        *(("deleted", run_id, "finished") for run_id in ended),
+        ("deleted", cells[3], "queued"),
+    ]
+    assert [one.run for one in file.read_file(path_of(store, other)).entries][1:] == [of_other] * 3
+    assert (progress.read(store, plan).problems, progress.read(store, other).problems) == ((), ())
+
+
+def test_a_deletion_that_dies_between_two_runs_loses_no_line(store: Store, plan: study.Plan) -> None:
+    runs = [write_run(store, one, study=plan.name).id for one in plan.configs[:3]]
+    deletions = progress.delete_runs(store, runs)
+    assert next(deletions) == (runs[0], None)
+    noted = file.read_file(path_of(store, plan)).entries
+    assert [(one.kind, one.run) for one in noted[1:]] == [(kind, one) for one in runs for kind in ("started", "ended")]
+    account = progress.account(progress.read(store, plan))  # What the next update writes.
+    assert account.deleted == {runs[0]: "found missing"}
+    assert list(account.counted.values()) == runs
+    deletions.close()
+    assert progress.account(file.read_file(path_of(store, plan))).deleted == {runs[0]: "finished"}
+    assert store.ids() == sorted(runs[1:])
+
+
+def test_a_run_that_ends_while_others_are_deleted_is_noted_before_it_goes_too(store: Store, plan: study.Plan) -> None:
+    cells = study_queue.prepare_runs(store, plan)
+    deletions = progress.delete_runs(store, cells[:2])
+    assert next(deletions) == (cells[0], None)
+    with open_writer(store.path(cells[1])) as writer:
+        writer.write(started(plan.configs[1]))
+        writer.write(ev.Failed(reason="diverged", message=""))
+    assert list(deletions) == [(cells[1], None)]
+    assert facts(store, plan)[1:] == [
+        ("deleted", 0, "queued"),
+        ("started", 1, ""),
+        ("failed", 1, "diverged"),
+        ("deleted", 1, "failed"),
+    ]
 
 
 def test_a_run_removed_behind_our_back_is_noted(store: Store, plan: study.Plan) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import os
 import resource
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.launch import registry
+from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
@@ -91,6 +93,39 @@ async def test_a_planned_run_that_is_deleted_leaves_its_line_in_the_ledger(store
         ("ended", run_id, "finished"),
         ("deleted", run_id, "finished"),
     ]
+
+
+@driven
+async def test_many_planned_runs_are_deleted_together_and_told_one_by_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = study.plan(store, "mine", variants=["tanh"], seeds=range(3), overrides={"epochs": "1", "data": "synthetic"})
+    runs = [write_run(store, one, study=plan.name, plan_sha256=plan.sha256).id for one in plan.configs]
+    written, append = list[Path](), ledger.append
+
+    def counted(folder: Path, make: Callable[[ledger.Ledger], Sequence[ledger.Entry]]) -> ledger.Ledger:
+        written.append(folder)
+        return append(folder, make)
+
+    monkeypatch.setattr(ledger, "append", counted)
+    async with console(store) as c:
+        c.app.session.toggle_marks(runs)
+        await c.press("D")
+        await c.wait_for(lambda: "Delete 3 runs?" in c.text())
+        lock = take_lock(store.path(runs[1]))  # A trainer begins while one reads the question.
+        try:
+            await c.press("y")
+            await c.wait_for(lambda: len(c.notifications()) == 3)
+        finally:
+            os.close(lock)
+        told = c.notifications()
+        assert (told[0], told[2]) == (f"Deleted {runs[0]}.", f"Deleted {runs[2]}.")
+        assert f"run {runs[1]} is being trained" in told[1]
+    assert store.ids() == [runs[1]]
+    found = ledger.read_file(store.root / "studies" / "mine" / ledger.LEDGER_FILE)
+    gone = {entry.run: entry.outcome for entry in found.entries if entry.kind == "deleted"}
+    assert gone == {runs[0]: "finished", runs[2]: "finished"}
+    assert len(written) == 2
 
 
 @driven

@@ -45,6 +45,7 @@ _PARTS = {
 _METRICS = {"loss": "loss", "accuracy": "accuracy", "acc": "accuracy"}
 _FILLERS = frozenset(("epoch", "sparse", "categorical", "binary", "mean", "running", "avg", "metrics"))
 _OTHERS = {("lr",): "learning_rate", ("learning", "rate"): "learning_rate"}
+_NAMED = 3
 _EPOCH_NAMES, _RUN_NAMES = ("epoch", "epochs"), ("run_id",)
 
 
@@ -216,6 +217,13 @@ def _of_table(
             replaced.add(epoch)
         known.update(new)
     history.rows = [{**by_epoch[epoch], "epoch": epoch, "step": epoch} for epoch in sorted(by_epoch)]
+    for theirs in assigned:
+        texts = [text for row in rows if not _is_number_or_none(text := row.get(theirs, ""))]
+        if texts:
+            shown = ", ".join(quoted(text, 20) for text in texts[:_NAMED]) + (", ..." if len(texts) > _NAMED else "")
+            history.left_out.append(
+                f"{printable(theirs, 80)}: {counted(len(texts), 'cell')} without a number ({shown})"
+            )
     if replaced:
         history.left_out.append(f"values of {counted(len(replaced), 'epoch')} that a later line gives again")
     return history
@@ -223,6 +231,13 @@ def _of_table(
 
 def _has_number(name: str, rows: Sequence[Mapping[str, str]]) -> bool:
     return any(not math.isnan(_number(row.get(name, ""))) for row in rows)
+
+
+def _is_number_or_none(text: str | None) -> bool:
+    """Whether a cell says a number, or that there is none."""
+    return (text or "").strip().lower() in {"", "nan", "none", "null", "na", "n/a", "-"} or not math.isnan(
+        _number(text or "")
+    )
 
 
 def _number(text: str) -> float:

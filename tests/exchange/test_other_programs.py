@@ -144,6 +144,13 @@ def test_no_line_is_left_out_silently(tmp_path: Path) -> None:
         assert all(str(num_replaced) in sentence for sentence in history.left_out), text
 
 
+def test_cells_that_are_no_numbers_are_counted_and_named(tmp_path: Path) -> None:
+    table = write(tmp_path / "x.csv", 'epoch,val_accuracy\n0,0.1\n1,0.1x\n2,0.6\n3,"0,7"\n4,nan\n5,\n')
+    (history,) = read_csv(table, {})
+    assert [row.get("val_accuracy") for row in history.rows] == [0.1, None, 0.6, None, None, None]
+    assert history.left_out == ["val_accuracy: 2 cells without a number ('0.1x', '0,7')"]
+
+
 def test_the_reason_that_nothing_was_read_is_what_was_found(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"train_loss\|epoch.*1 line below") as found:
         read_csv(write(tmp_path / "x.csv", "train_loss|epoch\n1|2\n"), {})

@@ -185,7 +185,7 @@ def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_t
     assert sorted(written) == ["other", "other", "report", "report"]
     assert set(store.ids()) == set(cells[:3])
     entries = file.read_file(path_of(store, plan)).entries
-    assert [(one.kind, one.run, one.outcome) for one in entries if one.kind != "started"] == [
+    assert [(one.kind, one.run, one.outcome) for one in entries if one.kind not in ("made", "started")] == [
         ("registered", "", ""),
         *(("ended", run_id, "finished") for run_id in ended),
         *(("deleted", run_id, "finished") for run_id in ended),
@@ -218,6 +218,7 @@ def test_a_run_that_ends_while_others_are_deleted_is_noted_before_it_goes_too(st
         writer.write(ev.Failed(reason="diverged", message=""))
     assert list(deletions) == [(cells[1], None)]
     assert facts(store, plan)[1:] == [
+        *MADE,
         ("deleted", 0, "queued"),
         ("started", 1, ""),
         ("failed", 1, "diverged"),

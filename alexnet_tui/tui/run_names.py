@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from alexnet_tui.config.hyperparameters import RunConfig, default_of, shown_value
+from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, default_of, shown_value
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import printable
 
@@ -19,6 +19,8 @@ _PROPER_NAMES = ("front_end", "data")
 """Settings whose values need no word before them: ``baseline s4 · synthetic``."""
 _PROPER = [_FIELDS.index(name) for name in _PROPER_NAMES]
 _OTHERS = [index for index, name in enumerate(_FIELDS) if name not in UNNAMED_FIELDS and name not in _PROPER_NAMES]
+_SHARED = [(_FIELDS.index(name), default_of(name)) for name in NO_RESULT_FIELDS if name != "variant"]
+"""Indices of the settings in which runs of one experiment may differ, with values as if they did not."""
 _MAX_CHARS = 120
 _FEWEST_STEM_CHARS = 4
 _RUN_ID = re.compile(r".+-s\d+-(?P<made>\d[\d-]+)")
@@ -33,10 +35,12 @@ def _defaults(variant: str, front_end: str) -> tuple[Any, ...]:
 
 
 class _Namesakes(msgspec.Struct):
-    """Runs of one variant and seed: told apart by data set and front end, and where these are the same by the rest.
+    """Runs of one variant and seed, or experiments of one variant.
+
+    They are told apart by data set and front end, and where these are the same by the rest.
 
     Attributes:
-        name: Variant and seed.
+        name: Variant and seed, or the variant alone.
         values: Run id to the values of all its settings.
         names: Values of all settings to the name of runs that have them; empty where it is not made yet.
         firsts: Data set and front end to the values of the first run that has them.
@@ -179,6 +183,20 @@ class RunNames:
                 del self._group_of[run_id]
                 changed |= group.remove(run_id)
         return changed & histories.keys()
+
+
+def experiment_names(configs: Mapping[str, RunConfig]) -> Callable[[str], str]:
+    """Gives, by the id of one of its runs, what to call an experiment: ``four-conv``, and ``four-conv · synthetic``.
+
+    The seed is no part of it, and settings are compared among experiments of one variant.
+    """
+    variants = {config.variant: _Namesakes(printable(config.variant, 80)) for config in configs.values()}
+    for run_id, config in configs.items():
+        values = list(msgspec.structs.astuple(config))
+        for index, value in _SHARED:
+            values[index] = value
+        variants[config.variant].add(run_id, tuple(values))
+    return lambda run_id: variants[configs[run_id].variant].name_of(run_id)
 
 
 def short_names(histories: Iterable[RunHistory], name_of: Callable[[str], str]) -> dict[str, str]:

@@ -147,7 +147,27 @@ def test_an_extended_run_is_grouped_only_where_its_schedule_does_not_depend_on_i
 def test_a_group_is_named_by_what_its_runs_are_and_not_by_how_they_were_recorded() -> None:
     config = {"data": "cifar10-jpeg", "threads": "1", "log_steps": "100", "checkpoint_epochs": "5"}
     (group,) = group_rows([row(f"run-{seed}", config={**config, "seed": str(seed)}) for seed in (0, 1)])
-    assert group.name == "baseline literal32 · cifar10-jpeg"
+    assert group.name == "baseline"
+
+
+def test_groups_of_one_variant_are_told_apart_by_the_settings_in_which_they_differ() -> None:
+    ways: list[dict[str, str]] = [
+        {"variant": "four-conv", "data": "cifar10-jpeg"},
+        {"data": "cifar10-jpeg"},
+        {"data": "synthetic", "epochs": "12", "train_images": "250"},
+        {"data": "synthetic", "epochs": "24", "train_images": "250"},
+    ]
+    rows = [row(f"{seed}-{at}", config={**way, "seed": str(seed)}) for at, way in enumerate(ways) for seed in (0, 1)]
+    assert [group.name for group in group_rows(rows)] == [
+        "four-conv",
+        "baseline · cifar10-jpeg",
+        "baseline · synthetic, epochs 12",
+        "baseline · synthetic, epochs 24",
+    ]
+    alone = row("alone", name="four-conv s7", config={"variant": "four-conv", "seed": "7"})
+    assert [group.name for group in group_rows([*rows[:2], alone])] == ["four-conv · cifar10-jpeg", "four-conv s7"]
+    named = [msgspec.structs.replace(one, name="Mine", is_labelled=True) for one in rows[:2]]
+    assert [group.name for group in group_rows(named)] == ["Mine"]
 
 
 def test_a_group_is_of_one_experiment_however_its_runs_were_recorded_or_computed() -> None:
@@ -161,7 +181,7 @@ def test_a_group_is_of_one_experiment_however_its_runs_were_recorded_or_computed
     (group,) = group_rows(rows)
     assert group.members == ("run-0", "run-1", "run-2", "run-3")
     assert group.runs == tuple(rows)
-    assert (group.name, group.num_counted) == ("baseline literal32", 4)
+    assert (group.name, group.num_counted) == ("baseline", 4)
     others = [row("other", config={name: value}) for name, value in (("variant", "tanh"), ("dropout", "0.3"))]
     assert [one.members for one in group_rows([*rows, *others])] == [group.members, ("other",), ("other",)]
 
@@ -214,7 +234,7 @@ def test_of_a_seed_the_first_made_finished_run_counts_and_a_row_has_them_all() -
         ("note:odd", "1"),
         ("id:run-1", "1"),
         ("run-2", "2"),
-        ('"baseline literal32"', "0123"),  # What only the group is called.
+        ('"literal32"', "0123"),  # What only the group is called.
         ("literal32", "0123"),
         ("variant=baseline best>60 seed=0", "0"),
         ("is:finished seed>1 best>60", "2"),

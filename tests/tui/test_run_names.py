@@ -8,7 +8,7 @@ import pytest
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import RunRecord
-from alexnet_tui.tui.run_names import RunNames, cut_name
+from alexnet_tui.tui.run_names import RunNames, cut_name, experiment_names
 
 
 def history(run_id: str, **settings: str) -> RunHistory:
@@ -65,6 +65,17 @@ def test_a_name_is_short_again_once_its_namesakes_are_deleted() -> None:
     assert names.update(known, ["b"]) == {"a", "c"}
     assert names["a"] == names["c"] == "baseline s0", "a run repeated with the same settings has the same name"
     assert names.update(known, ["b"]) == set()
+
+
+def test_an_experiment_is_called_as_its_runs_are_but_for_the_seed() -> None:
+    settings = [
+        {"seed": "4", "device": "cpu", "threads": "1"},
+        {"seed": "5", "precision": "fp32", "weight_decay": "0"},
+        {"variant": "tanh", "seed": "9", "log_steps": "7"},
+    ]
+    configs = {str(number): RunConfig.from_text(one) for number, one in enumerate(settings)}
+    name_of = experiment_names(configs)
+    assert [name_of(run_id) for run_id in configs] == ["baseline", "baseline · weight decay 0", "tanh"]
 
 
 def test_a_name_is_cut_where_namesakes_are_the_same() -> None:

@@ -13,7 +13,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import printable
-from alexnet_tui.tui.run_names import RunNames, settings_text
+from alexnet_tui.tui.run_names import RunNames, experiment_names
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 ROW_METRICS = {
@@ -28,6 +28,8 @@ ROW_METRICS = {
 _experiment = operator.attrgetter("variant", *RESULT_FIELDS)
 """What the runs of a group have in common: all that a result depends on but the seed."""
 _LIVE_FIRST = (State.RUNNING, State.QUEUED, State.FAILED, State.LOST, State.COPY, State.STOPPED, State.FINISHED)
+_COUNTS_FIRST = {State.FINISHED: 2, State.RUNNING: 1, State.QUEUED: 1}
+"""Of a seed that was tried more than once, the states whose run counts before any that ended early."""
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,26 +156,28 @@ def group_rows(rows: Iterable[RunRow]) -> list[RunRow]:
     for row in rows:
         key = (row.is_reference, "" if row.is_like_others else row.id, *_experiment(row.config))
         groups.setdefault(key, []).append(row)
-    return [_merge(members) for members in groups.values()]
+    firsts = [members[0] for members in groups.values()]
+    name_of = experiment_names({row.id: row.config for row in firsts if not row.foreign})
+    return [members[0] if len(members) == 1 else _merge(members, name_of(members[0].id)) for members in groups.values()]
 
 
-def _merge(rows: Sequence[RunRow]) -> RunRow:
-    """The row of a group: means of what its runs have."""
-    if len(rows) == 1:
-        return rows[0]
+def _merge(rows: Sequence[RunRow], name: str) -> RunRow:
+    """The row of a group: means of what its runs have; `name` is what it is called where they share no label."""
     rows = sorted(rows, key=lambda row: (row.config.seed, row.created))
     newest = max(rows, key=lambda row: row.created)
     # A run cut short says nothing about the others: while any is finished, only finished ones count.
     counted = _one_a_seed([row for row in rows if row.state is State.FINISHED] or rows)
     best = _present(row.best for row in counted)
+    current = _one_a_seed(rows)
+    is_labelled = all(row.is_labelled for row in rows) and len({row.name for row in rows}) == 1
     return RunRow(
         id=newest.id,
-        name=_common_name(rows),
-        is_labelled=_have_one_label(rows),
+        name=newest.name if is_labelled else name,
+        is_labelled=is_labelled,
         config=newest.config,
-        state=min((row.state for row in rows), key=_LIVE_FIRST.index),
-        epochs_done=min(row.epochs_done for row in rows),
-        progress=statistics.fmean(row.progress for row in rows),
+        state=min((row.state for row in current), key=_LIVE_FIRST.index),
+        epochs_done=min(row.epochs_done for row in current),
+        progress=statistics.fmean(row.progress for row in current),
         best=_mean(best),
         last=_mean(_present(row.last for row in counted)),
         final=_mean(_present(row.final for row in counted)),
@@ -194,23 +198,12 @@ def _merge(rows: Sequence[RunRow]) -> RunRow:
 
 
 def _one_a_seed(rows: Iterable[RunRow]) -> list[RunRow]:
-    """Of the runs of one seed the one that got furthest; of those that got as far, the first made."""
-    first_last = sorted(rows, key=lambda row: (row.epochs_done, -row.created))
+    """The run that counts of each seed: a finished one, else one under way, else the one that got furthest.
+
+    Of those that got as far it is the first made.
+    """
+    first_last = sorted(rows, key=lambda row: (_COUNTS_FIRST.get(row.state, 0), row.epochs_done, -row.created))
     return list({row.config.seed: row for row in first_last}.values())
-
-
-def _have_one_label(rows: Sequence[RunRow]) -> bool:
-    return all(row.is_labelled for row in rows) and len({row.name for row in rows}) == 1
-
-
-def _common_name(rows: Sequence[RunRow]) -> str:
-    """The label all share, or what sets the group apart from others of its variant."""
-    if _have_one_label(rows):
-        return rows[0].name
-    config = rows[0].config
-    changes = [(name, new) for name, (_, new) in config.changes().items() if name in RESULT_FIELDS]
-    stem = f"{config.variant} {config.front_end}"
-    return printable(f"{stem} · {settings_text(changes)}" if changes else stem, 200)
 
 
 def _present(values: Iterable[float | None]) -> list[float]:

@@ -44,6 +44,7 @@ from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 from alexnet_tui.tui.widgets.fields import Card, CardField, ChoiceField, FieldEdited, FieldInfo, Option, TextField
 from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow
 
+TOO_LONG = "Too long: the field holds 8,000 characters. Nothing was put in."
 FINISHED_AT_ONCE = (sys.executable, "-c", "pass")
 
 
@@ -319,6 +320,22 @@ async def test_typing_shows_one_error_line_and_the_summary_follows(store: Store)
         assert form.message("epochs") == ""
         await form.until(lambda: "391,000 steps" in form.text("#brief"))
         assert form.screen.draft.config().epochs == 1000
+
+
+@driven
+async def test_every_pasted_line_is_in_the_field_and_what_does_not_fit_is_refused_in_a_sentence(store: Store) -> None:
+    async with opened(store) as form:
+        await form.type("label", "")
+        form.app.post_message(events.Paste("first\r\nsecond\n"))
+        await form.until(lambda: form.screen.draft.texts["label"] == "first second")
+        form.row("seed").editor.focus()
+        await form.pilot.pause()
+        form.app.post_message(events.Paste("9" * 100_000))
+        await form.until(lambda: form.text("#help") == TOO_LONG)
+        assert form.row("seed").editor.text == "0"
+        await form.press("7")
+        await form.until(lambda: form.screen.draft.texts["seed"] == "7")
+        assert form.text("#help") == SPECS["seed"].help
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ import pytest
 from console_driver import Driver, console, driven
 from fake_runs import curve, open_writer, started, write_run
 from slurm_stub import Cluster
-from textual.widgets import Input
+from textual import events
+from textual.widgets import Input, Static
 
 from alexnet_tui.analysis.cost_estimate import step_settings
 from alexnet_tui.config import claims
@@ -623,6 +624,8 @@ async def test_r_reproduces_the_whole_report_after_a_yes(store: Store) -> None:
         assert "170 MB to download" in text
         assert "4 variants x 5 seeds = 20 runs" in text
         assert "how long it takes is not known" in said(driver)
+        await driver.press("enter")
+        assert "cifar10 is not here yet" in driver.text(), "enter, pressed once too often, starts no hours of work"
         await driver.press("n")
         assert study.names(store) == []
         screen.session.step_seconds[step_settings(RunConfig())] = 0.1
@@ -674,6 +677,36 @@ def test_why_a_study_was_given_up_is_on_its_screen_to_the_last_word(store: Store
             await driver.wait_for(lambda: "Given up" not in driver.text())
 
     body()
+
+
+@driven
+async def test_a_variant_that_is_named_twice_is_told_while_one_types(store: Store) -> None:
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("n")
+        await fill(driver, name="mine", variants="tanh, baseline ,tanh")
+        await driver.wait_for(lambda: "variants: 'tanh' is named more than once" in said(driver))
+        assert "runs" not in str(driver.app.screen.query_one("#plan-result", Static).content)
+        await fill(driver, variants="tanh, baseline")
+        await driver.wait_for(lambda: "2 variants x 5 seeds = 10 runs" in driver.text())
+
+
+@driven
+async def test_every_pasted_line_is_in_a_field_of_the_form_and_what_does_not_fit_is_refused(store: Store) -> None:
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.press("n")
+        field = driver.app.screen.query_one("#plan-variants", Input)
+        field.focus()
+        await driver.press("end", "ctrl+u")
+        driver.app.post_message(events.Paste("tanh,\nfour-conv\n"))
+        await driver.wait_for(lambda: field.value == "tanh, four-conv")
+        await driver.wait_for(lambda: "2 variants x 5 seeds = 10 runs" in driver.text())
+        driver.app.post_message(events.Paste("9" * 100_000))
+        await driver.wait_for(lambda: "Too long: the field holds 200 characters." in driver.text())
+        assert field.value == "tanh, four-conv"
+        await driver.press("end", "backspace")
+        await driver.wait_for(lambda: "Too long" not in driver.text())
 
 
 def test_seeds_of_any_length_are_a_sentence() -> None:

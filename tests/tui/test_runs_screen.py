@@ -11,6 +11,7 @@ from console_driver import console, driven
 from fake_runs import curve, open_writer, started, write_run
 from picture_runs import trained
 from rich.cells import cell_len
+from textual import events
 from textual.geometry import Region
 from textual.widgets import Input, Static
 
@@ -153,6 +154,22 @@ async def test_a_filter_that_means_nothing_says_so_and_keeps_the_rows(store: Sto
         assert "needs a number" not in c.text()
         c.app.session.close()
         assert load_settings().folder(store.root).filter == "variant=tanh lr>=0.001"
+
+
+@driven
+async def test_every_pasted_line_narrows_and_a_filter_that_does_not_fit_is_refused(
+    store: Store, four: list[str]
+) -> None:
+    async with console(store) as c:
+        await c.press("slash")
+        c.app.post_message(events.Paste("best>50\nbest<55\n"))
+        await c.wait_for(lambda: c.shown == [four[2]])
+        c.app.post_message(events.Paste("x" * 100_000))
+        await c.wait_for(lambda: "Too long: the field holds 300 characters." in c.text())
+        assert c.shown == [four[2]]
+        await c.press("enter")
+        assert "Too long" not in c.text()
+        assert c.app.session.folder.filter == "best>50 best<55"
 
 
 @pytest.mark.slow

@@ -11,8 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Click, Key, Paste, Resize
-from textual.message import Message
+from textual.events import Click, Key, Resize
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -21,6 +20,7 @@ from alexnet_tui.tui.keys import Keys, key_name, row_keys
 from alexnet_tui.tui.threads import call
 from alexnet_tui.tui.widgets.columns import Column
 from alexnet_tui.tui.widgets.glyphs import pad
+from alexnet_tui.tui.widgets.line_input import LineInput
 from alexnet_tui.tui.widgets.pressable import KeysText, pressable
 from alexnet_tui.tui.widgets.table import LineTable
 
@@ -71,20 +71,19 @@ class DialogScreen(ModalScreen[Answer]):
 
 
 class ConfirmScreen(DialogScreen[bool]):
-    """Asks before an act; the answer is True only for y or the act's key.
+    """Asks before an act; only y is a yes, since all that is asked about takes hours, downloads or destroys.
 
     Args:
         title: The question.
         lines: What the act does, or what is lost.
         action: The act, one or two words.
-        destructive: Something cannot be brought back: enter is then not enough.
+        destructive: Something cannot be brought back; the box shows it.
         details: Makes better lines in a thread, where that takes a while.
     """
 
     BINDINGS = [
         _confirm("y", "confirm", "Yes", "Do it."),
         _confirm("n", "cancel", "No", "Change nothing."),
-        _confirm("enter", "enter", "Yes", "Do it, unless something is lost.", show=False),
     ]
 
     def __init__(
@@ -122,31 +121,9 @@ class ConfirmScreen(DialogScreen[bool]):
         """Yes."""
         self.answer(True)
 
-    def action_enter(self) -> None:
-        """Enter is yes only where nothing is lost."""
-        if not self._is_destructive:
-            self.answer(True)
-
     def action_cancel(self) -> None:
         """No."""
         self.answer(False)
-
-
-class _LineInput(Input):
-    """A field of one line, which says so where a text does not fit; pasted lines become one."""
-
-    class TooLong(Message):
-        """A text was typed or pasted that does not fit; the field is as it was."""
-
-    def restricted(self) -> None:
-        """In place of the bell."""
-        self.post_message(self.TooLong())
-
-    def on_paste(self, event: Paste) -> None:
-        """Take every line; `Input` itself drops all but the first without a word."""
-        event.prevent_default()
-        event.stop()
-        self.replace(" ".join(event.text.splitlines()), *self.selection)
 
 
 class TextScreen(DialogScreen[str | None]):
@@ -169,7 +146,7 @@ class TextScreen(DialogScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """Title, field, hint, keys."""
-        field = _LineInput(self._value, max_length=self._limit, id="dialog-input", compact=True, select_on_focus=False)
+        field = LineInput(self._value, max_length=self._limit, id="dialog-input", compact=True, select_on_focus=False)
         field.cursor_blink = False
         with Vertical(classes="dialog"):
             yield Static(Content(self._title), classes="dialog-title")
@@ -188,9 +165,9 @@ class TextScreen(DialogScreen[str | None]):
         field.action_home()  # A cursor that is at the end already scrolls nothing.
         field.action_end()
 
-    @on(_LineInput.TooLong)
-    def _refuse(self) -> None:
-        self._show_hint(f"Too long: the field holds {self._limit:,} characters. Nothing was put in.")
+    @on(LineInput.TooLong)
+    def _refuse(self, message: LineInput.TooLong) -> None:
+        self._show_hint(message.sentence)
 
     def on_input_changed(self) -> None:
         """A refusal is over once something is typed."""

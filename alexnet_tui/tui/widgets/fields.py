@@ -22,6 +22,7 @@ from textual.widgets import Input, Static
 from alexnet_tui.text import printable
 from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.widgets.glyphs import CHOSEN, UNCHOSEN
+from alexnet_tui.tui.widgets.line_input import LineInput
 
 _key = Keys("form")
 _NAME_LIMIT = 64
@@ -74,7 +75,7 @@ class FieldEdited(Message):
         self.text = text
 
 
-class TextField(Input):
+class TextField(LineInput):
     """A line of text; the first escape leaves it, the arrows go to the neighbours."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -34,6 +34,7 @@ from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.fields import CardField, ChoiceField, FieldEdited, TextField
 from alexnet_tui.tui.widgets.form import FieldGroup, FieldRow, FormScroll, StatusLine
+from alexnet_tui.tui.widgets.line_input import LineInput
 
 _key = Keys("new")
 CARDS, DATA, OPEN_GROUP = "variant", "data", "experiment"
@@ -211,6 +212,10 @@ class NewRunScreen(Screen[None]):
     @on(ChoiceField.DigitRefused)
     def _explain_digits(self) -> None:
         self.show_status("Words are chosen with ← and → here; esc leaves the form, and digits then go to a place.")
+
+    @on(LineInput.TooLong)
+    def _refuse(self, message: LineInput.TooLong) -> None:
+        self.show_status(message.sentence, is_error=True)
 
     @on(Input.Submitted)
     def _focus_next(self) -> None:

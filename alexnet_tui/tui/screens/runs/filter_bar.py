@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -15,11 +16,12 @@ from textual.widgets import Input, Static
 from alexnet_tui.text import printable
 from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.screens.runs import filter as query
+from alexnet_tui.tui.widgets.line_input import LineInput
 
 _key = Keys("filter")
 
 
-class _Field(Input):
+class _Field(LineInput):
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("enter", "submit", "Keep", "Keep the filter, back to the runs."),
         _key("right", "cursor_right", "Complete", "Take the word that is offered in grey."),
@@ -138,21 +140,30 @@ class FilterLine(Vertical):
         if not self.query_one("#filter-error").has_class("-shown"):
             self.post_message(self.Left())
 
+    @on(LineInput.TooLong)
+    def _refuse(self, message: LineInput.TooLong) -> None:
+        self._show_error(message.sentence)
+
+    def _show_error(self, sentence: str) -> None:
+        """Show an error, or none."""
+        error = self.query_one("#filter-error", Static)
+        if sentence:
+            error.update(Content(printable(sentence, 300)))
+        error.set_class(bool(sentence), "-shown")
+
     def _read(self, text: str) -> None:
         """Take a filter in; while its last word means nothing, the words before it hold."""
-        error = self.query_one("#filter-error", Static)
         try:
             parsed = query.parse(text)
         except query.QueryError as problem:
-            error.update(Content(printable(str(problem), 300)))
-            error.add_class("-shown")
+            self._show_error(str(problem))
             text = query.without_last_word(text)
             try:
                 parsed = query.parse(text)
             except query.QueryError:
                 return
         else:
-            error.remove_class("-shown")
+            self._show_error("")
         if text != self.text:
             self.text, self.query_now = text, parsed
             self.post_message(self.Changed())

@@ -21,12 +21,13 @@ from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ConfigError
 from alexnet_tui.studies.queue import MAX_AT_ONCE
-from alexnet_tui.text import counted, printable
+from alexnet_tui.text import counted, printable, quoted
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.widgets.dialogs import DialogScreen, KeysLine
 from alexnet_tui.tui.widgets.fields import ChoiceField, FieldEdited, FieldInfo, Option
 from alexnet_tui.tui.widgets.form import EditorRow
+from alexnet_tui.tui.widgets.line_input import LineInput
 
 MAX_SEEDS = 1000
 REPRODUCTION = "reproduction"
@@ -130,6 +131,8 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
         words = [word.strip() for word in text.split(",") if word.strip()]
         if not words:
             raise ConfigError("variants", f"name some, or {_ALL}")
+        if repeated := next((word for word in words if words.count(word) > 1), ""):
+            raise ConfigError("variants", f"{quoted(repeated, 40)} is named more than once")
         return list(PROTOCOLS[self.protocol].variants) if text == _ALL else words
 
     @property
@@ -298,8 +301,15 @@ class StudyForm(DialogScreen[StudyRequest | None]):
             size = request.size()
         except ConfigError as problem:
             size, error = "", str(problem)
-        self._result.update(Content(printable(error or size, 400)))
-        self._result.set_class(bool(error), "-error")
+        self._say(error or size, is_error=bool(error))
+
+    @on(LineInput.TooLong)
+    def _refuse(self, message: LineInput.TooLong) -> None:
+        self._say(message.sentence, is_error=True)
+
+    def _say(self, sentence: str, *, is_error: bool) -> None:
+        self._result.update(Content(printable(sentence, 400)))
+        self._result.set_class(is_error, "-error")
 
     def _facts_of(self, request: StudyRequest) -> str:
         """What the plan registers, claim by claim, and how its runs are set."""
@@ -351,6 +361,6 @@ def _editor(name: str, text: str) -> Input | ChoiceField:
         choice = ChoiceField(FieldInfo(name, _LABELS[name][0], "", options=_CHOICES[name]))
         choice.set_text(text)
         return choice
-    entry = Input(text, max_length=200, id=f"plan-{name}", validate_on=())
+    entry = LineInput(text, max_length=200, id=f"plan-{name}", validate_on=())
     entry.cursor_blink = False
     return entry

@@ -43,6 +43,11 @@ _SETTINGS_AT_FAULT = frozenset({"diverged", "data_count"})
 """Reasons of a ``failed`` event that come from the run's settings, which a resume on no machine changes."""
 
 
+def shown_word(state: str) -> str:
+    """The word for a state on a screen; `State.LOST` keeps its name in files and commands."""
+    return "crashed" if state == State.LOST else str(state)
+
+
 def would_fail_again(history: RunHistory) -> bool:
     """Whether a run failed in a way that a resume from its last checkpoint cannot mend."""
     return isinstance(history.final, ev.Failed) and history.final.reason in _SETTINGS_AT_FAULT

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.events import Failed
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, shown_word
 from alexnet_tui.runs.stop_request import STOPPING
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_done, format_duration, format_percent, printable
@@ -143,7 +143,7 @@ class Session:
         history, state = self.watcher.histories.get(run_id), self.watcher.states.get(run_id)
         if history is None or state is None:
             return ""
-        what = f"{self.label_of(run_id)} {state}"
+        what = f"{self.label_of(run_id)} {shown_word(state)}"
         if state is State.FAILED and isinstance(history.final, Failed):
             return f"{what} ({printable(history.final.reason, 40)}): {printable(history.final.message, 300)}"
         best = history.best_test_accuracy

@@ -1,6 +1,7 @@
 """The Run screen, driven by keys in the real console: live, finished, lost, failed, stopped, queued, gone."""
 
 import fcntl
+import math
 import os
 import threading
 import time
@@ -25,16 +26,17 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
+from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, RunRecord, Store
 from alexnet_tui.tui.charts.model import View
-from alexnet_tui.tui.charts.series import SMOOTHINGS, Method
+from alexnet_tui.tui.charts.series import SMOOTHINGS, Lead, Method
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.run import screen as run_screen
 from alexnet_tui.tui.screens.run.facts import age, lead_text, number_facts, status_message
-from alexnet_tui.tui.screens.run.header import HeadView
+from alexnet_tui.tui.screens.run.header import Head, HeadView
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.run.side import SMALL_CHARTS
 from alexnet_tui.tui.watch import watch_loop
+from alexnet_tui.tui.widgets.bars import TabStrip
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
 CONFIG = RunConfig(epochs=20, data="synthetic")
@@ -175,12 +177,14 @@ async def test_a_resume_is_offered_where_it_can_mend_a_failure(store: Store) -> 
         reason: write_run(store, CONFIG, epochs_done=3, end=ev.Failed(reason=reason, message="Why."))
         for reason in offered
     }
+    killed = write_run(store, CONFIG, epochs_done=3, finish=False)
     async with console(store) as driver:
         for reason, run in runs.items():
             screen_ = await open_run(driver, run.id)
             assert screen_.offers("resume") is offered[reason], reason
         session = driver.app.session
         assert session.end_note(runs["data_count"].id).endswith("failed (data_count): Why.")
+        assert session.end_note(killed.id) == f"{killed.id} crashed: best test accuracy 32.56%.", "as on the screens"
         session.watcher.drop(runs["error"].id)
         assert session.end_note(runs["error"].id) == ""
 
@@ -219,6 +223,29 @@ async def test_the_pinned_run_is_a_pace_line_with_epochs_ahead(store: Store) -> 
         await driver.press("p")
         assert driver.app.session.pinned_run_id == fast.id
         await driver.wait_for(lambda: names(charts(driver)[1]) == ["train", "test"])
+
+
+def without_test(epoch: ev.Epoch) -> None:
+    epoch.test_accuracy = epoch.test_loss = ev.number(math.nan)
+
+
+@driven
+async def test_no_lead_is_told_of_a_run_without_a_value_or_of_one_that_is_gone(store: Store) -> None:
+    base = write_run(store, CONFIG, final=0.5, label="the baseline")
+    best = write_run(store, CONFIG, final=0.6)
+    blind = write_run(store, CONFIG, change_epoch=without_test)
+    async with console(store, size=(160, 40)) as driver:
+        driver.toggle_pin(base.id)
+        await open_run(driver, best.id)
+        await driver.wait_for(lambda: "above the best of the baseline" in driver.text())
+        await open_run(driver, blind.id)
+        await driver.wait_for(lambda: names(charts(driver)[1]) == ["train", "test", "the baseline"])
+        assert screen(driver).query_one("#strip", TabStrip).note == ()
+        await open_run(driver, best.id)
+        await driver.wait_for(lambda: "above the best of the baseline" in driver.text())
+        store.delete(best.id)
+        await driver.wait_for(lambda: "No such run" in driver.text())
+        assert screen(driver).query_one("#strip", TabStrip).note == ()
 
 
 @driven
@@ -413,6 +440,22 @@ async def test_a_small_chart_that_is_alone_has_the_keys_of_the_charts_to_itself(
 
 
 @driven
+async def test_another_runs_small_charts_are_drawn_without_a_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_screen, "_SIDE_SECONDS", 600.0)
+    long, short = write_run(store, CONFIG), write_run(store, CONFIG, epochs_done=3, finish=False)
+    async with console(store, size=(160, 45)) as driver:
+        shown = await open_run(driver, long.id)
+        small = shown.query_one("#learning-rate", MetricChart)
+        await driver.wait_for(lambda: small.curves and len(small.curves[0].x) == 200)
+        driver.toggle_pin(short.id)  # Draws again; the small charts wait for more points.
+        await driver.wait_for(lambda: shown._side_timer is not None)
+        await open_run(driver, short.id)
+        await driver.wait_for(lambda: len(small.curves[0].x) == 30)
+
+
+@driven
 async def test_small_charts_come_back_after_a_run_that_is_gone(store: Store) -> None:
     run, gone = write_run(store, CONFIG), write_run(store, CONFIG)
     async with console(store, size=(160, 45)) as driver:
@@ -434,6 +477,21 @@ async def test_a_run_without_a_log_says_so(store: Store) -> None:
         await open_run(driver, run.id)
         await driver.press("right_square_bracket", "right_square_bracket", "right_square_bracket")
         await driver.wait_for(lambda: "Libraries print here" in driver.text())
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        (State.QUEUED, "results come with the end of the first epoch"),
+        (State.RUNNING, "results come with the end of the first epoch"),
+        (State.FINISHED, "no results were written"),
+        (State.FAILED, "no results were written"),
+    ],
+)
+def test_results_are_announced_only_of_a_run_that_will_have_some(state: State, sentence: str) -> None:
+    history = RunHistory(RunRecord(id="a", created=0.0, config=CONFIG))
+    lines = Head(history, state, 80).lines("a", is_low=False, has_numbers=True)
+    assert lines[-1].plain == sentence
 
 
 @driven
@@ -711,10 +769,10 @@ def test_facts_say_ages_and_paces_in_words(store: Store, tmp_path: Path) -> None
     assert age(history, State.RUNNING, 1002.5).style == ""
     assert age(history, State.RUNNING, 1100).name == "started", "nothing is late while the data is prepared"
     assert age(history, State.FINISHED, 1100).name == "last event"
-    assert lead_text(3.21, "base") == ("3.2 epochs ahead of base", "")
-    assert lead_text(-1.0, "base") == ("1.0 epochs behind base", "")
-    assert lead_text(0.0, "base")[0] == "level with base"
-    assert lead_text(None, "base")[0] == "above the best of base"
+    assert lead_text(Lead(0.5, 3.21), "base") == ("3.2 epochs ahead of base", "")
+    assert lead_text(Lead(0.5, -1.0), "base") == ("1.0 epochs behind base", "")
+    assert lead_text(Lead(0.1075, 0.0), "base") == ("reached its 10.75% as early as base", "muted")
+    assert lead_text(Lead(0.5, None), "base") == ("above the best of base", "")
     assert status_message(history, State.FINISHED) == ("", "")
     assert {fact.value for fact in number_facts(history, None)} == {"–"}
     history.fold([msgspec.structs.replace(STEP, wall=1000.0)])

@@ -14,9 +14,9 @@ from alexnet_tui.tui.charts.series import (
     band,
     clean,
     copy_column,
-    epochs_ahead,
     finite_ends,
     last_finite,
+    lead,
     limits,
     nearest_index,
     smooth,
@@ -135,15 +135,25 @@ def test_value_at_takes_the_nearest_point_and_none_beyond_the_ends() -> None:
     assert [nearest_index(x, at) for at in (-5, 1.4, 1.6, 9)] == [0, 0, 1, 2]
 
 
-def test_epochs_ahead_compares_when_the_best_value_was_reached() -> None:
+def test_a_lead_compares_when_the_best_value_was_reached() -> None:
     epochs = np.arange(1.0, 11.0)
     pace = epochs / 10
-    assert epochs_ahead(epochs[:3], np.array([0.1, 0.3, 0.55]), epochs, pace) == pytest.approx(2.5)
-    assert epochs_ahead(epochs[:4], np.array([0.1, 0.1, 0.1, 0.2]), epochs, pace) == pytest.approx(-2)
-    assert epochs_ahead(epochs[:2], np.array([0.5, 0.3]), epochs, pace) == pytest.approx(4), "noise after the best"
-    assert epochs_ahead(epochs[:1], np.array([1.5]), epochs, pace) is None, "above all the other reached"
-    assert epochs_ahead(np.empty(0), np.empty(0), epochs, pace) is None
-    assert epochs_ahead(epochs, np.full(10, NAN), epochs, pace) is None
+
+    def ahead(*values: float) -> float | None:
+        found = lead(epochs[: len(values)], np.array(values), epochs, pace)
+        assert found is not None
+        assert found.best == max(values)
+        return found.ahead
+
+    assert ahead(0.1, 0.3, 0.55) == pytest.approx(2.5)
+    assert ahead(0.1, 0.1, 0.1, 0.2) == pytest.approx(-2)
+    assert ahead(0.5, 0.3) == pytest.approx(4), "noise after the best"
+    assert ahead(1.5) is None, "above all the other reached"
+    assert ahead(0.05) == 0, "the other's first value is above it"
+    unknown = np.full(10, NAN)
+    assert lead(np.empty(0), np.empty(0), epochs, pace) is None
+    assert lead(epochs, unknown, epochs, pace) is None
+    assert lead(epochs, pace, epochs, unknown) is None
 
 
 @pytest.mark.parametrize("where", [[0], [2047], [4999], [3, 1024], [0, 4999], []])

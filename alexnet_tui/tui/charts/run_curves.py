@@ -4,7 +4,7 @@ import msgspec
 
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.tui.charts.model import Curve
-from alexnet_tui.tui.charts.series import Floats, copy_column, epochs_ahead
+from alexnet_tui.tui.charts.series import Floats, Lead, copy_column, lead
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
@@ -111,10 +111,10 @@ def machine_curves(history: RunHistory) -> list[Curve]:
     return [one for one in curves if np.isfinite(one.y).any()]
 
 
-def lead_over(history: RunHistory, baseline: RunHistory) -> float | None:
-    """Epochs by which a run reached its best test accuracy earlier than the other run did."""
+def lead_over(history: RunHistory, baseline: RunHistory) -> Lead | None:
+    """How much earlier a run reached its best test accuracy than the other run did; None where one has none."""
     column = "test_accuracy"
-    return epochs_ahead(
+    return lead(
         copy_column(history.epochs["epoch"]),
         copy_column(history.epochs[column]),
         copy_column(baseline.epochs["epoch"]),

@@ -290,11 +290,23 @@ def nearest_index(x: Floats, position: float) -> int:
     return right
 
 
-def epochs_ahead(x: Floats, y: Floats, baseline_x: Floats, baseline_y: Floats) -> float | None:
-    """How many `x` earlier this curve reached its last value than the baseline did; negative when later.
+class Lead(msgspec.Struct, frozen=True):
+    """How early a curve reached its best value, beside a baseline.
 
-    None where either has no value, or the baseline has not got so far. The best value so far counts on both
-    sides, so that noise cannot make a run overtake itself.
+    Attributes:
+        best: The best value.
+        ahead: How many `x` earlier than the baseline it got there, negative when later; None where the baseline never
+            got so far.
+    """
+
+    best: float
+    ahead: float | None
+
+
+def lead(x: Floats, y: Floats, baseline_x: Floats, baseline_y: Floats) -> Lead | None:
+    """How far a curve is ahead of a baseline; None where either has no value.
+
+    The best value so far counts on both sides, so that noise cannot make a run overtake itself.
     """
     x, y = _finite(x, y)
     baseline_x, baseline_y = _finite(baseline_x, baseline_y)
@@ -305,9 +317,10 @@ def epochs_ahead(x: Floats, y: Floats, baseline_x: Floats, baseline_y: Floats) -
     best = np.maximum.accumulate(baseline_y)
     index = int(np.searchsorted(best, reached))
     if index == len(best):
-        return None
+        return Lead(reached, None)
     if index == 0:
-        return float(baseline_x[0]) - position
+        return Lead(reached, float(baseline_x[0]) - position)
     rise = float(best[index] - best[index - 1])
     share = (reached - float(best[index - 1])) / rise if rise else 1.0
-    return float(baseline_x[index - 1]) + share * float(baseline_x[index] - baseline_x[index - 1]) - position
+    there = float(baseline_x[index - 1]) + share * float(baseline_x[index] - baseline_x[index - 1])
+    return Lead(reached, there - position)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 
-from alexnet_tui.runs.state import STATE_TONES, State
+from alexnet_tui.runs.state import STATE_TONES, State, shown_word
 from alexnet_tui.runs.stop_request import STOPPING
 
 STATE_SIGNS: Mapping[State, str] = {
@@ -32,10 +32,8 @@ ELLIPSIS, MINUS, SPREAD = "…", "−", "±"
 
 
 def shown_state(state: str, *, is_stopping: bool = False) -> str:
-    """The word for a state on the screen; `State.LOST` keeps its name in files and commands."""
-    if is_stopping and state == State.RUNNING:
-        return STOPPING
-    return "crashed" if state == State.LOST else str(state)
+    """The word for a state on the screen, or for a stop that was asked for."""
+    return STOPPING if is_stopping and state == State.RUNNING else shown_word(state)
 
 
 def cut(text: str, width: int) -> str:

@@ -9,7 +9,16 @@ from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State, would_fail_again
-from alexnet_tui.text import MISSING, format_bytes, format_count, format_duration, format_rate, printable
+from alexnet_tui.text import (
+    MISSING,
+    format_bytes,
+    format_count,
+    format_duration,
+    format_percent,
+    format_rate,
+    printable,
+)
+from alexnet_tui.tui.charts.series import Lead
 
 _STALE_SECONDS = 30.0
 
@@ -71,6 +80,12 @@ def empty_text(history: RunHistory, state: State) -> str:
     if state is State.RUNNING:
         return "no point yet: the first epoch runs" if history.num_events else "loading data and torch…"
     return "no point yet" if state is State.QUEUED else "no point was written"
+
+
+def no_results_text(state: State) -> str:
+    """What stands in place of the results of a run without any."""
+    will_come = state in {State.RUNNING, State.QUEUED}
+    return "results come with the end of the first epoch" if will_come else "no results were written"
 
 
 def age(history: RunHistory, state: State, now: float | None = None) -> Fact:
@@ -154,14 +169,14 @@ def _metric_fact(name: str, metric: Metric, history: RunHistory, pinned: RunHist
     return Fact(name, value, "" if own is None or other is None else metric.difference(own - other))
 
 
-def lead_text(ahead: float | None, label: str) -> tuple[str, str]:
-    """``3.2 epochs ahead of baseline``, and its style; `ahead` is None above all that the other reached."""
-    if ahead is None:
+def lead_text(lead: Lead, label: str) -> tuple[str, str]:
+    """``3.2 epochs ahead of baseline``, and its style; `label` is what the other run is called."""
+    if lead.ahead is None:
         return f"above the best of {label}", ""
-    if abs(ahead) < 0.05:
-        return f"level with {label}", "muted"
-    word = "ahead of" if ahead > 0 else "behind"
-    return f"{abs(ahead):.1f} epochs {word} {label}", ""
+    if abs(lead.ahead) < 0.05:
+        return f"reached its {format_percent(lead.best)} as early as {label}", "muted"
+    word = "ahead of" if lead.ahead > 0 else "behind"
+    return f"{abs(lead.ahead):.1f} epochs {word} {label}", ""
 
 
 def _time_ratio(history: RunHistory, pinned: RunHistory | None) -> str:

@@ -18,6 +18,7 @@ from alexnet_tui.tui.screens.run.facts import (
     age,
     identity_parts,
     machine_facts,
+    no_results_text,
     number_facts,
     progress_facts,
     status_message,
@@ -54,8 +55,8 @@ class Head(msgspec.Struct, frozen=True):
             lines.append(self.activity())
         if has_numbers and not is_low:
             known = [fact for fact in number_facts(self.history, None) if fact.value != MISSING]
-            none_yet = Content.styled("results come with the end of the first epoch", "$text-muted")
-            lines.append(line_of_facts(known, self.width) if known else none_yet)
+            none = Content.styled(no_results_text(self.state), "$text-muted")
+            lines.append(line_of_facts(known, self.width) if known else none)
         return [line for line in lines if line.plain]
 
     def title(self, label: str) -> Content:

@@ -148,7 +148,10 @@ class RunScreen(ChartScreen):
         self.session.watcher.close(self.run_id)
         self.run_id = run_id
         self.session.watcher.open(run_id)
-        self._plotted, self._log_stamp, self._events_stamp = (), _UNREAD, None
+        self._plotted, self._side_plotted, self._log_stamp, self._events_stamp = (), (), _UNREAD, None
+        if self._side_timer is not None:  # It was to wait for more points of the old one.
+            self._side_timer.stop()
+            self._side_timer = None
         self._directory, self._bad_lines = "", 0
         self._checked, self._checks = (), _CHECKING
         self._silence, self._silence_read_at = "", -math.inf
@@ -225,6 +228,7 @@ class RunScreen(ChartScreen):
             self._plotted = self._side_plotted = ()
             for chart in self.query(MetricChart):
                 chart.show([])
+            self._show_lead(None)
         else:
             self._show_page(history, state)
 
@@ -333,13 +337,12 @@ class RunScreen(ChartScreen):
         history, pinned = self.history, self.pinned
         return short_names([history, pinned], self.session.label_of)[pinned.id] if history and pinned else ""
 
-    def _show_lead(self, history: RunHistory) -> None:
-        """Say at the right of the pages how far the run is ahead of the pinned one."""
+    def _show_lead(self, history: RunHistory | None) -> None:
+        """Say at the right of the pages how far the run is ahead of the pinned one; nothing where it is not known."""
         notes, pinned = list[Content](), self.pinned
-        if pinned is not None and len(history.epochs) and len(pinned.epochs):
-            ahead = lead_over(history, pinned)
+        if history is not None and pinned is not None and (lead := lead_over(history, pinned)) is not None:
             for label in (self._pinned_label(), "pinned"):
-                text, style = lead_text(ahead, label)
+                text, style = lead_text(lead, label)
                 notes.append(Content.styled(text, f"bold {style_of(style)}".rstrip()))
         self.query_one("#strip", TabStrip).note = tuple(notes)
 

@@ -283,7 +283,16 @@ def edit_label(screen: Screen[Any], session: Session, run_ids: Sequence[str]) ->
     }
     before = labels.pop() if len(labels) == 1 else ""
     title = f"Label of {run_ids[0] if len(run_ids) == 1 else _named(session, run_ids)}"
-    _edit(screen, session, run_ids, "label", title, before, hint="Empty shows the id.", limit=120)
+    _edit(
+        screen,
+        session,
+        run_ids,
+        "label",
+        title,
+        before,
+        hint="Empty shows the label it was made with, or else variant and seed.",
+        limit=120,
+    )
 
 
 def edit_note(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:

@@ -160,6 +160,24 @@ async def test_a_paste_that_does_not_fit_is_refused_in_a_sentence_and_the_note_s
         await c.wait_for(lambda: store.notes(run_id).note == "precious and of two lines")
 
 
+@driven
+async def test_an_empty_label_leaves_the_name_that_the_dialog_tells_of(store: Store) -> None:
+    plain = write_run(store, RunConfig(epochs=1, seed=7)).id
+    made = write_run(store, RunConfig(epochs=1, seed=8), label="made so").id
+    for run_id in (plain, made):
+        store.save_notes(run_id, Notes(label="mine"))
+    async with console(store) as c:
+        rows = {row.id: row for row in c.runs.shown}
+        assert {row.name for row in rows.values()} == {"mine"}
+        for _ in rows:
+            await c.press("L")
+            assert "Empty shows the label it was made with, or else variant and seed." in c.text()
+            await c.press("end", "ctrl+u", "enter")
+            await c.press("down")
+        names = {plain: "baseline s7", made: "made so"}
+        await c.wait_for(lambda: {row.id: row.name for row in c.runs.shown} == names)
+
+
 @pytest.mark.slow
 @driven
 async def test_fault_07_a_note_that_does_not_fit_on_the_disk_is_asked_for_again_as_it_was_typed(store: Store) -> None:

@@ -224,8 +224,8 @@ def side(found: Secondary) -> str:
 
 def provenance(found: Provenance) -> list[tuple[str, str]]:
     """Where a section's numbers come from, as pairs of a label and a text."""
-    counted = {"started": sum(found.states.values()) - found.states.get(_NOT_STARTED, 0), "finished": 0}
-    pairs = [("Runs", ", ".join(f"{count} {word}" for word, count in {**counted, **found.states}.items()))]
+    states = {"started": sum(found.states.values()) - found.states.get(_NOT_STARTED, 0), "finished": 0, **found.states}
+    pairs = [("Runs", ", ".join(f"{count} {word}" for word, count in states.items()))]
     if found.beside:
         pairs.append(
             ("Learning-rate sweep", f"{found.beside} of the finished: {PROTOCOLS[BEST_LEARNING_RATE].summary}")
@@ -238,7 +238,7 @@ def provenance(found: Provenance) -> list[tuple[str, str]]:
         ("Seeds", ", ".join(map(str, found.seeds)) or MISSING),
         ("Total compute", f"{format_duration(found.total_seconds)} of run time, failed runs included"),
         ("Made", f"{_day(found.first_created)} to {_day(found.last_created)}" if found.last_created else MISSING),
-        ("Resumed", f"{found.num_resumed} runs, {found.num_not_bit_exact} of them not bit for bit"),
+        ("Resumed", f"{counted(found.num_resumed, 'run')}, {found.num_not_bit_exact} of them not bit for bit"),
     ]
     pairs += [("Not finished", f"{one.run_id}: {one.reason}") for one in found.unfinished]
     pairs += [("Excluded", f"{one.run_id}: {one.reason}") for one in found.excluded]

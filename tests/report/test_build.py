@@ -141,6 +141,20 @@ def test_provenance_counts_in_words_what_began_and_each_state() -> None:
     assert runs_line(broken[0]) == "1 started, 0 finished, 1 diverged"
 
 
+@pytest.mark.parametrize(
+    ("bit_exact", "words"),
+    [
+        ((True,), "1 run, 0 of them not bit for bit"),
+        ((True, False), "2 runs, 1 of them not bit for bit"),
+    ],
+)
+def test_provenance_tells_how_many_runs_were_resumed(bit_exact: tuple[bool, ...], words: str) -> None:
+    runs = [make_history(seed=seed) for seed in range(3)]
+    for run, is_exact in zip(runs, bit_exact, strict=False):
+        run.attempts, run.bit_exact = 2, is_exact
+    assert dict(provenance(build(runs).sections[0].provenance))["Resumed"] == words
+
+
 def test_a_schedule_that_follows_the_test_error_is_told() -> None:
     def notes(**fields: str) -> str:
         return " ".join(build([make_history(**fields)]).sections[0].notes)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from rich.color import ColorSystem
 from rich.console import RenderableType
 from rich.text import Text
+from textual import events
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -26,6 +27,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import is_ascii_terminal, printable
 from alexnet_tui.tui import run_actions
+from alexnet_tui.tui.key_turns import KeyTurns
 from alexnet_tui.tui.keys import Keys, key_name
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
@@ -101,6 +103,7 @@ class ConsoleApp(App[int]):
         self._live: set[str] = set()
         self._watch_loop = WatchLoop(self.session.watcher, lambda: bool(self._live))
         self._shown_cells = ShownCells()
+        self._key_turns = KeyTurns(self, super().on_event)
         self._set_up_themes()
 
     def _set_up_themes(self) -> None:
@@ -126,6 +129,15 @@ class ConsoleApp(App[int]):
     def get_default_screen(self) -> Screen[Any]:
         """The runs table is the lowest screen."""
         return RunsScreen(self.session)
+
+    # Keys
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and pastes take turns; one that was handed on comes back here for the bindings."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._key_turns.take(event)
+        else:
+            await super().on_event(event)
 
     # Following the runs folder
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from settling_loop import SettlingLoop
+from textual._xterm_parser import XTermParser
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
@@ -42,6 +43,13 @@ class Driver:
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.pilot.pause()
+
+    def burst(self, data: str) -> None:
+        """What a terminal sends at once; nothing is waited for, not even that it arrives."""
+        driver = self.app._driver
+        assert driver is not None
+        for message in XTermParser().feed(data):
+            driver.process_message(message)
 
     async def type(self, text: str) -> None:
         await self.press(*["space" if character == " " else character for character in text])

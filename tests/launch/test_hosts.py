@@ -240,8 +240,8 @@ def test_a_study_on_a_file_system_without_locks_has_its_ledger_in_its_own_folder
     (run_id,) = study_queue.prepare_runs(store, plan)
     progress.delete_run(store, run_id)
     ledger = progress.read(store, plan)
-    assert [entry.kind for entry in ledger.entries] == ["registered", "deleted"]
-    assert (ledger.num_written, ledger.problems) == (2, ())
+    assert [entry.kind for entry in ledger.entries] == ["registered", "made", "deleted"]
+    assert (ledger.num_written, ledger.problems) == (3, ())
     assert list(stand_ins.iterdir())
     assert {path.stat().st_size for path in stand_ins.iterdir()} == {0}, "nothing is written into what is locked"
 

@@ -25,6 +25,7 @@ FORMAT: dict[str, list[str]] = {
         "threads",
         "thread_milliseconds",
         "processes",
+        "settings",
         "versions",
         "fingerprint",
         "data",

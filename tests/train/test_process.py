@@ -185,7 +185,7 @@ def test_only_events_that_cannot_be_written_are_called_so(tmp_path: Path) -> Non
     )
     for error in (PermissionError(errno.EACCES, "Permission denied", "x.pt"), OSError("libcudart.so: cannot open")):
         reason, message = _reason_and_message(error, tmp_path)
-        assert (reason, message) == ("error", f"{type(error).__name__}: {error} The traceback is in trainer.log.")
+        assert (reason, message) == ("error", f"{type(error).__name__}: {error}. The traceback is in trainer.log.")
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])

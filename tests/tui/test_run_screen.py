@@ -25,6 +25,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence
+from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, RunRecord, Store
 from alexnet_tui.tui.charts.model import View
@@ -553,6 +554,7 @@ async def test_warnings_checkpoints_and_gaps_are_on_the_system_page(store: Store
         writer.write(ev.Resumed(epoch=1, step=10, checkpoint="e0001", bit_exact=False))
     with (store.path(run.id) / "events.jsonl").open("a") as record:
         record.write("{broken\nalso broken\n")
+    store.save_notes(run.id, Notes(tags=["paper"], note="as in section 3 [/]"))
     async with console(store, size=(120, 50)) as driver:
         await open_run(driver, run.id)
         await driver.press("left_square_bracket", "left_square_bracket")
@@ -565,6 +567,8 @@ async def test_warnings_checkpoints_and_gaps_are_on_the_system_page(store: Store
             "Checkpoints written: 1",
             "missing events",
             "a resume could not",
+            "#paper",
+            "as in section 3 [/]",
         ):
             assert shown in text
         assert "\x1b" not in text

@@ -659,6 +659,16 @@ async def test_the_preview_shows_the_run_under_the_cursor(store: Store, four: li
 
 
 @driven
+async def test_a_note_and_tags_are_read_on_a_small_terminal(store: Store) -> None:
+    for seed in range(10):
+        config = RunConfig.from_text({"seed": str(seed), "epochs": "20", "learning_rate": "0.02", "momentum": "0.5"})
+        run_id = write_run(store, config).id
+        store.save_notes(run_id, Notes(tags=["paper"], note="odd curve"))
+    async with console(store, size=(80, 24)) as c:
+        await c.wait_for(lambda: "#paper odd curve" in c.text())
+
+
+@driven
 async def test_the_preview_follows_a_cursor_that_moved_just_before_another_screen_came(
     store: Store, four: list[str]
 ) -> None:

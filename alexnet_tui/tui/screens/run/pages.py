@@ -13,6 +13,7 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, threads_text
+from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.text import format_bytes, format_count, printable
 from alexnet_tui.tui.widgets.text import hanging
@@ -87,9 +88,11 @@ def count_bad_lines(folder: str) -> int:
     return reader.bad_lines
 
 
-def system_page(history: RunHistory, directory: str, bad_lines: int, width: int) -> Content:
-    """Where and with what the run was made, and everything out of the ordinary."""
+def system_page(history: RunHistory, notes: Notes, directory: str, bad_lines: int, width: int) -> Content:
+    """What people said of the run, where and with what it was made, and everything out of the ordinary."""
+    said = (("label", notes.label), ("tags", " ".join(f"#{tag}" for tag in notes.tags)), ("note", notes.note))
     lines = [_heading("Run")]
+    lines += _rows(said, width)
     lines += _rows(_run_rows(history, directory, bad_lines), width)
     if history.started:
         lines += [Content(""), _heading("Machine and data")]
@@ -124,7 +127,8 @@ def _run_rows(history: RunHistory, directory: str, bad_lines: int) -> Iterator[t
     yield "missing events", format_count(history.missing_events) if history.missing_events else ""
     yield "steps shown", f"one in {format_count(history.step_stride)}" if history.step_stride > 1 else ""
     yield "lines skipped", f"{format_count(bad_lines)} that are no events" if bad_lines else ""
-    yield "bit-exact", "yes" if history.bit_exact else "no: a resume could not promise the same numbers"
+    is_exact = history.bit_exact and not history.epochs_changed
+    yield "bit-exact", "yes" if is_exact else "no: a resume could not promise the same numbers"
     yield "format", "newer than this program; shown as far as it is known" if history.is_newer else ""
 
 

@@ -18,6 +18,7 @@ from alexnet_tui.analysis.integrity import Check
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence
+from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State, would_fail_again
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE
 from alexnet_tui.text import printable
@@ -243,7 +244,7 @@ class RunScreen(ChartScreen):
             case "log":
                 self._show_log()
             case "system":
-                self._show_text("system", system_page(history, self._directory, self._bad_lines, self._page_width))
+                self._show_system(history)
                 self._read_files()
             case "verify":
                 self._show_checks()
@@ -399,7 +400,12 @@ class RunScreen(ChartScreen):
         history = self.history
         if run_id == self.run_id and history is not None:
             self._directory, self._events_stamp, self._bad_lines = folder, stamp, bad_lines
-            self._show_text("system", system_page(history, folder, bad_lines, self._page_width))
+            self._show_system(history)
+
+    def _show_system(self, history: RunHistory) -> None:
+        notes = self.session.watcher.notes.get(self.run_id) or Notes()
+        page = system_page(history, notes, self._directory, self._bad_lines, self._page_width)
+        self._show_text("system", page)
 
     def _show_checks(self) -> None:
         checks, width = self._checks, self._page_width

@@ -82,9 +82,12 @@ def _curve(row: RunRow, other: RunRow | None, *, is_baseline: bool = False) -> "
 
 
 def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None, spread: float | None) -> Content:
-    """A heading, figures, what is unusual about the run, and its id."""
+    """A heading, what people said of the run, what it is, its figures, and what is unusual about it."""
     lines = [Content.styled(row.name if row.is_labelled else row.id, "bold")]
     config = row.config
+    if row.tags or row.note:
+        tags = " ".join(f"#{tag}" for tag in row.tags)
+        lines.append(Content.assemble((tags, "bold"), " " if tags and row.note else "", row.note))
     lines.append(Content.styled(_what(row), "$text-muted"))
     lines += [Content(""), _figures(row, pinned, spread)]
     if history is not None and isinstance(history.final, Failed):
@@ -96,9 +99,6 @@ def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None, sprea
         lines.append(Content.styled(f"epoch {row.epochs_done} of {config.epochs}", "$text-muted"))
     if changes := _changes(row):
         lines.append(Content.styled(changes, "$text-muted"))
-    if row.tags or row.note:
-        tags = " ".join(f"#{tag}" for tag in row.tags)
-        lines.append(Content.assemble((tags, "bold"), " " if tags and row.note else "", row.note))
     return Content("\n").join(lines)
 
 

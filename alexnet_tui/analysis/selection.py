@@ -109,13 +109,13 @@ def _planned(
     find: study_queue.Find | None,
 ) -> list[PlannedStudy]:
     """The registered studies of these names that have a run."""
-    found = []
+    found, plans = list[PlannedStudy](), study.readable(store)
     for name in names:
         members = [run for run in histories if run.record.study == name and _is_in(store, run.id)]
         try:
             plan = study.load(store, name) if members else None
             if plan and is_registered(plan):
-                found.append(examine(store, plan, members, _missing(store, name, find)))
+                found.append(examine(store, plan, members, _missing(store, name, find), plans))
         except StoreError as error:
             problems.append(str(error))
     return found

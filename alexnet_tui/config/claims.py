@@ -20,8 +20,9 @@ from alexnet_tui.text import printable, quoted
 RULES_VERSION = 3
 """Version of the rules by which claims are judged; part of every plan.
 
-3 leaves out runs whose numbers were known before the plan, asks every precondition for a value of each run, compares
-times of one machine only, and knows no bound of an epoch of convergence.
+3 leaves out runs whose numbers were known before the plan and runs that were begun anew for other numbers, asks every
+precondition for a value of each run, compares times of one machine only, knows no bound of an epoch of convergence, and
+compares nothing where no run of either group got there.
 """
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""

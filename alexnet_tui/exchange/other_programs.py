@@ -45,6 +45,7 @@ _PARTS = {
 _METRICS = {"loss": "loss", "accuracy": "accuracy", "acc": "accuracy"}
 _FILLERS = frozenset(("epoch", "sparse", "categorical", "binary", "mean", "running", "avg", "metrics"))
 _OTHERS = {("lr",): "learning_rate", ("learning", "rate"): "learning_rate"}
+_NO_NUMBER = frozenset(("", "nan", "none", "null", "na", "n/a", "-"))
 _NAMED = 3
 _EPOCH_NAMES, _RUN_NAMES = ("epoch", "epochs"), ("run_id",)
 
@@ -235,9 +236,8 @@ def _has_number(name: str, rows: Sequence[Mapping[str, str]]) -> bool:
 
 def _is_number_or_none(text: str | None) -> bool:
     """Whether a cell says a number, or that there is none."""
-    return (text or "").strip().lower() in {"", "nan", "none", "null", "na", "n/a", "-"} or not math.isnan(
-        _number(text or "")
-    )
+    said = (text or "").strip().lower()
+    return said in _NO_NUMBER or not math.isnan(_number(said))
 
 
 def _number(text: str) -> float:

@@ -36,9 +36,10 @@ def known_runs(
         planned.setdefault(training_key(config), []).append(config)
     found: dict[RunConfig, str] = {}
     for record in reversed(store.list().runs):
-        alike = planned.get(training_key(record.config), ()) if record.foreign is None else ()
         is_own = bool(plan_sha256) and record.plan_sha256 == plan_sha256
-        if not alike or is_own or record.created >= before:
+        if is_own or record.foreign or record.created >= before:
+            continue
+        if not (alike := planned.get(training_key(record.config), ())):
             continue
         try:
             if before < math.inf and _came_from_elsewhere(store, record.id, before):

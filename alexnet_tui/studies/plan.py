@@ -259,7 +259,7 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
         StoreError: The plan cannot be read or written.
     """
     old = load_runnable(store, name)
-    family = family_of(store, old)
+    family = family_of(old, readable(store))
     first = max(seed for one in family for seed in one.seeds) + 1
     seeds = range(first, first + num_seeds)
     num_cells = len(old.configs) // len(old.seeds)
@@ -294,15 +294,19 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
     return new
 
 
-def family_of(store: Store, plan: Plan) -> list[Plan]:
-    """A plan, those that it extends and those that extend any of them: looks at the same claims."""
-    others = [one for one in readable(store) if one.sha256]
-    family = {plan.sha256: plan}
-    size = 0
+def family_of(plan: Plan, plans: Sequence[Plan]) -> list[Plan]:
+    """A plan and, of others, those that it extends and those that extend any of these: looks at the same claims."""
+    others = [one for one in plans if one.sha256]
+    family, size = {plan.sha256: plan}, 0
     while size < len(family):
         size = len(family)
         extended = {one.extends_sha256 for one in family.values()}
-        family |= {one.sha256: one for one in others if one.extends_sha256 in family or one.sha256 in extended}
+        # A plan of the first version has no hash, and one that extends none names none: these are not one and the same.
+        family |= {
+            one.sha256: one
+            for one in others
+            if one.sha256 in extended or (one.extends_sha256 and one.extends_sha256 in family)
+        }
     return list(family.values())
 
 

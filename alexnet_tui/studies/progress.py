@@ -84,11 +84,10 @@ def account(ledger: Ledger) -> Account:
     for entry in ledger.entries:
         if entry.cell is None:
             continue
-        before = (
-            known.setdefault((entry.run, entry.kind), entry) if entry.is_finish or entry.kind == "started" else None
-        )
-        if before and entry.run in deleted and _is_back(before, entry, deleted[entry.run], known):
-            del deleted[entry.run]
+        if entry.is_finish or entry.kind == "started":
+            before = known.setdefault((entry.run, entry.kind), entry)
+            if entry.run in deleted and _is_back(before, entry, deleted[entry.run], known):
+                del deleted[entry.run]
         # A run that was made anew under the id of a deleted one is another run.
         if entry.is_finish and (counted.setdefault(entry.cell, entry.run) != entry.run or entry.run in deleted):
             repeated[entry.run] = entry.cell

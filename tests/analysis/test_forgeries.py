@@ -557,7 +557,7 @@ def test_another_study_of_the_same_claims_is_told(honest: Store) -> None:
     assert not any("registered as other too" in remark for claim in section(honest).claims for remark in claim.remarks)
     add(honest, other.configs[0], other)
     progress.update(honest, other)
-    sentence = "A claim about the same groups and metric is registered as other too, of which 1 run were started."
+    sentence = "A claim about the same groups and metric is registered as other too, of which 1 run was started."
     assert all(sentence in claim.remarks for claim in section(honest).claims)
 
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from cli_caller import Run
 
@@ -182,8 +183,15 @@ def test_an_extension_belongs_to_the_plan_whose_hash_it_has(store: Store) -> Non
     path = store.root / "studies" / "more.json"
     theirs = json.loads(path.read_text()) | {"extends_sha256": "ab" * 32}
     path.write_text(json.dumps(theirs | {"sha256": study.plan_hash(theirs)}))
-    assert study.family_of(store, mine) == [mine]
+    assert study.family_of(mine, study.readable(store)) == [mine]
     assert study.extend(store, "mine", 1).look == 2
+
+
+def test_a_plan_without_a_hash_has_no_family(store: Store) -> None:
+    mine = study.plan(store, "mine", variants=["tanh"], seeds=[0, 1], overrides=QUICK)
+    old = msgspec.structs.replace(mine, v=1, name="old", sha256="")
+    assert study.family_of(old, [old, mine]) == [old]
+    assert study.family_of(mine, [old, mine]) == [mine]
 
 
 def test_a_plan_of_a_protocol_is_extended_too(store: Store) -> None:

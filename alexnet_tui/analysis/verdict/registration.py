@@ -105,7 +105,11 @@ def is_registered(plan: study.Plan) -> bool:
 
 
 def examine(
-    store: Store, plan: study.Plan, histories: Sequence[RunHistory], missing: Sequence[Missing] = ()
+    store: Store,
+    plan: study.Plan,
+    histories: Sequence[RunHistory],
+    missing: Sequence[Missing] = (),
+    plans: Sequence[study.Plan] = (),
 ) -> PlannedStudy:
     """Sort the runs made for a plan into those that may count and those that do not.
 
@@ -114,6 +118,7 @@ def examine(
         plan: A plan with claims.
         histories: Runs that carry its name.
         missing: Cells without a run; those whose every run is excluded are added.
+        plans: Every plan of the folder.
 
     Raises:
         StoreError: The runs folder or the ledger cannot be read.
@@ -145,7 +150,7 @@ def examine(
             look=plan.look,
             extends=plan.extends,
             faults=tuple(_faults(store, plan, ledger)),
-            remarks=(*_remarks(plan, ledger, account, excluded), *_other_looks(store, plan)),
+            remarks=(*_remarks(plan, ledger, account, excluded), *_other_looks(store, plan, plans)),
         ),
         histories=tuple(run for run in histories if run.id not in excluded),
         excluded=tuple(Excluded(run_id, reason) for run_id, reason in excluded.items()),
@@ -235,17 +240,18 @@ def _faults(store: Store, plan: study.Plan, ledger: Ledger) -> Iterator[str]:
         yield f"The settings of {plan.name} are out of range: {error}."
 
 
-def _other_looks(store: Store, plan: study.Plan) -> Iterator[str]:
+def _other_looks(store: Store, plan: study.Plan, plans: Sequence[study.Plan]) -> Iterator[str]:
     """Other studies of the folder that have begun to test the same: a plan cannot say that one looked there too."""
-    family, mine = {one.name for one in study.family_of(store, plan)}, set(_comparisons(plan))
-    for other in study.readable(store):
-        if other.name in {plan.name, *family} or mine.isdisjoint(_comparisons(other)):
+    family, mine = {plan.name, *(one.name for one in study.family_of(plan, plans))}, set(_comparisons(plan))
+    for other in plans:
+        if other.name in family or mine.isdisjoint(_comparisons(other)):
             continue
         entries = read_file(study.folder_path(store, other.name) / LEDGER_FILE).entries
         runs = {entry.run for entry in entries if entry.kind == "started"}
         if runs:
             what = "This plan" if other.sha256 == plan.sha256 else "A claim about the same groups and metric"
-            yield f"{what} is registered as {other.name} too, of which {counted(len(runs), 'run')} were started."
+            begun = f"{counted(len(runs), 'run')} {_were(len(runs))} started"
+            yield f"{what} is registered as {other.name} too, of which {begun}."
 
 
 def _comparisons(plan: study.Plan) -> Iterator[tuple[object, ...]]:

@@ -120,7 +120,7 @@ def kill(store: Store, run_id: str, patience_seconds: float = 2.0) -> bool:
 
 
 def _end(store: Store, run_id: str, owner: Owner) -> None:
-    """End a trainer and the processes that it started, at once and together."""
+    """End a trainer and the processes that it started, at once and together, and wait until those have ended."""
     with contextlib.suppress(LaunchError):  # Where the record cannot be ended later, the note says that it was asked.
         _request_stop(store, run_id, owner)
     processes: list[psutil.Process] = []
@@ -132,6 +132,17 @@ def _end(store: Store, run_id: str, owner: Owner) -> None:
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()
+    # The lock may be free before they have ended, and one of them may still write an event.
+    deadline = time.monotonic() + _KILL_SECONDS
+    while any(_is_at_work(process) for process in processes) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _is_at_work(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one whose exit code nobody has collected yet has."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _end_record(store: Store, run_id: str, ended: Owner) -> None:

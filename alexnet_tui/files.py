@@ -367,6 +367,15 @@ def read_tail(descriptor: int | None, limit_bytes: int, start: int = 0) -> str:
         return file.read(limit_bytes).decode(errors="replace")
 
 
+def is_line_open(descriptor: int) -> bool:
+    """Whether a file's last line has no end, as a crash leaves it; never true of a pipe or a terminal."""
+    try:
+        size = os.fstat(descriptor).st_size
+        return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+    except OSError:  # It cannot be read.
+        return False
+
+
 # --- files of the user's own
 
 
@@ -389,8 +398,13 @@ def open_regular(path: Path) -> int | None:
     return open_safely(path, path, os.O_RDONLY)
 
 
-def write_atomic(path: Path, content: bytes | memoryview, mode: int = 0o666) -> None:
+def write_atomic(path: Path, content: bytes | memoryview, mode: int | None = None) -> None:
     """Replace a file so that a crash leaves the old content or the new, never a part; a link is replaced itself.
+
+    Args:
+        path: The file.
+        content: What is in it then.
+        mode: Its permissions; None gives it those of a new file.
 
     Raises:
         OSError: The folder cannot be written.
@@ -408,13 +422,16 @@ def temporary_name(name: str) -> str:
     return f".{name[:200]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
 
 
-def _replace(name: str, content: bytes | memoryview, mode: int, folder: int) -> None:
+def _replace(name: str, content: bytes | memoryview, mode: int | None, folder: int) -> None:
     # A name nobody can foresee, opened only if it is new: a link planted there would send the content elsewhere.
     temporary = temporary_name(name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, mode, dir_fd=folder)
+    descriptor = os.open(temporary, flags, 0o666 if mode is None else mode, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if mode is not None:
+                with suppress(OSError):  # A disk without permissions.
+                    os.fchmod(descriptor, mode)  # The umask took some away.
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -477,7 +494,7 @@ def write_output(path: Path, content: bytes) -> None:
         elif target.is_dir():
             raise StoreError(path, "this is a folder; name a file.")
         elif _is_replaceable(target):
-            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666
+            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
             write_atomic(target, content, mode)
         else:
             descriptor = os.open(target, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)

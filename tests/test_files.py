@@ -237,6 +237,19 @@ def test_output_replaces_a_file_and_what_a_link_leads_to(tmp_path: Path) -> None
     assert sorted(os.listdir(tmp_path)) == ["deep", "link", "target"]
 
 
+def test_output_keeps_the_permissions_of_the_file_it_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_bytes(b"old")
+    path.chmod(0o664)
+    mask = os.umask(0o077)
+    try:
+        write_output(path, b"new")
+        write_output(tmp_path / "other.csv", b"new")
+    finally:
+        os.umask(mask)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("results.csv", "other.csv")] == [0o664, 0o600]
+
+
 def test_output_never_replaces_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")

@@ -111,7 +111,7 @@ def _planned(
     """The registered studies of these names that have a run."""
     found, plans = list[PlannedStudy](), study.readable(store)
     for name in names:
-        members = [run for run in histories if run.record.study == name and _is_in(store, run.id)]
+        members = [run for run in histories if run.record.study == name and store.is_in(run.id)]
         try:
             plan = study.load(store, name) if members else None
             if plan and is_registered(plan):
@@ -119,11 +119,6 @@ def _planned(
         except StoreError as error:
             problems.append(str(error))
     return found
-
-
-def _is_in(store: Store, run_id: str) -> bool:
-    """Whether a folder itself holds a run, and not the reference runs below it."""
-    return (store.root / run_id).is_dir()
 
 
 def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *, is_study: bool) -> list[str]:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alexnet_tui.errors import LaunchError, StoreError, UsageError
-from alexnet_tui.files import Folder, read_tail, reason_of
+from alexnet_tui.files import Folder, is_line_open, read_tail, reason_of
 from alexnet_tui.launch import checks, local
 from alexnet_tui.launch.registry import Options, StartOptions
 from alexnet_tui.locks import take_lock
@@ -25,7 +25,7 @@ from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.last_event import end_last_line, write_last_event
+from alexnet_tui.runs.last_event import write_last_event
 from alexnet_tui.runs.liveness import CARRIED_VARIABLE, CARRIER_FILE, elsewhere, unseen_locks
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable, quoted
@@ -142,8 +142,8 @@ def main() -> int:
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     tail = _tail(directory, log_start)
     with contextlib.suppress(OSError):  # The record counts for more than the log.
-        end_last_line(2)
-        sys.stderr.write(f"the command {how}\n")
+        start = "\n" if is_line_open(2) else ""
+        sys.stderr.write(f"{start}the command {how}\n")
     if not stopped:
         _conclude(store, run_id, before.attempts, f"its command {how} before the run did{f': {tail}' if tail else ''}")
     return code

@@ -23,7 +23,6 @@ from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS, TRAI
 from alexnet_tui.launch.trust import check_or_note_trust
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.paths import child_environment
-from alexnet_tui.runs.last_event import end_last_line
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable
 
@@ -55,7 +54,6 @@ def start(store: Store, run_id: str, how: StartOptions = PLAIN) -> int:
         descriptors = [take_lock(folder.path)]
         try:
             descriptors.append(folder.append(EVENTS_FILE))
-            end_last_line(descriptors[1])
             descriptors.append(folder.append(LOG_FILE))
             if os.fstat(descriptors[-1]).st_size:  # The reason that an earlier attempt ended is not this one's.
                 os.write(descriptors[-1], time.strftime("\n--- started again %Y-%m-%d %H:%M:%S ---\n").encode())

@@ -25,6 +25,8 @@ INTERVAL_LEGEND = (
     " group that is claimed to have the larger values, below those of the other, hollow where the mark was not reached;"
     " ◇ the study's own value (one run, no seed given); shaded: effects too small to matter."
 )
+NUM_COLOURS = 6
+"""Colours, and patterns of dashes, of the style sheet."""
 LABELS = {"train_accuracy": "train", "test_accuracy": "test"}
 
 
@@ -86,7 +88,7 @@ def overlay_chart(curves: Sequence[Curve]) -> str:
     places: list[float] = []
     for index, curve in enumerate(curves):
         parts += _series(frame, curve, index, "")
-    parts += [_diamond(frame, *place, f"m{index}") for index, place in maxima.items()]
+    parts += [_diamond(frame, *place, f"m{_colour(index)}") for index, place in maxima.items()]
     parts += [_legend(frame, f"{MARKS_LABEL}: its maximum, in the colour of the experiment")] if maxima else []
     ends = sorted(enumerate(curves), key=lambda pair: -pair[1].means[-1] if pair[1].means else 0)
     for index, curve in ends:
@@ -95,7 +97,7 @@ def overlay_chart(curves: Sequence[Curve]) -> str:
             y = max(wanted, places[-1] + 16) if places else wanted
             places.append(y)
             label = f"{curve.title} {100 * curve.means[-1]:.1f}%"
-            parts.append(f'<text class="t{index}" x="{frame.x(last) + 8}" y="{y}">{escape(label)}</text>')
+            parts.append(f'<text class="t{_colour(index)}" x="{frame.x(last) + 8}" y="{y}">{escape(label)}</text>')
     return _svg(frame, "Test accuracy by epoch, all experiments", parts)
 
 
@@ -236,6 +238,16 @@ def _axes(frame: _Frame) -> Iterable[str]:
     yield f'<text class="tick" text-anchor="end" x="{right}" y="{frame.height - 4}">epoch</text>'
 
 
+def _colour(index: int) -> int:
+    """Which of the style sheet's colours a curve has."""
+    return index % NUM_COLOURS
+
+
+def _dashes(index: int) -> int:
+    """Which of its dash patterns: with each turn of the colours they move on by one."""
+    return (index + index // NUM_COLOURS) % NUM_COLOURS
+
+
 def _series(frame: _Frame, curve: Curve, index: int, label: str) -> Iterable[str]:
     points = list(zip(curve.epochs, curve.means, curve.sds, strict=True))
     if not points:
@@ -243,13 +255,13 @@ def _series(frame: _Frame, curve: Curve, index: int, label: str) -> Iterable[str
     if curve.num_runs > 1:
         upper = [f"{frame.x(epoch)},{frame.y(mean + sd)}" for epoch, mean, sd in points]
         lower = [f"{frame.x(epoch)},{frame.y(mean - sd)}" for epoch, mean, sd in reversed(points)]
-        yield f'<polygon class="b{index}" points="{" ".join(upper + lower)}"/>'
+        yield f'<polygon class="b{_colour(index)}" points="{" ".join(upper + lower)}"/>'
     line = " ".join(f"{frame.x(epoch)},{frame.y(mean)}" for epoch, mean, _ in points)
-    yield f'<polyline class="s{index}" points="{line}"/>'
+    yield f'<polyline class="s{_colour(index)} d{_dashes(index)}" points="{line}"/>'
     if label:
         epoch, mean, _ = points[-1]
         place = f'text-anchor="end" x="{frame.x(epoch)}" y="{frame.y(mean) - 9}"'
-        yield f'<text class="t{index}" {place}>{escape(label)}</text>'
+        yield f'<text class="t{_colour(index)}" {place}>{escape(label)}</text>'
 
 
 def _published(frame: _Frame, experiment: Experiment) -> Iterable[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import Folder, reason_of
+from alexnet_tui.files import Folder, is_line_open, reason_of
 from alexnet_tui.runs.events import (
     FINAL_EVENTS,
     FORMAT_VERSION,
@@ -45,7 +45,8 @@ class EventWriteError(OSError):
 class EventWriter:
     """Stamps events and appends each with a single `write`, so that a crash leaves whole lines.
 
-    While the disk is full, lines are kept in memory and written in their order once there is room.
+    While the disk is full, lines are kept in memory and written in their order once there is room. A line that an
+    earlier writer left without its end, as by a crash, is ended first: the next event is not its second half.
 
     Args:
         descriptor: An open file descriptor, in append mode where it is a file.
@@ -71,6 +72,8 @@ class EventWriter:
         self._wall_clock = wall_clock
         self._start_seconds: float = clock()
         self._kept: deque[_Line] = deque()
+        if is_line_open(descriptor):
+            self._kept.append(_Line(b"\n", may_be_dropped=False))
 
     def write(self, event: Event) -> bool:
         """Stamp and append one event, after those kept; whether all are on the disk now.

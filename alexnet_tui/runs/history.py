@@ -416,10 +416,7 @@ class RunHistory(msgspec.Struct):
     @property
     def is_untouched(self) -> bool:
         """Whether no event of its own is in the log; that of an extended run begins with a copy of its parent's."""
-        extends = self.record.extends
-        if extends is not None and self.checkpoints[-1:] == [extends.checkpoint]:
-            return True
-        return not (self.num_events or len(self.steps))
+        return not self.has_begun and (self.record.extends is not None or not len(self.steps))
 
     def _best(self, column: str) -> float | None:
         return max((value for value in self.epochs[column] if math.isfinite(value)), default=None)

@@ -42,7 +42,6 @@ def write_last_event(
             free_reserve(folder)
             descriptor = folder.append(EVENTS_FILE)
             try:
-                end_last_line(descriptor)
                 writer = EventWriter(descriptor, attempt=max(history.attempts, attempt), next_seq=history.next_seq)
                 writer.write(event)
             finally:
@@ -57,13 +56,6 @@ def _whole_history(directory: Path) -> RunHistory:
     for _ in run.read():
         pass
     return run.history
-
-
-def end_last_line(descriptor: int) -> None:
-    """End a line that was left without an end, as by a crash, so that the next one is not taken for its second half."""
-    size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        os.write(descriptor, b"\n")
 
 
 def free_reserve(folder: Folder) -> None:

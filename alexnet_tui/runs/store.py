@@ -335,7 +335,15 @@ class Store:
 
     def is_reference(self, run_id: str) -> bool:
         """Whether a run came with the program rather than from this user."""
-        return self.path(run_id).parent.name == REFERENCE
+        return self.holds_reference(self.path(run_id))
+
+    def holds_reference(self, directory: Path) -> bool:
+        """Whether a run's directory is one of the reference runs'."""
+        return directory.parent == self.reference_root
+
+    def is_in(self, run_id: str) -> bool:
+        """Whether this folder itself holds a run, and not the reference runs below or beside it."""
+        return _is_directory(self.root / run_id)
 
     def record(self, run_id: str) -> RunRecord:
         """The record of a run; its id is the directory's name, whatever a copied or forged record says.
@@ -350,9 +358,10 @@ class Store:
         own, reference = list[RunRecord](), list[RunRecord]()
         directories, strays = self.scan()
         problems = list(strays.values())
+        reference_root = self.reference_root
         for directory in directories.values():
             try:
-                (reference if directory.parent.name == REFERENCE else own).append(read_record(directory))
+                (reference if directory.parent == reference_root else own).append(read_record(directory))
             except StoreError as error:
                 problems.append(str(error))
         for runs in (own, reference):
@@ -446,7 +455,7 @@ class Store:
             StoreError: It is a reference run, or cannot be removed.
         """
         directory = self.path(run_id)
-        if directory.parent.name == REFERENCE:
+        if self.holds_reference(directory):
             raise StoreError(directory, "this is a reference run; it is not deleted.")
         with Folder(directory) as folder:
             status = folder.stat(LOCK_FILE)

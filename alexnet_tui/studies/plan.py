@@ -36,7 +36,7 @@ from alexnet_tui.files import (
 from alexnet_tui.locks import locked
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import Seconds
-from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.runs.store import REFERENCE, RunRecord, Store
 from alexnet_tui.studies import ledger
 from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import Entry, canonical
@@ -120,9 +120,21 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """A configuration for each data set and front end, whose images must be there before a run starts."""
         return list({(config.data, config.front_end): config for config in self.configs}.values())
 
+    @property
+    def cells(self) -> dict[RunConfig, int]:
+        """The configuration of each cell to its position."""
+        return {config: index for index, config in enumerate(self.configs)}
+
     def group_of(self, index: int) -> str:
         """Name of the group a cell belongs to."""
         return self.cell_groups[index] if self.cell_groups else self.configs[index].variant
+
+    def has_made(self, record: RunRecord) -> bool:
+        """Whether a run was made for this plan, not for an earlier one of its name: it carries its hash.
+
+        Runs of plans of the first version carry none.
+        """
+        return record.study == self.name and record.plan_sha256 in {"", self.sha256}
 
 
 def plan_hash(content: Mapping[str, object]) -> str:
@@ -255,19 +267,24 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
 
     Raises:
         RunNotFoundError: There is no such study.
-        UsageError: The name is no name or taken, or nothing is planned, or too much.
+        UsageError: The name is no name or taken, or nothing is planned, or too much, or the study's seeds have other
+            runs each.
         StoreError: The plan cannot be read or written.
     """
     old = load_runnable(store, name)
     family = family_of(old, readable(store))
     first = max(seed for one in family for seed in one.seeds) + 1
     seeds = range(first, first + num_seeds)
-    num_cells = len(old.configs) // len(old.seeds)
-    cells = range(num_cells)  # The first seed's; the plan goes seed by seed.
+    cells = [cell for cell, config in enumerate(old.configs) if config.seed == old.seeds[0]]
 
     def configs_of(seeds: Sequence[int]) -> list[RunConfig]:
         return [msgspec.structs.replace(old.configs[cell], seed=seed) for seed in seeds for cell in cells]
 
+    if set(configs_of(old.seeds)) != set(old.configs):
+        raise UsageError(
+            f"the seeds of study {quoted(name)} do not all have the same runs: what a further one has to train is not"
+            f" known. `{shell_command('study', 'new', root=store.root)}` plans another study."
+        )
     while old.claims and (known := known_runs(store, configs_of(seeds))):  # Runs that somebody made by hand.
         first = max(config.seed for config in known) + 1
         seeds = range(first, first + num_seeds)

@@ -15,12 +15,11 @@ from operator import attrgetter
 
 import msgspec
 
-from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, RunNotFoundError, StoreError
 from alexnet_tui.files import open_regular
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load as load_history
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
 from alexnet_tui.studies import ledger as file
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Kind, Ledger
@@ -222,18 +221,19 @@ def _planned(store: Store, run_ids: Sequence[str]) -> list[tuple[study.Plan, dic
 
     Neither a damaged run nor a study that is gone keeps anyone from removing a run: these are left out.
     """
-    configs: dict[str, dict[str, RunConfig]] = {}
+    records: dict[str, list[RunRecord]] = {}
     for run_id in run_ids:
         with contextlib.suppress(StoreError):
             record = store.record(run_id)
-            if record.study and not store.is_reference(run_id):
-                configs.setdefault(record.study, {})[run_id] = record.config
+            if record.study and store.is_in(run_id):
+                records.setdefault(record.study, []).append(record)
     planned = []
-    for name, runs in configs.items():
+    for name, made in records.items():
         with contextlib.suppress(StoreError):
             plan = study.load(store, name)
-            cells = _cells(plan)
-            planned.append((plan, {run_id: cells[config] for run_id, config in runs.items() if config in cells}))
+            cells = plan.cells
+            runs = {one.id: cells[one.config] for one in made if plan.has_made(one) and one.config in cells}
+            planned.append((plan, runs))
     return planned
 
 
@@ -274,20 +274,13 @@ def changed_records(store: Store, ledger: Ledger) -> list[str]:
     return problems
 
 
-def _cells(plan: study.Plan) -> dict[RunConfig, int]:
-    return {config: index for index, config in enumerate(plan.configs)}
-
-
 def _members(store: Store, plan: study.Plan) -> dict[str, int]:
     """Run to cell, of all runs made for a plan, the oldest first."""
-    cells = _cells(plan)
+    cells = plan.cells
     return {
         record.id: cells[record.config]
         for record in reversed(store.list().runs)
-        if record.study == plan.name
-        and record.config in cells
-        and record.plan_sha256 in {"", plan.sha256}
-        and not store.is_reference(record.id)
+        if plan.has_made(record) and record.config in cells and store.is_in(record.id)
     }
 
 

@@ -26,6 +26,8 @@ from alexnet_tui.text import printable
 
 MAX_AT_ONCE = 64
 CELLS_FILE, QUEUE_FILE = "cells.json", "queue.json"
+_PLAN = "plan_sha256"
+"""What ``cells.json`` calls the hash of the plan whose cells it has; files of earlier programs have none."""
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +118,7 @@ def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled
         found = find(run_id) if run_id else None
     except StoreError as error:  # One damaged run must not hide or hold up all others.
         problem = str(error).removeprefix(f"{error.path}: ")
-    if found is not None and found[0].record.study != plan.name:  # It must not be stopped or trained in its name.
+    if found is not None and not plan.has_made(found[0].record):  # It must not be stopped or trained in its name.
         found, run_id, problem = None, "", f"{printable(run_id, 80)} is no run of this study."
     if found is not None:
         state: str = found[1]
@@ -164,7 +166,8 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
                 made.append(Entry(kind="made", cell=index, run=run_ids[index]))
         if made and plan.v >= study.LEDGER_SINCE:  # Whoever trains them, and if they vanish: they are known of.
             ledger.append(folder, lambda _: made)
-        study.write(folder / CELLS_FILE, {str(index): run_id for index, run_id in sorted(run_ids.items())})
+        cells = {str(index): run_id for index, run_id in sorted(run_ids.items())}
+        study.write(folder / CELLS_FILE, {**cells, _PLAN: plan.sha256})
     return [run_ids[index] for index in range(len(plan.configs))]
 
 
@@ -173,14 +176,16 @@ def _known_runs(store: Store, plan: study.Plan) -> dict[int, str]:
     path = study.folder_path(store, plan.name) / CELLS_FILE
     content = read_small(path)
     noted = study.decode(path, content, dict[str, str]) if content else {}
+    if noted.get(_PLAN, plan.sha256) != plan.sha256:  # It is an earlier plan's of this name.
+        noted = {}
     run_ids = {index: noted[str(index)] for index in range(len(plan.configs)) if str(index) in noted}
     if len(run_ids) == len(plan.configs):
         return run_ids
-    places = {config: index for index, config in enumerate(plan.configs)}
+    cells = plan.cells
     taken = set(run_ids.values())
     for record in reversed(store.list().runs):  # The oldest run of a cell is the one that counts.
-        index = places.get(record.config) if record.study == plan.name else None
-        if index is not None and record.id not in taken and not store.is_reference(record.id):
+        index = cells.get(record.config) if plan.has_made(record) else None
+        if index is not None and record.id not in taken and store.is_in(record.id):
             run_ids.setdefault(index, record.id)
     return run_ids
 

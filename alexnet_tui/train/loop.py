@@ -137,7 +137,8 @@ class Trainer:
             if failure is not None:
                 yield failure
                 return
-            summary = None if self._should_stop() else self._evaluate_epoch()
+            is_whole = self.step_in_epoch == self.steps_per_epoch  # Whoever asked for a stop may have taken it back.
+            summary = self._evaluate_epoch() if is_whole and not self._should_stop() else None
             if summary is None:
                 yield from self._leave()
                 return

@@ -2,12 +2,14 @@
 
 import math
 import re
+from importlib import resources
 
 import pytest
 from fake_histories import CLEAR, make_history, study
 
-from alexnet_tui.report.build import build
-from alexnet_tui.report.charts import interval_chart, interval_plot
+from alexnet_tui import report
+from alexnet_tui.report.build import Curve, build
+from alexnet_tui.report.charts import interval_chart, interval_plot, overlay_chart
 from alexnet_tui.report.interval_text import interval_lines
 
 
@@ -81,3 +83,17 @@ def test_in_characters_every_mark_is_in_the_cell_of_its_share() -> None:
             assert "░" in line
             assert line[round(plot.no_effect * (width - 1))] == "│"
     assert interval_lines(verdict, 15) == []
+
+
+def test_every_curve_of_many_is_drawn_and_none_like_another() -> None:
+    sheet = resources.files(report).joinpath("templates/report.css").read_text(encoding="utf-8")
+    epochs, means, sds = (1, 2), (0.1, 0.2), (0.01, 0.01)
+    curves = [
+        Curve(group=name, title=name, column="test_accuracy", num_runs=2, epochs=epochs, means=means, sds=sds)
+        for name in "abcdefghijklmn"
+    ]
+    svg = overlay_chart(curves)
+    lines = re.findall(r'<polyline class="([^"]*)"', svg)
+    assert len(set(lines)) == len(curves)
+    used = set(" ".join(re.findall(r'class="((?:[a-z][0-9]+ ?)+)"', svg)).split())
+    assert used <= set(re.findall(r"[.]([a-z][0-9]+)\b", sheet))

@@ -281,3 +281,12 @@ def test_a_reader_can_keep_the_lines_of_its_events(events_path: Path) -> None:
     append(events_path, good[0])
     assert len(reader.read_new()) == len(reader.lines) == 1
     assert (reader.read_new(), reader.lines) == ([], [])
+
+
+def test_an_event_behind_a_torn_line_is_not_its_second_half(events_path: Path) -> None:
+    events_path.write_bytes(line(0) + line(1)[:20])
+    with open_writer(events_path.parent, attempt=2, next_seq=1) as writer:
+        assert writer.write(ev.Stopped(epoch=1, step=1, reason="asked"))
+    reader = EventReader(events_path)
+    assert [(event.seq, event.attempt) for event in reader.read_new()] == [(0, 1), (1, 2)]
+    assert reader.bad_lines == 1

@@ -60,6 +60,7 @@ def test_an_extension_that_has_not_begun_is_as_far_as_its_parent_of_its_own_leng
     assert age(history, State.RUNNING).value == "", "the last point is the parent's"
     assert status_message(history, State.RUNNING)[0].startswith("Loading")
     history.fold([started(made.config, seq=history.next_seq, attempt=2)])
+    assert not history.is_untouched
     assert (history.has_begun, history.num_epochs, history.total_steps) == (True, 5, 50)
     assert status_message(history, State.RUNNING) == ("", "")
 

@@ -243,6 +243,14 @@ def test_attack_17_an_installed_package_brings_reference_runs_and_takes_none_fro
     assert "come with the program" in store.list().problems[0]
 
 
+def test_a_runs_folder_may_be_called_as_that_of_the_reference_runs_is(tmp_path: Path) -> None:
+    store = Store(tmp_path / "reference")
+    run_id = store.create(RunConfig()).id
+    assert (store.is_reference(run_id), store.is_in(run_id)) == (False, True)
+    store.delete(run_id)
+    assert store.ids() == []
+
+
 def test_runs_come_newest_first_and_reference_runs_last(store: Store) -> None:
     for name, created in (("a", 1), ("b", 3), ("c", 2), ("reference/d", 9), ("reference/a", 8)):
         plant(store, name, created=created)

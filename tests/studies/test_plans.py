@@ -8,6 +8,7 @@ import pytest
 from cli_caller import Run
 
 from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, swept_text
 from alexnet_tui.errors import ClaimError, UsageError
 from alexnet_tui.runs.store import Store
@@ -175,6 +176,18 @@ def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store
     assert (beside.name, beside.seeds, beside.look) == ("mine-3", [6, 7], 4), "every extension is a look"
     with pytest.raises(UsageError, match="already.*`alexnet-tui study run "):
         study.extend(store, "mine", 1, new_name="third")
+
+
+def test_a_study_whose_seeds_have_other_runs_each_has_no_further_seed(store: Store) -> None:
+    configs = [
+        RunConfig.from_text({"variant": name, "seed": seed}) for name, seed in (("baseline", "0"), ("tanh", "1"))
+    ]
+    plan = study.queue_plan(store, configs)
+    with pytest.raises(UsageError, match="do not all have the same runs"):
+        study.extend(store, plan.name, 1)
+    assert study.names(store) == [plan.name]
+    by_group = study.queue_plan(store, [RunConfig(seed=0), RunConfig(seed=1)])
+    assert [config.seed for config in study.extend(store, by_group.name, 2).configs] == [2, 3]
 
 
 def test_an_extension_belongs_to_the_plan_whose_hash_it_has(store: Store) -> None:

@@ -264,6 +264,20 @@ def test_runs_are_made_once_however_often_one_asks(store: Store, plan: study.Pla
     assert study_queue.prepare_runs(store, plan) == first
 
 
+def test_runs_of_an_earlier_plan_of_the_name_serve_no_cell_of_a_new_one(store: Store) -> None:
+    def plan_anew() -> study.Plan:
+        return study.plan(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "2"})
+
+    old = study_queue.prepare_runs(store, plan_anew())
+    (store.root / "studies" / "mine.json").unlink()
+    plan = plan_anew()
+    assert states(store, plan) == ["planned"]
+    new = study_queue.prepare_runs(store, plan)
+    assert set(new).isdisjoint(old)
+    assert list(progress.account(progress.read(store, plan)).counted) == []
+    assert [cell.run_id for cell in study_queue.status(store, plan)] == new
+
+
 def forge_plan(store: Store, **changes: object) -> None:
     path = store.root / "studies" / "report.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))

@@ -141,7 +141,7 @@ class open_writer:
     """An `EventWriter` on a run directory's events file, closed at the end of the block."""
 
     def __init__(self, directory: Path, **options: Any) -> None:
-        self._descriptor = os.open(directory / EVENTS_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._descriptor = os.open(directory / EVENTS_FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._writer = event_log.EventWriter(self._descriptor, **options)
 
     def __enter__(self) -> event_log.EventWriter:

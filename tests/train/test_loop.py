@@ -77,6 +77,14 @@ def test_stop_and_resume_ends_with_the_weights_of_an_unbroken_run(tmp_path: Path
         assert torch.equal(mine, theirs)
 
 
+def test_a_stop_that_is_taken_back_leaves_no_epoch_cut_short(tmp_path: Path) -> None:
+    asked = iter([False, True])
+    events = list(trainer(tmp_path, lambda: next(asked, False)).fit())
+    assert not [event for event in events if isinstance(event, ev.Epoch)]
+    assert isinstance(events[-1], ev.Stopped)
+    assert events[-1].step == 1
+
+
 def test_fault_20_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> None:
     subject = trainer(tmp_path, learning_rate="1e6", init="he")
     events = list(subject.fit())

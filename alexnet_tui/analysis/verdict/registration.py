@@ -127,7 +127,7 @@ def examine(
     account = progress.account(ledger)
     suspicious = [*ledger.problems, *progress.changed_records(store, ledger)]
     known = known_runs(store, plan.configs, plan_sha256=plan.sha256, before=plan.created)
-    cells = {config: index for index, config in enumerate(plan.configs)}
+    cells = plan.cells
     excluded = {}
     for run in histories:
         about = [one.removeprefix(f"run {run.id}: ") for one in suspicious if one.startswith(f"run {run.id}: ")]

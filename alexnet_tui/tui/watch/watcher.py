@@ -26,7 +26,7 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_copy
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.stop_request import is_stopping as is_asked_to_stop
-from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, RunRecord, Store, read_record
+from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store, read_record
 
 _SCAN_SECONDS = 1.0
 _SETTLE_SECONDS = 3.0
@@ -320,7 +320,7 @@ class RunsWatcher:
             except StoreError as error:
                 batch.problems[run_id] = str(error)
                 continue
-            if directory.parent.name == REFERENCE:
+            if self.store.holds_reference(directory):
                 self.references.add(run_id)
             self._followers[run_id] = _follow(directory, batch.fresh[run_id].record)
             if run_id in self.problems:

@@ -433,6 +433,19 @@ class Store:
             with Folder(run.path / CHECKPOINTS) as folder:
                 return tuple(checkpoint_names(folder))
 
+    def size_on_disk(self, run_id: str) -> int:
+        """Bytes in all files of a run; those that vanish while they are looked at count for nothing.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        size_bytes = 0
+        for folder, _, files in os.walk(self.path(run_id)):
+            for name in files:
+                with suppress(OSError):  # A trainer removes old checkpoints.
+                    size_bytes += os.lstat(os.path.join(folder, name)).st_size
+        return size_bytes
+
     def is_locked(self, run_id: str) -> bool:
         """Whether some process holds the run's lock now, or carries the run to another machine."""
         return is_at_work(self.path(run_id))

@@ -1,10 +1,9 @@
-"""What one can do to runs from any screen: stop, resume, delete, and edit their labels, tags and notes.
+"""What one can do to runs from any screen: stop, resume, delete, copy their paths, edit labels, tags and notes.
 
-Every function takes the screen it is asked from, which shows dialogs and messages, and the session it acts on.
+These functions take the screen they are asked from, which shows dialogs, and the session they act on. Beside them
+is how any screen says what happened: `notify` answers a key, `announce` tells of what nobody on the screen asked for.
 """
 
-import contextlib
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -70,7 +69,7 @@ def post_runs_changed(app: App[Any], run_ids: Iterable[str]) -> None:
 def copy(app: App[Any], text: str) -> None:
     """Put text on the clipboard of the terminal, which may be at the other end of an SSH session."""
     app.copy_to_clipboard(text)
-    notify(app, f"Copied {text}")
+    notify(app, f"Copied {text}")  # The message is shortened, where it is long; the copy never is.
 
 
 def interrupt(app: App[Any]) -> None:
@@ -86,7 +85,7 @@ def interrupt(app: App[Any]) -> None:
 
 
 def copy_folders(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
-    """Copy the paths of runs, a blank between two."""
+    """Copy the paths of runs as words of a command line."""
 
     async def work() -> None:
         folders = []
@@ -96,7 +95,7 @@ def copy_folders(screen: Screen[Any], session: Session, run_ids: Sequence[str]) 
             except StoreError:  # Somebody else deleted it a moment ago.
                 notify(screen, f"{session.label_of(run_id)} is gone.", is_error=True)
         if folders:
-            copy(screen.app, printable(" ".join(folders), 4000))
+            copy(screen.app, quote_words(*folders))
 
     screen.run_worker(work(), group="copy")
 
@@ -254,17 +253,11 @@ async def _delete(screen: Screen[Any], session: Session, run_ids: Sequence[str])
 
 def deletion_summary(session: Session, run_id: str) -> str:
     """One line: what deleting a run destroys. Looks at every file of it."""
-    size_bytes, num_checkpoints = 0, 0
     try:
-        directory = session.store.path(run_id)
+        size_bytes = session.store.size_on_disk(run_id)
+        num_checkpoints = len(session.store.checkpoints(run_id))
     except StoreError:  # Somebody else deleted it a moment ago.
         return f"{session.label_of(run_id)} is gone."
-    for folder, folders, files in os.walk(directory):
-        if os.path.basename(folder) == "checkpoints":
-            num_checkpoints = len(folders)
-        for name in files:
-            with contextlib.suppress(OSError):  # Deleted meanwhile.
-                size_bytes += os.lstat(os.path.join(folder, name)).st_size
     parts = []
     if history := session.watcher.histories.get(run_id):
         parts.append(f"{history.num_epochs_done} of {counted(history.record.config.epochs, 'epoch')}")
@@ -283,16 +276,8 @@ def edit_label(screen: Screen[Any], session: Session, run_ids: Sequence[str]) ->
     }
     before = labels.pop() if len(labels) == 1 else ""
     title = f"Label of {run_ids[0] if len(run_ids) == 1 else _named(session, run_ids)}"
-    _edit(
-        screen,
-        session,
-        run_ids,
-        "label",
-        title,
-        before,
-        hint="Empty shows the label it was made with, or else variant and seed.",
-        limit=120,
-    )
+    hint = "Empty shows the label it was made with, or else variant and seed."
+    _TextEdit(screen, session, run_ids, "label").ask(title, before, hint=hint, limit=120)
 
 
 def edit_note(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
@@ -302,7 +287,7 @@ def edit_note(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> 
         notify(screen, f"These {len(run_ids)} runs have different notes; g shows each run.", is_error=True)
         return
     title = f"Note on {_named(session, run_ids)}"
-    _edit(screen, session, run_ids, "note", title, notes.pop(), hint="One line, kept in notes.json.")
+    _TextEdit(screen, session, run_ids, "note").ask(title, notes.pop(), hint="One line, kept in notes.json.")
 
 
 def edit_tags(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
@@ -334,44 +319,65 @@ def _notes(session: Session, run_id: str) -> Notes:
     return session.watcher.notes.get(run_id) or Notes()
 
 
-def _edit(
-    screen: Screen[Any],
-    session: Session,
-    run_ids: Sequence[str],
-    field: str,
-    title: str,
-    before: str,
-    *,
-    hint: str,
-    limit: int = 2000,
-) -> None:
-    """Ask for another text in one field of the notes; where another viewer changed it meanwhile, ask which holds."""
-    seen = {run_id: _notes(session, run_id) for run_id in run_ids}
+class _TextEdit:
+    """An edit of one text in the notes of runs: the label or the note.
 
-    def save(text: str, again: Callable[[], None]) -> None:
-        def ask(run_id: str, notes: Notes) -> None:
-            from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
+    Args:
+        screen: Where it was asked for.
+        session: The session.
+        run_ids: The runs.
+        field: Name of the text in the notes.
+    """
 
-            current = getattr(notes, field)
-            answers = {"mine": text} | ({"both": f"{current} / {text}"} if field == "note" else {})
-            choices = [("mine", f"Yours: {text}"), ("theirs", f"Theirs: {current}")]
-            choices += [("both", f"Both: {answers[name]}") for name in answers if name == "both"]
+    def __init__(self, screen: Screen[Any], session: Session, run_ids: Sequence[str], field: str) -> None:
+        self._screen, self._session, self._field = screen, session, field
+        self._seen = {run_id: _notes(session, run_id) for run_id in run_ids}
 
-            def answer(name: str | None) -> None:
-                seen[run_id] = notes
-                session.watcher.set_notes(run_id, notes)
-                if name in answers:
-                    save(answers[name], again)
+    def ask(self, title: str, before: str, *, hint: str, limit: int = 2000) -> None:
+        """Ask for the text, and save it for every run."""
+        _ask(
+            self._screen,
+            title,
+            before,
+            lambda text, again: self._save(self._seen, text.strip(), again),
+            hint=hint,
+            limit=limit,
+        )
 
-            title = f"Another viewer changed this {field} meanwhile. Which one is kept?"
-            screen.app.push_screen(ChoiceScreen(title, choices), answer)
-
+    def _save(self, seen: dict[str, Notes], text: str, again: Callable[[], None]) -> None:
         def change(notes: Notes) -> Notes:
-            return msgspec.structs.replace(notes, **{field: text})
+            return msgspec.structs.replace(notes, **{self._field: text})
 
-        _save(screen, session, seen, change, field.capitalize(), again, ask)
+        def settle(conflicts: Mapping[str, Notes]) -> None:
+            for theirs in dict.fromkeys(getattr(notes, self._field) for notes in conflicts.values()):
+                alike = {run_id: one for run_id, one in conflicts.items() if getattr(one, self._field) == theirs}
+                self._choose(alike, text, theirs)
 
-    _ask(screen, title, before, lambda text, again: save(text.strip(), again), hint=hint, limit=limit)
+        _save(self._screen, self._session, seen, change, self._field.capitalize(), again, settle)
+
+    def _choose(self, current: dict[str, Notes], mine: str, theirs: str) -> None:
+        """Ask which text holds of runs for which another viewer wrote one meanwhile, the same for each.
+
+        Args:
+            current: The runs, and their notes with the other viewer's text.
+            mine: The person's text.
+            theirs: The other viewer's.
+        """
+        from alexnet_tui.tui.widgets.dialogs import ChoiceScreen  # Not needed to start.
+
+        answers = {"mine": mine} | ({"both": f"{theirs} / {mine}"} if self._field == "note" else {})
+        choices = [("mine", f"Yours: {mine}"), ("theirs", f"Theirs: {theirs}")]
+        choices += [("both", f"Both: {answers[name]}") for name in answers if name == "both"]
+
+        def answer(name: str | None) -> None:
+            for run_id, notes in current.items():
+                self._session.watcher.set_notes(run_id, notes)
+            if name in answers:
+                self._save(current, answers[name], lambda: self._choose(current, mine, theirs))
+
+        of_runs = f"the {self._field} of {len(current)} runs" if len(current) > 1 else f"this {self._field}"
+        title = f"Another viewer changed {of_runs} meanwhile. Which one is kept?"
+        self._screen.app.push_screen(ChoiceScreen(title, choices), answer)
 
 
 def _ask(
@@ -406,42 +412,47 @@ def _ask(
 def _save(
     screen: Screen[Any],
     session: Session,
-    seen: Mapping[str, Notes],
+    seen: dict[str, Notes],
     change: Callable[[Notes], Notes],
     what: str,
     again: Callable[[], None],
-    on_conflict: Callable[[str, Notes], None] = lambda *_: None,
+    on_conflicts: Callable[[Mapping[str, Notes]], None] = lambda _: None,
 ) -> None:
     """Change the notes of runs outside the event loop - another viewer may hold their lock - and say so.
 
     Args:
         screen: Where it was asked for.
         session: The session.
-        seen: The runs, and their notes as the person saw them.
+        seen: The runs, and their notes as the person saw them; as they are saved, those take their place. Runs with
+            a conflict are taken out of it.
         change: Makes the new notes out of those.
         what: What was changed, for the message.
         again: Asks once more for the text where it could not be saved, as on a full disk: it may be a long one.
-        on_conflict: Called with a run and its notes where another viewer changed the same text meanwhile.
+        on_conflicts: Called with the runs of which another viewer changed the same text meanwhile, and their notes.
     """
+    run_notes = list(seen.items())
 
     async def work() -> None:
-        saved, is_unsaved = 0, False
-        for run_id, notes in seen.items():
+        saved, is_unsaved, conflicts = 0, False, dict[str, Notes]()
+        for run_id, notes in run_notes:
             try:
                 now = await session.lanes["notes"].run(session.store.edit_notes, run_id, notes, change(notes))
             except NotesConflictError as conflict:
-                on_conflict(run_id, conflict.current)
-                break
+                conflicts[run_id] = conflict.current
+                del seen[run_id]
             except AlexnetTuiError as error:
                 notify(screen, str(error), is_error=True)
                 is_unsaved |= not isinstance(error, RunNotFoundError)
             else:
                 session.watcher.set_notes(run_id, now)
+                seen[run_id] = now
                 saved += 1
         if saved:
             notify(screen, f"{what} saved." if saved == 1 else f"{what} of {saved} runs saved.")
         if is_unsaved:
             again()
-        post_runs_changed(screen.app, seen)
+        if conflicts:
+            on_conflicts(conflicts)
+        post_runs_changed(screen.app, [run_id for run_id, _ in run_notes])
 
     screen.run_worker(work(), group="notes")

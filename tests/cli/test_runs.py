@@ -263,6 +263,18 @@ def test_delete_without_a_terminal_needs_yes_and_names_what_is_lost(run: Run, st
     assert not (store.root / record.id).exists()
 
 
+def test_the_size_of_a_run_is_that_of_the_files_that_are_still_there(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=1))
+    directory = store.path(record.id)
+    size = sum(path.lstat().st_size for path in directory.iterdir())
+    assert store.size_on_disk(record.id) == size
+    monkeypatch.setattr(os, "walk", lambda top: [(str(top), [], [*os.listdir(top), "removed-by-the-trainer"])])
+    assert store.size_on_disk(record.id) == size
+    assert run("delete", record.id, "--yes").code == 0
+
+
 def test_attack_10_delete_never_follows_a_link(run: Run, store: Store, tmp_path: Path) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=1))
     precious = tmp_path / "precious"

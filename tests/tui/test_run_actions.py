@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import resource
+import shlex
 import shutil
 import signal
 import sys
@@ -34,6 +35,9 @@ from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.watch import watch_loop
 from alexnet_tui.tui.widgets import bars
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, TextScreen
+
+_NOTE_RUN = "import sys; open(sys.argv[1], 'a').write(' '.join(sys.argv[2:]) + chr(10))"
+"""In place of a trainer: adds a line with what it was told."""
 
 
 @driven
@@ -272,6 +276,40 @@ async def test_two_consoles_on_one_note_lose_neither(store: Store, answer: str, 
         await c.wait_for(lambda: store.notes(run_id) == Notes(note=kept, label="kept"))
 
 
+@pytest.mark.parametrize(
+    ("answer", "kept"), [("1", "mine"), ("2", "theirs"), ("3", "theirs / mine"), ("escape", "theirs")]
+)
+@driven
+async def test_a_note_of_a_group_is_saved_for_all_runs_but_the_one_that_another_viewer_changed(
+    store: Store, answer: str, kept: str
+) -> None:
+    runs = of_group(store)
+    for run_id in runs:
+        store.save_notes(run_id, Notes(note="old"))
+    async with console(store) as c:
+        await c.press("g", "N", "ctrl+u")
+        await c.type("mine")
+        store.save_notes(runs[1], Notes(note="theirs"))
+        await c.press("enter")
+        await c.wait_for(lambda: isinstance(c.app.screen, ChoiceScreen))
+        assert [store.notes(run_id).note for run_id in runs] == ["mine", "theirs", "mine"]
+        await c.press(answer)
+        await c.wait_for(lambda: isinstance(c.app.screen, RunsScreen))
+        await c.wait_for(lambda: [store.notes(run_id).note for run_id in runs] == ["mine", kept, "mine"])
+        assert isinstance(c.app.screen, RunsScreen), "nothing more is asked"
+
+
+@driven
+async def test_paths_are_copied_whole_and_as_words_of_a_shell(tmp_path: Path) -> None:
+    store = Store(tmp_path / "my runs")
+    runs = of_group(store, 60)
+    async with console(store) as c:
+        run_actions.copy_folders(c.app.screen, c.app.session, runs)
+        await c.wait_for(lambda: c.app.clipboard)
+        assert len(c.app.clipboard) > 4000
+        assert shlex.split(c.app.clipboard) == [str(store.path(run_id)) for run_id in runs]
+
+
 @pytest.mark.slow
 @driven
 async def test_keys_on_a_group_act_on_all_its_runs(store: Store) -> None:
@@ -303,14 +341,20 @@ async def test_keys_on_a_group_act_on_all_its_runs(store: Store) -> None:
 
 
 @driven
-async def test_stop_and_resume_act_on_the_marked_runs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = of_group(store)
+async def test_stop_and_resume_act_on_the_marked_runs(store: Store, tmp_path: Path) -> None:
+    runs = [store.create(RunConfig(epochs=1, seed=seed)).id for seed in range(3)]
     async with console(store) as c:
         await c.press("space", "space", "up")
-        assert len(c.app.session.marked_run_ids) == 2
+        marked = set(c.app.session.marked_run_ids)
+        assert len(marked) == 2
         await c.press("x")
         assert c.notifications() == ["2 runs are not running."]
-    assert len(runs) == 3
+        started = tmp_path / "started"
+        c.app.session.commands.trainer = (sys.executable, "-c", _NOTE_RUN, str(started))
+        await c.press("R")
+        await c.wait_for(lambda: started.exists() and len(started.read_text().splitlines()) == 2)
+        assert {run_id for run_id in runs if run_id in started.read_text()} == marked
+    await asyncio.to_thread(wait_for, lambda: not any(map(store.is_locked, runs)))
 
 
 @driven

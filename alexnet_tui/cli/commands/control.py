@@ -256,15 +256,15 @@ def _describe(store: Store, run_id: str) -> str:
     Raises:
         RunBusyError: It is being trained.
     """
-    files = (path for path in store.path(run_id).rglob("*") if path.is_file() or path.is_symlink())
-    size = format_bytes(sum(path.lstat().st_size for path in files))
     try:
         history, state = load(store, run_id, skip_steps=True)
     except StoreError as error:
         reason = str(error).removeprefix(f"{error.path}: ").rstrip(".")
+        size = format_bytes(store.size_on_disk(run_id))
         return f"run {run_id}, which cannot be read ({reason}): {size} on disk"
     if state is State.RUNNING:
         raise store.busy(run_id)
+    size = format_bytes(store.size_on_disk(run_id))
     epochs, checkpoints = history.num_epochs_done, len(store.checkpoints(run_id))
     label = f' "{printable(name, 60)}"' if (name := label_of(store, history)) else ""
     return (

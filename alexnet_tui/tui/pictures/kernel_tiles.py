@@ -32,6 +32,11 @@ class Grid(msgspec.Struct, frozen=True):
         """Lines of a terminal from one row of tiles to the next, rounded up."""
         return -(-(self.side + self.gap) // 2)
 
+    def lines(self, count: int) -> int:
+        """Lines of a terminal that so many tiles take, without the gap below the last row."""
+        rows = -(-count // self.columns)
+        return -(-(rows * (self.side + self.gap) - self.gap) // 2)
+
     def whole_tiles(self, top: int, height: int, count: int) -> range:
         """Of so many tiles those that are whole in some lines of a terminal."""
         pitch = self.side + self.gap

@@ -224,6 +224,14 @@ class PictureColumn(Widget):
         height = self._room(self.size.height)
         return grid_for(count, max(sides), self.size.width, height, zoom=self.panel.zoom, is_mixed=is_mixed)
 
+    @property
+    def last_top(self) -> int:
+        """The line of the kernels that is the first on show where the last one is; 0 where all have room."""
+        grid = self.grid
+        if grid is None or self.found is None or self.found.kernels is None:
+            return 0
+        return max(0, grid.lines(len(self.found.kernels)) - self._room(self.size.height))
+
     def _room(self, height: int) -> int:
         """Lines below the caption."""
         return max(1, height - _CAPTION_LINES) if self.panel.is_pair else height
@@ -233,7 +241,7 @@ class PictureColumn(Widget):
         assert self.found.kernels is not None
         assert self.grid is not None
         lines = kernel_lines(self.found.kernels, self.grid, painter, width)
-        top = self.panel.scroll = max(0, min(self.panel.scroll, len(lines) - height))
+        top = min(self.panel.scroll, self.last_top)
         return lines[top : top + height]
 
     def _part_shown(self) -> str:
@@ -243,7 +251,7 @@ class PictureColumn(Widget):
         assert self.found is not None
         assert self.found.kernels is not None
         count = len(self.found.kernels)
-        tiles = grid.whole_tiles(self.panel.scroll, height, count)
+        tiles = grid.whole_tiles(min(self.panel.scroll, self.last_top), height, count)
         if len(tiles) == count:
             return ""
         arrows = "↑" * (tiles.start > 0) + "↓" * (tiles.stop < count)
@@ -431,13 +439,17 @@ class PicturesPanel(Vertical, can_focus=True):
         self.update()
 
     async def show(self, run_ids: Sequence[str]) -> None:
-        """Turn to other runs; what was looked at of the old ones is forgotten."""
-        if tuple(run_ids) == self.run_ids:
-            return
-        self.run_ids, self.epoch, self.cell, self.first, self.scroll = tuple(run_ids), None, None, 0, 0
-        holder = self.query_one("#columns")
-        await holder.remove_children()
-        await holder.mount(*(PictureColumn(self, run_id) for run_id in self.run_ids))
+        """Turn to other runs; what was looked at of the old ones is forgotten.
+
+        A call may be cancelled while it waits; the next one finds what is still missing.
+        """
+        if tuple(run_ids) != self.run_ids:
+            self.run_ids, self.epoch, self.cell = tuple(run_ids), None, None
+            self.first = self.zoom = self.scroll = 0
+        if tuple(column.run_id for column in self.columns) != self.run_ids:
+            holder = self.query_one("#columns")
+            await holder.remove_children()
+            await holder.mount(*(PictureColumn(self, run_id) for run_id in self.run_ids))
         self.update()
 
     def update(self) -> None:
@@ -507,7 +519,9 @@ class PicturesPanel(Vertical, can_focus=True):
             self.update()
         if down:
             grids = [one.grid for one in self.columns if one.grid]
-            self.scroll += down * max((grid.lines_a_row for grid in grids), default=0)
+            last = max((one.last_top for one in self.columns), default=0)
+            rows = down * max((grid.lines_a_row for grid in grids), default=0)
+            self.scroll = max(0, min(last, min(self.scroll, last) + rows))
             self.redraw()
 
     def _step_cursor(self, across: int, down: int) -> None:
@@ -528,9 +542,14 @@ class PicturesPanel(Vertical, can_focus=True):
         self.redraw()
 
     def action_zoom(self, direction: int) -> None:
-        """Larger or smaller kernels."""
-        self.zoom += 2 * direction
-        self.redraw()
+        """The next larger or smaller kernels, if there are any."""
+        before, zoom = [one.grid for one in self.columns], self.zoom
+        for change in range(2, 2 * max(self.size.width, 2), 2):  # A kernel is enlarged a whole number of times.
+            self.zoom = zoom + change * direction
+            if [one.grid for one in self.columns] != before:
+                self.redraw()
+                return
+        self.zoom = zoom
 
     def go_to(self, cell: tuple[int, int], *, opens: bool) -> None:
         """Put the cursor on a cell of the matrix; open its images too."""

@@ -13,8 +13,8 @@ from alexnet_tui.report.pictures.predictions import Predictions, read_prediction
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import KERNELS, PREDICTIONS_FILE
 from alexnet_tui.text import printable
+from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 
-_Stamp = tuple[int, int] | None
 _NONE_YET = (-1, -1)
 
 
@@ -59,7 +59,7 @@ class PictureFiles(msgspec.Struct):
     directory: Path
     found: Found = msgspec.field(default_factory=Found)
     _stored: Sequence[int] = ()
-    _stamps: list[_Stamp] = msgspec.field(default_factory=lambda: [_NONE_YET, _NONE_YET])
+    _stamps: list[Stamp | None] = msgspec.field(default_factory=lambda: [_NONE_YET, _NONE_YET])
 
     def read(self, history: RunHistory, subject: Subject, epoch: int | None) -> Found:
         """What is there now.
@@ -69,11 +69,12 @@ class PictureFiles(msgspec.Struct):
             subject: Images are read for mistakes alone.
             epoch: Read the kernels nearest to it, or the newest.
         """
-        stamps = [_stamp(self.directory / KERNELS), _stamp(self.directory / PREDICTIONS_FILE)]
+        stamps = [file_stamp(self.directory / KERNELS), file_stamp(self.directory / PREDICTIONS_FILE)]
         if stamps[1] != self._stamps[1]:
             self._read_predictions()
         self._read_kernels(history, epoch, is_new=stamps[0] != self._stamps[0])
-        self._stamps = stamps
+        # What could not be read is looked for again: nothing is kept of it that a later look could do with.
+        self._stamps = [_NONE_YET if self.found.kernels_problem else stamps[0], stamps[1]]
         if subject is Subject.MISTAKES and self.found.images is None and self.found.predictions is not None:
             self._read_images(history, self.found.predictions)
         return self.found
@@ -116,15 +117,6 @@ class PictureFiles(msgspec.Struct):
         except AlexnetTuiError as error:
             images, problem = None, _sentence(error)
         self.found = msgspec.structs.replace(self.found, images=images, images_problem=problem)
-
-
-def _stamp(path: Path) -> _Stamp:
-    """What changes whenever a file or a folder does; None where there is none."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
 
 
 def _sentence(error: AlexnetTuiError) -> str:

@@ -8,7 +8,6 @@ is looked at on every call; settled runs take turns, because only a resume or a 
 
 import contextlib
 import itertools
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from alexnet_tui.runs.origin import is_copy
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.stop_request import is_stopping as is_asked_to_stop
 from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store, read_record
+from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 
 _SCAN_SECONDS = 1.0
 _SETTLE_SECONDS = 3.0
@@ -39,7 +39,6 @@ _CHUNK_BYTES = 1 << 18  # What fits the cache of a core, and is freed before the
 _SLICE_BYTES = 1 << 17  # After so much that is new of one run its views have a turn, and keys.
 _LARGE_SLICE_BYTES = 1 << 21
 _NEW_RUNS_PER_CALL = 400
-_Stamp = tuple[int, int]
 
 
 class _Follower(msgspec.Struct):
@@ -52,8 +51,8 @@ class _Follower(msgspec.Struct):
     notes_path: str
     has_steps: bool = False
     whole: "_Whole | None" = None
-    events_stamp: _Stamp | None = None
-    notes_stamp: _Stamp | None = None
+    events_stamp: Stamp | None = None
+    notes_stamp: Stamp | None = None
     is_locked: bool = False
     is_stopping: bool = False
     looked: float = -_LOCK_SECONDS
@@ -159,7 +158,7 @@ class RunsWatcher:
         self._turn: list[str] = []
         self._turn_size = 0
         self._turned = -_TURN_SECONDS
-        self._root_stamps: tuple[_Stamp | None, ...] = ()
+        self._root_stamps: tuple[Stamp | None, ...] = ()
         self._root_changed = -_SETTLE_SECONDS
         self._scanned = -_SCAN_SECONDS
 
@@ -190,7 +189,7 @@ class RunsWatcher:
             run_id = self._dropped.pop()
             self._followers.pop(run_id, None)
             self._waiting.pop(run_id, None)
-        if self._followers and _stamp(self.store.root) is None:
+        if self._followers and file_stamp(self.store.root) is None:
             gone = f"{self.store.root}: the runs folder is gone; this is what was known of its runs."
             batch.problems |= {} if self.problems.get("") == gone else {"": gone}
             return batch
@@ -288,7 +287,7 @@ class RunsWatcher:
     def _scan(self, batch: Batch, now: float) -> None:
         """Find new and vanished runs; looks closer only while a folder's own time stamp is young."""
         roots = (self.store.root, self.store.reference_root)
-        stamps = tuple(_stamp(root) for root in roots)
+        stamps = tuple(file_stamp(root) for root in roots)
         if stamps != self._root_stamps:
             self._root_stamps, self._root_changed = stamps, now
         elif now - self._root_changed > _SETTLE_SECONDS and "" not in self.problems:
@@ -354,7 +353,7 @@ class RunsWatcher:
                 self._waiting[run_id] = self.store.path(run_id)
 
     def _check_run(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
-        stamp = _stamp(follower.events_path)
+        stamp = file_stamp(follower.events_path)
         has_changed, follower.events_stamp = stamp != follower.events_stamp, stamp
         is_large = stamp is not None and stamp[1] > LARGE_LOG_BYTES
         wants_steps = run_id in self._open and not follower.has_steps
@@ -371,7 +370,7 @@ class RunsWatcher:
         if not has_changed and run_id not in batch.fresh and now - follower.looked < _LOCK_SECONDS:
             return
         follower.looked = now
-        notes_stamp = _stamp(follower.notes_path)
+        notes_stamp = file_stamp(follower.notes_path)
         if notes_stamp != follower.notes_stamp:
             batch.notes[run_id] = self.store.notes(run_id) if notes_stamp else Notes()
             follower.notes_stamp = notes_stamp
@@ -468,7 +467,7 @@ def _read_outline(history: RunHistory, follower: _Follower) -> None:
     follower.end_as(history)
 
 
-def _rest(reader: EventReader, stamp: _Stamp | None) -> Iterator[list[KnownEvent]]:
+def _rest(reader: EventReader, stamp: Stamp | None) -> Iterator[list[KnownEvent]]:
     """What is left of a file that was `stamp` long; a chunk of nothing but skipped steps is not its end."""
     before = -1
     while stamp is not None and before != reader.offset < stamp[1]:
@@ -482,17 +481,8 @@ def _follow(directory: Path, record: RunRecord) -> _Follower:
     return _Follower(directory, reader, record, str(reader.path), f"{directory}/notes.json")
 
 
-def _stamp(path: Path | str) -> _Stamp | None:
-    """Time stamp and size of a file itself; None where there is none."""
-    try:
-        status = os.stat(path, follow_symlinks=False)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
-
-
 def _creation_key(run_id: str) -> str:
-    """Ids end in month, day and time: good enough to read the newest first, before any record is read."""
+    """Ids end in date and time: good enough to read the newest first, before any record is read."""
     return run_id[run_id.rfind("-s") + 1 :].partition("-")[2]
 
 

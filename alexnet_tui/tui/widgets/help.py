@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from alexnet_tui.tui.keys import Keys, key_name
 from alexnet_tui.tui.widgets.dialogs import DialogScreen, KeysLine
+from alexnet_tui.tui.widgets.line_input import LineInput
 from alexnet_tui.tui.widgets.text import hanging
 
 _key = Keys("help")
@@ -139,7 +140,7 @@ class HelpScreen(DialogScreen[None]):
 
     def compose(self) -> ComposeResult:
         """A search line over the list."""
-        search = Input(
+        search = LineInput(
             placeholder="type to search, such as walk for a walk of two minutes",
             id="help-search",
             max_length=_MAX_CHARS,

@@ -4,9 +4,17 @@ from textual.events import Paste
 from textual.message import Message
 from textual.widgets import Input
 
+from alexnet_tui.text import printable
+
+_ESCAPE_CHARS = 10
+"""The most that one character becomes: ``\\U000e0001``."""
+
 
 class LineInput(Input):
-    """A plain text input: pasted lines become one, and a text that does not fit is refused."""
+    """A plain text input: pasted lines become one, without characters that a terminal would obey or not show.
+
+    A text that does not fit is refused.
+    """
 
     class TooLong(Message):
         """A text was typed or pasted that does not fit; the field is as it was.
@@ -27,4 +35,5 @@ class LineInput(Input):
         """Take every line; `Input` itself drops all but the first without a word."""
         event.prevent_default()
         event.stop()
-        self.replace(" ".join(event.text.splitlines()), *self.selection)
+        line = " ".join(event.text.splitlines())
+        self.replace(printable(line, _ESCAPE_CHARS * len(line)), *self.selection)

@@ -68,18 +68,9 @@ def _setting(name: str, value: Value, default: Value | None, width: int) -> list
     return lines + (hanging(" " * len(label), aside, width, style="$text-muted") if aside else [])
 
 
-def file_stamp(folder: str, name: str) -> tuple[int, int] | None:
-    """What changes whenever a file does; None where there is none."""
-    try:
-        status = Path(folder, name).lstat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
-
-
-def count_bad_lines(folder: str) -> int:
+def count_bad_lines(folder: Path) -> int:
     """Lines of a run's record that are no events; 0 where it cannot be read."""
-    reader = EventReader(Path(folder, EVENTS_FILE), skip_steps=True)
+    reader = EventReader(folder / EVENTS_FILE, skip_steps=True)
     try:
         while reader.read_new(_SLICE_BYTES):
             pass

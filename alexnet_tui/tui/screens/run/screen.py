@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from pathlib import Path
 from typing import ClassVar
 
 from textual import work
@@ -28,6 +29,7 @@ from alexnet_tui.tui.charts.model import ChartSpec, View
 from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_curves
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 from alexnet_tui.tui.keys import Keys, new_run_key
 from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.screens.run.facts import empty_text, lead_text
@@ -35,7 +37,6 @@ from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
 from alexnet_tui.tui.screens.run.pages import (
     config_page,
     count_bad_lines,
-    file_stamp,
     record_checks,
     system_page,
     verify_page,
@@ -56,7 +57,6 @@ _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _RECENT_SECONDS = 1.4  # Younger than this, an age is plotted with the next event.
 _CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
 _UNREAD = (-1, -1)
-_GONE = "gone"
 _CHECKING = "Checking the record …"
 _PAGE_BORDER_CELLS = 3  # Padding at both sides, and the scroll bar.
 _NO_LOG = "Empty. Libraries print here, and a training that failed says why."
@@ -102,9 +102,9 @@ class RunScreen(ChartScreen):
         """What the charts and the head were fitted to; the screen's own size is not known when it is mounted."""
         self._side_timer: Timer | None = None
         self._side_plotted: tuple[object, ...] = ()
-        self._log_stamp: tuple[int, int] | None = _UNREAD
+        self._log_stamp: Stamp | None = _UNREAD
         self._directory, self._bad_lines = "", 0
-        self._events_stamp: tuple[int, int] | None = None
+        self._events_stamp: Stamp | None = None
         self._checked: tuple[object, ...] = ()
         self._checks: tuple[Check, ...] | str = _CHECKING
         self._silence, self._silence_read_at = "", -math.inf
@@ -159,6 +159,7 @@ class RunScreen(ChartScreen):
         for chart in self.query(MetricChart):
             chart.view = View(log=chart.view.log, smoothing=chart.view.smoothing, clip=chart.view.clip)
         if self.is_mounted:
+            self._empty()
             self._turn_to(0)
 
     def on_mount(self) -> None:
@@ -226,12 +227,22 @@ class RunScreen(ChartScreen):
             self._silence_read_at = now
             self._read_silence()
         if history is None:
-            self._plotted = self._side_plotted = ()
-            for chart in self.query(MetricChart):
-                chart.show([])
-            self._show_lead(None)
+            self._empty()
+            if self.page == "pictures":
+                self._show_pictures()  # It says itself what is not there.
         else:
             self._show_page(history, state)
+
+    def _empty(self) -> None:
+        """Show nothing of any run below the head; what is read later for this one may fill it again."""
+        self._plotted = self._side_plotted = ()
+        self._log_stamp = _UNREAD
+        for chart in self.query(MetricChart):
+            chart.show([])
+        self.query_one(SidePanel).show_numbers(Content(""))
+        for page in self.query(TextPage):
+            page.show(Content(""))
+        self._show_lead(None)
 
     def _show_page(self, history: RunHistory, state: State) -> None:
         match self.page:
@@ -367,18 +378,15 @@ class RunScreen(ChartScreen):
             self._silence = news
             self._refresh()
 
-    async def _folder(self) -> str:
-        try:
-            return str((await threads.call(self.session.store.path, self.run_id)).absolute())
-        except StoreError:
-            return _GONE
+    async def _folder(self) -> Path:
+        return (await threads.call(self.session.store.path, self.run_id)).absolute()
 
     @work(group="log", exclusive=True)
     async def _show_log(self) -> None:
         """The end of the trainer's log, read beside the loop that draws, and only when it has changed."""
         run_id = self.run_id
         try:
-            stamp = await threads.call(file_stamp, await self._folder(), LOG_FILE)
+            stamp = await threads.call(file_stamp, await self._folder() / LOG_FILE)
             if stamp == self._log_stamp:
                 return
             text = await threads.call(self.session.store.log_tail, run_id)
@@ -392,14 +400,18 @@ class RunScreen(ChartScreen):
     @work(group="lines", exclusive=True)
     async def _read_files(self) -> None:
         """Where the run is, and how many lines of its record are no events; read only for the system page."""
-        run_id, folder = self.run_id, await self._folder()
-        stamp = await threads.call(file_stamp, folder, EVENTS_FILE)
-        if folder == self._directory and stamp == self._events_stamp:
+        run_id = self.run_id
+        try:
+            folder = await self._folder()
+        except StoreError:  # Somebody deleted it a moment ago; soon the head says so.
+            return
+        stamp = await threads.call(file_stamp, folder / EVENTS_FILE)
+        if str(folder) == self._directory and stamp == self._events_stamp:
             return
         bad_lines = await threads.call(count_bad_lines, folder)
         history = self.history
         if run_id == self.run_id and history is not None:
-            self._directory, self._events_stamp, self._bad_lines = folder, stamp, bad_lines
+            self._directory, self._events_stamp, self._bad_lines = str(folder), stamp, bad_lines
             self._show_system(history)
 
     def _show_system(self, history: RunHistory) -> None:

@@ -282,7 +282,7 @@ def group_runs(
     for history in histories:
         config = history.record.config
         group = grouping.group_of(config)
-        if history.record.extends and config.depends_on_length:
+        if has_stretched_schedule(history):
             excluded.append(Excluded(history.id, f"extended, and the schedule {config.schedule} depends on the length"))
         elif group is None:
             shown = ", ".join(f"{name} {format_value(getattr(config, name))}" for name in grouping.fields)
@@ -291,10 +291,9 @@ def group_runs(
             repeats.setdefault((group.name, config.seed, grouping.protocol_of(config)), []).append(history)
     found = {name: GroupRuns(group) for name, group in grouping.groups.items()}
     for (name, *_), runs in sorted(repeats.items(), key=lambda item: item[0][1]):
-        finished = sorted(filter(is_finished, runs), key=lambda history: history.record.created)
-        if finished:
-            found[name] = msgspec.structs.replace(found[name], used=(*found[name].used, finished[0]))
-            excluded.extend(_excluded_for(finished[0], runs, states))
+        if counting := first_of_each_seed(runs):
+            found[name] = msgspec.structs.replace(found[name], used=(*found[name].used, *counting))
+            excluded.extend(_excluded_for(counting[0], runs, states))
         else:
             left = ((history, state_word(history, states)) for history in runs)
             found[name] = msgspec.structs.replace(found[name], unfinished=(*found[name].unfinished, *left))
@@ -304,6 +303,20 @@ def group_runs(
             found[group.name] = msgspec.structs.replace(found[group.name], missing=(*found[group.name].missing, one))
     kept = {name: one for name, one in found.items() if one.used or one.unfinished or one.missing}
     return GroupedRuns(grouping, kept, tuple(excluded))
+
+
+def first_of_each_seed(histories: Iterable[RunHistory]) -> list[RunHistory]:
+    """Of runs that differ in their seed alone, those that count, in order of seed: the first made of the finished."""
+    counting = (history for history in histories if is_finished(history) and not has_stretched_schedule(history))
+    first: dict[int, RunHistory] = {}
+    for history in sorted(counting, key=lambda history: history.record.created):
+        first.setdefault(history.record.config.seed, history)
+    return [first[seed] for seed in sorted(first)]
+
+
+def has_stretched_schedule(history: RunHistory) -> bool:
+    """Whether a run was extended though its schedule depends on its length: it trained as no whole run does."""
+    return bool(history.record.extends) and history.record.config.depends_on_length
 
 
 def _excluded_for(kept: RunHistory, runs: Iterable[RunHistory], states: States) -> Iterable[Excluded]:

@@ -10,7 +10,7 @@ from statistics import fmean
 
 import msgspec
 
-from alexnet_tui.analysis.groups import STUDY
+from alexnet_tui.analysis.groups import group_runs, split_by_protocol
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
 from alexnet_tui.analysis.published import EXPERIMENTS, Published, PublishedRange
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -82,22 +82,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 def read(histories: Iterable[RunHistory], states: Mapping[str, State]) -> list[Reading]:
     """The readings among some runs, the nearest first within each experiment.
 
-    Only finished runs are taken, and the first of those that have all settings and the seed in common.
+    Those runs count that count in a table of results, see `group_runs`.
 
     Args:
         histories: The runs.
         states: State of a run by its id.
     """
-    sets: dict[tuple[str, tuple[object, ...]], dict[int, RunHistory]] = {}
-    finished = (history for history in histories if states.get(history.id) is State.FINISHED)
-    for history in sorted(finished, key=lambda one: one.record.created):
-        config = history.record.config
-        group = STUDY.group_of(config)
-        if group is not None and group.name in EXPERIMENTS:
-            seeds = sets.setdefault((group.name, STUDY.protocol_of(config)), {})
-            seeds.setdefault(config.seed, history)
-    found = [_reading(experiment, list(seeds.values())) for (experiment, _), seeds in sets.items()]
+    tables = [group_runs(alike, states) for alike in split_by_protocol(histories).values()]
     order = list(EXPERIMENTS)
+    found = [_reading(name, used) for table in tables for name in order if (used := table.runs(name).used)]
     return sorted(found, key=lambda one: (order.index(one.experiment), one.num_missing, one.distance))
 
 
@@ -105,7 +98,7 @@ def _reading(experiment: str, members: Sequence[RunHistory]) -> Reading:
     return Reading(
         experiment=experiment,
         config=members[0].record.config,
-        seeds=tuple(sorted(one.record.config.seed for one in members)),
+        seeds=tuple(one.record.config.seed for one in members),
         figures=tuple(_figure(METRICS[name], experiment, members) for name in FIGURES),
     )
 

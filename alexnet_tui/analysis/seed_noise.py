@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
-from alexnet_tui.analysis.groups import is_finished
+from alexnet_tui.analysis.groups import first_of_each_seed
 from alexnet_tui.analysis.metrics import Metric
 from alexnet_tui.config.hyperparameters import RESULT_FIELDS
 from alexnet_tui.runs.history import RunHistory
@@ -20,16 +20,12 @@ Side = tuple[float | None, int]
 def runs_like(base: RunHistory, histories: Iterable[RunHistory]) -> list[RunHistory]:
     """The finished runs that differ from a run in their seed alone, as far as results go; the first made of each."""
     config = base.record.config
-    alike = [
+    return first_of_each_seed(
         history
         for history in histories
         if all(getattr(history.record.config, name) == getattr(config, name) for name in RESULT_FIELDS)
         and history.record.foreign is None
-        and not (history.record.extends and config.depends_on_length)
-        and is_finished(history)
-    ]
-    alike.sort(key=lambda history: history.record.created, reverse=True)
-    return list({history.record.config.seed: history for history in alike}.values())
+    )
 
 
 def deviation(runs: Sequence[RunHistory], metric: Metric) -> float | None:

@@ -366,8 +366,16 @@ def _caches(directory: Path, source: Source | None) -> tuple[bool, int]:
     """Whether a cache is there for the recorded content, and what all of them take in bytes."""
     if source is None:
         return False, 0
-    finished = [path for path in directory.glob(f"{source.sha256[:16]}-*") if is_cache(path)]
-    return bool(finished), sum(file.stat().st_size for path in finished for file in path.iterdir())
+    sizes = [_size_bytes(path) for path in directory.glob(f"{source.sha256[:16]}-*") if is_cache(path)]
+    return bool(sizes), sum(sizes)
+
+
+def _size_bytes(cache: Path) -> int:
+    """What a cache takes; 0 for one that is removed at this moment."""
+    try:
+        return sum(file.stat().st_size for file in cache.iterdir())
+    except OSError:
+        return 0
 
 
 def _is_downloaded(root: Path, built_in: BuiltIn) -> bool:

@@ -56,7 +56,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
         class_names: Sorted; the same for both splits.
         rows: Each image's place in the cache.
         labels: Per split, the class of each row.
-        native_size: Side in pixels where all images are squares of one size, else 0.
+        native_size: Side in pixels where all training and test images are squares of one size, else 0.
         test_split: The folder whose images are the test images: ``test`` or ``val``.
         left_out: Entries of the source that are no images of it.
         links: The first links that were followed, by name.
@@ -98,7 +98,6 @@ def scan(name: str, path: Path, report: ProgressCallback) -> Scan:
     for key in sorted(contents.settle() & digests.keys()):
         contents.left_out.add(Reason.OUTSIDE, key)
         del digests[key]
-        sizes.pop(key, None)
     test = "test" if any(key.split == "test" for key in digests) else "val"
     used = {key: digests[key] for key in sorted(digests) if key.split in {"train", test}}
     for key in sorted(digests.keys() - used.keys()):
@@ -106,7 +105,7 @@ def scan(name: str, path: Path, report: ProgressCallback) -> Scan:
     left_out = contents.left_out.result()
     folders = {folder for folder in contents.class_folders if folder[0] in {"train", test}}
     class_names = _check_classes(name, path, set(used), folders, test, left_out)
-    different = set(sizes.values())
+    different = {sizes[key] for key in used if key in sizes}
     side, other = different.pop() if len(different) == 1 else (0, -1)
     labels: dict[str, list[int]] = {"train": [], "test": []}
     numbers = {class_name: number for number, class_name in enumerate(class_names)}

@@ -29,7 +29,7 @@ def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> No
 
 def _num_processes(options: Options) -> int:
     text = options.get("nproc", [""])[-1]
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= MAX_PROCESSES):
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_PROCESSES):
         given = f", not {quoted(text)}" if text else ""
         raise UsageError(f"--launcher torchrun needs --nproc with a number from 1 to {MAX_PROCESSES}{given}.")
     return int(text)

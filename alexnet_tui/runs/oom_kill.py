@@ -34,12 +34,15 @@ def is_in_log(records: Iterator[str], pid: int, start_seconds: float) -> bool:
     """
     kill = re.compile(rf"Killed process {pid}\b|oom-kill:.*\bpid={pid}\b")
     boot_seconds = time.time() - time.monotonic()  # Both without the time the machine slept, which only makes it later.
-    for record in records:
+
+    def is_kill(record: str) -> bool:
         header, _, message = record.partition(";")
         fields = header.split(",")
-        if kill.search(message) and len(fields) > 2 and fields[2].isdecimal():
-            return boot_seconds + int(fields[2]) / 1e6 > start_seconds - 1
-    return False
+        if not kill.search(message) or len(fields) <= 2 or not fields[2].isdecimal():
+            return False
+        return boot_seconds + int(fields[2]) / 1e6 > start_seconds - 1
+
+    return any(map(is_kill, records))
 
 
 def _kernel_log() -> Iterator[str]:

@@ -48,9 +48,14 @@ def shown_word(state: str) -> str:
     return "crashed" if state == State.LOST else str(state)
 
 
+def are_settings_at_fault(reason: str) -> bool:
+    """Whether the reason of a ``failed`` event is one that a resume from the last checkpoint cannot mend."""
+    return reason in _SETTINGS_AT_FAULT
+
+
 def would_fail_again(history: RunHistory) -> bool:
     """Whether a run failed in a way that a resume from its last checkpoint cannot mend."""
-    return isinstance(history.final, ev.Failed) and history.final.reason in _SETTINGS_AT_FAULT
+    return isinstance(history.final, ev.Failed) and are_settings_at_fault(history.final.reason)
 
 
 def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:

@@ -17,7 +17,7 @@ from alexnet_tui.files import read_small
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, are_settings_at_fault
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger
 from alexnet_tui.studies import plan as study
@@ -88,8 +88,8 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_training(self) -> bool:
-        """Whether the worker has something to do here: a diverged run stays as it is."""
-        return self.state in _UNFINISHED or (self.state == State.FAILED and self.reason != "diverged")
+        """Whether the worker has something to do here: a run that would fail again stays as it is."""
+        return self.state in _UNFINISHED or (self.state == State.FAILED and not are_settings_at_fault(self.reason))
 
 
 _UNFINISHED = frozenset((PlannedRunState.PLANNED, State.QUEUED, State.STOPPED, State.LOST, State.COPY))
@@ -104,7 +104,7 @@ def status(store: Store, plan: study.Plan, find: Find | None = None) -> list[Pla
         find: Where runs are known already; else they are read from the disk.
     """
     look = find or RunCache(store).find
-    run_ids = _known_runs(store, plan)
+    run_ids = _runs_of_cells(store, plan)
     cancelled = set(load(store, plan.name).cancelled)
     return [
         _cell(plan, index, run_ids.get(index, ""), look, is_cancelled=index in cancelled)
@@ -153,7 +153,7 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
         StoreError: The runs folder cannot be written, or the clock is behind the plan.
     """
     with study.exclusive(store):
-        run_ids = _known_runs(store, plan)
+        run_ids = _runs_of_cells(store, plan)
         if len(run_ids) < len(plan.configs):
             study.check_clock(store, plan)
         command = ("alexnet-tui", "study", "run", plan.name)
@@ -171,7 +171,7 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
     return [run_ids[index] for index in range(len(plan.configs))]
 
 
-def _known_runs(store: Store, plan: study.Plan) -> dict[int, str]:
+def _runs_of_cells(store: Store, plan: study.Plan) -> dict[int, str]:
     """Positions in the plan to run ids: as written down, else, after a crash, as the runs' own records say."""
     path = study.folder_path(store, plan.name) / CELLS_FILE
     content = read_small(path)

@@ -299,8 +299,8 @@ def work(
 ) -> list[study_queue.PlannedRun]:
     """Work through a plan in the foreground until nothing is left to do; returns where every cell stands then.
 
-    Finished and diverged runs are left alone; stopped, lost and otherwise failed ones are resumed once; a run
-    whose trainer dies is resumed, `MAX_STARTS` times at most by one worker.
+    Finished runs, and failed ones that would fail again, are left alone; stopped, lost and otherwise failed ones are
+    resumed once; a run whose trainer dies is resumed, `MAX_STARTS` times at most by one worker.
 
     Args:
         parallel: How many runs may train at once in the folder.
@@ -344,7 +344,7 @@ def serve(
     prepare: Prepare = lambda config: None,
     poll_seconds: float = 2.0,
 ) -> None:
-    """Serve the orders of a folder until none is left; returns at once where another process serves it.
+    """Serve the orders of a folder until none is left; returns where another process serves it.
 
     Args:
         should_stop: Polled; once true, all orders are given up and their runs stopped with a checkpoint.
@@ -467,7 +467,7 @@ def _ensure_worker(store: Store, command: Sequence[str]) -> None:
 def take_service(store: Store) -> ExitStack | None:
     """Become the one process that starts runs in a folder, until the result is closed; None where another one is."""
     try:
-        descriptor = take_lock(orders.worker_folder(store), patience_seconds=0.0)
+        descriptor = take_lock(orders.worker_folder(store))
     except RunBusyError:
         return None
     _sign(descriptor)

@@ -9,7 +9,7 @@ from fake_runs import write_run
 from alexnet_tui.analysis import readings
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import EVENTS_FILE, Store
 
 
 def config(**fields: str) -> RunConfig:
@@ -73,6 +73,16 @@ def test_a_run_repeated_with_its_seed_counts_once(store: Store) -> None:
     (only,) = read(store)
     assert only.seeds == (0,)
     assert only.figures[0].ours == pytest.approx(0.59, abs=0.01)
+
+
+def test_a_run_that_counts_in_no_table_of_results_counts_here_neither(store: Store) -> None:
+    whole = write_run(store, config(), final=0.6)
+    torn = write_run(store, config(learning_rate="0.003"), final=0.6)
+    log = store.path(torn.id) / EVENTS_FILE
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(line for line in lines if '"kind":"epoch"' not in line or '"epoch":50,' not in line))
+    (only,) = read(store)
+    assert only.config == whole.config
 
 
 def test_the_command_prints_the_table_and_says_that_it_proves_nothing(run: Run, store: Store) -> None:

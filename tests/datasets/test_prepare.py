@@ -399,3 +399,7 @@ def test_cifar10_as_images() -> None:
     assert np.bincount(opened.train.labels).tolist() == [5000] * 10
     assert opened.mean == pytest.approx((0.4914, 0.4822, 0.4465), abs=0.001)
     assert opened.std == pytest.approx((0.247, 0.2435, 0.2616), abs=0.004)
+
+
+def test_a_cache_that_vanishes_while_it_is_listed_counts_nothing(tmp_path: Path) -> None:
+    assert data_catalog._size_bytes(tmp_path / "gone") == 0

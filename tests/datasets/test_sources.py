@@ -580,3 +580,9 @@ if sys.platform != "darwin":  # Names there are text.
             file.write(b"x")
         assert datasets.add(folder, "pets").num_train == 7
         assert left_out()["format"] == (1, ["train/cat/latin-\\udce9.gif"])
+
+
+def test_images_that_are_left_out_do_not_decide_the_native_size(tmp_path: Path) -> None:
+    files = {**small_set((8, 8)), "val/cat/0.png": picture(10, (9, 7))}
+    found = images.scan("pets", write_folder(tmp_path / "pets", files), lambda progress: None)
+    assert found.native_size == 8

@@ -22,6 +22,8 @@ def test_fault_22_a_kill_in_the_kernel_log_is_found_by_number_and_time() -> None
     assert not is_in_log(iter(LOG), 4, STARTED)
     assert not is_in_log(iter(LOG), 44, STARTED)
     assert not is_in_log(iter(LOG), 41, STARTED)  # Another process had the number before.
+    again = f"3,5,{NOW_MICROSECONDS},-;Memory cgroup out of memory: Killed process 41 (python) total-vm:1kB"
+    assert is_in_log(iter([*LOG, again]), 41, STARTED)
 
 
 def test_fault_22_counters_of_both_versions_of_control_groups(tmp_path: Path) -> None:

@@ -370,6 +370,17 @@ def test_finished_runs_are_skipped(store: Store, plan: study.Plan) -> None:
     assert {run_id: (store.path(run_id) / "events.jsonl").read_bytes() for run_id in store.ids()} == before
 
 
+@pytest.mark.parametrize(("reason", "needs_training"), [("diverged", False), ("data_count", False), ("oom", True)])
+def test_what_a_resume_cannot_mend_needs_no_training(
+    store: Store, plan: study.Plan, reason: str, needs_training: bool
+) -> None:
+    first, *_ = study_queue.prepare_runs(store, plan)
+    with open_writer(store.path(first)) as writer:
+        writer.write(started(plan.configs[0]))
+        writer.write(ev.Failed(reason=reason, message="why"))
+    assert study_queue.status(store, plan)[0].needs_training is needs_training
+
+
 def test_a_diverged_run_is_recorded_and_not_replaced(store: Store, plan: study.Plan) -> None:
     cells = work(store, plan, "diverge")
     assert {(cell.state, cell.reason) for cell in cells} == {("failed", "diverged")}
@@ -577,7 +588,7 @@ def test_an_order_placed_while_a_worker_is_at_work_needs_no_other(store: Store, 
     assert not orders.log_path(store).exists()
 
 
-def test_a_second_worker_leaves_at_once(store: Store, plan: study.Plan) -> None:
+def test_a_second_worker_leaves(store: Store, plan: study.Plan) -> None:
     order(store, plan)
     service = study_worker.take_service(store)
     assert service is not None

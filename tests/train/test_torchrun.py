@@ -34,7 +34,7 @@ CONFIG = {
 TWO = registry.Launch(launcher="torchrun", options={"nproc": ["2"]})
 
 
-@pytest.mark.parametrize("given", [{}, {"nproc": ["0"]}, {"nproc": ["two"]}, {"nproc": ["65"]}])
+@pytest.mark.parametrize("given", [{}, {"nproc": ["0"]}, {"nproc": ["two"]}, {"nproc": ["65"]}, {"nproc": ["00640"]}])
 def test_a_number_of_processes_is_needed(given: dict[str, list[str]]) -> None:
     with pytest.raises(UsageError, match="--nproc with a number"):
         registry.parse("torchrun", given)

@@ -365,7 +365,7 @@ _METRICS = (
     Metric(
         name="overfits",
         heading="Overfits from",
-        help="Epoch of the minimum of smoothed validation loss (the study: by eye).",
+        help="Epoch of the minimum of the smoothed held-out loss: test, or validation where a split keeps one.",
         unit=Unit.EPOCHS,
         value=_overfits,
         is_whole=True,

@@ -207,7 +207,8 @@ def _of_table(
     assigned = _assign([(one, "") for one in curves], wanted, history)
     by_epoch: dict[int, dict[str, float]] = {}
     replaced: set[int] = set()
-    numbers = [_number(row.get(epoch_name, "")) for row in rows]
+    # Without that column a line is an epoch; a column without a name, as pandas writes its index, is none.
+    numbers = [_number(row.get(epoch_name, "") if epoch_name else "") for row in rows]
     shift = int(min((number for number in numbers if number >= 0), default=1) < 1)  # Keras counts from 0.
     for position, (row, number) in enumerate(zip(rows, numbers, strict=True), 1):
         epoch = int(number) + shift if math.isfinite(number) and 0 <= number < 2**53 else position
@@ -444,7 +445,7 @@ def create_foreign(
     if sha256 in known:
         return known[sha256], True
     known[sha256] = store.create(
-        RunConfig(epochs=min(100_000, len(history.rows))),
+        RunConfig(epochs=min(100_000, max(1, int(history.rows[-1]["epoch"])))),
         label=label or history.name,
         foreign=Foreign(format=format_name, source=printable(source, 200), columns=history.columns, sha256=sha256),
         fill=lambda folder: folder.write(EVENTS_FILE, content),

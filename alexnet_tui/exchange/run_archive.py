@@ -80,10 +80,10 @@ def write_archive(store: Store, names: Iterable[str], path: Path, *, with_checkp
         StoreError: Something cannot be read, or the file cannot be written.
     """
     runs, studies = _named(store, list(names))
-    temporary = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         if path.is_dir() or (path.exists() and not path.is_file()):
             raise StoreError(path, "this is no file; name one that ends in .tar.gz.")
+        temporary = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")
         try:
             with temporary.open("xb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
                 for directory in runs.values():

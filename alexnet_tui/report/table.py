@@ -40,7 +40,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One experiment.
 
     Attributes:
-        arm: Its name.
+        group: Its name.
         title: Its title.
         num_runs: Finished runs behind it.
         cells: By the name of the metric.

@@ -283,7 +283,7 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
     if set(configs_of(old.seeds)) != set(old.configs):
         raise UsageError(
             f"the seeds of study {quoted(name)} do not all have the same runs: what a further one has to train is not"
-            f" known. `{shell_command('study', 'new', root=store.root)}` plans another study."
+            f" known. `{shell_command('study', 'new', 'another', root=store.root)}` plans another study."
         )
     while old.claims and (known := known_runs(store, configs_of(seeds))):  # Runs that somebody made by hand.
         first = max(config.seed for config in known) + 1

@@ -3,12 +3,14 @@
 import math
 import random
 
+import msgspec
 import pytest
 from fake_histories import CLEAR, diverged, judged, make_history, plan_of, study
 from fake_runs import curve, started
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import Group, GroupedRuns, Grouping, Missing, group_runs
+from alexnet_tui.analysis.integrity import same_network
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict, _group, judge, problems
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.claims import Claim, Precondition, load
@@ -559,6 +561,21 @@ def test_a_group_without_runs_is_called_as_the_study_calls_it() -> None:
         "dropout 0.2": {"dropout": 0.2},
     }
     assert [_group(runs, settings, {}).group.title for settings in wanted.values()] == [*wanted]
+
+
+def test_one_run_that_learned_nothing_withholds_the_verdict() -> None:
+    runs = [make_history("baseline", seed, final=0.6 + seed / 1000) for seed in range(5)]
+    runs += [make_history("four-conv", seed, final=0.55 + seed / 1000 if seed else 0.1) for seed in range(5)]
+    third = judged(runs)[2]
+    assert third.verdict is Verdict.NOT_ASSESSED
+    assert any("1 of its 5 runs learned nothing" in reason for reason in third.reasons)
+
+
+def test_a_setting_that_no_schedule_uses_makes_no_other_network() -> None:
+    one, other = RunConfig(rate_decay=0.005), RunConfig()
+    assert same_network(one, other)
+    used = {"schedule": "inverse-time"}
+    assert not same_network(msgspec.structs.replace(one, **used), msgspec.structs.replace(other, **used))
 
 
 def test_two_claims_that_compare_the_same_networks_are_no_second_opinion() -> None:

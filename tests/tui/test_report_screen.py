@@ -400,7 +400,7 @@ async def test_a_file_is_replaced_only_after_a_yes(store: Store, tmp_path: Path)
         await export(driver, str(target))
         await driver.wait_for(lambda: "Replace this file?" in driver.text())
         await driver.press("escape")
-        assert driver.app.screen is screen
+        await driver.wait_for(lambda: driver.app.screen is screen)
         assert target.read_text() == "mine"
         await export(driver, str(target))
         await driver.wait_for(lambda: "Replace this file?" in driver.text())

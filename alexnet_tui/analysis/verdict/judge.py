@@ -422,7 +422,8 @@ def _verdict(
         # Holm's strictest step: enough whatever the other claims show.
         level = alpha / len(cases)
         least = max(MIN_RUNS, stats.fewest_values(level))
-        needed = stats.seeds_needed(*effect.variances, delta, alpha=level, power=POWER, least=least)
+        # Welch's p is two-sided in the decision (`p_larger`), and this test has one side.
+        needed = stats.seeds_needed(*effect.variances, delta, alpha=level / 2, power=POWER, least=least)
         reasons = (*reasons, _needed_text(needed, claim, min(len(one.runs) for one in case.samples)))
     if registration is None:
         verdict, reasons = Verdict.EXPLORATORY, case.obstacles
@@ -500,15 +501,16 @@ def _needed_text(needed: int | None, claim: Claim, count: int) -> str:
     effect = f"{claim.smallest_effect:g}{' points' if claim.unit == 'points' else 'x'}"
     if needed is not None and needed <= count:
         return (
-            f"With this spread {count} seeds a group are enough to tell {effect} from no effect; the effect lies too"
-            " near the smallest that matters for a verdict."
+            f"With this spread {count} seeds a group are enough to tell {effect} from no effect; an effect between"
+            " these two takes more."
         )
     number = f"more than {stats.MAX_SEEDS:,}" if needed is None else f"{needed:,}"
     return f"With this spread {number} seeds a group would tell {effect} from no effect (power {POWER:g})."
 
 
 def _ordinal(number: int) -> str:
-    return {2: "second", 3: "third"}.get(number, f"{number}th")
+    endings = {1: "st", 2: "nd", 3: "rd"} if number % 100 not in {11, 12, 13} else {}
+    return {2: "second", 3: "third"}.get(number, f"{number}{endings.get(number % 10, 'th')}")
 
 
 def _effect_text(claim: Claim, case: _Case) -> str:

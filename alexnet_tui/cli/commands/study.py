@@ -417,8 +417,12 @@ def _verified(
     lines += [f"ledger: {problem}" for problem in problems]
     if ledger.is_rebuilt or not problems:
         lines.append(f"{_ledger_sentence(ledger)}.")
-    lines.append(f"runs: {len(account.counted)} of {counted(len(plan.configs), 'cell')} finished.")
-    lines += [f"excluded: {run_id} is repeated; another run of its cell finished first." for run_id in account.repeated]
+    num_gone = sum(run_id in account.deleted for run_id in account.counted.values())
+    lines.append(
+        f"runs: {len(account.counted)} of {counted(len(plan.configs), 'planned run')} finished"
+        + (f"; {num_gone} of them {'is' if num_gone == 1 else 'are'} gone." if num_gone else ".")
+    )
+    lines += [f"excluded: {run_id} is repeated; another run of its seed finished first." for run_id in account.repeated]
     lines += [f"deleted: {run_id} ({state})." for run_id, state in account.deleted.items()]
     lines += [f"failed: {run_id} ({reason})." for run_id, reason in account.failed.items()]
     return [printable(line, 400) for line in lines]

@@ -159,7 +159,7 @@ class RunScreen(ChartScreen):
         for chart in self.query(MetricChart):
             chart.view = View(log=chart.view.log, smoothing=chart.view.smoothing, clip=chart.view.clip)
         if self.is_mounted:
-            self._empty()
+            self._empty_pages()  # The charts and the numbers are drawn at once.
             self._turn_to(0)
 
     def on_mount(self) -> None:
@@ -236,13 +236,17 @@ class RunScreen(ChartScreen):
     def _empty(self) -> None:
         """Show nothing of any run below the head; what is read later for this one may fill it again."""
         self._plotted = self._side_plotted = ()
-        self._log_stamp = _UNREAD
         for chart in self.query(MetricChart):
             chart.show([])
         self.query_one(SidePanel).show_numbers(Content(""))
+        self._show_lead(None)
+        self._empty_pages()
+
+    def _empty_pages(self) -> None:
+        """Show no text of any run."""
+        self._log_stamp = _UNREAD
         for page in self.query(TextPage):
             page.show(Content(""))
-        self._show_lead(None)
 
     def _show_page(self, history: RunHistory, state: State) -> None:
         match self.page:

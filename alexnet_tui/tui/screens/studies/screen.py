@@ -210,8 +210,10 @@ class QueueScreen(Screen[None]):
     def on_click(self, event: Click) -> None:
         """A click on a cell of the grid moves the cursor there, a second one opens it."""
         chosen = event.style.meta.get("cell")
-        if self.now is not None and isinstance(chosen, int) and event.button == 1:
-            self.table.move_to([cell.index for cell in self.now.cells].index(chosen))
+        cells = self.now.cells if self.now is not None and event.button == 1 else ()
+        place = next((place for place, cell in enumerate(cells) if cell.index == chosen), None)
+        if place is not None:  # The study may have changed since the cell was drawn.
+            self.table.move_to(place)
             if event.chain > 1:
                 self.action_open()
 

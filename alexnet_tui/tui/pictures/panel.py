@@ -449,6 +449,8 @@ class PicturesPanel(Vertical, can_focus=True):
         if tuple(column.run_id for column in self.columns) != self.run_ids:
             holder = self.query_one("#columns")
             await holder.remove_children()
+            if not holder.is_attached:  # The console is closing.
+                return
             await holder.mount(*(PictureColumn(self, run_id) for run_id in self.run_ids))
         self.update()
 

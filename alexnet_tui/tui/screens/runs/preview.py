@@ -49,6 +49,8 @@ class RunPreview(Horizontal):
         from alexnet_tui.tui.charts.model import ChartSpec
         from alexnet_tui.tui.charts.widget import MetricChart
 
+        if not self.is_attached:  # The console is closing: nothing can be mounted any more.
+            return
         if self._chart is None:
             spec = ChartSpec(title="Test accuracy", y=Measure.SHARE, empty="no epoch has ended yet")
             self._chart = MetricChart(spec)

@@ -121,3 +121,22 @@ async def test_the_mouse_alone_closes_the_help(store: Store, run_id: str) -> Non
         await c.pilot.click("HelpScreen .dialog-keys", offset=(1, 0))
         await c.pilot.pause()
         assert c.app.screen is before
+
+
+_SHOWN = r"a\x1b]0;x\x07\u202eb\x9b2J"
+
+
+@pytest.mark.parametrize(("opens", "kept"), [("L", _SHOWN), ("f1", _SHOWN), ("ctrl+p", "")])
+@driven
+async def test_nothing_that_is_pasted_reaches_the_terminal_as_it_is(
+    store: Store, run_id: str, opens: str, kept: str
+) -> None:
+    async with console(store) as c:
+        await c.press(opens)
+        c.app.post_message(events.Paste("a\x1b]0;x\x07\u202eb\x9b2J"))
+        await c.pilot.pause()
+        assert c.app.screen.query_one(Input).value == kept
+        assert not any(character in c.text() for character in "\x1b\x07\x9b\u202e")
+        c.app.post_message(events.Paste("Grüße"))
+        await c.pilot.pause()
+        assert c.app.screen.query_one(Input).value == f"{kept}Grüße"

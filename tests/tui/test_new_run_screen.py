@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -861,6 +862,46 @@ async def test_an_error_can_be_read_to_its_end_on_a_small_screen(store: Store) -
         await form.until(lambda: help_line.content_size.height * help_line.content_size.width >= len(sentence))
         await form.press("f6")
         await form.until(lambda: help_line.content_size.height == 2)
+
+
+def ready(seed: int, *, is_queued: bool = False, error: str = "") -> launch.DataReady:
+    """What the form is told when the data of a run is there, or cannot be had."""
+    config = RunConfig(seed=seed, epochs=1, data="synthetic", train_images=64)
+    return launch.DataReady("synthetic", launch.LaunchRequest(configs=(config,), label="", is_queued=is_queued), error)
+
+
+@driven
+async def test_a_start_that_waited_for_its_data_is_not_lost_while_another_run_is_being_started(store: Store) -> None:
+    async with opened(store) as form:
+        goes_on = threading.Event()
+        form.app.session.lanes["launch"].submit(goes_on.wait)  # The other start takes its time.
+        form.screen.post_message(ready(1))
+        await form.until(lambda: form.screen.launcher._is_starting)
+        form.screen.post_message(ready(2))
+        await form.pilot.pause()
+        goes_on.set()
+        await form.until(lambda: sorted(store.record(run_id).config.seed for run_id in store.ids()) == [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (ready(1, error="the download broke off."), "the download broke off."),
+        (ready(2, is_queued=True), "Queued: baseline-s2"),
+        (launch.DataReady("synthetic", None, ""), "synthetic is ready."),
+    ],
+)
+@driven
+async def test_who_left_the_form_is_told_what_became_of_it(store: Store, told: launch.DataReady, words: str) -> None:
+    async with console(store) as c:
+        c.app.session.commands.worker = FINISHED_AT_ONCE
+        await c.press("2")
+        await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
+        form = c.app.screen
+        c.app.show_runs()
+        form.post_message(told)
+        await c.wait_for(lambda: words in c.text())
+        assert c.app.screen is c.runs
 
 
 @driven

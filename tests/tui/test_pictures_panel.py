@@ -1,5 +1,6 @@
 """The Pictures page: kernels by epoch, the matrix and its cells, mistakes; whatever the terminal and the files are."""
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ from console_driver import Driver, console, driven
 from fake_runs import write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.store import KERNELS, Store, kernels_file
 from alexnet_tui.tui.pictures.confusion import Matrix, fit
 from alexnet_tui.tui.pictures.gallery import cards_for
-from alexnet_tui.tui.pictures.kernel_tiles import grid_for
+from alexnet_tui.tui.pictures.kernel_tiles import grid_for, kernel_lines
 from alexnet_tui.tui.pictures.painter import Mode, Painter, resized
 from alexnet_tui.tui.pictures.panel import PicturesPanel
+from alexnet_tui.tui.pictures.source import PictureFiles, Subject
 from alexnet_tui.tui.session import OpenPictures
 from alexnet_tui.tui.widgets.bars import TabStrip
 
@@ -316,3 +319,66 @@ async def test_compare_opens_the_pictures_of_its_row_beside_the_first_other(stor
         await driver.press("c", "i")
         await driver.wait_for(lambda: driver.text().count("after epoch 30") == 2)
         assert set(panel(driver).run_ids) == set(run_ids)
+
+
+@pytest.mark.parametrize("loops", [1, 3])
+@driven
+async def test_a_turn_to_another_run_that_is_cancelled_half_way_is_made_up_for(store: Store, loops: int) -> None:
+    first, second = write_pictured(store), write_pictured(store, RunConfig(epochs=30, seed=1, data="no-such-data"))
+    async with console(store) as driver:
+        shown = await open_pictures(driver, first)
+        turning = asyncio.create_task(shown.show([second]))
+        for _ in range(loops):
+            await asyncio.sleep(0)
+        turning.cancel()
+        await asyncio.gather(turning, return_exceptions=True)
+        await shown.show([second])
+        assert [column.run_id for column in shown.columns] == [second]
+        await driver.wait_for(lambda: shown.columns[0].found)
+
+
+@driven
+async def test_kernels_are_as_large_and_as_far_scrolled_as_can_be_and_another_run_begins_anew(store: Store) -> None:
+    run_id, other = write_pictured(store), write_pictured(store, RunConfig(epochs=30, seed=1, data="no-such-data"))
+    async with console(store, size=(80, 20)) as driver:
+        shown = await open_pictures(driver, run_id)
+
+        def side() -> int:
+            grid = shown.columns[0].grid
+            assert grid is not None
+            return grid.side
+
+        at_first = side()
+        for _ in range(20):
+            shown.action_zoom(1)
+        largest = side()
+        assert largest == 33, "three times the eleven weights"
+        shown.action_zoom(-1)
+        assert side() < largest, "the first key the other way does something"
+        shown.action_step(0, 1000)
+        assert shown.scroll == shown.columns[0].last_top > 0
+        shown.action_step(0, -1)
+        assert shown.scroll < shown.columns[0].last_top
+        await shown.show([other])
+        await driver.wait_for(lambda: shown.columns[0].found)
+        assert (shown.zoom, shown.scroll, side()) == (0, 0, at_first)
+
+
+def test_the_lines_of_tiles_are_those_that_are_drawn() -> None:
+    from rich.style import Style
+
+    kernels = np.random.default_rng(0).standard_normal((96, 3, 11, 11))
+    for mode in Mode:
+        painter = Painter(mode, {"": Style.null()}, (1, 2, 3))
+        for width in (60, 80, 158):
+            grid = grid_for(96, 11, width, 20, is_mixed=mode is not Mode.HALVES)
+            assert grid.lines(96) == len(kernel_lines(kernels, grid, painter, width))
+
+
+def test_why_there_are_no_kernels_is_said_at_every_look(store: Store, tmp_path: Path) -> None:
+    run = write_run(store, CONFIG)
+    (store.path(run.id) / KERNELS).symlink_to(tmp_path)
+    history, files = load(store, run.id)[0], PictureFiles(store.path(run.id))
+    first, second = (files.read(history, Subject.KERNELS, None) for _ in range(2))
+    assert first.kernels_problem
+    assert second.kernels_problem == first.kernels_problem

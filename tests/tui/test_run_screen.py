@@ -39,6 +39,7 @@ from alexnet_tui.tui.screens.run.side import SMALL_CHARTS
 from alexnet_tui.tui.watch import watch_loop
 from alexnet_tui.tui.widgets.bars import TabStrip
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
+from alexnet_tui.tui.widgets.text import TextPage
 
 CONFIG = RunConfig(epochs=20, data="synthetic")
 HOSTILE = "[/] [b]x[/i] \x1b]0;PWNED\x07\x1b[2J \u202eRTL é漢字"
@@ -205,6 +206,25 @@ async def test_a_queued_run_and_one_that_is_gone(store: Store) -> None:
         driver.clear_notifications()
         await driver.press("R")
         await driver.wait_for(lambda: any("there is no run" in one for one in driver.notifications()))
+
+
+@driven
+async def test_no_page_shows_another_run_under_the_name_of_one_that_is_gone(store: Store) -> None:
+    run, gone = write_run(store, CONFIG), write_run(store, CONFIG)
+    async with console(store, size=(160, 45)) as driver:
+        shown = await open_run(driver, run.id)
+        for _ in range(len(shown.query(TextPage)) + 1):
+            await driver.press("right_square_bracket")
+        await driver.wait_for(lambda: "Run" in str(shown.query_one("#system #text", Static).content))
+        store.delete(gone.id)
+        await driver.wait_for(lambda: gone.id not in driver.app.session.watcher.histories)
+        await open_run(driver, gone.id)
+        texts = {page.id: str(page.query_one("#text", Static).content) for page in shown.query(TextPage)}
+        assert texts == dict.fromkeys(texts, "")
+        assert str(shown.query_one("#numbers", Static).content) == ""
+        await driver.press("left_square_bracket", "left_square_bracket")
+        assert shown.page == "system"
+        assert "Machine and data" not in driver.text()
 
 
 @driven

@@ -5,15 +5,16 @@ from contextlib import suppress
 from textual.command import CommandList, CommandPalette
 from textual.widgets import Input
 
-_MAX_CHARS = 100
+_MAX_CHARS, _TYPED = 100, r"[ -~\w]*"
 
 
 class Palette(CommandPalette):
     """Every action of a screen by name."""
 
     def on_mount(self) -> None:
-        """A paste of a whole file would be compared with every name, letter by letter."""
-        self.query_one(Input).max_length = _MAX_CHARS
+        """Take no paste of a whole file, to be compared with every name, nor one that a terminal would obey."""
+        field = self.query_one(Input)
+        field.max_length, field.restrict = _MAX_CHARS, _TYPED
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).option_count:

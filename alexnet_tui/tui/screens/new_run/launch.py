@@ -175,12 +175,19 @@ class RunLauncher:
     def __init__(self, screen: Screen[None], session: Session, form: Form) -> None:
         self._screen, self._session, self._form = screen, session, form
         self.preparing, self._is_starting = "", False
+        self._ready: list[LaunchRequest] = []
 
     def submit(self, request: LaunchRequest, *, is_prepared: bool = False) -> None:
-        """Start the runs, or prepare their data first; ignored while another request is being started."""
+        """Start the runs, or prepare their data first.
+
+        While another request is being started, one whose data has been prepared waits for that; another one is the
+        second key of an impatient hand, and ignored.
+        """
         if not self._is_starting:
             self._is_starting = True
             self._screen.run_worker(self._prepare_and_start(request, is_prepared), group="start")
+        elif is_prepared:
+            self._ready.append(request)
 
     async def _prepare_and_start(self, request: LaunchRequest, is_prepared: bool) -> None:
         config = request.configs[0]
@@ -194,13 +201,15 @@ class RunLauncher:
             if not self.preparing:
                 missing = await threads.call(download_question.missing, [config])
         except TooFewImagesError as error:
-            self._form.reject("train_images", str(error))
+            self._reject("train_images", str(error))
             return
         except AlexnetTuiError as error:  # There is no folder for data.
-            self._form.show_status(str(error), is_error=True)
+            self._say(str(error), is_error=True)
             return
         finally:
             self._is_starting = False
+            if self._ready:
+                self.submit(self._ready.pop(0), is_prepared=True)
         if missing:
             lines = [self._form.describe(config)]
             download_question.ask(self._screen, missing[0], lines, lambda: self.prepare(config, request))
@@ -221,11 +230,25 @@ class RunLauncher:
         self.preparing = ""
         read_catalog(self._screen)
         if message.error:
-            self._form.reject("data", message.error)
+            self._reject("data", message.error)
         elif message.request is not None:
             self.submit(message.request, is_prepared=True)
         else:
-            self._form.show_status(f"{message.name} is ready.")
+            self._say(f"{message.name} is ready.")
+
+    def _say(self, sentence: str, *, is_error: bool = False) -> None:
+        """Show a sentence on the form, and to whoever went elsewhere meanwhile."""
+        self._form.show_status(sentence, is_error=is_error)
+        self._tell_elsewhere(sentence, is_error=is_error)
+
+    def _reject(self, name: str, sentence: str) -> None:
+        """Show at a field why a request cannot be met, and to whoever went elsewhere meanwhile."""
+        self._form.reject(name, sentence)
+        self._tell_elsewhere(sentence, is_error=True)
+
+    def _tell_elsewhere(self, sentence: str, *, is_error: bool = False) -> None:
+        if not self._screen.is_current:
+            announce(self._screen.app, sentence, is_error=is_error)
 
     async def _start(self, request: LaunchRequest) -> None:
         """Make the runs and start them."""
@@ -233,18 +256,18 @@ class RunLauncher:
         try:
             run_ids = await session.lanes["launch"].run(create_and_start, session.store, request, session.commands)
         except AlexnetTuiError as error:
-            form.show_status(str(error), is_error=True)
+            self._say(str(error), is_error=True)
             return
         form.reset_counts()
-        more = " and more" if len(run_ids) > 3 else ""
-        form.show_status(f"Queued: {', '.join(run_ids[:3])}{more}. f7 shows the queue." if request.is_queued else "")
         if request.is_queued:
+            more = " and more" if len(run_ids) > 3 else ""
+            self._say(f"Queued: {', '.join(run_ids[:3])}{more}. f7 shows the queue.")
             return
+        form.show_status("")
         if self._screen.is_current:
             form.focus_first()
             self._screen.post_message(OpenRun(run_ids[0]))
-        else:
-            announce(self._screen.app, f"Run {run_ids[0]} has started.")
+        self._tell_elsewhere(f"Run {run_ids[0]} has started.")
 
 
 class StepsTimed(Message):

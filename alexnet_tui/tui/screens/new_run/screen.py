@@ -1,7 +1,7 @@
 """New run: pick an experiment, change what should differ, see what it will take, start it.
 
-Every field is generated from `hyperparameters.SPECS`; only the three that show more than their values - the
-variant, the front end and the data set - are known by name, in `fields`.
+The fields of a run are generated from `hyperparameters.SPECS`; `field_info` adds those of the launch - seeds, variants,
+label - and knows the fields by name that show more than their values: variant, front end and data set.
 """
 
 import platform

@@ -44,7 +44,7 @@ class ComparedGroup(msgspec.Struct, frozen=True, kw_only=True):
         states: Their states in words.
         settings: The values of what differs between the groups, by name.
         cells: Mean and standard deviation, by metric.
-        differences: Mean minus that of the base; None where either has none.
+        differences: Mean minus that of the base; None where either has none, or not of every run.
         is_base: The others are measured against this group.
         is_pinned: It holds the pinned run.
         alone: Why a run is not averaged with others of its configuration; else empty.
@@ -120,7 +120,7 @@ def compare(
                     name: ", ".join(dict.fromkeys(map(_of_ours(read), one.runs))) for name, read in differing.items()
                 },
                 cells=of,
-                differences={name: _minus(of[name].mean, base[name].mean) for name in metrics},
+                differences={name: _difference(of[name], base[name]) for name in metrics},
                 is_base=one is anchor,
                 is_pinned=has_pin and one is anchor,
                 alone=one.alone,
@@ -194,5 +194,8 @@ def _both(setting: Read, condition: Read) -> Read:
     return lambda history: f"{setting(history)} {condition(history)}"
 
 
-def _minus(value: float | None, base: float | None) -> float | None:
-    return None if value is None or base is None else value - base
+def _difference(of: Sample, base: Sample) -> float | None:
+    """Of two means; a mean over only the runs that reached a mark tells nothing of a difference."""
+    if of.mean is None or base.mean is None or of.num_missing or base.num_missing:
+        return None
+    return of.mean - base.mean

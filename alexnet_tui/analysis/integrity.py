@@ -24,6 +24,7 @@ from alexnet_tui.runs.store import RunRecord
 from alexnet_tui.text import counted
 
 MIN_TEST_IMAGES = 1000
+MIN_TRAIN_EVAL_IMAGES = 1000
 MIN_EPOCHS = LAST_EPOCHS
 MIN_STANDARD_ERRORS, MIN_POINTS = 3.0, 0.05
 """How far above chance a trained network is, at least."""
@@ -309,6 +310,20 @@ def check_trained(histories: Sequence[RunHistory]) -> Check:
         words = f"a test accuracy of {100 * lowest:.1f}% is no clear step above the {100 * chance:.1f}% of guessing"
         return Check(name, Result.FAILED, f"{who} learned nothing: {words}; {100 * least:.1f}% would be.")
     return Check(name, Result.PASSED)
+
+
+def check_train_eval(histories: Sequence[RunHistory]) -> Check:
+    """Whether numbers on training images rest on enough of them: the same ones in every run share an error."""
+    name = "training images evaluated"
+    starts = [run.segments[-1] for run in histories if run.segments]
+    few = [
+        place for place in starts if place.num_train_eval_images < min(MIN_TRAIN_EVAL_IMAGES, place.num_train_images)
+    ]
+    if not few:
+        return Check(name, Result.PASSED if starts else Result.NOT_APPLICABLE)
+    images = min(place.num_train_eval_images for place in few)
+    sentence = f"{images:,} training images are evaluated, fewer than {MIN_TRAIN_EVAL_IMAGES:,}."
+    return Check(name, Result.FAILED, sentence)
 
 
 def check_together(histories: Sequence[RunHistory]) -> dict[str, Check]:

@@ -79,6 +79,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         selected_on_test: The number is that of an epoch chosen by the accuracy on the test set.
         needs_validation: Only runs that hold images back for validation have it.
         is_whole: It counts whole epochs: runs of several seeds may well have the same.
+        is_on_training_images: It rests on the accuracy on the training images that are evaluated after each epoch.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     selected_on_test: bool = False
     needs_validation: bool = False
     is_whole: bool = False
+    is_on_training_images: bool = False
 
     @property
     def label(self) -> str:
@@ -237,11 +239,12 @@ def _converged(history: RunHistory) -> float | None:
 
 
 def _overfits(history: RunHistory) -> float | None:
-    """Epoch from which the smoothed held-out loss only got worse than its minimum."""
+    """Epoch from which the smoothed held-out loss only got worse than its minimum; None if that is in the last five."""
     smooth = smoothed(_held_out(history, "loss"))
     if not smooth or not all(map(math.isfinite, smooth)):
         return None
-    return history.epochs["epoch"][smooth.index(min(smooth))]
+    lowest = smooth.index(min(smooth))
+    return None if lowest >= len(smooth) - LAST_EPOCHS else history.epochs["epoch"][lowest]
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
@@ -313,6 +316,7 @@ _METRICS = (
         value=_property("gap"),
         higher_is_better=False,
         least=0.0,  # A run with a gap below 0 underfits, and is neither better nor worse for it.
+        is_on_training_images=True,
     ),
     Metric(
         name="t25",
@@ -323,6 +327,7 @@ _METRICS = (
         limit=_epochs_done,
         higher_is_better=False,
         published="t25_epochs",
+        is_on_training_images=True,
     ),
     Metric(
         name="t25_running",
@@ -343,6 +348,7 @@ _METRICS = (
         limit=_train_seconds,
         higher_is_better=False,
         published="t25_seconds",
+        is_on_training_images=True,
     ),
     Metric(
         name="t25_running_seconds",
@@ -365,7 +371,7 @@ _METRICS = (
     Metric(
         name="overfits",
         heading="Overfits from",
-        help="Epoch of the minimum of the smoothed held-out loss: test, or validation where a split keeps one.",
+        help="Epoch of the minimum of the smoothed held-out loss (test, or validation where kept; the study: by eye).",
         unit=Unit.EPOCHS,
         value=_overfits,
         is_whole=True,
@@ -408,6 +414,7 @@ _METRICS = (
         help="Mean training accuracy (evaluation mode) of the last five epochs.",
         unit=Unit.PERCENT,
         value=_last_mean("train_eval_accuracy"),
+        is_on_training_images=True,
     ),
     Metric(
         name="train_error",
@@ -415,6 +422,7 @@ _METRICS = (
         help="Mean training error (evaluation mode) of the last five epochs.",
         unit=Unit.PERCENT,
         value=_last_mean("train_eval_accuracy", -1, 1.0),
+        is_on_training_images=True,
     ),
     Metric(
         name="train_error_running",
@@ -437,6 +445,7 @@ _METRICS = (
         help="Training accuracy (evaluation mode) after the last epoch.",
         unit=Unit.PERCENT,
         value=_last("train_eval_accuracy"),
+        is_on_training_images=True,
     ),
     Metric(
         name="train_loss",
@@ -469,6 +478,7 @@ _METRICS = (
         unit=Unit.POINTS,
         value=_val_selected_gap,
         needs_validation=True,
+        is_on_training_images=True,
     ),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _METRICS})

@@ -11,6 +11,7 @@ import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS, Metric
 from alexnet_tui.config.claims import Claim
+from alexnet_tui.config.claims import load as load_claims
 
 REPORT_TITLE = 'Reproducibility of "ImageNet Classification with Deep Convolutional Neural Networks"'
 REPORT_AUTHORS = "Sherry Shang, Zijian Pei, Yuteng Zhang (McGill University)"
@@ -159,9 +160,13 @@ class PublishedClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def published_claim(claim: Claim) -> PublishedClaim | None:
-    """What the study found on a claim; None where it is not one of the study's."""
-    found = (one for one in CLAIMS.values() if (one.name, one.statement) == (claim.name, claim.statement))
-    return next(found, None)
+    """What the study found on a claim; None where it is not one of the study's, or tests its sentence otherwise."""
+    tested = (claim.metric, claim.unit, claim.direction, claim.group, claim.reference)
+    for one in load_claims("study"):
+        if (one.name, one.statement) == (claim.name, claim.statement):
+            is_same = (one.metric, one.unit, one.direction, one.group, one.reference) == tested
+            return next((found for found in CLAIMS.values() if found.name == one.name), None) if is_same else None
+    return None
 
 
 def _published_gap(name: str) -> float:

@@ -17,12 +17,14 @@ from alexnet_tui.errors import ClaimError, ConfigError
 from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable, quoted
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Version of the rules by which claims are judged; part of every plan.
 
 3 leaves out runs whose numbers were known before the plan and runs that were begun anew for other numbers, asks every
 precondition for a value of each run, compares times of one machine only, knows no bound of an epoch of convergence, and
-compares nothing where no run of either group got there.
+compares nothing where no run of either group got there. 4 asks each run, not the mean of its group, to have learned
+something; asks for 1,000 training images behind a gap or a training error; takes numbers for known from the first epoch
+on; and knows no onset of over-fitting of a run whose loss still fell.
 """
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""

@@ -25,7 +25,9 @@ NO_RESULT_FIELDS = frozenset(
     ("variant", "seed", "device", "precision", "threads", "checkpoint_epochs", "log_steps"),
 )
 """Hyperparameters that change no result, are compared by what they led to, or name a preset."""
-_OTHERWISE_KEYED = frozenset(("data", "train_images", "train_eval_images", "rate_decay", "removed_conv_layer"))
+_OTHERWISE_KEYED = frozenset(
+    ("data", "train_images", "train_eval_images", "schedule", "rate_decay", "removed_conv_layer")
+)
 _ANY_CLASSES = 10
 HOLDOUT_SHARE = 0.1  # Of the training images, what `split` holdout keeps back.
 
@@ -369,13 +371,15 @@ def default_of(name: str) -> Value:
 def training_key(config: RunConfig) -> tuple[object, ...]:
     """What decides the numbers of a run beside its images: two runs of one key train alike, as far as both go.
 
-    Settings that say the same in other words have one key: a decay of the rate that the schedule does not use, the
-    third and the fourth layer where these are equal.
+    Settings that say the same in other words have one key: a decay of the rate that the schedule does not use, or that
+    is 0, the third and the fourth layer where these are equal.
     """
     length = config.epochs if config.depends_on_length else 0
     decay = config.rate_decay if config.schedule == "inverse-time" else 0.0
+    schedule = "constant" if config.schedule == "inverse-time" and not decay else config.schedule
     shapes = layer_shapes(config.architecture(_ANY_CLASSES))
-    return (length, decay, shapes, *(getattr(config, name) for name in DECIDING_FIELDS if name not in _OTHERWISE_KEYED))
+    others = (getattr(config, name) for name in DECIDING_FIELDS if name not in _OTHERWISE_KEYED)
+    return (length, schedule, decay, shapes, *others)
 
 
 def option_name(name: str) -> str:

@@ -332,7 +332,13 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
     if config.data != "cifar10":
         yield f"The data set is {config.data}; the study used CIFAR-10 as Keras ships it."
     if config.split == "paper":
-        yield "Like the study, training uses every training image and accuracy is measured on the test set."
+        if config.train_images:
+            yield (
+                f"Training uses {format_count(config.train_images)} training images, where the study used all; like the"
+                " study's, accuracy is measured on the test set."
+            )
+        else:
+            yield "Like the study, training uses every training image and accuracy is measured on the test set."
         if any(run.record.config.schedule == "plateau" for run in histories):
             yield "The plateau schedule lowered the learning rate by the error on the test set: selected on test."
     shares = {(place.num_train_eval_images, place.num_train_images) for run in histories for place in run.segments}

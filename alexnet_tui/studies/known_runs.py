@@ -20,7 +20,7 @@ from alexnet_tui.runs.store import Store
 def known_runs(
     store: Store, configs: Iterable[RunConfig], *, plan_sha256: str = "", before: float = math.inf
 ) -> dict[RunConfig, str]:
-    """Planned run to the first run of its settings and seed that half of its epochs, or more, are known of.
+    """Planned run to the first run of its settings and seed of which an epoch, or more, is known.
 
     Args:
         configs: The planned runs.
@@ -49,7 +49,7 @@ def known_runs(
         except StoreError:  # What nobody can read tells nobody anything.
             continue
         for config in alike:
-            if config not in found and 2 * num_epochs >= config.epochs and _has_images_of(history, config):
+            if config not in found and num_epochs and _has_images_of(history, config):
                 found[config] = record.id
     return found
 

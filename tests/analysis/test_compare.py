@@ -128,3 +128,11 @@ def test_a_single_run_goes_by_its_label() -> None:
     run = make_history()
     assert compare([run], labels={run.id: "mine"}).groups[0].name == "mine"
     assert compare([]).groups == ()
+
+
+def test_a_mean_of_only_the_runs_that_reached_a_mark_makes_no_difference() -> None:
+    runs = [make_history("baseline", seed, t25=8.0) for seed in range(2)]
+    runs += [make_history("tanh", seed, t25=5.0 if seed else None, final=0.6 if seed else 0.4) for seed in range(2)]
+    _, tanh = compare(runs, metrics=["t25", "final_test"]).groups
+    assert (tanh.cells["t25"].num_missing, tanh.differences["t25"]) == (1, None)
+    assert tanh.differences["final_test"] is not None

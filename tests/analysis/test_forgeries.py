@@ -561,6 +561,16 @@ def test_another_study_of_the_same_claims_is_told(honest: Store) -> None:
     assert all(sentence in claim.remarks for claim in section(honest).claims)
 
 
+def test_an_extension_is_told_and_so_is_what_it_extends(honest: Store) -> None:
+    more = study.extend(honest, "mine", 5)
+    assert not any("extended by" in remark for claim in section(honest).claims for remark in claim.remarks)
+    add(honest, more.configs[0], more)
+    progress.update(honest, more)
+    sentence = "This study was extended by mine-2, of which 1 run was started; "
+    for claim in section(honest).claims:
+        assert any(remark.startswith(sentence) and "report mine-2" in remark for remark in claim.remarks)
+
+
 def test_runs_that_came_later_from_elsewhere_take_no_verdict_away(honest: Store) -> None:
     plan = study.load(honest, "mine")
     theirs = honest.create(plan.configs[0]).id
@@ -575,7 +585,7 @@ def test_a_run_that_paused_while_a_plan_was_registered_tells_what_it_had_done_by
     plan = study.load(honest, "mine")
     config = honest.record(ids(honest, "tanh")[0]).config
     early = honest.create(config).id
-    for num_done, counts in ((2, True), (15, False)):
+    for num_done, counts in ((0, True), (1, False), (15, False)):
         edit_record(honest, early, created=plan.created - 1000)
         events = events_of(config, plan.created - 1000)
         for event in events:

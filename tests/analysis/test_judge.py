@@ -11,6 +11,7 @@ from fake_runs import curve, started
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import Group, GroupedRuns, Grouping, Missing, group_runs
 from alexnet_tui.analysis.integrity import same_network
+from alexnet_tui.analysis.published import published_claim
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict, _group, judge, problems
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.claims import Claim, Precondition, load
@@ -569,6 +570,29 @@ def test_one_run_that_learned_nothing_withholds_the_verdict() -> None:
     third = judged(runs)[2]
     assert third.verdict is Verdict.NOT_ASSESSED
     assert any("1 of its 5 runs learned nothing" in reason for reason in third.reasons)
+
+
+def test_a_gap_on_few_training_images_is_not_judged() -> None:
+    def first(number: int) -> ClaimVerdict:
+        places: dict[str, object] = {"num_train_eval_images": number}
+        runs = [
+            make_history(name, seed, gap=gap + seed / 1000, change_started=places)
+            for name, gap in (("baseline", 0.2), ("low-dropout", 0.4))
+            for seed in range(5)
+        ]
+        return judged(runs)[0]
+
+    assert first(1000).verdict is Verdict.SUPPORTED
+    few = first(20)
+    assert few.verdict is Verdict.NOT_ASSESSED
+    assert any("20 training images are evaluated, fewer than 1,000" in reason for reason in few.reasons)
+
+
+def test_a_claim_in_the_studys_words_that_tests_something_else_has_not_the_studys_figure() -> None:
+    claim = load("study")[1]
+    assert published_claim(claim) is not None
+    changes: list[dict[str, object]] = [{"direction": "higher"}, {"metric": "train_error"}, {"unit": "points"}]
+    assert [published_claim(msgspec.structs.replace(claim, **change)) for change in changes] == [None] * 3
 
 
 def test_a_setting_that_no_schedule_uses_makes_no_other_network() -> None:

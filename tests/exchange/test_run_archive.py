@@ -246,7 +246,7 @@ def test_the_commands_pack_and_unpack(run: Run, store: Store, other: Store, tmp_
 def test_an_archive_of_all_holds_own_runs_and_studies_else_the_reference_runs(
     run: Run, store: Store, other: Store, tmp_path: Path
 ) -> None:
-    shipped = write_run(Store(store.root / "reference"), CONFIG).id
+    shipped = write_run(Store(store.root / "reference"), replace(CONFIG, seed=9)).id
     path = str(tmp_path / "all.tar.gz")
     told = run("export", "--archive", "-o", path)
     assert (told.code, "packed the reference runs: 1 run into" in told.err) == (0, True)

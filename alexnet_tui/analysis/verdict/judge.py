@@ -34,7 +34,7 @@ from alexnet_tui.analysis.groups import (
     sample,
     unequal_conditions,
 )
-from alexnet_tui.analysis.integrity import Result, check_trained, same_network
+from alexnet_tui.analysis.integrity import Result, check_train_eval, check_trained, same_network
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
 from alexnet_tui.analysis.published import PublishedClaim, published_claim
 from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, compare_samples, interval_at
@@ -384,6 +384,8 @@ def _values(
             yield f"{counted(lacking, 'run')} of {group.group.title!r} gave no value of {metric.heading}."
         if group.used and (trained := check_trained(group.used)).result is Result.FAILED:
             yield f"{group.group.title!r} is not judged: {trained.sentence}"
+        if metric.is_on_training_images and (measured := check_train_eval(group.used)).result is Result.FAILED:
+            yield f"{metric.heading} of {group.group.title!r} is not judged: {measured.sentence}"
         has_spread = found.sd or (metric.is_whole and any(one.sd for one in samples))
         if len(found.values) > 1 and not found.num_missing and not has_spread:
             yield f"All runs of {group.group.title!r} have the same {metric.heading}: seeds make a difference."

@@ -17,6 +17,7 @@ from alexnet_tui.config.claims import RULES_VERSION, group_config
 from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text, training_key
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError, StoreError
+from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
@@ -150,7 +151,12 @@ def examine(
             look=plan.look,
             extends=plan.extends,
             faults=tuple(_faults(store, plan, ledger)),
-            remarks=(*_remarks(plan, ledger, account, excluded), *_other_looks(store, plan, plans)),
+            remarks=(
+                *_remarks(plan, ledger, account, excluded),
+                *_trained_twice([run for run in histories if run.id not in excluded]),
+                *_extensions(store, plan, plans),
+                *_other_looks(store, plan, plans),
+            ),
         ),
         histories=tuple(run for run in histories if run.id not in excluded),
         excluded=tuple(Excluded(run_id, reason) for run_id, reason in excluded.items()),
@@ -246,12 +252,33 @@ def _other_looks(store: Store, plan: study.Plan, plans: Sequence[study.Plan]) ->
     for other in plans:
         if other.name in family or mine.isdisjoint(_comparisons(other)):
             continue
-        entries = read_file(study.folder_path(store, other.name) / LEDGER_FILE).entries
-        runs = {entry.run for entry in entries if entry.kind == "started"}
-        if runs:
+        if begun := _begun(store, other):
             what = "This plan" if other.sha256 == plan.sha256 else "A claim about the same groups and metric"
-            begun = f"{counted(len(runs), 'run')} {_were(len(runs))} started"
             yield f"{what} is registered as {other.name} too, of which {begun}."
+
+
+def _extensions(store: Store, plan: study.Plan, plans: Sequence[study.Plan]) -> Iterator[str]:
+    """Other looks at the same claims, with further seeds: each has a report and a verdict of its own."""
+    for other in study.family_of(plan, plans):
+        if other.look != plan.look and (begun := _begun(store, other)):
+            how = "was extended by" if other.look > plan.look else "extends"
+            command = shell_command("report", other.name, root=store.root)
+            yield f"This study {how} {other.name}, of which {begun}; `{command}` judges those."
+
+
+def _trained_twice(histories: Sequence[RunHistory]) -> Iterator[str]:
+    """Epochs that were given up and came out otherwise when they were trained again: which of both was wanted?"""
+    changed = [run for run in histories if run.epochs_changed]
+    if changed:
+        epochs, runs = counted(sum(run.epochs_changed for run in changed), "epoch"), counted(len(changed), "run")
+        yield f"{epochs} of {runs} were given up and trained again, with other numbers."
+
+
+def _begun(store: Store, plan: study.Plan) -> str:
+    """How many runs of a plan were started, in words; empty for none."""
+    entries = read_file(study.folder_path(store, plan.name) / LEDGER_FILE).entries
+    runs = {entry.run for entry in entries if entry.kind == "started"}
+    return f"{counted(len(runs), 'run')} {_were(len(runs))} started" if runs else ""
 
 
 def _comparisons(plan: study.Plan) -> Iterator[tuple[object, ...]]:

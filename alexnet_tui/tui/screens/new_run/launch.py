@@ -180,8 +180,8 @@ class RunLauncher:
     def submit(self, request: LaunchRequest, *, is_prepared: bool = False) -> None:
         """Start the runs, or prepare their data first.
 
-        While another request is being started, one whose data has been prepared waits for that; another one is the
-        second key of an impatient hand, and ignored.
+        While another request is being started, one whose data has just been prepared waits until that is done; any
+        other is a key pressed twice, and ignored.
         """
         if not self._is_starting:
             self._is_starting = True

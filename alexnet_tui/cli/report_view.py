@@ -20,6 +20,7 @@ from alexnet_tui.report.table import Row
 from alexnet_tui.report.wording import (
     SELECTED_NOTE,
     SIGNS,
+    SPEED_NOTE,
     TABLE_COLUMNS,
     TONES,
     UNITS_NOTE,
@@ -68,7 +69,7 @@ def _print_section(console: Console, section: Section) -> None:
     console.print(_table(section.rows, console.width))
     if names := experiment_names(section):
         _line(console, names, "dim")
-    _line(console, UNITS_NOTE, "dim")
+    _line(console, f"{UNITS_NOTE} {SPEED_NOTE}", "dim")
     _line(console, SELECTED_NOTE, "dim")
     for verdict in section.claims:
         _print_card(console, verdict)

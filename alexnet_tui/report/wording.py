@@ -23,6 +23,7 @@ UNITS_NOTE = (
     "Accuracies in %, gap in points, T25 in epochs to 25% training error; ours: mean ± standard deviation over seeds,"
     " (3 of 5) where only three runs got there."
 )
+SPEED_NOTE = "Speed: the study's time over our mean time."
 SIGNS = {
     Verdict.SUPPORTED: "✓",
     Verdict.CONTRADICTED: "✗",

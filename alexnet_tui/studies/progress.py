@@ -216,6 +216,17 @@ def delete_runs(store: Store, run_ids: Sequence[str]) -> Generator[tuple[str, Al
         note_gone()
 
 
+def deletion_warnings(store: Store, run_ids: Sequence[str]) -> list[str]:
+    """What a deletion of runs means for the studies that planned them: a sentence for each study."""
+    sentences = []
+    for plan, runs in _planned(store, run_ids):
+        if runs:
+            which, them = ("this run", "it") if len(run_ids) == 1 else (f"{len(runs)} of these runs", "them")
+            seeds = "; its claims lose a seed" if plan.claims else ""
+            sentences.append(f"Study {plan.name} planned {which} and does not train {them} again{seeds}.")
+    return sentences
+
+
 def _planned(store: Store, run_ids: Sequence[str]) -> list[tuple[study.Plan, dict[str, int]]]:
     """The plans that some runs were made for, each with those runs and their cells.
 

@@ -22,7 +22,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import Entry
-from alexnet_tui.text import printable
+from alexnet_tui.text import counted, printable
 
 MAX_AT_ONCE = 64
 CELLS_FILE, QUEUE_FILE = "cells.json", "queue.json"
@@ -256,6 +256,20 @@ def in_order(cells: Iterable[PlannedRun], queue: Queue) -> list[PlannedRun]:
     position = _position(queue)
     waiting = (cell for cell in cells if cell.needs_training and cell.index not in queue.cancelled)
     return sorted(waiting, key=lambda cell: position(cell.index))
+
+
+def deleted_text(cells: Iterable[PlannedRun], command: str) -> str:
+    """A sentence on planned runs that were deleted; empty where there are none.
+
+    Args:
+        cells: The planned runs.
+        command: What plans another seed.
+    """
+    count = sum(cell.state == PlannedRunState.DELETED for cell in cells)
+    if not count:
+        return ""
+    were, are = ("was", "is") if count == 1 else ("were", "are")
+    return f"{counted(count, 'run')} {were} deleted and {are} not trained again: `{command}` plans another seed."
 
 
 def counts_text(cells: Iterable[PlannedRun]) -> str:

@@ -199,7 +199,10 @@ def delete_runs(
     named = {run_id: session.label_of(run_id) for run_id in deletable[:_MAX_NAMED]}
 
     def measure() -> list[str]:
-        return [deletion_summary(session, run_id) for run_id in named] + rest
+        from alexnet_tui.studies import progress  # Not needed to start.
+
+        lost = [deletion_summary(session, run_id) for run_id in named]
+        return lost + progress.deletion_warnings(session.store, deletable) + rest
 
     async def delete() -> None:
         await _delete(screen, session, deletable)

@@ -1,5 +1,6 @@
 """A real study on synthetic images that is killed again and again ends as one that nobody disturbed."""
 
+import contextlib
 import json
 import os
 import random
@@ -36,9 +37,10 @@ def kill_trainers(store: Store) -> None:
     for run_id in store.ids():
         owner = store.owner(run_id) if store.is_locked(run_id) else None
         if owner is not None and owner.pid > 1:
-            process = psutil.Process(owner.pid)
-            process.kill()
-            process.wait(20)
+            with contextlib.suppress(psutil.NoSuchProcess):  # It left by itself a moment ago.
+                process = psutil.Process(owner.pid)
+                process.kill()
+                process.wait(20)
 
 
 def trains(store: Store) -> bool:

@@ -400,3 +400,14 @@ def test_fault_23_no_run_is_made_or_started_by_a_clock_that_is_behind_the_plan(
     assert {cell.state for cell in study_queue.status(store, plan)} == {"queued"}
     hours = 0.0
     assert worker.look()
+
+
+def test_before_a_planned_run_is_deleted_its_study_is_named(store: Store) -> None:
+    mine = study.plan(store, "mine", variants=["tanh"], seeds=[0, 1], overrides={"epochs": "2"})
+    first, second = study_queue.prepare_runs(store, mine)
+    alone = store.create(RunConfig()).id
+    assert progress.deletion_warnings(store, [alone]) == []
+    (one,) = progress.deletion_warnings(store, [first])
+    assert one == "Study mine planned this run and does not train it again; its claims lose a seed."
+    (several,) = progress.deletion_warnings(store, [first, alone, second])
+    assert several.startswith("Study mine planned 2 of these runs and does not train them again")

@@ -431,6 +431,9 @@ def test_a_deleted_run_is_not_replaced_in_silence(store: Store, plan: study.Plan
     store.delete(gone)
     work(store, plan)
     assert states(store, plan) == ["finished", "finished", "deleted", "finished"]
+    cells = study_queue.status(store, plan)
+    assert study_queue.deleted_text(cells, "extend it").startswith("1 run was deleted and is not trained again: `ext")
+    assert study_queue.deleted_text(cells[:2], "extend it") == ""
     assert study_queue.status(store, plan)[2].run_id == gone
 
 

@@ -241,7 +241,7 @@ def delete(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"this would delete {lost}. --yes does it without asking.")
-        say(f"This deletes {lost}. It cannot be undone.")
+        say(" ".join((f"This deletes {lost}.", *progress.deletion_warnings(store, [run_id]), "It cannot be undone.")))
         if not typer.confirm("Delete it?", err=True):
             say("Nothing was deleted.")
             return ExitCode.DONE

@@ -318,6 +318,8 @@ def status(
     with printing() as console:
         console.print(_table(store, plan, cells, {name: cluster.words(one, cells) for name, one in queues.items()}))
     say(f"study {name}: {study_queue.counts_text(cells)}; {_work_text(store, name)}.")
+    if deleted := study_queue.deleted_text(cells, study_command(store, "extend", name)):
+        say(deleted)
     if queue_file.is_paused and orders.has_worker(store, name):
         ends = study_command(store, "cancel", name)
         say(f"It was paused: P on its page of the console (5) resumes it, `{ends}` ends it.")

@@ -196,6 +196,8 @@ def work_through(store: Store, plan: study.Plan, parallel_text: str, launch: Lau
             prepare=cli_run.prepare_data,
         )
     say(f"study {plan.name}: {study_queue.counts_text(cells)}.")
+    if deleted := study_queue.deleted_text(cells, study_command(store, "extend", plan.name)):
+        say(deleted)
     if caught:
         say(f"`{_goes_on(store, plan.name, parallel, launch)}` goes on.")
         return ExitCode.INTERRUPTED if caught[0] == signal.SIGINT else ExitCode.TERMINATED

@@ -17,6 +17,7 @@ from alexnet_tui.report.wording import (
     MORE_COLUMNS,
     SELECTED_NOTE,
     SIGNS,
+    SPEED_NOTE,
     TABLE_COLUMNS,
     TONES,
     UNITS_NOTE,
@@ -127,7 +128,7 @@ def table(section: Section, width: int) -> Content:
         if any(column.heading.endswith("*") for column in block):
             lines += hanging("", SELECTED_NOTE, width, style="$text-muted")
         lines.append(Content(""))
-    for note in (words.experiment_names(section), UNITS_NOTE):
+    for note in (words.experiment_names(section), f"{UNITS_NOTE} {SPEED_NOTE}"):
         lines += hanging("", note, width, style="$text-muted") if note else []
     return Content("\n").join(lines)
 

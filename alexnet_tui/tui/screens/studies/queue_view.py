@@ -354,6 +354,8 @@ def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Cont
         return Content.styled(f"Given up: {printable(now.queue.given_up, 2000)} ^r tries again.", "bold $error")
     elif now.num_waiting:
         texts = ["No worker is running: ^r starts one."]
+    elif deleted := study_queue.deleted_text(now.cells, f"alexnet-tui study extend {now.plan.name}"):
+        texts, style = [deleted, "Runs were deleted: `study extend` adds seeds."], ""
     else:
         texts, style = ["Nothing is left to do: v shows the report.", "All done: v shows the report."], ""
     text = next((text for text in texts if cell_len(text) <= width), texts[-1])

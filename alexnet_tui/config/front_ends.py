@@ -1,6 +1,6 @@
 """The front ends, as data: how an image of 32 pixels enters a network that was made for 224.
 
-A front end may also move defaults of `RunConfig`. Nothing outside this module asks for one by name.
+A front end may also move defaults of `RunConfig`. No code branches on one's name.
 """
 
 from collections.abc import Mapping

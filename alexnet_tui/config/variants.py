@@ -1,7 +1,7 @@
 """The four named variants of the study, as data.
 
-A variant is a set of hyperparameter values laid over `RunConfig`'s defaults. Nothing outside this module asks for one
-by name: a fifth variant is one entry here.
+A variant is a set of hyperparameter values laid over `RunConfig`'s defaults. No code branches on one's name: a fifth
+variant is one entry here.
 """
 
 import difflib

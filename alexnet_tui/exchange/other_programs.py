@@ -58,12 +58,14 @@ class ForeignHistory(msgspec.Struct):
         rows: Epoch by epoch, from 1: column of a history to its value; a missing one is left out.
         columns: Column of a history to the name it had.
         left_out: Names that were not understood, and why.
+        percentages: Names of accuracies that were percentages.
     """
 
     name: str
     rows: list[dict[str, float]] = msgspec.field(default_factory=list)
     columns: dict[str, str] = msgspec.field(default_factory=dict)
     left_out: list[str] = msgspec.field(default_factory=list)
+    percentages: list[str] = msgspec.field(default_factory=list)
 
 
 def column_of(name: str, part: str = "") -> str:
@@ -403,7 +405,7 @@ def _check_range(history: ForeignHistory, column: str) -> None:
             for row in history.rows:
                 if column in row:
                     row[column] /= 100
-            history.left_out.append(f"{name}: taken as percentages")
+            history.percentages.append(name)
     elif column in _SECONDS and any(not 0 <= value <= 1e11 for value in values):
         reason = "no durations"
     elif not column.endswith("loss") and not all(map(math.isfinite, values)):

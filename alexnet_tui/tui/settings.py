@@ -1,4 +1,4 @@
-"""What the console remembers between sessions; a damaged or missing file means the defaults.
+"""What the console remembers between sessions; a damaged or missing file means the defaults, and is kept.
 
 Filter, sort order, marks and pin belong to a runs folder; theme and layout to the person. Several consoles may be
 open: each writes only what was changed in it, into what the others have written.
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import AlexnetTuiError, HomeError, StoreError
-from alexnet_tui.files import UNDECODABLE, read_small, write_atomic
+from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, read_small, write_atomic
 from alexnet_tui.locks import locked
 from alexnet_tui.paths import state_dir
 from alexnet_tui.tui.threads import Lane
@@ -95,9 +95,26 @@ def change_settings(change: Callable[[Settings], object], path: Path | None = No
     target = path or settings_path()
     target.parent.mkdir(parents=True, exist_ok=True)
     with locked(target.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
-        settings = load_settings(target)
+        settings, unknown = load_settings(target), _unknown_fields(target)
         change(settings)
-        write_atomic(target, msgspec.json.encode(settings))
+        write_atomic(target, json_bytes({**unknown, **msgspec.to_builtins(settings)}))
+
+
+def _unknown_fields(path: Path) -> dict[str, object]:
+    """What the file holds that this version does not know; a file that cannot be read is set aside first.
+
+    People edit it by hand: a comma too many must not cost them their keys.
+    """
+    try:
+        content = read_small(path) or b"{}"
+        msgspec.json.decode(content, type=Settings)
+        return msgspec.json.decode(content, type=dict[str, object])
+    except StoreError:  # A link, or no file: it is replaced.
+        return {}
+    except UNDECODABLE:
+        with Folder(path.parent) as folder:
+            folder.set_aside(path.name, f"{path.name}.damaged-{{}}")
+        return {}
 
 
 class SettingsWriter:

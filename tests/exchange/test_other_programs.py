@@ -116,7 +116,8 @@ def test_percentages_restarts_and_other_separators(tmp_path: Path) -> None:
     text = "Epoch;Train Acc;note;Val F1\n1;10;a;3\n2;20;b;4\n2;30;c;5\n3;95.5;d;6\n"
     (history,) = read_csv(write(tmp_path / "x.csv", text), {})
     assert [(row["epoch"], row["train_accuracy"]) for row in history.rows] == [(1, 0.1), (2, 0.3), (3, 0.955)]
-    assert len(history.left_out) == 3  # The metric that is not known, a line, and that these are percentages.
+    assert len(history.left_out) == 2  # The metric that is not known, and a line.
+    assert history.percentages
     (plain,) = read_csv(write(tmp_path / "y.csv", "loss\n3\n2\n"), {})
     assert [(row["epoch"], row["train_loss"]) for row in plain.rows] == [(1, 3), (2, 2)]
 

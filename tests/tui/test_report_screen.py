@@ -337,6 +337,7 @@ async def test_other_protocols_are_another_set_never_mixed(store: Store) -> None
     async with console(store) as driver:
         screen = await opened(driver)
         assert "set 1 of 2" in driver.text()
+        await driver.wait_for(lambda: "families of tests are looked at here" in driver.text())
         assert screen.section is not None
         assert screen.section.epochs == 20
         await driver.press("s")

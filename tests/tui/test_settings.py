@@ -1,5 +1,6 @@
 """What the console remembers, and what it does when that is damaged."""
 
+import json
 import os
 from pathlib import Path
 
@@ -91,10 +92,22 @@ def test_a_damaged_file_means_the_defaults(content: bytes) -> None:
     assert load_settings() == Settings()
 
 
-def test_unknown_fields_of_a_newer_version_do_no_harm() -> None:
+def test_a_damaged_file_is_kept_when_another_is_written() -> None:
+    settings_path().parent.mkdir(parents=True)
+    by_hand = '{"keymap": {"runs.stop": "s",}}'
+    settings_path().write_text(by_hand)
+    change_settings(lambda settings: setattr(settings, "theme", "alexnet-light"))
+    assert load_settings().theme == "alexnet-light"
+    assert settings_path().with_name("console.json.damaged-1").read_text() == by_hand
+
+
+def test_unknown_fields_of_a_newer_version_do_no_harm_and_are_kept() -> None:
     settings_path().parent.mkdir(parents=True)
     settings_path().write_text('{"v": 2, "theme": "alexnet-light", "sound": true}')
     assert load_settings().theme == "alexnet-light"
+    change_settings(lambda settings: setattr(settings, "preview", "no"))
+    kept = json.loads(settings_path().read_text())
+    assert (kept["sound"], kept["theme"], kept["preview"]) == (True, "alexnet-light", "no")
 
 
 def test_no_file_means_the_defaults() -> None:

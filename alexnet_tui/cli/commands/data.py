@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from alexnet_tui.cli import options
 from alexnet_tui.cli.options import AsJson, complete_data, completing
 from alexnet_tui.cli.output import Json, progress_bar, say, write_json
 from alexnet_tui.cli.tables import Column, print_table
@@ -112,7 +113,7 @@ def prepare_command(
 
 def remove_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Data set to remove.", autocompletion=complete_data)],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, options.option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete a data set's prepared pixels and forget its name; the source it was added from stays.
 

@@ -103,6 +103,8 @@ def _add(store: Store, source: Path, format_name: str, histories: "Sequence[Fore
             continue
         names = ", ".join(f"{column} from {name}" for column, name in history.columns.items())
         say(f"run {record.id}: {counted(len(history.rows), 'epoch')}, {names}; foreign, for looking and comparing.")
+        if history.percentages and not number:
+            say(f"taken as percentages: {', '.join(history.percentages)}.")
         if history.left_out and not number:
             more = f", and {len(history.left_out) - _NAMED} more" if len(history.left_out) > _NAMED else ""
             say(f"left out: {'; '.join(history.left_out[:_NAMED])}{more}.")

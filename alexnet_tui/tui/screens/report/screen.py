@@ -197,7 +197,8 @@ class ReportScreen(ChartScreen):
         self._drawn.add(page)
         match page:
             case "verdicts":
-                self.query_one("#caveats", Static).update(Content("\n").join(report_view.caveats(section, width)))
+                caveats = [*report_view.families(report, width), *report_view.caveats(section, width)]
+                self.query_one("#caveats", Static).update(Content("\n").join(caveats))
                 self._draw_cards(section, width)
             case "curves":
                 for column in _CHARTS:

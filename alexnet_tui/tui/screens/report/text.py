@@ -133,6 +133,11 @@ def table(section: Section, width: int) -> Content:
     return Content("\n").join(lines)
 
 
+def families(report: Report, width: int) -> list[Content]:
+    """That several families of tests are looked at, of which this page shows one; nothing for a single one."""
+    return hanging("", words.families(report), width) if report.num_families > 1 else []
+
+
 def caveats(section: Section, width: int) -> list[Content]:
     """What the verdicts rest on, and how these runs depart from the study's, in the words of the report."""
     if section.registration is None and not has_runs(section):

@@ -337,7 +337,6 @@ async def test_other_protocols_are_another_set_never_mixed(store: Store) -> None
     async with console(store) as driver:
         screen = await opened(driver)
         assert "set 1 of 2" in driver.text()
-        await driver.wait_for(lambda: "families of tests are looked at here" in driver.text())
         assert screen.section is not None
         assert screen.section.epochs == 20
         await driver.press("s")
@@ -345,6 +344,18 @@ async def test_other_protocols_are_another_set_never_mixed(store: Store) -> None
         assert "set 2 of 2" in driver.text()
         await driver.press("s")
         assert screen.section.epochs == 20
+
+
+@driven
+async def test_that_several_families_of_tests_are_looked_at_is_told(store: Store) -> None:
+    write_study(store, "whole", seeds=2)
+    async with console(store) as driver:
+        await opened(driver)
+        assert "families of tests" not in driver.text()
+    write_study(store, "short", seeds=2, first=5, epochs=8)
+    async with console(store) as driver:
+        await opened(driver)
+        await driver.wait_for(lambda: "2 families of tests" in driver.text())
 
 
 @driven

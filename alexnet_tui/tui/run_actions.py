@@ -5,6 +5,7 @@ is how any screen says what happened: `notify` answers a key, `announce` tells o
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -87,15 +88,20 @@ def interrupt(app: App[Any]) -> None:
 def copy_folders(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
     """Copy the paths of runs as words of a command line."""
 
-    async def work() -> None:
-        folders = []
+    def find() -> dict[str, str]:
+        folders = {}
         for run_id in run_ids:
-            try:
-                folders.append(str((await threads.call(session.store.path, run_id)).absolute()))
-            except StoreError:  # Somebody else deleted it a moment ago.
+            with suppress(StoreError):  # Somebody else deleted it a moment ago.
+                folders[run_id] = str(session.store.path(run_id).absolute())
+        return folders
+
+    async def work() -> None:
+        folders = await threads.call(find)
+        for run_id in run_ids:
+            if run_id not in folders:
                 notify(screen, f"{session.label_of(run_id)} is gone.", is_error=True)
         if folders:
-            copy(screen.app, quote_words(*folders))
+            copy(screen.app, quote_words(*folders.values()))
 
     screen.run_worker(work(), group="copy")
 

@@ -71,6 +71,9 @@ class FormApp(App[None]):
     def on_mount(self) -> None:
         self.session.watcher.poll()
 
+    def on_unmount(self) -> None:
+        self.session.close()
+
     def on_open_run(self, message: OpenRun) -> None:
         self.opened.append(message.run_id)
 

@@ -75,7 +75,7 @@ async def opened(driver: Driver, command: tuple[str, ...] = NO_WORKER) -> QueueS
     screen = driver.app.screen
     assert isinstance(screen, QueueScreen)
     driver.app.session.commands.worker = command
-    await driver.wait_for(lambda: not screen._is_reading)
+    await driver.wait_for(lambda: not screen._reading.is_busy)
     await driver.pilot.pause()
     return screen
 
@@ -370,7 +370,7 @@ def test_a_damaged_study_says_so_once_and_leaves_the_others_in_reach(store: Stor
             await driver.wait_for(lambda: screen.study_name == "mine" and screen.now is None)
             for _ in range(3):
                 screen.show(None)
-                await driver.wait_for(lambda: not screen._is_reading)
+                await driver.wait_for(lambda: not screen._reading.is_busy)
             assert len([one for one in driver.notifications() if "cannot be read" in one]) == 1
             assert "the study cannot be read" in said(driver)
             await driver.press("f")

@@ -11,6 +11,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.locks import locked, locked_folder
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui import threads
+from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.settings import change_settings, load_settings, settings_path
 
 
@@ -49,6 +50,29 @@ def test_a_lane_makes_calls_in_order_also_those_nobody_waits_for_any_more() -> N
 def test_an_error_comes_to_who_waits() -> None:
     with pytest.raises(ZeroDivisionError):
         asyncio.run(threads.call(lambda: 1 // 0))
+
+
+@driven
+async def test_what_is_asked_for_faster_than_it_is_done_is_done_nevertheless(store: Store) -> None:
+    asked, done, may_end = list[int](), list[int](), asyncio.Event()
+
+    async def act() -> None:
+        seen = len(asked)
+        await may_end.wait()
+        done.append(seen)
+
+    async with console(store) as c:
+        reading = OneAtATime(act)
+        for number in range(50):
+            asked.append(number)
+            reading.ask(c.app)
+            await asyncio.sleep(0)
+        may_end.set()
+        await c.wait_for(lambda: not reading.is_busy)
+        assert len(done) == 2, "one at a time; what came meanwhile is done once, after it"
+        assert done[-1] == 50
+        reading.ask(c.app)
+        await c.wait_for(lambda: len(done) == 3)
 
 
 @driven

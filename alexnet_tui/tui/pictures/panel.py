@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual import events, work
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.color import Color
@@ -21,6 +21,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.text import format_count, format_percent, is_ascii_terminal, printable
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.keys import Keys
+from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.pictures.confusion import SIDE_CELLS, Fit, Matrix, fit, matrix_lines, pair_lines
 from alexnet_tui.tui.pictures.gallery import Cards, card_lines, cards_for
 from alexnet_tui.tui.pictures.kernel_tiles import Grid, grid_for, kernel_lines
@@ -83,7 +84,7 @@ class PictureColumn(Widget):
         self.placed: Fit | None = None
         self.cards: Cards | None = None
         self._files: PictureFiles | None = None
-        self._is_reading = self._is_stale = False
+        self._reading = OneAtATime(self._read)
         self._painter: Painter | None = None
         self._lines: list[Strip] | None = None
         self._drawn_size = Size()
@@ -119,25 +120,20 @@ class PictureColumn(Widget):
         chosen = predictions.worst(_MOST_MISTAKES) if cell is None else predictions.of_cell(*cell)
         return [int(place) for place in chosen]
 
-    @work
-    async def read(self) -> None:
-        """Read what is new, beside the loop that draws, in one thread at a time."""
-        self._is_stale = True
-        if self._is_reading:
-            return
-        self._is_reading = True
-        try:
-            while self._is_stale and (history := self.history) is not None:
-                self._is_stale = False
-                found = await threads.call(self._read, history, self.panel.subject, self.panel.epoch)
-                if found is not self.found:
-                    self.found = found
-                    self.redraw()
-                    self.panel.show_note()
-        finally:
-            self._is_reading = False
+    def read(self) -> None:
+        """Read what is new, beside the loop that draws."""
+        self._reading.ask(self)
 
-    def _read(self, history: RunHistory, subject: Subject, epoch: int | None) -> Found | None:
+    async def _read(self) -> None:
+        if (history := self.history) is None:
+            return
+        found = await threads.call(self._find, history, self.panel.subject, self.panel.epoch)
+        if found is not self.found:
+            self.found = found
+            self.redraw()
+            self.panel.show_note()
+
+    def _find(self, history: RunHistory, subject: Subject, epoch: int | None) -> Found | None:
         """What the run's folder holds now; what it held before where the run is gone."""
         try:
             self._files = self._files or PictureFiles(self.panel.session.store.path(self.run_id))

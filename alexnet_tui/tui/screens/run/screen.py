@@ -31,6 +31,7 @@ from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScree
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 from alexnet_tui.tui.keys import Keys, new_run_key
+from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.screens.run.facts import empty_text, lead_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
@@ -108,6 +109,10 @@ class RunScreen(ChartScreen):
         self._checked: tuple[object, ...] = ()
         self._checks: tuple[Check, ...] | str = _CHECKING
         self._silence, self._silence_read_at = "", -math.inf
+        self._silence_reading = OneAtATime(self._read_silence)
+        self._log_reading = OneAtATime(self._read_log)
+        self._file_reading = OneAtATime(self._read_files)
+        self._checking = OneAtATime(self._check_record)
 
     def compose(self) -> ComposeResult:
         """The strip of pages, always on the same line, the head, which is lower on some of them, and the pages."""
@@ -192,7 +197,7 @@ class RunScreen(ChartScreen):
         if self.is_current and is_live and is_old:
             self._refresh()
         elif self.is_current and self.page == "log":
-            self._show_log()
+            self._log_reading.ask(self)
 
     def _fit(self, size: Size) -> None:
         was_narrow, is_narrow = 0 < self._window.width < _ONE_CHART_WIDTH, size.width < _ONE_CHART_WIDTH
@@ -225,7 +230,7 @@ class RunScreen(ChartScreen):
             self.query_one(KeyBar).refresh()  # Other acts are possible now.
         if state in {State.RUNNING, State.LOST} and now - self._silence_read_at >= _SILENCE_SECONDS:
             self._silence_read_at = now
-            self._read_silence()
+            self._silence_reading.ask(self)
         if history is None:
             self._empty()
             if self.page == "pictures":
@@ -257,15 +262,15 @@ class RunScreen(ChartScreen):
             case "config":
                 self._show_text("config", config_page(history, self._page_width))
             case "log":
-                self._show_log()
+                self._log_reading.ask(self)
             case "system":
                 self._show_system(history)
-                self._read_files()
+                self._file_reading.ask(self)
             case "verify":
                 self._show_checks()
                 if (checked := (len(history.epochs), history.attempts, state)) != self._checked:
                     self._checked = checked
-                    self._check_record()
+                    self._checking.ask(self)
 
     @work(group="pictures", exclusive=True)
     async def _show_pictures(self) -> None:
@@ -373,7 +378,6 @@ class RunScreen(ChartScreen):
         is_low = height < (_TALL_HEIGHT if self.page == "pictures" else _LOW_HEIGHT)
         return head.lines(self.session.label_of(self.run_id), is_low=is_low, has_numbers=not has_side)
 
-    @work(group="silence", exclusive=True)
     async def _read_silence(self) -> None:
         """For how long nothing came from another host that trains the run; its lock file names that host."""
         run_id = self.run_id
@@ -385,8 +389,7 @@ class RunScreen(ChartScreen):
     async def _folder(self) -> Path:
         return (await threads.call(self.session.store.path, self.run_id)).absolute()
 
-    @work(group="log", exclusive=True)
-    async def _show_log(self) -> None:
+    async def _read_log(self) -> None:
         """The end of the trainer's log, read beside the loop that draws, and only when it has changed."""
         run_id = self.run_id
         try:
@@ -401,7 +404,6 @@ class RunScreen(ChartScreen):
             shown = text.rstrip("\n") or _NO_LOG
             self.query_one("#log", TextPage).show(Content(shown))
 
-    @work(group="lines", exclusive=True)
     async def _read_files(self) -> None:
         """Where the run is, and how many lines of its record are no events; read only for the system page."""
         run_id = self.run_id
@@ -428,7 +430,6 @@ class RunScreen(ChartScreen):
         text = Content.styled(checks, "$text-muted") if isinstance(checks, str) else verify_page(checks, width)
         self._show_text("verify", text)
 
-    @work(group="checks", exclusive=True)
     async def _check_record(self) -> None:
         """Check the record, beside the loop that draws; only for who looks, and once an epoch."""
         run_id = self.run_id

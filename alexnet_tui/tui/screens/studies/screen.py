@@ -21,6 +21,7 @@ from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted
 from alexnet_tui.tui import download_question, run_actions, threads
 from alexnet_tui.tui.keys import Keys
+from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue_view
@@ -80,7 +81,8 @@ class QueueScreen(Screen[None]):
         self._names: tuple[str, ...] = ()
         self._problem = ""
         self._stamp: tuple[object, ...] = ()
-        self._is_reading = self._is_stale = False
+        self._reading = OneAtATime(self._take)
+        self._polling = OneAtATime(self._poll)
 
     def compose(self) -> ComposeResult:
         """Which study, its cells as a grid, its queue, keys."""
@@ -112,7 +114,7 @@ class QueueScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Read, and look for changes made elsewhere."""
-        self.set_interval(_POLL_SECONDS, self._poll)
+        self.set_interval(_POLL_SECONDS, lambda: self._polling.ask(self))
         self._read()
 
     def on_screen_resume(self) -> None:
@@ -139,17 +141,14 @@ class QueueScreen(Screen[None]):
                 self._read()
 
     def _read(self) -> None:
-        self._is_stale = True
-        if self.is_mounted and not self._is_reading:
-            self._is_reading = True
-            self.run_worker(self._take(), group="read")
+        if self.is_mounted:
+            self._reading.ask(self)
 
     async def _take(self) -> None:
-        found = queue_view.StudyView()
-        while self._is_stale:
-            self._is_stale = False
-            found = await threads.call(queue_view.load_view, self.session.store, self.study_name, self.session.find_run)
-        self._is_reading = False
+        wanted = self.study_name
+        found = await threads.call(queue_view.load_view, self.session.store, wanted, self.session.find_run)
+        if wanted != self.study_name:  # Another one was chosen meanwhile; it is read next.
+            return
         if found.problem and found.problem != self._problem:
             notify(self, found.problem, is_error=True)
         self._names, self.study_name, self.now, self._problem = found.names, found.name, found.now, found.problem

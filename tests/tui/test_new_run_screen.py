@@ -1196,6 +1196,37 @@ async def test_a_choice_without_room_shows_the_chosen_word(width: int, text: str
         assert str(choice.render()) == text
 
 
+@pytest.mark.parametrize(
+    ("width", "clicked", "chosen"),
+    [
+        (20, "<", "one"),
+        (20, ">", "three"),
+        (20, "two", "two"),
+        (20, "2/3", "two"),
+        (60, "one", "one"),
+        (60, "number three", "three"),
+    ],
+)
+@driven
+async def test_a_click_chooses_by_what_is_shown(width: int, clicked: str, chosen: str) -> None:
+    words = (Option("one"), Option("two", title="number two"), Option("three", title="number three"))
+    choice = ChoiceField(FieldInfo("x", "x", "", options=words))
+
+    class OneChoice(App[None]):
+        CSS = "ChoiceField { padding: 0 1; }"
+
+        def compose(self) -> ComposeResult:
+            yield choice
+
+    async with OneChoice().run_test(size=(width, 3)) as pilot:
+        choice.set_text("two")
+        await pilot.pause()
+        shown = str(choice.render())
+        assert shown == ("< number two > 2/3" if width == 20 else "○ one  ◉ number two  ○ number three")
+        await pilot.click(choice, offset=(1 + shown.index(clicked), 0))
+        assert choice.text == chosen
+
+
 @driven
 async def test_the_layers_key_does_nothing_where_the_layers_are_beside_the_form(store: Store) -> None:
     async with opened(store, size=(160, 45)) as form:

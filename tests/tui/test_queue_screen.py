@@ -453,6 +453,19 @@ async def test_a_form_that_cannot_be_comes_back_with_the_reason(store: Store) ->
 
 
 @driven
+async def test_a_long_refusal_is_read_to_its_last_word_on_a_small_terminal(store: Store) -> None:
+    reason = f"{'settings of a long claim, ' * 13}and none of them can be judged."
+    async with console(store) as driver:
+        await opened(driver)
+        driver.app.push_screen(StudyForm(defaults("mine"), error=reason))
+        await driver.wait_for(lambda: reason in said(driver))
+        assert driver.app.size == (80, 24)
+        assert "Plan and start" in driver.text()
+        await driver.press("pagedown")
+        assert "Registers 3 claims:" in driver.text()
+
+
+@driven
 async def test_a_plan_is_never_replaced(store: Store) -> None:
     before = plan_study(store)
     async with console(store) as driver:

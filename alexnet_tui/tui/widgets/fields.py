@@ -16,6 +16,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
+from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -139,7 +140,10 @@ class TextField(LineInput):
 
 
 class ChoiceField(Widget, can_focus=True):
-    """Words in one line, one of them chosen with left and right; too many for the line show one at a time."""
+    """Words in one line, one of them chosen with left and right; too many for the line show one at a time.
+
+    A click on a word chooses it; beside one that is alone, a click on an arrow chooses its neighbour.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("left", "move(-1)", "Choose", "Choose a neighbour.", display="←/→", id="previous"),
@@ -178,14 +182,16 @@ class ChoiceField(Widget, can_focus=True):
     def render(self) -> Content:
         """The words with the chosen one marked, or only that one where the line is short."""
         parts = [self._part(option) for option in self.options]
-        if sum(len(part.plain) for part in parts) + 2 * len(parts) - 2 <= self.size.width:
+        if sum(part.cell_length for part in parts) + 2 * len(parts) - 2 <= self.size.width:
             return Content("  ").join(parts)
-        values = self._values()
+        values, width = self._values(), self.size.width
         place = values.index(self.text) + 1 if self.text in values else 0
-        word = printable(self.text, max(1, min(_NAME_LIMIT, self.size.width - len("<  >"))))
-        alone = Content.assemble("< ", (word, "$accent bold"), " >")
+        title = next((_title(option) for option in self.options if option.value == self.text), self.text)
+        word = printable(title, max(1, min(_NAME_LIMIT, width - len("<  >"))))
+        before, after = (Content(arrow).stylize(_on_click("move", step)) for arrow, step in (("< ", -1), (" >", 1)))
+        alone = Content.assemble(before, (word, "$accent bold"), after)
         placed = alone + Content(f" {place}/{len(values)}").stylize("$text-muted")
-        return placed if placed.cell_length <= self.size.width else alone
+        return placed if placed.cell_length <= width else alone
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Always one line."""
@@ -208,21 +214,28 @@ class ChoiceField(Widget, can_focus=True):
             self.post_message(FieldEdited(self.info.name, value))
 
     def on_click(self, event: events.Click) -> None:
-        """Choose the word under the mouse."""
-        edge = 0
-        for option in self.options:
-            edge += len(self._part(option).plain) + 2
-            if event.x < edge:
-                self.choose(option.value)
-                return
+        """Choose the word under the mouse, or the neighbour that an arrow stands for."""
+        meta = event.style.meta
+        if "choose" in meta:
+            self.choose(meta["choose"])
+        elif "move" in meta:
+            self.action_move(meta["move"])
 
     def _values(self) -> list[str]:
         return [option.value for option in self.options]
 
     def _part(self, option: Option) -> Content:
         chosen = option.value == self.text
-        word = f"{CHOSEN if chosen else UNCHOSEN} {printable(option.title or option.value, _NAME_LIMIT)}"
-        return Content(word).stylize("$accent bold" if chosen else "$text-muted")
+        word = Content(f"{CHOSEN if chosen else UNCHOSEN} {printable(_title(option), _NAME_LIMIT)}")
+        return word.stylize("$accent bold" if chosen else "$text-muted").stylize(_on_click("choose", option.value))
+
+
+def _title(option: Option) -> str:
+    return option.title or option.value
+
+
+def _on_click(act: str, argument: object) -> Style:
+    return Style.from_meta({act: argument})
 
 
 class Card(Static):

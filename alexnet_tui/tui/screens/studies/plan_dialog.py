@@ -34,8 +34,8 @@ REPRODUCTION = "reproduction"
 PROTOCOLS_OWN = "protocol"
 """The choice of claims that leaves them to the protocol."""
 _ALL = "all"
-_SPACE_BESIDE_FACTS = 19
-"""Lines of frame, title, fields, a result of two lines, and keys."""
+_SPACE_BESIDE_FACTS = 17
+"""Lines of frame, title, fields, keys, and the blank lines between them."""
 _LABEL_CELLS, _TEXT_CELLS, _CHOICE_CELLS = 11, 22, 37
 _CONFIG_FIELDS = ("front_end", "data", "epochs", "train_images")
 _CONFIGURED = "front end, data, epochs and images are those above, everything else stays as each variant's preset."
@@ -45,7 +45,7 @@ _LABELS = {
     "variants": ("Variants", f"{_ALL}, or some: name,name"),
     "seeds": ("Seeds", "how many, or 5-9; a verdict needs 5"),
     "claims": ("Claims", "whose claims are judged"),
-    "front_end": ("Front end", "size and layout of input"),
+    "front_end": ("Front end", "how an image enters"),
     "data": ("Data", "left and right choose"),
     "epochs": ("Epochs", "the study has 100"),
     "train_images": ("Images", "training images to use; 0 uses all"),
@@ -217,8 +217,8 @@ class StudyForm(DialogScreen[StudyRequest | None]):
         _key("ctrl+r", "send(True)", "Start", "Write the plan and start its worker.", id="start"),
         _key("ctrl+s", "send(False)", "Only plan", "Write the plan; start it later.", id="save"),
         _key("down,enter", "app.focus_next", "Next", "The next field.", show=False, id="next"),
-        _key("pageup", "scroll_facts(-1)", "Read up", "Claims above.", show=False, id="read-up"),
-        _key("pagedown", "scroll_facts(1)", "Read on", "Claims below.", show=False, id="read-on"),
+        _key("pageup", "scroll_facts(-1)", "Read up", "What is above in the plan.", show=False, id="read-up"),
+        _key("pagedown", "scroll_facts(1)", "Read on", "What is below in the plan.", show=False, id="read-on"),
         _key("up", "app.focus_previous", "Previous", "The field before.", show=False, id="previous"),
     ]
 
@@ -232,9 +232,9 @@ class StudyForm(DialogScreen[StudyRequest | None]):
         self._protocol = self._texts["protocol"]
         self._field_name = field_name if field_name in _LABELS else "name"
         self._editors = {name: _editor(name, text) for name, text in self._texts.items()}
-        self._about = Static(id="plan-about")
-        self._facts = VerticalScroll(self._about, id="plan-facts", can_focus=False)
         self._result = Static(id="plan-result")
+        self._about = Static(id="plan-about")
+        self._facts = VerticalScroll(self._result, self._about, id="plan-facts", can_focus=False)
 
     def compose(self) -> ComposeResult:
         """Title, fields, what they make, keys."""
@@ -243,7 +243,6 @@ class StudyForm(DialogScreen[StudyRequest | None]):
             for name, editor in self._editors.items():
                 yield _PlanRow(editor, *_LABELS[name])
             yield self._facts
-            yield self._result
             yield KeysLine(
                 ("ctrl+r", "Plan and start"),
                 ("ctrl+s", "Only plan"),
@@ -281,7 +280,6 @@ class StudyForm(DialogScreen[StudyRequest | None]):
     @on(FieldEdited)
     def _choose(self, event: FieldEdited) -> None:
         """Another protocol, or other claims; a name that was not edited changes with the protocol."""
-        self._facts.scroll_home(animate=False)
         if event.name != "protocol":
             self._show_result()
             return
@@ -293,7 +291,7 @@ class StudyForm(DialogScreen[StudyRequest | None]):
 
     @on(Input.Changed)
     def _show_result(self) -> None:
-        """Show the claims, the settings of the protocol, and the number of runs or the first error."""
+        """Show the number of runs or the first error, then the claims and the settings of the protocol."""
         request = self._request(starts=False)
         self._about.update(Content(self._facts_of(request)))
         error = self._error if request.texts == self._texts else ""
@@ -310,6 +308,7 @@ class StudyForm(DialogScreen[StudyRequest | None]):
     def _say(self, sentence: str, *, is_error: bool) -> None:
         self._result.update(Content(printable(sentence, 400)))
         self._result.set_class(is_error, "-error")
+        self._facts.scroll_home(animate=False)
 
     def _facts_of(self, request: StudyRequest) -> str:
         """What the plan registers, claim by claim, and how its runs are set."""

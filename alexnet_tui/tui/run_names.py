@@ -1,4 +1,7 @@
-"""What runs without a label are called: variant and seed, and for namesakes the settings in which they differ. Pure."""
+"""What runs without a label are called: variant and seed, and for namesakes the settings in which they differ. Pure.
+
+Of a run that another program trained neither is known: it is called by its id.
+"""
 
 import functools
 import re
@@ -160,7 +163,7 @@ class RunNames:
     """Names of all runs, kept while runs come and go: ``baseline s4``, and ``baseline s4 · weight decay 0``."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[str, int], _Namesakes] = {}
+        self._groups: dict[str, _Namesakes] = {}
         self._group_of: dict[str, _Namesakes] = {}
 
     def __getitem__(self, run_id: str) -> str:
@@ -173,12 +176,12 @@ class RunNames:
             group = self._group_of.get(run_id)
             if run_id in histories and group is None:
                 changed.add(run_id)
-                config = histories[run_id].record.config
-                key = config.variant, config.seed
-                if (group := self._groups.get(key)) is None:
-                    group = self._groups[key] = _Namesakes(printable(f"{config.variant} s{config.seed}", 80))
+                record = histories[run_id].record
+                stem = record.id if record.foreign else f"{record.config.variant} s{record.config.seed}"
+                if (group := self._groups.get(stem)) is None:
+                    group = self._groups[stem] = _Namesakes(printable(stem, 80))
                 self._group_of[run_id] = group
-                changed |= group.add(run_id, msgspec.structs.astuple(config))
+                changed |= group.add(run_id, msgspec.structs.astuple(record.config))
             elif run_id not in histories and group is not None:
                 del self._group_of[run_id]
                 changed |= group.remove(run_id)

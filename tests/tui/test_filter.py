@@ -5,6 +5,7 @@ import pytest
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.state import State
+from alexnet_tui.tui.screens.runs.columns import Context, sorted_rows
 from alexnet_tui.tui.screens.runs.filter import HELP, QueryError, completed, parse, without_last_word
 from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows
 
@@ -133,6 +134,9 @@ def test_settings_of_another_programs_run_match_nothing() -> None:
         ("their-run",),
         ("their-other",),
     ]
+    for key in ("variant", "front_end", "data", "seed"):
+        for is_descending in (True, False):
+            assert sorted_rows(every, Context(), key, is_descending=is_descending)[-1] == theirs, "it has no such value"
     assert not BASE.is_comparable(theirs)
     assert not theirs.is_comparable(theirs)
 

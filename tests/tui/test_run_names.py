@@ -3,12 +3,13 @@
 import itertools
 import time
 
+import msgspec
 import pytest
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.store import RunRecord
-from alexnet_tui.tui.run_names import RunNames, cut_name, experiment_names
+from alexnet_tui.runs.store import Foreign, RunRecord
+from alexnet_tui.tui.run_names import RunNames, cut_name, experiment_names, short_names
 
 
 def history(run_id: str, **settings: str) -> RunHistory:
@@ -65,6 +66,17 @@ def test_a_name_is_short_again_once_its_namesakes_are_deleted() -> None:
     assert names.update(known, ["b"]) == {"a", "c"}
     assert names["a"] == names["c"] == "baseline s0", "a run repeated with the same settings has the same name"
     assert names.update(known, ["b"]) == set()
+
+
+def test_a_run_of_another_program_is_called_by_its_id_and_is_nobodys_namesake() -> None:
+    own, theirs = history("own", epochs="12"), history("training", epochs="4")
+    theirs.record = msgspec.structs.replace(
+        theirs.record, foreign=Foreign(format="csv", source="training.log", columns={}, sha256="0" * 64)
+    )
+    known, names = {"own": own, "training": theirs}, RunNames()
+    names.update(known)
+    assert {run_id: names[run_id] for run_id in known} == {"own": "baseline s0", "training": "training"}
+    assert short_names(known.values(), lambda run_id: run_id) == {"own": "baseline s0", "training": "training"}
 
 
 def test_an_experiment_is_called_as_its_runs_are_but_for_the_seed() -> None:

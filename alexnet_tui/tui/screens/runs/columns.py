@@ -224,7 +224,7 @@ COLUMNS: tuple[Column, ...] = (
         width=11,
         rank=12,
         cell=_text(lambda row: _shown(row, "variant")),
-        order=lambda row, _: row.config.variant,
+        order=lambda row, _: row.setting("variant"),
         help="Experiment of the study.",
     ),
     Column(
@@ -234,7 +234,7 @@ COLUMNS: tuple[Column, ...] = (
         rank=13,
         is_offered=lambda context: "front_end" not in context.constant,
         cell=_text(lambda row: _shown(row, "front_end"), "muted"),
-        order=lambda row, _: row.config.front_end,
+        order=lambda row, _: row.setting("front_end"),
         help="How an image enters the network.",
     ),
     Column(
@@ -245,7 +245,7 @@ COLUMNS: tuple[Column, ...] = (
         rank=14,
         is_offered=lambda context: "data" not in context.constant,
         cell=_text(lambda row: _shown(row, "data"), "muted"),
-        order=lambda row, _: row.config.data,
+        order=lambda row, _: row.setting("data"),
         help="Data set.",
     ),
     Column(
@@ -255,7 +255,7 @@ COLUMNS: tuple[Column, ...] = (
         rank=11,
         align_right=True,
         cell=_seed,
-        order=lambda row, _: float(row.config.seed),
+        order=lambda row, _: row.setting("seed"),
         help="Seed, or how many.",
     ),
     Column(

@@ -18,6 +18,8 @@ from textual.events import Key, Paste
 from textual.screen import Screen
 from textual.widget import Widget
 
+ASKING = "asking"
+"""Group of the workers that look something up before they open a dialog or a place: the next key is for that."""
 _PATIENCE_SECONDS = 0.5
 _LOOK_SECONDS = 0.01
 # Far more than any key needs: opening the largest form takes fifty.
@@ -31,8 +33,8 @@ class KeyTurns:
     """Hands on one key or paste after the other.
 
     A key is done once the event loop has nothing left to do, its messages are all taken, and the screen it led to has
-    been drawn. Threads are not waited for. What never gets done holds up the keys behind it once, for half a second;
-    until a key is done again, those take turns without any waiting.
+    been drawn. Threads are waited for only by workers of the group `ASKING`. What never gets done holds up the keys
+    behind it once, for half a second; until a key is done again, those take turns without any waiting.
 
     Letters that the focused field takes for itself go to it together. So do the next few of a key that is held down,
     once it has been seen to move neither the focus nor the screen: waiting for each would make a long burst slow.
@@ -107,7 +109,7 @@ class KeyTurns:
                 return True
             if _is_busy():
                 continue
-            is_held = any(node.message_queue_size and node.is_attached for node in self._way)
+            is_held = any(node.message_queue_size and node.is_attached for node in self._way) or self._is_asking()
             screen = self._app.screen
             if not (is_held or self._is_due(screen)):
                 return True
@@ -121,6 +123,9 @@ class KeyTurns:
                 await _draw(screen, seconds_left)
             seconds_left -= asyncio.get_running_loop().time() - begin
         return False
+
+    def _is_asking(self) -> bool:
+        return any(worker.group == ASKING and not worker.is_finished for worker in self._app.workers)
 
     def _is_due(self, screen: Screen[Any]) -> bool:
         """Whether a screen is new, or will move its focus when it is drawn."""

@@ -10,13 +10,17 @@ from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
+from textual.worker import Worker
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.key_turns import ASKING
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
+from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm
+from alexnet_tui.tui.screens.studies.screen import QueueScreen
 
 CLEAR, TAB, BACK_TAB, ENTER, F5, CTRL_C = "\x15", "\t", "\x1b[Z", "\r", "\x1b[15~", "\x03"
 
@@ -130,6 +134,30 @@ async def test_keys_behind_the_one_that_closes_a_dialog_are_of_what_lies_below(s
 
 
 @driven
+async def test_keys_behind_one_that_asks_after_a_look_at_the_disk_are_answers(store: Store) -> None:
+    async with console(store) as c:
+        await c.press("w")
+        await c.wait_for(lambda: "No studies yet" in c.text())
+        c.burst("rn")  # No, rather than another plan.
+        await c.wait_for(lambda: c.app._key_turns._wait is None and all(one.is_finished for one in asking(c)))
+        assert isinstance(c.app.screen, QueueScreen)
+        await c.press("6")
+        c.burst("f1")  # The first of what there is to report on, rather than the first place.
+        await c.wait_for(lambda: c.app._key_turns._wait is None and all(one.is_finished for one in asking(c)))
+        assert isinstance(c.app.screen, ReportScreen)
+
+
+@driven
+async def test_a_disk_that_is_not_read_holds_up_keys_once(store: Store) -> None:
+    async with console(store) as c:
+        question, is_read = await asked(c), asyncio.Event()
+        c.app.run_worker(is_read.wait(), group=ASKING)
+        c.burst("\x1b[17~" * 40)
+        await until(lambda: question.keys == ["f6"] * 40, 5)
+        is_read.set()
+
+
+@driven
 async def test_keys_behind_the_last_one_do_nothing(store: Store, run_id: str) -> None:
     async with console(store) as c:
         c.burst("q2")
@@ -162,6 +190,10 @@ async def until(condition: Callable[[], object], seconds: float) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+def asking(c: Driver) -> list[Worker[object]]:
+    return [worker for worker in c.app.workers if worker.group == ASKING]
 
 
 async def asked(c: Driver) -> _Question:

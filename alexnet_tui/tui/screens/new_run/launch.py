@@ -24,6 +24,7 @@ from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.tui import download_question, threads
+from alexnet_tui.tui.key_turns import ASKING
 from alexnet_tui.tui.run_actions import announce
 from alexnet_tui.tui.screens.new_run.draft import command_line
 from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
@@ -185,7 +186,7 @@ class RunLauncher:
         """
         if not self._is_starting:
             self._is_starting = True
-            self._screen.run_worker(self._prepare_and_start(request, is_prepared), group="start")
+            self._screen.run_worker(self._prepare_and_start(request, is_prepared), group=ASKING)
         elif is_prepared:
             self._ready.append(request)
 

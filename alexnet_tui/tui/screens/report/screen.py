@@ -20,6 +20,7 @@ from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.key_turns import ASKING
 from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.report import curves as report_curves
@@ -297,7 +298,7 @@ class ReportScreen(ChartScreen):
 
     def action_choose(self) -> None:
         """Ask what to report on."""
-        self.run_worker(self._ask_source(), group="choose", exclusive=True)
+        self.run_worker(self._ask_source(), group=ASKING, exclusive=True)
 
     async def _ask_source(self) -> None:
         session = self.session
@@ -334,7 +335,7 @@ class ReportScreen(ChartScreen):
         if text is None or not text.strip():
             return
         self._path = text.strip()
-        self.run_worker(self._ask_and_write(self._path), group="export")
+        self.run_worker(self._ask_and_write(self._path), group=ASKING)
 
     async def _ask_and_write(self, text: str) -> None:
         try:

@@ -22,6 +22,7 @@ from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScree
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.key_turns import ASKING
 from alexnet_tui.tui.keys import Keys
+from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.report import curves as report_curves
 from alexnet_tui.tui.screens.report import source as report_source
@@ -74,7 +75,7 @@ class ReportScreen(ChartScreen):
         self.section_index = 0
         self._path = "report.html"
         self._seen: dict[str, State] = {}
-        self._is_reading = False
+        self._reading = OneAtATime(self._make)
         self._has_details = False
         self._drawn: set[str] = set()
 
@@ -132,7 +133,7 @@ class ReportScreen(ChartScreen):
         self.set_class(size.height < _LOW, "-low")
 
     def _read_if(self, is_news: bool) -> None:
-        if is_news and self.is_mounted and not self._is_reading:
+        if is_news and self.is_mounted:
             self._read()
 
     def _take_source(self, source: Source) -> None:
@@ -143,25 +144,26 @@ class ReportScreen(ChartScreen):
             self._read()
 
     def _read(self) -> None:
-        """Read and judge in a thread; a later choice makes an earlier answer void."""
-        self._is_reading, self._seen = True, dict(self.session.watcher.states)
+        """Read and judge in a thread."""
         if self.report is None:
             self._show_message("Reading the runs…")
-        self.run_worker(self._make(self.source), group="report", exclusive=True)
+        self._reading.ask(self)
 
-    async def _make(self, source: Source) -> None:
-        store, watcher = self.session.store, self.session.watcher
+    async def _make(self) -> None:
+        wanted, self._seen = self.source, dict(self.session.watcher.states)
+        report, checks, problem = None, list[report_source.RunChecks](), ""
         try:
-            report, checks = await threads.call(report_source.make, store, source, self.session.find_run)
+            report, checks = await threads.call(report_source.make, self.session.store, wanted, self.session.find_run)
         except AlexnetTuiError as error:
-            self.report = None
-            self._show_message(str(error), is_error=True)
+            problem = str(error)
+        if wanted != self.source:  # Another one was chosen meanwhile; it is read next.
+            return
+        self.report, self.checks = report, checks
+        if report is None:
+            self._show_message(problem, is_error=True)
         else:
-            self.report, self.checks = report, checks
             self.section_index = min(self.section_index, len(report.sections) - 1)
             self._draw()
-        self._is_reading = False
-        self._read_if(watcher.states != self._seen)
 
     @property
     def section(self) -> Section | None:

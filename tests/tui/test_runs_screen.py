@@ -239,6 +239,21 @@ async def test_runs_without_a_value_come_last_either_way(store: Store, four: lis
 
 
 @driven
+async def test_the_order_is_told_by_a_head_at_any_width(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        assert "t25" not in c.runs.table.columns
+        await c.press("s", "e")
+        assert "▲  T25" in c.text()
+        await c.press("s", "b")
+        assert c.notifications() == ["vs pin says nothing of these rows now; the newest are first."]
+        assert "▼ age" in c.text()
+        await c.press("p")
+        assert "▼vs pin" in c.text()
+        await c.press("p", "s", "1")
+        assert "t25" not in c.runs.table.columns
+
+
+@driven
 async def test_a_click_on_a_head_sorts_by_it(store: Store, four: list[str]) -> None:
     async with console(store) as c:
         x = c.text().splitlines()[1].index("run")

@@ -46,7 +46,7 @@ class HelpEntry(msgspec.Struct, frozen=True, kw_only=True):
 WORDS = tuple(
     HelpEntry(group="Words", keys=word, text=text)
     for word, text in (
-        ("best %", "The highest test accuracy of any epoch; chosen on the test set, as the report does."),
+        ("best %", "The highest test accuracy of any epoch; chosen on the test set, as the study does."),
         ("last 5 %", "The mean test accuracy of the last five epochs."),
         (
             "gap",
@@ -62,7 +62,10 @@ WORDS = tuple(
             "T25 running",
             "The same by the error that Keras prints: averaged while an epoch trains, with dropout and augmentation.",
         ),
-        ("vs pinned", "A run's figure minus the pinned run's, which is the baseline."),
+        (
+            "vs pinned",
+            "A run's figure minus the pinned run's, which is the baseline; in colour beyond what seeds alone make.",
+        ),
     )
 )
 """What the figures on the screens mean."""

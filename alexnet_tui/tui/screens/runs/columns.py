@@ -301,7 +301,7 @@ COLUMNS: tuple[Column, ...] = (
         order=delta_of,
         is_descending=True,
         is_offered=lambda context: context.pinned is not None,
-        help="Best minus the pinned run's, coloured beyond what seeds make.",
+        help="Best minus the pinned run's.",
     ),
     Column(
         key="last",
@@ -360,19 +360,28 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 
-def columns_for(rows: Iterable[RunRow]) -> list[Column]:
-    """The columns; that of names grows no wider than the longest of some rows."""
-    longest = max((cell_len(row.name) for row in rows), default=0)
-    return [
-        msgspec.structs.replace(column, max_width=max(column.width, min(column.max_width, longest)))
-        if column.key == "name"
-        else column
-        for column in COLUMNS
-    ]
-
-
 BY_KEY = {column.key: column for column in COLUMNS}
 CREATED = BY_KEY["created"]
+_SORTED_RANK = 4
+
+
+def columns_for(rows: Iterable[RunRow], sort: str = CREATED.key) -> list[Column]:
+    """The columns; that of names grows no wider than the longest of some rows.
+
+    One that a person sorts by is wanted before most others: its head tells the order. The newest first is the usual.
+    """
+    longest = max((cell_len(row.name) for row in rows), default=0)
+    changed = {"name": {"max_width": max(BY_KEY["name"].width, min(BY_KEY["name"].max_width, longest))}}
+    if sort in BY_KEY and sort != CREATED.key:
+        changed.setdefault(sort, {})["rank"] = min(BY_KEY[sort].rank, _SORTED_RANK)
+    return [msgspec.structs.replace(column, **changed.get(column.key, {})) for column in COLUMNS]
+
+
+def shown_order(sort: str, context: Context, *, is_descending: bool) -> tuple[str, bool]:
+    """The column that tells the order of rows: where the one asked for has nothing to say, the newest come first."""
+    if sort in BY_KEY and BY_KEY[sort].is_offered(context):
+        return sort, is_descending
+    return CREATED.key, CREATED.is_descending
 
 
 def sorted_rows(rows: Sequence[RunRow], context: Context, key: str, *, is_descending: bool) -> list[RunRow]:

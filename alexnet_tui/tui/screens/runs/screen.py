@@ -28,6 +28,7 @@ from alexnet_tui.tui.screens.runs.columns import (
     Context,
     columns_for,
     format_age,
+    shown_order,
     sorted_rows,
 )
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
@@ -198,9 +199,10 @@ class RunsScreen(Screen[None]):
         rows = wanted.select(every)
         context = self._cell_context(rows, pinned, wanted.marked)
         rows = sorted_rows(rows, context, folder.sort, is_descending=folder.is_descending)
-        sort, before = (folder.sort, folder.is_descending), self._shown
+        sort = shown_order(folder.sort, context, is_descending=folder.is_descending)
+        before = self._shown
         self._shown = rows
-        columns = columns_for(rows)
+        columns = columns_for(rows, sort[0])
         if columns == self.table.all_columns and self.table.can_update(rows, context, sort=sort):
             self.table.update_rows([row for row, old in zip(rows, before, strict=True) if row != old])
         else:
@@ -398,6 +400,8 @@ class RunsScreen(Screen[None]):
         is_descending = not folder.is_descending if folder.sort == key else BY_KEY[key].is_descending
         self.session.change_folder(sort=key, is_descending=is_descending)
         self._arrange()
+        if self.table.sort[0] != key:
+            run_actions.notify(self, f"{BY_KEY[key].title} says nothing of these rows now; the newest are first.")
 
     def action_group(self) -> None:
         """Group by all that a result depends on but the seed, or not."""

@@ -7,6 +7,7 @@ first and then renames it into place: all of it or nothing.
 """
 
 import hashlib
+import itertools
 import os
 import re
 import stat
@@ -43,6 +44,7 @@ from alexnet_tui.runs.store import (
     free_ids,
 )
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.ledger import LEDGER_FILE
 from alexnet_tui.studies.queue import CELLS_FILE
 from alexnet_tui.text import printable, quoted
@@ -202,6 +204,7 @@ class ImportResult(msgspec.Struct):
         released: Names of runs that no longer belong to the study their record named, because a study of that name is
             here and does not change.
         untaken: Names of runs that were here already, to the checkpoints that only the archive has; they stay there.
+        gone: Names of runs that a study here gave to runs of its own, which are gone.
     """
 
     runs: dict[str, str] = msgspec.field(default_factory=dict)
@@ -211,6 +214,7 @@ class ImportResult(msgspec.Struct):
     left_out: dict[str, list[str]] = msgspec.field(default_factory=dict)
     released: list[str] = msgspec.field(default_factory=list)
     untaken: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    gone: set[str] = msgspec.field(default_factory=set)
 
     def leave_out(self, reason: str, name: str) -> None:
         """Count something that is not taken."""
@@ -220,7 +224,8 @@ class ImportResult(msgspec.Struct):
 def import_archive(store: Store, path: Path) -> ImportResult:
     """Unpack runs and studies into a runs folder: all of them or none.
 
-    A run whose id is taken by another run gets a new one; one that is here already is left out. So it is with studies.
+    A run whose id is taken by another run, or by one that a study here had, gets a new one; one that is here already is
+    left out. So it is with studies.
     Nothing of a study that is here is changed: its runs are not replaced, and no run joins it. Nor do weights from an
     archive join a run that is here, which this user may have trained and trusts.
 
@@ -352,7 +357,7 @@ def _put_in_place(store: Store, root: Folder, staged: Folder, mark: Imported, re
             raise ArchiveError(f"{mark.source} holds no record of a run and no study.")
         known = set(study.names(store))
         _name_studies(store, studies, plans, known, result)
-        _name_runs(store, runs, records, plans, result)
+        taken = _name_runs(store, runs, records, plans, result)
         moves = list[tuple[Folder, str, Folder, str]]()
         for run_id, record in records.items():
             _leave_out_damaged_checkpoints(runs, run_id, result)
@@ -366,7 +371,7 @@ def _put_in_place(store: Store, root: Folder, staged: Folder, mark: Imported, re
             for name in plans:
                 if name not in result.present_studies:
                     new = result.studies[name]
-                    _mark_study(studies, name, mark, result)
+                    _mark_study(studies, name, mark, result, taken)
                     with studies.make_folder(name) as state:
                         state.rename(_PLAN, f"{_PLAN}-{name}", staged)
                     moves.append((studies, name, here, new))
@@ -542,35 +547,50 @@ def _name_runs(
     records: Mapping[str, RunRecord],
     plans: Mapping[str, study.Plan],
     result: ImportResult,
-) -> None:
-    # What is no run keeps its name too; and a ledger names its runs: a new id must be none of these either.
+) -> set[str]:
+    """Give each unpacked run its id here; all ids that are taken now."""
+    # What is no run keeps its name too; and studies name their runs, also those that are gone.
     here = {*store.ids(), *os.listdir(store.root), *RESERVED}
+    gone = set[str]().union(*(_ids_in_study(store.root / study.STUDIES / name) for name in study.names(store))) - here
+    here |= gone
     taken = here | set(records)
     for run_id, record in records.items():
         is_of_new_study = record.study in plans and record.study not in result.present_studies
         with runs.make_folder(run_id) as run:
-            same = None if is_of_new_study else _same_run(store, run_id, run)
+            same = None if is_of_new_study else _same_run(store, run_id, run, here)
         if same:
             result.runs[run_id] = same
             result.present_runs.add(run_id)
         elif run_id not in here:
             result.runs[run_id] = run_id
         else:
-            result.runs[run_id] = next(new for new in free_ids(run_id) if new not in taken)
-            taken.add(result.runs[run_id])
+            result.runs[run_id] = _take_free_id(run_id, taken)
+            if run_id in gone:
+                result.gone.add(run_id)
+    return taken
 
 
-def _same_run(store: Store, run_id: str, run: Folder) -> str:
+def _take_free_id(run_id: str, taken: set[str]) -> str:
+    new = next(new for new in free_ids(run_id) if new not in taken)
+    taken.add(new)
+    return new
+
+
+def _ids_in_study(folder: Path) -> set[str]:
+    """Ids that a study names as those of its runs; of one whose files are damaged, none."""
+    with suppress(StoreError):
+        return study_queue.run_ids(folder)
+    return set()
+
+
+def _same_run(store: Store, run_id: str, run: Folder, here: Set[str]) -> str:
     """The id here of a run with the same record and the same events, under this name or one made of it; or nothing."""
     known, key = set(store.ids()), _content_key(run)
-    for candidate in _like(run_id):
-        if candidate in RESERVED:
-            continue
-        if candidate not in known:
-            return ""
-        with suppress(StoreError, *UNDECODABLE), store.folder(candidate) as here:
-            if _content_key(here) == key:
-                return candidate
+    for candidate in itertools.takewhile(here.__contains__, _like(run_id)):
+        if candidate in known:
+            with suppress(StoreError, *UNDECODABLE), store.folder(candidate) as present:
+                if _content_key(present) == key:
+                    return candidate
     return ""
 
 
@@ -619,9 +639,12 @@ def _unpin(run: Folder) -> None:
             run.write(NOTES_FILE, json_bytes(notes))
 
 
-def _mark_study(studies: Folder, name: str, mark: Imported, result: ImportResult) -> None:
-    renamed = {old: new for old, new in result.runs.items() if old != new}
+def _mark_study(studies: Folder, name: str, mark: Imported, result: ImportResult, taken: set[str]) -> None:
     with studies.make_folder(name) as state:
+        # A run of it that is gone must not be taken for one that is here.
+        gone = sorted((_ids_in_study(state.path) & taken) - result.runs.keys())
+        new_ids = result.runs | {run_id: _take_free_id(run_id, taken) for run_id in gone}
+        renamed = {old: new for old, new in new_ids.items() if old != new}
         # A study that was imported before it was packed: the first names of its runs are those in its ledger.
         earlier = study.decode(Path(name) / IMPORTED_FILE, state.read(IMPORTED_FILE) or b"{}", Imported).runs
         named = {first: renamed.get(run_id, run_id) for first, run_id in earlier.items()}

@@ -7,6 +7,7 @@ replaced in silence), and the order of the queue. `studies.worker` works through
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -188,6 +189,21 @@ def _runs_of_cells(store: Store, plan: study.Plan) -> dict[int, str]:
         if index is not None and record.id not in taken and store.is_in(record.id):
             run_ids.setdefault(index, record.id)
     return run_ids
+
+
+def run_ids(folder: Path) -> set[str]:
+    """Ids of all runs that were made for a study, of those that are gone too.
+
+    Args:
+        folder: That of the study's state.
+
+    Raises:
+        StoreError: Its files cannot be read.
+    """
+    content = read_small(folder / CELLS_FILE)
+    cells = study.decode(folder / CELLS_FILE, content, dict[str, str]) if content else {}
+    noted = {run_id for cell, run_id in cells.items() if cell != _PLAN}
+    return noted | {entry.run for entry in ledger.read_file(folder / ledger.LEDGER_FILE).entries if entry.run}
 
 
 def load(store: Store, name: str) -> Queue:

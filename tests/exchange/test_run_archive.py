@@ -216,15 +216,43 @@ def test_a_study_called_as_the_reference_runs_gets_another_name(store: Store, ot
     assert {other.record(run_id).study for run_id in other.ids()} == {"reference-2"}
 
 
-def test_no_run_joins_a_study_that_is_here(store: Store, other: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("delete", [progress.delete_run, lambda store, run_id: shutil.rmtree(store.path(run_id))])
+def test_no_run_joins_a_study_that_is_here(
+    store: Store, other: Store, tmp_path: Path, run: Run, delete: Callable[[Store, str], None]
+) -> None:
     plan = make_study(store)
-    run_id = store.ids()[0]
+    archive = packed(store, tmp_path, "mine")
+    import_archive(other, archive)
+    deleted = study_queue.status(other, plan)[0].run_id
+    delete(other, deleted)
+    before = [(one.state, one.run_id) for one in study_queue.status(other, plan)]
+    assert before[0] == ("deleted", deleted)
+    told = run("import", str(archive), "--runs-dir", str(other.root)).err
+    new = f"{deleted}-2"  # The study's deleted run and the one that comes in are two runs.
+    assert f"run {deleted} is called {new} here: a study here had a run of that name, which was deleted.\n" in told
+    assert f"run {new} belongs to no study here: the study it was made for is here and does not change.\n" in told
+    assert (other.record(new).study, other.record(new).plan_sha256) == ("", "")
+    assert json.loads((other.path(new) / "imported.json").read_bytes())["study"] == plan.name
+    assert [(one.state, one.run_id) for one in study_queue.status(other, plan)] == before
+    ledger = progress.read(other, plan)
+    assert (ledger.problems, list(progress.account(ledger).deleted)) == ((), [deleted])
+    again = import_archive(other, archive)
+    assert (again.present_runs, again.runs[deleted], len(other.ids())) == (set(again.runs), new, 4)
+
+
+def test_a_study_that_lost_a_run_before_it_was_packed_takes_none_of_that_name_for_it(
+    store: Store, other: Store, tmp_path: Path
+) -> None:
+    plan = make_study(store)
     import_archive(other, packed(store, tmp_path, "mine"))
-    progress.delete_run(other, run_id)
-    found = import_archive(other, packed(store, tmp_path, run_id))
-    assert found.released == [run_id]
-    assert (other.record(run_id).study, other.record(run_id).plan_sha256) == ("", "")
-    assert json.loads((other.path(run_id) / "imported.json").read_bytes())["study"] == plan.name
+    deleted = study_queue.status(store, plan)[0].run_id
+    progress.delete_run(store, deleted)
+    assert import_archive(other, packed(store, tmp_path, "mine")).studies == {"mine": "mine-2"}
+    plan = study.load(other, "mine-2")
+    assert [one.state for one in study_queue.status(other, plan)] == ["deleted"] + ["finished"] * 3
+    ledger = progress.read(other, plan)
+    assert (ledger.problems, list(progress.account(ledger).deleted)) == ((), [f"{deleted}-2"])
+    assert [one.state for one in study_queue.status(other, study.load(other, "mine"))] == ["finished"] * 4
 
 
 def test_the_commands_pack_and_unpack(run: Run, store: Store, other: Store, tmp_path: Path) -> None:

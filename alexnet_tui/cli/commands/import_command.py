@@ -112,26 +112,28 @@ def _add(store: Store, source: Path, format_name: str, histories: "Sequence[Fore
 
 
 def _say_unpacked(store: Store, archive: Path, found: "ImportResult") -> None:
+    kept, deleted = "alexnet-tui keeps that name for itself", "a study here had a run of that name, which was deleted"
     kinds = (
-        ("run", found.runs, found.present_runs, RESERVED),
-        ("study", found.studies, found.present_studies, {REFERENCE}),
+        ("run", found.runs, found.present_runs, dict.fromkeys(RESERVED, kept) | dict.fromkeys(found.gone, deleted)),
+        ("study", found.studies, found.present_studies, {REFERENCE: kept}),
     )
-    for what, names, present, reserved in kinds:
+    for what, names, present, reasons in kinds:
         for name, new in names.items():
             if name in present:
                 say(f"{what} {name} is here already{f', as {new}' if new != name else ''}; it is not doubled.")
             elif new != name:
-                reason = "alexnet-tui keeps that name for itself" if name in reserved else "that name is taken"
-                say(f"{what} {name} is called {new} here: {reason}.")
+                say(f"{what} {name} is called {new} here: {reasons.get(name, 'that name is taken')}.")
+    elsewhere = f"{shell_command('import', str(archive))} --runs-dir FOLDER"
     if found.untaken:
         shown = ", ".join(list(found.untaken)[:_NAMED]) + (", ..." if len(found.untaken) > _NAMED else "")
-        elsewhere = f"{shell_command('import', str(archive))} --runs-dir FOLDER"
         say(
             f"checkpoints not taken, of {counted(len(found.untaken), 'run')} here already ({shown}): a run that is here"
             f" does not change; `{elsewhere}` unpacks them into another folder."
         )
     for name in found.released:
         say(f"run {found.runs[name]} belongs to no study here: the study it was made for is here and does not change.")
+    if found.released:
+        say(f"`{elsewhere}` unpacks all of the study into another folder.")
     for reason, entries in found.left_out.items():
         more = ", ..." if len(entries) > _NAMED else ""
         noun = "entry" if len(entries) == 1 else "entries"

@@ -7,7 +7,7 @@ where they did something else, or of a few steps timed for it; it says which.
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -51,12 +51,14 @@ class TimeEstimate(msgspec.Struct, frozen=True, kw_only=True):
         total_seconds: All epochs.
         basis: What it is taken from, a phrase: ``3 runs of this network here``.
         is_rough: It is not that of whole runs of this network: arithmetic scaled it.
+        run_ids: The past runs it is taken from; none where steps were timed.
     """
 
     seconds_per_epoch: float
     total_seconds: float
     basis: str
     is_rough: bool
+    run_ids: frozenset[str] = frozenset()
 
 
 def layer_table(architecture: Architecture) -> list[LayerRow]:
@@ -182,7 +184,8 @@ def estimate_time(
 
     Args:
         config: The run.
-        histories: Past runs, in any order.
+        histories: Past runs, in any order; none that came with the program or out of an archive, whose machine may
+            have the name of this one.
         host: Name of this machine; runs from elsewhere do not count.
         num_train: Training images the data set has.
         num_test: Test images the data set has.
@@ -199,6 +202,7 @@ def estimate_time(
                 total_seconds=per_epoch * config.epochs,
                 basis=f"{counted(len(recent), 'run')} {phrase}",
                 is_rough=is_rough,
+                run_ids=frozenset(past.id for past in recent),
             )
     return None
 
@@ -238,7 +242,7 @@ def total_time(
 
     Args:
         configs: The runs.
-        past: Runs to learn from.
+        past: Runs to learn from, as for `estimate_time`.
         host: The machine they will run on.
         sizes: Training and test images of data sets; others are taken to be as large as CIFAR-10.
         step_seconds: What an update took where it was timed, by its `step_settings`.
@@ -257,7 +261,18 @@ def total_time(
     known = [(time, count) for time, count in times if time is not None]
     if not known or len(known) < len(times):
         return None
-    return sum(time.total_seconds * count for time, count in known), known[-1][0].basis
+    return sum(time.total_seconds * count for time, count in known), _basis_of_all([time for time, _ in known])
+
+
+def _basis_of_all(times: Sequence[TimeEstimate]) -> str:
+    """What several estimates are taken from together, a phrase."""
+    if len({(time.basis, time.run_ids) for time in times}) == 1:
+        return times[0].basis
+    from_runs = [time for time in times if time.run_ids]
+    runs = counted(len(frozenset[str]().union(*(time.run_ids for time in from_runs))), "run")
+    scaled = ", some scaled" if any(time.is_rough for time in from_runs) else ""
+    timed = [time.basis for time in times if not time.run_ids][:1]
+    return " and ".join([*([f"{runs} here{scaled}"] if from_runs else []), *timed])
 
 
 def _is_long_enough(past: RunHistory) -> bool:

@@ -48,12 +48,21 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 def foreign_origin(directory: Path, record: RunRecord) -> str:
     """Why a run counts as somebody else's: a clause without a subject; empty for one that was made here."""
-    with Folder(directory) as folder:
-        if folder.exists(IMPORTED_FILE):
-            return f"was imported from {_import_source(folder)}"
+    if is_imported(directory):
+        return f"was imported from {_import_source(directory)}"
     if record.host != platform.node() and _is_copied(directory, record):
         return f"was made on {quoted(record.host, 80)} and copied here"
     return ""
+
+
+def is_imported(directory: Path) -> bool:
+    """Whether a run came out of an archive.
+
+    Raises:
+        StoreError: The run is gone, or its folder may not be opened.
+    """
+    with Folder(directory) as folder:
+        return folder.exists(IMPORTED_FILE)
 
 
 def is_copy(directory: Path, record: RunRecord) -> bool:
@@ -130,9 +139,9 @@ def read_imported(folder: Folder) -> Imported | None:
         return Imported()
 
 
-def _import_source(folder: Folder) -> str:
+def _import_source(directory: Path) -> str:
     """What an imported run was unpacked from; a damaged mark only shows that there was something."""
-    with suppress(StoreError):
+    with suppress(StoreError), Folder(directory) as folder:
         if (found := read_imported(folder)) is not None and found.source:
             return quoted(found.source, 200)
     return "an archive"

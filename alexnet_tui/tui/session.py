@@ -12,6 +12,7 @@ from textual.message import Message
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.events import Failed
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State, shown_word
 from alexnet_tui.runs.stop_request import STOPPING
 from alexnet_tui.runs.store import Store
@@ -88,6 +89,11 @@ class Session:
     def marked_run_ids(self) -> list[str]:
         """Marked runs that still exist, in the order they were marked."""
         return [run_id for run_id in self.folder.marked if run_id in self.watcher.histories]
+
+    def histories_from_here(self) -> list[RunHistory]:
+        """Of the runs that neither came with the program nor out of an archive."""
+        elsewhere = self.watcher.references | self.watcher.imported
+        return [history for run_id, history in self.watcher.histories.items() if run_id not in elsewhere]
 
     def comparison(self, run_ids: Sequence[str] = ()) -> list[str]:
         """The runs to compare: two or more marked ones, else one marked one or `run_ids` with the pinned one.

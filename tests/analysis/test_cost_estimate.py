@@ -1,6 +1,8 @@
 """The layer table, memory and time of a run that does not exist yet."""
 
 import platform
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 import pytest
@@ -161,6 +163,25 @@ def test_runs_from_elsewhere_or_without_an_epoch_do_not_count(store: Store) -> N
     assert cost_estimate.estimate_time(RunConfig(), [history], host="elsewhere", **SIZES) is None
     empty = load(store, write_run(store, RunConfig(epochs=4), epochs_done=0).id)[0]
     assert cost_estimate.estimate_time(RunConfig(), [empty], host=platform.node(), **SIZES) is None
+
+
+def test_the_time_of_several_runs_is_said_to_come_from_all_that_it_comes_from(store: Store) -> None:
+    relu = [past(store, RunConfig(epochs=4, seed=seed)) for seed in range(3)]
+    tanh = [past(store, RunConfig(epochs=4, activation="tanh", seed=seed)) for seed in range(2)]
+    known = relu + tanh
+
+    def basis(*configs: RunConfig, step_seconds: Mapping[tuple[object, ...], float] = MappingProxyType({})) -> str:
+        found = cost_estimate.total_time(configs, known, host=platform.node(), step_seconds=step_seconds)
+        assert found is not None
+        return found[1]
+
+    networks = RunConfig(), RunConfig(dropout=0.1), RunConfig(activation="tanh")
+    assert basis(*networks[:2]) == "3 runs of this network here"
+    assert basis(*networks) == "5 runs here"
+    assert basis(*networks, RunConfig(removed_conv_layer="4")) == "5 runs here, some scaled"
+    timed = {cost_estimate.step_settings(networks[0]): 0.1}
+    assert basis(networks[0], step_seconds=timed) == "five steps timed here"
+    assert basis(*networks, step_seconds=timed) == "2 runs here and five steps timed here"
 
 
 def test_time_of_steps_counts_evaluation_at_a_third() -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 import msgspec
 import pytest
 from cli_caller import Run
+from fake_runs import write_run
+from msgspec.structs import replace
 
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, swept_text
 from alexnet_tui.errors import ClaimError, UsageError
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.origin import IMPORTED_FILE
+from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import progress
 from alexnet_tui.studies import queue as study_queue
@@ -81,6 +84,17 @@ def test_a_metric_that_is_none_is_refused_before_anything_is_written(store: Stor
     assert len(caught.value.problems) == 2
     assert "did you mean gaps?" in caught.value.problems[1]
     assert not (store.root / "studies").exists()
+
+
+def test_the_time_of_a_plan_is_not_taken_from_runs_that_were_trained_elsewhere(run: Run, store: Store) -> None:
+    config = RunConfig.from_text({"variant": "tanh", "epochs": "10"})
+    write_run(Store(store.root / REFERENCE), config)
+    imported = write_run(store, replace(config, seed=1))
+    (store.path(imported.id) / IMPORTED_FILE).write_text("{}")
+    new = ("study", "new", "--variants", "tanh", "--seeds", "1", "--first-seed", "5", "--data", "cifar10")
+    assert "about" not in run(*new, "first").err
+    write_run(store, replace(config, seed=2))
+    assert "about 46m 51s one after another (1 run of this network here)" in run(*new, "second").err
 
 
 def test_the_command_line_plans_claims_of_a_file_and_of_a_set(run: Run, store: Store, decay: Path) -> None:

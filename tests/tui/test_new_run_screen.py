@@ -30,8 +30,9 @@ from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch import stopping
 from alexnet_tui.paths import data_root
 from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.tui.screens.new_run import launch
@@ -433,6 +434,9 @@ async def test_a_small_run_is_said_to_take_one_time_only(store: Store) -> None:
 @driven
 async def test_summary_tells_time_from_past_runs_and_the_layer_table(store: Store) -> None:
     write_run(store, RunConfig(epochs=10))
+    write_run(Store(store.root / REFERENCE), RunConfig(epochs=10, seed=1))
+    imported = write_run(store, RunConfig(epochs=10, seed=2))
+    (store.path(imported.id) / IMPORTED_FILE).write_text("{}")
     async with opened(store) as form:
         await form.until(lambda: "1 run of this network here" in form.text("#summary"))
         summary = form.text("#summary")

@@ -14,6 +14,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import LARGE_LOG_BYTES
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, REFERENCE, Store
 from alexnet_tui.tui.watch.watcher import RunsWatcher, newest
@@ -439,12 +440,17 @@ def test_events_that_are_a_link_are_not_followed(store: Store, watcher: RunsWatc
     assert watcher.histories[record.id].num_epochs_done == 0
 
 
-def test_reference_runs_are_known_as_such(store: Store, watcher: RunsWatcher) -> None:
+def test_runs_that_come_from_elsewhere_are_known_as_such(store: Store, watcher: RunsWatcher) -> None:
     reference = write_run(Store(store.root / REFERENCE), RunConfig(epochs=1))
     own = write_run(store, RunConfig(epochs=1, seed=1))
+    imported = write_run(store, RunConfig(epochs=1, seed=2))
+    (store.path(imported.id) / IMPORTED_FILE).write_text("{}")
     watcher.poll()
-    assert set(watcher.histories) == {reference.id, own.id}
+    assert set(watcher.histories) == {reference.id, own.id, imported.id}
     assert watcher.references == {reference.id}
+    assert watcher.imported == {imported.id}
+    watcher.drop(imported.id)
+    assert watcher.imported == set()
 
 
 def test_a_folder_that_is_not_there_yet_is_no_error(tmp_path: Path, clock: Clock) -> None:

@@ -528,11 +528,13 @@ def _expected(store: Store, plan: study.Plan) -> str:
     """How long the whole study may take, from past runs here, or nothing."""
     from alexnet_tui.analysis import cost_estimate
     from alexnet_tui.runs.follow import load
+    from alexnet_tui.runs.origin import is_imported
 
     past = []
     for record in store.list().runs:
         try:
-            past.append(load(store, record.id, skip_steps=True)[0])
+            if not (store.is_reference(record.id) or is_imported(store.path(record.id))):
+                past.append(load(store, record.id, skip_steps=True)[0])
         except AlexnetTuiError:  # An unreadable run tells no time.
             continue
     sizes = {info.name: (info.num_train, info.num_test) for info in data_catalog.catalog()}

@@ -22,7 +22,7 @@ from alexnet_tui.runs.follow import LARGE_LOG_BYTES
 from alexnet_tui.runs.history import READING_COLUMNS, RunHistory, Series
 from alexnet_tui.runs.liveness import is_at_work, is_heard_from
 from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.origin import is_copy
+from alexnet_tui.runs.origin import is_copy, is_imported
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.stop_request import is_stopping as is_asked_to_stop
 from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store, read_record
@@ -134,6 +134,7 @@ class RunsWatcher:
         problems: Run id to the sentence that says why it cannot be read.
         missing: Ids of runs that were opened and are not there, or no longer.
         references: Ids of the runs that came with the program.
+        imported: Ids of the runs that came out of an archive.
     """
 
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -145,6 +146,7 @@ class RunsWatcher:
         self.problems: dict[str, str] = {}
         self.missing: set[str] = set()
         self.references: set[str] = set()
+        self.imported: set[str] = set()
         self._clock = clock
         self._followers: dict[str, _Follower] = {}
         self._waiting: dict[str, Path] = {}
@@ -234,6 +236,7 @@ class RunsWatcher:
             for known in (self.histories, self.states, self.notes, self.problems):
                 known.pop(run_id, None)
             self.references.discard(run_id)
+            self.imported.discard(run_id)
             self.stopping.discard(run_id)
         self.missing = (self.missing | batch.gone | batch.missing) - fresh.keys()
         for run_id, is_stopping in batch.stops.items():
@@ -316,6 +319,8 @@ class RunsWatcher:
             del self._waiting[run_id]
             try:
                 batch.fresh[run_id] = RunHistory(read_record(directory))
+                if is_imported(directory):
+                    self.imported.add(run_id)
             except StoreError as error:
                 batch.problems[run_id] = str(error)
                 continue

@@ -294,7 +294,7 @@ class NewRunScreen(Screen[None]):
     def _summarise(self, config: RunConfig) -> run_summary.RunSummary:
         return run_summary.summarise(
             config,
-            self.session.watcher.histories.values(),
+            self.session.histories_from_here(),
             num_runs=self.draft.num_runs,
             info=self.catalog.get(config.data, fields.TYPICAL_DATA),
             host=platform.node(),

@@ -133,7 +133,7 @@ def _expected(session: Session, configs: Sequence[RunConfig]) -> str:
 
     known = functools.partial(
         cost_estimate.total_time,
-        past=session.watcher.histories.values(),
+        past=session.histories_from_here(),
         host=platform.node(),
         step_seconds=session.step_seconds,
     )

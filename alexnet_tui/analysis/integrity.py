@@ -345,7 +345,7 @@ def _pair(one: RunHistory, other: RunHistory) -> str:
     # A longer run of the same settings begins like a shorter one, at least as long as its schedule does.
     if not (is_same_seed and same_network(one.record.config, _of_length(other, one))):
         first = _epochs_alike(one, other) if is_same_seed else 0
-        return "its losses are those of" if is_copy(one, other, first) else ""
+        return "its losses are those of" if has_losses_of(one, other, first) else ""
     if not _should_be_equal(one, other):
         return ""
     if not _is_equal(one, other):
@@ -366,7 +366,7 @@ def _epochs_alike(one: RunHistory, other: RunHistory) -> int:
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], rates))
 
 
-def is_copy(one: RunHistory, other: RunHistory, first: int = 0) -> bool:
+def has_losses_of(one: RunHistory, other: RunHistory, first: int = 0) -> bool:
     """Whether the losses of two runs are equal, or lie apart by one and the same amount, in half of their epochs.
 
     Args:

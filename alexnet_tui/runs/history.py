@@ -40,7 +40,7 @@ EPOCH_COLUMNS = (
     "images_per_second",
 )
 STEP_COLUMNS = ("epoch", "step", "train_loss", "train_accuracy", "learning_rate", "images_per_second")
-READING_COLUMNS = ("step", "wall", "cpu_percent", "gpu_percent")
+SYSTEM_COLUMNS = ("step", "wall", "cpu_percent", "gpu_percent")
 
 
 class Series:
@@ -102,7 +102,7 @@ class RunHistory(msgspec.Struct):
         checkpoints: Names of the checkpoints written and still valid for this line of training.
         warnings: Messages of ``warning`` events.
         system: The last reading of the machine.
-        readings: One row a reading, `READING_COLUMNS`; None where only the last is kept.
+        system_rows: One row a reading of the machine, `SYSTEM_COLUMNS`; None where only the last is kept.
         last_wall: Wall clock of the last event, seconds since 1970; 0 before the first.
         num_events: Events folded so far.
         attempts: How often the run was started.
@@ -124,7 +124,7 @@ class RunHistory(msgspec.Struct):
     checkpoints: list[str] = msgspec.field(default_factory=list)
     warnings: list[str] = msgspec.field(default_factory=list)
     system: ev.System | None = None
-    readings: Series | None = None
+    system_rows: Series | None = None
     last_wall: float = 0.0
     num_events: int = 0
     attempts: int = 0
@@ -211,8 +211,8 @@ class RunHistory(msgspec.Struct):
                 self.checkpoints.append(event.name)
             case ev.System():
                 self.system = event
-                if self.readings is not None:
-                    self.readings.extend([event])
+                if self.system_rows is not None:
+                    self.system_rows.extend([event])
             case ev.Warned():
                 self.warnings.append(event.message)
             case ev.Finished() | ev.Stopped() | ev.Failed():

@@ -860,7 +860,7 @@ def test_a_log_that_is_no_regular_file_says_nothing(
         log.symlink_to(tmp_path / "private")
     else:
         os.mkfifo(log)
-    now = queue_view.load_view(store, plan.name).now
+    now = queue_view.load_view(store, queue_view.Engines(), plan.name).now
     assert now is not None
     assert now.last_words == ""
 
@@ -970,18 +970,18 @@ def test_only_whole_plans_have_a_grid(store: Store) -> None:
     queued = study.queue_plan(store, [config])
     assert not queue_view.has_grid(queued)
     for name, text in ((queued.name, "1 run from the form New run"), ("other", "2 x 3: 6 runs")):
-        assert text in queue_view.head(queue_view.read(store, (), name), 120, {}).plain
+        assert text in queue_view.head(queue_view.read(store, queue_view.Engines(), (), name), 120, {}).plain
     assert not queue_view.has_grid(plan_study(store, "wide", seeds=40))
 
 
 @pytest.mark.parametrize("name", ["mine/lock", ".worker/lock", ".worker/orders.json", "mine/slurm.json"])
 def test_attack_10_a_file_of_a_study_that_is_a_link_or_a_pipe_ends_nothing(store: Store, name: str) -> None:
     study.plan(store, "mine", variants=["baseline"], seeds=[0])
-    place = store.root / "studies" / name
+    engines, place = queue_view.Engines(), store.root / "studies" / name
     place.parent.mkdir(exist_ok=True)
     for is_link in (True, False):
         place.symlink_to("/etc/passwd") if is_link else os.mkfifo(place)
-        assert queue_view.stamp(store, "mine") == queue_view.stamp(store, "mine")
-        seen = queue_view.load_view(store, "mine")
+        assert queue_view.stamp(store, engines, "mine") == queue_view.stamp(store, engines, "mine")
+        seen = queue_view.load_view(store, engines, "mine")
         assert bool(seen.problem) == name.endswith("lock")
         place.unlink()

@@ -43,7 +43,7 @@ def test_a_look_at_a_study_reads_only_what_is_new_in_a_long_run(store: Store, fo
         find = finder(store, {}, {})
 
         def epochs_done() -> int:
-            found = queue_view.load_view(store, "mine", find).now
+            found = queue_view.load_view(store, queue_view.Engines(), "mine", find).now
             assert found is not None
             return found.cells[0].num_epochs_done
 

@@ -4,8 +4,8 @@ import pytest
 from textual.color import Color
 from textual.theme import Theme
 
+from alexnet_tui.tui.glyphs import NUM_SERIES
 from alexnet_tui.tui.terminal.themes import THEMES, first_theme, other_theme
-from alexnet_tui.tui.widgets.table import NUM_SERIES
 
 SIGNS = (
     *("accent", "primary", "success", "warning", "error", "running", "curve", "series-pinned"),

@@ -31,12 +31,12 @@ class Secondary(msgspec.Struct, frozen=True):
     samples: tuple[Sample, ...] = ()
 
 
-READINGS: Mapping[str, tuple[str, ...]] = {
+OTHER_MEASURES: Mapping[str, tuple[str, ...]] = {
     "gap": ("val_selected_gap",),
     "t25": ("t25_seconds", "t25_running"),
     "final_test": ("last_test", "val_selected_test", "max_test"),
 }
-"""By the metric of a claim: other readings of the same quantity, compared in the direction of the claim."""
+"""By the metric of a claim: other measures of the same quantity, compared in the direction of the claim."""
 BESIDE: Mapping[str, tuple[str, ...]] = {
     "gap": ("final_test",),
     "train_error": ("test_error", "gap"),
@@ -59,7 +59,7 @@ def secondary_outcomes(claim: Claim, larger: GroupRuns, smaller: GroupRuns, runs
     for name in BESIDE.get(claim.metric, ()):
         if (found := _compared(METRICS[name], group, reference, "points")) and found.value is not None:
             yield Secondary(found.name, found.value, note=_price(claim, name, found.value, pair))
-    for name in READINGS.get(claim.metric, ()):
+    for name in OTHER_MEASURES.get(claim.metric, ()):
         if found := _compared(METRICS[name], larger, smaller, claim.unit):
             yield found
     yield from _sensitivity(claim, metric, reference, group, runs)

@@ -8,6 +8,7 @@ from alexnet_tui.tui.charts.canvas import CellBuffer, Label
 from alexnet_tui.tui.charts.curve_styles import marker_of, style_of
 from alexnet_tui.tui.charts.model import ChartSpec, PreparedCurve, View, format_x, format_y, value_of
 from alexnet_tui.tui.charts.raster import DotMode
+from alexnet_tui.tui.glyphs import cut
 from alexnet_tui.tui.run_names import cut_name
 
 _FEWEST_NAME_CELLS, _MORE_CELLS, _GAP = 6, 9, 2
@@ -37,7 +38,7 @@ def note_lines(
             lines[-1] = longer
         else:
             lines.append(note)
-    return [_cut(line, width) for line in lines]
+    return [cut(line, width) for line in lines]
 
 
 def draw_head(
@@ -58,9 +59,9 @@ def draw_head(
         buffer.put(row, 0, line, "label")
     if notes and not lines:
         needed = cell_len(_title(spec, view)) + _GAP + (_MORE_CELLS if entries else 0)
-        cut = _cut(_SEPARATOR.join(notes), max(0, buffer.width - needed))
-        buffer.put(0, buffer.width - cell_len(cut), cut, "label")
-        room -= cell_len(cut) + _GAP
+        shown = cut(_SEPARATOR.join(notes), max(0, buffer.width - needed))
+        buffer.put(0, buffer.width - cell_len(shown), shown, "label")
+        room -= cell_len(shown) + _GAP
     return _draw_entries(buffer, spec, view, entries, room, dot_mode)
 
 
@@ -140,8 +141,3 @@ def _width(entry: _Entry) -> int:
 
 def _total(entries: Sequence[_Entry]) -> int:
     return sum(_width(entry) + _GAP for entry in entries) - _GAP
-
-
-def _cut(text: str, width: int) -> str:
-    """A line with a sign that some of it is missing, if it is."""
-    return text if cell_len(text) <= width else text[: max(0, width - 1)] + "…"

@@ -25,8 +25,6 @@ from alexnet_tui.tui.charts.series import (
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
 _LARGE_RATE = 100.0
-NUM_COLOURS = 8
-"""Colours of curves a theme has; a slot beyond them takes them again."""
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,13 +99,13 @@ def _in_means(one: Curve) -> Curve:
 
 def machine_curves(history: RunHistory) -> list[Curve]:
     """What CPU and GPU were doing, in percent, over the seconds since the first reading; pauses stay gaps."""
-    if history.readings is None or not len(history.readings):
+    if history.system_rows is None or not len(history.system_rows):
         return []
-    wall = copy_column(history.readings["wall"])
+    wall = copy_column(history.system_rows["wall"])
     pauses = np.flatnonzero(np.diff(wall) > _PAUSE_SECONDS) + 1
     x = np.insert(wall - wall[0], pauses, wall[pauses] - wall[0])
     curves = [
-        Curve(name=name, x=x, y=np.insert(copy_column(history.readings[column]), pauses, np.nan), slot=slot)
+        Curve(name=name, x=x, y=np.insert(copy_column(history.system_rows[column]), pauses, np.nan), slot=slot)
         for slot, (name, column) in enumerate((("CPU", "cpu_percent"), ("GPU", "gpu_percent")))
     ]
     return [one for one in curves if np.isfinite(one.y).any()]

@@ -19,10 +19,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from alexnet_tui.tui.charts.axis import Measure
-from alexnet_tui.tui.charts.model import NUM_COLOURS, ChartSpec, Curve, PreparedCurve, View, full_range, prepare
+from alexnet_tui.tui.charts.model import ChartSpec, Curve, PreparedCurve, View, full_range, prepare
 from alexnet_tui.tui.charts.raster import Colours, DotMode, detect_dot_mode
 from alexnet_tui.tui.charts.render import RenderedChart, draw
 from alexnet_tui.tui.charts.series import Floats, nearest_index, thin
+from alexnet_tui.tui.glyphs import NUM_SERIES
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
@@ -456,7 +457,7 @@ def _stretches(rows: Sequence[int]) -> list[tuple[int, int]]:
 
 def series_colour(variables: dict[str, str], slot: int) -> Color:
     """The colour of a slot: the theme's ``series-N``, or one of its general colours."""
-    names = (f"series-{slot % NUM_COLOURS + 1}", _FALLBACKS[slot % len(_FALLBACKS)])
+    names = (f"series-{slot % NUM_SERIES + 1}", _FALLBACKS[slot % len(_FALLBACKS)])
     for name in itertools.filterfalse(lambda name: name not in variables, names):
         try:
             return Color.parse(variables[name])

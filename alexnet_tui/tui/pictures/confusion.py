@@ -11,8 +11,8 @@ from textual.color import Color
 from textual.strip import Strip
 
 from alexnet_tui.text import format_count, format_percent
+from alexnet_tui.tui.glyphs import pad
 from alexnet_tui.tui.pictures.painter import Painter
-from alexnet_tui.tui.widgets.glyphs import pad
 
 import numpy as np  # isort: skip
 from numpy.typing import NDArray  # isort: skip

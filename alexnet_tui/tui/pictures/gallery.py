@@ -9,8 +9,8 @@ from textual.strip import Strip
 from alexnet_tui.report.pictures.pixels import Pixels
 from alexnet_tui.report.pictures.predictions import Predictions
 from alexnet_tui.text import format_percent
+from alexnet_tui.tui.glyphs import pad
 from alexnet_tui.tui.pictures.painter import Painter, Words, resized
-from alexnet_tui.tui.widgets.glyphs import pad
 
 RIGHT = "✓"
 _LARGEST_SIDE = 32

@@ -15,7 +15,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from alexnet_tui.report.pictures.pixels import BLOCK_RAMP, RAMP, Pixels, shades
-from alexnet_tui.tui.widgets.glyphs import cut
+from alexnet_tui.tui.glyphs import cut
 
 import numpy as np  # isort: skip
 from numpy.typing import NDArray  # isort: skip

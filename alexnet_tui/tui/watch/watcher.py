@@ -19,7 +19,7 @@ from alexnet_tui.locks import LOCK_FILE, read_owner
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.events import FINAL_EVENTS, Finished, KnownEvent, Resumed, Started
 from alexnet_tui.runs.follow import LARGE_LOG_BYTES
-from alexnet_tui.runs.history import READING_COLUMNS, RunHistory, Series
+from alexnet_tui.runs.history import SYSTEM_COLUMNS, RunHistory, Series
 from alexnet_tui.runs.liveness import is_at_work, is_heard_from
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_copy, is_imported
@@ -432,7 +432,7 @@ class RunsWatcher:
         size = follower.events_stamp[1]
         if follower.whole is None:
             stride = -(-size // LARGE_LOG_BYTES)
-            history = RunHistory(follower.record, readings=Series(READING_COLUMNS), step_stride=stride)
+            history = RunHistory(follower.record, system_rows=Series(SYSTEM_COLUMNS), step_stride=stride)
             follower.whole = _Whole(EventReader(follower.directory / EVENTS_FILE), history)
         reader, history = follower.whole.reader, follower.whole.history
         before = reader.offset
@@ -455,8 +455,8 @@ class RunsWatcher:
             _read_outline(batch.fresh[run_id], follower)
             return
         reader = EventReader(follower.directory / EVENTS_FILE, skip_steps=not has_steps)
-        readings = Series(READING_COLUMNS) if has_steps else None
-        history = RunHistory(read_record(follower.directory), readings=readings)
+        system_rows = Series(SYSTEM_COLUMNS) if has_steps else None
+        history = RunHistory(read_record(follower.directory), system_rows=system_rows)
         for events in _rest(reader, follower.events_stamp):
             history.fold(events)
         follower.reader, follower.has_steps = reader, has_steps

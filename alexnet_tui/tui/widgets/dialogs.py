@@ -16,10 +16,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
+from alexnet_tui.tui.glyphs import pad
 from alexnet_tui.tui.keys import Keys, key_name, row_keys
 from alexnet_tui.tui.threads import call
 from alexnet_tui.tui.widgets.columns import Column
-from alexnet_tui.tui.widgets.glyphs import pad
 from alexnet_tui.tui.widgets.line_input import LineInput
 from alexnet_tui.tui.widgets.pressable import KeysText, pressable
 from alexnet_tui.tui.widgets.table import LineTable

@@ -21,8 +21,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
+from alexnet_tui.tui.glyphs import CHOSEN, UNCHOSEN
 from alexnet_tui.tui.keys import Keys
-from alexnet_tui.tui.widgets.glyphs import CHOSEN, UNCHOSEN
 from alexnet_tui.tui.widgets.line_input import LineInput
 
 _key = Keys("form")

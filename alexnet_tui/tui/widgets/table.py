@@ -17,10 +17,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from alexnet_tui.tui.glyphs import ASCENDING, CURSOR, DESCENDING, NUM_SERIES, cut
 from alexnet_tui.tui.widgets.columns import GAP, Column, Context, Fitted, fit, hidden_text
-from alexnet_tui.tui.widgets.glyphs import ASCENDING, CURSOR, DESCENDING, cut
 
-NUM_SERIES = 8
 STYLES = (
     *("muted", "faint", "good", "bad", "live", "warn", "accent", "strong", "curve", "series-pinned"),
     *(f"series-{number}" for number in range(1, NUM_SERIES + 1)),

@@ -14,12 +14,12 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import MISSING, printable
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.curve_styles import marker_of
-from alexnet_tui.tui.charts.model import NUM_COLOURS, Curve
+from alexnet_tui.tui.charts.model import Curve
 from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.series import Floats, Spread, band, copy_column
+from alexnet_tui.tui.glyphs import NUM_SERIES, PIN, SPREAD
 from alexnet_tui.tui.run_names import cut_name, short_names
 from alexnet_tui.tui.widgets.columns import Column, StyledText
-from alexnet_tui.tui.widgets.glyphs import PIN, SPREAD
 
 _NAME_CELLS, _NARROW_NAME_CELLS, _VALUE_CELLS = 24, 12, 18
 _ALWAYS = ("variant", "front_end", "data", "seed", "epochs")
@@ -186,7 +186,7 @@ def _metric_rank(name: str) -> int:
 
 
 def _sign(entry: Entry, dot_mode: DotMode) -> StyledText:
-    style = "series-pinned" if entry.is_implicit else f"series-{entry.slot % NUM_COLOURS + 1}"
+    style = "series-pinned" if entry.is_implicit else f"series-{entry.slot % NUM_SERIES + 1}"
     return (PIN if entry.group.is_pinned else " ") + marker_of(entry.slot, dot_mode), style
 
 

@@ -21,6 +21,7 @@ from alexnet_tui.tui.charts.raster import detect_dot_mode
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.series import Spread
 from alexnet_tui.tui.charts.widget import MetricChart
+from alexnet_tui.tui.glyphs import join_fitting
 from alexnet_tui.tui.keys import Keys, new_run_key, row_keys
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.compare.comparison import (
@@ -34,7 +35,6 @@ from alexnet_tui.tui.screens.compare.comparison import (
 )
 from alexnet_tui.tui.session import OpenPictures, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
-from alexnet_tui.tui.widgets.glyphs import join_fitting
 from alexnet_tui.tui.widgets.table import LineTable
 
 _key = Keys("compare")

@@ -29,10 +29,10 @@ from alexnet_tui.report.wording import (
     time_ratio,
 )
 from alexnet_tui.text import counted, format_count, format_percent, printable
+from alexnet_tui.tui.glyphs import cut
 from alexnet_tui.tui.screens.report.curves import has_marks
 from alexnet_tui.tui.screens.report.interval import interval_lines
 from alexnet_tui.tui.screens.report.source import RunChecks
-from alexnet_tui.tui.widgets.glyphs import cut
 from alexnet_tui.tui.widgets.text import hanging
 
 _STYLES = {"good": "$success", "bad": "$error", "open": "$warning", "quiet": "$text-muted"}

@@ -13,6 +13,7 @@ from textual.widgets import Static
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import MISSING, format_done, is_ascii_terminal, sparkline
+from alexnet_tui.tui.glyphs import DONE, REST, STATE_SIGNS, TONES, shown_state
 from alexnet_tui.tui.screens.run.facts import (
     Fact,
     age,
@@ -23,7 +24,6 @@ from alexnet_tui.tui.screens.run.facts import (
     progress_facts,
     status_message,
 )
-from alexnet_tui.tui.widgets.glyphs import DONE, REST, STATE_SIGNS, TONES, shown_state
 from alexnet_tui.tui.widgets.text import style_of
 
 _TONE_STYLES = {

@@ -18,11 +18,7 @@ from alexnet_tui.text import (
     printable,
     sparkline,
 )
-from alexnet_tui.tui.run_names import cut_name
-from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
-from alexnet_tui.tui.widgets import columns
-from alexnet_tui.tui.widgets.columns import StyledText
-from alexnet_tui.tui.widgets.glyphs import (
+from alexnet_tui.tui.glyphs import (
     EXTENDED,
     FOREIGN,
     MARK,
@@ -34,6 +30,10 @@ from alexnet_tui.tui.widgets.glyphs import (
     cut,
     shown_state,
 )
+from alexnet_tui.tui.run_names import cut_name
+from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
+from alexnet_tui.tui.widgets import columns
+from alexnet_tui.tui.widgets.columns import StyledText
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

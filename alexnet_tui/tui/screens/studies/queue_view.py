@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 from rich.cells import cell_len
@@ -31,10 +30,10 @@ from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Find, PlannedRun, PlannedRunState, Queue
 from alexnet_tui.text import counted, format_duration, plural, printable
 from alexnet_tui.tui import threads
+from alexnet_tui.tui.glyphs import DONE, MINUS, REST, STATE_SIGNS, TONES, cut, join_fitting, shown_state
 from alexnet_tui.tui.study_lookup import newest_studies
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
-from alexnet_tui.tui.widgets.glyphs import DONE, MINUS, REST, STATE_SIGNS, TONES, cut, join_fitting, shown_state
 
 NO_STUDIES = Content.assemble(
     ("No studies yet.\n\n", "bold"),
@@ -127,19 +126,19 @@ class StudyView(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-def load_view(store: Store, name: str | None, find: Find | None = None) -> StudyView:
+def load_view(store: Store, engines: "Engines", name: str | None, find: Find | None = None) -> StudyView:
     """A study, or the one most worth looking at if there is none of that name."""
     names: tuple[str, ...] = ()
     try:
         names = tuple(newest_studies(store))
         if name not in names:
             name = next((one for one in names if orders.has_worker(store, one)), names[0] if names else None)
-        return StudyView(names=names, name=name, now=read(store, names, name, find) if name else None)
+        return StudyView(names=names, name=name, now=read(store, engines, names, name, find) if name else None)
     except AlexnetTuiError as error:
         return StudyView(names=names, name=name, problem=printable(str(error), 400))
 
 
-def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = None) -> Snapshot:
+def read(store: Store, engines: "Engines", names: tuple[str, ...], name: str, find: Find | None = None) -> Snapshot:
     """The state of a study.
 
     Raises:
@@ -151,7 +150,7 @@ def read(store: Store, names: tuple[str, ...], name: str, find: Find | None = No
     waiting = study_queue.in_order(cells, queue)
     running = [cell for cell in cells if cell.state == State.RUNNING]
     known = {cell.index for cell in (*running, *waiting)}
-    answer = _ask_engines(store, name)
+    answer = engines.last_answer(store, name)
     has_worker, is_starting = orders.has_worker(store, name), _is_starting(store, name)
     is_abandoned = not (has_worker or is_starting) and orders.is_ordered(store, name)
     return Snapshot(
@@ -210,21 +209,27 @@ class _Answer(msgspec.Struct):
     asked_again: float = 0.0
 
 
-_answers: dict[tuple[Path, str], _Answer] = {}
+class Engines:
+    """Engines with queues of their own, to which a console's studies handed runs over.
 
+    They are asked seldom, and in a thread of their own: some take a minute to answer.
+    """
 
-def _ask_engines(store: Store, name: str) -> _Answer:
-    """What engines said last. They are asked seldom, and in a thread of their own: some take a minute to answer."""
-    labels: list[str] = []
-    with suppress(StoreError):  # The runs' own records say the rest.
-        labels = registry.handed_over(study.folder_path(store, name))
-    if not labels:
-        return _Answer()
-    answer = _answers.setdefault((store.root, name), _Answer(problem=f"{labels[0]}: asking for its state"))
-    if not answer.is_awaited and time.monotonic() >= answer.asked_again:
-        answer.is_awaited = True
-        threads.start(_await, store, name, labels[0], answer)
-    return answer
+    def __init__(self) -> None:
+        self._answers: dict[str, _Answer] = {}
+
+    def last_answer(self, store: Store, name: str) -> _Answer:
+        """What the engines of a study said last."""
+        labels: list[str] = []
+        with suppress(StoreError):  # The runs' own records say the rest.
+            labels = registry.handed_over(study.folder_path(store, name))
+        if not labels:
+            return _Answer()
+        answer = self._answers.setdefault(name, _Answer(problem=f"{labels[0]}: asking for its state"))
+        if not answer.is_awaited and time.monotonic() >= answer.asked_again:
+            answer.is_awaited = True
+            threads.start(_await, store, name, labels[0], answer)
+        return answer
 
 
 def _await(store: Store, name: str, label: str, answer: _Answer) -> None:
@@ -268,10 +273,10 @@ def _cores(owner: Owner | None) -> str:
     return f"{plural(len(cores), 'core')} " + (f"{cores[0]}-{cores[-1]}" if is_range else ",".join(map(str, cores)))
 
 
-def stamp(store: Store, name: str) -> tuple[object, ...]:
+def stamp(store: Store, engines: Engines, name: str) -> tuple[object, ...]:
     """What changes when anybody changes the study, its queue, its worker or its engine; cheap to ask for."""
     folder = store.root / study.STUDIES
-    answer = _ask_engines(store, name)
+    answer = engines.last_answer(store, name)
     stamps: list[object] = [_worker_stamp(store, name), _is_starting(store, name), repr(answer.queues), answer.problem]
     for path in (folder, folder / name, orders.orders_path(store), orders.log_path(store)):
         try:

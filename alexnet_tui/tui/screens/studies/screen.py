@@ -82,6 +82,7 @@ class QueueScreen(Screen[None]):
         self._names: tuple[str, ...] = ()
         self._problem = ""
         self._stamp: tuple[object, ...] = ()
+        self._engines = queue_view.Engines()
         self._reading = OneAtATime(self._take)
         self._polling = OneAtATime(self._poll)
 
@@ -136,7 +137,7 @@ class QueueScreen(Screen[None]):
     async def _poll(self) -> None:
         """Read again if another process changed the queue."""
         if self.is_current and self.study_name is not None:
-            stamp = await threads.call(queue_view.stamp, self.session.store, self.study_name)
+            stamp = await threads.call(queue_view.stamp, self.session.store, self._engines, self.study_name)
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._read()
@@ -147,7 +148,9 @@ class QueueScreen(Screen[None]):
 
     async def _take(self) -> None:
         wanted = self.study_name
-        found = await threads.call(queue_view.load_view, self.session.store, wanted, self.session.find_run)
+        found = await threads.call(
+            queue_view.load_view, self.session.store, self._engines, wanted, self.session.find_run
+        )
         if wanted != self.study_name:  # Another one was chosen meanwhile; it is read next.
             return
         if found.problem and found.problem != self._problem:
@@ -364,9 +367,10 @@ class QueueScreen(Screen[None]):
 
     def _start_worker(self, name: str) -> None:
         store, find, worker = self.session.store, self.session.find_run, self.session.commands.worker
+        engines = self._engines
 
         def act() -> str:
-            now = queue_view.read(store, (), name, find)
+            now = queue_view.read(store, engines, (), name, find)
             if not now.first_waiting and not now.num_waiting:
                 return f"Nothing is left to do in study {name}; v shows the report."
             if now.queue.is_paused:

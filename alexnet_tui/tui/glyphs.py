@@ -29,6 +29,8 @@ DONE, REST = "━", "─"
 """What progress bars are made of."""
 CHOSEN, UNCHOSEN = "◉", "○"
 ELLIPSIS, MINUS, SPREAD = "…", "−", "±"
+NUM_SERIES = 8
+"""How many curves, and signs of curves, a theme has a colour for; those beyond take them again."""
 
 
 def shown_state(state: str, *, is_stopping: bool = False) -> str:

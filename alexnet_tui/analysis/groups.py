@@ -109,12 +109,14 @@ class RunValue(msgspec.Struct, frozen=True, omit_defaults=True):
         seed: Its seed.
         value: In the metric's unit; None where the run has none.
         limit: Where a mark was not reached: what the time is known to exceed (a censored value).
+        is_upper_bound: The value is only known not to be exceeded.
     """
 
     run_id: str
     seed: int
     value: float | None
     limit: float | None = None
+    is_upper_bound: bool = False
 
 
 class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -150,6 +152,11 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
         """Runs that did not reach the mark."""
         return sum(run.value is None and run.limit is not None for run in self.runs)
 
+    @property
+    def num_upper_bounds(self) -> int:
+        """Runs whose value is only known not to be exceeded."""
+        return sum(run.is_upper_bound for run in self.runs)
+
 
 def make_sample(values: Iterable[RunValue], title: str = "") -> Sample:
     """A sample with its mean and standard deviation."""
@@ -177,7 +184,8 @@ def sample(runs: Iterable[RunHistory], metric: Metric, title: str = "", *, is_ce
     def value(run: RunHistory) -> RunValue:
         found = metric.value(run)
         limit = metric.limit(run) if is_censored and found is None and metric.limit else None
-        return RunValue(run.id, run.record.config.seed, found, limit)
+        is_upper_bound = found is not None and metric.is_upper_bound is not None and metric.is_upper_bound(run)
+        return RunValue(run.id, run.record.config.seed, found, limit, is_upper_bound)
 
     return make_sample(map(value, runs), title)
 
@@ -193,10 +201,13 @@ def best_cells(metric: Metric, samples: Sequence[Sample]) -> list[bool]:
 
 
 def sample_text(found: Sample, metric: Metric) -> str:
-    """Mean and standard deviation: ``61.52 ±0.38``; ``41.0 ±1.4 (3 of 5)`` where only three have a value."""
+    """Mean and standard deviation: ``61.52 ±0.38``; ``41.0 ±1.4 (3 of 5)`` where only three have a value.
+
+    ``≤ 1.0 ±0.0`` where a value is only known not to be exceeded.
+    """
     if found.mean is None:
         return "not reached" if found.num_missing and metric.limit else MISSING
-    text = metric.mean_text(found.mean)
+    text = f"{'≤ ' * bool(found.num_upper_bounds)}{metric.mean_text(found.mean)}"
     if found.sd is not None:
         text += f" ±{metric.sd_text(found.sd)}"
     return f"{text} ({len(found.values)} of {len(found.runs)})" if found.num_missing else text

@@ -61,6 +61,7 @@ class Unit(StrEnum):
 
 
 Value = Callable[[RunHistory], float | None]
+_RUNNING = "train_accuracy"
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,12 +74,14 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         unit: What it counts.
         value: The number of one run, None where there is none.
         limit: Of a time to reach a mark: what a run that did not reach it is known to exceed.
+        is_upper_bound: Of such a time: whether the value is only known not to be exceeded.
         higher_is_better: None where neither direction is a merit.
         least: A value below this is neither better nor worse than any other.
         published: Field of `published.Experiment` with the study's number, or empty.
         selected_on_test: The number is that of an epoch chosen by the accuracy on the test set.
         needs_validation: Only runs that hold images back for validation have it.
         is_whole: It counts whole epochs: runs of several seeds may well have the same.
+        one_minus: Name of the metric of which this is one minus the value: the same number in other words; or empty.
         is_on_training_images: It rests on the accuracy on the training images that are evaluated after each epoch.
     """
 
@@ -88,13 +91,27 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     unit: Unit
     value: Value
     limit: Value | None = None
+    is_upper_bound: Callable[[RunHistory], bool] | None = None
     higher_is_better: bool | None = None
     least: float = -math.inf
     published: str = ""
     selected_on_test: bool = False
     needs_validation: bool = False
     is_whole: bool = False
+    one_minus: str = ""
     is_on_training_images: bool = False
+
+    @property
+    def quantity(self) -> str:
+        """What it measures: of two metrics that are one number in other words the name of one."""
+        return self.one_minus or self.name
+
+    @property
+    def remark(self) -> str:
+        """What a claim that this metric decides must say of it, a clause without a full stop; or empty."""
+        if not self.selected_on_test:
+            return ""
+        return f"{self.heading} goes by the epoch of the highest test accuracy: selected on the test images"
 
     @property
     def label(self) -> str:
@@ -321,10 +338,11 @@ _METRICS = (
     Metric(
         name="t25",
         heading="T25",
-        help="Epochs until training error (evaluation mode) fell to 25%.",
+        help="Epochs until training error (evaluation mode) fell to 25%; 1 where it did within the first.",
         unit=Unit.EPOCHS,
         value=lambda history: time_to_accuracy(history).epochs,
         limit=_epochs_done,
+        is_upper_bound=lambda history: time_to_accuracy(history).is_upper_bound,
         higher_is_better=False,
         published="t25_epochs",
         is_on_training_images=True,
@@ -334,8 +352,9 @@ _METRICS = (
         heading="T25 running",
         help="Epochs until the running training error, as Keras prints it, fell to 25%.",
         unit=Unit.EPOCHS,
-        value=lambda history: time_to_accuracy(history, "train_accuracy").epochs,
+        value=lambda history: time_to_accuracy(history, _RUNNING).epochs,
         limit=_epochs_done,
+        is_upper_bound=lambda history: time_to_accuracy(history, _RUNNING).is_upper_bound,
         higher_is_better=False,
         published="t25_epochs",
     ),
@@ -346,6 +365,7 @@ _METRICS = (
         unit=Unit.SECONDS,
         value=lambda history: time_to_accuracy(history).train_seconds,
         limit=_train_seconds,
+        is_upper_bound=lambda history: time_to_accuracy(history).is_upper_bound,
         higher_is_better=False,
         published="t25_seconds",
         is_on_training_images=True,
@@ -355,8 +375,9 @@ _METRICS = (
         heading="T25 running, time",
         help="Training time until the running training error, as Keras prints it, fell to 25%.",
         unit=Unit.SECONDS,
-        value=lambda history: time_to_accuracy(history, "train_accuracy").train_seconds,
+        value=lambda history: time_to_accuracy(history, _RUNNING).train_seconds,
         limit=_train_seconds,
+        is_upper_bound=lambda history: time_to_accuracy(history, _RUNNING).is_upper_bound,
         higher_is_better=False,
     ),
     Metric(
@@ -422,6 +443,7 @@ _METRICS = (
         help="Mean training error (evaluation mode) of the last five epochs.",
         unit=Unit.PERCENT,
         value=_last_mean("train_eval_accuracy", -1, 1.0),
+        one_minus="final_train",
         is_on_training_images=True,
     ),
     Metric(
@@ -438,6 +460,7 @@ _METRICS = (
         unit=Unit.PERCENT,
         value=_last_mean("test_accuracy", -1, 1.0),
         higher_is_better=False,
+        one_minus="final_test",
     ),
     Metric(
         name="last_train",

@@ -10,10 +10,11 @@ from statistics import fmean
 
 import msgspec
 
-from alexnet_tui.analysis.groups import group_runs, split_by_protocol
+from alexnet_tui.analysis.groups import STUDY, group_runs, split_by_protocol
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
 from alexnet_tui.analysis.published import EXPERIMENTS, Published, PublishedRange
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.protocols import PROTOCOLS, READINGS
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 
@@ -92,6 +93,23 @@ def read(histories: Iterable[RunHistory], states: Mapping[str, State]) -> list[R
     order = list(EXPERIMENTS)
     found = [_reading(name, used) for table in tables for name in order if (used := table.runs(name).used)]
     return sorted(found, key=lambda one: (order.index(one.experiment), one.num_missing, one.distance))
+
+
+def other_settings(found: Sequence[Reading]) -> list[str]:
+    """The settings that neither an experiment, a front end nor what the protocol tries says.
+
+    Those in which a reading is not as by default.
+    """
+    tried = dict.fromkeys(
+        name
+        for title, options in PROTOCOLS[READINGS].swept.items()
+        if all(PROTOCOLS[READINGS].option_of(title, one.config) for one in found)
+        for settings in options.values()
+        for name in settings
+    )
+    named = {"epochs", *tried, *(title.replace(" ", "_") for title in PROTOCOLS[READINGS].swept)}
+    changed = {name for one in found for name in one.config.changes()}
+    return [name for name in STUDY.protocol_fields if name in changed - named]
 
 
 def _reading(experiment: str, members: Sequence[RunHistory]) -> Reading:

@@ -279,6 +279,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def holm_levels(p_values: Sequence[float], alpha: float) -> list[float]:
+    """The level at which Holm's procedure tests each p-value.
+
+    It is below that level exactly where the adjusted p-value is below `alpha`: once a test has failed, the procedure
+    has stopped, and all further ones have the level of that test.
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    levels, num_rejected = [0.0] * len(p_values), 0
+    for place, index in enumerate(order):
+        levels[index] = alpha / (len(p_values) - num_rejected)
+        num_rejected += num_rejected == place and p_values[index] < levels[index]
+    return levels
+
+
 def cohen_d(a: Sequence[float], b: Sequence[float]) -> float | None:
     """The difference of means in pooled standard deviations; None where there is no spread."""
     df = len(a) + len(b) - 2

@@ -12,11 +12,15 @@ T25_ERROR = 0.25
 class TimeToAccuracy(msgspec.Struct, frozen=True):
     """When training error first fell to 25%, linear between the ends of two epochs.
 
-    `epochs` and `train_seconds` are None while it has not happened.
+    Attributes:
+        epochs: None while it has not happened.
+        train_seconds: The same in seconds of training.
+        is_upper_bound: It was so at the first measurement, the end of the first epoch: when within it is not known.
     """
 
     epochs: float | None
     train_seconds: float | None
+    is_upper_bound: bool = False
 
 
 def time_to_accuracy(history: RunHistory, column: str = "train_eval_accuracy") -> TimeToAccuracy:
@@ -30,7 +34,7 @@ def time_to_accuracy(history: RunHistory, column: str = "train_eval_accuracy") -
         error = 1 - accuracy
         if error <= T25_ERROR:
             if before is None or not before[2] > error:
-                return _crossing(epoch, second)
+                return _crossing(epoch, second, is_upper_bound=before is None)
             share = (before[2] - T25_ERROR) / (before[2] - error)
             seconds_then = before[1] + share * (second - before[1])
             return _crossing(before[0] + share * (epoch - before[0]), seconds_then)
@@ -38,5 +42,5 @@ def time_to_accuracy(history: RunHistory, column: str = "train_eval_accuracy") -
     return TimeToAccuracy(None, None)
 
 
-def _crossing(epochs: float, seconds: float) -> TimeToAccuracy:
-    return TimeToAccuracy(epochs, None if math.isnan(seconds) else seconds)
+def _crossing(epochs: float, seconds: float, *, is_upper_bound: bool = False) -> TimeToAccuracy:
+    return TimeToAccuracy(epochs, None if math.isnan(seconds) else seconds, is_upper_bound)

@@ -17,14 +17,15 @@ from alexnet_tui.errors import ClaimError, ConfigError
 from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable, quoted
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Version of the rules by which claims are judged; part of every plan.
 
 3 leaves out runs whose numbers were known before the plan and runs that were begun anew for other numbers, asks every
 precondition for a value of each run, compares times of one machine only, knows no bound of an epoch of convergence, and
 compares nothing where no run of either group got there. 4 asks each run, not the mean of its group, to have learned
 something; asks for 1,000 training images behind a gap or a training error; takes numbers for known from the first epoch
-on; and knows no onset of over-fitting of a run whose loss still fell.
+on; and knows no onset of over-fitting of a run whose loss still fell. 5 compares no times of runs that reached the mark
+before their first measurement.
 """
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""
@@ -205,6 +206,13 @@ def _without_presets(claim: Claim) -> list[Mapping[str, Value]]:
     ]
 
 
+def effect_fault(claim: Claim) -> str:
+    """What is wrong with the smallest effect that a claim says matters, or empty."""
+    least, word = (1.0, "ratio above 1") if claim.unit == "ratio" else (0.0, "number above 0")
+    is_effect = least < claim.smallest_effect < 1e9
+    return "" if is_effect else f"smallest_effect must be a {word}, not {claim.smallest_effect:g}."
+
+
 def _checked(claim: Claim, problems: list[str]) -> Claim:
     """The claim with its settings as values of their hyperparameters' types: 0.5 and "0.5" are one.
 
@@ -224,8 +232,7 @@ def _checked(claim: Claim, problems: list[str]) -> Claim:
         found.append("group and reference must set the same hyperparameters, at least one.")
     elif canonical[0] == canonical[1]:
         found.append("group and reference are the same runs.")
-    least, word = (1.0, "ratio above 1") if claim.unit == "ratio" else (0.0, "number above 0")
-    if not least < claim.smallest_effect < 1e9:
-        found.append(f"smallest_effect must be a {word}, not {claim.smallest_effect:g}.")
+    if fault := effect_fault(claim):
+        found.append(fault)
     problems += [f"{claim.name}: {problem}" for problem in found]
     return msgspec.structs.replace(claim, group=canonical[0], reference=canonical[1])

@@ -149,12 +149,12 @@ def interval_plot(verdict: ClaimVerdict) -> IntervalPlot:
     def scale(effect: float) -> float:
         return math.log(effect) if is_ratio else effect
 
-    zone = (1 / verdict.delta, verdict.delta) if is_ratio else (-verdict.delta, verdict.delta)
+    zone = verdict.zone
     effects = _run_effects(verdict, is_ratio=is_ratio)
     marks = [*zone, verdict.published_effect, *((found.estimate, *found.interval) if found else ())]
     places = [scale(mark) for mark in (*marks, *(effect for *_, effect in effects)) if mark is not None]
     low, high = min(places), max(places)
-    margin = 0.06 * (high - low)
+    margin = 0.06 * (high - low) or 1.0
 
     def at(effect: float) -> float:
         return (scale(effect) - low + margin) / (high - low + 2 * margin)
@@ -176,9 +176,14 @@ def interval_plot(verdict: ClaimVerdict) -> IntervalPlot:
 
 
 def _run_effects(verdict: ClaimVerdict, *, is_ratio: bool) -> list[tuple[RunValue, bool, float]]:
-    """Each run with a value, whether it is of the larger group, and its effect against the mean of the other group."""
+    """Each run with a value, whether it is of the larger group, and its effect against the mean of the other group.
+
+    None where values have no place on the axis: upper bounds, and on the axis of a ratio what is not above 0.
+    """
     samples = (verdict.larger, verdict.smaller)
-    if not all(sample.lower_bounds for sample in samples):
+    if not all(sample.lower_bounds and not sample.num_upper_bounds for sample in samples):
+        return []
+    if is_ratio and min(bound for sample in samples for bound in sample.lower_bounds) <= 0:
         return []
     found = []
     for sample, other in zip(samples, reversed(samples), strict=True):

@@ -93,8 +93,7 @@ def _labels(verdict: ClaimVerdict, plot: IntervalPlot, width: int) -> Cells:
 def _marks(verdict: ClaimVerdict, plot: IntervalPlot) -> Iterator[tuple[str, float]]:
     is_ratio = verdict.unit == "ratio"
     yield ("1x" if is_ratio else "0"), plot.no_effect
-    ends = (1 / verdict.delta, verdict.delta) if is_ratio else (-verdict.delta, verdict.delta)
-    for share, end in zip(plot.zone, ends, strict=True):
+    for share, end in zip(plot.zone, verdict.zone, strict=True):
         yield (f"{end:.2f}x" if is_ratio else f"{end:+g}"), share
     if plot.published is not None and verdict.published_effect is not None:
         yield wording.effect(verdict.published_effect, verdict.unit).removesuffix(" points"), plot.published

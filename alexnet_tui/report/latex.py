@@ -9,6 +9,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.report.wording import (
+    P_NOTE,
     SELECTED_NOTE,
     TABLE_COLUMNS,
     UNITS_NOTE,
@@ -106,9 +107,9 @@ def _section(section: Section) -> Iterator[str]:
     caption = " ".join([*filter(None, notes), "Best of ours in bold."])
     headings = ["Experiment", "Source", *map(heading, columns)]
     yield from _table(_tabular(f"ll{'r' * len(columns)}", headings, rows), caption)
-    headings = ["Claim", "Verdict", "Estimate", "95% interval", "Holm p", "Study"]
+    headings = ["Claim", "Verdict", "Estimate", "95% interval", "Corrected p", "Study"]
     verdicts = (_row(_verdict_cells(verdict)) for verdict in section.claims)
-    yield from _table(_tabular("llrrrl", headings, verdicts), f"Verdicts, {section_title(section)}.")
+    yield from _table(_tabular("llrrrl", headings, verdicts), f"Verdicts, {section_title(section)}. {P_NOTE}")
     sides = [f"Also on claim {verdict.number}: {side(one)}" for verdict in section.claims for one in verdict.secondary]
     if sides:
         yield from (r"\begin{itemize}\sloppy", *(rf"\item {escape_latex(one)}" for one in sides), r"\end{itemize}", "")

@@ -23,6 +23,10 @@ UNITS_NOTE = (
     "Accuracies in %, gap in points, T25 in epochs to 25% training error; ours: mean ± standard deviation over seeds,"
     " (3 of 5) where only three runs got there."
 )
+P_NOTE = (
+    "Corrected p: the larger of the one-sided permutation test's and twice Welch's, after Holm's correction over the"
+    " claims of the plan."
+)
 SPEED_NOTE = "Speed: the study's time over our mean time."
 SIGNS = {
     Verdict.SUPPORTED: "✓",
@@ -174,8 +178,8 @@ def families(report: Report) -> str:
 
 
 def _zone(verdict: ClaimVerdict) -> str:
-    low = 1 / verdict.delta if verdict.unit == "ratio" else -verdict.delta
-    return f"{low:.2f} to {verdict.delta:.2f}"
+    low, high = verdict.zone
+    return f"{low:.2f} to {high:.2f}"
 
 
 def _interval(ends: tuple[float | None, float | None], unit: str) -> str:
@@ -202,8 +206,10 @@ def _p(value: float | None, name: str) -> str:
 
 def _p_text(verdict: ClaimVerdict) -> str:
     assert verdict.effect is not None
-    raw = _p(verdict.effect.p, "p")
-    return f"{raw} (not corrected)" if verdict.p_holm is None else f"{raw}, {_p(verdict.p_holm, 'Holm p')}"
+    raw, which = f"permutation {p_value(verdict.effect.p)}", ""
+    if verdict.effect.p_welch is not None:
+        raw, which = f"{raw}, 2 x Welch {p_value(verdict.effect.p_welch)}", "larger "
+    return f"{raw}; not corrected" if verdict.p_holm is None else f"{raw}; {which}after Holm {p_value(verdict.p_holm)}"
 
 
 def _g_text(hedges_g: float | None) -> str:
@@ -303,7 +309,7 @@ def _explain_sample(unit: Unit, found: Sample, before: str) -> Iterator[str]:
     for run in found.runs:
         value = run.limit if run.value is None else run.value
         text = MISSING if value is None else f"{100 * value:.4f} points" if unit.is_share else f"{value:.4f} {unit}"
-        more = "more than " if run.value is None and value is not None else ""
+        more = "at most " if run.is_upper_bound else "more than " if run.value is None and value is not None else ""
         yield f"    {run.run_id} (seed {run.seed}): {more}{text}"
 
 

@@ -14,8 +14,10 @@ import pytest
 from fake_histories import CLEAR, EPOCHS, TRAIN_IMAGES, make_history
 
 from alexnet_tui.analysis.integrity import Result, check_together
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict
+from alexnet_tui.config.claims import load
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import Report, Section, build_selection
 from alexnet_tui.runs.history import EPOCH_COLUMNS
@@ -559,6 +561,21 @@ def test_another_study_of_the_same_claims_is_told(honest: Store) -> None:
     progress.update(honest, other)
     sentence = "A claim about the same groups and metric is registered as other too, of which 1 run was started."
     assert all(sentence in claim.remarks for claim in section(honest).claims)
+
+
+@pytest.mark.parametrize(("data", "is_told"), [("cifar10", True), ("cifar100", False)])
+def test_a_study_of_the_same_number_in_other_words_is_told_and_one_of_other_images_is_not(
+    honest: Store, data: str, is_told: bool
+) -> None:
+    third = load("study")[2]
+    claim = msgspec.structs.replace(third, name="error", metric="test_error", direction="higher")
+    other = study.plan_claims(
+        honest, "other", [claim], seeds=range(5, 10), known_metrics=METRICS, overrides={**OVERRIDES, "data": data}
+    )
+    add(honest, other.configs[0], other)
+    progress.update(honest, other)
+    told = [one for one in section(honest).claims[2].remarks if "is registered as other too" in one]
+    assert len(told) == is_told
 
 
 def test_an_extension_is_told_and_so_is_what_it_extends(honest: Store) -> None:

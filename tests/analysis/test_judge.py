@@ -5,17 +5,29 @@ import random
 
 import msgspec
 import pytest
-from fake_histories import CLEAR, diverged, judged, make_history, plan_of, study
+from fake_histories import CLEAR, diverged, judged, make_history, plan_of, planned, study
 from fake_runs import curve, started
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.groups import Group, GroupedRuns, Grouping, Missing, group_runs
+from alexnet_tui.analysis.groups import (
+    Group,
+    GroupedRuns,
+    Grouping,
+    Missing,
+    RunValue,
+    group_runs,
+    make_sample,
+    sample_text,
+)
 from alexnet_tui.analysis.integrity import same_network
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import published_claim
-from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict, _group, judge, problems
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict, _group, decide, judge, problems, remarks
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.claims import Claim, Precondition, load
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.report.build import build
+from alexnet_tui.report.charts import interval_chart, interval_plot
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
@@ -456,14 +468,14 @@ def test_a_claim_that_no_run_could_decide_is_refused_with_a_sentence() -> None:
     assert judged(study(), claims=[own_claim(metric="speed")])[0].verdict is Verdict.NOT_ASSESSED
 
 
-def simulated(generator: random.Random, effect_sd: float) -> list[RunHistory]:
-    """Four groups of five runs whose values scatter by a known spread, `effect_sd` spreads apart."""
+def simulated(generator: random.Random, effect_sd: float, scale: float = 1.0) -> list[RunHistory]:
+    """Four groups of five runs whose values scatter by `scale` times a known spread, `effect_sd` spreads apart."""
     histories = []
     for variant in ("baseline", "low-dropout", "tanh", "four-conv"):
         for seed in range(5):
-            gap = 0.25 + generator.gauss(effect_sd * (variant == "low-dropout"), 1) * 0.01
-            final = 0.60 - generator.gauss(effect_sd * (variant == "four-conv"), 1) * 0.005
-            t25 = 6.0 * 1.05 ** generator.gauss(effect_sd * (variant == "tanh"), 1)
+            gap = 0.25 + generator.gauss(effect_sd * (variant == "low-dropout"), scale) * 0.01
+            final = 0.60 - generator.gauss(effect_sd * (variant == "four-conv"), scale) * 0.005
+            t25 = 6.0 * 1.05 ** generator.gauss(effect_sd * (variant == "tanh"), scale)
             histories.append(make_history(variant, seed, final=final, gap=gap, t25=t25))
     return histories
 
@@ -616,3 +628,120 @@ def test_two_claims_that_compare_the_same_networks_are_no_second_opinion() -> No
         ("Claim 1 compares the same networks, so it is no second opinion.",),
         (),
     ]
+
+
+def test_the_interval_of_equivalence_has_the_level_at_which_holm_tested_it() -> None:
+    """It lies inside the zone exactly where the corrected p-value is below alpha, whatever the other claims came to."""
+    generator, found = random.Random(23), []
+    for _ in range(40):
+        for verdict in judged(simulated(generator, generator.choice((0.0, 0.4, 0.8)), scale=0.5)):
+            low, high = verdict.equivalence_interval
+            assert low is not None
+            assert high is not None
+            assert verdict.p_equivalence_holm is not None
+            found.append(verdict.zone[0] < low and high < verdict.zone[1])
+            assert found[-1] == (verdict.p_equivalence_holm < 0.05)
+    assert 10 < sum(found) < len(found) - 10
+
+
+def test_a_mark_that_was_reached_within_the_first_epoch_is_compared_with_nothing() -> None:
+    within: list[float | None] = [0.5, 0.6, 0.9, 1.0, 1.01]
+    alike: list[float | None] = [0.5] * 5
+    for tanh, relu in ((within, within), (within, REACHED), (REACHED, within), (alike, alike)):
+        second = verdict_of(speeds(tanh, relu), 2)
+        assert (second.verdict, second.effect) == (Verdict.NOT_ASSESSED, None)
+        sentence = "reached the mark of T25 before the first measurement, at the end of an epoch: when is not known."
+        titles = ["Tanh activation"] * (tanh is not REACHED) + ["Original model"] * (relu is not REACHED)
+        count = 5 if tanh is alike else 4
+        assert second.reasons == tuple(f"{count} runs of {title!r} {sentence}" for title in titles)
+        times = [one for one in second.secondary if one.name.startswith("T25 time")]
+        assert [(one.value, one.note.partition(" ")[2]) for one in times] == [
+            (None, "runs got there before the first measurement")
+        ]
+    assert sample_text(second.larger, METRICS["t25"]) == "≤ 1.0 ±0.0"
+
+
+@pytest.mark.parametrize(("metric", "unit"), [("max_test", "points"), ("max_gap", "points"), ("max_epoch", "ratio")])
+def test_a_claim_whose_epoch_the_test_set_selects_says_so(metric: str, unit: str) -> None:
+    claim = own_claim(
+        metric=metric, group={"dropout": 0.5}, reference={"dropout": 0.01}, unit=unit, smallest_effect=1.5
+    )
+    (verdict,) = judged(study(shift=CLEAR), claims=[claim])
+    heading = METRICS[metric].heading
+    sentence = f"{heading} goes by the epoch of the highest test accuracy: selected on the test images"
+    assert f"{sentence}." in verdict.remarks
+    assert remarks([claim]) == [f"decay: {sentence}"]
+    assert remarks([own_claim()]) == []
+
+
+def test_a_ratio_of_errors_of_which_one_is_zero_is_not_assessed_and_can_be_drawn() -> None:
+    runs = [make_history("baseline", seed, final=0.6, gap=0.2 + seed / 1000) for seed in range(5)]
+    runs += [make_history("low-dropout", seed, final=0.6, gap=0.39 + min(seed / 200, 0.01)) for seed in range(5)]
+    claim = own_claim(
+        group={"dropout": 0.01}, reference={"dropout": 0.5}, unit="ratio", smallest_effect=2.0, direction="lower"
+    )
+    assert problems([claim]) == []
+    built = build([], planned=[planned(runs, claims=[claim])])
+    (verdict,) = built.claims
+    assert (verdict.verdict, verdict.effect) == (Verdict.NOT_ASSESSED, None)
+    assert verdict.reasons == ("3 runs of 'Reduced dropout' gave no Train error above 0, as a ratio needs.",)
+    assert interval_plot(verdict).dots == ()
+    assert "no effect" in interval_chart(verdict)
+
+
+@pytest.mark.parametrize(("unit", "effect"), [("ratio", 0.0), ("ratio", 1.0), ("ratio", -2.0), ("points", 0.0)])
+def test_a_registered_effect_that_is_none_is_not_assessed_and_can_be_drawn(unit: str, effect: float) -> None:
+    claim = own_claim(
+        metric="t25" if unit == "ratio" else "gap",
+        group={"dropout": 0.01},
+        reference={"dropout": 0.5},
+        unit=unit,
+        smallest_effect=effect,
+    )
+    (verdict,) = build([], planned=[planned(study(shift=CLEAR), claims=[claim])]).claims
+    assert verdict.verdict is Verdict.NOT_ASSESSED
+    assert any("smallest_effect must be a" in reason for reason in verdict.reasons)
+    assert "no effect" in interval_chart(verdict)
+
+
+def test_one_number_of_the_same_groups_is_registered_once() -> None:
+    error = own_claim(name="error", metric="test_error")
+    accuracy = own_claim(name="accuracy", metric="final_test", direction="higher")
+    turned = own_claim(name="turned", metric="test_error", direction="higher")
+    turned = msgspec.structs.replace(turned, group=error.reference, reference=error.group)
+    other = own_claim(name="other", metric="final_test", group={"dropout": 0.1}, reference={"dropout": 0.5})
+    assert problems([error, other]) == problems([error, own_claim(metric="train_error")]) == []
+    assert problems([error, accuracy]) == [
+        "accuracy: it compares test_error and final_test, one number, of the same groups as error; register one of the"
+        " two."
+    ]
+    assert "the same number of the same groups as error" in problems([error, turned])[0]
+    assert len(problems([error, accuracy, turned])) == 3
+
+
+def test_one_number_of_the_same_groups_that_an_old_plan_has_twice_is_no_second_opinion() -> None:
+    settings = {"group": {"removed_conv_layer": "4"}, "reference": {"removed_conv_layer": "none"}}
+    claims = [
+        own_claim(metric="final_test", direction="lower", **settings),
+        own_claim(metric="test_error", direction="higher", **settings),
+    ]
+    one, two = judged(study(shift=CLEAR), claims=claims)
+    assert (one.verdict, two.verdict) == (Verdict.SUPPORTED, Verdict.SUPPORTED)
+    assert "Claim 2 compares the same networks, so it is no second opinion." in one.remarks
+    assert "Claim 1 compares the same networks, so it is no second opinion." in two.remarks
+
+
+def test_many_claims_need_more_seeds_to_be_supported_at_all() -> None:
+    """Five seeds a group have 252 splits: 13/252 is above 0.05, 12/252 below."""
+    claims = [own_claim(name=f"decay-{number}") for number in range(13)]
+    assert remarks(claims[:12]) == remarks(claims, 6) == []
+    sentence = (
+        "of 13 claims in one plan none can be supported or contradicted with fewer than 6 seeds a group (--seeds 6)"
+    )
+    assert remarks(claims) == [sentence]
+    found = make_sample(RunValue(str(seed), seed, 0.9 + seed / 1e4) for seed in range(6))
+    other = make_sample(RunValue(str(seed), seed, 0.1 + seed / 1e4) for seed in range(6))
+    five = [msgspec.structs.replace(one, runs=one.runs[:5]) for one in (found, other)]
+    assert decide(claims, [(five[0], five[1])] * 13) == [Verdict.INCONCLUSIVE] * 13
+    assert decide(claims, [(found, other)] * 13) == [Verdict.SUPPORTED] * 13
+    assert decide(claims[:12], [(five[0], five[1])] * 12) == [Verdict.SUPPORTED] * 12

@@ -85,6 +85,26 @@ def test_a_run_that_counts_in_no_table_of_results_counts_here_neither(store: Sto
     assert only.config == whole.config
 
 
+def test_settings_that_are_not_tried_have_columns_where_they_are_not_as_by_default(run: Run, store: Store) -> None:
+    def columns() -> list[str]:
+        return readings.other_settings(read(store))
+
+    write_run(store, config(learning_rate="0.003"), final=0.6)
+    write_run(store, config(variant="tanh", front_end="same32"), final=0.6)
+    assert columns() == [], "what the protocol tries and what a front end or an experiment brings is said already"
+    write_run(store, config(data="cifar100"), final=0.6)
+    write_run(store, config(momentum="0.5"), final=0.6)
+    write_run(store, config(weight_decay="0.001"), final=0.6)
+    assert columns() == ["data", "momentum", "weight_decay"]
+    lines = run("study", "readings").out.splitlines()
+    assert [word for word in ("data", "momentum", "weight") if word in lines[0] + lines[1]] == [
+        "data",
+        "momentum",
+        "weight",
+    ]
+    assert sum("cifar100" in line for line in lines) == 1
+
+
 def test_the_command_prints_the_table_and_says_that_it_proves_nothing(run: Run, store: Store) -> None:
     assert "no finished run here" in run("study", "readings").err
     write_run(store, config(learning_rate="0.003"), final=0.6)

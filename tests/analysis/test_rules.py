@@ -144,6 +144,18 @@ def test_holm_agrees_with_the_closed_test() -> None:
         assert stats.holm(values) == pytest.approx(expected, rel=NEAR)
 
 
+def test_once_holm_s_procedure_has_stopped_its_level_stays() -> None:
+    assert stats.holm_levels([0.04, 0.001], 0.05) == pytest.approx([0.05, 0.025])
+    assert stats.holm_levels([0.03, 0.04], 0.05) == pytest.approx([0.025, 0.025])
+    assert stats.holm_levels([0.04, 0.9, 0.012, 0.03], 0.04) == pytest.approx([0.01] * 4)
+    assert stats.holm_levels([0.9, 0.03, 0.012], 0.05) == pytest.approx([0.025, 0.025, 0.05 / 3])
+    generator = random.Random(4)
+    for _ in range(200):
+        values = [generator.random() ** 4 for _ in range(generator.randint(1, 6))]
+        tested = zip(values, stats.holm_levels(values, 0.05), strict=True)
+        assert [value < level for value, level in tested] == [value < 0.05 for value in stats.holm(values)]
+
+
 def test_the_number_of_seeds_agrees_with_statsmodels_and_is_the_smallest() -> None:
     import statsmodels.stats.power
 

@@ -27,11 +27,11 @@ def history(*epochs: tuple[int, ev.Number, float]) -> RunHistory:
         ([0.5, 0.7, 0.9], TimeToAccuracy(2.25, 22.5)),
         ([0.5, 0.75, 0.9], TimeToAccuracy(2.0, 20.0)),
         ([0.5, 0.6, 0.7], TimeToAccuracy(None, None)),
-        ([0.8, 0.9], TimeToAccuracy(1.0, 10.0)),
+        ([0.8, 0.9], TimeToAccuracy(1.0, 10.0, is_upper_bound=True)),
         # The first crossing counts, also when the error rises again.
         ([0.65, 0.85, 0.6, 0.9], TimeToAccuracy(1.5, 15.0)),
         # No line is drawn across a gap.
-        ([0.5, "nan", 0.9], TimeToAccuracy(3.0, 30.0)),
+        ([0.5, "nan", 0.9], TimeToAccuracy(3.0, 30.0, is_upper_bound=True)),
         ([0.5, "nan", 0.7, 0.8], TimeToAccuracy(3.5, 35.0)),
         ([], TimeToAccuracy(None, None)),
     ],
@@ -40,6 +40,7 @@ def test_t25_by_hand(accuracies: list[ev.Number], crossing: TimeToAccuracy) -> N
     trained = history(*((index + 1, value, 10.0 * (index + 1)) for index, value in enumerate(accuracies)))
     for column in ("train_eval_accuracy", "train_accuracy"):
         found = time_to_accuracy(trained, column)
+        assert found.is_upper_bound is crossing.is_upper_bound
         if crossing.epochs is None or crossing.train_seconds is None:
             assert found == crossing
         else:

@@ -115,6 +115,29 @@ def test_sets_of_claims_are_listed_and_shown(run: Run) -> None:
     assert run("claims", "show", "paper").code == 2
 
 
+def test_what_is_to_be_known_of_claims_is_said_before_anything_is_registered(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(CLAIM)
+    assert "note: " not in run("claims", "check", str(file)).err
+    many = "".join(
+        CLAIM.replace("0.0005", f"0.{number}").replace('"decay"', f'"decay-{number}"') for number in range(10, 23)
+    )
+    file.write_text(many.replace("train_error", "max_test", 1))
+    checked = run("claims", "check", str(file))
+    assert checked.code == 0
+    selected = "note: decay-10: Test max goes by the epoch of the highest test accuracy: selected on the test images."
+    seeds = "note: of 13 claims in one plan none can be supported or contradicted with fewer than 6 seeds a group"
+    assert selected in checked.err
+    assert seeds in checked.err
+    for count, is_told in ((5, True), (6, False)):
+        planned = run("study", "new", f"mine-{count}", "--claims", str(file), "--seeds", str(count))
+        assert planned.code == 0
+        assert selected in planned.err
+        assert (seeds in planned.err) is is_told
+    extended = run("study", "extend", "mine-6", "--seeds", "2")
+    assert "note: a verdict needs 5 seeds, and this plan has 2." in extended.err
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -25,6 +25,7 @@ from fork_server import Forked
 from waiting import wait_for
 
 from alexnet_tui.analysis.selection import select_runs
+from alexnet_tui.config.claims import RULES_VERSION
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import (
     ConfigError,
@@ -64,7 +65,7 @@ def plan(store: Store) -> Iterator[study.Plan]:
 def test_a_plan_registers_its_claims_under_a_hash_that_anyone_can_recompute(store: Store, plan: study.Plan) -> None:
     content = json.loads((store.root / "studies" / "report.json").read_text())
     assert [claim["metric"] for claim in content["claims"]] == ["gap", "t25", "final_test"]
-    assert (content["rules"], content["alpha"]) == (4, 0.05)
+    assert (content["rules"], content["alpha"]) == (RULES_VERSION, 0.05)
     assert content["groups"] == {"baseline": {}, "tanh": {"activation": "tanh"}}
     rest = {name: value for name, value in content.items() if name != "sha256"}
     canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -105,6 +105,9 @@ def compare_best(runs: GroupedRuns | None, like: RunConfig | None) -> BestRates:
     if fast.num_censored:
         note = f"{fast.num_censored} of {len(fast.runs)} runs of {fast.title}, its best, did not reach 25%"
         return BestRates(note=note, samples=known)
+    if bounds := slow.num_upper_bounds + fast.num_upper_bounds:
+        note = f"{counted(bounds, 'run')} of the best rates reached 25% before the first measurement"
+        return BestRates(note=note, samples=known)
     return BestRates(
         ratio=_mean_time(slow) / _mean_time(fast),
         is_bound=bool(slow.num_censored),

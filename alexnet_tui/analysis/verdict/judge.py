@@ -16,9 +16,11 @@ exploratory       the runs were not registered before they were made: numbers, a
 
 Tests are exact one-sided permutation tests; Welch's interval at the level that Holm asks for must exclude no effect
 too, because permutation alone errs too often where the spreads are unequal. Equivalence is by Welch's t. Ratios of
-times are tested on logarithms; times that were not reached by ranks. Nothing here selects an epoch on the test set.
+times are tested on logarithms; times that were not reached by ranks; times of which only an upper bound is known are
+not assessed. A metric whose epoch the test set selects says so in a remark.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
@@ -40,7 +42,7 @@ from alexnet_tui.analysis.published import PublishedClaim, published_claim
 from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, compare_samples, interval_at
 from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
-from alexnet_tui.config.claims import ALPHA, Claim, Precondition, group_config
+from alexnet_tui.config.claims import ALPHA, Claim, Precondition, effect_fault, group_config
 from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, Value, settings_text
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError
@@ -77,10 +79,11 @@ class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
         larger: The sample claimed to have the larger values.
         smaller: The other one.
         effect: None where there are fewer than two values a group.
-        p_holm: P-value corrected for the claims of the plan; None where the claim could not be tested.
+        p_holm: The larger of the permutation test's and Welch's p-value, corrected for the claims of the plan; None
+            where the claim could not be tested.
         p_reversed_holm: The same in the other direction.
         p_equivalence_holm: The same of "negligible".
-        equivalence_level: Level of the interval that decides between negligible and not.
+        equivalence_level: Level of the interval that decides between negligible and not, after Holm's procedure.
         equivalence_interval: That interval.
         seeds_needed: Seeds a group at which delta would be told from no effect; where inconclusive.
         published_effect: The study's own figure, in its own measure; None for other claims.
@@ -126,6 +129,13 @@ class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
     def delta(self) -> float:
         """The smallest effect that matters, in `unit`."""
         return self.claim.smallest_effect
+
+    @property
+    def zone(self) -> tuple[float, float]:
+        """Between these, in `unit`, an effect is too small to matter; both are no effect where `delta` is none."""
+        if effect_fault(self.claim):
+            return (1.0, 1.0) if self.unit == "ratio" else (0.0, 0.0)
+        return (1 / self.delta, self.delta) if self.unit == "ratio" else (-self.delta, self.delta)
 
     @property
     def num_runs(self) -> tuple[int, int]:
@@ -205,16 +215,15 @@ def decide(claims: Sequence[Claim], samples: Sequence[tuple[Sample, Sample]], al
 
 def _correct(cases: Sequence[_Case], alpha: float) -> Iterator[_Corrected]:
     equivalence = [case.p("p_equivalence") for case in cases]
-    place = {index: rank for rank, index in enumerate(sorted(range(len(cases)), key=equivalence.__getitem__))}
     columns = zip(
         stats.holm([case.p("p_larger") for case in cases]),
         stats.holm([case.p("p_smaller") for case in cases]),
         stats.holm(equivalence),
         stats.holm([case.p("p_below") for case in cases]),
+        (1 - 2 * level for level in stats.holm_levels(equivalence, alpha)),
         strict=True,
     )
-    for index, values in enumerate(columns):
-        yield _Corrected(*values, level=1 - 2 * alpha / (len(cases) - place[index]))
+    yield from (_Corrected(*values) for values in columns)
 
 
 _MUST_BE_EQUAL = "both groups must have the same {} for their runs to be compared; set it for the whole plan."
@@ -248,7 +257,19 @@ def problems(claims: Sequence[Claim]) -> list[str]:
         if metric and claim.unit == "points" and not metric.unit.is_share:
             found.append(f"{claim.name}: points are of accuracies, errors and gaps; {metric.heading} needs a ratio.")
         found += [f"{claim.name}: {reason}" for field in claim.group if (reason := _UNDECIDABLE.get(field))]
+        if fault := effect_fault(claim):
+            found.append(f"{claim.name}: {fault}")
+    for one, other in itertools.combinations(claims, 2):
+        if _tested(one) == _tested(other):
+            same = "the same number" if one.metric == other.metric else f"{one.metric} and {other.metric}, one number,"
+            found.append(f"{other.name}: it compares {same} of the same groups as {one.name}; register one of the two.")
     return found
+
+
+def _tested(claim: Claim) -> tuple[object, ...]:
+    """The quantity and the two groups that a claim compares, whatever it says of them."""
+    metric = METRICS.get(claim.metric)
+    return metric.quantity if metric else claim.metric, frozenset(frozenset(one.items()) for one in claim.groups)
 
 
 def _case(
@@ -272,12 +293,10 @@ def _case(
     is_reached = any(one.values for one in samples)
     if not is_reached and all(one.lower_bounds for one in samples):
         obstacles.append(f"No run of either group has a {metric.heading}: there is nothing to compare.")
-    if is_reached and min(len(one.lower_bounds) for one in samples) > 1 and not problems([claim]):
-        try:
-            is_ratio = claim.unit == "ratio"
-            effect = compare_samples(*samples, is_ratio=is_ratio, delta=claim.smallest_effect)
-        except ValueError:
-            obstacles.append("A ratio needs values above 0.")
+    is_ratio, bounds = claim.unit == "ratio", [value for one in samples for value in one.lower_bounds]
+    is_on_scale = not (is_ratio and min(bounds, default=0.0) <= 0) and not any(one.num_upper_bounds for one in samples)
+    if is_reached and is_on_scale and not problems([claim]) and min(len(one.lower_bounds) for one in samples) > 1:
+        effect = compare_samples(*samples, is_ratio=is_ratio, delta=claim.smallest_effect)
     published = published_claim(claim)
     return _Case(number, claim, larger, smaller, samples, tuple(dict.fromkeys(obstacles)), effect, published)
 
@@ -297,6 +316,23 @@ def _sample(claim: Claim, group: GroupRuns, metric: Metric) -> Sample:
     return sample(group.used, metric, group.group.title, is_censored=claim.unit == "ratio")
 
 
+def fewest_seeds(num_claims: int, alpha: float = ALPHA) -> int:
+    """Seeds a group below which none of so many claims can be supported or contradicted, whatever the values are."""
+    return max(MIN_RUNS, stats.fewest_values(alpha / num_claims))
+
+
+def remarks(claims: Sequence[Claim], num_seeds: int = MIN_RUNS) -> list[str]:
+    """What is to be known of claims before they are registered: clauses without a full stop."""
+    found = [f"{one.name}: {metric.remark}" for one in claims if (metric := METRICS.get(one.metric)) and metric.remark]
+    needed = fewest_seeds(len(claims)) if claims else MIN_RUNS
+    if num_seeds < needed > MIN_RUNS:
+        found.append(
+            f"of {len(claims)} claims in one plan none can be supported or contradicted with fewer than {needed} seeds"
+            f" a group (--seeds {needed})"
+        )
+    return found
+
+
 _NOT_BEGUN = {"planned": "not begun", "queued": "not begun"}
 
 
@@ -306,10 +342,10 @@ def unassessable(claims: Sequence[Claim], configs: Sequence[RunConfig], num_seed
     Args:
         claims: The claims.
         configs: The runs; those of one seed say enough.
-        num_seeds: Seeds of each group; 0 where they do not matter, as others were trained before.
+        num_seeds: Seeds of each group.
     """
     reasons = []
-    if claims and 0 < num_seeds < MIN_RUNS:
+    if claims and num_seeds < MIN_RUNS:
         reasons.append(f"a verdict needs {MIN_RUNS} seeds, and this plan has {num_seeds}")
     for one in claims:
         metrics = [METRICS[name] for name in (one.metric, *(it.metric for it in one.precondition)) if name in METRICS]
@@ -386,7 +422,15 @@ def _values(
             yield f"{group.group.title!r} is not judged: {trained.sentence}"
         if metric.is_on_training_images and (measured := check_train_eval(group.used)).result is Result.FAILED:
             yield f"{metric.heading} of {group.group.title!r} is not judged: {measured.sentence}"
-        has_spread = found.sd or (metric.is_whole and any(one.sd for one in samples))
+        if found.num_upper_bounds:
+            reached = counted(found.num_upper_bounds, "run")
+            yield (
+                f"{reached} of {group.group.title!r} reached the mark of {metric.heading} before the first measurement,"
+                " at the end of an epoch: when is not known."
+            )
+        if claim.unit == "ratio" and (low := sum(value <= 0 for value in found.lower_bounds)):
+            yield f"{counted(low, 'run')} of {group.group.title!r} gave no {metric.heading} above 0, as a ratio needs."
+        has_spread = found.num_upper_bounds or found.sd or (metric.is_whole and any(one.sd for one in samples))
         if len(found.values) > 1 and not found.num_missing and not has_spread:
             yield f"All runs of {group.group.title!r} have the same {metric.heading}: seeds make a difference."
     for one in claim.precondition:
@@ -423,7 +467,7 @@ def _verdict(
         delta = Scale(claim.unit == "ratio").effect(claim.smallest_effect)
         # Holm's strictest step: enough whatever the other claims show.
         level = alpha / len(cases)
-        least = max(MIN_RUNS, stats.fewest_values(level))
+        least = fewest_seeds(len(cases), alpha)
         # Welch's p is two-sided in the decision (`p_larger`), and this test has one side.
         needed = stats.seeds_needed(*effect.variances, delta, alpha=level / 2, power=POWER, least=least)
         reasons = (*reasons, _needed_text(needed, claim, min(len(one.runs) for one in case.samples)))
@@ -526,9 +570,15 @@ def _effect_text(claim: Claim, case: _Case) -> str:
 def _repeats(case: _Case, cases: Sequence[_Case]) -> Iterator[str]:
     """The other claims that compare the same networks by the same metric: their outcome is no second opinion."""
     for other in cases:
-        is_same = _is_one_network(case.larger, other.larger) and _is_one_network(case.smaller, other.smaller)
-        if other is not case and other.claim.metric == case.claim.metric and is_same:
+        quantities = [_tested(one.claim)[0] for one in (case, other)]
+        if other is not case and quantities[0] == quantities[1] and _are_same_networks(case, other):
             yield f"Claim {other.number} compares the same networks, so it is no second opinion."
+
+
+def _are_same_networks(case: _Case, other: _Case) -> bool:
+    """Whether two claims compare the same two networks, whichever of them is said to have the larger values."""
+    turns = ((other.larger, other.smaller), (other.smaller, other.larger))
+    return any(_is_one_network(case.larger, one) and _is_one_network(case.smaller, two) for one, two in turns)
 
 
 def _is_one_network(one: GroupRuns, other: GroupRuns) -> bool:
@@ -536,7 +586,9 @@ def _is_one_network(one: GroupRuns, other: GroupRuns) -> bool:
 
 
 def _remarks(case: _Case, registration: Registration | None) -> Iterator[str]:
-    """What differs between runs, or happened to them, and decides nothing."""
+    """What a metric must say of itself, what differs between runs, or happened to them, and decides nothing."""
+    if (metric := METRICS.get(case.claim.metric)) and metric.remark:
+        yield f"{metric.remark}."
     used = [*case.larger.used, *case.smaller.used]
     codes = {CONDITIONS["code"](run) for run in used}
     if len(codes) > 1 or any(code.endswith("+") for code in codes):

@@ -13,9 +13,11 @@ import msgspec
 
 from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
 from alexnet_tui.analysis.integrity import Result, check_run, check_together, failures
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.claims import RULES_VERSION, group_config
 from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text, training_key
 from alexnet_tui.config.variants import VARIANTS
+from alexnet_tui.datasets.catalog import Source, known_facts
 from alexnet_tui.errors import ConfigError, StoreError
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import RunHistory
@@ -282,10 +284,19 @@ def _begun(store: Store, plan: study.Plan) -> str:
 
 
 def _comparisons(plan: study.Plan) -> Iterator[tuple[object, ...]]:
-    """The metric and the networks of each claim of a plan."""
+    """What each claim of a plan measures, on which images, and its networks."""
     for claim in plan.claims:
         with suppress(ConfigError):
-            yield claim.metric, frozenset(training_key(group_config(one, plan.overrides)) for one in claim.groups)
+            configs = [group_config(one, plan.overrides) for one in claim.groups]
+            images = frozenset(_images(config.data) for config in configs)
+            metric = METRICS.get(claim.metric)
+            yield metric.quantity if metric else claim.metric, images, frozenset(map(training_key, configs))
+
+
+def _images(data: str) -> str:
+    """What tells a data set from others: the hash of its images, or its name where they are not here."""
+    facts = known_facts(data)
+    return facts.sha256 if isinstance(facts, Source) else data
 
 
 def _remarks(plan: study.Plan, ledger: Ledger, account: progress.Account, excluded: dict[str, str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from alexnet_tui.analysis.metrics import METRICS, SELECTED_ON_TEST, Metric
 from alexnet_tui.analysis.published import PublishedClaim
 from alexnet_tui.analysis.verdict import figure1
 from alexnet_tui.config.claims import Claim
+from alexnet_tui.text import counted
 
 
 class Secondary(msgspec.Struct, frozen=True):
@@ -93,7 +94,10 @@ def _ratio(metric: Metric, slow: GroupRuns, fast: GroupRuns) -> Secondary | None
     machines = {place.fingerprint for run in (*slow.used, *fast.used) for place in run.segments}
     if metric.unit.value == "seconds" and len(machines) > 1:
         return Secondary(name, None, "", "the runs have several machine fingerprints")
-    if b.num_missing:  # Then the ratio is neither a value nor a bound.
+    # In the next two cases the ratio is neither a value nor a bound.
+    if bounds := a.num_upper_bounds + b.num_upper_bounds:
+        return Secondary(name, None, "", f"{counted(bounds, 'run')} got there before the first measurement")
+    if b.num_missing:
         return Secondary(name, None, "", f"{b.num_missing} of {len(b.runs)} runs of {fast.group.title!r} not reached")
     if len(a.lower_bounds) < len(a.runs) or min(*a.lower_bounds, *b.values) <= 0:
         return None

@@ -87,7 +87,7 @@ def check(
 
     Example: alexnet-tui claims check mine.toml
     """
-    from alexnet_tui.analysis.verdict.judge import problems
+    from alexnet_tui.analysis.verdict.judge import problems, remarks
 
     try:
         claims = registered_claims.read_file(file)
@@ -97,6 +97,8 @@ def check(
         return _print_problems(file, found)
     groups = registered_claims.groups_of(claims, {})
     say(f"{file}: {counted(len(claims), 'claim')} of {counted(len(groups), 'group')} of runs; all can be judged.")
+    for note in remarks(claims):
+        say(printable(f"note: {note}.", 400))
     return ExitCode.DONE
 
 

@@ -10,7 +10,7 @@ import typer
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, printing, say, write_json
 from alexnet_tui.cli.tables import table_box
-from alexnet_tui.config.hyperparameters import RunConfig, format_value
+from alexnet_tui.config.hyperparameters import RunConfig, format_value, shown_value
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS
 from alexnet_tui.errors import ExitCode
 from alexnet_tui.text import MISSING
@@ -77,14 +77,17 @@ def _readings_table(found: Sequence["Reading"]) -> "Table":
     from rich.table import Table
 
     from alexnet_tui.analysis.published import EXPERIMENTS
+    from alexnet_tui.analysis.readings import other_settings
 
+    others = other_settings(found)
     titles = list(PROTOCOLS[READINGS].swept)
     metrics = [figure.metric for figure in found[0].figures]
-    headings = ["experiment", *titles, "epochs", "seeds", *(metric.label for metric in metrics), "distance"]
+    names = [*titles, *(name.replace("_", " ") for name in others)]
+    headings = ["experiment", *names, "epochs", "seeds", *(metric.label for metric in metrics), "distance"]
     table = Table(*headings, box=table_box(), pad_edge=False)
     for experiment, members in itertools.groupby(found, key=lambda one: one.experiment):
         given = [EXPERIMENTS[experiment].number(metric) for metric in metrics]
-        blanks = [""] * (len(titles) - 1)
+        blanks = [""] * (len(names) - 1)
         table.add_row(
             experiment, "as published", *blanks, "100", "1", *(one[0] if one else MISSING for one in given), ""
         )
@@ -92,6 +95,7 @@ def _readings_table(found: Sequence["Reading"]) -> "Table":
             ours = [f"{'>' * figure.is_bound}{figure.metric.text(figure.ours)}" for figure in one.figures]
             distance = f"{one.distance:.2f}" if math.isfinite(one.distance) else MISSING
             settings = [_reading_option(title, one.config) for title in titles]
+            settings += [shown_value(name, getattr(one.config, name)) for name in others]
             table.add_row("", *settings, str(one.config.epochs), str(len(one.seeds)), *ours, distance)
     return table
 

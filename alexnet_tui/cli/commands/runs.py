@@ -517,7 +517,9 @@ def _accuracies(history: RunHistory) -> list[str]:
 
 
 def _crossing_text(crossing: TimeToAccuracy) -> str:
-    return "not reached" if crossing.epochs is None else f"{crossing.epochs:.1f} epochs"
+    if crossing.epochs is None:
+        return "not reached"
+    return f"{'at most ' * crossing.is_upper_bound}{crossing.epochs:.1f} epochs"
 
 
 def _last_loss(history: RunHistory) -> str:

@@ -171,15 +171,16 @@ def new(
 
 def _print_plan(store: Store, plan: study.Plan) -> int:
     """Print what was registered, claim by claim, and the next command."""
-    from alexnet_tui.analysis.verdict.judge import unassessable
+    from alexnet_tui.analysis.verdict.judge import remarks, unassessable
 
     registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
     following = study_command(store, "run", plan.name)
     say(f"study {plan.name}: {_size(plan)}{registered}{_expected(store, plan)}. Next: {following}")
     for line in _claim_lines(plan):
         say(line)
-    for reason in unassessable(plan.claims, plan.configs, 0 if plan.extends else len(plan.seeds)):
-        say(f"note: {reason}.")
+    num_seeds = len(plan.seeds)
+    for note in (*remarks(plan.claims, num_seeds), *unassessable(plan.claims, plan.configs, num_seeds)):
+        say(f"note: {note}.")
     say(f"plan's SHA-256: {plan.sha256}")
     return ExitCode.DONE
 

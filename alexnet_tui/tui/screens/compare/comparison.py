@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, compare, shown_setting
 from alexnet_tui.analysis.groups import States
 from alexnet_tui.analysis.metrics import METRICS, Metric
-from alexnet_tui.analysis.seed_noise import deviation, difference_tone
+from alexnet_tui.analysis.seed_noise import Deviation, deviation, difference_tone
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import MISSING, printable
 from alexnet_tui.tui.charts.axis import Measure
@@ -261,7 +261,7 @@ def _value_text(metric: Metric, entry: Entry) -> str:
     return text + (f" ({len(sample.values)} of {len(sample.runs)})" if sample.num_missing else "")
 
 
-def _difference(metric: Metric, entry: Entry, entries: Sequence[Entry], spread: float | None) -> StyledText:
+def _difference(metric: Metric, entry: Entry, entries: Sequence[Entry], spread: Deviation | None) -> StyledText:
     """The difference to the base, coloured where it is beyond what seeds alone make."""
     own = entry.group.cells[metric.name]
     base = next(one.group.cells[metric.name] for one in entries if one.group.is_base)

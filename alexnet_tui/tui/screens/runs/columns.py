@@ -6,7 +6,7 @@ import msgspec
 from rich.cells import cell_len
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.analysis.seed_noise import difference_tone
+from alexnet_tui.analysis.seed_noise import Deviation, difference_tone
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import (
     MISSING,
@@ -44,7 +44,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         marked: Ids of marked runs.
         has_groups: Some row is a group of the runs of one experiment.
         constant: Keys of columns that say the same in every row, and so are not shown.
-        spread: Standard deviation of the best accuracy over seeds of the pinned run; None where it is not known.
+        spread: How the best accuracy varies over seeds of the pinned run; None where it is not known.
         curve_range: Lowest and highest accuracy of all curves, which share one scale.
         now: Seconds since 1970, for ages.
     """
@@ -53,7 +53,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     marked: frozenset[str] = frozenset()
     has_groups: bool = False
     constant: frozenset[str] = frozenset()
-    spread: float | None = None
+    spread: Deviation | None = None
     curve_range: tuple[float, float] = (0.0, 1.0)
     now: float = 0.0
 
@@ -118,14 +118,14 @@ def _delta(row: RunRow, context: Context, _: int) -> StyledText:
     return format_points(delta), delta_tone(delta, row, context.pinned, context.spread)
 
 
-def delta_tone(delta: float, row: RunRow, pinned: RunRow, spread: float | None) -> str:
+def delta_tone(delta: float, row: RunRow, pinned: RunRow, spread: Deviation | None) -> str:
     """Good or bad where a difference is beyond what seeds alone make; else muted.
 
     Args:
         delta: Best accuracy minus the pinned run's.
         row: A run or a group.
         pinned: The pinned run or group.
-        spread: Standard deviation over seeds, for what is a single run.
+        spread: How a single run varies over seeds.
     """
     sides = [(one.spread, one.num_counted) for one in (row, pinned)]
     return difference_tone(delta, sides, spread, is_better=delta > 0)

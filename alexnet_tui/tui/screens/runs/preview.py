@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.analysis.seed_noise import Deviation
 from alexnet_tui.config.hyperparameters import shown_value
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import RunHistory
@@ -36,7 +37,7 @@ class RunPreview(Horizontal):
         yield Static(id="preview-facts")
 
     async def show(
-        self, row: RunRow | None, pinned: RunRow | None, history: RunHistory | None, spread: float | None = None
+        self, row: RunRow | None, pinned: RunRow | None, history: RunHistory | None, spread: Deviation | None = None
     ) -> None:
         """Show a row; the pinned run's curve is behind it. `spread` is that of the best accuracy over seeds."""
         self.facts = _facts(row, pinned, history, spread) if row else Content("")
@@ -83,7 +84,7 @@ def _curve(row: RunRow, other: RunRow | None, *, is_baseline: bool = False) -> "
     )
 
 
-def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None, spread: float | None) -> Content:
+def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None, spread: Deviation | None) -> Content:
     """A heading, what people said of the run, what it is, its figures, and what is unusual about it."""
     lines = [Content.styled(row.name if row.is_labelled else row.id, "bold")]
     config = row.config
@@ -118,7 +119,7 @@ def _seeds(row: RunRow) -> str:
     return counted(len({one.config.seed for one in row.runs}), "seed") if row.is_group else f"seed {row.config.seed}"
 
 
-def _figures(row: RunRow, pinned: RunRow | None, spread: float | None) -> Content:
+def _figures(row: RunRow, pinned: RunRow | None, spread: Deviation | None) -> Content:
     """Two figures a line, so that none is broken."""
     figures = [
         ("best", format_percent(row.best), "bold"),

@@ -16,7 +16,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.analysis.seed_noise import deviation, runs_like
+from alexnet_tui.analysis.seed_noise import Deviation, deviation, runs_like
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import run_actions
@@ -103,7 +103,7 @@ class RunsScreen(Screen[None]):
         self._rows: dict[str, RunRow] = {}
         self._shown: list[RunRow] = []
         self._dirty: set[str] = set()
-        self._spread: float | None = None
+        self._spread: Deviation | None = None
         self._spread_of = ""
         self._refreshed = 0.0
         self._now = 0.0
@@ -230,7 +230,7 @@ class RunsScreen(Screen[None]):
             now=self._now,
         )
 
-    def _spread_over_seeds(self) -> float | None:
+    def _spread_over_seeds(self) -> Deviation | None:
         """Standard deviation over seeds of the pinned run; found once for a pin and a set of rows."""
         pinned_id = self.session.pinned_run_id or ""
         if self._spread_of != pinned_id:

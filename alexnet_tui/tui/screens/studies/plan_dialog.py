@@ -156,8 +156,8 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
         return {name: text for name, text in texts.items() if text != usual[name]}
 
     def notes(self) -> list[str]:
-        """Why claims cannot get a verdict, whatever the runs come to; nothing where what is typed makes no plan."""
-        from alexnet_tui.analysis.verdict.judge import unassessable  # Not needed to open the form.
+        """What to know of the claims, and why some get no verdict; nothing where what is typed makes no plan."""
+        from alexnet_tui.analysis.verdict.judge import remarks, unassessable  # Not needed to open the form.
 
         try:
             claims, seeds = self.claims, self.seeds
@@ -168,7 +168,7 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
                 configs = plan_configs(self.protocol, self.variants, seeds[:1], self.overrides)
         except (ConfigError, ClaimError):
             return []
-        return unassessable(claims, configs, len(seeds))
+        return [*remarks(claims, len(seeds)), *unassessable(claims, configs, len(seeds))]
 
     def size(self) -> str:
         """How many runs that makes.

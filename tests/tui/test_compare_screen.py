@@ -73,6 +73,11 @@ def test_only_what_differs_is_a_column(store: Store) -> None:
     keys = [column.key for column in by_rank]
     assert keys[:7] == ["sign", "name", "max_test", "max_test difference", "variant", "seed", "learning rate"]
     assert keys[-1] == "dropout", "what the variant implies comes last"
+    unlabelled = entries_of(found, lambda run_id: run_id, is_grouped=False, pinned_id=None, states={})
+    by_rank = sorted(columns_of(*unlabelled, DotMode.BRAILLE), key=lambda column: column.rank)
+    keys = [column.key for column in by_rank]
+    assert keys[4] == "learning rate"
+    assert keys[-3:] == ["variant", "seed", "dropout"], "the names tell the first two"
     assert [text for text, _ in cells(made, "learning rate")] == ["0.01", "0.05", "0.01"]
 
 

@@ -83,6 +83,7 @@ ALL = [TANH, BASE]
         ("is:live", [TANH]),
         ("is=finished", [BASE]),
         ("is:reference", [BASE]),
+        ("is:own", [TANH]),
         ("-is:running", [BASE]),
         ("is:grouped", []),
         ("tag:pap", [TANH]),

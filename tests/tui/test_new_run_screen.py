@@ -809,6 +809,17 @@ async def test_a_digit_beside_a_number_does_not_leave_the_form(store: Store) -> 
         await form.until(lambda: "esc leaves the form" in form.text("#help"))
 
 
+@driven
+async def test_a_page_key_scrolls_the_form_from_the_cards_too(store: Store) -> None:
+    async with opened(store, size=(80, 24)) as form:
+        await form.press("f3", "pagedown")
+        scroller = form.screen.query_one("#form")
+        assert form.focused() == "edit-variant"
+        await form.until(lambda: scroller.scroll_offset.y == scroller.size.height - 1)
+        await form.press("pageup")
+        await form.until(lambda: scroller.scroll_offset.y == 0)
+
+
 @pytest.mark.slow
 @driven
 async def test_the_layer_table_scrolls_by_keys(store: Store) -> None:

@@ -103,6 +103,8 @@ async def test_records_are_checked_on_a_page_of_their_own(store: Store) -> None:
         assert f"✗ {forged_id}  parameters" in text
         rows = [sum(map(int, numbers)) for numbers in re.findall(r"^\W*(\d+) +(\d+) +(\d+)  \w", text, re.MULTILINE)]
         assert set(rows) == {10}, "every run counts once in every row"
+        assert "numbers of updates\n" not in text, "this page reads no updates"
+        assert "The numbers of updates are checked on a run's own page" in text
 
 
 @driven

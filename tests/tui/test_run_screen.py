@@ -260,7 +260,7 @@ async def test_no_lead_is_told_of_a_run_without_a_value_or_of_one_that_is_gone(s
         await open_run(driver, best.id)
         await driver.wait_for(lambda: "above the best of the baseline" in driver.text())
         await open_run(driver, blind.id)
-        await driver.wait_for(lambda: names(charts(driver)[1]) == ["train", "test", "the baseline"])
+        await driver.wait_for(lambda: names(charts(driver)[1]) == ["train", "the baseline"])
         assert screen(driver).query_one("#strip", TabStrip).note == ()
         await open_run(driver, best.id)
         await driver.wait_for(lambda: "above the best of the baseline" in driver.text())

@@ -1,6 +1,7 @@
 """The home screen, driven by its keys."""
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -671,6 +672,20 @@ async def test_the_preview_shows_the_run_under_the_cursor(store: Store, four: li
         assert preview.display is False
     async with console(store, size=(160, 45)) as c:
         assert c.runs.query_one(RunPreview).display is False
+
+
+@driven
+async def test_the_preview_of_a_run_without_a_test_accuracy_says_so(store: Store) -> None:
+    def without_test(epoch: ev.Epoch) -> None:
+        epoch.test_accuracy = epoch.test_loss = ev.number(math.nan)
+
+    write_run(store, RunConfig(epochs=2), change_epoch=without_test)
+    async with console(store) as c:
+        await c.wait_for(lambda: "no test accuracy is known" in c.text())
+        store.create(RunConfig(epochs=2))
+        await c.wait_for(lambda: len(c.shown) == 2)
+        await c.press("home")
+        await c.wait_for(lambda: "no epoch has ended yet" in c.text())
 
 
 @driven

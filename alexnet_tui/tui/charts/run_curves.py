@@ -63,10 +63,9 @@ def accuracy_curves(history: RunHistory, baseline: RunHistory | None, baseline_n
 
 
 def _measured(history: RunHistory, kind: str, baseline: RunHistory | None, baseline_name: str) -> list[Curve]:
-    curves = [msgspec.structs.replace(curve(history, f"test_{kind}", "test", slot=1), is_chosen=True)]
+    test = msgspec.structs.replace(curve(history, f"test_{kind}", "test", slot=1), is_chosen=True)
     validation = curve(history, f"val_{kind}", "validation", slot=2)
-    if np.isfinite(validation.y).any():
-        curves.append(validation)
+    curves = [one for one in (test, validation) if np.isfinite(one.y).any()]
     if baseline is not None and len(baseline.epochs):
         curves.append(curve(baseline, f"test_{kind}", baseline_name, slot=3, is_baseline=True))
     return [one for one in curves if len(one.x)]

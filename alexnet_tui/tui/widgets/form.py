@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Click, Resize
@@ -18,7 +17,6 @@ from textual.widgets import Collapsible, Static
 from textual.widgets.collapsible import CollapsibleTitle
 
 from alexnet_tui.text import counted, printable
-from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.widgets.fields import ChoiceField, FieldInfo, TextField
 
 Editor = TextField | ChoiceField
@@ -33,8 +31,6 @@ _STEPS = Content(" ").join(
 """Beside a number with the cursor: what makes it smaller and larger by a click."""
 # Cells of a row: before the editor, before the note, between a text and the hint.
 _LABEL, _NARROW_LABEL, _NARROW_INDENT, _GAP = 22, 21, 2, 2
-
-_key = Keys("form")
 
 
 class _RowLayout(Layout):
@@ -317,12 +313,7 @@ class StatusLine(Static):
 
 
 class FormScroll(VerticalScroll, can_focus=False, inherit_bindings=False):
-    """The scrolling column of a form; up and down are left to the screen, which goes from field to field."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        _key("pageup", "page_up", "Page up", "Scroll up.", show=False),
-        _key("pagedown", "page_down", "Page down", "Scroll down.", show=False),
-    ]
+    """The scrolling column of a form; its keys are left to the screen, where the cursor may be beside it."""
 
     async def unfold_what_fits(self, groups: Sequence[FieldGroup]) -> None:
         """A tall screen shows as many groups as it has room for, from its first frame on."""

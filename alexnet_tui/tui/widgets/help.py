@@ -62,6 +62,7 @@ WORDS = tuple(
             "T25 running",
             "The same by the error that Keras prints: averaged while an epoch trains, with dropout and augmentation.",
         ),
+        ("*", "Beside a figure: chosen on the test set, as the study chose its own; too good to judge by."),
         (
             "vs pinned",
             "A run's figure minus the pinned run's, which is the baseline; in colour beyond what seeds alone make.",

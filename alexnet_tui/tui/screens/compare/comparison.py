@@ -23,6 +23,8 @@ from alexnet_tui.tui.widgets.columns import Column, StyledText
 
 _NAME_CELLS, _NARROW_NAME_CELLS, _VALUE_CELLS = 24, 12, 18
 _ALWAYS = ("variant", "front_end", "data", "seed", "epochs")
+_NAMED = {"variant": "{}", "seed": "s{}"}
+"""Settings that are words of a name without a label."""
 _FEW = 3
 _SETTING_RANK = 3
 _FIRST_METRICS = ("max_test", "final_test", "gap", "t25", "time", "last_test", "max_train")
@@ -191,14 +193,16 @@ def _sign(entry: Entry, dot_mode: DotMode) -> StyledText:
 
 
 def _setting_columns(compared: Comparison, entries: Sequence[Entry]) -> list[Column[Entry, None]]:
-    """What differs, the most telling first: what follows from the variant itself comes last."""
+    """What differs, the most telling first: what names or variants tell already comes last."""
 
-    def is_implied(name: str) -> bool:
+    def is_told(name: str) -> bool:
+        if name in _NAMED:
+            return all(_NAMED[name].format(entry.group.settings[name]) in entry.name.split() for entry in entries)
         return name not in _ALWAYS and all(name not in entry.histories[0].record.config.changes() for entry in entries)
 
     columns = []
-    for index, name in enumerate(sorted(compared.differing, key=is_implied)):
-        rank = _SETTING_RANK + index if index < _FEW and not is_implied(name) else 20 + index
+    for index, name in enumerate(sorted(compared.differing, key=is_told)):
+        rank = _SETTING_RANK + index if index < _FEW and not is_told(name) else 20 + index
         texts = {entry.id: printable(shown_setting(name, entry.group.settings[name]), 60) for entry in entries}
         columns.append(_text_column(name.replace("_", " "), rank, texts))
     return columns

@@ -69,6 +69,8 @@ class NewRunScreen(Screen[None]):
         _key("f8", "trial", "Time steps", "Make five steps here and show how long one takes."),
         _key("up", "field(-1)", "Up", "Go to the field above.", show=False),
         _key("down,enter", "field(1)", "Down", "Go to the field below.", show=False),
+        _key("pageup", "page(-1)", "Page up", "Scroll up.", show=False),
+        _key("pagedown", "page(1)", "Page down", "Scroll down.", show=False),
         _key("escape", "leave", "Back", "Leave the layer table, then the form.", show=False),
     ]
 
@@ -398,6 +400,11 @@ class NewRunScreen(Screen[None]):
         place = chain.index(self.focused) + step if self.focused in chain else 0
         if 0 <= place < len(chain):
             self.set_focus(chain[place])
+
+    def action_page(self, pages: int) -> None:
+        """Scroll the form, or the layer table in its place."""
+        scroller = self.query_one("#panel" if self.has_class("-layers") else "#form", VerticalScroll)
+        scroller.scroll_relative(y=pages * max(1, scroller.size.height - 1), animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No key for the layers in a wide form, which always shows them."""

@@ -44,7 +44,8 @@ _NO_RUNS = (
     " r reproduces the whole one, n plans another, and ^r trains what is planned."
 )
 _RECORDS_NOTE = (
-    "A run whose record fails a check counts for no verdict. Nobody can tell a forgery made with care: these checks"
+    "The numbers of updates are checked on a run's own page Verify, which reads each of them."
+    " A run whose record fails a check counts for no verdict. Nobody can tell a forgery made with care: these checks"
     " find mix-ups, copies, damage, and numbers that cannot come from the run that is said to have made them."
 )
 
@@ -257,6 +258,8 @@ def records(found: Sequence[RunChecks], width: int) -> Content:
             counts.setdefault(check.name, Counter())[check.result] += 1
     lines += [Content(""), Content.styled("passed  failed  not applicable", "bold $text-muted")]
     for name, results in counts.items():
+        if set(results) == {Result.NOT_APPLICABLE}:
+            continue
         passed, failed = results[Result.PASSED], results[Result.FAILED]
         numbers = f"{passed:>6}  {failed:>6}  {len(found) - passed - failed:>14}  "
         lines += hanging(numbers, name, width, label_style="$error" if results[Result.FAILED] else "$text-muted")

@@ -53,8 +53,7 @@ class RunPreview(Horizontal):
         if not self.is_attached:  # The console is closing: nothing can be mounted any more.
             return
         if self._chart is None:
-            spec = ChartSpec(title="Test accuracy", y=Measure.SHARE, empty="no epoch has ended yet")
-            self._chart = MetricChart(spec)
+            self._chart = MetricChart(ChartSpec(title=""))
             self._chart.can_focus = False
             await self.mount(self._chart, before=0)
         curves = []
@@ -62,7 +61,8 @@ class RunPreview(Horizontal):
             curves.append(_curve(pinned, row, is_baseline=True))
         if row is not None:
             curves.append(_curve(row, pinned))
-        self._chart.show(curves)
+        empty = "no test accuracy is known" if row is not None and row.epochs_done else "no epoch has ended yet"
+        self._chart.show(curves, ChartSpec(title="Test accuracy", y=Measure.SHARE, empty=empty))
 
 
 def _name(row: RunRow, other: RunRow | None) -> str:

@@ -47,6 +47,8 @@ _FILLERS = frozenset(("epoch", "sparse", "categorical", "binary", "mean", "runni
 _OTHERS = {("lr",): "learning_rate", ("learning", "rate"): "learning_rate"}
 _NO_NUMBER = frozenset(("", "nan", "none", "null", "na", "n/a", "-"))
 _NAMED = 3
+_TABLE = "a table has a line with the names of its columns, as epoch,loss,val_accuracy, and below it one line an epoch"
+_KNOWN = "loss, val_accuracy and test/loss"
 _EPOCH_NAMES, _RUN_NAMES = ("epoch", "epochs"), ("run_id",)
 
 
@@ -151,7 +153,9 @@ def read_csv(path: Path, wanted: Mapping[str, str]) -> list[ForeignHistory]:
         StoreError: The file cannot be read, or holds no history.
         UsageError: A name that was asked for is not there.
     """
-    lines = csv.reader(io.StringIO(text := _text(path), newline=""), delimiter=_delimiter(text))
+    if not (text := _text(path)).strip():
+        raise StoreError(path, f"it is empty; {_TABLE}.")
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
         names = [name.strip() for name in next(lines, [])]
         if not any(names) or len(names) > _MAX_NAMES or len(set(names)) < len(names):
@@ -164,6 +168,10 @@ def read_csv(path: Path, wanted: Mapping[str, str]) -> list[ForeignHistory]:
         raise StoreError(path, f"it has more than {most:,} lines of {counted(len(names), 'column')}.")
     if absent := [name for name in wanted if name not in names]:
         raise UsageError(f"{path} has no column {quoted(absent[0], 80)}; it has {printable(', '.join(names), 500)}.")
+    if not rows:
+        raise StoreError(
+            path, f"it names columns ({printable(', '.join(names), 200)}) and has no line below; {_TABLE}."
+        )
     run_name = next((name for name in names if name.lower() in _RUN_NAMES), "")
     runs: dict[str, list[dict[str, str]]] = {}
     for row in rows:
@@ -182,7 +190,8 @@ def read_csv(path: Path, wanted: Mapping[str, str]) -> list[ForeignHistory]:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise StoreError(path, "this is no file." if path.exists() else "there is no such file.")
+            wrong = "this is a folder; name one table in it." if path.is_dir() else "this is no file."
+            raise StoreError(path, wrong if path.exists() else "there is no such file.")
         with path.open("rb") as file:
             content = file.read(_MAX_CSV_BYTES + 1)
     except OSError as error:
@@ -264,6 +273,12 @@ def read_logs(path: Path, wanted: Mapping[str, str]) -> tuple[list[ForeignHistor
         UsageError: A name that was asked for is not there.
     """
     found = read_tensorboard(path)
+    if not found.num_files:
+        raise StoreError(
+            path,
+            "no file in it or below it is a log of TensorBoard: such a file has tfevents in its name. --csv FILE reads"
+            " a table with one line an epoch.",
+        )
     together: dict[tuple[str, ...], dict[str, Curves]] = {}
     for parts, curves in found.runs.items():
         folder = parts[-1] if parts and parts[-1].lower() in _PARTS else ""
@@ -389,7 +404,9 @@ def _with_curves(found: Sequence[ForeignHistory], path: Path, remarks: Sequence[
     if not kept:
         left_out = dict.fromkeys(text for history in found for text in history.left_out[:5])
         reasons = "; ".join([*itertools.islice(left_out, 5), *map(printable, remarks[:3])])
-        raise StoreError(path, f"there is no curve in it that is known here ({reasons or 'it is empty'}).")
+        raise StoreError(
+            path, f"there is no curve in it that is known here, as {_KNOWN} are ({reasons or 'it has no scalar'})."
+        )
     return kept
 
 

@@ -171,16 +171,17 @@ class LogFolder(msgspec.Struct):
         runs: Folder with event files, as a path from the top, to its curves.
         problems: A sentence for each file that was not read to its end, and for what was too much.
         num_other: Records that are no scalars, or too large for one: images, graphs, histograms.
+        num_files: Files that were read, or begun.
     """
 
     runs: dict[tuple[str, ...], Curves] = msgspec.field(default_factory=dict)
     problems: list[str] = msgspec.field(default_factory=list)
     num_other: int = 0
-    _num_files: int = 0
+    num_files: int = 0
     _num_points: int = 0
 
     def _is_full(self) -> bool:
-        return self._num_files >= _MAX_FILES or self._num_points >= _MAX_POINTS
+        return self.num_files >= _MAX_FILES or self._num_points >= _MAX_POINTS
 
 
 def read_tensorboard(path: Path) -> LogFolder:
@@ -193,7 +194,7 @@ def read_tensorboard(path: Path) -> LogFolder:
     with Folder.follow(path) as folder:
         _read_folder(folder, (), found)
     if found._is_full():
-        found.problems.append(f"{path}: only {found._num_files:,} files and {found._num_points:,} points were read.")
+        found.problems.append(f"{path}: only {found.num_files:,} files and {found._num_points:,} points were read.")
     return found
 
 
@@ -221,7 +222,7 @@ def _read_events(folder: Folder, name: str, points: dict[str, dict[int, Point]],
     descriptor = folder.open(name)
     if descriptor is None:
         return
-    found._num_files += 1
+    found.num_files += 1
     with os.fdopen(descriptor, "rb") as file:
         end = os.fstat(descriptor).st_size
         if end > _MAX_FILE_BYTES:

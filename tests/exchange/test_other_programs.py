@@ -396,6 +396,25 @@ def test_what_import_is_given_is_one_thing(run: Run, tmp_path: Path) -> None:
     assert run("import", "--csv", "/dev/null").code == 3
 
 
+def test_what_holds_no_history_is_told_what_was_looked_for_and_what_to_do(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    table = str(write(folder / "x.csv", KERAS))
+    header = str(write(tmp_path / "header.csv", "epoch,loss,acc\n"))
+    other = str(write(tmp_path / "other.csv", "epoch,foo\n1,2\n"))
+    for words, said in (
+        (("--tensorboard", str(folder)), "such a file has tfevents in its name. --csv FILE reads a table"),
+        (("--csv", str(folder)), "this is a folder; name one table in it."),
+        ((str(folder),), "this is a folder, not an archive that `export --archive` packed; `import --tensorboard DIR`"),
+        ((table,), "this is a table, not an archive that `export --archive` packed;"),
+        (("--csv", header), "it names columns (epoch, loss, acc) and has no line below; a table has a line"),
+        (("--csv", str(write(tmp_path / "empty.csv", "\n"))), "it is empty; a table has a line"),
+        (("--csv", other), "known here, as loss, val_accuracy and test/loss are (foo: not known; --column OURS=THEIRS"),
+    ):
+        found = run("import", *words)
+        assert (found.code, said in found.err) == (3, True), found.err
+
+
 def test_names_in_a_foreign_record_never_reach_the_terminal_as_they_are(run: Run, store: Store) -> None:
     hostile = "\x1b]0;x\x07[bold]\u202e"
     folder = store.root / "x"

@@ -8,7 +8,7 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say
-from alexnet_tui.errors import ExitCode, UsageError
+from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.paths import given, shell_command
 from alexnet_tui.runs.store import REFERENCE, RESERVED, Store
 from alexnet_tui.text import counted, printable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from alexnet_tui.exchange.run_archive import ImportResult
 
 _NAMED = 3
+_TABLES = frozenset((".csv", ".tsv"))
 
 
 def register(app: typer.Typer) -> None:
@@ -72,6 +73,10 @@ def import_(
     if archive is not None:
         if column or label:
             raise UsageError("--column and --label are for histories of other programs; an archive needs neither.")
+        if archive.is_dir() or archive.suffix.lower() in _TABLES:
+            what = "a folder" if archive.is_dir() else "a table"
+            more = "`import --tensorboard DIR` reads a folder of logs, `import --csv FILE` a table"
+            raise StoreError(archive, f"this is {what}, not an archive that `export --archive` packed; {more}.")
         from alexnet_tui.exchange.run_archive import import_archive
 
         _say_unpacked(store, archive, import_archive(store, archive))

@@ -25,6 +25,7 @@ from alexnet_tui.analysis.groups import (
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import SPECS, format_value, meaning_of
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.state import State
 from alexnet_tui.text import MISSING
 
 Read = Callable[[RunHistory], str]
@@ -40,7 +41,7 @@ class ComparedGroup(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: The label of a single run, the id of one that is not averaged with its like, else the variant.
         run_ids: Its runs, by seed.
-        seeds: Their seeds.
+        seeds: Their seeds; none of a run that another program trained.
         states: Their states in words.
         settings: The values of what differs between the groups, by name.
         cells: Mean and standard deviation, by metric.
@@ -48,6 +49,7 @@ class ComparedGroup(msgspec.Struct, frozen=True, kw_only=True):
         is_base: The others are measured against this group.
         is_pinned: It holds the pinned run.
         alone: Why a run is not averaged with others of its configuration; else empty.
+        is_finished: All of its runs reached their last epoch, or came from another program.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ComparedGroup(msgspec.Struct, frozen=True, kw_only=True):
     is_base: bool
     is_pinned: bool
     alone: str = ""
+    is_finished: bool = True
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -114,7 +117,7 @@ def compare(
             ComparedGroup(
                 name=(label if len(one.runs) == 1 else "") or (first.id if one.alone else first.record.config.variant),
                 run_ids=tuple(run.id for run in one.runs),
-                seeds=tuple(run.record.config.seed for run in one.runs),
+                seeds=tuple(run.record.config.seed for run in one.runs if run.record.foreign is None),
                 states=tuple("foreign" if run.record.foreign else state_word(run, states) for run in one.runs),
                 settings={
                     name: ", ".join(dict.fromkeys(map(_of_ours(read), one.runs))) for name, read in differing.items()
@@ -124,6 +127,7 @@ def compare(
                 is_base=one is anchor,
                 is_pinned=has_pin and one is anchor,
                 alone=one.alone,
+                is_finished=all(run.record.foreign or state_word(run, states) == State.FINISHED for run in one.runs),
             )
         )
     return Comparison(tuple(compared), tuple(differing))

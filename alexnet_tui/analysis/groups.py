@@ -106,14 +106,14 @@ class RunValue(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         run_id: The run.
-        seed: Its seed.
+        seed: Its seed; None of a run that another program trained.
         value: In the metric's unit; None where the run has none.
         limit: Where a mark was not reached: what the time is known to exceed (a censored value).
         is_upper_bound: The value is only known not to be exceeded.
     """
 
     run_id: str
-    seed: int
+    seed: int | None
     value: float | None
     limit: float | None = None
     is_upper_bound: bool = False
@@ -128,6 +128,7 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
         num_missing: Runs without a value.
         runs: Every run, with its value.
         title: The group's, or empty.
+        num_not_reached: Of the runs without a value those that are known not to have reached the mark.
     """
 
     mean: float | None
@@ -135,6 +136,7 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
     num_missing: int
     runs: tuple[RunValue, ...]
     title: str = ""
+    num_not_reached: int = 0
 
     @property
     def values(self) -> list[float]:
@@ -158,7 +160,7 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
         return sum(run.is_upper_bound for run in self.runs)
 
 
-def make_sample(values: Iterable[RunValue], title: str = "") -> Sample:
+def make_sample(values: Iterable[RunValue], title: str = "", *, num_not_reached: int = 0) -> Sample:
     """A sample with its mean and standard deviation."""
     runs = tuple(values)
     known = [run.value for run in runs if run.value is not None]
@@ -168,6 +170,7 @@ def make_sample(values: Iterable[RunValue], title: str = "") -> Sample:
         num_missing=len(runs) - len(known),
         runs=runs,
         title=title,
+        num_not_reached=num_not_reached,
     )
 
 
@@ -180,14 +183,15 @@ def sample(runs: Iterable[RunHistory], metric: Metric, title: str = "", *, is_ce
         title: The group's title.
         is_censored: A time that was not reached counts as longer than the run.
     """
-
-    def value(run: RunHistory) -> RunValue:
+    values, num_not_reached = list[RunValue](), 0
+    for run in runs:
         found = metric.value(run)
-        limit = metric.limit(run) if is_censored and found is None and metric.limit else None
+        limit = metric.limit(run) if found is None and metric.limit else None
+        num_not_reached += limit is not None
         is_upper_bound = found is not None and metric.is_upper_bound is not None and metric.is_upper_bound(run)
-        return RunValue(run.id, run.record.config.seed, found, limit, is_upper_bound)
-
-    return make_sample(map(value, runs), title)
+        seed = None if run.record.foreign else run.record.config.seed
+        values.append(RunValue(run.id, seed, found, limit if is_censored else None, is_upper_bound))
+    return make_sample(values, title, num_not_reached=num_not_reached)
 
 
 def best_cells(metric: Metric, samples: Sequence[Sample]) -> list[bool]:
@@ -206,7 +210,7 @@ def sample_text(found: Sample, metric: Metric) -> str:
     ``≤ 1.0 ±0.0`` where a value is only known not to be exceeded.
     """
     if found.mean is None:
-        return "not reached" if found.num_missing and metric.limit else MISSING
+        return "not reached" if found.num_not_reached else MISSING
     text = f"{'≤ ' * bool(found.num_upper_bounds)}{metric.mean_text(found.mean)}"
     if found.sd is not None:
         text += f" ±{metric.sd_text(found.sd)}"

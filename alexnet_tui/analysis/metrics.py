@@ -73,7 +73,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         help: One sentence.
         unit: What it counts.
         value: The number of one run, None where there is none.
-        limit: Of a time to reach a mark: what a run that did not reach it is known to exceed.
+        limit: Of a time to reach a mark: what a run that did not reach it is known to exceed; None where nobody
+            measured whether it did.
         is_upper_bound: Of such a time: whether the value is only known not to be exceeded.
         higher_is_better: None where neither direction is a merit.
         least: A value below this is neither better nor worse than any other.
@@ -235,6 +236,11 @@ def _train_seconds(history: RunHistory) -> float | None:
     return _finite(history.train_seconds)
 
 
+def _limit(column: str, so_far: Value) -> Value:
+    """What a run that has not reached a mark of a curve is known to exceed; None where the curve is not known."""
+    return lambda history: so_far(history) if any(map(math.isfinite, history.epochs[column])) else None
+
+
 def _mean_rate(history: RunHistory) -> float | None:
     """Training images a second of training, over all epochs done; the latest throughput before the first's end."""
     seconds, started = _finite(history.train_seconds), history.started
@@ -341,7 +347,7 @@ _METRICS = (
         help="Epochs until training error (evaluation mode) fell to 25%; 1 where it did within the first.",
         unit=Unit.EPOCHS,
         value=lambda history: time_to_accuracy(history).epochs,
-        limit=_epochs_done,
+        limit=_limit("train_eval_accuracy", _epochs_done),
         is_upper_bound=lambda history: time_to_accuracy(history).is_upper_bound,
         higher_is_better=False,
         published="t25_epochs",
@@ -353,7 +359,7 @@ _METRICS = (
         help="Epochs until the running training error, as Keras prints it, fell to 25%.",
         unit=Unit.EPOCHS,
         value=lambda history: time_to_accuracy(history, _RUNNING).epochs,
-        limit=_epochs_done,
+        limit=_limit(_RUNNING, _epochs_done),
         is_upper_bound=lambda history: time_to_accuracy(history, _RUNNING).is_upper_bound,
         higher_is_better=False,
         published="t25_epochs",
@@ -364,7 +370,7 @@ _METRICS = (
         help="Training time until training error fell to 25%.",
         unit=Unit.SECONDS,
         value=lambda history: time_to_accuracy(history).train_seconds,
-        limit=_train_seconds,
+        limit=_limit("train_eval_accuracy", _train_seconds),
         is_upper_bound=lambda history: time_to_accuracy(history).is_upper_bound,
         higher_is_better=False,
         published="t25_seconds",
@@ -376,7 +382,7 @@ _METRICS = (
         help="Training time until the running training error, as Keras prints it, fell to 25%.",
         unit=Unit.SECONDS,
         value=lambda history: time_to_accuracy(history, _RUNNING).train_seconds,
-        limit=_train_seconds,
+        limit=_limit(_RUNNING, _train_seconds),
         is_upper_bound=lambda history: time_to_accuracy(history, _RUNNING).is_upper_bound,
         higher_is_better=False,
     ),

@@ -193,7 +193,7 @@ def _side_by_side(
 
 def _results(groups: Sequence[ComparedGroup]) -> Iterator[tuple[str, list[str]]]:
     yield "runs", [f"{len(group.run_ids)}, {', '.join(dict.fromkeys(group.states))}" for group in groups]
-    yield "seeds", [", ".join(map(str, group.seeds)) for group in groups]
+    yield "seeds", [", ".join(map(str, group.seeds)) or "not known" for group in groups]
     for name in COMPARED:
         yield heading(name), [sample_text(group.cells[name], METRICS[name]) for group in groups]
         if any(not group.is_base for group in groups):

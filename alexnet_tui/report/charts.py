@@ -114,7 +114,7 @@ class RunDot(msgspec.Struct, frozen=True):
     """
 
     run_id: str
-    seed: int
+    seed: int | None
     effect: float
     at: float
     is_larger: bool

@@ -69,14 +69,16 @@ def to_latex(report: Report) -> str:
 
 
 def comparison_to_latex(comparison: Comparison) -> str:
-    """A table of the groups, the best mean of each column in bold."""
+    """A table of the groups, the best mean of each column among finished runs in bold; others say their state."""
     groups = comparison.groups
-    bold = _best_places(COMPARED, [[group.cells[name] for name in COMPARED] for group in groups])
+    finished = [group for group in groups if group.is_finished]
+    marks = iter(_best_places(COMPARED, [[group.cells[name] for name in COMPARED] for group in finished]))
+    bold = [next(marks) if group.is_finished else set[int]() for group in groups]
     before = 2 + len(comparison.differing)
     rows = [
         _row(
             [
-                group.name,
+                group.name if group.is_finished else f"{group.name} ({', '.join(dict.fromkeys(group.states))})",
                 str(len(group.run_ids)),
                 *(shown_setting(name, group.settings[name]) for name in comparison.differing),
                 *(sample_text(group.cells[name], METRICS[name]) for name in COMPARED),

@@ -48,7 +48,7 @@ def test_a_run_that_has_not_begun_differs_in_no_condition_and_reached_nothing_ye
     compared = compare([make_history(), queued])
     assert not compared.differing
     cells = compared.groups[1].cells
-    assert {sample_text(cells[name], METRICS[name]) for name in ("gap", "time", "final_test")} == {MISSING}
+    assert {sample_text(cells[name], METRICS[name]) for name in ("gap", "time", "final_test", "t25")} == {MISSING}
     changed = compare([make_history(), make_history(change_started={"device_class": "GPU"}), queued])
     assert [group.settings["device class"] for group in changed.groups] == ["cpu", "GPU", MISSING]
 

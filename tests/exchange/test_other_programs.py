@@ -19,6 +19,7 @@ from alexnet_tui.runs import store as runs_store
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import RunRecord, Store, read_record
+from alexnet_tui.text import MISSING
 from alexnet_tui.tui.screens.runs.rows import run_row
 
 KERAS = """epoch,accuracy,loss,lr,val_accuracy,val_loss
@@ -361,12 +362,19 @@ def test_a_foreign_run_is_shown_and_compared_and_counts_for_nothing(run: Run, st
     assert "(foreign)" in run("runs").out
     shown = json.loads(run("show", "their-run", "--json").out)
     assert (shown["config"], shown["epochs_table"][1]["train_loss"]) == (None, 1.5)
-    assert "foreign: csv training.log" in run("show", "their-run").out
+    text = run("show", "their-run").out
+    assert "foreign: csv training.log" in text
+    assert "T25 not known; by running accuracy" in " ".join(text.split()), "no such curve is in that file"
 
     compared = json.loads(run("compare", own, "their-run", "--json").out)
     assert [group["states"] for group in compared["groups"]] == [["finished"], ["foreign"]]
     assert compared["differing"] == []
     assert compared["groups"][1]["cells"]["max_test"]["mean"] == 0.4
+    assert [group["seeds"] for group in compared["groups"]] == [[0], []]
+    assert [group["cells"]["t25"]["runs"][0]["seed"] for group in compared["groups"]] == [0, None]
+    rows = [line.split() for line in run("compare", own, "their-run").out.splitlines()]
+    assert ["seeds", "0", "not", "known"] in rows
+    assert next(row for row in rows if row[:1] == ["T25"])[-1] == MISSING
 
     report = run("report", "--format", "json")
     assert ("their-run" in report.out, "their-run" in report.err) == (False, True)

@@ -194,19 +194,21 @@ def test_smoothing_shortens_the_window_at_the_edges() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "metric", "text"),
+    ("values", "num_not_reached", "metric", "text"),
     [
-        ([0.61, 0.62], "final_test", "61.50 ±0.71"),
-        ([0.61], "final_test", "61.00"),
-        ([40.0, 42.0], "t25", "41.0 ±1.4"),
-        ([40.0, None], "t25", "40.0 (1 of 2)"),
-        ([None, None], "t25", "not reached"),
-        ([12_153.0], "time", "03:22:33"),
-        ([], "time", "–"),
+        ([0.61, 0.62], 0, "final_test", "61.50 ±0.71"),
+        ([0.61], 0, "final_test", "61.00"),
+        ([40.0, 42.0], 0, "t25", "41.0 ±1.4"),
+        ([40.0, None], 1, "t25", "40.0 (1 of 2)"),
+        ([None, None], 2, "t25", "not reached"),
+        ([None], 0, "t25", "–"),
+        ([12_153.0], 0, "time", "03:22:33"),
+        ([], 0, "time", "–"),
     ],
 )
-def test_cells_in_words(values: list[float | None], metric: str, text: str) -> None:
-    found = make_sample(RunValue(f"run{seed}", seed, value) for seed, value in enumerate(values))
+def test_cells_in_words(values: list[float | None], num_not_reached: int, metric: str, text: str) -> None:
+    runs = [RunValue(f"run{seed}", seed, value) for seed, value in enumerate(values)]
+    found = make_sample(runs, num_not_reached=num_not_reached)
     assert sample_text(found, METRICS[metric]) == text
 
 

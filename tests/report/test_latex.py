@@ -12,7 +12,9 @@ from alexnet_tui.analysis.compare import compare
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import build
 from alexnet_tui.report.latex import comparison_to_latex, escape_latex, to_latex
+from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 
 HOSTILE = (
@@ -62,6 +64,21 @@ def test_what_latex_would_take_for_its_own_is_told_otherwise() -> None:
     assert escape_latex("[3pt]*") == "{[}3pt]{*}"
     assert escape_latex("a--b---c") == "a-{}-b-{}-{}-c"
     assert escape_latex("40–50 é ✓") == r"40\textendash{}50 é {[}U+2713]"
+
+
+def test_the_best_is_that_of_finished_runs_and_others_say_their_state() -> None:
+    failed = Failed(reason="diverged", message="Training diverged.")
+    better, live = make_history("tanh", final=0.7, end=failed), make_history("four-conv", final=0.8, finish=False)
+    compared = compare([make_history(), make_history("low-dropout", final=0.5), better, live], {live.id: State.RUNNING})
+    rows = [line for line in comparison_to_latex(compared).splitlines() if " & 1 & " in line]
+    assert [row.partition(" &")[0] for row in rows] == [
+        "baseline",
+        "low-dropout",
+        "tanh (diverged)",
+        "four-conv (running)",
+    ]
+    assert [r"\textbf{60.00}" in row for row in rows] == [True, False, False, False]
+    assert [r"\textbf" in row for row in rows[2:]] == [False, False]
 
 
 def test_equal_bests_are_all_bold() -> None:

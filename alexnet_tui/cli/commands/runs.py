@@ -10,7 +10,6 @@ import msgspec
 import typer
 
 from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK, SELECTED_ON_TEST
-from alexnet_tui.analysis.time_to_accuracy import TimeToAccuracy, time_to_accuracy
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, can_draw, printing, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, Column, fill_lines, print_table
@@ -299,7 +298,6 @@ Fact = str | Sequence[str]
 
 def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, Fact]]:
     record, config, started = history.record, history.record.config, history.started
-    crossing, keras_crossing = time_to_accuracy(history), time_to_accuracy(history, "train_accuracy")
     facts: list[tuple[str, Fact]] = [
         ("run", record.id),
         ("label", label_of(store, history)),
@@ -311,7 +309,7 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
         ("test accuracy", _accuracies(history)),
         ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running mean, as trained)"),
         ("gap", f"{format_points(history.gap)} points (train - test, last five epochs)"),
-        ("T25", f"{_crossing_text(crossing)}; by running accuracy {_crossing_text(keras_crossing)}"),
+        ("T25", f"{_time_to_mark(history, 't25')}; by running accuracy {_time_to_mark(history, 't25_running')}"),
         (
             "time",
             f"{format_duration(history.train_seconds)} of training,"
@@ -516,10 +514,12 @@ def _accuracies(history: RunHistory) -> list[str]:
     return [f"best {best}{where}", f"last {last}", f"mean of last five {mean}"]
 
 
-def _crossing_text(crossing: TimeToAccuracy) -> str:
-    if crossing.epochs is None:
-        return "not reached"
-    return f"{'at most ' * crossing.is_upper_bound}{crossing.epochs:.1f} epochs"
+def _time_to_mark(history: RunHistory, name: str) -> str:
+    metric = METRICS[name]
+    if (epochs := metric.value(history)) is not None:
+        is_upper_bound = metric.is_upper_bound is not None and metric.is_upper_bound(history)
+        return f"{'at most ' * is_upper_bound}{epochs:.1f} epochs"
+    return "not reached" if metric.limit and metric.limit(history) is not None else "not known"
 
 
 def _last_loss(history: RunHistory) -> str:

@@ -51,12 +51,17 @@ class Check(msgspec.Struct, frozen=True):
     Attributes:
         name: What was looked at.
         result: What was found.
-        sentence: What is wrong, or why it could not be looked at; empty where all is well.
+        sentence: What is wrong, why it could not be looked at, or what one should know though nothing is wrong; empty
+            where there is nothing to say.
     """
 
     name: str
     result: Result
     sentence: str = ""
+
+
+_Found = str | Check | None
+"""A sentence on what is wrong, or nothing; a check that has more to say; None where the record does not say."""
 
 
 def check_run(history: RunHistory) -> tuple[Check, ...]:
@@ -88,11 +93,13 @@ def _extension(record: RunRecord) -> Check:
     return Check("extension", Result.NOT_APPLICABLE, sentence)
 
 
-def _checked(name: str, check: Callable[[RunHistory], str | None], history: RunHistory) -> Check:
+def _checked(name: str, check: Callable[[RunHistory], _Found], history: RunHistory) -> Check:
     try:
         found = check(history)
     except (ConfigError, OverflowError, ValueError, ZeroDivisionError) as error:
         return Check(name, Result.FAILED, f"it cannot be computed ({error}).")
+    if isinstance(found, Check):
+        return found
     if found is None:
         return Check(name, Result.NOT_APPLICABLE, "the record does not say.")
     return Check(name, Result.FAILED if found else Result.PASSED, found)
@@ -237,12 +244,18 @@ def _whole_images(history: RunHistory) -> str:
     return ""
 
 
-def _finite_losses(history: RunHistory) -> str:
+def _finite_losses(history: RunHistory) -> str | Check:
+    """Losses are numbers from 0 on; the last epoch of a run that diverged and says so may have none."""
+    diverged = ""
     for column in ("train_loss", "train_eval_loss", "test_loss"):
         for epoch, loss in enumerate(history.epochs[column], start=1):
-            if not math.isfinite(loss) or loss < 0:
-                return f"{column.replace('_', ' ')} of epoch {epoch} is {loss:g}."
-    return ""
+            if math.isfinite(loss) and loss >= 0:
+                continue
+            found = f"{column.replace('_', ' ')} of epoch {epoch} is {loss:g}."
+            if loss < 0 or epoch < len(history.epochs) or not _has_diverged(history):
+                return found
+            diverged = diverged or f"it diverged, and says so: {found}"
+    return Check("losses", Result.PASSED, diverged)
 
 
 def _learning_rate(history: RunHistory) -> str | None:
@@ -266,7 +279,7 @@ def _all_events(history: RunHistory) -> str:
     return f"{counted(history.missing_events, 'event')} missing." if history.missing_events else ""
 
 
-_CHECKS: Mapping[str, Callable[[RunHistory], str | None]] = {
+_CHECKS: Mapping[str, Callable[[RunHistory], _Found]] = {
     "start and run.json": _agrees_with_record,
     "code": _committed_code,
     "one data set": _data_stay,
@@ -402,7 +415,11 @@ def _of_length(run: RunHistory, other: RunHistory) -> RunConfig:
 
 def _diverged_before(one: RunHistory, other: RunHistory) -> bool:
     """Whether a run diverged before the other one's end."""
-    return isinstance(one.final, Failed) and one.final.reason == "diverged" and one.step < other.step
+    return _has_diverged(one) and one.step < other.step
+
+
+def _has_diverged(history: RunHistory) -> bool:
+    return isinstance(history.final, Failed) and history.final.reason == "diverged"
 
 
 def _is_equal(one: RunHistory, other: RunHistory) -> bool:

@@ -395,14 +395,6 @@ class Store:
         with self._noted_folder(run_id) as folder:
             return change_notes(folder, change)
 
-    def save_notes(self, run_id: str, notes: Notes) -> None:
-        """Replace the notes of a run, whatever they are now.
-
-        Raises:
-            StoreError: The run's directory cannot be written.
-        """
-        self.change_notes(run_id, lambda _: notes)
-
     def edit_notes(self, run_id: str, seen: Notes, wanted: Notes) -> Notes:
         """Save an edit of the notes that were shown as `seen`; see `notes.edit_notes`.
 

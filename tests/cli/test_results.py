@@ -207,7 +207,7 @@ def test_an_experiment_s_name_stands_for_all_its_runs(full: Store) -> None:
 def test_compare_measures_against_the_pinned_run(full: Store) -> None:
     tanh = next(name for name in full.ids() if name.startswith("tanh-s0"))
     base = next(name for name in full.ids() if name.startswith("baseline-s0"))
-    full.save_notes(tanh, Notes(pinned=True, label="the \x1b]0;evil\x07 pin"))
+    full.change_notes(tanh, lambda _: Notes(pinned=True, label="the \x1b]0;evil\x07 pin"))
     data = json.loads(call(full, "compare", base, tanh, "--json", "--no-group").stdout)
     assert [group["is_pinned"] for group in data["groups"]] == [False, True]
     assert data["groups"][0]["differences"]["final_test"] == pytest.approx(0.02, abs=0.005)

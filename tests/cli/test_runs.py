@@ -83,11 +83,17 @@ def test_show_tells_all_of_one_run(run: Run, store: Store) -> None:
     record = fake_runs.write_run(
         store, RunConfig(epochs=10, dropout=0.25), label="mine", end=ev.Failed(reason="oom", message="too big")
     )
+    shown = json.loads(run("show", "last", "--json").out)
+    assert (shown["tags"], shown["note"], shown["pinned"]) == ([], "", False)
+    assert "tags" not in run("show", "last").out
+    store.change_notes(record.id, lambda _: Notes(tags=["paper", "odd curve"], note="see section 3", pinned=True))
     text = run("show", record.id[:-1]).out
+    assert re.search(r"tags +paper, odd curve\n", text)
     assert re.search(r"state +failed \(oom\): too big", text)
     assert "dropout 0.25 (default 0.5)" in text
     assert "21,622,154 parameters" in text
     shown = json.loads(run("show", "last", "--json").out)
+    assert (shown["tags"], shown["note"], shown["pinned"]) == (["paper", "odd curve"], "see section 3", True)
     assert shown["final"] == {"kind": "failed", "reason": "oom", "message": "too big"}
     assert len(shown["epochs_table"]) == 10
     assert shown["config"]["dropout"] == 0.25
@@ -112,7 +118,7 @@ def test_attack_01_nothing_a_run_says_acts_on_the_terminal(run: Run, store: Stor
         end=ev.Failed(reason=evil, message=evil),
         change_started={"device": evil, "versions": {evil: evil}},
     )
-    store.save_notes(record.id, Notes(note=evil))
+    store.change_notes(record.id, lambda _: Notes(note=evil))
     (store.path(record.id) / "trainer.log").write_text(evil)
     for arguments in (["show", record.id], ["runs"], ["show", record.id, "--json"], ["runs", "--json"]):
         result = run(*arguments)

@@ -1,6 +1,7 @@
 """The commands `verify` and `claims`, as a person calls them."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from cli_caller import Run
 from fake_runs import open_writer, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.events import Epoch, Failed
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 
@@ -56,6 +58,32 @@ def test_a_run_that_failed_before_its_start_is_no_false_record(run: Run, store: 
     done = run("verify", forged.id)
     assert done.code == 3
     assert "there is no started event" in done.out
+
+
+@pytest.mark.parametrize(
+    ("reason", "epoch", "loss", "code"),
+    [
+        ("diverged", 4, math.nan, 0),
+        ("diverged", 4, math.inf, 0),
+        ("diverged", 3, math.nan, 3),
+        ("diverged", 4, -math.inf, 3),
+        ("oom", 4, math.nan, 3),
+    ],
+)
+def test_a_run_that_says_that_it_diverged_is_no_false_record(
+    run: Run, store: Store, reason: str, epoch: int, loss: float, code: int
+) -> None:
+    def break_down(row: Epoch) -> None:
+        if row.epoch == epoch:
+            row.test_loss = ev.number(loss)
+
+    end = Failed(reason=reason, message="Training diverged.", epoch=4, step=40)
+    config = RunConfig(epochs=6, log_steps=1)
+    broken = write_run(store, config, epochs_done=4, change_epoch=break_down, end=end)
+    done = run("verify")
+    assert done.code == code
+    assert f"{broken.id}: {14 if code == 0 else 13} passed" in done.out
+    assert (f"note    losses: it diverged, and says so: test loss of epoch 4 is {loss:g}." in done.out) == (code == 0)
 
 
 def test_verify_of_a_study_says_what_does_not_count(run: Run, store: Store) -> None:

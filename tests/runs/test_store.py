@@ -133,7 +133,7 @@ def test_attack_15_redact(argv: list[str], kept: list[str]) -> None:
 def test_arguments_that_are_no_utf8_are_kept_as_well_as_can_be(store: Store) -> None:
     record = store.create(RunConfig(), label="caf\udce9", argv=["--data-dir", "\udcff"])
     assert store.record(record.id).label == "caf?"
-    store.save_notes(record.id, Notes(note="x\udcffy"))
+    store.change_notes(record.id, lambda _: Notes(note="x\udcffy"))
     assert store.notes(record.id).note == "x?y"
 
 
@@ -231,7 +231,7 @@ def test_attack_17_an_installed_package_brings_reference_runs_and_takes_none_fro
     assert store.record("shipped").id == "shipped"
     assert not store.root.exists()
     with pytest.raises(StoreError):
-        store.save_notes("shipped", Notes(label="x"))
+        store.change_notes("shipped", lambda _: Notes(label="x"))
     with pytest.raises(StoreError):
         store.delete("shipped")
     assert [path.name for path in store.path("shipped").iterdir()] == ["run.json"]
@@ -381,7 +381,7 @@ def test_attack_17_a_run_is_private_and_a_folder_of_others_is_warned_of(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = store.create(RunConfig())
-    store.save_notes(record.id, Notes(label="x"))
+    store.change_notes(record.id, lambda _: Notes(label="x"))
     made = [store.path(record.id), *store.path(record.id).iterdir()]
     assert [path.name for path in made if path.lstat().st_mode & 0o077] == []
     store.root.chmod(0o755)
@@ -441,14 +441,17 @@ def test_fault_11_notes_are_replaced_whole_under_parallel_writers(store: Store) 
     run_id = plant(store, "run")
     failures: list[BaseException] = []
 
+    def to(notes: Notes) -> Callable[[Notes], Notes]:
+        return lambda _: notes
+
     def write(name: str) -> None:
         try:
             for index in range(20):
-                store.save_notes(run_id, Notes(label=name * 300, tags=[name], note=str(index), pinned=True))
+                store.change_notes(run_id, to(Notes(label=name * 300, tags=[name], note=str(index), pinned=True)))
         except StoreError as error:
             failures.append(error)
 
-    store.save_notes(run_id, Notes(label="z" * 300, tags=["z"]))
+    store.change_notes(run_id, lambda _: Notes(label="z" * 300, tags=["z"]))
     threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
     for thread in threads:
         thread.start()
@@ -470,7 +473,7 @@ def test_damaged_notes_count_as_none(store: Store, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text('{"note":"private"}')
     path.symlink_to(tmp_path / "mine")
     assert store.notes(run_id) == Notes()
-    store.save_notes(run_id, Notes(note="new"))
+    store.change_notes(run_id, lambda _: Notes(note="new"))
     assert store.notes(run_id).note == "new"
     assert (tmp_path / "mine").read_text() == '{"note":"private"}'
 
@@ -525,7 +528,7 @@ def test_fault_24_fields_of_a_newer_program_survive_a_change_of_the_notes(store:
 def test_fault_11_the_second_of_two_editors_sees_the_first(store: Store) -> None:
     run_id = plant(store, "run")
     seen = Notes(label="l0", note="n0", tags=["t"])
-    store.save_notes(run_id, seen)
+    store.change_notes(run_id, lambda _: seen)
     store.edit_notes(run_id, seen, replace(seen, note="BBBB", tags=["t", "bb"]))
     store.edit_notes(run_id, seen, replace(seen, label="AL", tags=["aa"]))  # Another field, and tags: both are kept.
     assert store.notes(run_id) == Notes(label="AL", note="BBBB", tags=["bb", "aa"])
@@ -542,9 +545,9 @@ def test_fault_11_the_second_of_two_editors_sees_the_first(store: Store) -> None
 
 def test_notes_that_nobody_could_read_again_are_not_saved(store: Store) -> None:
     run_id = plant(store, "run")
-    store.save_notes(run_id, Notes(note="kept"))
+    store.change_notes(run_id, lambda _: Notes(note="kept"))
     with pytest.raises(StoreError, match="too long"):
-        store.save_notes(run_id, Notes(note="x" * (1 << 20)))
+        store.change_notes(run_id, lambda _: Notes(note="x" * (1 << 20)))
     assert store.notes(run_id).note == "kept"
 
 

@@ -39,7 +39,7 @@ def fill(store: Store) -> None:
     failed = write_run(
         store, RunConfig(epochs=3, seed=9), epochs_done=1, end=Failed(reason="oom", message="m\x1b[2J", epoch=1, step=9)
     )
-    store.save_notes(failed.id, Notes(label="日本語" * 20, tags=["a b", "\u202e"], note="n" * 300))
+    store.change_notes(failed.id, lambda _: Notes(label="日本語" * 20, tags=["a b", "\u202e"], note="n" * 300))
     store.create(RunConfig(epochs=5, seed=4))
     study.plan(store, "mine", variants=["baseline", "tanh"], seeds=range(5, 7), overrides={"epochs": "2"})
 

@@ -136,7 +136,7 @@ async def test_many_planned_runs_are_deleted_together_and_told_one_by_one(
 async def test_text_longer_than_the_field_is_neither_cut_nor_rewritten(store: Store) -> None:
     run_id = write_run(store, RunConfig(epochs=1)).id
     notes = Notes(label="l" * 300, tags=["t" * 500], note="n" * 3000 + "\nsecond \x1b line")
-    store.save_notes(run_id, notes)
+    store.change_notes(run_id, lambda _: notes)
     async with console(store) as c:
         for key in ("L", "T", "N"):
             await c.press(key, "enter")
@@ -149,7 +149,7 @@ async def test_text_longer_than_the_field_is_neither_cut_nor_rewritten(store: St
 @driven
 async def test_a_paste_that_does_not_fit_is_refused_in_a_sentence_and_the_note_stays(store: Store) -> None:
     run_id = write_run(store, RunConfig(epochs=1)).id
-    store.save_notes(run_id, Notes(note="precious"))
+    store.change_notes(run_id, lambda _: Notes(note="precious"))
     async with console(store) as c:
         await c.press("N")
         c.app.post_message(events.Paste("P" * 300_000))
@@ -169,7 +169,7 @@ async def test_an_empty_label_leaves_the_name_that_the_dialog_tells_of(store: St
     plain = write_run(store, RunConfig(epochs=1, seed=7)).id
     made = write_run(store, RunConfig(epochs=1, seed=8), label="made so").id
     for run_id in (plain, made):
-        store.save_notes(run_id, Notes(label="mine"))
+        store.change_notes(run_id, lambda _: Notes(label="mine"))
     async with console(store) as c:
         rows = {row.id: row for row in c.runs.shown}
         assert {row.name for row in rows.values()} == {"mine"}
@@ -222,8 +222,8 @@ def of_group(store: Store, count: int = 3) -> list[str]:
 @driven
 async def test_tags_of_several_runs_change_by_what_was_added_and_removed(store: Store) -> None:
     first, second = of_group(store, 2)
-    store.save_notes(first, Notes(tags=["a", "both"]))
-    store.save_notes(second, Notes(tags=["b", "both"]))
+    store.change_notes(first, lambda _: Notes(tags=["a", "both"]))
+    store.change_notes(second, lambda _: Notes(tags=["b", "both"]))
     async with console(store) as c:
         run_actions.edit_tags(c.app.screen, c.app.session, [first, second])
         await c.pilot.pause()
@@ -252,7 +252,7 @@ async def test_a_label_that_is_saved_late_is_shown_to_who_went_on_to_the_run(sto
 @driven
 async def test_typing_in_a_note_adds_to_it(store: Store) -> None:
     run_id = write_run(store, RunConfig(epochs=1)).id
-    store.save_notes(run_id, Notes(note="long precious note"))
+    store.change_notes(run_id, lambda _: Notes(note="long precious note"))
     async with console(store) as c:
         await c.press("N", "exclamation_mark", "enter")
         await c.wait_for(lambda: store.notes(run_id).note == "long precious note!")
@@ -264,11 +264,11 @@ async def test_typing_in_a_note_adds_to_it(store: Store) -> None:
 @driven
 async def test_two_consoles_on_one_note_lose_neither(store: Store, answer: str, kept: str) -> None:
     run_id = write_run(store, RunConfig(epochs=1)).id
-    store.save_notes(run_id, Notes(note="begun"))
+    store.change_notes(run_id, lambda _: Notes(note="begun"))
     async with console(store) as c:
         await c.press("N")
         await c.type(", mine")
-        store.save_notes(run_id, Notes(note="theirs", label="kept"))
+        store.change_notes(run_id, lambda _: Notes(note="theirs", label="kept"))
         await c.press("enter")
         await c.wait_for(lambda: isinstance(c.app.screen, ChoiceScreen))
         assert store.notes(run_id).note == "theirs"
@@ -285,11 +285,11 @@ async def test_a_note_of_a_group_is_saved_for_all_runs_but_the_one_that_another_
 ) -> None:
     runs = of_group(store)
     for run_id in runs:
-        store.save_notes(run_id, Notes(note="old"))
+        store.change_notes(run_id, lambda _: Notes(note="old"))
     async with console(store) as c:
         await c.press("g", "N", "ctrl+u")
         await c.type("mine")
-        store.save_notes(runs[1], Notes(note="theirs"))
+        store.change_notes(runs[1], lambda _: Notes(note="theirs"))
         await c.press("enter")
         await c.wait_for(lambda: isinstance(c.app.screen, ChoiceScreen))
         assert [store.notes(run_id).note for run_id in runs] == ["mine", "theirs", "mine"]
@@ -332,7 +332,7 @@ async def test_keys_on_a_group_act_on_all_its_runs(store: Store) -> None:
             "3 runs are not running.",
             "3 runs are running or finished; there is nothing to resume.",
         ]
-        store.save_notes(runs[1], Notes(note="other"))
+        store.change_notes(runs[1], lambda _: Notes(note="other"))
         c.app.session.watcher.set_notes(runs[1], Notes(note="other"))
         await c.press("N")
         assert "different notes" in c.notifications()[-1]

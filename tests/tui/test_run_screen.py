@@ -574,7 +574,7 @@ async def test_warnings_checkpoints_and_gaps_are_on_the_system_page(store: Store
         writer.write(ev.Resumed(epoch=1, step=10, checkpoint="e0001", bit_exact=False))
     with (store.path(run.id) / "events.jsonl").open("a") as record:
         record.write("{broken\nalso broken\n")
-    store.save_notes(run.id, Notes(tags=["paper"], note="as in section 3 [/]"))
+    store.change_notes(run.id, lambda _: Notes(tags=["paper"], note="as in section 3 [/]"))
     async with console(store, size=(120, 50)) as driver:
         await open_run(driver, run.id)
         await driver.press("left_square_bracket", "left_square_bracket")

@@ -641,7 +641,7 @@ async def test_what_changed_under_another_screen_is_shown_also_after_a_late_refr
 @driven
 async def test_attack_02_03_hostile_labels_are_shown_and_not_obeyed(store: Store) -> None:
     record = write_run(store, RunConfig(epochs=2), label=HOSTILE)
-    store.save_notes(record.id, Notes(label=HOSTILE, tags=[HOSTILE], note=HOSTILE))
+    store.change_notes(record.id, lambda _: Notes(label=HOSTILE, tags=[HOSTILE], note=HOSTILE))
     async with console(store, size=(160, 45)) as c:
         await c.wait_for(lambda: "Test accuracy" in c.text())
         for keys in (("L",), ("T",), ("N",), ("D",), ("question_mark",)):
@@ -693,7 +693,7 @@ async def test_a_note_and_tags_are_read_on_a_small_terminal(store: Store) -> Non
     for seed in range(10):
         config = RunConfig.from_text({"seed": str(seed), "epochs": "20", "learning_rate": "0.02", "momentum": "0.5"})
         run_id = write_run(store, config).id
-        store.save_notes(run_id, Notes(tags=["paper"], note="odd curve"))
+        store.change_notes(run_id, lambda _: Notes(tags=["paper"], note="odd curve"))
     async with console(store, size=(80, 24)) as c:
         await c.wait_for(lambda: "#paper odd curve" in c.text())
 
@@ -733,7 +733,7 @@ async def test_two_runs_of_one_variant_and_seed_are_told_apart_in_the_preview(st
 async def test_wide_characters_leave_the_columns_where_they_are(store: Store) -> None:
     make(store, "baseline", age=1)
     wide = make(store, "tanh")
-    store.save_notes(wide, Notes(label="画像の実験" * 12))
+    store.change_notes(wide, lambda _: Notes(label="画像の実験" * 12))
     async with console(store, size=(120, 30)) as c:
         await c.wait_for(lambda: "画像" in c.text())
         rows = [line for line in c.text().splitlines() if "100%" in line]
@@ -823,7 +823,7 @@ async def test_on_a_narrow_screen_names_keep_their_seed_and_a_pin_leaves_the_sta
     for seed in range(12):  # More than there are lines, so that a scroll bar takes its cells.
         make(store, "low-dropout" if seed % 2 else "four-conv", seed=seed + 40, age=seed)
     labelled = make(store, "tanh", age=-9)
-    store.save_notes(labelled, Notes(label="mine"))
+    store.change_notes(labelled, lambda _: Notes(label="mine"))
     async with console(store, size=(40, 12)) as c:
         lines = c.text().splitlines()[2:-1]
         assert "mine" in lines[0]
@@ -959,7 +959,7 @@ async def test_a_row_repaints_nothing_when_nothing_changed(store: Store, four: l
         table.refresh = counted  # type: ignore[method-assign,assignment]
         c.runs.refresh_rows()
         assert painted == []
-        store.save_notes(four[1], Notes(label="renamed"))
+        store.change_notes(four[1], lambda _: Notes(label="renamed"))
         c.app.session.watcher.notes[four[1]] = Notes(label="renamed")
         c.runs.refresh_rows([four[1]])
         assert len(painted) == 1

@@ -49,7 +49,7 @@ def test_drawing_twice_is_the_same_and_a_changed_name_is_not(gallery: Gallery) -
     before, again = (draw(gallery, "runs", SIZES[1]) for _ in range(2))
     assert again == before
     run_id = gallery.compared[-1]
-    gallery.store.save_notes(run_id, Notes(label="another name"))
+    gallery.store.change_notes(run_id, lambda _: Notes(label="another name"))
     try:
         after = draw(gallery, "runs", SIZES[1])
     finally:

@@ -363,7 +363,7 @@ def test_attack_01_words_of_strangers_reach_no_terminal(open_console: Open, stor
     record = write_run(store, RunConfig(epochs=9), epochs_done=3, end=failed, label=f"A {EVIL}", change_started=hostile)
     directory = store.path(record.id)
     (directory / LOG_FILE).write_text(f"log {EVIL}\n" * 5)
-    store.save_notes(record.id, Notes(label=f"B {EVIL}", tags=[EVIL], note=EVIL))
+    store.change_notes(record.id, lambda _: Notes(label=f"B {EVIL}", tags=[EVIL], note=EVIL))
     study.plan(store, "theirs", variants=["baseline"], seeds=[7], label=EVIL)
     path = store.root / "studies" / "theirs.json"
     theirs = json.loads(path.read_text()) | {"protocol": EVIL, "overrides": {EVIL: EVIL}, "package_version": EVIL}

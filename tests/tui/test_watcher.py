@@ -359,7 +359,7 @@ def test_a_long_stretch_of_steps_is_not_the_end(store: Store, watcher: RunsWatch
 def test_notes_of_another_viewer_arrive(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     record = write_run(store, RunConfig(epochs=1))
     watcher.poll()
-    store.save_notes(record.id, Notes(label="mine", tags=["paper"]))
+    store.change_notes(record.id, lambda _: Notes(label="mine", tags=["paper"]))
     assert later(watcher, clock) == {record.id}
     assert watcher.notes[record.id].label == "mine"
 
@@ -375,7 +375,7 @@ def test_saving_notes_needs_no_reading(store: Store, watcher: RunsWatcher, clock
 def test_an_edit_is_not_undone_by_a_read_that_began_before(store: Store, watcher: RunsWatcher, clock: Clock) -> None:
     record = write_run(store, RunConfig(epochs=1))
     watcher.poll()
-    store.save_notes(record.id, Notes(note="older"))
+    store.change_notes(record.id, lambda _: Notes(note="older"))
     batches = []
     for _ in range(25):  # Settled runs take turns.
         clock.now += 1
@@ -387,7 +387,7 @@ def test_an_edit_is_not_undone_by_a_read_that_began_before(store: Store, watcher
     watcher.set_notes(record.id, store.change_notes(record.id, lambda old: Notes(note="mine")))
     watcher.apply(batches[-1])
     assert watcher.notes[record.id].note == "mine"
-    store.save_notes(record.id, Notes(note="newer"))
+    store.change_notes(record.id, lambda _: Notes(note="newer"))
     later(watcher, clock)
     assert watcher.notes[record.id].note == "newer"
 

@@ -258,6 +258,7 @@ def summary(row: Row) -> dict[str, Json]:
 
 def _details(store: Store, history: RunHistory) -> dict[str, Json]:
     """What `show` adds to the summary."""
+    notes = store.notes(history.id)
     config = history.record.config
     columns = history.epochs.columns
     return {
@@ -267,6 +268,9 @@ def _details(store: Store, history: RunHistory) -> dict[str, Json]:
         "num_parameters": history.started.num_parameters if history.started else None,
         "checkpoints": list(store.checkpoints(history.id)),
         "warnings": list(history.warnings),
+        "tags": list(notes.tags),
+        "note": notes.note,
+        "pinned": notes.pinned,
         "bit_exact": history.bit_exact,
         "bad_lines": history.bad_lines,
         "missing_events": history.missing_events,
@@ -301,6 +305,7 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
     facts: list[tuple[str, Fact]] = [
         ("run", record.id),
         ("label", label_of(store, history)),
+        ("tags", [*store.notes(history.id).tags]),
         ("extends", _extends(record)),
         ("experiment", _experiment(record)),
         ("state", sentence(store, history, state)),

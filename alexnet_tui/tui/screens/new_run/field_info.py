@@ -1,4 +1,4 @@
-"""What the New run form says about each field: generated from `hyperparameters.SPECS`, the report and the catalogue."""
+"""What the New run form says about each field: generated from `hyperparameters.SPECS`, the study and the catalogue."""
 
 import functools
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ def _variant_options() -> tuple[Option, ...]:
 
 
 def _published(name: str) -> str:
-    """What the report found, short; empty for a variant it has not."""
+    """What the study found, short; empty for a variant it has not."""
     if name not in EXPERIMENTS:
         return ""
     found = EXPERIMENTS[name]

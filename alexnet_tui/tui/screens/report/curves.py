@@ -1,4 +1,4 @@
-"""The curves of the Report place: mean and band over seeds, and what the report says of its own; pure."""
+"""The curves of the Report place: mean and band over seeds, and what the study says of its own; pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -33,7 +33,7 @@ _MARKS: Mapping[str, Callable[[Experiment], Iterator[Mark]]] = MappingProxyType(
 
 
 def curves(section: Section, column: str) -> list[Curve]:
-    """Every experiment with its band, then the report's marks, each in the colour of its experiment."""
+    """Every experiment with its band, then the study's marks, each in the colour of its experiment."""
     plotted = [*_means(section, column)]
     last = max((float(one.x[-1]) for one in plotted if len(one.x)), default=0.0)
     for one in tuple(plotted):
@@ -45,7 +45,7 @@ def curves(section: Section, column: str) -> list[Curve]:
 
 
 def has_marks(section: Section) -> bool:
-    """Whether some of the report's marks are plotted."""
+    """Whether some of the study's marks are plotted."""
     return any(one.is_faint for column in _MARKS for one in curves(section, column))
 
 

@@ -1,4 +1,4 @@
-"""The Report place: our table beside the published one, the three verdicts, and where the report contradicts itself."""
+"""The Report place: our table beside the published one, the three verdicts, and where the study contradicts itself."""
 
 from pathlib import Path
 from typing import ClassVar

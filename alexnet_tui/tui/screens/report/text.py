@@ -148,7 +148,7 @@ def caveats(section: Section, width: int) -> list[Content]:
 
 
 class _Column(msgspec.Struct, frozen=True):
-    """A column of the table: the report's and our cell of each row."""
+    """A column of the table: the study's and our cell of each row."""
 
     heading: str
     cells: list[tuple[str, str]]

@@ -70,7 +70,7 @@ def free_name(protocol: str, taken: Collection[str]) -> str:
 
 
 def defaults(name: str) -> dict[str, str]:
-    """The whole report: all variants, five seeds."""
+    """The whole study: all variants, five seeds."""
     config = RunConfig()
     return {
         "name": name,

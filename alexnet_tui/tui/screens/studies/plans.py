@@ -20,7 +20,7 @@ from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm,
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 
-_REPRODUCE = "Reproduce the whole report?"
+_REPRODUCE = "Reproduce the whole study?"
 Planned = Callable[[StudyRequest, Plan], None]
 """What to do once the plan is written."""
 
@@ -55,11 +55,11 @@ def _ask(
 
 
 def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -> None:
-    """Ask whether to reproduce the whole report, and plan it."""
+    """Ask whether to reproduce the whole study, and plan it."""
     request, config = StudyRequest(texts=defaults(REPRODUCTION), starts=True), RunConfig()
     configs = plan_configs(request.protocol, request.variants, request.seeds, request.overrides)
     lines = [
-        f"The whole report: {request.size()}, one after another:",
+        f"The study: {request.size()}, one after another:",
         f"{config.front_end} on {config.data}, {counted(config.epochs, 'epoch')} each{_expected(session, configs)}.",
         f"It registers {counted(len(request.claims), 'claim')}; n shows them and plans other ones.",
         "It continues when the console is closed; P pauses it.",

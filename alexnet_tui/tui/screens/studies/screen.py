@@ -386,7 +386,7 @@ class QueueScreen(Screen[None]):
         queue_plans.ask(self, self.session, self._names, self._take_plan)
 
     def action_reproduce(self) -> None:
-        """Ask, then reproduce the whole report or go on with it."""
+        """Ask, then reproduce the whole study or go on with it."""
         if REPRODUCTION in self._names:
             self.show(REPRODUCTION)
             self._start(REPRODUCTION)

@@ -199,7 +199,9 @@ def _both(setting: Read, condition: Read) -> Read:
 
 
 def _difference(of: Sample, base: Sample) -> float | None:
-    """Of two means; a mean over only the runs that reached a mark tells nothing of a difference."""
+    """Of two means; one over only the runs that reached a mark, or of upper bounds, tells nothing of a difference."""
     if of.mean is None or base.mean is None or of.num_missing or base.num_missing:
+        return None
+    if of.num_upper_bounds or base.num_upper_bounds:
         return None
     return of.mean - base.mean

@@ -197,8 +197,11 @@ def sample(runs: Iterable[RunHistory], metric: Metric, title: str = "", *, is_ce
 def best_cells(metric: Metric, samples: Sequence[Sample]) -> list[bool]:
     """Which samples have the best mean; none where there is nothing to compare, or no mean is better.
 
-    A mean over only some of a group's runs, those that reached a mark, is not compared with others.
+    A mean over only some of a group's runs, those that reached a mark, is not compared with others, and nor are two of
+    times that were reached before the first measurement.
     """
+    if sum(one.num_upper_bounds > 0 for one in samples) > 1:
+        return [False] * len(samples)
     known = [one.mean for one in samples if one.mean is not None and not one.num_missing]
     best = metric.best(known) if len(known) > 1 else None
     return [best is not None and one.mean == best and not one.num_missing for one in samples]
@@ -211,10 +214,15 @@ def sample_text(found: Sample, metric: Metric) -> str:
     """
     if found.mean is None:
         return "not reached" if found.num_not_reached else MISSING
-    text = f"{'≤ ' * bool(found.num_upper_bounds)}{metric.mean_text(found.mean)}"
+    text = mean_text(found, metric)
     if found.sd is not None:
         text += f" ±{metric.sd_text(found.sd)}"
     return f"{text} ({len(found.values)} of {len(found.runs)})" if found.num_missing else text
+
+
+def mean_text(found: Sample, metric: Metric) -> str:
+    """The mean, and whether it is only known not to be exceeded."""
+    return f"{'≤ ' * bool(found.num_upper_bounds)}{metric.mean_text(found.mean)}"
 
 
 class Excluded(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from fake_histories import make_history, study
 from msgspec.structs import replace
 
 from alexnet_tui.analysis.compare import compare, shown_setting
-from alexnet_tui.analysis.groups import sample_text
+from alexnet_tui.analysis.groups import best_cells, sample_text
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.report.build import build
 from alexnet_tui.runs.history import RunHistory
@@ -32,6 +32,18 @@ def test_an_extended_run_is_averaged_only_where_its_schedule_does_not_depend_on_
         groups = compare([plain, longer]).groups
         assert [len(group.run_ids) for group in groups] == sizes, schedule
         assert bool(groups[-1].alone) == (len(groups) == 2)
+
+
+def test_times_that_were_reached_before_the_first_measurement_have_no_difference_and_no_best() -> None:
+    quick, quicker = ([make_history(name, seed, t25=0.5) for seed in (0, 1)] for name in ("baseline", "tanh"))
+    slow = [make_history("four-conv", seed, t25=9.0) for seed in (0, 1)]
+    first, second, third = compare([*quick, *quicker, *slow]).groups
+    metric = METRICS["t25"]
+    assert sample_text(first.cells["t25"], metric) == "≤ 1.0 ±0.0"
+    assert (second.differences["t25"], third.differences["t25"]) == (None, None)
+    cells = [one.cells["t25"] for one in (first, second, third)]
+    assert best_cells(metric, cells) == [False] * 3
+    assert best_cells(metric, cells[1:]) == [True, False]
 
 
 def test_only_what_differs_is_listed() -> None:

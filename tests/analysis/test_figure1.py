@@ -69,6 +69,11 @@ def test_each_activation_gets_its_own_rate_and_the_ratio_is_of_geometric_means()
     ]
 
 
+def test_a_rate_that_reached_the_mark_before_the_first_measurement_gives_no_ratio() -> None:
+    side = side_of(build(sweep_runs({**RELU, "0.03": 0.5})))
+    assert (side.value, side.note) == (None, "2 runs of the best rates reached 25% before the first measurement")
+
+
 def test_the_report_s_own_verdicts_and_table_are_the_same_with_and_without_these_runs() -> None:
     plain, both = build(study(shift=CLEAR)), build([*sweep_runs(), *study(shift=CLEAR)])
     assert len(both.sections) == 1

@@ -7,7 +7,7 @@ import msgspec
 from rich.cells import cell_len
 
 from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, compare, shown_setting
-from alexnet_tui.analysis.groups import States
+from alexnet_tui.analysis.groups import States, mean_text
 from alexnet_tui.analysis.metrics import METRICS, Metric
 from alexnet_tui.analysis.seed_noise import Deviation, deviation, difference_tone
 from alexnet_tui.runs.history import RunHistory
@@ -259,7 +259,7 @@ def _value_text(metric: Metric, entry: Entry) -> str:
     sample = entry.group.cells[metric.name]
     if sample.mean is None:
         return MISSING
-    text = metric.mean_text(sample.mean)
+    text = mean_text(sample, metric)
     if sample.sd is not None:
         text += f"{SPREAD}{metric.sd_text(sample.sd)}"
     return text + (f" ({len(sample.values)} of {len(sample.runs)})" if sample.num_missing else "")

@@ -24,6 +24,8 @@ from alexnet_tui.text import json_text, quoted
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 """Modes of what is made in a run's folder: records name machines and paths."""
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write says that found no room: on the disk, in a quota, or below a limit on the size of files."""
 _MAX_JSON_BYTES, _PIECE_BYTES = 1 << 20, 1 << 14
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

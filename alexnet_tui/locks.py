@@ -31,13 +31,11 @@ from alexnet_tui.files import (
 from alexnet_tui.text import printable
 
 LOCK_FILE = "lock"
-_POLL_SECONDS = 0.01
+_POLL_SECONDS, _START_TOLERANCE_SECONDS = 0.01, 1.5
 
 
 @contextmanager
-def locked(
-    path: Path, *, wait_seconds: float = math.inf, on_wait: Callable[[], object] | None = None
-) -> Iterator[None]:
+def locked(path: Path, *, wait_seconds: float = math.inf) -> Iterator[None]:
     """Hold the lock on a file, made if need be, while the block runs; a process that dies releases it.
 
     What is locked may be another file in its place, and is not handed out: who writes the file opens it by its name.
@@ -45,13 +43,12 @@ def locked(
     Args:
         path: The lock file.
         wait_seconds: How long to wait for another process to release it.
-        on_wait: Called once, before waiting.
 
     Raises:
         RunBusyError: Another process holds it for longer than that.
         StoreError: The file cannot be made or is no regular file, or the file system has no locks.
     """
-    descriptor = _take(path, f"{path} is held by", wait_seconds, on_wait)
+    descriptor = _take(path, f"{path} is held by", wait_seconds)
     try:
         yield
     finally:
@@ -248,6 +245,10 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     host: str
     start_seconds: float
+
+    def has_started_at(self, seconds: float) -> bool:
+        """Whether a process that started then, by the system's own clock, may be this one."""
+        return abs(seconds - self.start_seconds) < _START_TOLERANCE_SECONDS
 
 
 def take_lock(directory: Path, patience_seconds: float = 0.5, name: str = LOCK_FILE) -> int:

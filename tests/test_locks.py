@@ -34,11 +34,6 @@ time.sleep(60)
 """
 
 
-def wait_for_turn(path: Path, waits: list[int]) -> None:
-    with locked(path, on_wait=lambda: waits.append(1)):
-        waits.append(2)
-
-
 def test_a_lock_is_for_one(tmp_path: Path) -> None:
     assert not is_locked(tmp_path / LOCK_FILE)
     lock = take_lock(tmp_path)
@@ -108,17 +103,22 @@ def test_the_owner_can_be_read_and_replaced_by_a_shorter_one(tmp_path: Path) -> 
     os.close(lock)
 
 
-def test_a_block_holds_its_lock_and_says_that_it_waits(tmp_path: Path) -> None:
-    path, waits = tmp_path / ".turn", list[int]()
+def test_a_block_holds_its_lock(tmp_path: Path) -> None:
+    path, turns = tmp_path / ".turn", list[int]()
+
+    def take_turn() -> None:
+        with locked(path):
+            turns.append(2)
+
     with locked(path):
         assert is_locked(path)
         with pytest.raises(RunBusyError, match="held by an unknown process"), locked(path, wait_seconds=0):
             pass
-        holder = threading.Thread(target=lambda: wait_for_turn(path, waits))
+        holder = threading.Thread(target=take_turn)
         holder.start()
-        wait_for(lambda: waits == [1])
+        turns.append(1)
     holder.join(10)
-    assert waits == [1, 2]
+    assert turns == [1, 2]
     assert not is_locked(path)
 
 

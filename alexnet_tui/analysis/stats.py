@@ -221,10 +221,10 @@ def ranks(values: Sequence[float]) -> list[float]:
     return result
 
 
-def rank_test(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> PermutationTest:
+def rank_test(a: Sequence[float], b: Sequence[float]) -> PermutationTest:
     """The permutation test on ranks; a censored time is infinity, and ties with every other one."""
     joint = ranks([*a, *b])
-    return permutation_test(joint[: len(a)], joint[len(a) :], seed=seed)
+    return permutation_test(joint[: len(a)], joint[len(a) :])
 
 
 def shift_interval(

@@ -6,7 +6,6 @@ process with SIGBUS where a write says what is wrong. numpy is imported inside f
 data sets without it.
 """
 
-import errno
 import hashlib
 import os
 import secrets
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from alexnet_tui.errors import DatasetError, StoreError
-from alexnet_tui.files import read_small, reason_of, sync_directory, write_atomic
+from alexnet_tui.files import FULL_DISK, read_small, reason_of, sync_directory, write_atomic
 from alexnet_tui.text import format_bytes
 
 if TYPE_CHECKING:
@@ -171,10 +170,11 @@ def building(name: str, final: Path, needed_bytes: int) -> Iterator[Path]:
 
 def write_error(name: str, place: Path, error: OSError) -> DatasetError:
     """The sentence for a failed write below the data folder."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in FULL_DISK:
         return DatasetError(
             name,
-            f"the disk that holds {place} is full. Free some space, or set ALEXNET_TUI_DATA to another disk.",
+            f"there is no room left in {place} ({reason_of(error)}). Free some space, or set ALEXNET_TUI_DATA to"
+            " another disk.",
         )
     return DatasetError(
         name, f"{place} cannot be written ({reason_of(error)}). Set ALEXNET_TUI_DATA to a folder that can."

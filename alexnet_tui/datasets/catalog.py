@@ -190,22 +190,22 @@ def stored_size(native_size: int, input_size: int) -> int:
     return _PAPER_SIZE if input_size > _SMALL_INPUT else input_size
 
 
-def catalog(data_dir: Path | None = None) -> list[DatasetInfo]:
+def catalog() -> list[DatasetInfo]:
     """Every data set that can be asked for: the built-in ones, then the added ones by name."""
-    root = data_dir or data_root()
+    root = data_root()
     names = list(BUILT_IN)
     with suppress(OSError):  # Of a folder that cannot be read no set can be used; who asks for one is told.
         names += sorted(path.parent.name for path in root.glob(f"*/{SOURCE_FILE}") if path.parent.name not in BUILT_IN)
     return [info for name in names if (info := _describe(root, name))]
 
 
-def find(name: str, data_dir: Path | None = None) -> DatasetInfo:
+def find(name: str) -> DatasetInfo:
     """One data set of the catalogue.
 
     Raises:
         DatasetError: There is none of that name.
     """
-    root = data_dir or data_root()
+    root = data_root()
     info = _describe(root, name)
     if info is None:
         raise unknown(root, name)
@@ -301,7 +301,7 @@ def check_free_name(name: str) -> None:
 
 def unknown(root: Path, name: str) -> DatasetError:
     """The sentence for a data set that is not in the catalogue."""
-    hint = nearest(name, [info.name for info in catalog(root)])
+    hint = nearest(name, [info.name for info in catalog()])
     return DatasetError(printable(name, 80), f"there is none of that name; {hint} Add one with `alexnet-tui data add`.")
 
 

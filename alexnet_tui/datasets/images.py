@@ -6,7 +6,6 @@ is turned as its EXIF orientation says.
 
 import hashlib
 import io
-import os
 import warnings
 import zlib
 from collections import deque
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from alexnet_tui.cores import num_cores
 from alexnet_tui.datasets.cache import PixelFile, Progress, ProgressCallback
 from alexnet_tui.datasets.left_out import LeftOut, Reason, list_left_out
 from alexnet_tui.datasets.sources import LAYOUT, MAX_FILE_BYTES, ImageKey, SourceContents, read_images
@@ -180,7 +180,7 @@ def decode(
         DatasetError: The source is no longer the one that was scanned.
     """
     # Decoding a tiny image is mostly Python; threads would only wait for each other there.
-    threads = 1 if 0 < found.native_size <= _TINY_SIZE else _num_threads()
+    threads = 1 if 0 < found.native_size <= _TINY_SIZE else num_cores()
     failures: dict[ImageKey, str] = {}
     pixels: dict[ImageKey, bytes] = {}
     done = 0
@@ -228,11 +228,6 @@ def _no_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _num_threads() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _batches(stream: Iterator[tuple[ImageKey, bytes]], found: Scan) -> Iterator[list[tuple[ImageKey, bytes]]]:

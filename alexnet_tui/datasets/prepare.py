@@ -84,7 +84,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     std: tuple[float, float, float]
 
 
-def load(name: str, input_size: int, progress: ProgressCallback | None = None, data_dir: Path | None = None) -> Dataset:
+def load(name: str, input_size: int) -> Dataset:
     """Open a data set for a network whose input is `input_size` pixels wide, preparing it where needed.
 
     Every byte of the cache is checked against its manifest (files above 8 GiB by size only).
@@ -92,9 +92,8 @@ def load(name: str, input_size: int, progress: ProgressCallback | None = None, d
     Raises:
         DatasetError: It is unknown, missing, damaged, or cannot be prepared.
     """
-    root = data_dir or data_root()
-    source = prepare(name, input_size, progress, root)
-    manifest, splits = open_cache(name, cache_path(root, name, source, input_size))
+    source = prepare(name, input_size)
+    manifest, splits = open_cache(name, cache_path(data_root(), name, source, input_size))
     if manifest.sha256 != source.sha256:
         raise DatasetError(
             name,
@@ -134,15 +133,13 @@ def open_split(name: str, input_size: int, split: str) -> tuple[str, Split] | No
     return manifest.sha256, splits[split]
 
 
-def prepare(
-    name: str, input_size: int, progress: ProgressCallback | None = None, data_dir: Path | None = None
-) -> Source:
+def prepare(name: str, input_size: int, progress: ProgressCallback | None = None) -> Source:
     """Make sure the cache for an input size is there.
 
     Raises:
         DatasetError: The set is unknown, missing, damaged, or the disk is full.
     """
-    root = data_dir or data_root()
+    root = data_root()
     report = progress or _silent
     source = read_source(root, name)
     if source and is_cache(cache_path(root, name, source, input_size)):
@@ -168,7 +165,6 @@ def add(
     *,
     input_size: int = 32,
     skip_unreadable: bool = False,
-    data_dir: Path | None = None,
 ) -> DatasetInfo:
     """Register an image folder, or a tar or zip archive of one, under a name, and prepare it for an input size.
 
@@ -177,7 +173,7 @@ def add(
     Raises:
         DatasetError: The name is taken or no name; the source is missing, damaged or not laid out as a set.
     """
-    root = data_dir or data_root()
+    root = data_root()
     check_free_name(name)
     full = given(path).absolute()
     from alexnet_tui.datasets.sources import source_kind
@@ -207,16 +203,16 @@ def add(
             write_source(root, name, built)
         except OSError as error:
             raise write_error(name, root, error) from error
-    return find(name, root)
+    return find(name)
 
 
-def remove(name: str, data_dir: Path | None = None) -> None:
+def remove(name: str) -> None:
     """Forget a data set and delete its caches; the folder or archive it was added from stays.
 
     Raises:
         DatasetError: There is none of that name on this disk.
     """
-    root = data_dir or data_root()
+    root = data_root()
     if name == DOWNLOADS or not is_name(name) or not (root / name).is_dir() or (root / name).is_symlink():
         raise unknown(root, name)
     with _locked(root, name, _silent):

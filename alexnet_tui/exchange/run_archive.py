@@ -200,7 +200,7 @@ class ImportResult(msgspec.Struct):
         studies: The same of studies.
         present_runs: Names of those runs that were here already, with the same content.
         present_studies: The same of studies.
-        left_out: What else the archive holds: a reason to the first names, and how many there are.
+        left_out: What else the archive holds, by the reason why it was not taken.
         released: Names of runs that no longer belong to the study their record named, because a study of that name is
             here and does not change.
         untaken: Names of runs that were here already, to the checkpoints that only the archive has; they stay there.

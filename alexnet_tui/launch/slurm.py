@@ -272,7 +272,7 @@ def states(job: str, name: str) -> dict[int, str]:
     """
     which = (f"--jobs={job}", f"--name={_job_name(name)}")
     queued = _squeue("--array", *which, "--format=%K|%T")
-    past = _call("sacct", "--noheader", "--parsable2", "--allocations", *which, "--format=JobID,State", may_fail=True)
+    past = _sacct("--allocations", *which, "--format=JobID,State")
     found: dict[int, str] = {}
     for line in past.splitlines():
         task, _, state = line.partition("|")
@@ -331,6 +331,14 @@ def _squeue(*arguments: str) -> str:
         raise
 
 
+def _sacct(*arguments: str) -> str:
+    """What is on a cluster's books; nothing where it keeps none, or where they cannot be read now."""
+    try:
+        return _call("sacct", "--noheader", "--parsable2", *arguments)
+    except LaunchError:
+        return ""
+
+
 def _indices(text: str) -> list[int]:
     """``3``, ``4-7%2`` or ``1,4-6`` as numbers."""
     found: list[int] = []
@@ -341,8 +349,12 @@ def _indices(text: str) -> list[int]:
     return found
 
 
-def _call(program: str, *arguments: str, text: str = "", may_fail: bool = False) -> str:
-    """What one of SLURM's commands answers, given a text to read; a failure is empty where it may fail."""
+def _call(program: str, *arguments: str, text: str = "") -> str:
+    """What one of SLURM's commands answers, given a text to read.
+
+    Raises:
+        LaunchError: It is not here, gives no answer, or fails.
+    """
     try:
         done = subprocess.run(
             [program, *arguments],
@@ -352,8 +364,6 @@ def _call(program: str, *arguments: str, text: str = "", may_fail: bool = False)
             check=False,
         )
     except FileNotFoundError as error:
-        if may_fail and program == "sacct":
-            return ""
         raise LaunchError(f"{program} is not here: this machine has no SLURM, or it is not on the PATH.") from error
     except subprocess.TimeoutExpired as error:
         raise LaunchError(f"{program} gave no answer for {_TIMEOUT_SECONDS} s.") from error
@@ -361,7 +371,5 @@ def _call(program: str, *arguments: str, text: str = "", may_fail: bool = False)
         raise LaunchError(f"{program} could not be started ({reason_of(error)}).") from error
     if done.returncode == 0:
         return done.stdout.decode(errors="replace")
-    if may_fail:
-        return ""
     words = printable(done.stderr.decode(errors="replace").strip(), 300)
     raise LaunchError(f"{program} failed with code {done.returncode}: {words or 'it said nothing'}")

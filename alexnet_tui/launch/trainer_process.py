@@ -27,7 +27,7 @@ LOCK_VARIABLE = "ALEXNET_TUI_LOCK_FD"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """Signals that make a trainer write a checkpoint and end; blocked in it until its handlers are set."""
 POLL_SECONDS, REMOTE_POLL_SECONDS = 0.02, 0.5
-_START_TOLERANCE_SECONDS, _NAME_PATIENCE_SECONDS = 1.5, 1.0
+_NAME_PATIENCE_SECONDS = 1.0
 
 
 def is_training(store: Store, run_id: str) -> bool:
@@ -104,7 +104,7 @@ def is_trainer(owner: Owner, directory: Path, lock_name: str = LOCK_FILE) -> boo
         names_folder = any(_is_same_folder(argument, directory) for argument in command_line)
         if not names_folder and TRAINER_MODULE not in command_line:
             return False
-        is_same_start = abs(process.create_time() - owner.start_seconds) < _START_TOLERANCE_SECONDS
+        is_same_start = owner.has_started_at(process.create_time())
         return (is_same_start or names_folder) and _has_open(process, lock)
     except (psutil.Error, StoreError):
         return False

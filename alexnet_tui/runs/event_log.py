@@ -4,7 +4,6 @@ The reader keeps the byte offset behind the last whole line and opens the file a
 no descriptor between two reads.
 """
 
-import errno
 import os
 import re
 import time
@@ -16,7 +15,7 @@ from typing import Any
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import Folder, is_line_open, reason_of
+from alexnet_tui.files import FULL_DISK, Folder, is_line_open, reason_of
 from alexnet_tui.runs.events import (
     FINAL_EVENTS,
     FORMAT_VERSION,
@@ -35,7 +34,6 @@ _STEP = b'{"v":1,"kind":"step"'
 # A literal first, so that the search leaps from one newline to the next.
 _END_OF_STEPS = re.compile(rb'\n(?!\{"v":1,"kind":"step")')
 _LEAF_BYTES, _PROBE_BYTES, _OUTLINE_BYTES = 1 << 15, 1 << 12, 1 << 26
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class EventWriteError(OSError):

@@ -21,7 +21,7 @@ from alexnet_tui.text import printable, quoted
 
 IMPORTED_FILE = "imported.json"
 IMPORT_VERSION = 1
-_START_TOLERANCE_SECONDS, _COPIED_SECONDS = 1.5, 600.0
+_COPIED_SECONDS = 600.0
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,8 +119,7 @@ def _is_running(owner: Owner) -> bool:
         process = psutil.Process(owner.pid)
         if process.status() == psutil.STATUS_ZOMBIE:  # It has ended; its parent has not asked yet how.
             return False
-        start_seconds: float = process.create_time()
-        return abs(start_seconds - owner.start_seconds) < _START_TOLERANCE_SECONDS
+        return owner.has_started_at(process.create_time())
     return False
 
 

@@ -13,6 +13,7 @@ import msgspec
 import psutil
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.cores import usable_cores
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch.probe import COMMAND, rate_together
 from alexnet_tui.studies.queue import MAX_AT_ONCE
@@ -63,10 +64,7 @@ class Allocation(msgspec.Struct, frozen=True, kw_only=True):
 
 def this_machine(environment: Mapping[str, str] = os.environ) -> Machine:
     """The machine this process runs on, as far as it may use it."""
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return Machine(
-        cores=tuple(sorted(cores)), gpus=_visible_gpus(environment), free_bytes=psutil.virtual_memory().available
-    )
+    return Machine(cores=usable_cores(), gpus=_visible_gpus(environment), free_bytes=psutil.virtual_memory().available)
 
 
 def _visible_gpus(environment: Mapping[str, str]) -> tuple[str, ...]:

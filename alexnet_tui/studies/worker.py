@@ -7,7 +7,6 @@ worker may be killed at any moment and another one started. Trainers are process
 """
 
 import contextlib
-import errno
 import os
 import platform
 import time
@@ -23,7 +22,7 @@ import psutil
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, LaunchError, RunBusyError, StoreError
-from alexnet_tui.files import Folder, reason_of
+from alexnet_tui.files import FULL_DISK, Folder, reason_of
 from alexnet_tui.launch import local, registry, stopping
 from alexnet_tui.launch.registry import HERE, Launch, StartOptions
 from alexnet_tui.launch.trainer_process import TRAINER, is_training
@@ -553,7 +552,7 @@ def _until_there_is_room(act: Callable[[], None], say: Say, should_stop: Callabl
 def is_disk_full(error: BaseException | None) -> bool:
     """Whether an error, or one behind it, is that of a full disk or a used-up quota."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
             return True
         error = error.__cause__
     return False

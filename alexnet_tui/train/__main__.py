@@ -29,7 +29,7 @@ from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import format_bytes, printable
-from alexnet_tui.train.run_writer import RunWriter, past_events
+from alexnet_tui.train.run_writer import RunWriter, exit_code, past_events
 
 if TYPE_CHECKING:
     from alexnet_tui.train.attempt import Attempt
@@ -44,7 +44,6 @@ _REASONS = {
     "StoreError": "checkpoint",
 }
 """Name of an error to the reason a ``failed`` event gives; a class would load torch with its module."""
-_EXIT_CODES = {ev.Finished: ExitCode.DONE, ev.Stopped: ExitCode.TERMINATED}
 
 
 class StopSignals:
@@ -206,7 +205,7 @@ def _run(run: RunWriter, history: RunHistory, from_scratch: bool) -> int:
             final = run.finish(event, is_saved=attempt.trainer.is_saved)
             if not ranks.is_alone:  # torchrun takes any other code of one process for a failure of all.
                 return ExitCode.DONE
-            return _EXIT_CODES.get(type(final), ExitCode.TRAINING_FAILED)
+            return exit_code(final)
     raise AssertionError("training ended without a final event")
 
 

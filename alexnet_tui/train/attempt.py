@@ -14,6 +14,7 @@ from alexnet_tui import __version__
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import DECIDING_FIELDS, RunConfig
+from alexnet_tui.cores import num_cores
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
@@ -28,7 +29,6 @@ from alexnet_tui.train.machine.device import (
     ARITHMETIC,
     DeviceSetup,
     is_out_of_memory,
-    num_cores,
     select_device,
     threads_of_environment,
     versions,

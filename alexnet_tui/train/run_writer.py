@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from alexnet_tui.errors import StoreError
+from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.files import Folder
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs import events as ev
@@ -23,6 +23,14 @@ RESERVE_BYTES = 1 << 18
 FULL_DISK_PATIENCE_SECONDS = 300.0
 _CHECK_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
+
+
+_EXIT_CODES = {ev.Finished: ExitCode.DONE, ev.Stopped: ExitCode.TERMINATED}
+
+
+def exit_code(final: ev.Event) -> ExitCode:
+    """The exit code of a trainer whose last event this is."""
+    return _EXIT_CODES.get(type(final), ExitCode.TRAINING_FAILED)
 
 
 class RunWriter:

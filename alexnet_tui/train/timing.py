@@ -13,9 +13,10 @@ import torch
 
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.cores import num_cores
 from alexnet_tui.train.images.data import BatchMaker, Data, Images
 from alexnet_tui.train.loop import Trainer
-from alexnet_tui.train.machine.device import DeviceSetup, num_cores
+from alexnet_tui.train.machine.device import DeviceSetup
 
 NUM_CLASSES = 10
 MIN_UPDATES = 200

@@ -17,15 +17,15 @@ import psutil
 from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
-from alexnet_tui.errors import ExitCode
+from alexnet_tui.cores import num_cores
 from alexnet_tui.files import Folder
 from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS, TRAINER_MODULE
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import printable
-from alexnet_tui.train.machine.device import num_cores, threads_of_environment
-from alexnet_tui.train.run_writer import RunWriter, past_events
+from alexnet_tui.train.machine.device import threads_of_environment
+from alexnet_tui.train.run_writer import RunWriter, exit_code, past_events
 
 _STDIN = 0
 _POLL_SECONDS = 0.05
@@ -71,8 +71,7 @@ def train(folder: Folder, lock: int, events: int, before: RunHistory, *, num_pro
         final = _final(failure, num_processes, after, is_asked=asked.is_set())
         writer = EventWriter(events, attempt=before.attempts + 1, next_seq=after.next_seq)
         RunWriter(folder, writer, asked.is_set).finish(final, is_saved=False)
-    codes = {ev.Finished: ExitCode.DONE, ev.Stopped: ExitCode.TERMINATED}
-    return codes.get(type(final), ExitCode.TRAINING_FAILED)
+    return exit_code(final)
 
 
 def _run(*arguments: str) -> Mapping[int, ProcessFailure]:

@@ -72,7 +72,7 @@ def written_out(module: ast.Module) -> Iterator[str]:
 
 
 def composed(module: ast.Module) -> Iterator[str]:
-    """Command lines that a module has `advice` write; what is not written out there is ``x``."""
+    """Command lines that a module has made; what is not written out there is ``x``."""
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and _name(node.func) in _ADVISERS and node.args:
             given = [
@@ -86,11 +86,7 @@ def composed(module: ast.Module) -> Iterator[str]:
 
 
 def _name(function: ast.expr) -> str:
-    if isinstance(function, ast.Call):  # commands_on(root)("stop", run_id)
-        return "advise" if _name(function.func) == "on" else ""
-    if isinstance(function, ast.Attribute):
-        return function.attr if getattr(function.value, "id", "") in {"advice", "found"} else ""
-    return getattr(function, "id", "")
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 # Not advised but named, as the place where data sets get their names, and a way out of the parser.

@@ -101,6 +101,20 @@ def test_the_queue_s_word_goes_before_the_accounts(cluster: Cluster, store: Stor
         queue(job)
 
 
+@pytest.mark.parametrize("how", ["it fails", "it is not there", "it cannot be started"])
+def test_where_the_books_cannot_be_read_the_queue_alone_decides(
+    cluster: Cluster, store: Store, plan: study.Plan, how: str
+) -> None:
+    job = submit(store, plan)
+    cluster.answers("squeue", "0|RUNNING\n")
+    cluster.answers("sacct", "", 1, "no accounting here")
+    if how == "it is not there":
+        (cluster.folder / "sacct").unlink()
+    elif how == "it cannot be started":
+        (cluster.folder / "sacct").write_bytes(b"\0\0\0\0")
+    assert list(queue(job).states.values()) == ["RUNNING", "vanished", "vanished", "vanished"]
+
+
 OVER = (
     "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED LAUNCH_FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED RECONFIG_FAIL"
     " REVOKED TIMEOUT NO_SUCH_STATE"

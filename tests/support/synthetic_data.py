@@ -20,7 +20,9 @@ def prepare_few_images(root: Path) -> None:
 def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder in which `synthetic` is ready."""
     folder = tmp_path_factory.mktemp("data")
-    datasets.prepare("synthetic", 32, None, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALEXNET_TUI_DATA", str(folder))
+        datasets.prepare("synthetic", 32)
     return folder
 
 

@@ -8,13 +8,14 @@ import torch
 from fake_runs import open_writer
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.cores import num_cores
 from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import threads_text
 from alexnet_tui.runs.store import Store
 from alexnet_tui.train import attempt, timing
-from alexnet_tui.train.machine.device import num_cores, select_device
+from alexnet_tui.train.machine.device import select_device
 
 pytestmark = pytest.mark.usefixtures("small_networks")
 SMALL = {

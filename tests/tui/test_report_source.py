@@ -1,10 +1,10 @@
 """What the console looks up for reports and studies, and how little it reads to do so."""
 
 import threading
-import time
 
 import pytest
 from fake_runs import curve, open_writer, write_run
+from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.follow import load
@@ -67,14 +67,29 @@ def test_a_finished_run_that_the_console_knows_is_not_read_at_all(store: Store, 
     assert folded == []
 
 
-def test_reports_are_made_one_after_the_other(store: Store) -> None:
+class WatchedLock:
+    """A lock that counts those who came to it."""
+
+    def __init__(self) -> None:
+        self.lock, self.arrived = threading.Lock(), list[int]()
+
+    def __enter__(self) -> None:
+        self.arrived.append(threading.get_ident())
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+def test_reports_are_made_one_after_the_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = write_run(store, RunConfig(epochs=2)).id
-    known, inside, most = load(store, run_id), [], []
+    known, inside, most = load(store, run_id), list[str](), list[int]()
+    monkeypatch.setattr(report_source, "_MAKING", lock := WatchedLock())
 
     def find(run_id: str) -> tuple[RunHistory, State]:
         inside.append(run_id)
+        wait_for(lambda: len(lock.arrived) == 4)
         most.append(len(inside))
-        time.sleep(0.02)  # Time for another to come in.
         inside.pop()
         return known
 

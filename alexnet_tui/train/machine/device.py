@@ -14,6 +14,7 @@ import psutil
 import torch
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.cores import num_cores
 from alexnet_tui.errors import DeviceError
 from alexnet_tui.launch.torchrun import rank
 from alexnet_tui.text import counted
@@ -106,11 +107,6 @@ def threads_of_environment() -> int:
     """What ``OMP_NUM_THREADS`` asks for, or 0."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(wanted) if wanted.isdecimal() and int(wanted) <= _MAX_THREADS else 0
-
-
-def num_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions() -> dict[str, str]:

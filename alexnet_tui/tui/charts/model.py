@@ -35,7 +35,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
         x: Places, in the unit of the chart's x axis.
         y: Values; NaN is a gap.
         slot: Which colour, dash and marker it has, from 0; the same number looks the same on every chart.
-        is_baseline: A quiet line behind the others, to run against.
+        is_baseline: What the others are compared with: drawn in a muted colour, behind them.
         low: Lower edge of a band around it, or None.
         high: Upper edge of that band.
         is_faint: A background to a curve of the same slot; no legend names it.

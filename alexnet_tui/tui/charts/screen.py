@@ -77,7 +77,7 @@ class ChartScreen(Screen[None]):
             self._share(message.view)
 
     def _leading(self) -> MetricChart | None:
-        """The chart that turns keys into x_positions: the first with points, shown ones first."""
+        """The chart that turns keys into places on the x axis: the first with points, shown ones first."""
         with_points = [chart for chart in self.charts() if len(chart.x_positions())]
         return next((chart for chart in with_points if chart.display), None)
 

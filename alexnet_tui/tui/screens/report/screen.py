@@ -296,7 +296,7 @@ class ReportScreen(ChartScreen):
 
     def action_studies(self) -> None:
         """To the queue of studies."""
-        self.post_message(OpenStudy(self.source.names[0] if self.source.key.startswith("study ") else None))
+        self.post_message(OpenStudy(self.source.study or None))
 
     def action_choose(self) -> None:
         """Ask what to report on."""

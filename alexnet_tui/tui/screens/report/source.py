@@ -29,11 +29,13 @@ class Source(msgspec.Struct, frozen=True):
         key: Names it among others.
         title: For people; not yet safe to print.
         names: Studies and run ids; none means all own runs, or else the reference runs.
+        study: The study it is the runs of, or empty.
     """
 
     key: str
     title: str
     names: tuple[str, ...] = ()
+    study: str = ""
 
 
 OWN = Source("own", "Own runs, or the reference runs until one is finished")
@@ -41,7 +43,7 @@ OWN = Source("own", "Own runs, or the reference runs until one is finished")
 
 def of_study(name: str) -> Source:
     """The runs of a study."""
-    return Source(f"study {name}", f"Study {name}", (name,))
+    return Source(f"study {name}", f"Study {name}", (name,), name)
 
 
 def sources(store: Store, marked: Sequence[str], *, has_references: bool) -> list[Source]:

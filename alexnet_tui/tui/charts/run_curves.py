@@ -51,7 +51,7 @@ def loss_curves(history: RunHistory, baseline: RunHistory | None, baseline_name:
         curves.append(step_curve(history, "train", slot=0))
     if len(history.epochs) > 1 or (len(history.epochs) and not curves):
         curves.append(curve(history, "train_loss", "train", slot=0))
-    return curves + _measured(history, "loss", baseline, baseline_name)
+    return _known(curves) + _measured(history, "loss", baseline, baseline_name)
 
 
 def accuracy_curves(history: RunHistory, baseline: RunHistory | None, baseline_name: str = "") -> list[Curve]:
@@ -59,16 +59,14 @@ def accuracy_curves(history: RunHistory, baseline: RunHistory | None, baseline_n
     train = curve(history, "train_eval_accuracy", "train", slot=0)
     if not np.isfinite(train.y).any():
         train = curve(history, "train_accuracy", "train", slot=0)
-    return ([train] if len(history.epochs) else []) + _measured(history, "accuracy", baseline, baseline_name)
+    return _known([train]) + _measured(history, "accuracy", baseline, baseline_name)
 
 
 def _measured(history: RunHistory, kind: str, baseline: RunHistory | None, baseline_name: str) -> list[Curve]:
     test = msgspec.structs.replace(curve(history, f"test_{kind}", "test", slot=1), is_chosen=True)
     validation = curve(history, f"val_{kind}", "validation", slot=2)
-    curves = [one for one in (test, validation) if np.isfinite(one.y).any()]
-    if baseline is not None and len(baseline.epochs):
-        curves.append(curve(baseline, f"test_{kind}", baseline_name, slot=3, is_baseline=True))
-    return [one for one in curves if len(one.x)]
+    behind = [curve(baseline, f"test_{kind}", baseline_name, slot=3, is_baseline=True)] if baseline else []
+    return _known([test, validation, *behind])
 
 
 def learning_rate_curves(history: RunHistory) -> list[Curve]:
@@ -84,7 +82,7 @@ def throughput_curves(history: RunHistory) -> list[Curve]:
 def _of_steps(history: RunHistory, column: str) -> list[Curve]:
     if len(history.steps):
         return [Curve(name=column, x=_epochs_of_steps(history), y=copy_column(history.steps[column]))]
-    return [curve(history, column, column, slot=0)] if len(history.epochs) else []
+    return _known([curve(history, column, column, slot=0)])
 
 
 def _in_means(one: Curve) -> Curve:
@@ -107,6 +105,11 @@ def machine_curves(history: RunHistory) -> list[Curve]:
         Curve(name=name, x=x, y=np.insert(copy_column(history.system_rows[column]), pauses, np.nan), slot=slot)
         for slot, (name, column) in enumerate((("CPU", "cpu_percent"), ("GPU", "gpu_percent")))
     ]
+    return _known(curves)
+
+
+def _known(curves: list[Curve]) -> list[Curve]:
+    """Those of which there is any value: a run of another program need not have each."""
     return [one for one in curves if np.isfinite(one.y).any()]
 
 

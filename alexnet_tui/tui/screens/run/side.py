@@ -12,8 +12,8 @@ from alexnet_tui.tui.charts.run_curves import learning_rate_curves, machine_curv
 from alexnet_tui.tui.charts.widget import MetricChart
 
 _SPECS = {
-    "learning-rate": ChartSpec(title="Learning rate", y=Measure.RATE, has_names=False),
-    "throughput": ChartSpec(title="Images/s", y=Measure.RATE, has_names=False),
+    "learning-rate": ChartSpec(title="Learning rate", y=Measure.RATE, has_names=False, empty="none recorded"),
+    "throughput": ChartSpec(title="Images/s", y=Measure.RATE, has_names=False, empty="none recorded"),
     "machine": ChartSpec(
         title="Load %", y=Measure.RATE, x=Measure.SECONDS, x_title="time", empty="no reading of CPU and GPU"
     ),

@@ -300,7 +300,7 @@ class ReportScreen(ChartScreen):
 
     def action_choose(self) -> None:
         """Ask what to report on."""
-        self.run_worker(self._ask_source(), group=ASKING, exclusive=True)
+        self.run_worker(self._ask_source(), group=ASKING)
 
     async def _ask_source(self) -> None:
         session = self.session

@@ -197,14 +197,15 @@ def sample(runs: Iterable[RunHistory], metric: Metric, title: str = "", *, is_ce
 def best_cells(metric: Metric, samples: Sequence[Sample]) -> list[bool]:
     """Which samples have the best mean; none where there is nothing to compare, or no mean is better.
 
-    A mean over only some of a group's runs, those that reached a mark, is not compared with others, and nor are two of
-    times that were reached before the first measurement.
+    A mean over only some of a group's runs, those that reached a mark, is not compared with others. One of times that
+    were reached before the first measurement may be lower than it says: no other mean is better than that.
     """
-    if sum(one.num_upper_bounds > 0 for one in samples) > 1:
-        return [False] * len(samples)
     known = [one.mean for one in samples if one.mean is not None and not one.num_missing]
     best = metric.best(known) if len(known) > 1 else None
-    return [best is not None and one.mean == best and not one.num_missing for one in samples]
+    marks = [best is not None and one.mean == best and not one.num_missing for one in samples]
+    bounded = [one.num_upper_bounds > 0 and not one.num_missing for one in samples]
+    is_known = not any(bounded) or (sum(bounded) == 1 and marks == bounded)
+    return marks if is_known else [False] * len(samples)
 
 
 def sample_text(found: Sample, metric: Metric) -> str:

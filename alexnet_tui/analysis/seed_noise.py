@@ -71,7 +71,9 @@ def difference_tone(
         else:
             assumed += alike.value**2 / count
     if alike is not None and assumed:
-        shares.append((assumed, alike.num_runs - 1))
+        # A mean beside it may be of these very runs: then the two spreads are one estimate.
+        freedom = min([alike.num_runs - 1, *(own for _, own in shares)])
+        shares = [(assumed + sum(share for share, _ in shares), freedom)]
     if is_better is None or abs(difference) <= _half_width(shares):
         return "muted"
     return "good" if is_better else "bad"

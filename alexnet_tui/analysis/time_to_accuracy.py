@@ -33,8 +33,8 @@ def time_to_accuracy(history: RunHistory, column: str = "train_eval_accuracy") -
     for epoch, second, accuracy in zip(epochs, seconds, history.epochs[column], strict=True):
         error = 1 - accuracy
         if error <= T25_ERROR:
-            if before is None or not before[2] > error:
-                return _crossing(epoch, second, is_upper_bound=before is None)
+            if before is None:
+                return _crossing(epoch, second, is_upper_bound=True)
             share = (before[2] - T25_ERROR) / (before[2] - error)
             seconds_then = before[1] + share * (second - before[1])
             return _crossing(before[0] + share * (epoch - before[0]), seconds_then)

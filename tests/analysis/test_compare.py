@@ -5,7 +5,7 @@ from fake_histories import make_history, study
 from msgspec.structs import replace
 
 from alexnet_tui.analysis.compare import compare, shown_setting
-from alexnet_tui.analysis.groups import best_cells, sample_text
+from alexnet_tui.analysis.groups import best_cells, sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.report.build import build
 from alexnet_tui.runs.history import RunHistory
@@ -44,6 +44,10 @@ def test_times_that_were_reached_before_the_first_measurement_have_no_difference
     cells = [one.cells["t25"] for one in (first, second, third)]
     assert best_cells(metric, cells) == [False] * 3
     assert best_cells(metric, cells[1:]) == [True, False]
+    partly = sample([make_history("low-dropout", seed, t25=t25) for seed, t25 in enumerate((0.5, 9.0))], metric)
+    other = sample([make_history("tanh", seed, t25=4.9) for seed in (0, 1)], metric)
+    assert (partly.mean, other.mean) == pytest.approx((5.0, 4.9), abs=1e-3)
+    assert best_cells(metric, [partly, other]) == [False] * 2, "0.5 is known as at most 1: the first may be 4.5"
 
 
 def test_only_what_differs_is_listed() -> None:

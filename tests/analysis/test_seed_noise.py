@@ -21,8 +21,8 @@ def test_the_quantiles_are_those_of_student_s_t() -> None:
         (((0.1, 3), (0.1, 3)), 0.0816497 * 2.776),
         # Both single runs are taken to vary as the same three do: two degrees of freedom.
         (((None, 1), (None, 1)), 0.1414214 * 4.303),
-        # Shares 3/4 and 1/4 of two degrees each make 3.2, of which 3 are taken.
-        (((None, 1), (0.1, 3)), 0.1154701 * 3.182),
+        # The three may be the runs whose spread the single one borrows: two degrees, not Welch's 3.2.
+        (((None, 1), (0.1, 3)), 0.1154701 * 4.303),
         (((0.1, 100), (0.1, 100)), 0.0141421 * 2.042),
         (((0.0, 3), (0.0, 3)), 0.0),
     ],
@@ -55,3 +55,15 @@ def test_a_difference_of_pure_chance_is_coloured_in_one_case_of_twenty() -> None
     assert share((5, 5)) < 0.06
     assert 0.03 < share((1, 1), alike=3) < 0.07
     assert share((1, 4), alike=3) < 0.07
+
+
+@pytest.mark.parametrize("size", [3, 4, 5])
+def test_a_single_run_beside_the_mean_whose_spread_it_borrows_errs_in_one_case_of_twenty(size: int) -> None:
+    generator, coloured = random.Random(8), 0
+    for _ in range(10_000):
+        runs, single = [generator.gauss(0, 1) for _ in range(size)], generator.gauss(0, 1)
+        known = Deviation(statistics.stdev(runs), size)
+        difference = single - statistics.fmean(runs)
+        sides = [(None, 1), (known.value, size)]
+        coloured += difference_tone(difference, sides, known, is_better=difference > 0) != "muted"
+    assert 0.043 < coloured / 10_000 < 0.057

@@ -25,7 +25,7 @@ precondition for a value of each run, compares times of one machine only, knows 
 compares nothing where no run of either group got there. 4 asks each run, not the mean of its group, to have learned
 something; asks for 1,000 training images behind a gap or a training error; takes numbers for known from the first epoch
 on; and knows no onset of over-fitting of a run whose loss still fell. 5 compares no times of runs that reached the mark
-before their first measurement.
+before their first measurement, and lets none of these meet a precondition.
 """
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""

@@ -321,6 +321,19 @@ def test_a_precondition_withholds_the_verdict() -> None:
     assert any("there must be overfitting to reduce" in reason for reason in first.reasons)
 
 
+def test_an_upper_bound_meets_no_precondition() -> None:
+    within = {"t25": 0.5}
+    runs = study(shift={**CLEAR, "baseline": {**CLEAR["baseline"], **within}})
+    wanted = Precondition(metric="t25", of="reference", at_least=0.9, why="it must not be too easy")
+    claim = msgspec.structs.replace(load("study")[2], precondition=[wanted])
+    (found,) = judged(runs, claims=[claim])
+    assert found.verdict is Verdict.NOT_ASSESSED
+    assert found.reasons == (
+        "T25 of 'Original model' must be at least 0.9 (it must not be too easy), and of 5 runs only an upper bound is"
+        " known.",
+    )
+
+
 def test_a_precondition_without_a_value_withholds_the_verdict() -> None:
     wanted = Precondition(metric="val_selected_test", of="reference", at_least=50.0, why="it must have learned")
     claim = own_claim(

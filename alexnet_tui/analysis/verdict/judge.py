@@ -446,6 +446,10 @@ def _precondition(wanted: Precondition, group: GroupRuns, metric: Metric) -> Ite
     if found.num_missing:
         without = counted(found.num_missing, "run")
         yield f"{name} must be at least {wanted.at_least:g} ({wanted.why}), and {without} gave no value of it."
+    elif found.num_upper_bounds:
+        bounds = counted(found.num_upper_bounds, "run")
+        why = f"({wanted.why}), and of {bounds} only an upper bound is known"
+        yield f"{name} must be at least {wanted.at_least:g} {why}."
     elif found.mean is not None:
         value = 100 * found.mean if metric.unit.is_share else found.mean
         if value < wanted.at_least:

@@ -1,6 +1,6 @@
 """The README says what the program does: hyperparameters, the report on the reference runs, commands, pictures.
 
-``python tests/test_readme.py`` rewrites the table of hyperparameters and the report.
+``python tests/test_readme.py`` rewrites the table of hyperparameters, the report, and the table of readings.
 """
 
 import os
@@ -20,6 +20,7 @@ from alexnet_tui.config.hyperparameters import SPECS, default_of, format_value, 
 README = Path(__file__).resolve().parent.parent / "README.md"
 TABLE = "<!-- hyperparameters -->\n", "<!-- end of hyperparameters -->"
 REPORT = "<!-- reference report -->\n", "<!-- end of reference report -->"
+READINGS = "<!-- readings -->\n", "<!-- end of readings -->"
 
 
 def table() -> str:
@@ -35,11 +36,22 @@ def reference_report() -> str:
     """Table and verdicts as ``alexnet-tui report`` prints them in a fresh clone, up to where they come from."""
     with tempfile.TemporaryDirectory() as folder:  # A developer's own runs/ holds other runs too.
         shutil.copytree(README.parent / "runs" / "reference", Path(folder, "reference"))
-        environment = {**os.environ, "ALEXNET_TUI_RUNS": folder, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
-        command = [sys.executable, "-m", "alexnet_tui", "report"]
-        done = subprocess.run(command, cwd=README.parent, env=environment, capture_output=True, check=True)
-    text = done.stdout.decode()
+        text = printed(folder, "report")
     return f"```text\n{text[: text.index('Provenance')].rstrip()}\n```\n"
+
+
+def readings() -> str:
+    """The finished readings beside the published figures, as the README's commands print them."""
+    with tempfile.TemporaryDirectory() as folder:
+        printed(folder, "import", "runs/readings.tar.gz")
+        return f"```text\n{printed(folder, 'study', 'readings').rstrip()}\n```\n"
+
+
+def printed(runs: str, *words: str) -> str:
+    """What a command prints, run in the clone on a folder of runs."""
+    environment = {**os.environ, "ALEXNET_TUI_RUNS": runs, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-m", "alexnet_tui", *words]
+    return subprocess.run(command, cwd=README.parent, env=environment, capture_output=True, check=True).stdout.decode()
 
 
 def between(marks: tuple[str, str], text: str) -> str:
@@ -56,6 +68,11 @@ def test_the_report_on_the_reference_runs_is_what_the_program_prints() -> None:
     assert between(REPORT, README.read_text(encoding="utf-8")) == reference_report(), "run: python tests/test_readme.py"
 
 
+@pytest.mark.slow
+def test_the_table_of_readings_is_what_the_program_prints() -> None:
+    assert between(READINGS, README.read_text(encoding="utf-8")) == readings(), "run: python tests/test_readme.py"
+
+
 def test_the_first_run_is_the_one_that_the_program_proposes() -> None:
     proposed = " ".join(("alexnet-tui", *FIRST_RUN_WORDS))
     assert proposed in README.read_text(encoding="utf-8")
@@ -70,6 +87,6 @@ def test_pictures_are_there() -> None:
 
 if __name__ == "__main__":
     content = README.read_text(encoding="utf-8")
-    for marks, written in ((TABLE, table()), (REPORT, reference_report())):
+    for marks, written in ((TABLE, table()), (REPORT, reference_report()), (READINGS, readings())):
         content = content.replace("".join((marks[0], between(marks, content), marks[1])), written.join(marks))
     README.write_text(content, encoding="utf-8")

@@ -206,10 +206,10 @@ def _p(value: float | None, name: str) -> str:
 
 def _p_text(verdict: ClaimVerdict) -> str:
     assert verdict.effect is not None
-    raw, which = f"permutation {p_value(verdict.effect.p)}", ""
+    raw, corrected = f"permutation {p_value(verdict.effect.p)}", "after Holm"
     if verdict.effect.p_welch is not None:
-        raw, which = f"{raw}, 2 x Welch {p_value(verdict.effect.p_welch)}", "larger "
-    return f"{raw}; not corrected" if verdict.p_holm is None else f"{raw}; {which}after Holm {p_value(verdict.p_holm)}"
+        raw, corrected = f"{raw}, 2 x Welch {p_value(verdict.effect.p_welch)}", "the larger, after Holm"
+    return f"{raw}; not corrected" if verdict.p_holm is None else f"{raw}; {corrected}: {p_value(verdict.p_holm)}"
 
 
 def _g_text(hedges_g: float | None) -> str:

@@ -155,7 +155,7 @@ def write_text(text: str, output: Path | None) -> None:
 
 def format_by_ending(output: Path, endings: Mapping[str, Form]) -> Form:
     """The format that a file's ending stands for."""
-    if output.is_dir():
+    if os.path.isdir(output):
         raise StoreError(output, "this is a folder; name a file.")
     try:
         return endings[output.suffix.lower()]

@@ -4,6 +4,7 @@
 ``<data root>/<name>/<hash>-<size>/`` is its decoded form (`datasets.cache`). Nothing here loads numpy.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -380,4 +381,5 @@ def _size_bytes(cache: Path) -> int:
 
 def _is_downloaded(root: Path, built_in: BuiltIn) -> bool:
     downloads = root / DOWNLOADS
-    return (downloads / built_in.archive).is_file() or all((downloads / name).is_file() for name in built_in.unpacked)
+    is_packed = os.path.isfile(downloads / built_in.archive)
+    return is_packed or all(os.path.isfile(downloads / name) for name in built_in.unpacked)

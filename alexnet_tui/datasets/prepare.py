@@ -5,6 +5,7 @@ that downloads, which is named as a string. `datasets.catalog` answers what ther
 decoded form.
 """
 
+import os
 import shutil
 import subprocess
 import time
@@ -213,7 +214,7 @@ def remove(name: str) -> None:
         DatasetError: There is none of that name on this disk.
     """
     root = data_root()
-    if name == DOWNLOADS or not is_name(name) or not (root / name).is_dir() or (root / name).is_symlink():
+    if name == DOWNLOADS or not is_name(name) or not os.path.isdir(root / name) or os.path.islink(root / name):
         raise unknown(root, name)
     with _locked(root, name, _silent):
         try:

@@ -400,3 +400,24 @@ def test_ctrl_c_means_what_it_meant_once_the_command_line_is_loaded(monkeypatch:
     finally:
         signal.signal(signal.SIGINT, before)
     assert seen == [signal.default_int_handler, signal.SIG_IGN]
+
+
+def test_a_path_that_cannot_be_looked_at_is_a_sentence(
+    run: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_runs.write_run(store, RunConfig(epochs=1))
+    too_long = "x" * 300  # As a folder that one may not search: the file system answers with an error.
+    for words in (
+        ("import", f"{too_long}.tar.gz"),
+        ("report", "--output", f"{too_long}.md"),
+        ("export", "--output", f"{too_long}.csv"),
+    ):
+        found = run(*words)
+        assert (found.code, "file name too long" in found.err.lower()) == (3, True), found.err
+    command = (sys.executable, "-c", "import sys; sys.exit('no torch')")
+    monkeypatch.setattr(describe, "probe", functools.partial(describe.probe, command=command))
+    assert "runs folder" in run("doctor", "--runs-dir", str(tmp_path / too_long)).out
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(tmp_path / too_long))
+    listed = run("data", "list")
+    assert (listed.code, "cifar10" in listed.out) == (0, True), listed.err
+    assert run("data", "remove", "pets", "--yes").code == 3

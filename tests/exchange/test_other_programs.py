@@ -415,6 +415,7 @@ def test_what_holds_no_history_is_told_what_was_looked_for_and_what_to_do(run: R
         (("--csv", str(folder)), "this is a folder; name one table in it."),
         ((str(folder),), "this is a folder, not an archive that `export --archive` packed; `import --tensorboard DIR`"),
         ((table,), "this is a table, not an archive that `export --archive` packed;"),
+        ((str(tmp_path / "none.csv"),), "none.csv: there is no such file."),
         (("--csv", header), "it names columns (epoch, loss, acc) and has no line below; a table has a line"),
         (("--csv", str(write(tmp_path / "empty.csv", "\n"))), "it is empty; a table has a line"),
         (("--csv", other), "known here, as loss, val_accuracy and test/loss are (foo: not known; --column OURS=THEIRS"),

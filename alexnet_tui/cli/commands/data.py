@@ -3,6 +3,7 @@
 stdout carries the answer, stderr the progress.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -125,7 +126,7 @@ def remove_command(
     from alexnet_tui.datasets.catalog import find
 
     info = find(name)
-    if not (data_root() / name).is_dir():  # Known without being here: a built-in one.
+    if not os.path.isdir(data_root() / name):  # Known without being here: a built-in one.
         raise UsageError(f"{name} has no prepared images; there is nothing to remove.")
     what = f"{format_bytes(info.size_bytes)} of prepared images of {name}"
     if not yes:

@@ -145,7 +145,7 @@ def _device(store: Store) -> Check:
 def _runs_folder(store: Store) -> Check:
     """Whether runs can be written and locked; leaves nothing behind."""
     root = store.root.absolute()
-    existing = next(path for path in (root, *root.parents) if path.exists())
+    existing = next(path for path in (root, *root.parents) if os.path.exists(path))
     if existing != root:
         can_write = os.access(existing, os.W_OK)
         detail = f"{root} is not there yet and {'can' if can_write else 'cannot'} be made in {existing}"

@@ -1,5 +1,6 @@
 """``import``: runs and studies that `export --archive` packed, and histories that other programs wrote."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,8 +74,9 @@ def import_(
     if archive is not None:
         if column or label:
             raise UsageError("--column and --label are for histories of other programs; an archive needs neither.")
-        if archive.is_dir() or archive.suffix.lower() in _TABLES:
-            what = "a folder" if archive.is_dir() else "a table"
+        is_folder = os.path.isdir(archive)
+        if is_folder or (archive.suffix.lower() in _TABLES and os.path.isfile(archive)):
+            what = "a folder" if is_folder else "a table"
             more = "`import --tensorboard DIR` reads a folder of logs, `import --csv FILE` a table"
             raise StoreError(archive, f"this is {what}, not an archive that `export --archive` packed; {more}.")
         from alexnet_tui.exchange.run_archive import import_archive

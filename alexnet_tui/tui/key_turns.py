@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from textual.app import App
@@ -131,6 +131,22 @@ class KeyTurns:
         """Whether a screen is new, or will move its focus when it is drawn."""
         calls = (getattr(call, "func", None) for call, _ in screen._callbacks)
         return screen is not self._drawn or any(getattr(call, "__func__", None) is Widget.focus for call in calls)
+
+
+def ask_once(node: DOMNode, question: str, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Look something up and then ask, in a worker of `node`; a key pressed again meanwhile asks nothing more.
+
+    Args:
+        node: Who asks.
+        question: Tells one question of it from the others.
+        act: What looks something up and opens the dialog.
+    """
+    is_under_way = any(
+        worker.node is node and (worker.group, worker.name) == (ASKING, question) and not worker.is_finished
+        for worker in node.app.workers
+    )
+    if not is_under_way:
+        node.run_worker(act(), name=question, group=ASKING)
 
 
 def _takes(widget: Widget, event: Key | Paste) -> bool:

@@ -1,7 +1,9 @@
 """Keys that arrive together do what they do one by one."""
 
 import asyncio
+import threading
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 from console_driver import Driver, console, driven
@@ -14,15 +16,18 @@ from textual.worker import Worker
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import plan as study
+from alexnet_tui.tui import download_question
 from alexnet_tui.tui.key_turns import ASKING
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
+from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm
 from alexnet_tui.tui.screens.studies.screen import QueueScreen
 
-CLEAR, TAB, BACK_TAB, ENTER, F5, CTRL_C = "\x15", "\t", "\x1b[Z", "\r", "\x1b[15~", "\x03"
+CLEAR, TAB, BACK_TAB, ENTER, F5, CTRL_C, CTRL_R = "\x15", "\t", "\x1b[Z", "\r", "\x1b[15~", "\x03", "\x12"
 
 
 @pytest.fixture
@@ -145,6 +150,38 @@ async def test_keys_behind_one_that_asks_after_a_look_at_the_disk_are_answers(st
         c.burst("f1")  # The first of what there is to report on, rather than the first place.
         await c.wait_for(lambda: c.app._key_turns._wait is None and all(one.is_finished for one in asking(c)))
         assert isinstance(c.app.screen, ReportScreen)
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "look"),
+    [
+        ("6", "f", (report_source, "sources")),
+        ("w", "r", (download_question, "missing")),
+        ("w", CTRL_R, (download_question, "missing")),
+    ],
+)
+@driven
+async def test_a_key_pressed_again_before_the_disk_is_read_asks_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, place: str, key: str, look: tuple[ModuleType, str]
+) -> None:
+    study.plan(store, "whole", variants=("tanh",), seeds=[0], overrides={"epochs": "1"})
+    begun, may_end, at_once = list[None](), threading.Event(), getattr(*look)
+
+    def slow(*args: object, **kwargs: object) -> object:
+        begun.append(None)
+        may_end.wait(30)
+        return at_once(*args, **kwargs)
+
+    async with console(store) as c:
+        await c.press(place)
+        screen = c.app.screen
+        await c.wait_for(lambda: not isinstance(screen, QueueScreen) or screen.now is not None)
+        monkeypatch.setattr(*look, slow)
+        c.burst(key * 2)
+        await until(lambda: begun and c.app._key_turns._wait is None and not c.app._key_turns._waiting, 10)
+        may_end.set()
+        await c.wait_for(lambda: not asking(c))
+        assert (len(begun), sum(isinstance(one, ModalScreen) for one in c.app.screen_stack)) == (1, 1)
 
 
 @driven

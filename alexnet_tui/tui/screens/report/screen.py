@@ -20,7 +20,7 @@ from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
-from alexnet_tui.tui.key_turns import ASKING
+from alexnet_tui.tui.key_turns import ASKING, ask_once
 from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.run_actions import notify
@@ -300,7 +300,7 @@ class ReportScreen(ChartScreen):
 
     def action_choose(self) -> None:
         """Ask what to report on."""
-        self.run_worker(self._ask_source(), group=ASKING)
+        ask_once(self, "what to report on", self._ask_source)
 
     async def _ask_source(self) -> None:
         session = self.session

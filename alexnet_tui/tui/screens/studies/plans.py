@@ -14,7 +14,7 @@ from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.text import counted, format_duration, printable
 from alexnet_tui.tui import download_question, threads
-from alexnet_tui.tui.key_turns import ASKING
+from alexnet_tui.tui.key_turns import ASKING, ask_once
 from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm, StudyRequest, defaults, free_name
 from alexnet_tui.tui.session import Session
@@ -83,7 +83,7 @@ def ask_reproduction(screen: Screen[None], session: Session, planned: Planned) -
         )
         screen.app.push_screen(asks, answer)
 
-    screen.run_worker(work(), group=ASKING)
+    ask_once(screen, _REPRODUCE, work)
 
 
 def _write(

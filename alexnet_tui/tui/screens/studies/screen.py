@@ -20,7 +20,7 @@ from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted
 from alexnet_tui.tui import download_question, run_actions, threads
-from alexnet_tui.tui.key_turns import ASKING
+from alexnet_tui.tui.key_turns import ask_once
 from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.run_actions import notify
@@ -363,7 +363,7 @@ class QueueScreen(Screen[None]):
             else:
                 self._start_worker(name)
 
-        self.run_worker(work(), group=ASKING)
+        ask_once(self, f"start {name}", work)
 
     def _start_worker(self, name: str) -> None:
         store, find, worker = self.session.store, self.session.find_run, self.session.commands.worker

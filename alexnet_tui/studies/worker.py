@@ -550,7 +550,7 @@ def _until_there_is_room(act: Callable[[], None], say: Say, should_stop: Callabl
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether an error, or one behind it, is that of a full disk or a used-up quota."""
+    """Whether an error, or one behind it, is that of a write that found no room (`files.FULL_DISK`)."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in FULL_DISK:
             return True

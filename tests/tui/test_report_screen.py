@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -420,6 +421,27 @@ async def test_a_file_is_replaced_only_after_a_yes(store: Store, tmp_path: Path)
         await driver.wait_for(lambda: "Replace this file?" in driver.text())
         await driver.press("y")
         await driver.wait_for(lambda: target.read_text().startswith("#"))
+
+
+@driven
+async def test_choosing_what_to_report_on_ends_no_export_that_waits_for_the_disk(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(store, "whole", seeds=1)
+    target, is_read, is_there = tmp_path / "new.md", threading.Event(), report_source.is_there
+
+    def slow(path: Path) -> bool:
+        is_read.wait(30)
+        return is_there(path)
+
+    async with console(store) as driver:
+        await opened(driver)
+        monkeypatch.setattr(report_source, "is_there", slow)
+        await export(driver, str(target))
+        await driver.press("f")
+        await driver.wait_for(lambda: "Report on" in driver.text())
+        is_read.set()
+        await driver.wait_for(lambda: target.exists() and target.read_text().startswith("#"))
 
 
 @pytest.mark.slow

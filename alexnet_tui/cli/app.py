@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
+from typer._click.formatting import HelpFormatter
+from typer.core import TyperCommand
 
 from alexnet_tui import __version__
 from alexnet_tui.cli.options import ConsoleRequest, Outcome, RunsDir, open_store, option, set_default_runs_dir
@@ -28,6 +30,24 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "data": ("data",),
 }
 """Modules of `cli.commands` to the commands that their `register` mounts, in the order of the help."""
+
+_HYPHEN = "\N{NON-BREAKING HYPHEN}"
+
+
+class _HelpFormatter(HelpFormatter):
+    """Ends no line of help inside a word with a hyphen: an option that is cut in two cannot be copied."""
+
+    def write_text(self, text: str) -> None:
+        super().write_text(text.replace("-", _HYPHEN))
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl([(name, text.replace("-", _HYPHEN)) for name, text in rows], col_max, col_spacing)
+
+    def getvalue(self) -> str:
+        return super().getvalue().replace(_HYPHEN, "-")
+
+
+TyperCommand.context_class.formatter_class = _HelpFormatter
 
 
 def parser(command: str = "") -> typer.Typer:

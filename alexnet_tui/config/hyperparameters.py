@@ -497,6 +497,7 @@ def _next_round(value: float, direction: int, first: float) -> float:
 
 
 _WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)
+_DIGITS = re.compile(r"[+-]?\d{1,400}")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -520,7 +521,8 @@ def _convert(name: str, text: str) -> Value:
         return number
     if not math.isfinite(number) or not number.is_integer():
         raise ConfigError(name, f"must be a whole number ({range_text(name)}), not {shown}.")
-    return int(number)
+    # Digits alone are the number they say; a float rounds those of a large one.
+    return int(text) if _DIGITS.fullmatch(text) else int(number)
 
 
 def _check(name: str, value: Value, spec: Spec) -> None:

@@ -509,7 +509,7 @@ def _name_studies(
                 break
             # What is left of a study whose plan was removed keeps its name, too.
             here = store.root / study.STUDIES / new
-            is_taken = new in known or new == REFERENCE or (new != name and new in taken) or os.path.lexists(here)
+            is_taken = new in known or new in study.RESERVED or (new != name and new in taken) or os.path.lexists(here)
             if not is_taken:
                 result.studies[name] = new
                 taken.add(new)

@@ -36,7 +36,7 @@ from alexnet_tui.files import (
 from alexnet_tui.locks import locked
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import Seconds
-from alexnet_tui.runs.store import REFERENCE, RunRecord, Store
+from alexnet_tui.runs.store import LAST, REFERENCE, RunRecord, Store
 from alexnet_tui.studies import ledger
 from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import Entry, canonical
@@ -47,6 +47,12 @@ HASH_SINCE = 2
 PLAN_VERSION = 3
 """1 had no claims, no groups and no hash; 2 no ledger, and no groups but variants."""
 LEDGER_SINCE = 3
+RESERVED = {
+    REFERENCE: "the runs that come with the program",
+    LAST: "the newest run",
+    **{variant: "the runs of that variant" for variant in VARIANTS},
+}
+"""What else a name given to `report`, `compare` or `export` means: no names of new studies."""
 MAX_CELLS = 1000
 CLOCK_SECONDS = 2.0
 """By how much a run may be older than its plan: clocks are set a little now and then."""
@@ -477,8 +483,8 @@ def _plan_path(store: Store, name: str) -> Path:
 def _write_plan(store: Store, plan: Plan) -> Plan:
     if not is_name(plan.name):
         raise UsageError(f"{quoted(plan.name)} is no name for a study: use small letters, digits, - and _.")
-    if plan.name == REFERENCE:
-        raise UsageError(f"{REFERENCE!r} stands for the runs that come with the program; choose another name.")
+    if plan.name in RESERVED:
+        raise UsageError(f"{quoted(plan.name)} stands for {RESERVED[plan.name]}; choose another name.")
     if not 0 < len(plan.configs) <= MAX_CELLS or len(set(plan.configs)) < len(plan.configs):
         raise UsageError(f"a study has 1 to {MAX_CELLS} runs, each variant and seed once, not {len(plan.configs)}.")
     for config in plan.configs:

@@ -351,6 +351,7 @@ def test_every_command_has_an_example_and_lists_the_exit_codes(run: Run) -> None
     while pending:
         words = pending.pop()
         text = run(*words, "--help").out
+        assert not re.search(r"-$", text, re.MULTILINE), (words, "an option or a name is cut in two")
         if "Commands:" in text:
             block = text.partition("Commands:\n")[2].partition("\n\n")[0]
             pending += [(*words, line.split()[0]) for line in block.splitlines() if re.match("  [a-z]", line)]

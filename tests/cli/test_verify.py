@@ -137,6 +137,9 @@ def test_sets_of_claims_are_listed_and_shown(run: Run) -> None:
     assert {"study: 3 claims", "paper2012: 9 claims"} <= set(listed.out.splitlines())
     shown = run("claims", "show", "paper2012")
     assert "weight-decay-lowers-the-training-error" in shown.out
+    study = run("claims", "show", "study").out
+    assert "the smallest effect that matters is 1 point\n" in study
+    assert "the smallest effect that matters is 0.5 points\n" in study
     first, *_ = json.loads(run("claims", "show", "study", "--json").out)
     assert first["name"] == "dropout-reduces-overfitting"
     assert set(json.loads(run("claims", "--json").out)) == {"study", "paper2012"}

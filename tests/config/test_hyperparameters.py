@@ -163,6 +163,7 @@ def test_what_a_person_may_type(name: str, text: str, value: Setting) -> None:
         ("epochs", "a\\b", r"epochs: must be a number (1 or more), not 'a\b'."),
         ("seed", "1.5", "seed: must be a whole number (0 or more), not '1.5'."),
         ("seed", "-1", "seed: must be 0 or more, not -1."),
+        ("seed", "9" * 23, f"seed: must be at most 2,147,483,647, not {'9' * 23}."),
         ("seed", "2147483648", "seed: must be at most 2,147,483,647, not 2147483648."),
         ("groups", "3", "groups: must be 1 to 2, not 3."),
         ("learning_rate", "0", "learning_rate: must be above 0, not 0."),

@@ -204,16 +204,19 @@ def test_the_reference_study_is_here_already(store: Store, other: Store, tmp_pat
     assert study.verify_hash(third, study.load(third, "mine")) == ""
 
 
-def test_a_study_called_as_the_reference_runs_gets_another_name(store: Store, other: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["reference", "last", "tanh"])
+def test_a_study_called_as_other_runs_are_gets_another_name(
+    store: Store, other: Store, tmp_path: Path, word: str
+) -> None:
     make_study(store)
-    (store.root / "studies" / "mine.json").rename(store.root / "studies" / "reference.json")
-    (store.root / "studies" / "mine").rename(store.root / "studies" / "reference")
+    (store.root / "studies" / "mine.json").rename(store.root / "studies" / f"{word}.json")
+    (store.root / "studies" / "mine").rename(store.root / "studies" / word)
     for run_id in store.ids():
         record = store.path(run_id) / "run.json"
-        record.write_text(record.read_text().replace('"study": "mine"', '"study": "reference"'))
-    assert import_archive(other, packed(store, tmp_path, "reference")).studies == {"reference": "reference-2"}
-    assert study.verify_hash(other, study.load(other, "reference-2")) == ""
-    assert {other.record(run_id).study for run_id in other.ids()} == {"reference-2"}
+        record.write_text(record.read_text().replace('"study": "mine"', f'"study": "{word}"'))
+    assert import_archive(other, packed(store, tmp_path, word)).studies == {word: f"{word}-2"}
+    assert study.verify_hash(other, study.load(other, f"{word}-2")) == ""
+    assert {other.record(run_id).study for run_id in other.ids()} == {f"{word}-2"}
 
 
 @pytest.mark.parametrize("delete", [progress.delete_run, lambda store, run_id: shutil.rmtree(store.path(run_id))])

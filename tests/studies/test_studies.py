@@ -166,9 +166,10 @@ def test_names_that_are_no_names_are_refused(store: Store, name: str) -> None:
         study.load(store, name)
 
 
-def test_the_word_for_the_reference_runs_is_no_name_of_a_new_study(store: Store) -> None:
-    with pytest.raises(UsageError, match="choose another name"):
-        study.plan(store, "reference", variants=["tanh"], seeds=[0])
+@pytest.mark.parametrize("word", ["reference", "last", "baseline", "four-conv"])
+def test_a_word_for_other_runs_is_no_name_of_a_new_study(store: Store, word: str) -> None:
+    with pytest.raises(UsageError, match=f"'{word}' stands for .*; choose another name"):
+        study.plan(store, word, variants=["tanh"], seeds=[0])
     assert study.names(store) == []
 
 

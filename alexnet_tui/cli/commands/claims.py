@@ -124,7 +124,7 @@ def read_claims(text: str) -> list[Claim]:
 
 
 def _lines(claim: Claim) -> Iterator[str]:
-    unit = "times" if claim.unit == "ratio" else "points"
+    unit = "times" if claim.unit == "ratio" else "point" if claim.smallest_effect == 1 else "points"
     yield f"{claim.name}"
     yield f"  {claim.statement} ({claim.source})"
     group, reference = settings_text(claim.group), settings_text(claim.reference)

@@ -11,7 +11,7 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.paths import given, shell_command
-from alexnet_tui.runs.store import REFERENCE, RESERVED, Store
+from alexnet_tui.runs.store import RESERVED, Store
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
@@ -119,10 +119,12 @@ def _add(store: Store, source: Path, format_name: str, histories: "Sequence[Fore
 
 
 def _say_unpacked(store: Store, archive: Path, found: "ImportResult") -> None:
+    from alexnet_tui.studies.plan import RESERVED as STUDY_WORDS
+
     kept, deleted = "alexnet-tui keeps that name for itself", "a study here had a run of that name, which was deleted"
     kinds = (
         ("run", found.runs, found.present_runs, dict.fromkeys(RESERVED, kept) | dict.fromkeys(found.gone, deleted)),
-        ("study", found.studies, found.present_studies, {REFERENCE: kept}),
+        ("study", found.studies, found.present_studies, dict.fromkeys(STUDY_WORDS, kept)),
     )
     for what, names, present, reasons in kinds:
         for name, new in names.items():

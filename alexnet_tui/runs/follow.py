@@ -34,7 +34,7 @@ class RunFollower:
         self.directory = directory
         self.history = RunHistory(read_record(directory))
         self._reader = EventReader(directory / EVENTS_FILE, skip_steps=skip_steps, keep_lines=keep_lines)
-        self._size = 0
+        self._size = -1  # Also what has no size, as a pipe, is opened once, and told.
 
     @property
     def bad_lines(self) -> int:

@@ -51,6 +51,17 @@ def test_runs_lists_every_run_with_its_figures(run: Run, store: Store) -> None:
     assert line.rstrip().endswith("█")
 
 
+def test_a_run_whose_events_are_a_pipe_is_told_and_not_taken_for_one_without_events(run: Run, store: Store) -> None:
+    record = fake_runs.write_run(store, RunConfig(epochs=1))
+    events = store.path(record.id) / "events.jsonl"
+    events.unlink()
+    os.mkfifo(events)
+    assert record.id not in run("runs").out
+    shown = run("show", record.id)
+    assert (shown.code, shown.out) == (3, "")
+    assert "not a regular file" in shown.err
+
+
 def test_a_damaged_run_is_named_and_the_others_are_listed(run: Run, store: Store) -> None:
     good = fake_runs.write_run(store, RunConfig(epochs=1))
     bad = store.create(RunConfig(epochs=2))

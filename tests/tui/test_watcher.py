@@ -9,10 +9,10 @@ from fake_runs import a_step, curve, open_writer, started, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError
-from alexnet_tui.locks import LOCK_FILE, is_locked, take_lock
+from alexnet_tui.locks import LOCK_FILE, is_locked, take_lock, write_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.follow import LARGE_LOG_BYTES
+from alexnet_tui.runs.follow import LARGE_LOG_BYTES, load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.state import State
@@ -430,14 +430,33 @@ def test_one_damaged_run_costs_one_sentence_not_the_others(store: Store, watcher
     assert later(watcher, clock) == set()
 
 
-def test_events_that_are_a_link_are_not_followed(store: Store, watcher: RunsWatcher, tmp_path: Path) -> None:
+def test_a_run_whose_events_are_a_link_is_told_and_not_listed(
+    store: Store, watcher: RunsWatcher, clock: Clock, tmp_path: Path
+) -> None:
     record = write_run(store, RunConfig(epochs=1))
     events = store.path(record.id) / EVENTS_FILE
     events.rename(tmp_path / "elsewhere")
     events.symlink_to(tmp_path / "elsewhere")
     watcher.poll()
-    assert record.id in watcher.problems
-    assert watcher.histories[record.id].num_epochs_done == 0
+    assert "is a link" in watcher.problems[record.id]
+    assert watcher.histories == {}
+    assert later(watcher, clock) == set()
+    assert "is a link" in watcher.problems[record.id], "it is looked at again and again"
+    events.unlink()
+    (tmp_path / "elsewhere").rename(events)
+    later(watcher, clock, polls=3)
+    assert (list(watcher.histories), watcher.problems) == ([record.id], {})
+
+
+def test_a_started_run_whose_events_say_nothing_has_crashed(store: Store, watcher: RunsWatcher) -> None:
+    record = write_run(store, RunConfig(epochs=1))
+    lock = take_lock(store.path(record.id))
+    write_owner(lock, os.getpid(), 1.0)
+    os.close(lock)
+    (store.path(record.id) / EVENTS_FILE).write_bytes(bytes(range(256)) * 9)
+    watcher.poll()
+    assert watcher.states[record.id] is State.LOST
+    assert load(store, record.id)[1] is State.LOST, "as on the command line"
 
 
 def test_runs_that_come_from_elsewhere_are_known_as_such(store: Store, watcher: RunsWatcher) -> None:

@@ -87,7 +87,7 @@ class Batch(msgspec.Struct):
         events: New events of runs already known, oldest first.
         locks: Whether a trainer holds the lock, of the runs where that or anything else is new.
         stops: Whether a run that trains has been asked to stop, of the runs where that is new.
-        orphans: Runs whose trainer ended before its first event.
+        orphans: Runs that were started once and have no trainer now.
         copies: Runs without a trainer here that are copies of others, which may be training.
         notes: Notes that were new or changed.
         gone: Runs whose directories are no longer there.
@@ -210,16 +210,7 @@ class RunsWatcher:
             if closed is not None and closed.has_steps and run_id not in self._open:
                 with contextlib.suppress(StoreError, OSError):
                     self._read_whole(run_id, closed, batch, has_steps=False)
-        for run_id in self._due(now):
-            follower = self._followers[run_id]
-            try:
-                self._check_run(run_id, follower, batch, now)
-            except (StoreError, OSError) as error:
-                batch.problems[run_id] = str(error)
-                follower.events_stamp = None  # So that what could not be read now is read later.
-                continue
-            if run_id in self.problems:
-                batch.solved.add(run_id)
+        self._check_runs(batch, now)
         batch.problems = {key: text for key, text in batch.problems.items() if self.problems.get(key) != text}
         return batch
 
@@ -357,6 +348,22 @@ class RunsWatcher:
             with contextlib.suppress(StoreError):  # It is gone.
                 self._waiting[run_id] = self.store.path(run_id)
 
+    def _check_runs(self, batch: Batch, now: float) -> None:
+        for run_id in self._due(now):
+            follower = self._followers[run_id]
+            try:
+                self._check_run(run_id, follower, batch, now)
+            except (StoreError, OSError) as error:
+                batch.problems[run_id] = str(error)
+                batch.solved.discard(run_id)
+                follower.events_stamp = None  # So that what could not be read now is read later.
+                if run_id not in self.histories:  # Nothing is known of it that could be shown.
+                    batch.fresh.pop(run_id, None)
+                    del self._followers[run_id]
+                continue
+            if run_id in self.problems:
+                batch.solved.add(run_id)
+
     def _check_run(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
         stamp = file_stamp(follower.events_path)
         has_changed, follower.events_stamp = stamp != follower.events_stamp, stamp
@@ -401,8 +408,7 @@ class RunsWatcher:
             batch.locks[run_id] = follower.is_locked
             if follower.is_locked or follower.is_finished:
                 return
-            has_own_events = bool(follower.events_stamp and follower.events_stamp[1]) and not follower.record.extends
-            if not has_own_events and read_owner(follower.directory / LOCK_FILE):
+            if read_owner(follower.directory / LOCK_FILE):
                 batch.orphans.add(run_id)
             if is_copy(follower.directory, follower.record):
                 batch.copies.add(run_id)

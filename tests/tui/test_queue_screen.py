@@ -405,6 +405,23 @@ async def test_an_unreadable_run_is_shown_and_not_started(store: Store) -> None:
 
 
 @driven
+async def test_while_the_runs_folder_is_away_it_is_not_said_that_there_are_no_studies(
+    store: Store, tmp_path: Path
+) -> None:
+    plan_study(store)
+    write_run(store, RunConfig(epochs=1))
+    async with console(store) as driver:
+        await driver.wait_for(lambda: driver.app.session.watcher.states)
+        store.root.rename(tmp_path / "away")
+        await driver.wait_for(lambda: driver.app.session.watcher.problems)
+        await opened(driver)
+        await driver.wait_for(lambda: "the runs folder is gone" in driver.text())
+        assert "No studies yet" not in driver.text()
+        (tmp_path / "away").rename(store.root)
+        await driver.wait_for(lambda: "planned" in driver.text())
+
+
+@driven
 async def test_without_studies_it_says_what_one_is_and_n_plans_one(store: Store) -> None:
     async with console(store) as driver:
         screen = await opened(driver)

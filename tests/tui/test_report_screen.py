@@ -63,6 +63,28 @@ async def opened(driver: Driver) -> ReportScreen:
 
 
 @driven
+async def test_while_the_runs_folder_is_away_the_report_says_so_and_goes_on_when_it_is_back(
+    store: Store, tmp_path: Path
+) -> None:
+    write_run(store, RunConfig(epochs=20))
+    async with console(store) as driver:
+        await driver.wait_for(lambda: driver.app.session.watcher.states)
+        store.root.rename(tmp_path / "away")
+        await driver.wait_for(lambda: driver.app.session.watcher.problems)
+        await driver.press("6")
+        screen = screen_of(driver)
+        await driver.wait_for(lambda: "the runs folder is gone" in driver.text())
+        assert screen.report is None
+        (tmp_path / "away").rename(store.root)
+        await driver.wait_for(lambda: screen.report is not None and report_view.has_runs(screen.report.sections[0]))
+        report = screen.report
+        store.root.rename(tmp_path / "away")
+        await driver.wait_for(lambda: driver.app.session.watcher.problems)
+        await driver.pilot.pause()
+        assert screen.report is report, "what is known stays"
+
+
+@driven
 async def test_three_verdicts_are_what_the_report_module_says(store: Store) -> None:
     write_study(store, "whole")
     async with console(store, size=(160, 45)) as driver:

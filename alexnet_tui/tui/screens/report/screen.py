@@ -119,9 +119,11 @@ class ReportScreen(ChartScreen):
         self._read_if(self.session.watcher.states != self._seen)
 
     def on_runs_changed(self, message: RunsChanged) -> None:
-        """Only an end or a beginning of a run changes a report."""
+        """Only an end or a beginning of a run changes a report, or that the runs folder went or came back."""
         states = self.session.watcher.states
-        self._read_if(any(states.get(run_id) != self._seen.get(run_id) for run_id in message.run_ids))
+        self._read_if(
+            "" in message.run_ids or any(states.get(run_id) != self._seen.get(run_id) for run_id in message.run_ids)
+        )
 
     def on_resize(self) -> None:
         """Wrap anew."""
@@ -150,6 +152,10 @@ class ReportScreen(ChartScreen):
         self._reading.ask(self)
 
     async def _make(self) -> None:
+        if gone := self.session.watcher.problems.get(""):  # A report that is shown already stays.
+            if self.report is None:
+                self._show_message(gone, is_error=True)
+            return
         wanted, self._seen = self.source, dict(self.session.watcher.states)
         report, checks, problem = None, list[report_source.RunChecks](), ""
         try:

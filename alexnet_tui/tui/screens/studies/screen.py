@@ -177,7 +177,9 @@ class QueueScreen(Screen[None]):
             self.query_one(KeyBar).refresh()  # With the first study, more keys do something.
         self.set_class(self.now is None, "-empty")
         if self.now is None:
-            self.query_one("#nothing", Static).update(self._problem or queue_view.NO_STUDIES)
+            self.query_one("#nothing", Static).update(
+                self._problem or self.session.watcher.problems.get("") or queue_view.NO_STUDIES
+            )
             return
         self._draw_head(self.now)
         self.table.show(

@@ -161,7 +161,8 @@ def read_csv(path: Path, wanted: Mapping[str, str]) -> list[ForeignHistory]:
         if not any(names) or len(names) > _MAX_NAMES or len(set(names)) < len(names):
             raise StoreError(path, "its first line does not name columns, each by another name.")
         most = min(_MAX_ROWS, _MAX_CELLS // len(names))
-        rows = [row for row in itertools.islice(lines, most + 1) if row]
+        # A spreadsheet writes lines of separators alone below a table.
+        rows = list(itertools.islice((row for row in lines if any(map(str.strip, row))), most + 1))
     except csv.Error as error:
         raise StoreError(path, f"this is no table ({printable(str(error), 100)}).") from error
     if len(rows) > most:

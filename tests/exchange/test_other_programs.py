@@ -93,6 +93,8 @@ def test_attack_09_a_table_of_nothing_but_commas_is_refused_before_it_fills_the_
     monkeypatch.setattr(other_programs, "_MAX_CELLS", 1000)
     names = ",".join(f"c{number}" for number in range(100))
     with pytest.raises(StoreError, match="more than 10 lines of 100 columns"):
+        read_csv(write(tmp_path / "x.csv", f"{names}\n" + ("1" + "," * 99 + "\n") * 11), {})
+    with pytest.raises(StoreError, match="has no line below"):
         read_csv(write(tmp_path / "x.csv", f"{names}\n" + ("," * 99 + "\n") * 11), {})
 
 
@@ -130,6 +132,12 @@ def test_percentages_restarts_and_other_separators(tmp_path: Path) -> None:
 def test_a_table_without_a_history_is_a_sentence(tmp_path: Path, text: str) -> None:
     with pytest.raises(StoreError):
         read_csv(write(tmp_path / "x.csv", text), {})
+
+
+def test_a_line_without_a_value_is_no_epoch_and_no_run(tmp_path: Path) -> None:
+    rows = "run_id,epoch,val_accuracy\na,1,0.4\n,,\na,2,0.5\n , ,\n,,\n\n"
+    (history,) = read_csv(write(tmp_path / "x.csv", rows), {})
+    assert (history.name, [row["epoch"] for row in history.rows]) == ("a", [1, 2])
 
 
 def test_no_line_is_left_out_silently(tmp_path: Path) -> None:

@@ -85,6 +85,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """The settings of both groups, that of the claim first."""
         return self.group, self.reference
 
+    @property
+    def smallest_effect_text(self) -> str:
+        """The smallest effect that matters, with its unit: ``1 point``, ``0.5 points``, ``1.1 times``."""
+        unit = "times" if self.unit == "ratio" else "point" if self.smallest_effect == 1 else "points"
+        return f"{self.smallest_effect:g} {unit}"
+
 
 class _ClaimFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     claim: Annotated[list[Claim], msgspec.Meta(min_length=1, max_length=MAX_CLAIMS)]

@@ -37,6 +37,11 @@ def test_the_study_makes_three_claims() -> None:
     assert claims[2].groups == ({"removed_conv_layer": "4"}, {"removed_conv_layer": "none"})
 
 
+def test_the_smallest_effect_is_told_with_its_unit() -> None:
+    told = [claim.smallest_effect_text for claim in registered_claims.load("study")]
+    assert told == ["1 point", "1.1 times", "0.5 points"]
+
+
 def test_settings_become_values_of_their_hyperparameters(tmp_path: Path) -> None:
     (claim,) = read(tmp_path, CLAIM)
     assert claim.groups == ({"weight_decay": 0.0005}, {"weight_decay": 0.0})

@@ -124,11 +124,10 @@ def read_claims(text: str) -> list[Claim]:
 
 
 def _lines(claim: Claim) -> Iterator[str]:
-    unit = "times" if claim.unit == "ratio" else "point" if claim.smallest_effect == 1 else "points"
     yield f"{claim.name}"
     yield f"  {claim.statement} ({claim.source})"
     group, reference = settings_text(claim.group), settings_text(claim.reference)
     yield f"  {claim.metric} of {group} is {claim.direction} than of {reference}"
-    yield f"  the smallest effect that matters is {claim.smallest_effect:g} {unit}"
+    yield f"  the smallest effect that matters is {claim.smallest_effect_text}"
     for one in claim.precondition:
         yield f"  only if {one.metric} of the {one.of} is at least {one.at_least:g}: {one.why}"

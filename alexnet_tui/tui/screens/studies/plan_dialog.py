@@ -198,8 +198,8 @@ def claim_text(claim: Claim) -> str:
     differing = [name for name in claim.group if claim.group[name] != claim.reference[name]]
     group = settings_text({name: claim.group[name] for name in differing})
     reference = ", ".join(format_value(claim.reference[name]) for name in differing)
-    effect = f"{claim.smallest_effect:g} {'times' if claim.unit == 'ratio' else 'points'}"
-    return f"{claim.name}: {claim.metric} {claim.direction} with {group} than {reference}, {effect} or more"
+    least = claim.smallest_effect_text
+    return f"{claim.name}: {claim.metric} {claim.direction} with {group} than {reference}, {least} or more"
 
 
 class StudyForm(DialogScreen[StudyRequest | None]):

@@ -404,10 +404,15 @@ def _before(store: Store, name: str) -> str:
 def withdraw(store: Store, plan: study.Plan, say: Say) -> None:
     """Take a study's order back and stop its runs with a checkpoint; what a worker does for others goes on.
 
+    A pause ends with the order: who orders the study again wants it to go on.
+
     Raises:
         StoreError: The study cannot be read.
     """
     _withdraw(store, plan.name)
+    with contextlib.suppress(StoreError):  # A damaged queue is mended by the next worker.
+        if study_queue.load(store, plan.name).is_paused:
+            study_queue.pause(store, plan.name, False)
     _stop_study(store, plan, say)
     _note_all(store, plan)
 

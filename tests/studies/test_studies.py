@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -713,6 +714,18 @@ def test_a_study_whose_runs_cannot_be_started_keeps_the_reason(store: Store, pla
     serve(store)
     assert LOG_FILE in study_queue.load(store, plan.name).given_up
     assert states(store, plan) == ["queued"] * 4
+
+
+def test_a_study_that_was_paused_and_cancelled_goes_on_with_the_command_that_cancel_names(
+    store: Store, plan: study.Plan, run: Run
+) -> None:
+    order(store, plan)
+    study_queue.pause(store, plan.name)
+    assert f"alexnet-tui study run {plan.name}" in run("study", "cancel", plan.name).err
+    looks = itertools.count()
+    cells = work(store, plan, should_stop=lambda: not store.ids() and next(looks) > 20)
+    assert {cell.state for cell in cells} == {State.FINISHED}
+    assert not study_queue.load(store, plan.name).is_paused
 
 
 def test_a_paused_study_is_called_paused_and_what_ends_it_is_named(store: Store, plan: study.Plan, run: Run) -> None:

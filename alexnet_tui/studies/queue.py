@@ -229,9 +229,16 @@ def set_at_once(store: Store, name: str, at_once: int) -> None:
 
 
 def give_up(store: Store, name: str, reason: str) -> None:
-    """Write down why a worker starts no more runs of a study; an empty reason takes that back."""
+    """Write down why a worker starts no more runs of a study."""
     if reason != load(store, name).given_up:
         _change_queue(store, name, lambda now: msgspec.structs.replace(now, given_up=printable(reason, 2000)))
+
+
+def begin_anew(store: Store, name: str) -> None:
+    """Whoever orders a study wants it to go on: it is neither paused nor given up."""
+    now = load(store, name)
+    if now.is_paused or now.given_up:
+        _change_queue(store, name, lambda now: msgspec.structs.replace(now, is_paused=False, given_up=""))
 
 
 def cancel(store: Store, name: str, index: int, is_cancelled: bool = True) -> None:

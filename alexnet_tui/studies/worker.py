@@ -404,15 +404,10 @@ def _before(store: Store, name: str) -> str:
 def withdraw(store: Store, plan: study.Plan, say: Say) -> None:
     """Take a study's order back and stop its runs with a checkpoint; what a worker does for others goes on.
 
-    A pause ends with the order: who orders the study again wants it to go on.
-
     Raises:
         StoreError: The study cannot be read.
     """
     _withdraw(store, plan.name)
-    with contextlib.suppress(StoreError):  # A damaged queue is mended by the next worker.
-        if study_queue.load(store, plan.name).is_paused:
-            study_queue.pause(store, plan.name, False)
     _stop_study(store, plan, say)
     _note_all(store, plan)
 
@@ -512,9 +507,9 @@ def _sign(descriptor: int) -> None:
 
 
 def _begin_anew(store: Store, name: str) -> None:
-    """Why a study was given up before is no longer true; a damaged queue is mended by the worker."""
+    """End a study's pause, and forget why it was given up before; a damaged queue is mended by the worker."""
     with contextlib.suppress(StoreError):
-        study_queue.give_up(store, name, "")
+        study_queue.begin_anew(store, name)
 
 
 def _place(store: Store, order: Order) -> None:

@@ -716,12 +716,14 @@ def test_a_study_whose_runs_cannot_be_started_keeps_the_reason(store: Store, pla
     assert states(store, plan) == ["queued"] * 4
 
 
-def test_a_study_that_was_paused_and_cancelled_goes_on_with_the_command_that_cancel_names(
-    store: Store, plan: study.Plan, run: Run
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_study_that_was_paused_goes_on_when_it_is_ordered_again(
+    store: Store, plan: study.Plan, run: Run, is_cancelled: bool
 ) -> None:
-    order(store, plan)
     study_queue.pause(store, plan.name)
-    assert f"alexnet-tui study run {plan.name}" in run("study", "cancel", plan.name).err
+    if is_cancelled:
+        order(store, plan)
+        assert f"alexnet-tui study run {plan.name}" in run("study", "cancel", plan.name).err
     looks = itertools.count()
     cells = work(store, plan, should_stop=lambda: not store.ids() and next(looks) > 20)
     assert {cell.state for cell in cells} == {State.FINISHED}
@@ -891,10 +893,11 @@ def test_a_cell_is_shifted_among_those_that_wait(store: Store, plan: study.Plan)
 
 
 def test_a_paused_queue_starts_nothing_until_it_goes_on(store: Store, plan: study.Plan) -> None:
-    study_queue.pause(store, "report")
     looks: list[int] = []
 
     def go_on_later() -> bool:
+        if not looks:
+            study_queue.pause(store, "report")
         looks.append(len([run_id for run_id in store.ids() if kinds(store, run_id)]))
         if len(looks) == 10:
             assert looks == [0] * 10

@@ -322,8 +322,8 @@ def status(
     if deleted := study_queue.deleted_text(cells, study_command(store, "extend", name)):
         say(deleted)
     if queue_file.is_paused and orders.has_worker(store, name):
-        ends = study_command(store, "cancel", name)
-        say(f"It was paused: P on its page of the console (5) resumes it, `{ends}` ends it.")
+        again, ends = study_command(store, "run", name), study_command(store, "cancel", name)
+        say(f"It was paused: `{again}`, or P on its page of the console (5), resumes it; `{ends}` ends it.")
     if _is_given_up(store, name, cells):
         again = study_command(store, "run", name)
         say(f"It was given up: {printable(queue_file.given_up, 1000)} `{again}` tries again.")

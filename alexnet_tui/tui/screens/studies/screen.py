@@ -375,8 +375,6 @@ class QueueScreen(Screen[None]):
             now = queue_view.read(store, engines, (), name, find)
             if not now.first_waiting and not now.num_waiting:
                 return f"Nothing is left to do in study {name}; v shows the report."
-            if now.queue.is_paused:
-                study_queue.pause(store, name, False)
             if study_worker.start_worker(store, name, parallel=now.queue.at_once, command=worker):
                 return f"A worker was started for study {name}; it continues when the console is closed."
             return f"A worker runs study {name} already."

@@ -87,9 +87,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def smallest_effect_text(self) -> str:
-        """The smallest effect that matters, with its unit: ``1 point``, ``0.5 points``, ``1.1 times``."""
-        unit = "times" if self.unit == "ratio" else "point" if self.smallest_effect == 1 else "points"
-        return f"{self.smallest_effect:g} {unit}"
+        """The smallest effect that matters, with its unit: ``1 point``, ``0.5 points``, ``1.1x``."""
+        unit = "x" if self.unit == "ratio" else " point" if self.smallest_effect == 1 else " points"
+        return f"{self.smallest_effect:g}{unit}"
 
 
 class _ClaimFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

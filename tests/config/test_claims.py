@@ -39,7 +39,7 @@ def test_the_study_makes_three_claims() -> None:
 
 def test_the_smallest_effect_is_told_with_its_unit() -> None:
     told = [claim.smallest_effect_text for claim in registered_claims.load("study")]
-    assert told == ["1 point", "1.1 times", "0.5 points"]
+    assert told == ["1 point", "1.1x", "0.5 points"]
 
 
 def test_settings_become_values_of_their_hyperparameters(tmp_path: Path) -> None:

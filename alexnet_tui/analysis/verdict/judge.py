@@ -544,11 +544,11 @@ def _decide(case: _Case, corrected: _Corrected, alpha: float) -> tuple[Verdict, 
 def _headline(verdict: Verdict, claim: Claim) -> str:
     if verdict is not Verdict.NOT_SUPPORTED:
         return verdict.value
-    return f"not supported: no gain of {claim.smallest_effect:g}{' points' if claim.unit == 'points' else 'x'}"
+    return f"not supported: no gain of {claim.smallest_effect_text}"
 
 
 def _needed_text(needed: int | None, claim: Claim, count: int) -> str:
-    effect = f"{claim.smallest_effect:g}{' points' if claim.unit == 'points' else 'x'}"
+    effect = claim.smallest_effect_text
     if needed is not None and needed <= count:
         return (
             f"With this spread {count} seeds a group are enough to tell {effect} from no effect; an effect between"

@@ -197,8 +197,7 @@ def _claim_lines(plan: study.Plan) -> list[str]:
     return [
         printable(
             f"claim {one.name}: {one.metric} with {_described(one.group)} is {one.direction} than with"
-            f" {_described(one.reference)}; {'a ratio of' if one.unit == 'ratio' else 'by'} {one.smallest_effect:g}"
-            f"{'' if one.unit == 'ratio' else ' point' if one.smallest_effect == 1 else ' points'} or more matters",
+            f" {_described(one.reference)}; {one.smallest_effect_text} or more matters",
             400,
         )
         for one in plan.claims

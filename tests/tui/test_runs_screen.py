@@ -137,6 +137,19 @@ async def test_escape_in_the_filter_brings_the_old_one_back(store: Store, four: 
         assert c.app.session.marked_run_ids == [four[2]]
 
 
+@driven
+async def test_where_no_run_fits_the_filter_it_says_which_key_shows_all_again(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("slash")
+        await c.type("zzz")
+        assert "No run fits the filter:  ^u clears it" in c.text()
+        await c.press("enter")
+        assert "No run fits the filter:  esc shows all runs again" in c.text()
+        await c.press("escape")
+        assert c.shown == four
+        assert "No run fits" not in c.text()
+
+
 @pytest.mark.slow
 @driven
 async def test_a_filter_that_means_nothing_says_so_and_keeps_the_rows(store: Store, four: list[str]) -> None:

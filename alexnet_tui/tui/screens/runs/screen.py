@@ -35,7 +35,7 @@ from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
 from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow, group_rows, rows_of
 from alexnet_tui.tui.screens.runs.table import RunsTable
-from alexnet_tui.tui.screens.runs.welcome import NO_RUNS, ONLY_REFERENCES
+from alexnet_tui.tui.screens.runs.welcome import NO_HITS, NO_HITS_YET, NO_RUNS, ONLY_REFERENCES
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenPictures, OpenRun, RunsChanged, Session, StartRun
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.pressable import KeysText
@@ -266,14 +266,18 @@ class RunsScreen(Screen[None]):
         if self.table.has_class("-bare") is bool(rows):
             self.query_one(KeyBar).refresh()  # With the first run, more keys do something.
         empty = self.query_one("#empty", Static)
+        self.table.set_class(not rows, "-bare")
+        line, text = self.query_one(FilterLine), Content("")
+        if rows and not self._shown:
+            text = NO_HITS_YET if line.is_editing else NO_HITS
         # On a low terminal the runs that came with the program need the lines themselves.
-        empty.set_class(is_bare and (not rows or self.app.size.height >= _WISHED_FROM_HEIGHT), "-shown")
-        self.table.set_class(not self._rows, "-bare")
-        if is_bare:
+        elif is_bare and (not rows or self.app.size.height >= _WISHED_FROM_HEIGHT):
             of_folder = Content.styled(printable(problems.get("", ""), 400), "$error")
-            empty.update(of_folder or (ONLY_REFERENCES if self._rows else NO_RUNS))
-        hits = sum(len(row.acted_on) for row in self._shown)
-        self.query_one(FilterLine).show_count(hits, len(self._rows))
+            text = of_folder or (ONLY_REFERENCES if rows else NO_RUNS)
+        empty.set_class(bool(text), "-shown")
+        if text:
+            empty.update(text)
+        line.show_count(sum(len(row.acted_on) for row in self._shown), len(rows))
 
     def offers(self, action: str) -> bool:
         """Whether the key bar names an action: without a run, only what starts one."""
@@ -303,6 +307,7 @@ class RunsScreen(Screen[None]):
     async def action_filter(self) -> None:
         """Go to the filter line."""
         await self.query_one(FilterLine).start()
+        self._show_counts()
 
     def action_back(self) -> None:
         """One layer out: show all runs again."""

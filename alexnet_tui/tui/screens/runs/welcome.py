@@ -1,4 +1,4 @@
-"""The start page: what the Runs screen shows where a person has no runs yet."""
+"""What the Runs screen says where a person has no runs yet, or where the filter leaves none."""
 
 from textual.content import Content
 
@@ -33,3 +33,6 @@ ONLY_REFERENCES = Content("\n").join(
         + Content("   ").join([_key("enter", "opens one"), _key("d", "starts one like it")]),
     ]
 )
+_NO_HITS = Content("No run fits the filter:  ")
+NO_HITS = _NO_HITS + _key("esc", "shows all runs again", "escape")
+NO_HITS_YET = _NO_HITS + _key("^u", "clears it", "ctrl+u")

@@ -42,6 +42,15 @@ class Selection(msgspec.Struct, frozen=True):
     train: str = shell_command(*_REPRODUCE)
     foreign: list[str] = msgspec.field(default_factory=list)
 
+    def need_runs(self) -> None:
+        """Refuse a selection of nothing.
+
+        Raises:
+            UsageError: What was asked for has no run.
+        """
+        if not self.histories:
+            raise UsageError(f"{printable(self.title)} has no run yet; `{self.train}` trains what is planned.")
+
 
 def select_runs(
     store: Store,

@@ -165,6 +165,14 @@ def test_report_of_nothing_says_how_to_get_runs_and_of_no_such_study_is_an_error
         call(store, "report", "nowhere")
 
 
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_a_study_without_runs_is_named_with_what_trains_them(store: Store, tmp_path: Path, command: str) -> None:
+    study.plan(store, "mine", variants=["tanh"], seeds=[0])
+    with pytest.raises(UsageError, match="mine has no run yet; `alexnet-tui study run mine .* trains"):
+        call(store, command, "mine", "--output", str(tmp_path / "x.json"))
+    assert not (tmp_path / "x.json").exists()
+
+
 def test_named_runs_are_exploratory_and_it_says_why(full: Store) -> None:
     names = [name for name in full.ids() if "-s3-" not in name and "-s4-" not in name]
     text = call(full, "report", *names).stdout

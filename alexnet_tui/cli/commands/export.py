@@ -90,9 +90,11 @@ def export(
     needs_steps = form in (ExportFormat.JSON, ExportFormat.TENSORBOARD)
     found = select_runs(store, runs or (), skip_steps=not needs_steps, has_foreign=True, needs_finished=False)
     say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
-    histories = found.histories
-    if not histories:
+    if runs:
+        found.need_runs()
+    elif not found.histories:
         say(f"no runs in {store.root} to export.")
+    histories = found.histories
     labels = store.labels([history.id for history in histories])
     if form is ExportFormat.TENSORBOARD and output is not None:
         paths = write_tensorboard(histories, output)

@@ -68,8 +68,8 @@ def report(
     found = select_runs(store, names or ())
     say_unreadable(found.problems, shell_command("runs", "--all", root=store.root))
     say_foreign(found.foreign)
-    if not found.histories and names:
-        raise UsageError(f"{printable(found.title)} has no run yet; `{found.train}` trains what is planned.")
+    if names:
+        found.need_runs()
     if not found.histories and (explain or chosen is ReportFormat.TERMINAL):
         say(
             f"no runs in {store.root} to report on; `{found.train}` trains and judges them all,"

@@ -82,7 +82,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         selected_on_test: The number is that of an epoch chosen by the accuracy on the test set.
         needs_validation: Only runs that hold images back for validation have it.
         is_whole: It counts whole epochs: runs of several seeds may well have the same.
-        one_minus: Name of the metric of which this is one minus the value: the same number in other words; or empty.
+        same_as: Name of the metric of which this is one minus the value, or its inverse: one test decides both; or
+            empty.
         is_on_training_images: It rests on the accuracy on the training images that are evaluated after each epoch.
     """
 
@@ -99,13 +100,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     selected_on_test: bool = False
     needs_validation: bool = False
     is_whole: bool = False
-    one_minus: str = ""
+    same_as: str = ""
     is_on_training_images: bool = False
-
-    @property
-    def quantity(self) -> str:
-        """What it measures: of two metrics that are one number in other words the name of one."""
-        return self.one_minus or self.name
 
     @property
     def remark(self) -> str:
@@ -426,6 +422,7 @@ _METRICS = (
         unit=Unit.RATE,
         value=_mean_rate,
         higher_is_better=True,
+        same_as="train_time",
     ),
     Metric(
         name="max_gap",
@@ -449,7 +446,7 @@ _METRICS = (
         help="Mean training error (evaluation mode) of the last five epochs.",
         unit=Unit.PERCENT,
         value=_last_mean("train_eval_accuracy", -1, 1.0),
-        one_minus="final_train",
+        same_as="final_train",
         is_on_training_images=True,
     ),
     Metric(
@@ -466,7 +463,7 @@ _METRICS = (
         unit=Unit.PERCENT,
         value=_last_mean("test_accuracy", -1, 1.0),
         higher_is_better=False,
-        one_minus="final_test",
+        same_as="final_test",
     ),
     Metric(
         name="last_train",
@@ -511,3 +508,9 @@ _METRICS = (
     ),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _METRICS})
+
+
+def quantity(name: str) -> str:
+    """What a metric measures: of two that are one number in other words the name of one; a name that is none stays."""
+    metric = METRICS.get(name)
+    return metric.same_as or name if metric else name

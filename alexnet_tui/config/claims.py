@@ -86,6 +86,11 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return self.group, self.reference
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metric that decides, and those of the preconditions."""
+        return tuple(dict.fromkeys((self.metric, *(one.metric for one in self.precondition))))
+
+    @property
     def smallest_effect_text(self) -> str:
         """The smallest effect that matters, with its unit: ``1 point``, ``0.5 points``, ``1.1x``."""
         unit = "x" if self.unit == "ratio" else " point" if self.smallest_effect == 1 else " points"

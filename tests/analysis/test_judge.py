@@ -730,6 +730,22 @@ def test_one_number_of_the_same_groups_is_registered_once() -> None:
     ]
     assert "the same number of the same groups as error" in problems([error, turned])[0]
     assert len(problems([error, accuracy, turned])) == 3
+    rate, seconds = (
+        own_claim(name=name, metric=name, unit="ratio", smallest_effect=1.1) for name in ("rate", "train_time")
+    )
+    assert "rate and train_time, one number, of the same groups" in problems([rate, seconds])[0]
+
+
+def test_groups_are_the_same_whatever_settings_say_so() -> None:
+    short = own_claim(name="short")
+    long = own_claim(
+        name="long",
+        group={"weight_decay": 0.0005, "dropout": 0.5, "rate_decay": 0.01},
+        reference={"weight_decay": 0.0, "dropout": 0.5, "rate_decay": 0.0},
+    )
+    assert "the same number of the same groups as short" in problems([short, long])[0]
+    assert problems([short, long], {"dropout": "0.3"}) == []
+    assert problems([short, long], {"schedule": "inverse-time"}) == []
 
 
 def test_one_number_of_the_same_groups_that_an_old_plan_has_twice_is_no_second_opinion() -> None:
@@ -742,6 +758,17 @@ def test_one_number_of_the_same_groups_that_an_old_plan_has_twice_is_no_second_o
     assert (one.verdict, two.verdict) == (Verdict.SUPPORTED, Verdict.SUPPORTED)
     assert "Claim 2 compares the same networks, so it is no second opinion." in one.remarks
     assert "Claim 1 compares the same networks, so it is no second opinion." in two.remarks
+
+
+def test_a_precondition_on_a_number_selected_on_the_test_images_is_told_with_the_claim() -> None:
+    wanted = Precondition(metric="max_test", of="group", at_least=1.0, why="so")
+    claim = own_claim(metric="max_test", group={"dropout": 0.01}, reference={"dropout": 0.5}, precondition=[wanted])
+    told = "Test max goes by the epoch of the highest test accuracy: selected on the test images"
+    assert remarks([claim]) == [f"decay: {told}"]
+    claim = msgspec.structs.replace(claim, metric="final_test")
+    assert remarks([claim]) == [f"decay: {told}"]
+    (verdict,) = build([], planned=[planned(study(shift=CLEAR), claims=[claim])]).claims
+    assert f"{told}." in verdict.remarks
 
 
 def test_many_claims_need_more_seeds_to_be_supported_at_all() -> None:

@@ -37,10 +37,10 @@ from alexnet_tui.analysis.groups import (
     unequal_conditions,
 )
 from alexnet_tui.analysis.integrity import Result, check_train_eval, check_trained, same_network
-from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
+from alexnet_tui.analysis.metrics import METRICS, Metric, Unit, quantity
 from alexnet_tui.analysis.published import PublishedClaim, published_claim
 from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, compare_samples, interval_at
-from alexnet_tui.analysis.verdict.registration import Registration
+from alexnet_tui.analysis.verdict.registration import Registration, compared
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, Precondition, effect_fault, group_config
 from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, Value, settings_text
@@ -243,11 +243,16 @@ _UNDECIDABLE: Mapping[str, str] = {
 """Settings in which the groups of a claim may not differ, and why."""
 
 
-def problems(claims: Sequence[Claim]) -> list[str]:
-    """A sentence for each claim that could not be judged whatever the runs say."""
+def problems(claims: Sequence[Claim], overrides: Mapping[str, str] = {}) -> list[str]:
+    """A sentence for each claim that could not be judged whatever the runs say.
+
+    Args:
+        claims: The claims.
+        overrides: What their plan sets for all runs, as a person would type it.
+    """
     found = []
     for claim in claims:
-        for name in (claim.metric, *(one.metric for one in claim.precondition)):
+        for name in claim.metrics:
             if name not in METRICS:
                 known = ", ".join(METRICS)
                 found.append(f"{claim.name}: there is no metric {printable(name, 60)!r}; choose one of {known}.")
@@ -259,17 +264,20 @@ def problems(claims: Sequence[Claim]) -> list[str]:
         found += [f"{claim.name}: {reason}" for field in claim.group if (reason := _UNDECIDABLE.get(field))]
         if fault := effect_fault(claim):
             found.append(f"{claim.name}: {fault}")
-    for one, other in itertools.combinations(claims, 2):
-        if _tested(one) == _tested(other):
+    tested = [(claim, compared(claim, overrides)) for claim in claims if _is_allowed(claim, overrides)]
+    for (one, one_test), (other, other_test) in itertools.combinations(tested, 2):
+        if one_test == other_test:
             same = "the same number" if one.metric == other.metric else f"{one.metric} and {other.metric}, one number,"
             found.append(f"{other.name}: it compares {same} of the same groups as {one.name}; register one of the two.")
     return found
 
 
-def _tested(claim: Claim) -> tuple[object, ...]:
-    """The quantity and the two groups that a claim compares, whatever it says of them."""
-    metric = METRICS.get(claim.metric)
-    return metric.quantity if metric else claim.metric, frozenset(frozenset(one.items()) for one in claim.groups)
+def _is_allowed(claim: Claim, overrides: Mapping[str, str]) -> bool:
+    """Whether the settings of a claim's groups are possible; else the plan is refused, or says so in its faults."""
+    try:
+        return all(group_config(one, overrides) for one in claim.groups)
+    except ConfigError:
+        return False
 
 
 def _case(
@@ -323,7 +331,7 @@ def fewest_seeds(num_claims: int, alpha: float = ALPHA) -> int:
 
 def remarks(claims: Sequence[Claim], num_seeds: int = MIN_RUNS) -> list[str]:
     """What is to be known of claims before they are registered: clauses without a full stop."""
-    found = [f"{one.name}: {metric.remark}" for one in claims if (metric := METRICS.get(one.metric)) and metric.remark]
+    found = [f"{one.name}: {remark}" for one in claims for remark in _metric_remarks(one)]
     needed = fewest_seeds(len(claims)) if claims else MIN_RUNS
     if num_seeds < needed > MIN_RUNS:
         found.append(
@@ -331,6 +339,11 @@ def remarks(claims: Sequence[Claim], num_seeds: int = MIN_RUNS) -> list[str]:
             f" a group (--seeds {needed})"
         )
     return found
+
+
+def _metric_remarks(claim: Claim) -> list[str]:
+    """What the metrics of a claim and of its preconditions must say of themselves: clauses without a full stop."""
+    return [metric.remark for name in claim.metrics if (metric := METRICS.get(name)) and metric.remark]
 
 
 _NOT_BEGUN = {"planned": "not begun", "queued": "not begun"}
@@ -348,7 +361,7 @@ def unassessable(claims: Sequence[Claim], configs: Sequence[RunConfig], num_seed
     if claims and num_seeds < MIN_RUNS:
         reasons.append(f"a verdict needs {MIN_RUNS} seeds, and this plan has {num_seeds}")
     for one in claims:
-        metrics = [METRICS[name] for name in (one.metric, *(it.metric for it in one.precondition)) if name in METRICS]
+        metrics = [METRICS[name] for name in one.metrics if name in METRICS]
         if any(metric.needs_validation for metric in metrics) and not any(run.num_val_images(10) for run in configs):
             reasons.append(
                 f"{one.name} needs images held back for validation, and no run of this plan has split holdout"
@@ -574,8 +587,8 @@ def _effect_text(claim: Claim, case: _Case) -> str:
 def _repeats(case: _Case, cases: Sequence[_Case]) -> Iterator[str]:
     """The other claims that compare the same networks by the same metric: their outcome is no second opinion."""
     for other in cases:
-        quantities = [_tested(one.claim)[0] for one in (case, other)]
-        if other is not case and quantities[0] == quantities[1] and _are_same_networks(case, other):
+        is_same_quantity = quantity(other.claim.metric) == quantity(case.claim.metric)
+        if other is not case and is_same_quantity and _are_same_networks(case, other):
             yield f"Claim {other.number} compares the same networks, so it is no second opinion."
 
 
@@ -591,8 +604,7 @@ def _is_one_network(one: GroupRuns, other: GroupRuns) -> bool:
 
 def _remarks(case: _Case, registration: Registration | None) -> Iterator[str]:
     """What a metric must say of itself, what differs between runs, or happened to them, and decides nothing."""
-    if (metric := METRICS.get(case.claim.metric)) and metric.remark:
-        yield f"{metric.remark}."
+    yield from (f"{remark}." for remark in _metric_remarks(case.claim))
     used = [*case.larger.used, *case.smaller.used]
     codes = {CONDITIONS["code"](run) for run in used}
     if len(codes) > 1 or any(code.endswith("+") for code in codes):

@@ -140,7 +140,7 @@ def new(
             from alexnet_tui.analysis.verdict.judge import problems
 
             registered = read_claims(claims)
-            if found := problems(registered):
+            if found := problems(registered, overrides):
                 raise ClaimError(claims, found)
             plan = study.plan_claims(
                 store,

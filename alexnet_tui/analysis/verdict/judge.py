@@ -40,7 +40,7 @@ from alexnet_tui.analysis.integrity import Result, check_train_eval, check_train
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit, quantity
 from alexnet_tui.analysis.published import PublishedClaim, published_claim
 from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, compare_samples, interval_at
-from alexnet_tui.analysis.verdict.registration import Registration, compared
+from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, Precondition, effect_fault, group_config
 from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, Value, settings_text
@@ -264,7 +264,7 @@ def problems(claims: Sequence[Claim], overrides: Mapping[str, str] = {}) -> list
         found += [f"{claim.name}: {reason}" for field in claim.group if (reason := _UNDECIDABLE.get(field))]
         if fault := effect_fault(claim):
             found.append(f"{claim.name}: {fault}")
-    tested = [(claim, compared(claim, overrides)) for claim in claims if _is_allowed(claim, overrides)]
+    tested = [(claim, _tested(claim, overrides)) for claim in claims]
     for (one, one_test), (other, other_test) in itertools.combinations(tested, 2):
         if one_test == other_test:
             same = "the same number" if one.metric == other.metric else f"{one.metric} and {other.metric}, one number,"
@@ -272,12 +272,13 @@ def problems(claims: Sequence[Claim], overrides: Mapping[str, str] = {}) -> list
     return found
 
 
-def _is_allowed(claim: Claim, overrides: Mapping[str, str]) -> bool:
-    """Whether the settings of a claim's groups are possible; else the plan is refused, or says so in its faults."""
+def _tested(claim: Claim, overrides: Mapping[str, str]) -> tuple[object, ...]:
+    """The quantity and the two groups that a claim compares, whatever it calls them and says of them."""
     try:
-        return all(group_config(one, overrides) for one in claim.groups)
-    except ConfigError:
-        return False
+        groups = [group_config(one, overrides) for one in claim.groups]
+    except ConfigError:  # The plan of such a claim is refused for that.
+        return (claim.name,)
+    return quantity(claim.metric), frozenset(groups)
 
 
 def _case(

@@ -14,7 +14,7 @@ import msgspec
 from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
 from alexnet_tui.analysis.integrity import Result, check_run, check_together, failures
 from alexnet_tui.analysis.metrics import quantity
-from alexnet_tui.config.claims import RULES_VERSION, Claim, group_config
+from alexnet_tui.config.claims import RULES_VERSION, group_config
 from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text, training_key
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.datasets.catalog import Source, known_facts
@@ -287,22 +287,9 @@ def _comparisons(plan: study.Plan) -> Iterator[tuple[object, ...]]:
     """What each claim of a plan measures, on which images, and its networks."""
     for claim in plan.claims:
         with suppress(ConfigError):
-            images = frozenset(_images(group_config(one, plan.overrides).data) for one in claim.groups)
-            yield (*compared(claim, plan.overrides), images)
-
-
-def compared(claim: Claim, overrides: Mapping[str, str]) -> tuple[str, frozenset[tuple[object, ...]]]:
-    """The quantity and the two trainings that a claim compares, whatever it calls them and says of them.
-
-    Args:
-        claim: The claim.
-        overrides: What its plan sets for all runs, as a person would type it.
-
-    Raises:
-        ConfigError: A group has a value that its other settings do not allow.
-    """
-    trainings = frozenset(training_key(group_config(one, overrides)) for one in claim.groups)
-    return quantity(claim.metric), trainings
+            configs = [group_config(one, plan.overrides) for one in claim.groups]
+            images = frozenset(_images(config.data) for config in configs)
+            yield quantity(claim.metric), images, frozenset(map(training_key, configs))
 
 
 def _images(data: str) -> str:

@@ -160,6 +160,7 @@ def test_what_is_to_be_known_of_claims_is_said_before_anything_is_registered(run
     seeds = "note: of 13 claims in one plan none can be supported or contradicted with fewer than 6 seeds a group"
     assert selected in checked.err
     assert seeds in checked.err
+    assert run("claims", "show", str(file)).err == "".join(checked.err.splitlines(keepends=True)[1:])
     for count, is_told in ((5, True), (6, False)):
         planned = run("study", "new", f"mine-{count}", "--claims", str(file), "--seeds", str(count))
         assert planned.code == 0

@@ -334,7 +334,7 @@ def remarks(claims: Sequence[Claim], num_seeds: int = MIN_RUNS) -> list[str]:
     """What is to be known of claims before they are registered: clauses without a full stop."""
     found = [f"{one.name}: {remark}" for one in claims for remark in _metric_remarks(one)]
     needed = fewest_seeds(len(claims)) if claims else MIN_RUNS
-    if num_seeds < needed > MIN_RUNS:
+    if num_seeds < needed and needed > MIN_RUNS:  # Fewer than MIN_RUNS are told by `unassessable`.
         found.append(
             f"of {len(claims)} claims in one plan none can be supported or contradicted with fewer than {needed} seeds"
             f" a group (--seeds {needed})"

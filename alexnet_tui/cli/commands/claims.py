@@ -75,6 +75,7 @@ def show(
     groups = registered_claims.groups_of(claims, {})
     lines.append(f"{counted(len(groups), 'group')} of runs: {', '.join(groups)}")
     sys.stdout.write("".join(f"{printable(line, 600)}\n" for line in lines))
+    _say_remarks(claims)
     return ExitCode.DONE
 
 
@@ -87,7 +88,7 @@ def check(
 
     Example: alexnet-tui claims check mine.toml
     """
-    from alexnet_tui.analysis.verdict.judge import problems, remarks
+    from alexnet_tui.analysis.verdict.judge import problems
 
     try:
         claims = registered_claims.read_file(file)
@@ -97,9 +98,15 @@ def check(
         return _print_problems(file, found)
     groups = registered_claims.groups_of(claims, {})
     say(f"{file}: {counted(len(claims), 'claim')} of {counted(len(groups), 'group')} of runs; all can be judged.")
+    _say_remarks(claims)
+    return ExitCode.DONE
+
+
+def _say_remarks(claims: Sequence[Claim]) -> None:
+    from alexnet_tui.analysis.verdict.judge import remarks
+
     for note in remarks(claims):
         say(printable(f"note: {note}.", 400))
-    return ExitCode.DONE
 
 
 def _print_problems(file: Path, sentences: Sequence[str]) -> int:

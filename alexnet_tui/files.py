@@ -20,7 +20,7 @@ import msgspec
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.paths import shipped_runs
-from alexnet_tui.text import json_text, quoted
+from alexnet_tui.text import json_text, printable, quoted
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 """Modes of what is made in a run's folder: records name machines and paths."""
@@ -465,6 +465,29 @@ UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 class _Versioned(msgspec.Struct, frozen=True):
     v: int
+
+
+_PLACE = re.compile(r" - at `\$\.?(.*)`\Z", re.DOTALL)
+_MISSING_FIELD = re.compile(r"Object missing required field `(.*)`\Z", re.DOTALL)
+
+
+def reason_of_damage(error: Exception) -> str:
+    """Why JSON cannot be read, in plain words; `error` is one of `UNDECODABLE`, or has words of this program."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no UTF-8 text"
+    if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
+        return "it is no JSON, or not all of it"
+    text = str(error)
+    if isinstance(error, msgspec.ValidationError):
+        found = _PLACE.search(text)
+        text, where = (text[: found.start()], found[1]) if found else (text, "")
+        if missing := _MISSING_FIELD.match(text):
+            text = f"{where}.{missing[1]} is missing".lstrip(".")
+        elif text.startswith(("Expected ", "Invalid ")):
+            text = f"{where} is of the wrong kind or out of range" if where else "it is JSON of another kind"
+    return printable(text.rstrip("."), 200)
 
 
 def version_of(content: bytes) -> int:

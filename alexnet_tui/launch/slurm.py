@@ -16,7 +16,7 @@ from typing import Annotated
 import msgspec
 
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
-from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of
+from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, reason_of_damage
 from alexnet_tui.launch import checks
 from alexnet_tui.launch.registry import REQUEUE_SIGNAL, VANISHED, WITHDRAW_SIGNAL, Options, Queue, StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
@@ -156,7 +156,7 @@ def load(folder: Path) -> Job | None:
         return msgspec.json.decode(content, type=Job) if content else None
     except UNDECODABLE as error:
         advice = "if SLURM has none of these runs any more, remove it"
-        raise StoreError(folder / JOB_FILE, f"the file is damaged ({printable(str(error), 200)}); {advice}.") from error
+        raise StoreError(folder / JOB_FILE, f"the file is damaged ({reason_of_damage(error)}); {advice}.") from error
 
 
 def label(folder: Path) -> str:

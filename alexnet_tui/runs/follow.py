@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from alexnet_tui.errors import RunNotFoundError
+from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.history import RunHistory
@@ -74,14 +74,14 @@ class RunFollower:
         if isinstance(self.history.final, ev.Finished) and size == self._size:
             return State.FINISHED
         # Asked before reading: a trainer that ends in between leaves its last event, not a lost run.
-        locked = is_at_work(self.directory)
+        lock = _look_at_lock(self.directory)
         size = self.log_size()
         if size != self._size:
             for _ in self.read():
                 pass
             self.history.bad_lines = self.bad_lines
             self._size = size  # Not before: what could not be read must be looked at again.
-        return state_of(self.history, self.directory, locked)
+        return _state(self.history, self.directory, lock)
 
     def log_size(self) -> int:
         """Bytes of the log now."""
@@ -106,9 +106,26 @@ def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bo
     if not may_outline or follower.log_size() <= LARGE_LOG_BYTES:
         state = follower.refresh()
         return follower.history, state
-    locked = is_at_work(follower.directory)
+    lock = _look_at_lock(follower.directory)
     history = follower.history.fold_outline(Outline(follower.directory / EVENTS_FILE))
-    return history, state_of(history, follower.directory, locked)
+    return history, _state(history, follower.directory, lock)
+
+
+def _look_at_lock(directory: Path) -> bool | StoreError:
+    """Whether a run is at work, or why that cannot be told."""
+    try:
+        return is_at_work(directory)
+    except StoreError as error:
+        return error
+
+
+def _state(history: RunHistory, directory: Path, lock: bool | StoreError) -> State:
+    """What a run is doing; one that has finished needs no lock."""
+    if isinstance(history.final, ev.Finished):
+        return State.FINISHED
+    if isinstance(lock, StoreError):
+        raise lock
+    return state_of(history, directory, lock)
 
 
 class RunCache:

@@ -23,7 +23,16 @@ import msgspec
 from alexnet_tui import __version__
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AmbiguousRunError, ConfigError, RunBusyError, RunNotFoundError, StoreError
-from alexnet_tui.files import PRIVATE_FOLDER, UNDECODABLE, Folder, json_bytes, read_tail, reason_of, version_of
+from alexnet_tui.files import (
+    PRIVATE_FOLDER,
+    UNDECODABLE,
+    Folder,
+    json_bytes,
+    read_tail,
+    reason_of,
+    reason_of_damage,
+    version_of,
+)
 from alexnet_tui.locks import LOCK_FILE, Owner, read_owner, take_lock
 from alexnet_tui.paths import quote_words, shell_command, shipped_runs
 from alexnet_tui.runs.event_log import EventReader
@@ -542,7 +551,7 @@ def read_record(directory: Path) -> RunRecord:
     except (*UNDECODABLE, ConfigError) as error:
         if version_of(content) > RECORD_VERSION:
             raise StoreError(path, "a newer version of alexnet-tui made this run; update to read it.") from error
-        raise StoreError(path, f"the run's record cannot be read: {printable(str(error), 200)}") from error
+        raise StoreError(path, f"the run's record cannot be read: {reason_of_damage(error)}.") from error
     return record if record.id == directory.name else msgspec.structs.replace(record, id=directory.name)
 
 

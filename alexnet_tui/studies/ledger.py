@@ -23,12 +23,12 @@ from alexnet_tui.files import (
     open_safely,
     read_small,
     reason_of,
+    reason_of_damage,
     sha256_of,
 )
 from alexnet_tui.locks import locked
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
-from alexnet_tui.text import printable
 
 LEDGER_FILE = "ledger.jsonl"
 LEDGER_VERSION = 1
@@ -133,7 +133,7 @@ def _renamed(folder: Path) -> dict[str, str]:
     try:
         return msgspec.json.decode(content, type=Imported).runs
     except UNDECODABLE as error:
-        raise StoreError(folder / IMPORTED_FILE, f"it cannot be read: {printable(str(error), 100)}") from error
+        raise StoreError(folder / IMPORTED_FILE, f"it cannot be read: {reason_of_damage(error)}.") from error
 
 
 def _parse(content: bytes, renamed: Mapping[str, str]) -> Ledger:
@@ -143,7 +143,7 @@ def _parse(content: bytes, renamed: Mapping[str, str]) -> Ledger:
         try:
             entry = msgspec.json.decode(line, type=Entry)
         except UNDECODABLE as error:
-            problems.append(f"line {number} cannot be read ({printable(str(error), 100)}).")
+            problems.append(f"line {number} cannot be read ({reason_of_damage(error)}).")
         else:
             new = renamed.get(entry.run)
             entries.append(msgspec.structs.replace(entry, run=new) if new else entry)

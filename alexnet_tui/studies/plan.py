@@ -29,6 +29,7 @@ from alexnet_tui.files import (
     json_bytes,
     read_small,
     reason_of,
+    reason_of_damage,
     sha256_of,
     version_of,
     write_atomic,
@@ -40,7 +41,7 @@ from alexnet_tui.runs.store import LAST, REFERENCE, RunRecord, Store
 from alexnet_tui.studies import ledger
 from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import Entry, canonical
-from alexnet_tui.text import printable, quoted
+from alexnet_tui.text import quoted
 
 STUDIES = "studies"
 HASH_SINCE = 2
@@ -568,7 +569,7 @@ def decode(path: Path, content: bytes, kind: type[_T]) -> _T:
     except (*UNDECODABLE, ConfigError) as error:
         if kind is Plan and version_of(content) > PLAN_VERSION:
             raise StoreError(path, "a newer version of alexnet-tui wrote this plan; update to read it.") from error
-        raise StoreError(path, f"the study cannot be read: {printable(str(error), 200)}") from error
+        raise StoreError(path, f"the study cannot be read: {reason_of_damage(error)}.") from error
 
 
 def verify_hash(store: Store, plan: Plan) -> str:

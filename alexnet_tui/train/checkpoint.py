@@ -21,10 +21,9 @@ import torch
 from torch import Tensor
 
 from alexnet_tui.errors import CheckpointError, StoreError
-from alexnet_tui.files import UNDECODABLE, Folder, temporary_name, version_of
+from alexnet_tui.files import UNDECODABLE, Folder, reason_of_damage, temporary_name, version_of
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import CHECKPOINTS, checkpoint_names
-from alexnet_tui.text import printable
 
 KEEP = 2
 FORMAT_VERSION = 1
@@ -285,7 +284,7 @@ def _read_manifest(checkpoint: Folder) -> Manifest:
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
     except UNDECODABLE as error:
-        reason = printable(str(error), 100)
+        reason = reason_of_damage(error)
         raise CheckpointError(f"checkpoint {name}: its manifest cannot be read ({reason})") from error
     if _sealed(manifest) != manifest:
         raise CheckpointError(f"checkpoint {name}: its manifest does not match its seal")

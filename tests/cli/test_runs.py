@@ -62,6 +62,39 @@ def test_a_run_whose_events_are_a_pipe_is_told_and_not_taken_for_one_without_eve
     assert "not a regular file" in shown.err
 
 
+def test_a_finished_run_needs_no_lock(run: Run, store: Store) -> None:
+    finished, stopped = (
+        fake_runs.write_run(store, RunConfig(epochs=2), epochs_done=epochs, finish=epochs == 2).id for epochs in (2, 1)
+    )
+    for run_id in (finished, stopped):
+        (store.path(run_id) / "lock").unlink(missing_ok=True)
+        (store.path(run_id) / "lock").mkdir()
+    listed = run("runs")
+    assert (finished in listed.out, stopped in listed.out) == (True, False)
+    assert f"{store.path(stopped) / 'lock'}: this is not a regular file" in listed.err
+    assert run("show", finished).code == 0
+    assert run("show", stopped).code == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "it is no JSON, or not all of it."),
+        ('{"id":' + "[" * 30_000, "id is of the wrong kind or out of range."),
+        ("[]", "it is JSON of another kind."),
+        ("{}", "id is missing."),
+        ('{"id":"a","created":1e20,"config":{}}', "created is of the wrong kind or out of range."),
+        ('{"id":"a","created":1,"config":{"epochs":"x"}}', "config.epochs is of the wrong kind or out of range."),
+        ('{"id":"a","created":1,"config":{},"foreign":{}}', "foreign.format is missing."),
+        ('{"id":"a","created":1,"config":{"epochs":0}}', "epochs: must be 1 or more, not 0."),
+    ],
+)
+def test_why_a_record_cannot_be_read_is_told_in_plain_words(run: Run, store: Store, content: str, words: str) -> None:
+    record = store.create(RunConfig(epochs=2))
+    (store.path(record.id) / "run.json").write_text(content)
+    assert run("show", record.id).err.strip().endswith(f"the run's record cannot be read: {words}")
+
+
 def test_a_damaged_run_is_named_and_the_others_are_listed(run: Run, store: Store) -> None:
     good = fake_runs.write_run(store, RunConfig(epochs=1))
     bad = store.create(RunConfig(epochs=2))

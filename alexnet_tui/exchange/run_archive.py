@@ -24,7 +24,7 @@ from alexnet_tui.archive_reader import Kind, Limits, entries, inside
 from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.datasets.left_out import is_hidden
 from alexnet_tui.errors import ArchiveError, ConfigError, RunNotFoundError, StoreError
-from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of
+from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, reason_of_damage
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import MAX_LINE_BYTES
 from alexnet_tui.runs.notes import NOTES_FILE
@@ -70,8 +70,22 @@ _DEEPEST = 3  # checkpoints/e0010/state.pt
 # --- out
 
 
-def write_archive(store: Store, names: Iterable[str], path: Path, *, with_checkpoints: bool = False) -> list[str]:
-    """Pack runs and studies into a ``.tar.gz``, whole or not at all; the ids of the runs.
+class ExportResult(msgspec.Struct):
+    """What was packed.
+
+    Attributes:
+        runs: Ids of the runs.
+        left_out: A sentence for each run and each study that holds a file which cannot be read.
+    """
+
+    runs: list[str] = msgspec.field(default_factory=list)
+    left_out: list[str] = msgspec.field(default_factory=list)
+
+
+def write_archive(store: Store, names: Iterable[str], path: Path, *, with_checkpoints: bool = False) -> ExportResult:
+    """Pack runs and studies into a ``.tar.gz``, whole or not at all.
+
+    Where none is named, those are left out that hold a file which cannot be read.
 
     Args:
         names: Studies (with all their runs), runs, or ``reference``; none means every own run and study, or where there
@@ -79,25 +93,39 @@ def write_archive(store: Store, names: Iterable[str], path: Path, *, with_checkp
 
     Raises:
         RunNotFoundError: A name is neither a study nor a run, or there is nothing to pack.
-        StoreError: Something cannot be read, or the file cannot be written.
+        StoreError: Something that is named, or all there is, cannot be read; or the file cannot be written.
     """
-    runs, studies = _named(store, list(names))
+    names, result = list(names), ExportResult()
+    runs, studies = _named(store, names)
     try:
         if path.is_dir() or (path.exists() and not path.is_file()):
             raise StoreError(path, "this is no file; name one that ends in .tar.gz.")
+        runs = {
+            run_id: directory
+            for run_id, directory in runs.items()
+            if _is_whole_to_read(_run_files(directory, with_checkpoints), result, is_needed=bool(names))
+        }
+        studies = {
+            name: directory
+            for name, directory in studies.items()
+            if _is_whole_to_read(_study_files(directory), result, is_needed=bool(names))
+        }
+        if not runs and not studies:
+            raise StoreError(store.root, f"there is nothing that can be packed. {result.left_out[0]}")
         temporary = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")
         try:
             with temporary.open("xb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
                 for directory in runs.values():
-                    _pack_run(archive, directory, with_checkpoints=with_checkpoints)
+                    _pack_all(archive, _run_files(directory, with_checkpoints))
                 for directory in studies.values():
-                    _pack_study(archive, directory)
+                    _pack_all(archive, _study_files(directory))
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(path, f"the archive cannot be written ({reason_of(error)}).") from error
-    return list(runs)
+    result.runs = list(runs)
+    return result
 
 
 def _named(store: Store, names: list[str]) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -139,10 +167,25 @@ def _check_fallback(store: Store, *, has_runs: bool) -> None:
         raise RunNotFoundError(store.root, f"there is no run and no study to pack; `{first}` trains a first run.")
 
 
-def _pack_run(archive: tarfile.TarFile, directory: Path, *, with_checkpoints: bool) -> None:
+def _is_whole_to_read(files: Iterator[tuple[Folder, Parts]], result: ExportResult, *, is_needed: bool) -> bool:
+    """Whether all files of a run or a study can be read; one that is not needed is left out where they cannot."""
+    try:
+        for folder, parts in files:
+            if (descriptor := folder.open(parts[-1])) is not None:
+                os.close(descriptor)
+    except StoreError as error:
+        if is_needed:
+            raise
+        result.left_out.append(str(error))
+        return False
+    return True
+
+
+def _run_files(directory: Path, with_checkpoints: bool) -> Iterator[tuple[Folder, Parts]]:
+    """The files of a run, each with the folder it is in and its path in an archive."""
     with Folder(directory) as run:
         for folder, parts in _record_files(run, with_checkpoints=with_checkpoints):
-            _pack(archive, folder, ("runs", directory.name, *parts))
+            yield folder, ("runs", directory.name, *parts)
 
 
 def _record_files(folder: Folder, above: Parts = (), *, with_checkpoints: bool) -> Iterator[tuple[Folder, Parts]]:
@@ -152,21 +195,26 @@ def _record_files(folder: Folder, above: Parts = (), *, with_checkpoints: bool) 
         status = folder.stat(name)
         if status is None or (parts == (CHECKPOINTS,) and not with_checkpoints):
             continue
-        if stat.S_ISDIR(status.st_mode):
-            if len(parts) < _DEEPEST and not is_hidden(name):
-                with folder.make_folder(name) as below:  # It is there.
-                    yield from _record_files(below, parts, with_checkpoints=with_checkpoints)
-        elif _limit_of(parts):
+        if _limit_of(parts):
             yield folder, parts
+        elif stat.S_ISDIR(status.st_mode) and len(parts) < _DEEPEST and not is_hidden(name):
+            with folder.make_folder(name) as below:  # It is there.
+                yield from _record_files(below, parts, with_checkpoints=with_checkpoints)
 
 
-def _pack_study(archive: tarfile.TarFile, path: Path) -> None:
+def _study_files(path: Path) -> Iterator[tuple[Folder, Parts]]:
+    """The files of a study, as `_run_files` gives those of a run."""
     with Folder(path.parent) as studies:
-        _pack(archive, studies, ("runs", study.STUDIES, f"{path.name}.json"))
+        yield studies, ("runs", study.STUDIES, f"{path.name}.json")
         if state := studies.folder(path.name):
             with state:
                 for name in _STUDY_FILES:
-                    _pack(archive, state, ("runs", study.STUDIES, path.name, name))
+                    yield state, ("runs", study.STUDIES, path.name, name)
+
+
+def _pack_all(archive: tarfile.TarFile, files: Iterator[tuple[Folder, Parts]]) -> None:
+    for folder, parts in files:
+        _pack(archive, folder, parts)
 
 
 def _pack(archive: tarfile.TarFile, folder: Folder, parts: Parts) -> None:
@@ -410,7 +458,7 @@ def _records(runs: Folder, mark: Imported, result: ImportResult) -> dict[str, Ru
             _fields(content)
         except (*UNDECODABLE, ConfigError) as error:
             raise ArchiveError(
-                f"{mark.source}: the record of run {run_id} cannot be read ({printable(str(error), 200)});"
+                f"{mark.source}: the record of run {run_id} cannot be read ({reason_of_damage(error)});"
                 " nothing was imported."
             ) from error
     return records

@@ -292,6 +292,42 @@ def test_an_archive_of_all_holds_own_runs_and_studies_else_the_reference_runs(
     assert (set(found.runs), found.studies) == (own, {"mine": "mine"})
 
 
+@pytest.mark.parametrize("odd", ["events.jsonl", "predictions.npz", "kernels/e0000.npz"])
+def test_an_archive_of_all_leaves_out_and_names_what_holds_an_odd_file(
+    run: Run, store: Store, other: Store, tmp_path: Path, odd: str
+) -> None:
+    whole, damaged = (write_run(store, replace(CONFIG, seed=seed)).id for seed in range(2))
+    file = store.path(damaged) / odd
+    file.unlink(missing_ok=True)
+    file.mkdir(parents=True)
+    path = tmp_path / "all.tar.gz"
+    done = run("export", "--archive", "-o", str(path))
+    assert done.code == 0
+    assert f"left out: {file}: this is not a regular file" in done.err
+    assert "packed 1 run (1 left out) into" in done.err
+    assert import_archive(other, path).runs == {whole: whole}
+    named = run("export", damaged, "--archive", "-o", str(tmp_path / "named.tar.gz"))
+    assert (named.code, f"{file}: this is not a regular file" in named.err) == (3, True)
+    store.delete(whole)
+    alone = run("export", "--archive", "-o", str(tmp_path / "alone.tar.gz"))
+    assert (alone.code, "there is nothing that can be packed" in alone.err) == (3, True)
+    assert not list(tmp_path.glob("[!0-9]*e.tar.gz*"))
+
+
+def test_an_archive_of_all_leaves_out_a_study_with_an_odd_file(
+    run: Run, store: Store, other: Store, tmp_path: Path
+) -> None:
+    make_study(store)
+    ledger = store.root / "studies" / "mine" / "ledger.jsonl"
+    ledger.rename(tmp_path / "ledger")
+    ledger.symlink_to(tmp_path / "ledger")
+    path = tmp_path / "all.tar.gz"
+    done = run("export", "--archive", "-o", str(path))
+    assert (done.code, f"left out: {ledger}: this is a link" in done.err) == (0, True)
+    found = import_archive(other, path)
+    assert (len(found.runs), found.studies) == (4, {})
+
+
 def test_an_archive_of_nothing_is_refused_before_a_file_is_written(run: Run, store: Store, tmp_path: Path) -> None:
     path = tmp_path / "all.tar.gz"
     done = run("export", "--archive", "-o", str(path))

@@ -117,10 +117,13 @@ def _export_archive(store: Store, names: list[str], output: Path | None, *, with
         raise UsageError(f"an archive ends in .tar.gz or .tgz, not as {printable(str(output), 200)} does.")
     if not names:
         say_unreadable(store.list().problems, shell_command("runs", "--all", root=store.root))
-    packed = write_archive(store, names, output, with_checkpoints=with_checkpoints)
-    is_fallback = bool(packed) and all(map(store.is_reference, packed))
+    result = write_archive(store, names, output, with_checkpoints=with_checkpoints)
+    for reason in result.left_out:
+        say(f"left out: {reason}")
+    is_fallback = bool(result.runs) and all(map(store.is_reference, result.runs))
     title = printable(", ".join(names), 200) or ("the reference runs" if is_fallback else "")
     what = f"{title}: " if title else ""
     unpacks = shell_command("import", str(output))
-    say(f"packed {what}{counted(len(packed), 'run')} into {output}; `{unpacks}` unpacks it.")
+    less = f" ({len(result.left_out):,} left out)" if result.left_out else ""
+    say(f"packed {what}{counted(len(result.runs), 'run')}{less} into {output}; `{unpacks}` unpacks it.")
     return ExitCode.DONE

@@ -101,6 +101,42 @@ class _ClaimFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     claim: Annotated[list[Claim], msgspec.Meta(min_length=1, max_length=MAX_CLAIMS)]
 
 
+_PLACE = re.compile(r" - at `\$\.claim(?:\[(\d+)\](?:\.(\w+)(?:\[(\d+)\](?:\.(\w+))?)?)?)?.*\Z", re.DOTALL)
+_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(.*?)`", re.DOTALL)
+_VALUES = {
+    "name": "small letters, digits and -, at most 64",
+    "statement": "a sentence of at most 500 letters",
+    "source": "a sentence of at most 500 letters",
+    "metric": "the name of a metric",
+    "group": "hyperparameters and their values, as { dropout = 0.5 }",
+    "reference": "hyperparameters and their values, as { dropout = 0.5 }",
+    "direction": "higher or lower",
+    "unit": "points or ratio",
+    "smallest_effect": "a number",
+    "precondition": "tables, each below [[claim.precondition]]",
+    "of": "group or reference",
+    "at_least": "a number",
+    "why": "a sentence of at most 500 letters",
+}
+"""What each field of a claim and of a precondition holds."""
+
+
+def _in_plain_words(error: str) -> str:
+    """What `msgspec` says of a file that holds no claims, as a sentence for who wrote it."""
+    found, field = _PLACE.search(error), _FIELD.match(error)
+    claim, name, number, inner = found.groups() if found else (None, None, None, None)
+    if claim is None or not (name or field):
+        only = f"it holds 1 to {MAX_CLAIMS} claims, each below a line [[claim]], and nothing else"
+        return f"{only}: {field[1]} is none." if field and "unknown" in field[0] else f"{only}."
+    where = f"claim {int(claim) + 1}" + (f", precondition {int(number) + 1}" if number else "")
+    if field and "missing" in field[0]:
+        return f"{where}: {field[1]} is missing ({_VALUES[field[1]]})."
+    if field:
+        return f"{where}: there is no field {quoted(field[1])}."
+    last = inner or name or ""
+    return f"{where}: {last} must be {_VALUES[last]}."
+
+
 def names() -> list[str]:
     """The sets of claims that come with the package."""
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
@@ -138,7 +174,7 @@ def read_file(path: Path) -> list[Claim]:
     try:
         claims = msgspec.convert(content, _ClaimFile).claim
     except msgspec.ValidationError as error:
-        raise ClaimError(path, [printable(str(error), 200)]) from error
+        raise ClaimError(path, [printable(_in_plain_words(str(error)), 300)]) from error
     problems: list[str] = []
     claims = [_checked(claim, problems) for claim in claims]
     repeated = sorted({claim.name for claim in claims if sum(one.name == claim.name for one in claims) > 1})

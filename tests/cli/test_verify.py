@@ -176,7 +176,7 @@ def test_what_is_to_be_known_of_claims_is_said_before_anything_is_registered(run
         (("train_error", "t25"), "T25 needs a ratio"),
         (("train_error", "speed"), "there is no metric 'speed'"),
         (("0.0005", '"much"'), "weight_decay"),
-        (("[[claim]]", "[[claims]]"), "unknown field"),
+        (("[[claim]]", "[[claims]]"), "each below a line [[claim]], and nothing else: claims is none."),
     ],
 )
 def test_a_file_of_claims_is_refused_before_anything_runs(

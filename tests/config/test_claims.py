@@ -51,24 +51,43 @@ def test_settings_become_values_of_their_hyperparameters(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('name = "decay"', "", "name"),
+        ('name = "decay"', "", r"claim 1: name is missing \(small letters, digits and -, at most 64\)\."),
+        ('name = "decay"', 'name = "A B"', "claim 1: name must be small letters, digits and -, at most 64"),
         ("weight_decay = 0.0005", "weight_dekay = 0.0005", "did you mean weight_decay"),
         ("weight_decay = 0.0005", "weight_decay = 2", "must be 0 to 1"),
         ("weight_decay = 0.0005", "dropout = 0.1", "the same hyperparameters"),
         ("weight_decay = 0.0005", "weight_decay = 0.0", "the same runs"),
-        ('direction = "higher"', 'direction = "better"', "better"),
+        ('direction = "higher"', 'direction = "better"', "claim 1: direction must be higher or lower"),
         ("smallest_effect = 0.5", "smallest_effect = 0", "above 0"),
         ("smallest_effect = 0.5", "smallest_effect = nan", "above 0"),
         ('unit = "points"', 'unit = "ratio"', "above 1"),
-        ("smallest_effect = 0.5", "smallest_effect = 0.5\nfoo = 1", "foo"),
+        ("smallest_effect = 0.5", "smallest_effect = 0.5\nfoo = 1", "claim 1: there is no field 'foo'"),
+        ("smallest_effect = 0.5", 'smallest_effect = "much"', "claim 1: smallest_effect must be a number"),
+        ("smallest_effect = 0.5", "smallest_effect = 0.5\nprecondition = 3", "claim 1: precondition must be tables"),
+        (
+            "smallest_effect = 0.5",
+            'smallest_effect = 0.5\n[[claim.precondition]]\nmetric = "gap"\nof = "me"',
+            "claim 1, precondition 1: of must be group or reference",
+        ),
+        ("[[claim]]", "[claim]", r"1 to 50 claims, each below a line \[\[claim\]\]"),
+        (CLAIM, "claim = [1]", r"1 to 50 claims, each below a line \[\[claim\]\]"),
         ("[[claim]]", "[[claim", "no TOML"),
-        (CLAIM, "", "claim"),
+        (CLAIM, "", r"1 to 50 claims, each below a line \[\[claim\]\]"),
         (CLAIM, CLAIM + CLAIM, "several claims"),
     ],
 )
 def test_a_bad_file_is_refused_in_words(tmp_path: Path, old: str, new: str, words: str) -> None:
     with pytest.raises(ClaimError, match=words):
         read(tmp_path, CLAIM.replace(old, new))
+
+
+@pytest.mark.parametrize("table", ["", "[[claim.precondition]]"])
+def test_every_field_of_a_wrong_kind_is_told_with_what_it_must_be(tmp_path: Path, table: str) -> None:
+    kind = registered_claims.Precondition if table else registered_claims.Claim
+    where = "claim 1, precondition 1" if table else "claim 1"
+    for field in kind.__struct_fields__:
+        with pytest.raises(ClaimError, match=f"{where}: {field} must be "):
+            read(tmp_path, f"[[claim]]\n{table}\n{field} = 2020-01-01\n")
 
 
 def test_a_file_that_is_not_there_and_a_set_that_is_unknown(tmp_path: Path) -> None:

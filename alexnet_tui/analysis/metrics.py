@@ -80,6 +80,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         least: A value below this is neither better nor worse than any other.
         published: Field of `published.Experiment` with the study's number, or empty.
         selected_on_test: The number is that of an epoch chosen by the accuracy on the test set.
+        selected_on_held_out: The same, of the validation images; of the test images where a run keeps none.
         needs_validation: Only runs that hold images back for validation have it.
         is_whole: It counts whole epochs: runs of several seeds may well have the same.
         same_as: Name of the metric of which this is one minus the value, or its inverse: one test decides both; or
@@ -98,6 +99,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     least: float = -math.inf
     published: str = ""
     selected_on_test: bool = False
+    selected_on_held_out: bool = False
     needs_validation: bool = False
     is_whole: bool = False
     same_as: str = ""
@@ -106,9 +108,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def remark(self) -> str:
         """What a claim that this metric decides must say of it, a clause without a full stop; or empty."""
-        if not self.selected_on_test:
-            return ""
-        return f"{self.heading} goes by the epoch of the highest test accuracy: selected on the test images"
+        if self.selected_on_test:
+            return f"{self.heading} goes by the epoch of the highest test accuracy: selected on the test images"
+        if self.selected_on_held_out:
+            return f"{self.heading} is selected on the validation images, or the test images of a run that keeps none"
+        return ""
 
     @property
     def label(self) -> str:
@@ -389,6 +393,7 @@ _METRICS = (
         unit=Unit.EPOCHS,
         value=_converged,  # A maximum at the very end tells no epoch, not even a bound that could be ranked.
         is_whole=True,
+        selected_on_held_out=True,
         published="converged_epoch",
     ),
     Metric(
@@ -398,6 +403,7 @@ _METRICS = (
         unit=Unit.EPOCHS,
         value=_overfits,
         is_whole=True,
+        selected_on_held_out=True,
         published="overfitting_epoch",
     ),
     Metric(

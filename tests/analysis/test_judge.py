@@ -770,6 +770,17 @@ def test_a_precondition_on_a_number_selected_on_the_test_images_is_told_with_the
     assert f"{told}." in verdict.remarks
 
 
+@pytest.mark.parametrize("metric", ["converged", "overfits"])
+def test_an_epoch_that_held_out_images_tell_is_said_to_be_selected_on_them(metric: str) -> None:
+    claim = own_claim(metric=metric, unit="ratio", smallest_effect=1.4)
+    told = (
+        f"{METRICS[metric].heading} is selected on the validation images, or the test images of a run that keeps none"
+    )
+    assert remarks([claim]) == [f"decay: {told}"]
+    (verdict,) = build([], planned=[planned(study(shift=CLEAR), claims=[claim])]).claims
+    assert f"{told}." in verdict.remarks
+
+
 def test_many_claims_need_more_seeds_to_be_supported_at_all() -> None:
     """Five seeds a group have 252 splits: 13/252 is above 0.05, 12/252 below."""
     claims = [own_claim(name=f"decay-{number}") for number in range(13)]

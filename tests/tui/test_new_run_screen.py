@@ -967,6 +967,22 @@ async def test_a_runs_folder_that_cannot_be_written_is_a_sentence_on_the_form(tm
 
 
 @driven
+async def test_no_run_is_started_in_place_of_a_runs_folder_that_is_gone(
+    store: Store, tmp_path: Path, synthetic: Path
+) -> None:
+    write_run(store, RunConfig(epochs=1))
+    async with opened(store) as form:
+        await form.until(lambda: bool(form.app.session.watcher.states))
+        store.root.rename(tmp_path / "away")
+        form.app.session.watcher.poll()
+        form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
+        await form.press("ctrl+r")
+        await form.until(lambda: "No run is started" in form.text("#help"))
+        assert "the runs folder is gone" in form.text("#help")
+        assert not store.root.exists()
+
+
+@driven
 async def test_a_past_run_is_a_template_with_its_differences_marked(store: Store) -> None:
     config = RunConfig.from_text(
         {"variant": "tanh", "front_end": "same32", "learning_rate": "0.03", "data": "synthetic", "epochs": "4"}

@@ -11,6 +11,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError
 from alexnet_tui.locks import LOCK_FILE, is_locked, take_lock, write_owner
 from alexnet_tui.runs import events as ev
+from alexnet_tui.runs import store as runs_store
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import LARGE_LOG_BYTES, load
 from alexnet_tui.runs.notes import Notes
@@ -163,6 +164,22 @@ def test_fault_30_the_steps_of_a_large_log_come_in_slices_and_thinned(
     watcher.close(record.id)
     watcher.poll()
     assert watcher.histories[record.id].is_outline
+
+
+def test_a_runs_folder_that_never_was_is_not_gone(
+    store: Store, watcher: RunsWatcher, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = write_run(Store(tmp_path / "shipped"), RunConfig(epochs=1)).id
+    monkeypatch.setattr(runs_store, "shipped_runs", lambda: tmp_path / "shipped")
+    watcher.poll()
+    later(watcher, clock, polls=3)
+    assert (list(watcher.histories), watcher.problems, store.root.exists()) == ([shipped], {}, False)
+    own = write_run(store, RunConfig(epochs=1, seed=1)).id
+    later(watcher, clock, polls=3)
+    assert set(watcher.histories) == {shipped, own}
+    store.root.rename(tmp_path / "away")
+    later(watcher, clock)
+    assert "the runs folder is gone" in watcher.problems[""]
 
 
 def test_fault_29_what_was_known_stays_while_the_runs_folder_is_away(

@@ -191,7 +191,9 @@ class RunsWatcher:
             run_id = self._dropped.pop()
             self._followers.pop(run_id, None)
             self._waiting.pop(run_id, None)
-        if self._followers and file_stamp(self.store.root) is None:
+        if file_stamp(self.store.root) is None and any(
+            one.directory.parent == self.store.root for one in self._followers.values()
+        ):
             gone = f"{self.store.root}: the runs folder is gone; this is what was known of its runs."
             batch.problems |= {} if self.problems.get("") == gone else {"": gone}
             return batch

@@ -254,6 +254,9 @@ class RunLauncher:
     async def _start(self, request: LaunchRequest) -> None:
         """Make the runs and start them."""
         session, form = self._session, self._form
+        if problem := session.watcher.problems.get(""):  # A new folder in its place would hide the runs there were.
+            self._say(f"No run is started. {problem}", is_error=True)
+            return
         try:
             run_ids = await session.lanes["launch"].run(create_and_start, session.store, request, session.commands)
         except AlexnetTuiError as error:

@@ -17,7 +17,7 @@ from alexnet_tui.errors import ClaimError, ConfigError
 from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable, quoted
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 """Version of the rules by which claims are judged; part of every plan.
 
 3 leaves out runs whose numbers were known before the plan and runs that were begun anew for other numbers, asks every
@@ -25,7 +25,8 @@ precondition for a value of each run, compares times of one machine only, knows 
 compares nothing where no run of either group got there. 4 asks each run, not the mean of its group, to have learned
 something; asks for 1,000 training images behind a gap or a training error; takes numbers for known from the first epoch
 on; and knows no onset of over-fitting of a run whose loss still fell. 5 compares no times of runs that reached the mark
-before their first measurement, and lets none of these meet a precondition.
+before their first measurement, and lets none of these meet a precondition. 6 asks Welch's test too where times were not
+reached.
 """
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""

@@ -206,10 +206,9 @@ def _p(value: float | None, name: str) -> str:
 
 def _p_text(verdict: ClaimVerdict) -> str:
     assert verdict.effect is not None
-    raw, corrected = f"permutation {p_value(verdict.effect.p)}", "after Holm"
-    if verdict.effect.p_welch is not None:
-        raw, corrected = f"{raw}, 2 x Welch {p_value(verdict.effect.p_welch)}", "the larger, after Holm"
-    return f"{raw}; not corrected" if verdict.p_holm is None else f"{raw}; {corrected}: {p_value(verdict.p_holm)}"
+    both = f"permutation {p_value(verdict.effect.p)}, 2 x Welch {p_value(verdict.effect.p_welch)}"
+    decides = "not corrected" if verdict.p_holm is None else f"the larger, after Holm: {p_value(verdict.p_holm)}"
+    return f"{both}; {decides}"
 
 
 def _g_text(hedges_g: float | None) -> str:

@@ -185,6 +185,22 @@ def test_simulated_studies_err_as_seldom_as_they_should() -> None:
     assert [one for cell, some in found.items() for one in bench_verdict.problems(cell, some, limit=0.10)] == []
 
 
+def test_times_that_were_not_reached_support_nothing_by_a_wide_spread_alone() -> None:
+    """All ranks speak for an effect, and Welch's test of the times and bounds does not, after Holm."""
+    claims = [claim for claim in load("study") if claim.metric == "t25"] * 3
+    narrow = make_sample(
+        RunValue(str(seed), seed, value) for seed, value in enumerate((29.9, 29.95, 30.0, 30.05, 30.1))
+    )
+    reached = [RunValue(str(seed), seed, value) for seed, value in enumerate((31.0, 33.0, 38.0))]
+    wide = make_sample([*reached, RunValue("3", 3, None, 40.0), RunValue("4", 4, None, 40.0)])
+    effect = compare_samples(wide, narrow, is_ratio=True, delta=1.1)
+    assert effect.p == pytest.approx(1 / 252)
+    logs = np.log([31.0, 33.0, 38.0, 40.0, 40.0]), np.log([29.9, 29.95, 30.0, 30.05, 30.1])
+    assert effect.p_welch == pytest.approx(scipy.stats.ttest_ind(*logs, equal_var=False).pvalue)
+    assert decide(claims[:1], [(wide, narrow)]) == [Verdict.SUPPORTED]
+    assert decide(claims, [(wide, narrow)] * 3) == [Verdict.INCONCLUSIVE] * 3
+
+
 def test_the_same_distance_either_way_gives_mirrored_verdicts() -> None:
     claims = load("study")
     generator = random.Random(2)

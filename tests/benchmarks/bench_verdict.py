@@ -2,7 +2,8 @@
 
 A cell of the table is so many studies of three claims, five runs a group, whose true effects are all the same
 multiple of the smallest effect that matters. The spread over seeds is that of the reference runs' kind: 0.8 points of
-the gap, 5% of T25, 0.45 points of the accuracy. A word is wrong where it says what is not so: "supported" of an
+the gap, 5% of T25, 0.45 points of the accuracy. Where the runs have a last epoch, all three claims are about T25, which
+runs whose error does not fall that soon do not reach. A word is wrong where it says what is not so: "supported" of an
 effect that is not above zero, "contradicted" of one that is not below, "negligible" of one of the size that matters
 or more, "no gain" of one of that size in the direction claimed.
 """
@@ -12,7 +13,7 @@ import math
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from alexnet_tui.analysis.groups import RunValue, Sample, make_sample
 from alexnet_tui.analysis.verdict.judge import Verdict, decide
@@ -28,16 +29,19 @@ SPREAD = {"gap": 0.008, "t25": 0.05, "final_test": 0.0045}
 
 @dataclass(frozen=True)
 class Cell:
-    """What is simulated: the true effect in smallest effects that matter, and how the spread is."""
+    """What is simulated: the true effect in smallest effects that matter, how the spread is, and the last epoch."""
 
     effect: float
     ratio: float = 1.0
     scale: float = 1.0
+    last_epoch: float = field(default=math.inf, repr=False)
 
     @property
     def name(self) -> str:
         spread = "" if self.scale == 1 else f", spread x {self.scale:g}"
-        return f"{self.effect:+g} delta{spread}{f', sd {self.ratio:g}:1' if self.ratio != 1 else ''}"
+        ratio = f", sd {self.ratio:g}:1" if self.ratio != 1 else ""
+        ends = f", {self.last_epoch:g} epochs" if math.isfinite(self.last_epoch) else ""
+        return f"{self.effect:+g} delta{spread}{ratio}{ends}"
 
 
 CELLS = (
@@ -56,6 +60,9 @@ CELLS = (
     Cell(-4),
     Cell(-4, ratio=3),
     Cell(-4, scale=3),
+    Cell(0, last_epoch=31),
+    Cell(0, ratio=3, scale=2, last_epoch=40),
+    Cell(3, last_epoch=36),
 )
 WRONG: Mapping[str, tuple[Verdict, float, float]] = {
     "supported": (Verdict.SUPPORTED, -math.inf, 0.0),
@@ -71,25 +78,34 @@ def is_wrong(word: str, effect: float) -> bool:
     return low <= (abs(effect) if word == "negligible" else effect) <= high
 
 
-def group(generator: random.Random, claim: Claim, effect: float, spread: float) -> Sample:
+def group(generator: random.Random, claim: Claim, effect: float, spread: float, last_epoch: float = math.inf) -> Sample:
     """Five runs; `effect` moves their mean, in smallest effects that matter."""
     base, sd = BASE[claim.metric], SPREAD[claim.metric] * spread
     if claim.unit == "ratio":
         values = [base * math.exp(generator.gauss(effect * math.log(claim.smallest_effect), sd)) for _ in range(RUNS)]
     else:
         values = [base + generator.gauss(effect * claim.smallest_effect / 100, sd) for _ in range(RUNS)]
-    return make_sample(RunValue(str(seed), seed, value) for seed, value in enumerate(values))
+    return make_sample(
+        RunValue(str(seed), seed, value) if value <= last_epoch else RunValue(str(seed), seed, None, last_epoch)
+        for seed, value in enumerate(values)
+    )
 
 
 def studies(cell: Cell, count: int, seed: int = 7) -> Iterator[list[Verdict]]:
     """The verdicts of so many studies; which of the two groups has the larger spread is drawn."""
     generator, claims = random.Random(f"{cell} {seed}"), load("study")
+    if math.isfinite(cell.last_epoch):
+        claims = [claim for claim in claims if claim.metric == "t25"] * len(claims)
     for _ in range(count):
         samples = []
         for claim in claims:
             spreads = [cell.scale, cell.scale * cell.ratio]
             generator.shuffle(spreads)
-            samples.append((group(generator, claim, cell.effect, spreads[0]), group(generator, claim, 0.0, spreads[1])))
+            ours, reference = (
+                group(generator, claim, effect, spread, cell.last_epoch)
+                for effect, spread in zip((cell.effect, 0.0), spreads, strict=True)
+            )
+            samples.append((ours, reference))
         yield decide(claims, samples)
 
 

@@ -16,9 +16,8 @@ exploratory       the runs were not registered before they were made: numbers, a
 
 Tests are exact one-sided permutation tests; Welch's interval at the level that Holm asks for must exclude no effect
 too, because permutation alone errs too often where the spreads are unequal. Equivalence is by Welch's t. Ratios of
-times are tested on logarithms; times that were not reached by ranks, without a second test: where spreads are very
-unequal, several such claims of equal medians are called supported more often than alpha. Times of which only an upper
-bound is known are not assessed. A metric whose epoch the test set selects says so in a remark.
+times are tested on logarithms; times that were not reached by ranks, and by Welch's test at their bounds. Times of
+which only an upper bound is known are not assessed. A metric whose epoch held-out images select says so in a remark.
 """
 
 import itertools

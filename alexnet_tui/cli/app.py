@@ -47,6 +47,7 @@ class _HelpFormatter(HelpFormatter):
         return super().getvalue().replace(_HYPHEN, "-")
 
 
+# Where click lets a program choose how all its help is set; typer has no public name for the formatter.
 TyperCommand.context_class.formatter_class = _HelpFormatter
 
 

@@ -235,7 +235,7 @@ def give_up(store: Store, name: str, reason: str) -> None:
 
 
 def begin_anew(store: Store, name: str) -> None:
-    """Whoever orders a study wants it to go on: it is neither paused nor given up."""
+    """End a study's pause and forget why it was given up: whoever orders it wants it to go on."""
     now = load(store, name)
     if now.is_paused or now.given_up:
         _change_queue(store, name, lambda now: msgspec.structs.replace(now, is_paused=False, given_up=""))

@@ -507,7 +507,7 @@ def _sign(descriptor: int) -> None:
 
 
 def _begin_anew(store: Store, name: str) -> None:
-    """End a study's pause, and forget why it was given up before; a damaged queue is mended by the worker."""
+    """`study_queue.begin_anew`; a damaged queue is mended by the worker."""
     with contextlib.suppress(StoreError):
         study_queue.begin_anew(store, name)
 

@@ -250,26 +250,28 @@ def problems(claims: Sequence[Claim], overrides: Mapping[str, str] = {}) -> list
         claims: The claims.
         overrides: What their plan sets for all runs, as a person would type it.
     """
-    found = []
-    for claim in claims:
-        for name in claim.metrics:
-            if name not in METRICS:
-                known = ", ".join(METRICS)
-                found.append(f"{claim.name}: there is no metric {printable(name, 60)!r}; choose one of {known}.")
-        metric = METRICS.get(claim.metric)
-        if metric and claim.unit == "ratio" and metric.unit in (Unit.POINTS, Unit.NATS):
-            found.append(f"{claim.name}: a ratio needs values above 0, and {metric.heading} may be below.")
-        if metric and claim.unit == "points" and not metric.unit.is_share:
-            found.append(f"{claim.name}: points are of accuracies, errors and gaps; {metric.heading} needs a ratio.")
-        found += [f"{claim.name}: {reason}" for field in claim.group if (reason := _UNDECIDABLE.get(field))]
-        if fault := effect_fault(claim):
-            found.append(f"{claim.name}: {fault}")
+    found = [f"{claim.name}: {fault}" for claim in claims for fault in _faults(claim)]
     tested = [(claim, _tested(claim, overrides)) for claim in claims]
     for (one, one_test), (other, other_test) in itertools.combinations(tested, 2):
         if one_test == other_test:
             same = "the same number" if one.metric == other.metric else f"{one.metric} and {other.metric}, one number,"
             found.append(f"{other.name}: it compares {same} of the same groups as {one.name}; register one of the two.")
     return found
+
+
+def _faults(claim: Claim) -> Iterator[str]:
+    """Why a claim could not be judged, as sentences."""
+    for name in claim.metrics:
+        if name not in METRICS:
+            yield f"there is no metric {printable(name, 60)!r}; choose one of {', '.join(METRICS)}."
+    metric = METRICS.get(claim.metric)
+    if metric and claim.unit == "ratio" and metric.unit in (Unit.POINTS, Unit.NATS):
+        yield f"a ratio needs values above 0, and {metric.heading} may be below."
+    if metric and claim.unit == "points" and not metric.unit.is_share:
+        yield f"points are of accuracies, errors and gaps; {metric.heading} needs a ratio."
+    yield from (reason for field in claim.group if (reason := _UNDECIDABLE.get(field)))
+    if fault := effect_fault(claim):
+        yield fault
 
 
 def _tested(claim: Claim, overrides: Mapping[str, str]) -> tuple[object, ...]:
@@ -285,7 +287,8 @@ def _case(
     number: int, claim: Claim, runs: GroupedRuns, overrides: Mapping[str, str], registration: Registration | None
 ) -> _Case:
     empty = Sample(None, None, 0, ())
-    obstacles = [*(registration.faults if registration else ()), *problems([claim])]
+    faults = [f"{claim.name}: {fault}" for fault in _faults(claim)]
+    obstacles = [*(registration.faults if registration else ()), *faults]
     try:
         pair = [_group(runs, settings, overrides) for settings in claim.groups]
     except ConfigError as error:
@@ -303,7 +306,7 @@ def _case(
     is_reached = any(one.values for one in samples)
     if not is_reached and all(one.lower_bounds for one in samples):
         obstacles.append(f"No run of either group has a {metric.heading}: there is nothing to compare.")
-    is_comparable = is_reached and not off_scale and not problems([claim])
+    is_comparable = is_reached and not off_scale and not faults
     if is_comparable and min(len(one.lower_bounds) for one in samples) > 1:
         effect = compare_samples(*samples, is_ratio=claim.unit == "ratio", delta=claim.smallest_effect)
     published = published_claim(claim)

@@ -194,7 +194,7 @@ class RunsWatcher:
         if file_stamp(self.store.root) is None and any(
             one.directory.parent == self.store.root for one in self._followers.values()
         ):
-            gone = f"{self.store.root}: the runs folder is gone; this is what was known of its runs."
+            gone = f"{self.store.root}: the runs folder is gone."
             batch.problems |= {} if self.problems.get("") == gone else {"": gone}
             return batch
         sought = {self._sought.pop() for _ in range(len(self._sought))}

@@ -82,7 +82,7 @@ def test_a_study_of_four_runs(run: Run, store: Store) -> None:
     wait_for(lambda: all(state(store, index) is State.FINISHED for index in range(4)), seconds=_LONG_SECONDS)
     wait_for(lambda: "RUNNING" not in in_queue(run).values(), seconds=60)
     assert run("study", "verify", "mine").code == 0
-    assert "4 of 4 cells finished" in run("study", "verify", "mine").out
+    assert "4 of 4 planned runs finished" in run("study", "verify", "mine").out
 
 
 def test_a_task_before_its_limit_and_a_preempted_one_go_on_from_their_checkpoints(run: Run, store: Store) -> None:

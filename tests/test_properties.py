@@ -21,6 +21,7 @@ from alexnet_tui.runs.origin import foreign_origin
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import RunRecord, Store, read_record
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning, study_files
 from alexnet_tui.text import printable
 
 FAST = settings(
@@ -231,9 +232,9 @@ def test_any_record_is_a_run_or_a_sentence(
 @FAST
 def test_any_plan_is_a_study_or_a_sentence(tmp_path: Path, data: st.DataObject, flips: list[tuple[int, int]]) -> None:
     store = Store(tmp_path / "runs")
-    if not study.names(store):
-        study.plan(store, "s", variants=["baseline"], seeds=[0, 1], overrides={"epochs": "1"})
-    [path] = (store.root / study.STUDIES).glob("*.json")
+    if not study_files.names(store):
+        planning.plan_variants(store, "s", variants=["baseline"], seeds=[0, 1], overrides={"epochs": "1"})
+    [path] = (store.root / study_files.STUDIES).glob("*.json")
     good = path.read_bytes()
     changes = data.draw(some_of(json.loads(good)))
     path.write_bytes(damaged(good, changes, flips))

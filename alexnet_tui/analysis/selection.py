@@ -14,6 +14,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import REFERENCE, RunRecord, Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import study_files
 from alexnet_tui.text import printable, quoted
 
 _REPRODUCE = ("study", "reproduce")
@@ -87,11 +88,11 @@ def select_runs(
         own = _read(own_ids, problems, look, has_foreign)
         has_finished, passed_over = State.FINISHED in own.states.values(), own.foreign
         if has_finished or not reference or (not needs_finished and len(own_ids) > len(passed_over)):
-            planned = _planned(store, study.names(store), own.histories, problems, find)
+            planned = _planned(store, study_files.names(store), own.histories, problems, find)
             return msgspec.structs.replace(own, title="all runs", planned=planned, train=advise(*_REPRODUCE))
         chosen = {REFERENCE: None}
     ids: dict[str, None] = {}
-    plans, missing, train = set(study.names(store)) - {REFERENCE}, [], advise(*_REPRODUCE)
+    plans, missing, train = set(study_files.names(store)) - {REFERENCE}, [], advise(*_REPRODUCE)
     for name in chosen:
         if name in plans:
             missing += _missing(store, name, find)
@@ -103,7 +104,7 @@ def select_runs(
     planned = _planned(store, [name for name in chosen if name in plans], found.histories, problems, find)
     if REFERENCE in chosen:
         shipped = Store(store.reference_root)
-        planned += _planned(shipped, study.names(shipped), found.histories, problems, find)
+        planned += _planned(shipped, study_files.names(shipped), found.histories, problems, find)
     foreign = [*passed_over, *found.foreign]
     return msgspec.structs.replace(
         found, title=_title(list(chosen)), missing=missing, planned=planned, train=train, foreign=foreign

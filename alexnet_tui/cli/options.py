@@ -88,10 +88,10 @@ RunsDir = Annotated[
 
 def complete_study(context: typer.Context, incomplete: str) -> list[str]:
     """Names of studies that begin with what was typed."""
-    from alexnet_tui.studies import plan as study
+    from alexnet_tui.studies import study_files
 
     try:
-        names = study.names(_completed_store(context))
+        names = study_files.names(_completed_store(context))
     except AlexnetTuiError:
         return []
     return [name for name in names if name.startswith(incomplete)]

@@ -44,6 +44,7 @@ from alexnet_tui.runs.store import (
     free_ids,
 )
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning, study_files
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.ledger import LEDGER_FILE
 from alexnet_tui.studies.queue import CELLS_FILE
@@ -132,21 +133,21 @@ def _named(store: Store, names: list[str]) -> tuple[dict[str, Path], dict[str, P
     """The directories of the runs, and the plans' paths without their ending, by name."""
     runs, studies = dict[str, Path](), dict[str, Path]()
     shipped = Store(store.reference_root)
-    records, own_studies = store.list().runs, study.names(store)
+    records, own_studies = store.list().runs, study_files.names(store)
     own = [one for one in records if not store.is_reference(one.id)]
     if not names and (own or own_studies):
         return (
             {one.id: store.path(one.id) for one in own},
-            {name: store.root / study.STUDIES / name for name in own_studies},
+            {name: study_files.folder_path(store, name) for name in own_studies},
         )
     if not names:
         _check_fallback(store, has_runs=bool(records))
     for name in names or [REFERENCE]:
         if name in own_studies:
-            studies[name] = store.root / study.STUDIES / name
+            studies[name] = study_files.folder_path(store, name)
             members = [one.id for one in own if one.study == name]
         elif name == REFERENCE:
-            studies |= {one: shipped.root / study.STUDIES / one for one in study.names(shipped)}
+            studies |= {one: study_files.folder_path(shipped, one) for one in study_files.names(shipped)}
             members = [one.id for one in records if store.is_reference(one.id)]
             if not members:
                 raise RunNotFoundError(store.root, "there are no reference runs.")
@@ -205,11 +206,11 @@ def _record_files(folder: Folder, above: Parts = (), *, with_checkpoints: bool) 
 def _study_files(path: Path) -> Iterator[tuple[Folder, Parts]]:
     """The files of a study, as `_run_files` gives those of a run."""
     with Folder(path.parent) as studies:
-        yield studies, ("runs", study.STUDIES, f"{path.name}.json")
+        yield studies, ("runs", study_files.STUDIES, f"{path.name}.json")
         if state := studies.folder(path.name):
             with state:
                 for name in _STUDY_FILES:
-                    yield state, ("runs", study.STUDIES, path.name, name)
+                    yield state, ("runs", study_files.STUDIES, path.name, name)
 
 
 def _pack_all(archive: tarfile.TarFile, files: Iterator[tuple[Folder, Parts]]) -> None:
@@ -284,7 +285,7 @@ def import_archive(store: Store, path: Path) -> ImportResult:
     result = ImportResult()
     try:
         store.root.mkdir(0o755, parents=True, exist_ok=True)
-        with study.exclusive(store), Folder.follow(store.root) as root, _staging(root) as staged:
+        with study_files.exclusive(store), Folder.follow(store.root) as root, _staging(root) as staged:
             mark = Imported(source=printable(path.name, 200), sha256=_sha256(path), imported=max(0.0, time.time()))
             _stage(path, staged, result)
             _put_in_place(store, root, staged, mark, result)
@@ -360,14 +361,16 @@ def _target(parts: Parts) -> tuple[Parts, int] | None:
     Records may be in folders of any names: ``runs/ID/run.json``, ``ID/run.json``, ``backup/runs/studies/NAME.json``.
     """
     match parts:
-        case (*_, study.STUDIES, file) if file.endswith(".json") and study.is_name(file.removesuffix(".json")):
-            return (study.STUDIES, file.removesuffix(".json"), _PLAN), _JSON_BYTES
-        case (*_, study.STUDIES, name, file) if study.is_name(name) and file in _STUDY_FILES:
-            return (study.STUDIES, name, file), _STUDY_FILES[file]
+        case (*_, study_files.STUDIES, file) if file.endswith(".json") and study_files.is_name(
+            file.removesuffix(".json")
+        ):
+            return (study_files.STUDIES, file.removesuffix(".json"), _PLAN), _JSON_BYTES
+        case (*_, study_files.STUDIES, name, file) if study_files.is_name(name) and file in _STUDY_FILES:
+            return (study_files.STUDIES, name, file), _STUDY_FILES[file]
     for depth in range(1, _DEEPEST + 1):
         run_id = parts[-depth - 1] if len(parts) > depth else ""
         limit = _limit_of(parts[-depth:])
-        if limit and RUN_ID.fullmatch(run_id) and run_id not in {study.STUDIES, REFERENCE}:
+        if limit and RUN_ID.fullmatch(run_id) and run_id not in {study_files.STUDIES, REFERENCE}:
             return (_RUNS, run_id, *parts[-depth:]), limit
     return None
 
@@ -398,12 +401,12 @@ def _write(top: Folder, place: Parts, pieces: Iterable[bytes]) -> None:
 
 def _put_in_place(store: Store, root: Folder, staged: Folder, mark: Imported, result: ImportResult) -> None:
     """Give everything its name here, mark it, and rename it out of the staging folder, plans last."""
-    with staged.make_folder(_RUNS) as runs, staged.make_folder(study.STUDIES) as studies:
+    with staged.make_folder(_RUNS) as runs, staged.make_folder(study_files.STUDIES) as studies:
         records = _records(runs, mark, result)
         plans = _plans(studies, mark, result)
         if not records and not plans:
             raise ArchiveError(f"{mark.source} holds no record of a run and no study.")
-        known = set(study.names(store))
+        known = set(study_files.names(store))
         _name_studies(store, studies, plans, known, result)
         taken = _name_runs(store, runs, records, plans, result)
         moves = list[tuple[Folder, str, Folder, str]]()
@@ -414,7 +417,7 @@ def _put_in_place(store: Store, root: Folder, staged: Folder, mark: Imported, re
             else:
                 _mark_run(runs, run_id, _study_of(record, plans, known, result), mark, result)
                 moves.append((runs, run_id, root, result.runs[run_id]))
-        here = root.make_folder(study.STUDIES)
+        here = root.make_folder(study_files.STUDIES)
         with here:
             for name in plans:
                 if name not in result.present_studies:
@@ -526,7 +529,7 @@ def _plans(studies: Folder, mark: Imported, result: ImportResult) -> dict[str, s
     plans = {}
     for name, content in _contents(studies, _PLAN, "without a plan", result):
         try:
-            plans[name] = study.decode(Path(mark.source) / f"{name}.json", content, study.Plan)
+            plans[name] = study.decode_plan(Path(mark.source) / f"{name}.json", content)
         except StoreError as error:
             raise ArchiveError(f"{error} Nothing was imported.") from error
     return plans
@@ -556,8 +559,10 @@ def _name_studies(
                 result.present_studies.add(name)
                 break
             # What is left of a study whose plan was removed keeps its name, too.
-            here = store.root / study.STUDIES / new
-            is_taken = new in known or new in study.RESERVED or (new != name and new in taken) or os.path.lexists(here)
+            here = study_files.folder_path(store, new)
+            is_taken = (
+                new in known or new in planning.RESERVED or (new != name and new in taken) or os.path.lexists(here)
+            )
             if not is_taken:
                 result.studies[name] = new
                 taken.add(new)
@@ -572,7 +577,7 @@ def _like(name: str) -> Iterator[str]:
 
 def _is_here(store: Store, name: str, theirs: tuple[bytes | None, bytes]) -> bool:
     """Whether a study of this name, own or among the reference runs, is the one with this plan and this ledger."""
-    found = (_study_content(root / study.STUDIES / name) for root in (store.root, store.reference_root))
+    found = (_study_content(root / study_files.STUDIES / name) for root in (store.root, store.reference_root))
     return any(plan == theirs[0] and ledger.startswith(theirs[1]) for plan, ledger in found)
 
 
@@ -599,7 +604,10 @@ def _name_runs(
     """Give each unpacked run its id here; all ids that are taken now."""
     # What is no run keeps its name too; and studies name their runs, also those that are gone.
     here = {*store.ids(), *os.listdir(store.root), *RESERVED}
-    gone = set[str]().union(*(_ids_in_study(store.root / study.STUDIES / name) for name in study.names(store))) - here
+    gone = (
+        set[str]().union(*(_ids_in_study(study_files.folder_path(store, name)) for name in study_files.names(store)))
+        - here
+    )
     here |= gone
     taken = here | set(records)
     for run_id, record in records.items():
@@ -694,9 +702,9 @@ def _mark_study(studies: Folder, name: str, mark: Imported, result: ImportResult
         new_ids = result.runs | {run_id: _take_free_id(run_id, taken) for run_id in gone}
         renamed = {old: new for old, new in new_ids.items() if old != new}
         # A study that was imported before it was packed: the first names of its runs are those in its ledger.
-        earlier = study.decode(Path(name) / IMPORTED_FILE, state.read(IMPORTED_FILE) or b"{}", Imported).runs
+        earlier = study_files.decode(Path(name) / IMPORTED_FILE, state.read(IMPORTED_FILE) or b"{}", Imported).runs
         named = {first: renamed.get(run_id, run_id) for first, run_id in earlier.items()}
         if content := state.read(CELLS_FILE):
-            cells = study.decode(Path(name) / CELLS_FILE, content, dict[str, str])
+            cells = study_files.decode(Path(name) / CELLS_FILE, content, dict[str, str])
             state.write(CELLS_FILE, json_bytes({cell: renamed.get(run_id, run_id) for cell, run_id in cells.items()}))
         state.write(IMPORTED_FILE, json_bytes(msgspec.structs.replace(mark, id=name, runs=renamed | named)))

@@ -9,7 +9,7 @@ from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Queue, QueueEngine
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import study_files
 from alexnet_tui.studies.queue import PlannedRun
 
 
@@ -36,7 +36,7 @@ def check_not_active(store: Store, name: str) -> None:
         RunBusyError: The engine still has something to do for it.
         LaunchError: The engine does not answer, so that nobody knows.
     """
-    for _, queue in registry.queues(study.folder_path(store, name)).values():
+    for _, queue in registry.queues(study_files.folder_path(store, name)).values():
         if queue.is_active:
             cancels = shell_command("study", "cancel", name, root=store.root)
             raise RunBusyError(f"study {name} is queued as {queue.label}; `{cancels}` takes it out.")
@@ -72,7 +72,7 @@ def word_for(store: Store, run_id: str) -> str:
 def _handed_over(store: Store, run_id: str) -> Iterator[tuple[Path, QueueEngine, Queue]]:
     """Where a run was handed over to engines, alone or with its study, to which, and what those say."""
     name = store.record(run_id).study
-    folders = [store.path(run_id), *([study.folder_path(store, name)] if study.is_name(name) else [])]
+    folders = [store.path(run_id), *([study_files.folder_path(store, name)] if study_files.is_name(name) else [])]
     for folder in folders:
         for engine, queue in registry.queues(folder).values():
             yield folder, engine, queue

@@ -18,7 +18,7 @@ from alexnet_tui.launch.registry import HERE, Launch
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.locks import LOCK_FILE, is_locked
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import study_files
 from alexnet_tui.studies.queue import MAX_AT_ONCE
 
 ORDERS_FILE = "orders.json"
@@ -60,17 +60,17 @@ def worker_folder(store: Store) -> Path:
     Raises:
         StoreError: It cannot be made, or is a link to another.
     """
-    return study.study_folder(store, _WORKER_FOLDER)
+    return study_files.make_folder(store, _WORKER_FOLDER)
 
 
 def log_path(store: Store) -> Path:
     """Where a worker in the background writes what it does."""
-    return study.folder_path(store, _WORKER_FOLDER) / _LOG_FILE
+    return study_files.folder_path(store, _WORKER_FOLDER) / _LOG_FILE
 
 
 def orders_path(store: Store) -> Path:
     """The file of the list; it changes with every order."""
-    return study.folder_path(store, _WORKER_FOLDER) / ORDERS_FILE
+    return study_files.folder_path(store, _WORKER_FOLDER) / ORDERS_FILE
 
 
 def active(store: Store) -> list[Order]:
@@ -89,8 +89,8 @@ def listed(store: Store) -> list[Order]:
         StoreError: The list is damaged or cannot be read.
     """
     content = read_small(orders_path(store))
-    found = study.decode(orders_path(store), content, _File).orders if content else []
-    named = (order for order in found if study.is_name(order.study))
+    found = study_files.decode(orders_path(store), content, _File).orders if content else []
+    named = (order for order in found if study_files.is_name(order.study))
     return [order for order in named if not order.is_foreground or has_command(store, order.study)]
 
 
@@ -119,7 +119,7 @@ def _change(store: Store, change: Callable[[list[Order]], list[Order]]) -> None:
     except StoreError:
         if is_folder_served(store):  # Its worker knows the orders and writes them anew.
             raise
-        study.set_aside(orders_path(store))
+        study_files.set_aside(orders_path(store))
         before = []
     after = change(before)
     if after != before:
@@ -133,7 +133,7 @@ def write(store: Store, found: list[Order]) -> None:
         StoreError: It cannot be written.
     """
     worker_folder(store)
-    study.write(orders_path(store), _File(found))
+    study_files.write_json(orders_path(store), _File(found))
 
 
 def is_ordered(store: Store, name: str) -> bool:
@@ -146,12 +146,12 @@ def is_ordered(store: Store, name: str) -> bool:
 
 def has_command(store: Store, name: str) -> bool:
     """Whether a command in the foreground works through a study now."""
-    return is_locked(study.folder_path(store, name) / LOCK_FILE)
+    return is_locked(study_files.folder_path(store, name) / LOCK_FILE)
 
 
 def is_folder_served(store: Store) -> bool:
     """Whether some process starts runs of studies in this folder now."""
-    return is_locked(study.folder_path(store, _WORKER_FOLDER) / LOCK_FILE)
+    return is_locked(study_files.folder_path(store, _WORKER_FOLDER) / LOCK_FILE)
 
 
 def has_worker(store: Store, name: str) -> bool:

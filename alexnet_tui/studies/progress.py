@@ -22,6 +22,7 @@ from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
 from alexnet_tui.studies import ledger as file
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import study_files
 from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Kind, Ledger
 from alexnet_tui.text import printable
 
@@ -58,7 +59,7 @@ def read(store: Store, plan: study.Plan) -> Ledger:
     Raises:
         StoreError: The runs folder or the ledger cannot be read.
     """
-    found = file.read_file(study.folder_path(store, plan.name) / LEDGER_FILE)
+    found = file.read_file(study_files.folder_path(store, plan.name) / LEDGER_FILE)
     members = _members(store, plan)
     facts = {run_id: _facts(store, run_id, cell) for run_id, cell in members.items()}
     new = _missing(store, plan, found, members, facts)
@@ -133,7 +134,7 @@ def _note(store: Store, plan: study.Plan, members: Mapping[str, int]) -> Ledger:
         returned = _finished_before_they_were_gone(found)
         return [_with_hash(store, entry, returned) for entry in _missing(store, plan, found, members, facts)]
 
-    return file.append(study.study_folder(store, plan.name), make)
+    return file.append(study_files.make_folder(store, plan.name), make)
 
 
 def _finished_before_they_were_gone(found: Ledger) -> dict[str, Entry]:
@@ -265,7 +266,7 @@ def _size(store: Store, run_id: str) -> int:
 
 
 def _append(store: Store, plan: study.Plan, entries: Sequence[Entry]) -> None:
-    file.append(study.study_folder(store, plan.name), lambda _: entries)
+    file.append(study_files.make_folder(store, plan.name), lambda _: entries)
 
 
 def changed_records(store: Store, ledger: Ledger) -> list[str]:

@@ -20,7 +20,7 @@ from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State, are_settings_at_fault
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import ledger
+from alexnet_tui.studies import ledger, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import Entry
 from alexnet_tui.text import counted, printable
@@ -153,12 +153,12 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
     Raises:
         StoreError: The runs folder cannot be written, or the clock is behind the plan.
     """
-    with study.exclusive(store):
+    with study_files.exclusive(store):
         run_ids = _runs_of_cells(store, plan)
         if len(run_ids) < len(plan.configs):
             study.check_clock(store, plan)
         command = ("alexnet-tui", "study", "run", plan.name)
-        folder, made = study.study_folder(store, plan.name), list[Entry]()
+        folder, made = study_files.make_folder(store, plan.name), list[Entry]()
         for index, config in enumerate(plan.configs):
             if index not in run_ids:
                 run_ids[index] = store.create(
@@ -168,15 +168,15 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
         if made and plan.v >= study.LEDGER_SINCE:  # Whoever trains them, and if they vanish: they are known of.
             ledger.append(folder, lambda _: made)
         cells = {str(index): run_id for index, run_id in sorted(run_ids.items())}
-        study.write(folder / CELLS_FILE, {**cells, _PLAN: plan.sha256})
+        study_files.write_json(folder / CELLS_FILE, {**cells, _PLAN: plan.sha256})
     return [run_ids[index] for index in range(len(plan.configs))]
 
 
 def _runs_of_cells(store: Store, plan: study.Plan) -> dict[int, str]:
     """Positions in the plan to run ids: as written down, else, after a crash, as the runs' own records say."""
-    path = study.folder_path(store, plan.name) / CELLS_FILE
+    path = study_files.folder_path(store, plan.name) / CELLS_FILE
     content = read_small(path)
-    noted = study.decode(path, content, dict[str, str]) if content else {}
+    noted = study_files.decode(path, content, dict[str, str]) if content else {}
     if noted.get(_PLAN, plan.sha256) != plan.sha256:  # It is an earlier plan's of this name.
         noted = {}
     run_ids = {index: noted[str(index)] for index in range(len(plan.configs)) if str(index) in noted}
@@ -201,16 +201,16 @@ def run_ids(folder: Path) -> set[str]:
         StoreError: Its files cannot be read.
     """
     content = read_small(folder / CELLS_FILE)
-    cells = study.decode(folder / CELLS_FILE, content, dict[str, str]) if content else {}
+    cells = study_files.decode(folder / CELLS_FILE, content, dict[str, str]) if content else {}
     noted = {run_id for cell, run_id in cells.items() if cell != _PLAN}
     return noted | {entry.run for entry in ledger.read_file(folder / ledger.LEDGER_FILE).entries if entry.run}
 
 
 def load(store: Store, name: str) -> Queue:
     """The queue of a study as people left it."""
-    path = study.folder_path(store, name) / QUEUE_FILE
+    path = study_files.folder_path(store, name) / QUEUE_FILE
     content = read_small(path)
-    return study.decode(path, content, Queue) if content else Queue()
+    return study_files.decode(path, content, Queue) if content else Queue()
 
 
 def pause(store: Store, name: str, is_paused: bool = True) -> None:
@@ -270,8 +270,10 @@ def _position(queue: Queue) -> Callable[[int], tuple[int, int]]:
 
 
 def _change_queue(store: Store, name: str, change: Callable[[Queue], Queue]) -> None:
-    with study.exclusive(store):
-        study.write(study.study_folder(store, name) / QUEUE_FILE, msgspec.to_builtins(change(load(store, name))))
+    with study_files.exclusive(store):
+        study_files.write_json(
+            study_files.make_folder(store, name) / QUEUE_FILE, msgspec.to_builtins(change(load(store, name)))
+        )
 
 
 def in_order(cells: Iterable[PlannedRun], queue: Queue) -> list[PlannedRun]:

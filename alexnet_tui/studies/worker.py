@@ -31,7 +31,7 @@ from alexnet_tui.paths import child_command, shell_command
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import allocation, orders, progress
+from alexnet_tui.studies import allocation, orders, progress, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.allocation import Allocation
@@ -212,7 +212,7 @@ class Worker:
             study_queue.give_up(self._store, name, reason)
 
     def _finish(self, order: Order) -> None:
-        with study.exclusive(self._store):
+        with study_files.exclusive(self._store):
             if any(one.placed == order.placed for one in orders.active(self._store) if one.study == order.study):
                 orders.withdraw(self._store, order.study)
         self._sessions.pop(order.study, None)
@@ -220,7 +220,7 @@ class Worker:
     def _start_next(self, session: _Session, waiting: Sequence[study_queue.PlannedRun]) -> bool:
         """Start the first cell that waits if the machine has room; whether it was started."""
         name = session.plan.name
-        with study.exclusive(self._store):
+        with study_files.exclusive(self._store):
             # Others change the queue only while they hold the same lock: what is first, or cancelled, is known here.
             queue = study_queue.load(self._store, name)
             cell = next(iter(study_queue.in_order(waiting, queue)), None)
@@ -273,8 +273,10 @@ class Worker:
         if sentence != str(error):
             self._report(name, f"{error} It is tried again.")
         elif _is_damaged_state(error) and time.monotonic() - since > _DAMAGE_PATIENCE_SECONDS:
-            with contextlib.suppress(StoreError), study.exclusive(self._store):
-                self._report(name, f"{error.path} stayed damaged; it is kept as {study.set_aside(error.path).name}.")
+            with contextlib.suppress(StoreError), study_files.exclusive(self._store):
+                self._report(
+                    name, f"{error.path} stayed damaged; it is kept as {study_files.set_aside(error.path).name}."
+                )
                 if not name:
                     orders.write(self._store, [session.order for session in self._sessions.values()])
             self._troubles.pop(name, None)
@@ -360,7 +362,7 @@ def serve(
         while not should_stop():
             if worker.look():
                 continue
-            with study.exclusive(store):
+            with study_files.exclusive(store):
                 if worker.is_done():
                     service.close()  # While nobody can place an order that this worker would not see.
                     return
@@ -441,7 +443,7 @@ def start_worker(
     study.check_clock(store, study.load_runnable(store, name))
     check_not_active(store, name)
     _begin_anew(store, name)
-    with study.exclusive(store):
+    with study_files.exclusive(store):
         if orders.has_worker(store, name):
             return False
         orders.place(store, Order(study=name, parallel=parallel, launch=launch))
@@ -451,7 +453,7 @@ def start_worker(
 
 def _ensure_worker(store: Store, command: Sequence[str]) -> None:
     """Start a worker in the background if nobody serves the orders that were placed for one."""
-    with study.exclusive(store):
+    with study_files.exclusive(store):
         if orders.is_folder_served(store) or all(order.is_foreground for order in orders.active(store)):
             return
     try:
@@ -485,11 +487,11 @@ def command_lock(store: Store, name: str) -> Iterator[None]:
     """
     shows = shell_command("study", "status", name, root=store.root)
     busy = f"study {name} is already being worked through; `{shows}` shows it."
-    with study.exclusive(store):
+    with study_files.exclusive(store):
         if orders.has_worker(store, name):
             raise RunBusyError(busy)
         try:
-            descriptor = take_lock(study.study_folder(store, name))
+            descriptor = take_lock(study_files.make_folder(store, name))
         except RunBusyError as error:
             raise RunBusyError(busy) from error
     try:
@@ -513,7 +515,7 @@ def _begin_anew(store: Store, name: str) -> None:
 
 
 def _place(store: Store, order: Order) -> None:
-    with study.exclusive(store):
+    with study_files.exclusive(store):
         orders.place(store, order)
 
 
@@ -521,7 +523,7 @@ def _withdraw(store: Store, name: str) -> None:
     """Take a study off the list; a list that cannot be written now is mended by the next worker."""
     if not orders.orders_path(store).exists():  # The runs folder may be gone: it is not made anew.
         return
-    with contextlib.suppress(StoreError), study.exclusive(store):
+    with contextlib.suppress(StoreError), study_files.exclusive(store):
         orders.withdraw(store, name)
 
 

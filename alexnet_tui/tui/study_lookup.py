@@ -10,6 +10,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import study_files
 
 MAX_STUDIES = 24
 
@@ -17,7 +18,7 @@ MAX_STUDIES = 24
 def newest_studies(store: Store) -> list[str]:
     """Names of all studies, the newest plan first."""
     created: dict[str, float] = {}
-    for name in study.names(store):
+    for name in study_files.names(store):
         try:
             created[name] = study.load(store, name).created
         except AlexnetTuiError:  # A damaged plan is still a name; choosing it says what is wrong.

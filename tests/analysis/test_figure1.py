@@ -23,6 +23,7 @@ from alexnet_tui.report.wording import explain
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as studies
+from alexnet_tui.studies import planning, study_files
 from alexnet_tui.studies import queue as study_queue
 
 FREE: dict[str, Any] = {"dropout": "0", "weight_decay": "0"}
@@ -186,13 +187,13 @@ def test_judge_alone_tells_of_no_tuned_runs() -> None:
 
 def plan_figure_1(store: Store, seeds: Sequence[int], **overrides: str) -> studies.Plan:
     variants = ("baseline", "tanh")
-    return studies.plan(
+    return planning.plan_variants(
         store, "fig1", variants=variants, seeds=seeds, overrides=overrides, protocol="best-learning-rate"
     )
 
 
 def test_a_plan_of_the_protocol_is_both_activations_at_three_rates_in_every_seed(store: Store) -> None:
-    plan = studies.plan(
+    plan = planning.plan_variants(
         store,
         "fig1",
         variants=("baseline", "tanh"),
@@ -207,13 +208,14 @@ def test_a_plan_of_the_protocol_is_both_activations_at_three_rates_in_every_seed
     assert studies.load(store, "fig1") == plan
     assert [cell.swept for cell in study_queue.status(store, plan)][:3] == [f"learning rate {rate}" for rate in RELU]
     assert {
-        cell.swept for cell in study_queue.status(store, studies.plan(store, "x", variants=["tanh"], seeds=[0]))
+        cell.swept
+        for cell in study_queue.status(store, planning.plan_variants(store, "x", variants=["tanh"], seeds=[0]))
     } == {""}
     assert len(set(study_queue.prepare_runs(store, plan))) == 12
 
 
 def test_a_plan_written_before_there_were_protocols_is_the_report_s(store: Store) -> None:
-    plan = studies.plan(store, "old", variants=["tanh"], seeds=[0])
+    plan = planning.plan_variants(store, "old", variants=["tanh"], seeds=[0])
     path = store.root / "studies" / "old.json"
     path.write_text(re.sub(r',\s*"protocol": "report"', "", path.read_text()))
     assert '"protocol"' not in path.read_text()
@@ -233,8 +235,8 @@ def test_what_contradicts_the_protocol_is_refused(
     store: Store, variants: list[str], overrides: dict[str, str], protocol: str, words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
-        studies.plan(store, "x", variants=variants, seeds=[0], overrides=overrides, protocol=protocol)
-    assert studies.names(store) == []
+        planning.plan_variants(store, "x", variants=variants, seeds=[0], overrides=overrides, protocol=protocol)
+    assert study_files.names(store) == []
 
 
 def test_every_protocol_names_variants_and_fields_that_exist() -> None:
@@ -244,7 +246,7 @@ def test_every_protocol_names_variants_and_fields_that_exist() -> None:
 
 
 def test_from_the_plan_to_the_ratio_on_disk(store: Store) -> None:
-    plan = studies.plan(
+    plan = planning.plan_variants(
         store,
         "fig1",
         variants=("baseline", "tanh"),

@@ -23,7 +23,7 @@ from alexnet_tui.report.build import Report, Section, build_selection
 from alexnet_tui.runs.history import EPOCH_COLUMNS
 from alexnet_tui.runs.store import EVENTS_FILE, Store
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress
+from alexnet_tui.studies import planning, progress
 
 Event = dict[str, Any]
 OVERRIDES = {"epochs": str(EPOCHS), "data": "cifar10"}
@@ -101,7 +101,7 @@ def unseen(store: Store) -> Iterator[None]:
 
 
 def plan_mine(store: Store) -> study.Plan:
-    return study.plan(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides=OVERRIDES)
+    return planning.plan_variants(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides=OVERRIDES)
 
 
 def hand_made(store: Store, seeds: int = 5, name: str = "") -> None:
@@ -555,7 +555,7 @@ def test_a_run_is_not_begun_anew_for_other_numbers(
 
 
 def test_another_study_of_the_same_claims_is_told(honest: Store) -> None:
-    other = study.plan(honest, "other", variants=tuple(CLEAR), seeds=range(5, 10), overrides=OVERRIDES)
+    other = planning.plan_variants(honest, "other", variants=tuple(CLEAR), seeds=range(5, 10), overrides=OVERRIDES)
     assert not any("registered as other too" in remark for claim in section(honest).claims for remark in claim.remarks)
     add(honest, other.configs[0], other)
     progress.update(honest, other)
@@ -569,7 +569,7 @@ def test_a_study_of_the_same_number_in_other_words_is_told_and_one_of_other_imag
 ) -> None:
     third = load("study")[2]
     claim = msgspec.structs.replace(third, name="error", metric="test_error", direction="higher")
-    other = study.plan_claims(
+    other = planning.plan_claims(
         honest, "other", [claim], seeds=range(5, 10), known_metrics=METRICS, overrides={**OVERRIDES, "data": data}
     )
     add(honest, other.configs[0], other)
@@ -579,7 +579,7 @@ def test_a_study_of_the_same_number_in_other_words_is_told_and_one_of_other_imag
 
 
 def test_an_extension_is_told_and_so_is_what_it_extends(honest: Store) -> None:
-    more = study.extend(honest, "mine", 5)
+    more = planning.extend(honest, "mine", 5)
     assert not any("extended by" in remark for claim in section(honest).claims for remark in claim.remarks)
     add(honest, more.configs[0], more)
     progress.update(honest, more)
@@ -631,7 +631,9 @@ def test_a_copy_under_another_number_of_images_is_one(store: Store) -> None:
 
 
 def test_three_epochs_are_no_verdict(store: Store) -> None:
-    plan = study.plan(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides={**OVERRIDES, "epochs": "3"})
+    plan = planning.plan_variants(
+        store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides={**OVERRIDES, "epochs": "3"}
+    )
     for config in plan.configs:
         add(store, config, plan)
     assert verdicts(store) == [Verdict.NOT_ASSESSED] * 3

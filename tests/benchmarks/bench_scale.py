@@ -34,7 +34,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 from alexnet_tui.studies import worker as study_worker
 
 WRITERS = 8
@@ -64,7 +64,7 @@ def work_queue(root: Path) -> None:
     """Be the worker of a study whose trainers play a script."""
     store = Store(root)
     overrides = {"data": "synthetic", "epochs": "2"}
-    plan = study.plan(store, "queue", variants=list(VARIANTS), seeds=list(range(10)), overrides=overrides)
+    plan = planning.plan_variants(store, "queue", variants=list(VARIANTS), seeds=list(range(10)), overrides=overrides)
     print("up", flush=True)
     study_worker.work(store, plan, parallel=2, command=fake_trainer.command("slow"))
     time.sleep(3600)

@@ -22,7 +22,7 @@ from alexnet_tui.report.build import build_selection
 from alexnet_tui.report.wording import side
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 from alexnet_tui.tui.screens.report import source as report_source
 
 PACKAGE = Path(paths.__file__).parent
@@ -135,7 +135,7 @@ def test_a_command_is_quoted_and_names_a_folder_that_is_not_the_usual_one(
 
 
 def plan(store: Store) -> None:
-    study.plan(store, "mine", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
+    planning.plan_variants(store, "mine", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
 
 
 def test_the_report_on_a_study_that_is_only_planned_advises_the_command_that_trains_it(

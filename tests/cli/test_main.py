@@ -26,7 +26,7 @@ from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.launch import probe as describe
 from alexnet_tui.launch.registry import LAUNCHERS
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 
 ROOT = Path(__file__).parents[2]
 
@@ -306,7 +306,7 @@ def test_completion_knows_runs_variants_and_data_sets(store: Store, monkeypatch:
 
     elsewhere = Store(store.root.parent / "elsewhere")
     there = elsewhere.create(RunConfig(variant="tanh", activation="tanh")).id
-    study.plan(elsewhere, "mine", variants=["tanh"], seeds=[0])
+    planning.plan_variants(elsewhere, "mine", variants=["tanh"], seeds=[0])
     before = f"alexnet-tui --runs-dir {elsewhere.root}"
     assert complete(f"{before} show ", 4) == ["last", there]
     assert complete(f"{before} study status m", 5) == ["mine"]

@@ -21,7 +21,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 
 VALUES = {"baseline": (0.60, 0.30), "low-dropout": (0.57, 0.40), "tanh": (0.58, 0.25), "four-conv": (0.55, 0.30)}
 
@@ -30,7 +30,7 @@ VALUES = {"baseline": (0.60, 0.30), "low-dropout": (0.57, 0.40), "tanh": (0.58, 
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of five seeds of the four variants, 20 epochs, written once."""
     store = Store(tmp_path_factory.mktemp("template") / "runs")
-    plan = study.plan(store, "mine", variants=tuple(VALUES), seeds=range(5), overrides={"epochs": "20"})
+    plan = planning.plan_variants(store, "mine", variants=tuple(VALUES), seeds=range(5), overrides={"epochs": "20"})
     for config in plan.configs:
         final, gap = (value + config.seed / 1000 for value in VALUES[config.variant])
         write_run(store, config, study="mine", plan_sha256=plan.sha256, final=final, gap=gap)
@@ -167,7 +167,7 @@ def test_report_of_nothing_says_how_to_get_runs_and_of_no_such_study_is_an_error
 
 @pytest.mark.parametrize("command", ["report", "export"])
 def test_a_study_without_runs_is_named_with_what_trains_them(store: Store, tmp_path: Path, command: str) -> None:
-    study.plan(store, "mine", variants=["tanh"], seeds=[0])
+    planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0])
     with pytest.raises(UsageError, match="mine has no run yet; `alexnet-tui study run mine .* trains"):
         call(store, command, "mine", "--output", str(tmp_path / "x.json"))
     assert not (tmp_path / "x.json").exists()

@@ -26,7 +26,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress
+from alexnet_tui.studies import planning, progress, study_files
 from alexnet_tui.studies import queue as study_queue
 
 CONFIG = RunConfig(data="synthetic", epochs=2)
@@ -52,7 +52,7 @@ def packed(store: Store, tmp_path: Path, *names: str, **options: bool) -> Path:
 def make_study(store: Store, name: str = "mine", seeds: tuple[int, ...] = (0, 1)) -> study.Plan:
     """A study that was trained to its end, as a worker leaves it."""
     overrides = {"epochs": "6", "data": "synthetic"}
-    plan = study.plan(store, name, variants=["baseline", "tanh"], seeds=list(seeds), overrides=overrides)
+    plan = planning.plan_variants(store, name, variants=["baseline", "tanh"], seeds=list(seeds), overrides=overrides)
     for cell, run_id in enumerate(study_queue.prepare_runs(store, plan)):
         config = plan.configs[cell]
         with open_writer(store.path(run_id)) as writer:
@@ -181,7 +181,7 @@ def test_a_study_whose_name_is_taken_brings_its_own_runs(store: Store, other: St
     again = import_archive(other, packed(store, tmp_path, "mine"))  # It is here already, under its new name.
     assert (again.studies, again.present_studies) == ({"mine": "mine-2"}, {"mine"})
     assert again.present_runs == set(found.runs)
-    assert study.names(other) == ["mine", "mine-2"]
+    assert study_files.names(other) == ["mine", "mine-2"]
 
     # Packed again from there, it is sound in a third place too.
     third = Store(tmp_path / "third")
@@ -198,7 +198,7 @@ def test_the_reference_study_is_here_already(store: Store, other: Store, tmp_pat
     archive = packed(other, tmp_path, "reference")
     found = import_archive(other, archive)
     assert (found.present_studies, found.present_runs) == ({"mine"}, set(store.ids()))
-    assert study.names(other) == []
+    assert study_files.names(other) == []
     third = Store(tmp_path / "third")
     import_archive(third, archive)
     assert study.verify_hash(third, study.load(third, "mine")) == ""
@@ -372,7 +372,7 @@ def test_weights_for_a_run_that_is_here_are_not_taken_and_it_says_so(
 
 
 def test_a_new_name_is_said_to_be_for_a_name_that_is_taken_or_kept(run: Run, store: Store, tmp_path: Path) -> None:
-    plan = study.plan(Store(tmp_path / "x"), "mine", variants=["tanh"], seeds=[0])
+    plan = planning.plan_variants(Store(tmp_path / "x"), "mine", variants=["tanh"], seeds=[0])
     members = [member(f"runs/{name}/run.json", RECORD) for name in ("last", "folder")]
     content = (tmp_path / "x/studies" / f"{plan.name}.json").read_bytes()
     archive = write_tar(tmp_path / "a.tar.gz", [*members, member("runs/studies/reference.json", content)])
@@ -386,7 +386,7 @@ def test_a_new_name_is_said_to_be_for_a_name_that_is_taken_or_kept(run: Run, sto
 def test_an_import_of_studies_alone_names_the_command_that_lists_them(
     run: Run, store: Store, other: Store, tmp_path: Path
 ) -> None:
-    study.plan(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "1"})
+    planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "1"})
     path = str(packed(store, tmp_path, "mine"))
     assert "alexnet-tui study list --runs-dir" in run("import", path, "--runs-dir", str(other.root)).err
 
@@ -426,7 +426,7 @@ def test_attack_11_a_run_called_like_a_word_for_runs_gets_another_name(store: St
 
 
 def test_attack_13_a_record_nested_too_deeply_to_be_written_again_is_refused(store: Store, tmp_path: Path) -> None:
-    study.plan(store, "s", variants=["baseline"], seeds=[0])
+    planning.plan_variants(store, "s", variants=["baseline"], seeds=[0])
     record = RECORD[:-1] + b',"study":"s","later":' + b"[" * 900 + b"]" * 900 + b"}"
     with pytest.raises(ArchiveError, match="too deeply"):
         import_archive(store, write_tar(tmp_path / "a.tar.gz", [member("runs/mine/run.json", record)]))
@@ -572,7 +572,7 @@ def test_a_failure_while_renaming_takes_everything_back(
     with pytest.raises(seen):
         import_archive(other, archive)
     assert other.ids() == []
-    assert study.names(other) == []
+    assert study_files.names(other) == []
     assert files_of(other.root).keys() <= {"studies/.turn"}
     assert len(import_archive(other, archive).runs) == 4
 

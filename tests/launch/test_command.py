@@ -29,8 +29,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.liveness import CARRIER_FILE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, Store
-from alexnet_tui.studies import cluster_task, worker
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import cluster_task, planning, worker
 from alexnet_tui.studies.worker import start_worker
 
 
@@ -247,7 +246,7 @@ def test_a_command_whose_carrier_was_killed_is_known_and_ended(store: Store, run
 
 
 def test_a_study_goes_by_a_command(store: Store) -> None:
-    plan = study.plan(store, "mine", variants=["baseline"], seeds=[0, 1], overrides={"epochs": "1"})
+    plan = planning.plan_variants(store, "mine", variants=["baseline"], seeds=[0, 1], overrides={"epochs": "1"})
     task = f"{sys.executable} -c pass"
     launch = launch_with(f"sh -c '{task}; exit 3; {{cmd}}'")
     cells = worker.work(store, plan, parallel=2, launch=launch, poll_seconds=0.05)
@@ -255,7 +254,7 @@ def test_a_study_goes_by_a_command(store: Store) -> None:
 
 
 def test_a_worker_in_the_background_gets_its_launcher_from_the_order(store: Store) -> None:
-    study.plan(store, "mine", variants=["baseline"], seeds=[0], overrides={"epochs": "1"})
+    planning.plan_variants(store, "mine", variants=["baseline"], seeds=[0], overrides={"epochs": "1"})
     launch = launch_with("ssh host -- {cmd}")
     start_worker(store, "mine", launch=launch, command=[sys.executable, "-c", "pass"])
     content = json.loads((store.root / "studies" / ".worker" / "orders.json").read_bytes())

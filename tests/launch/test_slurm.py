@@ -20,7 +20,7 @@ from alexnet_tui.launch.registry import Queue, StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import cluster_task, progress, worker
+from alexnet_tui.studies import cluster_task, planning, progress, study_files, worker
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 
@@ -29,12 +29,12 @@ QUICK = {"epochs": "50", "data": "synthetic"}
 
 @pytest.fixture
 def plan(store: Store) -> study.Plan:
-    return study.plan(store, "mine", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
+    return planning.plan_variants(store, "mine", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
 
 
 def submit(store: Store, plan: study.Plan, **options: str) -> Path:
     """The folder in which a study's job is noted."""
-    folder, run_ids = study.study_folder(store, plan.name), study_queue.prepare_runs(store, plan)
+    folder, run_ids = study_files.make_folder(store, plan.name), study_queue.prepare_runs(store, plan)
     given = {"slurm": [f"{name}={value}" for name, value in options.items()]}
     slurm.submit(folder, plan.name, store.root, run_ids, given, at_once=2)
     return folder
@@ -260,7 +260,7 @@ def test_of_two_who_submit_a_study_at_once_one_is_refused(
     words = ("study", "run", "mine", "--launcher", "slurm")
     with worker.command_lock(store, "mine"):
         assert run(*words).code == 75
-    lock, second = study.study_folder(store, "mine") / "lock", cluster.folder / "second"
+    lock, second = study_files.make_folder(store, "mine") / "lock", cluster.folder / "second"
     (cluster.folder / "sbatch").write_text(f'#!/bin/sh\nflock --nonblock "{lock}" touch "{second}"\necho 77\n')
     assert run(*words).code == 0
     assert not second.exists(), "while one submits, the lock is held"

@@ -14,7 +14,7 @@ from alexnet_tui.launch import slurm
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(600)]
 SMALL = {"data": "synthetic", "train_images": "256", "train_eval_images": "100", "batch_size": "64", "threads": "1"}
@@ -44,7 +44,7 @@ def leftovers(store: Store) -> Iterator[None]:
 
 def planned(store: Store, *, epochs: int, variants: list[str], seeds: int = 1) -> None:
     overrides = {**SMALL, "epochs": str(epochs)}
-    study.plan(store, "mine", variants=variants, seeds=range(seeds), overrides=overrides)
+    planning.plan_variants(store, "mine", variants=variants, seeds=range(seeds), overrides=overrides)
 
 
 def task(store: Store, index: int) -> str:

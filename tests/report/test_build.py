@@ -29,7 +29,7 @@ from alexnet_tui.report.markdown import escape_markdown, to_markdown
 from alexnet_tui.report.wording import explain, families, provenance
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import RunRecord, Store
-from alexnet_tui.studies import plan as studies
+from alexnet_tui.studies import planning
 
 HOSTILE = '<script>alert(1)</script>|$\\x_{1}&"'
 
@@ -396,7 +396,9 @@ def test_gather_takes_studies_and_runs_by_name(store: Store) -> None:
 
 
 def test_a_planned_run_that_is_not_there_withholds_the_verdict(store: Store) -> None:
-    plan = studies.plan(store, "short", variants=["baseline", "four-conv"], seeds=range(6), overrides={"epochs": "6"})
+    plan = planning.plan_variants(
+        store, "short", variants=["baseline", "four-conv"], seeds=range(6), overrides={"epochs": "6"}
+    )
     for config in plan.configs[:-1]:
         write_run(store, config, study="short", plan_sha256=plan.sha256, final=0.5 + 0.001 * config.seed)
     built = build_selection(select_runs(store, ["short"]))

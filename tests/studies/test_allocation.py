@@ -13,7 +13,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch.probe import rate_together
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.allocation import (
     Allocation,
@@ -131,7 +131,7 @@ def test_only_gpus_this_process_may_see_are_shared(named: str, gpus: tuple[str, 
 def test_two_runs_at_once_have_different_cores(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     quick = {"epochs": "2", "data": "synthetic"}
-    plan = study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=quick)
+    plan = planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=quick)
     before, seen = os.sched_getaffinity(0), list[tuple[Allocation, Allocation]]()
 
     def look() -> bool:

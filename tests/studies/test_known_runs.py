@@ -10,6 +10,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning, study_files
 
 SETTINGS = {"epochs": "6", "data": "synthetic"}
 
@@ -19,7 +20,9 @@ def config(**fields: str) -> RunConfig:
 
 
 def plan(store: Store, seeds: range = range(5), **fields: str) -> study.Plan:
-    return study.plan(store, "mine", variants=["baseline", "tanh"], seeds=seeds, overrides={**SETTINGS, **fields})
+    return planning.plan_variants(
+        store, "mine", variants=["baseline", "tanh"], seeds=seeds, overrides={**SETTINGS, **fields}
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,7 @@ def test_a_run_of_the_settings_and_a_seed_of_a_plan_forbids_it(
     run_id = write_run(store, wanted, epochs_done=epochs_done, change_started=images).id
     with pytest.raises(ConfigError, match=f"seed 2 of tanh is trained already by {run_id}.*--first-seed 3"):
         plan(store)
-    assert study.names(store) == []
+    assert study_files.names(store) == []
     assert plan(store, range(3, 8)).seeds == [3, 4, 5, 6, 7]
 
 
@@ -65,7 +68,7 @@ def test_a_run_that_tells_nothing_of_a_plan_does_not(store: Store, fields: dict[
 
 def test_a_plan_without_claims_may_repeat_runs(store: Store) -> None:
     write_run(store, config())
-    assert study.queue_plan(store, [config()]).claims == []
+    assert planning.queue_plan(store, [config()]).claims == []
 
 
 def test_the_command_an_exploratory_report_gives_takes_new_seeds(run: Run, store: Store) -> None:
@@ -80,10 +83,10 @@ def test_the_command_an_exploratory_report_gives_takes_new_seeds(run: Run, store
 def test_the_third_and_the_fourth_layer_are_one_network_where_maps_are_small(store: Store) -> None:
     write_run(store, config(removed_conv_layer="3"))
     with pytest.raises(ConfigError, match="seed 0 of four-conv"):
-        study.plan(store, "mine", variants=["four-conv"], seeds=[0, 1], overrides=SETTINGS)
+        planning.plan_variants(store, "mine", variants=["four-conv"], seeds=[0, 1], overrides=SETTINGS)
 
 
 def test_an_extension_takes_seeds_that_nobody_has_trained(store: Store) -> None:
     plan(store, range(2))
     write_run(store, config(seed="3"))
-    assert study.extend(store, "mine", 2).seeds == [4, 5]
+    assert planning.extend(store, "mine", 2).seeds == [4, 5]

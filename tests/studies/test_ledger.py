@@ -20,7 +20,7 @@ from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger as file
-from alexnet_tui.studies import orders, progress
+from alexnet_tui.studies import orders, planning, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
@@ -32,7 +32,7 @@ QUICK = {"epochs": "2", "data": "synthetic"}
 
 @pytest.fixture
 def plan(store: Store) -> study.Plan:
-    return study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
+    return planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
 
 
 def path_of(store: Store, plan: study.Plan) -> Path:
@@ -159,7 +159,7 @@ def test_a_deleted_run_leaves_its_line_and_is_not_counted_anew(store: Store, pla
 def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_twice(
     store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = study.plan(store, "other", variants=["four-conv"], seeds=[0], overrides=QUICK)
+    other = planning.plan_variants(store, "other", variants=["four-conv"], seeds=[0], overrides=QUICK)
     cells = study_queue.prepare_runs(store, plan)
     ended = [write_run(store, one, study=plan.name).id for one in (plan.configs[0], plan.configs[1], plan.configs[1])]
     own = write_run(store, RunConfig(epochs=1)).id
@@ -297,10 +297,10 @@ def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: s
     cells = train(store, plan)
     (store.root / "studies" / "report.json").unlink()
     with pytest.raises(ConfigError, match="when its numbers are known"):
-        study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
+        planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
     for cell in cells:
         store.delete(cell.run_id)
-    again = study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
+    again = planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
     assert "an earlier plan of this name" in " ".join(progress.read(store, again).problems)
 
 
@@ -403,7 +403,7 @@ def test_fault_23_no_run_is_made_or_started_by_a_clock_that_is_behind_the_plan(
 
 
 def test_before_a_planned_run_is_deleted_its_study_is_named(store: Store) -> None:
-    mine = study.plan(store, "mine", variants=["tanh"], seeds=[0, 1], overrides={"epochs": "2"})
+    mine = planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0, 1], overrides={"epochs": "2"})
     first, second = study_queue.prepare_runs(store, mine)
     alone = store.create(RunConfig()).id
     assert progress.deletion_warnings(store, [alone]) == []

@@ -16,7 +16,7 @@ from alexnet_tui.errors import ClaimError, UsageError
 from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress
+from alexnet_tui.studies import planning, progress, study_files
 from alexnet_tui.studies import queue as study_queue
 
 QUICK = {"epochs": "2", "data": "synthetic"}
@@ -54,17 +54,17 @@ def decay(tmp_path: Path) -> Path:
 
 def test_the_claims_of_the_study_need_its_four_variants_once(store: Store) -> None:
     claims = registered_claims.load("study")
-    plan = study.plan_claims(store, "mine", claims, seeds=[3, 4], known_metrics=METRICS, overrides=QUICK)
+    plan = planning.plan_claims(store, "mine", claims, seeds=[3, 4], known_metrics=METRICS, overrides=QUICK)
     assert set(plan.groups) == {"baseline", "low-dropout", "tanh", "four-conv"}
     assert len(plan.configs) == 8
-    other = study.plan(store, "usual", variants=sorted(plan.groups), seeds=[3, 4], overrides=QUICK)
+    other = planning.plan_variants(store, "usual", variants=sorted(plan.groups), seeds=[3, 4], overrides=QUICK)
     assert set(plan.configs) == set(other.configs)
     assert study.load(store, "mine") == plan
 
 
 def test_a_claim_about_any_hyperparameter_plans_its_two_groups(store: Store, decay: Path) -> None:
     claims = registered_claims.read_file(decay)
-    plan = study.plan_claims(store, "mine", claims, seeds=range(2), known_metrics=METRICS, overrides=QUICK)
+    plan = planning.plan_claims(store, "mine", claims, seeds=range(2), known_metrics=METRICS, overrides=QUICK)
     assert plan.groups == {"weight-decay-0": {"weight_decay": 0.0}, "baseline": {}}
     cells = study_queue.status(store, plan)
     assert [(cell.group, plan.configs[cell.index].weight_decay, cell.seed) for cell in cells] == [
@@ -80,7 +80,7 @@ def test_a_claim_about_any_hyperparameter_plans_its_two_groups(store: Store, dec
 def test_a_metric_that_is_none_is_refused_before_anything_is_written(store: Store, decay: Path) -> None:
     claims = registered_claims.read_file(decay)
     with pytest.raises(ClaimError) as caught:
-        study.plan_claims(store, "mine", claims, seeds=[0], known_metrics={"gaps", "t25"})
+        planning.plan_claims(store, "mine", claims, seeds=[0], known_metrics={"gaps", "t25"})
     assert len(caught.value.problems) == 2
     assert "did you mean gaps?" in caught.value.problems[1]
     assert not (store.root / "studies").exists()
@@ -126,7 +126,7 @@ def test_a_bad_file_of_claims_is_refused_line_by_line(run: Run, store: Store, de
     ]
     for arguments in (("--claims", "stud"), ("--claims", str(decay), "--variants", "tanh"), ("--claims", "/dev/null")):
         assert run("study", "new", "mine", *arguments).code == 2
-    assert study.names(store) == []
+    assert study_files.names(store) == []
 
 
 def about(group: str, reference: str) -> str:
@@ -161,7 +161,7 @@ def test_a_claim_whose_groups_cannot_be_compared_is_refused_before_it_is_planned
     checked = run("claims", "check", str(decay))
     assert (checked.code, len(checked.err.splitlines())) == (2, 2)
     assert run("study", "new", "mine", "--claims", str(decay)).code == 2
-    assert study.names(store) == []
+    assert study_files.names(store) == []
 
 
 def test_a_plan_without_the_images_that_a_claim_needs_says_so(run: Run, decay: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_plan_without_the_images_that_a_claim_needs_says_so(run: Run, decay: P
 
 def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store: Store, decay: Path) -> None:
     claims = registered_claims.read_file(decay)
-    plan = study.plan_claims(store, "mine", claims, seeds=[0, 1], known_metrics=METRICS, overrides=QUICK)
+    plan = planning.plan_claims(store, "mine", claims, seeds=[0, 1], known_metrics=METRICS, overrides=QUICK)
     assert run("study", "extend", "mine", "--seeds", "3").code == 0
     more = study.load(store, "mine-2")
     assert (more.seeds, more.look, more.extends, more.extends_sha256) == ([2, 3, 4], 2, "mine", plan.sha256)
@@ -183,53 +183,55 @@ def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store
     assert study.verify_hash(store, more) == ""
     last = progress.read(store, plan).entries[-1]
     assert (last.kind, last.study, last.plan_sha256) == ("extended", "mine-2", more.sha256)
-    again = study.extend(store, "mine-2", 1, new_name="third")
+    again = planning.extend(store, "mine-2", 1, new_name="third")
     assert (again.seeds, again.look) == ([5], 3)
     assert (again.extends, again.extends_sha256) == ("mine-2", more.sha256)
-    beside = study.extend(store, "mine", 2)
+    beside = planning.extend(store, "mine", 2)
     assert (beside.name, beside.seeds, beside.look) == ("mine-3", [6, 7], 4), "every extension is a look"
     with pytest.raises(UsageError, match="already.*`alexnet-tui study run "):
-        study.extend(store, "mine", 1, new_name="third")
+        planning.extend(store, "mine", 1, new_name="third")
 
 
 def test_a_study_whose_seeds_have_other_runs_each_has_no_further_seed(store: Store) -> None:
     configs = [
         RunConfig.from_text({"variant": name, "seed": seed}) for name, seed in (("baseline", "0"), ("tanh", "1"))
     ]
-    plan = study.queue_plan(store, configs)
+    plan = planning.queue_plan(store, configs)
     with pytest.raises(UsageError, match="do not all have the same runs"):
-        study.extend(store, plan.name, 1)
-    assert study.names(store) == [plan.name]
-    by_group = study.queue_plan(store, [RunConfig(seed=0), RunConfig(seed=1)])
-    assert [config.seed for config in study.extend(store, by_group.name, 2).configs] == [2, 3]
+        planning.extend(store, plan.name, 1)
+    assert study_files.names(store) == [plan.name]
+    by_group = planning.queue_plan(store, [RunConfig(seed=0), RunConfig(seed=1)])
+    assert [config.seed for config in planning.extend(store, by_group.name, 2).configs] == [2, 3]
 
 
 def test_an_extension_belongs_to_the_plan_whose_hash_it_has(store: Store) -> None:
-    mine = study.plan(store, "mine", variants=["tanh"], seeds=[0, 1], overrides=QUICK)
-    study.extend(store, "mine", 2, new_name="more")
+    mine = planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0, 1], overrides=QUICK)
+    planning.extend(store, "mine", 2, new_name="more")
     path = store.root / "studies" / "more.json"
     theirs = json.loads(path.read_text()) | {"extends_sha256": "ab" * 32}
     path.write_text(json.dumps(theirs | {"sha256": study.plan_hash(theirs)}))
     assert study.family_of(mine, study.readable(store)) == [mine]
-    assert study.extend(store, "mine", 1).look == 2
+    assert planning.extend(store, "mine", 1).look == 2
 
 
 def test_a_plan_without_a_hash_has_no_family(store: Store) -> None:
-    mine = study.plan(store, "mine", variants=["tanh"], seeds=[0, 1], overrides=QUICK)
+    mine = planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0, 1], overrides=QUICK)
     old = msgspec.structs.replace(mine, v=1, name="old", sha256="")
     assert study.family_of(old, [old, mine]) == [old]
     assert study.family_of(mine, [old, mine]) == [mine]
 
 
 def test_a_plan_of_a_protocol_is_extended_too(store: Store) -> None:
-    plan = study.plan(store, "fig1", variants=["tanh"], seeds=[0, 1], protocol="best-learning-rate")
-    more = study.extend(store, "fig1", 1)
+    plan = planning.plan_variants(store, "fig1", variants=["tanh"], seeds=[0, 1], protocol="best-learning-rate")
+    more = planning.extend(store, "fig1", 1)
     assert more.configs == plan_configs("best-learning-rate", ["tanh"], [2], {})
     assert len(plan.configs) == 6
 
 
 def test_readings_are_every_combination_of_what_the_report_does_not_say(store: Store) -> None:
-    plan = study.plan(store, "readings", variants=["baseline"], seeds=[0], protocol=READINGS, overrides=QUICK)
+    plan = planning.plan_variants(
+        store, "readings", variants=["baseline"], seeds=[0], protocol=READINGS, overrides=QUICK
+    )
     assert len(plan.configs) == 3 * 2 * 2 * 3
     decays = {(config.schedule, config.weight_decay) for config in plan.configs}
     assert decays == {("constant", 5e-4), ("inverse-time", 0.0)}

@@ -44,7 +44,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunCache, load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import LOG_FILE, Store
-from alexnet_tui.studies import orders, progress
+from alexnet_tui.studies import orders, planning, progress, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
@@ -55,7 +55,7 @@ QUICK = {"epochs": "2", "data": "synthetic"}
 
 @pytest.fixture
 def plan(store: Store) -> Iterator[study.Plan]:
-    plan = study.plan(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
+    plan = planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
     yield plan
     for run_id in store.ids():
         with contextlib.suppress(LaunchError):  # It left by itself meanwhile.
@@ -126,6 +126,7 @@ def spawn(store: Store, statement: str) -> Forked:
         sys.path[:0] = {fake_trainer.SEARCH_PATH}
         from pathlib import Path
         import fake_trainer
+        from alexnet_tui.studies import planning, study_files
         from alexnet_tui.studies import plan as study, worker as study_worker
         from alexnet_tui.runs.store import Store
         store = Store(Path({str(store.root)!r}))
@@ -148,21 +149,21 @@ def test_a_plan_is_variants_by_seeds_and_reads_back(store: Store, plan: study.Pl
     assert {config.epochs for config in plan.configs} == {2}
     assert plan.configs[1].activation == "tanh"
     assert study.load(store, "report") == plan
-    assert study.names(store) == ["report"]
+    assert study_files.names(store) == ["report"]
     assert states(store, plan) == ["planned"] * 4
     assert store.ids() == []
 
 
 def test_a_plan_is_written_once(store: Store, plan: study.Plan) -> None:
     with pytest.raises(UsageError, match="plans do not change"):
-        study.plan(store, "report", variants=["tanh"], seeds=[0])
+        planning.plan_variants(store, "report", variants=["tanh"], seeds=[0])
     assert study.load(store, "report") == plan
 
 
 @pytest.mark.parametrize("name", ["", "../x", "A", "a b", "x" * 65, "-x"])
 def test_names_that_are_no_names_are_refused(store: Store, name: str) -> None:
     with pytest.raises(UsageError, match="no name for a study"):
-        study.plan(store, name, variants=["tanh"], seeds=[0])
+        planning.plan_variants(store, name, variants=["tanh"], seeds=[0])
     with pytest.raises(RunNotFoundError):
         study.load(store, name)
 
@@ -170,20 +171,20 @@ def test_names_that_are_no_names_are_refused(store: Store, name: str) -> None:
 @pytest.mark.parametrize("word", ["reference", "last", "baseline", "four-conv"])
 def test_a_word_for_other_runs_is_no_name_of_a_new_study(store: Store, word: str) -> None:
     with pytest.raises(UsageError, match=f"'{word}' stands for .*; choose another name"):
-        study.plan(store, word, variants=["tanh"], seeds=[0])
-    assert study.names(store) == []
+        planning.plan_variants(store, word, variants=["tanh"], seeds=[0])
+    assert study_files.names(store) == []
 
 
 def test_plans_without_sense_are_refused(store: Store) -> None:
     with pytest.raises(ConfigError, match="did you mean tanh"):
-        study.plan(store, "x", variants=["tahn"], seeds=[0])
+        planning.plan_variants(store, "x", variants=["tahn"], seeds=[0])
     with pytest.raises(ConfigError, match="epochs"):
-        study.plan(store, "x", variants=["tanh"], seeds=[0], overrides={"epochs": "0"})
+        planning.plan_variants(store, "x", variants=["tanh"], seeds=[0], overrides={"epochs": "0"})
     with pytest.raises(UsageError, match="each variant and seed once"):
-        study.plan(store, "x", variants=["tanh"], seeds=[0, 0])
+        planning.plan_variants(store, "x", variants=["tanh"], seeds=[0, 0])
     with pytest.raises(UsageError, match="not 0"):
-        study.plan(store, "x", variants=["tanh"], seeds=[])
-    assert study.names(store) == []
+        planning.plan_variants(store, "x", variants=["tanh"], seeds=[])
+    assert study_files.names(store) == []
 
 
 @pytest.mark.parametrize("created", [-1e308, 1e300, "now"])
@@ -244,17 +245,17 @@ def test_a_damaged_run_is_left_alone_and_the_others_trained(store: Store, plan: 
 
 
 def test_a_damaged_older_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
-    newer = study.plan(store, "newer", variants=["tanh"], seeds=[7], overrides=QUICK)
-    lock = take_lock(study.study_folder(store, "report"))  # As if a worker were at work on it.
+    newer = planning.plan_variants(store, "newer", variants=["tanh"], seeds=[7], overrides=QUICK)
+    lock = take_lock(study_files.make_folder(store, "report"))  # As if a worker were at work on it.
     (store.root / "studies" / "report.json").write_text("{")
     assert [cell.state for cell in work(store, newer)] == ["finished"]
     os.close(lock)
 
 
 def test_the_consoles_queue_names_its_plans(store: Store) -> None:
-    plans = [study.queue_plan(store, [RunConfig(seed=seed)]) for seed in range(3)]
+    plans = [planning.queue_plan(store, [RunConfig(seed=seed)]) for seed in range(3)]
     assert len({plan.name for plan in plans}) == 3
-    assert study.names(store) == sorted(plan.name for plan in plans)
+    assert study_files.names(store) == sorted(plan.name for plan in plans)
 
 
 def test_runs_are_made_once_however_often_one_asks(store: Store, plan: study.Plan) -> None:
@@ -268,7 +269,7 @@ def test_runs_are_made_once_however_often_one_asks(store: Store, plan: study.Pla
 
 def test_runs_of_an_earlier_plan_of_the_name_serve_no_cell_of_a_new_one(store: Store) -> None:
     def plan_anew() -> study.Plan:
-        return study.plan(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "2"})
+        return planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "2"})
 
     old = study_queue.prepare_runs(store, plan_anew())
     (store.root / "studies" / "mine.json").unlink()
@@ -307,7 +308,7 @@ def test_cells_that_are_not_of_the_plan_count_for_nothing(store: Store, plan: st
 def test_attack_12_a_cell_that_names_the_run_of_somebody_else_stops_nothing(store: Store, plan: study.Plan) -> None:
     mine = store.create(RunConfig(epochs=50)).id
     run_ids = study_queue.prepare_runs(store, plan)
-    study.write(store.root / "studies" / "report" / "cells.json", {"0": mine, "1": run_ids[1]})
+    study_files.write_json(store.root / "studies" / "report" / "cells.json", {"0": mine, "1": run_ids[1]})
     cell = study_queue.status(store, plan)[0]
     assert (cell.state, cell.run_id, mine in cell.reason) == ("unreadable", "", True)
     local.start(store, mine, StartOptions(command=fake_trainer.command("slow")))
@@ -502,7 +503,7 @@ def test_a_cache_reads_only_what_is_new(store: Store) -> None:
 
 
 def test_two_workers_do_not_fight(store: Store, plan: study.Plan) -> None:
-    descriptor = take_lock(study.study_folder(store, plan.name))
+    descriptor = take_lock(study_files.make_folder(store, plan.name))
     try:
         assert orders.has_worker(store, plan.name)
         with pytest.raises(RunBusyError, match="already being worked through"):
@@ -543,7 +544,7 @@ def order(store: Store, *plans: study.Plan, parallel: int = 1) -> None:
 
 
 def test_one_worker_serves_every_order_of_the_folder_in_order(store: Store, plan: study.Plan) -> None:
-    queued = [study.queue_plan(store, [RunConfig(epochs=2, seed=seed)]) for seed in (9, 8)]
+    queued = [planning.queue_plan(store, [RunConfig(epochs=2, seed=seed)]) for seed in (9, 8)]
     order(store, queued[0], plan, queued[1])
     said: list[str] = []
     serve(store, say=said.append)
@@ -556,11 +557,11 @@ def test_one_worker_serves_every_order_of_the_folder_in_order(store: Store, plan
 def test_attack_14_a_command_in_an_order_that_somebody_else_wrote_is_not_run(
     store: Store, plan: study.Plan, tmp_path: Path
 ) -> None:
-    theirs = study.queue_plan(store, [RunConfig(epochs=2)])
+    theirs = planning.queue_plan(store, [RunConfig(epochs=2)])
     launch = Launch(launcher="command", options={"template": [f"touch {tmp_path}/executed {{cmd}}"]})
     forged = {"study": theirs.name, "parallel": 9, "seal": seal.seal("another", launch)}
     orders.worker_folder(store)
-    study.write(orders.orders_path(store), {"orders": [{**forged, "launch": msgspec.to_builtins(launch)}]})
+    study_files.write_json(orders.orders_path(store), {"orders": [{**forged, "launch": msgspec.to_builtins(launch)}]})
     assert orders.active(store) == []
     said: list[str] = []
     work(store, plan, say=said.append)
@@ -569,7 +570,7 @@ def test_attack_14_a_command_in_an_order_that_somebody_else_wrote_is_not_run(
     assert states(store, theirs) == ["planned"]
     assert not (tmp_path / "executed").exists()
     assert sum("not served" in sentence and f"study run {theirs.name}" in sentence for sentence in said) == 2
-    study.write(orders.orders_path(store), {"orders": [{"study": theirs.name}]})
+    study_files.write_json(orders.orders_path(store), {"orders": [{"study": theirs.name}]})
     serve(store, say=said.append)
     assert states(store, theirs) == ["planned"], "not on this machine either"
     orders.place(store, orders.Order(study=theirs.name, launch=launch))
@@ -577,7 +578,7 @@ def test_attack_14_a_command_in_an_order_that_somebody_else_wrote_is_not_run(
 
 
 def test_an_order_placed_while_a_worker_is_at_work_needs_no_other(store: Store, plan: study.Plan) -> None:
-    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, plan)
     refused = (sys.executable, "-c", "raise SystemExit('a second worker')")
     placed: list[bool] = []
@@ -606,7 +607,7 @@ def test_a_second_worker_leaves(store: Store, plan: study.Plan) -> None:
 
 
 def test_a_paused_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
-    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, plan, younger)
     study_queue.pause(store, plan.name)
     serve(store, should_stop=lambda: states(store, younger) == ["finished"])
@@ -615,7 +616,7 @@ def test_a_paused_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
 
 @pytest.mark.slow
 def test_a_foreground_command_and_the_background_worker_start_no_run_twice(store: Store, plan: study.Plan) -> None:
-    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, younger)
     worker = spawn(store, "study_worker.serve(store, command=fake_trainer.command('slow'), poll_seconds=0.02)")
     wait_for(lambda: orders.has_worker(store, younger.name))
@@ -630,7 +631,7 @@ def test_a_foreground_command_and_the_background_worker_start_no_run_twice(store
 
 @pytest.mark.slow
 def test_a_command_goes_on_where_the_worker_that_served_it_is_killed(store: Store, plan: study.Plan) -> None:
-    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, younger)
     worker = spawn(store, "study_worker.serve(store, command=fake_trainer.command('slow'), poll_seconds=0.02)")
     wait_for(lambda: orders.has_worker(store, younger.name))
@@ -649,7 +650,7 @@ def test_a_command_goes_on_where_the_worker_that_served_it_is_killed(store: Stor
 
 
 def test_a_command_that_ends_hands_the_other_orders_to_a_worker(store: Store, plan: study.Plan) -> None:
-    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     study_queue.pause(store, younger.name)
     order(store, younger)
     tell = (sys.executable, "-c", "print('at your service')")
@@ -664,7 +665,7 @@ def test_an_order_of_a_command_that_was_killed_is_void(store: Store, plan: study
     worker.kill()
     worker.wait()
     wait_for(lambda: not orders.is_ordered(store, plan.name))  # A child just forked holds the lock for a moment.
-    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     work(store, younger)
     assert "finished" not in states(store, plan)[1:]
 
@@ -677,7 +678,7 @@ def test_a_worker_that_is_asked_to_stop_gives_its_orders_up(store: Store, plan: 
 
 
 def test_a_study_that_cannot_be_read_is_given_up(store: Store, plan: study.Plan) -> None:
-    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, plan, younger)
     (store.root / "studies" / "report.json").write_text("{")
     said: list[str] = []
@@ -739,7 +740,7 @@ def test_a_paused_study_is_called_paused_and_what_ends_it_is_named(store: Store,
         status = run("study", "status", plan.name).err
         assert "; paused, nothing more is started." in status
         assert f"alexnet-tui study cancel {plan.name}" in status
-        younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+        younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
         said: list[str] = []
         work(store, younger, say=said.append, should_stop=lambda: bool(said))
         assert f"behind {plan.name} (`alexnet-tui study cancel {plan.name}" in said[0]
@@ -802,7 +803,7 @@ def test_a_full_disk_is_told_and_tried_again(
             raise OSError(number, os.strerror(number))
         write_atomic(path, content)
 
-    monkeypatch.setattr(study, "write_atomic", full)
+    monkeypatch.setattr(study_files, "write_atomic", full)
     work(store, plan, say=said.append)
     assert sum(os.strerror(number).lower() in sentence.lower() for sentence in said) == 1
     assert_each_cell_finished_once(store, plan)
@@ -825,7 +826,7 @@ def test_a_newer_plan_is_shown_and_not_trained(run: Run, store: Store, plan: stu
 
 @pytest.mark.slow
 def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
-    younger = study.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     worker = spawn_worker(store, plan, "slow")
     wait_for(lambda: orders.is_folder_served(store) and orders.is_ordered(store, plan.name))
     work(store, younger)

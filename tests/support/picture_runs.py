@@ -28,6 +28,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import EVENTS_FILE, KERNELS, RunRecord, Store, kernels_file
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 
 NOW = 1_773_500_960.0  # 14 March 2026, 15:09:20 UTC
 HOST = "workstation"
@@ -148,7 +149,7 @@ def write(store: Store) -> list[str]:
     """Write all runs; returns their ids in the order they were made, the live one last."""
     found, minutes = [], 23 * 60.0
     with patch("time.time", lambda: NOW - 24 * 3600):
-        plan = study.plan(store, STUDY, variants=tuple(SHAPES), seeds=range(SEEDS))
+        plan = planning.plan_variants(store, STUDY, variants=tuple(SHAPES), seeds=range(SEEDS))
     for config in sorted(plan.configs, key=lambda config: config.seed):
         found.append(_write_run(store, config, NOW - 60 * minutes, plan=plan))
         minutes -= 20

@@ -16,7 +16,7 @@ from textual.worker import Worker
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 from alexnet_tui.tui import download_question
 from alexnet_tui.tui.key_turns import ASKING
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
@@ -164,7 +164,7 @@ async def test_keys_behind_one_that_asks_after_a_look_at_the_disk_are_answers(st
 async def test_a_key_pressed_again_before_the_disk_is_read_asks_once(
     store: Store, monkeypatch: pytest.MonkeyPatch, place: str, key: str, look: tuple[ModuleType, str]
 ) -> None:
-    study.plan(store, "whole", variants=("tanh",), seeds=[0], overrides={"epochs": "1"})
+    planning.plan_variants(store, "whole", variants=("tanh",), seeds=[0], overrides={"epochs": "1"})
     begun, may_end, at_once = list[None](), threading.Event(), getattr(*look)
 
     def slow(*args: object, **kwargs: object) -> object:

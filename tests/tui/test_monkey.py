@@ -20,7 +20,7 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 
 CHARACTERS = "abcdefghijklmnoprstuvwxyzABCDEFGHIJKLMNOPRSTUVWXYZ0123456789[]+-=/?!:<>., "
 NAMED = (
@@ -41,7 +41,7 @@ def fill(store: Store) -> None:
     )
     store.change_notes(failed.id, lambda _: Notes(label="日本語" * 20, tags=["a b", "\u202e"], note="n" * 300))
     store.create(RunConfig(epochs=5, seed=4))
-    study.plan(store, "mine", variants=["baseline", "tanh"], seeds=range(5, 7), overrides={"epochs": "2"})
+    planning.plan_variants(store, "mine", variants=["baseline", "tanh"], seeds=range(5, 7), overrides={"epochs": "2"})
 
 
 def key_of(character: str) -> events.Key:

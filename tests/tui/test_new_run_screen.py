@@ -35,6 +35,7 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import study_files
 from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import screen as screen_module
 from alexnet_tui.tui.screens.new_run.draft import Draft, command_line
@@ -617,14 +618,14 @@ async def test_keys_alone_start_a_run_and_open_it(store: Store, synthetic: Path)
 async def test_the_console_goes_on_while_runs_are_made_and_makes_them_once(store: Store, synthetic: Path) -> None:
     async with opened(store) as form:
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
-        with study.exclusive(store):  # A worker elsewhere has its turn.
+        with study_files.exclusive(store):  # A worker elsewhere has its turn.
             await form.press("ctrl+s", "ctrl+s")
             before = [group.collapsed for group in form.screen.query(FieldGroup)]
             await form.press("f3")
             assert [group.collapsed for group in form.screen.query(FieldGroup)] != before
             assert store.ids() == []
         await form.until(lambda: "Queued" in form.text("#help"))
-        assert len(store.ids()) == len(study.names(store)) == 1
+        assert len(store.ids()) == len(study_files.names(store)) == 1
 
 
 @pytest.mark.slow

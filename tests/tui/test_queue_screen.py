@@ -27,7 +27,7 @@ from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import orders
+from alexnet_tui.studies import orders, planning, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.orders import Order
@@ -61,7 +61,7 @@ study_worker.serve(store, command=fake_trainer.command({trainer!r}), poll_second
 
 
 def plan_study(store: Store, name: str = "mine", *, seeds: int = 3, epochs: int = 2) -> study.Plan:
-    return study.plan(
+    return planning.plan_variants(
         store,
         name,
         variants=["baseline", "tanh"],
@@ -107,7 +107,7 @@ async def fill(driver: Driver, **values: str) -> None:
 async def test_the_word_of_an_engine_is_beside_the_runs_own_states(store: Store, cluster: Cluster) -> None:
     plan = plan_study(store, seeds=1)
     run_ids = study_queue.prepare_runs(store, plan)
-    slurm.submit(study.study_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
+    slurm.submit(study_files.make_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
     cluster.answers("squeue", "0|RUNNING\n1|PENDING\n")
     async with console(store, size=(140, 40)) as driver:
         await opened(driver)
@@ -126,7 +126,7 @@ async def test_the_word_of_an_engine_is_beside_the_runs_own_states(store: Store,
 async def test_an_engine_that_does_not_answer_holds_nothing_up(store: Store, cluster: Cluster) -> None:
     plan = plan_study(store, seeds=1)
     run_ids = study_queue.prepare_runs(store, plan)
-    slurm.submit(study.study_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
+    slurm.submit(study_files.make_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
     goes_on = cluster.folder / "goes-on"
     (cluster.folder / "squeue").write_text(f'#!/bin/sh\nuntil [ -e "{goes_on}" ]; do sleep 0.05; done\nexit 9\n')
     async with console(store, size=(140, 40)) as driver:
@@ -142,7 +142,7 @@ async def test_of_a_study_that_is_done_no_engine_s_silence_is_told(store: Store,
     for config in plan.configs:
         write_run(store, config, study=plan.name, plan_sha256=plan.sha256)
     run_ids = study_queue.prepare_runs(store, plan)
-    slurm.submit(study.study_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
+    slurm.submit(study_files.make_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
     cluster.answers("squeue", "", 9)
     async with console(store, size=(140, 40)) as driver:
         await opened(driver)
@@ -171,7 +171,7 @@ async def test_a_worker_that_waits_for_a_run_outside_says_which(store: Store) ->
     plan = plan_study(store)
     study_queue.prepare_runs(store, plan)
     other = write_run(store, RunConfig(epochs=9), epochs_done=2)
-    locks = [take_lock(store.path(other.id)), take_lock(study.study_folder(store, plan.name))]
+    locks = [take_lock(store.path(other.id)), take_lock(study_files.make_folder(store, plan.name))]
     try:
         async with console(store) as driver:
             await opened(driver)
@@ -258,7 +258,9 @@ async def test_keys_that_follow_at_once_all_count(store: Store) -> None:
     plan = plan_study(store)
     async with console(store) as driver:
         screen = await opened(driver)
-        with study.exclusive(store):  # As while a worker chooses: nothing is changed, nor shown, until all keys are in.
+        with study_files.exclusive(
+            store
+        ):  # As while a worker chooses: nothing is changed, nor shown, until all keys are in.
             await driver.pilot.press("J", "J", "J", "P", "P", "P")
         await driver.wait_for(lambda: order(screen) == [1, 2, 3, 0, 4, 5])
         await driver.wait_for(lambda: study_queue.load(store, plan.name).is_paused)
@@ -464,7 +466,7 @@ async def test_a_form_that_cannot_be_comes_back_with_the_reason(store: Store) ->
             editor = driver.app.screen.query_one(f"#plan-{field}", Input)
             assert driver.app.screen.focused is editor
             assert editor.value == value, "nothing typed is lost"
-            assert study.names(store) == []
+            assert study_files.names(store) == []
             await driver.press("escape")
             assert isinstance(driver.app.screen, QueueScreen)
 
@@ -558,7 +560,7 @@ async def test_what_the_protocol_does_not_have_is_told_at_once(store: Store) -> 
         await driver.press("ctrl+s")
         assert driver.app.screen.focused is driver.app.screen.query_one("#plan-variants")
         await driver.press("up", "left", "ctrl+s")
-        await driver.wait_for(lambda: study.names(store) == ["mine"])
+        await driver.wait_for(lambda: study_files.names(store) == ["mine"])
         assert study.load(store, "mine").protocol == "report"
 
 
@@ -640,7 +642,7 @@ async def test_without_a_folder_for_data_nothing_starts_and_the_console_says_why
         await driver.wait_for(lambda: any("nobody-of-that-name" in one for one in driver.notifications()))
         await driver.press("2", "ctrl+r")
         await driver.wait_for(lambda: "nobody-of-that-name" in driver.text())
-        assert study.names(store) == store.ids() == []
+        assert study_files.names(store) == store.ids() == []
 
 
 @driven
@@ -657,7 +659,7 @@ async def test_r_reproduces_the_whole_report_after_a_yes(store: Store) -> None:
         await driver.press("enter")
         assert "cifar10 is not here yet" in driver.text(), "enter, pressed once too often, starts no hours of work"
         await driver.press("n")
-        assert study.names(store) == []
+        assert study_files.names(store) == []
         screen.session.step_seconds[step_settings(RunConfig())] = 0.1
         await driver.press("r")
         await driver.wait_for(lambda: isinstance(driver.app.screen, ConfirmScreen))
@@ -677,7 +679,7 @@ async def test_r_reproduces_the_whole_report_after_a_yes(store: Store) -> None:
 
 @driven
 async def test_no_study_starts_a_download_without_a_question(store: Store) -> None:
-    study.plan(store, "mine", variants=["tanh"], seeds=[0])
+    planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0])
     async with console(store) as driver:
         screen = await opened(driver)
         await driver.press("ctrl+r")
@@ -780,7 +782,7 @@ async def test_start_tells_what_is_true(store: Store) -> None:
             lambda: any("A worker was started for study rep" in one for one in driver.notifications())
         )
         assert not study_queue.load(store, "reproduction").is_paused, "a paused queue goes on"
-        lock = take_lock(study.study_folder(store, "reproduction"))
+        lock = take_lock(study_files.make_folder(store, "reproduction"))
         await driver.press("ctrl+r")
         await driver.wait_for(lambda: any("runs study rep" in one for one in driver.notifications()))
         os.close(lock)
@@ -984,7 +986,7 @@ async def test_a_running_cell_has_a_bar_and_says_where_it_trains_and_the_tab_how
 def test_only_whole_plans_have_a_grid(store: Store) -> None:
     assert queue_view.has_grid(plan_study(store))
     config = plan_study(store, "other").configs[0]
-    queued = study.queue_plan(store, [config])
+    queued = planning.queue_plan(store, [config])
     assert not queue_view.has_grid(queued)
     for name, text in ((queued.name, "1 run from the form New run"), ("other", "2 x 3: 6 runs")):
         assert text in queue_view.head(queue_view.read(store, queue_view.Engines(), (), name), 120, {}).plain
@@ -993,7 +995,7 @@ def test_only_whole_plans_have_a_grid(store: Store) -> None:
 
 @pytest.mark.parametrize("name", ["mine/lock", ".worker/lock", ".worker/orders.json", "mine/slurm.json"])
 def test_attack_10_a_file_of_a_study_that_is_a_link_or_a_pipe_ends_nothing(store: Store, name: str) -> None:
-    study.plan(store, "mine", variants=["baseline"], seeds=[0])
+    planning.plan_variants(store, "mine", variants=["baseline"], seeds=[0])
     engines, place = queue_view.Engines(), store.root / "studies" / name
     place.parent.mkdir(exist_ok=True)
     for is_link in (True, False):

@@ -18,7 +18,7 @@ from alexnet_tui.report.charts import interval_plot
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 from alexnet_tui.text import MISSING
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.report import curves as report_curves
@@ -36,7 +36,7 @@ VALUES = {"baseline": (0.61, 0.30), "low-dropout": (0.60, 0.36), "tanh": (0.57, 
 def write_study(
     store: Store, name: str, *, seeds: int = 5, first: int = 0, epochs: int = 20, variants: tuple[str, ...] = ()
 ) -> None:
-    plan = study.plan(
+    plan = planning.plan_variants(
         store,
         name,
         variants=variants or tuple(VALUES),

@@ -11,7 +11,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.studies import queue_view
@@ -33,7 +33,7 @@ def folded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_look_at_a_study_reads_only_what_is_new_in_a_long_run(store: Store, folded: list[int]) -> None:
-    plan = study.plan(
+    plan = planning.plan_variants(
         store, "mine", variants=["baseline"], seeds=[0], overrides={"epochs": "1000", "data": "synthetic"}
     )
     (run_id,) = study_queue.prepare_runs(store, plan)

@@ -27,8 +27,7 @@ from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import ledger
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import ledger, planning
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.app import ConsoleApp
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
@@ -84,7 +83,9 @@ async def test_files_that_vanish_while_they_are_measured_count_for_nothing(
 
 @driven
 async def test_a_planned_run_that_is_deleted_leaves_its_line_in_the_ledger(store: Store) -> None:
-    plan = study.plan(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "1", "data": "synthetic"})
+    plan = planning.plan_variants(
+        store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "1", "data": "synthetic"}
+    )
     run_id = write_run(store, plan.configs[0], study=plan.name, plan_sha256=plan.sha256).id
     async with console(store) as c:
         await c.press("D", "y")
@@ -103,7 +104,9 @@ async def test_a_planned_run_that_is_deleted_leaves_its_line_in_the_ledger(store
 async def test_many_planned_runs_are_deleted_together_and_told_one_by_one(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = study.plan(store, "mine", variants=["tanh"], seeds=range(3), overrides={"epochs": "1", "data": "synthetic"})
+    plan = planning.plan_variants(
+        store, "mine", variants=["tanh"], seeds=range(3), overrides={"epochs": "1", "data": "synthetic"}
+    )
     runs = [write_run(store, one, study=plan.name, plan_sha256=plan.sha256).id for one in plan.configs]
     written, append = list[Path](), ledger.append
 

@@ -24,8 +24,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
-from alexnet_tui.studies import orders
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import orders, planning
 from alexnet_tui.tui.terminal.driver import outlive_terminal
 
 pytestmark = pytest.mark.slow
@@ -364,7 +363,7 @@ def test_attack_01_words_of_strangers_reach_no_terminal(open_console: Open, stor
     directory = store.path(record.id)
     (directory / LOG_FILE).write_text(f"log {EVIL}\n" * 5)
     store.change_notes(record.id, lambda _: Notes(label=f"B {EVIL}", tags=[EVIL], note=EVIL))
-    study.plan(store, "theirs", variants=["baseline"], seeds=[7], label=EVIL)
+    planning.plan_variants(store, "theirs", variants=["baseline"], seeds=[7], label=EVIL)
     path = store.root / "studies" / "theirs.json"
     theirs = json.loads(path.read_text()) | {"protocol": EVIL, "overrides": {EVIL: EVIL}, "package_version": EVIL}
     theirs["claims"] = [{**claim, "statement": EVIL} for claim in theirs["claims"]]

@@ -23,7 +23,7 @@ from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress
+from alexnet_tui.studies import progress, study_files
 from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import LEDGER_FILE, Ledger, read_file
 from alexnet_tui.text import counted
@@ -278,7 +278,7 @@ def _trained_twice(histories: Sequence[RunHistory]) -> Iterator[str]:
 
 def _begun(store: Store, plan: study.Plan) -> str:
     """How many runs of a plan were started, in words; empty for none."""
-    entries = read_file(study.folder_path(store, plan.name) / LEDGER_FILE).entries
+    entries = read_file(study_files.folder_path(store, plan.name) / LEDGER_FILE).entries
     runs = {entry.run for entry in entries if entry.kind == "started"}
     return f"{counted(len(runs), 'run')} {_were(len(runs))} started" if runs else ""
 

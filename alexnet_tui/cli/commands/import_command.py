@@ -119,7 +119,7 @@ def _add(store: Store, source: Path, format_name: str, histories: "Sequence[Fore
 
 
 def _say_unpacked(store: Store, archive: Path, found: "ImportResult") -> None:
-    from alexnet_tui.studies.plan import RESERVED as STUDY_WORDS
+    from alexnet_tui.studies.planning import RESERVED as STUDY_WORDS
 
     kept, deleted = "alexnet-tui keeps that name for itself", "a study here had a run of that name, which was deleted"
     kinds = (

@@ -27,7 +27,7 @@ from alexnet_tui.launch.registry import Queue
 from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.stop_request import STOPPING, is_stopping
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import cluster, orders, progress
+from alexnet_tui.studies import cluster, orders, planning, progress, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.ledger import Ledger
@@ -142,7 +142,7 @@ def new(
             registered = read_claims(claims)
             if found := problems(registered, overrides):
                 raise ClaimError(claims, found)
-            plan = study.plan_claims(
+            plan = planning.plan_claims(
                 store,
                 name,
                 registered,
@@ -157,7 +157,7 @@ def new(
             say("nothing was planned.")
             return ExitCode.USAGE
     else:
-        plan = study.plan(
+        plan = planning.plan_variants(
             store,
             name,
             variants=_variants(variants, protocol),
@@ -218,7 +218,7 @@ def extend(
     Example: alexnet-tui study extend mine --seeds 5
     """
     store = options.open_store(runs_dir)
-    return _print_plan(store, study.extend(store, name, seeds, new_name=new_name))
+    return _print_plan(store, planning.extend(store, name, seeds, new_name=new_name))
 
 
 def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: options.RunsDir = None) -> int:
@@ -354,7 +354,9 @@ def _work_text(store: Store, name: str) -> str:
 def _queues(store: Store, name: str) -> dict[str, Queue]:
     """Launcher to what its engine says of a study's runs; none where they were handed to none, or it is silent."""
     try:
-        return {launcher: queue for launcher, (_, queue) in registry.queues(study.folder_path(store, name)).items()}
+        return {
+            launcher: queue for launcher, (_, queue) in registry.queues(study_files.folder_path(store, name)).items()
+        }
     except (LaunchError, StoreError) as error:  # The runs' own records say the rest.
         say(str(error))
         return {}
@@ -431,7 +433,7 @@ def _verified(
 
 
 def _only_study(store: Store) -> str:
-    names = study.names(store)
+    names = study_files.names(store)
     if not names:
         raise UsageError(f"there are no studies yet; `{study_command(store, 'new', 'mine')}` plans one.")
     if len(names) > 1:
@@ -446,7 +448,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
     """
     store = options.open_store(runs_dir)
     found: list[tuple[study.Plan, list[study_queue.PlannedRun]]] = []
-    for name in study.names(store):
+    for name in study_files.names(store):
         try:
             plan = study.load(store, name)
             found.append((plan, study_queue.status(store, plan)))
@@ -493,7 +495,7 @@ def reproduce(
     chosen, planned_seeds = _variants(variants, REPORT), range(first_seed, first_seed + seeds)
     configs = plan_configs(REPORT, chosen, planned_seeds, overrides)
     data_catalog.find(configs[0].data)
-    if name in study.names(store):
+    if name in study_files.names(store):
         plan = study.load(store, name)
         # By value: an option that says what is so anyhow changes nothing.
         if (plan.protocol, plan.configs) != (REPORT, configs):
@@ -502,7 +504,7 @@ def reproduce(
                 " give the same ones, or another NAME."
             )
     else:
-        plan = study.plan(store, name, variants=chosen, seeds=planned_seeds, overrides=overrides)
+        plan = planning.plan_variants(store, name, variants=chosen, seeds=planned_seeds, overrides=overrides)
         say(f"study {name}: {counted(len(plan.configs), 'run')} planned{_expected(store, plan)}.")
     code = work_through(store, plan, parallel)
     if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:

@@ -17,7 +17,7 @@ from alexnet_tui.launch.registry import HERE, Launch, QueueEngine
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import orders
+from alexnet_tui.studies import orders, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.orders import Order
@@ -93,7 +93,7 @@ def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Laun
             return ExitCode.DONE
         for run_id in run_ids:
             check_trust(store, run_id)
-        folder = study.study_folder(store, plan.name)
+        folder = study_files.make_folder(store, plan.name)
         label = engine.submit(folder, plan.name, store.root, run_ids, launch.options, at_once=at_once)
     for run_id in run_ids:
         registry.note(store, run_id, launch)
@@ -113,7 +113,7 @@ def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
 
     store = options.open_store(runs_dir)
     plan = study.load(store, name)
-    folder = study.folder_path(store, name)
+    folder = study_files.folder_path(store, name)
     for launcher, (engine, found) in registry.queues(folder).items():
         if found.is_active:
             engine.withdraw(folder)

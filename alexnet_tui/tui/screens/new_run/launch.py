@@ -20,7 +20,7 @@ from alexnet_tui.launch import local
 from alexnet_tui.launch import probe as step_probe
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.tui import download_question, threads
@@ -134,7 +134,7 @@ def create_and_start(store: Store, request: LaunchRequest, commands: LaunchComma
         run_ids = [store.create(first, label=request.label, argv=command_line(first, request.label)).id]
         local.start(store, run_ids[0], StartOptions(command=commands.trainer))
         return run_ids
-    plan = study.queue_plan(store, request.configs, label=request.label)
+    plan = planning.queue_plan(store, request.configs, label=request.label)
     run_ids = study_queue.prepare_runs(store, plan)
     if not request.is_queued:
         local.start(store, run_ids[0], StartOptions(command=commands.trainer))

@@ -126,7 +126,7 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def variants(self) -> list[str]:
-        """The variants, as `studies.plan.plan` takes them."""
+        """The variants, as `planning.plan_variants` takes them."""
         text = self.texts["variants"].strip()
         words = [word.strip() for word in text.split(",") if word.strip()]
         if not words:

@@ -10,7 +10,7 @@ from textual.screen import Screen
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import plan_configs
 from alexnet_tui.errors import AlexnetTuiError, ConfigError, TooFewImagesError
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies import planning
 from alexnet_tui.studies.plan import Plan
 from alexnet_tui.text import counted, format_duration, printable
 from alexnet_tui.tui import download_question, threads
@@ -96,7 +96,7 @@ def _write(
         if request.has_own_claims:
             from alexnet_tui.analysis.metrics import METRICS
 
-            return study.plan_claims(
+            return planning.plan_claims(
                 store,
                 request.name,
                 request.claims,
@@ -104,7 +104,7 @@ def _write(
                 known_metrics=METRICS,
                 overrides=request.overrides,
             )
-        return study.plan(
+        return planning.plan_variants(
             store,
             request.name,
             variants=request.variants,

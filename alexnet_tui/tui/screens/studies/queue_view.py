@@ -23,7 +23,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.stop_request import is_stopping
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import cluster, orders
+from alexnet_tui.studies import cluster, orders, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.plan import Plan
@@ -222,7 +222,7 @@ class Engines:
         """What the engines of a study said last."""
         labels: list[str] = []
         with suppress(StoreError):  # The runs' own records say the rest.
-            labels = registry.handed_over(study.folder_path(store, name))
+            labels = registry.handed_over(study_files.folder_path(store, name))
         if not labels:
             return _Answer()
         answer = self._answers.setdefault(name, _Answer(problem=f"{labels[0]}: asking for its state"))
@@ -234,7 +234,7 @@ class Engines:
 
 def _await(store: Store, name: str, label: str, answer: _Answer) -> None:
     try:
-        found = registry.queues(study.folder_path(store, name))
+        found = registry.queues(study_files.folder_path(store, name))
         answer.queues, answer.problem = {launcher: queue for launcher, (_, queue) in found.items()}, ""
     except AlexnetTuiError as error:  # What was said before is shown still, and the runs' own records.
         answer.problem = f"{label}: {str(error).partition('. ')[0]}"
@@ -275,7 +275,7 @@ def _cores(owner: Owner | None) -> str:
 
 def stamp(store: Store, engines: Engines, name: str) -> tuple[object, ...]:
     """What changes when anybody changes the study, its queue, its worker or its engine; cheap to ask for."""
-    folder = store.root / study.STUDIES
+    folder = store.root / study_files.STUDIES
     answer = engines.last_answer(store, name)
     stamps: list[object] = [_worker_stamp(store, name), _is_starting(store, name), repr(answer.queues), answer.problem]
     for path in (folder, folder / name, orders.orders_path(store), orders.log_path(store)):

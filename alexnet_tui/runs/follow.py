@@ -10,7 +10,7 @@ from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import is_at_work
 from alexnet_tui.runs.state import State, state_of
-from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, Store, read_record
+from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, Store, log_bytes, read_record
 
 LARGE_LOG_BYTES = 1 << 25
 """Of larger logs `load` may read an outline only."""
@@ -70,25 +70,18 @@ class RunFollower:
         Raises:
             StoreError: The run cannot be read.
         """
-        size = self.log_size()
+        size = log_bytes(self.directory)
         if isinstance(self.history.final, ev.Finished) and size == self._size:
             return State.FINISHED
         # Asked before reading: a trainer that ends in between leaves its last event, not a lost run.
         lock = _look_at_lock(self.directory)
-        size = self.log_size()
+        size = log_bytes(self.directory)
         if size != self._size:
             for _ in self.read():
                 pass
             self.history.bad_lines = self.bad_lines
             self._size = size  # Not before: what could not be read must be looked at again.
         return _state(self.history, self.directory, lock)
-
-    def log_size(self) -> int:
-        """Bytes of the log now."""
-        try:
-            return (self.directory / EVENTS_FILE).lstat().st_size
-        except OSError:
-            return 0
 
 
 def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bool = False) -> tuple[RunHistory, State]:
@@ -103,7 +96,7 @@ def load(store: Store, run_id: str, *, skip_steps: bool = False, may_outline: bo
         StoreError: The run cannot be read.
     """
     follower = RunFollower(store.path(run_id), skip_steps=skip_steps)
-    if not may_outline or follower.log_size() <= LARGE_LOG_BYTES:
+    if not may_outline or log_bytes(follower.directory) <= LARGE_LOG_BYTES:
         state = follower.refresh()
         return follower.history, state
     lock = _look_at_lock(follower.directory)

@@ -555,6 +555,14 @@ def read_record(directory: Path) -> RunRecord:
     return record if record.id == directory.name else msgspec.structs.replace(record, id=directory.name)
 
 
+def log_bytes(directory: Path) -> int:
+    """How long the event log in a run's directory is; 0 where there is none, or it cannot be looked at."""
+    try:
+        return (directory / EVENTS_FILE).lstat().st_size
+    except OSError:
+        return 0
+
+
 def _not_creatable(root: Path, reason: str) -> StoreError:
     return StoreError(root, f"a run cannot be created here ({reason}). Choose another folder with --runs-dir.")
 

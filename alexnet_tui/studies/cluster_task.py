@@ -16,8 +16,8 @@ from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.state import State, state_of
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import bookkeeping
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress
 from alexnet_tui.text import printable
 
 _TERM_PATIENCE_SECONDS = 20.0
@@ -84,7 +84,7 @@ def _note(store: Store, name: str) -> None:
     """Bring the ledger of a run's study up to date; whoever looks at the study next does it where this cannot."""
     if name:
         with contextlib.suppress(StoreError):
-            progress.update(store, study.load_runnable(store, name))
+            bookkeeping.update(store, study.load_runnable(store, name))
 
 
 def _wait_for_other_host(

@@ -31,7 +31,7 @@ from alexnet_tui.paths import child_command, shell_command
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import allocation, orders, progress, study_files
+from alexnet_tui.studies import allocation, bookkeeping, orders, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.allocation import Allocation
@@ -422,7 +422,7 @@ def _note_all(store: Store, plan: study.Plan) -> None:
     """Bring a study's ledger up to date; what cannot be written now is written by the next worker."""
     with contextlib.suppress(StoreError):
         cells = study_queue.status(store, plan)
-        progress.update(store, plan, {cell.index: cell.run_id for cell in cells if cell.run_id})
+        bookkeeping.update(store, plan, {cell.run_id: cell.index for cell in cells if cell.run_id})
 
 
 def start_worker(
@@ -584,9 +584,9 @@ def _is_locked(store: Store, run_id: str) -> bool:
 def _note(store: Store, session: _Session, cells: Sequence[study_queue.PlannedRun]) -> None:
     """Bring the ledger up to date where a run began, ended or is gone."""
     now = {cell.index: (cell.run_id, cell.state, cell.attempts) for cell in cells if cell.run_id}
-    changed = {index: seen[0] for index, seen in now.items() if session.noted.get(index) != seen}
+    changed = {seen[0]: index for index, seen in now.items() if session.noted.get(index) != seen}
     if changed:
-        progress.update(store, session.plan, changed)
+        bookkeeping.update(store, session.plan, changed)
         session.noted = now
 
 

@@ -205,10 +205,10 @@ def delete_runs(
     named = {run_id: session.label_of(run_id) for run_id in deletable[:_MAX_NAMED]}
 
     def measure() -> list[str]:
-        from alexnet_tui.studies import progress  # Not needed to start.
+        from alexnet_tui.studies import deletion  # Not needed to start.
 
         lost = [deletion_summary(session, run_id) for run_id in named]
-        return lost + progress.deletion_warnings(session.store, deletable) + rest
+        return lost + deletion.deletion_warnings(session.store, deletable) + rest
 
     async def delete() -> None:
         await _delete(screen, session, deletable)
@@ -243,10 +243,10 @@ def _deletable(screen: Screen[Any], session: Session, run_ids: Sequence[str]) ->
 
 async def _delete(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
     """Delete runs outside the event loop, and tell of each as it goes or stays."""
-    from alexnet_tui.studies import progress  # Not needed to start.
+    from alexnet_tui.studies import deletion  # Not needed to start.
 
     labels = {run_id: session.label_of(run_id) for run_id in run_ids}
-    lane, deletions = session.lanes["delete"], progress.delete_runs(session.store, run_ids)
+    lane, deletions = session.lanes["delete"], deletion.delete_runs(session.store, run_ids)
     try:
         while done := await lane.run(lambda: next(deletions, None)):
             run_id, error = done

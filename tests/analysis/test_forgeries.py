@@ -22,8 +22,8 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import Report, Section, build_selection
 from alexnet_tui.runs.history import EPOCH_COLUMNS
 from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.studies import bookkeeping, deletion, planning
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import planning, progress
 
 Event = dict[str, Any]
 OVERRIDES = {"epochs": str(EPOCHS), "data": "cifar10"}
@@ -281,21 +281,21 @@ def diverged_before_they_finished(store: Store) -> None:
 def repeated_until_it_pleases(store: Store) -> None:
     """A second run of each cell on another machine, with better numbers; the first one deleted."""
     plan = study.load(store, "mine")
-    progress.update(store, plan)
+    bookkeeping.update(store, plan)
     for run_id in ids(store, "four-conv"):
         again = add(store, store.record(run_id).config, plan)
         edit(store, again, setting("started", fingerprint="x"))
-        progress.update(store, plan)
-        progress.delete_run(store, run_id)
+        bookkeeping.update(store, plan)
+        deletion.delete_run(store, run_id)
 
 
 def an_unwanted_run_deleted(store: Store) -> None:
-    progress.update(store, study.load(store, "mine"))
-    progress.delete_run(store, ids(store, "four-conv")[-1])
+    bookkeeping.update(store, study.load(store, "mine"))
+    deletion.delete_run(store, ids(store, "four-conv")[-1])
 
 
 def a_folder_removed_by_hand(store: Store) -> None:
-    progress.update(store, study.load(store, "mine"))
+    bookkeeping.update(store, study.load(store, "mine"))
     shutil.rmtree(store.path(ids(store, "four-conv")[-1]))
 
 
@@ -304,7 +304,7 @@ def the_ledger_removed(store: Store) -> None:
 
 
 def events_edited_after_the_end(store: Store) -> None:
-    progress.update(store, study.load(store, "mine"))
+    bookkeeping.update(store, study.load(store, "mine"))
     for run_id in ids(store, "four-conv"):
         edit(store, run_id, shifted("test_accuracy", -0.01))
 
@@ -464,18 +464,18 @@ def test_an_excluded_run_is_not_called_not_begun(honest: Store) -> None:
 
 def test_a_run_that_was_away_and_comes_back_as_it_was_counts(honest: Store, tmp_path: Path) -> None:
     plan = study.load(honest, "mine")
-    progress.update(honest, plan)
+    bookkeeping.update(honest, plan)
     run_id = ids(honest, "tanh")[0]
     shutil.move(honest.path(run_id), tmp_path / "away")
-    progress.update(honest, plan)
-    assert progress.account(progress.read(honest, plan)).deleted == {run_id: "found missing"}
+    bookkeeping.update(honest, plan)
+    assert bookkeeping.account(bookkeeping.read(honest, plan)).deleted == {run_id: "found missing"}
     shutil.move(tmp_path / "away", honest.root / run_id)
     for _ in range(2):  # Before the ledger has noted its return, and after.
         assert verdicts(honest) == [Verdict.SUPPORTED] * 3
         assert not any("deleted" in remark for claim in section(honest).claims for remark in claim.remarks)
-        progress.update(honest, plan)
+        bookkeeping.update(honest, plan)
     shutil.move(honest.path(run_id), tmp_path / "away")
-    progress.update(honest, plan)
+    bookkeeping.update(honest, plan)
     shutil.move(tmp_path / "away", honest.root / run_id)
     edit(honest, run_id, lambda event: event.update(test_loss=1.0) if event["kind"] == "epoch" else None)
     assert verdicts(honest)[1] is Verdict.NOT_ASSESSED
@@ -488,9 +488,9 @@ def test_a_run_that_was_away_while_it_trained_counts_once_it_finishes(honest: St
     plan, run_id = study.load(honest, "mine"), ids(honest, "tanh")[0]
     whole = read(honest, run_id)
     write(honest, run_id, whole[:4])
-    progress.update(honest, plan)
+    bookkeeping.update(honest, plan)
     shutil.move(honest.path(run_id), tmp_path / "away")
-    progress.update(honest, plan)
+    bookkeeping.update(honest, plan)
     shutil.move(tmp_path / "away", honest.root / run_id)
     write(honest, run_id, whole)
     assert verdicts(honest) == [Verdict.SUPPORTED] * 3
@@ -558,7 +558,7 @@ def test_another_study_of_the_same_claims_is_told(honest: Store) -> None:
     other = planning.plan_variants(honest, "other", variants=tuple(CLEAR), seeds=range(5, 10), overrides=OVERRIDES)
     assert not any("registered as other too" in remark for claim in section(honest).claims for remark in claim.remarks)
     add(honest, other.configs[0], other)
-    progress.update(honest, other)
+    bookkeeping.update(honest, other)
     sentence = "A claim about the same groups and metric is registered as other too, of which 1 run was started."
     assert all(sentence in claim.remarks for claim in section(honest).claims)
 
@@ -573,7 +573,7 @@ def test_a_study_of_the_same_number_in_other_words_is_told_and_one_of_other_imag
         honest, "other", [claim], seeds=range(5, 10), known_metrics=METRICS, overrides={**OVERRIDES, "data": data}
     )
     add(honest, other.configs[0], other)
-    progress.update(honest, other)
+    bookkeeping.update(honest, other)
     told = [one for one in section(honest).claims[2].remarks if "is registered as other too" in one]
     assert len(told) == is_told
 
@@ -582,7 +582,7 @@ def test_an_extension_is_told_and_so_is_what_it_extends(honest: Store) -> None:
     more = planning.extend(honest, "mine", 5)
     assert not any("extended by" in remark for claim in section(honest).claims for remark in claim.remarks)
     add(honest, more.configs[0], more)
-    progress.update(honest, more)
+    bookkeeping.update(honest, more)
     sentence = "This study was extended by mine-2, of which 1 run was started; "
     for claim in section(honest).claims:
         assert any(remark.startswith(sentence) and "report mine-2" in remark for remark in claim.remarks)
@@ -613,9 +613,9 @@ def test_a_run_that_paused_while_a_plan_was_registered_tells_what_it_had_done_by
 
 def test_a_deleted_run_that_is_restored_as_it_was_counts(honest: Store, tmp_path: Path) -> None:
     plan, run = study.load(honest, "mine"), ids(honest, "tanh")[0]
-    progress.update(honest, plan)
+    bookkeeping.update(honest, plan)
     shutil.copytree(honest.path(run), tmp_path / "backup")
-    progress.delete_run(honest, run)
+    deletion.delete_run(honest, run)
     assert verdicts(honest)[1] is Verdict.NOT_ASSESSED
     shutil.copytree(tmp_path / "backup", honest.root / run)
     assert verdicts(honest) == [Verdict.SUPPORTED] * 3
@@ -696,7 +696,7 @@ def labels_and_notes(store: Store) -> None:
 
 def a_torn_last_line(store: Store) -> None:
     path = store.root / "studies" / "mine" / "ledger.jsonl"
-    progress.update(store, study.load(store, "mine"))
+    bookkeeping.update(store, study.load(store, "mine"))
     path.write_bytes(path.read_bytes() + b'{"v":1,"seq"')
 
 

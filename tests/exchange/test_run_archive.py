@@ -25,8 +25,8 @@ from alexnet_tui.runs import store as runs_store
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import bookkeeping, deletion, planning, study_files
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import planning, progress, study_files
 from alexnet_tui.studies import queue as study_queue
 
 CONFIG = RunConfig(data="synthetic", epochs=2)
@@ -60,7 +60,7 @@ def make_study(store: Store, name: str = "mine", seeds: tuple[int, ...] = (0, 1)
             for epoch in range(1, config.epochs + 1):
                 writer.write(curve(epoch, config.epochs, name=f"{config.variant} {config.seed}"))
             writer.write(ev.Finished(epoch=6, step=60, train_seconds=12.0, elapsed_seconds=15.0))
-        progress.update(store, plan, {cell: run_id})
+        bookkeeping.update(store, plan, {run_id: cell})
     return plan
 
 
@@ -146,9 +146,9 @@ def test_a_study_is_sound_where_it_was_unpacked(store: Store, other: Store, tmp_
     here = study.load(other, "mine")
     assert study.verify_hash(other, here) == ""
     assert [(one.state, one.run_id) for one in study_queue.status(other, here)] == before
-    ledger = progress.read(other, here)
+    ledger = bookkeeping.read(other, here)
     assert (ledger.problems, ledger.num_written, len(ledger.entries)) == ((), 13, 13)
-    assert progress.changed_records(other, ledger) == []
+    assert bookkeeping.changed_records(other, ledger) == []
     told = json.loads(run("verify", "mine", "--json", "--runs-dir", str(other.root)).out)
     assert told["is_sound"]
     assert told["studies"][0]["faults"] == []
@@ -171,13 +171,13 @@ def test_a_study_whose_name_is_taken_brings_its_own_runs(store: Store, other: St
     assert not ids & set(found.runs.values())
     plan = study.load(other, "mine-2")
     assert study.verify_hash(other, plan) == ""
-    ledger = progress.read(other, plan)
-    assert (ledger.problems, progress.changed_records(other, ledger)) == ((), [])
-    assert set(progress.account(ledger).counted.values()) == set(found.runs.values())
+    ledger = bookkeeping.read(other, plan)
+    assert (ledger.problems, bookkeeping.changed_records(other, ledger)) == ((), [])
+    assert set(bookkeeping.account(ledger).counted.values()) == set(found.runs.values())
     assert {one.state for one in study_queue.status(other, plan)} == {"finished"}
     told = json.loads(run("verify", "mine-2", "--json", "--runs-dir", str(other.root)).out)
     assert (told["is_sound"], told["studies"][0]["excluded"]) == (True, {})
-    assert progress.read(other, theirs).problems == ()
+    assert bookkeeping.read(other, theirs).problems == ()
     again = import_archive(other, packed(store, tmp_path, "mine"))  # It is here already, under its new name.
     assert (again.studies, again.present_studies) == ({"mine": "mine-2"}, {"mine"})
     assert again.present_runs == set(found.runs)
@@ -187,7 +187,7 @@ def test_a_study_whose_name_is_taken_brings_its_own_runs(store: Store, other: St
     third = Store(tmp_path / "third")
     import_archive(third, packed(other, tmp_path, "mine-2"))
     plan = study.load(third, "mine-2")
-    assert progress.read(third, plan).problems == ()
+    assert bookkeeping.read(third, plan).problems == ()
     assert {one.state for one in study_queue.status(third, plan)} == {"finished"}
 
 
@@ -219,7 +219,7 @@ def test_a_study_called_as_other_runs_are_gets_another_name(
     assert {other.record(run_id).study for run_id in other.ids()} == {f"{word}-2"}
 
 
-@pytest.mark.parametrize("delete", [progress.delete_run, lambda store, run_id: shutil.rmtree(store.path(run_id))])
+@pytest.mark.parametrize("delete", [deletion.delete_run, lambda store, run_id: shutil.rmtree(store.path(run_id))])
 def test_no_run_joins_a_study_that_is_here(
     store: Store, other: Store, tmp_path: Path, run: Run, delete: Callable[[Store, str], None]
 ) -> None:
@@ -237,8 +237,8 @@ def test_no_run_joins_a_study_that_is_here(
     assert (other.record(new).study, other.record(new).plan_sha256) == ("", "")
     assert json.loads((other.path(new) / "imported.json").read_bytes())["study"] == plan.name
     assert [(one.state, one.run_id) for one in study_queue.status(other, plan)] == before
-    ledger = progress.read(other, plan)
-    assert (ledger.problems, list(progress.account(ledger).deleted)) == ((), [deleted])
+    ledger = bookkeeping.read(other, plan)
+    assert (ledger.problems, list(bookkeeping.account(ledger).deleted)) == ((), [deleted])
     again = import_archive(other, archive)
     assert (again.present_runs, again.runs[deleted], len(other.ids())) == (set(again.runs), new, 4)
 
@@ -249,12 +249,12 @@ def test_a_study_that_lost_a_run_before_it_was_packed_takes_none_of_that_name_fo
     plan = make_study(store)
     import_archive(other, packed(store, tmp_path, "mine"))
     deleted = study_queue.status(store, plan)[0].run_id
-    progress.delete_run(store, deleted)
+    deletion.delete_run(store, deleted)
     assert import_archive(other, packed(store, tmp_path, "mine")).studies == {"mine": "mine-2"}
     plan = study.load(other, "mine-2")
     assert [one.state for one in study_queue.status(other, plan)] == ["deleted"] + ["finished"] * 3
-    ledger = progress.read(other, plan)
-    assert (ledger.problems, list(progress.account(ledger).deleted)) == ((), [f"{deleted}-2"])
+    ledger = bookkeeping.read(other, plan)
+    assert (ledger.problems, list(bookkeeping.account(ledger).deleted)) == ((), [f"{deleted}-2"])
     assert [one.state for one in study_queue.status(other, study.load(other, "mine"))] == ["finished"] * 4
 
 

@@ -29,7 +29,7 @@ from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import cluster_task, progress
+from alexnet_tui.studies import bookkeeping, cluster_task, deletion
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.tui.screens.run.facts import status_message
@@ -238,8 +238,8 @@ def test_a_study_on_a_file_system_without_locks_has_its_ledger_in_its_own_folder
     assert run("study", "new", "mine", *planned).code == 0
     plan = study.load(store, "mine")
     (run_id,) = study_queue.prepare_runs(store, plan)
-    progress.delete_run(store, run_id)
-    ledger = progress.read(store, plan)
+    deletion.delete_run(store, run_id)
+    ledger = bookkeeping.read(store, plan)
     assert [entry.kind for entry in ledger.entries] == ["registered", "made", "deleted"]
     assert (ledger.num_written, ledger.problems) == (3, ())
     assert list(stand_ins.iterdir())

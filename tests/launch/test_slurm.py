@@ -20,7 +20,7 @@ from alexnet_tui.launch.registry import Queue, StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import cluster_task, planning, progress, study_files, worker
+from alexnet_tui.studies import bookkeeping, cluster_task, planning, study_files, worker
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 
@@ -310,7 +310,7 @@ def state(store: Store, plan: study.Plan) -> State:
 
 def test_a_task_trains_its_run_and_notes_it(cluster: Cluster, store: Store, plan: study.Plan) -> None:
     assert train(store, plan, "normal") == 0
-    assert progress.account(progress.read(store, plan)).counted.keys() == {0}
+    assert bookkeeping.account(bookkeeping.read(store, plan)).counted.keys() == {0}
     assert train(store, plan, "crash") == 0, "a finished run is not trained again"
     assert not cluster.calls("scontrol")
 
@@ -383,5 +383,5 @@ def test_cancel_stops_a_study_of_this_machine_too(run: Run, store: Store, plan: 
     wait_for(lambda: load(store, run_id)[0].step)
     assert run("study", "cancel", "mine").code == 0
     assert state(store, plan) is State.STOPPED
-    assert [one.outcome for one in progress.read(store, plan).entries if one.kind == "ended"] == ["stopped"]
-    assert progress.read(store, plan).num_written == 7
+    assert [one.outcome for one in bookkeeping.read(store, plan).entries if one.kind == "ended"] == ["stopped"]
+    assert bookkeeping.read(store, plan).num_written == 7

@@ -19,8 +19,8 @@ from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.studies import bookkeeping
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress
 
 OPTIONS = ("--seeds", "1", "--data", "synthetic", "--train-images", "256", "--epochs", "4", "--threads", "1")
 FAST = ("--train-eval-images", "64", "--checkpoint-epochs", "1", "--log-steps", "1", "--batch-size", "32")
@@ -54,7 +54,7 @@ def num_bytes(store: Store) -> int:
 
 def numbers(store: Store, plan: study.Plan) -> dict[int, list[tuple[float, ...]]]:
     """Every epoch of the run that counts for each cell."""
-    counted = progress.account(progress.read(store, plan)).counted
+    counted = bookkeeping.account(bookkeeping.read(store, plan)).counted
     epochs = {cell: load_history(store, run_id)[0].epochs for cell, run_id in counted.items()}
     return {cell: list(zip(*(series[name] for name in METRIC_FIELDS), strict=True)) for cell, series in epochs.items()}
 
@@ -63,7 +63,7 @@ def report(store: Store, run: Run) -> Any:
     """The report without what names runs, machines and seconds."""
     text = run("report", "mine", "--format", "json", "--runs-dir", str(store.root)).out
     plan = study.load(store, "mine")
-    for cell, run_id in progress.account(progress.read(store, plan)).counted.items():
+    for cell, run_id in bookkeeping.account(bookkeeping.read(store, plan)).counted.items():
         text = text.replace(run_id, f"cell-{cell}")
     text = re.sub(r"commit [0-9a-f]{7,}\+?", "commit", text)  # Somebody may commit while the test runs.
     return without_times(json.loads(text.replace(str(store.root), "RUNS")))
@@ -106,7 +106,7 @@ def test_a_study_killed_at_random_moments_ends_like_an_unbroken_one(tmp_path: Pa
 
     plans = [study.load(store, "mine") for store in (unbroken, broken)]
     assert plans[0].sha256 == plans[1].sha256
-    ledgers = [progress.read(store, plan) for store, plan in zip((unbroken, broken), plans, strict=True)]
+    ledgers = [bookkeeping.read(store, plan) for store, plan in zip((unbroken, broken), plans, strict=True)]
     assert [ledger.problems for ledger in ledgers] == [(), ()]
     finished = [[entry.cell for entry in ledger.entries if entry.is_finish] for ledger in ledgers]
     assert finished[0] == finished[1] == [0, 1]

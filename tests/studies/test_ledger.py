@@ -19,8 +19,8 @@ from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.registry import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import bookkeeping, deletion, orders, planning
 from alexnet_tui.studies import ledger as file
-from alexnet_tui.studies import orders, planning, progress
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
@@ -52,7 +52,7 @@ def train(store: Store, plan: study.Plan) -> list[study_queue.PlannedRun]:
             for epoch in range(1, config.epochs + 1):
                 writer.write(curve(epoch, config.epochs))
             writer.write(ev.Finished(epoch=config.epochs, step=20, train_seconds=1.0, elapsed_seconds=1.2))
-        progress.update(store, plan, {cell: run_id})
+        bookkeeping.update(store, plan, {run_id: cell})
     return study_queue.status(store, plan)
 
 
@@ -60,20 +60,20 @@ MADE = [("made", cell, "") for cell in range(4)]
 
 
 def facts(store: Store, plan: study.Plan) -> list[tuple[str, int | None, str]]:
-    return [(one.kind, one.cell, one.outcome) for one in progress.read(store, plan).entries]
+    return [(one.kind, one.cell, one.outcome) for one in bookkeeping.read(store, plan).entries]
 
 
 @pytest.mark.slow
 def test_a_worker_writes_what_happens_to_each_cell(store: Store, plan: study.Plan) -> None:
     assert facts(store, plan) == [("registered", None, "")]
     cells = work(store, plan)
-    ledger = progress.read(store, plan)
+    ledger = bookkeeping.read(store, plan)
     assert facts(store, plan)[1:] == [
         *MADE,
         *(fact for cell in range(4) for fact in (("started", cell, ""), ("ended", cell, "finished"))),
     ]
     assert (ledger.num_written, ledger.problems, ledger.is_rebuilt) == (13, (), False)
-    assert progress.account(ledger).counted == {cell.index: cell.run_id for cell in cells}
+    assert bookkeeping.account(ledger).counted == {cell.index: cell.run_id for cell in cells}
 
 
 def test_each_line_carries_the_hash_of_the_one_before(store: Store, plan: study.Plan) -> None:
@@ -96,8 +96,8 @@ def test_a_line_changed_removed_or_swapped_breaks_the_chain(store: Store, plan: 
     swapped = [*lines[:number], lines[number + 1], lines[number], *lines[number + 2 :]]
     for forged in (changed, removed, swapped):
         path.write_bytes(b"".join(forged))
-        assert any("does not follow" in problem for problem in progress.read(store, plan).problems)
-        assert progress.update(store, plan).entries, "told, not fatal"
+        assert any("does not follow" in problem for problem in bookkeeping.read(store, plan).problems)
+        assert bookkeeping.update(store, plan).entries, "told, not fatal"
 
 
 def test_a_torn_last_line_is_mended_and_what_it_said_is_written_again(store: Store, plan: study.Plan) -> None:
@@ -105,11 +105,11 @@ def test_a_torn_last_line_is_mended_and_what_it_said_is_written_again(store: Sto
     path, whole = path_of(store, plan), facts(store, plan)
     content = path.read_bytes()
     path.write_bytes(content[:-20])
-    ledger = progress.read(store, plan)
+    ledger = bookkeeping.read(store, plan)
     assert "torn" in " ".join(ledger.problems)
     assert facts(store, plan) == whole, "the run's own record says it"
-    progress.update(store, plan)
-    assert progress.read(store, plan).problems == ()
+    bookkeeping.update(store, plan)
+    assert bookkeeping.read(store, plan).problems == ()
     assert path.read_bytes() == content
 
 
@@ -118,10 +118,10 @@ def test_garbage_in_a_ledger_is_named_and_the_rest_is_read(store: Store, plan: s
     path = path_of(store, plan)
     path.write_bytes(path.read_bytes() + garbage)
     train(store, plan)
-    ledger = progress.read(store, plan)
+    ledger = bookkeeping.read(store, plan)
     assert ledger.problems[0].startswith("line 2 cannot be read")
     assert len(ledger.problems) == 1
-    assert len(progress.account(ledger).counted) == 4
+    assert len(bookkeeping.account(ledger).counted) == 4
 
 
 def test_a_ledger_is_not_written_through_a_link(store: Store, plan: study.Plan, tmp_path: Path) -> None:
@@ -129,29 +129,29 @@ def test_a_ledger_is_not_written_through_a_link(store: Store, plan: study.Plan, 
     path.unlink()
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreError, match=r"ledger\.jsonl"):
-        progress.update(store, plan)
+        bookkeeping.update(store, plan)
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_attack_13_a_ledger_of_empty_lines_is_refused_unread(store: Store, plan: study.Plan) -> None:
     path_of(store, plan).write_bytes(b"\n" * 200_001)
     with pytest.raises(StoreError, match="too large"):
-        progress.read(store, plan)
+        bookkeeping.read(store, plan)
 
 
 def test_the_first_finished_run_of_a_cell_counts(store: Store, plan: study.Plan) -> None:
     cells = train(store, plan)
     again = write_run(store, plan.configs[2], study=plan.name, final=0.9).id
-    account = progress.account(progress.update(store, plan))
+    account = bookkeeping.account(bookkeeping.update(store, plan))
     assert account.counted[2] == cells[2].run_id
     assert account.repeated == {again: 2}
 
 
 def test_a_deleted_run_leaves_its_line_and_is_not_counted_anew(store: Store, plan: study.Plan) -> None:
     cells = train(store, plan)
-    progress.delete_run(store, cells[1].run_id)
+    deletion.delete_run(store, cells[1].run_id)
     again = write_run(store, plan.configs[1], study=plan.name).id
-    account = progress.account(progress.read(store, plan))
+    account = bookkeeping.account(bookkeeping.read(store, plan))
     assert account.deleted == {cells[1].run_id: "finished"}
     assert (account.counted[1], account.repeated) == (cells[1].run_id, {again: 1})
 
@@ -178,7 +178,7 @@ def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_t
     monkeypatch.setattr(study, "load", counted_load)
     monkeypatch.setattr(file, "append", counted_append)
     gone = [*ended, own, of_other, cells[3]]
-    done = list(progress.delete_runs(store, [*gone[:2], "no-such-run", *gone[2:]]))
+    done = list(deletion.delete_runs(store, [*gone[:2], "no-such-run", *gone[2:]]))
     assert [run_id for run_id, error in done if error is None] == gone
     assert [run_id for run_id, error in done if isinstance(error, RunNotFoundError)] == ["no-such-run"]
     assert sorted(loaded) == ["other", "report"]
@@ -192,26 +192,26 @@ def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_t
         ("deleted", cells[3], "queued"),
     ]
     assert [one.run for one in file.read_file(path_of(store, other)).entries][1:] == [of_other] * 3
-    assert (progress.read(store, plan).problems, progress.read(store, other).problems) == ((), ())
+    assert (bookkeeping.read(store, plan).problems, bookkeeping.read(store, other).problems) == ((), ())
 
 
 def test_a_deletion_that_dies_between_two_runs_loses_no_line(store: Store, plan: study.Plan) -> None:
     runs = [write_run(store, one, study=plan.name).id for one in plan.configs[:3]]
-    deletions = progress.delete_runs(store, runs)
+    deletions = deletion.delete_runs(store, runs)
     assert next(deletions) == (runs[0], None)
     noted = file.read_file(path_of(store, plan)).entries
     assert [(one.kind, one.run) for one in noted[1:]] == [(kind, one) for one in runs for kind in ("started", "ended")]
-    account = progress.account(progress.read(store, plan))  # What the next update writes.
+    account = bookkeeping.account(bookkeeping.read(store, plan))  # What the next update writes.
     assert account.deleted == {runs[0]: "found missing"}
     assert list(account.counted.values()) == runs
     deletions.close()
-    assert progress.account(file.read_file(path_of(store, plan))).deleted == {runs[0]: "finished"}
+    assert bookkeeping.account(file.read_file(path_of(store, plan))).deleted == {runs[0]: "finished"}
     assert store.ids() == sorted(runs[1:])
 
 
 def test_a_run_that_ends_while_others_are_deleted_is_noted_before_it_goes_too(store: Store, plan: study.Plan) -> None:
     cells = study_queue.prepare_runs(store, plan)
-    deletions = progress.delete_runs(store, cells[:2])
+    deletions = deletion.delete_runs(store, cells[:2])
     assert next(deletions) == (cells[0], None)
     with open_writer(store.path(cells[1])) as writer:
         writer.write(started(plan.configs[1]))
@@ -230,7 +230,7 @@ def test_a_run_removed_behind_our_back_is_noted(store: Store, plan: study.Plan) 
     cells = work(store, plan)
     shutil.rmtree(store.path(cells[0].run_id))
     work(store, plan)
-    assert progress.account(file.read_file(path_of(store, plan))).deleted == {cells[0].run_id: "found missing"}
+    assert bookkeeping.account(file.read_file(path_of(store, plan))).deleted == {cells[0].run_id: "found missing"}
 
 
 def test_runs_that_vanish_before_any_worker_saw_them_train_are_noted(store: Store, plan: study.Plan) -> None:
@@ -238,14 +238,14 @@ def test_runs_that_vanish_before_any_worker_saw_them_train_are_noted(store: Stor
     for run_id in run_ids:
         shutil.rmtree(store.path(run_id))
     (store.root / "studies" / plan.name / study_queue.CELLS_FILE).unlink()
-    assert progress.account(progress.read(store, plan)).deleted == dict.fromkeys(run_ids, "found missing")
+    assert bookkeeping.account(bookkeeping.read(store, plan)).deleted == dict.fromkeys(run_ids, "found missing")
 
 
 def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, plan: study.Plan) -> None:
     run_id = study_queue.prepare_runs(store, plan)[3]
     local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
     assert stopping.wait_free(store, run_id, 20)
-    progress.delete_run(store, run_id)
+    deletion.delete_run(store, run_id)
     assert facts(store, plan) == [
         ("registered", None, ""),
         *MADE,
@@ -258,9 +258,9 @@ def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, 
 @pytest.mark.slow
 def test_failures_and_resumes_are_told(store: Store, plan: study.Plan) -> None:
     work(store, plan, "no-device")
-    assert set(progress.account(progress.read(store, plan)).failed.values()) == {"error"}
+    assert set(bookkeeping.account(bookkeeping.read(store, plan)).failed.values()) == {"error"}
     work(store, plan)
-    account = progress.account(progress.read(store, plan))
+    account = bookkeeping.account(bookkeeping.read(store, plan))
     assert account.failed == {}
     kinds = [kind for kind, cell, _ in facts(store, plan) if cell == 0]
     assert kinds == ["made", "started", "failed", "resumed", "ended"]
@@ -278,19 +278,19 @@ def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(run: Run, s
     for run_id in store.ids():  # As if they had been made for it.
         record = store.path(run_id) / "run.json"
         record.write_text(record.read_text().replace(plan.sha256, old_plan.sha256))
-    ledger = progress.read(store, old_plan)
+    ledger = bookkeeping.read(store, old_plan)
     assert (ledger.is_rebuilt, ledger.num_written, ledger.problems) == (True, 0, ())
     assert facts(store, old_plan) == [("rebuilt", None, ""), *(fact for fact in whole[1:] if fact not in MADE)]
     assert json.loads(run("study", "verify", "report", "--json").out)["num_written"] == 0
     found = json.loads(run("study", "verify", "report", "--rebuild", "--json").out)
     assert (found["is_sound"], found["is_rebuilt"], found["num_written"]) == (True, True, 9)
-    assert progress.update(store, old_plan).num_written == 9
+    assert bookkeeping.update(store, old_plan).num_written == 9
 
 
 def test_a_ledger_that_was_taken_away_is_missed(store: Store, plan: study.Plan) -> None:
     train(store, plan)
     path_of(store, plan).unlink()
-    assert "the ledger is missing" in " ".join(progress.read(store, plan).problems)
+    assert "the ledger is missing" in " ".join(bookkeeping.read(store, plan).problems)
 
 
 def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: study.Plan) -> None:
@@ -301,17 +301,17 @@ def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: s
     for cell in cells:
         store.delete(cell.run_id)
     again = planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
-    assert "an earlier plan of this name" in " ".join(progress.read(store, again).problems)
+    assert "an earlier plan of this name" in " ".join(bookkeeping.read(store, again).problems)
 
 
 def test_events_changed_after_the_end_are_seen(store: Store, plan: study.Plan) -> None:
     cells = train(store, plan)
-    assert progress.changed_records(store, progress.read(store, plan)) == []
+    assert bookkeeping.changed_records(store, bookkeeping.read(store, plan)) == []
     events = store.path(cells[2].run_id) / "events.jsonl"
     events.write_bytes(events.read_bytes().replace(b'"test_accuracy":0.', b'"test_accuracy":0.9', 1))
-    assert cells[2].run_id in progress.changed_records(store, progress.read(store, plan))[0]
+    assert cells[2].run_id in bookkeeping.changed_records(store, bookkeeping.read(store, plan))[0]
     events.write_bytes(b"")
-    assert "no longer says" in " ".join(progress.read(store, plan).problems)
+    assert "no longer says" in " ".join(bookkeeping.read(store, plan).problems)
 
 
 def test_foreign_text_in_a_record_is_escaped_in_the_ledger(store: Store, plan: study.Plan) -> None:
@@ -319,7 +319,7 @@ def test_foreign_text_in_a_record_is_escaped_in_the_ledger(store: Store, plan: s
     with open_writer(store.path(run_id)) as writer:
         writer.write(started(plan.configs[0]))
         writer.write(ev.Failed(reason="\x1b]0;x\x07", message=""))
-    progress.update(store, plan)
+    bookkeeping.update(store, plan)
     assert b"\\u001b" not in path_of(store, plan).read_bytes()
 
 
@@ -371,10 +371,10 @@ def test_fault_23_a_clock_that_is_set_back_does_not_change_the_order_of_a_run(st
     with open_writer(store.path(run_id), wall_clock=lambda: next(clock)) as writer:
         for _, event in events:
             writer.write(event)
-    ledger = progress.update(store, plan)
+    ledger = bookkeeping.update(store, plan)
     kinds = [entry.kind for entry in ledger.entries if entry.kind != "made"]
     assert kinds == ["registered", "started", "ended", "resumed", "failed"]
-    assert progress.read(store, plan).problems == ()
+    assert bookkeeping.read(store, plan).problems == ()
 
 
 def test_fault_23_no_run_is_made_or_started_by_a_clock_that_is_behind_the_plan(
@@ -406,8 +406,8 @@ def test_before_a_planned_run_is_deleted_its_study_is_named(store: Store) -> Non
     mine = planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0, 1], overrides={"epochs": "2"})
     first, second = study_queue.prepare_runs(store, mine)
     alone = store.create(RunConfig()).id
-    assert progress.deletion_warnings(store, [alone]) == []
-    (one,) = progress.deletion_warnings(store, [first])
+    assert deletion.deletion_warnings(store, [alone]) == []
+    (one,) = deletion.deletion_warnings(store, [first])
     assert one == "Study mine planned this run and does not train it again; its claims lose a seed."
-    (several,) = progress.deletion_warnings(store, [first, alone, second])
+    (several,) = deletion.deletion_warnings(store, [first, alone, second])
     assert several.startswith("Study mine planned 2 of these runs and does not train them again")

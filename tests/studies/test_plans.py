@@ -15,8 +15,8 @@ from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, swep
 from alexnet_tui.errors import ClaimError, UsageError
 from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.studies import bookkeeping, planning, study_files
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import planning, progress, study_files
 from alexnet_tui.studies import queue as study_queue
 
 QUICK = {"epochs": "2", "data": "synthetic"}
@@ -181,7 +181,7 @@ def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store
     assert (more.claims, more.groups) == (plan.claims, plan.groups)
     assert [more.group_of(index) for index in range(6)] == ["weight-decay-0", "baseline"] * 3
     assert study.verify_hash(store, more) == ""
-    last = progress.read(store, plan).entries[-1]
+    last = bookkeeping.read(store, plan).entries[-1]
     assert (last.kind, last.study, last.plan_sha256) == ("extended", "mine-2", more.sha256)
     again = planning.extend(store, "mine-2", 1, new_name="third")
     assert (again.seeds, again.look) == ([5], 3)

@@ -44,7 +44,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunCache, load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import LOG_FILE, Store
-from alexnet_tui.studies import orders, planning, progress, study_files
+from alexnet_tui.studies import bookkeeping, orders, planning, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
@@ -277,7 +277,7 @@ def test_runs_of_an_earlier_plan_of_the_name_serve_no_cell_of_a_new_one(store: S
     assert states(store, plan) == ["planned"]
     new = study_queue.prepare_runs(store, plan)
     assert set(new).isdisjoint(old)
-    assert list(progress.account(progress.read(store, plan)).counted) == []
+    assert list(bookkeeping.account(bookkeeping.read(store, plan)).counted) == []
     assert [cell.run_id for cell in study_queue.status(store, plan)] == new
 
 
@@ -933,7 +933,7 @@ def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
     worker = spawn_worker(store, plan, "normal", parallel)
     assert worker.wait(60) == 0
     assert_each_cell_finished_once(store, plan)
-    ledger = progress.read(store, plan)
+    ledger = bookkeeping.read(store, plan)
     assert (ledger.problems, ledger.is_rebuilt) == ((), False)
     finished = [entry.cell for entry in ledger.entries if entry.is_finish]
     assert finished == [0, 1, 2, 3] if parallel == 1 else set(finished) == {0, 1, 2, 3}

@@ -1,7 +1,7 @@
 """Registered studies: which runs count under a plan, and what a reader must know of the others.
 
-A plan is written before its runs; `studies.progress` keeps the account of what became of them. Here that account, the
-plan's hash and the checks of `integrity` decide which runs a verdict may rest on. Whatever does not count is named.
+A plan is written before its runs; `studies.bookkeeping` keeps the account of what became of them. Here that account,
+the plan's hash and the checks of `integrity` decide which runs a verdict may rest on. Whatever does not count is named.
 """
 
 import math
@@ -22,8 +22,8 @@ from alexnet_tui.errors import ConfigError, StoreError
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import bookkeeping, study_files
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import progress, study_files
 from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import LEDGER_FILE, Ledger, read_file
 from alexnet_tui.text import counted
@@ -126,9 +126,9 @@ def examine(
     Raises:
         StoreError: The runs folder or the ledger cannot be read.
     """
-    ledger = progress.read(store, plan)
-    account = progress.account(ledger)
-    suspicious = [*ledger.problems, *progress.changed_records(store, ledger)]
+    ledger = bookkeeping.read(store, plan)
+    account = bookkeeping.account(ledger)
+    suspicious = [*ledger.problems, *bookkeeping.changed_records(store, ledger)]
     known = known_runs(store, plan.configs, plan_sha256=plan.sha256, before=plan.created)
     cells = plan.cells
     excluded = {}
@@ -178,7 +178,7 @@ def _unplanned(run: RunHistory, plan: study.Plan, cells: Collection[RunConfig]) 
 
 
 def _known_before(
-    run: RunHistory, account: progress.Account, cells: Mapping[RunConfig, int], known: Mapping[RunConfig, str]
+    run: RunHistory, account: bookkeeping.Account, cells: Mapping[RunConfig, int], known: Mapping[RunConfig, str]
 ) -> str:
     """Why a planned run says nothing that was not known without it, or empty.
 
@@ -298,7 +298,7 @@ def _images(data: str) -> str:
     return facts.sha256 if isinstance(facts, Source) else data
 
 
-def _remarks(plan: study.Plan, ledger: Ledger, account: progress.Account, excluded: dict[str, str]) -> Iterator[str]:
+def _remarks(plan: study.Plan, ledger: Ledger, account: bookkeeping.Account, excluded: dict[str, str]) -> Iterator[str]:
     if 0 < plan.rules < RULES_VERSION:
         yield f"The plan was registered under version {plan.rules} of the rules; version {RULES_VERSION} judges it."
     failed = Counter(entry.outcome for entry in ledger.entries if entry.kind == "failed")

@@ -1,7 +1,6 @@
 """Commands that start, stop, follow or delete a run that exists."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,14 +17,13 @@ from alexnet_tui.errors import (
     UntrustedRunError,
     UsageError,
 )
-from alexnet_tui.files import reason_of
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.paths import quote_words, shell_command
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
-from alexnet_tui.studies import progress
+from alexnet_tui.runs.store import RunRecord, Store, log_bytes
+from alexnet_tui.studies import deletion
 from alexnet_tui.studies.cluster import withdraw_run
 from alexnet_tui.text import counted, format_bytes, printable
 
@@ -85,7 +83,7 @@ def resume(
     if (before := registry.noted(store, run_id)).launcher not in {registry.LOCAL, launch.launcher}:
         say(f"run {run_id} was started with `{quote_words(*registry.words(before))}`; now it trains {here}.")
     prepare_data(record.config)
-    from_offset = _size(store.path(run_id) / EVENTS_FILE)
+    from_offset = log_bytes(store.path(run_id))
     how = StartOptions(from_scratch=from_scratch, is_trusted=True)
     return start_and_follow(store, run_id, launch, how, headless=headless, as_json=as_json, from_offset=from_offset)
 
@@ -241,11 +239,11 @@ def delete(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"this would delete {lost}. --yes does it without asking.")
-        say(" ".join((f"This deletes {lost}.", *progress.deletion_warnings(store, [run_id]), "It cannot be undone.")))
+        say(" ".join((f"This deletes {lost}.", *deletion.deletion_warnings(store, [run_id]), "It cannot be undone.")))
         if not typer.confirm("Delete it?", err=True):
             say("Nothing was deleted.")
             return ExitCode.DONE
-    progress.delete_run(store, run_id)
+    deletion.delete_run(store, run_id)
     say(f"deleted {lost}.")
     return ExitCode.DONE
 
@@ -271,12 +269,3 @@ def _describe(store: Store, run_id: str) -> str:
         f"run {run_id}{label} ({state}): {counted(epochs, 'epoch')},"
         f" {counted(checkpoints, 'checkpoint')}, {size} on disk"
     )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.lstat().st_size
-    except FileNotFoundError:
-        return 0
-    except OSError as error:
-        raise StoreError(path, f"the file cannot be read ({reason_of(error)}).") from error

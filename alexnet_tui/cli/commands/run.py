@@ -15,7 +15,7 @@ from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.registry import Launch, StartOptions
 from alexnet_tui.paths import shell_command
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.store import Store, log_bytes
 from alexnet_tui.text import format_count, printable
 
 _HELP = """Train one variant of the network, and follow it.
@@ -147,8 +147,7 @@ def _extend(
             f" {config.epochs:,} epochs from the start."
         )
     say(f"run {record.id} trains {parent_id} further, to epoch {config.epochs:,}.")
-    offset = (store.path(record.id) / EVENTS_FILE).stat().st_size
-    how = StartOptions(is_trusted=True)
+    offset, how = log_bytes(store.path(record.id)), StartOptions(is_trusted=True)
     return start_and_follow(store, record.id, launch, how, headless=headless, as_json=as_json, from_offset=offset)
 
 

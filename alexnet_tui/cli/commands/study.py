@@ -27,7 +27,7 @@ from alexnet_tui.launch.registry import Queue
 from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.stop_request import STOPPING, is_stopping
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import cluster, orders, planning, progress, study_files
+from alexnet_tui.studies import bookkeeping, cluster, orders, planning, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.ledger import Ledger
@@ -241,7 +241,7 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
         *_claim_lines(plan),
         f"plan's SHA-256: {plan.sha256}" if plan.sha256 else "",
         f"plan: {problem}" if (problem := study.verify_hash(store, plan)) else "",
-        _ledger_sentence(progress.read(store, plan)),
+        _ledger_sentence(bookkeeping.read(store, plan)),
     ]
     if plan.extends:
         lines.append(f"extends study {plan.extends} (SHA-256 {plan.extends_sha256}); look {plan.look} at its claims")
@@ -256,7 +256,7 @@ def _described(settings: Mapping[str, Value]) -> str:
 
 
 def _ledger_facts(store: Store, plan: study.Plan) -> dict[str, Json]:
-    ledger = progress.read(store, plan)
+    ledger = bookkeeping.read(store, plan)
     return {
         "ledger": {
             "num_entries": len(ledger.entries),
@@ -331,7 +331,7 @@ def status(
     if plan.is_newer:
         say(f"{_NEWER}.")
     if plan.sha256:
-        state = _ledger_sentence(progress.read(store, plan))
+        state = _ledger_sentence(bookkeeping.read(store, plan))
         say(f"plan's SHA-256: {plan.sha256}; {study.verify_hash(store, plan) or f'{state}.'}")
     return ExitCode.DONE
 
@@ -383,11 +383,11 @@ def verify(
     store = options.open_store(runs_dir)
     plan = study.load(store, name)
     if rebuild:
-        progress.update(store, study.load_runnable(store, name))
-    ledger = progress.read(store, plan)
-    account = progress.account(ledger)
+        bookkeeping.update(store, study.load_runnable(store, name))
+    ledger = bookkeeping.read(store, plan)
+    account = bookkeeping.account(ledger)
     plan_problem = study.verify_hash(store, plan)
-    problems = [*ledger.problems, *progress.changed_records(store, ledger)]
+    problems = [*ledger.problems, *bookkeeping.changed_records(store, ledger)]
     is_sound = not problems and (not plan_problem or plan.v < study.HASH_SINCE)
     if as_json:
         write_json(
@@ -412,7 +412,7 @@ def verify(
 
 
 def _verified(
-    plan: study.Plan, plan_problem: str, ledger: Ledger, problems: Sequence[str], account: progress.Account
+    plan: study.Plan, plan_problem: str, ledger: Ledger, problems: Sequence[str], account: bookkeeping.Account
 ) -> list[str]:
     """What `verify` found, a sentence a line."""
     lines = [

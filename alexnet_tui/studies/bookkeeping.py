@@ -1,4 +1,4 @@
-"""What became of the runs of a plan: its ledger, brought up to date from the runs' own records.
+"""A study's ledger, brought up to date from the records of its runs, and which runs count by it.
 
 A run's record says when it was started, resumed and ended. The ledger repeats that line by line as it happens, so
 that what is on disk later can be held against it: of every run, the lines of the ledger are the beginning of what
@@ -6,23 +6,19 @@ the record says. Whatever the ledger has not noted yet is added by the next who 
 (`read`).
 """
 
-import contextlib
 import heapq
 import os
-import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping
 from operator import attrgetter
 
 import msgspec
 
-from alexnet_tui.errors import AlexnetTuiError, RunNotFoundError, StoreError
+from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.files import open_regular
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.follow import load as load_history
-from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
-from alexnet_tui.studies import ledger as file
+from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.studies import ledger, study_files
 from alexnet_tui.studies import plan as study
-from alexnet_tui.studies import study_files
 from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Kind, Ledger
 from alexnet_tui.text import printable
 
@@ -59,7 +55,7 @@ def read(store: Store, plan: study.Plan) -> Ledger:
     Raises:
         StoreError: The runs folder or the ledger cannot be read.
     """
-    found = file.read_file(study_files.folder_path(store, plan.name) / LEDGER_FILE)
+    found = ledger.read_file(study_files.folder_path(store, plan.name) / LEDGER_FILE)
     members = _members(store, plan)
     facts = {run_id: _facts(store, run_id, cell) for run_id, cell in members.items()}
     new = _missing(store, plan, found, members, facts)
@@ -74,14 +70,14 @@ def read(store: Store, plan: study.Plan) -> Ledger:
     )
 
 
-def account(ledger: Ledger) -> Account:
+def account(found: Ledger) -> Account:
     """Which runs count, by a study's whole ledger as `read` gives it."""
     counted: dict[int, str] = {}
     repeated: dict[str, int] = {}
     deleted: dict[str, str] = {}
     failed: dict[str, str] = {}
     known: dict[tuple[str, str], Entry] = {}  # Of every run, how it began and how it finished for the first time.
-    for entry in ledger.entries:
+    for entry in found.entries:
         if entry.cell is None:
             continue
         if entry.is_finish or entry.kind == "started":
@@ -113,28 +109,23 @@ def _record(entry: Entry) -> tuple[int, str]:
     return entry.record_bytes, entry.record_sha256
 
 
-def update(store: Store, plan: study.Plan, run_ids: Mapping[int, str] | None = None) -> Ledger:
+def update(store: Store, plan: study.Plan, members: Mapping[str, int] | None = None) -> Ledger:
     """Write what the ledger has not noted yet; the ledger as it is then.
 
     Args:
-        run_ids: Cell to run, of those that may have changed; else all runs of the folder are looked at.
+        members: Run to cell, of those that may have changed; None looks at all runs of the folder.
 
     Raises:
         StoreError: The ledger cannot be written.
     """
-    members = _members(store, plan) if run_ids is None else {run_id: cell for cell, run_id in run_ids.items()}
-    return _note(store, plan, members)
-
-
-def _note(store: Store, plan: study.Plan, members: Mapping[str, int]) -> Ledger:
-    """Write what the ledger lacks about some runs, given with their cells; the ledger as it is then."""
-    facts = {run_id: _facts(store, run_id, cell) for run_id, cell in members.items()}
+    looked_at = _members(store, plan) if members is None else members
+    facts = {run_id: _facts(store, run_id, cell) for run_id, cell in looked_at.items()}
 
     def make(found: Ledger) -> list[Entry]:
         returned = _finished_before_they_were_gone(found)
-        return [_with_hash(store, entry, returned) for entry in _missing(store, plan, found, members, facts)]
+        return [_with_hash(store, entry, returned) for entry in _missing(store, plan, found, looked_at, facts)]
 
-    return file.append(study_files.make_folder(store, plan.name), make)
+    return ledger.append(study_files.make_folder(store, plan.name), make)
 
 
 def _finished_before_they_were_gone(found: Ledger) -> dict[str, Entry]:
@@ -159,120 +150,10 @@ def _with_hash(store: Store, entry: Entry, returned: Mapping[str, Entry]) -> Ent
     return msgspec.structs.replace(entry, record_bytes=size, record_sha256=digest)
 
 
-def delete_run(store: Store, run_id: str) -> None:
-    """Remove a run; one that a study planned leaves its line in the study's ledger.
-
-    Raises:
-        RunBusyError: A trainer is at work on it.
-        StoreError: It is a reference run, or cannot be removed.
-    """
-    for _, error in delete_runs(store, [run_id]):
-        if error is not None:
-            raise error
-
-
-def delete_runs(store: Store, run_ids: Sequence[str]) -> Generator[tuple[str, AlexnetTuiError | None], None, None]:
-    """Remove runs one after the other, each with the next item; those that studies planned leave their lines.
-
-    What their records say is noted before the first of them goes, and that they are gone once the last one is, or the
-    generator is closed: however many runs there are, each plan is read once, and its ledger is written twice. Where the
-    process dies in between, the next update finds them missing.
-
-    Yields:
-        Each run, and why it could not be removed, as `delete_run` raises it.
-    """
-    planned = _planned(store, run_ids)
-    places = {run_id: (plan, cell) for plan, cells in planned for run_id, cell in cells.items()}
-    sizes = {run_id: _size(store, run_id) for run_id in places}
-    gone: list[Entry] = []
-
-    def note_gone() -> None:
-        for plan, cells in planned:
-            if entries := [entry for entry in gone if entry.run in cells]:
-                with contextlib.suppress(StoreError):  # The next update writes the lines: the runs are missing then.
-                    _append(store, plan, entries)
-        gone.clear()
-
-    for plan, cells in planned:
-        with contextlib.suppress(StoreError):  # No ledger that cannot be written keeps anyone from removing a run.
-            _note(store, plan, cells)
-    try:
-        for run_id in run_ids:
-            state = _last_state(store, run_id) if run_id in places else ""
-            if run_id in places and _size(store, run_id) != sizes[run_id]:  # It went on while others were removed.
-                plan, cell = places[run_id]
-                note_gone()
-                with contextlib.suppress(StoreError):
-                    _note(store, plan, {run_id: cell})
-            try:
-                store.delete(run_id)
-            except AlexnetTuiError as error:
-                yield run_id, error
-                continue
-            if run_id in places:
-                cell = places[run_id][1]
-                gone.append(Entry(kind="deleted", cell=cell, run=run_id, outcome=state, wall=time.time()))
-            yield run_id, None
-    finally:
-        note_gone()
-
-
-def deletion_warnings(store: Store, run_ids: Sequence[str]) -> list[str]:
-    """What a deletion of runs means for the studies that planned them: a sentence for each study."""
-    sentences = []
-    for plan, runs in _planned(store, run_ids):
-        if runs:
-            which, them = ("this run", "it") if len(run_ids) == 1 else (f"{len(runs)} of these runs", "them")
-            seeds = "; its claims lose a seed" if plan.claims else ""
-            sentences.append(f"Study {plan.name} planned {which} and does not train {them} again{seeds}.")
-    return sentences
-
-
-def _planned(store: Store, run_ids: Sequence[str]) -> list[tuple[study.Plan, dict[str, int]]]:
-    """The plans that some runs were made for, each with those runs and their cells.
-
-    Neither a damaged run nor a study that is gone keeps anyone from removing a run: these are left out.
-    """
-    records: dict[str, list[RunRecord]] = {}
-    for run_id in run_ids:
-        with contextlib.suppress(StoreError):
-            record = store.record(run_id)
-            if record.study and store.is_in(run_id):
-                records.setdefault(record.study, []).append(record)
-    planned = []
-    for name, made in records.items():
-        with contextlib.suppress(StoreError):
-            plan = study.load(store, name)
-            cells = plan.cells
-            runs = {one.id: cells[one.config] for one in made if plan.has_made(one) and one.config in cells}
-            planned.append((plan, runs))
-    return planned
-
-
-def _last_state(store: Store, run_id: str) -> str:
-    """The state of a run that is about to go."""
-    try:
-        return str(load_history(store, run_id, skip_steps=True)[1])
-    except StoreError:
-        return "unreadable"
-
-
-def _size(store: Store, run_id: str) -> int:
-    """How long a run's record is; 0 without one."""
-    try:
-        return (store.path(run_id) / EVENTS_FILE).lstat().st_size
-    except (OSError, StoreError):
-        return 0
-
-
-def _append(store: Store, plan: study.Plan, entries: Sequence[Entry]) -> None:
-    file.append(study_files.make_folder(store, plan.name), lambda _: entries)
-
-
-def changed_records(store: Store, ledger: Ledger) -> list[str]:
+def changed_records(store: Store, found: Ledger) -> list[str]:
     """A sentence for each finished run whose events are not those that were there when it finished."""
     problems = []
-    finishes = [entry for entries in _noted(ledger).values() for entry in entries if entry.is_finish]
+    finishes = [entry for entries in _noted(found).values() for entry in entries if entry.is_finish]
     for entry in finishes:
         if not entry.record_sha256:
             continue

@@ -4,10 +4,11 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable, Sequence
 
 import psutil
 
-from alexnet_tui.errors import LaunchError, StoreError
+from alexnet_tui.errors import AlexnetTuiError, LaunchError, StoreError
 from alexnet_tui.files import reason_of
 from alexnet_tui.launch.trainer_process import (
     POLL_SECONDS,
@@ -30,6 +31,7 @@ ENDED_AT_ONCE = "ended at once on request, without a new checkpoint"
 """Reason of the ``stopped`` event of a run whose trainer was not given the time to write one."""
 _KILL_SECONDS = 10.0
 """A process that is killed while it writes to a slow disk ends only when the write is done."""
+_STOP_ALL_SECONDS, _STOP_ALL_POLL_SECONDS = 60.0, 0.1
 
 
 def stop(store: Store, run_id: str, patience_seconds: float = 0.0) -> bool:
@@ -165,6 +167,39 @@ def wait_free(store: Store, run_id: str, patience_seconds: float) -> bool:
             return False
         time.sleep(POLL_SECONDS if elsewhere(store.path(run_id)) is None else REMOTE_POLL_SECONDS)
     return True
+
+
+def stop_all(store: Store, run_ids: Sequence[str], say: Callable[[str], None]) -> None:
+    """Ask trainers for a checkpoint, all of them, then wait until they have left.
+
+    A trainer that was asked before is only waited for: a second request would cost its checkpoint.
+
+    Args:
+        run_ids: The runs; those that do not train are passed over.
+        say: Takes a sentence for people on each.
+    """
+    leaving = []
+    for run_id in run_ids:
+        try:
+            if not is_training(store, run_id):
+                continue
+            say(f"stopping run {run_id}")
+            if not was_asked_to_stop(store, run_id):
+                stop(store, run_id)
+            leaving.append(run_id)
+        except AlexnetTuiError as error:  # A run that was deleted or ended meanwhile needs no stop.
+            say(str(error))
+    deadline = time.monotonic() + _STOP_ALL_SECONDS
+    while any(_is_still_training(store, run_id) for run_id in leaving) and time.monotonic() < deadline:
+        time.sleep(_STOP_ALL_POLL_SECONDS)
+
+
+def _is_still_training(store: Store, run_id: str) -> bool:
+    """Whether a run trains, here or elsewhere; one that was deleted meanwhile does not."""
+    try:
+        return is_training(store, run_id)
+    except StoreError:
+        return False
 
 
 def _signal_carrier(store: Store, run_id: str, number: signal.Signals) -> bool:

@@ -25,6 +25,7 @@ from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.ledger import Entry, Ledger
+from alexnet_tui.studies.scheduler import Scheduler
 
 pytestmark = pytest.mark.usefixtures("forked")
 QUICK = {"epochs": "2", "data": "synthetic"}
@@ -392,14 +393,14 @@ def test_fault_23_no_run_is_made_or_started_by_a_clock_that_is_behind_the_plan(
     hours = 0.0
     study_queue.prepare_runs(store, plan)
     said: list[str] = []
-    worker = study_worker.Worker(store, command=fake_trainer.command("normal"), say=said.append)
+    scheduler = Scheduler(store, command=fake_trainer.command("normal"), say=said.append)
     orders.place(store, orders.Order(study=plan.name))
     hours = -1.0
-    assert not worker.look()
+    assert not scheduler.look()
     assert "Set the clock" in said[-1]
     assert {cell.state for cell in study_queue.status(store, plan)} == {"queued"}
     hours = 0.0
-    assert worker.look()
+    assert scheduler.look()
 
 
 def test_before_a_planned_run_is_deleted_its_study_is_named(store: Store) -> None:

@@ -44,7 +44,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunCache, load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import LOG_FILE, Store
-from alexnet_tui.studies import bookkeeping, orders, planning, study_files
+from alexnet_tui.studies import bookkeeping, orders, planning, scheduler, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
@@ -406,7 +406,7 @@ def test_otherwise_failed_runs_are_tried_again_by_the_next_worker(store: Store, 
 def test_a_trainer_that_dies_is_resumed_but_not_for_ever(store: Store, plan: study.Plan) -> None:
     cells = work(store, plan, "crash")
     assert {cell.state for cell in cells} == {"lost"}
-    assert {kinds(store, cell.run_id)[ev.Started] for cell in cells} == {study_worker.MAX_STARTS}
+    assert {kinds(store, cell.run_id)[ev.Started] for cell in cells} == {scheduler.MAX_STARTS}
     work(store, plan)
     assert_each_cell_finished_once(store, plan)
 
@@ -756,7 +756,7 @@ DAMAGED = [b'{"is_pau', b"\0" * 200 + b"[" * 100_000, b'{"order":"x","orders":[{
 def test_a_worker_outlives_a_damaged_file(
     store: Store, plan: study.Plan, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(study_worker, "_DAMAGE_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(scheduler, "_DAMAGE_PATIENCE_SECONDS", 0.05)
     path = store.root / "studies" / name
     written: list[bytes] = []
     said: list[str] = []
@@ -855,11 +855,11 @@ def test_a_change_between_choosing_and_starting_counts(store: Store, plan: study
     chosen = study_queue.status(store, plan)
     said: list[str] = []
 
-    worker = study_worker.Worker(store, command=fake_trainer.command("normal"), say=said.append, own=plan.name)
-    session = study_worker._Session(orders.Order(study=plan.name), plan, [cell.run_id for cell in chosen])
+    of_folder = scheduler.Scheduler(store, command=fake_trainer.command("normal"), say=said.append, own=plan.name)
+    session = scheduler._Session(orders.Order(study=plan.name), plan, [cell.run_id for cell in chosen])
 
     def start() -> bool:
-        return worker._start_next(session, chosen)
+        return of_folder._start_next(session, chosen)
 
     for index in (2, 3):
         study_queue.shift(store, plan.name, range(4), index, -3)

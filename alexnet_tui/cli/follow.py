@@ -193,7 +193,7 @@ def _leave(follower: _Follower, error: OSError) -> int:
 def _conclude(follower: _Follower) -> int:
     """Say how it ended, to stderr, and turn that into an exit code."""
     run_id, outcome, advise = follower.run_id, follower.outcome, commands_on(follower.store.root)
-    resume = advise("resume", run_id, "--headless", *registry.noted_words(follower.store, run_id))
+    resume = advise("resume", run_id, "--headless", *registry.noted_options(follower.store, run_id))
     interrupted = ExitCode.TERMINATED if follower.signal_number == signal.SIGTERM else ExitCode.INTERRUPTED
     if follower.is_detached:
         if follower.store.is_locked(run_id):

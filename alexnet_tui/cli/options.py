@@ -23,6 +23,7 @@ from alexnet_tui.config.hyperparameters import (
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.launch import registry
+from alexnet_tui.launch.engine import LOCAL
 from alexnet_tui.paths import default_root, given
 from alexnet_tui.runs.store import Store
 
@@ -211,7 +212,7 @@ def with_launcher(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
         texts = {
             one.name: value if one.is_repeated else [value] for one in known if (value := given.pop(one.name, None))
         }
-        return command(launch=registry.parse(launcher or registry.LOCAL, texts), **given)
+        return command(launch=registry.parse(launcher or LOCAL, texts), **given)
 
     own = [one for one in _keywords(command) if one.name != "launch"]
     fields = [one for one in inspect.signature(command).parameters.values() if one.kind is one.VAR_KEYWORD]
@@ -244,7 +245,7 @@ def _launcher_option() -> inspect.Parameter:
     info = option(
         "--launcher",
         metavar="NAME",
-        help=f"Where runs train ({known}; default {registry.LOCAL}).",
+        help=f"Where runs train ({known}; default {LOCAL}).",
         autocompletion=completing(registry.LAUNCHERS),
     )
     return _parameter("launcher", str | None, info)

@@ -1,7 +1,7 @@
 """What is checked before a run is started: may it be trained at all, is it trusted, is it being trained already."""
 
 from alexnet_tui.errors import RunBusyError, StoreError, UsageError
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.trainer_process import is_training
 from alexnet_tui.launch.trust import check_or_note_trust
 from alexnet_tui.runs.event_log import is_newer

@@ -18,7 +18,7 @@ import psutil
 from alexnet_tui.errors import LaunchError, RunBusyError
 from alexnet_tui.files import reason_of
 from alexnet_tui.launch.checks import check_startable
-from alexnet_tui.launch.registry import PLAIN, Options, StartOptions
+from alexnet_tui.launch.engine import DEFAULT_START, Options, StartOptions
 from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS, TRAINER, trainer_elsewhere
 from alexnet_tui.launch.trust import check_or_note_trust
 from alexnet_tui.locks import take_lock, write_owner
@@ -38,7 +38,7 @@ def launch(store: Store, run_id: str, options: Options, how: StartOptions) -> No
     start(store, run_id, how)
 
 
-def start(store: Store, run_id: str, how: StartOptions = PLAIN) -> int:
+def start(store: Store, run_id: str, how: StartOptions = DEFAULT_START) -> int:
     """Start or resume a run in a process of its own that outlives this one; the number of that process.
 
     See `Engine.launch` for the errors.

@@ -18,7 +18,7 @@ import msgspec
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
 from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, reason_of_damage
 from alexnet_tui.launch import checks
-from alexnet_tui.launch.registry import REQUEUE_SIGNAL, VANISHED, WITHDRAW_SIGNAL, Options, Queue, StartOptions
+from alexnet_tui.launch.engine import REQUEUE_SIGNAL, VANISHED, WITHDRAW_SIGNAL, Options, QueueStatus, StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.locks import take_lock
 from alexnet_tui.paths import child_command
@@ -165,7 +165,7 @@ def label(folder: Path) -> str:
     return _label(job) if job is not None else ""
 
 
-def queue(folder: Path) -> Queue | None:
+def queue(folder: Path) -> QueueStatus | None:
     """What SLURM says of the job that was noted in a folder; `VANISHED` where it knows nothing of a task any more.
 
     It is to know nothing of one that was taken out of the queue. See `QueueEngine.queue`.
@@ -183,7 +183,7 @@ def queue(folder: Path) -> Queue | None:
         for index, run_id in enumerate(job.run_ids)
         if index in known or run_id not in job.withdrawn
     }
-    return Queue(job.job, _label(job), every, any(map(is_waiting_or_running, every.values())))
+    return QueueStatus(job.job, _label(job), every, any(map(is_waiting_or_running, every.values())))
 
 
 def withdraw(folder: Path, run_id: str = "") -> None:

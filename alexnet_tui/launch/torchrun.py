@@ -7,7 +7,7 @@ import msgspec
 
 from alexnet_tui.errors import UsageError
 from alexnet_tui.launch import local
-from alexnet_tui.launch.registry import Options, StartOptions
+from alexnet_tui.launch.engine import Options, StartOptions
 from alexnet_tui.launch.trainer_process import TRAINER
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import quoted

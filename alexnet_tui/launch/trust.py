@@ -7,7 +7,7 @@ import msgspec
 
 from alexnet_tui.errors import StoreError, UntrustedRunError
 from alexnet_tui.files import UNDECODABLE, Folder, sha256_of
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.origin import foreign_origin

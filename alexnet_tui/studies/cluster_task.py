@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.launch import local, registry, stopping
-from alexnet_tui.launch.registry import REQUEUE_SIGNAL, WITHDRAW_SIGNAL, StartOptions
+from alexnet_tui.launch.engine import REQUEUE_SIGNAL, WITHDRAW_SIGNAL, StartOptions
 from alexnet_tui.launch.trainer_process import TRAINER, trainer_elsewhere
 from alexnet_tui.locks import LOCK_FILE, is_locked
 from alexnet_tui.runs import liveness

@@ -14,7 +14,7 @@ import msgspec
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import read_small
-from alexnet_tui.launch.registry import HERE, Launch
+from alexnet_tui.launch.engine import HERE, Launch
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.locks import LOCK_FILE, is_locked
 from alexnet_tui.runs.store import Store

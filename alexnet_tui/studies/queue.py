@@ -213,13 +213,8 @@ def load(store: Store, name: str) -> Queue:
     return study_files.decode(path, content, Queue) if content else Queue()
 
 
-def pause(store: Store, name: str, is_paused: bool = True) -> None:
-    """Start no more runs of a study, or go on; what trains goes on in any case."""
-    _change_queue(store, name, lambda now: msgspec.structs.replace(now, is_paused=is_paused))
-
-
 def toggle_pause(store: Store, name: str) -> None:
-    """Pause a study that is not, and let one go on that is."""
+    """Start no more runs of a study, or go on where it is paused; what trains goes on in any case."""
     _change_queue(store, name, lambda now: msgspec.structs.replace(now, is_paused=not now.is_paused))
 
 

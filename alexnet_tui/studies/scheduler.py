@@ -19,7 +19,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, RunBusyError, StoreError
 from alexnet_tui.files import FULL_DISK
 from alexnet_tui.launch import registry, stopping
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.trainer_process import TRAINER
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.follow import RunCache

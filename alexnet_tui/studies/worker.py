@@ -16,7 +16,7 @@ import psutil
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError
 from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.launch import local, stopping
-from alexnet_tui.launch.registry import HERE, Launch
+from alexnet_tui.launch.engine import HERE, Launch
 from alexnet_tui.launch.trainer_process import TRAINER
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.paths import child_command, shell_command

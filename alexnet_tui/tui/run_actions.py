@@ -157,10 +157,11 @@ def _stop(session: Session, run_id: str) -> str:
 def _start(session: Session, run_id: str) -> str:
     """Start a run as this user started it last; how that was, unless it trains here as usual."""
     from alexnet_tui.launch import registry  # Not needed to start.
+    from alexnet_tui.launch.engine import StartOptions
 
     launch = registry.noted(session.store, run_id)
-    registry.start(session.store, run_id, launch, registry.StartOptions(command=session.commands.trainer))
-    words = registry.words(launch)
+    registry.start(session.store, run_id, launch, StartOptions(command=session.commands.trainer))
+    words = registry.option_words(launch)
     return f"{session.label_of(run_id)} is started as last time, with {quote_words(*words)}" if words else ""
 
 

@@ -25,7 +25,7 @@ from alexnet_tui.cli import follow as headless
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch import local, stopping
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory

@@ -18,7 +18,7 @@ from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
 from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.launch import local, registry
-from alexnet_tui.launch.registry import Launch
+from alexnet_tui.launch.engine import Launch
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load

@@ -19,7 +19,7 @@ from waiting import wait_for
 from alexnet_tui import paths
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.launch import local, stopping
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.store import Store
 

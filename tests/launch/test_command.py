@@ -21,7 +21,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, UsageError
 from alexnet_tui.files import Folder
 from alexnet_tui.launch import command, local, registry, stopping
-from alexnet_tui.launch.registry import Launch, StartOptions
+from alexnet_tui.launch.engine import HERE, Launch, StartOptions
 from alexnet_tui.locks import is_locked, read_owner, take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, EventWriter
@@ -113,10 +113,10 @@ def test_a_run_is_carried_and_ends_as_its_record_says(store: Store, run_id: str)
     assert load(store, run_id)[1] is State.STOPPED
     assert registry.noted(store, run_id) == played(store, run_id, "slow")
     (store.path(run_id) / "launch.json").write_text('{"launcher": "command", "options": {"template": ["rm"]}}')
-    assert registry.noted(store, run_id) == registry.HERE, "a launcher that is none is not advised"
+    assert registry.noted(store, run_id) == HERE, "a launcher that is none is not advised"
     forged = {"launcher": "command", "options": {"template": ["sh evil.sh {cmd}"]}, "seal": "0" * 64}
     (store.path(run_id) / "launch.json").write_text(json.dumps(forged))
-    assert registry.noted(store, run_id) == registry.HERE, "what somebody else wrote is no advice"
+    assert registry.noted(store, run_id) == HERE, "what somebody else wrote is no advice"
     registry.start(store, run_id, played(store, run_id, "normal"))
     wait_for(lambda: load(store, run_id)[1] is State.FINISHED)
 

@@ -21,7 +21,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import LaunchError, RunBusyError
 from alexnet_tui.launch import local, stopping
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.locks import private_temporary_folder, take_lock
 from alexnet_tui.paths import data_root
 from alexnet_tui.runs import events as ev

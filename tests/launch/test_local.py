@@ -26,7 +26,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, LaunchError, RunBusyError, StoreError, UntrustedRunError
 from alexnet_tui.launch import checks, local, stopping, trainer_process
 from alexnet_tui.launch import probe as describe
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.trust import check_trust
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import events as ev
@@ -115,7 +115,7 @@ def test_the_trainer_outlives_who_started_it(store: Store, run_id: str) -> None:
     command = fake_trainer.command("slow")
     code = (
         "import sys, os; from pathlib import Path; from alexnet_tui.launch import local;"
-        "from alexnet_tui.launch.registry import StartOptions; from alexnet_tui.runs.store import Store;"
+        "from alexnet_tui.launch.engine import StartOptions; from alexnet_tui.runs.store import Store;"
         f"local.start(Store(Path({str(store.root)!r})), {run_id!r}, StartOptions(command={command!r}));"
         "os.kill(os.getpid(), 9)"
     )

@@ -16,7 +16,7 @@ from waiting import wait_for
 
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
 from alexnet_tui.launch import local, registry, slurm, stopping
-from alexnet_tui.launch.registry import Queue, StartOptions
+from alexnet_tui.launch.engine import REQUEUE_SIGNAL, WITHDRAW_SIGNAL, QueueStatus, StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -40,7 +40,7 @@ def submit(store: Store, plan: study.Plan, **options: str) -> Path:
     return folder
 
 
-def queue(folder: Path) -> Queue:
+def queue(folder: Path) -> QueueStatus:
     found = slurm.queue(folder)
     assert found is not None
     return found
@@ -335,11 +335,11 @@ def test_a_task_that_is_withdrawn_while_it_saves_before_its_limit_stays_out(
     stop = stopping.stop
 
     def stop_and_withdraw(store: Store, run_id: str) -> bool:
-        os.kill(os.getpid(), registry.WITHDRAW_SIGNAL)
+        os.kill(os.getpid(), WITHDRAW_SIGNAL)
         return stop(store, run_id)
 
     monkeypatch.setattr(stopping, "stop", stop_and_withdraw)
-    assert train(store, plan, "slow", registry.REQUEUE_SIGNAL) == 143
+    assert train(store, plan, "slow", REQUEUE_SIGNAL) == 143
     assert state(store, plan) is State.STOPPED
     assert not cluster.calls("scontrol")
 

@@ -16,7 +16,7 @@ from fake_runs import curve, open_writer, started, write_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError
 from alexnet_tui.launch import local, stopping
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, deletion, orders, planning

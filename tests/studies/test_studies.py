@@ -38,7 +38,7 @@ from alexnet_tui.errors import (
 )
 from alexnet_tui.files import FULL_DISK, write_atomic
 from alexnet_tui.launch import local, seal, stopping
-from alexnet_tui.launch.registry import Launch, StartOptions
+from alexnet_tui.launch.engine import Launch, StartOptions
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunCache, load
@@ -206,7 +206,7 @@ def test_a_forged_name_in_a_plan_leads_nowhere(store: Store, plan: study.Plan) -
     path.write_text(path.read_text().replace('"name": "report"', '"name": "../../elsewhere"'))
     forged = study.load(store, "report")
     assert forged == plan
-    study_queue.pause(store, forged.name)
+    study_queue.toggle_pause(store, forged.name)
     assert not (store.root.parent / "elsewhere").exists()
 
 
@@ -609,7 +609,7 @@ def test_a_second_worker_leaves(store: Store, plan: study.Plan) -> None:
 def test_a_paused_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
     younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, plan, younger)
-    study_queue.pause(store, plan.name)
+    study_queue.toggle_pause(store, plan.name)
     serve(store, should_stop=lambda: states(store, younger) == ["finished"])
     assert states(store, plan) == ["queued"] * 4
 
@@ -651,7 +651,7 @@ def test_a_command_goes_on_where_the_worker_that_served_it_is_killed(store: Stor
 
 def test_a_command_that_ends_hands_the_other_orders_to_a_worker(store: Store, plan: study.Plan) -> None:
     younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
-    study_queue.pause(store, younger.name)
+    study_queue.toggle_pause(store, younger.name)
     order(store, younger)
     tell = (sys.executable, "-c", "print('at your service')")
     work(store, plan, successor=tell)
@@ -721,7 +721,7 @@ def test_a_study_whose_runs_cannot_be_started_keeps_the_reason(store: Store, pla
 def test_a_study_that_was_paused_goes_on_when_it_is_ordered_again(
     store: Store, plan: study.Plan, run: Run, is_cancelled: bool
 ) -> None:
-    study_queue.pause(store, plan.name)
+    study_queue.toggle_pause(store, plan.name)
     if is_cancelled:
         order(store, plan)
         assert f"alexnet-tui study run {plan.name}" in run("study", "cancel", plan.name).err
@@ -733,7 +733,7 @@ def test_a_study_that_was_paused_goes_on_when_it_is_ordered_again(
 
 def test_a_paused_study_is_called_paused_and_what_ends_it_is_named(store: Store, plan: study.Plan, run: Run) -> None:
     order(store, plan)
-    study_queue.pause(store, plan.name)
+    study_queue.toggle_pause(store, plan.name)
     lock = take_lock(orders.worker_folder(store))  # As if a worker served the folder.
     try:
         assert re.search(r"paused\s*$", run("study", "list").out.rstrip())
@@ -898,11 +898,11 @@ def test_a_paused_queue_starts_nothing_until_it_goes_on(store: Store, plan: stud
 
     def go_on_later() -> bool:
         if not looks:
-            study_queue.pause(store, "report")
+            study_queue.toggle_pause(store, "report")
         looks.append(len([run_id for run_id in store.ids() if kinds(store, run_id)]))
         if len(looks) == 10:
             assert looks == [0] * 10
-            study_queue.pause(store, "report", is_paused=False)
+            study_queue.toggle_pause(store, "report")
         return False
 
     work(store, plan, should_stop=go_on_later)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from alexnet_tui.cli import main as cli
 from alexnet_tui.launch import local
-from alexnet_tui.launch.registry import PLAIN
+from alexnet_tui.launch.engine import DEFAULT_START
 from alexnet_tui.runs.store import Store
 
 
@@ -76,7 +76,7 @@ def play(monkeypatch: pytest.MonkeyPatch, prepared_data: Path, forked: None) -> 
     def play(script: str) -> None:
         command = fake_trainer.command(script)
         monkeypatch.setattr(
-            local, "start", lambda store, run_id, how=PLAIN: start(store, run_id, replace(how, command=command))
+            local, "start", lambda store, run_id, how=DEFAULT_START: start(store, run_id, replace(how, command=command))
         )
 
     return play

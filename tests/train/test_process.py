@@ -20,7 +20,7 @@ import alexnet_tui
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.launch import local, stopping
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.trainer_process import TRAINER, TRAINER_MODULE
 from alexnet_tui.locks import is_locked
 from alexnet_tui.runs import events as ev

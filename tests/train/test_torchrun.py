@@ -11,6 +11,7 @@ from waiting import has_ended, wait_for
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunBusyError, UsageError
 from alexnet_tui.launch import local, registry, stopping, trainer_process
+from alexnet_tui.launch.engine import Launch
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import load
@@ -31,7 +32,7 @@ CONFIG = {
     "init": "he",
     "learning_rate": "0.0003",  # At 0.01 two threads in place of one already change losses by a thousandth.
 }
-TWO = registry.Launch(launcher="torchrun", options={"nproc": ["2"]})
+TWO = Launch(launcher="torchrun", options={"nproc": ["2"]})
 
 
 @pytest.mark.parametrize("given", [{}, {"nproc": ["0"]}, {"nproc": ["two"]}, {"nproc": ["65"]}, {"nproc": ["00640"]}])

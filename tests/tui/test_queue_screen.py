@@ -273,12 +273,12 @@ async def test_changes_made_elsewhere_appear(store: Store) -> None:
     plan = plan_study(store)
     async with console(store) as driver:
         screen = await opened(driver)
-        study_queue.pause(store, plan.name)
+        study_queue.toggle_pause(store, plan.name)
         await driver.wait_for(lambda: "Paused" in driver.text())
         study_queue.shift(store, plan.name, range(6), 4, -4)
         await driver.wait_for(lambda: order(screen)[0] == 4)
         descriptor = take_lock(store.root / "studies" / plan.name)
-        study_queue.pause(store, plan.name, False)
+        study_queue.toggle_pause(store, plan.name)
         await driver.wait_for(lambda: "A worker is running" in driver.text())
         os.close(descriptor)
         await driver.wait_for(lambda: "No worker is running" in driver.text())
@@ -358,7 +358,7 @@ async def test_keys_act_on_no_study_while_another_one_is_being_read(store: Store
 def test_a_damaged_study_says_so_once_and_leaves_the_others_in_reach(store: Store, file: str) -> None:
     plan_study(store, "other")
     plan_study(store)
-    study_queue.pause(store, "mine")
+    study_queue.toggle_pause(store, "mine")
     path = store.root / "studies" / file
     before = path.read_text() if path.exists() else "{}"
     path.write_text("damaged")
@@ -774,7 +774,7 @@ async def test_each_study_keeps_how_many_train_at_once(store: Store) -> None:
 @driven
 async def test_start_tells_what_is_true(store: Store) -> None:
     plan_study(store, "reproduction", seeds=1)
-    study_queue.pause(store, "reproduction")
+    study_queue.toggle_pause(store, "reproduction")
     async with console(store) as driver:
         await opened(driver)
         await driver.press("r")

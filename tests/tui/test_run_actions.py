@@ -23,6 +23,7 @@ from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.launch import registry
+from alexnet_tui.launch.engine import Launch
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
@@ -363,7 +364,7 @@ async def test_stop_and_resume_act_on_the_marked_runs(store: Store, tmp_path: Pa
 @driven
 async def test_a_run_is_resumed_by_the_launcher_that_started_it(store: Store, tmp_path: Path) -> None:
     run_id = store.create(RunConfig(epochs=1)).id
-    registry.note(store, run_id, registry.Launch(launcher="torchrun", options={"nproc": ["2"]}))
+    registry.note(store, run_id, Launch(launcher="torchrun", options={"nproc": ["2"]}))
     trainer = (sys.executable, "-c", "import sys; open(sys.argv[1], 'w').write(' '.join(sys.argv[2:]))")
     async with console(store) as c:
         started = tmp_path / "started"

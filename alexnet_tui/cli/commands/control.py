@@ -18,7 +18,7 @@ from alexnet_tui.errors import (
     UsageError,
 )
 from alexnet_tui.launch import registry
-from alexnet_tui.launch.registry import Launch, StartOptions
+from alexnet_tui.launch.engine import LOCAL, Launch, StartOptions
 from alexnet_tui.paths import quote_words, shell_command
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
@@ -80,8 +80,8 @@ def resume(
     if registry.trains_here(launch):
         check_device(record.config)
     here = registry.LAUNCHERS[launch.launcher].summary
-    if (before := registry.noted(store, run_id)).launcher not in {registry.LOCAL, launch.launcher}:
-        say(f"run {run_id} was started with `{quote_words(*registry.words(before))}`; now it trains {here}.")
+    if (before := registry.noted(store, run_id)).launcher not in {LOCAL, launch.launcher}:
+        say(f"run {run_id} was started with `{quote_words(*registry.option_words(before))}`; now it trains {here}.")
     prepare_data(record.config)
     from_offset = log_bytes(store.path(run_id))
     how = StartOptions(from_scratch=from_scratch, is_trusted=True)
@@ -164,7 +164,7 @@ def stop(
             )
     if wait:
         history, state = load(store, run_id, skip_steps=True)
-        resume = shell_command("resume", run_id, *registry.noted_words(store, run_id), root=store.root)
+        resume = shell_command("resume", run_id, *registry.noted_options(store, run_id), root=store.root)
         again = f"; `{resume}` goes on" if state is State.STOPPED else ""
         say(f"run {run_id}: {sentence(store, history, state)}{again}")
     return ExitCode.DONE
@@ -198,7 +198,7 @@ def attach(
     run_id = store.resolve(run)
     in_console = options.wants_console(headless, as_json)
     if not in_console and load(store, run_id, skip_steps=True)[1] is State.QUEUED:
-        resumes = shell_command("resume", run_id, *registry.noted_words(store, run_id), root=store.root)
+        resumes = shell_command("resume", run_id, *registry.noted_options(store, run_id), root=store.root)
         raise UsageError(f"run {run_id} has not begun; start it: {resumes}")
     return follow_or_open(store, run_id, headless=headless, as_json=as_json, stop_on_interrupt=False)
 

@@ -13,7 +13,7 @@ from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, pa
 from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.launch import registry
-from alexnet_tui.launch.registry import Launch, StartOptions
+from alexnet_tui.launch.engine import DEFAULT_START, Launch, StartOptions
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import Store, log_bytes
 from alexnet_tui.text import format_count, printable
@@ -155,7 +155,7 @@ def start_and_follow(
     store: Store,
     run_id: str,
     launch: Launch,
-    how: StartOptions = registry.PLAIN,
+    how: StartOptions = DEFAULT_START,
     *,
     headless: bool,
     as_json: bool,

@@ -460,7 +460,7 @@ def _next(store: Store, history: RunHistory, state: State) -> list[tuple[str, ..
     if reason and would_fail_again(history):  # How many images to train on is for a person to say.
         return []
     noted = registry.noted(store, history.id)
-    launch = registry.words(noted)
+    launch = registry.option_words(noted)
     if reason in _FROM_SCRATCH:  # Only a launcher of this machine can be told so.
         return [("resume", history.id, "--from-scratch", *(launch if registry.trains_here(noted) else ()))]
     return [(verb, history.id, *(launch if verb == "resume" else ())) for verb in _NEXT.get(state, ())]
@@ -483,8 +483,8 @@ def sentence(store: Store, history: RunHistory, state: State) -> str:
         return f"stopped after step {final.step} ({final.reason})"
     if state in {State.LOST, State.COPY}:
         return explain_lost(store.path(history.id), history.record).removesuffix(".")
-    if state is State.QUEUED and (word := _word_of_engine(store, history.id)):
-        return f"queued ({word})"
+    if state is State.QUEUED and (elsewhere := _state_in_queue(store, history.id)):
+        return f"queued ({elsewhere})"
     if stop_request.is_stopping(store.path(history.id), state):
         return f"{STOPPING}: it was asked to, and saves a checkpoint first"
     if state is State.RUNNING and (news := silence(store.path(history.id) / EVENTS_FILE)):
@@ -494,12 +494,12 @@ def sentence(store: Store, history: RunHistory, state: State) -> str:
     return str(state)
 
 
-def _word_of_engine(store: Store, run_id: str) -> str:
-    """What an engine that the run was handed to says of it; one that does not answer says nothing."""
-    from alexnet_tui.studies.cluster import word_for
+def _state_in_queue(store: Store, run_id: str) -> str:
+    """The state of a run in the queue of an engine; empty where that does not answer."""
+    from alexnet_tui.studies.cluster import state_text
 
     try:
-        return word_for(store, run_id)
+        return state_text(store, run_id)
     except LaunchError:
         return ""
     except StoreError as error:  # The note of what was handed over is damaged.

@@ -23,7 +23,7 @@ from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, LaunchError, StoreError, UsageError
 from alexnet_tui.launch import registry
-from alexnet_tui.launch.registry import Queue
+from alexnet_tui.launch.engine import QueueStatus
 from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.stop_request import STOPPING, is_stopping
 from alexnet_tui.runs.store import Store
@@ -316,7 +316,7 @@ def status(
         )
         return ExitCode.DONE
     with printing() as console:
-        console.print(_table(store, plan, cells, {name: cluster.words(one, cells) for name, one in queues.items()}))
+        console.print(_table(store, plan, cells, {name: cluster.states(one, cells) for name, one in queues.items()}))
     say(f"study {name}: {study_queue.counts_text(cells)}; {_work_text(store, name)}.")
     if deleted := study_queue.deleted_text(cells, study_command(store, "extend", name)):
         say(deleted)
@@ -351,7 +351,7 @@ def _work_text(store: Store, name: str) -> str:
     return "paused, nothing more is started" if study_queue.load(store, name).is_paused else "a worker is at work"
 
 
-def _queues(store: Store, name: str) -> dict[str, Queue]:
+def _queues(store: Store, name: str) -> dict[str, QueueStatus]:
     """Launcher to what its engine says of a study's runs; none where they were handed to none, or it is silent."""
     try:
         return {

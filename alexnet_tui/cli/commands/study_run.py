@@ -13,7 +13,7 @@ from alexnet_tui.cli.commands import run as cli_run
 from alexnet_tui.cli.output import say
 from alexnet_tui.errors import ExitCode, RunBusyError, UsageError
 from alexnet_tui.launch import registry
-from alexnet_tui.launch.registry import HERE, Launch, QueueEngine
+from alexnet_tui.launch.engine import HERE, Launch, QueueEngine
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -227,7 +227,7 @@ def _signals() -> Iterator[list[int]]:
 def _goes_on(store: Store, name: str, parallel: int, launch: Launch) -> str:
     """The command that works through a study as it was worked through before."""
     at_once = ("--parallel", str(parallel)) if parallel > 1 else ()
-    return shell_command("study", "run", name, *at_once, *registry.words(launch), root=store.root)
+    return shell_command("study", "run", name, *at_once, *registry.option_words(launch), root=store.root)
 
 
 def study_command(store: Store, *words: str) -> str:

@@ -18,7 +18,7 @@ from alexnet_tui.datasets.cache import Progress
 from alexnet_tui.errors import AlexnetTuiError, TooFewImagesError
 from alexnet_tui.launch import local
 from alexnet_tui.launch import probe as step_probe
-from alexnet_tui.launch.registry import StartOptions
+from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
 from alexnet_tui.studies import queue as study_queue

@@ -17,6 +17,7 @@ from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.errors import AlexnetTuiError, StoreError
 from alexnet_tui.files import open_regular, read_tail
 from alexnet_tui.launch import registry
+from alexnet_tui.launch.engine import QueueStatus
 from alexnet_tui.locks import LOCK_FILE, Owner, read_owner
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
@@ -169,14 +170,14 @@ def read(store: Store, engines: "Engines", names: tuple[str, ...], name: str, fi
 
 
 def _live_cells(
-    store: Store, queues: Mapping[str, registry.Queue], cells: Iterable[PlannedRun], find: Find
+    store: Store, queues: Mapping[str, QueueStatus], cells: Iterable[PlannedRun], find: Find
 ) -> dict[int, Live]:
     live: dict[int, Live] = {}
     every = list(cells)
     words = {
         run_id: f"{launcher} {word}"
         for launcher, one in queues.items()
-        for run_id, word in cluster.words(one, every).items()
+        for run_id, word in cluster.states(one, every).items()
     }
     for cell in every:
         found = None
@@ -203,7 +204,7 @@ class _Answer(msgspec.Struct):
         asked_again: When, by the monotonic clock.
     """
 
-    queues: Mapping[str, registry.Queue] = msgspec.field(default_factory=dict)
+    queues: Mapping[str, QueueStatus] = msgspec.field(default_factory=dict)
     problem: str = ""
     is_awaited: bool = False
     asked_again: float = 0.0

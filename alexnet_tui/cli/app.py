@@ -17,7 +17,8 @@ from alexnet_tui.paths import PROGRAM
 _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "run": ("run",),
     "control": ("resume", "stop", "task", "attach", "rename", "delete"),
-    "runs": ("runs", "show"),
+    "runs": ("runs",),
+    "show": ("show",),
     "report": ("report",),
     "compare": ("compare",),
     "export": ("export",),

@@ -6,15 +6,16 @@ from typing import Annotated
 import typer
 
 from alexnet_tui.cli import options
-from alexnet_tui.cli.commands.runs import label_of, sentence
+from alexnet_tui.cli.commands.runs import label_of
+from alexnet_tui.cli.commands.show import sentence
 from alexnet_tui.cli.output import say
+from alexnet_tui.cli.starting import check_device, follow_or_open, is_trusted, prepare_data, start_and_follow
 from alexnet_tui.errors import (
     AlexnetTuiError,
     ExitCode,
     LaunchError,
     RunBusyError,
     StoreError,
-    UntrustedRunError,
     UsageError,
 )
 from alexnet_tui.launch import registry
@@ -60,7 +61,6 @@ def resume(
 
     Example: alexnet-tui resume last --headless
     """
-    from alexnet_tui.cli.commands.run import check_device, prepare_data, start_and_follow
     from alexnet_tui.launch.checks import check_startable
 
     store = options.open_store(runs_dir)
@@ -100,24 +100,6 @@ def _longer(store: Store, record: RunRecord) -> str:
     except AlexnetTuiError:  # It has no checkpoint, or no run may be so long.
         return ""
     return shell_command("run", "--extend", record.id, "--epochs", str(epochs), root=store.root)
-
-
-def is_trusted(store: Store, run_id: str) -> bool:
-    """Whether a run is this user's own, made here; another's is asked about on a terminal.
-
-    Raises:
-        UntrustedRunError: It is another's, and there is no terminal to ask on.
-    """
-    from alexnet_tui.launch.trust import check_trust
-
-    try:
-        check_trust(store, run_id)
-    except UntrustedRunError as error:
-        if not sys.stdin.isatty():
-            raise
-        say(str(error))
-        return typer.confirm("Train it?", err=True)
-    return True
 
 
 def stop(
@@ -175,7 +157,6 @@ def task(run: options.RunName, runs_dir: options.RunsDir = None) -> int:
 
     They name it in full: of a run that is gone meanwhile, no other one is trained in its place.
     """
-    from alexnet_tui.cli.commands.run import prepare_data
     from alexnet_tui.studies.cluster_task import train
 
     store = options.open_store(runs_dir)
@@ -192,8 +173,6 @@ def attach(
 
     Example: alexnet-tui attach last --headless
     """
-    from alexnet_tui.cli.commands.run import follow_or_open
-
     store = options.open_store(runs_dir)
     run_id = store.resolve(run)
     in_console = options.wants_console(headless, as_json)

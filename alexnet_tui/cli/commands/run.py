@@ -7,13 +7,14 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.options import POSITIONAL
-from alexnet_tui.cli.output import printing, progress_bar, say, write_json
+from alexnet_tui.cli.output import printing, say, write_json
+from alexnet_tui.cli.starting import check_device, is_trusted, prepare_data, start_and_follow
 from alexnet_tui.cli.tables import table_box
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, parse_field, shown_value
 from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.launch import registry
-from alexnet_tui.launch.engine import DEFAULT_START, Launch, StartOptions
+from alexnet_tui.launch.engine import Launch, StartOptions
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import Store, log_bytes
 from alexnet_tui.text import format_count, printable
@@ -125,7 +126,6 @@ def _extend(
     as_json: bool,
 ) -> options.Outcome:
     """Train a run further, as a new one."""
-    from alexnet_tui.cli.commands.control import is_trusted
     from alexnet_tui.runs.extend import create_extension, extended_config
 
     parent_id = store.resolve(parent)
@@ -149,75 +149,6 @@ def _extend(
     say(f"run {record.id} trains {parent_id} further, to epoch {config.epochs:,}.")
     offset, how = log_bytes(store.path(record.id)), StartOptions(is_trusted=True)
     return start_and_follow(store, record.id, launch, how, headless=headless, as_json=as_json, from_offset=offset)
-
-
-def start_and_follow(
-    store: Store,
-    run_id: str,
-    launch: Launch,
-    how: StartOptions = DEFAULT_START,
-    *,
-    headless: bool,
-    as_json: bool,
-    from_offset: int = 0,
-) -> options.Outcome:
-    """Start a run and follow it; where it only goes into an engine's queue, say so and leave it."""
-    registry.start(store, run_id, launch, how)
-    engine = registry.queue_engine(launch)
-    found = engine.queue(store.path(run_id)) if engine is not None else None
-    if found is not None:
-        shows = shell_command("show", run_id, root=store.root)
-        say(f"run {run_id}: queued as {found.label}; `{shows}` shows it.")
-        return ExitCode.DONE
-    return follow_or_open(
-        store, run_id, headless=headless, as_json=as_json, stop_on_interrupt=True, from_offset=from_offset
-    )
-
-
-def follow_or_open(
-    store: Store,
-    run_id: str,
-    *,
-    headless: bool,
-    as_json: bool,
-    stop_on_interrupt: bool,
-    from_offset: int = 0,
-) -> options.Outcome:
-    """Open the console on a run, or follow it here."""
-    if warning := store.access_warning():
-        say(warning)
-    if options.wants_console(headless, as_json):
-        return options.ConsoleRequest(store, run_id)
-    from alexnet_tui.cli.follow import follow
-
-    return follow(store, run_id, as_json=as_json, stop_on_interrupt=stop_on_interrupt, from_offset=from_offset)
-
-
-def prepare_data(config: RunConfig) -> None:
-    """Prepare the data set before there is a run, so that a missing one leaves none behind.
-
-    Raises:
-        DatasetError: The data set is unknown, missing or damaged.
-    """
-    from alexnet_tui.datasets import catalog as data_catalog
-    from alexnet_tui.datasets import prepare as datasets
-
-    size = config.architecture(10).front_end.image_size
-    if not data_catalog.is_prepared(config.data, size):
-        with progress_bar(f"data set {config.data}") as report:
-            datasets.prepare(config.data, size, report)
-
-
-def check_device(config: RunConfig) -> None:
-    """Refuse a device that is not here before anything is written; auto and cpu always are.
-
-    Raises:
-        DeviceError: The device is not on this machine.
-    """
-    if config.device not in {"auto", "cpu"}:
-        from alexnet_tui.launch.probe import describe
-
-        describe(config)
 
 
 def show_plan(config: RunConfig, as_json: bool) -> int:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from alexnet_tui.cli import options
-from alexnet_tui.cli.commands import run as cli_run
 from alexnet_tui.cli.output import say
+from alexnet_tui.cli.starting import prepare_data
 from alexnet_tui.errors import ExitCode, RunBusyError, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import HERE, Launch, QueueEngine
@@ -68,7 +68,7 @@ def run(
         from alexnet_tui.studies.worker import start_worker
 
         for config in plan.one_of_each_image_size:  # A worker in the background has nobody to say that it cannot.
-            cli_run.prepare_data(config)
+            prepare_data(config)
         is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel, launch), launch=launch)
         verb = "goes on in the background" if is_new else "is already being worked through"
         say(f"study {name} {verb}; `{study_command(store, 'status', name)}` shows it.")
@@ -84,7 +84,7 @@ def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Laun
     at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, launch)
     with command_lock(store, plan.name):  # Of two who ask at once only one may.
         for config in plan.one_of_each_image_size:
-            cli_run.prepare_data(config)
+            prepare_data(config)
         study_queue.prepare_runs(store, plan)
         queue, cells = study_queue.load(store, plan.name), study_queue.status(store, plan)
         run_ids = [cell.run_id for cell in study_queue.in_order(cells, queue)]
@@ -135,7 +135,7 @@ def worker(runs_dir: options.RunsDir = None) -> int:
 
     store = options.open_store(runs_dir)
     with _signals() as caught:
-        serve(store, say=say, should_stop=lambda: bool(caught), prepare=cli_run.prepare_data)
+        serve(store, say=say, should_stop=lambda: bool(caught), prepare=prepare_data)
     return ExitCode.TERMINATED if caught else ExitCode.DONE
 
 
@@ -184,7 +184,7 @@ def work_through(store: Store, plan: study.Plan, parallel_text: str, launch: Lau
 
     parallel = _num_parallel(plan, parallel_text, launch)
     for config in plan.one_of_each_image_size:
-        cli_run.prepare_data(config)
+        prepare_data(config)
     with _signals() as caught:
         cells = work(
             store,
@@ -193,7 +193,7 @@ def work_through(store: Store, plan: study.Plan, parallel_text: str, launch: Lau
             launch=launch,
             say=say,
             should_stop=lambda: bool(caught),
-            prepare=cli_run.prepare_data,
+            prepare=prepare_data,
         )
     say(f"study {plan.name}: {study_queue.counts_text(cells)}.")
     if deleted := study_queue.deleted_text(cells, study_command(store, "extend", plan.name)):

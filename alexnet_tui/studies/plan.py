@@ -1,5 +1,6 @@
 """The plan of a study: the runs and the claims that it fixes in advance. `studies.planning` writes new ones."""
 
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -145,13 +146,7 @@ def load(store: Store, name: str) -> Plan:
     """
     content = read_small(plan_path(store, name)) if is_name(name) else None
     if content is None:
-        known = names(store)
-        hint = (
-            f"the studies here are {', '.join(known[:8])}."
-            if known
-            else f"`{shell_command('study', 'new', 'mine', root=store.root)}` plans one."
-        )
-        raise RunNotFoundError(store.root / STUDIES, f"there is no study {quoted(name, 80)}; {hint}")
+        raise _not_found(store, name)
     check_no_link(folder_path(store, name))
     plan = decode_plan(plan_path(store, name), content)
     told = (set(plan.variants), set(plan.seeds))
@@ -162,6 +157,26 @@ def load(store: Store, name: str) -> Plan:
         raise StoreError(plan_path(store, name), reason)
     # The name is the file's, whatever a copied or forged plan says: folders are made after it.
     return msgspec.structs.replace(plan, name=name)
+
+
+def check_is_planned(store: Store, name: str) -> None:
+    """Refuse a study without a plan, be that readable or not; folders are made only for studies that there are.
+
+    Raises:
+        RunNotFoundError: There is no such study.
+    """
+    if not (is_name(name) and os.path.lexists(plan_path(store, name))):
+        raise _not_found(store, name)
+
+
+def _not_found(store: Store, name: str) -> RunNotFoundError:
+    known = names(store)
+    hint = (
+        f"the studies here are {', '.join(known[:8])}."
+        if known
+        else f"`{shell_command('study', 'new', 'mine', root=store.root)}` plans one."
+    )
+    return RunNotFoundError(store.root / STUDIES, f"there is no study {quoted(name, 80)}; {hint}")
 
 
 def load_runnable(store: Store, name: str) -> Plan:

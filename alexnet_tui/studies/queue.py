@@ -265,6 +265,7 @@ def _position(queue: Queue) -> Callable[[int], tuple[int, int]]:
 
 
 def _change_queue(store: Store, name: str, change: Callable[[Queue], Queue]) -> None:
+    study.check_is_planned(store, name)
     with study_files.exclusive(store):
         study_files.write_json(
             study_files.make_folder(store, name) / QUEUE_FILE, msgspec.to_builtins(change(load(store, name)))

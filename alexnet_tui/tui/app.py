@@ -154,6 +154,7 @@ class ConsoleApp(App[int]):
         # The terminal has forgotten all; Textual itself paints only what changes in size.
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self._follow_ends(self.session.watcher.poll())
+        self.on_runs_changed()
         self.run_worker(self._watch_loop.follow(self._take_changes), name="watcher")
         if self._first_run is not None:
             self.open_run(self._first_run)
@@ -181,8 +182,7 @@ class ConsoleApp(App[int]):
         self._watch_loop.poll_eagerly()
 
     def _follow_ends(self, changed: set[str]) -> None:
-        """Notify of runs that ended, and say what is running."""
-        self.live_notes, self.study_note = self.session.live_notes(), self.session.study_note()
+        """Notify of runs that ended."""
         for run_id in sorted(changed):
             is_running = self.session.watcher.states.get(run_id) is State.RUNNING
             if is_running:
@@ -195,6 +195,10 @@ class ConsoleApp(App[int]):
         state = self.session.watcher.states.get(run_id)
         if state is not None and (note := self.session.end_note(run_id)):
             run_actions.announce(self, note, is_error=state in {State.FAILED, State.LOST})
+
+    def on_runs_changed(self) -> None:
+        """Say what is running, and how far the study at work is: something was read of runs, or changed here."""
+        self.live_notes, self.study_note = self.session.live_notes(), self.session.study_note()
 
     def post_runs_changed(self, run_ids: Iterable[str]) -> None:
         """Post `RunsChanged` to the topmost screen that is no dialog."""

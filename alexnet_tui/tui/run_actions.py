@@ -52,6 +52,20 @@ def notify(node: App[Any] | Screen[Any], text: str, *, is_error: bool = False) -
         node.set_timer(App.NOTIFICATION_TIMEOUT + 1, node.app.refresh)
 
 
+def _notify_outcome(screen: Screen[Any], done: Sequence[str], problems: Sequence[str], participle: str) -> None:
+    """Say in one message what became of several runs, as each message takes the place of the one before.
+
+    Args:
+        screen: Where it was asked for.
+        done: Sentences on what was done.
+        problems: Why the rest was not, a sentence for each run; the first is shown, and how many more there are.
+        participle: What was to be done: ``deleted``.
+    """
+    more = [f"{counted(len(problems) - 1, 'more run')} could not be {participle}."] if len(problems) > 1 else []
+    if text := " ".join([*done, *problems[:1], *more]):
+        notify(screen, text, is_error=bool(problems))
+
+
 def announce(app: App[Any], text: str, *, is_error: bool = False) -> None:
     """Show what nobody on this screen asked for: in place of the keys, below any dialog, so that it covers nothing."""
     bars = (bar for screen in reversed(app.screen_stack) for bar in screen.query(KeyBar))
@@ -97,11 +111,12 @@ def copy_folders(screen: Screen[Any], session: Session, run_ids: Sequence[str]) 
 
     async def work() -> None:
         folders = await threads.call(find)
-        for run_id in run_ids:
-            if run_id not in folders:
-                notify(screen, f"{session.label_of(run_id)} is gone.", is_error=True)
+        gone = [f"{session.label_of(run_id)} is gone." for run_id in run_ids if run_id not in folders]
         if folders:
             copy(screen.app, quote_words(*folders.values()))
+        if gone:
+            copied = [f"Copied {counted(len(folders), 'path')}."] if folders else []
+            _notify_outcome(screen, copied, gone, "found")
 
     screen.run_worker(work(), group="copy")
 
@@ -120,7 +135,7 @@ def stop_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> 
             return
     saves = "it saves a checkpoint" if len(running) == 1 else "each saves a checkpoint"
     notify(screen, f"Stopping {_named(session, running)}; {saves} first.")
-    _in_thread(screen, session, running, partial(_stop, session))
+    _in_thread(screen, session, running, partial(_stop, session), "stopped")
 
 
 def resume_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
@@ -132,7 +147,7 @@ def resume_runs(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -
     resumable = [run_id for run_id in own if run_id not in histories or not would_fail_again(histories[run_id])]
     if resumable:
         notify(screen, f"Starting {_named(session, resumable)}.")
-        _in_thread(screen, session, resumable, partial(_start, session))
+        _in_thread(screen, session, resumable, partial(_start, session), "started")
     elif own:
         notify(screen, f"{_named(session, own)} failed by its settings; d starts one with others.", is_error=True)
     elif idle:
@@ -162,24 +177,33 @@ def _start(session: Session, run_id: str) -> str:
     launch = registry.noted(session.store, run_id)
     registry.start(session.store, run_id, launch, StartOptions(command=session.commands.trainer))
     words = registry.option_words(launch)
-    return f"{session.label_of(run_id)} is started as last time, with {quote_words(*words)}" if words else ""
+    return f"{session.label_of(run_id)} is started as last time, with {quote_words(*words)}." if words else ""
 
 
-def _in_thread(screen: Screen[Any], session: Session, run_ids: Sequence[str], act: Callable[[str], str]) -> None:
-    """Start or stop runs outside the event loop, as both may wait for another process; say what `act` returns."""
+def _in_thread(
+    screen: Screen[Any], session: Session, run_ids: Sequence[str], act: Callable[[str], str], participle: str
+) -> None:
+    """Start or stop runs outside the event loop, as both may wait for another process; say what `act` returns.
+
+    Args:
+        screen: Where it was asked for.
+        session: The session.
+        run_ids: The runs.
+        act: Starts or stops one; a sentence to show, or empty.
+        participle: What it does: ``started``.
+    """
     for run_id in run_ids:
         session.watcher.poll_eagerly(run_id)
 
     async def work() -> None:
+        said, problems = list[str](), list[str]()
         for run_id in run_ids:
             try:
-                said = await session.lanes["launch"].run(act, run_id)
+                said.append(await session.lanes["launch"].run(act, run_id))
             except AlexnetTuiError as error:
-                notify(screen, str(error), is_error=True)
-            else:
-                if said:
-                    notify(screen, said)
+                problems.append(str(error))
             screen.post_message(PollEagerly())
+        _notify_outcome(screen, [sentence for sentence in said if sentence], problems, participle)
 
     screen.run_worker(work(), group="launch")
 
@@ -199,9 +223,8 @@ def delete_runs(
     if not (deletable := _deletable(screen, session, run_ids)):
         return
     kept = sum(_stays(session, run_id) for run_id in run_ids)
-    rest = [f"and {len(deletable) - _MAX_NAMED} more"] if len(deletable) > _MAX_NAMED else []
-    if kept:
-        rest.append(f"{counted(kept, 'running or reference run')} will stay.")
+    more = [f"and {len(deletable) - _MAX_NAMED} more"] if len(deletable) > _MAX_NAMED else []
+    rest = [f"{counted(kept, 'running or reference run')} will stay."] if kept else []
     rest.append("This cannot be undone.")
     named = {run_id: session.label_of(run_id) for run_id in deletable[:_MAX_NAMED]}
 
@@ -209,7 +232,7 @@ def delete_runs(
         from alexnet_tui.studies import deletion  # Not needed to start.
 
         lost = [deletion_summary(session, run_id) for run_id in named]
-        return lost + deletion.deletion_warnings(session.store, deletable) + rest
+        return lost + more + deletion.deletion_warnings(session.store, deletable) + rest
 
     async def delete() -> None:
         await _delete(screen, session, deletable)
@@ -223,7 +246,7 @@ def delete_runs(
     from alexnet_tui.tui.widgets.dialogs import ConfirmScreen  # Not needed to start.
 
     title = f"Delete {_named(session, deletable)}?"
-    lines = [f"{label}: measuring…" for label in named.values()] + rest
+    lines = [f"{label}: measuring…" for label in named.values()] + more + rest
     screen.app.push_screen(ConfirmScreen(title, lines, action="Delete", destructive=True, details=measure), answer)
 
 
@@ -243,22 +266,24 @@ def _deletable(screen: Screen[Any], session: Session, run_ids: Sequence[str]) ->
 
 
 async def _delete(screen: Screen[Any], session: Session, run_ids: Sequence[str]) -> None:
-    """Delete runs outside the event loop, and tell of each as it goes or stays."""
+    """Delete runs outside the event loop; each row goes with its run, and in the end a message says what stayed."""
     from alexnet_tui.studies import deletion  # Not needed to start.
 
-    labels = {run_id: session.label_of(run_id) for run_id in run_ids}
+    labels, deleted, problems = {run_id: session.label_of(run_id) for run_id in run_ids}, list[str](), list[str]()
     lane, deletions = session.lanes["delete"], deletion.delete_runs(session.store, run_ids)
     try:
         while done := await lane.run(lambda: next(deletions, None)):
             run_id, error = done
             if error is not None:
-                notify(screen, str(error), is_error=True)
+                problems.append(str(error))
                 continue
+            deleted.append(labels[run_id])
             session.watcher.drop(run_id)
             post_runs_changed(screen.app, [run_id])
-            notify(screen, f"Deleted {labels[run_id]}.")
     finally:
         lane.submit(deletions.close)  # Who leaves meanwhile leaves the rest, and what is gone is noted.
+    what = deleted[0] if len(deleted) == 1 else counted(len(deleted), "run")
+    _notify_outcome(screen, [f"Deleted {what}."] if deleted else [], problems, "deleted")
 
 
 def deletion_summary(session: Session, run_id: str) -> str:
@@ -443,7 +468,7 @@ def _save(
     run_notes = list(seen.items())
 
     async def work() -> None:
-        saved, is_unsaved, conflicts = 0, False, dict[str, Notes]()
+        saved, is_unsaved, problems, conflicts = 0, False, list[str](), dict[str, Notes]()
         for run_id, notes in run_notes:
             try:
                 now = await session.lanes["notes"].run(session.store.edit_notes, run_id, notes, change(notes))
@@ -451,14 +476,14 @@ def _save(
                 conflicts[run_id] = conflict.current
                 del seen[run_id]
             except AlexnetTuiError as error:
-                notify(screen, str(error), is_error=True)
+                problems.append(str(error))
                 is_unsaved |= not isinstance(error, RunNotFoundError)
             else:
                 session.watcher.set_notes(run_id, now)
                 seen[run_id] = now
                 saved += 1
-        if saved:
-            notify(screen, f"{what} saved." if saved == 1 else f"{what} of {saved} runs saved.")
+        done = [f"{what} saved." if len(run_notes) == 1 else f"{what} of {counted(saved, 'run')} saved."]
+        _notify_outcome(screen, done if saved else [], problems, "changed")
         if is_unsaved:
             again()
         if conflicts:

@@ -86,6 +86,24 @@ async def test_a_dialog_keeps_its_keys_on_a_terminal_made_low(store: Store, run_
         assert "Choose" in c.text()
 
 
+@pytest.mark.parametrize("size", [(80, 19), (80, 12), (30, 8)])
+@driven
+async def test_a_question_longer_than_the_screen_keeps_its_keys_and_is_read_to_its_end(
+    store: Store, size: tuple[int, int]
+) -> None:
+    for seed in range(6):
+        store.create(RunConfig(epochs=1, seed=seed), label="a long label of a run " * 5)
+    async with console(store, size=size) as c:
+        c.app.session.toggle_marks(store.ids())
+        await c.press("D")
+        await c.wait_for(lambda: "y Delete   n No" in c.text())
+        assert "cannot be undone" not in c.text()
+        for _ in range(20):
+            await c.press("down")
+        assert "cannot be undone." in " ".join(c.text().split())
+        assert "y Delete   n No" in c.text()
+
+
 @pytest.mark.parametrize("keys", [("ctrl+p",), ("f1",), ("slash",), ("L",)])
 @driven
 async def test_a_field_takes_no_paste_of_a_whole_file(store: Store, run_id: str, keys: tuple[str, ...]) -> None:

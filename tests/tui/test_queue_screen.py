@@ -226,18 +226,47 @@ async def test_x_takes_a_cell_out_and_r_puts_it_back(store: Store) -> None:
     plan = plan_study(store)
     async with console(store) as driver:
         screen = await opened(driver)
-        await driver.press("down", "x")
-        await driver.wait_for(lambda: order(screen) == [0, 2, 3, 4, 5])
+        with study_files.exclusive(store):  # The second key does not wait until the first one's change is shown.
+            await driver.pilot.press("down", "x", "x")
+        await driver.wait_for(lambda: order(screen) == [0, 3, 4, 5])
+        assert study_queue.load(store, plan.name).cancelled == [1, 2]
         assert screen.cell is not None
-        assert (screen.cell.index, screen.cell.state) == (1, PlannedRunState.CANCELLED)
-        assert study_queue.load(store, plan.name).cancelled == [1]
-        await driver.press("x")
-        assert any("nothing to cancel" in one for one in driver.notifications())
-        await driver.press("R")
-        await driver.wait_for(lambda: order(screen) == [0, 1, 2, 3, 4, 5])
-        assert study_queue.load(store, plan.name).cancelled == []
+        assert screen.cell.index == 3, "the cursor is where it was, on the next cell"
         await driver.press("R")
         assert any("This cell is planned; ^r starts a worker" in one for one in driver.notifications())
+        await driver.press("end", "up")
+        assert (screen.cell.index, screen.cell.state) == (1, PlannedRunState.CANCELLED)
+        await driver.press("x")
+        assert any("nothing to cancel" in one for one in driver.notifications())
+        await driver.press("R", "R")
+        await driver.wait_for(lambda: order(screen) == [0, 1, 2, 3, 4, 5])
+        assert study_queue.load(store, plan.name).cancelled == []
+
+
+@driven
+async def test_no_key_makes_a_runs_folder_that_is_gone_anew(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan_study(store)
+    async with console(store) as driver:
+        screen = await opened(driver)
+        monkeypatch.setattr(screen, "_read", lambda: None)  # The study is still on the screen when keys are pressed.
+        store.root.rename(tmp_path / "away")
+        for key in ("P", "J", "F", "x"):
+            driver.clear_notifications()
+            await driver.press(key)
+            await driver.wait_for(lambda: any("there is no study 'mine'" in one for one in driver.notifications()))
+        await driver.wait_for(lambda: driver.app.session.watcher.problems)
+        await driver.press("n")
+        await fill(driver, name="few", seeds="2", epochs="1", data="synthetic")
+        await driver.press("ctrl+s")
+        await driver.wait_for(lambda: "No study is planned." in said(driver))
+        assert "the runs folder is gone" in said(driver)
+        assert not store.root.exists()
+        (tmp_path / "away").rename(store.root)
+        await driver.wait_for(lambda: not driver.app.session.watcher.problems)
+        await driver.press("ctrl+s")
+        await driver.wait_for(lambda: study_files.names(store) == ["few", "mine"])
 
 
 @driven

@@ -102,11 +102,11 @@ async def test_a_planned_run_that_is_deleted_leaves_its_line_in_the_ledger(store
 
 
 @driven
-async def test_many_planned_runs_are_deleted_together_and_told_one_by_one(
+async def test_many_planned_runs_are_deleted_together_and_told_in_one_message(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planning.plan_variants(
-        store, "mine", variants=["tanh"], seeds=range(3), overrides={"epochs": "1", "data": "synthetic"}
+        store, "mine", variants=["tanh"], seeds=range(8), overrides={"epochs": "1", "data": "synthetic"}
     )
     runs = [write_run(store, one, study=plan.name, plan_sha256=plan.sha256).id for one in plan.configs]
     written, append = list[Path](), ledger.append
@@ -119,21 +119,52 @@ async def test_many_planned_runs_are_deleted_together_and_told_one_by_one(
     async with console(store) as c:
         c.app.session.toggle_marks(runs)
         await c.press("D")
-        await c.wait_for(lambda: "Delete 3 runs?" in c.text())
-        lock = take_lock(store.path(runs[1]))  # A trainer begins while one reads the question.
+        await c.wait_for(lambda: "Study mine planned 8 of these runs" in c.text())
+        lines = [line.strip(" │") for line in c.text().splitlines()]
+        more = lines.index("and 2 more")
+        assert lines[more - 1].startswith(f"{runs[5]}: ")
+        assert lines[more + 1].startswith("Study mine planned")
+        locks = [take_lock(store.path(run_id)) for run_id in runs[1:4]]  # Trainers begin while one reads the question.
         try:
             await c.press("y")
-            await c.wait_for(lambda: len(c.notifications()) == 3)
+            await c.wait_for(c.notifications)
         finally:
-            os.close(lock)
-        told = c.notifications()
-        assert (told[0], told[2]) == (f"Deleted {runs[0]}.", f"Deleted {runs[2]}.")
-        assert f"run {runs[1]} is being trained" in told[1]
-    assert store.ids() == [runs[1]]
+            for lock in locks:
+                os.close(lock)
+        (told,) = c.notifications()
+        assert told.startswith("Deleted 5 runs. ")
+        assert f"run {runs[1]} is being trained" in told
+        assert told.endswith(" 2 more runs could not be deleted.")
+    assert sorted(store.ids()) == sorted(runs[1:4])
     found = ledger.read_file(store.root / "studies" / "mine" / ledger.LEDGER_FILE)
     gone = {entry.run: entry.outcome for entry in found.entries if entry.kind == "deleted"}
-    assert gone == {runs[0]: "finished", runs[2]: "finished"}
+    assert gone == dict.fromkeys([runs[0], *runs[4:]], "finished")
     assert len(written) == 2
+
+
+@driven
+async def test_what_became_of_several_runs_is_one_message(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_loop, "_QUIET_SECONDS", 60.0)  # The rows are still there when the keys are pressed.
+    runs = [store.create(RunConfig(epochs=1, seed=seed)).id for seed in range(4)]
+    async with console(store) as c:
+        c.app.session.toggle_marks(runs)
+        for run_id in runs[1:]:
+            shutil.rmtree(store.path(run_id))
+        await c.press("T", "x", "enter")
+        await c.wait_for(c.notifications)
+        (told,) = c.notifications()
+        assert told.startswith("Tags of 1 run saved. ")
+        assert f"there is no run '{runs[1]}'" in told
+        assert told.endswith(" 2 more runs could not be changed.")
+        assert store.notes(runs[0]).tags == ["x"]
+        c.clear_notifications()
+        shutil.rmtree(store.path(runs[0]))
+        await c.press("R")
+        await c.wait_for(lambda: len(c.notifications()) == 2)
+        starting, told = c.notifications()
+        assert starting == "Starting 4 runs."
+        assert f"there is no run '{runs[0]}'" in told
+        assert told.endswith(" 3 more runs could not be started.")
 
 
 @driven

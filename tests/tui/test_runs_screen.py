@@ -34,6 +34,7 @@ from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import rows_of
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.settings import load_settings
+from alexnet_tui.tui.watch import watch_loop
 from alexnet_tui.tui.widgets.columns import GAP, fit, hidden_text
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
 from alexnet_tui.tui.widgets.help import HelpScreen
@@ -906,6 +907,17 @@ async def test_live_runs_are_told_on_every_screen(store: Store) -> None:
             for place in ("1", "2", "3", "4", "5", "6"):
                 await c.press(place)
                 await c.wait_for(lambda: "● 1 running 40%" in c.text().splitlines()[0])
+
+
+@driven
+async def test_how_far_a_study_is_counts_no_run_that_was_deleted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_loop, "_QUIET_SECONDS", 60.0)
+    for seed in range(3):
+        store.create(RunConfig(epochs=1, seed=seed), study="mine")
+    async with console(store) as c:
+        assert "5 Studies 0/3 " in c.text()
+        await c.press("D", "y")
+        await c.wait_for(lambda: "5 Studies 0/2 " in c.text())
 
 
 @driven

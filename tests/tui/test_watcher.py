@@ -182,6 +182,19 @@ def test_a_runs_folder_that_never_was_is_not_gone(
     assert "the runs folder is gone" in watcher.problems[""]
 
 
+def test_a_runs_folder_that_had_no_runs_yet_may_be_gone_too(
+    store: Store, watcher: RunsWatcher, clock: Clock, tmp_path: Path
+) -> None:
+    store.root.mkdir()
+    watcher.poll()
+    store.root.rename(tmp_path / "away")
+    later(watcher, clock)
+    assert "the runs folder is gone" in watcher.problems[""]
+    (tmp_path / "away").rename(store.root)
+    later(watcher, clock)
+    assert watcher.problems == {}
+
+
 def test_fault_29_what_was_known_stays_while_the_runs_folder_is_away(
     store: Store, watcher: RunsWatcher, clock: Clock, tmp_path: Path
 ) -> None:

@@ -163,6 +163,7 @@ class RunsWatcher:
         self._root_stamps: tuple[Stamp | None, ...] = ()
         self._root_changed = -_SETTLE_SECONDS
         self._scanned = -_SCAN_SECONDS
+        self._was_there = False
 
     def poll(self) -> set[str]:
         """Read and apply what is new; the ids of the runs it is about."""
@@ -191,9 +192,9 @@ class RunsWatcher:
             run_id = self._dropped.pop()
             self._followers.pop(run_id, None)
             self._waiting.pop(run_id, None)
-        if file_stamp(self.store.root) is None and any(
-            one.directory.parent == self.store.root for one in self._followers.values()
-        ):
+        is_there = file_stamp(self.store.root) is not None
+        self._was_there |= is_there
+        if self._was_there and not is_there:
             gone = f"{self.store.root}: the runs folder is gone."
             batch.problems |= {} if self.problems.get("") == gone else {"": gone}
             return batch

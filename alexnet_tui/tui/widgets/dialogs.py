@@ -84,6 +84,8 @@ class ConfirmScreen(DialogScreen[bool]):
     BINDINGS = [
         _confirm("y", "confirm", "Yes", "Do it."),
         _confirm("n", "cancel", "No", "Change nothing."),
+        _confirm("up,pageup", "scroll(-1)", "Read up", "What is above.", show=False),
+        _confirm("down,pagedown", "scroll(1)", "Read on", "What is below.", show=False),
     ]
 
     def __init__(
@@ -116,6 +118,11 @@ class ConfirmScreen(DialogScreen[bool]):
     async def _show_details(self, details: Callable[[], Sequence[str]]) -> None:
         lines = await call(details)
         self.query_one(".dialog-text", Static).update(Content("\n".join(printable(line, 500) for line in lines)))
+
+    def action_scroll(self, pages: int) -> None:
+        """Read on in a text that has more lines than the box."""
+        box = self.query_one(".dialog")
+        box.scroll_relative(y=pages * max(1, box.size.height // 2), animate=False)
 
     def action_confirm(self) -> None:
         """Yes."""

@@ -22,6 +22,7 @@ _PLACE_NAMES = {
     "new": "New run",
     "run": "Run",
     "compare": "Compare",
+    "study": "Studies",
     "report": "Report",
     "chart": "Charts",
     "form": "Form",

@@ -114,6 +114,9 @@ def _write(
         )
 
     async def work() -> None:
+        if problem := session.watcher.problems.get(""):  # A new folder in its place would hide what there was.
+            _ask(screen, session, request.texts, taken, planned, f"No study is planned. {problem}")
+            return
         try:
             plan = await session.lanes["studies"].run(act)
         except AlexnetTuiError as error:

@@ -55,11 +55,18 @@ class QueueScreen(Screen[None]):
         _key("r", "reproduce", "Reproduce", "Reproduce the whole study, or continue it."),
         _key("ctrl+r", "start", "Start", "Start a worker that goes through the queue, also with the console closed."),
         _key("P", "pause", "Pause", "Start nothing more for now, or resume; what trains continues."),
-        _key("x", "cancel", "Cancel", "Take the cell out of the queue; stop it after a checkpoint if it trains."),
+        _key(
+            "x",
+            "cancel",
+            "Cancel",
+            "Take the cell out of the queue, and go one down; stop it after a checkpoint if it trains.",
+        ),
         _key("K,shift+up", "shift(-1)", "Order", "Start this cell one turn earlier.", display="K/J", id="shift-1"),
         _key("J,shift+down", "shift(1)", "Later", "Start this cell one turn later.", show=False, id="shift1"),
         _key("F", "first", "First", "Start this cell next.", show=False),
-        _key("R", "resume", "Put back", "Put a cancelled cell back; resume a stopped one.", show=False),
+        _key(
+            "R", "resume", "Put back", "Put a cancelled cell back, and go one down; resume a stopped one.", show=False
+        ),
         _key("enter", "open", "Open", "Open the run of this cell."),
         _key("v", "report", "Report", "Our table and the verdicts on this study."),
         _key("f", "choose", "Studies", "Choose another study.", show=False),
@@ -301,6 +308,7 @@ class QueueScreen(Screen[None]):
             run_actions.stop_runs(self, self.session, [cell.run_id])
         elif cell.needs_training:
             self._do(lambda: self._take_out(now.plan.name, cell))
+            self.table.move(1)  # The cell goes to the end of the queue; the cursor stays where the next one comes.
         else:
             notify(self, f"This cell is {cell.state}: there is nothing to cancel.")
 
@@ -316,6 +324,7 @@ class QueueScreen(Screen[None]):
             return
         if cell.index in now.queue.cancelled:
             self._do(lambda: study_queue.cancel(self.session.store, now.plan.name, cell.index, False))
+            self.table.move(1)
         elif cell.run_id and cell.state not in {PlannedRunState.DELETED, PlannedRunState.UNREADABLE}:
             run_actions.resume_runs(self, self.session, [cell.run_id])
         else:

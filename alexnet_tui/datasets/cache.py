@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from alexnet_tui.errors import DatasetError, StoreError
-from alexnet_tui.files import FULL_DISK, read_small, reason_of, sync_directory, write_atomic
+from alexnet_tui.files import FULL_DISK, UNDECODABLE, read_small, reason_of, sync_directory, version_of, write_atomic
 from alexnet_tui.text import format_bytes
 
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def is_cache(directory: Path) -> bool:
         return bool(manifest.files) and all(
             (directory / Path(name).name).stat().st_size == record.size_bytes for name, record in manifest.files.items()
         )
-    except (OSError, ValueError, StoreError):
+    except (OSError, ValueError, RecursionError, StoreError):
         return False
 
 
@@ -289,29 +289,11 @@ def read_manifest(name: str, directory: Path) -> Manifest:
     """
     try:
         manifest = _decode_manifest(read_small(directory / MANIFEST_FILE) or b"")
-    except (ValueError, StoreError) as error:
+    except (*UNDECODABLE, StoreError) as error:
         raise _damaged(name, directory, str(error)) from error
     if isinstance(manifest, int):
         raise newer(name, directory / MANIFEST_FILE, manifest)
     return manifest
-
-
-class _Version(msgspec.Struct):
-    """The one field that every version of a format has."""
-
-    v: int = 1
-
-
-def version_of(content: bytes) -> int:
-    """The version of the format of a JSON file.
-
-    Raises:
-        ValueError: It is no such file.
-    """
-    try:
-        return msgspec.json.decode(content, type=_Version).v
-    except RecursionError as error:
-        raise ValueError(str(error)) from error
 
 
 def newer(name: str, path: Path, version: int) -> DatasetError:
@@ -324,11 +306,9 @@ def newer(name: str, path: Path, version: int) -> DatasetError:
 
 
 def _decode_manifest(content: bytes) -> Manifest | int:
-    """A manifest, or the version of a newer one; ValueError where it is none."""
+    """A manifest, or the version of a newer one; raises one of `UNDECODABLE` where it is neither."""
     version = version_of(content)
-    if version > CACHE_VERSION:
-        return version
-    return msgspec.json.decode(content, type=Manifest)
+    return version if version > CACHE_VERSION else msgspec.json.decode(content, type=Manifest)
 
 
 def open_cache(name: str, directory: Path, wanted: Sequence[str] = SPLITS) -> tuple[Manifest, dict[str, Split]]:
@@ -361,11 +341,8 @@ def open_cache(name: str, directory: Path, wanted: Sequence[str] = SPLITS) -> tu
 
 
 def _damaged(name: str, directory: Path, what: str) -> DatasetError:
-    return DatasetError(name, f"the cache {directory} is damaged: {what}. {_advice(name, directory)}")
-
-
-def _advice(name: str, directory: Path) -> str:
-    return f"Delete that folder and run `alexnet-tui data prepare {name}`."
+    advice = f"Delete that folder and run `alexnet-tui data prepare {name}`."
+    return DatasetError(name, f"the cache {directory} is damaged: {what}. {advice}")
 
 
 def _verify(name: str, directory: Path, file_name: str, record: FileRecord) -> None:

@@ -15,10 +15,10 @@ import msgspec
 
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.config.variants import nearest
-from alexnet_tui.datasets.cache import CACHE_VERSION, is_cache, newer, version_of
+from alexnet_tui.datasets.cache import CACHE_VERSION, is_cache, newer
 from alexnet_tui.datasets.left_out import LeftOut, list_left_out, named
 from alexnet_tui.errors import DatasetError, HomeError, StoreError, TooFewImagesError
-from alexnet_tui.files import read_small, write_atomic
+from alexnet_tui.files import UNDECODABLE, read_small, version_of, write_atomic
 from alexnet_tui.paths import data_root
 from alexnet_tui.text import counted, printable
 
@@ -260,7 +260,7 @@ def read_source(root: Path, name: str) -> Source | None:
         content = read_small(path)
         version = version_of(content) if content else 0
         source = msgspec.json.decode(content, type=Source) if content and version <= CACHE_VERSION else None
-    except (ValueError, StoreError):
+    except (*UNDECODABLE, StoreError):
         return None
     if version > CACHE_VERSION:
         raise newer(name, path, version)

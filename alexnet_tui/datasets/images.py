@@ -11,7 +11,6 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -83,7 +82,7 @@ def scan(name: str, path: Path, report: ProgressCallback) -> Scan:
     contents, sizes = SourceContents(name=name), dict[ImageKey, tuple[int, int]]()
     digests: dict[ImageKey, bytes] = {}
     decoding: dict[ImageKey, bytes] = {}
-    with _no_warnings():
+    with warnings.catch_warnings(action="ignore"):  # Of Pillow: what cannot be read is reported by name.
         for key, content in read_images(path, contents):
             if key in digests:
                 raise DatasetError(name, f"{path} holds {printable(key.name, 200)} twice; keep one of them.")
@@ -190,7 +189,7 @@ def decode(
         failures.update(batch.failures)
         pixels.update(batch.pixels)
 
-    with _no_warnings(), ThreadPoolExecutor(threads) as pool:
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(threads) as pool:
         try:
             for batch in _batches(read_images(path, SourceContents(name=name)), found):
                 pending.append(pool.submit(_decode_batch, batch, found, image_size, files))
@@ -220,14 +219,6 @@ class _Batch(NamedTuple):
 
     failures: dict[ImageKey, str]
     pixels: dict[ImageKey, bytes]
-
-
-@contextmanager
-def _no_warnings() -> Iterator[None]:
-    """Nothing of Pillow's warnings on stderr: what cannot be read is reported by name."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _batches(stream: Iterator[tuple[ImageKey, bytes]], found: Scan) -> Iterator[list[tuple[ImageKey, bytes]]]:

@@ -4,7 +4,6 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 import msgspec
 
@@ -16,10 +15,9 @@ from alexnet_tui.text import json_text, printable
 EXPORT_VERSION = 1
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COUNTS = {"epoch", "step"}
-NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
-def to_csv(histories: Iterable[RunHistory], labels: Mapping[str, str] = NO_LABELS) -> str:
+def to_csv(histories: Iterable[RunHistory], labels: Mapping[str, str]) -> str:
     """One line for each epoch of each run: id, label, every hyperparameter, every column; missing is empty.
 
     Args:
@@ -51,7 +49,7 @@ def _number(name: str, value: float) -> str:
     return str(int(value)) if name in _COUNTS else repr(value)
 
 
-def to_json(histories: Iterable[RunHistory], labels: Mapping[str, str] = NO_LABELS) -> str:
+def to_json(histories: Iterable[RunHistory], labels: Mapping[str, str]) -> str:
     """Every run with its label, its record, its ``started`` event and its series; a missing value is null.
 
     So are the settings of a run that another program trained.

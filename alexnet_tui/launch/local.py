@@ -10,8 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Collection, Iterator, Sequence
 
 import psutil
 
@@ -25,8 +24,6 @@ from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.paths import child_environment
 from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
 from alexnet_tui.text import printable
-
-NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 def check(options: Options) -> None:

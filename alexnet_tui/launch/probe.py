@@ -1,6 +1,5 @@
 """Ask the trainer's side what it would do, in a short-lived process: only it may load torch."""
 
-import os
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -10,13 +9,12 @@ import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, ExitCode, LaunchError
-from alexnet_tui.launch.local import NO_VARIABLES, held_to
+from alexnet_tui.launch.local import held_to
 from alexnet_tui.paths import child_command, child_environment
-from alexnet_tui.text import counted, printable
+from alexnet_tui.text import printable
 
 COMMAND = child_command("alexnet_tui.train.probe")
 _TIMEOUT_SECONDS = 180
-_BUSY_SHARE = 0.4
 Answer = TypeVar("Answer")
 
 
@@ -39,31 +37,6 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Rate(msgspec.Struct, frozen=True):
     images_per_second: float
-
-
-class MachineLoad(msgspec.Struct, frozen=True):
-    """How busy this machine is.
-
-    Attributes:
-        processes: Running or ready to run, mean of the last minute.
-        cores: CPU cores.
-    """
-
-    processes: float
-    cores: int
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether training notices: from one busy process on two cores on."""
-        return self.processes >= _BUSY_SHARE * self.cores
-
-    def __str__(self) -> str:
-        return f"{self.processes:.1f} processes at work on {counted(self.cores, 'core')}"
-
-
-def machine_load() -> MachineLoad:
-    """How busy this machine is now."""
-    return MachineLoad(os.getloadavg()[0], os.cpu_count() or 1)
 
 
 def describe(config: RunConfig, command: Sequence[str] = COMMAND) -> Description:
@@ -115,7 +88,7 @@ def rate_together(
 
 @contextmanager
 def _asked(
-    arguments: Sequence[str], cores: Collection[int] = (), variables: Mapping[str, str] = NO_VARIABLES
+    arguments: Sequence[str], cores: Collection[int], variables: Mapping[str, str]
 ) -> Iterator["subprocess.Popen[str]"]:
     """A process that is asked for something; it ends with the block."""
     try:
@@ -146,7 +119,7 @@ def _let_go(child: "subprocess.Popen[str]") -> None:
 
 
 def _ask(arguments: Sequence[str], kind: type[Answer]) -> Answer:
-    with _asked(arguments) as child:
+    with _asked(arguments, (), {}) as child:
         return _answer(child, kind)
 
 

@@ -62,13 +62,13 @@ class Allocation(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
-def this_machine(environment: Mapping[str, str] = os.environ) -> Machine:
+def this_machine() -> Machine:
     """The machine this process runs on, as far as it may use it."""
-    return Machine(cores=usable_cores(), gpus=_visible_gpus(environment), free_bytes=psutil.virtual_memory().available)
+    return Machine(cores=usable_cores(), gpus=_visible_gpus(), free_bytes=psutil.virtual_memory().available)
 
 
-def _visible_gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
-    named = environment.get(_VISIBLE_GPUS)
+def _visible_gpus() -> tuple[str, ...]:
+    named = os.environ.get(_VISIBLE_GPUS)
     if named is not None:
         words = [word.strip() for word in named.split(",")]
         return tuple(words[: words.index("-1")] if "-1" in words else filter(None, words))

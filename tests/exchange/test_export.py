@@ -142,7 +142,7 @@ def test_tensorboard_keeps_infinities_and_large_steps(tmp_path: Path) -> None:
 
 
 def test_csv_has_a_line_an_epoch_that_reads_back(history: RunHistory) -> None:
-    rows = list(csv.DictReader(to_csv([history, make_history()]).splitlines()))
+    rows = list(csv.DictReader(to_csv([history, make_history()], {}).splitlines()))
     assert len(rows) == 5 + 20
     assert list(rows[0]) == ["run_id", "label", *(f"config.{name}" for name in SPECS), *EPOCH_COLUMNS]
     assert [float(row["test_accuracy"]) for row in rows[:5]] == list(history.epochs["test_accuracy"])
@@ -152,7 +152,7 @@ def test_csv_has_a_line_an_epoch_that_reads_back(history: RunHistory) -> None:
 
 
 def test_json_has_the_whole_record(history: RunHistory) -> None:
-    (run,) = json.loads(to_json([history]))["runs"]
+    (run,) = json.loads(to_json([history], {}))["runs"]
     assert run["record"]["id"] == history.id
     assert run["started"]["device_class"] == "cpu"
     assert run["epochs"]["test_accuracy"] == list(history.epochs["test_accuracy"])
@@ -170,7 +170,7 @@ def foreign(**times: list[float]) -> RunHistory:
 
 
 def test_json_of_a_foreign_run_states_no_settings(history: RunHistory) -> None:
-    ours, theirs = json.loads(to_json([history, foreign()]))["runs"]
+    ours, theirs = json.loads(to_json([history, foreign()], {}))["runs"]
     assert ours["record"]["config"]["epochs"] == 5
     assert theirs["record"]["config"] is None
     assert theirs["record"]["foreign"]["format"] == "csv"

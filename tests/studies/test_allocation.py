@@ -121,8 +121,11 @@ def test_real_updates_are_counted() -> None:
     ("named", "gpus"),
     [("", ()), ("-1", ()), ("1", ("1",)), ("3, 0", ("3", "0")), ("2,-1,0", ("2",)), ("GPU-ab", ("GPU-ab",))],
 )
-def test_only_gpus_this_process_may_see_are_shared(named: str, gpus: tuple[str, ...]) -> None:
-    assert this_machine({"CUDA_VISIBLE_DEVICES": named}).gpus == gpus
+def test_only_gpus_this_process_may_see_are_shared(
+    monkeypatch: pytest.MonkeyPatch, named: str, gpus: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert this_machine().gpus == gpus
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ import typer
 import alexnet_tui
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import can_draw, printing, say, write_json
+from alexnet_tui.cores import machine_load
 from alexnet_tui.errors import AlexnetTuiError, ExitCode
 from alexnet_tui.files import reason_of
 from alexnet_tui.locks import take_lock
@@ -115,8 +116,6 @@ def _library(name: str) -> Check:
 
 def _load(store: Store) -> Check:
     """Other processes at work: training shares the cores with them."""
-    from alexnet_tui.launch.probe import machine_load
-
     load = machine_load()
     if load.is_busy:
         return Check("load", Health.WARNING, f"{load}; training gets what they leave, and the step below is timed now")

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from alexnet_tui.analysis.cost_estimate import step_settings
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.cores import machine_load
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.datasets.cache import Progress
@@ -330,5 +331,5 @@ class StepTimer:
         self._step_seconds[step_settings(done.config)] = done.step_seconds
         milliseconds = 1000 * done.step_seconds
         told = f"{milliseconds:,.0f}" if milliseconds >= _WHOLE_MILLISECONDS else f"{milliseconds:.3g}"
-        load = step_probe.machine_load()
+        load = machine_load()
         return f"Five steps were timed: {told} ms each" + (f", with {load}." if load.is_busy else ".")

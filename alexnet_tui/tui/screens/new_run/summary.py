@@ -7,8 +7,8 @@ from textual.content import Content
 
 from alexnet_tui.analysis import cost_estimate
 from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
+from alexnet_tui.cores import machine_load
 from alexnet_tui.datasets.catalog import DatasetInfo
-from alexnet_tui.launch.probe import machine_load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted, format_bytes, format_count, format_duration, printable
 from alexnet_tui.tui.screens.new_run.draft import with_meaning

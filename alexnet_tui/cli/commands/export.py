@@ -109,7 +109,7 @@ def export(
 
 
 def _export_archive(store: Store, names: list[str], output: Path | None, *, with_checkpoints: bool) -> int:
-    from alexnet_tui.exchange.run_archive import write_archive
+    from alexnet_tui.exchange.archive_export import write_archive
 
     if output is None:
         raise UsageError("an archive is a file; name one with --output FILE.tar.gz.")

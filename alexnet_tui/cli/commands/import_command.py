@@ -15,8 +15,8 @@ from alexnet_tui.runs.store import RESERVED, Store
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
+    from alexnet_tui.exchange.archive_import import ImportResult
     from alexnet_tui.exchange.other_programs import ForeignHistory
-    from alexnet_tui.exchange.run_archive import ImportResult
 
 _NAMED = 3
 _TABLES = frozenset((".csv", ".tsv"))
@@ -79,7 +79,7 @@ def import_(
             what = "a folder" if is_folder else "a table"
             more = "`import --tensorboard DIR` reads a folder of logs, `import --csv FILE` a table"
             raise StoreError(archive, f"this is {what}, not an archive that `export --archive` packed; {more}.")
-        from alexnet_tui.exchange.run_archive import import_archive
+        from alexnet_tui.exchange.archive_import import import_archive
 
         _say_unpacked(store, archive, import_archive(store, archive))
         return ExitCode.DONE

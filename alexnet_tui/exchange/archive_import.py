@@ -1,17 +1,13 @@
-"""Runs and studies as one file: `write_archive` packs them, `import_archive` unpacks what somebody packed.
+"""`import_archive` unpacks runs and studies that somebody packed.
 
-An archive holds ``runs/ID/...`` and ``runs/studies/...``, as a runs folder does, so that tar alone can unpack it too.
-One that is imported is hostile input: a list of names decides what is taken, everything else is left out and counted,
-and a single link, device or name that leads elsewhere refuses all of it. Import writes everything beside the runs
-first and then renames it into place: all of it or nothing.
+An archive is hostile input: a list of names (`archive_files`) decides what is taken, everything else is left out and
+counted, and a single link, device or name that leads elsewhere refuses all of it. Import writes everything beside the
+runs first and then renames it into place: all of it or nothing.
 """
 
 import hashlib
 import itertools
 import os
-import re
-import stat
-import tarfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -21,20 +17,25 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.archive_reader import Kind, Limits, entries, inside
-from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.datasets.left_out import is_hidden
-from alexnet_tui.errors import ArchiveError, ConfigError, RunNotFoundError, StoreError
+from alexnet_tui.errors import ArchiveError, ConfigError, StoreError
+from alexnet_tui.exchange.archive_files import (
+    ARRAY_BYTES,
+    DEEPEST,
+    JSON_BYTES,
+    MANIFEST_FILE,
+    RUNS,
+    STUDY_FILES,
+    WEIGHTS_FILE,
+    Parts,
+    limit_of,
+)
 from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, reason_of_damage
-from alexnet_tui.paths import shell_command
-from alexnet_tui.runs.events import MAX_LINE_BYTES
 from alexnet_tui.runs.notes import NOTES_FILE
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
 from alexnet_tui.runs.store import (
-    CHECKPOINT_NAME,
     CHECKPOINTS,
     EVENTS_FILE,
-    KERNELS,
-    PREDICTIONS_FILE,
     RECORD_FILE,
     REFERENCE,
     RESERVED,
@@ -48,197 +49,14 @@ from alexnet_tui.studies import planning, study_files
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.ledger import LEDGER_FILE
 from alexnet_tui.studies.queue import CELLS_FILE
+from alexnet_tui.studies.study_files import STUDIES, exclusive, folder_path, is_name
 from alexnet_tui.text import printable, quoted
 
 LIMITS = Limits(least_bytes=1 << 24, ratio=50, entries=50_000)
 """The events of the reference runs shrink to a sixth."""
-Parts = tuple[str, ...]
-_JSON_BYTES, _ARRAY_BYTES, _LARGE_BYTES = 1 << 20, 1 << 26, 1 << 34
-_RUN_FILES = {
-    RECORD_FILE: _JSON_BYTES,
-    EVENTS_FILE: _LARGE_BYTES,
-    NOTES_FILE: _JSON_BYTES,
-    PREDICTIONS_FILE: _ARRAY_BYTES,
-}
-_MANIFEST_FILE, _WEIGHTS = "manifest.json", "state.pt"
-_CHECKPOINT_FILES = {_MANIFEST_FILE: _JSON_BYTES, _WEIGHTS: _LARGE_BYTES}
-_STUDY_FILES = {LEDGER_FILE: _ARRAY_BYTES, CELLS_FILE: _JSON_BYTES, IMPORTED_FILE: _JSON_BYTES}
-_KERNELS_NAME = re.compile(r"e[0-9]{4,}\.npz")
-_STAGING, _RUNS, _PLAN = ".importing-", "runs", "plan.json"
-_DEEPEST = 3  # checkpoints/e0010/state.pt
-
-
-# --- out
-
-
-class ExportResult(msgspec.Struct):
-    """What was packed.
-
-    Attributes:
-        runs: Ids of the runs.
-        left_out: A sentence for each run and each study that holds a file which cannot be read.
-    """
-
-    runs: list[str] = msgspec.field(default_factory=list)
-    left_out: list[str] = msgspec.field(default_factory=list)
-
-
-def write_archive(store: Store, names: Iterable[str], path: Path, *, with_checkpoints: bool = False) -> ExportResult:
-    """Pack runs and studies into a ``.tar.gz``, whole or not at all.
-
-    Where none is named, those are left out that hold a file which cannot be read.
-
-    Args:
-        names: Studies (with all their runs), runs, or ``reference``; none means every own run and study, or where there
-            is none the reference runs.
-
-    Raises:
-        RunNotFoundError: A name is neither a study nor a run, or there is nothing to pack.
-        StoreError: Something that is named, or all there is, cannot be read; or the file cannot be written.
-    """
-    names, result = list(names), ExportResult()
-    runs, studies = _named(store, names)
-    try:
-        if path.is_dir() or (path.exists() and not path.is_file()):
-            raise StoreError(path, "this is no file; name one that ends in .tar.gz.")
-        runs = {
-            run_id: directory
-            for run_id, directory in runs.items()
-            if _is_whole_to_read(_run_files(directory, with_checkpoints), result, is_needed=bool(names))
-        }
-        studies = {
-            name: directory
-            for name, directory in studies.items()
-            if _is_whole_to_read(_study_files(directory), result, is_needed=bool(names))
-        }
-        if not runs and not studies:
-            raise StoreError(store.root, f"there is nothing that can be packed. {result.left_out[0]}")
-        temporary = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")
-        try:
-            with temporary.open("xb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
-                for directory in runs.values():
-                    _pack_all(archive, _run_files(directory, with_checkpoints))
-                for directory in studies.values():
-                    _pack_all(archive, _study_files(directory))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(path, f"the archive cannot be written ({reason_of(error)}).") from error
-    result.runs = list(runs)
-    return result
-
-
-def _named(store: Store, names: list[str]) -> tuple[dict[str, Path], dict[str, Path]]:
-    """The directories of the runs, and the plans' paths without their ending, by name."""
-    runs, studies = dict[str, Path](), dict[str, Path]()
-    shipped = Store(store.reference_root)
-    records, own_studies = store.list().runs, study_files.names(store)
-    own = [one for one in records if not store.is_reference(one.id)]
-    if not names and (own or own_studies):
-        return (
-            {one.id: store.path(one.id) for one in own},
-            {name: study_files.folder_path(store, name) for name in own_studies},
-        )
-    if not names:
-        _check_fallback(store, has_runs=bool(records))
-    for name in names or [REFERENCE]:
-        if name in own_studies:
-            studies[name] = study_files.folder_path(store, name)
-            members = [one.id for one in own if one.study == name]
-        elif name == REFERENCE:
-            studies |= {one: study_files.folder_path(shipped, one) for one in study_files.names(shipped)}
-            members = [one.id for one in records if store.is_reference(one.id)]
-            if not members:
-                raise RunNotFoundError(store.root, "there are no reference runs.")
-        else:
-            members = [store.resolve(name)]
-        runs |= {run_id: store.path(run_id) for run_id in members}
-    return runs, studies
-
-
-def _check_fallback(store: Store, *, has_runs: bool) -> None:
-    """Refuse to pack the reference runs in place of own ones where there are none, or no runs folder."""
-    if not store.root.is_dir():
-        named = shell_command("export", REFERENCE, "--archive", "--output", "FILE.tar.gz")
-        more = f"; `{named}` packs the reference runs" if has_runs else ""
-        raise RunNotFoundError(store.root, f"there is no such folder; name the one with your runs by --runs-dir{more}.")
-    if not has_runs:
-        first = shell_command(*FIRST_RUN_WORDS, root=store.root)
-        raise RunNotFoundError(store.root, f"there is no run and no study to pack; `{first}` trains a first run.")
-
-
-def _is_whole_to_read(files: Iterator[tuple[Folder, Parts]], result: ExportResult, *, is_needed: bool) -> bool:
-    """Whether all files of a run or a study can be read; one that is not needed is left out where they cannot."""
-    try:
-        for folder, parts in files:
-            if (descriptor := folder.open(parts[-1])) is not None:
-                os.close(descriptor)
-    except StoreError as error:
-        if is_needed:
-            raise
-        result.left_out.append(str(error))
-        return False
-    return True
-
-
-def _run_files(directory: Path, with_checkpoints: bool) -> Iterator[tuple[Folder, Parts]]:
-    """The files of a run, each with the folder it is in and its path in an archive."""
-    with Folder(directory) as run:
-        for folder, parts in _record_files(run, with_checkpoints=with_checkpoints):
-            yield folder, ("runs", directory.name, *parts)
-
-
-def _record_files(folder: Folder, above: Parts = (), *, with_checkpoints: bool) -> Iterator[tuple[Folder, Parts]]:
-    """The files of a run's record, each with the folder it is in and its path from the run's folder."""
-    for name in folder.names():
-        parts = (*above, name)
-        status = folder.stat(name)
-        if status is None or (parts == (CHECKPOINTS,) and not with_checkpoints):
-            continue
-        if _limit_of(parts):
-            yield folder, parts
-        elif stat.S_ISDIR(status.st_mode) and len(parts) < _DEEPEST and not is_hidden(name):
-            with folder.make_folder(name) as below:  # It is there.
-                yield from _record_files(below, parts, with_checkpoints=with_checkpoints)
-
-
-def _study_files(path: Path) -> Iterator[tuple[Folder, Parts]]:
-    """The files of a study, as `_run_files` gives those of a run."""
-    with Folder(path.parent) as studies:
-        yield studies, ("runs", study_files.STUDIES, f"{path.name}.json")
-        if state := studies.folder(path.name):
-            with state:
-                for name in _STUDY_FILES:
-                    yield state, ("runs", study_files.STUDIES, path.name, name)
-
-
-def _pack_all(archive: tarfile.TarFile, files: Iterator[tuple[Folder, Parts]]) -> None:
-    for folder, parts in files:
-        _pack(archive, folder, parts)
-
-
-def _pack(archive: tarfile.TarFile, folder: Folder, parts: Parts) -> None:
-    """Add a file, if it is there, without anything that names this user; of events only whole lines."""
-    descriptor = folder.open(parts[-1])
-    if descriptor is None:
-        return
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        member = tarfile.TarInfo("/".join(parts))
-        member.size, member.mtime, member.mode = status.st_size, int(status.st_mtime), 0o644
-        if parts[-1] == EVENTS_FILE:
-            member.size = _end_of_lines(descriptor, status.st_size)
-        archive.addfile(member, file)
-
-
-def _end_of_lines(descriptor: int, size: int) -> int:
-    """Where the last whole line ends; a trainer may be writing the next."""
-    start = max(0, size - MAX_LINE_BYTES)
-    return start + os.pread(descriptor, size - start, start).rfind(b"\n") + 1
-
-
-# --- in
+_STAGING, _PLAN = ".importing-", "plan.json"
+_RELEASED = ("study", "plan_sha256")
+"""What an import takes out of the record of a run that may not join the study it names."""
 
 
 class ImportResult(msgspec.Struct):
@@ -285,7 +103,7 @@ def import_archive(store: Store, path: Path) -> ImportResult:
     result = ImportResult()
     try:
         store.root.mkdir(0o755, parents=True, exist_ok=True)
-        with study_files.exclusive(store), Folder.follow(store.root) as root, _staging(root) as staged:
+        with exclusive(store), Folder.follow(store.root) as root, _staging(root) as staged:
             mark = Imported(source=printable(path.name, 200), sha256=_sha256(path), imported=max(0.0, time.time()))
             _stage(path, staged, result)
             _put_in_place(store, root, staged, mark, result)
@@ -361,29 +179,15 @@ def _target(parts: Parts) -> tuple[Parts, int] | None:
     Records may be in folders of any names: ``runs/ID/run.json``, ``ID/run.json``, ``backup/runs/studies/NAME.json``.
     """
     match parts:
-        case (*_, study_files.STUDIES, file) if file.endswith(".json") and study_files.is_name(
-            file.removesuffix(".json")
-        ):
-            return (study_files.STUDIES, file.removesuffix(".json"), _PLAN), _JSON_BYTES
-        case (*_, study_files.STUDIES, name, file) if study_files.is_name(name) and file in _STUDY_FILES:
-            return (study_files.STUDIES, name, file), _STUDY_FILES[file]
-    for depth in range(1, _DEEPEST + 1):
+        case (*_, study_files.STUDIES, file) if file.endswith(".json") and is_name(file.removesuffix(".json")):
+            return (STUDIES, file.removesuffix(".json"), _PLAN), JSON_BYTES
+        case (*_, study_files.STUDIES, name, file) if is_name(name) and file in STUDY_FILES:
+            return (STUDIES, name, file), STUDY_FILES[file]
+    for depth in range(1, DEEPEST + 1):
         run_id = parts[-depth - 1] if len(parts) > depth else ""
-        limit = _limit_of(parts[-depth:])
-        if limit and RUN_ID.fullmatch(run_id) and run_id not in {study_files.STUDIES, REFERENCE}:
-            return (_RUNS, run_id, *parts[-depth:]), limit
-    return None
-
-
-def _limit_of(parts: Parts) -> int | None:
-    """How large a file of a run's record may be, by its path from the run's folder; None for any other."""
-    match parts:
-        case (name,):
-            return _RUN_FILES.get(name)
-        case (folder, name) if folder == KERNELS and _KERNELS_NAME.fullmatch(name):
-            return _ARRAY_BYTES
-        case (folder, place, name) if folder == CHECKPOINTS and CHECKPOINT_NAME.fullmatch(place):
-            return _CHECKPOINT_FILES.get(name)
+        limit = limit_of(parts[-depth:])
+        if limit and RUN_ID.fullmatch(run_id) and run_id not in {STUDIES, REFERENCE}:
+            return (RUNS, run_id, *parts[-depth:]), limit
     return None
 
 
@@ -401,7 +205,7 @@ def _write(top: Folder, place: Parts, pieces: Iterable[bytes]) -> None:
 
 def _put_in_place(store: Store, root: Folder, staged: Folder, mark: Imported, result: ImportResult) -> None:
     """Give everything its name here, mark it, and rename it out of the staging folder, plans last."""
-    with staged.make_folder(_RUNS) as runs, staged.make_folder(study_files.STUDIES) as studies:
+    with staged.make_folder(RUNS) as runs, staged.make_folder(STUDIES) as studies:
         records = _records(runs, mark, result)
         plans = _plans(studies, mark, result)
         if not records and not plans:
@@ -417,7 +221,7 @@ def _put_in_place(store: Store, root: Folder, staged: Folder, mark: Imported, re
             else:
                 _mark_run(runs, run_id, _study_of(record, plans, known, result), mark, result)
                 moves.append((runs, run_id, root, result.runs[run_id]))
-        here = root.make_folder(study_files.STUDIES)
+        here = root.make_folder(STUDIES)
         with here:
             for name in plans:
                 if name not in result.present_studies:
@@ -509,10 +313,10 @@ def _note_untaken(store: Store, runs: Folder, run_id: str, result: ImportResult)
 def _is_whole(checkpoint: Folder) -> bool:
     """Whether the weights are those that the manifest was written for."""
     try:
-        manifest = msgspec.json.decode(checkpoint.read(_MANIFEST_FILE) or b"", type=_Manifest)
+        manifest = msgspec.json.decode(checkpoint.read(MANIFEST_FILE) or b"", type=_Manifest)
     except UNDECODABLE:
         return False
-    descriptor = checkpoint.open(_WEIGHTS)
+    descriptor = checkpoint.open(WEIGHTS_FILE)
     if descriptor is None:
         return False
     with os.fdopen(descriptor, "rb") as file:
@@ -552,14 +356,14 @@ def _name_studies(
     taken = set(plans)
     for name in plans:
         with studies.make_folder(name) as state:
-            theirs = state.read(_PLAN), state.read(LEDGER_FILE, _ARRAY_BYTES) or b""
+            theirs = state.read(_PLAN), state.read(LEDGER_FILE, ARRAY_BYTES) or b""
         for new in _like(name):
             if _is_here(store, new, theirs):
                 result.studies[name] = new
                 result.present_studies.add(name)
                 break
             # What is left of a study whose plan was removed keeps its name, too.
-            here = study_files.folder_path(store, new)
+            here = folder_path(store, new)
             is_taken = (
                 new in known or new in planning.RESERVED or (new != name and new in taken) or os.path.lexists(here)
             )
@@ -577,7 +381,7 @@ def _like(name: str) -> Iterator[str]:
 
 def _is_here(store: Store, name: str, theirs: tuple[bytes | None, bytes]) -> bool:
     """Whether a study of this name, own or among the reference runs, is the one with this plan and this ledger."""
-    found = (_study_content(root / study_files.STUDIES / name) for root in (store.root, store.reference_root))
+    found = (_study_content(root / STUDIES / name) for root in (store.root, store.reference_root))
     return any(plan == theirs[0] and ledger.startswith(theirs[1]) for plan, ledger in found)
 
 
@@ -589,7 +393,7 @@ def _study_content(path: Path) -> tuple[bytes | None, bytes]:
             if state is None:
                 return content, b""
             with state:
-                return content, state.read(LEDGER_FILE, _ARRAY_BYTES) or b""
+                return content, state.read(LEDGER_FILE, ARRAY_BYTES) or b""
     except StoreError:
         return None, b""
 
@@ -604,10 +408,7 @@ def _name_runs(
     """Give each unpacked run its id here; all ids that are taken now."""
     # What is no run keeps its name too; and studies name their runs, also those that are gone.
     here = {*store.ids(), *os.listdir(store.root), *RESERVED}
-    gone = (
-        set[str]().union(*(_ids_in_study(study_files.folder_path(store, name)) for name in study_files.names(store)))
-        - here
-    )
+    gone = set[str]().union(*(_ids_in_study(folder_path(store, name)) for name in study_files.names(store))) - here
     here |= gone
     taken = here | set(records)
     for run_id, record in records.items():
@@ -659,10 +460,6 @@ def _content_key(run: Folder) -> tuple[object, bytes]:
         return kept, b""
     with os.fdopen(descriptor, "rb") as file:
         return kept, hashlib.file_digest(file, "sha256").digest()
-
-
-_RELEASED = ("study", "plan_sha256")
-"""What an import takes out of the record of a run that may not join the study it names."""
 
 
 def _study_of(record: RunRecord, plans: Mapping[str, study.Plan], known: Set[str], result: ImportResult) -> str:

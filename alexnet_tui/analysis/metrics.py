@@ -119,6 +119,17 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         """The heading, starred where the number is selected on test."""
         return f"{self.heading}{SELECTED_MARK}" if self.selected_on_test else self.heading
 
+    def bounds(self, num_epochs: int) -> tuple[float, float]:
+        """The least and the greatest value that a run of so many epochs can have."""
+        match self.unit:
+            case Unit.PERCENT:
+                return 0.0, 1.0
+            case Unit.POINTS:
+                return -1.0, 1.0
+            case Unit.EPOCHS:
+                return 1.0, float(num_epochs)
+        return 0.0, math.inf
+
     def text(self, value: float | None) -> str:
         """One number for people, without its unit: ``59.33``, ``36.4``, ``03:22:33``; shares carry no sign."""
         if value is None or not math.isfinite(value):

@@ -4,6 +4,7 @@ A claim names a metric and two groups of runs by the hyperparameters in which th
 a list of these, word for word.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from alexnet_tui.errors import ClaimError, ConfigError
 from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable, quoted
 
-RULES_VERSION = 6
+RULES_VERSION = 7
 """Version of the rules by which claims are judged; part of every plan.
 
 3 leaves out runs whose numbers were known before the plan and runs that were begun anew for other numbers, asks every
@@ -26,10 +27,16 @@ compares nothing where no run of either group got there. 4 asks each run, not th
 something; asks for 1,000 training images behind a gap or a training error; takes numbers for known from the first epoch
 on; and knows no onset of over-fitting of a run whose loss still fell. 5 compares no times of runs that reached the mark
 before their first measurement, and lets none of these meet a precondition. 6 asks Welch's test too where times were not
-reached.
+reached. 7 assesses no claim whose smallest effect is larger than any effect can be, and no plan of another alpha.
 """
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""
+SMALLEST_EFFECTS: Mapping[str, tuple[float, float]] = {"points": (0.0, 100.0), "ratio": (1.0, 1000.0)}
+"""By unit: between these lies every effect that may be registered as the smallest that matters.
+
+No accuracies lie 100 points apart, and a thousandfold effect is too small to matter for nobody: within a wider margin
+the effect lies whatever the runs say.
+"""
 MAX_CLAIMS = 50
 _MAX_BYTES = 1 << 20
 _FOLDER = Path(__file__).parent / "claim_sets"
@@ -256,9 +263,11 @@ def _without_presets(claim: Claim) -> list[Mapping[str, Value]]:
 
 def effect_fault(claim: Claim) -> str:
     """What is wrong with the smallest effect that a claim says matters, or empty."""
-    least, word = (1.0, "ratio above 1") if claim.unit == "ratio" else (0.0, "number above 0")
-    is_effect = least < claim.smallest_effect < 1e9
-    return "" if is_effect else f"smallest_effect must be a {word}, not {claim.smallest_effect:g}."
+    low, high = SMALLEST_EFFECTS[claim.unit]
+    if low < claim.smallest_effect < high:
+        return ""
+    kind = "ratio" if claim.unit == "ratio" else "number"
+    return f"smallest_effect must be a {kind} above {low:g} and below {high:g}, not {claim.smallest_effect:g}."
 
 
 def _checked(claim: Claim, problems: list[str]) -> Claim:
@@ -282,5 +291,8 @@ def _checked(claim: Claim, problems: list[str]) -> Claim:
         found.append("group and reference are the same runs.")
     if fault := effect_fault(claim):
         found.append(fault)
+    for number, one in enumerate(claim.precondition, start=1):
+        if not math.isfinite(one.at_least):
+            found.append(f"precondition {number}: at_least must be {_VALUES['at_least']}, not {one.at_least:g}.")
     problems += [f"{claim.name}: {problem}" for problem in found]
     return msgspec.structs.replace(claim, group=canonical[0], reference=canonical[1])

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from alexnet_tui.analysis.groups import Sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS, Unit
+from alexnet_tui.analysis.verdict.effect import amount_text
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
@@ -179,7 +180,7 @@ def families(report: Report) -> str:
 
 def _zone(verdict: ClaimVerdict) -> str:
     low, high = verdict.zone
-    return f"{low:.2f} to {high:.2f}"
+    return f"{amount_text(low)} to {amount_text(high)}"
 
 
 def _interval(ends: tuple[float | None, float | None], unit: str) -> str:

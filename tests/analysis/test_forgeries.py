@@ -22,8 +22,9 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import Report, Section, build_selection
 from alexnet_tui.runs.history import EPOCH_COLUMNS
 from alexnet_tui.runs.store import EVENTS_FILE, Store
-from alexnet_tui.studies import bookkeeping, deletion, planning
+from alexnet_tui.studies import bookkeeping, deletion, ledger, planning, study_files
 from alexnet_tui.studies import plan as study
+from alexnet_tui.studies.ledger import Entry
 
 Event = dict[str, Any]
 OVERRIDES = {"epochs": str(EPOCHS), "data": "cifar10"}
@@ -326,6 +327,24 @@ def plan_edited_with_its_hash(store: Store) -> None:
         edit_record(store, run_id, plan_sha256=content["sha256"])
 
 
+def another_plan(version: int, **changes: Any) -> Callable[[Store], None]:
+    """Another plan in place of the registered one, whose ledger is made anew or, of an old version, left as it is."""
+
+    def change(store: Store) -> None:
+        path = store.root / "studies" / "mine.json"
+        content = {**json.loads(path.read_text()), **changes, "v": version}
+        content["sha256"] = study.plan_hash(content)
+        path.write_text(json.dumps(content))
+        for run_id in ids(store):
+            edit_record(store, run_id, plan_sha256=content["sha256"])
+        if version >= study.LEDGER_SINCE:
+            folder = study_files.make_folder(store, "mine")
+            (folder / "ledger.jsonl").unlink()
+            ledger.append(folder, lambda _: [Entry(kind="registered", plan_sha256=content["sha256"])])
+
+    return change
+
+
 def made_before_the_plan(store: Store) -> None:
     for run_id in ids(store, "four-conv"):
         edit_record(store, run_id, created=1.0)
@@ -383,6 +402,8 @@ FORGERIES: dict[Callable[[Store], None], str] = {
     plan_edited(alpha=0.2): "it was changed after it was written",
     plan_edited(seeds=[0, 1, 2, 3, 4], claims=[]): "exploratory",
     plan_edited_with_its_hash: "does not name this plan",
+    another_plan(study.PLAN_VERSION, alpha=0.2): "asks for an alpha of 0.2; by the rules it is 0.05",
+    another_plan(2, label="another"): "does not name this plan",
     made_before_the_plan: "made before its plan was registered",
     trained_before_the_plan: "made before its plan was registered",
     few_test_images: "500 test images are fewer than 1,000",

@@ -5,7 +5,7 @@ import random
 
 import msgspec
 import pytest
-from fake_histories import CLEAR, diverged, judged, make_history, plan_of, planned, study
+from fake_histories import CLEAR, EPOCHS, diverged, judged, make_history, plan_of, planned, study
 from fake_runs import curve, started
 
 from alexnet_tui.analysis import stats
@@ -22,16 +22,31 @@ from alexnet_tui.analysis.groups import (
 from alexnet_tui.analysis.integrity import same_network
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import published_claim
-from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict, _group, decide, judge, problems, remarks
+from alexnet_tui.analysis.verdict.effect import amount_text
+from alexnet_tui.analysis.verdict.judge import (
+    ClaimVerdict,
+    Verdict,
+    _group,
+    decide,
+    judge,
+    problems,
+    remarks,
+    unassessable,
+)
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.claims import Claim, Precondition, load, names
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import build
 from alexnet_tui.report.charts import interval_chart, interval_plot
+from alexnet_tui.report.wording import facts
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 
+FOUR_LAYERS: dict[str, object] = {
+    "group": {"removed_conv_layer": "none"},
+    "reference": {"removed_conv_layer": "4"},
+}
 FOUR = {"gap": 0.25, "t25": 6.0}
 
 
@@ -715,6 +730,110 @@ def test_a_registered_effect_that_is_none_is_not_assessed_and_can_be_drawn(unit:
     assert verdict.verdict is Verdict.NOT_ASSESSED
     assert any("smallest_effect must be a" in reason for reason in verdict.reasons)
     assert "no effect" in interval_chart(verdict)
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "effect", "words"),
+    [
+        ("test_error", "points", 100.0, "smallest_effect must be a number above 0 and below 100, not 100."),
+        ("gap", "points", 1e6, "smallest_effect must be a number above 0 and below 100, not 1e+06."),
+        ("train_error", "ratio", 1000.0, "smallest_effect must be a ratio above 1 and below 1000, not 1000."),
+        ("train_time", "ratio", 1e8, "smallest_effect must be a ratio above 1 and below 1000, not 1e+08."),
+        ("t25", "ratio", 20.0, "must be below 20, not 20: T25 of runs of 20 epochs lies between 1 and 20."),
+        ("converged", "ratio", 100.0, "must be below 20, not 100: Converged of runs of 20 epochs lies between 1 and"),
+    ],
+)
+def test_a_margin_that_holds_every_effect_decides_nothing(metric: str, unit: str, effect: float, words: str) -> None:
+    """Whatever the runs say, the effect lies within: no plan takes it, and of an old one the claim is not assessed."""
+    claim = own_claim(
+        metric=metric, unit=unit, smallest_effect=effect, group={"dropout": 0.01}, reference={"dropout": 0.5}
+    )
+    plan = {"epochs": str(EPOCHS)}
+    (problem,) = problems([claim], plan)
+    assert words in problem
+    assert words.removesuffix(".") in " ".join(unassessable([claim], [make_history().record.config], 5))
+    built = build([], planned=[planned(study(shift=CLEAR), claims=[claim, load("study")[2]])])
+    void, other = built.claims
+    assert (void.verdict, other.verdict) == (Verdict.NOT_ASSESSED, Verdict.SUPPORTED)
+    assert any(words in reason for reason in void.reasons)
+    assert "no effect" in interval_chart(void)
+    assert problems([msgspec.structs.replace(claim, smallest_effect=19.9)], plan) == []
+
+
+def test_a_longer_run_may_have_a_larger_ratio_of_epochs() -> None:
+    claim = own_claim(metric="t25", unit="ratio", smallest_effect=150.0)
+    assert "must be below 100, not 150" in problems([claim])[0]
+    assert problems([claim], {"epochs": "151"}) == []
+    of_group = msgspec.structs.replace(
+        claim, group={**claim.group, "epochs": 200}, reference={**claim.reference, "epochs": 50}
+    )
+    assert problems([of_group]) == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "effect", "words"),
+    [
+        ("points", 0.001, "0.001 points takes more than 1,000 seeds a group"),
+        ("ratio", 1.004, "1.004x takes more than 1,000 seeds a group"),
+        ("points", 99.0, "99 points is a wide margin: every smaller effect counts as too small to matter"),
+        ("ratio", 5.0, "5x is a wide margin"),
+        ("points", 0.05, ""),
+        ("points", 10.0, ""),
+        ("ratio", 1.005, ""),
+        ("ratio", 2.0, ""),
+    ],
+)
+def test_a_doubtful_margin_is_remarked_on(unit: str, effect: float, words: str) -> None:
+    claim = own_claim(unit=unit, smallest_effect=effect, group={"dropout": 0.01}, reference={"dropout": 0.5})
+    assert problems([claim]) == []
+    assert [note.partition(words)[0] for note in remarks([claim])] == ["decay: "] * bool(words)
+    (verdict,) = judged(study(shift=CLEAR), claims=[claim])
+    assert verdict.verdict is not Verdict.NOT_ASSESSED
+    assert [one for one in verdict.remarks if "seeds a group" in one or "margin" in one] == [
+        f"{note.removeprefix('decay: ')}." for note in remarks([claim])
+    ]
+
+
+def test_the_least_margin_without_a_remark_is_what_a_thousand_seeds_can_tell() -> None:
+    for sd, effect in ((0.45, 0.05), (0.05, math.log(1.005))):
+        needed = [stats.seeds_needed(sd**2, sd**2, factor * effect, alpha=0.025, power=0.8) for factor in (0.999, 2.0)]
+        assert needed[0] is None
+        assert needed[1] is not None
+
+
+def test_a_small_margin_is_not_written_as_none() -> None:
+    claim = own_claim(metric="final_test", direction="higher", smallest_effect=0.001, **FOUR_LAYERS)
+    (verdict,) = judged(study(shift=CLEAR), claims=[claim])
+    assert "(needed: at least 0.001)" in verdict.reasons[0]
+    assert "negligible inside -0.001 to 0.001" in dict(facts(verdict))["Equivalence"]
+    assert [amount_text(value) for value in (1.0, 0.5, -0.5, 1.1, 1 / 1.1, 0.996, 1.001)] == [
+        *("1.00", "0.50", "-0.50", "1.10", "0.91"),
+        *("0.996", "1.001"),
+    ]
+
+
+def test_a_precondition_that_no_run_can_meet_is_refused() -> None:
+    def asking(metric: str, at_least: float) -> list[str]:
+        wanted = Precondition(metric=metric, of="group", at_least=at_least, why="so")
+        return problems([own_claim(precondition=[wanted])], {"epochs": "50"})
+
+    assert asking("gap", 100.0) == asking("converged", 50.0) == asking("train_time", 1e9) == []
+    assert "Gap of runs of 50 epochs is never 101, as a precondition asks: at most 100." in asking("gap", 101.0)[0]
+    assert "Converged of runs of 50 epochs is never 51" in asking("converged", 51.0)[0]
+
+
+def test_few_epochs_are_told_before_they_are_trained() -> None:
+    short = [make_history(epochs="4").record.config]
+    told = unassessable(load("study")[:1], short, 5)
+    assert "a verdict needs 5 epochs, and this plan has 4" in told
+    assert not any("epochs" in one for one in unassessable(load("study")[:1], [make_history().record.config], 5))
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.0, -1.0, 1.0, 50.0])
+def test_no_plan_chooses_its_alpha(alpha: float) -> None:
+    """The rules have one; a plan of another is void (see `test_forgeries`), and no number here depends on it."""
+    spread = study(spread=0.02, shift=CLEAR)
+    assert judged(spread, alpha=alpha) == judged(spread)
 
 
 def test_one_number_of_the_same_groups_is_registered_once() -> None:

@@ -175,6 +175,7 @@ def test_what_is_to_be_known_of_claims_is_said_before_anything_is_registered(run
     [
         (("train_error", "t25"), "T25 needs a ratio"),
         (("train_error", "speed"), "there is no metric 'speed'"),
+        (("smallest_effect = 0.5", "smallest_effect = 100"), "above 0 and below 100, not 100."),
         (("0.0005", '"much"'), "weight_decay"),
         (("[[claim]]", "[[claims]]"), "each below a line [[claim]], and nothing else: claims is none."),
     ],
@@ -186,7 +187,11 @@ def test_a_file_of_claims_is_refused_before_anything_runs(
     file.write_text(CLAIM)
     assert run("claims", "check", str(file)).code == 0
     file.write_text(CLAIM.replace(*change))
-    for command in (("claims", "check", str(file)), ("study", "new", "mine", "--claims", str(file))):
+    for command in (
+        ("claims", "check", str(file)),
+        ("claims", "show", str(file)),
+        ("study", "new", "mine", "--claims", str(file)),
+    ):
         done = run(*command)
         assert done.code == 2, command
         assert words in done.err

@@ -60,6 +60,8 @@ def test_settings_become_values_of_their_hyperparameters(tmp_path: Path) -> None
         ('direction = "higher"', 'direction = "better"', "claim 1: direction must be higher or lower"),
         ("smallest_effect = 0.5", "smallest_effect = 0", "above 0"),
         ("smallest_effect = 0.5", "smallest_effect = nan", "above 0"),
+        ("smallest_effect = 0.5", "smallest_effect = 100", "above 0 and below 100, not 100"),
+        ("smallest_effect = 0.5", "smallest_effect = inf", "above 0 and below 100, not inf"),
         ('unit = "points"', 'unit = "ratio"', "above 1"),
         ("smallest_effect = 0.5", "smallest_effect = 0.5\nfoo = 1", "claim 1: there is no field 'foo'"),
         ("smallest_effect = 0.5", 'smallest_effect = "much"', "claim 1: smallest_effect must be a number"),
@@ -68,6 +70,15 @@ def test_settings_become_values_of_their_hyperparameters(tmp_path: Path) -> None
             "smallest_effect = 0.5",
             'smallest_effect = 0.5\n[[claim.precondition]]\nmetric = "gap"\nof = "me"',
             "claim 1, precondition 1: of must be group or reference",
+        ),
+        *(
+            (
+                "smallest_effect = 0.5",
+                "smallest_effect = 0.5\n[[claim.precondition]]\n"
+                f'metric = "gap"\nof = "group"\nwhy = "so"\nat_least = {number}',
+                f"precondition 1: at_least must be a number, not {number}",
+            )
+            for number in ("nan", "inf", "-inf")
         ),
         ("[[claim]]", "[claim]", r"1 to 50 claims, each below a line \[\[claim\]\]"),
         (CLAIM, "claim = [1]", r"1 to 50 claims, each below a line \[\[claim\]\]"),

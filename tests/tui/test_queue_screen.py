@@ -631,11 +631,14 @@ async def test_a_small_study_is_planned_in_the_form_and_claims_without_runs_are_
         await fill(driver, name="mine", variants="tanh,four-conv", seeds="2", front_end="keras-valid")
         await driver.wait_for(lambda: "Note: a verdict needs 5 seeds, and this plan has 2." in said(driver))
         assert "no run of this plan has dropout 0.01" in said(driver)
-        await fill(driver, data="synthetic", epochs="3", train_images="500", variants="all", seeds="5")
+        await fill(driver, data="synthetic", epochs="4", train_images="500", variants="all", seeds="5")
+        await driver.wait_for(lambda: said(driver).count("Note:") == 1)
+        assert "Note: a verdict needs 5 epochs, and this plan has 4." in said(driver)
+        await fill(driver, epochs="5")
         await driver.wait_for(lambda: "Note:" not in said(driver))
         await driver.press("ctrl+s")
         await driver.wait_for(lambda: screen.now is not None)
-        wanted = {"front_end": "keras-valid", "data": "synthetic", "epochs": "3", "train_images": "500"}
+        wanted = {"front_end": "keras-valid", "data": "synthetic", "epochs": "5", "train_images": "500"}
         assert study.load(store, "mine").overrides == wanted
 
 

@@ -98,6 +98,12 @@ class Scale(msgspec.Struct, frozen=True):
         return low, high
 
 
+def amount_text(value: float) -> str:
+    """An effect with two digits after the point, and with more where these would say that there is none: ``0.001``."""
+    text = f"{value:.2f}"
+    return text if float(text) not in (0.0, 1.0) or value == float(text) else f"{value:.6g}"
+
+
 def compare_samples(larger: Sample, smaller: Sample, *, is_ratio: bool, delta: float) -> Effect:
     """Compare two samples of at least two values each.
 

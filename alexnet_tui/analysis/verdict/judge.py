@@ -22,6 +22,7 @@ which only an upper bound is known are not assessed. A metric whose epoch held-o
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 
 import msgspec
@@ -36,10 +37,10 @@ from alexnet_tui.analysis.groups import (
     sample,
     unequal_conditions,
 )
-from alexnet_tui.analysis.integrity import Result, check_train_eval, check_trained, same_network
+from alexnet_tui.analysis.integrity import MIN_EPOCHS, Result, check_train_eval, check_trained, same_network
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit, quantity
 from alexnet_tui.analysis.published import PublishedClaim, published_claim
-from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, compare_samples, interval_at
+from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, amount_text, compare_samples, interval_at
 from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, Precondition, effect_fault, group_config
@@ -189,38 +190,36 @@ def judge(
         overrides: What the plan sets for all runs, as a person would type it.
         registration: The plan; None for runs that no plan registered, whose numbers are exploratory.
     """
-    alpha = registration.alpha if registration else ALPHA
     cases = [_case(number, claim, runs, overrides, registration) for number, claim in enumerate(claims, start=1)]
     return tuple(
         _verdict(case, corrected, registration, runs, cases)
-        for case, corrected in zip(cases, _correct(cases, alpha), strict=True)
+        for case, corrected in zip(cases, _correct(cases), strict=True)
     )
 
 
-def decide(claims: Sequence[Claim], samples: Sequence[tuple[Sample, Sample]], alpha: float = ALPHA) -> list[Verdict]:
+def decide(claims: Sequence[Claim], samples: Sequence[tuple[Sample, Sample]]) -> list[Verdict]:
     """The verdicts that samples of at least two runs give by statistics alone, with no precondition looked at.
 
     Args:
         claims: What is claimed.
         samples: For each claim the sample claimed to have the larger values, and the other.
-        alpha: Chance, over all claims, of calling one supported that is not.
     """
     none = GroupRuns(Group(name="", title="", settings={}))
     cases = []
     for number, (claim, pair) in enumerate(zip(claims, samples, strict=True), start=1):
         effect = compare_samples(*pair, is_ratio=claim.unit == "ratio", delta=claim.smallest_effect)
         cases.append(_Case(number, claim, none, none, pair, (), effect, None))
-    return [_decide(case, by, alpha)[0] for case, by in zip(cases, _correct(cases, alpha), strict=True)]
+    return [_decide(case, by)[0] for case, by in zip(cases, _correct(cases), strict=True)]
 
 
-def _correct(cases: Sequence[_Case], alpha: float) -> Iterator[_Corrected]:
+def _correct(cases: Sequence[_Case]) -> Iterator[_Corrected]:
     equivalence = [case.p("p_equivalence") for case in cases]
     columns = zip(
         stats.holm([case.p("p_larger") for case in cases]),
         stats.holm([case.p("p_smaller") for case in cases]),
         stats.holm(equivalence),
         stats.holm([case.p("p_below") for case in cases]),
-        (1 - 2 * level for level in stats.holm_levels(equivalence, alpha)),
+        (1 - 2 * level for level in stats.holm_levels(equivalence, ALPHA)),
         strict=True,
     )
     yield from (_Corrected(*values) for values in columns)
@@ -250,7 +249,7 @@ def problems(claims: Sequence[Claim], overrides: Mapping[str, str] = {}) -> list
         claims: The claims.
         overrides: What their plan sets for all runs, as a person would type it.
     """
-    found = [f"{claim.name}: {fault}" for claim in claims for fault in _faults(claim)]
+    found = [f"{claim.name}: {fault}" for claim in claims for fault in _faults(claim, overrides)]
     tested = [(claim, _tested(claim, overrides)) for claim in claims]
     for (one, one_test), (other, other_test) in itertools.combinations(tested, 2):
         if one_test == other_test:
@@ -259,7 +258,7 @@ def problems(claims: Sequence[Claim], overrides: Mapping[str, str] = {}) -> list
     return found
 
 
-def _faults(claim: Claim) -> Iterator[str]:
+def _faults(claim: Claim, overrides: Mapping[str, str]) -> Iterator[str]:
     """Why a claim could not be judged, as sentences."""
     for name in claim.metrics:
         if name not in METRICS:
@@ -272,6 +271,26 @@ def _faults(claim: Claim) -> Iterator[str]:
     yield from (reason for field in claim.group if (reason := _UNDECIDABLE.get(field)))
     if fault := effect_fault(claim):
         yield fault
+    with suppress(ConfigError):  # The plan of such a claim is refused for that.
+        num_epochs = max(group_config(one, overrides).epochs for one in claim.groups)
+        yield from _beyond_bounds(claim, num_epochs)
+
+
+def _beyond_bounds(claim: Claim, num_epochs: int) -> Iterator[str]:
+    """What a claim asks of its metrics that no run of so many epochs can give."""
+    runs = f"of runs of {counted(num_epochs, 'epoch')}"
+    if (metric := METRICS.get(claim.metric)) and claim.unit == "ratio":
+        low, high = metric.bounds(num_epochs)
+        if low > 0 and claim.smallest_effect * low >= high:
+            yield (
+                f"smallest_effect must be below {high / low:g}, not {claim.smallest_effect:g}: {metric.heading} {runs}"
+                f" lies between {low:g} and {high:g}."
+            )
+    for one in claim.precondition:
+        if looked_at := METRICS.get(one.metric):
+            most = looked_at.bounds(num_epochs)[1] * (100 if looked_at.unit.is_share else 1)
+            if one.at_least > most:
+                yield f"{looked_at.heading} {runs} is never {one.at_least:g}, as a precondition asks: at most {most:g}."
 
 
 def _tested(claim: Claim, overrides: Mapping[str, str]) -> tuple[object, ...]:
@@ -287,7 +306,7 @@ def _case(
     number: int, claim: Claim, runs: GroupedRuns, overrides: Mapping[str, str], registration: Registration | None
 ) -> _Case:
     empty = Sample(None, None, 0, ())
-    faults = [f"{claim.name}: {fault}" for fault in _faults(claim)]
+    faults = [f"{claim.name}: {fault}" for fault in _faults(claim, overrides)]
     obstacles = [*(registration.faults if registration else ()), *faults]
     try:
         pair = [_group(runs, settings, overrides) for settings in claim.groups]
@@ -328,14 +347,14 @@ def _sample(claim: Claim, group: GroupRuns, metric: Metric) -> Sample:
     return sample(group.used, metric, group.group.title, is_censored=claim.unit == "ratio")
 
 
-def fewest_seeds(num_claims: int, alpha: float = ALPHA) -> int:
+def fewest_seeds(num_claims: int) -> int:
     """Seeds a group below which none of so many claims can be supported or contradicted, whatever the values are."""
-    return max(MIN_RUNS, stats.fewest_values(alpha / num_claims))
+    return max(MIN_RUNS, stats.fewest_values(ALPHA / num_claims))
 
 
 def remarks(claims: Sequence[Claim], num_seeds: int = MIN_RUNS) -> list[str]:
     """What is to be known of claims before they are registered: clauses without a full stop."""
-    found = [f"{one.name}: {remark}" for one in claims for remark in _metric_remarks(one)]
+    found = [f"{one.name}: {remark}" for one in claims for remark in _claim_remarks(one)]
     needed = fewest_seeds(len(claims)) if claims else MIN_RUNS
     if num_seeds < needed and needed > MIN_RUNS:  # Fewer than MIN_RUNS are told by `unassessable`.
         found.append(
@@ -345,9 +364,30 @@ def remarks(claims: Sequence[Claim], num_seeds: int = MIN_RUNS) -> list[str]:
     return found
 
 
-def _metric_remarks(claim: Claim) -> list[str]:
-    """What the metrics of a claim and of its preconditions must say of themselves: clauses without a full stop."""
-    return [metric.remark for name in claim.metrics if (metric := METRICS.get(name)) and metric.remark]
+def _claim_remarks(claim: Claim) -> list[str]:
+    """What a claim's metrics and its smallest effect must say of themselves: clauses without a full stop."""
+    found = [metric.remark for name in claim.metrics if (metric := METRICS.get(name)) and metric.remark]
+    low, high = _USUAL_EFFECTS[claim.unit]
+    if effect_fault(claim):
+        return found
+    if claim.smallest_effect < low:
+        found.append(
+            f"{claim.smallest_effect_text} takes more than {stats.MAX_SEEDS:,} seeds a group to be told from no effect"
+            " at the spread of the reference runs"
+        )
+    elif claim.smallest_effect > high:
+        found.append(
+            f"{claim.smallest_effect_text} is a wide margin: every smaller effect counts as too small to matter, so"
+            " negligible and not supported say little"
+        )
+    return found
+
+
+_USUAL_EFFECTS: Mapping[str, tuple[float, float]] = {"points": (0.05, 10.0), "ratio": (1.005, 2.0)}
+"""By unit: what is remarked on where a smallest effect that matters lies outside.
+
+With the spreads of the reference runs (0.45 points, 5% of a time) the least of these takes more than `MAX_SEEDS` seeds.
+"""
 
 
 _NOT_BEGUN = {"planned": "not begun", "queued": "not begun"}
@@ -364,7 +404,12 @@ def unassessable(claims: Sequence[Claim], configs: Sequence[RunConfig], num_seed
     reasons = []
     if claims and num_seeds < MIN_RUNS:
         reasons.append(f"a verdict needs {MIN_RUNS} seeds, and this plan has {num_seeds}")
+    num_epochs = max((run.epochs for run in configs), default=MIN_EPOCHS)
+    if claims and num_epochs < MIN_EPOCHS:
+        reasons.append(f"a verdict needs {MIN_EPOCHS} epochs, and this plan has {num_epochs}")
     for one in claims:
+        faults = effect_fault(one), *_beyond_bounds(one, max(num_epochs, MIN_EPOCHS))
+        reasons += [f"{one.name}: {fault.removesuffix('.')}" for fault in faults if fault]
         metrics = [METRICS[name] for name in one.metrics if name in METRICS]
         if any(metric.needs_validation for metric in metrics) and not any(run.num_val_images(10) for run in configs):
             reasons.append(
@@ -484,14 +529,13 @@ def _verdict(
     cases: Sequence[_Case],
 ) -> ClaimVerdict:
     claim, effect = case.claim, case.effect
-    alpha = registration.alpha if registration else ALPHA
-    verdict, reasons = _decide(case, corrected, alpha)
+    verdict, reasons = _decide(case, corrected)
     needed = None
     if verdict is Verdict.INCONCLUSIVE and effect and effect.variances:
         delta = Scale(claim.unit == "ratio").effect(claim.smallest_effect)
         # Holm's strictest step: enough whatever the other claims show.
-        level = alpha / len(cases)
-        least = fewest_seeds(len(cases), alpha)
+        level = ALPHA / len(cases)
+        least = fewest_seeds(len(cases))
         # Welch's p is two-sided in the decision (`p_larger`), and this test has one side.
         needed = stats.seeds_needed(*effect.variances, delta, alpha=level / 2, power=POWER, least=least)
         reasons = (*reasons, _needed_text(needed, claim, min(len(one.runs) for one in case.samples)))
@@ -528,34 +572,35 @@ def _verdict(
     )
 
 
-def _decide(case: _Case, corrected: _Corrected, alpha: float) -> tuple[Verdict, tuple[str, ...]]:
+def _decide(case: _Case, corrected: _Corrected) -> tuple[Verdict, tuple[str, ...]]:
     claim, effect = case.claim, case.effect
     if not case.is_testable or effect is None:
         return Verdict.NOT_ASSESSED, case.obstacles
     scale = Scale(claim.unit == "ratio")
     neutral, mirror = scale.restore(0.0), scale.restore(-scale.effect(claim.smallest_effect))
+    least, most_against = amount_text(claim.smallest_effect), amount_text(mirror)
     unit = "" if scale.is_ratio else " points"
     low, high = effect.interval
     supports = {
-        f"Holm {p_text(corrected.forward)} (needed: below {alpha:g})": corrected.forward < alpha,
+        f"Holm {p_text(corrected.forward)} (needed: below {ALPHA:g})": corrected.forward < ALPHA,
         f"the 95% interval begins at {_end(low)} (needed: above {neutral:g})": low is not None and low > neutral,
-        f"the effect is {effect.estimate:.2f}{unit} (needed: at least {claim.smallest_effect:.2f})":
+        f"the effect is {effect.estimate:.2f}{unit} (needed: at least {least})":
             effect.estimate >= claim.smallest_effect,
     }  # fmt: skip
     contradicts = {
-        f"Holm {p_text(corrected.reversed)} for the other direction": corrected.reversed < alpha,
+        f"Holm {p_text(corrected.reversed)} for the other direction": corrected.reversed < ALPHA,
         f"the 95% interval ends at {_end(high)}, below {neutral:g}": high is not None and high < neutral,
-        f"the effect is {effect.estimate:.2f}{unit}, at most {mirror:.2f}": effect.estimate <= mirror,
+        f"the effect is {effect.estimate:.2f}{unit}, at most {most_against}": effect.estimate <= mirror,
     }
     if all(supports.values()):
         return Verdict.SUPPORTED, (_sentence(supports),)
     if all(contradicts.values()):
         return Verdict.CONTRADICTED, (_sentence(contradicts),)
-    if corrected.equivalence < alpha:
-        inside = f"The effect lies between {mirror:.2f} and {claim.smallest_effect:.2f}{unit}"
+    if corrected.equivalence < ALPHA:
+        inside = f"The effect lies between {most_against} and {least}{unit}"
         return Verdict.NEGLIGIBLE, (f"{inside}: two one-sided tests, Holm {p_text(corrected.equivalence)}.",)
-    if corrected.below < alpha:
-        words = f"The effect is below the {claim.smallest_effect:.2f}{unit} that would matter"
+    if corrected.below < ALPHA:
+        words = f"The effect is below the {least}{unit} that would matter"
         return Verdict.NOT_SUPPORTED, (f"{words}: Holm {p_text(corrected.below)}.",)
     failed = [name for name, passed in supports.items() if not passed]
     return Verdict.INCONCLUSIVE, (_sentence(failed),)
@@ -610,8 +655,8 @@ def _is_one_network(one: GroupRuns, other: GroupRuns) -> bool:
 
 
 def _remarks(case: _Case, registration: Registration | None) -> Iterator[str]:
-    """What a metric must say of itself, what differs between runs, or happened to them, and decides nothing."""
-    yield from (f"{remark}." for remark in _metric_remarks(case.claim))
+    """What a claim must say of itself, what differs between runs, or happened to them, and decides nothing."""
+    yield from (f"{remark}." for remark in _claim_remarks(case.claim))
     used = [*case.larger.used, *case.smaller.used]
     codes = {CONDITIONS["code"](run) for run in used}
     if len(codes) > 1 or any(code.endswith("+") for code in codes):

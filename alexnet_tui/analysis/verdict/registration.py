@@ -14,7 +14,7 @@ import msgspec
 from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
 from alexnet_tui.analysis.integrity import Result, check_run, check_together, failures
 from alexnet_tui.analysis.metrics import quantity
-from alexnet_tui.config.claims import RULES_VERSION, group_config
+from alexnet_tui.config.claims import ALPHA, RULES_VERSION, group_config
 from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text, training_key
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.datasets.catalog import Source, known_facts
@@ -25,7 +25,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.known_runs import known_runs
-from alexnet_tui.studies.ledger import LEDGER_FILE, Ledger, read_file
+from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Ledger, read_file
 from alexnet_tui.text import counted
 
 _CLOCKS_APART_SECONDS = 600.0
@@ -238,14 +238,22 @@ def _faults(store: Store, plan: study.Plan, ledger: Ledger) -> Iterator[str]:
         yield f"The plan of {plan.name} cannot be checked: {error}"
     if plan.is_newer or plan.rules > RULES_VERSION:
         yield f"The plan of {plan.name} asks for rules of a newer version of this program."
-    written = ledger.entries[: ledger.num_written]
-    known = {entry.plan_sha256 for entry in written if entry.kind == "registered"}
-    if plan.v >= study.LEDGER_SINCE and plan.sha256 not in known:
+    if plan.alpha != ALPHA:
+        yield f"The plan of {plan.name} asks for an alpha of {plan.alpha:g}; by the rules it is {ALPHA:g}."
+    if not _is_named(plan, ledger.entries[: ledger.num_written]):
         yield f"The ledger of {plan.name} does not name this plan: it was not registered as it is now."
     try:
         group_config({}, plan.overrides)
     except ConfigError as error:
         yield f"The settings of {plan.name} are out of range: {error}."
+
+
+def _is_named(plan: study.Plan, written: Sequence[Entry]) -> bool:
+    """Whether a ledger is that of a plan; one of a version that had no ledger yet may have none."""
+    if plan.v >= study.LEDGER_SINCE:
+        return any(entry.kind == "registered" and entry.plan_sha256 == plan.sha256 for entry in written)
+    named = {entry.plan_sha256 for entry in written if entry.kind in {"registered", "rebuilt"}}
+    return not named or plan.sha256 in named
 
 
 def _other_looks(store: Store, plan: study.Plan, plans: Sequence[study.Plan]) -> Iterator[str]:

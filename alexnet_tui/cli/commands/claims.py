@@ -65,8 +65,12 @@ def show(
 ) -> int:
     """Show the claims of a set, and the groups of runs that a study of them trains.
 
+    2 where a claim cannot be judged, as `claims check` says.
+
     Example: alexnet-tui claims show paper2012
     """
+    from alexnet_tui.analysis.verdict.judge import problems
+
     claims = read_claims(name)
     if as_json:
         write_json(msgspec.to_builtins(claims))
@@ -75,6 +79,8 @@ def show(
     groups = registered_claims.groups_of(claims, {})
     lines.append(f"{counted(len(groups), 'group')} of runs: {', '.join(groups)}")
     sys.stdout.write("".join(f"{printable(line, 600)}\n" for line in lines))
+    if found := problems(claims):
+        return _print_problems(name, found)
     _say_remarks(claims)
     return ExitCode.DONE
 
@@ -109,7 +115,7 @@ def _say_remarks(claims: Sequence[Claim]) -> None:
         say(printable(f"note: {note}.", 400))
 
 
-def _print_problems(file: Path, sentences: Sequence[str]) -> int:
+def _print_problems(file: Path | str, sentences: Sequence[str]) -> int:
     for sentence in sentences:
         say(printable(f"{file}: {sentence}", 600))
     return ExitCode.USAGE

@@ -16,7 +16,8 @@ from alexnet_tui.analysis.compare import compare
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.errors import StoreError
 from alexnet_tui.exchange.csv_json import to_csv, to_json
-from alexnet_tui.exchange.tensorboard import crc32c, write_tensorboard
+from alexnet_tui.exchange.tensorboard import write_tensorboard
+from alexnet_tui.exchange.tensorboard_records import crc32c
 from alexnet_tui.report.latex import comparison_to_latex
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory

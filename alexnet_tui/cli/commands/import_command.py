@@ -16,7 +16,7 @@ from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
     from alexnet_tui.exchange.archive_import import ImportResult
-    from alexnet_tui.exchange.other_programs import ForeignHistory
+    from alexnet_tui.exchange.foreign import ForeignHistory
 
 _NAMED = 3
 _TABLES = frozenset((".csv", ".tsv"))
@@ -83,7 +83,9 @@ def import_(
 
         _say_unpacked(store, archive, import_archive(store, archive))
         return ExitCode.DONE
-    from alexnet_tui.exchange.other_programs import parse_columns, read_csv, read_logs
+    from alexnet_tui.exchange.csv_history import read_csv
+    from alexnet_tui.exchange.foreign import parse_columns
+    from alexnet_tui.exchange.log_history import read_logs
 
     wanted = parse_columns(column or [])
     if csv is not None:
@@ -97,7 +99,7 @@ def import_(
 
 def _add(store: Store, source: Path, format_name: str, histories: "Sequence[ForeignHistory]", label: str) -> int:
     """Make a run of each history, and say what was understood."""
-    from alexnet_tui.exchange.other_programs import create_foreign, known_foreign
+    from alexnet_tui.exchange.foreign import create_foreign, known_foreign
 
     known = known_foreign(store)
     for number, history in enumerate(histories):

@@ -11,9 +11,12 @@ from fake_runs import write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
-from alexnet_tui.exchange import other_programs
-from alexnet_tui.exchange.other_programs import column_of, parse_columns, read_csv, read_logs
-from alexnet_tui.exchange.tensorboard import _bytes, _double, _frame, _varint, read_tensorboard, write_tensorboard
+from alexnet_tui.exchange import csv_history
+from alexnet_tui.exchange.csv_history import read_csv
+from alexnet_tui.exchange.foreign import column_of, parse_columns
+from alexnet_tui.exchange.log_history import read_logs
+from alexnet_tui.exchange.tensorboard import read_tensorboard, write_tensorboard
+from alexnet_tui.exchange.tensorboard_records import _bytes, _frame, _varint, _wall_field, version_record
 from alexnet_tui.launch import local
 from alexnet_tui.runs import store as runs_store
 from alexnet_tui.runs.follow import load
@@ -90,7 +93,7 @@ def test_a_table_in_the_unicode_of_a_spreadsheet_is_read(tmp_path: Path) -> None
 def test_attack_09_a_table_of_nothing_but_commas_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(other_programs, "_MAX_CELLS", 1000)
+    monkeypatch.setattr(csv_history, "_MAX_CELLS", 1000)
     names = ",".join(f"c{number}" for number in range(100))
     with pytest.raises(StoreError, match="more than 10 lines of 100 columns"):
         read_csv(write(tmp_path / "x.csv", f"{names}\n" + ("1" + "," * 99 + "\n") * 11), {})
@@ -182,13 +185,13 @@ def scalar(tag: str, step: int, value: float, *, wall: float = 100.0, is_tensor:
     tensor = b"\x08\x01" + _bytes(2, b"") + _bytes(4, struct.pack("<f", value))
     content = _bytes(8, tensor) if is_tensor else b"\x15" + struct.pack("<f", value)
     summary = _bytes(1, _bytes(1, tag.encode()) + content)
-    return _frame(_double(1, wall) + b"\x10" + _varint(step) + _bytes(5, summary))
+    return _frame(_wall_field(wall) + b"\x10" + _varint(step) + _bytes(5, summary))
 
 
 def write_log(folder: Path, *records: bytes) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "events.out.tfevents.1.host"
-    path.write_bytes(_frame(_double(1, 1.0) + _bytes(3, b"brain.Event:2")) + b"".join(records))
+    path.write_bytes(version_record(1.0) + b"".join(records))
     return path
 
 

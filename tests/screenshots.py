@@ -19,7 +19,8 @@ from scenes import SCENES, SIZES, Gallery, Scene, capture, fixed_world, look, sn
 from alexnet_tui.config.variants import VARIANTS  # noqa: E402
 from alexnet_tui.runs.follow import load  # noqa: E402
 from alexnet_tui.runs.history import RunHistory  # noqa: E402
-from alexnet_tui.runs.store import PREDICTIONS_FILE, REFERENCE, Store  # noqa: E402
+from alexnet_tui.runs.run_files import PREDICTIONS_FILE  # noqa: E402
+from alexnet_tui.runs.store import REFERENCE, Store  # noqa: E402
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "screenshots"

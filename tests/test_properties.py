@@ -18,8 +18,9 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.origin import foreign_origin
+from alexnet_tui.runs.record import RunRecord, read_record
 from alexnet_tui.runs.state import State, derive_state
-from alexnet_tui.runs.store import RunRecord, Store, read_record
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import planning, study_files
 from alexnet_tui.text import printable

@@ -25,7 +25,8 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.store import Store
 
 sys.path[:0] = [str(Path(__file__).parent / "support")]
 

@@ -20,7 +20,7 @@ from alexnet_tui.config.hyperparameters import RESULT_FIELDS, SPECS, RunConfig, 
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import LAST_EPOCHS, RunHistory
-from alexnet_tui.runs.store import RunRecord
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.text import counted
 
 MIN_TEST_IMAGES = 1000

@@ -23,7 +23,7 @@ from alexnet_tui.runs.follow import RunFollower
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import is_heard_from
 from alexnet_tui.runs.origin import explain_lost
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import (
     format_done,
     format_duration,
@@ -116,7 +116,7 @@ class _Follower:
     def _is_at_work(self) -> bool:
         if self.store.is_locked(self.run_id):
             return True
-        return self.history.final is None and is_heard_from(self.store.path(self.run_id) / EVENTS_FILE)
+        return self.history.final is None and is_heard_from(self.store.path(self.run_id))
 
     def _react(self) -> bool:
         """Do what new interrupts ask for; whether to go on following."""

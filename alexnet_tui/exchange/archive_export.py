@@ -15,7 +15,8 @@ from alexnet_tui.exchange.archive_files import DEEPEST, RUNS, STUDY_FILES, Parts
 from alexnet_tui.files import Folder, reason_of, temporary_name
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import MAX_LINE_BYTES
-from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, REFERENCE, Store
+from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE
+from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import study_files
 from alexnet_tui.studies.study_files import STUDIES, folder_path
 

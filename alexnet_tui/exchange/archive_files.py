@@ -7,14 +7,7 @@ import re
 
 from alexnet_tui.runs.notes import NOTES_FILE
 from alexnet_tui.runs.origin import IMPORTED_FILE
-from alexnet_tui.runs.store import (
-    CHECKPOINT_NAME,
-    CHECKPOINTS,
-    EVENTS_FILE,
-    KERNELS,
-    PREDICTIONS_FILE,
-    RECORD_FILE,
-)
+from alexnet_tui.runs.run_files import CHECKPOINT_NAME, CHECKPOINTS, EVENTS_FILE, KERNELS, PREDICTIONS_FILE, RECORD_FILE
 from alexnet_tui.studies.ledger import LEDGER_FILE
 from alexnet_tui.studies.queue import CELLS_FILE
 

@@ -33,17 +33,9 @@ from alexnet_tui.exchange.archive_files import (
 from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, reason_of_damage
 from alexnet_tui.runs.notes import NOTES_FILE
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
-from alexnet_tui.runs.store import (
-    CHECKPOINTS,
-    EVENTS_FILE,
-    RECORD_FILE,
-    REFERENCE,
-    RESERVED,
-    RUN_ID,
-    RunRecord,
-    Store,
-    free_ids,
-)
+from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE, RECORD_FILE
+from alexnet_tui.runs.store import REFERENCE, RESERVED, RUN_ID, Store, free_ids
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import planning, study_files
 from alexnet_tui.studies import queue as study_queue

@@ -9,7 +9,7 @@ import msgspec
 
 from alexnet_tui.config.hyperparameters import SPECS, format_value
 from alexnet_tui.runs.history import EPOCH_COLUMNS, STEP_COLUMNS, RunHistory, Series
-from alexnet_tui.runs.store import RunRecord
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.text import json_text, printable
 
 EXPORT_VERSION = 1

@@ -19,7 +19,9 @@ from alexnet_tui.exchange.tensorboard import TAGS
 from alexnet_tui.files import sha256_of
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import EPOCH_COLUMNS
-from alexnet_tui.runs.store import EVENTS_FILE, Foreign, RunRecord, Store
+from alexnet_tui.runs.record import Foreign, RunRecord
+from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable, quoted
 
 CURVES = tuple(name for name in EPOCH_COLUMNS if name not in {"epoch", "step"})

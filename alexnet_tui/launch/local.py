@@ -22,7 +22,8 @@ from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS, TRAI
 from alexnet_tui.launch.trust import check_or_note_trust
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.paths import child_environment
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
+from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
 
 

@@ -11,7 +11,8 @@ from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.origin import foreign_origin
-from alexnet_tui.runs.store import CHECKPOINTS, RECORD_FILE, Store
+from alexnet_tui.runs.run_files import CHECKPOINTS, RECORD_FILE
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
 
 TRUST_FILE = "trusted.json"

@@ -15,8 +15,10 @@ from alexnet_tui.files import Folder
 from alexnet_tui.runs.events import MAX_LINE_BYTES, Checkpoint, decode
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.record import Extension, RunRecord
+from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE, KERNELS
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import CHECKPOINTS, EVENTS_FILE, KERNELS, Extension, RunRecord, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted
 
 _PIECE_BYTES = 1 << 20

@@ -9,8 +9,10 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import is_at_work
+from alexnet_tui.runs.record import read_record
+from alexnet_tui.runs.run_files import EVENTS_FILE, RECORD_FILE, log_bytes
 from alexnet_tui.runs.state import State, state_of
-from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, Store, log_bytes, read_record
+from alexnet_tui.runs.store import Store
 
 LARGE_LOG_BYTES = 1 << 25
 """Of larger logs `load` may read an outline only."""

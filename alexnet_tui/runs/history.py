@@ -15,7 +15,7 @@ import msgspec
 
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import Outline
-from alexnet_tui.runs.store import RunRecord
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.text import counted
 
 LAST_EPOCHS = 5

@@ -12,7 +12,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import RunFollower
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.store import EVENTS_FILE
+from alexnet_tui.runs.run_files import EVENTS_FILE
 
 RESERVE_FILE = ".reserve"
 """A small file that a trainer makes, whose space is freed for the last event of a run on a full disk."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.locks import LOCK_FILE, Owner, has_locks, is_locked, read_owner
+from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.text import counted, printable
 
 CARRIER_FILE = "launch.lock"
@@ -23,7 +24,7 @@ CARRIED_VARIABLE = "ALEXNET_TUI_CARRIED"
 SILENCE_SECONDS = 300.0
 """After so long without an event a run on another host no longer counts as at work."""
 _looks: dict[str, tuple[int, float, bool]] = {}
-"""Event log to its size, since when this process has seen that size, and whether it saw it grow."""
+"""Run directory to the size of its log, since when this process has seen that size, and whether it saw it grow."""
 _LOCAL_LOCKS = frozenset(("9p", "virtiofs", "beegfs", "afs", "vboxsf", "prl_fs", "drvfs"))
 _CLUSTER_FUSE = frozenset(("fuse.glusterfs", "fuseblk"))
 _NETWORK = frozenset(("nfs", "nfs4", "lustre", "cifs", "smb3"))
@@ -88,11 +89,11 @@ def elsewhere(directory: Path) -> Owner | None:
     return owner if owner is not None and owner.host != platform.node() else None
 
 
-def is_heard_from(events: Path) -> bool:
+def is_heard_from(directory: Path) -> bool:
     """Whether a run without a last event, whose lock is not seen, is at work on another host."""
-    if elsewhere(events.parent) is None or not unseen_locks(events.parent):
+    if elsewhere(directory) is None or not unseen_locks(directory):
         return False
-    return silent_seconds(events) < SILENCE_SECONDS
+    return silent_seconds(directory) < SILENCE_SECONDS
 
 
 def unseen_locks(folder: Path) -> str:
@@ -132,11 +133,11 @@ def reason_of_mount(mounts: str, device: str) -> str:
     return f"{kind}, mounted with {kept_here[0]}" if kept_here else ""
 
 
-def silent_seconds(events: Path) -> float:
-    """For how long an event log has not grown."""
-    now, key = _now(), str(events)
+def silent_seconds(directory: Path) -> float:
+    """For how long a run's event log has not grown."""
+    now, key = _now(), str(directory)
     try:
-        status = events.lstat()
+        status = (directory / EVENTS_FILE).lstat()
     except OSError:
         status = None
     size = status.st_size if status else 0
@@ -148,7 +149,7 @@ def silent_seconds(events: Path) -> float:
     _, since, has_grown = known
     if has_grown or status is None:
         return now - since
-    return max(now - since, _file_system_time(events.parent, status.st_dev) - status.st_mtime)
+    return max(now - since, _file_system_time(directory, status.st_dev) - status.st_mtime)
 
 
 def _file_system_time(directory: Path, device: int) -> float:
@@ -163,10 +164,10 @@ def _file_system_time(directory: Path, device: int) -> float:
     return _clock_offsets[device] + _now()
 
 
-def silence(events: Path) -> str:
+def silence(directory: Path) -> str:
     """``no news for 7 minutes, on HOST`` for a run whose trainer is on another host and is silent; else nothing."""
-    owner = elsewhere(events.parent)
-    seconds = silent_seconds(events) if owner is not None else 0.0
+    owner = elsewhere(directory)
+    seconds = silent_seconds(directory) if owner is not None else 0.0
     if owner is None or seconds < SILENCE_SECONDS:
         return ""
     minutes = int(seconds // 60)

@@ -16,7 +16,8 @@ from alexnet_tui.files import UNDECODABLE, Folder
 from alexnet_tui.locks import LOCK_FILE, Owner, read_owner
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.liveness import silence
-from alexnet_tui.runs.store import EVENTS_FILE, RECORD_FILE, RunRecord
+from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.run_files import RECORD_FILE
 from alexnet_tui.text import printable, quoted
 
 IMPORTED_FILE = "imported.json"
@@ -89,7 +90,7 @@ def explain_lost(directory: Path, record: RunRecord) -> str:
     who = f"process {owner.pid} on {printable(owner.host, 80)}"
     if owner.host != platform.node():
         what = "a copy" if _is_copied(directory, record) else "lost"
-        news = silence(directory / EVENTS_FILE)
+        news = silence(directory)
         return f"{what}: {who} trained it{f' ({news})' if news else ''}; if that goes on, it goes on there."
     if _is_running(owner):
         return f"a copy: {who} trains the run in another folder."

@@ -14,7 +14,6 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import is_heard_from
 from alexnet_tui.runs.origin import is_copy
-from alexnet_tui.runs.store import EVENTS_FILE
 
 
 class State(StrEnum):
@@ -68,7 +67,7 @@ def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:
         with suppress(StoreError):
             was_started = read_owner(directory / LOCK_FILE) is not None
             copied = was_started and is_copy(directory, history.record)
-        is_locked = was_started and is_heard_from(directory / EVENTS_FILE)
+        is_locked = was_started and is_heard_from(directory)
     return derive_state(history, is_locked=is_locked, was_started=was_started, is_copy=copied)
 
 

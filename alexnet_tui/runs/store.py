@@ -16,39 +16,29 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
-from alexnet_tui import __version__
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import AmbiguousRunError, ConfigError, RunBusyError, RunNotFoundError, StoreError
+from alexnet_tui.errors import AmbiguousRunError, RunBusyError, RunNotFoundError, StoreError
 from alexnet_tui.files import (
     PRIVATE_FOLDER,
-    UNDECODABLE,
     Folder,
     json_bytes,
     read_tail,
     reason_of,
-    reason_of_damage,
-    version_of,
 )
 from alexnet_tui.locks import LOCK_FILE, Owner, read_owner, take_lock
 from alexnet_tui.paths import quote_words, shell_command, shipped_runs
 from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.liveness import is_at_work
 from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, notes_problem, read_notes
 from alexnet_tui.runs.provenance import package_commit, redact, safe_environment
+from alexnet_tui.runs.record import Extension, Foreign, RunRecord, read_record
+from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE, LOG_FILE, RECORD_FILE, checkpoint_names
 from alexnet_tui.text import printable, quoted
 
-RECORD_VERSION = 1
 REFERENCE, _STUDIES = "reference", "studies"
-RECORD_FILE, CHECKPOINTS = "run.json", "checkpoints"
-CHECKPOINT_NAME = re.compile(r"e[0-9]{4,}(-s[0-9]{8,})?")
-KERNELS = "kernels"
-PREDICTIONS_FILE = "predictions.npz"
-_KERNELS_NAME = re.compile(r"e([0-9]{4,9})\.npz")
 _DELETED = ".deleted-"
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NUMBER = re.compile(r"-[1-9][0-9]{0,3}\Z")
@@ -57,84 +47,7 @@ LAST = "last"
 """Stands for the newest run."""
 RESERVED = frozenset((REFERENCE, _STUDIES, LAST))
 """No ids of runs: two folders beside the runs, and a word for one of them."""
-EVENTS_FILE, LOG_FILE = "events.jsonl", "trainer.log"
 _ID_RULE = "small letters, digits, - and _, at most 64."
-
-
-class Extension(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run continues that trains another one further.
-
-    Attributes:
-        runs: Id of that run, and of those that it continues in turn.
-        epochs: How many epochs it was planned to have.
-        checkpoint: Name of its checkpoint from which the new run began.
-    """
-
-    runs: Annotated[list[str], msgspec.Meta(min_length=1)]
-    epochs: int
-    checkpoint: str
-
-
-class Foreign(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the history of a run comes from that this program did not train.
-
-    Attributes:
-        format: How it was written: ``tensorboard`` or ``csv``.
-        source: Name of the file or folder it was read from.
-        columns: Column of a history to the name that it had there.
-        sha256: Hash of the history, by which it is recognised.
-    """
-
-    format: str
-    source: str
-    columns: dict[str, str]
-    sha256: str
-
-    def __str__(self) -> str:
-        """Format and source, safe to print."""
-        return printable(f"{self.format} {self.source}", 200)
-
-
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """``run.json``: written once, when the run is made.
-
-    Attributes:
-        v: Version of the format; a newer one is shown read-only.
-        id: Name of the directory.
-        created: Seconds since 1970.
-        label: The user's own name for the run, or empty.
-        config: The complete configuration.
-        package_version: Version of this program.
-        commit: Its commit, where it runs from a checkout.
-        argv: The command that made the run, secrets redacted.
-        host: Where it was made.
-        environment: The few variables that change results; nothing else is kept.
-        study: Name of the study the run belongs to, or empty.
-        plan_sha256: Hash of that study's plan, or empty.
-        extends: The run that this one trains further, or None.
-        foreign: Where its history comes from, if another program trained it: its configuration is then not known, and
-            `config` says nothing but the number of epochs. None for a run of this program.
-    """
-
-    v: int = RECORD_VERSION
-    id: str
-    created: Seconds
-    label: str = ""
-    config: RunConfig
-    package_version: str = __version__
-    commit: str = ""
-    argv: list[str] = []
-    host: str = ""
-    environment: dict[str, str] = {}
-    study: str = ""
-    plan_sha256: str = ""
-    extends: Extension | None = None
-    foreign: Foreign | None = None
-
-    @property
-    def is_newer(self) -> bool:
-        """Whether a newer program made the run, which is then only to be looked at."""
-        return self.v > RECORD_VERSION
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -355,11 +268,7 @@ class Store:
         return _is_directory(self.root / run_id)
 
     def record(self, run_id: str) -> RunRecord:
-        """The record of a run; its id is the directory's name, whatever a copied or forged record says.
-
-        Raises:
-            StoreError: ``run.json`` is missing, damaged, or not what this program can read.
-        """
+        """The record of a run; see `read_record`."""
         return read_record(self.path(run_id))
 
     def list(self) -> Listing:
@@ -539,30 +448,6 @@ class Store:
         return wanted
 
 
-def read_record(directory: Path) -> RunRecord:
-    """The record in a run's directory; see `Store.record`."""
-    path = directory / RECORD_FILE
-    with Folder(directory) as folder:
-        content = folder.read(RECORD_FILE)
-    if content is None:
-        raise StoreError(path, "the run's record is missing.")
-    try:
-        record = msgspec.json.decode(content, type=RunRecord)
-    except (*UNDECODABLE, ConfigError) as error:
-        if version_of(content) > RECORD_VERSION:
-            raise StoreError(path, "a newer version of alexnet-tui made this run; update to read it.") from error
-        raise StoreError(path, f"the run's record cannot be read: {reason_of_damage(error)}.") from error
-    return record if record.id == directory.name else msgspec.structs.replace(record, id=directory.name)
-
-
-def log_bytes(directory: Path) -> int:
-    """How long the event log in a run's directory is; 0 where there is none, or it cannot be looked at."""
-    try:
-        return (directory / EVENTS_FILE).lstat().st_size
-    except OSError:
-        return 0
-
-
 def _not_creatable(root: Path, reason: str) -> StoreError:
     return StoreError(root, f"a run cannot be created here ({reason}). Choose another folder with --runs-dir.")
 
@@ -605,27 +490,6 @@ def _is_directory(path: Path) -> bool:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
         return False
-
-
-def checkpoint_names(folder: Folder) -> list[str]:
-    """Names of the checkpoints in a folder, the furthest in training last; other names are no checkpoints."""
-    return sorted(filter(CHECKPOINT_NAME.fullmatch, folder.folders()), key=checkpoint_place)
-
-
-def checkpoint_place(name: str) -> list[int]:
-    """Epochs and steps done at a checkpoint, from its name; sorts."""
-    return [int(digits) for digits in re.findall(r"\d+", name)]
-
-
-def kernels_file(epoch: int) -> str:
-    """Name of the file in the folder `KERNELS` that holds the first layer's kernels after an epoch; 0 is the start."""
-    return f"e{epoch:04d}.npz"
-
-
-def kernel_epochs(folder: Folder) -> list[int]:
-    """Epochs after which kernels are stored in a folder of them, the earliest first; other names are no such files."""
-    found = (_KERNELS_NAME.fullmatch(name) for name in folder.names())
-    return sorted(epoch for one in found if one and kernels_file(epoch := int(one[1])) == one[0])
 
 
 def _scan(parent: Path) -> tuple[list[str], dict[str, str]]:

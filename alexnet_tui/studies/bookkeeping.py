@@ -16,7 +16,8 @@ import msgspec
 from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.files import open_regular
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Kind, Ledger

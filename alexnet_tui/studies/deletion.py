@@ -6,7 +6,9 @@ from contextlib import suppress
 
 from alexnet_tui.errors import AlexnetTuiError, StoreError
 from alexnet_tui.runs.follow import load as load_history
-from alexnet_tui.runs.store import RunRecord, Store, log_bytes
+from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.run_files import log_bytes
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, ledger, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import Entry

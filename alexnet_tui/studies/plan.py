@@ -17,7 +17,8 @@ from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.files import read_small, sha256_of, version_of
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import Seconds
-from alexnet_tui.runs.store import RunRecord, Store
+from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies.ledger import canonical
 from alexnet_tui.studies.study_files import STUDIES, check_no_link, decode, folder_path, is_name, names, plan_path
 from alexnet_tui.text import quoted

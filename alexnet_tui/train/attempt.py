@@ -20,7 +20,7 @@ from alexnet_tui.files import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.provenance import package_commit
-from alexnet_tui.runs.store import PREDICTIONS_FILE
+from alexnet_tui.runs.run_files import PREDICTIONS_FILE
 from alexnet_tui.text import printable
 from alexnet_tui.train import checkpoint
 from alexnet_tui.train.images import data

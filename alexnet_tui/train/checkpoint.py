@@ -23,7 +23,7 @@ from torch import Tensor
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import UNDECODABLE, Folder, reason_of_damage, temporary_name, version_of
 from alexnet_tui.paths import shell_command
-from alexnet_tui.runs.store import CHECKPOINTS, checkpoint_names
+from alexnet_tui.runs.run_files import CHECKPOINTS, checkpoint_names
 
 KEEP = 2
 FORMAT_VERSION = 1

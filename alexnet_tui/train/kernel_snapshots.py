@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from alexnet_tui.files import Folder
-from alexnet_tui.runs.store import KERNELS, kernel_epochs, kernels_file
+from alexnet_tui.runs.run_files import KERNELS, kernel_epochs, kernels_file
 
 EARLY_EPOCHS = 10
 """Kernels change most at the beginning: up to here they are stored after every epoch, later with each checkpoint."""

@@ -14,8 +14,8 @@ from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import RunFollower
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.last_event import RESERVE_FILE, free_reserve
+from alexnet_tui.runs.run_files import CHECKPOINTS, KERNELS, PREDICTIONS_FILE
 from alexnet_tui.runs.stop_request import is_stop_requested
-from alexnet_tui.runs.store import CHECKPOINTS, KERNELS, PREDICTIONS_FILE
 from alexnet_tui.text import format_duration, printable
 
 RESERVE_BYTES = 1 << 18

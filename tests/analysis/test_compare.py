@@ -9,8 +9,8 @@ from alexnet_tui.analysis.groups import best_cells, sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.report.build import build
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.record import Extension
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import Extension
 from alexnet_tui.text import MISSING
 
 

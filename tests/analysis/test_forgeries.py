@@ -21,7 +21,8 @@ from alexnet_tui.config.claims import load
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import Report, Section, build_selection
 from alexnet_tui.runs.history import EPOCH_COLUMNS
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, deletion, ledger, planning, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import Entry

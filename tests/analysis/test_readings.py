@@ -9,7 +9,8 @@ from fake_runs import write_run
 from alexnet_tui.analysis import readings
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.store import Store
 
 
 def config(**fields: str) -> RunConfig:

@@ -7,7 +7,7 @@ from alexnet_tui.analysis.time_to_accuracy import TimeToAccuracy, time_to_accura
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.store import RunRecord
+from alexnet_tui.runs.record import RunRecord
 
 
 def history(*epochs: tuple[int, ev.Number, float]) -> RunHistory:

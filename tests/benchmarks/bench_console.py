@@ -48,7 +48,8 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.store import Store
 
 OURS = str(Path(sys.executable).with_name("alexnet-tui"))
 TOTAL_STEPS = 90_000_000

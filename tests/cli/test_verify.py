@@ -11,7 +11,8 @@ from fake_runs import open_writer, write_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.events import Epoch, Failed
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.store import Store
 
 CLAIM = """
 [[claim]]

@@ -21,7 +21,8 @@ from alexnet_tui.exchange.tensorboard_records import crc32c
 from alexnet_tui.report.latex import comparison_to_latex
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
-from alexnet_tui.runs.store import Foreign, Store
+from alexnet_tui.runs.record import Foreign
+from alexnet_tui.runs.store import Store
 
 
 def slow_crc32c(content: bytes) -> int:

@@ -21,7 +21,8 @@ from alexnet_tui.launch import local
 from alexnet_tui.runs import store as runs_store
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.store import RunRecord, Store, read_record
+from alexnet_tui.runs.record import RunRecord, read_record
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import MISSING
 from alexnet_tui.tui.screens.runs.rows import run_row
 

@@ -27,8 +27,9 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, EventWriter
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.liveness import CARRIER_FILE
+from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import cluster_task, planning, worker
 from alexnet_tui.studies.worker import start_worker
 

@@ -127,7 +127,7 @@ def test_without_its_lock_a_run_is_at_work_while_its_record_grows(
         writer.write(fake_runs.a_step(2, 11))
     assert load(store, run_id)[1] is State.RUNNING
     monkeypatch.setattr(liveness, "SILENCE_SECONDS", 0.05)
-    wait_for(lambda: liveness.silent_seconds(events) > 0.05)
+    wait_for(lambda: liveness.silent_seconds(events.parent) > 0.05)
     for told in (run("show", run_id).out, run("runs").err):
         assert f"no news for 0 minutes, on {OTHER}" in " ".join(told.split())
 
@@ -192,7 +192,7 @@ def test_the_console_s_watcher_sees_the_same(store: Store, unseen: None, monkeyp
         return watcher.states[run_id] is State.LOST
 
     wait_for(look)
-    news = liveness.silence(events)
+    news = liveness.silence(events.parent)
     assert OTHER in status_message(watcher.histories[run_id], State.LOST, news)[0]
 
 
@@ -286,9 +286,9 @@ def test_a_file_system_without_locks_is_locked_on_this_host(
 def test_fault_23_time_in_which_the_machine_was_suspended_counts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     events = store.path(store.create(RunConfig()).id) / "events.jsonl"
     events.write_bytes(b"")
-    assert liveness.silent_seconds(events) < 60
+    assert liveness.silent_seconds(events.parent) < 60
     awake, clock = time.monotonic, time.clock_gettime
     monkeypatch.setattr(time, "clock_gettime", lambda which: clock(which) + 3600)  # As after an hour asleep.
     assert awake() < clock(liveness._CLOCK) + 60
     assert getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC) == liveness._CLOCK
-    assert 3500 < liveness.silent_seconds(events) < 3700
+    assert 3500 < liveness.silent_seconds(events.parent) < 3700

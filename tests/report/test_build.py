@@ -28,7 +28,8 @@ from alexnet_tui.report.latex import escape_latex, to_latex
 from alexnet_tui.report.markdown import escape_markdown, to_markdown
 from alexnet_tui.report.wording import explain, families, provenance
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.store import RunRecord, Store
+from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
 
 HOSTILE = '<script>alert(1)</script>|$\\x_{1}&"'

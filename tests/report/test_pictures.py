@@ -18,7 +18,8 @@ from alexnet_tui.errors import StoreError, UsageError
 from alexnet_tui.report.pictures import pixels, predictions
 from alexnet_tui.report.pictures.kernels import read_kernels, stored_epochs
 from alexnet_tui.report.pictures.predictions import Predictions, read_predictions
-from alexnet_tui.runs.store import KERNELS, PREDICTIONS_FILE, Store, kernels_file
+from alexnet_tui.runs.run_files import KERNELS, PREDICTIONS_FILE, kernels_file
+from alexnet_tui.runs.store import Store
 
 
 def arrays() -> dict[str, np.ndarray]:

@@ -16,8 +16,9 @@ from alexnet_tui.runs.event_log import EventReader, Outline
 from alexnet_tui.runs.events import MAX_LINE_BYTES
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.store import Store
 
 
 @pytest.fixture

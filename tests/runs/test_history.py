@@ -13,8 +13,10 @@ from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.state import State, derive_state
-from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
+from alexnet_tui.runs.store import Store
 
 CONFIG = RunConfig(epochs=10)
 NAN = math.nan

@@ -26,8 +26,9 @@ from alexnet_tui.runs.follow import RunCache, load
 from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.runs.origin import explain_lost
 from alexnet_tui.runs.provenance import package_commit, redact
+from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, REFERENCE, RUN_ID, Store
+from alexnet_tui.runs.store import REFERENCE, RUN_ID, Store
 
 RECORD_KEYS = [
     "v",

@@ -18,7 +18,8 @@ from waiting import wait_for
 from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load as load_history
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping
 from alexnet_tui.studies import plan as study
 

@@ -42,8 +42,9 @@ from alexnet_tui.launch.engine import Launch, StartOptions
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunCache, load
+from alexnet_tui.runs.run_files import LOG_FILE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import LOG_FILE, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, orders, planning, scheduler, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue

@@ -17,7 +17,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
-from alexnet_tui.runs.store import RunRecord
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.studies.plan import Plan
 
 EPOCHS = 20

@@ -13,7 +13,9 @@ from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import DECIDING_FIELDS, RunConfig
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
+from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.store import Store
 
 TRAIN_IMAGES, TEST_IMAGES = 1280, 10_000
 

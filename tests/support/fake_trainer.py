@@ -18,8 +18,8 @@ from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.stop_request import is_stop_requested
-from alexnet_tui.runs.store import RunRecord
 
 _HERE = Path(__file__).parent
 SEARCH_PATH = [str(_HERE), str(_HERE.parents[1])]

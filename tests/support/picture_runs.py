@@ -26,7 +26,9 @@ from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.store import EVENTS_FILE, KERNELS, RunRecord, Store, kernels_file
+from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.run_files import EVENTS_FILE, KERNELS, kernels_file
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import planning
 

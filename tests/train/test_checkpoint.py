@@ -18,7 +18,7 @@ import torch
 
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import Folder
-from alexnet_tui.runs.store import checkpoint_names
+from alexnet_tui.runs.run_files import checkpoint_names
 from alexnet_tui.train import checkpoint
 from alexnet_tui.train.checkpoint import Expected, Position
 

@@ -14,8 +14,9 @@ from alexnet_tui.files import Folder
 from alexnet_tui.runs.extend import create_extension
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import RunRecord, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.train.attempt import begin_attempt
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 

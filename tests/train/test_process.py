@@ -27,8 +27,9 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriteError
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.run_files import EVENTS_FILE, checkpoint_place
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import EVENTS_FILE, Store, checkpoint_place
+from alexnet_tui.runs.store import Store
 from alexnet_tui.train.__main__ import _explain, _fail_for_all, _reason_and_message
 from alexnet_tui.train.__main__ import main as train
 from alexnet_tui.train.images import data

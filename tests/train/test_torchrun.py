@@ -16,8 +16,9 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, threads_text
+from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.store import Store
 
 pytestmark = pytest.mark.usefixtures("synthetic", "forked")  # Whole networks: small ones end before they are stopped.
 CONFIG = {

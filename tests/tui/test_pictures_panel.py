@@ -11,7 +11,8 @@ from fake_runs import write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.follow import load
-from alexnet_tui.runs.store import KERNELS, Store, kernels_file
+from alexnet_tui.runs.run_files import KERNELS, kernels_file
+from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.pictures.confusion import Matrix, fit
 from alexnet_tui.tui.pictures.gallery import cards_for
 from alexnet_tui.tui.pictures.kernel_tiles import grid_for, kernel_lines

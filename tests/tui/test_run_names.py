@@ -8,7 +8,7 @@ import pytest
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.store import Foreign, RunRecord
+from alexnet_tui.runs.record import Foreign, RunRecord
 from alexnet_tui.tui.run_names import RunNames, cut_name, experiment_names, short_names
 
 

@@ -26,8 +26,10 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, RunRecord, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.charts.model import View
 from alexnet_tui.tui.charts.series import SMOOTHINGS, Lead, Method
 from alexnet_tui.tui.charts.widget import MetricChart
@@ -862,9 +864,9 @@ async def test_the_silence_of_another_host_is_shown_and_looked_for_outside_the_e
     before, threads = time.time() - 430, set[threading.Thread]()
     os.utime(store.path(run.id) / EVENTS_FILE, (before, before))
 
-    def looked(events: Path) -> str:
+    def looked(directory: Path) -> str:
         threads.add(threading.current_thread())
-        return silence(events)
+        return silence(directory)
 
     monkeypatch.setattr(run_screen, "silence", looked)
     async with console(store, size=(120, 30)) as driver:

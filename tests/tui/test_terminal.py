@@ -22,8 +22,9 @@ from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, planning
 from alexnet_tui.tui.terminal.driver import outlive_terminal
 

@@ -22,8 +22,10 @@ from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import LOCAL, Launch, StartOptions
 from alexnet_tui.paths import quote_words, shell_command
 from alexnet_tui.runs.follow import load
+from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.run_files import log_bytes
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import RunRecord, Store, log_bytes
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import deletion
 from alexnet_tui.studies.cluster import withdraw_run
 from alexnet_tui.text import counted, format_bytes, printable

@@ -76,7 +76,7 @@ def _predictions(directory: Path) -> "Predictions":
         StoreError: It has none, or what it has cannot be read.
     """
     from alexnet_tui.report.pictures.predictions import read_predictions
-    from alexnet_tui.runs.store import PREDICTIONS_FILE
+    from alexnet_tui.runs.run_files import PREDICTIONS_FILE
 
     found = read_predictions(directory)
     if found is None:

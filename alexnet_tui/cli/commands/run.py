@@ -16,7 +16,8 @@ from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import Launch, StartOptions
 from alexnet_tui.paths import shell_command
-from alexnet_tui.runs.store import Store, log_bytes
+from alexnet_tui.runs.run_files import log_bytes
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_count, printable
 
 _HELP = """Train one variant of the network, and follow it.

@@ -19,9 +19,10 @@ from alexnet_tui.runs import stop_request
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.stop_request import STOPPING
-from alexnet_tui.runs.store import EVENTS_FILE, Listing, RunRecord, Store
+from alexnet_tui.runs.store import Listing, Store
 from alexnet_tui.text import (
     MISSING,
     counted,
@@ -169,7 +170,7 @@ def _print_silence(store: Store, row: Row) -> None:
     """Say of a run on another host for how long nothing came from there."""
     if row.state in {State.RUNNING, State.LOST}:
         with suppress(StoreError):  # Deleted meanwhile.
-            if news := silence(store.path(row.history.id) / EVENTS_FILE):
+            if news := silence(store.path(row.history.id)):
                 say(f"run {row.history.id}: {news}.")
 
 

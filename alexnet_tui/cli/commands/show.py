@@ -21,9 +21,10 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, threads_text
 from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.origin import explain_lost, foreign_origin, read_imported
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.state import State, would_fail_again
 from alexnet_tui.runs.stop_request import STOPPING
-from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import (
     MISSING,
     counted,
@@ -282,7 +283,7 @@ def sentence(store: Store, history: RunHistory, state: State) -> str:
         return f"queued ({elsewhere})"
     if stop_request.is_stopping(store.path(history.id), state):
         return f"{STOPPING}: it was asked to, and saves a checkpoint first"
-    if state is State.RUNNING and (news := silence(store.path(history.id) / EVENTS_FILE)):
+    if state is State.RUNNING and (news := silence(store.path(history.id))):
         return f"running: {news}"
     if state is State.RUNNING:
         return f"running, about {format_duration(history.remaining_seconds)} left"

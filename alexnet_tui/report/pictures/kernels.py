@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from alexnet_tui.files import Folder
 from alexnet_tui.report.pictures.npz import Arrays, read_arrays
-from alexnet_tui.runs.store import KERNELS, kernel_epochs, kernels_file
+from alexnet_tui.runs.run_files import KERNELS, kernel_epochs, kernels_file
 
 Kernels = NDArray[np.float64]
 """(C, 3, h, w) weights."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from alexnet_tui.files import Folder
 from alexnet_tui.report.pictures.kernels import Kernels, checked_kernels
 from alexnet_tui.report.pictures.npz import Arrays, read_arrays
-from alexnet_tui.runs.store import PREDICTIONS_FILE
+from alexnet_tui.runs.run_files import PREDICTIONS_FILE
 
 MAX_BYTES = 1 << 26
 """Of the file, and of each array once it is decompressed."""

@@ -11,7 +11,7 @@ from alexnet_tui.report.pictures.kernels import Kernels, nearest, read_kernels, 
 from alexnet_tui.report.pictures.pixels import Pixels
 from alexnet_tui.report.pictures.predictions import Predictions, read_predictions
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.store import KERNELS, PREDICTIONS_FILE
+from alexnet_tui.runs.run_files import KERNELS, PREDICTIONS_FILE
 from alexnet_tui.text import printable
 from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 

@@ -23,9 +23,11 @@ from alexnet_tui.runs.history import SYSTEM_COLUMNS, RunHistory, Series
 from alexnet_tui.runs.liveness import is_at_work, is_heard_from
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_copy, is_imported
+from alexnet_tui.runs.record import RunRecord, read_record
+from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.stop_request import is_stopping as is_asked_to_stop
-from alexnet_tui.runs.store import EVENTS_FILE, RunRecord, Store, read_record
+from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 
 _SCAN_SECONDS = 1.0
@@ -397,7 +399,7 @@ class RunsWatcher:
         """Only a lock distinguishes a running trainer from a crashed one; a finished run needs none."""
         was_locked = follower.is_locked
         follower.is_locked = not follower.is_finished and (
-            is_at_work(follower.directory) or (not follower.has_ended and is_heard_from(Path(follower.events_path)))
+            is_at_work(follower.directory) or (not follower.has_ended and is_heard_from(follower.directory))
         )
         if was_locked and not follower.is_locked:
             # Its last events may have been written between our reading and the check of the lock.

@@ -14,7 +14,8 @@ from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, threads_text
 from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.store import EVENTS_FILE, Store
+from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_bytes, format_count, printable
 from alexnet_tui.tui.widgets.text import hanging
 

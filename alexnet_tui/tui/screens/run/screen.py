@@ -20,8 +20,8 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
 from alexnet_tui.runs.state import State, would_fail_again
-from alexnet_tui.runs.store import EVENTS_FILE, LOG_FILE
 from alexnet_tui.text import printable
 from alexnet_tui.tui import run_actions, threads
 from alexnet_tui.tui.charts.axis import Measure
@@ -381,7 +381,7 @@ class RunScreen(ChartScreen):
     async def _read_silence(self) -> None:
         """For how long nothing came from another host that trains the run; its lock file names that host."""
         run_id = self.run_id
-        news = await threads.call(silence, self.session.store.root / run_id / EVENTS_FILE)
+        news = await threads.call(silence, self.session.store.root / run_id)
         if run_id == self.run_id and news != self._silence:
             self._silence = news
             self._refresh()

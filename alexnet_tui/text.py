@@ -62,6 +62,7 @@ ASCII_FALLBACK: Mapping[str, str] = {
     **dict.fromkeys("’‘", "'"),
     **dict.fromkeys("“”", '"'),
     **dict.fromkeys("✓✔✚", "+"),
+    "∙": ".",
 }
 """How symbols look without Unicode, Textual's own and ours, one cell each."""
 

@@ -23,12 +23,13 @@ STATE_SIGNS: Mapping[State, str] = {
 TONES: Mapping[State, str] = {**STATE_TONES, State.FINISHED: "muted"}
 """How a state is coloured: green is kept for differences, and most runs of a list are finished."""
 MARK, PIN, REFERENCE, FOREIGN, EXTENDED = "◆", "▸", "·", "~", "+"
+PLANNED, CANCELLED = "∙", "−"
 ASCENDING, DESCENDING = "▲", "▼"
 CURSOR = "▌"
 DONE, REST = "━", "─"
 """What progress bars are made of."""
 CHOSEN, UNCHOSEN = "◉", "○"
-ELLIPSIS, MINUS, SPREAD = "…", "−", "±"
+ELLIPSIS, SPREAD = "…", "±"
 NUM_SERIES = 8
 """How many curves, and signs of curves, a theme has a colour for; those beyond take them again."""
 

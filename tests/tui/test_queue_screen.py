@@ -37,6 +37,7 @@ from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.studies import queue_view
 from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyRequest, defaults, free_name
 from alexnet_tui.tui.screens.studies.screen import QueueScreen
+from alexnet_tui.tui.terminal.driver import to_ascii
 from alexnet_tui.tui.widgets.columns import fit
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 from alexnet_tui.tui.widgets.fields import ChoiceField
@@ -755,6 +756,21 @@ async def test_a_variant_that_is_named_twice_is_told_while_one_types(store: Stor
         await driver.wait_for(lambda: "2 variants x 5 seeds = 10 runs" in driver.text())
 
 
+@pytest.mark.parametrize(
+    ("texts", "most", "runs_more"),
+    [
+        ({}, 250, "1,004"),
+        ({"protocol": "best-learning-rate"}, 166, "1,002"),
+        ({"claims": "study"}, 250, "1,004"),
+    ],
+)
+def test_too_many_runs_are_told_while_one_types(texts: dict[str, str], most: int, runs_more: str) -> None:
+    whole = defaults("x") | texts
+    assert StudyRequest(texts=whole | {"seeds": str(most)}, starts=True).size()
+    with pytest.raises(ConfigError, match=f"{most + 1} seeds make {runs_more} runs; a study has 1,000 at most"):
+        StudyRequest(texts=whole | {"seeds": str(most + 1)}, starts=True).size()
+
+
 @driven
 async def test_every_pasted_line_is_in_a_field_of_the_form_and_what_does_not_fit_is_refused(store: Store) -> None:
     async with console(store) as driver:
@@ -935,7 +951,7 @@ def test_a_row_says_why_a_cell_failed_and_when_one_starts() -> None:
     values = {"turn": "", "group": "low-dropout", "seed": "12", "state": "✗ failed (diverged)", "epochs": "0/100"}
     assert texts_of([failed], 80) == [values]
     planned = PlannedRun(index=2, variant="tanh", seed=0, state=PlannedRunState.PLANNED, epochs=5)
-    values = {"turn": "3", "group": "tanh", "seed": "0", "state": "· planned", "epochs": "0/5"}
+    values = {"turn": "3", "group": "tanh", "seed": "0", "state": "∙ planned", "epochs": "0/5"}
     assert texts_of([planned], 80, turn=3) == [values]
 
 
@@ -965,12 +981,19 @@ def test_the_legend_names_each_sign_once() -> None:
     assert queue_view.legend(cells).plain == "● running   ✓ finished   − deleted or cancelled   ? crashed"
 
 
+def test_no_two_states_have_one_sign_on_a_terminal_without_unicode() -> None:
+    alike = {State.LOST: PlannedRunState.UNREADABLE, PlannedRunState.CANCELLED: PlannedRunState.DELETED}
+    states = {*State, *PlannedRunState} - {*alike.values()}
+    cells = [PlannedRun(index=index, variant="tanh", seed=index, state=state) for index, state in enumerate(states)]
+    assert len({to_ascii(queue_view.sign_of(cell)) for cell in cells}) == len(states) == 9
+
+
 @driven
 async def test_a_click_chooses_a_cell_and_the_wheel_scrolls(store: Store) -> None:
     plan_study(store, seeds=12)
     async with console(store) as driver:
         screen = await opened(driver)
-        assert "· planned" in driver.text()
+        assert "∙ planned" in driver.text()
         await driver.pilot.click("#queue", offset=(4, 3))
         assert (screen.table.cursor, screen.cell and screen.cell.index) == (2, 2)
         screen.table.scroll_down(animate=False)

@@ -332,6 +332,18 @@ def test_a_small_terminal_and_a_change_of_size(open_console: Open, two: list[str
     leave(terminal)
 
 
+def test_no_paste_presses_a_key(open_console: Open, store: Store, two: list[str]) -> None:
+    terminal = open_console()
+    terminal.wait_for("✓", "q Quit")
+    terminal.press("\x1b[200~\x1b[1mD\x1b[0my\x1b[201~", "N")
+    terminal.wait_for("Note on")
+    terminal.press("\x1b[200~a \x1b[31mred\x1b[0m\rword\x1b[201~", "enter")
+    terminal.wait_for("Note saved.")
+    assert sorted(store.ids()) == sorted(two)
+    assert {store.notes(run_id).note for run_id in two} == {"", r"a \x1b[31mred\x1b[0m word"}
+    leave(terminal)
+
+
 # Strangers' words
 
 EVIL = (

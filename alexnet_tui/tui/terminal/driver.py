@@ -8,10 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
 from alexnet_tui.errors import UsageError
 from alexnet_tui.text import ASCII_FALLBACK
+from alexnet_tui.tui.terminal.pastes import PasteParser
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -40,6 +42,11 @@ class ConsoleDriver(LinuxDriver):
     """
 
     _has_terminal = False
+
+    def run_input_thread(self) -> None:
+        """Read what the terminal sends."""
+        linux_driver.XTermParser = PasteParser  # type: ignore[misc]  # Textual has no other way to choose it.
+        super().run_input_thread()  # type: ignore[no-untyped-call]
 
     def start_application_mode(self) -> None:
         """Take the terminal."""

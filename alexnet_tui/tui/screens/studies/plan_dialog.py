@@ -20,6 +20,7 @@ from alexnet_tui.config.hyperparameters import RunConfig, format_value, settings
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse_seeds, plan_configs, size_text
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ConfigError
+from alexnet_tui.studies.plan import MAX_CELLS
 from alexnet_tui.studies.queue import MAX_AT_ONCE
 from alexnet_tui.text import counted, printable, quoted
 from alexnet_tui.tui import threads
@@ -179,7 +180,8 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
         variants, seeds = self.variants, self.seeds
         if self.has_own_claims:
             return self._size_of_claims(len(seeds))
-        plan_configs(self.protocol, variants, seeds[-1:], self.overrides)  # Only the largest seed can be out of range.
+        largest = plan_configs(self.protocol, variants, seeds[-1:], self.overrides)  # Only it can be out of range.
+        _check_num_runs(len(largest), len(seeds))
         _ = self.at_once
         return size_text(self.protocol, len(variants), len(seeds))
 
@@ -189,8 +191,15 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError(name, f"the claims decide the groups of runs; leave it at {defaults('')[name]}")
         _ = self.at_once
         groups = registered_claims.groups_of(self.claims, self.overrides)
+        _check_num_runs(len(groups), num_seeds)
         runs = counted(len(groups) * num_seeds, "run")
         return f"{counted(len(groups), 'group')} x {counted(num_seeds, 'seed')} = {runs}"
+
+
+def _check_num_runs(runs_a_seed: int, num_seeds: int) -> None:
+    if runs_a_seed * num_seeds > MAX_CELLS:
+        runs = f"{runs_a_seed * num_seeds:,} runs"
+        raise ConfigError("seeds", f"{counted(num_seeds, 'seed')} make {runs}; a study has {MAX_CELLS:,} at most")
 
 
 def claim_text(claim: Claim) -> str:

@@ -31,7 +31,7 @@ from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import Find, PlannedRun, PlannedRunState, Queue
 from alexnet_tui.text import counted, format_duration, plural, printable
 from alexnet_tui.tui import threads
-from alexnet_tui.tui.glyphs import DONE, MINUS, REST, STATE_SIGNS, TONES, cut, join_fitting, shown_state
+from alexnet_tui.tui.glyphs import CANCELLED, DONE, PLANNED, REST, STATE_SIGNS, TONES, cut, join_fitting, shown_state
 from alexnet_tui.tui.study_lookup import newest_studies
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
@@ -430,9 +430,9 @@ def tone_of(cell: PlannedRun) -> str:
 def sign_of(cell: PlannedRun) -> str:
     """One character for a cell's state."""
     if cell.state in {PlannedRunState.CANCELLED, PlannedRunState.DELETED}:
-        return MINUS
+        return CANCELLED
     if cell.state == PlannedRunState.PLANNED:
-        return "·"
+        return PLANNED
     if cell.state == PlannedRunState.UNREADABLE:
         return STATE_SIGNS[State.LOST]
     return STATE_SIGNS[State(cell.state)]

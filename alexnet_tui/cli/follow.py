@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import is_heard_from
 from alexnet_tui.runs.origin import explain_lost
 from alexnet_tui.runs.store import Store
+from alexnet_tui.signals import handling
 from alexnet_tui.text import (
     format_done,
     format_duration,
@@ -63,8 +63,8 @@ def follow(store: Store, run_id: str, *, as_json: bool, stop_on_interrupt: bool,
     Raises:
         StoreError: The run cannot be read.
     """
-    follower = _Follower(store, run_id, from_offset)
-    with _interrupts(follower, stop_on_interrupt):
+    follower = _Follower(store, run_id, from_offset, stops_trainer=stop_on_interrupt)
+    with handling((signal.SIGINT, signal.SIGTERM), follower.on_interrupt):
         if as_json or not sys.stdout.isatty():
             for lines in follower.poll(_JSON_POLL_SECONDS):
                 try:
@@ -88,11 +88,11 @@ class _Follower:
         is_detached: The user left; the run goes on.
     """
 
-    def __init__(self, store: Store, run_id: str, from_offset: int) -> None:
+    def __init__(self, store: Store, run_id: str, from_offset: int, *, stops_trainer: bool) -> None:
         self.store, self.run_id = store, run_id
         self.outcome: ev.Event | None = None
         self.num_interrupts = self.num_answered = self.signal_number = 0
-        self.stops_trainer = self.is_detached = False
+        self.stops_trainer, self.is_detached = stops_trainer, False
         self.run = RunFollower(store.path(run_id), keep_lines=True)
         for _ in self.run.read(until=from_offset):
             pass
@@ -112,6 +112,13 @@ class _Follower:
                 return
             if not lines:
                 time.sleep(pause_seconds)
+
+    def on_interrupt(self, number: int, _: FrameType | None) -> None:
+        """Take note of ctrl-c or SIGTERM; `poll` acts upon it."""
+        self.signal_number = number
+        self.num_interrupts += 1
+        if self.num_interrupts > 2:  # Even where a reader that does not read holds us up.
+            raise KeyboardInterrupt
 
     def _is_at_work(self) -> bool:
         if self.store.is_locked(self.run_id):
@@ -160,25 +167,6 @@ def _write_lines(lines: list[bytes]) -> None:
     else:
         sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
     sys.stdout.flush()
-
-
-@contextmanager
-def _interrupts(follower: _Follower, stop_on_interrupt: bool) -> Iterator[None]:
-    """While following: ctrl-c and SIGTERM stop the trainer, or only leave it."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        follower.signal_number = number
-        follower.num_interrupts += 1
-        if follower.num_interrupts > 2:  # Even where a reader that does not read holds us up.
-            raise KeyboardInterrupt
-
-    follower.stops_trainer = stop_on_interrupt
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _leave(follower: _Follower, error: OSError) -> int:

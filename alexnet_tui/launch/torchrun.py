@@ -1,8 +1,5 @@
 """One run in several processes of this machine, each with a part of every batch; PyTorch's ``torchrun`` starts them."""
 
-import os
-from pathlib import Path
-
 import msgspec
 
 from alexnet_tui.errors import UsageError
@@ -13,7 +10,6 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.text import quoted
 
 MAX_PROCESSES = 64
-_ERROR_FILE_VARIABLE = "TORCHELASTIC_ERROR_FILE"
 
 
 def check(options: Options) -> None:
@@ -33,19 +29,3 @@ def _num_processes(options: Options) -> int:
         given = f", not {quoted(text)}" if text else ""
         raise UsageError(f"--launcher torchrun needs --nproc with a number from 1 to {MAX_PROCESSES}{given}.")
     return int(text)
-
-
-def is_one_of_many() -> bool:
-    """Whether ``torchrun`` started this process."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
-
-
-def rank() -> int:
-    """The number of this process among those of its run, which are all on this machine."""
-    return int(os.environ["RANK"]) if is_one_of_many() else 0
-
-
-def error_file() -> Path | None:
-    """Where ``torchrun`` looks for the reason why this process failed."""
-    path = os.environ.get(_ERROR_FILE_VARIABLE)
-    return Path(path) if path else None

@@ -16,6 +16,7 @@ from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.state import State, state_of
 from alexnet_tui.runs.store import Store
+from alexnet_tui.signals import handling
 from alexnet_tui.studies import bookkeeping
 from alexnet_tui.studies import plan as study
 from alexnet_tui.text import printable
@@ -49,8 +50,7 @@ def train(
     """
     caught: list[int] = []
     signals = (REQUEUE_SIGNAL, WITHDRAW_SIGNAL, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in signals}
-    try:
+    with handling(signals, lambda number, _: caught.append(number)):
         record, state = store.record(run_id), load_history(store, run_id, skip_steps=True)[1]
         if state is not State.FINISHED:
             prepare(record.config)
@@ -68,9 +68,6 @@ def train(
             registry.requeue_this_task()
             return ExitCode.DONE
         return ExitCode.TERMINATED if caught else ExitCode.TRAINING_FAILED
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _own_state(store: Store, run_id: str) -> State:

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING
 
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, PeerLostError, RunBusyError
 from alexnet_tui.files import Folder, reason_of
-from alexnet_tui.launch import torchrun
 from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import format_bytes, printable
+from alexnet_tui.train.machine import process_rank
 from alexnet_tui.train.run_writer import RunWriter, exit_code, past_events
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def main() -> int:
         stop = StopSignals()
         _take_lock(directory)
         with Folder(directory) as folder:
-            if torchrun.rank():
+            if process_rank.rank():
                 return _assist(folder, stop, from_scratch=options.from_scratch)
             return _train(folder, descriptor, stop, from_scratch=options.from_scratch)
     except AlexnetTuiError as error:
@@ -178,7 +178,7 @@ def _assist(folder: Folder, stop: StopSignals, *, from_scratch: bool) -> int:
 
 def _leave_reason(message: str) -> None:
     """Leave the reason of a failure where ``torchrun`` looks for it."""
-    path = torchrun.error_file()
+    path = process_rank.error_file()
     if path is not None:
         path.write_text(json.dumps({"message": message, "timestamp": str(int(time.time()))}), encoding="utf-8")
 

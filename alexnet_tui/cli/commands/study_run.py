@@ -17,6 +17,7 @@ from alexnet_tui.launch.engine import HERE, Launch, QueueEngine
 from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.signals import handling
 from alexnet_tui.studies import orders, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
@@ -216,12 +217,8 @@ def _signals() -> Iterator[list[int]]:
         caught.append(number)
         say("stopping after a checkpoint; once more leaves at once and lets the runs train.")
 
-    before = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling((signal.SIGINT, signal.SIGTERM), catch):
         yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _goes_on(store: Store, name: str, parallel: int, launch: Launch) -> str:

@@ -16,8 +16,8 @@ import torch
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.cores import num_cores
 from alexnet_tui.errors import DeviceError
-from alexnet_tui.launch.torchrun import rank
 from alexnet_tui.text import counted
+from alexnet_tui.train.machine.process_rank import rank
 
 ARITHMETIC = 3
 """Version of what decides numbers; raised whenever a change of this program changes losses or weights.

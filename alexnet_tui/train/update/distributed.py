@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from alexnet_tui.errors import ExitCode, PeerLostError
-from alexnet_tui.launch.torchrun import is_one_of_many
+from alexnet_tui.train.machine.process_rank import is_one_of_many
 
 _POLL_SECONDS = 0.2
 

@@ -73,58 +73,76 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     num_links: int
 
 
+class _Scanned(NamedTuple):
+    """An image of a source as it was scanned.
+
+    Attributes:
+        digest: The sha256 of its file.
+        size: Width and height in pixels, or None where its header cannot be read.
+        decoding: What sets its decoding apart from version 1 of the cache, or empty.
+    """
+
+    digest: bytes
+    size: tuple[int, int] | None
+    decoding: bytes
+
+
 def scan(name: str, path: Path, report: ProgressCallback) -> Scan:
     """Read a source once: what is in it, and its hash.
 
     Raises:
         DatasetError: The source is missing, damaged, or not laid out as a data set.
     """
-    contents, sizes = SourceContents(name=name), dict[ImageKey, tuple[int, int]]()
-    digests: dict[ImageKey, bytes] = {}
-    decoding: dict[ImageKey, bytes] = {}
-    with warnings.catch_warnings(action="ignore"):  # Of Pillow: what cannot be read is reported by name.
-        for key, content in read_images(path, contents):
-            if key in digests:
-                raise DatasetError(name, f"{path} holds {printable(key.name, 200)} twice; keep one of them.")
-            digests[key] = hashlib.sha256(content).digest()
-            header = _read_header(content)
-            if header:
-                sizes[key] = header.size
-                if header.decoding:
-                    decoding[key] = header.decoding
-            if len(digests) % 500 == 0:
-                report(Progress(done=len(digests), total=0, what="reading"))
-    for key in sorted(contents.settle() & digests.keys()):
+    contents = SourceContents(name=name)
+    images = _scan_images(name, path, contents, report)
+    for key in sorted(contents.settle() & images.keys()):
         contents.left_out.add(Reason.OUTSIDE, key)
-        del digests[key]
-    test = "test" if any(key.split == "test" for key in digests) else "val"
-    used = {key: digests[key] for key in sorted(digests) if key.split in {"train", test}}
-    for key in sorted(digests.keys() - used.keys()):
+        del images[key]
+    test = "test" if any(key.split == "test" for key in images) else "val"
+    used = {key: images[key] for key in sorted(images) if key.split in {"train", test}}
+    for key in sorted(images.keys() - used.keys()):
         contents.left_out.add(Reason.SPLIT, key)
     left_out = contents.left_out.result()
     folders = {folder for folder in contents.class_folders if folder[0] in {"train", test}}
     class_names = _check_classes(name, path, set(used), folders, test, left_out)
-    different = {sizes[key] for key in used if key in sizes}
-    side, other = different.pop() if len(different) == 1 else (0, -1)
     labels: dict[str, list[int]] = {"train": [], "test": []}
     numbers = {class_name: number for number, class_name in enumerate(class_names)}
     rows, total = {}, hashlib.sha256()
-    for key, digest in used.items():
+    for key, image in used.items():
         split = "train" if key.split == "train" else "test"
-        rows[key] = Row(split, len(labels[split]), digest)
+        rows[key] = Row(split, len(labels[split]), image.digest)
         labels[split].append(numbers[key.class_name])
-        total.update(key.name.encode(errors="surrogateescape") + b"\0" + digest + decoding.get(key, b""))
+        total.update(key.name.encode(errors="surrogateescape") + b"\0" + image.digest + image.decoding)
     return Scan(
         sha256=total.hexdigest(),
         class_names=tuple(printable(class_name, 200) for class_name in class_names),
         rows=rows,
         labels=labels,
-        native_size=side if side == other else 0,
+        native_size=_common_side({image.size for image in used.values() if image.size}),
         test_split=test,
         left_out=left_out,
         links=contents.links,
         num_links=contents.num_links,
     )
+
+
+def _scan_images(name: str, path: Path, contents: SourceContents, report: ProgressCallback) -> dict[ImageKey, _Scanned]:
+    """Every image of a source; `contents` gets what else is in it."""
+    images: dict[ImageKey, _Scanned] = {}
+    with warnings.catch_warnings(action="ignore"):  # Of Pillow: what cannot be read is reported by name.
+        for key, content in read_images(path, contents):
+            if key in images:
+                raise DatasetError(name, f"{path} holds {printable(key.name, 200)} twice; keep one of them.")
+            images[key] = _Scanned(hashlib.sha256(content).digest(), *_read_header(content))
+            if len(images) % 500 == 0:
+                report(Progress(done=len(images), total=0, what="reading"))
+    return images
+
+
+def _common_side(sizes: set[tuple[int, int]]) -> int:
+    """Side in pixels of images that are squares of one size, else 0."""
+    width, height = sizes.pop() if len(sizes) == 1 else (0, -1)
+    return width if width == height else 0
 
 
 def _check_classes(
@@ -351,24 +369,16 @@ def _to_rgb(image: "Image.Image") -> "Image.Image":
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-class _Header(NamedTuple):
-    """What the head of an image says: its size, and what sets its decoding apart from version 1 of the cache."""
-
-    size: tuple[int, int]
-    decoding: bytes
-
-
-def _read_header(content: bytes) -> _Header | None:
-    """The header of an image, or None where it cannot be read."""
+def _read_header(content: bytes) -> tuple[tuple[int, int] | None, bytes]:
+    """`_Scanned.size` and `_Scanned.decoding` of an image, by its header."""
     try:
         with _open(content) as image:
-            kind, orientation = image.format or "", _orientation(image)
-            size = image.size
+            kind, orientation, size = image.format or "", _orientation(image), image.size
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - as where it is decoded, which names the image.
-        return None
+        return None, b""
     decoding = "" if kind in _FIRST_FORMATS else f"\0{kind}"
     if orientation != 1:
         decoding += f"\0exif{orientation}"
-    return _Header(size, decoding.encode())
+    return size, decoding.encode()

@@ -157,21 +157,7 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
     """
     old = load_runnable(store, name)
     family = family_of(old, readable(store))
-    first = max(seed for one in family for seed in one.seeds) + 1
-    seeds = range(first, first + num_seeds)
-    cells = [cell for cell, config in enumerate(old.configs) if config.seed == old.seeds[0]]
-
-    def configs_of(seeds: Sequence[int]) -> list[RunConfig]:
-        return [msgspec.structs.replace(old.configs[cell], seed=seed) for seed in seeds for cell in cells]
-
-    if set(configs_of(old.seeds)) != set(old.configs):
-        raise UsageError(
-            f"the seeds of study {quoted(name)} do not all have the same runs: what a further one has to train is not"
-            f" known. `{shell_command('study', 'new', 'another', root=store.root)}` plans another study."
-        )
-    while old.claims and (known := known_runs(store, configs_of(seeds))):  # Runs that somebody made by hand.
-        first = max(config.seed for config in known) + 1
-        seeds = range(first, first + num_seeds)
+    seeds = _further_seeds(store, old, num_seeds, after=max(seed for one in family for seed in one.seeds))
     taken = set(names(store))
     free = (candidate for number in itertools.count(2) if (candidate := f"{name[:60]}-{number}") not in taken)
     new = _write_plan(
@@ -183,8 +169,10 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
             name=new_name or next(free),
             created=time.time(),
             seeds=list(seeds),
-            configs=configs_of(seeds),
-            cell_groups=[old.group_of(cell) for _ in seeds for cell in cells] if old.cell_groups else [],
+            configs=_configs_of(old, seeds),
+            cell_groups=[old.group_of(cell) for _ in seeds for cell in _cells_of_a_seed(old)]
+            if old.cell_groups
+            else [],
             extends=name,
             extends_sha256=old.sha256,
             look=max(one.look for one in family) + 1,
@@ -193,6 +181,36 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
     extended = Entry(kind="extended", study=new.name, plan_sha256=new.sha256)
     ledger.append(make_folder(store, name), lambda _: [extended])
     return new
+
+
+def _further_seeds(store: Store, plan: Plan, count: int, *, after: int) -> range:
+    """So many seeds after one; those of claims have no run yet that somebody made by hand.
+
+    Raises:
+        UsageError: The plan's seeds have other runs each.
+    """
+    if set(_configs_of(plan, plan.seeds)) != set(plan.configs):
+        another = shell_command("study", "new", "another", root=store.root)
+        raise UsageError(
+            f"the seeds of study {quoted(plan.name)} do not all have the same runs: what a further one has to train is"
+            f" not known. `{another}` plans another study."
+        )
+    seeds = range(after + 1, after + 1 + count)
+    while plan.claims and (known := known_runs(store, _configs_of(plan, seeds))):
+        first = max(config.seed for config in known) + 1
+        seeds = range(first, first + count)
+    return seeds
+
+
+def _cells_of_a_seed(plan: Plan) -> list[int]:
+    """Positions of the runs of a plan's first seed."""
+    return [cell for cell, config in enumerate(plan.configs) if config.seed == plan.seeds[0]]
+
+
+def _configs_of(plan: Plan, seeds: Sequence[int]) -> list[RunConfig]:
+    """The runs of a plan's first seed, with other seeds."""
+    cells = _cells_of_a_seed(plan)
+    return [msgspec.structs.replace(plan.configs[cell], seed=seed) for seed in seeds for cell in cells]
 
 
 def queue_plan(store: Store, configs: Sequence[RunConfig], *, label: str = "") -> Plan:

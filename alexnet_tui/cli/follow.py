@@ -21,7 +21,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunFollower
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import is_heard_from
-from alexnet_tui.runs.origin import explain_lost
+from alexnet_tui.runs.lost import explain_lost
 from alexnet_tui.runs.store import Store
 from alexnet_tui.signals import handling
 from alexnet_tui.text import (

@@ -1,1 +1,5 @@
-"""Makes a running command of a prepared run: `registry` lists the launchers; `probe` asks what a run would get here."""
+"""Makes a running command of a prepared run.
+
+`registry` lists the launchers, which fit `engine`; `stopping` ends what they started; `probe` asks the trainer's side
+what a run would get here.
+"""

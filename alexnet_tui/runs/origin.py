@@ -15,10 +15,9 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.files import UNDECODABLE, Folder
 from alexnet_tui.locks import LOCK_FILE, Owner, read_owner
 from alexnet_tui.runs.events import Seconds
-from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import RECORD_FILE
-from alexnet_tui.text import printable, quoted
+from alexnet_tui.text import quoted
 
 IMPORTED_FILE = "imported.json"
 IMPORT_VERSION = 1
@@ -51,7 +50,7 @@ def foreign_origin(directory: Path, record: RunRecord) -> str:
     """Why a run counts as somebody else's: a clause without a subject; empty for one that was made here."""
     if is_imported(directory):
         return f"was imported from {_import_source(directory)}"
-    if record.host != platform.node() and _is_copied(directory, record):
+    if record.host != platform.node() and is_copied(directory, record):
         return f"was made on {quoted(record.host, 80)} and copied here"
     return ""
 
@@ -73,47 +72,18 @@ def is_copy(directory: Path, record: RunRecord) -> bool:
         StoreError: The run's lock file is no regular file.
     """
     owner = read_owner(directory / LOCK_FILE)
-    return owner is not None and (
-        _is_running(owner) if owner.host == platform.node() else _is_copied(directory, record)
-    )
+    return owner is not None and (is_running(owner) if owner.host == platform.node() else is_copied(directory, record))
 
 
-def explain_lost(directory: Path, record: RunRecord) -> str:
-    """What to say of a run that has no last event and no trainer here: a sentence without a subject.
-
-    Raises:
-        StoreError: The run's lock file is no regular file.
-    """
-    owner = read_owner(directory / LOCK_FILE)
-    if owner is None:
-        return "lost: its trainer ended without saying why."
-    who = f"process {owner.pid} on {printable(owner.host, 80)}"
-    if owner.host != platform.node():
-        what = "a copy" if _is_copied(directory, record) else "lost"
-        news = silence(directory)
-        return f"{what}: {who} trained it{f' ({news})' if news else ''}; if that goes on, it goes on there."
-    if _is_running(owner):
-        return f"a copy: {who} trains the run in another folder."
-    from alexnet_tui.runs.oom_kill import oom_kill  # Hardly any run is lost.
-
-    reason = oom_kill(owner.pid, owner.start_seconds)
-    if reason:
-        return f"lost: {reason}. Try a smaller batch or fewer images."
-    from alexnet_tui.runs.stop_request import is_stop_requested
-
-    with Folder(directory) as folder:
-        if is_stop_requested(folder):
-            return "lost: its trainer was asked to stop, and ended before it could say so."
-    return "lost: its trainer ended without saying why."
-
-
-def _is_copied(directory: Path, record: RunRecord) -> bool:
+def is_copied(directory: Path, record: RunRecord) -> bool:
+    """Whether a run's directory was copied here: the disk has its record for longer or shorter than that says."""
     with Folder(directory) as folder:
         status = folder.stat(RECORD_FILE)
     return status is not None and abs(status.st_ctime - record.created) > _COPIED_SECONDS
 
 
-def _is_running(owner: Owner) -> bool:
+def is_running(owner: Owner) -> bool:
+    """Whether the process that took a lock on this host is still there."""
     import psutil  # Hardly any run is lost.
 
     with suppress(psutil.Error, ValueError, OverflowError):

@@ -11,7 +11,8 @@ import psutil
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.locks import LOCK_FILE, take_lock
 from alexnet_tui.runs.follow import load
-from alexnet_tui.runs.origin import explain_lost, foreign_origin
+from alexnet_tui.runs.lost import explain_lost
+from alexnet_tui.runs.origin import foreign_origin
 from alexnet_tui.runs.run_files import RECORD_FILE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.stop_request import request_stop

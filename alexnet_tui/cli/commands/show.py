@@ -20,7 +20,8 @@ from alexnet_tui.runs import stop_request
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, threads_text
 from alexnet_tui.runs.liveness import silence
-from alexnet_tui.runs.origin import explain_lost, foreign_origin, read_imported
+from alexnet_tui.runs.lost import explain_lost
+from alexnet_tui.runs.origin import foreign_origin, read_imported
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.state import State, would_fail_again
 from alexnet_tui.runs.stop_request import STOPPING

@@ -9,6 +9,7 @@ import itertools
 import locale
 import math
 import os
+import re
 import sys
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ _ASCII_BLOCKS = "_.-=+*#@"
 _LEFT_DOTS, _RIGHT_DOTS = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
 _DOT_ROWS = len(_LEFT_DOTS)
 MISSING = "–"
+_DIGITS = re.compile(r"(\d+)", re.ASCII)
 ASCII_FALLBACK: Mapping[str, str] = {
     **dict.fromkeys("─┄┅┈┉╌╍▔▁−–—‐‑·", "-"),
     **dict.fromkeys("━═", "="),
@@ -187,6 +189,11 @@ def format_count(count: float | None) -> str:
 def counted(count: int, noun: str) -> str:
     """A count with its noun: ``1 epoch``, ``2,000 epochs``."""
     return f"{count:,} {plural(count, noun)}"
+
+
+def natural_key(text: str) -> list[str | int]:
+    """A key by which ``run-9`` comes before ``run-10``."""
+    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(text)]
 
 
 def plural(count: int, noun: str) -> str:

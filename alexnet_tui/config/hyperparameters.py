@@ -38,6 +38,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         help: One sentence.
         group: Heading under which forms and help screens list it.
+        short: What it is called where there is little room, and in filters; empty where its name is short.
         choices: The allowed words, or none.
         low: Smallest allowed number, or None.
         high: Largest allowed number, or None.
@@ -52,6 +53,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
     help: str
     group: str
+    short: str = ""
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
@@ -114,6 +116,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         Spec(
             help="Non-linearity after every layer but the last.",
             group="architecture",
+            short="act",
             choices=("relu", "tanh"),
         ),
     ] = "relu"
@@ -132,6 +135,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         Spec(
             help="Convolutional layer to leave out.",
             group="architecture",
+            short="removed",
             choices=("none", "3", "4", "5"),
         ),
     ] = "none"
@@ -167,6 +171,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         Spec(
             help="Step size of stochastic gradient descent.",
             group="optimisation",
+            short="lr",
             low=0,
             low_open=True,
             high=1e6,
@@ -180,6 +185,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             " validation error, or the test error without --split holdout); step divides it by 10 after 50% and 75%"
             " of the epochs; inverse-time divides it by 1 + rate decay x updates so far.",
             group="optimisation",
+            short="sched",
             choices=("constant", "plateau", "step", "inverse-time"),
         ),
     ] = "constant"
@@ -188,6 +194,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         Spec(
             help="Decay of the learning rate per update, with --schedule inverse-time alone: Keras' SGD(decay=...).",
             group="optimisation",
+            short="decay",
             low=0,
             high=1,
             first=1e-6,
@@ -195,13 +202,21 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = 5e-4
     momentum: Annotated[
         float,
-        Spec(help="Momentum of stochastic gradient descent.", group="optimisation", low=0, high=0.9999, step=0.05),
+        Spec(
+            help="Momentum of stochastic gradient descent.",
+            group="optimisation",
+            short="mom",
+            low=0,
+            high=0.9999,
+            step=0.05,
+        ),
     ] = 0.9
     weight_decay: Annotated[
         float,
         Spec(
             help="Decay of every weight, per unit of learning rate; biases do not decay.",
             group="optimisation",
+            short="wd",
             low=0,
             high=1,
             first=1e-5,
@@ -209,7 +224,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = 5e-4
     batch_size: Annotated[
         int,
-        Spec(help="Images per update.", group="optimisation", low=1, high=65_536, unit="images", factor=2),
+        Spec(help="Images per update.", group="optimisation", short="bs", low=1, high=65_536, unit="images", factor=2),
     ] = 128
     augmentation: Annotated[
         str,
@@ -217,6 +232,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             help="Random changes to training images: mirror, mirror and shift, or these with PCA colour, as the 2012"
             " paper.",
             group="data",
+            short="aug",
             choices=("none", "flip", "flip-crop", "paper"),
         ),
     ] = "flip"
@@ -226,6 +242,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
             help="standardise: mean 0 and standard deviation 1 per channel, as the study; mean: pixels from 0 to 255"
             " less the mean training image, as the 2012 paper.",
             group="data",
+            short="prep",
             choices=("standardise", "mean"),
         ),
     ] = "standardise"
@@ -242,6 +259,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         Spec(
             help="Training images to use, the same share of each class; 0 uses all.",
             group="data",
+            short="images",
             low=0,
             high=100_000_000,
             unit="images",
@@ -254,6 +272,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         Spec(
             help="Training images, fixed and stratified, on which the training error is measured each epoch.",
             group="data",
+            short="eval images",
             low=1,
             high=100_000_000,
             unit="images",

@@ -103,7 +103,8 @@ class RunHistory(msgspec.Struct):
         warnings: Messages of ``warning`` events.
         system: The last reading of the machine.
         system_rows: One row a reading of the machine, `SYSTEM_COLUMNS`; None where only the last is kept.
-        last_wall: Wall clock of the last event, seconds since 1970; 0 before the first.
+        first_wall: Wall clock of the first event, seconds since 1970; 0 before it.
+        last_wall: The same of the last one.
         num_events: Events folded so far.
         attempts: How often the run was started.
         bit_exact: False once a resume could not promise identical numbers.
@@ -125,6 +126,7 @@ class RunHistory(msgspec.Struct):
     warnings: list[str] = msgspec.field(default_factory=list)
     system: ev.System | None = None
     system_rows: Series | None = None
+    first_wall: float = 0.0
     last_wall: float = 0.0
     num_events: int = 0
     attempts: int = 0
@@ -180,6 +182,7 @@ class RunHistory(msgspec.Struct):
         # An attempt may have ended before its ``started`` event.
         self.attempts = max(self.attempts, *map(attrgetter("attempt"), events))
         has_read_steps, self._has_read_steps = self._has_read_steps, self._has_read_steps or has_steps
+        self.first_wall = self.first_wall or next((event.wall for event in events if event.wall), 0.0)
         self.last_wall = next((event.wall for event in reversed(events) if event.wall), self.last_wall)
         numbers = list(map(attrgetter("seq"), events))
         if numbers == list(range(self.next_seq, self.next_seq + len(events))):  # As good as always.
@@ -281,6 +284,11 @@ class RunHistory(msgspec.Struct):
         if self.started is None or self.record.extends is None:
             return self.num_events > 0
         return self.started.epochs > self.record.extends.epochs
+
+    @property
+    def begun(self) -> float | None:
+        """When its own trainer first wrote an event, in seconds since 1970; None before."""
+        return max(self.record.created, self.first_wall) if self.has_begun else None
 
     @property
     def num_epochs(self) -> int:

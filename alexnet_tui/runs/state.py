@@ -47,6 +47,11 @@ def shown_word(state: str) -> str:
     return "crashed" if state == State.LOST else str(state)
 
 
+def begun(history: RunHistory, state: State) -> float | None:
+    """When training began, in seconds since 1970, or is about to; None for a run that waits for a trainer."""
+    return history.begun if state is State.QUEUED else history.begun or history.record.created
+
+
 def are_settings_at_fault(reason: str) -> bool:
     """Whether the reason of a ``failed`` event is one that a resume from the last checkpoint cannot mend."""
     return reason in _SETTINGS_AT_FAULT

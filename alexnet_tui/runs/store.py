@@ -35,7 +35,7 @@ from alexnet_tui.runs.liveness import is_at_work
 from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, notes_problem, read_notes
 from alexnet_tui.runs.provenance import package_commit, redact, safe_environment
 from alexnet_tui.runs.record import Extension, Foreign, RunRecord, read_record
-from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE, LOG_FILE, RECORD_FILE, checkpoint_names
+from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE, LOG_FILE, RECORD_FILE, checkpoint_names, log_bytes
 from alexnet_tui.text import printable, quoted
 
 REFERENCE, _STUDIES = "reference", "studies"
@@ -189,6 +189,8 @@ class Store:
     def resolve(self, text: str) -> str:
         """The id of the one run whose id is `text`, or begins with it; ``last`` is the newest, own runs first.
 
+        Runs of a study that nothing has trained yet are the ``last`` only where there are no others.
+
         ``mine-2`` is another run than ``mine``, whose id was taken: neither is an abbreviation of the other.
 
         Raises:
@@ -199,7 +201,8 @@ class Store:
         if text in names:
             return text
         if text == LAST and (runs := self.list().runs):
-            return runs[0].id
+            begun = (run.id for run in runs if not run.study or log_bytes(self.path(run.id)))
+            return next(begun, runs[0].id)
         fits = [name for name in names if text and name.startswith(text) and not _is_numbered_alike(text, name)]
         if len(fits) == 1:
             return fits[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, default_of, shown_value
+from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, SPECS, RunConfig, default_of, shown_value
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import printable
 
@@ -24,6 +24,7 @@ _PROPER = [_FIELDS.index(name) for name in _PROPER_NAMES]
 _OTHERS = [index for index, name in enumerate(_FIELDS) if name not in UNNAMED_FIELDS and name not in _PROPER_NAMES]
 _SHARED = [(_FIELDS.index(name), default_of(name)) for name in NO_RESULT_FIELDS if name != "variant"]
 """Indices of the settings in which runs of one experiment may differ, with values as if they did not."""
+_SHORT = {name.replace("_", " "): spec.short for name, spec in SPECS.items() if spec.short}
 _MAX_CHARS = 120
 _FEWEST_STEM_CHARS = 4
 _RUN_ID = re.compile(r".+-s\d+-(?P<made>\d[\d-]+)")
@@ -114,8 +115,8 @@ def settings_text(fields: Iterable[tuple[str, Any]]) -> str:
 def cut_name(name: str, width: int) -> str:
     """A name in at most `width` characters, cut where namesakes are the same rather than where they differ.
 
-    ``four-conv s0 · epochs 2, train images 250`` is ``four… s0 · e 2, ti 250`` in 22 characters, and the end of an id
-    says when the run was made.
+    ``four-conv s0 · epochs 2, train images 250`` is ``four… s0 · epochs 2, images 250`` in 31 characters, and the end
+    of an id says when the run was made.
     """
     safe = printable(name, 400)
     if len(safe) > width > _FEWEST_STEM_CHARS and (run_id := _RUN_ID.fullmatch(safe)):
@@ -127,13 +128,20 @@ def cut_name(name: str, width: int) -> str:
     settings = [setting.rpartition(" ") for setting in (parts["settings"] or "").split(", ")]
     seed = parts["seed"] or ""
     few = _FEWEST_STEM_CHARS
-    for short, shown_seed, fewest in ((str, seed, few), (_initials, seed, few), (_nothing, seed, 1), (_nothing, "", 1)):
+    for short, shown_seed, fewest in (
+        (str, seed, few),
+        (_shortened, seed, few),
+        (_nothing, seed, 1),
+        (_nothing, "", 1),
+    ):
         text = ", ".join(f"{short(words)} {value}".lstrip() for words, _, value in settings)
         rest = shown_seed + (f" · {text}" if text else "")
         if width - len(rest) >= min(len(parts["stem"]), fewest):
             return printable(parts["stem"], width - len(rest)) + rest
-        if len(text) > 2 * few and short is _initials and not any(words for words, _, _ in settings):
+        if len(text) > 2 * few and short is _shortened and not any(words for words, _, _ in settings):
             return _words_cut(parts["stem"], seed, text, width)
+    if parts["settings"] and width >= 3 * few:  # At least the first of them.
+        return printable(printable(parts["stem"], few) + rest, width)
     return printable(safe, width)
 
 
@@ -146,8 +154,8 @@ def _words_cut(stem: str, seed: str, text: str, width: int) -> str:
     return f"{printable(stem, room - len(text))}{seed} · {text}"
 
 
-def _initials(words: str) -> str:
-    return "".join(word[0] for word in words.split())
+def _shortened(words: str) -> str:
+    return _SHORT.get(words, words)
 
 
 def _nothing(_: str) -> str:

@@ -25,6 +25,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.text import MISSING
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,8 +111,19 @@ def test_the_table_is_cut_to_the_newest_and_says_so(run: Run, store: Store) -> N
         store.create(RunConfig(seed=seed))
     result = run("runs")
     assert result.out.count("queued") == 50
-    assert result.err == "2 older runs; --all shows the rest.\n"
+    assert result.err == "2 more runs; --all shows them.\n"
     assert run("runs", "--all").out.count("queued") == 52
+
+
+def test_runs_that_wait_are_listed_after_those_begun_and_have_no_age(run: Run, store: Store) -> None:
+    begun = [fake_runs.write_run(store, RunConfig(epochs=1)).id for _ in range(2)]
+    fake_runs.make_older(store, begun[1], created=1_700_000_000)
+    waiting = [store.create(RunConfig(seed=seed)).id for seed in range(49)]
+    assert [row["id"] for row in json.loads(run("runs", "--json").out)][:2] == begun
+    lines = run("runs").out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == begun
+    assert [line.split()[0] for line in lines[3:51]] == waiting[:48]
+    assert lines[1].split()[-2] != lines[3].split()[-1] == MISSING
 
 
 def test_an_empty_folder_says_how_to_begin(run: Run, store: Store) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_runs import a_step
+from fake_runs import a_step, open_writer, started
 from msgspec.structs import replace
 
 from alexnet_tui import files
@@ -217,6 +217,16 @@ def test_last_is_the_newest_readable_run_of_the_user(store: Store) -> None:
     broken = plant(store, "broken", created=400)
     (store.path(broken) / "run.json").write_text("{")
     assert store.resolve("last") == "new"
+
+
+def test_a_run_that_a_study_plans_is_the_last_once_it_is_trained(store: Store) -> None:
+    planned = store.create(RunConfig(), study="mine").id
+    assert store.resolve("last") == planned, "there is no other"
+    other = plant(store, "other", created=100)
+    assert store.resolve("last") == other
+    with open_writer(store.path(planned)) as writer:
+        writer.write(started(RunConfig()))
+    assert store.resolve("last") == planned
 
 
 def test_attack_17_an_installed_package_brings_reference_runs_and_takes_none_from_a_runs_folder(

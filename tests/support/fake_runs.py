@@ -87,6 +87,16 @@ def curve(epoch: int, epochs: int, *, final: float = 0.6, gap: float = 0.3, name
     )
 
 
+def make_older(store: Store, run_id: str, *, created: float) -> None:
+    """Put a run's record and its events so far into the past that it was made at `created`."""
+    record, log = (store.path(run_id) / name for name in ("run.json", EVENTS_FILE))
+    content = json.loads(record.read_text())
+    shift, content["created"] = created - content["created"], created
+    record.write_text(json.dumps(content))
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    log.write_text("".join(json.dumps({**event, "wall": event["wall"] + shift}) + "\n" for event in events))
+
+
 def write_run(
     store: Store,
     config: RunConfig,

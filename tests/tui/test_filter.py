@@ -28,11 +28,14 @@ def row(run_id: str = "baseline-s0-1122-101010", **changes: object) -> RunRow:
         seconds=3600.0,
         curve=(),
         created=0.0,
+        begun=0.0,
         tags=(),
         note="",
         is_reference=False,
         members=(run_id,),
     )
+    if "created" in changes:
+        changes.setdefault("begun", changes["created"])
     return msgspec.structs.replace(plain, **changes)
 
 

@@ -98,11 +98,11 @@ def test_a_name_is_cut_where_namesakes_are_the_same() -> None:
         assert len(set(cut)) == len(names), width
         assert max(map(len, cut)) <= width
     assert cut_name(names[0], 36) == "fou… s0 · epochs 2, train images 250"
-    assert cut_name(names[0], 22) == "four… s0 · e 2, ti 250"
+    assert cut_name(names[0], 31) == "four… s0 · epochs 2, images 250"
     assert cut_name(names[0], 19) == "four-c… s0 · 2, 250"
     assert cut_name(names[2], 13) == "fo… · 12, 500", "namesakes have one seed"
     assert cut_name("low-dropout s17", 11) == "low-dr… s17", "the seed is kept"
-    assert cut_name("four-conv n=2 · synthetic, dropout 0.1", 24) == "four… · synthetic, d 0.1"
+    assert cut_name("four-conv n=2 · synthetic, dropout 0.1", 24) == "four-c… · synthetic, 0.1"
     assert cut_name("baseline s0 · cifar10-jpeg", 21) == "baseline s0 · cifar1…"
     assert cut_name("baseline s0 · cifar10-jpeg", 16) == "basel… s0 · cif…"
     assert cut_name("baseline s0 · cifar10-jpeg", 13) == "baseline s0", "neither is known from a letter"

@@ -1,6 +1,5 @@
 """The home screen, driven by its keys."""
 
-import json
 import math
 import os
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 import fake_trainer
 import pytest
 from console_driver import console, driven
-from fake_runs import curve, open_writer, started, write_run
+from fake_runs import curve, make_older, open_writer, started, write_run
 from picture_runs import trained
 from rich.cells import cell_len
 from textual import events
@@ -48,10 +47,7 @@ def make(store: Store, variant: str, seed: int = 0, *, age: int = 0, **changes: 
     """A run of twenty epochs, made `age` seconds before the others."""
     config = RunConfig.from_text({"variant": variant, "seed": str(seed), "epochs": "20"})
     record = write_run(store, config, final=FINALS[variant], **changes)  # type: ignore[arg-type]
-    path = store.path(record.id) / "run.json"
-    content = json.loads(path.read_text())
-    content["created"] = 1_700_000_000 - age
-    path.write_text(json.dumps(content))
+    make_older(store, record.id, created=1_700_000_000 - age)
     return record.id
 
 
@@ -223,6 +219,22 @@ async def test_the_cursor_moves_from_the_filter_line_too(store: Store, four: lis
     async with console(store) as c:
         await c.press("slash", "down", "down")
         assert c.cursor == four[2]
+
+
+@driven
+async def test_runs_that_wait_come_after_those_begun_and_these_in_the_order_of_their_beginning(store: Store) -> None:
+    planned = [store.create(RunConfig(), study="mine").id for _ in range(12)]
+    second = make(store, "tanh", age=-20)
+    for run_id in (planned[10], planned[1]):
+        with open_writer(store.path(run_id)) as writer:
+            writer.write(started(RunConfig()))
+    make_older(store, planned[10], created=1_700_000_100)
+    async with console(store) as c:
+        assert c.shown == [planned[1], planned[10], second, *planned[:1], *planned[2:10], planned[11]]
+        assert [row.begun is None for row in c.runs.shown] == 3 * [False] + 10 * [True]
+        await c.press("3")
+        assert isinstance(c.app.screen, RunScreen)
+        assert c.app.screen.run_id == planned[1]
 
 
 @pytest.mark.slow
@@ -563,7 +575,7 @@ async def test_marked_runs_are_deleted_together_and_beside_them_a_question_is_as
 
 @driven
 async def test_running_and_reference_runs_are_not_deleted(store: Store) -> None:
-    make(Store(store.root / REFERENCE), "baseline")
+    make(Store(store.root / REFERENCE), "baseline", age=10)
     running = make(store, "tanh", epochs_done=3)
     lock = take_lock(store.path(running))
     try:
@@ -698,7 +710,7 @@ async def test_the_preview_of_a_run_without_a_test_accuracy_says_so(store: Store
         await c.wait_for(lambda: "no test accuracy is known" in c.text())
         store.create(RunConfig(epochs=2))
         await c.wait_for(lambda: len(c.shown) == 2)
-        await c.press("home")
+        await c.press("end")
         await c.wait_for(lambda: "no epoch has ended yet" in c.text())
 
 

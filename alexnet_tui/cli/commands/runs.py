@@ -20,7 +20,8 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence
 from alexnet_tui.runs.record import RunRecord
-from alexnet_tui.runs.state import STATE_TONES, State
+from alexnet_tui.runs.run_files import log_bytes
+from alexnet_tui.runs.state import STATE_TONES, State, begun
 from alexnet_tui.runs.stop_request import STOPPING
 from alexnet_tui.runs.store import Listing, Store
 from alexnet_tui.text import (
@@ -30,6 +31,7 @@ from alexnet_tui.text import (
     format_duration,
     format_percent,
     format_points,
+    natural_key,
     printable,
     sparkline,
 )
@@ -81,9 +83,14 @@ class Row(msgspec.Struct, frozen=True):
         return "".join(f" ({name})" for name, applies in marks.items() if applies)
 
     @property
-    def age_seconds(self) -> float:
-        """Seconds since it was created; 0 where the clock was behind."""
-        return max(0.0, time.time() - self.history.record.created)
+    def begun(self) -> float | None:
+        """When training began, in seconds since 1970; None where it waits."""
+        return begun(self.history, self.state)
+
+    @property
+    def age_seconds(self) -> float | None:
+        """Seconds since then; 0 where the clock was behind."""
+        return None if self.begun is None else max(0.0, time.time() - self.begun)
 
     def setting(self, name: str) -> str:
         """A hyperparameter of it, safe to print; those of a foreign run are not known."""
@@ -137,7 +144,7 @@ def runs(
     ] = False,
     runs_dir: options.RunsDir = None,
 ) -> int:
-    """List the runs, newest first, reference runs last.
+    """List the runs: the newest first, then those that wait, and reference runs last.
 
     JSON lists every run; accuracies are fractions, times seconds.
 
@@ -147,11 +154,12 @@ def runs(
     listing = store.list()
     limit = None if as_json or show_all else _SHOWN_RUNS
     rows: list[Row] = []
-    for record in listing.runs[:limit]:
+    for record in sorted(listing.runs, key=lambda record: _rank(store, record))[:limit]:
         try:
             rows.append(row_of(store, *_load(store, record.id)))
         except StoreError as error:  # Damaged, or deleted meanwhile.
             listing.problems.append(str(error))
+    rows.sort(key=lambda row: _rank(store, row.history.record, row.begun))
     if as_json:
         write_json([summary(row) for row in rows])
     elif rows:
@@ -164,6 +172,14 @@ def runs(
         say(warning)
     _print_omissions(store, listing, limit)
     return ExitCode.DONE
+
+
+def _rank(store: Store, record: RunRecord, begun: float | None = None) -> tuple[object, ...]:
+    """Puts the newest first; those that wait behind those begun, in their order; and reference runs last."""
+    directory = store.path(record.id)
+    waits = not log_bytes(directory)
+    order = (record.created, natural_key(record.id)) if waits else (-(begun or record.created), [])
+    return store.holds_reference(directory), waits, order
 
 
 def _print_silence(store: Store, row: Row) -> None:
@@ -194,7 +210,7 @@ def _print_omissions(store: Store, listing: Listing, limit: int | None) -> None:
     if num_more := len(listing.problems) - len(named):
         say(f"not listed: {counted(num_more, 'folder')} more; --all names them.")
     if limit is not None and len(listing.runs) > limit:
-        say(f"{counted(len(listing.runs) - limit, 'older run')}; --all shows the rest.")
+        say(f"{counted(len(listing.runs) - limit, 'more run')}; --all shows them.")
     if not listing.runs:
         start = shell_command(*FIRST_RUN_WORDS, root=store.root)
         where = f"no runs in {store.root}" if store.root.exists() else f"there is no folder {store.root}, so no runs"

@@ -503,5 +503,6 @@ def _creation_key(run_id: str) -> str:
 
 
 def newest(histories: Iterable[RunHistory]) -> str | None:
-    """The id of the run made last, or None."""
-    return max(((history.record.created, history.id) for history in histories), default=(0.0, None))[1]
+    """The id of the run begun last, or, where none is, made last; None where there is none."""
+    ranked = ((history.begun or 0.0, history.record.created, history.id) for history in histories)
+    return max(ranked, default=(0.0, 0.0, None))[2]

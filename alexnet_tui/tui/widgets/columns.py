@@ -79,17 +79,13 @@ def _choose(columns: Sequence[Column[Row, Context]], width: int, *, is_tight: bo
 
 
 def _grow(kept: Fitted[Row, Context], width: int) -> Fitted[Row, Context]:
-    """Give what is left over to the columns that may grow, a cell each in turn."""
+    """Give what is left over to the columns that may grow, the most important first."""
     widths = {column.key: cells for column, cells in kept}
     spare = width - 1 - sum(widths.values()) - GAP * (len(kept) - 1)
-    growing = [column for column, _ in kept if column.max_width]
-    while spare > 0 and growing:
-        for column in list(growing):
-            if widths[column.key] >= column.max_width:
-                growing.remove(column)
-            elif spare > 0:
-                widths[column.key] += 1
-                spare -= 1
+    for column in sorted((column for column, _ in kept), key=lambda column: column.rank):
+        more = max(0, min(spare, column.max_width - widths[column.key]))
+        widths[column.key] += more
+        spare -= more
     if kept and spare < 0:  # Too narrow for even one column: cut it.
         first = kept[0][0].key
         widths[first] = max(1, widths[first] + spare)

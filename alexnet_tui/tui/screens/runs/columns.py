@@ -1,6 +1,6 @@
 """Columns of the runs table as data: width, text, style, order. A new column is one entry here; pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from rich.cells import cell_len
@@ -15,6 +15,7 @@ from alexnet_tui.text import (
     format_duration,
     format_points,
     is_ascii_terminal,
+    natural_key,
     printable,
     sparkline,
 )
@@ -79,7 +80,7 @@ def _name(row: RunRow, _: Context, width: int) -> StyledText:
 
 
 def _age(row: RunRow, context: Context, _: int) -> StyledText:
-    return format_age(context.now - row.created), "muted"
+    return (MISSING if row.begun is None else format_age(context.now - row.begun)), "muted"
 
 
 def format_age(seconds: float) -> str:
@@ -214,9 +215,9 @@ COLUMNS: tuple[Column, ...] = (
         rank=5,
         align_right=True,
         cell=_age,
-        order=lambda row, _: row.created,
+        order=lambda row, _: row.begun,
         is_descending=True,
-        help="How long ago the run was made; the newest first.",
+        help="How long ago training began; the newest first, and last what waits.",
     ),
     Column(
         key="variant",
@@ -231,6 +232,7 @@ COLUMNS: tuple[Column, ...] = (
         key="front_end",
         title="front end",
         width=9,
+        max_width=11,
         rank=13,
         is_offered=lambda context: "front_end" not in context.constant,
         cell=_text(lambda row: _shown(row, "front_end"), "muted"),
@@ -349,11 +351,12 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         key="curve",
         title="curve",
-        width=8,
+        width=12,
+        narrow=8,
         max_width=26,
         rank=6,
         cell=_curve,
-        order=lambda row, _: row.created,
+        order=lambda row, _: row.begun,
         is_descending=True,
         help="Test accuracy over epochs, on one scale; sorts by age.",
     ),
@@ -363,15 +366,19 @@ COLUMNS: tuple[Column, ...] = (
 BY_KEY = {column.key: column for column in COLUMNS}
 CREATED = BY_KEY["created"]
 _SORTED_RANK = 4
+_SETTINGS = ("front_end", "data")
 
 
-def columns_for(rows: Iterable[RunRow], sort: str = CREATED.key) -> list[Column]:
-    """The columns; that of names grows no wider than the longest of some rows.
+def columns_for(rows: Sequence[RunRow], sort: str = CREATED.key) -> list[Column]:
+    """The columns; those of words grow no wider than the longest word of some rows.
 
     One that a person sorts by is wanted before most others: its head tells the order. The newest first is the usual.
     """
-    longest = max((cell_len(row.name) for row in rows), default=0)
-    changed = {"name": {"max_width": max(BY_KEY["name"].width, min(BY_KEY["name"].max_width, longest))}}
+    texts = {"name": (row.name for row in rows), **{key: (_shown(row, key) for row in rows) for key in _SETTINGS}}
+    changed: dict[str, dict[str, int]] = {}
+    for key, words in texts.items():
+        longest = max(map(cell_len, words), default=0)
+        changed[key] = {"max_width": max(BY_KEY[key].width, min(BY_KEY[key].max_width, longest))}
     if sort in BY_KEY and sort != CREATED.key:
         changed.setdefault(sort, {})["rank"] = min(BY_KEY[sort].rank, _SORTED_RANK)
     return [msgspec.structs.replace(column, **changed.get(column.key, {})) for column in COLUMNS]
@@ -385,9 +392,14 @@ def shown_order(sort: str, context: Context, *, is_descending: bool) -> tuple[st
 
 
 def sorted_rows(rows: Sequence[RunRow], context: Context, key: str, *, is_descending: bool) -> list[RunRow]:
-    """Rows in the order of a column; those without a value come last either way, newest first among equals."""
+    """Rows in the order of a column; those without a value come last either way, newest first among equals.
+
+    Runs that wait come after those, the first made first: as they will be trained.
+    """
     column = BY_KEY.get(key, CREATED)
-    newest_first = sorted(rows, key=lambda row: (row.created, row.id), reverse=True)
+    waiting = sorted((row for row in rows if row.begun is None), key=lambda row: (row.created, natural_key(row.id)))
+    begun = [(row.begun, row.id, row) for row in rows if row.begun is not None]
+    newest_first = [row for *_, row in sorted(begun, key=lambda item: item[:2], reverse=True)] + waiting
     order = column.order or CREATED.order
     assert order is not None
     valued = [(order(row, context), row) for row in newest_first]

@@ -24,12 +24,8 @@ from alexnet_tui.text import printable, quoted
 from alexnet_tui.tui.screens.runs.rows import RunRow
 
 ALIASES = {
-    "lr": "learning_rate",
-    "bs": "batch_size",
+    **{spec.short: name for name, spec in SPECS.items() if spec.short.isalpha()},
     "batch": "batch_size",
-    "wd": "weight_decay",
-    "aug": "augmentation",
-    "act": "activation",
     "front": "front_end",
     "fe": "front_end",
     "v": "variant",

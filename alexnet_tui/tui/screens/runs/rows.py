@@ -11,7 +11,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.config.hyperparameters import RESULT_FIELDS, RunConfig, Value
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, begun
 from alexnet_tui.text import printable
 from alexnet_tui.tui.run_names import RunNames, experiment_names
 from alexnet_tui.tui.watch.watcher import RunsWatcher
@@ -49,7 +49,8 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         t25: Epochs until the training error fell to 25%.
         seconds: Seconds of training, evaluation and checkpoints.
         curve: Test accuracy of each epoch.
-        created: Seconds since 1970.
+        created: When it was made, seconds since 1970.
+        begun: When its training began, seconds since 1970; None where it waits. Of a group, of the run begun last.
         members: Every run of a group, or just `id`.
         runs: The rows of a group's runs; none for a run.
         hits: Of a group, the runs that the filter asks for, where those are not all.
@@ -75,6 +76,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None
     curve: Sequence[float]
     created: float
+    begun: float | None
     tags: tuple[str, ...]
     note: str
     is_reference: bool
@@ -115,7 +117,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def newest_acted_on(self) -> str:
         """The newest of the runs that keys act on, for keys that take one."""
-        return max((one for one in self.runs or (self,) if one.id in self.acted_on), key=lambda one: one.created).id
+        return max((one for one in self.runs or (self,) if one.id in self.acted_on), key=_recency).id
 
 
 def run_row(
@@ -140,6 +142,7 @@ def run_row(
         seconds=METRICS[ROW_METRICS["seconds"]].value(history),
         curve=history.epochs["test_accuracy"],
         created=record.created,
+        begun=begun(history, state),
         tags=tuple(printable(tag, 60) for tag in notes.tags[:50]),
         note=printable(notes.note, 2000),
         is_reference=is_reference,
@@ -164,7 +167,7 @@ def group_rows(rows: Iterable[RunRow]) -> list[RunRow]:
 def _merge(rows: Sequence[RunRow], name: str) -> RunRow:
     """The row of a group: means of what its runs have; `name` is what it is called where they share no label."""
     rows = sorted(rows, key=lambda row: (row.config.seed, row.created))
-    newest = max(rows, key=lambda row: row.created)
+    newest = max(rows, key=_recency)
     # A run cut short says nothing about the others: while any is finished, only finished ones count.
     counted = _one_a_seed([row for row in rows if row.state is State.FINISHED] or rows)
     best = _present(row.best for row in counted)
@@ -186,6 +189,7 @@ def _merge(rows: Sequence[RunRow], name: str) -> RunRow:
         seconds=_mean(_present(row.seconds for row in counted)),
         curve=mean_curve([row.curve for row in counted]),
         created=newest.created,
+        begun=newest.begun,
         tags=tuple(dict.fromkeys(tag for row in rows for tag in row.tags)),
         note=newest.note,
         is_reference=newest.is_reference,
@@ -195,6 +199,11 @@ def _merge(rows: Sequence[RunRow], name: str) -> RunRow:
         is_stopping=all(row.is_stopping for row in rows if row.state is State.RUNNING),
         spread=_deviation(best),
     )
+
+
+def _recency(row: RunRow) -> tuple[bool, float]:
+    """Grows from runs that wait to those begun last."""
+    return (False, row.created) if row.begun is None else (True, row.begun)
 
 
 def _one_a_seed(rows: Iterable[RunRow]) -> list[RunRow]:

@@ -243,7 +243,8 @@ class RunsScreen(Screen[None]):
     def _grow_older(self) -> None:
         """Show the ages of now; only rows whose age reads differently are painted again."""
         before, now = self.table.context.now, time.time()
-        aged = [row for row in self._shown if format_age(before - row.created) != format_age(now - row.created)]
+        begun = [(row, row.begun) for row in self._shown if row.begun is not None]
+        aged = [row for row, when in begun if format_age(before - when) != format_age(now - when)]
         if self.is_current and aged:
             self._now = now
             self.table.context = msgspec.structs.replace(self.table.context, now=now)

@@ -20,7 +20,7 @@ from textual.widgets import Input, Static
 from alexnet_tui.analysis.cost_estimate import step_settings
 from alexnet_tui.config import claims
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.config.protocols import PROTOCOLS
+from alexnet_tui.config.protocols import PROTOCOLS, plan_configs, swept_text
 from alexnet_tui.errors import ConfigError, LaunchError
 from alexnet_tui.launch import slurm, stopping
 from alexnet_tui.locks import take_lock, write_owner
@@ -966,6 +966,34 @@ def test_what_tells_cells_apart_is_shown_before_the_names_of_their_runs() -> Non
     ):
         assert texts_of([cell], width)[0].keys() == keys, width
         assert texts_of([cell], width)[0]["tried"] == "learning rate 0.003"
+
+
+@pytest.mark.parametrize("protocol", [name for name, one in PROTOCOLS.items() if one.swept])
+def test_what_tells_cells_apart_is_shown_at_80_columns(protocol: str) -> None:
+    configs = plan_configs(protocol, list(PROTOCOLS[protocol].variants), [0], {})
+    cells = [
+        PlannedRun(
+            index=index,
+            variant=config.variant,
+            seed=config.seed,
+            state=State.FAILED,
+            reason="diverged",
+            swept=swept_text(protocol, config),
+            epochs=100,
+        )
+        for index, config in enumerate(configs)
+    ]
+    rows = texts_of(cells, 80)
+    assert len({(row["group"], row["seed"], row["tried"]) for row in rows}) == len(rows)
+
+
+@driven
+async def test_of_a_study_of_several_front_ends_the_head_names_none(store: Store) -> None:
+    planning.plan_variants(store, "mine", variants=["baseline"], seeds=[0], overrides={}, protocol="readings")
+    async with console(store, size=(120, 30)) as driver:
+        await opened(driver)
+        assert "3 front ends on cifar10" in said(driver)
+        assert "literal32 on" not in said(driver)
 
 
 def test_the_legend_names_each_sign_once() -> None:

@@ -322,7 +322,9 @@ def head(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:
     runs = counted(len(plan.configs), "run")
     size = f"{runs} from the form New run" if plan.is_of_queue else f"{factors}: {runs}"
     protocol = f" · {plan.protocol}" if swept else ""
-    what = f"{config.front_end} on {config.data}", counted(config.epochs, "epoch")
+    front_ends = {one.front_end for one in plan.configs}
+    front_end = config.front_end if len(front_ends) == 1 else counted(len(front_ends), "front end")
+    what = f"{front_end} on {config.data}", counted(config.epochs, "epoch")
     counts = Counter(_word(cell, now.live.get(cell.index, Live())) for cell in now.cells)
     done = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     name = printable(plan.name, 64)
@@ -473,6 +475,7 @@ def columns_of(cells: Sequence[PlannedRun], live: Iterable[Live] = ()) -> tuple[
         max((len(text) for text in texts), default=0)
         for texts in zip(*((_group(cell), cell.swept, cell.run_id) for cell in cells), strict=True)
     )
+    values = max((len(_values(cell.swept)) for cell in cells), default=0)
     shown: list[Column[QueueRow, None]] = [
         Column(key="turn", title="#", width=5, rank=4, align_right=True, cell=_turn_cell),
         Column(key="group", title="variant", width=14, narrow=11, max_width=max(14, group), rank=0, cell=_group_cell),
@@ -481,7 +484,12 @@ def columns_of(cells: Sequence[PlannedRun], live: Iterable[Live] = ()) -> tuple[
         Column(key="epochs", title="epochs", width=9, rank=5, align_right=True, cell=_epochs_cell),
     ]
     if tried:
-        shown.append(Column(key="tried", title="tried with", width=max(10, tried), rank=3, cell=_setting_cell))
+        width, narrow = max(10, tried), max(10, values)
+        shown.append(
+            Column(
+                key="tried", title="tried with", width=width, narrow=narrow, max_width=width, rank=3, cell=_setting_cell
+            )
+        )
     if where:
         shown.append(Column(key="where", title="where", width=16, max_width=max(16, where), rank=6, cell=_where_cell))
     if run:
@@ -516,7 +524,14 @@ def _epochs_cell(row: QueueRow, context: None, width: int) -> columns.StyledText
 
 
 def _setting_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
-    return cut(printable(row.cell.swept, 200), width), ""
+    text = printable(row.cell.swept, 200)
+    return cut(text if cell_len(text) <= width else _values(text), width), ""
+
+
+def _values(swept: str) -> str:
+    """Of several settings the last word of each: ``keras-same, 0.003``; one alone keeps its name."""
+    settings = swept.split(", ")
+    return ", ".join(setting.rpartition(" ")[2] for setting in settings) if len(settings) > 1 else swept
 
 
 def _where_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:

@@ -1,1 +1,5 @@
-"""The images: the catalogue of data sets, reading them from folders and archives, and the cache of decoded pixels."""
+"""The images.
+
+`catalog` says which data sets there are; `prepare` opens, adds and removes them by name; `build` decodes what `sources`
+reads from a folder or an archive into a `cache` of pixels.
+"""

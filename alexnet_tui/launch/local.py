@@ -56,7 +56,7 @@ def start(store: Store, run_id: str, how: StartOptions = DEFAULT_START) -> int:
             if os.fstat(descriptors[-1]).st_size:  # The reason that an earlier attempt ended is not this one's.
                 os.write(descriptors[-1], time.strftime("\n--- started again %Y-%m-%d %H:%M:%S ---\n").encode())
             variables = {**how.environment, LOCK_VARIABLE: str(descriptors[0])}
-            with _stops_blocked(), held_to(how.cores):
+            with _stops_blocked(), cpu_affinity(how.cores):
                 return spawn(arguments, lock=descriptors[0], stdout=descriptors[1], stderr=descriptors[2], **variables)
         except OSError as error:
             raise LaunchError(f"run {run_id}: the trainer could not be started ({reason_of(error)}).") from error
@@ -66,7 +66,7 @@ def start(store: Store, run_id: str, how: StartOptions = DEFAULT_START) -> int:
 
 
 @contextlib.contextmanager
-def held_to(cores: Collection[int]) -> Iterator[None]:
+def cpu_affinity(cores: Collection[int]) -> Iterator[None]:
     """Start processes that inherit a set of CPU cores; what cannot be set is left as it is."""
     if not cores or not hasattr(os, "sched_setaffinity"):
         yield

@@ -9,7 +9,7 @@ import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, ExitCode, LaunchError
-from alexnet_tui.launch.local import held_to
+from alexnet_tui.launch.local import cpu_affinity
 from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.text import printable
 
@@ -92,7 +92,7 @@ def _asked(
 ) -> Iterator["subprocess.Popen[str]"]:
     """A process that is asked for something; it ends with the block."""
     try:
-        with held_to(cores):
+        with cpu_affinity(cores):
             child = subprocess.Popen(
                 arguments,
                 stdin=subprocess.PIPE,

@@ -78,7 +78,7 @@ def _visible_gpus() -> tuple[str, ...]:
         return ()
 
 
-def fitting_parallel(machine: Machine, threads: int, num_runs: int) -> int:
+def max_parallel(machine: Machine, threads: int, num_runs: int) -> int:
     """The most runs that may train at once: as many as have cores (or a part of a GPU) and memory of their own.
 
     Args:
@@ -103,7 +103,7 @@ def measure_parallel(
         DeviceError: The device asked for is not here.
         LaunchError: Not even one run could be made.
     """
-    most = fitting_parallel(machine, config.threads, num_runs)
+    most = max_parallel(machine, config.threads, num_runs)
     steps = {2**power for power in range(most.bit_length())} | {most}
     found, best = dict[int, float](), 0.0
     for parallel in sorted(steps):
@@ -140,7 +140,7 @@ def allocations(machine: Machine, parallel: int, threads: int) -> list[Allocatio
     ]
 
 
-def freest(offered: Sequence[Allocation], taken: Iterable[Allocation]) -> Allocation:
+def least_loaded(offered: Sequence[Allocation], taken: Iterable[Allocation]) -> Allocation:
     """The allocation that collides least with those of the runs that train now."""
     on_core, on_gpu = Counter[int](), Counter[str]()
     for one in taken:

@@ -250,7 +250,7 @@ class Scheduler:
             return Allocation()
         owners = filter(None, map(self._store.owner, training))
         taken = [allocation.allocation_of_process(owner.pid) for owner in owners if owner.host == platform.node()]
-        return allocation.freest(allocation.allocations(self._machine, parallel, threads), taken)
+        return allocation.least_loaded(allocation.allocations(self._machine, parallel, threads), taken)
 
     def _refuse(self, names: Sequence[str]) -> None:
         """Say once of each order that somebody else placed that it is not served."""

@@ -21,8 +21,8 @@ from alexnet_tui.studies.allocation import (
     allocation_of_process,
     allocations,
     describe,
-    fitting_parallel,
-    freest,
+    least_loaded,
+    max_parallel,
     measure_parallel,
     this_machine,
 )
@@ -61,23 +61,23 @@ def test_a_run_gets_the_share_that_nobody_uses() -> None:
     offered = allocations(GPUS, 4, 0)
     taken = list[Allocation]()
     for _ in range(4):
-        taken.append(freest(offered, taken))
+        taken.append(least_loaded(offered, taken))
     assert sorted(taken, key=lambda allocation: allocation.cores) == offered
     del taken[2]
-    assert freest(offered, taken) not in taken
+    assert least_loaded(offered, taken) not in taken
     everywhere = Allocation(cores=GPUS.cores)
-    assert freest(offered, [everywhere, offered[0]]) == offered[1]
+    assert least_loaded(offered, [everywhere, offered[0]]) == offered[1]
 
 
 def test_runs_fit_by_cores_gpus_and_memory() -> None:
-    assert fitting_parallel(GPUS, 0, 20) == 20
-    assert fitting_parallel(GPUS, 0, 500) == 32
-    assert fitting_parallel(FOUR, 0, 20) == 4
-    assert fitting_parallel(FOUR, 2, 20) == 2
-    assert fitting_parallel(FOUR, 8, 20) == 1
-    assert fitting_parallel(FOUR, 0, 3) == 3
-    assert fitting_parallel(Machine(cores=FOUR.cores, free_bytes=4 * 10**9), 0, 20) == 2
-    assert fitting_parallel(Machine(cores=(0,)), 0, 20) == 1
+    assert max_parallel(GPUS, 0, 20) == 20
+    assert max_parallel(GPUS, 0, 500) == 32
+    assert max_parallel(FOUR, 0, 20) == 4
+    assert max_parallel(FOUR, 2, 20) == 2
+    assert max_parallel(FOUR, 8, 20) == 1
+    assert max_parallel(FOUR, 0, 3) == 3
+    assert max_parallel(Machine(cores=FOUR.cores, free_bytes=4 * 10**9), 0, 20) == 2
+    assert max_parallel(Machine(cores=(0,)), 0, 20) == 1
     assert describe(FOUR, 2, 0) == "2 runs at a time, each on 2 of 4 cores"
 
 

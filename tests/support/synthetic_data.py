@@ -6,6 +6,7 @@ import pytest
 
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.datasets import synthetic as shapes
+from alexnet_tui.datasets.build import store_arrays
 
 
 def prepare_few_images(root: Path) -> None:
@@ -13,7 +14,7 @@ def prepare_few_images(root: Path) -> None:
     images, labels = {}, {}
     for split, count in (("train", 256), ("test", 50)):
         images[split], labels[split] = shapes.draw(split, count)
-    datasets.store_arrays(root, "synthetic", images, labels, shapes.CLASS_NAMES)
+    store_arrays(root, "synthetic", images, labels, shapes.CLASS_NAMES)
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from alexnet_tui.datasets.build import store_arrays
 from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS, BuiltIn
-from alexnet_tui.datasets.prepare import store_arrays
 from alexnet_tui.errors import DatasetError, ExitCode
 from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable

@@ -256,7 +256,7 @@ def _mean_rate(history: RunHistory) -> float | None:
     """Training images a second of training, over all epochs done; the latest throughput before the first's end."""
     seconds, started = _finite(history.train_seconds), history.started
     if seconds and started and started.num_train_images:
-        return history.num_epochs_done * started.num_train_images / seconds
+        return _finite(history.num_epochs_done * started.num_train_images / seconds)
     return _finite(history.images_per_second)
 
 

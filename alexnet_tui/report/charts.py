@@ -14,6 +14,7 @@ import msgspec
 from alexnet_tui.analysis.groups import RunValue
 from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Experiment
 from alexnet_tui.analysis.time_to_accuracy import T25_ERROR
+from alexnet_tui.analysis.verdict.effect import is_of_ratio
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.report.build import Curve
 from alexnet_tui.text import format_difference, printable
@@ -178,12 +179,12 @@ def interval_plot(verdict: ClaimVerdict) -> IntervalPlot:
 def _run_effects(verdict: ClaimVerdict, *, is_ratio: bool) -> list[tuple[RunValue, bool, float]]:
     """Each run with a value, whether it is of the larger group, and its effect against the mean of the other group.
 
-    None where values have no place on the axis: upper bounds, and on the axis of a ratio what is not above 0.
+    None where values have no place on the axis: upper bounds, and on the axis of a ratio what makes none.
     """
     samples = (verdict.larger, verdict.smaller)
     if not all(sample.lower_bounds and not sample.num_upper_bounds for sample in samples):
         return []
-    if is_ratio and min(bound for sample in samples for bound in sample.lower_bounds) <= 0:
+    if is_ratio and not all(is_of_ratio(bound) for sample in samples for bound in sample.lower_bounds):
         return []
     found = []
     for sample, other in zip(samples, reversed(samples), strict=True):

@@ -38,7 +38,7 @@ from alexnet_tui.config.claims import Claim, Precondition, load, names
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import build
 from alexnet_tui.report.charts import interval_chart, interval_plot
-from alexnet_tui.report.wording import facts
+from alexnet_tui.report.wording import card, facts
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
@@ -712,9 +712,36 @@ def test_a_ratio_of_errors_of_which_one_is_zero_is_not_assessed_and_can_be_drawn
     built = build([], planned=[planned(runs, claims=[claim])])
     (verdict,) = built.claims
     assert (verdict.verdict, verdict.effect) == (Verdict.NOT_ASSESSED, None)
-    assert verdict.reasons == ("3 runs of 'Reduced dropout' gave no Train error above 0, as a ratio needs.",)
+    assert verdict.reasons == (
+        "3 runs of 'Reduced dropout' gave no Train error above 0 that a ratio could be made of.",
+    )
     assert interval_plot(verdict).dots == ()
     assert "no effect" in interval_chart(verdict)
+
+
+@pytest.mark.parametrize("metric", ["train_time", "t25_seconds", "rate"])
+@pytest.mark.parametrize(("slow", "fast"), [(1e9, 1e-300), (1e-300, 1e9), (5e-324, 1e9), (1e-320, 1e-320)])
+def test_times_that_no_machine_can_have_are_not_assessed_and_can_be_drawn(
+    metric: str, slow: float, fast: float
+) -> None:
+    runs = study(shift=CLEAR)
+    for run in runs:
+        column = run.epochs.columns["train_seconds"]
+        factor = slow if run.record.config.variant == "tanh" else fast
+        column[:] = type(column)("d", [seconds * factor * (1 + run.record.config.seed / 100) for seconds in column])
+    claim = own_claim(
+        metric=metric,
+        group={"activation": "tanh"},
+        reference={"activation": "relu"},
+        direction="higher",
+        unit="ratio",
+        smallest_effect=1.1,
+    )
+    built = build([], planned=[planned(runs, claims=[claim, load("study")[1]])])
+    assert built.claims[0].verdict is Verdict.NOT_ASSESSED
+    for verdict in built.claims:
+        assert "no effect" in interval_chart(verdict)
+        assert "infx" not in " ".join(text for _, text in card(verdict))
 
 
 @pytest.mark.parametrize(("unit", "effect"), [("ratio", 0.0), ("ratio", 1.0), ("ratio", -2.0), ("points", 0.0)])
@@ -834,6 +861,21 @@ def test_no_plan_chooses_its_alpha(alpha: float) -> None:
     """The rules have one; a plan of another is void (see `test_forgeries`), and no number here depends on it."""
     spread = study(spread=0.02, shift=CLEAR)
     assert judged(spread, alpha=alpha) == judged(spread)
+
+
+@pytest.mark.parametrize(
+    ("look", "words"),
+    [
+        (2, "for the second time: in so many looks a wrong one is supported by chance in up to 10%."),
+        (3, "for the third time: in so many looks a wrong one is supported by chance in up to 15%."),
+        (40, "for the 40th time: in so many looks a wrong one is supported by chance in up to 100%."),
+    ],
+)
+def test_a_further_look_says_what_so_many_looks_find_by_chance(look: int, words: str) -> None:
+    found = planned(study(shift=CLEAR))
+    registration = msgspec.structs.replace(found.registration, look=look)
+    verdicts = judge(group_runs(found.histories), found.plan.claims, found.plan.overrides, registration)
+    assert [verdict.reasons[-1] for verdict in verdicts] == [f"These claims are looked at {words}"] * 3
 
 
 def test_one_number_of_the_same_groups_is_registered_once() -> None:

@@ -185,6 +185,13 @@ def test_simulated_studies_err_as_seldom_as_they_should() -> None:
     assert [one for cell, some in found.items() for one in bench_verdict.problems(cell, some, limit=0.10)] == []
 
 
+def test_what_the_readme_says_of_the_limits_of_the_rules() -> None:
+    """One in 32 is the chance that all five of a wide group lie above its median, which is that of the narrow one."""
+    assert bench_verdict.wide_times(400, 1) == pytest.approx(1 / 32, abs=0.02)
+    assert bench_verdict.wide_times(100, 3, 8) < 0.08
+    assert bench_verdict.rare_failures(400) == pytest.approx(0.8**5, abs=0.06)
+
+
 def test_times_that_were_not_reached_support_nothing_by_a_wide_spread_alone() -> None:
     """All ranks speak for an effect, and Welch's test of the times and bounds does not, after Holm."""
     claims = [claim for claim in load("study") if claim.metric == "t25"] * 3

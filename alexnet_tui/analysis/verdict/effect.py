@@ -16,6 +16,8 @@ from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import Sample
 
 LEVEL = 0.95
+_LEAST_OF_RATIO, _MOST_OF_RATIO = 1e-9, 1e12
+"""No run has other values above 0; of these no ratio, and no end of an interval, is more than a float holds."""
 Ends = tuple[float | None, float | None]
 """An interval; None is no bound."""
 
@@ -96,6 +98,11 @@ class Scale(msgspec.Struct, frozen=True):
         """An interval, in points or as a ratio."""
         low, high = (self.restore(end) if math.isfinite(end) else None for end in (interval.low, interval.high))
         return low, high
+
+
+def is_of_ratio(value: float) -> bool:
+    """Whether a ratio can be made of a value."""
+    return _LEAST_OF_RATIO <= value <= _MOST_OF_RATIO
 
 
 def amount_text(value: float) -> str:

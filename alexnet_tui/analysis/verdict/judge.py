@@ -40,7 +40,15 @@ from alexnet_tui.analysis.groups import (
 from alexnet_tui.analysis.integrity import MIN_EPOCHS, Result, check_train_eval, check_trained, same_network
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit, quantity
 from alexnet_tui.analysis.published import PublishedClaim, published_claim
-from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, amount_text, compare_samples, interval_at
+from alexnet_tui.analysis.verdict.effect import (
+    Effect,
+    Ends,
+    Scale,
+    amount_text,
+    compare_samples,
+    interval_at,
+    is_of_ratio,
+)
 from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, Precondition, effect_fault, group_config
@@ -480,8 +488,9 @@ def _off_scale(claim: Claim, found: Sample, metric: Metric) -> Iterator[str]:
             f"{counted(found.num_upper_bounds, 'run')} of {found.title!r} reached the mark of {metric.heading} before"
             " the first measurement, at the end of an epoch: when is not known."
         )
-    if claim.unit == "ratio" and (low := sum(value <= 0 for value in found.lower_bounds)):
-        yield f"{counted(low, 'run')} of {found.title!r} gave no {metric.heading} above 0, as a ratio needs."
+    if claim.unit == "ratio" and (without := sum(not is_of_ratio(value) for value in found.lower_bounds)):
+        runs = f"{counted(without, 'run')} of {found.title!r}"
+        yield f"{runs} gave no {metric.heading} above 0 that a ratio could be made of."
 
 
 def _values(
@@ -542,7 +551,8 @@ def _verdict(
     if registration is None:
         verdict, reasons = Verdict.EXPLORATORY, case.obstacles
     elif registration.look > 1:
-        reasons = (*reasons, f"These claims are looked at for the {_ordinal(registration.look)} time.")
+        chance = f"in so many looks a wrong one is supported by chance in up to {min(1, registration.look * ALPHA):.0%}"
+        reasons = (*reasons, f"These claims are looked at for the {_ordinal(registration.look)} time: {chance}.")
     published = case.published
     is_tested = case.is_testable and effect is not None
     return ClaimVerdict(

@@ -10,6 +10,7 @@ from alexnet_tui.analysis.integrity import same_network
 from alexnet_tui.analysis.metrics import METRICS, SELECTED_ON_TEST, Metric
 from alexnet_tui.analysis.published import PublishedClaim
 from alexnet_tui.analysis.verdict import figure1
+from alexnet_tui.analysis.verdict.effect import is_of_ratio
 from alexnet_tui.config.claims import Claim
 from alexnet_tui.text import counted
 
@@ -99,7 +100,7 @@ def _ratio(metric: Metric, slow: GroupRuns, fast: GroupRuns) -> Secondary | None
         return Secondary(name, None, "", f"{counted(bounds, 'run')} got there before the first measurement")
     if b.num_missing:
         return Secondary(name, None, "", f"{b.num_missing} of {len(b.runs)} runs of {fast.group.title!r} not reached")
-    if len(a.lower_bounds) < len(a.runs) or min(*a.lower_bounds, *b.values) <= 0:
+    if len(a.lower_bounds) < len(a.runs) or not all(map(is_of_ratio, (*a.lower_bounds, *b.values))):
         return None
     runs = f"{a.num_censored} of {len(a.runs)} runs of {slow.group.title!r}"
     ratio = stats.geometric_mean(a.lower_bounds) / stats.geometric_mean(b.values)

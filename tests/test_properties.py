@@ -15,9 +15,10 @@ from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.event_log import EventReader, Outline
+from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.origin import foreign_origin
+from alexnet_tui.runs.outline import Outline
 from alexnet_tui.runs.record import RunRecord, read_record
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import Store

@@ -4,7 +4,7 @@ from alexnet_tui.errors import RunBusyError, StoreError, UsageError
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.trainer_process import is_training
 from alexnet_tui.launch.trust import check_or_note_trust
-from alexnet_tui.runs.event_log import is_newer
+from alexnet_tui.runs.outline import is_newer
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import quoted

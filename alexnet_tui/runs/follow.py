@@ -6,9 +6,10 @@ from pathlib import Path
 
 from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.event_log import EventReader, Outline
+from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import is_at_work
+from alexnet_tui.runs.outline import Outline
 from alexnet_tui.runs.record import read_record
 from alexnet_tui.runs.run_files import EVENTS_FILE, RECORD_FILE, log_bytes
 from alexnet_tui.runs.state import State, state_of

@@ -14,7 +14,7 @@ from operator import attrgetter
 import msgspec
 
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.event_log import Outline
+from alexnet_tui.runs.outline import Outline
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.text import counted
 

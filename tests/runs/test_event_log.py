@@ -10,12 +10,13 @@ from fake_runs import a_step, open_writer, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError
-from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.event_log import EventReader, Outline
+from alexnet_tui.runs import outline as outline_module
+from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import MAX_LINE_BYTES
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.outline import Outline
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -217,8 +218,8 @@ def test_fault_30_an_outline_holds_all_but_the_steps_of_a_large_log(store: Store
 def test_fault_30_an_outline_misses_no_epoch_wherever_the_log_is_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_log, "_LEAF_BYTES", 900)
-    monkeypatch.setattr(event_log, "_PROBE_BYTES", 500)
+    monkeypatch.setattr(outline_module, "_LEAF_BYTES", 900)
+    monkeypatch.setattr(outline_module, "_PROBE_BYTES", 500)
     random, path = Random(1), tmp_path / EVENTS_FILE
     for _ in range(100):
         lines, wanted = list[bytes](), list[ev.Event]()

@@ -21,10 +21,10 @@ from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.paths import default_root
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import store as store_module
-from alexnet_tui.runs.event_log import is_newer
 from alexnet_tui.runs.follow import RunCache, load
 from alexnet_tui.runs.lost import explain_lost
 from alexnet_tui.runs.notes import Notes, NotesConflictError
+from alexnet_tui.runs.outline import is_newer
 from alexnet_tui.runs.provenance import package_commit, redact
 from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
 from alexnet_tui.runs.state import State

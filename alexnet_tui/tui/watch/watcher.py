@@ -16,13 +16,14 @@ import msgspec
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.locks import LOCK_FILE, read_owner
-from alexnet_tui.runs.event_log import EventReader, Outline
+from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import FINAL_EVENTS, Finished, KnownEvent, Resumed, Started
 from alexnet_tui.runs.follow import LARGE_LOG_BYTES
 from alexnet_tui.runs.history import SYSTEM_COLUMNS, RunHistory, Series
 from alexnet_tui.runs.liveness import is_at_work, is_heard_from
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_copy, is_imported
+from alexnet_tui.runs.outline import Outline
 from alexnet_tui.runs.record import RunRecord, read_record
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.state import State, derive_state

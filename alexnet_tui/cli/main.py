@@ -106,7 +106,7 @@ def open_console(store: Store, run_id: str | None = None) -> int:
 
 def _option(field: str) -> str:
     """What a person writes to set a hyperparameter; a name that is none stays as it is."""
-    from alexnet_tui.cli.options import POSITIONAL
+    from alexnet_tui.cli.generated_options import POSITIONAL
     from alexnet_tui.config.hyperparameters import SPECS, option_name
 
     if field == POSITIONAL:

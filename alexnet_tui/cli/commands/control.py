@@ -8,6 +8,7 @@ import typer
 from alexnet_tui.cli import options
 from alexnet_tui.cli.commands.runs import label_of
 from alexnet_tui.cli.commands.show import sentence
+from alexnet_tui.cli.generated_options import with_launcher
 from alexnet_tui.cli.output import say
 from alexnet_tui.cli.starting import check_device, follow_or_open, is_trusted, prepare_data, start_and_follow
 from alexnet_tui.errors import (
@@ -35,7 +36,7 @@ _STOP_PATIENCE_SECONDS = 120.0
 
 def register(app: typer.Typer) -> None:
     """Mount the commands."""
-    app.command("resume", short_help="Go on with a run from its last checkpoint.")(options.with_launcher(resume))
+    app.command("resume", short_help="Go on with a run from its last checkpoint.")(with_launcher(resume))
     app.command("stop", short_help="Stop a run, with a checkpoint.")(stop)
     app.command("task", hidden=True)(task)
     app.command("attach", short_help="Follow a run that was started elsewhere.")(attach)

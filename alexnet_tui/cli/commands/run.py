@@ -6,7 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from alexnet_tui.cli import options
-from alexnet_tui.cli.options import POSITIONAL
+from alexnet_tui.cli.generated_options import (
+    POSITIONAL,
+    GroupedCommand,
+    given_text,
+    with_hyperparameters,
+    with_launcher,
+)
 from alexnet_tui.cli.output import printing, say, write_json
 from alexnet_tui.cli.starting import check_device, is_trusted, prepare_data, start_and_follow
 from alexnet_tui.cli.tables import table_box
@@ -31,17 +37,15 @@ Example: alexnet-tui run low-dropout --data cifar10 --epochs 20 --seed 1 --headl
 
 def register(app: typer.Typer) -> None:
     """Mount the command."""
-    app.command("run", help=_HELP, cls=_RunCommand)(
-        options.with_hyperparameters(options.with_launcher(run), positional=True)
-    )
+    app.command("run", help=_HELP, cls=_RunCommand)(with_hyperparameters(with_launcher(run), positional=True))
 
 
-class _RunCommand(options.GroupedCommand):
+class _RunCommand(GroupedCommand):
     """Knows the one hyperparameter that is no option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments; the variant as an option gets a sentence of its own."""
-        option = option_name(options.POSITIONAL)
+        option = option_name(POSITIONAL)
         for index, word in enumerate(args):
             if word == option or word.startswith(f"{option}="):
                 value = word.partition("=")[2] or "".join(args[index + 1 : index + 2]) or "VARIANT"
@@ -78,13 +82,13 @@ def run(
 ) -> options.Outcome:
     """Train one variant; the parser gets an option for each hyperparameter, too."""
     if extend:
-        store, epochs = options.open_store(runs_dir), _more_epochs(options.given_text(fields))
+        store, epochs = options.open_store(runs_dir), _more_epochs(given_text(fields))
         return _extend(
             store, extend, epochs, launch, label=label, trust=trust, dry_run=dry_run, headless=headless, as_json=as_json
         )
     if trust:
         raise UsageError("--trust goes with --extend; a new run is your own.")
-    config = RunConfig.from_text(options.given_text(fields))
+    config = RunConfig.from_text(given_text(fields))
     check_num_images(config)
     if registry.trains_here(launch):
         check_device(config)
@@ -181,7 +185,7 @@ def show_plan(config: RunConfig, as_json: bool) -> int:
     settings = Table("setting", "value", "", box=table_box(), pad_edge=False)
     changes = config.changes()
     for name, spec in SPECS.items():
-        shown = "VARIANT" if name == options.POSITIONAL else option_name(name)
+        shown = "VARIANT" if name == POSITIONAL else option_name(name)
         value = shown_value(name, getattr(config, name))
         value = value if value == spec.zero else f"{value} {spec.unit}".strip()
         settings.add_row(shown, value, "changed" if name in changes else "")

@@ -10,6 +10,7 @@ from alexnet_tui.cli.commands import study_readings, study_run, study_show, stud
 from alexnet_tui.cli.commands.claims import complete_set, read_claims
 from alexnet_tui.cli.commands.study_run import Parallel, study_command, work_through
 from alexnet_tui.cli.commands.study_show import claim_lines, size_of
+from alexnet_tui.cli.generated_options import GroupedCommand, given_text, with_hyperparameters
 from alexnet_tui.cli.output import say
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs
@@ -88,8 +89,8 @@ def register(app: typer.Typer) -> None:
         ("reproduce", reproduce, _REPRODUCE_HELP, "Reproduce the whole report in one command."),
     )
     for name, command, text, short in generated:
-        studies.command(name, help=text, short_help=short, cls=options.GroupedCommand)(
-            options.with_hyperparameters(command, without=_SET_BY_THE_PLAN)
+        studies.command(name, help=text, short_help=short, cls=GroupedCommand)(
+            with_hyperparameters(command, without=_SET_BY_THE_PLAN)
         )
     study_run.register(studies)
     studies.command("status")(study_status.status)
@@ -114,7 +115,7 @@ def new(
 ) -> int:
     """Write a plan; the signature typer sees has an option for each hyperparameter."""
     store = options.open_store(runs_dir)
-    overrides, all_seeds = options.given_text(fields), range(first_seed, first_seed + seeds)
+    overrides, all_seeds = given_text(fields), range(first_seed, first_seed + seeds)
     if claims:
         if (variants, protocol) != (_ALL, REPORT):
             raise UsageError("--claims decides the groups of runs; leave --variants and --protocol away.")
@@ -199,7 +200,7 @@ def reproduce(
 ) -> int:
     """Plan, run and judge; the signature typer sees has an option for each hyperparameter."""
     store = options.open_store(runs_dir)
-    overrides = options.given_text(fields)
+    overrides = given_text(fields)
     chosen, planned_seeds = _variants(variants, REPORT), range(first_seed, first_seed + seeds)
     configs = plan_configs(REPORT, chosen, planned_seeds, overrides)
     data_catalog.find(configs[0].data)

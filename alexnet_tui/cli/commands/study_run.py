@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from alexnet_tui.cli import options
+from alexnet_tui.cli.generated_options import with_launcher
 from alexnet_tui.cli.output import say
 from alexnet_tui.cli.starting import prepare_data
 from alexnet_tui.errors import ExitCode, RunBusyError, UsageError
@@ -36,7 +37,7 @@ Parallel = Annotated[
 
 def register(studies: typer.Typer) -> None:
     """Mount the commands."""
-    studies.command("run")(options.with_launcher(run))
+    studies.command("run")(with_launcher(run))
     studies.command("cancel")(cancel)
     studies.command("worker", hidden=True)(worker)
 

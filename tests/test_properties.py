@@ -17,7 +17,7 @@ from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.origin import foreign_origin
+from alexnet_tui.runs.origin import origin_text
 from alexnet_tui.runs.outline import Outline
 from alexnet_tui.runs.record import RunRecord, read_record
 from alexnet_tui.runs.state import State, derive_state
@@ -226,7 +226,7 @@ def test_any_record_is_a_run_or_a_sentence(
         (directory / "run.json").write_bytes(good)
     if record is not None:
         assert record.id == directory.name
-        origin = foreign_origin(directory, record)
+        origin = origin_text(directory, record)
         assert printable(origin) == origin
 
 

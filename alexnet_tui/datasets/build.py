@@ -22,8 +22,8 @@ from alexnet_tui.datasets.cache import (
     hash_arrays,
     is_cache,
     read_manifest,
-    seal,
     write_labels,
+    write_manifest,
     write_split,
 )
 from alexnet_tui.datasets.catalog import BUILT_IN, Source, cache_path, read_source, stored_size, write_source
@@ -64,7 +64,7 @@ def build_images(root: Path, name: str, source: Source, input_size: int, report:
         with building(name, final, len(found.rows) * 3 * size * size) as directory:
             failures, shared = _decode(name, path, found, size, directory, report)
             _check_unreadable(name, path, failures, len(failures), source.skip_unreadable)
-            seal(directory, found.sha256, found.class_names, failures, shared)
+            write_manifest(directory, found.sha256, found.class_names, failures, shared)
     manifest = read_manifest(name, final)
     _check_unreadable(name, path, manifest.skipped, manifest.num_skipped, source.skip_unreadable)
     left_out = list(found.left_out)
@@ -217,6 +217,6 @@ def store_arrays(
     with building(name, final, sum(array.nbytes for array in images.values())) as directory:
         for split, pixels in images.items():
             write_split(directory, split, pixels, labels[split])
-        seal(directory, source.sha256, class_names)
+        write_manifest(directory, source.sha256, class_names)
         write_source(root, name, source)
     return source

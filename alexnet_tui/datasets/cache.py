@@ -229,7 +229,7 @@ def drop_rows(directory: Path, split: str, rows: set[int]) -> None:
     write_labels(directory, split, labels[kept])
 
 
-def seal(
+def write_manifest(
     directory: Path,
     sha256: str,
     class_names: tuple[str, ...],
@@ -292,11 +292,11 @@ def read_manifest(name: str, directory: Path) -> Manifest:
     except (*UNDECODABLE, StoreError) as error:
         raise _damaged(name, directory, str(error)) from error
     if isinstance(manifest, int):
-        raise newer(name, directory / MANIFEST_FILE, manifest)
+        raise newer_error(name, directory / MANIFEST_FILE, manifest)
     return manifest
 
 
-def newer(name: str, path: Path, version: int) -> DatasetError:
+def newer_error(name: str, path: Path, version: int) -> DatasetError:
     """The sentence for a file of a version that this program does not know."""
     return DatasetError(
         name,

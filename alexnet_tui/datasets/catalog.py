@@ -15,7 +15,7 @@ import msgspec
 
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.config.variants import nearest
-from alexnet_tui.datasets.cache import CACHE_VERSION, is_cache, newer
+from alexnet_tui.datasets.cache import CACHE_VERSION, is_cache, newer_error
 from alexnet_tui.datasets.left_out import LeftOut, list_left_out, named
 from alexnet_tui.errors import DatasetError, HomeError, StoreError, TooFewImagesError
 from alexnet_tui.files import UNDECODABLE, read_small, version_of, write_atomic
@@ -209,7 +209,7 @@ def find(name: str) -> DatasetInfo:
     root = data_root()
     info = _describe(root, name)
     if info is None:
-        raise unknown(root, name)
+        raise unknown_error(root, name)
     return info
 
 
@@ -263,7 +263,7 @@ def read_source(root: Path, name: str) -> Source | None:
     except (*UNDECODABLE, StoreError):
         return None
     if version > CACHE_VERSION:
-        raise newer(name, path, version)
+        raise newer_error(name, path, version)
     if source is None or not re.fullmatch("[0-9a-f]{64}", source.sha256):
         return None
     built_in = BUILT_IN.get(name)
@@ -300,7 +300,7 @@ def check_free_name(name: str) -> None:
         )
 
 
-def unknown(root: Path, name: str) -> DatasetError:
+def unknown_error(root: Path, name: str) -> DatasetError:
     """The sentence for a data set that is not in the catalogue."""
     hint = nearest(name, [info.name for info in catalog()])
     return DatasetError(printable(name, 80), f"there is none of that name; {hint} Add one with `alexnet-tui data add`.")

@@ -32,7 +32,7 @@ from alexnet_tui.datasets.catalog import (
     find,
     is_name,
     read_source,
-    unknown,
+    unknown_error,
     write_source,
 )
 from alexnet_tui.datasets.left_out import is_hidden
@@ -126,7 +126,7 @@ def prepare(name: str, input_size: int, progress: ProgressCallback | None = None
     if source and is_cache(cache_path(root, name, source, input_size)):
         return source
     if source is None and name not in BUILT_IN:
-        raise unknown(root, name)
+        raise unknown_error(root, name)
     with _locked(root, name, report) as kept:
         source = read_source(root, name)
         if source and is_cache(cache_path(root, name, source, input_size)):
@@ -134,7 +134,7 @@ def prepare(name: str, input_size: int, progress: ProgressCallback | None = None
         if name in BUILT_IN:
             return build_built_in(root, name, kept, report)
         if source is None:
-            raise unknown(root, name)
+            raise unknown_error(root, name)
         build_images(root, name, source, input_size, report)
         return source
 
@@ -195,7 +195,7 @@ def remove(name: str) -> None:
     """
     root = data_root()
     if name == DOWNLOADS or not is_name(name) or not os.path.isdir(root / name) or os.path.islink(root / name):
-        raise unknown(root, name)
+        raise unknown_error(root, name)
     with _locked(root, name, _silent):
         try:
             shutil.rmtree(root / name)

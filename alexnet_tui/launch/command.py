@@ -26,7 +26,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.last_event import write_last_event
-from alexnet_tui.runs.liveness import CARRIED_VARIABLE, CARRIER_FILE, elsewhere, unseen_locks
+from alexnet_tui.runs.liveness import CARRIED_VARIABLE, CARRIER_FILE, owner_elsewhere, unseen_locks
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable, quoted
 
@@ -159,7 +159,7 @@ def _tail(directory: Path, start: int) -> str:
 def _conclude(store: Store, run_id: str, attempts: int, sentence: str) -> None:
     """End the record of a run that its trainer did not end, if no trainer can be at work on it."""
     directory = store.path(run_id)
-    is_out_of_sight = elsewhere(directory) is not None and unseen_locks(directory)
+    is_out_of_sight = owner_elsewhere(directory) is not None and unseen_locks(directory)
     failed = ev.Failed(reason=REASON, message=printable(f"{sentence[:1].upper()}{sentence[1:]}.", 600))
 
     def decide(history: RunHistory) -> ev.Failed | None:

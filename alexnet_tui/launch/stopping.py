@@ -23,7 +23,7 @@ from alexnet_tui.locks import LOCK_FILE, Owner, is_locked, read_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.last_event import write_last_event
-from alexnet_tui.runs.liveness import CARRIER_FILE, abandoned_group, elsewhere
+from alexnet_tui.runs.liveness import CARRIER_FILE, abandoned_group, owner_elsewhere
 from alexnet_tui.runs.stop_request import is_stop_requested, request_stop
 from alexnet_tui.runs.store import Store
 
@@ -165,7 +165,7 @@ def wait_free(store: Store, run_id: str, patience_seconds: float) -> bool:
     while is_training(store, run_id):
         if time.monotonic() >= deadline:
             return False
-        time.sleep(POLL_SECONDS if elsewhere(store.path(run_id)) is None else REMOTE_POLL_SECONDS)
+        time.sleep(POLL_SECONDS if owner_elsewhere(store.path(run_id)) is None else REMOTE_POLL_SECONDS)
     return True
 
 

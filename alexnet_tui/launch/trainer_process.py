@@ -38,7 +38,7 @@ def is_training(store: Store, run_id: str) -> bool:
 def trainer_elsewhere(store: Store, run_id: str) -> Owner | None:
     """Who trains a run on another host now: its lock is seen to be held, or its record grows; else None."""
     directory = store.path(run_id)
-    owner = liveness.elsewhere(directory)
+    owner = liveness.owner_elsewhere(directory)
     if owner is None:
         return None
     if is_locked(directory / LOCK_FILE):

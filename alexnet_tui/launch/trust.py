@@ -10,7 +10,7 @@ from alexnet_tui.files import UNDECODABLE, Folder, sha256_of
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.paths import shell_command
-from alexnet_tui.runs.origin import foreign_origin
+from alexnet_tui.runs.origin import origin_text
 from alexnet_tui.runs.run_files import CHECKPOINTS, RECORD_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
@@ -42,7 +42,7 @@ def check_trust(store: Store, run_id: str) -> None:
         names = ", ".join(_user_name(uid) for uid in sorted(strangers))
         origin = f"was made or changed by another user ({names})"
     else:
-        origin = foreign_origin(store.path(run_id), store.record(run_id))
+        origin = origin_text(store.path(run_id), store.record(run_id))
         if origin and _is_noted_as_trusted(store, run_id):
             return
     if origin:
@@ -54,7 +54,7 @@ def check_or_note_trust(store: Store, run_id: str, how: StartOptions) -> None:
     """Check that a run is trusted; where a person has said so, write that down with this user's seal."""
     if not how.is_trusted:
         check_trust(store, run_id)
-    elif foreign_origin(store.path(run_id), store.record(run_id)):
+    elif origin_text(store.path(run_id), store.record(run_id)):
         # What cannot be written is asked again.
         with contextlib.suppress(OSError, StoreError), store.folder(run_id) as folder:
             folder.write(TRUST_FILE, msgspec.json.encode(seal(TRUST_FILE, _trusted_content(folder))))

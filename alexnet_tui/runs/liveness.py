@@ -80,7 +80,7 @@ def abandoned_group(directory: Path) -> int | None:
     return None
 
 
-def elsewhere(directory: Path) -> Owner | None:
+def owner_elsewhere(directory: Path) -> Owner | None:
     """Who last took a run's lock, if that was on another host."""
     try:
         owner = read_owner(directory / LOCK_FILE)
@@ -91,7 +91,7 @@ def elsewhere(directory: Path) -> Owner | None:
 
 def is_heard_from(directory: Path) -> bool:
     """Whether a run without a last event, whose lock is not seen, is at work on another host."""
-    if elsewhere(directory) is None or not unseen_locks(directory):
+    if owner_elsewhere(directory) is None or not unseen_locks(directory):
         return False
     return silent_seconds(directory) < SILENCE_SECONDS
 
@@ -164,9 +164,9 @@ def _file_system_time(directory: Path, device: int) -> float:
     return _clock_offsets[device] + _now()
 
 
-def silence(directory: Path) -> str:
+def silence_text(directory: Path) -> str:
     """``no news for 7 minutes, on HOST`` for a run whose trainer is on another host and is silent; else nothing."""
-    owner = elsewhere(directory)
+    owner = owner_elsewhere(directory)
     seconds = silent_seconds(directory) if owner is not None else 0.0
     if owner is None or seconds < SILENCE_SECONDS:
         return ""

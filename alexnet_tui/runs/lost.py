@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alexnet_tui.files import Folder
 from alexnet_tui.locks import LOCK_FILE, read_owner
-from alexnet_tui.runs.liveness import silence
+from alexnet_tui.runs.liveness import silence_text
 from alexnet_tui.runs.oom_kill import oom_kill
 from alexnet_tui.runs.origin import is_copied, is_running
 from alexnet_tui.runs.record import RunRecord
@@ -25,7 +25,7 @@ def explain_lost(directory: Path, record: RunRecord) -> str:
     who = f"process {owner.pid} on {printable(owner.host, 80)}"
     if owner.host != platform.node():
         what = "a copy" if is_copied(directory, record) else "lost"
-        news = silence(directory)
+        news = silence_text(directory)
         return f"{what}: {who} trained it{f' ({news})' if news else ''}; if that goes on, it goes on there."
     if is_running(owner):
         return f"a copy: {who} trains the run in another folder."

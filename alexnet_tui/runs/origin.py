@@ -46,7 +46,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     runs: dict[str, str] = {}
 
 
-def foreign_origin(directory: Path, record: RunRecord) -> str:
+def origin_text(directory: Path, record: RunRecord) -> str:
     """Why a run counts as somebody else's: a clause without a subject; empty for one that was made here."""
     if is_imported(directory):
         return f"was imported from {_import_source(directory)}"

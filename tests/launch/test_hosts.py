@@ -192,7 +192,7 @@ def test_the_console_s_watcher_sees_the_same(store: Store, unseen: None, monkeyp
         return watcher.states[run_id] is State.LOST
 
     wait_for(look)
-    news = liveness.silence(events.parent)
+    news = liveness.silence_text(events.parent)
     assert OTHER in status_message(watcher.histories[run_id], State.LOST, news)[0]
 
 

@@ -12,7 +12,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.locks import LOCK_FILE, take_lock
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.lost import explain_lost
-from alexnet_tui.runs.origin import foreign_origin
+from alexnet_tui.runs.origin import origin_text
 from alexnet_tui.runs.run_files import RECORD_FILE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.stop_request import request_stop
@@ -35,7 +35,7 @@ def told(store: Store, run_id: str) -> str:
 
 
 def origin(store: Store, run_id: str) -> str:
-    return foreign_origin(store.path(run_id), store.record(run_id))
+    return origin_text(store.path(run_id), store.record(run_id))
 
 
 def test_what_is_listed_as_a_copy_and_what_as_lost(store: Store) -> None:

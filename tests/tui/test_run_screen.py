@@ -24,7 +24,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.liveness import silence
+from alexnet_tui.runs.liveness import silence_text
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
@@ -866,9 +866,9 @@ async def test_the_silence_of_another_host_is_shown_and_looked_for_outside_the_e
 
     def looked(directory: Path) -> str:
         threads.add(threading.current_thread())
-        return silence(directory)
+        return silence_text(directory)
 
-    monkeypatch.setattr(run_screen, "silence", looked)
+    monkeypatch.setattr(run_screen, "silence_text", looked)
     async with console(store, size=(120, 30)) as driver:
         await open_run(driver, run.id)
         await driver.wait_for(lambda: "no news for 7 minutes, on node7" in driver.text())

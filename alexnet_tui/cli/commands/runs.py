@@ -18,7 +18,7 @@ from alexnet_tui.paths import shell_command
 from alexnet_tui.runs import stop_request
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.liveness import silence
+from alexnet_tui.runs.liveness import silence_text
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import log_bytes
 from alexnet_tui.runs.state import STATE_TONES, State, begun
@@ -186,7 +186,7 @@ def _print_silence(store: Store, row: Row) -> None:
     """Say of a run on another host for how long nothing came from there."""
     if row.state in {State.RUNNING, State.LOST}:
         with suppress(StoreError):  # Deleted meanwhile.
-            if news := silence(store.path(row.history.id)):
+            if news := silence_text(store.path(row.history.id)):
                 say(f"run {row.history.id}: {news}.")
 
 

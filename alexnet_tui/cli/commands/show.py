@@ -19,9 +19,9 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import stop_request
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, threads_text
-from alexnet_tui.runs.liveness import silence
+from alexnet_tui.runs.liveness import silence_text
 from alexnet_tui.runs.lost import explain_lost
-from alexnet_tui.runs.origin import foreign_origin, read_imported
+from alexnet_tui.runs.origin import origin_text, read_imported
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.state import State, would_fail_again
 from alexnet_tui.runs.stop_request import STOPPING
@@ -160,7 +160,7 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
         ]
     facts += [
         ("record", _doubts(history)),
-        ("origin", "" if store.is_reference(record.id) else foreign_origin(store.path(record.id), record)),
+        ("origin", "" if store.is_reference(record.id) else origin_text(store.path(record.id), record)),
         ("folder", str(store.path(history.id))),
     ]
     if history.is_outline:
@@ -284,7 +284,7 @@ def sentence(store: Store, history: RunHistory, state: State) -> str:
         return f"queued ({elsewhere})"
     if stop_request.is_stopping(store.path(history.id), state):
         return f"{STOPPING}: it was asked to, and saves a checkpoint first"
-    if state is State.RUNNING and (news := silence(store.path(history.id))):
+    if state is State.RUNNING and (news := silence_text(store.path(history.id))):
         return f"running: {news}"
     if state is State.RUNNING:
         return f"running, about {format_duration(history.remaining_seconds)} left"

@@ -18,7 +18,7 @@ from textual.widgets import ContentSwitcher
 from alexnet_tui.analysis.integrity import Check
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.liveness import silence
+from alexnet_tui.runs.liveness import silence_text
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
 from alexnet_tui.runs.state import State, would_fail_again
@@ -381,7 +381,7 @@ class RunScreen(ChartScreen):
     async def _read_silence(self) -> None:
         """For how long nothing came from another host that trains the run; its lock file names that host."""
         run_id = self.run_id
-        news = await threads.call(silence, self.session.store.root / run_id)
+        news = await threads.call(silence_text, self.session.store.root / run_id)
         if run_id == self.run_id and news != self._silence:
             self._silence = news
             self._refresh()

@@ -211,6 +211,24 @@ async def test_a_queued_run_and_one_that_is_gone(store: Store) -> None:
 
 
 @driven
+async def test_a_page_of_text_scrolls_by_the_keys_that_help_names(store: Store) -> None:
+    run = write_run(store, CONFIG)
+    async with console(store) as driver:
+        shown = await open_run(driver, run.id)
+        await driver.press("right_square_bracket", "right_square_bracket")
+        page = shown.query_one("#config", TextPage)
+        await driver.wait_for(lambda: page.max_scroll_y > page.size.height)
+        last, height = page.max_scroll_y, page.size.height
+        places = {"j": 1, "down": 2, "k": 1, "up": 0, "pagedown": height, "pageup": 0, "end": last, "home": 0}
+        for key, place in places.items():
+            await driver.press(key)
+            assert page.scroll_offset.y == place, key
+        await driver.press("question_mark")
+        await driver.type("line")
+        assert "One line down." in driver.text()
+
+
+@driven
 async def test_no_page_shows_another_run_under_the_name_of_one_that_is_gone(store: Store) -> None:
     run, gone = write_run(store, CONFIG), write_run(store, CONFIG)
     async with console(store, size=(160, 45)) as driver:

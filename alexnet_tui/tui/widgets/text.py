@@ -7,6 +7,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from alexnet_tui.text import printable
+from alexnet_tui.tui.keys import row_keys
 
 _STYLES = {"": "", "error": "$error", "warning": "$warning", "muted": "$text-muted"}
 _LEAST_CELLS = 16
@@ -31,8 +32,10 @@ def hanging(label: str, text: str, width: int, *, label_style: str = "", style: 
     return [*lines, *(Content.assemble(" " * indent, (part, style)) for part in rest)]
 
 
-class TextPage(VerticalScroll):
+class TextPage(VerticalScroll, inherit_bindings=False):
     """A page of text; it keeps its place, or follows the end while one looks at the end."""
+
+    BINDINGS = [*row_keys("page", "line")]
 
     def __init__(self, *, id: str | None = None, follows: bool = False) -> None:
         super().__init__(id=id)
@@ -42,6 +45,14 @@ class TextPage(VerticalScroll):
     def compose(self) -> ComposeResult:
         """One block of text."""
         yield Static(id="text", markup=False)
+
+    def action_move(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.scroll_relative(y=lines, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by what is shown at a time."""
+        self.scroll_relative(y=pages * self.size.height, animate=False)
 
     def show(self, content: Content) -> None:
         """Replace the text, if it is another one."""

@@ -208,6 +208,22 @@ def test_times_that_were_not_reached_support_nothing_by_a_wide_spread_alone() ->
     assert decide(claims, [(wide, narrow)] * 3) == [Verdict.INCONCLUSIVE] * 3
 
 
+def test_times_that_were_not_reached_say_no_gain_by_a_wide_spread_alone_neither() -> None:
+    """All ranks speak for an effect below what matters, and Welch's test of the times and bounds does not."""
+    claims = [claim for claim in load("study") if claim.metric == "t25"] * 3
+    narrow, wide = sample([29.9, 29.95, 30.0, 30.05, 30.1]), sample([27.8, 29.0, 33.0, 50.0, 50.0], 40.0)
+    effect = compare_samples(narrow, wide, is_ratio=True, delta=1.1)
+    below = np.log(np.array(narrow.values) / 1.1), np.log([27.8, 29.0, 33.0, 40.0, 40.0])
+    assert below[0].max() < below[1].min()
+    assert effect.p_below == pytest.approx(
+        scipy.stats.ttest_ind(*below, equal_var=False, alternative="less").pvalue, rel=NEAR
+    )
+    turned = compare_samples(wide, narrow, is_ratio=True, delta=1.1)
+    assert turned.p_above == pytest.approx(effect.p_below, rel=NEAR)
+    assert decide(claims[:1], [(narrow, wide)]) == [Verdict.NOT_SUPPORTED]
+    assert decide(claims, [(narrow, wide)] * 3) == [Verdict.INCONCLUSIVE] * 3
+
+
 def test_the_same_distance_either_way_gives_mirrored_verdicts() -> None:
     claims = load("study")
     generator = random.Random(2)

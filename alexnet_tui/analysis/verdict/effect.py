@@ -35,7 +35,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
             censored times at their bounds. Where the spreads are unequal, the permutation test alone errs more often
             than it says.
         p_welch_reversed: The same as `p_reversed`.
-        p_below: One-sided p-value of "smaller than the smallest effect that matters".
+        p_below: One-sided p-value of "smaller than the smallest effect that matters"; of censored times the larger of
+            that of the ranks and Welch's at their bounds.
         p_above: One-sided p-value of "larger than its mirror image".
         superiority: P(a run of the larger group is above one of the smaller).
         hedges_g: The effect in pooled standard deviations; None where censored or without spread.
@@ -174,8 +175,8 @@ def _compare_censored(larger: Sample, smaller: Sample, scale: Scale, threshold: 
         # Ranks alone take the wider of two groups with one median for the larger one too often.
         p_welch=_p_welch(low_a, low_b),
         p_welch_reversed=_p_welch(low_b, low_a),
-        p_below=below.p_less,
-        p_above=above.p_greater,
+        p_below=max(below.p_less, stats.welch_p_below(low_a, low_b, threshold)),
+        p_above=max(above.p_greater, stats.welch_p_below(low_b, low_a, threshold)),
         superiority=stats.superiority(high_a, high_b),
         hedges_g=None,
         cohen_d=None,

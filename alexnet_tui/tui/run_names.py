@@ -24,7 +24,7 @@ _PROPER = [_FIELDS.index(name) for name in _PROPER_NAMES]
 _OTHERS = [index for index, name in enumerate(_FIELDS) if name not in UNNAMED_FIELDS and name not in _PROPER_NAMES]
 _SHARED = [(_FIELDS.index(name), default_of(name)) for name in NO_RESULT_FIELDS if name != "variant"]
 """Indices of the settings in which runs of one experiment may differ, with values as if they did not."""
-_SHORT = {name.replace("_", " "): spec.short for name, spec in SPECS.items() if spec.short}
+_SHORT = {name.replace("_", " "): spec.short for name, spec in SPECS.items() if spec.short or name in _PROPER_NAMES}
 _MAX_CHARS = 120
 _FEWEST_STEM_CHARS = 4
 _RUN_ID = re.compile(r".+-s\d+-(?P<made>\d[\d-]+)")
@@ -125,7 +125,7 @@ def cut_name(name: str, width: int) -> str:
     parts = _PARTS.fullmatch(safe)
     if len(safe) <= width or parts is None:
         return printable(safe, width)
-    settings = [setting.rpartition(" ") for setting in (parts["settings"] or "").split(", ")]
+    settings = _settings_of(parts["settings"] or "")
     seed = parts["seed"] or ""
     few = _FEWEST_STEM_CHARS
     for short, shown_seed, fewest in (
@@ -134,15 +134,36 @@ def cut_name(name: str, width: int) -> str:
         (_nothing, seed, 1),
         (_nothing, "", 1),
     ):
-        text = ", ".join(f"{short(words)} {value}".lstrip() for words, _, value in settings)
+        text = _joined(settings, short)
         rest = shown_seed + (f" · {text}" if text else "")
         if width - len(rest) >= min(len(parts["stem"]), fewest):
             return printable(parts["stem"], width - len(rest)) + rest
-        if len(text) > 2 * few and short is _shortened and not any(words for words, _, _ in settings):
+        if len(text) > 2 * few and short is _shortened and not any(words for words, _ in settings):
             return _words_cut(parts["stem"], seed, text, width)
     if parts["settings"] and width >= 3 * few:  # At least the first of them.
         return printable(printable(parts["stem"], few) + rest, width)
     return printable(safe, width)
+
+
+@functools.lru_cache(1024)
+def cut_settings(text: str, width: int) -> str:
+    """Settings in at most `width` characters: as they are, else abbreviated, else their values alone.
+
+    ``front end literal32, learning rate 0.01`` is ``literal32, lr 0.01`` in 20 characters.
+    """
+    settings = _settings_of(printable(text, 400))
+    shown = (_joined(settings, short) for short in (str, _shortened, _nothing))
+    return next((one for one in shown if len(one) <= width), printable(_joined(settings, _nothing), width))
+
+
+def _settings_of(text: str) -> list[tuple[str, str]]:
+    """The words and the value of each setting."""
+    parted = (setting.rpartition(" ") for setting in text.split(", "))
+    return [(words, value) for words, _, value in parted]
+
+
+def _joined(settings: Iterable[tuple[str, str]], short: Callable[[str], str]) -> str:
+    return ", ".join(f"{short(words)} {value}".lstrip() for words, value in settings)
 
 
 def _words_cut(stem: str, seed: str, text: str, width: int) -> str:

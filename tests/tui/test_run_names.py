@@ -9,7 +9,7 @@ import pytest
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.record import Foreign, RunRecord
-from alexnet_tui.tui.run_names import RunNames, cut_name, experiment_names, short_names
+from alexnet_tui.tui.run_names import RunNames, cut_name, cut_settings, experiment_names, short_names
 
 
 def history(run_id: str, **settings: str) -> RunHistory:
@@ -110,6 +110,14 @@ def test_a_name_is_cut_where_namesakes_are_the_same() -> None:
     for name in ("a label of somebody", "x · y", "", " · ", "s0", "tanh s0", "tanh-s0-1126-074510-2"):
         assert all(len(cut_name(name, width)) <= width for width in range(1, 30)), name
         assert cut_name(name, 30) == name
+
+
+def test_settings_are_abbreviated_before_their_names_are_left_out() -> None:
+    text = "front end literal32, decay of the rate, mirroring no, learning rate 0.01"
+    assert cut_settings(text, 80) == text
+    assert cut_settings(text, 55) == "literal32, decay of the rate, mirroring no, lr 0.01"
+    assert cut_settings(text, 50) == "literal32, rate, no, 0.01"
+    assert cut_settings(text, 15) == "literal32, rat…"
 
 
 @pytest.mark.slow

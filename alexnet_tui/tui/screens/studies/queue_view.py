@@ -32,6 +32,7 @@ from alexnet_tui.studies.queue import Find, PlannedRun, PlannedRunState, Queue
 from alexnet_tui.text import counted, format_duration, plural, printable
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.glyphs import CANCELLED, DONE, PLANNED, REST, STATE_SIGNS, TONES, cut, join_fitting, shown_state
+from alexnet_tui.tui.run_names import cut_settings
 from alexnet_tui.tui.study_lookup import newest_studies
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
@@ -48,6 +49,7 @@ NO_STUDIES = Content.assemble(
 _LOG_TAIL_BYTES = 4096
 _MAX_SEED_COLUMNS = 16
 _MAX_BAR_CELLS, _GRID_GAP = 4, 2
+_NARROW_SETTINGS = 32
 _ENGINE_SECONDS, _START_SECONDS = 30.0, 10.0
 _TONES: Mapping[str, str] = {
     **{str(state): tone for state, tone in TONES.items()},
@@ -475,7 +477,6 @@ def columns_of(cells: Sequence[PlannedRun], live: Iterable[Live] = ()) -> tuple[
         max((len(text) for text in texts), default=0)
         for texts in zip(*((_group(cell), cell.swept, cell.run_id) for cell in cells), strict=True)
     )
-    values = max((len(_values(cell.swept)) for cell in cells), default=0)
     shown: list[Column[QueueRow, None]] = [
         Column(key="turn", title="#", width=5, rank=4, align_right=True, cell=_turn_cell),
         Column(key="group", title="variant", width=14, narrow=11, max_width=max(14, group), rank=0, cell=_group_cell),
@@ -484,7 +485,8 @@ def columns_of(cells: Sequence[PlannedRun], live: Iterable[Live] = ()) -> tuple[
         Column(key="epochs", title="epochs", width=9, rank=5, align_right=True, cell=_epochs_cell),
     ]
     if tried:
-        width, narrow = max(10, tried), max(10, values)
+        width = max(10, tried)
+        narrow = min(width, _NARROW_SETTINGS)
         shown.append(
             Column(
                 key="tried", title="tried with", width=width, narrow=narrow, max_width=width, rank=3, cell=_setting_cell
@@ -524,14 +526,7 @@ def _epochs_cell(row: QueueRow, context: None, width: int) -> columns.StyledText
 
 
 def _setting_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
-    text = printable(row.cell.swept, 200)
-    return cut(text if cell_len(text) <= width else _values(text), width), ""
-
-
-def _values(swept: str) -> str:
-    """Of several settings the last word of each: ``keras-same, 0.003``; one alone keeps its name."""
-    settings = swept.split(", ")
-    return ", ".join(setting.rpartition(" ")[2] for setting in settings) if len(settings) > 1 else swept
+    return cut_settings(row.cell.swept, width), ""
 
 
 def _where_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:

@@ -25,7 +25,7 @@ from textual.screen import ModalScreen, Screen
 from alexnet_tui.paths import log_crash, shell_command
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import is_ascii_terminal, printable
+from alexnet_tui.text import counted, is_ascii_terminal, printable
 from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.key_turns import KeyTurns
 from alexnet_tui.tui.keys import Keys, key_name
@@ -57,6 +57,7 @@ _PLACES = {
 }
 _SETTLE_SECONDS = 2.0
 _HANG_UP_SECONDS = 2.0
+_MOST_ENDS = 3
 _key = Keys("app")
 
 
@@ -182,19 +183,16 @@ class ConsoleApp(App[int]):
         self._watch_loop.poll_eagerly()
 
     def _follow_ends(self, changed: set[str]) -> None:
-        """Notify of runs that ended."""
-        for run_id in sorted(changed):
-            is_running = self.session.watcher.states.get(run_id) is State.RUNNING
-            if is_running:
-                self._live.add(run_id)
-            elif run_id in self._live:
-                self._live.discard(run_id)
-                self._notify_end(run_id)
-
-    def _notify_end(self, run_id: str) -> None:
-        state = self.session.watcher.states.get(run_id)
-        if state is not None and (note := self.session.end_note(run_id)):
-            run_actions.announce(self, note, is_error=state in {State.FAILED, State.LOST})
+        """Notify of runs that ended, of those that ended together in one message."""
+        states = self.session.watcher.states
+        running = {run_id for run_id in changed if states.get(run_id) is State.RUNNING}
+        ended = sorted(self._live & (changed - running))
+        self._live = (self._live | running).difference(ended)
+        told = {run_id: note for run_id in ended if (note := self.session.end_note(run_id))}
+        if told:
+            more = [f"{counted(len(told) - _MOST_ENDS, 'more run')} ended."] if len(told) > _MOST_ENDS else []
+            is_error = any(states.get(run_id) in {State.FAILED, State.LOST} for run_id in told)
+            run_actions.announce(self, " ".join([*list(told.values())[:_MOST_ENDS], *more]), is_error=is_error)
 
     def on_runs_changed(self) -> None:
         """Say what is running, and how far the study at work is: something was read of runs, or changed here."""

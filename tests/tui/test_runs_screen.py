@@ -642,6 +642,24 @@ async def test_a_live_run_moves_by_itself_and_its_end_is_told(store: Store) -> N
 
 @pytest.mark.slow
 @driven
+async def test_the_ends_of_runs_that_ended_together_are_one_message(store: Store) -> None:
+    runs = [write_run(store, RunConfig(epochs=4, seed=seed), epochs_done=1, finish=False).id for seed in range(5)]
+    locks = [take_lock(store.path(run_id)) for run_id in runs]
+    async with console(store, size=(160, 45)) as c:
+        await c.wait_for(lambda: c.app.session.num_running() == 5)
+        watcher = c.app.session.watcher
+        for lock in locks:
+            os.close(lock)
+        watcher.states.update(dict.fromkeys(runs, State.LOST))
+        c.app._take_changes(set(runs))
+        (told,) = c.notifications()
+        assert [run_id in told for run_id in sorted(runs)] == [True, True, True, False, False]
+        assert told.endswith(" 2 more runs ended.")
+        c.app._take_changes(set(runs))
+        assert c.notifications() == [told]
+
+
+@driven
 async def test_new_runs_appear(store: Store, four: list[str]) -> None:
     async with console(store) as c:
         fifth = make(store, "baseline", 5, age=-10)

@@ -39,7 +39,7 @@ from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyRequest,
 from alexnet_tui.tui.screens.studies.screen import QueueScreen
 from alexnet_tui.tui.terminal.driver import to_ascii
 from alexnet_tui.tui.widgets.columns import fit
-from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
+from alexnet_tui.tui.widgets.dialogs import ConfirmScreen, KeysLine
 from alexnet_tui.tui.widgets.fields import ChoiceField
 
 NO_WORKER = (sys.executable, "-c", "")
@@ -573,6 +573,22 @@ def test_another_protocol_is_planned_by_keys_alone(store: Store, size: tuple[int
             await driver.wait_for(lambda: driver.text().count("learning rate 0.003") == 4)
 
     body()
+
+
+@pytest.mark.parametrize("size", [(80, 8), (60, 10)])
+@driven
+async def test_on_a_low_terminal_the_keys_of_the_form_cover_no_field(store: Store, size: tuple[int, int]) -> None:
+    async with console(store, size=size) as driver:
+        await opened(driver)
+        await driver.press("n")
+        form = driver.app.screen
+        keys = form.query_one(KeysLine).region
+        for name in defaults("x"):
+            assert form.focused is not None
+            assert form.focused.id in {f"plan-{name}", f"edit-{name}"}
+            await driver.wait_for(lambda: form.query_one(".dialog").region.contains_region(form.focused.region))  # type: ignore[union-attr]
+            assert form.focused.region.bottom <= keys.y, name
+            await driver.press("down")
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Click, Key, Resize
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from alexnet_tui.text import printable
@@ -58,6 +59,11 @@ class DialogScreen(ModalScreen[Answer]):
     def on_resize(self, event: Resize) -> None:
         """The terminal may have become lower under the dialog."""
         self.set_class(event.size.height < _SHORT_HEIGHT, "-short")
+
+    def can_view_entire(self, widget: Widget) -> bool:
+        """Whether a widget is in sight and not below the line of keys; where it is not, focusing it scrolls there."""
+        covered = any(widget.region.overlaps(keys.region) for keys in self.query(KeysLine))
+        return super().can_view_entire(widget) and not covered
 
     def answer(self, result: Answer | None) -> None:
         """Close with an answer; further ones, as from two keys read at once, come too late."""

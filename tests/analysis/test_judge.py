@@ -586,6 +586,26 @@ def test_two_groups_of_one_network_are_not_compared() -> None:
     assert any("one and the same network" in reason for reason in verdict.reasons)
 
 
+@pytest.mark.parametrize(
+    ("group", "reference"),
+    [
+        ({"removed_conv_layer": "none"}, {"removed_conv_layer": "none"}),
+        ({}, {}),
+        ({"dropout": 0.5}, {"removed_conv_layer": "none"}),
+        ({"schedule": "inverse-time", "rate_decay": 0.0}, {"schedule": "constant", "rate_decay": 0.0}),
+        ({"removed_conv_layer": "3"}, {"removed_conv_layer": "4"}),
+    ],
+)
+def test_a_group_is_not_compared_with_itself(group: dict[str, object], reference: dict[str, object]) -> None:
+    """A file is refused for it; of a plan that says it all the same, the effect would be none whatever is trained."""
+    claim = own_claim(metric="final_test", group=group, reference=reference)
+    assert problems([claim]) == ["decay: group and reference train alike: they are the same runs."]
+    (verdict,) = judged(study(shift=CLEAR), claims=[claim])
+    assert verdict.verdict is Verdict.NOT_ASSESSED
+    longer = msgspec.structs.replace(claim, group={**group, "epochs": 20}, reference={**reference, "epochs": 30})
+    assert problems([longer]) == []
+
+
 def test_every_setting_of_a_claim_counts_and_not_only_what_the_study_varies() -> None:
     plan = plan_of(study(shift=CLEAR))
     (verdict,) = judge(group_runs(study(shift=CLEAR)), [own_claim()], plan.overrides)

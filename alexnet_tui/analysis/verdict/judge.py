@@ -52,7 +52,7 @@ from alexnet_tui.analysis.verdict.effect import (
 from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.config.claims import ALPHA, Claim, Precondition, effect_fault, group_config
-from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, Value, settings_text
+from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, Value, settings_text, training_key
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.history import RunHistory
@@ -276,12 +276,16 @@ def _faults(claim: Claim, overrides: Mapping[str, str]) -> Iterator[str]:
         yield f"a ratio needs values above 0, and {metric.heading} may be below."
     if metric and claim.unit == "points" and not metric.unit.is_share:
         yield f"points are of accuracies, errors and gaps; {metric.heading} needs a ratio."
-    yield from (reason for field in claim.group if (reason := _UNDECIDABLE.get(field)))
+    undecidable = [reason for field in claim.group if (reason := _UNDECIDABLE.get(field))]
+    yield from undecidable
     if fault := effect_fault(claim):
         yield fault
     with suppress(ConfigError):  # The plan of such a claim is refused for that.
-        num_epochs = max(group_config(one, overrides).epochs for one in claim.groups)
-        yield from _beyond_bounds(claim, num_epochs)
+        group, reference = (group_config(one, overrides) for one in claim.groups)
+        is_same = (training_key(group), group.epochs) == (training_key(reference), reference.epochs)
+        if is_same and not undecidable:
+            yield "group and reference train alike: they are the same runs."
+        yield from _beyond_bounds(claim, max(group.epochs, reference.epochs))
 
 
 def _beyond_bounds(claim: Claim, num_epochs: int) -> Iterator[str]:

@@ -27,8 +27,9 @@ compares nothing where no run of either group got there. 4 asks each run, not th
 something; asks for 1,000 training images behind a gap or a training error; takes numbers for known from the first epoch
 on; and knows no onset of over-fitting of a run whose loss still fell. 5 compares no times of runs that reached the mark
 before their first measurement, and lets none of these meet a precondition. 6 asks Welch's test too where times were not
-reached. 7 assesses no claim whose smallest effect is larger than any effect can be, and no plan of another alpha; and
-asks Welch's test of such times also where an effect is said to be smaller than what matters.
+reached. 7 assesses no claim whose smallest effect is larger than any effect can be, and no plan of another alpha; asks
+Welch's test of such times also where an effect is said to be smaller than what matters; and tells two groups apart of
+which all runs of the one reached the mark within the first epoch and all of the other later.
 """
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""

@@ -207,7 +207,9 @@ def _p(value: float | None, name: str) -> str:
 
 def _p_text(verdict: ClaimVerdict) -> str:
     assert verdict.effect is not None
-    both = f"permutation {p_value(verdict.effect.p)}, 2 x Welch {p_value(verdict.effect.p_welch)}"
+    is_early = verdict.larger.num_upper_bounds + verdict.smaller.num_upper_bounds > 0
+    other = "all runs on one side of a median" if is_early else "2 x Welch"
+    both = f"permutation {p_value(verdict.effect.p)}, {other} {p_value(verdict.effect.p_welch)}"
     decides = "not corrected" if verdict.p_holm is None else f"the larger, after Holm: {p_value(verdict.p_holm)}"
     return f"{both}; {decides}"
 

@@ -709,6 +709,48 @@ def test_a_mark_that_was_reached_within_the_first_epoch_is_compared_with_nothing
     assert sample_text(second.larger, METRICS["t25"]) == "≤ 1.0 ±0.0"
 
 
+LATER: list[float | None] = [1.2, 1.3, 1.5, 1.25, 1.4]
+WITHIN: list[float | None] = [0.5, 0.6, 0.9, 1.0, 0.95]
+
+
+@pytest.mark.parametrize("later", [LATER, REACHED, NEVER, [*REACHED[:4], None]])
+def test_groups_within_the_first_epoch_and_behind_it_are_told_apart(later: list[float | None]) -> None:
+    claims = load("study")[1:2]
+    (found,) = judged(speeds(later, WITHIN), claims=claims)
+    (turned,) = judged(speeds(WITHIN, later), claims=claims)
+    assert (found.verdict, turned.verdict) == (Verdict.SUPPORTED, Verdict.CONTRADICTED)
+    assert found.effect is not None
+    assert turned.effect is not None
+    assert (found.effect.bound, turned.effect.bound) == ("at least", "at most")
+    assert found.effect.p == pytest.approx(1 / 252)
+    assert found.p_holm == turned.p_reversed_holm == 2**-5
+    known = [value or 20.0 for value in later]
+    assert found.effect.estimate == pytest.approx(sorted(known)[2], rel=1e-3)
+    assert (found.effect.interval[1], turned.effect.interval[0]) == (None, None)
+    assert found.effect.interval[0] == pytest.approx(min(known), rel=1e-3)
+    assert turned.effect.interval[1] == pytest.approx(1 / min(known), rel=1e-3)
+    told = "permutation 0.0040, all runs on one side of a median 0.0312; the larger, after Holm: 0.0312"
+    assert dict(facts(found))["p"] == told
+    assert found.p_equivalence_holm == 1.0
+    assert "no effect" in interval_chart(found)
+    three = judged(speeds(later, WITHIN))[1]
+    assert three.verdict is Verdict.INCONCLUSIVE, "five runs are too few for one of three claims"
+    assert three.p_holm == 3 * 2**-5
+
+
+def test_a_first_epoch_tells_nothing_less_than_what_matters() -> None:
+    (found,) = judged(speeds([1.01, 1.02, 1.03, 1.04, 1.05], WITHIN), claims=load("study")[1:2])
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.effect is not None
+    assert found.effect.estimate < 1.1
+
+
+def test_seconds_within_the_first_epoch_are_compared_with_nothing() -> None:
+    claim = msgspec.structs.replace(load("study")[1], metric="t25_seconds")
+    (found,) = judged(speeds(REACHED, WITHIN), claims=[claim])
+    assert (found.verdict, found.effect) == (Verdict.NOT_ASSESSED, None)
+
+
 @pytest.mark.parametrize(("metric", "unit"), [("max_test", "points"), ("max_gap", "points"), ("max_epoch", "ratio")])
 def test_a_claim_whose_epoch_the_test_set_selects_says_so(metric: str, unit: str) -> None:
     claim = own_claim(

@@ -14,7 +14,7 @@ import scipy  # Loads `stats` when a test uses it, a second that other workers s
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import RunValue, Sample, make_sample
-from alexnet_tui.analysis.verdict.effect import compare_samples, interval_at
+from alexnet_tui.analysis.verdict.effect import compare_samples, interval_at, is_apart
 from alexnet_tui.analysis.verdict.judge import Verdict, decide
 from alexnet_tui.config.claims import load
 
@@ -222,6 +222,24 @@ def test_times_that_were_not_reached_say_no_gain_by_a_wide_spread_alone_neither(
     assert turned.p_above == pytest.approx(effect.p_below, rel=NEAR)
     assert decide(claims[:1], [(narrow, wide)]) == [Verdict.NOT_SUPPORTED]
     assert decide(claims, [(narrow, wide)] * 3) == [Verdict.INCONCLUSIVE] * 3
+
+
+@pytest.mark.parametrize("spreads", [(0.3, 0.3), (0.001, 3.0), (3.0, 0.001)])
+@pytest.mark.parametrize("median", [0.9995, 1.0, 1.0005])
+def test_a_first_epoch_that_tells_groups_of_one_median_apart_errs_as_seldom_as_it_says(
+    median: float, spreads: tuple[float, float]
+) -> None:
+    """However they spread: either all five of one lie on one side of the median, or no group is told from the other."""
+    claim = next(claim for claim in load("study") if claim.metric == "t25")
+    generator, count, wrong = random.Random(f"{median} {spreads}"), 1000, 0
+    for _ in range(count):
+        times = [[median * math.exp(generator.gauss(0, spread)) for _ in range(5)] for spread in spreads]
+        pair = [
+            make_sample(RunValue(str(seed), seed, max(1.0, value), None, value <= 1) for seed, value in enumerate(one))
+            for one in times
+        ]
+        wrong += is_apart(*pair) and decide([claim], [(pair[0], pair[1])]) == [Verdict.SUPPORTED]
+    assert wrong / count < 2**-5 + 3 * math.sqrt(2**-5 / count)
 
 
 def test_the_same_distance_either_way_gives_mirrored_verdicts() -> None:

@@ -3,6 +3,9 @@
 Effects count in the direction that a claim says: above "no effect" speaks for it. Differences of shares are in points
 and tested as they are; ratios of times are tested on logarithms. A time that was not reached is censored: it is known
 to be longer than the run. Such samples are compared by ranks, and by Welch's test as if it had been reached at the end.
+Where every run of one sample got there within the first epoch and every run of the other later, ranks are not enough
+and Welch's test has no spread to go by: if both had one median, the runs of one of them would all lie on one side of
+it, which has a chance of at most a half to the power of their number, however they spread.
 """
 
 import itertools
@@ -33,7 +36,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         p_reversed: The same of "below no effect".
         p_welch: One minus the level at which Welch's interval begins to hold no effect, for "above no effect"; of
             censored times at their bounds. Where the spreads are unequal, the permutation test alone errs more often
-            than it says.
+            than it says. Of times before the first measurement that of one median in its place.
         p_welch_reversed: The same as `p_reversed`.
         p_below: One-sided p-value of "smaller than the smallest effect that matters"; of censored times the larger of
             that of the ranks and Welch's at their bounds.
@@ -125,7 +128,7 @@ def compare_samples(larger: Sample, smaller: Sample, *, is_ratio: bool, delta: f
         ValueError: A value has no logarithm.
     """
     scale = Scale(is_ratio)
-    if larger.num_censored or smaller.num_censored:
+    if _has_bounds(larger, smaller):
         return _compare_censored(larger, smaller, scale, scale.effect(delta))
     a, b = ([scale.value(value) for value in sample.values] for sample in (larger, smaller))
     test, threshold = stats.permutation_test(a, b), scale.effect(delta)
@@ -150,7 +153,7 @@ def compare_samples(larger: Sample, smaller: Sample, *, is_ratio: bool, delta: f
 def interval_at(larger: Sample, smaller: Sample, *, is_ratio: bool, level: float) -> Ends:
     """The interval of the same effect at another level."""
     scale = Scale(is_ratio)
-    if larger.num_censored or smaller.num_censored:
+    if _has_bounds(larger, smaller):
         (low_a, high_a), (low_b, high_b) = (_bounds(sample, scale) for sample in (larger, smaller))
         return scale.ends(_shift_interval(low_a, high_a, low_b, high_b, level))
     a, b = ([scale.value(value) for value in sample.values] for sample in (larger, smaller))
@@ -158,25 +161,33 @@ def interval_at(larger: Sample, smaller: Sample, *, is_ratio: bool, level: float
 
 
 def _compare_censored(larger: Sample, smaller: Sample, scale: Scale, threshold: float) -> Effect:
-    """Ranks, where a time is only known to be above the last epoch."""
+    """Ranks, where a time is only known to be above the last epoch, or below the first."""
     (low_a, high_a), (low_b, high_b) = (_bounds(sample, scale) for sample in (larger, smaller))
     test = stats.rank_test(high_a, high_b)
     # The bounds of the effect are tested with each censored time where it speaks against what is tested.
     below = stats.rank_test([value - threshold for value in high_a], low_b)
     above = stats.rank_test([value + threshold for value in low_a], high_b)
+    at_a, at_b = ([scale.value(value) for value in sample.lower_bounds] for sample in (larger, smaller))
+    if larger.num_upper_bounds or smaller.num_upper_bounds:
+        p_above = p_welch = _p_apart(at_a, at_b)
+        p_below = p_welch_reversed = _p_apart(at_b, at_a)
+    else:  # Ranks alone take the wider of two groups with one median for the larger one too often.
+        p_welch, p_welch_reversed = _p_welch(at_a, at_b), _p_welch(at_b, at_a)
+        p_below, p_above = stats.welch_p_below(at_a, at_b, threshold), stats.welch_p_below(at_b, at_a, threshold)
+    is_more = larger.num_censored > 0 or smaller.num_upper_bounds > 0
+    is_less = smaller.num_censored > 0 or larger.num_upper_bounds > 0
     bounds = {(True, False): "at least", (False, True): "at most"}
-    shift = [x - y for x, y in itertools.product(low_a, low_b)]
+    shift = [x - y for x, y in itertools.product(at_a, at_b)]
     return Effect(
         estimate=scale.restore(statistics.median(shift)),
-        bound=bounds.get((larger.num_censored > 0, smaller.num_censored > 0), "about"),
+        bound=bounds.get((is_more, is_less), "about"),
         interval=scale.ends(_shift_interval(low_a, high_a, low_b, high_b, LEVEL)),
         p=test.p_greater,
         p_reversed=test.p_less,
-        # Ranks alone take the wider of two groups with one median for the larger one too often.
-        p_welch=_p_welch(low_a, low_b),
-        p_welch_reversed=_p_welch(low_b, low_a),
-        p_below=max(below.p_less, stats.welch_p_below(low_a, low_b, threshold)),
-        p_above=max(above.p_greater, stats.welch_p_below(low_b, low_a, threshold)),
+        p_welch=p_welch,
+        p_welch_reversed=p_welch_reversed,
+        p_below=max(below.p_less, p_below),
+        p_above=max(above.p_greater, p_above),
         superiority=stats.superiority(high_a, high_b),
         hedges_g=None,
         cohen_d=None,
@@ -192,9 +203,32 @@ def _p_welch(a: Sequence[float], b: Sequence[float]) -> float:
 
 def _bounds(sample: Sample, scale: Scale) -> tuple[list[float], list[float]]:
     """Each value at its least and at its most."""
-    low = [scale.value(value) for value in sample.lower_bounds]
-    high = [math.inf if run.value is None else value for run, value in zip(sample.runs, low, strict=True)]
+    known = [scale.value(value) for value in sample.lower_bounds]
+    low = [-math.inf if run.is_upper_bound else value for run, value in zip(sample.runs, known, strict=True)]
+    high = [math.inf if run.value is None else value for run, value in zip(sample.runs, known, strict=True)]
     return low, high
+
+
+def _has_bounds(*samples: Sample) -> bool:
+    """Whether of some time only a bound is known."""
+    return any(sample.num_censored or sample.num_upper_bounds for sample in samples)
+
+
+def is_apart(one: Sample, other: Sample) -> bool:
+    """Whether every run of one sample got to a mark before the first measurement, and every run of the other later."""
+    samples = [(one, other), (other, one)]
+    return any(
+        0 < early.num_upper_bounds == len(early.runs)
+        and not late.num_upper_bounds
+        and 0 < len(late.runs) == len(late.lower_bounds)
+        and max(early.values) < min(late.lower_bounds)
+        for early, late in samples
+    )
+
+
+def _p_apart(a: Sequence[float], b: Sequence[float]) -> float:
+    """P-value of all of `a` above a mark that was set in advance, and all of `b` not, if both had one median."""
+    return 0.5 ** min(len(a), len(b)) if min(a) > max(b) else 1.0
 
 
 def _shift_interval(

@@ -17,7 +17,8 @@ exploratory       the runs were not registered before they were made: numbers, a
 Tests are exact one-sided permutation tests; Welch's interval at the level that Holm asks for must exclude no effect
 too, because permutation alone errs too often where the spreads are unequal. Equivalence is by Welch's t. Ratios of
 times are tested on logarithms; times that were not reached by ranks, and by Welch's test at their bounds. Times of
-which only an upper bound is known are not assessed. A metric whose epoch held-out images select says so in a remark.
+which only an upper bound is known are not assessed, unless all of one group are such and none of the other. A metric
+whose epoch held-out images select says so in a remark.
 """
 
 import itertools
@@ -47,6 +48,7 @@ from alexnet_tui.analysis.verdict.effect import (
     amount_text,
     compare_samples,
     interval_at,
+    is_apart,
     is_of_ratio,
 )
 from alexnet_tui.analysis.verdict.registration import Registration
@@ -331,7 +333,9 @@ def _case(
     samples = (_sample(claim, larger, metric), _sample(claim, smaller, metric))
     obstacles += [one for group in (larger, smaller) for one in _missing_runs(group, registration)]
     obstacles += _unlike(runs, larger, smaller, metric)
-    off_scale = [one for found in samples for one in _off_scale(claim, found, metric)]
+    # An epoch is a mark that is set in advance; a number of seconds is not.
+    is_known = metric.unit is Unit.EPOCHS and is_apart(*samples)
+    off_scale = [one for found in samples for one in _off_scale(claim, found, metric, is_known=is_known)]
     obstacles += [*off_scale, *_values(claim, (larger, smaller), samples, metric)]
     effect = None
     is_reached = any(one.values for one in samples)
@@ -485,9 +489,16 @@ def _is_one_commit(runs: Sequence[RunHistory]) -> bool:
     return len(codes) == 1 and not any(code.endswith("+") for code in codes)
 
 
-def _off_scale(claim: Claim, found: Sample, metric: Metric) -> Iterator[str]:
-    """Why the values of a sample cannot be compared on the scale of its claim."""
-    if found.num_upper_bounds:
+def _off_scale(claim: Claim, found: Sample, metric: Metric, *, is_known: bool) -> Iterator[str]:
+    """Why the values of a sample cannot be compared on the scale of its claim.
+
+    Args:
+        claim: The claim.
+        found: The sample.
+        metric: What is looked at.
+        is_known: Its upper bounds tell it apart from the other sample.
+    """
+    if found.num_upper_bounds and not is_known:
         yield (
             f"{counted(found.num_upper_bounds, 'run')} of {found.title!r} reached the mark of {metric.heading} before"
             " the first measurement, at the end of an epoch: when is not known."

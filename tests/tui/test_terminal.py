@@ -344,6 +344,18 @@ def test_no_paste_presses_a_key(open_console: Open, store: Store, two: list[str]
     leave(terminal)
 
 
+def test_escape_and_a_key_pressed_soon_after_it_both_count(open_console: Open, two: list[str]) -> None:
+    terminal = open_console()
+    terminal.wait_for("✓", "q Quit")
+    terminal.press("L")
+    terminal.wait_for("Label of")
+    terminal.press("\x1bN")
+    terminal.wait_for("Note on")
+    terminal.press("\x1b5")
+    terminal.wait_for("No studies yet")
+    leave(terminal)
+
+
 # Strangers' words
 
 EVIL = (

@@ -13,7 +13,7 @@ from textual.drivers.linux_driver import LinuxDriver
 
 from alexnet_tui.errors import UsageError
 from alexnet_tui.text import ASCII_FALLBACK
-from alexnet_tui.tui.terminal.pastes import PasteParser
+from alexnet_tui.tui.terminal.input import InputParser
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -45,7 +45,7 @@ class ConsoleDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read what the terminal sends."""
-        vars(linux_driver)["XTermParser"] = PasteParser  # Textual has no other way to choose it.
+        vars(linux_driver)["XTermParser"] = InputParser  # Textual has no other way to choose it.
         super().run_input_thread()
 
     def start_application_mode(self) -> None:

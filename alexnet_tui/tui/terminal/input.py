@@ -1,18 +1,21 @@
-"""What a terminal sends, with pastes that hold no escape, of which Textual's parser would make keys."""
+"""What a terminal sends, taken apart into keys and pastes."""
 
 from collections.abc import Iterable
 
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
+from textual.events import Key
 from textual.message import Message
 
 _ESC, _SHOWN = "\x1b", "\\x1b"
 
 
-class PasteParser(XTermParser):
-    """Textual's parser, for which an escape in a paste is text.
+class InputParser(XTermParser):
+    """Textual's parser, for which an escape in a paste is text, and one before another key a key of its own.
 
-    Textual (8.2) takes what follows it for keys: of a coloured log, which tmux pastes as it is, the letters would stop
-    and delete runs.
+    Textual (8.2) takes what follows an escape in a paste for keys: of a coloured log, which tmux pastes as it is, the
+    letters would stop and delete runs. And it takes escape and a key that arrive together for that key with alt, which
+    nothing here has; tmux sends them so when one is pressed within half a second of the other.
     """
 
     def __init__(self, debug: bool = False) -> None:
@@ -25,6 +28,12 @@ class PasteParser(XTermParser):
         """The events in the next part of what the terminal sends; an empty part ends it."""
         shown = self._without_escapes(data)
         return () if data and not shown else super().feed(shown)
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[Key]:
+        is_symbol = len(sequence) == 2 and isinstance(ANSI_SEQUENCES_KEYS.get(sequence), str)
+        if alt or is_symbol:
+            yield Key("escape", _ESC)
+        yield from super()._sequence_to_key_events(sequence[-1] if is_symbol else sequence)
 
     def _without_escapes(self, data: str) -> str:
         """Replace the escapes in pastes by what shows them; a mark of the end may come in parts, and is held back."""

@@ -256,3 +256,23 @@ def test_the_same_distance_either_way_gives_mirrored_verdicts() -> None:
             if one in mirror:
                 assert other is mirror[one]
             assert (one is Verdict.NEGLIGIBLE) == (other is Verdict.NEGLIGIBLE)
+
+
+def test_times_of_which_only_bounds_are_known_give_mirrored_verdicts_too() -> None:
+    claim = next(claim for claim in load("study") if claim.metric == "t25")
+    generator, found = random.Random(8), []
+    mirror = {Verdict.SUPPORTED: Verdict.CONTRADICTED, Verdict.CONTRADICTED: Verdict.SUPPORTED}
+    for _ in range(400):
+        middle, spread = generator.choice((0.5, 30.0, 36.0, 60.0)), generator.choice((0.05, 0.3))
+        early = middle < 1 and [RunValue(str(seed), seed, 1.0, None, True) for seed in range(5)]
+        one = make_sample(early) if early else sample(times(generator, middle, spread), 36.0)
+        other = sample(times(generator, generator.choice((30.0, 33.0)), generator.choice((0.01, 0.05))), 36.0)
+        (forward,), (backward,) = decide([claim], [(one, other)]), decide([claim], [(other, one)])
+        found.append(forward)
+        assert (mirror.get(forward), mirror.get(backward)) in {(None, None), (backward, forward)}
+        assert (forward is Verdict.NEGLIGIBLE) == (backward is Verdict.NEGLIGIBLE)
+    assert {*mirror, Verdict.NEGLIGIBLE, Verdict.NOT_SUPPORTED, Verdict.INCONCLUSIVE} == set(found)
+
+
+def times(generator: random.Random, middle: float, spread: float) -> "list[float]":
+    return [middle * math.exp(generator.gauss(0, spread)) for _ in range(5)]

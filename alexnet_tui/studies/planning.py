@@ -8,7 +8,7 @@ import msgspec
 
 from alexnet_tui import __version__
 from alexnet_tui.config import claims as registered_claims
-from alexnet_tui.config.claims import RULES_VERSION, Claim
+from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
@@ -166,6 +166,8 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
             old,
             v=PLAN_VERSION,
             package_version=__version__,
+            rules=max(old.rules, RULES_VERSION) if old.claims else 0,
+            alpha=ALPHA,
             name=new_name or next(free),
             created=time.time(),
             seeds=list(seeds),

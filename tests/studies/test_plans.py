@@ -10,6 +10,7 @@ from fake_runs import write_run
 from msgspec.structs import replace
 
 from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.claims import ALPHA, RULES_VERSION
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, swept_text
 from alexnet_tui.errors import ClaimError, UsageError
@@ -212,6 +213,17 @@ def test_an_extension_belongs_to_the_plan_whose_hash_it_has(store: Store) -> Non
     path.write_text(json.dumps(theirs | {"sha256": study.plan_hash(theirs)}))
     assert study.family_of(mine, study.readable(store)) == [mine]
     assert planning.extend(store, "mine", 1).look == 2
+
+
+def test_an_extension_is_registered_under_the_rules_of_its_day(store: Store) -> None:
+    planning.plan_variants(store, "mine", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
+    path = store.root / "studies" / "mine.json"
+    old = json.loads(path.read_text()) | {"rules": 2, "alpha": 0.2}
+    path.write_text(json.dumps(old | {"sha256": study.plan_hash(old)}))
+    more = planning.extend(store, "mine", 2)
+    assert (more.rules, more.alpha) == (RULES_VERSION, ALPHA)
+    planning.plan_variants(store, "what", variants=["baseline"], seeds=[0], protocol=READINGS, overrides=QUICK)
+    assert (planning.extend(store, "what", 1).rules, study.load(store, "what").rules) == (0, 0)
 
 
 def test_a_plan_without_a_hash_has_no_family(store: Store) -> None:

@@ -148,6 +148,8 @@ def test_attack_14_the_console_starts_nothing_of_the_current_folder(
     console: Terminal, hostile: HostileFolder, store: Store
 ) -> None:
     unfinished = store.create(RunConfig.from_text({**TINY_CONFIG, "epochs": "500"})).id
+    console.wait_for("queued")
+    console.press("down", "down")  # A run that waits comes after those begun.
     console.wait_for(unfinished[:20])
     console.press("R")
     console.wait_until(lambda: load(store, unfinished)[0].step > 0)

@@ -385,6 +385,36 @@ def test_times_of_several_machines_are_not_compared() -> None:
     assert "The runs have 2 machines or numbers of threads" in " ".join(several.reasons)
 
 
+def test_a_claim_about_time_says_how_many_runs_trained_at_once() -> None:
+    def runs(begins: dict[str, list[float]], length: float = 100.0) -> list[RunHistory]:
+        found = []
+        for name, walls in begins.items():
+            for seed, wall in enumerate(walls):
+                run = make_history(name, seed, final=0.5 + seed / 1000, change_started={"wall": wall}, finish=False)
+                end = ev.Finished(epoch=20, step=20 * 391, train_seconds=40.0, elapsed_seconds=50.0, wall=wall + length)
+                found.append(run.fold([end]))
+        return found
+
+    claim = own_claim(
+        metric="rate",
+        group={"activation": "tanh"},
+        reference={"activation": "relu"},
+        unit="ratio",
+        smallest_effect=1.1,
+    )
+    alone = {"tanh": [1000.0 * n for n in range(1, 6)], "baseline": [1000.0 * n for n in range(6, 11)]}
+    told = "Other runs trained at the same time, on average"
+    (verdict,) = judged(runs(alone), claims=[claim])
+    assert not any(remark.startswith(told) for remark in verdict.remarks)
+    crowded = {**alone, "baseline": [9000.0, 9000.0, 9050.0, 9050.0, 9200.0]}
+    (verdict,) = judged(runs(crowded), claims=[claim])
+    # Four of five have one beside them all the time, and two of the others for half of it.
+    numbers = "1.6 beside a run of 'Original model' and 0.0 beside a run of 'Tanh activation'"
+    assert f"{told} {numbers}: Images/s tells that too." in verdict.remarks
+    (verdict,) = judged(runs(crowded), claims=[msgspec.structs.replace(claim, metric="t25")])
+    assert not any(remark.startswith(told) for remark in verdict.remarks)
+
+
 def test_an_untrained_group_withholds_the_verdict() -> None:
     third = with_four(0.14)
     assert third.verdict is Verdict.NOT_ASSESSED

@@ -577,7 +577,7 @@ def _verdict(
         verdict=verdict,
         headline=_headline(verdict, claim),
         reasons=reasons,
-        remarks=(*_repeats(case, cases), *_remarks(case, registration)),
+        remarks=(*_repeats(case, cases), *_remarks(case, registration), *_company(case, runs)),
         larger=case.samples[0],
         smaller=case.samples[1],
         effect=effect,
@@ -694,6 +694,40 @@ def _remarks(case: _Case, registration: Registration | None) -> Iterator[str]:
         yield "The two groups have different seeds."
     if registration:
         yield from registration.remarks
+
+
+def _company(case: _Case, runs: GroupedRuns) -> Iterator[str]:
+    """How many other runs trained beside those of each group, where a claim is about a machine's speed."""
+    metric = METRICS.get(case.claim.metric)
+    if metric is None or not metric.unit.is_of_a_machine:
+        return
+    spans = {run.id: span for run in runs.histories if (span := _span(run))}
+    beside = {}
+    for one in (case.larger, case.smaller):
+        known = [run.id for run in one.used if run.id in spans]
+        if not known:
+            return
+        beside[one.group.title] = stats.mean([_overlaps(run_id, spans) for run_id in known])
+    if max(beside.values()) >= _NO_COMPANY:
+        numbers = " and ".join(f"{number:.1f} beside a run of {title!r}" for title, number in beside.items())
+        yield f"Other runs trained at the same time, on average {numbers}: {metric.heading} tells that too."
+
+
+_NO_COMPANY = 0.05
+"""Fewer runs at the same time than this are none: one may begin while another is ending."""
+
+
+def _span(run: RunHistory) -> tuple[float, float] | None:
+    """When a run began and ended, in seconds since 1970; None where its events do not say."""
+    begin = min((place.wall for place in run.segments), default=0.0)
+    return (begin, run.last_wall) if 0 < begin < run.last_wall else None
+
+
+def _overlaps(run_id: str, spans: Mapping[str, tuple[float, float]]) -> float:
+    """How many other runs went on during one, on average."""
+    begin, end = spans[run_id]
+    others = (span for other, span in spans.items() if other != run_id)
+    return sum(max(0.0, min(end, last) - max(begin, first)) for first, last in others) / (end - begin)
 
 
 def p_text(value: float) -> str:

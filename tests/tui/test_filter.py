@@ -286,6 +286,7 @@ def test_marked_and_pinned_are_asked_of_the_console() -> None:
         ("best>", "best> needs a value behind it."),
         ("is:runing", "a run is never 'runing'; did you mean running?"),
         ("best > 6x", "best needs a number, not '6x'."),
+        ("best>nan", "best needs a number, not 'nan'."),
         ("best >", "best> needs a value behind it."),
         ("> 60", "'>' needs a name before it, as in best>60."),
         ("tanh or baseline", "words must all match; there is no 'or'."),

@@ -10,6 +10,7 @@ acted on.
 """
 
 import difflib
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -299,7 +300,9 @@ def _parse_number(name: str, text: str) -> float:
     try:
         value = float(number)
     except ValueError:
-        raise QueryError(f"{printable(name, 30)} needs a number, not {quoted(text, 30)}.") from None
+        value = math.nan
+    if math.isnan(value):
+        raise QueryError(f"{printable(name, 30)} needs a number, not {quoted(text, 30)}.")
     return value * _UNITS.get(unit, 1.0)
 
 

@@ -309,9 +309,10 @@ def edit_label(screen: Screen[Any], session: Session, run_ids: Sequence[str]) ->
         _notes(session, run_id).label or (history.record.label if (history := watcher.histories.get(run_id)) else "")
         for run_id in run_ids
     }
-    before = labels.pop() if len(labels) == 1 else ""
+    before, hint = "", "They have different labels; the one you type takes the place of all."
+    if len(labels) == 1:
+        before, hint = labels.pop(), "Empty shows the label it was made with, or else variant and seed."
     title = f"Label of {run_ids[0] if len(run_ids) == 1 else _named(session, run_ids)}"
-    hint = "Empty shows the label it was made with, or else variant and seed."
     _TextEdit(screen, session, run_ids, "label").ask(title, before, hint=hint, limit=120)
 
 

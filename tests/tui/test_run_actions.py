@@ -371,7 +371,9 @@ async def test_keys_on_a_group_act_on_all_its_runs(store: Store) -> None:
         c.app.session.watcher.set_notes(runs[1], Notes(note="other"))
         await c.press("N")
         assert "different notes" in c.notifications()[-1]
-        await c.press("D", "y")
+        await c.press("L")
+        assert "They have different labels" in c.text()
+        await c.press("escape", "D", "y")
         await c.wait_for(lambda: store.ids() == [])
 
 

@@ -156,6 +156,14 @@ def test_a_pinned_run_that_is_not_compared_is_the_first_row(store: Store) -> Non
         assert [text for text, _ in cells(made, "dropout")] == ["0.2", "0.5"], "what differs from the baseline"
 
 
+@pytest.mark.parametrize(("labels", "name"), [("aa", "a n=2"), ("ab", "baseline n=2"), (("a", ""), "baseline n=2")])
+def test_a_group_is_called_by_the_label_that_all_its_runs_have(store: Store, labels: str, name: str) -> None:
+    found = histories(store, (config(), 0.5), (config(seed="1"), 0.6))
+    known = {run.id: label or run.id for run, label in zip(found, labels, strict=True)}
+    _, (group,) = entries_of(found, known.__getitem__, is_grouped=True, pinned_id=None, states={})
+    assert group.name == name
+
+
 def test_groups_are_finished_runs_of_all_but_the_seed_with_mean_and_deviation(store: Store) -> None:
     found = histories(
         store, (config(), 0.5), (config(variant="tanh"), 0.55), (config(seed="1"), 0.6), (config(seed="2"), 0.7)
@@ -286,7 +294,7 @@ async def test_every_key_of_the_comparison(store: Store) -> None:
         assert first.spec.x_title == "time"
         await driver.press("X", "g")
         assert shown.x_axis == "epoch"
-        assert [one.name for one in first.curves] == ["base n=2", "tanh run"]
+        assert [one.name for one in first.curves] == ["baseline n=2", "tanh run"]
         low = first.curves[0].low
         assert low is not None
         await driver.press("b")

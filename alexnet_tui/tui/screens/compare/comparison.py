@@ -104,9 +104,9 @@ def entries_of(
 
 
 def _group_name(group: ComparedGroup, labels: Mapping[str, str]) -> str:
-    """The one label its runs have, else the variant, and how many they are."""
-    found = {labels[run_id] for run_id in group.run_ids if run_id in labels}
-    stem = found.pop() if len(found) == 1 else printable(group.name, 80)
+    """The label that all its runs have, else the variant, and how many they are."""
+    found = {labels.get(run_id, "") for run_id in group.run_ids}
+    stem = (found.pop() if len(found) == 1 else "") or printable(group.name, 80)
     return f"{stem} n={len(group.run_ids)}"
 
 

@@ -133,7 +133,7 @@ _COLUMNS: tuple[Column[Row], ...] = (
 
 def register(app: typer.Typer) -> None:
     """Mount the command."""
-    app.command("runs")(runs)
+    app.command("runs", short_help="List the runs, newest first.")(runs)
 
 
 def runs(

@@ -23,10 +23,12 @@ def in_ranks(size: int, act: Callable[[Ranks], None]) -> None:
     """Call a function in every rank of a group at once."""
     store = dist.HashStore()  # type: ignore[attr-defined]
     errors: list[BaseException] = []
+    connected = threading.Barrier(size)  # One that left earlier would break the connecting of the others.
 
     def run(rank: int) -> None:
         try:
             group = dist.ProcessGroupGloo(store, rank, size, timedelta(seconds=20))
+            connected.wait(20)
             act(Ranks(rank, size, group))  # type: ignore[arg-type]
         except BaseException as error:  # noqa: BLE001 - raised again below
             errors.append(error)

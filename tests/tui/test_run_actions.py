@@ -120,10 +120,10 @@ async def test_many_planned_runs_are_deleted_together_and_told_in_one_message(
         c.app.session.toggle_marks(runs)
         await c.press("D")
         await c.wait_for(lambda: "Study mine planned 8 of these runs" in c.text())
-        lines = [line.strip(" │") for line in c.text().splitlines()]
-        more = lines.index("and 2 more")
-        assert lines[more - 1].startswith(f"{runs[5]}: ")
-        assert lines[more + 1].startswith("Study mine planned")
+        lines = c.text().splitlines()
+        (more,) = [number for number, line in enumerate(lines) if "and 2 more" in line]
+        assert f"{runs[5]}: " in lines[more - 1]
+        assert "Study mine planned" in lines[more + 1]
         locks = [take_lock(store.path(run_id)) for run_id in runs[1:4]]  # Trainers begin while one reads the question.
         try:
             await c.press("y")

@@ -69,6 +69,7 @@ def test_vocabulary_record_and_claims_need_neither_torch_nor_a_terminal() -> Non
         "text",
         "files",
         "paths",
+        "command_lines",
         "config.architecture",
         "config.variants",
         "config.hyperparameters",

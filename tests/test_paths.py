@@ -1,8 +1,7 @@
-"""Where files are, for users without a home and without a current folder too; command lines that can be pasted."""
+"""Where files are, for users without a home and without a current folder too."""
 
 import os
 import pwd
-import subprocess
 import sys
 from pathlib import Path
 
@@ -94,28 +93,3 @@ def test_a_current_folder_that_was_removed_is_a_sentence(
         result = run(*arguments)
         assert "unexpected" not in result.err
         assert result.err.strip()
-
-
-def test_advice_needs_no_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-    assert paths.shell_command("show", "x", root=tmp_path) == f"alexnet-tui show x --runs-dir {tmp_path}"
-    assert paths.shell_command("runs", root=Path("runs")) == "alexnet-tui runs"
-
-
-@pytest.mark.parametrize(
-    "word",
-    ["plain", "two words", "$(touch PWN)", "it's", "new\nline", "\x1b[31m", "日本", "a\u200bb", "x\\y", "", "-rf", "~"],
-)
-def test_an_advised_line_can_be_pasted(word: str) -> None:
-    line = paths.quote_words("printf", "%s\\0", word, "end")
-    assert line.isprintable()
-    done = subprocess.run(["bash", "-c", line], capture_output=True, check=True)
-    assert done.stdout.decode() == f"{word}\0end\0"
-
-
-def test_the_runs_folder_is_named_where_it_is_not_the_usual_one() -> None:
-    assert paths.shell_command("runs", root=Path("runs")) == "alexnet-tui runs"
-    assert paths.shell_command("show", "x", root=Path("/r")) == "alexnet-tui show x --runs-dir /r"
-    assert paths.shell_command("rename", "--", "-rf", root=Path("/r")) == "alexnet-tui rename --runs-dir /r -- -rf"

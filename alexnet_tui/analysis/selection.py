@@ -6,8 +6,8 @@ import msgspec
 
 from alexnet_tui.analysis.groups import Missing
 from alexnet_tui.analysis.verdict.registration import PlannedStudy, examine, is_registered
+from alexnet_tui.command_lines import commands_on, shell_command
 from alexnet_tui.errors import AmbiguousRunError, RunNotFoundError, StoreError, UsageError
-from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.record import RunRecord

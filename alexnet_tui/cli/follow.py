@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from alexnet_tui.cli.output import can_draw, in_ascii, say, silence_stdout
 from alexnet_tui.cli.tables import fit_line
+from alexnet_tui.command_lines import commands_on, shell_command
 from alexnet_tui.errors import ExitCode, LaunchError
 from alexnet_tui.files import reason_of
 from alexnet_tui.launch import registry, stopping
-from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunFollower
 from alexnet_tui.runs.history import RunHistory

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from alexnet_tui.cli.output import prepare_streams, say, silence_stdout
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import AlexnetTuiError, AmbiguousRunError, ConfigError, ExitCode, UsageError
 from alexnet_tui.files import FULL_DISK
-from alexnet_tui.paths import PROGRAM, default_root, given, log_crash, shell_command
+from alexnet_tui.paths import PROGRAM, default_root, given, log_crash
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
 

@@ -6,11 +6,11 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import progress_bar, say
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ExitCode, UntrustedRunError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import DEFAULT_START, Launch, StartOptions
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import Store
 
 

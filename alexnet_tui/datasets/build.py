@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from alexnet_tui.command_lines import child_command, child_environment
 from alexnet_tui.datasets.cache import (
     CACHE_VERSION,
     PixelFile,
@@ -29,7 +30,6 @@ from alexnet_tui.datasets.cache import (
 from alexnet_tui.datasets.catalog import BUILT_IN, Source, cache_path, read_source, stored_size, write_source
 from alexnet_tui.datasets.left_out import LeftOut, Reason, total
 from alexnet_tui.errors import DatasetError
-from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from alexnet_tui.command_lines import child_command
 from alexnet_tui.errors import LaunchError, StoreError, UsageError
 from alexnet_tui.files import Folder, is_line_open, read_tail, reason_of
 from alexnet_tui.launch import checks, local
 from alexnet_tui.launch.engine import Options, StartOptions
 from alexnet_tui.locks import take_lock
-from alexnet_tui.paths import child_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import psutil
 
+from alexnet_tui.command_lines import child_environment
 from alexnet_tui.errors import LaunchError, RunBusyError
 from alexnet_tui.files import reason_of
 from alexnet_tui.launch.checks import check_startable
@@ -21,7 +22,6 @@ from alexnet_tui.launch.engine import DEFAULT_START, Options, StartOptions
 from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS, TRAINER, trainer_elsewhere
 from alexnet_tui.launch.trust import check_or_note_trust
 from alexnet_tui.locks import take_lock, write_owner
-from alexnet_tui.paths import child_environment
 from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable

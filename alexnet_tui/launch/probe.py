@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import msgspec
 
+from alexnet_tui.command_lines import child_command, child_environment
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import DeviceError, ExitCode, LaunchError
 from alexnet_tui.launch.local import cpu_affinity
-from alexnet_tui.paths import child_command, child_environment
 from alexnet_tui.text import printable
 
 COMMAND = child_command("alexnet_tui.train.probe")

@@ -15,13 +15,13 @@ from typing import Annotated
 
 import msgspec
 
+from alexnet_tui.command_lines import child_command
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
 from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, reason_of_damage
 from alexnet_tui.launch import checks
 from alexnet_tui.launch.engine import REQUEUE_SIGNAL, VANISHED, WITHDRAW_SIGNAL, Options, QueueStatus, StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.locks import take_lock
-from alexnet_tui.paths import child_command
 from alexnet_tui.runs.liveness import CARRIER_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable, quoted

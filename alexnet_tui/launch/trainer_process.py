@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from alexnet_tui.command_lines import child_command
 from alexnet_tui.errors import LaunchError, StoreError
 from alexnet_tui.locks import LOCK_FILE, Owner, is_locked, lock_status
-from alexnet_tui.paths import child_command
 from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State

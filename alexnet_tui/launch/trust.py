@@ -5,11 +5,11 @@ import os
 
 import msgspec
 
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import StoreError, UntrustedRunError
 from alexnet_tui.files import UNDECODABLE, Folder, sha256_of
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.origin import origin_text
 from alexnet_tui.runs.run_files import CHECKPOINTS, RECORD_FILE
 from alexnet_tui.runs.store import Store

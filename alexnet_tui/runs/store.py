@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from alexnet_tui.command_lines import quote_words, shell_command
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AmbiguousRunError, RunBusyError, RunNotFoundError, StoreError
 from alexnet_tui.files import (
@@ -29,7 +30,7 @@ from alexnet_tui.files import (
     reason_of,
 )
 from alexnet_tui.locks import LOCK_FILE, Owner, read_owner, take_lock
-from alexnet_tui.paths import quote_words, shell_command, shipped_runs
+from alexnet_tui.paths import shipped_runs
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.liveness import is_at_work
 from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, notes_problem, read_notes

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import RunBusyError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import VANISHED, QueueEngine, QueueStatus
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import study_files
 from alexnet_tui.studies.queue import PlannedRun

@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui import __version__
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.claims import ALPHA, Claim
 from alexnet_tui.config.hyperparameters import RunConfig, Value
 from alexnet_tui.config.protocols import REPORT
 from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.files import read_small, sha256_of, version_of
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.store import Store

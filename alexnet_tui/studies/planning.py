@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from alexnet_tui import __version__
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config import claims as registered_claims
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -14,7 +15,6 @@ from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import ClaimError, ConfigError, UsageError
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.store import LAST, REFERENCE, Store
 from alexnet_tui.studies import ledger
 from alexnet_tui.studies.known_runs import known_runs

@@ -15,13 +15,13 @@ from typing import TypeVar
 
 import msgspec
 
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, RunBusyError, StoreError
 from alexnet_tui.files import FULL_DISK
 from alexnet_tui.launch import registry, stopping
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.trainer_process import TRAINER
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store

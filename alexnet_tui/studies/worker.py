@@ -13,13 +13,13 @@ from contextlib import ExitStack, contextmanager
 
 import psutil
 
+from alexnet_tui.command_lines import child_command, shell_command
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError
 from alexnet_tui.files import Folder, reason_of
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.engine import HERE, Launch
 from alexnet_tui.launch.trainer_process import TRAINER
 from alexnet_tui.locks import take_lock, write_owner
-from alexnet_tui.paths import child_command, shell_command
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, study_files

@@ -20,9 +20,9 @@ import msgspec
 import torch
 from torch import Tensor
 
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import UNDECODABLE, Folder, reason_of_damage, temporary_name, version_of
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.run_files import CHECKPOINTS, checkpoint_names
 
 KEEP = 2

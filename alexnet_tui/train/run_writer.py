@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.files import Folder
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import RunFollower

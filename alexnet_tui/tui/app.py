@@ -22,7 +22,8 @@ from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
 
-from alexnet_tui.paths import log_crash, shell_command
+from alexnet_tui.command_lines import shell_command
+from alexnet_tui.paths import log_crash
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, is_ascii_terminal, printable

@@ -14,8 +14,8 @@ from textual.app import App
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
+from alexnet_tui.command_lines import quote_words
 from alexnet_tui.errors import AlexnetTuiError, RunNotFoundError, StoreError
-from alexnet_tui.paths import quote_words
 from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.runs.state import State, would_fail_again
 from alexnet_tui.text import counted, format_bytes, printable

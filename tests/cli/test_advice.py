@@ -16,8 +16,8 @@ from fake_runs import write_run
 from alexnet_tui import paths
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.cli.app import parser
+from alexnet_tui.command_lines import commands_on, shell_command
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.paths import commands_on, shell_command
 from alexnet_tui.report.build import build_selection
 from alexnet_tui.report.wording import side
 from alexnet_tui.runs import events as ev

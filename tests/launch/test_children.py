@@ -16,14 +16,14 @@ from fork_server import SHRINK
 from terminal_driver import Terminal
 from waiting import wait_for
 
-from alexnet_tui import paths
+from alexnet_tui import command_lines
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.store import Store
 
-PACKAGE = Path(paths.__file__).parent
+PACKAGE = Path(command_lines.__file__).parent
 PROGRAM = Path(sysconfig.get_path("scripts")) / "alexnet-tui"
 TINY = ("--data", "synthetic", "--train-images", "32", "--epochs", "1", "--threads", "1", "--batch-size", "32")
 TINY_CONFIG = {"data": "synthetic", "train_images": "32", "epochs": "1", "threads": "1", "batch_size": "32"}
@@ -126,7 +126,7 @@ def test_attack_14_an_empty_entry_of_the_module_path_is_not_handed_down(
     monkeypatch.chdir(hostile.path)
     monkeypatch.setenv("PYTHONPATH", f":{PACKAGE.parent}")
     run_id = store.create(RunConfig(epochs=3, seed=7)).id
-    local.start(store, run_id, StartOptions(command=paths.child_command("alexnet_tui", "runs", "--help")))
+    local.start(store, run_id, StartOptions(command=command_lines.child_command("alexnet_tui", "runs", "--help")))
     wait_for(lambda: not store.is_locked(run_id))
     assert "Usage" in store.reader(run_id).path.read_text(), store.log_tail(run_id)
     hostile.assert_unsigned()
@@ -161,8 +161,8 @@ def test_one_function_builds_the_command_of_every_child() -> None:
     users = {
         path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if "sys.executable" in path.read_text()
     }
-    assert users == {"paths.py"}
-    assert paths.child_command("m", "a")[1:] == ("-P", "-m", "m", "a")
+    assert users == {"command_lines.py"}
+    assert command_lines.child_command("m", "a")[1:] == ("-P", "-m", "m", "a")
 
 
 def test_the_module_path_of_a_child_has_no_relative_entries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -174,9 +174,9 @@ def test_the_module_path_of_a_child_has_no_relative_entries(monkeypatch: pytest.
     ):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("PYTHONPATH", given)
-        assert paths.child_environment().get("PYTHONPATH") == kept
+        assert command_lines.child_environment().get("PYTHONPATH") == kept
     monkeypatch.chdir(PACKAGE.parent)
     monkeypatch.setenv("PYTHONPATH", "")
-    assert paths.child_environment(A="1")["A"] == "1"
+    assert command_lines.child_environment(A="1")["A"] == "1"
     monkeypatch.setenv("PYTHONPATH", ".:lib")
-    assert paths.child_environment()["PYTHONPATH"] == str(PACKAGE.parent)
+    assert command_lines.child_environment()["PYTHONPATH"] == str(PACKAGE.parent)

@@ -15,7 +15,7 @@ from cli_caller import Run
 from fork_server import Forked
 from waiting import wait_for
 
-from alexnet_tui.paths import child_command
+from alexnet_tui.command_lines import child_command
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.run_files import EVENTS_FILE

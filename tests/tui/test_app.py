@@ -20,11 +20,12 @@ from console_driver import console, driven
 from fake_runs import write_run
 from textual import events
 
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import LaunchError, UsageError
 from alexnet_tui.launch import stopping
 from alexnet_tui.locks import take_lock
-from alexnet_tui.paths import shell_command, state_dir
+from alexnet_tui.paths import state_dir
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import is_ascii_terminal

@@ -25,10 +25,10 @@ from alexnet_tui.analysis.groups import (
     unequal_surroundings,
 )
 from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, plan_command
 from alexnet_tui.config.variants import VARIANTS
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted
 

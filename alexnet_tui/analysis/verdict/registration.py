@@ -14,12 +14,12 @@ import msgspec
 from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
 from alexnet_tui.analysis.integrity import Result, check_run, check_together, failures
 from alexnet_tui.analysis.metrics import quantity
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, group_config
 from alexnet_tui.config.hyperparameters import RunConfig, Value, settings_text, training_key
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.datasets.catalog import Source, known_facts
 from alexnet_tui.errors import ConfigError, StoreError
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, study_files

@@ -11,6 +11,7 @@ from alexnet_tui.cli.commands.show import sentence
 from alexnet_tui.cli.generated_options import with_launcher
 from alexnet_tui.cli.output import say
 from alexnet_tui.cli.starting import check_device, follow_or_open, is_trusted, prepare_data, start_and_follow
+from alexnet_tui.command_lines import quote_words, shell_command
 from alexnet_tui.errors import (
     AlexnetTuiError,
     ExitCode,
@@ -21,7 +22,6 @@ from alexnet_tui.errors import (
 )
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import LOCAL, Launch, StartOptions
-from alexnet_tui.paths import quote_words, shell_command
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import log_bytes

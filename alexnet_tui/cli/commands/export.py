@@ -8,8 +8,9 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import format_by_ending, say, say_unreadable, write_text
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import ExitCode, UsageError
-from alexnet_tui.paths import given, shell_command
+from alexnet_tui.paths import given
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, printable
 

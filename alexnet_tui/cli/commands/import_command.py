@@ -9,8 +9,9 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
-from alexnet_tui.paths import given, shell_command
+from alexnet_tui.paths import given
 from alexnet_tui.runs.store import RESERVED, Store
 from alexnet_tui.text import counted, printable
 

@@ -10,9 +10,9 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import format_by_ending, say, say_foreign, say_unreadable, terminal, write_text
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.errors import ExitCode, UsageError
-from alexnet_tui.paths import shell_command
 from alexnet_tui.text import printable
 
 if TYPE_CHECKING:

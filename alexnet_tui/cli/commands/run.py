@@ -16,12 +16,12 @@ from alexnet_tui.cli.generated_options import (
 from alexnet_tui.cli.output import printing, say, write_json
 from alexnet_tui.cli.starting import check_device, is_trusted, prepare_data, start_and_follow
 from alexnet_tui.cli.tables import table_box
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, parse_field, shown_value
 from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import Launch, StartOptions
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.run_files import log_bytes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_count, printable

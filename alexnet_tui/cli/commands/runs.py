@@ -11,10 +11,10 @@ from alexnet_tui.analysis.metrics import METRICS, SELECTED_MARK, SELECTED_ON_TES
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, can_draw, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, Column, print_table
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ExitCode, StoreError
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs import stop_request
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory

@@ -11,10 +11,10 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.commands.runs import curve, label_of, row_of, summary
 from alexnet_tui.cli.output import Json, printing, say, write_json
 from alexnet_tui.cli.tables import fill_lines
+from alexnet_tui.command_lines import commands_on
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_words, shown_value
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.launch import registry
-from alexnet_tui.paths import commands_on
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs import stop_request
 from alexnet_tui.runs.follow import load

@@ -12,10 +12,10 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.generated_options import with_launcher
 from alexnet_tui.cli.output import say
 from alexnet_tui.cli.starting import prepare_data
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import ExitCode, RunBusyError, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import HERE, Launch, QueueEngine
-from alexnet_tui.paths import shell_command
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.signals import handling

@@ -18,16 +18,9 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import RunBusyError, StoreError
-from alexnet_tui.files import (
-    PRIVATE_FILE,
-    PRIVATE_FOLDER,
-    UNDECODABLE,
-    Folder,
-    open_regular,
-    open_safely,
-    read_small,
-    reason_of,
-)
+from alexnet_tui.files import open_regular, open_safely, read_small, reason_of
+from alexnet_tui.folder import PRIVATE_FILE, PRIVATE_FOLDER, Folder
+from alexnet_tui.json_io import UNDECODABLE
 from alexnet_tui.text import printable
 
 LOCK_FILE = "lock"

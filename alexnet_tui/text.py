@@ -14,8 +14,6 @@ import sys
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control, format (bidirectional, zero-width) and surrogate characters, line and paragraph separators."""
 _IGNORABLE = (
@@ -268,27 +266,6 @@ def _means(values: Sequence[float], count: int) -> list[float]:
     edges = [index * len(values) // count for index in range(count + 1)]
     parts = (values[start : max(end, start + 1)] for start, end in itertools.pairwise(edges))
     return [sum(part) / len(part) for part in parts]
-
-
-def json_text(value: object, *, is_ascii: bool = True) -> str:
-    """JSON of several lines, with a newline at the end.
-
-    Args:
-        value: Plain values or structs; numbers that are not finite become null.
-        is_ascii: Whether all other characters become escapes, so that a terminal finds nothing to obey in it.
-    """
-    import json  # The console and the lists begin without it.
-
-    text = json.dumps(_without_nan(msgspec.to_builtins(value)), indent=1, allow_nan=False, ensure_ascii=is_ascii)
-    return (text.replace("\x7f", "\\u007f") if is_ascii else text) + "\n"
-
-
-def _without_nan(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _without_nan(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def is_ascii_terminal() -> bool:

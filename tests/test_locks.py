@@ -12,7 +12,7 @@ import pytest
 from waiting import wait_for
 
 from alexnet_tui.errors import RunBusyError
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.locks import (
     LOCK_FILE,
     Owner,

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from alexnet_tui.errors import StoreError, UsageError
-from alexnet_tui.text import ASCII_FALLBACK, format_count, is_ascii_terminal, json_text, printable
+from alexnet_tui.json_io import json_text
+from alexnet_tui.text import ASCII_FALLBACK, format_count, is_ascii_terminal, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -147,7 +148,7 @@ def write_text(text: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(text)
         return
-    from alexnet_tui.files import write_output
+    from alexnet_tui.output_file import write_output
 
     write_output(output, text.encode("utf-8", errors="replace"))
     say(f"wrote {output}")

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from alexnet_tui.errors import DatasetError, StoreError
-from alexnet_tui.files import FULL_DISK, UNDECODABLE, read_small, reason_of, sync_directory, version_of, write_atomic
+from alexnet_tui.files import FULL_DISK, read_small, reason_of, sync_directory, write_atomic
+from alexnet_tui.json_io import UNDECODABLE, version_of
 from alexnet_tui.text import format_bytes
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from alexnet_tui.config.variants import nearest
 from alexnet_tui.datasets.cache import CACHE_VERSION, is_cache, newer_error
 from alexnet_tui.datasets.left_out import LeftOut, list_left_out, named
 from alexnet_tui.errors import DatasetError, HomeError, StoreError, TooFewImagesError
-from alexnet_tui.files import UNDECODABLE, read_small, version_of, write_atomic
+from alexnet_tui.files import read_small, write_atomic
+from alexnet_tui.json_io import UNDECODABLE, version_of
 from alexnet_tui.paths import data_root
 from alexnet_tui.text import counted, printable
 

@@ -13,7 +13,8 @@ from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.datasets.left_out import is_hidden
 from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.exchange.archive_files import DEEPEST, RUNS, STUDY_FILES, Parts, limit_of
-from alexnet_tui.files import Folder, reason_of, temporary_name
+from alexnet_tui.files import reason_of, temporary_name
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs.events import MAX_LINE_BYTES
 from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE
 from alexnet_tui.runs.store import REFERENCE, Store

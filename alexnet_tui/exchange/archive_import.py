@@ -30,7 +30,9 @@ from alexnet_tui.exchange.archive_files import (
     Parts,
     limit_of,
 )
-from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, reason_of_damage
+from alexnet_tui.files import reason_of
+from alexnet_tui.folder import Folder
+from alexnet_tui.json_io import UNDECODABLE, json_bytes, reason_of_damage
 from alexnet_tui.runs.notes import NOTES_FILE
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
 from alexnet_tui.runs.record import RunRecord

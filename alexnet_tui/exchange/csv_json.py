@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from alexnet_tui.config.hyperparameters import SPECS, format_value
+from alexnet_tui.json_io import json_text
 from alexnet_tui.runs.history import EPOCH_COLUMNS, STEP_COLUMNS, RunHistory, Series
 from alexnet_tui.runs.record import RunRecord
-from alexnet_tui.text import json_text, printable
+from alexnet_tui.text import printable
 
 EXPORT_VERSION = 1
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

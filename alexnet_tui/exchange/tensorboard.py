@@ -16,7 +16,8 @@ import msgspec
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.exchange.tensorboard_records import Point, read_records, scalar_record, scalars_in, version_record
-from alexnet_tui.files import Folder, reason_of, write_atomic
+from alexnet_tui.files import reason_of, write_atomic
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs.history import RunHistory
 
 _TAGS: Mapping[str, str] = {

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from alexnet_tui.command_lines import child_command
 from alexnet_tui.errors import LaunchError, StoreError, UsageError
-from alexnet_tui.files import Folder, is_line_open, read_tail, reason_of
+from alexnet_tui.files import is_line_open, read_tail, reason_of
+from alexnet_tui.folder import Folder
 from alexnet_tui.launch import checks, local
 from alexnet_tui.launch.engine import Options, StartOptions
 from alexnet_tui.locks import take_lock

@@ -17,7 +17,7 @@ import msgspec
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import LaunchError, StoreError, UsageError
-from alexnet_tui.files import UNDECODABLE, json_bytes
+from alexnet_tui.json_io import UNDECODABLE, json_bytes
 from alexnet_tui.launch.engine import (
     DEFAULT_START,
     HERE,

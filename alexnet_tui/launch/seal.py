@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import HomeError, RunBusyError, StoreError
-from alexnet_tui.files import PRIVATE_FILE, read_small, write_atomic
+from alexnet_tui.files import read_small, write_atomic
+from alexnet_tui.folder import PRIVATE_FILE
 from alexnet_tui.locks import locked, private_temporary_folder
 from alexnet_tui.paths import state_dir
 

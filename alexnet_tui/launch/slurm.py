@@ -17,7 +17,9 @@ import msgspec
 
 from alexnet_tui.command_lines import child_command
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError, UsageError
-from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, reason_of_damage
+from alexnet_tui.files import reason_of
+from alexnet_tui.folder import Folder
+from alexnet_tui.json_io import UNDECODABLE, json_bytes, reason_of_damage
 from alexnet_tui.launch import checks
 from alexnet_tui.launch.engine import REQUEUE_SIGNAL, VANISHED, WITHDRAW_SIGNAL, Options, QueueStatus, StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal

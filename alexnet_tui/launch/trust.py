@@ -7,7 +7,9 @@ import msgspec
 
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import StoreError, UntrustedRunError
-from alexnet_tui.files import UNDECODABLE, Folder, sha256_of
+from alexnet_tui.files import sha256_of
+from alexnet_tui.folder import Folder
+from alexnet_tui.json_io import UNDECODABLE
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.runs.origin import origin_text

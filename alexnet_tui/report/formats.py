@@ -5,8 +5,8 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
+from alexnet_tui.json_io import json_text
 from alexnet_tui.report.build import Report
-from alexnet_tui.text import json_text
 
 Directory = Callable[[str], Path]
 

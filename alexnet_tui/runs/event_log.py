@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import FULL_DISK, Folder, is_line_open, reason_of
+from alexnet_tui.files import FULL_DISK, is_line_open, reason_of
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs.events import (
     FINAL_EVENTS,
     MAX_LINE_BYTES,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from alexnet_tui.files import UNDECODABLE
+from alexnet_tui.json_io import UNDECODABLE
 
 FORMAT_VERSION = 1
 MAX_LINE_BYTES = 1 << 20

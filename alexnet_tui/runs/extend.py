@@ -11,7 +11,7 @@ import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs.events import MAX_LINE_BYTES, Checkpoint, decode
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alexnet_tui.errors import RunBusyError, StoreError
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter

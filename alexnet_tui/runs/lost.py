@@ -3,7 +3,7 @@
 import platform
 from pathlib import Path
 
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.locks import LOCK_FILE, read_owner
 from alexnet_tui.runs.liveness import silence_text
 from alexnet_tui.runs.oom_kill import oom_kill

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of
+from alexnet_tui.files import reason_of
+from alexnet_tui.folder import Folder
+from alexnet_tui.json_io import UNDECODABLE, json_bytes
 from alexnet_tui.locks import locked_folder
 
 NOTES_FILE = "notes.json"

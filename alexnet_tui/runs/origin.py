@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import UNDECODABLE, Folder
+from alexnet_tui.folder import Folder
+from alexnet_tui.json_io import UNDECODABLE
 from alexnet_tui.locks import LOCK_FILE, Owner, read_owner
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.record import RunRecord

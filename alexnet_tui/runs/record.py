@@ -8,7 +8,8 @@ import msgspec
 from alexnet_tui import __version__
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, StoreError
-from alexnet_tui.files import UNDECODABLE, Folder, reason_of_damage, version_of
+from alexnet_tui.folder import Folder
+from alexnet_tui.json_io import UNDECODABLE, reason_of_damage, version_of
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.run_files import RECORD_FILE
 from alexnet_tui.text import printable

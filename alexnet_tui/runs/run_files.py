@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 
 RECORD_FILE, EVENTS_FILE, LOG_FILE = "run.json", "events.jsonl", "trainer.log"
 PREDICTIONS_FILE = "predictions.npz"

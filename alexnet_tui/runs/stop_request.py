@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.locks import LOCK_FILE, Owner, decode_owner
 from alexnet_tui.runs.state import State
 

@@ -22,13 +22,9 @@ import msgspec
 from alexnet_tui.command_lines import quote_words, shell_command
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AmbiguousRunError, RunBusyError, RunNotFoundError, StoreError
-from alexnet_tui.files import (
-    PRIVATE_FOLDER,
-    Folder,
-    json_bytes,
-    read_tail,
-    reason_of,
-)
+from alexnet_tui.files import read_tail, reason_of
+from alexnet_tui.folder import PRIVATE_FOLDER, Folder
+from alexnet_tui.json_io import json_bytes
 from alexnet_tui.locks import LOCK_FILE, Owner, read_owner, take_lock
 from alexnet_tui.paths import shipped_runs
 from alexnet_tui.runs.event_log import EventReader

@@ -16,16 +16,9 @@ from typing import Literal
 import msgspec
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import (
-    PRIVATE_FILE,
-    UNDECODABLE,
-    open_regular,
-    open_safely,
-    read_small,
-    reason_of,
-    reason_of_damage,
-    sha256_of,
-)
+from alexnet_tui.files import open_regular, open_safely, read_small, reason_of, sha256_of
+from alexnet_tui.folder import PRIVATE_FILE
+from alexnet_tui.json_io import UNDECODABLE, reason_of_damage
 from alexnet_tui.locks import locked
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported

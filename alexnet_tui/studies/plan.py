@@ -15,7 +15,8 @@ from alexnet_tui.config.claims import ALPHA, Claim
 from alexnet_tui.config.hyperparameters import RunConfig, Value
 from alexnet_tui.config.protocols import REPORT
 from alexnet_tui.errors import RunNotFoundError, StoreError
-from alexnet_tui.files import read_small, sha256_of, version_of
+from alexnet_tui.files import read_small, sha256_of
+from alexnet_tui.json_io import version_of
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.store import Store

@@ -14,7 +14,9 @@ from typing import TypeVar
 import msgspec
 
 from alexnet_tui.errors import ConfigError, StoreError
-from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, reason_of, reason_of_damage, write_atomic
+from alexnet_tui.files import reason_of, write_atomic
+from alexnet_tui.folder import Folder
+from alexnet_tui.json_io import UNDECODABLE, json_bytes, reason_of_damage
 from alexnet_tui.locks import locked
 from alexnet_tui.runs.store import Store
 

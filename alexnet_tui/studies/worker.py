@@ -15,7 +15,8 @@ import psutil
 
 from alexnet_tui.command_lines import child_command, shell_command
 from alexnet_tui.errors import LaunchError, RunBusyError, StoreError
-from alexnet_tui.files import Folder, reason_of
+from alexnet_tui.files import reason_of
+from alexnet_tui.folder import Folder
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.engine import HERE, Launch
 from alexnet_tui.launch.trainer_process import TRAINER

@@ -21,7 +21,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, PeerLostError, RunBusyError
-from alexnet_tui.files import Folder, reason_of
+from alexnet_tui.files import reason_of
+from alexnet_tui.folder import Folder
 from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import event_log

@@ -22,7 +22,9 @@ from torch import Tensor
 
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import CheckpointError, StoreError
-from alexnet_tui.files import UNDECODABLE, Folder, reason_of_damage, temporary_name, version_of
+from alexnet_tui.files import temporary_name
+from alexnet_tui.folder import Folder
+from alexnet_tui.json_io import UNDECODABLE, reason_of_damage, version_of
 from alexnet_tui.runs.run_files import CHECKPOINTS, checkpoint_names
 
 KEEP = 2

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs.run_files import KERNELS, kernel_epochs, kernels_file
 
 EARLY_EPOCHS = 10

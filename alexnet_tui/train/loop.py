@@ -13,7 +13,8 @@ from torch import Tensor
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import CheckpointError, StoreError
-from alexnet_tui.files import Folder, reason_of
+from alexnet_tui.files import reason_of
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint, kernel_snapshots
 from alexnet_tui.train.checkpoint import Position

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import ExitCode, StoreError
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter
 from alexnet_tui.runs.follow import RunFollower

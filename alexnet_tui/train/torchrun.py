@@ -18,7 +18,7 @@ from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from alexnet_tui.cores import num_cores
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.launch.trainer_process import LOCK_VARIABLE, STOP_SIGNALS, TRAINER_MODULE
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventWriter

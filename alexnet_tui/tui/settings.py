@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import AlexnetTuiError, HomeError, StoreError
-from alexnet_tui.files import UNDECODABLE, Folder, json_bytes, read_small, write_atomic
+from alexnet_tui.files import read_small, write_atomic
+from alexnet_tui.folder import Folder
+from alexnet_tui.json_io import UNDECODABLE, json_bytes
 from alexnet_tui.locks import locked
 from alexnet_tui.paths import state_dir
 from alexnet_tui.tui.threads import Lane

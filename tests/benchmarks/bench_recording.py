@@ -26,7 +26,7 @@ from fake_runs import open_writer, started
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev

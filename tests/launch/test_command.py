@@ -19,7 +19,7 @@ from waiting import has_ended, wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunBusyError, UsageError
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.launch import command, local, registry, stopping
 from alexnet_tui.launch.engine import HERE, Launch, StartOptions
 from alexnet_tui.locks import is_locked, read_owner, take_lock

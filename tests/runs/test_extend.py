@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError, StoreError
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs import extend
 from alexnet_tui.runs.extend import create_extension
 from alexnet_tui.runs.follow import load

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from fake_runs import a_step, curve, started
 
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.launch.trainer_process import STOP_SIGNALS
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import event_log

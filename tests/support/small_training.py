@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import prepare as datasets
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint
 from alexnet_tui.train.images import data

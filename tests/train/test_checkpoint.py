@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from alexnet_tui.errors import CheckpointError, StoreError
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs.run_files import checkpoint_names
 from alexnet_tui.train import checkpoint
 from alexnet_tui.train.checkpoint import Expected, Position

@@ -10,7 +10,7 @@ from fake_runs import open_writer
 from alexnet_tui.analysis.integrity import Result, check_run, check_together
 from alexnet_tui.cli.commands import run as cli_run
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs.extend import create_extension
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory

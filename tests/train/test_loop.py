@@ -9,7 +9,7 @@ import torch
 from small_training import never, newest, numbers, stop_before, trainer
 
 from alexnet_tui.errors import CheckpointError
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.report.pictures.kernels import read_kernels, stored_epochs
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import kernel_snapshots, loop

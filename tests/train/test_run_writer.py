@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tui.files import Folder, temporary_name
+from alexnet_tui.files import temporary_name
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, EventWriter
 from alexnet_tui.runs.last_event import RESERVE_FILE
@@ -114,7 +115,7 @@ def test_attack_10_links_in_the_place_of_what_a_trainer_writes_are_replaced(tmp_
 FULL_DISK = """
 import os, sys
 from pathlib import Path
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.event_log import EventReader, EventWriter
 from alexnet_tui.train.run_writer import RunWriter

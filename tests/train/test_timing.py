@@ -9,7 +9,7 @@ from fake_runs import open_writer
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.cores import num_cores
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import threads_text

@@ -13,12 +13,12 @@ from fake_runs import curve, open_writer, started, write_run
 from alexnet_tui.analysis.compare import Comparison
 from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.json_io import json_text
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import json_text
 from alexnet_tui.tui.charts.model import View
 from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.series import Spread

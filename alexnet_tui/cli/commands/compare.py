@@ -9,7 +9,8 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.output import printing, say_unreadable
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import ExitCode, UsageError
-from alexnet_tui.text import counted, json_text
+from alexnet_tui.json_io import json_text
+from alexnet_tui.text import counted
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ import typer
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import can_draw, printing, say
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
-from alexnet_tui.files import write_output
+from alexnet_tui.output_file import write_output
 from alexnet_tui.paths import given
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory

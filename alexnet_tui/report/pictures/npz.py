@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alexnet_tui.errors import StoreError
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 
 _MAX_HEADER = 10_000
 _END, _MAX_DIRECTORY = struct.Struct("<4s4HLLH"), 1 << 16

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from alexnet_tui.files import Folder
+from alexnet_tui.folder import Folder
 from alexnet_tui.report.pictures.kernels import Kernels, checked_kernels
 from alexnet_tui.report.pictures.npz import Arrays, read_arrays
 from alexnet_tui.runs.run_files import PREDICTIONS_FILE

@@ -9,7 +9,8 @@ import msgspec
 from alexnet_tui.analysis.integrity import Check, check_run, check_together
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.errors import UsageError
-from alexnet_tui.files import reason_of, write_output
+from alexnet_tui.files import reason_of
+from alexnet_tui.output_file import write_output
 from alexnet_tui.paths import given
 from alexnet_tui.report.build import Report, build_selection
 from alexnet_tui.report.formats import ENDINGS, render

@@ -1,1 +1,5 @@
-"""The terminal the console draws on: its driver, the cells it shows, and the themes."""
+"""The terminal that the console draws on.
+
+`driver` sets it up and gives it back, `input` takes apart what it sends, `changed_cells` finds what has to be sent to
+it, and `themes` has every colour.
+"""

@@ -1,1 +1,4 @@
-"""The Compare screen: curves and numbers of several runs beside each other."""
+"""The Compare screen: curves and numbers of several runs beside each other.
+
+`comparison` makes the rows, columns and curves that `screen` shows.
+"""

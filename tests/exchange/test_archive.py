@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ArchiveError, StoreError
-from alexnet_tui.exchange import archive_import
+from alexnet_tui.exchange import archive_unpack
 from alexnet_tui.exchange.archive_export import write_archive
 from alexnet_tui.exchange.archive_import import import_archive
 from alexnet_tui.runs import events as ev
@@ -497,7 +497,7 @@ def broken(change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
     return make
 
 
-LIMITS = replace(archive_import.LIMITS, entries=500)
+LIMITS = replace(archive_unpack.LIMITS, entries=500)
 
 
 def bomb(path: Path) -> Path:
@@ -540,7 +540,7 @@ DAMAGED: Mapping[str, Callable[[Path], Path]] = {
 def test_a_damaged_or_huge_archive_is_refused_whole(
     store: Store, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive_import, "LIMITS", LIMITS)
+    monkeypatch.setattr(archive_unpack, "LIMITS", LIMITS)
     with pytest.raises(ArchiveError):
         import_archive(store, DAMAGED[what](tmp_path / "bad.tar.gz"))
     assert store.ids() == []

@@ -36,6 +36,7 @@ from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.run import screen as run_screen
 from alexnet_tui.tui.screens.run.facts import age, lead_text, number_facts, status_message
 from alexnet_tui.tui.screens.run.header import Head, HeadView
+from alexnet_tui.tui.screens.run.pages import LogPage
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.run.side import SMALL_CHARTS
 from alexnet_tui.tui.watch import watch_loop
@@ -592,7 +593,7 @@ async def test_the_log_is_made_safe_and_followed(store: Store) -> None:
         await driver.wait_for(lambda: "line 0 " in driver.text())
         with log.open("a") as file:
             file.write("one more\n")
-        await driver.wait_for(lambda: shown._log_stamp == (log.stat().st_mtime_ns, log.stat().st_size))
+        await driver.wait_for(lambda: shown.query_one(LogPage)._stamp == (log.stat().st_mtime_ns, log.stat().st_size))
         assert "line 0 " in driver.text(), "who reads above is not pulled down"
 
 

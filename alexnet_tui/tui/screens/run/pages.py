@@ -1,4 +1,7 @@
-"""The Run screen's pages of text: configuration, system and the checks of the record, as lines a page can show."""
+"""The Run screen's pages of text: configuration, log, system, and the checks of the record.
+
+What a page shows beside the history of the run it reads in a thread, and only while it is on the screen.
+"""
 
 import time
 from collections import Counter
@@ -14,10 +17,15 @@ from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, threads_text
 from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_bytes, format_count, printable
-from alexnet_tui.tui.widgets.text import hanging
+from alexnet_tui.tui import threads
+from alexnet_tui.tui.file_stamps import Stamp, file_stamp
+from alexnet_tui.tui.one_at_a_time import OneAtATime
+from alexnet_tui.tui.session import Session
+from alexnet_tui.tui.widgets.text import TextPage, hanging
 
 _NAME_CELLS = 20
 _VALUE_CELLS = 16
@@ -25,9 +33,168 @@ _SLICE_BYTES = 1 << 20
 _RESULT_STYLES = {Result.PASSED: "$success", Result.FAILED: "bold $error", Result.NOT_APPLICABLE: "$text-muted"}
 _RESULT_CELLS = max(map(len, Result)) + 2
 _VERIFY_NOTE = "A run whose record fails a check counts for no verdict."
+_CHECKING = "Checking the record …"
+_NO_LOG = "Empty. Libraries print here, and a training that failed says why."
+_UNREAD = (-1, -1)
+_BORDER_CELLS = 3  # Padding at both sides, and the scroll bar.
 
 
-def config_page(history: RunHistory, width: int) -> Content:
+class RunPage(TextPage):
+    """A page of text about one run.
+
+    Args:
+        session: The session.
+        run_id: The run; `turn_to` changes it.
+        id: Id of the widget.
+        follows: It stays at its end while one looks there.
+    """
+
+    def __init__(self, session: Session, run_id: str, *, id: str, follows: bool = False) -> None:
+        super().__init__(id=id, follows=follows)
+        self.session = session
+        self.run_id = run_id
+
+    @property
+    def line_width(self) -> int:
+        """Cells of a line; the screen knows its size before the page is laid out."""
+        return max(1, self.screen.size.width - _BORDER_CELLS)
+
+    def turn_to(self, run_id: str) -> None:
+        """Forget what was read of one run, and show nothing of it; another one is shown next."""
+        self.run_id = run_id
+        if self.is_mounted:
+            self.clear()
+
+    def clear(self) -> None:
+        """Show no text of any run."""
+        self.show(Content(""))
+
+    def show_run(self, history: RunHistory, state: State) -> None:
+        """Show what is known of the run now, and read what is new of it."""
+        raise NotImplementedError
+
+
+class ConfigPage(RunPage):
+    """Every hyperparameter."""
+
+    def show_run(self, history: RunHistory, state: State) -> None:
+        """Show them."""
+        self.show(_config_text(history, self.line_width))
+
+
+class LogPage(RunPage):
+    """The end of the trainer's log."""
+
+    def __init__(self, session: Session, run_id: str, *, id: str) -> None:
+        super().__init__(session, run_id, id=id, follows=True)
+        self._stamp: Stamp | None = _UNREAD
+        self._reading = OneAtATime(self._read)
+
+    def clear(self) -> None:
+        """Show no text of any run."""
+        self._stamp = _UNREAD
+        super().clear()
+
+    def show_run(self, history: RunHistory, state: State) -> None:
+        """Read the log."""
+        self.read()
+
+    def read(self) -> None:
+        """Read the log, if it has changed."""
+        self._reading.ask(self)
+
+    async def _read(self) -> None:
+        run_id, store = self.run_id, self.session.store
+        try:
+            folder = await threads.call(store.path, run_id)
+            stamp = await threads.call(file_stamp, folder / LOG_FILE)
+            if stamp == self._stamp:
+                return
+            text = await threads.call(store.log_tail, run_id)
+        except StoreError as error:
+            stamp, text = None, str(error)
+        if run_id == self.run_id:
+            self._stamp = stamp
+            self.show(Content(text.rstrip("\n") or _NO_LOG))
+
+
+class SystemPage(RunPage):
+    """Where and with what the run was made, and everything out of the ordinary."""
+
+    def __init__(self, session: Session, run_id: str, *, id: str) -> None:
+        super().__init__(session, run_id, id=id)
+        self._directory, self._bad_lines = "", 0
+        self._events_stamp: Stamp | None = None
+        self._reading = OneAtATime(self._read)
+
+    def turn_to(self, run_id: str) -> None:
+        """Forget what was read of one run; another one is shown next."""
+        super().turn_to(run_id)
+        self._directory, self._bad_lines, self._events_stamp = "", 0, None
+
+    def show_run(self, history: RunHistory, state: State) -> None:
+        """Show what is known, then where the run is and how many lines of its record are no events."""
+        self._show(history)
+        self._reading.ask(self)
+
+    def _show(self, history: RunHistory) -> None:
+        notes = self.session.watcher.notes.get(self.run_id) or Notes()
+        self.show(_system_text(history, notes, self._directory, self._bad_lines, self.line_width))
+
+    async def _read(self) -> None:
+        run_id = self.run_id
+        try:
+            folder = (await threads.call(self.session.store.path, run_id)).absolute()
+        except StoreError:  # Somebody deleted it a moment ago; soon the head says so.
+            return
+        stamp = await threads.call(file_stamp, folder / EVENTS_FILE)
+        if str(folder) == self._directory and stamp == self._events_stamp:
+            return
+        bad_lines = await threads.call(_count_bad_lines, folder)
+        history = self.session.watcher.histories.get(run_id)
+        if run_id == self.run_id and history is not None:
+            self._directory, self._events_stamp, self._bad_lines = str(folder), stamp, bad_lines
+            self._show(history)
+
+
+class VerifyPage(RunPage):
+    """The checks of the run's record, made anew once an epoch."""
+
+    def __init__(self, session: Session, run_id: str, *, id: str) -> None:
+        super().__init__(session, run_id, id=id)
+        self._checked: tuple[object, ...] = ()
+        self._checks: tuple[Check, ...] | str = _CHECKING
+        self._checking = OneAtATime(self._check)
+
+    def turn_to(self, run_id: str) -> None:
+        """Forget the checks of one run; another one is shown next."""
+        super().turn_to(run_id)
+        self._checked, self._checks = (), _CHECKING
+
+    def show_run(self, history: RunHistory, state: State) -> None:
+        """Show the checks, and make them where there is more to check."""
+        self._show()
+        if (checked := (len(history.epochs), history.attempts, state)) != self._checked:
+            self._checked = checked
+            self._checking.ask(self)
+
+    def _show(self) -> None:
+        checks, width = self._checks, self.line_width
+        self.show(Content.styled(checks, "$text-muted") if isinstance(checks, str) else _verify_text(checks, width))
+
+    async def _check(self) -> None:
+        run_id = self.run_id
+        checks: tuple[Check, ...] | str
+        try:
+            checks = await threads.call(_record_checks, self.session.store, run_id)
+        except StoreError as error:
+            checks = printable(str(error), 600)
+        if run_id == self.run_id:
+            self._checks = checks
+            self._show()
+
+
+def _config_text(history: RunHistory, width: int) -> Content:
     """Every hyperparameter; what differs from the variant's defaults comes first."""
     config, foreign = history.record.config, history.record.foreign
     if foreign:
@@ -69,7 +236,7 @@ def _setting(name: str, value: Value, default: Value | None, width: int) -> list
     return lines + (hanging(" " * len(label), aside, width, style="$text-muted") if aside else [])
 
 
-def count_bad_lines(folder: Path) -> int:
+def _count_bad_lines(folder: Path) -> int:
     """Lines of a run's record that are no events; 0 where it cannot be read."""
     reader = EventReader(folder / EVENTS_FILE, skip_steps=True)
     try:
@@ -80,7 +247,7 @@ def count_bad_lines(folder: Path) -> int:
     return reader.bad_lines
 
 
-def system_page(history: RunHistory, notes: Notes, directory: str, bad_lines: int, width: int) -> Content:
+def _system_text(history: RunHistory, notes: Notes, directory: str, bad_lines: int, width: int) -> Content:
     """What people said of the run, where and with what it was made, and everything out of the ordinary."""
     said = (("label", notes.label), ("tags", " ".join(f"#{tag}" for tag in notes.tags)), ("note", notes.note))
     lines = [_heading("Run")]
@@ -151,7 +318,7 @@ def _started_rows(history: RunHistory) -> Iterator[tuple[str, str]]:
         yield "GPU", system.gpu_name or ""
 
 
-def record_checks(store: Store, run_id: str) -> tuple[Check, ...]:
+def _record_checks(store: Store, run_id: str) -> tuple[Check, ...]:
     """The checks of a run's record by itself, read from the disk with every step; takes time.
 
     Raises:
@@ -161,7 +328,7 @@ def record_checks(store: Store, run_id: str) -> tuple[Check, ...]:
     return check_run(history)
 
 
-def verify_page(checks: Sequence[Check], width: int) -> Content:
+def _verify_text(checks: Sequence[Check], width: int) -> Content:
     """What each check of a run's record found, and how many found what."""
     counts = Counter(check.result for check in checks)
     lines = [_heading(", ".join(f"{counts[result]} {result}" for result in Result)), Content("")]

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from pathlib import Path
 from typing import ClassVar
 
 from textual import work
@@ -15,12 +14,8 @@ from textual.geometry import Size
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
-from alexnet_tui.analysis.integrity import Check
-from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence_text
-from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
 from alexnet_tui.runs.state import State, would_fail_again
 from alexnet_tui.text import printable
 from alexnet_tui.tui import run_actions, threads
@@ -29,23 +24,16 @@ from alexnet_tui.tui.charts.model import ChartSpec, View
 from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_curves
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
-from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 from alexnet_tui.tui.keys import Keys, new_run_key
 from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.screens.run.facts import empty_text, lead_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
-from alexnet_tui.tui.screens.run.pages import (
-    config_page,
-    count_bad_lines,
-    record_checks,
-    system_page,
-    verify_page,
-)
+from alexnet_tui.tui.screens.run.pages import ConfigPage, LogPage, RunPage, SystemPage, VerifyPage
 from alexnet_tui.tui.screens.run.side import SMALL_CHARTS, SidePanel
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenRuns, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
-from alexnet_tui.tui.widgets.text import TextPage, style_of
+from alexnet_tui.tui.widgets.text import style_of
 
 _key = Keys("run")
 _PAGES = ("curves", "pictures", "config", "log", "system", "verify")
@@ -57,10 +45,6 @@ _STEP_SECONDS, _HEAD_SECONDS, _TICK_SECONDS, _SILENCE_SECONDS = 0.5, 0.9, 1.0, 5
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _RECENT_SECONDS = 1.4  # Younger than this, an age is plotted with the next event.
 _CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
-_UNREAD = (-1, -1)
-_CHECKING = "Checking the record …"
-_PAGE_BORDER_CELLS = 3  # Padding at both sides, and the scroll bar.
-_NO_LOG = "Empty. Libraries print here, and a training that failed says why."
 
 
 class RunScreen(ChartScreen):
@@ -103,16 +87,8 @@ class RunScreen(ChartScreen):
         """What the charts and the head were fitted to; the screen's own size is not known when it is mounted."""
         self._side_timer: Timer | None = None
         self._side_plotted: tuple[object, ...] = ()
-        self._log_stamp: Stamp | None = _UNREAD
-        self._directory, self._bad_lines = "", 0
-        self._events_stamp: Stamp | None = None
-        self._checked: tuple[object, ...] = ()
-        self._checks: tuple[Check, ...] | str = _CHECKING
         self._silence, self._silence_read_at = "", -math.inf
         self._silence_reading = OneAtATime(self._read_silence)
-        self._log_reading = OneAtATime(self._read_log)
-        self._file_reading = OneAtATime(self._read_files)
-        self._checking = OneAtATime(self._check_record)
 
     def compose(self) -> ComposeResult:
         """The strip of pages, always on the same line, the head, which is lower on some of them, and the pages."""
@@ -125,10 +101,10 @@ class RunScreen(ChartScreen):
                 yield MetricChart(ChartSpec(title="Accuracy", y=Measure.SHARE), id="accuracy")
                 yield SidePanel(id="side")
             yield Vertical(id="pictures")
-            yield TextPage(id="config")
-            yield TextPage(id="log", follows=True)
-            yield TextPage(id="system")
-            yield TextPage(id="verify")
+            yield ConfigPage(self.session, self.run_id, id="config")
+            yield LogPage(self.session, self.run_id, id="log")
+            yield SystemPage(self.session, self.run_id, id="system")
+            yield VerifyPage(self.session, self.run_id, id="verify")
         yield KeyBar()
 
     @property
@@ -154,18 +130,17 @@ class RunScreen(ChartScreen):
         self.session.watcher.close(self.run_id)
         self.run_id = run_id
         self.session.watcher.open(run_id)
-        self._plotted, self._side_plotted, self._log_stamp, self._events_stamp = (), (), _UNREAD, None
+        self._plotted = self._side_plotted = ()
         if self._side_timer is not None:  # It was to wait for more points of the old one.
             self._side_timer.stop()
             self._side_timer = None
-        self._directory, self._bad_lines = "", 0
-        self._checked, self._checks = (), _CHECKING
         self._silence, self._silence_read_at = "", -math.inf
         for chart in self.query(MetricChart):
             chart.view = View(log=chart.view.log, smoothing=chart.view.smoothing, clip=chart.view.clip)
+        for page in self.query(RunPage):
+            page.turn_to(run_id)
         if self.is_mounted:
-            self._empty_pages()  # The charts and the numbers are drawn at once.
-            self._turn_to(0)
+            self._turn_to(0)  # The charts and the numbers are drawn at once.
 
     def on_mount(self) -> None:
         """Follow the steps, and let the age of the last point grow."""
@@ -197,7 +172,7 @@ class RunScreen(ChartScreen):
         if self.is_current and is_live and is_old:
             self._refresh()
         elif self.is_current and self.page == "log":
-            self._log_reading.ask(self)
+            self.query_one(LogPage).read()
 
     def _fit(self, size: Size) -> None:
         was_narrow, is_narrow = 0 < self._window.width < _ONE_CHART_WIDTH, size.width < _ONE_CHART_WIDTH
@@ -245,13 +220,8 @@ class RunScreen(ChartScreen):
             chart.show([])
         self.query_one(SidePanel).show_numbers(Content(""))
         self._show_lead(None)
-        self._empty_pages()
-
-    def _empty_pages(self) -> None:
-        """Show no text of any run."""
-        self._log_stamp = _UNREAD
-        for page in self.query(TextPage):
-            page.show(Content(""))
+        for page in self.query(RunPage):
+            page.clear()
 
     def _show_page(self, history: RunHistory, state: State) -> None:
         match self.page:
@@ -259,18 +229,8 @@ class RunScreen(ChartScreen):
                 self._show_curves()
             case "pictures":
                 self._show_pictures()
-            case "config":
-                self._show_text("config", config_page(history, self._page_width))
-            case "log":
-                self._log_reading.ask(self)
-            case "system":
-                self._show_system(history)
-                self._file_reading.ask(self)
-            case "verify":
-                self._show_checks()
-                if (checked := (len(history.epochs), history.attempts, state)) != self._checked:
-                    self._checked = checked
-                    self._checking.ask(self)
+            case page:
+                self.query_one(f"#{page}", RunPage).show_run(history, state)
 
     @work(group="pictures", exclusive=True)
     async def _show_pictures(self) -> None:
@@ -287,14 +247,6 @@ class RunScreen(ChartScreen):
             await holder.mount(*panels)
         if self.page == "pictures" and self.focused is None:
             panels[0].focus()
-
-    @property
-    def _page_width(self) -> int:
-        """Cells of a line of a page of text."""
-        return max(1, self.size.width - _PAGE_BORDER_CELLS)
-
-    def _show_text(self, page: str, content: Content) -> None:
-        self.query_one(f"#{page}", TextPage).show(content)
 
     def _show_curves(self) -> None:
         """Draw the charts if a point is new; steps alone wait a moment for others."""
@@ -386,62 +338,6 @@ class RunScreen(ChartScreen):
             self._silence = news
             self._refresh()
 
-    async def _folder(self) -> Path:
-        return (await threads.call(self.session.store.path, self.run_id)).absolute()
-
-    async def _read_log(self) -> None:
-        """The end of the trainer's log, read beside the loop that draws, and only when it has changed."""
-        run_id = self.run_id
-        try:
-            stamp = await threads.call(file_stamp, await self._folder() / LOG_FILE)
-            if stamp == self._log_stamp:
-                return
-            text = await threads.call(self.session.store.log_tail, run_id)
-        except StoreError as error:
-            stamp, text = None, str(error)
-        if run_id == self.run_id:
-            self._log_stamp = stamp
-            shown = text.rstrip("\n") or _NO_LOG
-            self.query_one("#log", TextPage).show(Content(shown))
-
-    async def _read_files(self) -> None:
-        """Where the run is, and how many lines of its record are no events; read only for the system page."""
-        run_id = self.run_id
-        try:
-            folder = await self._folder()
-        except StoreError:  # Somebody deleted it a moment ago; soon the head says so.
-            return
-        stamp = await threads.call(file_stamp, folder / EVENTS_FILE)
-        if str(folder) == self._directory and stamp == self._events_stamp:
-            return
-        bad_lines = await threads.call(count_bad_lines, folder)
-        history = self.history
-        if run_id == self.run_id and history is not None:
-            self._directory, self._events_stamp, self._bad_lines = str(folder), stamp, bad_lines
-            self._show_system(history)
-
-    def _show_system(self, history: RunHistory) -> None:
-        notes = self.session.watcher.notes.get(self.run_id) or Notes()
-        page = system_page(history, notes, self._directory, self._bad_lines, self._page_width)
-        self._show_text("system", page)
-
-    def _show_checks(self) -> None:
-        checks, width = self._checks, self._page_width
-        text = Content.styled(checks, "$text-muted") if isinstance(checks, str) else verify_page(checks, width)
-        self._show_text("verify", text)
-
-    async def _check_record(self) -> None:
-        """Check the record, beside the loop that draws; only for who looks, and once an epoch."""
-        run_id = self.run_id
-        checks: tuple[Check, ...] | str
-        try:
-            checks = await threads.call(record_checks, self.session.store, run_id)
-        except StoreError as error:
-            checks = printable(str(error), 600)
-        if run_id == self.run_id:
-            self._checks = checks
-            self._show_checks()
-
     def on_tab_strip_chosen(self, message: TabStrip.Chosen) -> None:
         """A page's name was clicked."""
         self._turn_to(message.tab)
@@ -459,7 +355,7 @@ class RunScreen(ChartScreen):
         self.query_one(ContentSwitcher).current = _PAGES[page]
         self._refresh()
         self.refresh_bindings()
-        pages = self.query(f"#{_PAGES[page]}").results(TextPage)
+        pages = self.query(f"#{_PAGES[page]}").results(RunPage)
         self.set_focus(next(iter(pages), None))
 
     def offers(self, action: str) -> bool:

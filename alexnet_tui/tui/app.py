@@ -21,15 +21,16 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
 
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.paths import log_crash
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, is_ascii_terminal, printable
-from alexnet_tui.tui import run_actions
 from alexnet_tui.tui.key_turns import KeyTurns
 from alexnet_tui.tui.keys import Keys, key_name
+from alexnet_tui.tui.notifications import announce, copy, notify
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.session import (
     OpenCompare,
@@ -40,6 +41,7 @@ from alexnet_tui.tui.session import (
     OpenStudy,
     Session,
     StartRun,
+    post_runs_changed,
 )
 from alexnet_tui.tui.terminal.changed_cells import ShownCells, WrittenUpdate
 from alexnet_tui.tui.terminal.driver import ConsoleDriver, check_terminal, draw_in_ascii, has_hung_up, outlive_terminal
@@ -193,7 +195,7 @@ class ConsoleApp(App[int]):
         if told:
             more = [f"{counted(len(told) - _MOST_ENDS, 'more run')} ended."] if len(told) > _MOST_ENDS else []
             is_error = any(states.get(run_id) in {State.FAILED, State.LOST} for run_id in told)
-            run_actions.announce(self, " ".join([*list(told.values())[:_MOST_ENDS], *more]), is_error=is_error)
+            announce(self, " ".join([*list(told.values())[:_MOST_ENDS], *more]), is_error=is_error)
 
     def on_runs_changed(self) -> None:
         """Say what is running, and how far the study at work is: something was read of runs, or changed here."""
@@ -201,7 +203,7 @@ class ConsoleApp(App[int]):
 
     def post_runs_changed(self, run_ids: Iterable[str]) -> None:
         """Post `RunsChanged` to the topmost screen that is no dialog."""
-        run_actions.post_runs_changed(self, run_ids)
+        post_runs_changed(self, run_ids)
 
     # Places
 
@@ -229,7 +231,7 @@ class ConsoleApp(App[int]):
         """Show the form, filled from a run if one is named."""
         history = self.session.watcher.histories.get(message.template_run_id or "")
         if history is not None and history.record.foreign:
-            run_actions.notify(self.screen, "Another program trained this run; its settings are not known.")
+            notify(self.screen, "Another program trained this run; its settings are not known.")
             return
         self._show("new", message.template_run_id)
 
@@ -284,7 +286,7 @@ class ConsoleApp(App[int]):
             histories = self.session.watcher.histories
             run_id = self._last_run if self._last_run in histories else newest(histories.values())
             if run_id is None:
-                run_actions.notify(self, "There is no run yet; press 2 to start one.")
+                notify(self, "There is no run yet; press 2 to start one.")
             else:
                 self.open_run(run_id)
         elif place == "compare":
@@ -295,7 +297,7 @@ class ConsoleApp(App[int]):
                 self._last_compared = compared
                 self._show("compare", compared)
             else:
-                run_actions.notify(self, run_actions.missing_to_compare(self.session))
+                notify(self, self.session.missing_to_compare())
         else:
             self._show(place, None)
 
@@ -334,7 +336,7 @@ class ConsoleApp(App[int]):
 
     def on_metric_chart_not_zoomed(self) -> None:
         """A chart shows as little of its x axis as it can."""
-        run_actions.notify(self, "The chart cannot be zoomed further.")
+        notify(self, "The chart cannot be zoomed further.")
 
     def action_help(self) -> None:
         """The keys of the screen below."""
@@ -379,8 +381,15 @@ class ConsoleApp(App[int]):
         self.session.change_settings(theme=self.theme)
 
     def action_interrupt(self) -> None:
-        """Copy what is selected; else say how to quit."""
-        run_actions.interrupt(self)
+        """Copy what is selected; else say how to quit, once however often one asks."""
+        field = self.focused if isinstance(self.focused, Input) else None
+        selected = field.selected_text if field else self.screen.get_selected_text()
+        if selected:
+            copy(self, selected)
+            return
+        first = "esc, then " if field or isinstance(self.screen, ModalScreen) else ""
+        self.clear_notifications()
+        notify(self, f"Press {first}q to quit; runs continue.")
 
     def action_leave(self) -> None:
         """Leave; runs continue."""

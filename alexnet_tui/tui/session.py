@@ -3,12 +3,14 @@
 A screen is given its session and posts where to go; the app handles that. Nothing here knows a screen or the app.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from textual.app import App
 from textual.message import Message
+from textual.screen import ModalScreen
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.events import Failed
@@ -16,7 +18,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State, shown_word
 from alexnet_tui.runs.stop_request import STOPPING
 from alexnet_tui.runs.store import Store
-from alexnet_tui.text import format_done, format_duration, format_percent, printable
+from alexnet_tui.text import counted, format_done, format_duration, format_percent, printable
 from alexnet_tui.tui.run_names import RunNames
 from alexnet_tui.tui.settings import Settings, SettingsWriter, load_settings
 from alexnet_tui.tui.threads import Lanes
@@ -107,6 +109,15 @@ class Session:
         compared = list(dict.fromkeys(compared))
         return compared if len(compared) > 1 else []
 
+    def missing_to_compare(self) -> str:
+        """What is missing for a comparison, in a sentence: a run, a second one, or only the marks."""
+        match len(self.watcher.histories):
+            case 0:
+                return "There are no runs yet to compare; press 2 to start one."
+            case 1:
+                return "There is one run, and nothing yet to compare it with; press 2 to start another one."
+        return "Mark two or more runs in Runs with space, then press c."
+
     def state_of(self, run_id: str) -> State:
         """The state of a run; one nobody has read yet is queued."""
         return self.watcher.states.get(run_id, State.QUEUED)
@@ -117,6 +128,10 @@ class Session:
         notes = self.watcher.notes.get(run_id)
         label = (notes.label if notes else "") or (history.record.label if history else "")
         return printable(label.strip() or run_id, 120)
+
+    def label_of_runs(self, run_ids: Sequence[str]) -> str:
+        """What to call one run, or how many runs there are."""
+        return self.label_of(run_ids[0]) if len(run_ids) == 1 else counted(len(run_ids), "run")
 
     def num_running(self) -> int:
         """How many runs are being trained now."""
@@ -221,6 +236,14 @@ class RunsChanged(Message):
     def __init__(self, run_ids: frozenset[str]) -> None:
         super().__init__()
         self.run_ids = run_ids
+
+
+def post_runs_changed(app: App[Any], run_ids: Iterable[str]) -> None:
+    """Post `RunsChanged` to whoever looks now: the topmost screen that is no dialog."""
+    for screen in reversed(app.screen_stack):
+        if not isinstance(screen, ModalScreen):
+            screen.post_message(RunsChanged(frozenset(run_ids)))
+            return
 
 
 class PollEagerly(Message):

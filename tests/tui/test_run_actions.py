@@ -29,7 +29,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger, planning
-from alexnet_tui.tui import run_actions
+from alexnet_tui.tui import note_edits, run_actions
 from alexnet_tui.tui.app import ConsoleApp
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.watch import watch_loop
@@ -62,7 +62,7 @@ async def test_a_run_that_nobody_knows_any_more_gets_no_label(store: Store) -> N
     async with console(store) as c:
         shutil.rmtree(store.path(run_id))
         c.app.session.watcher.drop(run_id)
-        run_actions.edit_label(c.app.screen, c.app.session, [run_id])
+        note_edits.edit_label(c.app.screen, c.app.session, [run_id])
         await c.pilot.pause()
         await c.type("mine")
         await c.press("enter")
@@ -260,7 +260,7 @@ async def test_tags_of_several_runs_change_by_what_was_added_and_removed(store: 
     store.change_notes(first, lambda _: Notes(tags=["a", "both"]))
     store.change_notes(second, lambda _: Notes(tags=["b", "both"]))
     async with console(store) as c:
-        run_actions.edit_tags(c.app.screen, c.app.session, [first, second])
+        note_edits.edit_tags(c.app.screen, c.app.session, [first, second])
         await c.pilot.pause()
         field = c.app.screen.query_one(Input)
         assert set(field.value.split()) == {"a", "b", "both"}

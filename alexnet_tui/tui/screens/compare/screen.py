@@ -23,7 +23,7 @@ from alexnet_tui.tui.charts.series import Spread
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.glyphs import join_fitting
 from alexnet_tui.tui.keys import Keys, new_run_key, row_keys
-from alexnet_tui.tui.run_actions import notify
+from alexnet_tui.tui.notifications import notify
 from alexnet_tui.tui.screens.compare.comparison import (
     CHARTED,
     ChartedColumn,

@@ -26,7 +26,7 @@ from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.tui import download_question, threads
 from alexnet_tui.tui.key_turns import ASKING
-from alexnet_tui.tui.run_actions import announce
+from alexnet_tui.tui.notifications import announce
 from alexnet_tui.tui.screens.new_run.draft import command_line
 from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
 

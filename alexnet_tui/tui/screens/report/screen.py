@@ -22,8 +22,8 @@ from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScree
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.key_turns import ASKING, ask_once
 from alexnet_tui.tui.keys import Keys
+from alexnet_tui.tui.notifications import notify
 from alexnet_tui.tui.one_at_a_time import OneAtATime
-from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.report import curves as report_curves
 from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.report import text as report_view

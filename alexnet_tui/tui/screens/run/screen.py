@@ -25,6 +25,7 @@ from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_c
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.keys import Keys, new_run_key
+from alexnet_tui.tui.notifications import notify
 from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.screens.run.facts import empty_text, lead_text
@@ -400,7 +401,7 @@ class RunScreen(ChartScreen):
         if compared := list(dict.fromkeys(run_id for run_id in others if run_id and run_id != self.run_id)):
             self.post_message(OpenCompare([self.run_id, *compared]))
         else:
-            run_actions.notify(self, "Nothing to compare with: mark runs in Runs with space, or pin one there with p.")
+            notify(self, "Nothing to compare with: mark runs in Runs with space, or pin one there with p.")
 
     def action_pin(self) -> None:
         """Make this run the baseline, or no longer."""

@@ -19,8 +19,9 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.seed_noise import Deviation, deviation, runs_like
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.text import counted, printable
-from alexnet_tui.tui import run_actions
+from alexnet_tui.tui import note_edits, run_actions
 from alexnet_tui.tui.keys import Keys, new_run_key, row_keys
+from alexnet_tui.tui.notifications import notify
 from alexnet_tui.tui.screens.runs.columns import (
     BY_KEY,
     COLUMNS,
@@ -407,14 +408,14 @@ class RunsScreen(Screen[None]):
         self.session.change_folder(sort=key, is_descending=is_descending)
         self._arrange()
         if self.table.sort[0] != key:
-            run_actions.notify(self, f"{BY_KEY[key].title} says nothing of these rows now; the newest are first.")
+            notify(self, f"{BY_KEY[key].title} says nothing of these rows now; the newest are first.")
 
     def action_group(self) -> None:
         """Group by all that a result depends on but the seed, or not."""
         self.session.change_folder(is_grouped=not self.session.folder.is_grouped)
         self._arrange()
         if self.session.folder.is_grouped and not self.table.context.has_groups:
-            run_actions.notify(self, "Runs of one experiment would be one row, whatever their seeds; here are no two.")
+            notify(self, "Runs of one experiment would be one row, whatever their seeds; here are no two.")
 
     # Acts on runs
 
@@ -483,7 +484,7 @@ class RunsScreen(Screen[None]):
             gone = [BY_KEY[key].title for key in before if key not in self.table.columns]
             if gone and self.session.pinned_run_id and not self.table.has_note:
                 make = "makes" if len(gone) == 1 else "make"
-                run_actions.notify(self, f"{', '.join(gone)} {make} room for the differences to the pinned run.")
+                notify(self, f"{', '.join(gone)} {make} room for the differences to the pinned run.")
 
     def action_compare(self) -> None:
         """Compare the marked runs, or this one with the pinned one."""
@@ -491,7 +492,7 @@ class RunsScreen(Screen[None]):
         if compared := self.session.comparison(row.acted_on if row else ()):
             self.post_message(OpenCompare(compared))
         else:
-            run_actions.notify(self, run_actions.missing_to_compare(self.session))
+            notify(self, self.session.missing_to_compare())
 
     def action_pictures(self) -> None:
         """The pictures of the first two marked runs, or of this one and the pinned one."""
@@ -499,7 +500,7 @@ class RunsScreen(Screen[None]):
         if compared := self.session.comparison(row.acted_on if row else ()):
             self.post_message(OpenPictures(compared[:2]))
         else:
-            run_actions.notify(self, "Mark two runs with space, then press i; of one run, pictures are a page of it.")
+            notify(self, "Mark two runs with space, then press i; of one run, pictures are a page of it.")
 
     def action_stop(self) -> None:
         """Stop the chosen runs."""
@@ -512,16 +513,16 @@ class RunsScreen(Screen[None]):
     def action_label(self) -> None:
         """Name the run, or all runs of the group."""
         if row := self.table.row:
-            run_actions.edit_label(self, self.session, row.acted_on)
+            note_edits.edit_label(self, self.session, row.acted_on)
 
     def action_tags(self) -> None:
         """Tag the chosen runs."""
-        self._with_chosen("Tag", run_actions.edit_tags)
+        self._with_chosen("Tag", note_edits.edit_tags)
 
     def action_note(self) -> None:
         """Write a note on the run, or on all runs of the group."""
         if row := self.table.row:
-            run_actions.edit_note(self, self.session, row.acted_on)
+            note_edits.edit_note(self, self.session, row.acted_on)
 
     def action_delete(self) -> None:
         """Delete the chosen runs, after a question."""

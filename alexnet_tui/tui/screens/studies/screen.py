@@ -22,8 +22,8 @@ from alexnet_tui.text import counted
 from alexnet_tui.tui import download_question, run_actions, threads
 from alexnet_tui.tui.key_turns import ask_once
 from alexnet_tui.tui.keys import Keys
+from alexnet_tui.tui.notifications import notify
 from alexnet_tui.tui.one_at_a_time import OneAtATime
-from alexnet_tui.tui.run_actions import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue_view
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyRequest

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from alexnet_tui.analysis.compare import COMPARED, Comparison, shown_setting
 from alexnet_tui.analysis.groups import Sample, best_cells, sample_text
 from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.analysis.verdict.effect import p_value
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.report.wording import (
@@ -19,7 +20,6 @@ from alexnet_tui.report.wording import (
     heading,
     interval,
     ours,
-    p_value,
     published,
     section_title,
     side,

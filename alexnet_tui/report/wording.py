@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 
 from alexnet_tui.analysis.groups import Sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS, Unit
-from alexnet_tui.analysis.verdict.effect import amount_text
-from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict
+from alexnet_tui.analysis.verdict.effect import amount_text, p_value
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict
+from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report.build import Provenance, Report, Section
@@ -190,13 +191,6 @@ def _interval(ends: tuple[float | None, float | None], unit: str) -> str:
 
 def _end(value: float, unit: str) -> str:
     return f"{value:.2f}x" if unit == "ratio" else format_difference(value, 2)
-
-
-def p_value(value: float | None) -> str:
-    """A p-value: ``0.0119``, ``< 0.001``."""
-    if value is None:
-        return MISSING
-    return "< 0.001" if value < 0.001 else f"{value:.4f}"
 
 
 def _p(value: float | None, name: str) -> str:

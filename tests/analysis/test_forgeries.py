@@ -16,7 +16,8 @@ from fake_histories import CLEAR, EPOCHS, TRAIN_IMAGES, make_history
 from alexnet_tui.analysis.integrity import Result, check_together
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.selection import select_runs
-from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict
+from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.config.claims import load
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import Report, Section, build_selection

@@ -22,17 +22,11 @@ from alexnet_tui.analysis.groups import (
 from alexnet_tui.analysis.integrity import same_network
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import published_claim
+from alexnet_tui.analysis.verdict.case import find_group
+from alexnet_tui.analysis.verdict.claim_checks import problems, remarks, unassessable
 from alexnet_tui.analysis.verdict.effect import amount_text
-from alexnet_tui.analysis.verdict.judge import (
-    ClaimVerdict,
-    Verdict,
-    _group,
-    decide,
-    judge,
-    problems,
-    remarks,
-    unassessable,
-)
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict, judge
+from alexnet_tui.analysis.verdict.rules import Verdict, decide
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.claims import Claim, Precondition, load, names
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -651,7 +645,7 @@ def test_a_group_without_runs_is_called_as_the_study_calls_it() -> None:
         "Reduced dropout": {"dropout": 0.01},
         "dropout 0.2": {"dropout": 0.2},
     }
-    assert [_group(runs, settings, {}).group.title for settings in wanted.values()] == [*wanted]
+    assert [find_group(runs, settings, {}).group.title for settings in wanted.values()] == [*wanted]
 
 
 def test_one_run_that_learned_nothing_withholds_the_verdict() -> None:

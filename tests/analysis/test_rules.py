@@ -15,7 +15,7 @@ import scipy  # Loads `stats` when a test uses it, a second that other workers s
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import RunValue, Sample, make_sample
 from alexnet_tui.analysis.verdict.effect import compare_samples, interval_at, is_apart
-from alexnet_tui.analysis.verdict.judge import Verdict, decide
+from alexnet_tui.analysis.verdict.rules import Verdict, decide
 from alexnet_tui.config.claims import load
 
 NEAR = 1e-9

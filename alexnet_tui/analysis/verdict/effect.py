@@ -17,6 +17,7 @@ import msgspec
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.groups import Sample
+from alexnet_tui.text import MISSING
 
 LEVEL = 0.95
 _LEAST_OF_RATIO, _MOST_OF_RATIO = 1e-9, 1e12
@@ -113,6 +114,13 @@ def amount_text(value: float) -> str:
     """An effect with two digits after the point, and with more where these would say that there is none: ``0.001``."""
     text = f"{value:.2f}"
     return text if float(text) not in (0.0, 1.0) or value == float(text) else f"{value:.6g}"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value: ``0.0119``, ``< 0.001``."""
+    if value is None:
+        return MISSING
+    return "< 0.001" if value < 0.001 else f"{value:.4f}"
 
 
 def compare_samples(larger: Sample, smaller: Sample, *, is_ratio: bool, delta: float) -> Effect:

@@ -69,7 +69,7 @@ def show(
 
     Example: alexnet-tui claims show paper2012
     """
-    from alexnet_tui.analysis.verdict.judge import problems
+    from alexnet_tui.analysis.verdict.claim_checks import problems
 
     claims = read_claims(name)
     if as_json:
@@ -94,7 +94,7 @@ def check(
 
     Example: alexnet-tui claims check mine.toml
     """
-    from alexnet_tui.analysis.verdict.judge import problems
+    from alexnet_tui.analysis.verdict.claim_checks import problems
 
     try:
         claims = registered_claims.read_file(file)
@@ -109,7 +109,7 @@ def check(
 
 
 def _say_remarks(claims: Sequence[Claim]) -> None:
-    from alexnet_tui.analysis.verdict.judge import remarks
+    from alexnet_tui.analysis.verdict.claim_checks import remarks
 
     for note in remarks(claims):
         say(printable(f"note: {note}.", 400))

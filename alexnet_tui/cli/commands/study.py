@@ -121,7 +121,7 @@ def new(
             raise UsageError("--claims decides the groups of runs; leave --variants and --protocol away.")
         try:
             from alexnet_tui.analysis.metrics import METRICS
-            from alexnet_tui.analysis.verdict.judge import problems
+            from alexnet_tui.analysis.verdict.claim_checks import problems
 
             registered = read_claims(claims)
             if found := problems(registered, overrides):
@@ -155,7 +155,7 @@ def new(
 
 def _print_plan(store: Store, plan: study.Plan) -> int:
     """Print what was registered, claim by claim, and the next command."""
-    from alexnet_tui.analysis.verdict.judge import remarks, unassessable
+    from alexnet_tui.analysis.verdict.claim_checks import remarks, unassessable
 
     registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
     following = study_command(store, "run", plan.name)

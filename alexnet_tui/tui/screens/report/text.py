@@ -8,7 +8,8 @@ from textual.content import Content
 
 from alexnet_tui.analysis.integrity import Result
 from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Contradiction, PaperResult
-from alexnet_tui.analysis.verdict.judge import ClaimVerdict, Verdict
+from alexnet_tui.analysis.verdict.judge import ClaimVerdict
+from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.report import wording as words
 from alexnet_tui.report.build import Report, Section
 from alexnet_tui.report.interval_text import LEGEND

@@ -158,7 +158,7 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def notes(self) -> list[str]:
         """What to know of the claims, and why some get no verdict; nothing where what is typed makes no plan."""
-        from alexnet_tui.analysis.verdict.judge import remarks, unassessable  # Not needed to open the form.
+        from alexnet_tui.analysis.verdict.claim_checks import remarks, unassessable  # Not needed to open the form.
 
         try:
             claims, seeds = self.claims, self.seeds

@@ -56,7 +56,7 @@ _PLACES = {
     "compare": ("compare", "CompareScreen"),
     "pictures": ("pictures", "PicturesScreen"),
     "report": ("report", "ReportScreen"),
-    "study": ("studies", "QueueScreen"),
+    "study": ("studies", "StudiesScreen"),
 }
 _SETTLE_SECONDS = 2.0
 _HANG_UP_SECONDS = 2.0

@@ -14,7 +14,7 @@ from alexnet_tui.runs.stop_request import STOP_FILE, is_stopping
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.tui.screens.studies.screen import QueueScreen
+from alexnet_tui.tui.screens.studies.screen import StudiesScreen
 
 
 @pytest.fixture
@@ -70,6 +70,6 @@ async def test_screens_say_so_and_do_not_offer_it_again(store: Store, run_id: st
         await c.press("1")
         await c.wait_for(lambda: "● stopping" in c.text())
         await c.press("5")
-        await c.wait_for(lambda: isinstance(c.app.screen, QueueScreen) and "● stopping" in c.text())
+        await c.wait_for(lambda: isinstance(c.app.screen, StudiesScreen) and "● stopping" in c.text())
         (store.path(run_id) / STOP_FILE).unlink()
         await c.wait_for(lambda: "● running" in c.text())

@@ -25,7 +25,7 @@ from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm
-from alexnet_tui.tui.screens.studies.screen import QueueScreen
+from alexnet_tui.tui.screens.studies.screen import StudiesScreen
 
 CLEAR, TAB, BACK_TAB, ENTER, F5, CTRL_C, CTRL_R = "\x15", "\t", "\x1b[Z", "\r", "\x1b[15~", "\x03", "\x12"
 
@@ -145,7 +145,7 @@ async def test_keys_behind_one_that_asks_after_a_look_at_the_disk_are_answers(st
         await c.wait_for(lambda: "No studies yet" in c.text())
         c.burst("rn")  # No, rather than another plan.
         await c.wait_for(lambda: c.app._key_turns._wait is None and all(one.is_finished for one in asking(c)))
-        assert isinstance(c.app.screen, QueueScreen)
+        assert isinstance(c.app.screen, StudiesScreen)
         await c.press("6")
         c.burst("f1")  # The first of what there is to report on, rather than the first place.
         await c.wait_for(lambda: c.app._key_turns._wait is None and all(one.is_finished for one in asking(c)))
@@ -175,7 +175,7 @@ async def test_a_key_pressed_again_before_the_disk_is_read_asks_once(
     async with console(store) as c:
         await c.press(place)
         screen = c.app.screen
-        await c.wait_for(lambda: not isinstance(screen, QueueScreen) or screen.now is not None)
+        await c.wait_for(lambda: not isinstance(screen, StudiesScreen) or screen.now is not None)
         monkeypatch.setattr(*look, slow)
         c.burst(key * 2)
         await until(lambda: begun and c.app._key_turns._wait is None and not c.app._key_turns._waiting, 10)

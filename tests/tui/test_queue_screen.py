@@ -34,9 +34,9 @@ from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
-from alexnet_tui.tui.screens.studies import queue_view
+from alexnet_tui.tui.screens.studies import queue_view, source
 from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyRequest, defaults, free_name
-from alexnet_tui.tui.screens.studies.screen import QueueScreen
+from alexnet_tui.tui.screens.studies.screen import StudiesScreen
 from alexnet_tui.tui.terminal.driver import to_ascii
 from alexnet_tui.tui.widgets.columns import fit
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen, KeysLine
@@ -71,17 +71,17 @@ def plan_study(store: Store, name: str = "mine", *, seeds: int = 3, epochs: int 
     )
 
 
-async def opened(driver: Driver, command: tuple[str, ...] = NO_WORKER) -> QueueScreen:
+async def opened(driver: Driver, command: tuple[str, ...] = NO_WORKER) -> StudiesScreen:
     await driver.press("w")
     screen = driver.app.screen
-    assert isinstance(screen, QueueScreen)
+    assert isinstance(screen, StudiesScreen)
     driver.app.session.commands.worker = command
     await driver.wait_for(lambda: not screen._reading.is_busy)
     await driver.pilot.pause()
     return screen
 
 
-def order(screen: QueueScreen) -> list[int]:
+def order(screen: StudiesScreen) -> list[int]:
     assert screen.now is not None
     return [cell.index for cell in screen.now.waiting]
 
@@ -498,7 +498,7 @@ async def test_a_form_that_cannot_be_comes_back_with_the_reason(store: Store) ->
             assert editor.value == value, "nothing typed is lost"
             assert study_files.names(store) == []
             await driver.press("escape")
-            assert isinstance(driver.app.screen, QueueScreen)
+            assert isinstance(driver.app.screen, StudiesScreen)
 
 
 @driven
@@ -918,7 +918,7 @@ def ended_after(store: Store) -> Iterator[None]:
 
 @driven
 async def test_what_a_worker_said_last_is_told_and_not_obeyed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_view, "_START_SECONDS", 0.0)
+    monkeypatch.setattr(source, "_START_SECONDS", 0.0)
     orders.place(store, Order(study=plan_study(store).name))
     orders.log_path(store).write_bytes(b"begin\nerror: no \x1b]0;evil\x07 [b]data[/b] \xff\n\n")
     async with console(store) as driver:
@@ -934,7 +934,7 @@ async def test_what_a_worker_said_last_is_told_and_not_obeyed(store: Store, monk
 def test_a_log_that_is_no_regular_file_says_nothing(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: str
 ) -> None:
-    monkeypatch.setattr(queue_view, "_START_SECONDS", 0.0)
+    monkeypatch.setattr(source, "_START_SECONDS", 0.0)
     plan = plan_study(store)
     orders.place(store, Order(study=plan.name))
     log = orders.log_path(store)
@@ -943,9 +943,9 @@ def test_a_log_that_is_no_regular_file_says_nothing(
         log.symlink_to(tmp_path / "private")
     else:
         os.mkfifo(log)
-    now = queue_view.load_view(store, queue_view.Engines(), plan.name).now
+    now = source.load(store, source.Engines(), plan.name).now
     assert now is not None
-    assert now.last_words == ""
+    assert now.last_log_line == ""
 
 
 # What is drawn
@@ -1088,18 +1088,18 @@ def test_only_whole_plans_have_a_grid(store: Store) -> None:
     queued = planning.queue_plan(store, [config])
     assert not queue_view.has_grid(queued)
     for name, text in ((queued.name, "1 run from the form New run"), ("other", "2 x 3: 6 runs")):
-        assert text in queue_view.head(queue_view.read(store, queue_view.Engines(), (), name), 120, {}).plain
+        assert text in queue_view.head(source.read(store, source.Engines(), name), (), 120, {}).plain
     assert not queue_view.has_grid(plan_study(store, "wide", seeds=40))
 
 
 @pytest.mark.parametrize("name", ["mine/lock", ".worker/lock", ".worker/orders.json", "mine/slurm.json"])
 def test_attack_10_a_file_of_a_study_that_is_a_link_or_a_pipe_ends_nothing(store: Store, name: str) -> None:
     planning.plan_variants(store, "mine", variants=["baseline"], seeds=[0])
-    engines, place = queue_view.Engines(), store.root / "studies" / name
+    engines, place = source.Engines(), store.root / "studies" / name
     place.parent.mkdir(exist_ok=True)
     for is_link in (True, False):
         place.symlink_to("/etc/passwd") if is_link else os.mkfifo(place)
-        assert queue_view.stamp(store, engines, "mine") == queue_view.stamp(store, engines, "mine")
-        seen = queue_view.load_view(store, engines, "mine")
+        assert source.stamp(store, engines, "mine") == source.stamp(store, engines, "mine")
+        seen = source.load(store, engines, "mine")
         assert bool(seen.problem) == name.endswith("lock")
         place.unlink()

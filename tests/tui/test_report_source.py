@@ -14,7 +14,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.tui.screens.report import source as report_source
-from alexnet_tui.tui.screens.studies import queue_view
+from alexnet_tui.tui.screens.studies import source as study_source
 from alexnet_tui.tui.study_lookup import finder
 
 
@@ -43,7 +43,7 @@ def test_a_look_at_a_study_reads_only_what_is_new_in_a_long_run(store: Store, fo
         find = finder(store, {}, {})
 
         def epochs_done() -> int:
-            found = queue_view.load_view(store, queue_view.Engines(), "mine", find).now
+            found = study_source.load(store, study_source.Engines(), "mine", find).now
             assert found is not None
             return found.cells[0].num_epochs_done
 

@@ -21,13 +21,14 @@ from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted
 from alexnet_tui.tui import download_question, run_actions, threads
 from alexnet_tui.tui.key_turns import ask_once
-from alexnet_tui.tui.keys import Keys
+from alexnet_tui.tui.keys import Keys, row_keys
 from alexnet_tui.tui.notifications import notify
 from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.screens.studies import plans as queue_plans
-from alexnet_tui.tui.screens.studies import queue_view
+from alexnet_tui.tui.screens.studies import queue_view, source
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyRequest
-from alexnet_tui.tui.screens.studies.queue_view import QueueRow, Snapshot
+from alexnet_tui.tui.screens.studies.queue_view import QueueRow
+from alexnet_tui.tui.screens.studies.source import Snapshot
 from alexnet_tui.tui.session import OpenReport, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.study_lookup import MAX_STUDIES
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
@@ -41,7 +42,7 @@ _key = Keys("study")
 _WITHOUT_STUDIES = {"new", "reproduce"}
 
 
-class QueueScreen(Screen[None]):
+class StudiesScreen(Screen[None]):
     """A study and its queue.
 
     Args:
@@ -72,12 +73,7 @@ class QueueScreen(Screen[None]):
         _key("f", "choose", "Studies", "Choose another study.", show=False),
         _key("right_square_bracket", "turn(1)", "Next study", "An older study.", show=False, id="turn1"),
         _key("left_square_bracket", "turn(-1)", "Last study", "A newer study.", show=False, id="turn-1"),
-        _key("up,k", "move(-1)", "Up", "One cell up.", show=False, id="move-1"),
-        _key("down,j", "move(1)", "Down", "One cell down.", show=False, id="move1"),
-        _key("pageup", "page(-1)", "Page up", "A page up.", show=False, id="page-1"),
-        _key("pagedown", "page(1)", "Page down", "A page down.", show=False, id="page1"),
-        _key("home", "move(-100000)", "First cell", "The first cell.", show=False, id="move-100000"),
-        _key("end", "move(100000)", "Last cell", "The last cell.", show=False, id="move100000"),
+        *row_keys("study", "cell"),
         _key("w", "back", "Back", "Back to where one came from.", show=False),
     ]
 
@@ -89,7 +85,7 @@ class QueueScreen(Screen[None]):
         self._names: tuple[str, ...] = ()
         self._problem = ""
         self._stamp: tuple[object, ...] = ()
-        self._engines = queue_view.Engines()
+        self._engines = source.Engines()
         self._reading = OneAtATime(self._take)
         self._polling = OneAtATime(self._poll)
 
@@ -144,7 +140,7 @@ class QueueScreen(Screen[None]):
     async def _poll(self) -> None:
         """Read again if another process changed the queue."""
         if self.is_current and self.study_name is not None:
-            stamp = await threads.call(queue_view.stamp, self.session.store, self._engines, self.study_name)
+            stamp = await threads.call(source.stamp, self.session.store, self._engines, self.study_name)
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._read()
@@ -155,9 +151,7 @@ class QueueScreen(Screen[None]):
 
     async def _take(self) -> None:
         wanted = self.study_name
-        found = await threads.call(
-            queue_view.load_view, self.session.store, self._engines, wanted, self.session.find_run
-        )
+        found = await threads.call(source.load, self.session.store, self._engines, wanted, self.session.find_run)
         if wanted != self.study_name:  # Another one was chosen meanwhile; it is read next.
             return
         if found.problem and found.problem != self._problem:
@@ -195,7 +189,7 @@ class QueueScreen(Screen[None]):
         self._draw_grid(self.now)
 
     def _draw_head(self, now: Snapshot) -> None:
-        head = queue_view.head(now, max(20, self.size.width - 2), self.session.watcher.states)
+        head = queue_view.head(now, self._names, max(20, self.size.width - 2), self.session.watcher.states)
         self.query_one("#head", Static).update(head)
 
     def _draw_grid(self, now: Snapshot) -> None:
@@ -381,7 +375,7 @@ class QueueScreen(Screen[None]):
         engines = self._engines
 
         def act() -> str:
-            now = queue_view.read(store, engines, (), name, find)
+            now = source.read(store, engines, name, find)
             if not now.first_waiting and not now.num_waiting:
                 return f"Nothing is left to do in study {name}; v shows the report."
             if study_worker.start_worker(store, name, parallel=now.queue.at_once, command=worker):

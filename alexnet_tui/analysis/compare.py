@@ -10,19 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from alexnet_tui.analysis.groups import (
-    CONDITIONS,
-    NO_STATES,
-    NON_BLOCKING_CONDITIONS,
-    Group,
-    Grouping,
-    Sample,
-    States,
-    group_runs,
-    sample,
-    state_word,
-)
+from alexnet_tui.analysis.conditions import CONDITIONS, NON_BLOCKING_CONDITIONS
+from alexnet_tui.analysis.groups import NO_STATES, Group, Grouping, States, group_runs, state_word
 from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.analysis.samples import Sample, sample
 from alexnet_tui.config.hyperparameters import SPECS, format_value, meaning_of
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State

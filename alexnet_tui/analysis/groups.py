@@ -1,4 +1,4 @@
-"""Groups: runs that differ in their seed alone; which runs a group holds, and what else must be equal between groups.
+"""Groups: runs that differ in their seed alone, and which runs of a group count; pure.
 
 A `Grouping` is a set of groups that are told apart by the values of a few hyperparameters: the study's experiments
 (`STUDY`), the cells of a learning-rate sweep, the groups of a claim. The name of a variant decides nothing: settings
@@ -6,20 +6,16 @@ do. Every other hyperparameter that can change a result is the groups' *protocol
 """
 
 import functools
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
 
-from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.metrics import Metric
-from alexnet_tui.config.hyperparameters import RESULT_FIELDS, RunConfig, Value, default_of, format_value, shown_value
+from alexnet_tui.config.hyperparameters import RESULT_FIELDS, RunConfig, Value, default_of, format_value
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State, derive_state
-from alexnet_tui.text import MISSING, counted
 
 STUDY_FIELDS = ("activation", "dropout", "removed_conv_layer")
 """What the study's experiments vary."""
@@ -99,131 +95,6 @@ STUDY = Grouping(
     for name, (title, settings) in _EXPERIMENTS.items()
 )
 """The study's experiments, and the same network without another layer."""
-
-
-class RunValue(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A metric of one run.
-
-    Attributes:
-        run_id: The run.
-        seed: Its seed; None of a run that another program trained.
-        value: In the metric's unit; None where the run has none.
-        limit: Where a mark was not reached: what the time is known to exceed (a censored value).
-        is_upper_bound: The value is only known not to be exceeded.
-    """
-
-    run_id: str
-    seed: int | None
-    value: float | None
-    limit: float | None = None
-    is_upper_bound: bool = False
-
-
-class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A metric of the runs of a group.
-
-    Attributes:
-        mean: Over the values there are; None if there is none.
-        sd: With n - 1; None for fewer than two values.
-        num_missing: Runs without a value.
-        runs: Every run, with its value.
-        title: The group's, or empty.
-        num_not_reached: Of the runs without a value those that are known not to have reached the mark.
-    """
-
-    mean: float | None
-    sd: float | None
-    num_missing: int
-    runs: tuple[RunValue, ...]
-    title: str = ""
-    num_not_reached: int = 0
-
-    @property
-    def values(self) -> list[float]:
-        """The values there are."""
-        return [run.value for run in self.runs if run.value is not None]
-
-    @property
-    def lower_bounds(self) -> list[float]:
-        """The values, a censored one at its limit."""
-        known = (run.limit if run.value is None else run.value for run in self.runs)
-        return [value for value in known if value is not None]
-
-    @property
-    def num_censored(self) -> int:
-        """Runs that did not reach the mark."""
-        return sum(run.value is None and run.limit is not None for run in self.runs)
-
-    @property
-    def num_upper_bounds(self) -> int:
-        """Runs whose value is only known not to be exceeded."""
-        return sum(run.is_upper_bound for run in self.runs)
-
-
-def make_sample(values: Iterable[RunValue], title: str = "", *, num_not_reached: int = 0) -> Sample:
-    """A sample with its mean and standard deviation."""
-    runs = tuple(values)
-    known = [run.value for run in runs if run.value is not None]
-    return Sample(
-        mean=stats.mean(known) if known else None,
-        sd=stats.sd(known) if len(known) > 1 else None,
-        num_missing=len(runs) - len(known),
-        runs=runs,
-        title=title,
-        num_not_reached=num_not_reached,
-    )
-
-
-def sample(runs: Iterable[RunHistory], metric: Metric, title: str = "", *, is_censored: bool = False) -> Sample:
-    """A metric of runs.
-
-    Args:
-        runs: The runs.
-        metric: What is looked at.
-        title: The group's title.
-        is_censored: A time that was not reached counts as longer than the run.
-    """
-    values, num_not_reached = list[RunValue](), 0
-    for run in runs:
-        found = metric.value(run)
-        limit = metric.limit(run) if found is None and metric.limit else None
-        num_not_reached += limit is not None
-        is_upper_bound = found is not None and metric.is_upper_bound is not None and metric.is_upper_bound(run)
-        seed = None if run.record.foreign else run.record.config.seed
-        values.append(RunValue(run.id, seed, found, limit if is_censored else None, is_upper_bound))
-    return make_sample(values, title, num_not_reached=num_not_reached)
-
-
-def best_cells(metric: Metric, samples: Sequence[Sample]) -> list[bool]:
-    """Which samples have the best mean; none where there is nothing to compare, or no mean is better.
-
-    A mean over only some of a group's runs, those that reached a mark, is not compared with others. One of times that
-    were reached before the first measurement may be lower than it says: no other mean is better than that.
-    """
-    known = [one.mean for one in samples if one.mean is not None and not one.num_missing]
-    best = metric.best(known) if len(known) > 1 else None
-    marks = [best is not None and one.mean == best and not one.num_missing for one in samples]
-    bounded = [one.num_upper_bounds > 0 and not one.num_missing for one in samples]
-    is_known = not any(bounded) or (sum(bounded) == 1 and marks == bounded)
-    return marks if is_known else [False] * len(samples)
-
-
-def sample_text(found: Sample, metric: Metric) -> str:
-    """Mean and standard deviation: ``61.52 ±0.38``; ``41.0 ±1.4 (3 of 5)`` where only three have a value.
-
-    ``≤ 1.0 ±0.0`` where a value is only known not to be exceeded.
-    """
-    if found.mean is None:
-        return "not reached" if found.num_not_reached else MISSING
-    text = mean_text(found, metric)
-    if found.sd is not None:
-        text += f" ±{metric.sd_text(found.sd)}"
-    return f"{text} ({len(found.values)} of {len(found.runs)})" if found.num_missing else text
-
-
-def mean_text(found: Sample, metric: Metric) -> str:
-    """The mean, and whether it is only known not to be exceeded."""
-    return f"{'≤ ' * bool(found.num_upper_bounds)}{metric.mean_text(found.mean)}"
 
 
 class Excluded(msgspec.Struct, frozen=True):
@@ -383,81 +254,3 @@ def split_by_protocol(histories: Iterable[RunHistory], grouping: Grouping = STUD
         return -len(names & VARIANTS.keys()), len(grouping.protocol_changes(protocol)), str(protocol)
 
     return {protocol: sets[protocol] for protocol in sorted(sets, key=rank)}
-
-
-_OF_ATTEMPT: Mapping[str, Callable[[ev.Started, RunHistory], str]] = MappingProxyType(
-    {
-        "device class": lambda started, run: started.device_class,
-        "precision": lambda started, run: started.precision,
-        "data": lambda started, run: started.data_sha256[:12],
-        "images": lambda started, run: _images(started),
-        "arithmetic": lambda started, run: f"version {started.arithmetic}" if started.arithmetic else "unknown",
-        "torch": lambda started, run: ".".join(started.versions.get("torch", "unknown").split(".")[:2]),
-        "code": lambda started, run: _code(started.commit, run),
-    }
-)
-
-
-def condition_values(history: RunHistory, name: str) -> list[str]:
-    """The values a condition had in the attempts that trained a run, the first attempt's first; never empty."""
-    of_attempt = _OF_ATTEMPT[name]
-    values = dict.fromkeys(of_attempt(started, history) for started in history.segments)
-    return list(values) or [_code("", history) if name == "code" else "unknown"]
-
-
-def _condition(name: str) -> Callable[[RunHistory], str]:
-    def condition(history: RunHistory) -> str:
-        values = condition_values(history, name)
-        return values[0] if len(values) == 1 else f"mixed ({', then '.join(values)})"
-
-    return condition
-
-
-CONDITIONS: Mapping[str, Callable[[RunHistory], str]] = MappingProxyType(
-    {name: _condition(name) for name in _OF_ATTEMPT}
-)
-"""What a run was trained with, by name; ``mixed`` where a resume changed it."""
-NON_BLOCKING_CONDITIONS = frozenset(("code",))
-"""Conditions that may differ between runs that are compared, because they decide no number by themselves."""
-
-
-def _images(started: ev.Started) -> str:
-    numbers = (started.num_train_images, started.num_train_eval_images, started.num_test_images)
-    return "{:,} trained on, {:,} evaluated, {:,} tested on".format(*numbers)
-
-
-def _code(commit: str, history: RunHistory) -> str:
-    """The program that trained a run: its commit, or its version outside a checkout."""
-    commit = commit or history.record.commit
-    return f"commit {commit}" if commit else f"version {history.record.package_version}"
-
-
-def unequal_conditions(histories: Sequence[RunHistory], grouping: Grouping = STUDY) -> list[str]:
-    """A sentence for each condition or hyperparameter that is not equal in all runs, the groups' own aside."""
-    sentences = []
-    for name in grouping.protocol_fields:
-        values = Counter(shown_value(name, getattr(run.record.config, name)) for run in histories)
-        sentences.extend(_mixed(name.replace("_", " "), values))
-    return [*sentences, *unequal_surroundings(histories)]
-
-
-def unequal_surroundings(histories: Sequence[RunHistory]) -> list[str]:
-    """A sentence for each condition that is not equal in all runs, or not throughout one."""
-    sentences = []
-    for name, condition in CONDITIONS.items():
-        if name in NON_BLOCKING_CONDITIONS:
-            continue
-        sentences.extend(_mixed(name, Counter(condition(run) for run in histories)))
-        for run in histories:
-            if len(values_of_run := condition_values(run, name)) > 1:
-                sentences.append(
-                    f"Run {run.id} changed its {name} when it was resumed: {', then '.join(values_of_run)}."
-                )
-    return sentences
-
-
-def _mixed(name: str, values: Counter[str]) -> list[str]:
-    if len(values) < 2:
-        return []
-    shown = ", ".join(f"{value} ({counted(count, 'run')})" for value, count in values.most_common())
-    return [f"The runs differ in {name}: {shown}."]

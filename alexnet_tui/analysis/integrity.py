@@ -1,11 +1,10 @@
-"""Whether a run's record agrees with itself, with its configuration and with the records beside it; pure.
+"""Whether a run's record agrees with itself and with its configuration; pure.
 
 Every check is a function that gives a `Check`: passed, failed, or not applicable, with a sentence. A run that fails
-one counts for no verdict. They find mix-ups, copies, damage and numbers that cannot come from the recorded
-configuration; a forgery made with care passes.
+one counts for no verdict. They find mix-ups, damage and numbers that cannot come from the recorded configuration, as
+`copies` finds copies; a forgery made with care passes.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -14,25 +13,16 @@ from statistics import median
 import msgspec
 
 from alexnet_tui.analysis.groups import is_finished
-from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.config.architecture import layer_shapes, num_parameters
-from alexnet_tui.config.hyperparameters import RESULT_FIELDS, SPECS, RunConfig, format_value, setting_text
+from alexnet_tui.config.architecture import num_parameters
+from alexnet_tui.config.hyperparameters import SPECS, format_value, setting_text
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.events import Failed
-from alexnet_tui.runs.history import LAST_EPOCHS, RunHistory
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.text import counted
 
-MIN_TEST_IMAGES = 1000
-MIN_TRAIN_EVAL_IMAGES = 1000
-MIN_EPOCHS = LAST_EPOCHS
-MIN_STANDARD_ERRORS, MIN_POINTS = 3.0, 0.05
-"""How far above chance a trained network is, at least."""
 _WHOLE = 1e-3
 """How far a count of images that a fraction stands for may be from a whole number."""
-_BEGIN_ALIKE = frozenset(("schedule", "rate_decay", "train_images", "train_eval_images"))
-"""Settings in which runs of one seed may differ and train alike all the same, until their learning rates part."""
-_EQUAL_LOSS = 1e-9
 _RATE_FACTOR = 1.5
 """Throughput may differ by so much from images over seconds: the clocks begin and end elsewhere."""
 
@@ -252,7 +242,7 @@ def _finite_losses(history: RunHistory) -> str | Check:
             if math.isfinite(loss) and loss >= 0:
                 continue
             found = f"{column.replace('_', ' ')} of epoch {epoch} is {loss:g}."
-            if loss < 0 or epoch < len(history.epochs) or not _has_diverged(history):
+            if loss < 0 or epoch < len(history.epochs) or not has_diverged(history):
                 return found
             diverged = diverged or f"it diverged, and says so: {found}"
     return Check("losses", Result.PASSED, diverged)
@@ -300,146 +290,6 @@ def _sentence(parts: Sequence[str]) -> str:
     return f"{'; '.join(dict.fromkeys(parts))}." if parts else ""
 
 
-def check_trained(histories: Sequence[RunHistory]) -> Check:
-    """Whether each of a group's finished runs learned anything: its test accuracy against chance."""
-    name = "trained at all"
-    starts = [run.segments[-1] for run in histories if run.segments]
-    values = [value for run in histories if (value := METRICS["final_test"].value(run)) is not None]
-    if not starts or not values:
-        return Check(name, Result.NOT_APPLICABLE, "there is no finished run.")
-    images = min(start.num_test_images for start in starts)
-    if images < MIN_TEST_IMAGES:
-        return Check(name, Result.FAILED, f"{images:,} test images are fewer than {MIN_TEST_IMAGES:,}.")
-    epochs = min(run.num_epochs_done for run in histories)
-    if epochs < MIN_EPOCHS:
-        few = f"only {counted(epochs, 'epoch')}, and the mean of the last {MIN_EPOCHS} counts."
-        return Check(name, Result.FAILED, few)
-    chance = 1 / max(2, starts[-1].num_classes)
-    error = math.sqrt(chance * (1 - chance) / images)
-    least, lowest = chance + max(MIN_STANDARD_ERRORS * error, MIN_POINTS), min(values)
-    if lowest < least:
-        number = sum(value < least for value in values)
-        who = f"{number} of its {counted(len(values), 'run')}" if len(values) > 1 else "it"
-        words = f"a test accuracy of {100 * lowest:.1f}% is no clear step above the {100 * chance:.1f}% of guessing"
-        return Check(name, Result.FAILED, f"{who} learned nothing: {words}; {100 * least:.1f}% would be.")
-    return Check(name, Result.PASSED)
-
-
-def check_train_eval(histories: Sequence[RunHistory]) -> Check:
-    """Whether numbers on training images rest on enough of them: the same ones in every run share an error."""
-    name = "training images evaluated"
-    starts = [run.segments[-1] for run in histories if run.segments]
-    few = [
-        place for place in starts if place.num_train_eval_images < min(MIN_TRAIN_EVAL_IMAGES, place.num_train_images)
-    ]
-    if not few:
-        return Check(name, Result.PASSED if starts else Result.NOT_APPLICABLE)
-    images = min(place.num_train_eval_images for place in few)
-    sentence = f"{images:,} training images are evaluated, fewer than {MIN_TRAIN_EVAL_IMAGES:,}."
-    return Check(name, Result.FAILED, sentence)
-
-
-def check_together(histories: Sequence[RunHistory]) -> dict[str, Check]:
-    """A check for each run that was started: none of these is a copy of it, or should equal it and does not.
-
-    Runs of equal settings, seed and machine are equal bit for bit, up to where they diverge.
-    """
-    started = [run for run in histories if run.segments]
-    failed: dict[str, Check] = {}
-    for one, other in itertools.combinations(started, 2):
-        if sentence := _pair(one, other):
-            for run, beside in ((one, other), (other, one)):
-                failed.setdefault(run.id, Check("other runs", Result.FAILED, f"{sentence} run {beside.id}."))
-    return {run.id: failed.get(run.id, Check("other runs", Result.PASSED)) for run in started}
-
-
-def _pair(one: RunHistory, other: RunHistory) -> str:
-    is_same_seed = one.record.config.seed == other.record.config.seed
-    # A longer run of the same settings begins like a shorter one, at least as long as its schedule does.
-    if not (is_same_seed and same_network(one.record.config, _of_length(other, one))):
-        first = _epochs_alike(one, other) if is_same_seed else 0
-        return "its losses are those of" if has_losses_of(one, other, first) else ""
-    if not _should_be_equal(one, other):
-        return ""
-    if not _is_equal(one, other):
-        return "it has the seed, the settings and the machine of, and other numbers than,"
-    if any(_diverged_before(a, b) for a, b in ((one, other), (other, one))):
-        return "it has the seed, the settings and the machine of, and one diverged where the other went on:"
-    return ""
-
-
-def _epochs_alike(one: RunHistory, other: RunHistory) -> int:
-    """In how many epochs, from the first, two runs of one seed and other settings must be equal all the same."""
-    if len({place.num_train_images for run in (one, other) for place in run.segments}) > 1:
-        return 0
-    mine, others = one.record.config, _of_length(other, one)
-    if any(getattr(mine, name) != getattr(others, name) for name in RESULT_FIELDS if name not in _BEGIN_ALIKE):
-        return 0
-    rates = zip(one.epochs["learning_rate"], other.epochs["learning_rate"], strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], rates))
-
-
-def has_losses_of(one: RunHistory, other: RunHistory, first: int = 0) -> bool:
-    """Whether the losses of two runs are equal, or lie apart by one and the same amount, in half of their epochs.
-
-    Args:
-        one: A run.
-        other: Another.
-        first: Index of the first epoch that is looked at.
-    """
-    for column in ("test_loss", "train_loss"):
-        pairs = zip(one.epochs[column][first:], other.epochs[column][first:], strict=False)
-        apart = [a - b for a, b in pairs if math.isfinite(a - b)]
-        if len(apart) < 2:
-            continue
-        usual = median(apart)
-        if sum(abs(value - usual) < _EQUAL_LOSS for value in apart) > max(1, len(apart) // 2):
-            return True
-    return False
-
-
-def _should_be_equal(one: RunHistory, other: RunHistory) -> bool:
-    """Same settings, seed and machine, on a processor: such runs are equal bit for bit."""
-    starts = [run.segments for run in (one, other)]
-    prints = {start.fingerprint for attempts in starts for start in attempts}
-    is_exact = all(run.bit_exact and run.segments and run.segments[0].device_class == "cpu" for run in (one, other))
-    is_same_schedule = one.record.config.epochs == other.record.config.epochs or not one.record.config.depends_on_length
-    is_exact &= len(prints) == 1 and is_same_schedule
-    return is_exact and _results(one.record.config) == _results(_of_length(other, one))
-
-
-def _of_length(run: RunHistory, other: RunHistory) -> RunConfig:
-    """The configuration of a run, but with as many epochs as another one."""
-    return msgspec.structs.replace(run.record.config, epochs=other.record.config.epochs)
-
-
-def _diverged_before(one: RunHistory, other: RunHistory) -> bool:
-    """Whether a run diverged before the other one's end."""
-    return _has_diverged(one) and one.step < other.step
-
-
-def _has_diverged(history: RunHistory) -> bool:
+def has_diverged(history: RunHistory) -> bool:
+    """Whether a run ended because its loss was no number any more."""
     return isinstance(history.final, Failed) and history.final.reason == "diverged"
-
-
-def _is_equal(one: RunHistory, other: RunHistory) -> bool:
-    count = min(len(one.epochs), len(other.epochs))
-    columns = ("train_loss", "test_loss", "test_accuracy")
-    return all(one.epochs[name][:count] == other.epochs[name][:count] for name in columns)
-
-
-def _results(config: RunConfig) -> tuple[object, ...]:
-    return tuple(getattr(config, name) for name in (*RESULT_FIELDS, "seed"))
-
-
-def same_network(one: RunConfig, other: RunConfig, num_classes: int = 10) -> bool:
-    """Whether two configurations train the same network in the same way: layers of equal shapes, all else equal.
-
-    In ``literal32``, where convolutions 3 to 5 see one place, leaving out the third or the fourth gives one network.
-    """
-    rest = set(RESULT_FIELDS) - {"removed_conv_layer"}
-    if "inverse-time" not in (one.schedule, other.schedule):
-        rest -= {"rate_decay"}  # No other schedule uses it.
-    if any(getattr(one, name) != getattr(other, name) for name in rest):
-        return False
-    return layer_shapes(one.architecture(num_classes)) == layer_shapes(other.architecture(num_classes))

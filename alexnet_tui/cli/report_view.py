@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, shown_setting
-from alexnet_tui.analysis.groups import sample_text
 from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.analysis.samples import sample_text
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.cli.tables import fitting
 from alexnet_tui.report.build import Report, Section

@@ -1,1 +1,6 @@
-"""In and out: archives of runs and studies, CSV, JSON, TensorBoard, and the histories of other programs (`foreign`)."""
+"""In and out.
+
+Archives of runs and studies: `archive_export` packs, `archive_unpack` takes files of records (`archive_files`) out of a
+hostile one, `archive_import` joins them to a runs folder. Histories leave as `csv_json` and `tensorboard`; those of
+other programs (`foreign`) come from TensorBoard's logs (`log_history`) and tables (`csv_history`).
+"""

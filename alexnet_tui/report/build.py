@@ -12,8 +12,9 @@ import msgspec
 
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
+from alexnet_tui.analysis.conditions import CONDITIONS
+from alexnet_tui.analysis.contradictions import CONTRADICTIONS, Contradiction
 from alexnet_tui.analysis.groups import (
-    CONDITIONS,
     NO_STATES,
     STUDY,
     Excluded,
@@ -27,7 +28,7 @@ from alexnet_tui.analysis.groups import (
     split_by_protocol,
     state_word,
 )
-from alexnet_tui.analysis.published import CONTRADICTIONS, PAPER_RESULTS, Contradiction, PaperResult
+from alexnet_tui.analysis.published import PAPER_RESULTS, PaperResult
 from alexnet_tui.analysis.selection import Selection
 from alexnet_tui.analysis.verdict.figure1 import SWEEP, separate
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict, judge

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from alexnet_tui.analysis.groups import RunValue
 from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Experiment
+from alexnet_tui.analysis.samples import RunValue
 from alexnet_tui.analysis.time_to_accuracy import T25_ERROR
 from alexnet_tui.analysis.verdict.effect import is_of_ratio
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict

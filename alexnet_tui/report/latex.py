@@ -4,8 +4,8 @@ import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 
 from alexnet_tui.analysis.compare import COMPARED, Comparison, shown_setting
-from alexnet_tui.analysis.groups import Sample, best_cells, sample_text
 from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.analysis.samples import Sample, best_cells, sample_text
 from alexnet_tui.analysis.verdict.effect import p_value
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.report.build import Report, Section

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns, Sample, sample
+from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import EXPERIMENTS, REPORT_EPOCHS, Experiment
+from alexnet_tui.analysis.samples import Sample, sample
 from alexnet_tui.runs.history import RunHistory
 
 REPORTED = (

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterator, Mapping
 
-from alexnet_tui.analysis.groups import Sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS, Unit
+from alexnet_tui.analysis.samples import Sample, sample_text
 from alexnet_tui.analysis.verdict.effect import amount_text, p_value
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict

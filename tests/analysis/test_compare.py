@@ -5,8 +5,8 @@ from fake_histories import make_history, study
 from msgspec.structs import replace
 
 from alexnet_tui.analysis.compare import compare, shown_setting
-from alexnet_tui.analysis.groups import best_cells, sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.analysis.samples import best_cells, sample, sample_text
 from alexnet_tui.report.build import build
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.record import Extension

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 from fake_histories import CLEAR, EPOCHS, TRAIN_IMAGES, make_history
 
-from alexnet_tui.analysis.integrity import Result, check_together
+from alexnet_tui.analysis.copies import check_together
+from alexnet_tui.analysis.integrity import Result
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict

@@ -9,19 +9,11 @@ from fake_histories import CLEAR, EPOCHS, diverged, judged, make_history, plan_o
 from fake_runs import curve, started
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.groups import (
-    Group,
-    GroupedRuns,
-    Grouping,
-    Missing,
-    RunValue,
-    group_runs,
-    make_sample,
-    sample_text,
-)
-from alexnet_tui.analysis.integrity import same_network
+from alexnet_tui.analysis.copies import same_network
+from alexnet_tui.analysis.groups import Group, GroupedRuns, Grouping, Missing, group_runs
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import published_claim
+from alexnet_tui.analysis.samples import RunValue, make_sample, sample_text
 from alexnet_tui.analysis.verdict.case import find_group
 from alexnet_tui.analysis.verdict.claim_checks import problems, remarks, unassessable
 from alexnet_tui.analysis.verdict.effect import amount_text

@@ -3,6 +3,7 @@
 import pytest
 
 from alexnet_tui.analysis import published as paper
+from alexnet_tui.analysis.contradictions import CONTRADICTIONS
 from alexnet_tui.config.variants import VARIANTS
 
 
@@ -48,8 +49,8 @@ def test_the_report_s_own_effects() -> None:
 
 
 def test_contradictions_have_two_sides_and_are_numbered() -> None:
-    assert [one.number for one in paper.CONTRADICTIONS] == list(range(1, 25))
-    for one in paper.CONTRADICTIONS:
+    assert [one.number for one in CONTRADICTIONS] == list(range(1, 25))
+    for one in CONTRADICTIONS:
         assert one.place
         assert one.one.endswith(".")
         assert one.other.endswith(".")

@@ -13,7 +13,7 @@ import pytest
 import scipy  # Loads `stats` when a test uses it, a second that other workers save.
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.groups import RunValue, Sample, make_sample
+from alexnet_tui.analysis.samples import RunValue, Sample, make_sample
 from alexnet_tui.analysis.verdict.effect import compare_samples, interval_at, is_apart
 from alexnet_tui.analysis.verdict.rules import Verdict, decide
 from alexnet_tui.config.claims import load

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from alexnet_tui.analysis.groups import RunValue, Sample, make_sample
+from alexnet_tui.analysis.samples import RunValue, Sample, make_sample
 from alexnet_tui.analysis.verdict.rules import Verdict, decide
 from alexnet_tui.config.claims import Claim, load
 

@@ -14,8 +14,8 @@ import pytest
 from fake_histories import CLEAR, diverged, make_history, planned, study
 from fake_runs import write_run
 
-from alexnet_tui.analysis.groups import RunValue, make_sample, sample_text
 from alexnet_tui.analysis.metrics import METRICS, smoothed
+from alexnet_tui.analysis.samples import RunValue, make_sample, sample_text
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.config.claims import Claim
 from alexnet_tui.config.claims import load as load_claims

@@ -7,7 +7,8 @@ import pytest
 from cli_caller import Run
 from fake_runs import open_writer
 
-from alexnet_tui.analysis.integrity import Result, check_run, check_together
+from alexnet_tui.analysis.copies import check_together
+from alexnet_tui.analysis.integrity import Result, check_run
 from alexnet_tui.cli.commands import run as cli_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.folder import Folder

@@ -10,7 +10,8 @@ from console_driver import Driver, console, driven
 from fake_runs import curve, open_writer, write_run
 from textual.widgets import Input
 
-from alexnet_tui.analysis.published import CONTRADICTIONS, EXPERIMENTS
+from alexnet_tui.analysis.contradictions import CONTRADICTIONS
+from alexnet_tui.analysis.published import EXPERIMENTS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import UsageError

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from alexnet_tui.analysis.groups import Group, GroupedRuns, GroupRuns, Sample, sample
+from alexnet_tui.analysis.groups import Group, GroupedRuns, GroupRuns
 from alexnet_tui.analysis.metrics import METRICS, Metric
+from alexnet_tui.analysis.samples import Sample, sample
 from alexnet_tui.analysis.verdict.claim_checks import faults
 from alexnet_tui.analysis.verdict.effect import Effect, compare_samples
 from alexnet_tui.analysis.verdict.obstacles import (

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.integrity import MIN_EPOCHS
 from alexnet_tui.analysis.metrics import METRICS, Unit, quantity
-from alexnet_tui.analysis.verdict.rules import MIN_RUNS
+from alexnet_tui.analysis.verdict.rules import MIN_EPOCHS, MIN_RUNS
 from alexnet_tui.config.claims import ALPHA, Claim, effect_fault, group_config
 from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, settings_text, training_key
 from alexnet_tui.errors import ConfigError

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import msgspec
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.groups import Sample
+from alexnet_tui.analysis.samples import Sample
 from alexnet_tui.text import MISSING
 
 LEVEL = 0.95

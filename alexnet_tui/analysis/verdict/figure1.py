@@ -11,20 +11,10 @@ import msgspec
 
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.groups import (
-    STUDY_FIELDS,
-    Group,
-    GroupedRuns,
-    Grouping,
-    GroupRuns,
-    Protocol,
-    RunValue,
-    Sample,
-    make_sample,
-    sample,
-    unequal_surroundings,
-)
+from alexnet_tui.analysis.conditions import unequal_surroundings
+from alexnet_tui.analysis.groups import STUDY_FIELDS, Group, GroupedRuns, Grouping, GroupRuns, Protocol
 from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.analysis.samples import RunValue, Sample, make_sample, sample
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, plan_command

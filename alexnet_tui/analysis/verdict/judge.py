@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.groups import GroupedRuns, Sample
+from alexnet_tui.analysis.groups import GroupedRuns
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import published_claim
+from alexnet_tui.analysis.samples import Sample
 from alexnet_tui.analysis.verdict.case import Case, make_case
 from alexnet_tui.analysis.verdict.claim_checks import fewest_seeds
 from alexnet_tui.analysis.verdict.effect import Effect, Ends, Scale, interval_at

@@ -3,18 +3,25 @@
 Each obstacle is a sentence.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
-from alexnet_tui.analysis.groups import CONDITIONS, GroupedRuns, GroupRuns, Sample, sample, unequal_conditions
-from alexnet_tui.analysis.integrity import Result, check_train_eval, check_trained, same_network
+from alexnet_tui.analysis.conditions import CONDITIONS, unequal_conditions
+from alexnet_tui.analysis.copies import same_network
+from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
+from alexnet_tui.analysis.samples import Sample, sample
 from alexnet_tui.analysis.verdict.effect import is_apart, is_of_ratio
 from alexnet_tui.analysis.verdict.registration import Registration
-from alexnet_tui.analysis.verdict.rules import MIN_RUNS
+from alexnet_tui.analysis.verdict.rules import MIN_EPOCHS, MIN_RUNS
 from alexnet_tui.config.claims import Claim, Precondition
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted, plural
 
+_MIN_TEST_IMAGES = 1000
+_MIN_TRAIN_EVAL_IMAGES = 1000
+_MIN_STANDARD_ERRORS, _MIN_ABOVE_CHANCE = 3.0, 0.05
+"""How far above chance, a fraction, the test accuracy of a trained network is: both, at least."""
 _NOT_BEGUN = {"planned": "not begun", "queued": "not begun"}
 
 
@@ -91,10 +98,10 @@ def unusable_values(
     for group, found in zip(groups, samples, strict=True):
         if lacking := len(found.runs) - len(found.lower_bounds):
             yield f"{counted(lacking, 'run')} of {group.group.title!r} gave no value of {metric.heading}."
-        if group.used and (trained := check_trained(group.used)).result is Result.FAILED:
-            yield f"{group.group.title!r} is not judged: {trained.sentence}"
-        if metric.is_on_training_images and (measured := check_train_eval(group.used)).result is Result.FAILED:
-            yield f"{metric.heading} of {group.group.title!r} is not judged: {measured.sentence}"
+        if reason := _untrained(group.used):
+            yield f"{group.group.title!r} is not judged: {reason}"
+        if metric.is_on_training_images and (reason := _too_few_evaluated(group.used)):
+            yield f"{metric.heading} of {group.group.title!r} is not judged: {reason}"
         has_spread = found.num_upper_bounds or found.sd or (metric.is_whole and any(one.sd for one in samples))
         if len(found.values) > 1 and not found.num_missing and not has_spread:
             yield f"All runs of {group.group.title!r} have the same {metric.heading}: seeds make a difference."
@@ -103,6 +110,42 @@ def unusable_values(
         group = groups[0] if (one.of == "group") == is_group_first else groups[1]
         if looked_at := METRICS.get(one.metric):
             yield from _precondition(one, group, looked_at)
+
+
+def _untrained(histories: Sequence[RunHistory]) -> str:
+    """Why a group's finished runs cannot be said to have learned anything, by their test accuracy; or nothing."""
+    starts = [run.segments[-1] for run in histories if run.segments]
+    values = [value for run in histories if (value := METRICS["final_test"].value(run)) is not None]
+    if not starts or not values:
+        return ""
+    images = min(start.num_test_images for start in starts)
+    if images < _MIN_TEST_IMAGES:
+        return f"{images:,} test images are fewer than {_MIN_TEST_IMAGES:,}."
+    epochs = min(run.num_epochs_done for run in histories)
+    if epochs < MIN_EPOCHS:
+        return f"only {counted(epochs, 'epoch')}, and the mean of the last {MIN_EPOCHS} counts."
+    chance = 1 / max(2, starts[-1].num_classes)
+    error = math.sqrt(chance * (1 - chance) / images)
+    least, lowest = chance + max(_MIN_STANDARD_ERRORS * error, _MIN_ABOVE_CHANCE), min(values)
+    if lowest >= least:
+        return ""
+    number = sum(value < least for value in values)
+    who = f"{number} of its {counted(len(values), 'run')}" if len(values) > 1 else "it"
+    words = f"a test accuracy of {100 * lowest:.1f}% is no clear step above the {100 * chance:.1f}% of guessing"
+    return f"{who} learned nothing: {words}; {100 * least:.1f}% would be."
+
+
+def _too_few_evaluated(histories: Sequence[RunHistory]) -> str:
+    """Why numbers on training images rest on too few: the same ones in every run share an error; or nothing."""
+    numbers = [
+        place.num_train_eval_images
+        for run in histories
+        for place in run.segments[-1:]
+        if place.num_train_eval_images < min(_MIN_TRAIN_EVAL_IMAGES, place.num_train_images)
+    ]
+    if not numbers:
+        return ""
+    return f"{min(numbers):,} training images are evaluated, fewer than {_MIN_TRAIN_EVAL_IMAGES:,}."
 
 
 def _precondition(wanted: Precondition, group: GroupRuns, metric: Metric) -> Iterator[str]:

@@ -11,8 +11,9 @@ from contextlib import suppress
 
 import msgspec
 
+from alexnet_tui.analysis.copies import check_together
 from alexnet_tui.analysis.groups import Excluded, Group, Grouping, Missing, is_finished
-from alexnet_tui.analysis.integrity import Result, check_run, check_together, failures
+from alexnet_tui.analysis.integrity import Result, check_run, failures
 from alexnet_tui.analysis.metrics import quantity
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, group_config

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.groups import CONDITIONS, GroupedRuns, GroupRuns
-from alexnet_tui.analysis.integrity import same_network
+from alexnet_tui.analysis.conditions import CONDITIONS
+from alexnet_tui.analysis.copies import same_network
+from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns
 from alexnet_tui.analysis.metrics import METRICS, quantity
 from alexnet_tui.analysis.verdict.case import Case
 from alexnet_tui.analysis.verdict.claim_checks import claim_remarks

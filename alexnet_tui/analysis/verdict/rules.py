@@ -29,12 +29,15 @@ from enum import StrEnum
 import msgspec
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.groups import Sample
+from alexnet_tui.analysis.samples import Sample
 from alexnet_tui.analysis.verdict.effect import Effect, Scale, amount_text, compare_samples, p_value
 from alexnet_tui.config.claims import ALPHA, Claim
+from alexnet_tui.runs.history import LAST_EPOCHS
 
 MIN_RUNS = 5
 """Runs a group; with fewer there is no verdict."""
+MIN_EPOCHS = LAST_EPOCHS
+"""Epochs of a run, likewise: the mean of so many counts."""
 
 
 class Verdict(StrEnum):

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns, Sample, sample, unequal_conditions
-from alexnet_tui.analysis.integrity import same_network
+from alexnet_tui.analysis.conditions import unequal_conditions
+from alexnet_tui.analysis.copies import same_network
+from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns
 from alexnet_tui.analysis.metrics import METRICS, SELECTED_ON_TEST, Metric
 from alexnet_tui.analysis.published import PublishedClaim
+from alexnet_tui.analysis.samples import Sample, sample
 from alexnet_tui.analysis.verdict import figure1
 from alexnet_tui.analysis.verdict.effect import is_of_ratio
 from alexnet_tui.config.claims import Claim

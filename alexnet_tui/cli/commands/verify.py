@@ -33,7 +33,8 @@ def verify(
 
     Example: alexnet-tui verify mine --json
     """
-    from alexnet_tui.analysis.integrity import Result, check_run, check_together
+    from alexnet_tui.analysis.copies import check_together
+    from alexnet_tui.analysis.integrity import Result, check_run
     from alexnet_tui.analysis.selection import select_runs
 
     store = options.open_store(runs_dir)

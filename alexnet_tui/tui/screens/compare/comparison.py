@@ -7,8 +7,9 @@ import msgspec
 from rich.cells import cell_len
 
 from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, compare, shown_setting
-from alexnet_tui.analysis.groups import States, mean_text
+from alexnet_tui.analysis.groups import States
 from alexnet_tui.analysis.metrics import METRICS, Metric
+from alexnet_tui.analysis.samples import mean_text
 from alexnet_tui.analysis.seed_noise import Deviation, deviation, difference_tone
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import MISSING, printable

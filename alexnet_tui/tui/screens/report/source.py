@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from alexnet_tui.analysis.integrity import Check, check_run, check_together
+from alexnet_tui.analysis.copies import check_together
+from alexnet_tui.analysis.integrity import Check, check_run
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.errors import UsageError
 from alexnet_tui.files import reason_of

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from textual.content import Content
 
+from alexnet_tui.analysis.contradictions import Contradiction
 from alexnet_tui.analysis.integrity import Result
-from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Contradiction, PaperResult
+from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, PaperResult
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.report import wording as words

@@ -1,0 +1,119 @@
+"""Whether runs are copies of each other, or differ where they should be equal bit for bit; pure."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from statistics import median
+
+import msgspec
+
+from alexnet_tui.analysis.integrity import Check, Result, has_diverged
+from alexnet_tui.config.architecture import layer_shapes
+from alexnet_tui.config.hyperparameters import RESULT_FIELDS, RunConfig
+from alexnet_tui.runs.history import RunHistory
+
+_BEGIN_ALIKE = frozenset(("schedule", "rate_decay", "train_images", "train_eval_images"))
+"""Settings in which runs of one seed may differ and train alike all the same, until their learning rates part."""
+_EQUAL_LOSS = 1e-9
+
+
+def check_together(histories: Sequence[RunHistory]) -> dict[str, Check]:
+    """A check for each run that was started: none of these is a copy of it, or should equal it and does not.
+
+    Runs of equal settings, seed and machine are equal bit for bit, up to where they diverge.
+    """
+    started = [run for run in histories if run.segments]
+    failed: dict[str, Check] = {}
+    for one, other in itertools.combinations(started, 2):
+        if sentence := _pair(one, other):
+            for run, beside in ((one, other), (other, one)):
+                failed.setdefault(run.id, Check("other runs", Result.FAILED, f"{sentence} run {beside.id}."))
+    return {run.id: failed.get(run.id, Check("other runs", Result.PASSED)) for run in started}
+
+
+def _pair(one: RunHistory, other: RunHistory) -> str:
+    is_same_seed = one.record.config.seed == other.record.config.seed
+    # A longer run of the same settings begins like a shorter one, at least as long as its schedule does.
+    if not (is_same_seed and same_network(one.record.config, _of_length(other, one))):
+        first = _epochs_alike(one, other) if is_same_seed else 0
+        return "its losses are those of" if has_losses_of(one, other, first) else ""
+    if not _should_be_equal(one, other):
+        return ""
+    if not _is_equal(one, other):
+        return "it has the seed, the settings and the machine of, and other numbers than,"
+    if any(_diverged_before(a, b) for a, b in ((one, other), (other, one))):
+        return "it has the seed, the settings and the machine of, and one diverged where the other went on:"
+    return ""
+
+
+def _epochs_alike(one: RunHistory, other: RunHistory) -> int:
+    """In how many epochs, from the first, two runs of one seed and other settings must be equal all the same."""
+    if len({place.num_train_images for run in (one, other) for place in run.segments}) > 1:
+        return 0
+    mine, others = one.record.config, _of_length(other, one)
+    if any(getattr(mine, name) != getattr(others, name) for name in RESULT_FIELDS if name not in _BEGIN_ALIKE):
+        return 0
+    rates = zip(one.epochs["learning_rate"], other.epochs["learning_rate"], strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], rates))
+
+
+def has_losses_of(one: RunHistory, other: RunHistory, first: int = 0) -> bool:
+    """Whether the losses of two runs are equal, or lie apart by one and the same amount, in half of their epochs.
+
+    Args:
+        one: A run.
+        other: Another.
+        first: Index of the first epoch that is looked at.
+    """
+    for column in ("test_loss", "train_loss"):
+        pairs = zip(one.epochs[column][first:], other.epochs[column][first:], strict=False)
+        apart = [a - b for a, b in pairs if math.isfinite(a - b)]
+        if len(apart) < 2:
+            continue
+        usual = median(apart)
+        if sum(abs(value - usual) < _EQUAL_LOSS for value in apart) > max(1, len(apart) // 2):
+            return True
+    return False
+
+
+def _should_be_equal(one: RunHistory, other: RunHistory) -> bool:
+    """Same settings, seed and machine, on a processor: such runs are equal bit for bit."""
+    starts = [run.segments for run in (one, other)]
+    prints = {start.fingerprint for attempts in starts for start in attempts}
+    is_exact = all(run.bit_exact and run.segments and run.segments[0].device_class == "cpu" for run in (one, other))
+    is_same_schedule = one.record.config.epochs == other.record.config.epochs or not one.record.config.depends_on_length
+    is_exact &= len(prints) == 1 and is_same_schedule
+    return is_exact and _results(one.record.config) == _results(_of_length(other, one))
+
+
+def _of_length(run: RunHistory, other: RunHistory) -> RunConfig:
+    """The configuration of a run, but with as many epochs as another one."""
+    return msgspec.structs.replace(run.record.config, epochs=other.record.config.epochs)
+
+
+def _diverged_before(one: RunHistory, other: RunHistory) -> bool:
+    """Whether a run diverged before the other one's end."""
+    return has_diverged(one) and one.step < other.step
+
+
+def _is_equal(one: RunHistory, other: RunHistory) -> bool:
+    count = min(len(one.epochs), len(other.epochs))
+    columns = ("train_loss", "test_loss", "test_accuracy")
+    return all(one.epochs[name][:count] == other.epochs[name][:count] for name in columns)
+
+
+def _results(config: RunConfig) -> tuple[object, ...]:
+    return tuple(getattr(config, name) for name in (*RESULT_FIELDS, "seed"))
+
+
+def same_network(one: RunConfig, other: RunConfig, num_classes: int = 10) -> bool:
+    """Whether two configurations train the same network in the same way: layers of equal shapes, all else equal.
+
+    In ``literal32``, where convolutions 3 to 5 see one place, leaving out the third or the fourth gives one network.
+    """
+    rest = set(RESULT_FIELDS) - {"removed_conv_layer"}
+    if "inverse-time" not in (one.schedule, other.schedule):
+        rest -= {"rate_decay"}  # No other schedule uses it.
+    if any(getattr(one, name) != getattr(other, name) for name in rest):
+        return False
+    return layer_shapes(one.architecture(num_classes)) == layer_shapes(other.architecture(num_classes))

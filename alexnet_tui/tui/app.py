@@ -28,7 +28,7 @@ from alexnet_tui.paths import log_crash
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, is_ascii_terminal, printable
-from alexnet_tui.tui.key_turns import KeyTurns
+from alexnet_tui.tui.key_queue import KeyQueue
 from alexnet_tui.tui.keys import Keys, key_name
 from alexnet_tui.tui.notifications import announce, copy, notify
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
@@ -107,7 +107,7 @@ class ConsoleApp(App[int]):
         self._live: set[str] = set()
         self._watch_loop = WatchLoop(self.session.watcher, lambda: bool(self._live))
         self._shown_cells = ShownCells()
-        self._key_turns = KeyTurns(self, super().on_event)
+        self._key_queue = KeyQueue(self, super().on_event)
         self._set_up_themes()
 
     def _set_up_themes(self) -> None:
@@ -137,9 +137,9 @@ class ConsoleApp(App[int]):
     # Keys
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys and pastes take turns; one that was handed on comes back here for the bindings."""
+        """Keys and pastes are queued; one that was handled there comes back here for the bindings."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            await self._key_turns.take(event)
+            await self._key_queue.put(event)
         else:
             await super().on_event(event)
 

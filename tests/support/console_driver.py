@@ -44,7 +44,7 @@ class Driver:
         await self.pilot.press(*keys)
         await self.pilot.pause()
         # A key that waits for a drawing under a dialog is not done yet, though the loop has nothing left to do.
-        await self.wait_for(lambda: self.app._key_turns._wait is None)
+        await self.wait_for(lambda: self.app._key_queue._wait is None)
 
     def burst(self, data: str) -> None:
         """What a terminal sends at once; nothing is waited for, not even that it arrives."""

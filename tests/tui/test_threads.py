@@ -11,8 +11,8 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.locks import locked, locked_folder
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui import threads
-from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.settings import change_settings, load_settings, settings_path
+from alexnet_tui.tui.workers import CoalescingWorker
 
 
 def test_leaving_waits_for_no_read_that_hangs() -> None:
@@ -65,16 +65,16 @@ async def test_what_is_asked_for_faster_than_it_is_done_is_done_nevertheless(sto
         done.append(seen)
 
     async with console(store) as c:
-        reading = OneAtATime(act)
+        reading = CoalescingWorker(c.app, act)
         for number in range(50):
             asked.append(number)
-            reading.ask(c.app)
+            reading.request()
             await asyncio.sleep(0)
         may_end.set()
         await c.wait_for(lambda: not reading.is_busy)
         assert len(done) == 2, "one at a time; what came meanwhile is done once, after it"
         assert done[-1] == 50
-        reading.ask(c.app)
+        reading.request()
         await c.wait_for(lambda: len(done) == 3)
 
 

@@ -21,7 +21,6 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.text import format_count, format_percent, is_ascii_terminal, printable
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.keys import Keys
-from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.pictures.confusion import SIDE_CELLS, Fit, Matrix, fit, matrix_lines, pair_lines
 from alexnet_tui.tui.pictures.gallery import Cards, card_lines, cards_for
 from alexnet_tui.tui.pictures.kernel_tiles import Grid, grid_for, kernel_lines
@@ -31,6 +30,7 @@ from alexnet_tui.tui.run_names import cut_name, short_names
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import TabStrip
 from alexnet_tui.tui.widgets.text import hanging
+from alexnet_tui.tui.workers import CoalescingWorker
 
 _key = Keys("pictures")
 _STYLES = {
@@ -84,7 +84,7 @@ class PictureColumn(Widget):
         self.placed: Fit | None = None
         self.cards: Cards | None = None
         self._files: PictureFiles | None = None
-        self._reading = OneAtATime(self._read)
+        self._reading = CoalescingWorker(self, self._read)
         self._painter: Painter | None = None
         self._lines: list[Strip] | None = None
         self._drawn_size = Size()
@@ -122,7 +122,7 @@ class PictureColumn(Widget):
 
     def read(self) -> None:
         """Read what is new, beside the loop that draws."""
-        self._reading.ask(self)
+        self._reading.request()
 
     async def _read(self) -> None:
         if (history := self.history) is None:

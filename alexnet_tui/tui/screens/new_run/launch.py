@@ -25,10 +25,10 @@ from alexnet_tui.studies import planning
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.tui import download_question, threads
-from alexnet_tui.tui.key_turns import ASKING
 from alexnet_tui.tui.notifications import announce
 from alexnet_tui.tui.screens.new_run.draft import command_line
 from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
+from alexnet_tui.tui.workers import ASKING
 
 _PROGRESS_SECONDS = 0.2
 _WHOLE_MILLISECONDS = 99.5  # From here on, fractions are below the noise.

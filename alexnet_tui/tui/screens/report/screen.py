@@ -20,10 +20,8 @@ from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec
 from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
-from alexnet_tui.tui.key_turns import ASKING, ask_once
 from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.notifications import notify
-from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.screens.report import curves as report_curves
 from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.report import text as report_view
@@ -32,6 +30,7 @@ from alexnet_tui.tui.session import OpenStudy, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, TextScreen
 from alexnet_tui.tui.widgets.text import TextPage
+from alexnet_tui.tui.workers import ASKING, CoalescingWorker, ask_once
 
 PAGES = ("verdicts", "table", "curves", "contradictions", "source", "verify")
 _WIDE, _LOW, _MOST_SIDE_BY_SIDE = 110, 18, 3
@@ -75,7 +74,7 @@ class ReportScreen(ChartScreen):
         self.section_index = 0
         self._path = "report.html"
         self._seen: dict[str, State] = {}
-        self._reading = OneAtATime(self._make)
+        self._reading = CoalescingWorker(self, self._make)
         self._has_details = False
         self._drawn: set[str] = set()
 
@@ -149,7 +148,7 @@ class ReportScreen(ChartScreen):
         """Read and judge in a thread."""
         if self.report is None:
             self._show_message("Reading the runs…")
-        self._reading.ask(self)
+        self._reading.request()
 
     async def _make(self) -> None:
         if gone := self.session.watcher.problems.get(""):  # A report that is shown already stays.

@@ -23,9 +23,9 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_bytes, format_count, printable
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.file_stamps import Stamp, file_stamp
-from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.text import TextPage, hanging
+from alexnet_tui.tui.workers import CoalescingWorker
 
 _NAME_CELLS = 20
 _VALUE_CELLS = 16
@@ -88,7 +88,7 @@ class LogPage(RunPage):
     def __init__(self, session: Session, run_id: str, *, id: str) -> None:
         super().__init__(session, run_id, id=id, follows=True)
         self._stamp: Stamp | None = _UNREAD
-        self._reading = OneAtATime(self._read)
+        self._reading = CoalescingWorker(self, self._read)
 
     def clear(self) -> None:
         """Show no text of any run."""
@@ -101,7 +101,7 @@ class LogPage(RunPage):
 
     def read(self) -> None:
         """Read the log, if it has changed."""
-        self._reading.ask(self)
+        self._reading.request()
 
     async def _read(self) -> None:
         run_id, store = self.run_id, self.session.store
@@ -125,7 +125,7 @@ class SystemPage(RunPage):
         super().__init__(session, run_id, id=id)
         self._directory, self._bad_lines = "", 0
         self._events_stamp: Stamp | None = None
-        self._reading = OneAtATime(self._read)
+        self._reading = CoalescingWorker(self, self._read)
 
     def turn_to(self, run_id: str) -> None:
         """Forget what was read of one run; another one is shown next."""
@@ -135,7 +135,7 @@ class SystemPage(RunPage):
     def show_run(self, history: RunHistory, state: State) -> None:
         """Show what is known, then where the run is and how many lines of its record are no events."""
         self._show(history)
-        self._reading.ask(self)
+        self._reading.request()
 
     def _show(self, history: RunHistory) -> None:
         notes = self.session.watcher.notes.get(self.run_id) or Notes()
@@ -164,7 +164,7 @@ class VerifyPage(RunPage):
         super().__init__(session, run_id, id=id)
         self._checked: tuple[object, ...] = ()
         self._checks: tuple[Check, ...] | str = _CHECKING
-        self._checking = OneAtATime(self._check)
+        self._checking = CoalescingWorker(self, self._check)
 
     def turn_to(self, run_id: str) -> None:
         """Forget the checks of one run; another one is shown next."""
@@ -176,7 +176,7 @@ class VerifyPage(RunPage):
         self._show()
         if (checked := (len(history.epochs), history.attempts, state)) != self._checked:
             self._checked = checked
-            self._checking.ask(self)
+            self._checking.request()
 
     def _show(self) -> None:
         checks, width = self._checks, self.line_width

@@ -26,7 +26,6 @@ from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScree
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.keys import Keys, new_run_key
 from alexnet_tui.tui.notifications import notify
-from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.screens.run.facts import empty_text, lead_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
@@ -35,6 +34,7 @@ from alexnet_tui.tui.screens.run.side import SMALL_CHARTS, SidePanel
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenRuns, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
 from alexnet_tui.tui.widgets.text import style_of
+from alexnet_tui.tui.workers import CoalescingWorker
 
 _key = Keys("run")
 _PAGES = ("curves", "pictures", "config", "log", "system", "verify")
@@ -89,7 +89,7 @@ class RunScreen(ChartScreen):
         self._side_timer: Timer | None = None
         self._side_plotted: tuple[object, ...] = ()
         self._silence, self._silence_read_at = "", -math.inf
-        self._silence_reading = OneAtATime(self._read_silence)
+        self._silence_reading = CoalescingWorker(self, self._read_silence)
 
     def compose(self) -> ComposeResult:
         """The strip of pages, always on the same line, the head, which is lower on some of them, and the pages."""
@@ -206,7 +206,7 @@ class RunScreen(ChartScreen):
             self.query_one(KeyBar).refresh()  # Other acts are possible now.
         if state in {State.RUNNING, State.LOST} and now - self._silence_read_at >= _SILENCE_SECONDS:
             self._silence_read_at = now
-            self._silence_reading.ask(self)
+            self._silence_reading.request()
         if history is None:
             self._empty()
             if self.page == "pictures":

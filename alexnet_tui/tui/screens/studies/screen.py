@@ -20,10 +20,8 @@ from alexnet_tui.studies.plan import Plan
 from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted
 from alexnet_tui.tui import download_question, run_actions, threads
-from alexnet_tui.tui.key_turns import ask_once
 from alexnet_tui.tui.keys import Keys, row_keys
 from alexnet_tui.tui.notifications import notify
-from alexnet_tui.tui.one_at_a_time import OneAtATime
 from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue_view, source
 from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyRequest
@@ -34,6 +32,7 @@ from alexnet_tui.tui.study_lookup import MAX_STUDIES
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen
 from alexnet_tui.tui.widgets.table import LineTable
+from alexnet_tui.tui.workers import CoalescingWorker, ask_once
 
 _POLL_SECONDS = 1.0
 _GRID_FROM_HEIGHT = 20
@@ -86,8 +85,8 @@ class StudiesScreen(Screen[None]):
         self._problem = ""
         self._stamp: tuple[object, ...] = ()
         self._engines = source.Engines()
-        self._reading = OneAtATime(self._take)
-        self._polling = OneAtATime(self._poll)
+        self._reading = CoalescingWorker(self, self._take)
+        self._polling = CoalescingWorker(self, self._poll)
 
     def compose(self) -> ComposeResult:
         """Which study, its cells as a grid, its queue, keys."""
@@ -119,7 +118,7 @@ class StudiesScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Read, and look for changes made elsewhere."""
-        self.set_interval(_POLL_SECONDS, lambda: self._polling.ask(self))
+        self.set_interval(_POLL_SECONDS, self._polling.request)
         self._read()
 
     def on_screen_resume(self) -> None:
@@ -147,7 +146,7 @@ class StudiesScreen(Screen[None]):
 
     def _read(self) -> None:
         if self.is_mounted:
-            self._reading.ask(self)
+            self._reading.request()
 
     async def _take(self) -> None:
         wanted = self.study_name

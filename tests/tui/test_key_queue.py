@@ -18,7 +18,6 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
 from alexnet_tui.tui import download_question
-from alexnet_tui.tui.key_turns import ASKING
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.report.screen import ReportScreen
@@ -26,6 +25,7 @@ from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm
 from alexnet_tui.tui.screens.studies.screen import StudiesScreen
+from alexnet_tui.tui.workers import ASKING
 
 CLEAR, TAB, BACK_TAB, ENTER, F5, CTRL_C, CTRL_R = "\x15", "\t", "\x1b[Z", "\r", "\x1b[15~", "\x03", "\x12"
 
@@ -144,11 +144,11 @@ async def test_keys_behind_one_that_asks_after_a_look_at_the_disk_are_answers(st
         await c.press("w")
         await c.wait_for(lambda: "No studies yet" in c.text())
         c.burst("rn")  # No, rather than another plan.
-        await c.wait_for(lambda: c.app._key_turns._wait is None and all(one.is_finished for one in asking(c)))
+        await c.wait_for(lambda: c.app._key_queue._wait is None and all(one.is_finished for one in asking(c)))
         assert isinstance(c.app.screen, StudiesScreen)
         await c.press("6")
         c.burst("f1")  # The first of what there is to report on, rather than the first place.
-        await c.wait_for(lambda: c.app._key_turns._wait is None and all(one.is_finished for one in asking(c)))
+        await c.wait_for(lambda: c.app._key_queue._wait is None and all(one.is_finished for one in asking(c)))
         assert isinstance(c.app.screen, ReportScreen)
 
 
@@ -178,7 +178,7 @@ async def test_a_key_pressed_again_before_the_disk_is_read_asks_once(
         await c.wait_for(lambda: not isinstance(screen, StudiesScreen) or screen.now is not None)
         monkeypatch.setattr(*look, slow)
         c.burst(key * 2)
-        await until(lambda: begun and c.app._key_turns._wait is None and not c.app._key_turns._waiting, 10)
+        await until(lambda: begun and c.app._key_queue._wait is None and not c.app._key_queue._waiting, 10)
         may_end.set()
         await c.wait_for(lambda: not asking(c))
         assert (len(begun), sum(isinstance(one, ModalScreen) for one in c.app.screen_stack)) == (1, 1)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from alexnet_tui.analysis.groups import STUDY, Grouping
+from alexnet_tui.analysis.groups import Grouping
 from alexnet_tui.config.hyperparameters import shown_value
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
@@ -57,7 +57,7 @@ def _code(commit: str, history: RunHistory) -> str:
     return f"commit {commit}" if commit else f"version {history.record.package_version}"
 
 
-def unequal_conditions(histories: Sequence[RunHistory], grouping: Grouping = STUDY) -> list[str]:
+def unequal_conditions(histories: Sequence[RunHistory], grouping: Grouping) -> list[str]:
     """A sentence for each condition or hyperparameter that is not equal in all runs, the groups' own aside."""
     sentences = []
     for name in grouping.protocol_fields:

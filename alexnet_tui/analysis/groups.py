@@ -242,15 +242,15 @@ def state_word(history: RunHistory, states: States = NO_STATES) -> str:
     return state.value
 
 
-def split_by_protocol(histories: Iterable[RunHistory], grouping: Grouping = STUDY) -> dict[Protocol, list[RunHistory]]:
-    """Runs that may stand in one table, set by set; the fullest and least changed protocol first."""
+def split_by_protocol(histories: Iterable[RunHistory]) -> dict[Protocol, list[RunHistory]]:
+    """Runs of the study's groups that may be in one table, set by set; the fullest and least changed protocol first."""
     sets: dict[Protocol, list[RunHistory]] = {}
     for history in histories:
-        sets.setdefault(grouping.protocol_of(history.record.config), []).append(history)
+        sets.setdefault(STUDY.protocol_of(history.record.config), []).append(history)
 
     def rank(protocol: Protocol) -> tuple[int, int, str]:
-        finished = (grouping.group_of(run.record.config) for run in sets[protocol] if is_finished(run))
+        finished = (STUDY.group_of(run.record.config) for run in sets[protocol] if is_finished(run))
         names = {group.name for group in finished if group}
-        return -len(names & VARIANTS.keys()), len(grouping.protocol_changes(protocol)), str(protocol)
+        return -len(names & VARIANTS.keys()), len(STUDY.protocol_changes(protocol)), str(protocol)
 
     return {protocol: sets[protocol] for protocol in sorted(sets, key=rank)}

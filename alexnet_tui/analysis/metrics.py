@@ -73,9 +73,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         help: One sentence.
         unit: What it counts.
         value: The number of one run, None where there is none.
-        limit: Of a time to reach a mark: what a run that did not reach it is known to exceed; None where nobody
-            measured whether it did.
-        is_upper_bound: Of such a time: whether the value is only known not to be exceeded.
+        mark: Of a time to 25% training error, the column of the accuracy that tells it; else empty.
         higher_is_better: None where neither direction is a merit.
         least: A value below this is neither better nor worse than any other.
         published: Field of `published.Experiment` with the study's number, or empty.
@@ -93,8 +91,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     help: str
     unit: Unit
     value: Value
-    limit: Value | None = None
-    is_upper_bound: Callable[[RunHistory], bool] | None = None
+    mark: str = ""
     higher_is_better: bool | None = None
     least: float = -math.inf
     published: str = ""
@@ -118,6 +115,16 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     def label(self) -> str:
         """The heading, starred where the number is selected on test."""
         return f"{self.heading}{SELECTED_MARK}" if self.selected_on_test else self.heading
+
+    def limit(self, history: RunHistory) -> float | None:
+        """What the time of a run that has not reached the mark is known to exceed; None where nobody measured it."""
+        if not self.mark or not any(map(math.isfinite, history.epochs[self.mark])):
+            return None
+        return _epochs_done(history) if self.unit is Unit.EPOCHS else _train_seconds(history)
+
+    def is_upper_bound(self, history: RunHistory) -> bool:
+        """Whether the time to the mark is only known not to be exceeded, as it was reached in the first epoch."""
+        return bool(self.mark) and time_to_accuracy(history, self.mark).is_upper_bound
 
     def bounds(self, num_epochs: int) -> tuple[float, float]:
         """The least and the greatest value that a run of so many epochs can have."""
@@ -247,11 +254,6 @@ def _train_seconds(history: RunHistory) -> float | None:
     return _finite(history.train_seconds)
 
 
-def _limit(column: str, so_far: Value) -> Value:
-    """What a run that has not reached a mark of a curve is known to exceed; None where the curve is not known."""
-    return lambda history: so_far(history) if any(map(math.isfinite, history.epochs[column])) else None
-
-
 def _mean_rate(history: RunHistory) -> float | None:
     """Training images a second of training, over all epochs done; the latest throughput before the first's end."""
     seconds, started = _finite(history.train_seconds), history.started
@@ -358,8 +360,7 @@ _METRICS = (
         help="Epochs until training error (evaluation mode) fell to 25%; 1 where it did within the first.",
         unit=Unit.EPOCHS,
         value=lambda history: time_to_accuracy(history).epochs,
-        limit=_limit("train_eval_accuracy", _epochs_done),
-        is_upper_bound=lambda history: time_to_accuracy(history).is_upper_bound,
+        mark="train_eval_accuracy",
         higher_is_better=False,
         published="t25_epochs",
         is_on_training_images=True,
@@ -370,8 +371,7 @@ _METRICS = (
         help="Epochs until the running training error, as Keras prints it, fell to 25%.",
         unit=Unit.EPOCHS,
         value=lambda history: time_to_accuracy(history, _RUNNING).epochs,
-        limit=_limit(_RUNNING, _epochs_done),
-        is_upper_bound=lambda history: time_to_accuracy(history, _RUNNING).is_upper_bound,
+        mark=_RUNNING,
         higher_is_better=False,
         published="t25_epochs",
     ),
@@ -381,8 +381,7 @@ _METRICS = (
         help="Training time until training error fell to 25%.",
         unit=Unit.SECONDS,
         value=lambda history: time_to_accuracy(history).train_seconds,
-        limit=_limit("train_eval_accuracy", _train_seconds),
-        is_upper_bound=lambda history: time_to_accuracy(history).is_upper_bound,
+        mark="train_eval_accuracy",
         higher_is_better=False,
         published="t25_seconds",
         is_on_training_images=True,
@@ -393,8 +392,7 @@ _METRICS = (
         help="Training time until the running training error, as Keras prints it, fell to 25%.",
         unit=Unit.SECONDS,
         value=lambda history: time_to_accuracy(history, _RUNNING).train_seconds,
-        limit=_limit(_RUNNING, _train_seconds),
-        is_upper_bound=lambda history: time_to_accuracy(history, _RUNNING).is_upper_bound,
+        mark=_RUNNING,
         higher_is_better=False,
     ),
     Metric(

@@ -123,9 +123,8 @@ def _reading(experiment: str, members: Sequence[RunHistory]) -> Reading:
 
 def _figure(metric: Metric, experiment: str, members: Sequence[RunHistory]) -> Figure:
     values = [metric.value(one) for one in members]
-    is_bound = metric.limit is not None and None in values
-    if metric.limit is not None:
-        values = [metric.limit(one) if value is None else value for one, value in zip(members, values, strict=True)]
+    is_bound = bool(metric.mark) and None in values
+    values = [metric.limit(one) if value is None else value for one, value in zip(members, values, strict=True)]
     known = [value for value in values if value is not None]
     ours = fmean(known) if len(known) == len(values) else None
     return Figure(metric=metric, ours=ours, published=_published(metric, experiment, ours), is_bound=is_bound)

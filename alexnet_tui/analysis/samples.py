@@ -95,9 +95,9 @@ def sample(runs: Iterable[RunHistory], metric: Metric, title: str = "", *, is_ce
     values, num_not_reached = list[RunValue](), 0
     for run in runs:
         found = metric.value(run)
-        limit = metric.limit(run) if found is None and metric.limit else None
+        limit = metric.limit(run) if found is None else None
         num_not_reached += limit is not None
-        is_upper_bound = found is not None and metric.is_upper_bound is not None and metric.is_upper_bound(run)
+        is_upper_bound = found is not None and metric.is_upper_bound(run)
         seed = None if run.record.foreign else run.record.config.seed
         values.append(RunValue(run.id, seed, found, limit if is_censored else None, is_upper_bound))
     return make_sample(values, title, num_not_reached=num_not_reached)

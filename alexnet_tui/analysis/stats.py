@@ -178,7 +178,7 @@ def seeds_needed(
     return next((count for count in range(least, MAX_SEEDS + 1) if is_enough(count)), None)
 
 
-def permutation_test(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> PermutationTest:
+def permutation_test(a: Sequence[float], b: Sequence[float]) -> PermutationTest:
     """Unpaired one-sided tests of mean(a) > mean(b) and of mean(a) < mean(b).
 
     Exact up to `EXACT_SPLITS` splits, which ten values a group stay below; beyond that, seeded draws, with the
@@ -197,7 +197,7 @@ def permutation_test(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -
         sums = [sum(split) for split in itertools.combinations(pooled, len(a))]
         sampled = 0
     else:
-        generator = random.Random(seed)
+        generator = random.Random(0)
         few = min(len(a), len(b))  # The sum of the smaller group gives that of the other: all sum to zero.
         sign = 1 if few == len(a) else -1
         draws = max(MIN_DRAWS, min(MONTE_CARLO_DRAWS, MAX_DRAWN_VALUES // few))

@@ -43,7 +43,7 @@ def test_a_run_without_an_epoch_has_no_number_and_invents_none() -> None:
     empty = RunHistory(RUN.record)
     assert {name: metric.value(empty) for name, metric in METRICS.items()} == dict.fromkeys(METRICS)
     never = make_history(t25=None, gap=0.1)
-    assert (METRICS["t25"].value(never), METRICS["t25"].limit and METRICS["t25"].limit(never)) == (None, 20.0)
+    assert (METRICS["t25"].value(never), METRICS["t25"].limit(never)) == (None, 20.0)
 
 
 def test_numbers_are_written_in_the_metric_s_unit() -> None:

@@ -319,9 +319,9 @@ def _accuracies(history: RunHistory) -> list[str]:
 def _time_to_mark(history: RunHistory, name: str) -> str:
     metric = METRICS[name]
     if (epochs := metric.value(history)) is not None:
-        is_upper_bound = metric.is_upper_bound is not None and metric.is_upper_bound(history)
+        is_upper_bound = metric.is_upper_bound(history)
         return f"{'at most ' * is_upper_bound}{epochs:.1f} epochs"
-    return "not reached" if metric.limit and metric.limit(history) is not None else "not known"
+    return "not reached" if metric.limit(history) is not None else "not known"
 
 
 def _last_loss(history: RunHistory) -> str:

@@ -838,7 +838,7 @@ def test_facts_say_ages_and_paces_in_words(store: Store, tmp_path: Path) -> None
     history.fold([msgspec.structs.replace(STEP, wall=1000.0)])
     assert [(age(history, State.RUNNING, at).name, age(history, State.RUNNING, at).style) for at in (1002.5, 1100)] == [
         ("last point", ""),
-        ("last point", "warning"),
+        ("last point", "warn"),
     ]
 
 

@@ -11,23 +11,14 @@ from textual.events import Resize
 from textual.widgets import Input, Static
 
 from alexnet_tui.tui.keys import Keys, key_name
+from alexnet_tui.tui.widgets.bars import PLACES
 from alexnet_tui.tui.widgets.dialogs import DialogScreen, KeysLine
 from alexnet_tui.tui.widgets.line_input import LineInput
 from alexnet_tui.tui.widgets.text import hanging
 
 _key = Keys("help")
 _MIN_TEXT_CELLS, _MAX_CHARS = 8, 200
-_PLACE_NAMES = {
-    "runs": "Runs",
-    "new": "New run",
-    "run": "Run",
-    "compare": "Compare",
-    "study": "Studies",
-    "report": "Report",
-    "chart": "Charts",
-    "form": "Form",
-    "app": "Everywhere",
-}
+_PLACE_NAMES = {**dict(PLACES), "chart": "Charts", "form": "Form", "app": "Everywhere"}
 
 
 class HelpEntry(msgspec.Struct, frozen=True, kw_only=True):

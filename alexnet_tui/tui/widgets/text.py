@@ -9,14 +9,17 @@ from textual.widgets import Static
 from alexnet_tui.text import printable
 from alexnet_tui.tui.keys import row_keys
 
-_STYLES = {"": "", "error": "$error", "warning": "$warning", "muted": "$text-muted"}
+TONE_STYLES = {
+    "": "",
+    "good": "$success",
+    "bad": "$error",
+    "warn": "$warning",
+    "live": "$running",
+    "muted": "$text-muted",
+}
+"""The theme's styles for the words that pure code has for colours; cells of tables have them in the style sheet."""
 _LEAST_CELLS = 16
 _MAX_CHARS = 4000
-
-
-def style_of(name: str) -> str:
-    """The theme's style for a word of pure code."""
-    return _STYLES[name]
 
 
 def hanging(label: str, text: str, width: int, *, label_style: str = "", style: str = "") -> list[Content]:

@@ -24,7 +24,7 @@ _STALE_SECONDS = 30.0
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """A name, a value, how it differs from the pinned run, and the style class of its value."""
+    """A name, a value, how it differs from the pinned run, and the colour of its value: a word of `TONE_STYLES`."""
 
     name: str
     value: str
@@ -43,7 +43,7 @@ def identity_parts(history: RunHistory) -> list[str]:
 
 
 def status_message(history: RunHistory, state: State, silence: str = "") -> tuple[str, str]:
-    """A sentence on why a run makes no progress, with its style; empty while it does, or is finished.
+    """A sentence on why a run makes no progress, with a word for its colour; empty while it does, or is finished.
 
     Args:
         history: The run.
@@ -55,21 +55,21 @@ def status_message(history: RunHistory, state: State, silence: str = "") -> tupl
         where = f" at epoch {final.epoch}" if final.epoch else ""
         reason = printable(final.reason, 40)
         hint = " d starts one with other settings." if would_fail_again(history) else ""
-        return f"Failed ({reason}){where}: {printable(final.message, 600)}{hint}", "error"
+        return f"Failed ({reason}){where}: {printable(final.message, 600)}{hint}", "bad"
     if state is State.LOST:
         hint = "R resumes it" if history.checkpoints else "R starts it again; it has no checkpoint"
         if silence:
-            return f"Crashed, or out of reach: {silence}. {hint}.", "error"
-        return f"Crashed: the trainer process disappeared (killed, or the machine stopped). {hint}.", "error"
+            return f"Crashed, or out of reach: {silence}. {hint}.", "bad"
+        return f"Crashed: the trainer process disappeared (killed, or the machine stopped). {hint}.", "bad"
     if state is State.COPY:
-        return "A copy: the run it was copied from may be training elsewhere; R resumes the copy.", "warning"
+        return "A copy: the run it was copied from may be training elsewhere; R resumes the copy.", "warn"
     if isinstance(final, ev.Stopped) and state is State.STOPPED:
         reason = printable(final.reason, 80)
-        return f"Stopped at epoch {final.epoch} ({reason}); R resumes it.", "warning"
+        return f"Stopped at epoch {final.epoch} ({reason}); R resumes it.", "warn"
     if state is State.QUEUED:
         return "Queued: no trainer has started it yet; R starts it now.", "muted"
     if state is State.RUNNING and silence:
-        return f"Running, but {silence}.", "warning"
+        return f"Running, but {silence}.", "warn"
     if state is State.RUNNING and not history.has_begun:
         return "Loading data and torch…", "muted"
     return "", ""
@@ -100,7 +100,7 @@ def age(history: RunHistory, state: State, now: float | None = None) -> Fact:
     shown = f"{format_duration(seconds if seconds < 10 else round(seconds))} ago"
     if not history.step:
         return Fact("started", shown)
-    return Fact("last point", shown, style="warning" if seconds > _STALE_SECONDS else "")
+    return Fact("last point", shown, style="warn" if seconds > _STALE_SECONDS else "")
 
 
 def progress_facts(history: RunHistory, state: State) -> Iterator[Fact]:
@@ -170,7 +170,7 @@ def _metric_fact(name: str, metric: Metric, history: RunHistory, pinned: RunHist
 
 
 def lead_text(lead: Lead, label: str) -> tuple[str, str]:
-    """``3.2 epochs ahead of baseline``, and its style; `label` is what the other run is called."""
+    """``3.2 epochs ahead of baseline``, and a word for its colour; `label` is what the other run is called."""
     if lead.ahead is None:
         return f"above the best of {label}", ""
     if abs(lead.ahead) < 0.05:

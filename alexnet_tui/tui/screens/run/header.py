@@ -24,14 +24,8 @@ from alexnet_tui.tui.screens.run.facts import (
     progress_facts,
     status_message,
 )
-from alexnet_tui.tui.widgets.text import style_of
+from alexnet_tui.tui.widgets.text import TONE_STYLES
 
-_TONE_STYLES = {
-    "live": "bold $running",
-    "bad": "bold $error",
-    "warn": "bold $warning",
-    "muted": "bold $text-muted",
-}
 _WIDE, _LONGEST_SPARKLINE, _MAX_LINES = 100, 60, 5
 
 
@@ -47,10 +41,10 @@ class Head(msgspec.Struct, frozen=True):
     def lines(self, label: str, *, is_low: bool, has_numbers: bool) -> list[Content]:
         """All of it; on a low screen only what one cannot do without."""
         title = self.title(label)
-        sentence, style = status_message(self.history, self.state, self.silence)
+        sentence, tone = status_message(self.history, self.state, self.silence)
         if self.is_stopping:
-            sentence, style = "Stopping: it saves a checkpoint first.", "warning"
-        lines = [title, self.progress(), Content.styled(sentence, style_of(style))]
+            sentence, tone = "Stopping: it saves a checkpoint first.", "warn"
+        lines = [title, self.progress(), Content.styled(sentence, TONE_STYLES[tone])]
         if not is_low:
             lines.append(self.activity())
         if has_numbers and not is_low:
@@ -65,7 +59,7 @@ class Head(msgspec.Struct, frozen=True):
         parts = identity_parts(self.history)
         while parts and len(state) + cell_len(label) + 2 + cell_len(" · ".join(parts)) > self.width:
             parts.pop()
-        title = Content.assemble((state, _TONE_STYLES[TONES[self.state]]), (label, "bold"))
+        title = Content.assemble((state, f"bold {TONE_STYLES[TONES[self.state]]}"), (label, "bold"))
         if parts:
             title = Content.assemble(title, "  ", (" · ".join(parts), "$text-muted"))
         return title.truncate(self.width, ellipsis=True)
@@ -75,7 +69,7 @@ class Head(msgspec.Struct, frozen=True):
         share, size = self.history.progress, 12 if self.width < _WIDE else 32
         done = math.floor(share * size + 1e-9)
         bar = Content.assemble(
-            (DONE * done, _TONE_STYLES[TONES[self.state]]),
+            (DONE * done, f"bold {TONE_STYLES[TONES[self.state]]}"),
             (REST * (size - done), "$faint"),
             f" {format_done(share):>4}  ",
         )
@@ -140,6 +134,6 @@ def line_of_facts(facts: Iterable[Fact], width: int) -> Content:
         before = gap if parts else ""
         cells = cell_len(before + name + fact.value)
         if fact.value and used + cells <= width:
-            parts += [before, (name, "$text-muted"), (fact.value, style_of(fact.style) or "bold")]
+            parts += [before, (name, "$text-muted"), (fact.value, TONE_STYLES[fact.style] or "bold")]
             used += cells
     return Content.assemble(*parts)

@@ -33,7 +33,7 @@ from alexnet_tui.tui.screens.run.pages import ConfigPage, LogPage, RunPage, Syst
 from alexnet_tui.tui.screens.run.side import SMALL_CHARTS, SidePanel
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenRuns, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TabStrip, TopBar
-from alexnet_tui.tui.widgets.text import style_of
+from alexnet_tui.tui.widgets.text import TONE_STYLES
 from alexnet_tui.tui.workers import CoalescingWorker
 
 _key = Keys("run")
@@ -316,8 +316,8 @@ class RunScreen(ChartScreen):
         notes, pinned = list[Content](), self.pinned
         if history is not None and pinned is not None and (lead := lead_over(history, pinned)) is not None:
             for label in (self._pinned_label(), "pinned"):
-                text, style = lead_text(lead, label)
-                notes.append(Content.styled(text, f"bold {style_of(style)}".rstrip()))
+                text, tone = lead_text(lead, label)
+                notes.append(Content.styled(text, f"bold {TONE_STYLES[tone]}".rstrip()))
         self.query_one("#strip", TabStrip).note = tuple(notes)
 
     def _head(self, history: RunHistory | None, state: State) -> list[Content]:

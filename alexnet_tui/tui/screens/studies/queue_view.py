@@ -20,6 +20,7 @@ from alexnet_tui.tui.run_names import cut_settings
 from alexnet_tui.tui.screens.studies.source import LiveRun, Snapshot
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import Column
+from alexnet_tui.tui.widgets.text import TONE_STYLES
 
 NO_STUDIES = Content.assemble(
     ("No studies yet.\n\n", "bold"),
@@ -38,7 +39,6 @@ _TONES: Mapping[str, str] = {
     PlannedRunState.PLANNED: "",
     PlannedRunState.UNREADABLE: "bad",
 }
-_TONE_STYLES = {"live": "$running", "warn": "$warning", "bad": "$error", "muted": "$text-muted"}
 
 
 def head(now: Snapshot, names: Sequence[str], width: int, states: Mapping[str, State]) -> Content:
@@ -130,7 +130,7 @@ def grid(now: Snapshot, chosen: int | None, width: int, *, cursor: str) -> Conte
 
 
 def _grid_cell(cell: PlannedRun, live: LiveRun, bar_cells: int) -> Content:
-    tone = _TONE_STYLES.get(tone_of(cell), "")
+    tone = TONE_STYLES[tone_of(cell)]
     sign = Content.styled(sign_of(cell), tone)
     if cell.state in {PlannedRunState.CANCELLED, PlannedRunState.DELETED}:
         return sign
@@ -146,7 +146,7 @@ def legend(cells: Iterable[PlannedRun]) -> Content:
         states.setdefault(sign_of(cell), {}).setdefault(shown_state(cell.state), cell)
     parts = [
         Content.assemble(
-            (sign, _TONE_STYLES.get(tone_of(next(iter(named.values()))), "")), (f" {' or '.join(named)}", "$text-muted")
+            (sign, TONE_STYLES[tone_of(next(iter(named.values())))]), (f" {' or '.join(named)}", "$text-muted")
         )
         for sign, named in states.items()
     ]

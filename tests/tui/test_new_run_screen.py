@@ -39,8 +39,8 @@ from alexnet_tui.studies import study_files
 from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import screen as screen_module
 from alexnet_tui.tui.screens.new_run.draft import Draft, command_line
-from alexnet_tui.tui.screens.new_run.launch import StepsTimed, StepTimer
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
+from alexnet_tui.tui.screens.new_run.step_timer import StepsTimed, StepTimer
 from alexnet_tui.tui.session import OpenRun, Session
 from alexnet_tui.tui.terminal.themes import THEMES, VARIABLE_DEFAULTS
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen

@@ -1,5 +1,5 @@
 """The New run screen: a form of hyperparameters, and starting the run.
 
 `draft` holds the texts in the fields, `field_info` says how each field is edited, `summary` what the run will take;
-`launch` prepares the data set and starts the runs.
+`step_timer` times steps of it, `launch` prepares the data set and starts the runs.
 """

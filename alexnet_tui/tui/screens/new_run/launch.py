@@ -2,23 +2,19 @@
 
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from textual.message import Message
-from textual.screen import Screen
 from textual.widget import Widget
 
-from alexnet_tui.analysis.cost_estimate import step_settings
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.cores import machine_load
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.datasets.cache import Progress
 from alexnet_tui.errors import AlexnetTuiError, TooFewImagesError
 from alexnet_tui.launch import local
-from alexnet_tui.launch import probe as step_probe
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
@@ -27,11 +23,13 @@ from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.tui import download_question, threads
 from alexnet_tui.tui.notifications import announce
 from alexnet_tui.tui.screens.new_run.draft import command_line
-from alexnet_tui.tui.session import LaunchCommands, OpenRun, Session
+from alexnet_tui.tui.session import LaunchCommands, OpenRun
 from alexnet_tui.tui.workers import ASKING
 
+if TYPE_CHECKING:
+    from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
+
 _PROGRESS_SECONDS = 0.2
-_WHOLE_MILLISECONDS = 99.5  # From here on, fractions are below the noise.
 
 
 class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,39 +141,18 @@ def create_and_start(store: Store, request: LaunchRequest, commands: LaunchComma
     return run_ids
 
 
-class Form(Protocol):
-    """What a launcher needs of the form that makes requests."""
-
-    def show_status(self, sentence: str, *, is_error: bool = False) -> None:
-        """Show a sentence about the progress."""
-
-    def reject(self, name: str, sentence: str) -> None:
-        """Show why the request cannot be met, and focus the field."""
-
-    def describe(self, config: RunConfig) -> str:
-        """What a start of this run means, in a sentence."""
-
-    def focus_first(self) -> None:
-        """Put the cursor back to the first field, for the next run."""
-
-    def reset_counts(self) -> None:
-        """Set the number of runs back to one: the request has been met."""
-
-
 class RunLauncher:
     """Takes requests: asks before a download, prepares the data, makes the runs and opens the first.
 
     Args:
-        screen: The screen of the form; it hands on `DataProgress` and `DataReady`.
-        session: The session.
-        form: The form on it.
+        form: The form; it gets `DataProgress` and `DataReady`, and hands the second to `continue_with_data`.
 
     Attributes:
         preparing: The data set that is being prepared, or empty.
     """
 
-    def __init__(self, screen: Screen[None], session: Session, form: Form) -> None:
-        self._screen, self._session, self._form = screen, session, form
+    def __init__(self, form: "NewRunScreen") -> None:
+        self._form = form
         self.preparing, self._is_starting = "", False
         self._ready: list[LaunchRequest] = []
 
@@ -187,7 +164,7 @@ class RunLauncher:
         """
         if not self._is_starting:
             self._is_starting = True
-            self._screen.run_worker(self._prepare_and_start(request, is_prepared), group=ASKING)
+            self._form.run_worker(self._prepare_and_start(request, is_prepared), group=ASKING)
         elif is_prepared:
             self._ready.append(request)
 
@@ -206,7 +183,7 @@ class RunLauncher:
             self._reject("train_images", str(error))
             return
         except AlexnetTuiError as error:  # There is no folder for data.
-            self._say(str(error), is_error=True)
+            self._show_status(str(error), is_error=True)
             return
         finally:
             self._is_starting = False
@@ -214,7 +191,7 @@ class RunLauncher:
                 self.submit(self._ready.pop(0), is_prepared=True)
         if missing:
             lines = [self._form.describe(config)]
-            download_question.ask(self._screen, missing[0], lines, lambda: self.prepare(config, request))
+            download_question.ask(self._form, missing[0], lines, lambda: self.prepare(config, request))
         else:
             self.prepare(config, request)
 
@@ -225,111 +202,51 @@ class RunLauncher:
             return
         self.preparing = config.data
         self._form.show_status(f"Preparing {config.data}" + (", then the run starts." if request else "."))
-        prepare(self._screen, config, request)
+        prepare(self._form, config, request)
 
     def continue_with_data(self, message: DataReady) -> None:
         """Start what was asked for, or show why its data cannot be prepared."""
         self.preparing = ""
-        read_catalog(self._screen)
+        read_catalog(self._form)
         if message.error:
             self._reject("data", message.error)
         elif message.request is not None:
             self.submit(message.request, is_prepared=True)
         else:
-            self._say(f"{message.name} is ready.")
+            self._show_status(f"{message.name} is ready.")
 
-    def _say(self, sentence: str, *, is_error: bool = False) -> None:
+    def _show_status(self, sentence: str, *, is_error: bool = False) -> None:
         """Show a sentence on the form, and to whoever went elsewhere meanwhile."""
         self._form.show_status(sentence, is_error=is_error)
-        self._tell_elsewhere(sentence, is_error=is_error)
+        self._announce_elsewhere(sentence, is_error=is_error)
 
     def _reject(self, name: str, sentence: str) -> None:
         """Show at a field why a request cannot be met, and to whoever went elsewhere meanwhile."""
         self._form.reject(name, sentence)
-        self._tell_elsewhere(sentence, is_error=True)
+        self._announce_elsewhere(sentence, is_error=True)
 
-    def _tell_elsewhere(self, sentence: str, *, is_error: bool = False) -> None:
-        if not self._screen.is_current:
-            announce(self._screen.app, sentence, is_error=is_error)
+    def _announce_elsewhere(self, sentence: str, *, is_error: bool = False) -> None:
+        if not self._form.is_current:
+            announce(self._form.app, sentence, is_error=is_error)
 
     async def _start(self, request: LaunchRequest) -> None:
         """Make the runs and start them."""
-        session, form = self._session, self._form
+        form, session = self._form, self._form.session
         if problem := session.watcher.problems.get(""):  # A new folder in its place would hide the runs there were.
-            self._say(f"No run is started. {problem}", is_error=True)
+            self._show_status(f"No run is started. {problem}", is_error=True)
             return
         try:
             run_ids = await session.lanes["launch"].run(create_and_start, session.store, request, session.commands)
         except AlexnetTuiError as error:
-            self._say(str(error), is_error=True)
+            self._show_status(str(error), is_error=True)
             return
         form.reset_counts()
         if request.is_queued:
             more = " and more" if len(run_ids) > 3 else ""
-            self._say(f"Queued: {', '.join(run_ids[:3])}{more}. f7 shows the queue.")
+            self._show_status(f"Queued: {', '.join(run_ids[:3])}{more}. f7 shows the queue.")
             return
         form.show_status("")
-        if self._screen.is_current:
+        if form.is_current:
             form.focus_first()
-            self._screen.post_message(OpenRun(run_ids[0]))
-        self._tell_elsewhere(f"Run {run_ids[0]} has started.")
-
-
-class StepsTimed(Message):
-    """The steps of a run have been timed, or could not be: then `error` says why."""
-
-    def __init__(self, config: RunConfig, step_seconds: float, error: str) -> None:
-        super().__init__()
-        self.config = config
-        self.step_seconds = step_seconds
-        self.error = error
-
-
-class StepTimer:
-    """Times steps; one trial at a time.
-
-    Args:
-        step_seconds: What was timed since the console began; what is timed is added.
-
-    Attributes:
-        is_busy: A trial is going on.
-    """
-
-    def __init__(self, step_seconds: dict[tuple[object, ...], float]) -> None:
-        self.is_busy = False
-        self._step_seconds = step_seconds
-
-    def step_seconds(self, config: RunConfig) -> float | None:
-        """How long a step of a run takes here, or None where none like it was timed."""
-        return self._step_seconds.get(step_settings(config))
-
-    def begin(self, receiver: Widget, config: RunConfig, command: Sequence[str]) -> None:
-        """Time the steps of a run in a thread; `receiver` gets `StepsTimed` and hands it to `take`.
-
-        Args:
-            receiver: Gets the message.
-            config: The run.
-            command: What is asked for the time.
-        """
-        self.is_busy = True
-
-        def work() -> None:
-            seconds, error = 0.0, ""
-            try:
-                seconds = step_probe.probe(config, command).step_milliseconds / 1000
-            except Exception as problem:  # noqa: BLE001 - any error becomes a sentence on the form.
-                error = sentence_of(problem)
-            receiver.post_message(StepsTimed(config, seconds, error))
-
-        threads.start(work)
-
-    def take(self, done: StepsTimed) -> str:
-        """Remember a result; a sentence about it."""
-        self.is_busy = False
-        if done.error:
-            return f"No time: {done.error}"
-        self._step_seconds[step_settings(done.config)] = done.step_seconds
-        milliseconds = 1000 * done.step_seconds
-        told = f"{milliseconds:,.0f}" if milliseconds >= _WHOLE_MILLISECONDS else f"{milliseconds:.3g}"
-        load = machine_load()
-        return f"Five steps were timed: {told} ms each" + (f", with {load}." if load.is_busy else ".")
+            form.post_message(OpenRun(run_ids[0]))
+        self._announce_elsewhere(f"Run {run_ids[0]} has started.")

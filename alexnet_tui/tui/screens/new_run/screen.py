@@ -29,7 +29,7 @@ from alexnet_tui.tui.screens.new_run import field_info as fields
 from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import summary as run_summary
 from alexnet_tui.tui.screens.new_run.draft import PRESET_FIELDS, SEEDS, VARIANTS_FIELD, Draft
-from alexnet_tui.tui.screens.new_run.launch import StepsTimed, StepTimer
+from alexnet_tui.tui.screens.new_run.step_timer import StepsTimed, StepTimer
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.fields import CardField, ChoiceField, FieldEdited, TextField
@@ -94,7 +94,7 @@ class NewRunScreen(Screen[None]):
         self._panel = Content("")
         self._step_timer = StepTimer(session.step_seconds)
         self.catalog: dict[str, data_catalog.DatasetInfo] = {}
-        self.launcher = launch.RunLauncher(self, session, self)
+        self.launcher = launch.RunLauncher(self)
 
     def compose(self) -> ComposeResult:
         """Cards, fields, summary, and the line that starts."""

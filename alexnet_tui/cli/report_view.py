@@ -14,7 +14,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.samples import sample_text
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.cli.tables import fitting
-from alexnet_tui.report.build import Report, Section
+from alexnet_tui.report.content import Report, Section
 from alexnet_tui.report.interval_text import LEGEND, Cells, Role, interval_lines
 from alexnet_tui.report.table import Row
 from alexnet_tui.report.wording import (

@@ -1,6 +1,7 @@
 """The report on runs.
 
-`build` makes it as data, with `table` for ours beside the study's; `wording` has its numbers in words, `charts` and
-`interval_text` its drawings. `formats` renders it: `markdown` and `html` fill a `template`, `latex` writes tables.
-`pictures` shows what networks learned.
+`content` says what it holds, as data, with the `table` of ours beside the study's; `build` makes it of runs. `wording`
+has its numbers in words, `trace` what is behind each. `charts` draws curves and, like `interval_text`, the place of an
+effect on its axis (`interval_plot`). `formats` renders it all: `markdown` and `html` fill a `template`, `latex` writes
+tables. `pictures` shows what networks learned.
 """

@@ -5,19 +5,17 @@ in dash and label too. Every number comes from our own data, and every text is e
 """
 
 import html
-import math
-import statistics
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Experiment
-from alexnet_tui.analysis.samples import RunValue
 from alexnet_tui.analysis.time_to_accuracy import T25_ERROR
-from alexnet_tui.analysis.verdict.effect import is_of_ratio
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
-from alexnet_tui.report.build import Curve
-from alexnet_tui.text import format_difference, printable
+from alexnet_tui.report.content import Curve
+from alexnet_tui.report.interval_plot import interval_plot
+from alexnet_tui.report.wording import effect
+from alexnet_tui.text import printable
 
 _MOST_TICKS = 6
 _STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
@@ -102,104 +100,6 @@ def overlay_chart(curves: Sequence[Curve]) -> str:
     return _svg(frame, "Test accuracy by epoch, all experiments", parts)
 
 
-class RunDot(msgspec.Struct, frozen=True):
-    """One run on the axis of an effect: the effect it would have by itself, against the mean of the other group.
-
-    Attributes:
-        run_id: The run.
-        seed: Its seed.
-        effect: In points or as a ratio.
-        at: Its place, a share of the axis.
-        is_larger: It belongs to the group that is claimed to have the larger values.
-        is_censored: A time that was not reached, at the last epoch of the run.
-    """
-
-    run_id: str
-    seed: int | None
-    effect: float
-    at: float
-    is_larger: bool
-    is_censored: bool
-
-
-class IntervalPlot(msgspec.Struct, frozen=True, kw_only=True):
-    """An effect on an axis. Places are shares of the axis: 0 is its left end, 1 its right one.
-
-    Attributes:
-        no_effect: Where both groups are equal.
-        zone: Between these an effect is too small to matter.
-        estimate: The estimate; None where there is none.
-        interval: Ends of the 95% interval; None where it has no end, or where there is no estimate.
-        published: The study's own value; None where it has none.
-        dots: The runs of both groups.
-    """
-
-    no_effect: float
-    zone: tuple[float, float]
-    estimate: float | None
-    interval: tuple[float | None, float | None]
-    published: float | None
-    dots: tuple[RunDot, ...]
-
-
-def interval_plot(verdict: ClaimVerdict) -> IntervalPlot:
-    """Where everything of a claim's effect belongs on one axis; ratios on a logarithmic one."""
-    is_ratio = verdict.unit == "ratio"
-    found = verdict.effect
-
-    def scale(effect: float) -> float:
-        return math.log(effect) if is_ratio else effect
-
-    zone = verdict.zone
-    effects = _run_effects(verdict, is_ratio=is_ratio)
-    marks = [*zone, verdict.published_effect, *((found.estimate, *found.interval) if found else ())]
-    places = [scale(mark) for mark in (*marks, *(effect for *_, effect in effects)) if mark is not None]
-    low, high = min(places), max(places)
-    margin = 0.06 * (high - low) or 1.0
-
-    def at(effect: float) -> float:
-        return (scale(effect) - low + margin) / (high - low + 2 * margin)
-
-    def known(effect: float | None) -> float | None:
-        return None if effect is None else at(effect)
-
-    return IntervalPlot(
-        no_effect=at(1.0 if is_ratio else 0.0),
-        zone=(at(zone[0]), at(zone[1])),
-        estimate=at(found.estimate) if found else None,
-        interval=(known(found.interval[0]), known(found.interval[1])) if found else (None, None),
-        published=known(verdict.published_effect),
-        dots=tuple(
-            RunDot(run.run_id, run.seed, effect, at(effect), is_larger, run.value is None)
-            for run, is_larger, effect in effects
-        ),
-    )
-
-
-def _run_effects(verdict: ClaimVerdict, *, is_ratio: bool) -> list[tuple[RunValue, bool, float]]:
-    """Each run with a value, whether it is of the larger group, and its effect against the mean of the other group.
-
-    None where values have no place on the axis: upper bounds, and on the axis of a ratio what makes none.
-    """
-    samples = (verdict.larger, verdict.smaller)
-    if not all(sample.lower_bounds and not sample.num_upper_bounds for sample in samples):
-        return []
-    if is_ratio and not all(is_of_ratio(bound) for sample in samples for bound in sample.lower_bounds):
-        return []
-    found = []
-    for sample, other in zip(samples, reversed(samples), strict=True):
-        is_larger = sample is samples[0]
-        bounds = other.lower_bounds
-        middle = statistics.geometric_mean(bounds) if is_ratio else statistics.fmean(bounds)
-        for run in sample.runs:
-            value = run.limit if run.value is None else run.value
-            if value is None:
-                continue
-            first, second = (value, middle) if is_larger else (middle, value)
-            found.append((run, is_larger, first / second if is_ratio else 100 * (first - second)))
-    return found
-
-
 def interval_chart(verdict: ClaimVerdict) -> str:
     """A claim's effect on one axis: estimate, interval, each run, no effect, what is too small, the study's value."""
     plot = interval_plot(verdict)
@@ -214,7 +114,7 @@ def interval_chart(verdict: ClaimVerdict) -> str:
         f'<text class="tick" text-anchor="middle" x="{x(plot.no_effect)}" y="90">no effect</text>',
     ]
     for dot in plot.dots:
-        title = escape(f"{dot.run_id} (seed {dot.seed}): {_effect_text(dot.effect, verdict.unit)}")
+        title = escape(f"{dot.run_id} (seed {dot.seed}): {effect(dot.effect, verdict.unit)}")
         kind, y = "seed censored" if dot.is_censored else "seed", 24 if dot.is_larger else 58
         parts.append(f'<circle class="{kind}" cx="{x(dot.at)}" cy="{y}" r="3.5"><title>{title}</title></circle>')
     if plot.published is not None:
@@ -226,10 +126,6 @@ def interval_chart(verdict: ClaimVerdict) -> str:
         parts.append(f'<circle class="dot" cx="{x(plot.estimate)}" cy="41" r="6"/>')
     title = f"<title>{escape(f'Effect of claim {verdict.number}')}</title>"
     return f'<svg viewBox="0 0 320 96" role="img">{title}{"".join(parts)}</svg>'
-
-
-def _effect_text(effect: float, unit: str) -> str:
-    return f"{effect:.2f}x" if unit == "ratio" else f"{format_difference(effect, 2)} points"
 
 
 def _axes(frame: _Frame) -> Iterable[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from alexnet_tui.json_io import json_text
-from alexnet_tui.report.build import Report
+from alexnet_tui.report.content import Report
 
 Directory = Callable[[str], Path]
 

@@ -11,7 +11,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import EXPERIMENTS, Experiment
 from alexnet_tui.errors import StoreError
 from alexnet_tui.report import charts, wording
-from alexnet_tui.report.build import Curve, Report, Section
+from alexnet_tui.report.content import Curve, Report, Section
 from alexnet_tui.report.pictures.pixels import enlarge, heat_map, kernel_tiles, png, sheet
 from alexnet_tui.report.pictures.predictions import read_predictions
 from alexnet_tui.report.table import Row
@@ -76,8 +76,6 @@ def to_html(report: Report, pictures: Sequence[RunPictures] = ()) -> str:
         overlay_chart=_overlay_chart,
         experiment_chart=charts.experiment_chart,
         experiments=_experiments,
-        contradictions=[(c.number, c.place, c.one, c.other, c.consequence) for c in report.contradictions],
-        paper_rows=[(result.what, f"{result.value:g}", result.place) for result in report.paper],
     )
 
 

@@ -1,6 +1,6 @@
 """A claim's effect as lines of characters: estimate, 95% interval, what is too small to matter, no effect, each run.
 
-The places come from `charts.interval_plot`, as those of the HTML report do. Every cell has a role beside its character,
+The places come from `interval_plot`, as those of the HTML report do. Every cell has a role beside its character,
 which a terminal or the console may colour; without colour the characters alone tell the roles apart.
 """
 
@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.report import wording
-from alexnet_tui.report.charts import IntervalPlot, interval_plot
+from alexnet_tui.report.interval_plot import IntervalPlot, interval_plot
 
 LEGEND = (
     "● estimate, ├─┤ its 95% interval; • a run against the mean of the other group, of the group claimed to be larger"

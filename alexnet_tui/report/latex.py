@@ -8,7 +8,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.samples import Sample, best_cells, sample_text
 from alexnet_tui.analysis.verdict.effect import p_value
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
-from alexnet_tui.report.build import Report, Section
+from alexnet_tui.report.content import Report, Section
 from alexnet_tui.report.wording import (
     P_NOTE,
     SELECTED_NOTE,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from alexnet_tui.analysis import published
 from alexnet_tui.report import wording
-from alexnet_tui.report.build import Report
+from alexnet_tui.report.content import Report
 from alexnet_tui.report.table import Row
 from alexnet_tui.report.template import render
 from alexnet_tui.text import printable
@@ -22,8 +22,6 @@ def to_markdown(report: Report) -> str:
         study=published,
         words=wording,
         number_table=_number_table,
-        contradictions=[(c.number, c.place, c.one, c.other, c.consequence) for c in report.contradictions],
-        paper_rows=[(result.what, f"{result.value:g}", result.place) for result in report.paper],
     )
 
 

@@ -1,7 +1,7 @@
-"""The report's numbers in words, once for every format: facts of a verdict, provenance, and the trace."""
+"""The report's numbers in words, once for every format: facts of a verdict, and provenance."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from alexnet_tui.analysis.metrics import METRICS, Unit
 from alexnet_tui.analysis.samples import Sample, sample_text
@@ -10,8 +10,8 @@ from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
-from alexnet_tui.report.build import Provenance, Report, Section
-from alexnet_tui.report.table import REPORTED, Row
+from alexnet_tui.report.content import Provenance, Report, Section
+from alexnet_tui.report.table import Row
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import MISSING, counted, format_clock, format_difference, format_duration
 
@@ -248,6 +248,17 @@ def provenance(found: Provenance) -> list[tuple[str, str]]:
     return [(label, text) for label, text in pairs if text not in ("", MISSING)]
 
 
+def contradictions(report: Report) -> list[tuple[str, ...]]:
+    """The study's contradictions as rows of a table: number, place, one side, the other, and what follows."""
+    found = report.contradictions
+    return [(str(each.number), each.place, each.one, each.other, each.consequence) for each in found]
+
+
+def paper_results(report: Report) -> list[tuple[str, ...]]:
+    """Figures of the 2012 paper as rows of a table: what it is, its value, and its place."""
+    return [(result.what, f"{result.value:g}", result.place) for result in report.paper]
+
+
 def _counts(values: Mapping[str, int]) -> str:
     if len(values) == 1:
         return next(iter(values))  # All runs are alike in it; the line above counts them.
@@ -275,45 +286,3 @@ def section_title(section: Section) -> str:
     extra = "".join(f", {name.replace('_', ' ')} {value}" for name, value in moved.items())
     epochs = counted(section.epochs, "epoch")
     return f"{study}Front end {section.front_end} on {section.data}, {epochs}, split {section.split}{extra}"
-
-
-def explain(report: Report) -> Iterator[str]:
-    """The runs, values and test behind every verdict and every number of the table, line by line."""
-    for section in report.sections:
-        yield section_title(section)
-        yield registered(section)
-        for verdict in section.claims:
-            yield ""
-            yield f"Claim {verdict.number}: {verdict.statement} {verdict.headline.upper()}"
-            yield from (f"  {reason}" for reason in verdict.reasons)
-            yield from (f"  {label}: {text}" for label, text in facts(verdict))
-            metric = METRICS.get(verdict.claim.metric)
-            for sample, name in ((verdict.larger, "A = "), (verdict.smaller, "B = ")):
-                yield from _explain_sample(metric.unit if metric else Unit.POINTS, sample, name)
-            for found in verdict.secondary:
-                yield f"  also: {side(found)}"
-                for one in found.samples:
-                    yield from _explain_sample(METRICS["t25"].unit, one, "of ")
-        yield ""
-        yield from _explain_table(section)
-        yield from (f"{label}: {text}" for label, text in provenance(section.provenance))
-        yield ""
-
-
-def _explain_sample(unit: Unit, found: Sample, before: str) -> Iterator[str]:
-    yield f"  {before}{found.title}"
-    for run in found.runs:
-        value = run.limit if run.value is None else run.value
-        text = MISSING if value is None else f"{100 * value:.4f} points" if unit.is_share else f"{value:.4f} {unit}"
-        more = "at most " if run.is_upper_bound else "more than " if run.value is None and value is not None else ""
-        yield f"    {run.run_id} (seed {run.seed}): {more}{text}"
-
-
-def _explain_table(section: Section) -> Iterator[str]:
-    for row in section.rows:
-        for name in REPORTED:
-            cell = row.cells[name]
-            values = ", ".join(f"{run.run_id} {METRICS[name].text(run.value)}" for run in cell.ours.runs)
-            yield f"{row.title}, {heading(name)}: {ours(row, name)} from {values or 'no run'}"
-            if cell.published:
-                yield f"{row.title}, {heading(name)}, study: {cell.published} (section {cell.place})"

@@ -17,9 +17,10 @@ from alexnet_tui.analysis.verdict import figure1
 from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config import protocols
 from alexnet_tui.errors import ConfigError
-from alexnet_tui.report.build import Report, build
+from alexnet_tui.report.build import build
+from alexnet_tui.report.content import Report
 from alexnet_tui.report.markdown import to_markdown
-from alexnet_tui.report.wording import explain
+from alexnet_tui.report.trace import explain
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as studies

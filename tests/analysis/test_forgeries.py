@@ -21,7 +21,8 @@ from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.config.claims import load
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.report.build import Report, Section, build_selection
+from alexnet_tui.report.build import build_selection
+from alexnet_tui.report.content import Report, Section
 from alexnet_tui.runs.history import EPOCH_COLUMNS
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.store import Store

@@ -23,7 +23,8 @@ from alexnet_tui.analysis.verdict.secondary import Secondary
 from alexnet_tui.config.claims import Claim, Precondition, load, names
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import build
-from alexnet_tui.report.charts import interval_chart, interval_plot
+from alexnet_tui.report.charts import interval_chart
+from alexnet_tui.report.interval_plot import interval_plot
 from alexnet_tui.report.wording import card, facts
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory

@@ -22,11 +22,13 @@ from alexnet_tui.config.claims import load as load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError
 from alexnet_tui.report import charts as report_svg
-from alexnet_tui.report.build import Report, build, build_selection
+from alexnet_tui.report.build import build, build_selection
+from alexnet_tui.report.content import Report
 from alexnet_tui.report.html import to_html
 from alexnet_tui.report.latex import escape_latex, to_latex
 from alexnet_tui.report.markdown import escape_markdown, to_markdown
-from alexnet_tui.report.wording import explain, families, provenance
+from alexnet_tui.report.trace import explain
+from alexnet_tui.report.wording import families, provenance
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.store import Store
@@ -177,7 +179,7 @@ def test_convergence_and_overfitting_by_their_definitions() -> None:
     column = run.epochs.columns["test_accuracy"]
     column[:] = type(column)("d", [index / 40 for index in range(20)])
     assert METRICS["converged"].value(run) is None  # Still climbing at the end: neither an epoch nor a bound.
-    assert METRICS["converged"].limit is None
+    assert METRICS["converged"].limit(run) is None
     # Up to a plateau at epoch 8 and slowly down: smoothed, epoch 8 is 0.6 - 0.0063 and epoch 7 is 0.6 - 0.016.
     column[:] = type(column)("d", [0.6 - 0.01 * max(0, 8 - e) - 0.001 * max(0, e - 8) for e in range(1, 21)])
     assert METRICS["converged"].value(run) == 8

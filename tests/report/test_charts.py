@@ -8,8 +8,10 @@ import pytest
 from fake_histories import CLEAR, make_history, study
 
 from alexnet_tui import report
-from alexnet_tui.report.build import Curve, build
-from alexnet_tui.report.charts import interval_chart, interval_plot, overlay_chart
+from alexnet_tui.report.build import build
+from alexnet_tui.report.charts import interval_chart, overlay_chart
+from alexnet_tui.report.content import Curve
+from alexnet_tui.report.interval_plot import interval_plot
 from alexnet_tui.report.interval_text import interval_lines
 
 

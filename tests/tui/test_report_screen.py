@@ -15,7 +15,7 @@ from alexnet_tui.analysis.published import EXPERIMENTS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import UsageError
-from alexnet_tui.report.charts import interval_plot
+from alexnet_tui.report.interval_plot import interval_plot
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.store import Store

@@ -16,7 +16,7 @@ from alexnet_tui.errors import ExitCode, UsageError
 from alexnet_tui.text import printable
 
 if TYPE_CHECKING:
-    from alexnet_tui.report.build import Report
+    from alexnet_tui.report.content import Report
 
 
 class ReportFormat(StrEnum):
@@ -78,7 +78,7 @@ def report(
         return ExitCode.DONE
     built = build_selection(found)
     if explain:
-        from alexnet_tui.report.wording import explain as lines
+        from alexnet_tui.report.trace import explain as lines
 
         write_text("".join(f"{printable(line)}\n" for line in lines(built)), output)
     elif chosen is ReportFormat.TERMINAL and output is None and sys.stdout.isatty():

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, Experiment
 from alexnet_tui.analysis.time_to_accuracy import T25_ERROR
-from alexnet_tui.report.build import Section
+from alexnet_tui.report.content import Section
 from alexnet_tui.tui.charts.model import Curve
 
 import numpy as np  # isort: skip  # After curves, which set numpy's threads.

@@ -12,7 +12,7 @@ from textual.geometry import Size
 from textual.widgets import ContentSwitcher, Static
 
 from alexnet_tui.errors import AlexnetTuiError
-from alexnet_tui.report.build import Report, Section
+from alexnet_tui.report.content import Report, Section
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import printable
 from alexnet_tui.tui import threads

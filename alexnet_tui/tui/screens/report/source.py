@@ -13,7 +13,8 @@ from alexnet_tui.errors import UsageError
 from alexnet_tui.files import reason_of
 from alexnet_tui.output_file import write_output
 from alexnet_tui.paths import given
-from alexnet_tui.report.build import Report, build_selection
+from alexnet_tui.report.build import build_selection
+from alexnet_tui.report.content import Report
 from alexnet_tui.report.formats import ENDINGS, render
 from alexnet_tui.runs.store import REFERENCE, Store
 from alexnet_tui.studies import queue as study_queue

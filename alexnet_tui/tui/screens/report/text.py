@@ -12,7 +12,7 @@ from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, PaperResult
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.report import wording as words
-from alexnet_tui.report.build import Report, Section
+from alexnet_tui.report.content import Report, Section
 from alexnet_tui.report.interval_text import LEGEND
 from alexnet_tui.report.table import Row
 from alexnet_tui.report.wording import (

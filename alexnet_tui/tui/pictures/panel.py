@@ -16,6 +16,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 from alexnet_tui.errors import StoreError
+from alexnet_tui.report.pictures.kernels import Kernels
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import format_count, format_percent, is_ascii_terminal, printable
@@ -211,11 +212,17 @@ class PictureColumn(Widget):
         return ""
 
     @property
+    def kernels(self) -> Kernels | None:
+        """The first layer's kernels, where there are any."""
+        return None if self.found is None else self.found.kernels
+
+    @property
     def grid(self) -> Grid | None:
         """How the kernels are laid out, where there are any."""
-        if self.found is None or self.found.kernels is None:
-            return None
-        count, _, *sides = self.found.kernels.shape
+        return None if self.kernels is None else self._grid_of(self.kernels)
+
+    def _grid_of(self, kernels: Kernels) -> Grid:
+        count, _, *sides = kernels.shape
         is_mixed = self._styled().mode is not Mode.HALVES
         height = self._room(self.size.height)
         return grid_for(count, max(sides), self.size.width, height, zoom=self.panel.zoom, is_mixed=is_mixed)
@@ -223,44 +230,21 @@ class PictureColumn(Widget):
     @property
     def last_top(self) -> int:
         """The line of the kernels that is the first on show where the last one is; 0 where all have room."""
-        grid = self.grid
-        if grid is None or self.found is None or self.found.kernels is None:
+        kernels = self.kernels
+        if kernels is None:
             return 0
-        return max(0, grid.lines(len(self.found.kernels)) - self._room(self.size.height))
+        return max(0, self._grid_of(kernels).lines(len(kernels)) - self._room(self.size.height))
 
     def _room(self, height: int) -> int:
         """Lines below the caption."""
         return max(1, height - _CAPTION_LINES) if self.panel.is_pair else height
 
     def _draw_kernels(self, painter: Painter, width: int, height: int) -> list[Strip]:
-        assert self.found is not None
-        assert self.found.kernels is not None
-        assert self.grid is not None
-        lines = kernel_lines(self.found.kernels, self.grid, painter, width)
+        kernels = self.kernels
+        assert kernels is not None
+        lines = kernel_lines(kernels, self._grid_of(kernels), painter, width)
         top = min(self.panel.scroll, self.last_top)
         return lines[top : top + height]
-
-    def _part_shown(self) -> str:
-        """Which of the kernels there is room for, where that is not all."""
-        grid, height = self.grid, self._room(self.size.height)
-        assert grid is not None
-        assert self.found is not None
-        assert self.found.kernels is not None
-        count = len(self.found.kernels)
-        tiles = grid.whole_tiles(min(self.panel.scroll, self.last_top), height, count)
-        if len(tiles) == count:
-            return ""
-        arrows = "↑" * (tiles.start > 0) + "↓" * (tiles.stop < count)
-        return f"{tiles.start + 1}-{tiles.stop} of {count} {arrows}  "
-
-    def _size_shown(self) -> str:
-        """In how many pixels a kernel is shown, where it has more weights than that."""
-        grid = self.grid
-        assert grid is not None
-        assert self.found is not None
-        assert self.found.kernels is not None
-        across = max(self.found.kernels.shape[2:])
-        return f"{across}×{across} as {grid.side}×{grid.side}  " if grid.side < across else ""
 
     def _draw_matrix(self, painter: Painter, width: int, height: int) -> list[Strip]:
         matrix = self.matrix
@@ -308,39 +292,57 @@ class PictureColumn(Widget):
 
     def captions(self) -> list[list[Words]]:
         """What is shown, in forms of which the longest comes first."""
-        found, history, panel = self.found, self.history, self.panel
-        if found is None or history is None or self._problem():
+        found, subject = self.found, self.panel.subject
+        if found is None or self.history is None or self._problem():
             return []
-        if panel.subject is Subject.KERNELS and found.epoch is not None:
-            when = f"after epoch {found.epoch} of {history.num_epochs}" if found.epoch else "before training"
-            style = "" if panel.is_pair else "strong"
-            part, size = self._part_shown(), self._size_shown()
-            both, short = part + size, when.removeprefix("after ")
-            forms = [(when, both, _LONGEST_SLIDER), (when, both, _SHORTEST_SLIDER), (when, both, 0), (short, both, 0)]
-            forms += [(when, part, cells) for cells in (_SHORTEST_SLIDER, 0)]
-            return [
-                *[
-                    [(f"{words}  ", style), (note, "muted"), *_slider(found.epochs, found.epoch, cells)]
-                    for words, note, cells in forms
-                ],
-                [(when, style)],
-                [(f"epoch {found.epoch}", style)],
-            ]
+        if subject is Subject.KERNELS and found.kernels is not None and found.epoch is not None:
+            return self._kernel_captions(found.kernels, found.epochs, found.epoch, self.history.num_epochs)
         if (matrix := self.matrix) is None:
             return []
-        if panel.subject is Subject.CONFUSION:
-            right = format_percent(matrix.accuracy)
-            texts = [f"{right} of {format_count(int(matrix.counts.sum()))} test images right", f"{right} right", right]
-            return [[(text, "muted")] for text in texts]
-        places = self.places
-        last = min(len(places), panel.first + (self.cards.count if self.cards else 1))
+        texts = self._matrix_captions(matrix) if subject is Subject.CONFUSION else self._mistake_captions(matrix)
+        return [[(text, "muted")] for text in texts]
+
+    def _kernel_captions(
+        self, kernels: Kernels, epochs: Sequence[int], epoch: int, num_epochs: int
+    ) -> list[list[Words]]:
+        """After which epoch, how much of the kernels is shown, and where that epoch is among those stored."""
+        when = f"after epoch {epoch} of {num_epochs}" if epoch else "before training"
+        style = "" if self.panel.is_pair else "strong"
+        grid = self._grid_of(kernels)
+        part = self._part_shown(kernels, grid)
+        both, short = part + _size_shown(kernels, grid), when.removeprefix("after ")
+        forms = [(when, both, _LONGEST_SLIDER), (when, both, _SHORTEST_SLIDER), (when, both, 0), (short, both, 0)]
+        forms += [(when, part, cells) for cells in (_SHORTEST_SLIDER, 0)]
+        return [
+            *[[(f"{words}  ", style), (note, "muted"), *_slider(epochs, epoch, cells)] for words, note, cells in forms],
+            [(when, style)],
+            [(f"epoch {epoch}", style)],
+        ]
+
+    def _part_shown(self, kernels: Kernels, grid: Grid) -> str:
+        """Which of the kernels there is room for, where that is not all."""
+        count = len(kernels)
+        tiles = grid.whole_tiles(min(self.panel.scroll, self.last_top), self._room(self.size.height), count)
+        if len(tiles) == count:
+            return ""
+        arrows = "↑" * (tiles.start > 0) + "↓" * (tiles.stop < count)
+        return f"{tiles.start + 1}-{tiles.stop} of {count} {arrows}  "
+
+    def _matrix_captions(self, matrix: Matrix) -> list[str]:
+        """How many answers are right."""
+        right = format_percent(matrix.accuracy)
+        return [f"{right} of {format_count(int(matrix.counts.sum()))} test images right", f"{right} right", right]
+
+    def _mistake_captions(self, matrix: Matrix) -> list[str]:
+        """Which of the images to look through are shown."""
+        panel, num_images = self.panel, len(self.places)
+        last = min(num_images, panel.first + (self.cards.count if self.cards else 1))
         which = f"images {panel.first + 1}-{last}" if last > panel.first + 1 else f"image {panel.first + 1}"
-        counted = f"{which} of {len(places)}"
         if panel.cell is None:
-            return [[(text, "muted")] for text in (f"{which} of the {len(places)} worst mistakes", counted)]
+            return [f"{which} of the {num_images} worst mistakes", f"{which} of {num_images}"]
         row, column = panel.cell
         answer = "answered right" if row == column else f"taken for {matrix.names[column]}"
-        return [[(text, "muted")] for text in (f"{counted}: {matrix.names[row]} {answer}", counted)]
+        return [f"{which} of {num_images}: {matrix.names[row]} {answer}", f"{which} of {num_images}"]
 
     def on_click(self, event: events.Click) -> None:
         """A click on a cell of the matrix goes there, a second one opens its images."""
@@ -357,6 +359,12 @@ class PictureColumn(Widget):
     def on_mouse_scroll_up(self) -> None:
         """The wheel moves up."""
         self.panel.action_step(0, -1)
+
+
+def _size_shown(kernels: Kernels, grid: Grid) -> str:
+    """In how many pixels a kernel is shown, where it has more weights than that."""
+    across = max(kernels.shape[2:])
+    return f"{across}×{across} as {grid.side}×{grid.side}  " if grid.side < across else ""
 
 
 def _slider(epochs: Sequence[int], epoch: int, width: int) -> list[Words]:
